@@ -1,0 +1,150 @@
+package desired
+
+import (
+	"maps"
+	"slices"
+	"time"
+)
+
+// Power says what the process of a container should be doing.
+type Power string
+
+// The two values of Power.
+const (
+	PowerRunning Power = "running"
+	PowerStopped Power = "stopped"
+)
+
+// RestartPolicy says whether a process that ended by itself is started again.
+type RestartPolicy string
+
+// The three values of RestartPolicy.
+const (
+	RestartAlways    RestartPolicy = "always"
+	RestartOnFailure RestartPolicy = "on-failure"
+	RestartNever     RestartPolicy = "never"
+)
+
+// ImagePolicy says what a tag that moved to another image means.
+type ImagePolicy string
+
+// The two values of ImagePolicy.
+const (
+	ImagePinned ImagePolicy = "pinned"
+	ImageFollow ImagePolicy = "follow"
+)
+
+// Limits bounds the resources of a container.
+type Limits struct {
+	// Memory is in bytes; 0 is no limit.
+	Memory int64 `json:"memory"`
+	// CPU is in cores, of which a fraction may be given; 0 is no limit.
+	CPU float64 `json:"cpu"`
+	// Swap is in bytes beyond Memory; it has no meaning without Memory.
+	Swap int64 `json:"swap"`
+	// PIDs is a count of processes and threads.
+	PIDs int64 `json:"pids"`
+}
+
+// Stop says how a container is asked to end before it is killed.
+type Stop struct {
+	// Signal is a signal name as in "SIGTERM".
+	Signal string `json:"signal"`
+	// Command, when set, is written to the standard input in place of the signal.
+	Command string `json:"command"`
+	// Timeout is how long the process may take before SIGKILL.
+	Timeout Duration `json:"timeout"`
+}
+
+// Spec is what a client says that a container should be. The zero value is not a
+// valid spec: DefaultSpec gives the values of fields that a client leaves out.
+// A Spec that has been stored is never changed in place; Clone first.
+type Spec struct {
+	InternalID     string            `json:"internal_id"`
+	Image          string            `json:"image"`
+	VolumeID       string            `json:"volume_id"`
+	StartupCommand string            `json:"startup_command"`
+	StartPattern   string            `json:"start_pattern"`
+	Ports          []Port            `json:"ports"`
+	Limits         Limits            `json:"limits"`
+	Mount          map[string]string `json:"mount"` // container path to host path
+	InstallScript  string            `json:"install_script"`
+	Power          Power             `json:"power"`
+	Env            map[string]string `json:"env"`
+	Labels         map[string]string `json:"labels"`
+	Stop           Stop              `json:"stop"`
+	Restart        RestartPolicy     `json:"restart"`
+	User           string            `json:"user"`
+	TTY            bool              `json:"tty"`
+	Init           bool              `json:"init"`
+	ImagePolicy    ImagePolicy       `json:"image_policy"`
+	Paused         bool              `json:"paused"`
+}
+
+// DefaultSpec returns a spec with the contract's default in every optional field.
+// Decoding a client's JSON over it leaves the defaults where the client is silent.
+func DefaultSpec() Spec {
+	return Spec{
+		Ports:       []Port{},
+		Limits:      Limits{PIDs: 512},
+		Mount:       map[string]string{},
+		Power:       PowerStopped,
+		Env:         map[string]string{},
+		Labels:      map[string]string{},
+		Stop:        Stop{Signal: "SIGTERM", Timeout: Duration(10 * time.Second)},
+		Restart:     RestartAlways,
+		TTY:         true,
+		Init:        true,
+		ImagePolicy: ImagePinned,
+	}
+}
+
+// Clone returns a copy that shares no memory with s.
+func (s Spec) Clone() Spec {
+	s.Ports = slices.Clone(s.Ports)
+	s.Mount = maps.Clone(s.Mount)
+	s.Env = maps.Clone(s.Env)
+	s.Labels = maps.Clone(s.Labels)
+	return s
+}
+
+// Requests counts the one-shot verbs that were asked of a container. A status
+// remembers the last count that was dealt with, so that even a verb is a level
+// that is compared, and happens once whatever is lost or repeated on the way.
+type Requests struct {
+	// Install is 1 from creation on; a reinstall, or a change of the image of a
+	// container that has an install script, raises it.
+	Install int64 `json:"install"`
+	// Restart is raised by a restart.
+	Restart int64 `json:"restart"`
+	// Start is raised by a start of what is not starting or running: it ends a
+	// backoff, and the rest after a `never` that ended.
+	Start int64 `json:"start"`
+}
+
+// Container is a stored spec with what the store keeps beside it. Values that the
+// store hands out are shared and read-only; Clone before changing one.
+type Container struct {
+	Spec
+	// Generation counts the changes of the spec and of the requests; the first is 1.
+	Generation int64 `json:"generation"`
+	// Revision is the store's number of the transaction that wrote this value.
+	Revision  uint64    `json:"revision"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+	Requests  Requests  `json:"requests"`
+	// Kill takes the grace from the stop that Power asks for.
+	Kill bool `json:"kill"`
+	// Deleting marks a container that is to be removed; no spec write follows it.
+	Deleting bool `json:"deleting"`
+	// Releasing are ports that the spec names no longer, and that stay claimed
+	// until no container binds them.
+	Releasing []Port `json:"releasing"`
+}
+
+// Clone returns a copy that shares no memory with c.
+func (c Container) Clone() Container {
+	c.Spec = c.Spec.Clone()
+	c.Releasing = slices.Clone(c.Releasing)
+	return c
+}

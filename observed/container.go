@@ -1,0 +1,105 @@
+package observed
+
+import (
+	"time"
+
+	"lightd/desired"
+)
+
+// Role tells the two kinds of container apart that belong to one id.
+type Role string
+
+// The two roles, as the label lightd.role holds them.
+const (
+	RoleRun     Role = "run"
+	RoleInstall Role = "install"
+)
+
+// Labels that every container of ours carries. They make each step safe to repeat:
+// what is found and fits is adopted, what does not fit is removed.
+const (
+	LabelInstance   = "lightd.instance"   // the UUID of the data directory
+	LabelID         = "lightd.id"         // the internal id
+	LabelRole       = "lightd.role"       // a Role
+	LabelGeneration = "lightd.generation" // of the spec that made it; for people
+	LabelHash       = "lightd.spec-hash"  // desired.Spec.Hash
+	LabelInstall    = "lightd.install"    // the number of the installation request
+)
+
+// RunName and InstallName are the names in Docker of the containers of an id.
+func RunName(id string) string     { return "lightd-" + id }
+func InstallName(id string) string { return "lightd_install-" + id }
+
+// Phase is the state of a container as Docker words it.
+type Phase string
+
+// The phases of a container, after Docker's own State.Status.
+const (
+	Created    Phase = "created"
+	Running    Phase = "running"
+	Paused     Phase = "paused"
+	Restarting Phase = "restarting"
+	Removing   Phase = "removing"
+	Exited     Phase = "exited"
+	Dead       Phase = "dead"
+)
+
+// Container is what Docker said of one container of ours. Values are read-only.
+type Container struct {
+	ContainerID string
+	Role        Role
+	Phase       Phase
+	// StartedAt and FinishedAt are zero when it never started or never ended.
+	StartedAt, FinishedAt time.Time
+	ExitCode              int
+	OOMKilled             bool
+	// Hash, Generation and Install are the labels of those names.
+	Hash       string
+	Generation int64
+	Install    int64
+	// Image is the reference it was made from, ImageID what that was at the time.
+	Image, ImageID string
+	// TTY tells whether its output is one stream, or two that Docker multiplexes.
+	TTY    bool
+	Limits desired.Limits
+	// Binds are the host's ports that it holds while it exists.
+	Binds []desired.Port
+}
+
+// Up reports whether the process of c exists.
+func (c *Container) Up() bool {
+	return c != nil && (c.Phase == Running || c.Phase == Paused || c.Phase == Restarting)
+}
+
+// Snapshot is what is known of one id at one time. Nil containers do not exist.
+type Snapshot struct {
+	// Known is false until Docker was asked once since the engine was last reached.
+	Known bool
+	// At is when the asking began: nothing done after At is reflected.
+	At time.Time
+	// EngineUp tells whether the engine answers now, EngineSince since when; an exit
+	// before EngineSince was not watched, and is not held against the program.
+	EngineUp    bool
+	EngineSince time.Time
+	Run         *Container
+	Install     *Container
+	// RunNameTaken and InstallNameTaken hold the id of a container that has our name
+	// and is not ours.
+	RunNameTaken     string
+	InstallNameTaken string
+}
+
+// Image is what is known of an image reference.
+type Image struct {
+	// Known is false until Docker was asked.
+	Known   bool
+	Present bool
+	ImageID string
+	// User is the image's own USER.
+	User string
+	// Pulling is true while a pull of the reference runs or waits for its turn.
+	Pulling bool
+	// PullError is what ended the last pull, and PullFailedAt when; empty after a success.
+	PullError    string
+	PullFailedAt time.Time
+}

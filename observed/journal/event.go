@@ -1,0 +1,46 @@
+package journal
+
+import "time"
+
+// Type names what happened. The first eight are the published page's, in its order.
+type Type string
+
+// The types of event.
+const (
+	Started               Type = "Started"
+	CreatingContainer     Type = "CreatingContainer"
+	ContainerCreated      Type = "ContainerCreated"
+	RunningInstallScript  Type = "RunningInstallScript"
+	InstallScriptComplete Type = "InstallScriptComplete"
+	SettingUpEntrypoint   Type = "SettingUpEntrypoint"
+	Ready                 Type = "Ready"
+	Error                 Type = "Error"
+
+	PullingImage         Type = "PullingImage"
+	ImagePulled          Type = "ImagePulled"
+	ReinstallStarted     Type = "ReinstallStarted"
+	RebindStarted        Type = "RebindStarted"
+	RemovingOldContainer Type = "RemovingOldContainer"
+	LimitsUpdated        Type = "LimitsUpdated"
+	Starting             Type = "Starting"
+	Running              Type = "Running"
+	Stopping             Type = "Stopping"
+	Exited               Type = "Exited"
+	OOMKilled            Type = "OOMKilled"
+	BackOff              Type = "BackOff"
+	DriftDetected        Type = "DriftDetected"
+	ContainerLost        Type = "ContainerLost"
+	Deleting             Type = "Deleting"
+	Deleted              Type = "Deleted"
+)
+
+// Event is one entry of the journal.
+type Event struct {
+	// Seq only grows, over all containers; the journal assigns it.
+	Seq        uint64    `json:"seq"`
+	Time       time.Time `json:"time"`
+	InternalID string    `json:"internal_id"`
+	Type       Type      `json:"type"`
+	Generation int64     `json:"generation"`
+	Message    string    `json:"message"`
+}

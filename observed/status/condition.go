@@ -1,0 +1,131 @@
+package status
+
+import (
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// ConditionType names one question that a client asks of a container.
+type ConditionType string
+
+// The conditions that every container has.
+const (
+	// Installed: the installation is complete.
+	Installed ConditionType = "Installed"
+	// ProcessStarted: the process is up.
+	ProcessStarted ConditionType = "Started"
+	// ProcessRunning: the process is up and its start pattern has matched.
+	ProcessRunning ConditionType = "Running"
+	// Synced: Docker matches the spec.
+	Synced ConditionType = "Synced"
+)
+
+// Truth is the status of a condition.
+type Truth string
+
+// The three truths.
+const (
+	True    Truth = "True"
+	False   Truth = "False"
+	Unknown Truth = "Unknown"
+)
+
+// Reason is the stable word that says why a condition is as it is.
+type Reason string
+
+// The reasons. Clients may rely on each word; messages are for people and may change.
+const (
+	// Installed
+	ReasonInstalling          Reason = "Installing"
+	ReasonInstalled           Reason = "Installed"
+	ReasonInstallScriptFailed Reason = "InstallScriptFailed"
+	ReasonInstallTimeout      Reason = "InstallTimeout"
+	ReasonInstallInterrupted  Reason = "InstallInterrupted"
+	ReasonInstallNotKept      Reason = "InstallNotKept"
+
+	// Started and Running
+	ReasonStopped           Reason = "Stopped"
+	ReasonStarting          Reason = "Starting"
+	ReasonStarted           Reason = "Started"
+	ReasonStopping          Reason = "Stopping"
+	ReasonExited            Reason = "Exited"
+	ReasonBackOff           Reason = "BackOff"
+	ReasonWaitingForPattern Reason = "WaitingForPattern"
+	ReasonPatternMatched    Reason = "PatternMatched"
+	ReasonNoPattern         Reason = "NoPattern"
+
+	// Synced
+	ReasonSynced           Reason = "Synced"
+	ReasonProgressing      Reason = "Progressing"
+	ReasonPaused           Reason = "Paused"
+	ReasonDeleting         Reason = "Deleting"
+	ReasonEngineDown       Reason = "EngineUnavailable"
+	ReasonStepFailed       Reason = "StepFailed"
+	ReasonImageUnavailable Reason = "ImageUnavailable"
+	ReasonPortUnavailable  Reason = "PortUnavailable"
+	ReasonMountUnavailable Reason = "MountUnavailable"
+	ReasonNameTaken        Reason = "NameTaken"
+	ReasonRefused          Reason = "RefusedByEngine"
+	ReasonInstallFailed    Reason = "InstallationFailed"
+)
+
+// Condition is one question and its present answer.
+type Condition struct {
+	Type               ConditionType `json:"type"`
+	Status             Truth         `json:"status"`
+	Reason             Reason        `json:"reason"`
+	Message            string        `json:"message"`
+	ObservedGeneration int64         `json:"observed_generation"`
+	LastTransitionTime time.Time     `json:"last_transition_time"`
+}
+
+// maxMessage bounds what a condition carries of somebody else's error text, in bytes.
+const maxMessage = 1024
+
+// Set replaces the condition of c's type, in the order of types. The transition time
+// stays as it was unless the status or the reason changed. It reports whether anything
+// that a reader sees did.
+func (s *Status) Set(c Condition, now time.Time) bool {
+	c.Message = clip(c.Message)
+	at, found := slices.BinarySearchFunc(s.Conditions, c.Type, func(have Condition, t ConditionType) int {
+		return strings.Compare(string(have.Type), string(t))
+	})
+	if !found {
+		c.LastTransitionTime = now
+		s.Conditions = slices.Insert(s.Conditions, at, c)
+		return true
+	}
+	have := s.Conditions[at]
+	c.LastTransitionTime = have.LastTransitionTime
+	if have == c {
+		return false
+	}
+	if have.Status != c.Status || have.Reason != c.Reason {
+		c.LastTransitionTime = now
+	}
+	s.Conditions[at] = c
+	return true
+}
+
+// Get returns the condition of type t; the zero Condition when there is none.
+func (s Status) Get(t ConditionType) Condition {
+	for _, c := range s.Conditions {
+		if c.Type == t {
+			return c
+		}
+	}
+	return Condition{}
+}
+
+func clip(s string) string {
+	if len(s) <= maxMessage {
+		return s
+	}
+	cut := maxMessage
+	for cut > 0 && !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + "…"
+}

@@ -1,0 +1,163 @@
+package status
+
+import (
+	"slices"
+	"time"
+)
+
+// InstallState is the published page's word for an installation.
+type InstallState string
+
+// The page's three words.
+const (
+	Installing InstallState = "installing"
+	Ready      InstallState = "ready"
+	Failed     InstallState = "failed"
+)
+
+// State says what the process is doing.
+type State string
+
+// The recorded states. StateUnknown is never recorded: it is what a reader is told
+// while the engine cannot be seen.
+const (
+	StateOffline  State = "offline"
+	StateStarting State = "starting"
+	StateRunning  State = "running"
+	StateStopping State = "stopping"
+	StateBackOff  State = "backoff"
+	StateUnknown  State = "unknown"
+)
+
+// InstallPhase is how far the installation in hand has come. Phases only advance
+// within one installation request.
+type InstallPhase string
+
+// The phases of an installation, in order.
+const (
+	InstallPreparing  InstallPhase = "preparing"  // image, and the old container out of the way
+	InstallCreating   InstallPhase = "creating"   // the first container was asked for
+	InstallCreated    InstallPhase = "created"    // and was seen
+	InstallScript     InstallPhase = "script"     // the script was started, at most once
+	InstallScripted   InstallPhase = "scripted"   // it ended well; output and changes are to be kept
+	InstallKept       InstallPhase = "kept"       // they are
+	InstallEntrypoint InstallPhase = "entrypoint" // the entry point is being written
+	InstallDone       InstallPhase = "done"
+	InstallFailed     InstallPhase = "failed"
+)
+
+// Run identifies one life of one container: Docker gives each start a time of its own.
+type Run struct {
+	ContainerID string    `json:"container_id,omitempty"`
+	StartedAt   time.Time `json:"started_at,omitzero"`
+}
+
+// Is reports whether r and other are the same run.
+func (r Run) Is(other Run) bool {
+	return r.ContainerID == other.ContainerID && r.StartedAt.Equal(other.StartedAt)
+}
+
+// Install is the record of the installation in hand, or of the last one.
+type Install struct {
+	// Request is the number of the request that is in hand or was dealt with.
+	Request int64        `json:"request"`
+	Phase   InstallPhase `json:"phase"`
+	// Image is the reference it installs, Script whether a script runs.
+	Image  string `json:"image"`
+	Script bool   `json:"script"`
+	// ContainerID is the container that runs the script; set before it is started.
+	ContainerID string `json:"container_id,omitempty"`
+	// TimedOut is set before the script's container is killed for its deadline.
+	TimedOut bool `json:"timed_out,omitempty"`
+	// Snapshot is the image that holds what the script changed; empty when nothing was.
+	Snapshot string `json:"snapshot,omitempty"`
+}
+
+// Ask is the record of a stop in progress.
+type Ask struct {
+	// Run is the life that is to end.
+	Run Run `json:"run"`
+	// At is when it was asked, Timeout how long it may take before it is killed.
+	At      time.Time     `json:"at"`
+	Timeout time.Duration `json:"timeout"`
+	// Reason is why.
+	Reason string `json:"reason"`
+	// Killed is set before SIGKILL is sent.
+	Killed bool `json:"killed,omitempty"`
+}
+
+// Exit is how a process ended.
+type Exit struct {
+	Code   int       `json:"code"`
+	Signal string    `json:"signal"`
+	OOM    bool      `json:"oom"`
+	At     time.Time `json:"at"`
+}
+
+// Status is what the controller recorded of one container. It is the only writer.
+// Values handed out are read-only; Clone before changing one.
+type Status struct {
+	InternalID         string       `json:"internal_id"`
+	ObservedGeneration int64        `json:"observed_generation"`
+	InstallState       InstallState `json:"install_state"`
+	State              State        `json:"state"`
+	Conditions         []Condition  `json:"conditions"`
+	// ContainerID is the runtime container; empty while there is none.
+	ContainerID string  `json:"container_id"`
+	Install     Install `json:"install"`
+
+	// Run is the life last seen, Matched the one whose start pattern has matched,
+	// Ended the one whose end was recorded.
+	Run     Run `json:"run"`
+	Matched Run `json:"matched"`
+	Ended   Run `json:"ended"`
+	// Starting holds the life before a start that was asked for and not yet seen:
+	// another one is the evidence that the start happened.
+	Starting *Run `json:"starting,omitempty"`
+	// Stopping is the stop in progress.
+	Stopping *Ask `json:"stopping,omitempty"`
+	// Replacing says why the runtime container is being removed, so that its absence
+	// is not taken for a loss.
+	Replacing string `json:"replacing,omitempty"`
+
+	// StartHandled and RestartHandled are the requests that were dealt with.
+	StartHandled   int64 `json:"start_handled"`
+	RestartHandled int64 `json:"restart_handled"`
+	// Restarting is the life that a restart in progress is to end: another one is
+	// the evidence that RestartRequest was met.
+	Restarting     *Run  `json:"restarting,omitempty"`
+	RestartRequest int64 `json:"restart_request,omitempty"`
+
+	// Rest is true when the restart policy leaves the ended process at rest.
+	Rest bool `json:"rest,omitempty"`
+	// Crashes counts the exits in a row that call for a backoff, NotBefore is when
+	// the next start may happen.
+	Crashes   int       `json:"crashes,omitempty"`
+	NotBefore time.Time `json:"not_before,omitzero"`
+	// Restarts counts the starts that followed an exit nobody asked for.
+	Restarts int   `json:"restarts"`
+	LastExit *Exit `json:"last_exit"`
+
+	// RebindGeneration is the last generation whose RebindStarted was told.
+	RebindGeneration int64 `json:"rebind_generation,omitempty"`
+	// FailedGeneration is a generation that failed for good.
+	FailedGeneration int64 `json:"failed_generation,omitempty"`
+}
+
+// Clone returns a copy that shares no memory with s.
+func (s Status) Clone() Status {
+	s.Conditions = slices.Clone(s.Conditions)
+	s.Starting = clonePtr(s.Starting)
+	s.Stopping = clonePtr(s.Stopping)
+	s.Restarting = clonePtr(s.Restarting)
+	s.LastExit = clonePtr(s.LastExit)
+	return s
+}
+
+func clonePtr[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	v := *p
+	return &v
+}
