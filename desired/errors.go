@@ -1,0 +1,86 @@
+package desired
+
+import (
+	"slices"
+	"strings"
+)
+
+// Error is a refusal that callers decide by, compared with errors.Is. Its text is the
+// sentence that a client of the API is shown.
+type Error string
+
+// Error returns the sentence.
+func (e Error) Error() string { return string(e) }
+
+// The refusals. Each is returned wrapped with what it was about.
+const (
+	ErrContainerExists   Error = "Container already exists"
+	ErrContainerNotFound Error = "Container not found"
+	// ErrDeleting answers every write to a container that is marked deleted.
+	ErrDeleting Error = "Container is being deleted"
+	// ErrNotDeleting answers the removal of a container that nobody asked to delete.
+	ErrNotDeleting Error = "Container is not being deleted"
+
+	// ErrPortNotInPool: a spec names what the pool does not hold.
+	ErrPortNotInPool Error = "Port not found in network pool"
+	// ErrPortInUse: somebody else holds it, or it was taken out of service by hand.
+	ErrPortInUse Error = "Port already in use"
+	// ErrPortExists, ErrPortNotFound and ErrNoPorts answer writes and reads of the pool.
+	ErrPortExists   Error = "Port already exists in pool"
+	ErrPortNotFound Error = "Port not found in pool"
+	ErrNoPorts      Error = "No available ports in pool"
+
+	ErrVolumeNotFound Error = "Volume not found"
+	ErrVolumeInUse    Error = "Volume is in use"
+
+	// ErrDiskFull: too little space is left; nothing was written.
+	ErrDiskFull Error = "Disk is full"
+	// ErrUnavailable: the database did not answer in time, or failed; whether the
+	// write happened is unknown.
+	ErrUnavailable Error = "Database is not available"
+	// ErrClosed: the database was closed; nothing was written.
+	ErrClosed Error = "Database is closed"
+	// ErrTooLarge: more than one transaction can hold; nothing was written.
+	ErrTooLarge Error = "Too many changes for one transaction"
+)
+
+// FieldError is one thing that is wrong with one field.
+type FieldError struct {
+	// Field is dotted, with indexes: "limits.memory", "ports[0].port", "env.KEY".
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// ValidationError holds everything that is wrong with a value, sorted by field.
+type ValidationError struct{ Fields []FieldError }
+
+// Error lists the fields.
+func (e *ValidationError) Error() string {
+	lines := make([]string, len(e.Fields))
+	for i, f := range e.Fields {
+		lines[i] = f.Field + ": " + f.Message
+	}
+	return strings.Join(lines, "; ")
+}
+
+// Invalid returns a ValidationError of one field.
+func Invalid(field, message string) error {
+	return &ValidationError{Fields: []FieldError{{Field: field, Message: message}}}
+}
+
+// faults collects field errors.
+type faults []FieldError
+
+func (f *faults) add(field, message string) {
+	*f = append(*f, FieldError{Field: field, Message: message})
+}
+
+// err returns nil when nothing was collected. Maps are walked in no order: sorting
+// gives the same answer to the same mistake.
+func (f faults) err() error {
+	if len(f) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(f, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return &ValidationError{Fields: f}
+}

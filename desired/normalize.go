@@ -1,0 +1,77 @@
+package desired
+
+import (
+	"net/netip"
+	"strings"
+)
+
+// anyAddress is the host address of a port that names none.
+const anyAddress = "0.0.0.0"
+
+// Normalize returns a copy of s in which whatever can be written in several ways is
+// written in one, so that equal intentions are equal values. What it does not
+// understand it leaves for Validate to refuse.
+func (s Spec) Normalize() Spec {
+	s = s.Clone()
+	if s.Ports == nil {
+		s.Ports = []Port{}
+	}
+	for i := range s.Ports {
+		s.Ports[i] = s.Ports[i].Normalize()
+	}
+	s.Mount, s.Env, s.Labels = orEmpty(s.Mount), orEmpty(s.Env), orEmpty(s.Labels)
+	if s.Limits.PIDs == 0 {
+		s.Limits.PIDs = DefaultPIDs
+	}
+	s.Stop.Signal = normalSignal(s.Stop.Signal)
+	return s
+}
+
+// Normalize returns p with the canonical address, tcp where no protocol is named, and
+// the same port inside where none is. A port that is still to be assigned keeps an
+// empty address: any of the pool will do.
+func (p Port) Normalize() Port {
+	if p.IP == "" && p.Port != 0 {
+		p.IP = anyAddress
+	}
+	p.IP = NormalIP(p.IP)
+	p.Protocol = NormalProtocol(p.Protocol)
+	if p.ContainerPort == 0 {
+		p.ContainerPort = p.Port
+	}
+	return p
+}
+
+// NormalIP returns the canonical form of an address, or ip as it is when it is none.
+// An IPv4 address that is wrapped in IPv6 is the IPv4 address.
+func NormalIP(ip string) string {
+	addr, err := netip.ParseAddr(ip)
+	if err != nil {
+		return ip
+	}
+	return addr.Unmap().String()
+}
+
+// NormalProtocol returns p in lower case, tcp when it is empty.
+func NormalProtocol(p Protocol) Protocol {
+	if p == "" {
+		return TCP
+	}
+	return Protocol(strings.ToLower(string(p)))
+}
+
+// normalSignal makes "SIGTERM" of "term", "TERM" and "sigterm".
+func normalSignal(s string) string {
+	s = strings.ToUpper(s)
+	if s != "" && !strings.HasPrefix(s, "SIG") && signals["SIG"+s] {
+		return "SIG" + s
+	}
+	return s
+}
+
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}

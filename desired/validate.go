@@ -1,0 +1,269 @@
+package desired
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/distribution/reference"
+)
+
+// Bounds of what a spec may hold. They keep one client from filling the database, and
+// a container from being one that the kernel could never run.
+const (
+	DefaultPIDs = 512
+
+	maxImage         = 512
+	maxStartup       = 32 << 10
+	maxPattern       = 512
+	maxScript        = 512 << 10
+	maxStopCommand   = 4 << 10
+	maxStopTimeout   = 10 * time.Minute
+	minMemory        = 6 << 20
+	maxMemory        = 1 << 46
+	minCPU           = 0.01
+	maxPIDs          = 4 << 20
+	maxPorts         = 1000
+	maxMounts        = 64
+	maxEnv           = 1000
+	maxEnvEntry      = 128<<10 - 2 // the kernel's bound for one string of an environment
+	maxEnvTotal      = 256 << 10
+	maxLabels        = 100
+	maxKey           = 256
+	maxLabelValue    = 4 << 10
+	maxPath          = 4 << 10
+	reservedLabel    = "lightd."
+	maxUserID        = math.MaxInt32
+	maxQuotedInError = 64
+)
+
+// Rules are the facts of the node that a spec is checked against.
+type Rules struct {
+	// Cores is how many there are (runtime.NumCPU).
+	Cores int
+	// AllowedMounts are the host's directories that containers may mount from.
+	AllowedMounts []string
+}
+
+// Validate reports everything that is wrong with s as a *ValidationError, nil when
+// nothing is. It expects the result of Normalize, is pure, and never panics. A port 0
+// is valid: it is to be assigned.
+func (s Spec) Validate(r Rules) error {
+	var f faults
+	f.checkIdentity(s)
+	f.checkCommands(s)
+	f.checkLimits(s.Limits, r.Cores)
+	f.checkPorts(s.Ports)
+	f.checkMounts(s.Mount, r.AllowedMounts)
+	f.checkEnv(s.Env)
+	f.checkLabels(s.Labels)
+	f.checkChoices(s)
+	return f.err()
+}
+
+// Validate reports an unknown value as a *ValidationError of the field power.
+func (p Power) Validate() error {
+	var f faults
+	oneOf(&f, "power", p, PowerRunning, PowerStopped)
+	return f.err()
+}
+
+var idPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
+
+// ValidID reports whether id can be the internal id of a container.
+func ValidID(id string) bool { return idPattern.MatchString(id) }
+
+var uuidPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// ValidVolumeID reports whether id is a UUID in lower case, as those of volumes are.
+func ValidVolumeID(id string) bool { return uuidPattern.MatchString(id) }
+
+func (f *faults) checkIdentity(s Spec) {
+	if !ValidID(s.InternalID) {
+		f.add("internal_id", "must be 1 to 63 letters, digits, '_', '.' or '-', and begin with a letter or a digit")
+	}
+	if !ValidVolumeID(s.VolumeID) {
+		f.add("volume_id", "must be a UUID in lower case")
+	}
+	switch {
+	case s.Image == "":
+		f.add("image", "is required")
+	case len(s.Image) > maxImage:
+		f.add("image", fmt.Sprintf("must be at most %d bytes", maxImage))
+	default:
+		if _, err := reference.ParseNormalizedNamed(s.Image); err != nil {
+			f.add("image", fmt.Sprintf("%s is no image reference: %v", quote(s.Image), err))
+		}
+	}
+}
+
+func (f *faults) checkCommands(s Spec) {
+	if strings.TrimSpace(s.StartupCommand) == "" {
+		f.add("startup_command", "is required")
+	}
+	f.checkText("startup_command", s.StartupCommand, maxStartup)
+	f.checkText("install_script", s.InstallScript, maxScript)
+	f.checkText("stop.command", s.Stop.Command, maxStopCommand)
+	// Compiling comes after the bound: the work of it grows with the length.
+	if f.checkText("start_pattern", s.StartPattern, maxPattern) {
+		if _, err := regexp.Compile(s.StartPattern); err != nil {
+			f.add("start_pattern", "must be an RE2 expression: "+err.Error())
+		}
+	}
+}
+
+func (f *faults) checkLimits(l Limits, cores int) {
+	switch {
+	case l.Memory == 0:
+		if l.Swap > 0 {
+			f.add("limits.swap", "has no meaning without limits.memory")
+		}
+	case l.Memory < minMemory:
+		f.add("limits.memory", "must be 0 (no limit) or at least 6291456 (6 MiB)")
+	case l.Memory > maxMemory:
+		f.add("limits.memory", fmt.Sprintf("must be at most %d", int64(maxMemory)))
+	}
+	if l.Swap < 0 || l.Swap > maxMemory {
+		f.add("limits.swap", fmt.Sprintf("must be from 0 to %d", int64(maxMemory)))
+	}
+	// Written so that NaN, which compares false with everything, is refused.
+	if !(l.CPU == 0 || l.CPU >= minCPU && l.CPU <= float64(cores)) {
+		f.add("limits.cpu", fmt.Sprintf("must be 0 (no limit) or from %v to the number of cores, %d", minCPU, cores))
+	}
+	if l.PIDs < 1 || l.PIDs > maxPIDs {
+		f.add("limits.pids", fmt.Sprintf("must be from 1 to %d, or 0 for the default of %d", maxPIDs, DefaultPIDs))
+	}
+}
+
+func (f *faults) checkEnv(env map[string]string) {
+	if len(env) > maxEnv {
+		f.add("env", fmt.Sprintf("must have at most %d entries", maxEnv))
+		return
+	}
+	total := 0
+	for k, v := range env {
+		total += len(k) + len(v)
+		if f.checkKey("env", k) {
+			f.checkText("env."+k, v, maxEnvEntry-len(k))
+		}
+	}
+	if total > maxEnvTotal {
+		f.add("env", fmt.Sprintf("must have at most %d bytes in all", maxEnvTotal))
+	}
+}
+
+func (f *faults) checkLabels(labels map[string]string) {
+	if len(labels) > maxLabels {
+		f.add("labels", fmt.Sprintf("must have at most %d entries", maxLabels))
+		return
+	}
+	for k, v := range labels {
+		if !f.checkKey("labels", k) {
+			continue
+		}
+		if strings.HasPrefix(k, reservedLabel) {
+			f.add("labels."+k, "must not begin with "+reservedLabel)
+		}
+		f.checkText("labels."+k, v, maxLabelValue)
+	}
+}
+
+// checkKey checks a key of env or labels. A bad key is quoted, as it may hold anything.
+func (f *faults) checkKey(field, k string) bool {
+	switch {
+	case k == "":
+		f.add(field, "must not have an empty key")
+	case len(k) > maxKey:
+		f.add(field, fmt.Sprintf("the key %s is longer than %d bytes", quote(k), maxKey))
+	case !utf8.ValidString(k) || strings.Contains(k, "=") || strings.ContainsFunc(k, unicode.IsControl):
+		f.add(field, fmt.Sprintf("the key %s must not contain '=', a line break or another control character", quote(k)))
+	default:
+		return true
+	}
+	return false
+}
+
+// checkText checks what every text must be: bounded, UTF-8, and without NUL.
+func (f *faults) checkText(field, v string, limit int) bool {
+	switch {
+	case len(v) > limit:
+		f.add(field, fmt.Sprintf("must be at most %d bytes", limit))
+	case strings.ContainsRune(v, 0):
+		f.add(field, "must not contain NUL")
+	case !utf8.ValidString(v):
+		f.add(field, "must be UTF-8")
+	default:
+		return true
+	}
+	return false
+}
+
+func (f *faults) checkChoices(s Spec) {
+	oneOf(f, "power", s.Power, PowerRunning, PowerStopped)
+	oneOf(f, "restart", s.Restart, RestartAlways, RestartOnFailure, RestartNever)
+	oneOf(f, "image_policy", s.ImagePolicy, ImagePinned, ImageFollow)
+	if !signals[s.Stop.Signal] {
+		f.add("stop.signal", fmt.Sprintf("%s is no signal that can ask a process to stop", quote(s.Stop.Signal)))
+	}
+	if s.Stop.Timeout < 0 || time.Duration(s.Stop.Timeout) > maxStopTimeout {
+		f.add("stop.timeout", "must be from 0s to "+maxStopTimeout.String())
+	}
+	if !validUser(s.User) {
+		f.add("user", "must be a name or a uid, with :group or :gid if wanted")
+	}
+}
+
+func oneOf[T ~string](f *faults, field string, v T, allowed ...T) {
+	names := make([]string, len(allowed))
+	for i, a := range allowed {
+		if v == a {
+			return
+		}
+		names[i] = string(a)
+	}
+	f.add(field, "must be "+strings.Join(names, " or "))
+}
+
+// signals are those that a stop may send. SIGSTOP and SIGCONT are missing: neither
+// can end a process.
+var signals = map[string]bool{
+	"SIGTERM": true, "SIGINT": true, "SIGQUIT": true, "SIGHUP": true, "SIGKILL": true,
+	"SIGUSR1": true, "SIGUSR2": true, "SIGABRT": true, "SIGALRM": true, "SIGPIPE": true,
+	"SIGWINCH": true, "SIGPWR": true, "SIGXCPU": true, "SIGXFSZ": true, "SIGTRAP": true,
+}
+
+var userPart = regexp.MustCompile(`^([0-9]{1,10}|[a-zA-Z_][a-zA-Z0-9_.-]{0,31}\$?)$`)
+
+func validUser(user string) bool {
+	if user == "" {
+		return true
+	}
+	name, group, hasGroup := strings.Cut(user, ":")
+	return validUserPart(name) && (!hasGroup || validUserPart(group))
+}
+
+func validUserPart(part string) bool {
+	if !userPart.MatchString(part) {
+		return false
+	}
+	var id int64
+	for _, c := range part {
+		if c < '0' || c > '9' {
+			return true
+		}
+		id = id*10 + int64(c-'0')
+	}
+	return id <= maxUserID
+}
+
+// quote makes a client's text fit for a message: one line, and short.
+func quote(s string) string {
+	if len(s) > maxQuotedInError {
+		return fmt.Sprintf("%q...", s[:maxQuotedInError])
+	}
+	return fmt.Sprintf("%q", s)
+}

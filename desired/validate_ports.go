@@ -1,0 +1,73 @@
+package desired
+
+import (
+	"fmt"
+	"net/netip"
+)
+
+// maxPort is the highest port number.
+const maxPort = 65535
+
+// Validate reports what is wrong with e as a *ValidationError.
+func (e Endpoint) Validate() error {
+	var f faults
+	f.checkIP("ip", e.IP)
+	if e.Port < 1 || e.Port > maxPort {
+		f.add("port", "must be from 1 to 65535")
+	}
+	oneOf(&f, "protocol", e.Protocol, TCP, UDP)
+	return f.err()
+}
+
+func (f *faults) checkPorts(ports []Port) {
+	if len(ports) > maxPorts {
+		f.add("ports", fmt.Sprintf("must have at most %d entries", maxPorts))
+		return
+	}
+	// Only ports of one number and protocol can overlap, so each is compared with few.
+	type key struct {
+		port     int
+		protocol Protocol
+	}
+	seen := make(map[key][]int, len(ports))
+	for i, p := range ports {
+		field := fmt.Sprintf("ports[%d]", i)
+		f.checkPort(field, p)
+		if p.Port == 0 {
+			continue
+		}
+		k := key{p.Port, p.Protocol}
+		for _, j := range seen[k] {
+			if p.Endpoint().Overlaps(ports[j].Endpoint()) {
+				f.add(field, fmt.Sprintf("%s overlaps ports[%d]", p.Endpoint(), j))
+				break
+			}
+		}
+		seen[k] = append(seen[k], i)
+	}
+}
+
+func (f *faults) checkPort(field string, p Port) {
+	if p.IP != "" || p.Port != 0 {
+		f.checkIP(field+".ip", p.IP)
+	}
+	if p.Port < 0 || p.Port > maxPort {
+		f.add(field+".port", "must be from 1 to 65535, or 0 to be assigned")
+	}
+	if p.ContainerPort < 0 || p.ContainerPort > maxPort {
+		f.add(field+".container_port", "must be from 1 to 65535, or 0 for the same as port")
+	}
+	oneOf(f, field+".protocol", p.Protocol, TCP, UDP)
+}
+
+func (f *faults) checkIP(field, ip string) {
+	addr, err := netip.ParseAddr(ip)
+	switch {
+	case err != nil:
+		f.add(field, quote(ip)+" is no IP address")
+	case addr.Zone() != "":
+		f.add(field, "must not have a zone")
+	case addr.IsMulticast():
+		f.add(field, "must not be a multicast address")
+	}
+}
