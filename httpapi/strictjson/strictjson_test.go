@@ -1,0 +1,198 @@
+package strictjson
+
+import (
+	"encoding/json"
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+type inner struct {
+	Port int     `json:"port"`
+	CPU  float64 `json:"cpu"`
+}
+
+// seconds reads a string, as a type with a reading of its own.
+type seconds time.Duration
+
+func (s *seconds) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err != nil {
+		return errors.New("must be a duration")
+	}
+	d, err := time.ParseDuration(text)
+	*s = seconds(d)
+	return err
+}
+
+type outer struct {
+	Name   string            `json:"name"`
+	On     bool              `json:"on"`
+	Big    int64             `json:"big"`
+	Inner  inner             `json:"inner"`
+	List   []inner           `json:"list"`
+	Env    map[string]string `json:"env"`
+	Wait   seconds           `json:"wait"`
+	Maybe  *string           `json:"maybe"`
+	Hidden string            `json:"-"`
+}
+
+func TestRefused(t *testing.T) {
+	cases := []struct {
+		name, text string
+		path       string // of the field at fault; empty for the text as a whole
+		message    string
+	}{
+		{"nothing", ``, "", "ends too early"},
+		{"half an object", `{"name":"a"`, "", "ends too early"},
+		{"a list", `[]`, "", "object is expected"},
+		{"null", `null`, "", "object is expected"},
+		{"a string", `"a"`, "", "object is expected"},
+		{"two objects", `{} {}`, "", "follows"},
+		{"garbage behind", `{}x`, "", "follows"},
+		{"single quotes", `{'name':1}`, "", "malformed"},
+		{"a trailing comma", `{"name":"a",}`, "", "malformed"},
+		{"a missing colon", `{"name" "a"}`, "", "malformed"},
+		{"a number as key", `{1:2}`, "", "malformed"},
+		{"a mixed end", `{"list":[}`, "", "malformed"},
+		{"bad UTF-8", "{\"name\":\"\xff\"}", "", "UTF-8"},
+		{"a byte order mark", "\ufeff{}", "", "malformed"},
+		{"a raw NUL", "{\"name\":\"a\x00\"}", "", "malformed"},
+		{"an escaped NUL", `{"name":"a\u0000"}`, "name", "NUL"},
+		{"an escaped NUL in a key", `{"env":{"a\u0000":"b"}}`, "env.a\ufffd", "NUL"},
+		{"half a surrogate pair", `{"name":"\ud800"}`, "name", "surrogate"},
+		{"a key twice", `{"name":"a","name":"a"}`, "name", "twice"},
+		{"a key twice by escape", `{"name":"a","n\u0061me":"a"}`, "name", "twice"},
+		{"a key twice below", `{"list":[{"port":1,"port":1}]}`, "list[0].port", "twice"},
+		{"an unknown key", `{"nam":"a"}`, "nam", "known"},
+		{"another case", `{"Name":"a"}`, "Name", "known"},
+		{"a folded letter", `{"l\u0131st":[]}`, "l\u0131st", "known"},
+		{"a hidden field", `{"Hidden":"a"}`, "Hidden", "known"},
+		{"an unknown key below", `{"inner":{"ports":1}}`, "inner.ports", "known"},
+		{"null in a list", `{"list":[null]}`, "list[0]", "null"},
+		{"null in a map", `{"env":{"A":null}}`, "env.A", "null"},
+		{"a number for a string", `{"name":1}`, "name", "string"},
+		{"a string for a boolean", `{"on":"true"}`, "on", "true or false"},
+		{"a list for an object", `{"inner":[]}`, "inner", "object"},
+		{"an object for a list", `{"list":{}}`, "list", "list"},
+		{"a string for a map", `{"env":"a"}`, "env", "object"},
+		{"a fraction for an integer", `{"inner":{"port":1.5}}`, "inner.port", "whole"},
+		{"an exponent for an integer", `{"inner":{"port":1e3}}`, "inner.port", "whole"},
+		{"a string for an integer", `{"inner":{"port":"1"}}`, "inner.port", "whole"},
+		{"2^63", `{"big":9223372036854775808}`, "big", "range"},
+		{"1e999", `{"inner":{"cpu":1e999}}`, "inner.cpu", "range"},
+		{"a boolean for a number", `{"inner":{"cpu":true}}`, "inner.cpu", "number"},
+		{"a bad duration", `{"wait":"soon"}`, "wait", "invalid duration"},
+		{"too deep", `{"list":` + strings.Repeat("[", 40) + strings.Repeat("]", 40) + `}`,
+			"list" + strings.Repeat("[0]", MaxDepth-1), "nests"},
+		{"100,000 brackets", strings.Repeat("[", 100_000), strings.Repeat("[0]", MaxDepth), "nests"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			var v outer
+			err := Decode([]byte(c.text), &v)
+			var refused *Error
+			if !errors.As(err, &refused) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			path := ""
+			if len(refused.Fields) > 0 {
+				path = refused.Fields[0].Path
+			}
+			if path != c.path || !strings.Contains(refused.Error(), c.message) {
+				t.Errorf("got path %q in %q, want path %q and %q", path, refused, c.path, c.message)
+			}
+		})
+	}
+}
+
+func TestDecodeOverDefaults(t *testing.T) {
+	text := `{"name":null,"on":true,"big":-9223372036854775808,"inner":{"port":7,"cpu":null},
+		"list":[{"port":1},{"cpu":0.5}],"env":{"B":"\ud83d\ude00 \ufffd"},"wait":null,"maybe":"x","state":[{}]}`
+	got := outer{Name: "default", Inner: inner{CPU: 2}, Env: map[string]string{"A": "a"}, Wait: 5}
+	if err := Decode([]byte(text), &got, "state"); err != nil {
+		t.Fatal(err)
+	}
+	maybe := "x"
+	want := outer{
+		Name: "default", On: true, Big: -1 << 63, Inner: inner{Port: 7, CPU: 2},
+		List: []inner{{Port: 1}, {CPU: 0.5}}, Env: map[string]string{"B": "😀 \ufffd"}, Wait: 5, Maybe: &maybe,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestEveryFaultIsNamed(t *testing.T) {
+	err := Decode([]byte(`{"a":1,"b":1,"name":1}`), &outer{})
+	want := &Error{Fields: []Field{
+		{"a", "is not a known field"}, {"b", "is not a known field"}, {"name", "must be a string"},
+	}}
+	if !reflect.DeepEqual(err, error(want)) {
+		t.Errorf("got %v, want %v", err, want)
+	}
+}
+
+// The examples of RFC 7396, appendix A, that are objects.
+func TestMerge(t *testing.T) {
+	cases := []struct{ original, patch, result string }{
+		{`{"a":"b"}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"b"}`, `{"b":"c"}`, `{"a":"b","b":"c"}`},
+		{`{"a":"b"}`, `{"a":null}`, `{}`},
+		{`{"a":"b","b":"c"}`, `{"a":null}`, `{"b":"c"}`},
+		{`{"a":["b"]}`, `{"a":"c"}`, `{"a":"c"}`},
+		{`{"a":"c"}`, `{"a":["b"]}`, `{"a":["b"]}`},
+		{`{"a":{"b":"c"}}`, `{"a":{"b":"d","c":null}}`, `{"a":{"b":"d"}}`},
+		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
+		{`{"a":"foo"}`, `{"b":{"ccc":null}}`, `{"a":"foo","b":{}}`},
+		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+	}
+	for _, c := range cases {
+		original, patch, want := parse(t, c.original), parse(t, c.patch), parse(t, c.result)
+		if got := original.Merge(patch); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s with %s: got %v, want %v", c.original, c.patch, got, want)
+		}
+		if again := parse(t, c.original); !reflect.DeepEqual(original, again) {
+			t.Errorf("%s with %s: the original became %v", c.original, c.patch, original)
+		}
+	}
+}
+
+func parse(t *testing.T, text string) Object {
+	t.Helper()
+	object, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatalf("parse %s: %v", text, err)
+	}
+	return object
+}
+
+// FuzzDecode: whatever is accepted is what encoding/json reads too, and survives a
+// trip through it.
+func FuzzDecode(f *testing.F) {
+	for _, seed := range []string{
+		`{"name":"a","list":[{"port":1}],"env":{"a":"b"}}`, `{"a\u0000":1}`, `{"inner":{"cpu":1e999}}`,
+		`[[[[`, `{"a":1,"a":2}`, "{\"\xff\":1}", `{"name":"\ud800"}`, `{} {}`, `{"wait":"1s","maybe":null}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var strict outer
+		if err := Decode(data, &strict); err != nil {
+			var refused *Error
+			if !errors.As(err, &refused) || refused.Error() == "" {
+				t.Fatalf("refused %q with %v", data, err)
+			}
+			return
+		}
+		if !json.Valid(data) {
+			t.Fatalf("accepted %q, which is not JSON", data)
+		}
+		text, err := json.Marshal(strict.Env)
+		if err != nil || strings.Contains(string(text), `\u0000`) {
+			t.Fatalf("accepted %q as %s, %v", data, text, err)
+		}
+	})
+}
