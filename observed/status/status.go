@@ -69,6 +69,8 @@ type Install struct {
 	ContainerID string `json:"container_id,omitempty"`
 	// TimedOut is set before the script's container is killed for its deadline.
 	TimedOut bool `json:"timed_out,omitempty"`
+	// OutputSaved is true once the script's output is in the container's data directory.
+	OutputSaved bool `json:"output_saved,omitempty"`
 	// Snapshot is the image that holds what the script changed; empty when nothing was.
 	Snapshot string `json:"snapshot,omitempty"`
 }
@@ -82,8 +84,11 @@ type Ask struct {
 	Timeout time.Duration `json:"timeout"`
 	// Reason is why.
 	Reason string `json:"reason"`
-	// Killed is set before SIGKILL is sent.
-	Killed bool `json:"killed,omitempty"`
+	// Sent is set after the signal or command was delivered: until then it is sent again.
+	Sent bool `json:"sent,omitempty"`
+	// Killed is set before SIGKILL is sent, KilledAt to the time of the last one.
+	Killed   bool      `json:"killed,omitempty"`
+	KilledAt time.Time `json:"killed_at,omitzero"`
 }
 
 // Exit is how a process ended.
@@ -138,9 +143,11 @@ type Status struct {
 	Restarts int   `json:"restarts"`
 	LastExit *Exit `json:"last_exit"`
 
+	// Pulling is the image reference whose pull was told and has not ended well yet.
+	Pulling string `json:"pulling,omitempty"`
 	// RebindGeneration is the last generation whose RebindStarted was told.
 	RebindGeneration int64 `json:"rebind_generation,omitempty"`
-	// FailedGeneration is a generation that failed for good.
+	// FailedGeneration is a generation that the engine refused for good.
 	FailedGeneration int64 `json:"failed_generation,omitempty"`
 }
 

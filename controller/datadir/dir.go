@@ -1,0 +1,181 @@
+package datadir
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"lightd/desired"
+)
+
+// maxLog bounds what is kept of the output of an install script, in bytes.
+const maxLog = 16 << 20
+
+// Dir is the place of the files of all containers. Its methods may be called
+// concurrently for different containers.
+type Dir struct{ path string }
+
+// Open makes the directory path where it is missing.
+func Open(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o711); err != nil {
+		return nil, fmt.Errorf("make container data directory: %w", err)
+	}
+	return &Dir{path: path}, nil
+}
+
+// Path returns where the files of id are.
+func (d *Dir) Path(id string) string { return filepath.Join(d.path, id) }
+
+// Make makes the directory of id where it is missing.
+func (d *Dir) Make(id string) error {
+	root, err := d.open(id, true)
+	if err != nil {
+		return err
+	}
+	return root.Close()
+}
+
+// EntrypointOK reports whether the entry point of s is in place, unaltered.
+func (d *Dir) EntrypointOK(s desired.Spec) bool {
+	root, err := d.open(s.InternalID, false)
+	if err != nil {
+		return false
+	}
+	defer root.Close()
+	info, err := root.Lstat(entrypoint)
+	want := []byte(Entrypoint(s))
+	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(want)) || info.Mode().Perm() != 0o755 {
+		return false
+	}
+	have, err := root.ReadFile(entrypoint)
+	return err == nil && bytes.Equal(have, want)
+}
+
+// WriteEntrypoint puts the entry point of s in place.
+func (d *Dir) WriteEntrypoint(s desired.Spec) error {
+	return d.write(s.InternalID, file{entrypoint, []byte(Entrypoint(s)), 0o755})
+}
+
+// WriteInstaller puts the install script of s in place, and takes the output of an
+// earlier one away. The scripts can hold secrets: only the container, as root, reads them.
+func (d *Dir) WriteInstaller(s desired.Spec) error {
+	if err := d.remove(s.InternalID, installLog); err != nil {
+		return err
+	}
+	return d.write(s.InternalID,
+		file{installer, []byte(unixLines(s.InstallScript)), 0o700},
+		file{installRun, []byte(installEntry(s)), 0o700})
+}
+
+// ClearInstaller takes the install script away once it has run.
+func (d *Dir) ClearInstaller(id string) error { return d.remove(id, installer, installRun) }
+
+// SaveInstallLog keeps the newest 16 MiB of what the install script printed.
+func (d *Dir) SaveInstallLog(id string, output []byte) error {
+	if over := len(output) - maxLog; over > 0 {
+		output = output[over:]
+	}
+	return d.write(id, file{installLog, output, 0o600})
+}
+
+// InstallLog opens what the last install script printed; the error is fs.ErrNotExist
+// when there is none.
+func (d *Dir) InstallLog(id string) (io.ReadCloser, error) {
+	root, err := d.open(id, false)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	return root.Open(installLog)
+}
+
+// Remove takes away all files of id.
+func (d *Dir) Remove(id string) error {
+	root, err := os.OpenRoot(d.path)
+	if err != nil {
+		return fmt.Errorf("open container data directory: %w", err)
+	}
+	defer root.Close()
+	if err := root.RemoveAll(id); err != nil {
+		return fmt.Errorf("remove data of container %s: %w", id, err)
+	}
+	return nil
+}
+
+type file struct {
+	name string
+	data []byte
+	mode fs.FileMode
+}
+
+// open opens the directory of id, never through a link.
+func (d *Dir) open(id string, create bool) (*os.Root, error) {
+	parent, err := os.OpenRoot(d.path)
+	if err != nil {
+		return nil, fmt.Errorf("open container data directory: %w", err)
+	}
+	defer parent.Close()
+	if create {
+		if err := parent.Mkdir(id, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("make data directory of container %s: %w", id, err)
+		}
+	}
+	root, err := parent.OpenRoot(id)
+	if err != nil {
+		return nil, fmt.Errorf("open data directory of container %s: %w", id, err)
+	}
+	return root, nil
+}
+
+func (d *Dir) write(id string, files ...file) error {
+	root, err := d.open(id, true)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, f := range files {
+		if err := replace(root, f); err != nil {
+			return fmt.Errorf("write %s of container %s: %w", f.name, id, err)
+		}
+	}
+	return nil
+}
+
+// replace writes f beside its place and renames it: whoever holds the old one open keeps it.
+func replace(root *os.Root, f file) error {
+	fresh := "." + f.name + ".new"
+	if err := root.RemoveAll(fresh); err != nil {
+		return err
+	}
+	out, err := root.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
+	if err != nil {
+		return err
+	}
+	_, err = out.Write(f.data)
+	err = errors.Join(err, out.Chmod(f.mode), out.Close())
+	if err != nil {
+		return err
+	}
+	return root.Rename(fresh, f.name)
+}
+
+func (d *Dir) remove(id string, names ...string) error {
+	root, err := d.open(id, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, name := range names {
+		if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %s of container %s: %w", name, id, err)
+		}
+	}
+	return nil
+}

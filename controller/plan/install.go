@@ -1,0 +1,119 @@
+package plan
+
+import (
+	"fmt"
+
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// nextInstall carries the installation in hand one step on.
+func (r *record) nextInstall() next {
+	switch r.st.Install.Phase {
+	case status.InstallPreparing:
+		return r.nextPrepare()
+	case status.InstallCreating:
+		return r.nextFirst()
+	case status.InstallCreated:
+		if r.st.Install.Script {
+			return do(StartInstallScript, "the installation has a script").on(r.in.Seen.Install)
+		}
+		return do(WriteEntrypoint, "the container was created")
+	case status.InstallScript:
+		return r.nextScript()
+	case status.InstallScripted:
+		return do(KeepInstallation, "the install script ended well").on(r.in.Seen.Install)
+	case status.InstallKept:
+		if c := r.in.Seen.Install; c != nil {
+			return r.removeInstall("what the script did is kept")
+		}
+		return do(WriteEntrypoint, "the installation is kept")
+	case status.InstallEntrypoint:
+		return r.nextEntrypoint()
+	}
+	return r.nextInstallFailed()
+}
+
+// nextPrepare has the image ready and the old containers away before the first effect.
+func (r *record) nextPrepare() next {
+	seen, id := r.in.Seen, r.in.Spec.InternalID
+	if seen.Install != nil {
+		return r.removeInstall("it is left over from an earlier installation")
+	}
+	if seen.InstallNameTaken != "" && r.st.Install.Script {
+		return r.nameTaken(observed.InstallName(id), seen.InstallNameTaken)
+	}
+	if seen.RunNameTaken != "" {
+		return r.nameTaken(observed.RunName(id), seen.RunNameTaken)
+	}
+	if n, ok := r.needImage(); !ok {
+		return n
+	}
+	if seen.Run != nil {
+		return r.remove("a new installation begins")
+	}
+	return r.nextFirst()
+}
+
+// nextFirst creates the first container of the installation.
+func (r *record) nextFirst() next {
+	if !r.st.Install.Script {
+		return r.create("the installation needs a container")
+	}
+	if other := r.in.Seen.InstallNameTaken; other != "" {
+		return r.nameTaken(observed.InstallName(r.in.Spec.InternalID), other)
+	}
+	if n, ok := r.needImage(); !ok {
+		return n
+	}
+	if r.in.Seen.Install != nil {
+		return r.removeInstall("it does not belong to this installation")
+	}
+	return do(CreateInstallContainer, "the install script needs a container").from(r.st.Install.Image)
+}
+
+func (r *record) removeInstall(reason string) next {
+	c := r.in.Seen.Install
+	if c.Phase == observed.Removing {
+		return waitFor(status.ReasonProgressing, "the install container is being removed", settleSoon)
+	}
+	return do(RemoveInstallContainer, reason).on(c)
+}
+
+func (r *record) nextScript() next {
+	c := r.in.Seen.Install
+	if c.Phase == observed.Paused {
+		return do(UnpauseContainer, "the install script is frozen").on(c)
+	}
+	if !c.Up() {
+		return do(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
+	}
+	left := c.StartedAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
+	if left > 0 && !r.st.Install.TimedOut {
+		return waitFor(status.ReasonProgressing, "the install script runs", left)
+	}
+	return do(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
+}
+
+func (r *record) nextEntrypoint() next {
+	if !r.in.EntrypointOK {
+		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
+	}
+	if r.in.Seen.Run == nil {
+		return r.create("the installation is complete")
+	}
+	return r.replace("the spec changed during the installation")
+}
+
+func (r *record) nextInstallFailed() next {
+	if c := r.in.Seen.Install; c != nil {
+		if !r.st.Install.OutputSaved && c.Phase != observed.Removing {
+			return do(SaveInstallOutput, "the install script failed").on(c)
+		}
+		return r.removeInstall("the installation failed")
+	}
+	if n, ok := r.release(); ok {
+		return n
+	}
+	return next{wait: status.ReasonInstallFailed, message: r.st.Get(status.Installed).Message, dealt: true}
+}

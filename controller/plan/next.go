@@ -1,0 +1,332 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// Slow retries of what only somebody else can mend.
+const (
+	waitRetry  = 15 * time.Second // a busy port, a name that is taken
+	pullRetry  = 30 * time.Second // an image that cannot be had
+	killRetry  = 10 * time.Second // a SIGKILL that did not end the process
+	hostFresh  = 30 * time.Second // how long a look at the host is believed
+	settleSoon = time.Second      // a removal that Docker has in hand
+)
+
+// next is a step, or the reason why there is none.
+type next struct {
+	step *Step
+	// wait, when not empty, is what the spec waits for.
+	wait    status.Reason
+	message string
+	after   time.Duration
+	// dealt is true when the present generation needs nothing more.
+	dealt bool
+}
+
+func do(k Kind, reason string) next { return next{step: &Step{Kind: k, Reason: reason}} }
+
+func (n next) on(c *observed.Container) next {
+	n.step.Target = c.ContainerID
+	return n
+}
+
+func (n next) from(image string) next {
+	n.step.Image = image
+	return n
+}
+
+func waitFor(reason status.Reason, message string, after time.Duration) next {
+	return next{wait: reason, message: message, after: after}
+}
+
+// next chooses the step; see the package comment for what wins over what.
+func (r *record) next() next {
+	switch {
+	case r.in.Spec.Deleting:
+		return r.nextDelete()
+	case r.in.Spec.Paused:
+		return r.nextPaused()
+	}
+	return r.nextActive()
+}
+
+// nextPaused touches nothing, and says what it would do.
+func (r *record) nextPaused() next {
+	n := r.nextActive()
+	if n.step == nil && n.wait == "" {
+		return n
+	}
+	message := "paused; it waits: " + n.message
+	if n.step != nil {
+		message = fmt.Sprintf("paused; it would take the step %s: %s", n.step.Kind, n.step.Reason)
+	}
+	return next{wait: status.ReasonPaused, message: message, dealt: true}
+}
+
+func (r *record) nextActive() next {
+	switch {
+	case r.st.FailedGeneration == r.in.Spec.Generation:
+		return r.nextRefused()
+	case r.st.Install.Phase != status.InstallDone:
+		return r.nextInstall()
+	}
+	return r.nextSteady()
+}
+
+// nextRefused stops what runs and must not, and else leaves all as it is.
+func (r *record) nextRefused() next {
+	if run := r.in.Seen.Run; run.Up() && r.in.Spec.Power == desired.PowerStopped {
+		return r.stop("power is stopped", r.in.Spec.Kill)
+	}
+	c := r.st.Get(status.Synced)
+	return next{wait: status.ReasonRefused, message: c.Message, dealt: true}
+}
+
+func (r *record) nextDelete() next {
+	seen := r.in.Seen
+	if c := seen.Install; c != nil {
+		if c.Phase == observed.Removing {
+			return waitFor(status.ReasonDeleting, "the install container is being removed", settleSoon)
+		}
+		return do(RemoveInstallContainer, "the container is being deleted").on(c)
+	}
+	if c := seen.Run; c != nil {
+		return r.remove("the container is being deleted")
+	}
+	return do(Finalize, "the container is being deleted")
+}
+
+// remove stops the runtime container if need be, and removes it.
+func (r *record) remove(reason string) next {
+	c := r.in.Seen.Run
+	switch {
+	case c.Phase == observed.Removing:
+		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
+	case c.Up():
+		return r.stop(reason, r.in.Spec.Kill && r.in.Spec.Power == desired.PowerStopped)
+	}
+	return do(RemoveContainer, reason).on(c)
+}
+
+// stop asks the process to end, and kills it when the grace has run out.
+func (r *record) stop(reason string, kill bool) next {
+	c, ask := r.in.Seen.Run, r.st.Stopping
+	if c.Phase == observed.Paused {
+		return do(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
+	}
+	if ask == nil || !ask.Run.Is(life(c)) {
+		if kill {
+			return do(KillContainer, reason).on(c)
+		}
+		return do(StopContainer, reason).on(c)
+	}
+	switch left := ask.At.Add(ask.Timeout).Sub(r.in.Now); {
+	case ask.Killed:
+		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
+			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
+		}
+		return do(KillContainer, "the process outlived SIGKILL").on(c)
+	case kill:
+		return do(KillContainer, reason).on(c)
+	case left <= 0:
+		return do(KillContainer, fmt.Sprintf("the process did not end within %s", ask.Timeout)).on(c)
+	case !ask.Sent:
+		return do(StopContainer, ask.Reason).on(c)
+	default:
+		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
+	}
+}
+
+// nextSteady keeps an installed container as its spec says.
+func (r *record) nextSteady() next {
+	in, run := r.in, r.in.Seen.Run
+	if ask := r.st.Stopping; ask != nil && run.Up() && ask.Run.Is(life(run)) {
+		return r.stop(ask.Reason, in.Spec.Kill && in.Spec.Power == desired.PowerStopped)
+	}
+	if run == nil {
+		return r.create("the container does not exist")
+	}
+	if reason := r.recreate(); reason != "" {
+		return r.replace(reason)
+	}
+	if n, ok := r.release(); ok {
+		return n
+	}
+	if r.limitsDiffer() {
+		return do(UpdateLimits, limitsReason(run.Limits, in.Spec.Limits)).on(run)
+	}
+	if !in.EntrypointOK {
+		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
+	}
+	return r.power()
+}
+
+// create makes the runtime container once all that it needs is there.
+func (r *record) create(reason string) next {
+	if other := r.in.Seen.RunNameTaken; other != "" {
+		return r.nameTaken(observed.RunName(r.in.Spec.InternalID), other)
+	}
+	if n, ok := r.needImage(); !ok {
+		return n
+	}
+	if !r.in.EntrypointOK && r.st.Install.Phase == status.InstallDone {
+		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
+	}
+	return do(CreateContainer, reason).from(r.image())
+}
+
+func (r *record) nameTaken(name, other string) next {
+	return waitFor(status.ReasonNameTaken,
+		fmt.Sprintf("the name %s is held by container %.12s, which is not ours", name, other), waitRetry)
+}
+
+// needImage returns true when the image that a container is made from is there, and
+// else what is to be done for it.
+func (r *record) needImage() (next, bool) {
+	ref, img := r.image(), r.in.Image
+	if ref == r.st.Install.Snapshot {
+		img = r.in.Snapshot
+	}
+	switch {
+	case !img.Known:
+		return waitFor(status.ReasonProgressing, "looking for image "+ref, 0), false
+	case img.Present:
+		return next{}, true
+	case ref == r.st.Install.Snapshot:
+		return waitFor(status.ReasonImageUnavailable,
+			"the image that keeps this installation, "+ref+", is gone: reinstall", waitRetry), false
+	case img.Pulling:
+		return waitFor(status.ReasonProgressing, "pulling image "+ref, 0), false
+	}
+	if left := img.PullFailedAt.Add(pullRetry).Sub(r.in.Now); img.PullError != "" && left > 0 {
+		return waitFor(status.ReasonImageUnavailable, fmt.Sprintf("pull image %s: %s", ref, img.PullError), left), false
+	}
+	return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
+}
+
+// recreate says what Docker cannot change in place; empty when nothing.
+func (r *record) recreate() string {
+	run, spec := r.in.Seen.Run, r.in.Spec
+	switch {
+	case run.Hash != spec.Hash(r.image()):
+		if r.portsDiffer() {
+			return "ports changed"
+		}
+		return "the spec changed in what only a new container can have"
+	case run.Phase == observed.Dead:
+		return "Docker could not remove the container"
+	case spec.Limits.Memory == 0 && run.Limits.Memory != 0, spec.Limits.CPU == 0 && run.Limits.CPU != 0:
+		return "a limit was taken away, and Docker can only change limits"
+	}
+	return ""
+}
+
+// replace checks all that can fail before the old container goes.
+func (r *record) replace(reason string) next {
+	if n, ok := r.needImage(); !ok {
+		return n
+	}
+	hash, check := r.in.Spec.Hash(r.image()), r.in.Host
+	age := r.in.Now.Sub(check.At)
+	switch {
+	case check.Hash == hash && check.Reason != "" && age < waitRetry:
+		return waitFor(check.Reason, check.Message, waitRetry-age)
+	case check.Hash != hash || check.Reason != "" || age > hostFresh:
+		return do(CheckHost, reason)
+	}
+	return r.remove(reason)
+}
+
+func (r *record) portsDiffer() bool {
+	have := map[desired.Port]bool{}
+	for _, p := range r.in.Seen.Run.Binds {
+		have[p] = true
+	}
+	if len(have) != len(r.in.Spec.Ports) {
+		return true
+	}
+	for _, p := range r.in.Spec.Ports {
+		if !have[p] {
+			return true
+		}
+	}
+	return false
+}
+
+// release gives back ports that nothing names or binds any more.
+func (r *record) release() (next, bool) {
+	if len(r.in.Spec.Releasing) == 0 || len(r.Releasable()) == 0 {
+		return next{}, false
+	}
+	return do(ReleasePorts, "no container binds them any more"), true
+}
+
+// Releasable returns the ports that may be given back.
+func (r *record) Releasable() []desired.Endpoint { return Releasable(r.in.Spec, r.in.Seen.Run) }
+
+// Releasable returns the claimed ports that c names no longer and run does not bind.
+func Releasable(c desired.Container, run *observed.Container) []desired.Endpoint {
+	var free []desired.Endpoint
+	for _, p := range c.Releasing {
+		held := false
+		if run != nil {
+			for _, b := range run.Binds {
+				held = held || b.Endpoint() == p.Endpoint()
+			}
+		}
+		if !held {
+			free = append(free, p.Endpoint())
+		}
+	}
+	return free
+}
+
+// power brings the process to what the spec says of it.
+func (r *record) power() next {
+	spec, run := r.in.Spec, r.in.Seen.Run
+	if run.Phase == observed.Paused {
+		return do(UnpauseContainer, "the process is frozen").on(run)
+	}
+	restart := spec.Requests.Restart > r.st.RestartHandled
+	switch {
+	case run.Up() && spec.Power == desired.PowerStopped:
+		return r.stop("power is stopped", spec.Kill)
+	case run.Up() && restart:
+		return r.stop("a restart was asked for", false)
+	case run.Up(), spec.Power == desired.PowerStopped:
+		return next{dealt: true}
+	case run.Phase == observed.Removing:
+		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
+	case restart:
+		return do(StartContainer, "a restart was asked for").on(run)
+	case r.st.Rest:
+		return next{dealt: true}
+	}
+	if left := r.st.NotBefore.Sub(r.in.Now); left > 0 {
+		n := waitFor(status.ReasonBackOff, fmt.Sprintf("the process ended %d times in a row; next start at %s",
+			r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)), left)
+		n.dealt = true
+		return n
+	}
+	return do(StartContainer, "power is running").on(run)
+}
+
+// limitsDiffer compares what can be changed in place. Swap is only compared where
+// Docker shows it: an engine without swap accounting ignores it.
+func (r *record) limitsDiffer() bool {
+	want, have := r.in.Spec.Limits, r.in.Seen.Run.Limits
+	return want.Memory != have.Memory || want.PIDs != have.PIDs ||
+		(want.Memory != 0 && have.Swap >= 0 && want.Swap != have.Swap) ||
+		int64(want.CPU*1e9+0.5) != int64(have.CPU*1e9+0.5)
+}
+
+func limitsReason(have, want desired.Limits) string {
+	return fmt.Sprintf("limits are memory %d, cpu %g, swap %d, pids %d; should be %d, %g, %d, %d",
+		have.Memory, have.CPU, have.Swap, have.PIDs, want.Memory, want.CPU, want.Swap, want.PIDs)
+}

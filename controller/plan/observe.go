@@ -1,0 +1,337 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// Crash loops: the first restart is immediate, then 1 s doubling to 5 min; a life of
+// 10 min clears the count. After kubelet's CrashLoopBackOff, with a faster start.
+const (
+	backoffFirst = time.Second
+	backoffMost  = 5 * time.Minute
+	backoffReset = 10 * time.Minute
+)
+
+// observe folds what is seen into what is recorded. Each change of a condition brings
+// its event with it, and a second fold of the same sight changes nothing.
+func (r *record) observe() {
+	r.observeRequests()
+	r.observeImage()
+	r.observeInstall()
+	r.observeIdentity()
+	if run := r.in.Seen.Run; run != nil {
+		r.observeLife(run)
+	}
+	r.observeReady()
+	r.st.State = r.state()
+}
+
+// observeRequests deals with what needs no step.
+func (r *record) observeRequests() {
+	spec := r.in.Spec
+	if spec.Deleting && r.st.Get(status.Synced).Reason != status.ReasonDeleting {
+		r.tell(journal.Deleting, "")
+		r.set(status.Synced, status.False, status.ReasonDeleting, "the container is being deleted")
+	}
+	if spec.Requests.Start > r.st.StartHandled {
+		r.st.StartHandled = spec.Requests.Start
+		r.forgive()
+	}
+	if spec.Power == desired.PowerStopped {
+		r.st.RestartHandled, r.st.Restarting = spec.Requests.Restart, nil
+		r.forgive()
+		r.giveUpStart()
+	}
+	if !spec.Deleting && !spec.Paused && spec.Requests.Install > r.st.Install.Request {
+		r.beginInstall()
+	}
+	if failed := r.st.FailedGeneration; failed != 0 && failed != spec.Generation {
+		r.st.FailedGeneration = 0
+		r.st.InstallState = status.Installing
+		if r.st.Install.Phase == status.InstallDone {
+			r.st.InstallState = status.Ready
+		} else {
+			r.set(status.Installed, status.False, status.ReasonInstalling, "")
+		}
+	}
+}
+
+// forgive forgets crashes, so that the next start happens at once.
+func (r *record) forgive() {
+	r.st.Crashes, r.st.NotBefore, r.st.Rest = 0, time.Time{}, false
+}
+
+// giveUpStart ends a start that was told, has not happened, and is wanted no more.
+func (r *record) giveUpStart() {
+	run := r.in.Seen.Run
+	if r.st.Starting == nil || run.Up() || !r.st.Starting.Is(life(run)) {
+		return
+	}
+	r.st.Starting = nil
+	r.tell(journal.Exited, "it was stopped before it started")
+}
+
+func (r *record) beginInstall() {
+	spec := r.in.Spec
+	if r.st.Install.Request > 0 {
+		r.tell(journal.ReinstallStarted, "")
+	}
+	r.tell(journal.Started, "")
+	r.st.Install = status.Install{
+		Request: spec.Requests.Install, Phase: status.InstallPreparing,
+		Image: spec.Image, Script: spec.InstallScript != "",
+	}
+	r.st.InstallState = status.Installing
+	r.st.FailedGeneration = 0
+	r.set(status.Installed, status.False, status.ReasonInstalling, "")
+}
+
+func (r *record) observeImage() {
+	if r.st.Pulling == "" {
+		return
+	}
+	if r.st.Pulling == r.in.Spec.Image && r.in.Image.Present {
+		r.tell(journal.ImagePulled, r.st.Pulling)
+	}
+	if r.st.Pulling != r.in.Spec.Image || r.in.Image.Present {
+		r.st.Pulling = ""
+	}
+}
+
+// observeInstall advances the installation by what can be seen of it.
+func (r *record) observeInstall() {
+	in, seen := &r.st.Install, r.in.Seen
+	switch in.Phase {
+	case status.InstallCreating:
+		first := seen.Run
+		if in.Script {
+			first = seen.Install
+		}
+		if first == nil || (in.Script && first.Install != in.Request) {
+			return
+		}
+		in.Phase, in.ContainerID = status.InstallCreated, first.ContainerID
+		r.tell(journal.ContainerCreated, short(first.ContainerID))
+	case status.InstallCreated:
+		// The container that was created and never started is gone: that harms nothing.
+		if in.Script && (seen.Install == nil || seen.Install.ContainerID != in.ContainerID) {
+			in.Phase, in.ContainerID = status.InstallCreating, ""
+		}
+	case status.InstallScript:
+		r.observeScript(seen.Install)
+	case status.InstallScripted:
+		if seen.Install == nil || seen.Install.ContainerID != in.ContainerID {
+			r.failInstall(status.ReasonInstallInterrupted, "the install container vanished before what it did was kept")
+		}
+	}
+}
+
+// observeScript judges an install script by its container. StartedAt is the evidence
+// that it ran; a script that ran is never run again for the same request.
+func (r *record) observeScript(c *observed.Container) {
+	in := &r.st.Install
+	switch {
+	case c == nil || c.ContainerID != in.ContainerID:
+		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
+	case c.Up() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
+	case in.TimedOut:
+		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout))
+	case c.Phase != observed.Exited:
+		r.failInstall(status.ReasonInstallInterrupted, "the install container was removed while the script ran")
+	case c.OOMKilled && c.ExitCode != 0:
+		r.failInstall(status.ReasonInstallScriptFailed, "the install script ran out of memory")
+	case c.ExitCode == 0:
+		in.Phase = status.InstallScripted
+		r.tell(journal.InstallScriptComplete, fmt.Sprintf("after %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond)))
+	case killed(c.ExitCode):
+		r.failInstall(status.ReasonInstallInterrupted, fmt.Sprintf("the install script was cut off (exit code %d)", c.ExitCode))
+	default:
+		r.failInstall(status.ReasonInstallScriptFailed, fmt.Sprintf("the install script ended with exit code %d", c.ExitCode))
+	}
+}
+
+// killed tells the exit codes that an engine or host going down leaves behind (SIGKILL,
+// SIGTERM, and 255 for a container whose end the engine did not see) from a program's own.
+func killed(code int) bool { return code == 137 || code == 143 || code == 255 }
+
+func (r *record) failInstall(reason status.Reason, message string) {
+	r.st.Install.Phase = status.InstallFailed
+	r.st.InstallState = status.Failed
+	r.tell(journal.Error, message)
+	r.set(status.Installed, status.False, reason, message)
+}
+
+// observeIdentity notices that the runtime container is another one, or none.
+func (r *record) observeIdentity() {
+	id := ""
+	if r.in.Seen.Run != nil {
+		id = r.in.Seen.Run.ContainerID
+	}
+	if id == r.st.ContainerID {
+		return
+	}
+	if old := r.st.ContainerID; old != "" {
+		if r.st.Run.ContainerID == old && !r.st.Ended.Is(r.st.Run) {
+			r.end(r.st.Run, nil)
+		}
+		if r.st.Replacing == "" && !r.in.Spec.Deleting {
+			r.tell(journal.ContainerLost, short(old)+" was removed by somebody else")
+		}
+		r.st.Stopping, r.st.Starting = nil, nil
+	}
+	if id != "" {
+		r.st.Replacing = ""
+	}
+	r.st.ContainerID = id
+}
+
+// observeLife follows the runs of the runtime container: each start is a new life.
+func (r *record) observeLife(run *observed.Container) {
+	now := life(run)
+	if now.StartedAt.IsZero() {
+		return
+	}
+	if !r.st.Run.Is(now) {
+		r.begin(now)
+	}
+	if !run.Up() {
+		if !r.st.Ended.Is(now) {
+			r.end(now, run)
+		}
+		return
+	}
+	pattern := r.in.Spec.StartPattern
+	if !r.st.Matched.Is(now) && (pattern == "" || r.in.Matched) {
+		r.st.Matched = now
+		message := "the start pattern matched"
+		if pattern == "" {
+			message = ""
+		}
+		r.tell(journal.Running, message)
+	}
+}
+
+// begin records a life that was not known.
+func (r *record) begin(now status.Run) {
+	if old := r.st.Run; old.ContainerID == now.ContainerID && !old.StartedAt.IsZero() && !r.st.Ended.Is(old) {
+		r.end(old, nil)
+	}
+	if r.st.Starting == nil {
+		r.tell(journal.Starting, "started by somebody else")
+	}
+	r.st.Run, r.st.Starting, r.st.Rest = now, nil, false
+	if r.st.Stopping != nil && !r.st.Stopping.Run.Is(now) {
+		r.st.Stopping = nil
+	}
+	if r.st.Restarting != nil && !r.st.Restarting.Is(now) {
+		r.st.RestartHandled, r.st.Restarting = r.st.RestartRequest, nil
+	}
+}
+
+// end records the end of a life; c is nil when its end was not seen.
+func (r *record) end(ended status.Run, c *observed.Container) {
+	asked := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended)
+	r.st.Ended, r.st.Stopping = ended, nil
+	if c == nil {
+		r.tell(journal.Exited, "its end was not seen")
+		return
+	}
+	exit := status.Exit{Code: c.ExitCode, OOM: c.OOMKilled, At: c.FinishedAt, Signal: signalName(c.ExitCode)}
+	r.st.LastExit = &exit
+	if exit.OOM {
+		r.tell(journal.OOMKilled, "the kernel killed the process for its memory limit")
+	}
+	message := fmt.Sprintf("exit code %d", exit.Code)
+	if exit.Signal != "" {
+		message += " (" + exit.Signal + ")"
+	}
+	r.tell(journal.Exited, message)
+	if asked || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting {
+		r.forgive()
+		return
+	}
+	r.crash(c)
+}
+
+// crash decides what follows an end that nobody asked for.
+func (r *record) crash(c *observed.Container) {
+	unwatched := c.FinishedAt.Before(r.in.Seen.EngineSince)
+	byEngine := unwatched && killed(c.ExitCode)
+	policy := r.in.Spec.Restart
+	if !byEngine && (policy == desired.RestartNever || policy == desired.RestartOnFailure && c.ExitCode == 0) {
+		r.st.Rest = true
+		return
+	}
+	r.st.Restarts++
+	if unwatched {
+		return
+	}
+	if c.FinishedAt.Sub(c.StartedAt) >= backoffReset {
+		r.st.Crashes = 0
+	}
+	r.st.Crashes++
+	delay := Backoff(r.st.Crashes, r.in.Jitter)
+	if delay == 0 {
+		return
+	}
+	r.st.NotBefore = r.in.Now.Add(delay)
+	r.tell(journal.BackOff, fmt.Sprintf("%d ends in a row; next start at %s",
+		r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)))
+}
+
+// Backoff returns how long to wait after the nth end in a row: nothing after the first,
+// then 1 s doubling to 5 min, each up to a tenth longer by jitter in [0,1).
+func Backoff(n int, jitter float64) time.Duration {
+	if n <= 1 {
+		return 0
+	}
+	d := backoffMost
+	if shift := n - 2; shift < 9 {
+		d = min(backoffFirst<<shift, backoffMost)
+	}
+	return d + time.Duration(jitter*float64(d)/10)
+}
+
+// observeReady ends an installation whose container stands as it should.
+func (r *record) observeReady() {
+	if r.st.Install.Phase != status.InstallEntrypoint || !r.in.EntrypointOK || !r.fits() {
+		return
+	}
+	r.st.Install.Phase = status.InstallDone
+	r.st.InstallState = status.Ready
+	r.tell(journal.Ready, "")
+	r.set(status.Installed, status.True, status.ReasonInstalled, "")
+}
+
+// state says in one word what the process does.
+func (r *record) state() status.State {
+	run := r.in.Seen.Run
+	switch {
+	case run.Up() && r.st.Stopping != nil:
+		return status.StateStopping
+	case run.Up() && r.st.Matched.Is(life(run)):
+		return status.StateRunning
+	case run.Up(), r.st.Starting != nil && r.in.Spec.Power == desired.PowerRunning:
+		return status.StateStarting
+	case r.st.NotBefore.After(r.in.Now) && r.in.Spec.Power == desired.PowerRunning && !r.st.Rest:
+		return status.StateBackOff
+	}
+	return status.StateOffline
+}
+
+func short(id string) string { return fmt.Sprintf("%.12s", id) }
+
+// signals are the names of the signals that programs usually die of (Linux numbers).
+var signals = map[int]string{
+	1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS",
+	8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
+}
+
+// signalName reads the shell's convention that 128+n is death by signal n.
+func signalName(code int) string { return signals[code-128] }

@@ -1,0 +1,148 @@
+package plan
+
+import (
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// Kind names a step. Each maps to one effect.
+type Kind string
+
+// The kinds of step.
+const (
+	PullImage              Kind = "PullImage"
+	CreateInstallContainer Kind = "CreateInstallContainer"
+	StartInstallScript     Kind = "StartInstallScript"
+	KillInstallScript      Kind = "KillInstallScript"
+	KeepInstallation       Kind = "KeepInstallation"
+	SaveInstallOutput      Kind = "SaveInstallOutput"
+	RemoveInstallContainer Kind = "RemoveInstallContainer"
+	WriteEntrypoint        Kind = "WriteEntrypoint"
+	CheckHost              Kind = "CheckHost"
+	CreateContainer        Kind = "CreateContainer"
+	UpdateLimits           Kind = "UpdateLimits"
+	StartContainer         Kind = "StartContainer"
+	UnpauseContainer       Kind = "UnpauseContainer"
+	StopContainer          Kind = "StopContainer"
+	KillContainer          Kind = "KillContainer"
+	RemoveContainer        Kind = "RemoveContainer"
+	ReleasePorts           Kind = "ReleasePorts"
+	Finalize               Kind = "Finalize"
+)
+
+// Step is one effect and the reason for it. Target is the Docker id of the container
+// that it acts on, Image the reference that it pulls or creates from.
+type Step struct {
+	Kind   Kind   `json:"step"`
+	Reason string `json:"reason"`
+	Target string `json:"-"`
+	Image  string `json:"-"`
+}
+
+// HostCheck is the answer of the last look at what a recreation needs of the host.
+type HostCheck struct {
+	// Hash is the spec hash that it was made for; empty when none was made.
+	Hash string
+	At   time.Time
+	// Reason is empty when nothing stands in the way.
+	Reason  status.Reason
+	Message string
+}
+
+// Input is all that a decision rests on.
+type Input struct {
+	Spec   desired.Container
+	Status status.Status
+	Seen   observed.Snapshot
+	// Image is what is known of the spec's image, Snapshot of the installation's own.
+	Image, Snapshot observed.Image
+	// EntrypointOK tells whether entrypoint.sh is as the spec wants it.
+	EntrypointOK bool
+	// Matched tells whether the start pattern has matched in the life that Seen shows.
+	Matched bool
+	Host    HostCheck
+	Now     time.Time
+	// InstallTimeout bounds an install script.
+	InstallTimeout time.Duration
+	// Jitter, in [0,1), spreads backoffs.
+	Jitter float64
+}
+
+// Decision is the answer: what to record, in one transaction, and then what to do.
+type Decision struct {
+	Status status.Status
+	Events []journal.Event
+	// Step is nil when there is nothing to do now.
+	Step *Step
+	// After is when to look again though nothing happens; 0 for never.
+	After time.Duration
+}
+
+// Decide returns what to record and to do next. It does not change its input.
+func Decide(in Input) Decision {
+	r := newRecord(in)
+	if !in.Seen.Known || !in.Seen.EngineUp {
+		return Decision{Status: r.st}
+	}
+	r.observe()
+	n := r.next()
+	if n.step != nil {
+		r.intend(*n.step)
+	}
+	r.conclude(n)
+	return Decision{Status: r.st, Events: r.events, Step: n.step, After: n.after}
+}
+
+// record is a decision in the making.
+type record struct {
+	in     Input
+	st     status.Status
+	events []journal.Event
+}
+
+func newRecord(in Input) *record {
+	r := &record{in: in, st: in.Status.Clone()}
+	if r.st.InternalID == "" {
+		r.st.InternalID = in.Spec.InternalID
+		r.st.InstallState = status.Installing
+		r.st.State = status.StateOffline
+	}
+	return r
+}
+
+func (r *record) tell(t journal.Type, message string) {
+	r.events = append(r.events, journal.Event{
+		InternalID: r.in.Spec.InternalID, Type: t, Generation: r.in.Spec.Generation, Message: message,
+	})
+}
+
+func (r *record) set(t status.ConditionType, truth status.Truth, reason status.Reason, message string) {
+	r.st.Set(status.Condition{
+		Type: t, Status: truth, Reason: reason, Message: message, ObservedGeneration: r.in.Spec.Generation,
+	}, r.in.Now)
+}
+
+// image returns the reference that the runtime container is made from.
+func (r *record) image() string {
+	if r.st.Install.Snapshot != "" {
+		return r.st.Install.Snapshot
+	}
+	return r.in.Spec.Image
+}
+
+// fits reports whether the runtime container is the one that the spec asks for.
+func (r *record) fits() bool {
+	run := r.in.Seen.Run
+	return run != nil && run.Hash == r.in.Spec.Hash(r.image())
+}
+
+func life(c *observed.Container) status.Run {
+	if c == nil {
+		return status.Run{}
+	}
+	return status.Run{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
+}

@@ -1,0 +1,482 @@
+package plan_test
+
+import (
+	"testing"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+func TestInstallWithScriptTellsThePagesEightEventsInOrder(t *testing.T) {
+	w := newWorld(t, script)
+	w.settle()
+	w.expect("CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
+		"Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready")
+	if w.in.Status.InstallState != status.Ready || w.in.Seen.Run.Image != "kept:1" {
+		t.Errorf("got %s on %s", w.in.Status.InstallState, w.in.Seen.Run.Image)
+	}
+}
+
+func TestInstallWithoutScript(t *testing.T) {
+	w := newWorld(t, nil)
+	w.settle()
+	w.expect("CreateContainer WriteEntrypoint", "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
+}
+
+func TestInstallPullsWhatIsMissing(t *testing.T) {
+	w := newWorld(t, nil)
+	w.in.Image.Present = false
+	w.settle()
+	w.expect("PullImage CreateContainer WriteEntrypoint",
+		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
+}
+
+func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
+	w := newWorld(t, nil)
+	w.in.Image = observed.Image{Known: true}
+	if d := w.look(); d.Step == nil || d.Step.Kind != plan.PullImage {
+		t.Fatalf("got %+v", d.Step)
+	}
+	w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
+	d := w.look()
+	if d.Step != nil || d.After != 30*time.Second || d.Status.Get(status.Synced).Reason != status.ReasonImageUnavailable {
+		t.Fatalf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
+	}
+	w.in.Now = w.in.Now.Add(31 * time.Second)
+	w.settle()
+	w.expect("PullImage CreateContainer WriteEntrypoint",
+		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
+}
+
+func TestScriptOutcomes(t *testing.T) {
+	for name, c := range map[string]struct {
+		code   int
+		oom    bool
+		reason status.Reason
+	}{
+		"its own code":             {1, false, status.ReasonInstallScriptFailed},
+		"out of memory":            {137, true, status.ReasonInstallScriptFailed},
+		"cut off by the engine":    {137, false, status.ReasonInstallInterrupted},
+		"cut off, end not seen":    {255, false, status.ReasonInstallInterrupted},
+		"an engine's soft stop":    {143, false, status.ReasonInstallInterrupted},
+		"command could not be run": {127, false, status.ReasonInstallScriptFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, script)
+			w.in.Spec.Power = desired.PowerRunning
+			w.exit = c.code
+			for w.in.Seen.Install == nil || w.in.Seen.Install.Phase != observed.Exited {
+				w.act(*w.look().Step)
+			}
+			w.in.Seen.Install.OOMKilled = c.oom
+			w.story()
+			w.settle()
+			w.expect("SaveInstallOutput RemoveInstallContainer", "Error")
+			st := w.in.Status
+			if st.InstallState != status.Failed || st.Get(status.Installed).Reason != c.reason || st.ObservedGeneration != 1 {
+				t.Errorf("got %s, %+v", st.InstallState, st.Get(status.Installed))
+			}
+		})
+	}
+}
+
+func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
+	w := newWorld(t, script)
+	w.exit = -1
+	for w.in.Seen.Install == nil || !w.in.Seen.Install.Up() {
+		w.act(*w.look().Step)
+	}
+	w.in.Seen.Install = nil
+	w.story()
+	w.settle()
+	w.expect("", "Error")
+	if r := w.in.Status.Get(status.Installed).Reason; r != status.ReasonInstallInterrupted {
+		t.Errorf("got %s", r)
+	}
+}
+
+func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
+	w := newWorld(t, script)
+	for w.in.Status.Install.Phase != status.InstallScript {
+		d := w.look()
+		if d.Step.Kind != plan.StartInstallScript {
+			w.act(*d.Step)
+		}
+	}
+	w.story()
+	w.settle()
+	w.expect("StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
+		"InstallScriptComplete SettingUpEntrypoint Ready")
+}
+
+func TestScriptOverItsDeadline(t *testing.T) {
+	w := newWorld(t, script)
+	w.exit = -1
+	d := w.settle()
+	if d.After != 10*time.Minute-time.Second-10*time.Millisecond {
+		t.Errorf("looks again after %s", d.After)
+	}
+	w.in.Now = w.in.Now.Add(d.After)
+	w.story()
+	w.settle()
+	w.expect("KillInstallScript SaveInstallOutput RemoveInstallContainer", "Error")
+	if r := w.in.Status.Get(status.Installed).Reason; r != status.ReasonInstallTimeout {
+		t.Errorf("got %s", r)
+	}
+}
+
+// ready returns a world with an installed container that runs.
+func ready(t *testing.T, change func(*desired.Container)) *world {
+	w := newWorld(t, change)
+	w.change(run)
+	w.settle()
+	w.story()
+	return w
+}
+
+func TestStart(t *testing.T) {
+	w := newWorld(t, nil)
+	w.settle()
+	w.story()
+	w.change(run)
+	w.settle()
+	w.expect("StartContainer", "Starting Running")
+	if w.in.Status.State != status.StateRunning {
+		t.Errorf("state %s", w.in.Status.State)
+	}
+}
+
+func TestStartWithPatternWaitsForIt(t *testing.T) {
+	w := newWorld(t, func(c *desired.Container) { c.StartPattern = "up" })
+	w.settle()
+	w.story()
+	w.change(run)
+	w.settle()
+	w.expect("StartContainer", "Starting")
+	if c := w.in.Status.Get(status.ProcessRunning); w.in.Status.State != status.StateStarting || c.Reason != status.ReasonWaitingForPattern {
+		t.Errorf("state %s, %+v", w.in.Status.State, c)
+	}
+	w.in.Matched = true
+	w.settle()
+	w.expect("", "Running")
+	w.in.Matched = false
+	w.settle()
+	w.expect("", "")
+}
+
+func TestStopKillRestart(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	w.settle()
+	w.expect("StopContainer", "Stopping Exited")
+	w.change(run)
+	w.settle()
+	w.expect("StartContainer", "Starting Running")
+	w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
+	w.settle()
+	w.expect("KillContainer", "Stopping Exited")
+	w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Restart++ })
+	w.settle()
+	w.expect("StartContainer", "Starting Running")
+	w.change(func(c *desired.Container) { c.Requests.Restart++ })
+	w.settle()
+	w.expect("StopContainer StartContainer", "Stopping Exited Starting Running")
+	if w.in.Status.Restarts != 0 {
+		t.Errorf("%d restarts counted that were asked for", w.in.Status.Restarts)
+	}
+}
+
+// TestRestartsMerge asks again at each point of a restart in progress: what was asked
+// before the start is answered by it, what was asked later needs another.
+func TestRestartsMerge(t *testing.T) {
+	again := func(c *desired.Container) { c.Requests.Restart++ }
+	w := ready(t, nil)
+	w.change(again)
+	w.act(*w.look().Step) // the stop
+	w.change(again)
+	start := w.look().Step // the start is recorded,
+	w.change(again)        // then asked again
+	w.act(*start)
+	w.story()
+	w.settle()
+	w.expect("StopContainer StartContainer", "Running Stopping Exited Starting Running")
+}
+
+func TestStopEscalates(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	if d := w.look(); d.Step.Kind != plan.StopContainer {
+		t.Fatalf("got %s", d.Step.Kind)
+	}
+	w.in.Status.Stopping.Sent = true
+	if d := w.look(); d.Step != nil || d.After != 10*time.Second {
+		t.Fatalf("got %+v after %s", d.Step, d.After)
+	}
+	// A kill on top of a stop does not wait for the grace.
+	killed := *w
+	killed.change(func(c *desired.Container) { c.Kill = true })
+	if d := killed.look(); d.Step == nil || d.Step.Kind != plan.KillContainer {
+		t.Fatalf("got %+v", d.Step)
+	}
+	w.in.Now = w.in.Now.Add(10 * time.Second)
+	w.story()
+	w.settle()
+	w.expect("KillContainer", "Exited")
+}
+
+// TestStartDuringStop: the stop in progress is brought to its end, and then started.
+func TestStartDuringStop(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	w.look()
+	w.in.Status.Stopping.Sent = true
+	w.change(run)
+	if d := w.look(); d.Step != nil || d.After == 0 {
+		t.Fatalf("got %+v", d.Step)
+	}
+	w.die(w.in.Seen.Run, 143)
+	w.story()
+	w.settle()
+	w.expect("StartContainer", "Exited Starting Running")
+}
+
+func TestCrashLoop(t *testing.T) {
+	w := ready(t, nil)
+	for i, want := range []time.Duration{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
+		w.die(w.in.Seen.Run, 1)
+		d := w.look()
+		if want == 0 {
+			if d.Step == nil || d.Step.Kind != plan.StartContainer {
+				t.Fatalf("crash %d: the first restart is immediate, got %+v", i, d.Step)
+			}
+			w.act(*d.Step)
+			continue
+		}
+		if d.Step != nil || d.After != want*time.Second || d.Status.State != status.StateBackOff {
+			t.Fatalf("crash %d: got %+v after %s in %s", i, d.Step, d.After, d.Status.State)
+		}
+		w.in.Now = w.in.Now.Add(d.After)
+		w.settle()
+	}
+	if w.in.Status.Restarts != 12 {
+		t.Errorf("%d restarts", w.in.Status.Restarts)
+	}
+	w.in.Now = w.in.Now.Add(10 * time.Minute)
+	w.die(w.in.Seen.Run, 1)
+	if d := w.look(); d.Step == nil {
+		t.Error("ten minutes of running did not clear the count")
+	}
+}
+
+func TestStartEndsABackoff(t *testing.T) {
+	w := ready(t, nil)
+	for range 3 {
+		w.die(w.in.Seen.Run, 1)
+		if d := w.settle(); d.After > 0 && w.in.Status.Crashes < 3 {
+			w.in.Now = w.in.Now.Add(d.After)
+			w.settle()
+		}
+	}
+	if w.in.Status.State != status.StateBackOff {
+		t.Fatalf("state %s", w.in.Status.State)
+	}
+	w.story()
+	w.change(run)
+	w.settle()
+	w.expect("StartContainer", "Starting Running")
+}
+
+func TestRestartPolicies(t *testing.T) {
+	for _, c := range []struct {
+		policy desired.RestartPolicy
+		code   int
+		steps  string
+	}{
+		{desired.RestartAlways, 0, "StartContainer"},
+		{desired.RestartAlways, 1, "StartContainer"},
+		{desired.RestartOnFailure, 0, ""},
+		{desired.RestartOnFailure, 1, "StartContainer"},
+		{desired.RestartNever, 0, ""},
+		{desired.RestartNever, 1, ""},
+	} {
+		w := ready(t, func(s *desired.Container) { s.Restart = c.policy })
+		w.die(w.in.Seen.Run, c.code)
+		w.settle()
+		events := "Exited"
+		if c.steps != "" {
+			events += " Starting Running"
+		}
+		w.expect(c.steps, events)
+		if c.steps == "" {
+			w.change(run)
+			w.settle()
+			w.expect("StartContainer", "Starting Running")
+		}
+	}
+}
+
+func TestEndsWhileTheEngineWasAwayAreNoCrashes(t *testing.T) {
+	for _, policy := range []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever} {
+		w := ready(t, func(c *desired.Container) { c.Restart = policy })
+		w.die(w.in.Seen.Run, 137)
+		w.in.Now = w.in.Now.Add(time.Minute)
+		w.in.Seen.EngineSince = w.in.Now
+		w.settle()
+		w.expect("StartContainer", "Exited Starting Running")
+		if w.in.Status.Crashes != 0 {
+			t.Errorf("%s: %d crashes", policy, w.in.Status.Crashes)
+		}
+	}
+}
+
+func TestEngineOutOfSightDecidesNothing(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Deleting = true })
+	w.in.Seen.EngineUp = false
+	if d := w.look(); d.Step != nil || len(d.Events) != 0 {
+		t.Errorf("got %+v, %v", d.Step, d.Events)
+	}
+}
+
+func TestRebindChecksThenReplaces(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) {
+		c.Ports = []desired.Port{{Port: 25566}}
+		c.Releasing = []desired.Port{{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP}}
+	})
+	w.settle()
+	w.expect("CheckHost StopContainer RemoveContainer CreateContainer ReleasePorts StartContainer",
+		"Stopping RebindStarted Exited RemovingOldContainer Starting Running")
+}
+
+func TestReplaceWaitsForABusyPortWithTheOldContainerUntouched(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Ports = []desired.Port{{Port: 25566}} })
+	if d := w.look(); d.Step.Kind != plan.CheckHost {
+		t.Fatalf("got %s", d.Step.Kind)
+	}
+	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy"}
+	d := w.look()
+	if d.Step != nil || d.After != 15*time.Second || d.Status.Get(status.Synced).Message != "busy" || !w.in.Seen.Run.Up() {
+		t.Errorf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
+	}
+	if d.Status.ObservedGeneration == w.in.Spec.Generation {
+		t.Error("what waits was called dealt with")
+	}
+}
+
+func TestReinstallKeepsTheNumberAndBeginsAnew(t *testing.T) {
+	w := ready(t, script)
+	w.change(func(c *desired.Container) { c.Requests.Install++ })
+	w.settle()
+	w.expect("StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer",
+		"ReinstallStarted Started Stopping Exited RemovingOldContainer CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready Starting Running")
+}
+
+func TestLimits(t *testing.T) {
+	w := ready(t, func(c *desired.Container) { c.Limits.Memory = 64 << 20 })
+	w.change(func(c *desired.Container) { c.Limits.Memory, c.Limits.CPU = 128<<20, 0.5 })
+	w.settle()
+	w.expect("UpdateLimits", "")
+	w.change(func(c *desired.Container) { c.Limits.Memory = 0 })
+	w.settle()
+	w.expect("CheckHost StopContainer RemoveContainer CreateContainer StartContainer", "Stopping Exited RemovingOldContainer Starting Running")
+}
+
+func TestDisturbancesAreHealed(t *testing.T) {
+	for name, c := range map[string]struct {
+		disturb       func(*world)
+		steps, events string
+	}{
+		"killed":  {func(w *world) { w.die(w.in.Seen.Run, 137) }, "StartContainer", "Exited Starting Running"},
+		"removed": {func(w *world) { w.in.Seen.Run = nil }, "CreateContainer StartContainer", "Exited ContainerLost Starting Running"},
+		"paused":  {func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, "UnpauseContainer", ""},
+		"limits":  {func(w *world) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", ""},
+		"entry":   {func(w *world) { w.in.EntrypointOK = false }, "WriteEntrypoint", ""},
+		"restarted by hand": {func(w *world) { w.in.Now = w.in.Now.Add(time.Second); w.start(w.in.Seen.Run) }, "",
+			"Exited Starting Running"},
+		"made anew by hand": {func(w *world) {
+			w.in.Seen.Run = w.create(observed.RoleRun, "other")
+		}, "CheckHost RemoveContainer CreateContainer StartContainer", "Exited ContainerLost RemovingOldContainer Starting Running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := ready(t, nil)
+			c.disturb(w)
+			w.settle()
+			w.expect(c.steps, c.events)
+		})
+	}
+}
+
+func TestStrangerWithOurNameIsLeftAlone(t *testing.T) {
+	w := ready(t, nil)
+	w.in.Seen.Run, w.in.Seen.RunNameTaken = nil, "0123456789abcdef"
+	d := w.settle()
+	if r := d.Status.Get(status.Synced).Reason; r != status.ReasonNameTaken || d.After != 15*time.Second {
+		t.Errorf("got %s after %s", r, d.After)
+	}
+}
+
+func TestDelete(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Deleting = true })
+	for _, want := range []plan.Kind{plan.StopContainer, plan.RemoveContainer, plan.Finalize} {
+		d := w.look()
+		if d.Step == nil || d.Step.Kind != want {
+			t.Fatalf("got %+v, want %s", d.Step, want)
+		}
+		if want != plan.Finalize {
+			w.act(*d.Step)
+		}
+	}
+	w.expect("", "Deleting Stopping Exited")
+}
+
+func TestDeleteEndsAnInstallation(t *testing.T) {
+	w := newWorld(t, script)
+	w.exit = -1
+	w.settle()
+	w.change(func(c *desired.Container) { c.Deleting = true })
+	if d := w.look(); d.Step == nil || d.Step.Kind != plan.RemoveInstallContainer {
+		t.Errorf("got %+v", d.Step)
+	}
+}
+
+func TestPausedSpecTouchesNothingAndTellsTheTruth(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { c.Paused = true })
+	if d := w.settle(); d.Status.Get(status.Synced).Status != status.True {
+		t.Errorf("in sync, and told %+v", d.Status.Get(status.Synced))
+	}
+	w.die(w.in.Seen.Run, 1)
+	d := w.settle()
+	if c := d.Status.Get(status.Synced); c.Reason != status.ReasonPaused || d.Status.ObservedGeneration != w.in.Spec.Generation {
+		t.Errorf("got %+v", c)
+	}
+	w.expect("", "Exited")
+}
+
+func TestRefusedForGoodWaitsForTheSpec(t *testing.T) {
+	w := ready(t, nil)
+	w.in.Status.FailedGeneration, w.in.Status.InstallState = w.in.Spec.Generation, status.Failed
+	w.in.Seen.Run = nil
+	w.settle()
+	w.expect("", "Exited ContainerLost")
+	w.change(func(c *desired.Container) { c.User = "1000" })
+	w.settle()
+	w.expect("CreateContainer StartContainer", "Starting Running")
+	if w.in.Status.InstallState != status.Ready {
+		t.Errorf("state %s", w.in.Status.InstallState)
+	}
+}
+
+func TestBackoffIsBounded(t *testing.T) {
+	for n := range 100 {
+		if d := plan.Backoff(n, 0.999); d < 0 || d > 330*time.Second {
+			t.Errorf("backoff %d is %s", n, d)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+package plan
+
+import (
+	"fmt"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// intend records a step before it is taken, so that whoever comes after a crash knows
+// that it may have happened. A step that is repeated is recorded and told once.
+func (r *record) intend(s Step) {
+	in := &r.st.Install
+	switch s.Kind {
+	case PullImage:
+		if r.st.Pulling != s.Image {
+			r.st.Pulling = s.Image
+			r.tell(journal.PullingImage, s.Image)
+		}
+	case CreateInstallContainer:
+		r.intendFirst()
+	case CreateContainer:
+		if !in.Script && in.Phase == status.InstallPreparing {
+			r.intendFirst()
+		}
+	case StartInstallScript:
+		if in.Phase != status.InstallScript {
+			in.Phase = status.InstallScript
+			r.tell(journal.RunningInstallScript, "")
+		}
+	case KillInstallScript:
+		in.TimedOut = true
+	case WriteEntrypoint:
+		if in.Phase == status.InstallCreated || in.Phase == status.InstallKept {
+			in.Phase = status.InstallEntrypoint
+			r.tell(journal.SettingUpEntrypoint, "")
+		}
+	case StopContainer, KillContainer:
+		r.intendStop(s)
+	case RemoveContainer:
+		r.intendRemove(s)
+	case StartContainer:
+		r.intendStart(s)
+	}
+	r.st.State = r.state()
+}
+
+func (r *record) intendFirst() {
+	if r.st.Install.Phase != status.InstallCreating {
+		r.st.Install.Phase = status.InstallCreating
+		r.tell(journal.CreatingContainer, "")
+	}
+}
+
+func (r *record) intendStop(s Step) {
+	now, run := r.in.Now, life(r.in.Seen.Run)
+	if ask := r.st.Stopping; ask == nil || !ask.Run.Is(run) {
+		r.st.Stopping = &status.Ask{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
+		r.tell(journal.Stopping, s.Reason)
+		r.tellRebind()
+	}
+	if s.Kind == KillContainer {
+		r.st.Stopping.Killed, r.st.Stopping.KilledAt = true, now
+	}
+	if r.restartWanted() && r.st.Restarting == nil {
+		r.st.Restarting = &run
+	}
+	r.mergeRestarts()
+}
+
+func (r *record) intendRemove(s Step) {
+	r.tellRebind()
+	if r.st.Replacing == "" && !r.in.Spec.Deleting {
+		r.tell(journal.RemovingOldContainer, s.Reason)
+	}
+	r.st.Replacing = s.Reason
+}
+
+// tellRebind tells once a generation that other ports are the reason of a recreation.
+func (r *record) tellRebind() {
+	spec := r.in.Spec
+	if spec.Deleting || r.st.Install.Phase != status.InstallDone || r.st.RebindGeneration == spec.Generation ||
+		r.fits() || !r.portsDiffer() {
+		return
+	}
+	r.st.RebindGeneration = spec.Generation
+	r.tell(journal.RebindStarted, "")
+}
+
+func (r *record) intendStart(s Step) {
+	run := life(r.in.Seen.Run)
+	if r.st.Starting == nil {
+		r.st.Starting = &run
+		r.tell(journal.Starting, s.Reason)
+	}
+	if r.restartWanted() && r.st.Restarting == nil {
+		r.st.Restarting = &run
+	}
+	r.mergeRestarts()
+	r.st.NotBefore = time.Time{}
+}
+
+func (r *record) restartWanted() bool {
+	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.Spec.Power == desired.PowerRunning
+}
+
+// mergeRestarts lets one new life answer all restarts that were asked for before it.
+func (r *record) mergeRestarts() {
+	if r.st.Restarting != nil {
+		r.st.RestartRequest = r.in.Spec.Requests.Restart
+	}
+}
+
+// conclude writes the conditions that follow from the decision, and the receipt.
+func (r *record) conclude(n next) {
+	r.concludeProcess()
+	if n.dealt {
+		r.st.ObservedGeneration = r.in.Spec.Generation
+	}
+	switch {
+	case r.in.Spec.Deleting:
+		r.set(status.Synced, status.False, status.ReasonDeleting, "the container is being deleted")
+	case n.step != nil:
+		r.progress(string(n.step.Kind) + ": " + n.step.Reason)
+	case n.wait == status.ReasonProgressing:
+		r.progress(n.message)
+	case n.wait != "":
+		r.set(status.Synced, status.False, n.wait, n.message)
+	default:
+		r.set(status.Synced, status.True, status.ReasonSynced, "")
+	}
+}
+
+// progress says what is going on, but keeps a complaint until it is settled.
+func (r *record) progress(message string) {
+	switch have := r.st.Get(status.Synced); have.Reason {
+	case status.ReasonStepFailed, status.ReasonPortUnavailable, status.ReasonMountUnavailable:
+	default:
+		r.set(status.Synced, status.False, status.ReasonProgressing, message)
+	}
+}
+
+func (r *record) concludeProcess() {
+	run := r.in.Seen.Run
+	if !run.Up() {
+		reason, message := status.ReasonStopped, ""
+		switch {
+		case r.st.State == status.StateStarting:
+			reason = status.ReasonStarting
+		case r.st.State == status.StateBackOff:
+			reason = status.ReasonBackOff
+		case r.st.LastExit != nil:
+			reason, message = status.ReasonExited, fmt.Sprintf("exit code %d", r.st.LastExit.Code)
+		}
+		r.set(status.ProcessStarted, status.False, reason, message)
+		r.set(status.ProcessRunning, status.False, reason, message)
+		return
+	}
+	if r.st.Stopping != nil {
+		r.set(status.ProcessStarted, status.True, status.ReasonStopping, r.st.Stopping.Reason)
+	} else {
+		r.set(status.ProcessStarted, status.True, status.ReasonStarted, "")
+	}
+	switch {
+	case !r.st.Matched.Is(life(run)):
+		r.set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, "")
+	case r.in.Spec.StartPattern == "":
+		r.set(status.ProcessRunning, status.True, status.ReasonNoPattern, "")
+	default:
+		r.set(status.ProcessRunning, status.True, status.ReasonPatternMatched, "")
+	}
+}

@@ -1,0 +1,187 @@
+package plan_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
+// world is the smallest Docker that a plan can be played against: each step has its
+// ideal effect at once, and the test moves the clock and breaks things.
+type world struct {
+	t      *testing.T
+	in     plan.Input
+	made   int
+	steps  []string
+	events []string
+	exit   int // exit code of the install script
+}
+
+func newWorld(t *testing.T, change func(*desired.Container)) *world {
+	spec := desired.DefaultSpec()
+	spec.InternalID, spec.Image, spec.VolumeID = "a", "img", "v"
+	spec.StartupCommand = "run"
+	c := desired.Container{Spec: spec, Generation: 1, Requests: desired.Requests{Install: 1}}
+	if change != nil {
+		change(&c)
+	}
+	c.Spec = c.Spec.Normalize()
+	return &world{t: t, in: plan.Input{
+		Spec:           c,
+		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineSince: epoch.Add(-time.Hour)},
+		Image:          observed.Image{Known: true, Present: true},
+		Snapshot:       observed.Image{Known: true, Present: true},
+		Now:            epoch,
+		InstallTimeout: 10 * time.Minute,
+	}}
+}
+
+// change edits the spec as a client would.
+func (w *world) change(fn func(*desired.Container)) {
+	c := w.in.Spec.Clone()
+	fn(&c)
+	c.Spec = c.Spec.Normalize()
+	c.Generation++
+	w.in.Spec = c
+}
+
+// look decides once and keeps the record, without taking the step.
+func (w *world) look() plan.Decision {
+	d := plan.Decide(w.in)
+	w.in.Status = d.Status
+	for _, e := range d.Events {
+		w.events = append(w.events, string(e.Type))
+	}
+	return d
+}
+
+// settle takes steps until there are none left.
+func (w *world) settle() plan.Decision {
+	for range 50 {
+		d := w.look()
+		if d.Step == nil {
+			w.check()
+			return d
+		}
+		w.steps = append(w.steps, string(d.Step.Kind))
+		w.act(*d.Step)
+		w.in.Now = w.in.Now.Add(10 * time.Millisecond)
+	}
+	w.t.Fatalf("no end after 50 steps: %v", w.steps)
+	return plan.Decision{}
+}
+
+// check holds what is true of every status at rest.
+func (w *world) check() {
+	w.t.Helper()
+	st := w.in.Status
+	if st.ObservedGeneration > w.in.Spec.Generation {
+		w.t.Errorf("observed generation %d is ahead of %d", st.ObservedGeneration, w.in.Spec.Generation)
+	}
+	if again := plan.Decide(w.in); len(again.Events) != 0 {
+		w.t.Errorf("a second look at the same sight tells %v", again.Events)
+	}
+	if synced := st.Get(status.Synced); synced.Status == status.True && st.ObservedGeneration != w.in.Spec.Generation {
+		w.t.Errorf("synced at generation %d, observed %d", w.in.Spec.Generation, st.ObservedGeneration)
+	}
+}
+
+func (w *world) create(role observed.Role, image string) *observed.Container {
+	w.made++
+	spec := w.in.Spec
+	return &observed.Container{
+		ContainerID: fmt.Sprintf("c%d", w.made), Role: role, Phase: observed.Created,
+		Hash: spec.Hash(image), Generation: spec.Generation, Install: spec.Requests.Install,
+		Image: image, Limits: spec.Limits, Binds: spec.Ports, TTY: spec.TTY,
+	}
+}
+
+func (w *world) start(c *observed.Container) {
+	c.Phase, c.StartedAt = observed.Running, w.in.Now
+}
+
+func (w *world) die(c *observed.Container, code int) {
+	c.Phase, c.FinishedAt, c.ExitCode = observed.Exited, w.in.Now, code
+}
+
+// act is the ideal Docker.
+func (w *world) act(s plan.Step) {
+	seen, st := &w.in.Seen, &w.in.Status
+	switch s.Kind {
+	case plan.PullImage:
+		w.in.Image = observed.Image{Known: true, Present: true}
+	case plan.CreateInstallContainer:
+		seen.Install = w.create(observed.RoleInstall, s.Image)
+	case plan.StartInstallScript:
+		w.start(seen.Install)
+		w.in.Now = w.in.Now.Add(time.Second)
+		if w.exit >= 0 {
+			w.die(seen.Install, w.exit)
+		}
+	case plan.KillInstallScript:
+		w.die(seen.Install, 137)
+	case plan.KeepInstallation:
+		st.Install.Phase, st.Install.OutputSaved, st.Install.Snapshot = status.InstallKept, true, "kept:1"
+	case plan.SaveInstallOutput:
+		st.Install.OutputSaved = true
+	case plan.RemoveInstallContainer:
+		seen.Install = nil
+	case plan.WriteEntrypoint:
+		w.in.EntrypointOK = true
+	case plan.CheckHost:
+		hash := w.in.Spec.Hash(w.in.Spec.Image)
+		if st.Install.Snapshot != "" {
+			hash = w.in.Spec.Hash(st.Install.Snapshot)
+		}
+		w.in.Host = plan.HostCheck{Hash: hash, At: w.in.Now}
+	case plan.CreateContainer:
+		seen.Run = w.create(observed.RoleRun, s.Image)
+	case plan.UpdateLimits:
+		seen.Run.Limits = w.in.Spec.Limits
+	case plan.StartContainer:
+		w.start(seen.Run)
+		w.in.Matched = false
+	case plan.UnpauseContainer:
+		seen.Run.Phase = observed.Running
+	case plan.StopContainer:
+		st.Stopping.Sent = true
+		w.die(seen.Run, 143)
+	case plan.KillContainer:
+		w.die(seen.Run, 137)
+	case plan.RemoveContainer:
+		seen.Run = nil
+	case plan.ReleasePorts:
+		w.in.Spec.Releasing = nil
+	case plan.Finalize:
+		w.t.Fatal("finalize has no successor")
+	default:
+		w.t.Fatalf("unknown step %s", s.Kind)
+	}
+}
+
+// story returns and forgets what happened since the last call.
+func (w *world) story() string {
+	s := "steps:  " + strings.Join(w.steps, " ") + "\nevents: " + strings.Join(w.events, " ")
+	w.steps, w.events = nil, nil
+	return s
+}
+
+func (w *world) expect(steps, events string) {
+	w.t.Helper()
+	want := "steps:  " + steps + "\nevents: " + events
+	if got := w.story(); got != want {
+		w.t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+func run(c *desired.Container)    { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
+func script(c *desired.Container) { c.InstallScript = "true" }
+
