@@ -1,0 +1,260 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"lightd/desired"
+)
+
+const containerPrefix = "c/"
+
+func containerKey(id string) []byte { return []byte(containerPrefix + id) }
+
+// Create stores a new container; see Tx.CreateContainer.
+func (s *Store) Create(ctx context.Context, spec desired.Spec) (desired.Container, error) {
+	var out desired.Container
+	err := s.Update(ctx, func(tx *Tx) (err error) {
+		out, err = tx.CreateContainer(spec)
+		return err
+	})
+	if err != nil {
+		return desired.Container{}, err // out may still be written to
+	}
+	return out, nil
+}
+
+// Change changes a container; see Tx.ChangeContainer.
+func (s *Store) Change(ctx context.Context, id string, fn func(*desired.Container) error) (desired.Container, error) {
+	var out desired.Container
+	err := s.Update(ctx, func(tx *Tx) (err error) {
+		out, err = tx.ChangeContainer(id, fn)
+		return err
+	})
+	if err != nil {
+		return desired.Container{}, err
+	}
+	return out, nil
+}
+
+// Container returns the container of that id, or desired.ErrContainerNotFound.
+func (tx *Tx) Container(id string) (desired.Container, error) {
+	data, err := tx.Get(containerKey(id))
+	if errors.Is(err, ErrNotFound) {
+		return desired.Container{}, fmt.Errorf("%w: %q", desired.ErrContainerNotFound, id)
+	}
+	if err != nil {
+		return desired.Container{}, err
+	}
+	return decodeContainer(id, data)
+}
+
+// Containers returns all containers, sorted by id.
+func (tx *Tx) Containers() ([]desired.Container, error) {
+	var out []desired.Container
+	var bad error
+	err := tx.Scan([]byte(containerPrefix), nil, func(k, v []byte) bool {
+		var c desired.Container
+		if c, bad = decodeContainer(string(k[len(containerPrefix):]), v); bad != nil {
+			return false
+		}
+		out = append(out, c)
+		return true
+	})
+	return out, errors.Join(err, bad)
+}
+
+func decodeContainer(id string, data []byte) (desired.Container, error) {
+	var c desired.Container
+	if err := json.Unmarshal(data, &c); err != nil {
+		return c, fmt.Errorf("decode container %q: %w", id, err)
+	}
+	return c, nil
+}
+
+// CreateContainer stores a new container with the ports that spec names, or asks to be
+// assigned. It changes nothing when it returns an error: a *desired.ValidationError,
+// ErrContainerExists, ErrVolumeNotFound, ErrPortNotInPool, ErrPortInUse or ErrNoPorts.
+func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
+	spec = spec.Normalize()
+	if err := tx.check(spec, nil); err != nil {
+		return desired.Container{}, err
+	}
+	switch _, err := tx.Container(spec.InternalID); {
+	case err == nil:
+		return desired.Container{}, fmt.Errorf("%w: %q", desired.ErrContainerExists, spec.InternalID)
+	case !errors.Is(err, desired.ErrContainerNotFound):
+		return desired.Container{}, err
+	}
+	if err := tx.requireVolume(spec.VolumeID); err != nil {
+		return desired.Container{}, err
+	}
+	c := desired.Container{
+		Spec: spec, Generation: 1, CreatedAt: tx.now, UpdatedAt: tx.now,
+		Requests: desired.Requests{Install: 1}, Releasing: []desired.Port{},
+	}
+	if err := tx.claim(&c, nil); err != nil {
+		return desired.Container{}, err
+	}
+	return tx.putContainer(c)
+}
+
+// ChangeContainer lets fn change the spec, the requests and the marks of a container,
+// and stores the result as the next generation; when nothing came out different, nothing
+// is written. What fn does to the other fields is undone. A changed image raises the
+// installation request by itself when there is an install script. It changes nothing
+// when it returns an error: fn's own, one of those of CreateContainer,
+// ErrContainerNotFound, or ErrDeleting, before which fn is not called.
+//
+// A spec that was valid when it was stored, and is not changed, is not checked again: a
+// container can be stopped and deleted on a node whose rules became stricter.
+func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (desired.Container, error) {
+	old, err := tx.Container(id)
+	if err != nil {
+		return desired.Container{}, err
+	}
+	if old.Deleting {
+		return desired.Container{}, fmt.Errorf("%w: %q", desired.ErrDeleting, id)
+	}
+	c := old.Clone()
+	if err := fn(&c); err != nil {
+		return desired.Container{}, err
+	}
+	c.Generation, c.Revision, c.CreatedAt, c.UpdatedAt = old.Generation, old.Revision, old.CreatedAt, old.UpdatedAt
+	c.Releasing = old.Clone().Releasing
+	c.Spec = c.Spec.Normalize()
+	if c.InternalID != id {
+		return desired.Container{}, desired.Invalid("internal_id", "cannot be changed")
+	}
+	if err := tx.check(c.Spec, &old.Spec); err != nil {
+		return desired.Container{}, err
+	}
+	if c.VolumeID != old.VolumeID {
+		if err := tx.requireVolume(c.VolumeID); err != nil {
+			return desired.Container{}, err
+		}
+	}
+	if c.Image != old.Image && c.InstallScript != "" && c.Requests.Install == old.Requests.Install {
+		c.Requests.Install++
+	}
+	if err := tx.claim(&c, &old); err != nil {
+		return desired.Container{}, err
+	}
+	if reflect.DeepEqual(c, old) {
+		return old, nil
+	}
+	c.Generation++
+	c.UpdatedAt = tx.now
+	return tx.putContainer(c)
+}
+
+// check validates spec as far as it differs from old, nil for a new one.
+func (tx *Tx) check(spec desired.Spec, old *desired.Spec) error {
+	if old != nil {
+		// What is only switched on and off says nothing about the rest.
+		if err := spec.Power.Validate(); err != nil {
+			return err
+		}
+		same := spec
+		same.Power, same.Paused = old.Power, old.Paused
+		if reflect.DeepEqual(same, *old) {
+			return nil
+		}
+	}
+	if err := spec.Validate(tx.store.options.Rules); err != nil {
+		return err
+	}
+	look := tx.store.options.CheckMounts
+	if look == nil || old != nil && reflect.DeepEqual(spec.Mount, old.Mount) {
+		return nil
+	}
+	return look(spec)
+}
+
+// RemoveContainer removes a container that is marked deleted, and gives up all its
+// ports. It is called when nothing of it is left in the engine.
+func (tx *Tx) RemoveContainer(id string) error {
+	c, err := tx.Container(id)
+	if err != nil {
+		return err
+	}
+	if !c.Deleting {
+		return fmt.Errorf("remove %q: %w", id, desired.ErrNotDeleting)
+	}
+	t := tx.table()
+	for _, p := range append(c.Ports, c.Releasing...) {
+		if err := t.release(p.Endpoint(), id); err != nil {
+			return err
+		}
+	}
+	if err := t.write(); err != nil {
+		return err
+	}
+	if err := tx.Delete(containerKey(id)); err != nil {
+		return err
+	}
+	tx.note(id, nil)
+	return nil
+}
+
+// ReleasePorts gives up ports that the spec names no longer, when no container binds
+// them any more. Others of eps are left alone. The generation stays.
+func (tx *Tx) ReleasePorts(id string, eps []desired.Endpoint) error {
+	c, err := tx.Container(id)
+	if err != nil {
+		return err
+	}
+	t := tx.table()
+	keep := []desired.Port{}
+	for _, p := range c.Releasing {
+		if !contains(eps, p.Endpoint()) {
+			keep = append(keep, p)
+			continue
+		}
+		if err := t.release(p.Endpoint(), id); err != nil {
+			return err
+		}
+	}
+	if len(keep) == len(c.Releasing) {
+		return nil
+	}
+	if err := t.write(); err != nil {
+		return err
+	}
+	c.Releasing = keep
+	_, err = tx.putContainer(c)
+	return err
+}
+
+func (tx *Tx) putContainer(c desired.Container) (desired.Container, error) {
+	c.Revision = tx.Revision()
+	data, err := json.Marshal(c)
+	if err != nil {
+		return desired.Container{}, fmt.Errorf("encode container %q: %w", c.InternalID, err)
+	}
+	if err := tx.Set(containerKey(c.InternalID), data); err != nil {
+		return desired.Container{}, err
+	}
+	tx.note(c.InternalID, &c)
+	return c, nil
+}
+
+// note remembers what the index has to learn after the commit.
+func (tx *Tx) note(id string, c *desired.Container) {
+	if tx.containers == nil {
+		tx.containers = map[string]*desired.Container{}
+	}
+	tx.containers[id] = c
+}
+
+func contains(eps []desired.Endpoint, e desired.Endpoint) bool {
+	for _, have := range eps {
+		if have == e {
+			return true
+		}
+	}
+	return false
+}

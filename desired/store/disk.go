@@ -1,0 +1,86 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"lightd/desired"
+)
+
+// LockedError tells that another process has the database open.
+type LockedError struct {
+	Dir string
+	// PID is that process, 0 when it is not known.
+	PID int
+}
+
+// Error names the directory and the process.
+func (e *LockedError) Error() string {
+	if e.PID == 0 {
+		return fmt.Sprintf("database %s is in use by another lightd", e.Dir)
+	}
+	return fmt.Sprintf("database %s is in use by another lightd (process %d)", e.Dir, e.PID)
+}
+
+// acquire takes the lock on dir. It is held until the file is closed, by this process
+// or by its death, so that a crash leaves nothing to clean up.
+func acquire(dir string) (*os.File, error) {
+	path := filepath.Join(dir, "owner.lock")
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("open lock %s: %w", path, err)
+	}
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		pid := readPID(f)
+		return nil, errors.Join(&LockedError{Dir: dir, PID: pid}, f.Close())
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("lock %s: %w", path, err), f.Close())
+	}
+	// The number is a courtesy for messages: a full disk must not keep us from reading.
+	if f.Truncate(0) == nil {
+		_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	}
+	return f, nil
+}
+
+func readPID(f *os.File) int {
+	data, err := io.ReadAll(io.LimitReader(f, 32))
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil {
+		return 0
+	}
+	return pid
+}
+
+// checkSpace returns desired.ErrDiskFull when too little space is left. The database
+// writes through memory maps: running out in the middle of one kills the process.
+func (s *Store) checkSpace() error {
+	free, err := s.options.FreeSpace(s.dir)
+	if err != nil {
+		return fmt.Errorf("read free space of %s: %w: %w", s.dir, desired.ErrUnavailable, err)
+	}
+	if free < s.options.MinFree {
+		return fmt.Errorf("%w: %d MiB free of the %d MiB that are kept in reserve",
+			desired.ErrDiskFull, free>>20, s.options.MinFree>>20)
+	}
+	return nil
+}
+
+func freeSpace(dir string) (uint64, error) {
+	var st syscall.Statfs_t
+	if err := syscall.Statfs(dir, &st); err != nil {
+		return 0, err
+	}
+	return st.Bavail * uint64(st.Bsize), nil
+}

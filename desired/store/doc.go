@@ -1,0 +1,18 @@
+// Package store keeps what clients asked for, durably: containers, the network pool,
+// volumes, and the raw room in which packages status, journal and token keep theirs.
+//
+// What it guarantees:
+//
+//   - A write that was answered without an error is on disk. One that was answered
+//     with an error other than desired.ErrUnavailable changed nothing.
+//   - All writes pass through one committer, one after the other. Numbers that it gives
+//     out (revisions, sequence numbers) only grow, for ever, in the order of commits;
+//     writes never conflict; and no two containers ever hold overlapping ports.
+//   - What is read from memory (Container, Containers) is current when a write is
+//     answered, and subscribers hear of it in the order of commits.
+//   - A disk that runs full refuses writes before it can damage the database, reads go
+//     on, and writes work again as soon as there is room.
+//   - A second process on the same directory is refused with a *LockedError.
+//
+// No type of the database beneath shows here.
+package store

@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+
+	"lightd/desired"
+)
+
+// MaxPoolChange bounds how many ports one call adds or deletes.
+const MaxPoolChange = 32768
+
+// PoolPort is a port of the pool as readers see it.
+type PoolPort struct {
+	desired.Endpoint
+	// InUse is true while the port cannot be taken: a container holds it, or one that
+	// overlaps it, or it was taken out of service by hand.
+	InUse bool `json:"in_use"`
+	// InternalID is the container that holds it, if one does.
+	InternalID string `json:"internal_id"`
+}
+
+// normalEndpoint returns e in its canonical form, or what is wrong with it.
+func normalEndpoint(e desired.Endpoint) (desired.Endpoint, error) {
+	e.IP, e.Protocol = desired.NormalIP(e.IP), desired.NormalProtocol(e.Protocol)
+	return e, e.Validate()
+}
+
+// normalEndpoints does so for all of eps, and refuses more than one call may change.
+func normalEndpoints(eps []desired.Endpoint) ([]desired.Endpoint, error) {
+	if len(eps) > MaxPoolChange {
+		return nil, desired.Invalid("ports", fmt.Sprintf("must be at most %d in one request", MaxPoolChange))
+	}
+	out := make([]desired.Endpoint, len(eps))
+	for i, e := range eps {
+		var err error
+		if out[i], err = normalEndpoint(e); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// AddPorts adds ports to the pool: all of them, or none. One that is there already is
+// ErrPortExists.
+func (s *Store) AddPorts(ctx context.Context, eps []desired.Endpoint) error {
+	eps, err := normalEndpoints(eps)
+	if err != nil {
+		return err
+	}
+	return s.Update(ctx, func(tx *Tx) error {
+		t := tx.table()
+		tx.lowest = nil
+		for _, e := range eps {
+			if tx.store.isReserved(e) {
+				return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
+			}
+			entries, err := t.load(slotOf(e))
+			if err != nil {
+				return err
+			}
+			if find(entries, e.IP) != nil {
+				return fmt.Errorf("%w: %s", desired.ErrPortExists, e)
+			}
+			t.slots[slotOf(e)] = append(entries, poolPort{IP: e.IP})
+		}
+		return t.write()
+	})
+}
+
+// DeletePorts deletes ports from the pool: all of them, or none. One that is not there
+// is ErrPortNotFound, one that is in use ErrPortInUse.
+func (s *Store) DeletePorts(ctx context.Context, eps []desired.Endpoint) error {
+	eps, err := normalEndpoints(eps)
+	if err != nil {
+		return err
+	}
+	return s.Update(ctx, func(tx *Tx) error {
+		t := tx.table()
+		for _, e := range eps {
+			entries, err := t.load(slotOf(e))
+			if err != nil {
+				return err
+			}
+			if find(entries, e.IP) == nil {
+				return fmt.Errorf("%w: %s", desired.ErrPortNotFound, e)
+			}
+			if by := holder(entries, e, ""); by != nil {
+				return fmt.Errorf("%w: %s", desired.ErrPortInUse, explain(e, *by))
+			}
+			var rest []poolPort
+			for _, have := range entries {
+				if have.IP != e.IP {
+					rest = append(rest, have)
+				}
+			}
+			t.slots[slotOf(e)] = rest
+		}
+		return t.write()
+	})
+}
+
+// UsePort takes a port of the pool out of service by hand, or puts it back. It is
+// ErrPortInUse while a container holds the port.
+func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (PoolPort, error) {
+	e, err := normalEndpoint(e)
+	if err != nil {
+		return PoolPort{}, err
+	}
+	var out PoolPort
+	err = s.Update(ctx, func(tx *Tx) error {
+		t := tx.table()
+		tx.lowest = nil
+		entries, err := t.load(slotOf(e))
+		if err != nil {
+			return err
+		}
+		entry := find(entries, e.IP)
+		if entry == nil {
+			return fmt.Errorf("%w: %s", desired.ErrPortNotFound, e)
+		}
+		if held := shown(entries, e).InternalID; held != "" {
+			return fmt.Errorf("%w: %s is held by container %s", desired.ErrPortInUse, e, held)
+		}
+		entry.Off = inUse
+		out = shown(entries, e)
+		return t.write()
+	})
+	if err != nil {
+		return PoolPort{}, err
+	}
+	return out, nil
+}
+
+// shown returns e as readers see it, given all entries of its slot.
+func shown(entries []poolPort, e desired.Endpoint) PoolPort {
+	p := PoolPort{Endpoint: e}
+	for _, have := range entries {
+		if !e.Overlaps(desired.Endpoint{IP: have.IP, Port: e.Port, Protocol: e.Protocol}) {
+			continue
+		}
+		if have.Off || have.Owner != "" {
+			p.InUse = true
+		}
+		if have.Owner != "" && (p.InternalID == "" || have.IP == e.IP) {
+			p.InternalID = have.Owner
+		}
+	}
+	return p
+}
+
+// Ports returns the pool, sorted by protocol and port.
+func (s *Store) Ports() ([]PoolPort, error) {
+	out := []PoolPort{}
+	err := s.eachPort(func(p PoolPort) { out = append(out, p) })
+	return out, err
+}
+
+// RandomPort returns a port of the pool that is free at this moment, of the protocol
+// unless that is empty; it reserves nothing. When there is none it is ErrNoPorts.
+func (s *Store) RandomPort(protocol desired.Protocol) (PoolPort, error) {
+	var chosen PoolPort
+	free := 0
+	err := s.eachPort(func(p PoolPort) {
+		if p.InUse || protocol != "" && p.Protocol != protocol || s.isReserved(p.Endpoint) {
+			return
+		}
+		free++
+		if rand.IntN(free) == 0 {
+			chosen = p
+		}
+	})
+	if err == nil && free == 0 {
+		err = desired.ErrNoPorts
+	}
+	return chosen, err
+}
+
+func (s *Store) eachPort(fn func(PoolPort)) error {
+	return s.View(func(tx *Tx) error {
+		for _, protocol := range []desired.Protocol{desired.TCP, desired.UDP} {
+			prefix := protocolPrefix(protocol)
+			var bad error
+			err := tx.Scan(prefix, nil, func(k, v []byte) bool {
+				var entries []poolPort
+				if entries, bad = decodeSlot(v); bad != nil {
+					return false
+				}
+				port := int(slotFrom(prefix, protocol, k).port)
+				for _, entry := range entries {
+					fn(shown(entries, desired.Endpoint{IP: entry.IP, Port: port, Protocol: protocol}))
+				}
+				return true
+			})
+			if err := errors.Join(err, bad); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Port returns one port of the pool, or ErrPortNotFound.
+func (s *Store) Port(e desired.Endpoint) (PoolPort, error) {
+	e, err := normalEndpoint(e)
+	if err != nil {
+		return PoolPort{}, err
+	}
+	var out PoolPort
+	err = s.View(func(tx *Tx) error {
+		entries, err := tx.table().load(slotOf(e))
+		if err != nil {
+			return err
+		}
+		if find(entries, e.IP) == nil {
+			return fmt.Errorf("%w: %s", desired.ErrPortNotFound, e)
+		}
+		out = shown(entries, e)
+		return nil
+	})
+	return out, err
+}

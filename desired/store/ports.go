@@ -1,0 +1,212 @@
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"lightd/desired"
+)
+
+// poolPort is one address of a port in the pool.
+type poolPort struct {
+	IP string `json:"ip"`
+	// Off is true while it is taken out of service by hand.
+	Off bool `json:"off,omitempty"`
+	// Owner is the container that holds it, empty for none.
+	Owner string `json:"owner,omitempty"`
+	// Named is true when the owner's spec names it, false when it is only still bound.
+	Named bool `json:"named,omitempty"`
+}
+
+// slot is the unit of storage: all addresses of one port and protocol are one value,
+// so that whoever reads one of them sees all that can overlap it.
+type slot struct {
+	protocol desired.Protocol
+	port     uint16
+}
+
+func slotOf(e desired.Endpoint) slot { return slot{e.Protocol, uint16(e.Port)} }
+
+func protocolPrefix(p desired.Protocol) []byte { return []byte("p/" + string(p) + "/") }
+
+func (s slot) key() []byte {
+	return binary.BigEndian.AppendUint16(protocolPrefix(s.protocol), s.port)
+}
+
+func slotFrom(prefix []byte, p desired.Protocol, key []byte) slot {
+	return slot{p, binary.BigEndian.Uint16(key[len(prefix):])}
+}
+
+func decodeSlot(data []byte) ([]poolPort, error) {
+	var out []poolPort
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil, fmt.Errorf("decode ports of the pool: %w", err)
+	}
+	return out, nil
+}
+
+// holder returns the entry that keeps e from being taken by id: one that overlaps it
+// and is held by another, or is out of service. Nil when there is none.
+func holder(entries []poolPort, e desired.Endpoint, id string) *poolPort {
+	for i, have := range entries {
+		other := desired.Endpoint{IP: have.IP, Port: e.Port, Protocol: e.Protocol}
+		if (have.Off || have.Owner != "" && have.Owner != id) && e.Overlaps(other) {
+			return &entries[i]
+		}
+	}
+	return nil
+}
+
+func find(entries []poolPort, ip string) *poolPort {
+	for i := range entries {
+		if entries[i].IP == ip {
+			return &entries[i]
+		}
+	}
+	return nil
+}
+
+// table is a working copy of some slots. Nothing reaches the transaction before write,
+// so that a check that fails halfway leaves nothing behind.
+type table struct {
+	tx    *Tx
+	slots map[slot][]poolPort
+}
+
+func (tx *Tx) table() *table { return &table{tx, map[slot][]poolPort{}} }
+
+func (t *table) load(s slot) ([]poolPort, error) {
+	if entries, ok := t.slots[s]; ok {
+		return entries, nil
+	}
+	data, err := t.tx.Get(s.key())
+	if errors.Is(err, ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	entries, err := decodeSlot(data)
+	if err != nil {
+		return nil, fmt.Errorf("port %d/%s: %w", s.port, s.protocol, err)
+	}
+	t.slots[s] = entries
+	return entries, nil
+}
+
+func (t *table) write() error {
+	for s, entries := range t.slots {
+		if len(entries) == 0 {
+			if err := t.tx.Delete(s.key()); err != nil {
+				return err
+			}
+			continue
+		}
+		data, err := json.Marshal(entries)
+		if err != nil {
+			return fmt.Errorf("encode port %d/%s: %w", s.port, s.protocol, err)
+		}
+		if err := t.tx.Set(s.key(), data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// take gives e to id.
+func (t *table) take(e desired.Endpoint, id string) error {
+	entries, err := t.load(slotOf(e))
+	if err != nil {
+		return err
+	}
+	entry := find(entries, e.IP)
+	if entry == nil {
+		return fmt.Errorf("%w: %s", desired.ErrPortNotInPool, e)
+	}
+	if t.tx.store.isReserved(e) {
+		return fmt.Errorf("%w: %s is where this daemon listens", desired.ErrPortInUse, e)
+	}
+	if by := holder(entries, e, id); by != nil {
+		return fmt.Errorf("%w: %s", desired.ErrPortInUse, explain(e, *by))
+	}
+	entry.Owner, entry.Named = id, true
+	return nil
+}
+
+func explain(e desired.Endpoint, by poolPort) string {
+	held := desired.Endpoint{IP: by.IP, Port: e.Port, Protocol: e.Protocol}
+	if by.Off {
+		return fmt.Sprintf("%s: %s is out of service", e, held)
+	}
+	return fmt.Sprintf("%s: %s is held by container %s", e, held, by.Owner)
+}
+
+// unname leaves e with id, as one that is only still bound.
+func (t *table) unname(e desired.Endpoint, id string) error {
+	return t.update(e, id, func(p *poolPort) { p.Named = false })
+}
+
+// release takes e from id.
+func (t *table) release(e desired.Endpoint, id string) error {
+	t.tx.lowest = nil
+	return t.update(e, id, func(p *poolPort) { p.Owner, p.Named = "", false })
+}
+
+func (t *table) update(e desired.Endpoint, id string, fn func(*poolPort)) error {
+	entries, err := t.load(slotOf(e))
+	if err != nil {
+		return err
+	}
+	if entry := find(entries, e.IP); entry != nil && entry.Owner == id {
+		fn(entry)
+	}
+	return nil
+}
+
+// isReserved reports whether the daemon itself needs what e would bind.
+func (s *Store) isReserved(e desired.Endpoint) bool {
+	return slices.ContainsFunc(s.options.Reserved, e.Overlaps)
+}
+
+// claim makes the pool say what c's spec says: it assigns the ports that are to be
+// assigned, takes those that are named, and keeps those that old named and c does not
+// as Releasing, because old's container may still bind them.
+func (tx *Tx) claim(c *desired.Container, old *desired.Container) error {
+	var had, releasing []desired.Port
+	if old != nil {
+		had, releasing = old.Ports, old.Releasing
+	}
+	if err := tx.assign(c, had); err != nil {
+		return err
+	}
+	if slices.Equal(c.Ports, had) {
+		return nil
+	}
+	t := tx.table()
+	named := make([]desired.Endpoint, len(c.Ports))
+	for i, p := range c.Ports {
+		named[i] = p.Endpoint()
+		if err := t.take(named[i], c.InternalID); err != nil {
+			return err
+		}
+	}
+	c.Releasing = []desired.Port{}
+	for _, p := range releasing {
+		if !contains(named, p.Endpoint()) {
+			c.Releasing = append(c.Releasing, p)
+		}
+	}
+	for _, p := range had {
+		if contains(named, p.Endpoint()) {
+			continue
+		}
+		if err := t.unname(p.Endpoint(), c.InternalID); err != nil {
+			return err
+		}
+		c.Releasing = append(c.Releasing, p)
+	}
+	return t.write()
+}

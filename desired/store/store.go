@@ -1,0 +1,273 @@
+package store
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+	"github.com/dgraph-io/badger/v4/options"
+
+	"lightd/desired"
+	"lightd/desired/subscribe"
+)
+
+// Options tunes a Store. The zero value of a field is its default.
+type Options struct {
+	// Rules are what specs are checked against.
+	Rules desired.Rules
+	// CheckMounts looks at the host for the mounts of a spec whenever they change; nil
+	// looks at nothing. It runs in the committer and so must answer fast.
+	CheckMounts func(desired.Spec) error
+	// Reserved are endpoints that never go to a container: the daemon's own listener.
+	Reserved []desired.Endpoint
+	// MinFree is the free space in bytes below which no write is taken (default 64 MiB).
+	MinFree uint64
+	// FreeSpace returns the free bytes of the file system that holds a directory
+	// (default: statfs).
+	FreeSpace func(dir string) (uint64, error)
+	// Log receives what the database beneath complains of (default: nothing).
+	Log *slog.Logger
+}
+
+const (
+	defaultMinFree = 64 << 20
+	gcInterval     = 10 * time.Minute
+	queueLength    = 256
+)
+
+// Store is the database. Its methods may be used by any number of goroutines.
+type Store struct {
+	dir      string
+	options  Options
+	log      *slog.Logger
+	instance string
+	db       *badger.DB
+	lock     *os.File
+	index    index
+	changed  subscribe.Funcs[string]
+
+	queue   chan *write
+	closing chan struct{} // closed when no write is taken any more
+	stopped chan struct{} // closed when the committer is gone
+	gone    sync.WaitGroup
+	// counters belong to the committer.
+	counters counters
+	maxSize  int64
+	maxCount int64
+
+	// mu keeps readers of the database and its closing apart.
+	mu     sync.RWMutex
+	closed bool
+}
+
+// Open opens the database in dir, which it creates when it is not there. The caller
+// must Close it. Another process that has it open makes a *LockedError, values of
+// another version of the program a *FormatError.
+func Open(dir string, o Options) (*Store, error) {
+	if o.MinFree == 0 {
+		o.MinFree = defaultMinFree
+	}
+	if o.FreeSpace == nil {
+		o.FreeSpace = freeSpace
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("create database directory %s: %w", dir, err)
+	}
+	lock, err := acquire(dir)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		dir: dir, options: o, log: o.Log, lock: lock,
+		queue:   make(chan *write, queueLength),
+		closing: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	if err := s.start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open database %s: %w", dir, err), lock.Close())
+	}
+	return s, nil
+}
+
+// start opens what is beneath, loads what is held in memory, and starts the goroutines.
+func (s *Store) start() error {
+	// A database that is opened writes at once: a full disk would kill the process.
+	if err := s.checkSpace(); err != nil {
+		return err
+	}
+	db, err := badger.Open(s.tuning())
+	if err != nil {
+		return err
+	}
+	s.db = db
+	// Less than the database's own bound, which also counts what it adds itself.
+	s.maxSize, s.maxCount = db.MaxBatchSize()-64<<10, db.MaxBatchCount()-16
+	if err := s.load(); err != nil {
+		return errors.Join(err, db.Close())
+	}
+	s.gone.Go(s.commitWrites)
+	s.gone.Go(s.collectGarbage)
+	return nil
+}
+
+// tuning sizes the database for a small daemon: a few thousand records of a few KiB.
+// The memtable decides how much one transaction can hold: 15 percent of it in small
+// values, any number of larger ones.
+func (s *Store) tuning() badger.Options {
+	return badger.DefaultOptions(s.dir).
+		WithSyncWrites(true).
+		WithMemTableSize(32 << 20).
+		WithNumMemtables(2).
+		WithNumLevelZeroTables(2).
+		WithNumLevelZeroTablesStall(6).
+		WithNumCompactors(2).
+		WithValueThreshold(1 << 10).
+		WithValueLogFileSize(64 << 20).
+		WithBlockCacheSize(0).
+		WithIndexCacheSize(0).
+		WithCompression(options.None).
+		WithMetricsEnabled(false).
+		WithDetectConflicts(false). // there is one writer
+		WithLogger(dbLog{s.log})
+}
+
+var instanceKey = []byte("m/instance")
+
+// load reads what is held in memory, and gives a new database its identity.
+func (s *Store) load() error {
+	err := s.View(func(tx *Tx) error {
+		s.counters = tx.counters
+		id, err := tx.Get(instanceKey)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		s.instance = string(id)
+		all, err := tx.Containers()
+		if err != nil {
+			return err
+		}
+		s.index.fill(all, tx.counters.revision)
+		return nil
+	})
+	if err != nil || s.instance != "" {
+		return err
+	}
+	s.instance = newUUID()
+	return s.db.Update(func(txn *badger.Txn) error {
+		return txn.Set(instanceKey, append([]byte{valueFormat}, s.instance...))
+	})
+}
+
+// Close takes no more writes, finishes those that were queued, and closes the database.
+func (s *Store) Close() error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	s.mu.Unlock()
+	close(s.closing)
+	s.gone.Wait()
+	var errs []error
+	if err := s.db.Close(); err != nil {
+		errs = append(errs, fmt.Errorf("close database %s: %w", s.dir, err))
+	}
+	return errors.Join(append(errs, s.lock.Close())...)
+}
+
+// Instance is the UUID of this database, made when it was first opened.
+func (s *Store) Instance() string { return s.instance }
+
+// Ping reports whether the committer answers.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.Update(ctx, func(*Tx) error { return nil })
+}
+
+// View runs fn on a consistent, read-only view of the database.
+func (s *Store) View(fn func(*Tx) error) error { return s.read(true, fn) }
+
+// Try runs fn as Update would, and throws away what it wrote.
+func (s *Store) Try(fn func(*Tx) error) error { return s.read(false, fn) }
+
+func (s *Store) read(readOnly bool, fn func(*Tx) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.closed {
+		return desired.ErrClosed
+	}
+	snapshot := s.db.NewTransaction(false)
+	defer snapshot.Discard()
+	tx := &Tx{store: s, snapshot: snapshot, own: overlay{}, readOnly: readOnly, now: now()}
+	data, err := tx.Get(countersKey)
+	switch {
+	case errors.Is(err, ErrNotFound):
+	case err != nil:
+		return err
+	default:
+		if tx.counters, err = decodeCounters(data); err != nil {
+			return err
+		}
+	}
+	if !readOnly {
+		tx.counters.revision++
+	}
+	return fn(tx)
+}
+
+// collectGarbage gives back, now and then, the disk space of values that were replaced.
+func (s *Store) collectGarbage() {
+	tick := time.NewTicker(gcInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-s.closing:
+			return
+		case <-tick.C:
+		}
+		// Rewriting needs space before it gives some back.
+		for s.checkSpace() == nil {
+			if err := s.db.RunValueLogGC(0.5); err != nil {
+				if !errors.Is(err, badger.ErrNoRewrite) {
+					s.log.Warn("collect garbage of the database", "error", err)
+				}
+				break
+			}
+		}
+	}
+}
+
+// now returns the present time as it will be read back from disk.
+func now() time.Time { return time.Now().Round(0).UTC() }
+
+// newUUID returns a random UUID (version 4) in lower case.
+func newUUID() string {
+	var b [16]byte
+	rand.Read(b[:]) // never fails
+	b[6] = b[6]&0x0f | 0x40
+	b[8] = b[8]&0x3f | 0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
+
+// dbLog passes on the database's warnings and errors, and drops its chatter.
+type dbLog struct{ log *slog.Logger }
+
+func (l dbLog) Errorf(format string, args ...any) {
+	l.log.Error("database", "message", fmt.Sprintf(format, args...))
+}
+
+func (l dbLog) Warningf(format string, args ...any) {
+	l.log.Warn("database", "message", fmt.Sprintf(format, args...))
+}
+
+func (dbLog) Infof(string, ...any) {}
+
+func (dbLog) Debugf(string, ...any) {}

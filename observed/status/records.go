@@ -1,0 +1,93 @@
+package status
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"lightd/desired/store"
+	"lightd/desired/subscribe"
+)
+
+// Records holds the status of every container, in memory and in the database.
+type Records struct {
+	changed subscribe.Funcs[string]
+
+	mu   sync.RWMutex
+	byID map[string]Status // guarded by mu
+}
+
+const recordPrefix = "s/"
+
+func recordKey(id string) []byte { return []byte(recordPrefix + id) }
+
+// Open reads all records of a database.
+func Open(s *store.Store) (*Records, error) {
+	r := &Records{byID: map[string]Status{}}
+	err := s.View(func(tx *store.Tx) error {
+		var bad error
+		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
+			var st Status
+			id := string(k[len(recordPrefix):])
+			if err := json.Unmarshal(v, &st); err != nil {
+				bad = fmt.Errorf("decode status of %q: %w", id, err)
+				return false
+			}
+			r.byID[id] = st
+			return true
+		})
+		return errors.Join(err, bad)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("open status records: %w", err)
+	}
+	return r, nil
+}
+
+// Get returns the status of a container as of the last commit. It is shared and
+// read-only; Clone before changing it.
+func (r *Records) Get(id string) (Status, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	st, ok := r.byID[id]
+	return st, ok
+}
+
+// Put writes st, which the caller must not change any more. Once it is on disk, memory
+// holds st itself: its times keep their monotonic readings.
+func (r *Records) Put(tx *store.Tx, st Status) error {
+	data, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("encode status of %q: %w", st.InternalID, err)
+	}
+	if err := tx.Set(recordKey(st.InternalID), data); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		r.mu.Lock()
+		r.byID[st.InternalID] = st
+		r.mu.Unlock()
+		r.changed.Tell(st.InternalID)
+	})
+	return nil
+}
+
+// Delete removes the status of a container.
+func (r *Records) Delete(tx *store.Tx, id string) error {
+	if err := tx.Delete(recordKey(id)); err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		r.mu.Lock()
+		delete(r.byID, id)
+		r.mu.Unlock()
+		r.changed.Tell(id)
+	})
+	return nil
+}
+
+// Subscribe makes the committer call fn with the id of every record that was written or
+// deleted, in the order of commits, when Get shows it already. fn must not block, nor
+// write. It may still be called once while cancel returns.
+func (r *Records) Subscribe(fn func(id string)) (cancel func()) { return r.changed.Add(fn) }
