@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"time"
 
 	"lightd/observed"
@@ -22,7 +23,8 @@ var (
 	ErrClosed = errors.New("console is closed")
 )
 
-// Targets tells which containers an id has now; the live cache does.
+// Targets tells which containers an id has now; the live cache does. Get may be called with
+// locks of this package held, so Get must not wait for anything that waits for Notify.
 type Targets interface {
 	Get(id string) observed.Snapshot
 }
@@ -55,44 +57,132 @@ type Run struct {
 
 // Console is the hub of all streams of a node's containers.
 type Console struct {
-	cfg Config
+	cfg      Config
+	patterns patterns
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	wake   chan struct{} // capacity 1
+
+	mu      sync.Mutex
+	wg      sync.WaitGroup // grows only while closed is false
+	closed  bool
+	hubs    map[string]*hub
+	pending map[string]struct{} // ids whose observation changed
 }
 
 // New returns a Console that has no stream open. Close it.
-func New(cfg Config) *Console { return &Console{cfg: cfg} }
+func New(cfg Config) *Console {
+	c := &Console{
+		cfg:     cfg,
+		wake:    make(chan struct{}, 1),
+		hubs:    make(map[string]*hub),
+		pending: make(map[string]struct{}),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.goes(c.follow)
+	return c
+}
 
 // Close ends every stream, subscription and goroutine, and returns when they are gone.
-func (c *Console) Close() {}
+func (c *Console) Close() {
+	c.mu.Lock()
+	c.closed = true
+	hubs := make([]*hub, 0, len(c.hubs))
+	for _, h := range c.hubs {
+		hubs = append(hubs, h)
+	}
+	c.mu.Unlock()
+	c.cancel()
+	c.wg.Wait()
+	for _, h := range hubs {
+		h.stop()
+	}
+}
+
+// goes runs fn in a goroutine that Close waits for, unless the console is closed.
+func (c *Console) goes(fn func()) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.wg.Go(fn)
+	return true
+}
 
 // Notify says that the observation of id has changed. It never blocks, and may be called
 // from within the cache's callback.
-func (c *Console) Notify(id string) {}
+func (c *Console) Notify(id string) {
+	c.mu.Lock()
+	if _, ok := c.hubs[id]; ok {
+		c.pending[id] = struct{}{}
+	}
+	c.mu.Unlock()
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
+}
+
+// follow settles what Notify named.
+func (c *Console) follow() {
+	for {
+		select {
+		case <-c.ctx.Done():
+			return
+		case <-c.wake:
+		}
+		c.mu.Lock()
+		ids := c.pending
+		c.pending = make(map[string]struct{})
+		c.mu.Unlock()
+		for id := range ids {
+			if h := c.known(id); h != nil {
+				h.settleAll()
+			}
+		}
+	}
+}
+
+// known returns the hub of id, or nil.
+func (c *Console) known(id string) *hub {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.hubs[id]
+}
+
+// hub returns the hub of id, locked, making it if need be.
+func (c *Console) hub(id string) *hub {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.hubs[id]
+	if h == nil {
+		h = newHub(c, id)
+		c.hubs[id] = h
+	}
+	h.users++
+	return h
+}
+
+// release ends a use of h that hub began, and drops h when nothing of it is in use.
+func (c *Console) release(h *hub) {
+	c.mu.Lock()
+	h.users--
+	drop := h.users == 0
+	if drop {
+		delete(c.hubs, h.id)
+	}
+	c.mu.Unlock()
+	if drop {
+		h.stop()
+	}
+}
 
 // Forget drops what is kept of id: streams, the input connection and the expected pattern.
 // Subscriptions stay until they are closed, and see a container that is made anew.
-func (c *Console) Forget(id string) {}
-
-// Prepare is called right before container t of id is started. When somebody needs its
-// output, Prepare returns once the output stream is open, so that the first byte is not
-// missed; it takes at most 5 s. An error is worth a log line and no more: output is then
-// followed from the moment the container is seen up, and a pattern is looked for in the log.
-func (c *Console) Prepare(ctx context.Context, id string, t Target) error { return nil }
-
-// Expect says that pattern (RE2) is to be looked for in the output of one run of t. It is
-// idempotent. With a zero StartedAt it comes before Prepare and the start; the first call
-// with the StartedAt of that start binds it. An empty pattern expects nothing.
-func (c *Console) Expect(id string, t Target, run Run, pattern string) error { return nil }
-
-// Matched reports whether the expected pattern was seen in that run.
-func (c *Console) Matched(id, containerID string, startedAt time.Time) bool { return false }
-
-// Write sends data to the standard input of the runtime container of id, whole and in
-// order: what others write comes before or after it. The context bounds the wait for its
-// turn and for the connection. Once begun it is carried through, or ends as ErrTimeout, so
-// that no half line is left behind by a client that goes away.
-func (c *Console) Write(ctx context.Context, id string, data []byte) error { return nil }
-
-// Tail returns the last lines that the container of id wrote, as Docker's log has them: of
-// the install container while it runs, else of the runtime container. Zero lines are the
-// default of 200; more than 5,000 are 5,000.
-func (c *Console) Tail(ctx context.Context, id string, lines int) (string, error) { return "", nil }
+func (c *Console) Forget(id string) {
+	if h := c.known(id); h != nil {
+		h.forget()
+	}
+}

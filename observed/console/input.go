@@ -1,0 +1,200 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"lightd/observed"
+)
+
+// writeTime bounds how long a Write waits for the program to read, and for its turn.
+const writeTime = 5 * time.Second
+
+// stdin is the input connection of one run.
+type stdin struct {
+	life
+	conn Conn
+}
+
+// Write sends data to the standard input of the runtime container of id, whole and in
+// order: what others write comes before or after it. The context bounds the wait for its
+// turn and for the connection. Once begun it is carried through, or ends as ErrTimeout, so
+// that no half line is left behind by a client that goes away.
+func (c *Console) Write(ctx context.Context, id string, data []byte) error {
+	if err := c.write(ctx, id, data); err != nil {
+		return fmt.Errorf("write to input of %q: %w", id, err)
+	}
+	return nil
+}
+
+func (c *Console) write(ctx context.Context, id string, data []byte) error {
+	if !c.cfg.Targets.Get(id).Run.Up() {
+		return ErrNotRunning
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	h := c.hub(id)
+	h.mu.Lock()
+	taken := h.keep()
+	h.mu.Unlock()
+	if !taken {
+		defer c.release(h)
+	}
+	if err := h.takeTurn(ctx); err != nil {
+		return err
+	}
+	defer func() { <-h.turn }()
+	s, fresh, err := h.input(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := h.send(s, data)
+	if err == nil || fresh || n > 0 || errors.Is(err, ErrTimeout) {
+		return err
+	}
+	// The connection had ended, and nothing of data is on its way.
+	if s, _, err = h.input(ctx); err != nil {
+		return err
+	}
+	_, err = h.send(s, data)
+	return err
+}
+
+// takeTurn waits until no other Write is under way.
+func (h *hub) takeTurn(ctx context.Context) error {
+	timer := time.NewTimer(writeTime)
+	defer timer.Stop()
+	select {
+	case h.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return ErrTimeout
+	case <-h.c.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// input returns the connection to the present run, and whether it was opened now.
+func (h *hub) input(ctx context.Context) (s *stdin, fresh bool, err error) {
+	run := h.c.cfg.Targets.Get(h.id).Run
+	if !run.Up() {
+		return nil, false, ErrNotRunning
+	}
+	want := lifeOf(run)
+	h.mu.Lock()
+	s = h.stdin
+	h.mu.Unlock()
+	if s != nil && s.is(want) {
+		return s, false, nil
+	}
+	conn, err := h.attachInput(ctx, want.ContainerID)
+	if err != nil {
+		return nil, false, err
+	}
+	s = &stdin{life: want, conn: conn}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dropStdin()
+	h.stdin = s
+	if !h.c.goes(func() { h.listen(s) }) {
+		h.dropStdin()
+		return nil, false, ErrClosed
+	}
+	h.settleStdin(h.c.cfg.Targets.Get(h.id)) // the run may have ended meanwhile
+	if h.stdin != s {
+		return nil, false, ErrNotRunning
+	}
+	return s, true, nil
+}
+
+// attachInput opens the connection; both the caller's context and the console's bound the
+// opening, and only the console's what was opened.
+func (h *hub) attachInput(ctx context.Context, containerID string) (Conn, error) {
+	opening, cancel := context.WithCancel(h.c.ctx)
+	stop := context.AfterFunc(ctx, cancel)
+	late := time.AfterFunc(openTime, cancel)
+	conn, err := h.c.cfg.Streams.AttachInput(opening, containerID)
+	late.Stop()
+	if !stop() || opening.Err() != nil {
+		cancel()
+		if conn != nil {
+			conn.Close()
+		}
+		return nil, errors.Join(err, ctx.Err(), h.c.ctx.Err())
+	}
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	return &bounded{Conn: conn, cancel: cancel}, nil
+}
+
+// bounded ends the context of a connection together with it.
+type bounded struct {
+	Conn
+	cancel context.CancelFunc
+}
+
+func (b *bounded) Close() error {
+	b.cancel()
+	return b.Conn.Close()
+}
+
+// send writes data and drops the connection when that fails.
+func (h *hub) send(s *stdin, data []byte) (int, error) {
+	n, err := 0, s.conn.SetWriteDeadline(time.Now().Add(writeTime))
+	if err == nil {
+		n, err = s.conn.Write(data)
+	}
+	if err == nil {
+		return n, nil
+	}
+	h.mu.Lock()
+	dropped := h.stdin != s
+	if !dropped {
+		h.dropStdin()
+	}
+	h.mu.Unlock()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = ErrTimeout
+	case h.c.ctx.Err() != nil:
+		err = ErrClosed
+	case !h.c.cfg.Targets.Get(h.id).Run.Up():
+		err = ErrNotRunning
+	}
+	return n, err
+}
+
+// listen waits for the other side to close: nothing else is sent on an input connection.
+func (h *hub) listen(s *stdin) {
+	stop := context.AfterFunc(h.c.ctx, func() { s.conn.Close() })
+	defer stop()
+	_, _ = io.Copy(io.Discard, s.conn)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.stdin == s {
+		h.dropStdin()
+	}
+	s.conn.Close()
+}
+
+func (h *hub) settleStdin(s observed.Snapshot) {
+	if h.stdin != nil && s.Known && (!s.Run.Up() || !h.stdin.is(lifeOf(s.Run))) {
+		h.dropStdin()
+	}
+}
+
+func (h *hub) dropStdin() {
+	if h.stdin != nil {
+		h.stdin.conn.Close()
+		h.stdin = nil
+	}
+}

@@ -1,0 +1,171 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"sync"
+)
+
+const (
+	// maxLine bounds what is kept of a line for matching. A longer line is matched in
+	// windows of this size.
+	maxLine = 64 << 10
+	// overlap is how much of a window the next one repeats, so that a match across their
+	// border is found.
+	overlap = 4 << 10
+)
+
+// matcher looks for a pattern in the lines of the streams of one run.
+type matcher struct {
+	re    *regexp.Regexp
+	lines [sources]line
+}
+
+// line is the open line of one stream, without escapes and carriage returns.
+type line struct {
+	text   []byte
+	escape escape
+	// fresh is true while text holds what was not matched yet.
+	fresh bool
+}
+
+// feed adds output of one stream and reports whether a line that it completes matches.
+func (m *matcher) feed(source int, p []byte) bool {
+	l := &m.lines[source]
+	for len(p) > 0 {
+		n := 0
+		if l.escape == plain {
+			n = bytes.IndexAny(p, "\x1b\r\n")
+			if n < 0 {
+				n = len(p)
+			}
+			n = min(n, maxLine-len(l.text))
+			l.text = append(l.text, p[:n]...)
+			l.fresh = l.fresh || n > 0
+			if len(l.text) == maxLine {
+				if m.re.Match(l.text) {
+					return true
+				}
+				l.text = l.text[:copy(l.text, l.text[maxLine-overlap:])]
+				l.fresh = false
+			}
+		}
+		if p = p[n:]; len(p) == 0 {
+			break
+		}
+		if n > 0 && p[0] != '\n' && p[0] != '\r' && p[0] != esc {
+			continue // the window was full
+		}
+		if p[0] == '\n' {
+			if m.re.Match(l.text) {
+				return true
+			}
+			l.text, l.fresh, l.escape = l.text[:0], false, plain
+		} else {
+			l.escape = l.escape.next(p[0])
+		}
+		p = p[1:]
+	}
+	return false
+}
+
+// open reports whether a line waits for its end.
+func (m *matcher) open() bool {
+	for i := range m.lines {
+		if m.lines[i].fresh {
+			return true
+		}
+	}
+	return false
+}
+
+// matchOpen matches the lines that have no end yet, as a prompt never has.
+func (m *matcher) matchOpen() bool {
+	for i := range m.lines {
+		if l := &m.lines[i]; l.fresh {
+			l.fresh = false
+			if m.re.Match(l.text) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+const esc = 0x1b
+
+// escape is the state of skipping a terminal's escape sequence.
+type escape uint8
+
+const (
+	plain      escape = iota
+	escaped           // after ESC
+	control           // ESC [ up to a final byte
+	command           // ESC ] and the like, up to BEL or ESC \
+	commandEnd        // ESC within command
+)
+
+// next is the state after b, which is no line end. In plain state b is ESC or a carriage
+// return.
+func (e escape) next(b byte) escape {
+	if b == esc {
+		if e == command {
+			return commandEnd
+		}
+		return escaped
+	}
+	switch e {
+	case escaped, commandEnd:
+		return afterEscape(b)
+	case control:
+		if b >= 0x40 && b <= 0x7e {
+			return plain
+		}
+		return control
+	case command:
+		if b == 0x07 {
+			return plain
+		}
+		return command
+	}
+	return plain
+}
+
+func afterEscape(b byte) escape {
+	switch {
+	case b == '[':
+		return control
+	case b == ']' || b == 'P' || b == 'X' || b == '^' || b == '_':
+		return command
+	case b >= 0x20 && b <= 0x2f: // intermediate, as in ESC ( B
+		return escaped
+	}
+	return plain
+}
+
+// patterns keeps compiled patterns, which many containers share.
+type patterns struct {
+	mu       sync.Mutex
+	compiled map[string]*regexp.Regexp
+}
+
+// maxPatterns bounds the compiled patterns that are kept.
+const maxPatterns = 512
+
+func (p *patterns) compile(pattern string) (*regexp.Regexp, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if re, ok := p.compiled[pattern]; ok {
+		return re, nil
+	}
+	re, err := regexp.Compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("compile start pattern: %w", err)
+	}
+	if p.compiled == nil || len(p.compiled) >= maxPatterns {
+		p.compiled = make(map[string]*regexp.Regexp)
+	}
+	p.compiled[pattern] = re
+	return re, nil
+}

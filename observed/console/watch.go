@@ -1,0 +1,324 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"regexp"
+	"time"
+)
+
+const (
+	// quiet is how long an open line must not have grown before it is matched.
+	quiet = 50 * time.Millisecond
+	// patience is after how long an open line that keeps growing is matched.
+	patience = 500 * time.Millisecond
+	// logSlack is how long before StartedAt a run may have written its first lines.
+	logSlack = 2 * time.Second
+	// logDelay is how long Docker may take until what it sent to an attached stream is
+	// in its log too.
+	logDelay = time.Second
+)
+
+// watch is the expectation of a pattern in one run. Its methods may be called on nil, and
+// are called with the hub's lock held.
+type watch struct {
+	hub     *hub
+	target  Target
+	pattern string
+	re      *regexp.Regexp
+	run     Run // StartedAt is zero until bound
+	matched bool
+
+	live  matcher
+	timer *time.Timer // matches the open line
+	seen  time.Time   // when the open line was last matched, or began
+
+	// gap is true when lines of the run may have passed unread, and gaps counts how
+	// often that happened; reading is true while the log is read for them.
+	gap     bool
+	gaps    int
+	reading bool
+
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (w *watch) pending() bool { return w != nil && !w.matched }
+
+func (w *watch) bound() bool { return !w.run.StartedAt.IsZero() }
+
+// restart begins anew before a start of t.
+func (w *watch) restart(t Target) {
+	if w == nil || w.target != t || w.bound() {
+		return
+	}
+	w.matched = false
+	w.reset()
+}
+
+func (w *watch) reset() {
+	w.live = matcher{re: w.re}
+	w.gap = true
+	w.gaps++
+}
+
+// covered says that a stream is open from before the start on.
+func (w *watch) covered(t Target) {
+	if w != nil && w.target == t && !w.bound() {
+		w.gap = false
+	}
+}
+
+// lost says that a stream of t ended.
+func (w *watch) lost(t Target) {
+	if w.pending() && w.target == t {
+		w.reset()
+	}
+}
+
+// follows reports whether output of l is of the run that w waits for.
+func (w *watch) follows(l life) bool {
+	return w.pending() && w.target == l.Target &&
+		(!w.bound() || l.startedAt.IsZero() || l.startedAt.Equal(w.run.StartedAt))
+}
+
+// feed adds live output and reports whether it matches.
+func (w *watch) feed(l life, source int, p []byte) bool {
+	return w.follows(l) && w.live.feed(source, p)
+}
+
+// peek sees to it that an open line is matched: when it is quiet, or has waited long.
+func (w *watch) peek(now time.Time) {
+	if !w.pending() || !w.live.open() {
+		if w != nil {
+			w.seen = time.Time{}
+		}
+		return
+	}
+	if w.seen.IsZero() {
+		w.seen = now
+	}
+	wait := quiet
+	if now.Sub(w.seen) >= patience {
+		wait = 0
+	}
+	if w.timer == nil {
+		w.timer = time.AfterFunc(wait, func() { w.hub.peekDue(w) })
+	} else {
+		w.timer.Reset(wait)
+	}
+}
+
+// stop ends what w has running.
+func (w *watch) stop() {
+	if w == nil {
+		return
+	}
+	w.cancel()
+	if w.timer != nil {
+		w.timer.Stop()
+	}
+	w.live = matcher{re: w.re}
+}
+
+func (h *hub) peekDue(w *watch) {
+	h.mu.Lock()
+	matched := h.watch == w && w.pending() && w.live.matchOpen()
+	w.seen = time.Time{}
+	if matched {
+		h.matched()
+	}
+	h.mu.Unlock()
+	if matched {
+		h.c.cfg.Changed(h.id)
+	}
+}
+
+// matched keeps the match as an observation. The caller has the lock, and calls Changed
+// after it has let it go.
+func (h *hub) matched() {
+	h.watch.matched = true
+	h.watch.stop()
+	h.settle()
+}
+
+func (h *hub) dropWatch() {
+	h.watch.stop()
+	h.watch = nil
+}
+
+// Expect says that pattern (RE2) is to be looked for in the output of one run of t. It is
+// idempotent. With a zero StartedAt it comes before Prepare and the start; the first call
+// with the StartedAt of that start binds it. An empty pattern expects nothing.
+func (c *Console) Expect(id string, t Target, run Run, pattern string) error {
+	if pattern == "" {
+		if h := c.known(id); h != nil {
+			h.unexpect()
+		}
+		return nil
+	}
+	re, err := c.patterns.compile(pattern)
+	if err != nil {
+		return err
+	}
+	h := c.hub(id)
+	if !h.expect(t, run, pattern, re) {
+		c.release(h)
+	}
+	return nil
+}
+
+func (h *hub) unexpect() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.dropWatch()
+	h.settle()
+}
+
+// expect reports whether the hub keeps the caller's use of it.
+func (h *hub) expect(t Target, run Run, pattern string, re *regexp.Regexp) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := h.watch
+	switch same := w != nil && w.target == t && w.pattern == pattern; {
+	case same && w.run.StartedAt.Equal(run.StartedAt):
+		return false
+	case same && !w.bound():
+		w.run = run
+	default:
+		h.dropWatch()
+		w = &watch{
+			hub: h, target: t, pattern: pattern, re: re, run: run,
+			gap: true, live: matcher{re: re},
+		}
+		w.ctx, w.cancel = context.WithCancel(h.c.ctx)
+		h.watch = w
+	}
+	h.settle()
+	return h.keep()
+}
+
+// Matched reports whether the expected pattern was seen in that run.
+func (c *Console) Matched(id, containerID string, startedAt time.Time) bool {
+	h := c.known(id)
+	if h == nil {
+		return false
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	w := h.watch
+	return w != nil && w.matched && w.bound() &&
+		w.target.ContainerID == containerID && w.run.StartedAt.Equal(startedAt)
+}
+
+// catchUp reads the log for lines that no stream of ours has seen, once the stream for the
+// later ones is open.
+func (h *hub) catchUp() {
+	w, s := h.watch, h.output.cur
+	if !w.pending() || !w.bound() || !w.gap || w.reading || s == nil || !s.isOpen() || !w.follows(s.life) {
+		return
+	}
+	gaps := w.gaps
+	w.reading = h.c.goes(func() { h.readLog(w, gaps) })
+}
+
+// readLog matches the log of the run that w expects. The second look is for lines that
+// went to attached streams before ours was there, and into the log after the first look.
+func (h *hub) readLog(w *watch, gaps int) {
+	since := w.run.Since
+	if since.IsZero() {
+		since = w.run.StartedAt.Add(-logSlack)
+	}
+	found, err := false, error(nil)
+	pause := minRetry
+	for look := 0; look < 2 && !found && w.ctx.Err() == nil; {
+		began := time.Now()
+		if found, err = h.matchLog(w, since); err == nil {
+			look++
+			pause = logDelay
+			since = later(since, began.Add(-logDelay))
+		} else {
+			h.c.cfg.Log.Warn("cannot read log for start pattern", "id", h.id, "container", w.target.ContainerID, "error", err)
+			if !h.expects(w) {
+				break
+			}
+			pause = min(2*pause, maxRetry)
+		}
+		if !found {
+			wait(w.ctx, pause)
+		}
+	}
+	h.endCatchUp(w, gaps, found)
+}
+
+// endCatchUp takes note of what the log said.
+func (h *hub) endCatchUp(w *watch, gaps int, found bool) {
+	h.mu.Lock()
+	w.reading = false
+	current := h.watch == w && w.pending()
+	if current && found {
+		h.matched()
+	} else if current && w.gaps == gaps {
+		w.gap = false
+	} else if current {
+		h.catchUp()
+	}
+	h.mu.Unlock()
+	if current && found {
+		h.c.cfg.Changed(h.id)
+	}
+}
+
+// expects reports whether the run of w still lasts and is not matched.
+func (h *hub) expects(w *watch) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.watch == w && w.pending() && h.output.cur != nil && w.follows(h.output.cur.life)
+}
+
+func (h *hub) matchLog(w *watch, since time.Time) (bool, error) {
+	ctx, cancel := context.WithCancel(w.ctx)
+	defer cancel()
+	r, err := h.c.cfg.Streams.Logs(ctx, w.target.ContainerID, since, 0)
+	if err != nil {
+		return false, err
+	}
+	defer r.Close()
+	m := matcher{re: w.re}
+	frames := demux{raw: w.target.TTY}
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := r.Read(buf)
+		found := false
+		ferr := frames.feed(buf[:n], func(source int, p []byte) {
+			found = found || m.feed(source, p)
+		})
+		switch {
+		case found:
+			return true, nil
+		case errors.Is(err, io.EOF):
+			return m.matchOpen(), nil
+		case err != nil:
+			return false, err
+		case ferr != nil:
+			return false, ferr
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
