@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/engine"
 )
 
 // writeTime bounds how long a Write waits for the program to read, and for its turn.
@@ -131,6 +132,9 @@ func (h *hub) attachInput(ctx context.Context, containerID string) (Conn, error)
 	}
 	if err != nil {
 		cancel()
+		if engine.Classify(err) == engine.NotFound {
+			err = fmt.Errorf("%w: %w", ErrNotRunning, err)
+		}
 		return nil, err
 	}
 	return &bounded{Conn: conn, cancel: cancel}, nil

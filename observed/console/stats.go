@@ -108,8 +108,8 @@ func (h *hub) serveStats(s *stream) error {
 	return h.c.cfg.Streams.Stats(s.ctx, s.ContainerID, func(v Stats) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if h.figures.cur != s {
-			return
+		if h.figures.cur != s || v == (Stats{}) {
+			return // of another life, or of no process
 		}
 		if !s.isOpen() {
 			s.opened()

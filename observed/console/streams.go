@@ -4,23 +4,65 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"lightd/observed/engine"
 )
 
-// Conn is an attached stream. Closing it ends a Read and a Write that wait.
+// Conn is an input connection. Closing it ends a Read and a Write that wait.
 type Conn interface {
 	io.ReadWriteCloser
 	SetWriteDeadline(t time.Time) error
 }
 
-// Streams opens the streams of a container; the engine does. The context of a call bounds
-// the stream too.
+// Streams opens the streams of a container; Docker does. The context of a call bounds the
+// stream too.
 type Streams interface {
-	// AttachOutput opens the live output, as Docker frames it.
+	// AttachOutput opens the output from now on, as Docker frames it. Closing it ends a
+	// Read that waits.
 	AttachOutput(ctx context.Context, containerID string) (io.ReadCloser, error)
 	// AttachInput opens the standard input.
 	AttachInput(ctx context.Context, containerID string) (Conn, error)
 	// Logs reads what was written since a time, or with lines > 0 the last lines.
 	Logs(ctx context.Context, containerID string, since time.Time, lines int) (io.ReadCloser, error)
-	// Stats calls fn with each of the figures until the stream ends.
+	// Stats calls fn with figures, again and again, until the stream ends.
 	Stats(ctx context.Context, containerID string, fn func(Stats)) error
+}
+
+// Docker returns the streams that e opens.
+func Docker(e *engine.Engine) Streams { return docker{e} }
+
+type docker struct{ engine *engine.Engine }
+
+// AttachOutput implements Streams.
+func (d docker) AttachOutput(ctx context.Context, containerID string) (io.ReadCloser, error) {
+	conn, err := d.engine.Attach(ctx, containerID, engine.AttachOptions{Output: true})
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// AttachInput implements Streams.
+func (d docker) AttachInput(ctx context.Context, containerID string) (Conn, error) {
+	conn, err := d.engine.Attach(ctx, containerID, engine.AttachOptions{Input: true})
+	if err != nil {
+		return nil, err
+	}
+	return conn, nil
+}
+
+// Logs implements Streams.
+func (d docker) Logs(ctx context.Context, containerID string, since time.Time, lines int) (io.ReadCloser, error) {
+	return d.engine.Logs(ctx, containerID, engine.LogsOptions{Since: since, Tail: lines})
+}
+
+// Stats implements Streams.
+func (d docker) Stats(ctx context.Context, containerID string, fn func(Stats)) error {
+	return d.engine.Stats(ctx, containerID, func(s engine.Stats) {
+		fn(Stats{
+			CPUUsage: s.CPUPercent, MemoryUsage: s.Memory, MemoryLimit: s.MemoryLimit,
+			NetworkRx: s.NetworkRx, NetworkTx: s.NetworkTx,
+			BlockRead: s.BlockRead, BlockWrite: s.BlockWrite,
+		})
+	})
 }

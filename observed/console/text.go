@@ -67,9 +67,8 @@ func appendValid(dst, p []byte) []byte {
 	return dst
 }
 
-// sources is how many streams Docker multiplexes: input's echo, output and errors, and
-// the daemon's own messages.
-const sources = 4
+// sources is how many streams of a container Docker multiplexes: input, output and errors.
+const sources = 3
 
 // demux takes Docker's framing off. Of a terminal there is none.
 type demux struct {
@@ -94,7 +93,7 @@ func (d *demux) feed(p []byte, fn func(source int, piece []byte)) error {
 				return nil
 			}
 			if d.header[0] >= sources {
-				return fmt.Errorf("output frame of unknown stream %d", d.header[0])
+				return fmt.Errorf("frame of stream %d is no output", d.header[0])
 			}
 			d.have = 0
 			d.remain = binary.BigEndian.Uint32(d.header[4:])
