@@ -1,0 +1,125 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"strings"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+
+	"lightd/desired"
+)
+
+// Create makes a container and returns its id. NotFound means that the image is missing,
+// Conflict that the name is taken, Refused that Docker will never make it so.
+func (e *Engine) Create(ctx context.Context, b Blueprint) (containerID string, err error) {
+	config, host := b.configs(e.instance)
+	err = e.call(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
+		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
+		containerID = made.ID
+		return err
+	})
+	return containerID, err
+}
+
+// Start starts a container; one that runs already is no error.
+func (e *Engine) Start(ctx context.Context, containerID string) error {
+	return e.call(ctx, e.timeouts.Start, "start container", containerID, func(ctx context.Context, s *session) error {
+		return s.ContainerStart(ctx, containerID, container.StartOptions{})
+	})
+}
+
+// Kill sends a signal to the first process. Conflict means that it does not run. With
+// SIGKILL the engine answers after the end of the process.
+func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
+	return e.call(ctx, e.timeouts.Kill, "send "+signal+" to container", containerID,
+		func(ctx context.Context, s *session) error { return s.ContainerKill(ctx, containerID, signal) })
+}
+
+// signalName is what may reach a shell.
+var signalName = regexp.MustCompile(`^[A-Z0-9+-]{1,16}$`)
+
+// Signal sends a signal to every process of a container that has no init in front: the
+// first one, where there may be only a shell that passes nothing on, and all others by
+// means of a shell in the container. Where there is no shell the first must do.
+func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
+	if !signalName.MatchString(signal) {
+		return fmt.Errorf("send signal %q: %w: not the name of a signal", signal, cerrdefs.ErrInvalidArgument)
+	}
+	err := e.call(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
+		func(ctx context.Context, s *session) error {
+			made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{
+				User: "0",
+				Cmd:  []string{"/bin/sh", "-c", `kill -s "$0" -1`, strings.TrimPrefix(signal, "SIG")},
+			})
+			if err != nil {
+				return err
+			}
+			return s.ContainerExecStart(ctx, made.ID, container.ExecStartOptions{Detach: true})
+		})
+	if err != nil {
+		e.log.Debug("only the first process gets the signal", "container", containerID, "err", err)
+	}
+	return e.Kill(ctx, containerID, signal)
+}
+
+// Unpause lets a paused container go on.
+func (e *Engine) Unpause(ctx context.Context, containerID string) error {
+	return e.call(ctx, e.timeouts.Kill, "unpause container", containerID, func(ctx context.Context, s *session) error {
+		return s.ContainerUnpause(ctx, containerID)
+	})
+}
+
+// Remove removes a container and its anonymous volumes, whatever it does at the time.
+// NotFound means that it is gone already, Conflict that somebody is removing it.
+func (e *Engine) Remove(ctx context.Context, containerID string) error {
+	return e.call(ctx, e.timeouts.Remove, "remove container", containerID, func(ctx context.Context, s *session) error {
+		return s.ContainerRemove(ctx, containerID, container.RemoveOptions{Force: true, RemoveVolumes: true})
+	})
+}
+
+// UpdateLimits changes the limits of a container in place, memory and swap in one call. A
+// limit of 0 for memory or CPU is left as it is: Docker cannot take one away.
+func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired.Limits) error {
+	return e.call(ctx, e.timeouts.Kill, "update limits of container", containerID,
+		func(ctx context.Context, s *session) error {
+			answer, err := s.ContainerUpdate(ctx, containerID, container.UpdateConfig{Resources: resources(l)})
+			if len(answer.Warnings) > 0 {
+				e.log.Warn("engine on a change of limits", "container", containerID, "warnings", answer.Warnings)
+			}
+			return err
+		})
+}
+
+// ChangeKind says how a path differs from the image.
+type ChangeKind int
+
+// The kinds of change, as Docker numbers them.
+const (
+	Modified ChangeKind = iota
+	Added
+	Deleted
+)
+
+// Change is a path of a container that differs from its image.
+type Change struct {
+	Path string
+	Kind ChangeKind
+}
+
+// Changes returns what differs in a container's file system from its image.
+func (e *Engine) Changes(ctx context.Context, containerID string) ([]Change, error) {
+	var changes []Change
+	err := e.call(ctx, e.timeouts.Commit, "list changes of container", containerID,
+		func(ctx context.Context, s *session) error {
+			found, err := s.ContainerDiff(ctx, containerID)
+			changes = make([]Change, len(found))
+			for i, c := range found {
+				changes[i] = Change{Path: c.Path, Kind: ChangeKind(c.Kind)}
+			}
+			return err
+		})
+	return changes, err
+}

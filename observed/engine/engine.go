@@ -1,0 +1,219 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+)
+
+// Timeouts are the deadlines of the kinds of call. A zero one stands for its default.
+type Timeouts struct {
+	// Query bounds whatever only asks, and the opening of a stream: 10 s.
+	Query time.Duration
+	// Create bounds the creation of a container: 60 s.
+	Create time.Duration
+	// Start bounds a start: 60 s.
+	Start time.Duration
+	// Kill bounds a signal, an unpause and a change of limits: 10 s.
+	Kill time.Duration
+	// Remove bounds the removal of a container or an image: 30 s.
+	Remove time.Duration
+	// Commit bounds the making of a snapshot, and the listing of changes: 10 min.
+	Commit time.Duration
+}
+
+// withDefaults returns t with the defaults in place of zeros.
+func (t Timeouts) withDefaults() Timeouts {
+	return Timeouts{
+		Query:  cmp.Or(t.Query, 10*time.Second),
+		Create: cmp.Or(t.Create, 60*time.Second),
+		Start:  cmp.Or(t.Start, 60*time.Second),
+		Kill:   cmp.Or(t.Kill, 10*time.Second),
+		Remove: cmp.Or(t.Remove, 30*time.Second),
+		Commit: cmp.Or(t.Commit, 10*time.Minute),
+	}
+}
+
+// Config says which engine to speak to, and for whom.
+type Config struct {
+	// Host is "unix:///path" or "tcp://host:port"; empty stands for $DOCKER_HOST, and
+	// then for the Docker client's own default.
+	Host string
+	// Instance is the UUID that marks the containers of this data directory.
+	Instance string
+	Timeouts Timeouts
+	// Log takes what is not worth an error; nil stands for slog.Default().
+	Log *slog.Logger
+}
+
+// Engine is a client of one Docker Engine. It is safe for concurrent use.
+type Engine struct {
+	host      string
+	dial      dialer
+	transport *http.Transport
+	instance  string
+	timeouts  Timeouts
+	log       *slog.Logger
+
+	// current is the version agreed on, nil until then; gate lets one call at a time
+	// agree, and is a channel so that those who wait keep to their deadlines.
+	current atomic.Pointer[session]
+	gate    chan struct{}
+}
+
+// session is a Docker client that speaks the version agreed on with an engine.
+type session struct {
+	*client.Client
+	// announced is the newest version that the engine said it speaks.
+	announced string
+}
+
+// New returns an Engine. It contacts nobody: an error is one of the configuration.
+func New(c Config) (*Engine, error) {
+	host, dial, err := parseHost(c.Host)
+	if err != nil {
+		return nil, err
+	}
+	e := &Engine{
+		host: host, dial: dial, instance: c.Instance,
+		timeouts: c.Timeouts.withDefaults(),
+		log:      c.Log,
+		gate:     make(chan struct{}, 1),
+	}
+	if e.log == nil {
+		e.log = slog.Default()
+	}
+	e.transport = newTransport(dial)
+	if _, err := e.newClient(); err != nil {
+		return nil, fmt.Errorf("engine at %q: %w", host, err)
+	}
+	return e, nil
+}
+
+// Close closes the idle connections. Calls and streams in progress are their owners'.
+func (e *Engine) Close() error {
+	e.transport.CloseIdleConnections()
+	return nil
+}
+
+// Instance returns the UUID that marks our containers.
+func (e *Engine) Instance() string { return e.instance }
+
+// Ping asks the engine whether it is there, and notices when it is another one.
+func (e *Engine) Ping(ctx context.Context) error {
+	return e.call(ctx, e.timeouts.Query, "ping", e.host, func(ctx context.Context, s *session) error {
+		answer, err := s.Ping(ctx)
+		if err == nil && answer.APIVersion == "" {
+			return fmt.Errorf("%w: no API version in the answer", cerrdefs.ErrUnavailable)
+		}
+		return err
+	})
+}
+
+// call runs one question and answer within its deadline, and wraps its error.
+func (e *Engine) call(ctx context.Context, limit time.Duration, op, target string,
+	fn func(context.Context, *session) error,
+) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
+	defer cancel()
+	err := e.try(ctx, fn)
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), ErrTimeout) {
+		err = fmt.Errorf("%w (%v): %w", ErrTimeout, limit, err)
+	}
+	return fmt.Errorf("%s %s: %w", op, target, err)
+}
+
+// try runs fn on the present session. An engine that was replaced by another one may
+// refuse the version that was agreed on with its predecessor; it then did nothing, and
+// fn is run again on a new session.
+func (e *Engine) try(ctx context.Context, fn func(context.Context, *session) error) error {
+	s, err := e.session(ctx)
+	if err != nil {
+		return err
+	}
+	err = fn(ctx, s)
+	if cerrdefs.IsInvalidArgument(err) && e.current.Load() != s {
+		if s, err = e.session(ctx); err != nil {
+			return err
+		}
+		err = fn(ctx, s)
+	}
+	if err != nil && unreachable(err) {
+		e.current.CompareAndSwap(s, nil)
+	}
+	return err
+}
+
+// session returns the present session, after agreeing on one if there is none.
+func (e *Engine) session(ctx context.Context) (*session, error) {
+	if s := e.current.Load(); s != nil {
+		return s, nil
+	}
+	select {
+	case e.gate <- struct{}{}:
+		defer func() { <-e.gate }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if s := e.current.Load(); s != nil {
+		return s, nil
+	}
+	s, err := e.negotiate(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("agree on a version of the API: %w", err)
+	}
+	e.current.Store(s)
+	return s, nil
+}
+
+// negotiate agrees on a version. The Docker client could do it by itself, but holds a
+// lock meanwhile for which others wait without their deadlines, and goes on with a guess
+// when it fails.
+func (e *Engine) negotiate(ctx context.Context) (*session, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, e.timeouts.Query, ErrTimeout)
+	defer cancel()
+	c, err := e.newClient()
+	if err != nil {
+		return nil, err
+	}
+	answer, err := c.Ping(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if answer.APIVersion == "" {
+		return nil, fmt.Errorf("%w: no API version in the answer", cerrdefs.ErrUnavailable)
+	}
+	c.NegotiateAPIVersionPing(answer)
+	e.log.Debug("agreed on a version of the API", "host", e.host, "version", c.ClientVersion())
+	return &session{Client: c, announced: answer.APIVersion}, nil
+}
+
+// newClient returns a Docker client on the shared connections that has agreed on nothing.
+func (e *Engine) newClient() (*client.Client, error) {
+	return client.NewClientWithOpts(
+		client.WithHost(e.host),
+		client.WithHTTPClient(&http.Client{
+			Transport:     &listener{next: e.transport, heard: e.heard},
+			CheckRedirect: client.CheckRedirect,
+		}),
+		client.WithAPIVersionNegotiation(),
+	)
+}
+
+// heard drops the session when the engine announces another version than at its start.
+func (e *Engine) heard(version string) {
+	if s := e.current.Load(); s != nil && s.announced != version {
+		e.current.CompareAndSwap(s, nil)
+	}
+}

@@ -1,0 +1,82 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/client"
+)
+
+// Class is what an error of the engine means for what to do next.
+type Class int
+
+// The classes of error.
+const (
+	// None is the class of no error.
+	None Class = iota
+	// NotFound: the container or the image does not exist.
+	NotFound
+	// Conflict: the name is taken, a removal is in progress, or the container is in no
+	// state for it. Looking again decides.
+	Conflict
+	// Refused: invalid, or not allowed. It will be refused again.
+	Refused
+	// Unavailable: the engine was not reached, or gave no answer in time. What was asked
+	// may have happened.
+	Unavailable
+	// Other: the engine failed, and may do better another time.
+	Other
+)
+
+// String returns the name of c.
+func (c Class) String() string {
+	switch c {
+	case None:
+		return "none"
+	case NotFound:
+		return "not found"
+	case Conflict:
+		return "conflict"
+	case Refused:
+		return "refused"
+	case Unavailable:
+		return "unavailable"
+	default:
+		return "other"
+	}
+}
+
+// ErrTimeout is in the chain of every error of a call that the engine did not answer
+// before the deadline of its kind.
+var ErrTimeout = errors.New("the engine did not answer in time")
+
+// Classify returns the class of an error that this package returned, wrapped or not.
+func Classify(err error) Class {
+	switch {
+	case err == nil:
+		return None
+	case cerrdefs.IsNotFound(err):
+		return NotFound
+	case cerrdefs.IsConflict(err):
+		return Conflict
+	case cerrdefs.IsInvalidArgument(err), cerrdefs.IsPermissionDenied(err), cerrdefs.IsUnauthorized(err):
+		return Refused
+	case unreachable(err), cerrdefs.IsUnavailable(err):
+		return Unavailable
+	default:
+		return Other
+	}
+}
+
+// unreachable reports whether err says that there was no conversation, or that it broke off.
+func unreachable(err error) bool {
+	var netErr net.Error
+	return client.IsErrConnectionFailed(err) ||
+		errors.Is(err, ErrTimeout) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.As(err, &netErr)
+}

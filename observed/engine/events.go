@@ -1,0 +1,101 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+)
+
+// Event is something that happened to a container or an image.
+type Event struct {
+	// Action is Docker's word, as in "die".
+	Action string
+	// ID is the container's id; of an image it is an id or a reference.
+	ID string
+	// Attributes are the labels of the container, and more: "name", "image", "exitCode".
+	Attributes map[string]string
+	// Time is when it happened, by the engine's clock.
+	Time time.Time
+}
+
+// ContainerEvents follows what happens to containers of our instance. It calls opened
+// once the engine tells all that happens from then on, and each with every event, in
+// order, from the calling goroutine. A since that is not zero asks for what happened
+// after it too, of which the engine remembers little. It returns when the stream ends,
+// and the error says why; it is never nil.
+func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(Event)) error {
+	filter := e.ours()
+	filter.Add("type", string(events.ContainerEventType))
+	return e.events(ctx, "containers", since, filter, opened, each)
+}
+
+// ImageEvents follows what happens to images, anybody's. It is otherwise as
+// ContainerEvents.
+func (e *Engine) ImageEvents(ctx context.Context, opened func(), each func(Event)) error {
+	filter := filters.NewArgs(filters.Arg("type", string(events.ImageEventType)))
+	return e.events(ctx, "images", time.Time{}, filter, opened, each)
+}
+
+func (e *Engine) events(ctx context.Context, of string, since time.Time, filter filters.Args,
+	opened func(), each func(Event),
+) error {
+	options := events.ListOptions{Filters: filter}
+	if !since.IsZero() {
+		options.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
+	}
+	err := e.stream(ctx, func(ctx context.Context, s *session, answered func() error) error {
+		messages, failed := s.Events(ctx, options)
+		if err := answered(); err != nil {
+			for range failed { // closed when the client has let go
+			}
+			return err
+		}
+		return drain(messages, failed, opened, each)
+	})
+	return fmt.Errorf("follow events of %s: %w", of, err)
+}
+
+// drain hands out events until the stream has failed, and returns why.
+func drain(messages <-chan events.Message, failed <-chan error, opened func(), each func(Event)) error {
+	select {
+	case err := <-failed: // it was never opened
+		return ended(err)
+	default:
+	}
+	opened()
+	for {
+		select {
+		case m := <-messages:
+			each(event(m))
+		case err := <-failed:
+			return ended(err)
+		}
+	}
+}
+
+// ended gives the end of a stream that nobody closed its name.
+func ended(err error) error {
+	if err == nil || errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func event(m events.Message) Event {
+	return Event{
+		Action: string(m.Action), ID: m.Actor.ID, Attributes: m.Actor.Attributes,
+		Time: time.Unix(0, m.TimeNano).UTC(),
+	}
+}
+
+// ExitCode returns the exit code that a "die" tells.
+func (e Event) ExitCode() (code int, ok bool) {
+	code, err := strconv.Atoi(e.Attributes["exitCode"])
+	return code, err == nil
+}

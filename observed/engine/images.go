@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errhttp"
+	"github.com/distribution/reference"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/pkg/jsonmessage"
+
+	"lightd/observed"
+)
+
+// Image returns what Docker knows of a reference: one that is missing is no error.
+func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) {
+	known := observed.Image{Known: true}
+	err := e.call(ctx, e.timeouts.Query, "inspect image", ref, func(ctx context.Context, s *session) error {
+		found, err := s.ImageInspect(ctx, ref)
+		if cerrdefs.IsNotFound(err) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		known.Present, known.ImageID = true, found.ID
+		if found.Config != nil {
+			known.User = found.Config.User
+		}
+		return nil
+	})
+	if err != nil {
+		return observed.Image{}, err
+	}
+	return known, nil
+}
+
+// Repository returns the name under which the snapshots of an instance are kept; the tag
+// is the owner's.
+func Repository(instance string) string { return "lightd/" + instance }
+
+// Tagged is an image under one of its names.
+type Tagged struct {
+	Ref, ImageID string
+	Created      time.Time
+}
+
+// Images returns the snapshots of our instance.
+func (e *Engine) Images(ctx context.Context) ([]Tagged, error) {
+	repository := Repository(e.instance)
+	var list []Tagged
+	err := e.call(ctx, e.timeouts.Query, "list images of", repository, func(ctx context.Context, s *session) error {
+		found, err := s.ImageList(ctx, image.ListOptions{
+			Filters: filters.NewArgs(filters.Arg("reference", repository)),
+		})
+		for _, i := range found {
+			for _, tag := range i.RepoTags {
+				list = append(list, Tagged{Ref: tag, ImageID: i.ID, Created: time.Unix(i.Created, 0).UTC()})
+			}
+		}
+		return err
+	})
+	return list, err
+}
+
+// RemoveImage takes a name from an image, and removes the image if it has no other. NotFound
+// means that it is gone already, Conflict that a container needs it.
+func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
+	return e.call(ctx, e.timeouts.Remove, "remove image", ref, func(ctx context.Context, s *session) error {
+		_, err := s.ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true})
+		return err
+	})
+}
+
+// Commit keeps a container's file system as the image ref and returns the image's id. User
+// is the image's own USER, which the container that ran the script may have run without;
+// empty leaves what the container had.
+func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (imageID string, err error) {
+	options := container.CommitOptions{Reference: ref, Pause: true}
+	if user != "" {
+		options.Changes = []string{"USER " + user}
+	}
+	err = e.call(ctx, e.timeouts.Commit, "keep container as image "+ref+",", containerID,
+		func(ctx context.Context, s *session) error {
+			made, err := s.ContainerCommit(ctx, containerID, options)
+			imageID = made.ID
+			return err
+		})
+	return imageID, err
+}
+
+// Progress is how far a pull has come.
+type Progress struct {
+	// Status is Docker's word for the last thing that happened.
+	Status string
+	// Current and Total count the bytes of all layers that are known so far.
+	Current, Total int64
+}
+
+// Pull fetches an image and returns when all of it is here. Progress is called with each
+// sign of life. The context alone bounds it. NotFound and Refused mean
+// that the registry has no such image for us.
+func (e *Engine) Pull(ctx context.Context, ref string, progress func(Progress)) error {
+	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
+		return fmt.Errorf("pull image %s: %w: %w", ref, cerrdefs.ErrInvalidArgument, err)
+	}
+	err := e.try(ctx, func(ctx context.Context, s *session) error {
+		body, err := s.ImagePull(ctx, ref, image.PullOptions{})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }()
+		return follow(body, progress)
+	})
+	if err != nil {
+		return fmt.Errorf("pull image %s: %w", ref, err)
+	}
+	return nil
+}
+
+// follow reads the stream of a pull to its end. An error in it is one, although the answer
+// began with 200.
+func follow(r io.Reader, progress func(Progress)) error {
+	type layer struct{ current, total int64 }
+	layers := map[string]layer{}
+	var sum Progress
+	for decoder := json.NewDecoder(r); ; {
+		var m jsonmessage.JSONMessage
+		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read progress: %w", err)
+		}
+		if m.Error != nil {
+			return pullError(m.Error)
+		}
+		if m.Progress != nil && m.Status == "Downloading" {
+			was := layers[m.ID]
+			now := layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
+			sum.Current += now.current - was.current
+			sum.Total += now.total - was.total
+			layers[m.ID] = now
+		}
+		sum.Status = m.Status
+		progress(sum)
+	}
+}
+
+// pullError types an error inside the stream by the status code that it may have.
+func pullError(e *jsonmessage.JSONError) error {
+	if e.Code == 0 {
+		return fmt.Errorf("%w: %w", cerrdefs.ErrInternal, e)
+	}
+	return fmt.Errorf("%w: %w", errhttp.ToNative(e.Code), e)
+}

@@ -1,0 +1,157 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/go-connections/nat"
+
+	"lightd/desired"
+	"lightd/observed"
+)
+
+// Listed is what a list tells of a container.
+type Listed struct {
+	ContainerID string
+	// Names are without the leading slash.
+	Names  []string
+	Labels map[string]string
+	Phase  observed.Phase
+	// Status is Docker's text for people, as in "Up 3 minutes".
+	Status string
+}
+
+// UnlimitedSwap is what Limits.Swap of a container reads when Docker bounds no swap: a
+// kernel without swap accounting makes it so whatever is asked for, and a comparison
+// with what is desired would never be settled.
+const UnlimitedSwap = -1
+
+// List returns all containers of our instance, running or not.
+func (e *Engine) List(ctx context.Context) ([]Listed, error) {
+	var list []Listed
+	err := e.call(ctx, e.timeouts.Query, "list containers of", e.instance, func(ctx context.Context, s *session) error {
+		found, err := s.ContainerList(ctx, container.ListOptions{All: true, Filters: e.ours()})
+		list = make([]Listed, 0, len(found))
+		for _, c := range found {
+			names := make([]string, len(c.Names))
+			for i, name := range c.Names {
+				names[i] = strings.TrimPrefix(name, "/")
+			}
+			list = append(list, Listed{
+				ContainerID: c.ID, Names: names, Labels: c.Labels,
+				Phase: observed.Phase(c.State), Status: c.Status,
+			})
+		}
+		return err
+	})
+	return list, err
+}
+
+// ours selects what carries the label of our instance.
+func (e *Engine) ours() filters.Args {
+	return filters.NewArgs(filters.Arg("label", observed.LabelInstance+"="+e.instance))
+}
+
+// Inspect returns what Docker knows of the container with a name or an id, and its
+// labels, by which the caller tells whether it is ours.
+func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Container, labels map[string]string, err error) {
+	err = e.call(ctx, e.timeouts.Query, "inspect container", nameOrID, func(ctx context.Context, s *session) error {
+		found, err := s.ContainerInspect(ctx, nameOrID)
+		if err != nil {
+			return err
+		}
+		if found.ContainerJSONBase == nil || found.State == nil || found.Config == nil || found.HostConfig == nil {
+			return fmt.Errorf("%w: half of an answer", cerrdefs.ErrInternal)
+		}
+		c, labels = translate(found), found.Config.Labels
+		return nil
+	})
+	return c, labels, err
+}
+
+// translate returns a container as Docker describes it in our own terms.
+func translate(from container.InspectResponse) observed.Container {
+	labels := from.Config.Labels
+	generation, _ := strconv.ParseInt(labels[observed.LabelGeneration], 10, 64)
+	install, _ := strconv.ParseInt(labels[observed.LabelInstall], 10, 64)
+	return observed.Container{
+		ContainerID: from.ID,
+		Role:        observed.Role(labels[observed.LabelRole]),
+		Phase:       observed.Phase(from.State.Status),
+		StartedAt:   instant(from.State.StartedAt),
+		FinishedAt:  instant(from.State.FinishedAt),
+		ExitCode:    from.State.ExitCode,
+		OOMKilled:   from.State.OOMKilled,
+		Hash:        labels[observed.LabelHash],
+		Generation:  generation,
+		Install:     install,
+		Image:       from.Config.Image,
+		ImageID:     from.Image,
+		TTY:         from.Config.Tty,
+		Limits:      limits(from.HostConfig.Resources),
+		Binds:       binds(from.HostConfig.PortBindings),
+	}
+}
+
+// instant reads a time of Docker, whose year 1 stands for never.
+func instant(s string) time.Time {
+	t, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || t.Year() <= 1 {
+		return time.Time{}
+	}
+	return t.UTC()
+}
+
+// limits reads back what resources wrote.
+func limits(r container.Resources) desired.Limits {
+	l := desired.Limits{Memory: r.Memory, CPU: float64(r.NanoCPUs) / 1e9}
+	if r.NanoCPUs == 0 && r.CPUQuota > 0 {
+		l.CPU = float64(r.CPUQuota) / float64(cmp.Or(r.CPUPeriod, 100_000))
+	}
+	switch {
+	case r.Memory <= 0:
+	case r.MemorySwap < 0:
+		l.Swap = UnlimitedSwap
+	default:
+		l.Swap = max(0, r.MemorySwap-r.Memory)
+	}
+	if r.PidsLimit != nil {
+		l.PIDs = max(0, *r.PidsLimit)
+	}
+	return l
+}
+
+// binds returns the ports of the host that a container holds while it exists: one that is
+// stopped binds none, but will again when it is started.
+func binds(bindings nat.PortMap) []desired.Port {
+	var ports []desired.Port
+	for inside, outside := range bindings {
+		for _, b := range outside {
+			port, err := strconv.Atoi(b.HostPort)
+			if err != nil || port == 0 {
+				continue // Docker picks one at each start
+			}
+			ip := cmp.Or(b.HostIP, "0.0.0.0")
+			if addr, err := netip.ParseAddr(ip); err == nil {
+				ip = addr.Unmap().String()
+			}
+			ports = append(ports, desired.Port{
+				IP: ip, Port: port, Protocol: desired.Protocol(inside.Proto()), ContainerPort: inside.Int(),
+			})
+		}
+	}
+	slices.SortFunc(ports, func(a, b desired.Port) int {
+		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol),
+			cmp.Compare(a.IP, b.IP), cmp.Compare(a.ContainerPort, b.ContainerPort))
+	})
+	return ports
+}

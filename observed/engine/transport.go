@@ -1,0 +1,61 @@
+package engine
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// dialer opens a connection to the engine.
+type dialer func(ctx context.Context) (net.Conn, error)
+
+// parseHost returns the address in use, and how to reach it.
+func parseHost(host string) (string, dialer, error) {
+	host = cmp.Or(host, os.Getenv(client.EnvOverrideHost), client.DefaultDockerHost)
+	u, err := client.ParseHostURL(host)
+	if err != nil {
+		return "", nil, fmt.Errorf("engine address: %w", err)
+	}
+	if u.Scheme != "unix" && u.Scheme != "tcp" {
+		return "", nil, fmt.Errorf("engine address %q: the scheme is not unix or tcp", host)
+	}
+	d := &net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}
+	return host, func(ctx context.Context) (net.Conn, error) { return d.DialContext(ctx, u.Scheme, u.Host) }, nil
+}
+
+// newTransport pools connections. The controller has a few dozen calls under way at the
+// most; streams leave the pool.
+func newTransport(dial dialer) *http.Transport {
+	return &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dial(ctx)
+		},
+		DisableCompression:  true,
+		MaxIdleConns:        16,
+		MaxIdleConnsPerHost: 16,
+		IdleConnTimeout:     30 * time.Second,
+	}
+}
+
+// listener reports the version of the API that each answer announces.
+type listener struct {
+	next  http.RoundTripper
+	heard func(version string)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
+	answer, err := l.next.RoundTrip(r)
+	if err == nil {
+		if version := answer.Header.Get("Api-Version"); version != "" {
+			l.heard(version)
+		}
+	}
+	return answer, err
+}
