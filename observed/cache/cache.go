@@ -1,0 +1,183 @@
+package cache
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"lightd/observed"
+	"lightd/observed/engine"
+)
+
+// Engine is what the cache asks of Docker.
+type Engine interface {
+	List(ctx context.Context) ([]engine.Listed, error)
+	Inspect(ctx context.Context, nameOrID string) (observed.Container, map[string]string, error)
+	ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(engine.Event)) error
+}
+
+// Config says what to watch and whom to tell.
+type Config struct {
+	Engine Engine
+	// Instance is the label by which our containers are known.
+	Instance string
+	// Changed is called with each id of which there is news: a look was taken, a process
+	// ended, the engine went or came. It must not block, and may call the cache.
+	Changed func(id string)
+	// Resync is how often everything is listed without cause; 0 stands for 5 min. It is
+	// spread by a tenth.
+	Resync time.Duration
+	// Log takes what is worth knowing; nil stands for slog.Default().
+	Log *slog.Logger
+}
+
+// lookers bounds the inspections under way at once.
+const lookers = 4
+
+// Cache holds the snapshots. It is safe for concurrent use.
+type Cache struct {
+	engine   Engine
+	instance string
+	changed  func(id string)
+	resync   time.Duration
+	log      *slog.Logger
+
+	queue workqueue.TypedRateLimitingInterface[string]
+	// doubt asks for a list: an inspection was not answered.
+	doubt chan struct{}
+
+	mu      sync.Mutex
+	entries map[string]*entry
+	up      bool
+	since   time.Time
+	// epoch counts the times that the engine went or came: a look that began in another
+	// one says nothing.
+	epoch int
+	// lastEvent is the engine's time of the last event, from which a stream goes on.
+	lastEvent time.Time
+}
+
+// entry is what is known of an id.
+type entry struct {
+	// seen is the last snapshot, without what holds for all ids alike.
+	seen observed.Snapshot
+	// wanted keeps an entry that shows nothing: somebody asked for it.
+	wanted bool
+	// listed tells that the last list had a container of it.
+	listed bool
+	// install tells that an installation's container may exist that is not in seen.
+	install bool
+	// ends counts the ends that events have shown: a look that began before one of them
+	// may have missed it.
+	ends int
+	// oom is the container that the kernel killed a process of since its start.
+	oom string
+}
+
+// New returns a Cache that knows nothing until Run.
+func New(c Config) *Cache {
+	return &Cache{
+		engine: c.Engine, instance: c.Instance, changed: c.Changed,
+		resync: cmp.Or(c.Resync, 5*time.Minute),
+		log:    cmp.Or(c.Log, slog.Default()),
+		queue: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
+		doubt:   make(chan struct{}, 1),
+		entries: map[string]*entry{},
+		since:   time.Now(),
+	}
+}
+
+// Run keeps the cache until ctx ends. It returns after all that it started has ended, and
+// may be called once.
+func (c *Cache) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	for range lookers {
+		group.Go(func() { c.look(ctx) })
+	}
+	c.watch(ctx)
+	c.queue.ShutDown()
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// Get returns what is known of an id. It never touches Docker. An id that nobody has asked
+// about and that has no container is not known: Refresh asks.
+func (c *Cache) Get(id string) observed.Snapshot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var s observed.Snapshot
+	if e := c.entries[id]; e != nil {
+		s = e.seen
+	}
+	s.Known = s.Known && c.up
+	s.EngineUp, s.EngineSince = c.up, c.since
+	return s
+}
+
+// IDs returns the ids that have containers of ours, sorted. They are complete once Up says
+// that the engine is.
+func (c *Cache) IDs() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var ids []string
+	for id, e := range c.entries {
+		if e.listed || e.seen.Run != nil || e.seen.Install != nil {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// Up reports whether the engine answers, and since when it does or does not. It is up
+// after the first list, not before.
+func (c *Cache) Up() (up bool, since time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.up, c.since
+}
+
+// Refresh asks for a look at both containers of an id. Changed follows when it was taken;
+// while the engine is away that is when it is back. The id is remembered until Forget.
+func (c *Cache) Refresh(id string) {
+	c.mu.Lock()
+	e := c.entry(id)
+	e.wanted, e.install = true, true
+	c.mu.Unlock()
+	c.queue.Add(id)
+}
+
+// Forget says that nobody is interested in an id any more. It stays as long as it has
+// containers.
+func (c *Cache) Forget(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e := c.entries[id]; e != nil {
+		e.wanted = false
+		c.drop(id, e)
+	}
+}
+
+// drop removes an entry that says nothing to nobody. The caller holds mu.
+func (c *Cache) drop(id string, e *entry) {
+	nothing := e.seen.Run == nil && e.seen.Install == nil && !e.listed
+	if nothing && !e.wanted {
+		delete(c.entries, id)
+	}
+}
+
+// entry returns the entry of an id, a new one if there is none. The caller holds mu.
+func (c *Cache) entry(id string) *entry {
+	e := c.entries[id]
+	if e == nil {
+		e = &entry{}
+		c.entries[id] = e
+	}
+	return e
+}

@@ -1,0 +1,117 @@
+package cache
+
+import (
+	"context"
+	"time"
+
+	"lightd/observed"
+	"lightd/observed/engine"
+)
+
+// look takes ids from the queue and inspects them until the queue is shut down. The queue
+// hands out an id to one looker at a time.
+func (c *Cache) look(ctx context.Context) {
+	for {
+		id, shutdown := c.queue.Get()
+		if shutdown {
+			return
+		}
+		c.lookAt(ctx, id)
+		c.queue.Done(id)
+	}
+}
+
+// mark is what a look has to find unchanged at its end.
+type mark struct {
+	epoch, ends int
+}
+
+// lookAt inspects the containers of an id, shows what it found and tells so. While the
+// engine is away it does nothing: all ids are looked at when it is back.
+func (c *Cache) lookAt(ctx context.Context, id string) {
+	install, before, ok := c.begin(id)
+	if !ok {
+		return
+	}
+	found := observed.Snapshot{Known: true, At: time.Now()}
+	var err error
+	found.Run, found.RunNameTaken, err = c.inspect(ctx, id, observed.RunName(id), observed.RoleRun)
+	if err == nil && install {
+		found.Install, found.InstallNameTaken, err = c.inspect(ctx, id, observed.InstallName(id), observed.RoleInstall)
+	}
+	if err != nil {
+		c.failed(ctx, id, install, err)
+		return
+	}
+	if !c.show(id, found, install, before) {
+		c.queue.Add(id)
+		return
+	}
+	c.queue.Forget(id)
+	c.changed(id)
+}
+
+// begin tells whether a look at an id makes sense now, and whether at both containers.
+func (c *Cache) begin(id string) (install bool, before mark, ok bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[id]
+	if e == nil || !c.up {
+		return false, mark{}, false
+	}
+	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != ""
+	e.install = false
+	return install, mark{c.epoch, e.ends}, true
+}
+
+// inspect returns the container with a name if it is ours, else who has the name.
+func (c *Cache) inspect(ctx context.Context, id, name string, role observed.Role) (ours *observed.Container, taken string, err error) {
+	found, labels, err := c.engine.Inspect(ctx, name)
+	switch {
+	case engine.Classify(err) == engine.NotFound:
+		return nil, "", nil
+	case err != nil:
+		return nil, "", err
+	case labels[observed.LabelInstance] != c.instance, labels[observed.LabelID] != id, found.Role != role:
+		return nil, found.ContainerID, nil
+	default:
+		return &found, "", nil
+	}
+}
+
+// failed puts an id back after a look that came to nothing.
+func (c *Cache) failed(ctx context.Context, id string, install bool, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	c.mu.Lock()
+	if e := c.entries[id]; e != nil {
+		e.install = e.install || install
+	}
+	c.mu.Unlock()
+	c.log.Warn("cannot see a container", "id", id, "err", err)
+	c.queue.AddRateLimited(id)
+	if engine.Classify(err) == engine.Unavailable {
+		select {
+		case c.doubt <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// show puts a snapshot into the cache unless it may be older than what is there.
+func (c *Cache) show(id string, found observed.Snapshot, install bool, before mark) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e := c.entries[id]
+	if e == nil {
+		return true // forgotten; who is told will find nothing, as it is
+	}
+	if before != (mark{c.epoch, e.ends}) {
+		e.install = e.install || install
+		return false
+	}
+	e.seen, e.listed = found, false
+	c.drop(id, e)
+	return true
+}

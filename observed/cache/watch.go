@@ -1,0 +1,244 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"lightd/observed"
+	"lightd/observed/engine"
+)
+
+// watch follows the events of the engine until ctx ends, and lists whenever some may have
+// been missed.
+func (c *Cache) watch(ctx context.Context) {
+	engine.Repeat(ctx, func(ctx context.Context) {
+		if err := c.follow(ctx); ctx.Err() == nil {
+			c.log.Info("the stream of events ended", "err", err)
+		}
+	})
+}
+
+// follow lives as long as one stream of events. The first list begins when the stream is
+// open, so that nothing falls between the two. Where no stream can be had a list decides
+// whether the engine is there.
+func (c *Cache) follow(ctx context.Context) error {
+	stream, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	opened := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		select {
+		case <-opened:
+			cancel(c.lists(stream))
+		case <-stream.Done():
+		}
+	})
+	c.mu.Lock()
+	since := c.lastEvent
+	c.mu.Unlock()
+	err := c.engine.ContainerEvents(stream, since, sync.OnceFunc(func() { close(opened) }), c.handle)
+	if cause := context.Cause(stream); cause != nil {
+		err = cause
+	}
+	cancel(nil)
+	group.Wait()
+	select {
+	case <-opened:
+		return err
+	default:
+		return errors.Join(err, c.list(ctx))
+	}
+}
+
+// lists lists at once, and then when in doubt and at intervals, until a list fails.
+func (c *Cache) lists(ctx context.Context) error {
+	for {
+		if err := c.list(ctx); err != nil {
+			return err
+		}
+		timer := time.NewTimer(c.resync*9/10 + rand.N(c.resync/5))
+		select {
+		case <-timer.C:
+		case <-c.doubt:
+		case <-ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// list compares the containers that exist with those that are known, and has a look at
+// what differs. Without an answer the engine is down.
+func (c *Cache) list(ctx context.Context) error {
+	found, err := c.engine.List(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case err == nil:
+		for _, id := range c.compare(found) {
+			c.queue.Add(id)
+		}
+	case engine.Classify(err) == engine.Unavailable:
+		c.down(err)
+	}
+	return err
+}
+
+// pair is what a list has of one id.
+type pair struct {
+	run, install *engine.Listed
+}
+
+// compare returns the ids of which a list says something new. After the engine was away
+// those are all: what looks the same may have ended and begun again.
+func (c *Cache) compare(list []engine.Listed) []string {
+	pairs := c.pairs(list)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := !c.up
+	if all {
+		c.up, c.since = true, time.Now()
+		c.epoch++
+		c.log.Info("the engine answers", "containers", len(list))
+	}
+	for id := range pairs {
+		c.entry(id)
+	}
+	var ids []string
+	for id, e := range c.entries {
+		p := pairs[id]
+		taken := e.seen.RunNameTaken != "" || e.seen.InstallNameTaken != ""
+		if all || taken || differs(e.seen.Run, p.run) || differs(e.seen.Install, p.install) {
+			e.listed = p.run != nil || p.install != nil
+			e.install = e.install || p.install != nil
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// pairs sorts a list by id. A container of ours under another name is somebody's doing; the
+// name is what the next steps depend on.
+func (c *Cache) pairs(list []engine.Listed) map[string]pair {
+	pairs := map[string]pair{}
+	for i := range list {
+		l := &list[i]
+		id := l.Labels[observed.LabelID]
+		p := pairs[id]
+		for _, name := range l.Names {
+			switch name {
+			case observed.RunName(id):
+				p.run = l
+			case observed.InstallName(id):
+				p.install = l
+			}
+		}
+		if id != "" && (p.run != nil || p.install != nil) {
+			pairs[id] = p
+		}
+	}
+	return pairs
+}
+
+// differs reports whether a list says something else of a container than is known.
+func differs(known *observed.Container, listed *engine.Listed) bool {
+	if known == nil || listed == nil {
+		return known != nil || listed != nil
+	}
+	return known.ContainerID != listed.ContainerID || known.Phase != listed.Phase
+}
+
+// down notes that the engine is away. What was known stays, and is not current.
+func (c *Cache) down(err error) {
+	for _, id := range c.markDown() {
+		c.changed(id)
+	}
+	c.log.Warn("the engine is away", "err", err)
+}
+
+// markDown returns the ids that are to be told.
+func (c *Cache) markDown() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.up {
+		return nil
+	}
+	c.up, c.since = false, time.Now()
+	c.epoch++
+	ids := make([]string, 0, len(c.entries))
+	for id, e := range c.entries {
+		e.seen.Known = false
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// telling are the actions after which a container may look different. All others, of which
+// commands run in a container and health checks make many, cost nothing.
+var telling = map[string]bool{
+	"create": true, "start": true, "die": true, "destroy": true, "oom": true, "rename": true,
+	"pause": true, "unpause": true, "update": true, "restart": true, "stop": true,
+}
+
+// handle takes one event.
+func (c *Cache) handle(ev engine.Event) {
+	id := ev.Attributes[observed.LabelID]
+	shown := c.note(id, ev)
+	if id == "" || !telling[ev.Action] {
+		return
+	}
+	c.queue.Add(id)
+	if shown {
+		c.changed(id)
+	}
+}
+
+// note keeps what an event itself says, and reports whether readers can see it.
+func (c *Cache) note(id string, ev engine.Event) (shown bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if ev.Time.After(c.lastEvent) {
+		c.lastEvent = ev.Time
+	}
+	if id == "" || !telling[ev.Action] {
+		return false
+	}
+	e := c.entry(id)
+	if ev.Attributes[observed.LabelRole] == string(observed.RoleInstall) {
+		e.install = true
+	}
+	switch ev.Action {
+	case "start":
+		e.oom = ""
+	case "oom":
+		e.oom = ev.ID
+	case "die":
+		return c.up && e.end(ev)
+	}
+	return false
+}
+
+// end shows the end of the process of a run that is known. An event of an earlier run, or of
+// another container, shows nothing.
+func (e *entry) end(ev engine.Event) bool {
+	code, ok := ev.ExitCode()
+	if !ok || !e.seen.Known {
+		return false
+	}
+	for _, at := range []**observed.Container{&e.seen.Run, &e.seen.Install} {
+		was := *at
+		if !was.Up() || was.ContainerID != ev.ID || ev.Time.Before(was.StartedAt) {
+			continue
+		}
+		now := *was
+		now.Phase, now.ExitCode, now.FinishedAt = observed.Exited, code, ev.Time
+		now.OOMKilled = e.oom == ev.ID
+		*at = &now
+		e.seen.At = time.Now()
+		e.ends++
+		return true
+	}
+	return false
+}

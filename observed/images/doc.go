@@ -1,0 +1,13 @@
+// Package images keeps what Docker says of image references, and pulls images.
+//
+// What it guarantees:
+//
+//   - Reading never touches Docker: a reference that was never asked for is unknown, and
+//     looked at in the background.
+//   - One pull a reference at a time, a bounded number over all. A pull that shows no sign of
+//     life is ended long before the deadline of the whole.
+//   - Changed is called after the news is there to read. A pull that ended well shows its
+//     image at the instant at which it stops showing as a pull.
+//   - What happens to an image in Docker is noticed by its events, and whatever was missed
+//     is found again when the stream of events is back.
+package images

@@ -1,0 +1,290 @@
+package images
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/distribution/reference"
+	"k8s.io/client-go/util/workqueue"
+
+	"lightd/observed"
+	"lightd/observed/engine"
+)
+
+// Engine is what is asked of Docker.
+type Engine interface {
+	Image(ctx context.Context, ref string) (observed.Image, error)
+	Pull(ctx context.Context, ref string, progress func(engine.Progress)) error
+	ImageEvents(ctx context.Context, opened func(), each func(engine.Event)) error
+}
+
+// Config says how images are known and pulled.
+type Config struct {
+	Engine Engine
+	// Changed is called with each reference of which there is news. It must not block, and
+	// may call Images.
+	Changed func(ref string)
+	// Timeout bounds a pull, 0 stands for 10 min; Inactivity bounds how long it may show no
+	// sign of life, 0 stands for 2 min.
+	Timeout, Inactivity time.Duration
+	// Parallel bounds the pulls at once; 0 stands for 3.
+	Parallel int
+	// Log takes what is worth knowing; nil stands for slog.Default().
+	Log *slog.Logger
+}
+
+// lookers bounds the inspections under way at once.
+const lookers = 2
+
+// Why a pull was given up.
+var (
+	errInactive = errors.New("no progress")
+	errTooLong  = errors.New("it took too long")
+)
+
+// Images holds what is known. It is safe for concurrent use.
+type Images struct {
+	config Config
+	looks  workqueue.TypedRateLimitingInterface[string]
+	pulls  workqueue.TypedInterface[string]
+
+	mu      sync.Mutex
+	entries map[string]*entry
+}
+
+// entry is what is known of a reference. News counts the events about it: a look that began
+// before one of them may have missed what it told.
+type entry struct {
+	image    observed.Image
+	progress engine.Progress
+	news     int
+}
+
+// New returns Images that know nothing and pull nothing until Run.
+func New(c Config) *Images {
+	c.Timeout = cmp.Or(c.Timeout, 10*time.Minute)
+	c.Inactivity = cmp.Or(c.Inactivity, 2*time.Minute)
+	c.Parallel = cmp.Or(c.Parallel, 3)
+	c.Log = cmp.Or(c.Log, slog.Default())
+	return &Images{
+		config: c,
+		looks: workqueue.NewTypedRateLimitingQueue(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
+		pulls:   workqueue.NewTyped[string](),
+		entries: map[string]*entry{},
+	}
+}
+
+// Run looks and pulls until ctx ends; pulls in progress end with it. It returns after all
+// that it started has ended, and may be called once.
+func (i *Images) Run(ctx context.Context) error {
+	var group sync.WaitGroup
+	for range lookers {
+		group.Go(func() { work(i.looks, func(ref string) { i.look(ctx, ref) }) })
+	}
+	for range i.config.Parallel {
+		group.Go(func() { work(i.pulls, func(ref string) { i.pull(ctx, ref) }) })
+	}
+	engine.Repeat(ctx, func(ctx context.Context) {
+		err := i.config.Engine.ImageEvents(ctx, i.lookAtAll, i.handle)
+		if ctx.Err() == nil {
+			i.config.Log.Debug("the stream of image events ended", "err", err)
+		}
+	})
+	i.looks.ShutDown()
+	i.pulls.ShutDown()
+	group.Wait()
+	return context.Cause(ctx)
+}
+
+// work hands out what is in a queue until it is shut down.
+func work(queue workqueue.TypedInterface[string], fn func(ref string)) {
+	for {
+		ref, shutdown := queue.Get()
+		if shutdown {
+			return
+		}
+		fn(ref)
+		queue.Done(ref)
+	}
+}
+
+// Image returns what is known of a reference. The first time it asks in the background.
+func (i *Images) Image(ref string) observed.Image {
+	i.mu.Lock()
+	e, known := i.entries[ref]
+	if !known {
+		e = &entry{}
+		i.entries[ref] = e
+	}
+	image := e.image
+	i.mu.Unlock()
+	if !known {
+		i.looks.Add(ref)
+	}
+	return image
+}
+
+// Refresh looks at a reference again. Changed follows.
+func (i *Images) Refresh(ref string) {
+	i.mu.Lock()
+	i.entry(ref).news++
+	i.mu.Unlock()
+	i.looks.Add(ref)
+}
+
+// Pull sees to it that a pull of the reference runs or waits for its turn. Changed follows
+// when it has ended.
+func (i *Images) Pull(ref string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	e := i.entry(ref)
+	if e.image.Pulling {
+		return
+	}
+	e.image.Pulling, e.progress = true, engine.Progress{}
+	i.pulls.Add(ref)
+}
+
+// Progress returns how far the pull of a reference has come; ok is false when there is none.
+func (i *Images) Progress(ref string) (p engine.Progress, ok bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	e := i.entries[ref]
+	if e == nil || !e.image.Pulling {
+		return engine.Progress{}, false
+	}
+	return e.progress, true
+}
+
+// entry returns the entry of a reference, a new one if there is none. The caller holds mu.
+func (i *Images) entry(ref string) *entry {
+	e := i.entries[ref]
+	if e == nil {
+		e = &entry{}
+		i.entries[ref] = e
+	}
+	return e
+}
+
+// look asks Docker about a reference.
+func (i *Images) look(ctx context.Context, ref string) {
+	i.mu.Lock()
+	e := i.entry(ref)
+	before := e.news
+	i.mu.Unlock()
+	found, err := i.config.Engine.Image(ctx, ref)
+	if err != nil {
+		if ctx.Err() == nil {
+			i.config.Log.Debug("cannot see an image", "image", ref, "err", err)
+			i.looks.AddRateLimited(ref)
+		}
+		return
+	}
+	i.mu.Lock()
+	if e.news != before {
+		i.mu.Unlock()
+		i.looks.Add(ref)
+		return
+	}
+	e.show(found)
+	i.mu.Unlock()
+	i.looks.Forget(ref)
+	i.config.Changed(ref)
+}
+
+// show takes over what Docker said, and leaves what is known of pulls.
+func (e *entry) show(found observed.Image) {
+	e.image.Known, e.image.Present = found.Known, found.Present
+	e.image.ImageID, e.image.User = found.ImageID, found.User
+}
+
+// pull runs one pull and shows how it ended together with the image that it brought.
+func (i *Images) pull(ctx context.Context, ref string) {
+	err := i.fetch(ctx, ref)
+	var found observed.Image
+	if err == nil {
+		found, err = i.config.Engine.Image(ctx, ref)
+	}
+	i.mu.Lock()
+	e := i.entry(ref)
+	e.image.Pulling = false
+	switch {
+	case err == nil:
+		e.show(found)
+		e.news++
+		e.image.PullError, e.image.PullFailedAt = "", time.Time{}
+	case ctx.Err() == nil:
+		e.image.PullError, e.image.PullFailedAt = err.Error(), time.Now()
+	}
+	i.mu.Unlock()
+	i.config.Changed(ref)
+}
+
+// fetch pulls within both bounds.
+func (i *Images) fetch(ctx context.Context, ref string) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, i.config.Timeout, errTooLong)
+	defer cancel()
+	ctx, abort := context.WithCancelCause(ctx)
+	defer abort(nil)
+	stall := time.AfterFunc(i.config.Inactivity, func() { abort(errInactive) })
+	defer stall.Stop()
+	err := i.config.Engine.Pull(ctx, ref, func(p engine.Progress) {
+		stall.Reset(i.config.Inactivity)
+		i.mu.Lock()
+		i.entry(ref).progress = p
+		i.mu.Unlock()
+	})
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		return errors.Join(cause, err)
+	}
+	return err
+}
+
+// lookAtAll looks at every reference that is known: what happened to them may have been missed.
+func (i *Images) lookAtAll() { i.stale(func(string, *entry) bool { return true }) }
+
+// handle looks at the references that an event of Docker is about.
+func (i *Images) handle(ev engine.Event) {
+	switch ev.Action {
+	case "pull", "tag", "untag", "delete", "import", "load":
+	default:
+		return
+	}
+	name, id := canonical(ev.Attributes["name"]), canonical(ev.ID)
+	i.stale(func(ref string, e *entry) bool {
+		if e.image.ImageID == ev.ID && ev.ID != "" {
+			return true
+		}
+		ref = canonical(ref)
+		return ref != "" && (ref == name || ref == id)
+	})
+}
+
+// stale marks what is about to be looked at again.
+func (i *Images) stale(about func(ref string, e *entry) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	for ref, e := range i.entries {
+		if about(ref, e) {
+			e.news++
+			i.looks.Add(ref)
+		}
+	}
+}
+
+// canonical returns a reference in full, and "" for what is none.
+func canonical(ref string) string {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return ""
+	}
+	return reference.TagNameOnly(named).String()
+}
