@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"lightd/httpapi/strictjson"
+)
+
+// maxBody bounds what a client may send, in bytes.
+const maxBody = 1 << 20
+
+// readObject reads the body of r as one JSON object of one of the given media types.
+// present is false for a body without a byte, which needs no media type.
+func readObject(w http.ResponseWriter, r *http.Request, media ...string) (object strictjson.Object, present bool, err error) {
+	data, err := readBody(w, r)
+	if err != nil || len(data) == 0 {
+		return nil, false, err
+	}
+	if err := checkContentType(r.Header, media); err != nil {
+		return nil, false, err
+	}
+	object, err = strictjson.Parse(data)
+	return object, err == nil, err
+}
+
+func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	for _, value := range r.Header.Values("Content-Encoding") {
+		if !strings.EqualFold(strings.TrimSpace(value), "identity") {
+			return nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "A body must not be compressed")
+		}
+	}
+	tooLarge := fail(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than 1 MiB")
+	if r.ContentLength > maxBody {
+		return nil, tooLarge.with("Connection", "close")
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		return nil, tooLarge
+	}
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, "malformed", "The body ended before it was complete")
+	}
+	return data, nil
+}
+
+func checkContentType(h http.Header, media []string) error {
+	refused := fail(http.StatusUnsupportedMediaType, "unsupported_media_type",
+		"The body must be of type "+strings.Join(media, " or "))
+	values := h.Values("Content-Type")
+	if len(values) != 1 {
+		return refused
+	}
+	name, params, err := mime.ParseMediaType(values[0])
+	if err != nil || !slices.Contains(media, name) {
+		return refused
+	}
+	if charset, given := params["charset"]; given && !strings.EqualFold(charset, "utf-8") {
+		return refused
+	}
+	return nil
+}

@@ -1,0 +1,99 @@
+package httpapi
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// Specs is where containers are written and read; the store.
+type Specs interface {
+	Create(ctx context.Context, spec desired.Spec) (desired.Container, error)
+	Change(ctx context.Context, id string, fn func(*desired.Container) error) (desired.Container, error)
+	Container(id string) (desired.Container, bool)
+	Containers() []desired.Container
+}
+
+// Database tells of the store as a whole.
+type Database interface {
+	Ping(ctx context.Context) error
+	Subscribe(fn func(id string)) (cancel func())
+}
+
+// Statuses are what the controller recorded.
+type Statuses interface {
+	Get(id string) (status.Status, bool)
+}
+
+// Journal is the record of lifecycle events.
+type Journal interface {
+	Page(id string, after uint64, limit int) ([]journal.Event, uint64, error)
+	LastSeq() uint64
+	Subscribe(fn func(journal.Event)) (cancel func())
+}
+
+// Engine tells whether Docker can be seen now, from memory.
+type Engine interface {
+	Up() (up bool, since time.Time)
+}
+
+// InstallLog opens the kept output of a container's last installation; the error is
+// fs.ErrNotExist when there is none.
+type InstallLog func(id string) (io.ReadCloser, error)
+
+// Ports is the network pool.
+type Ports interface {
+	PortReader
+	PortWriter
+}
+
+// PortReader reads the network pool.
+type PortReader interface {
+	Ports() ([]store.PoolPort, error)
+	Port(e desired.Endpoint) (store.PoolPort, error)
+	RandomPort(p desired.Protocol) (store.PoolPort, error)
+}
+
+// PortWriter changes the network pool.
+type PortWriter interface {
+	AddPorts(ctx context.Context, eps []desired.Endpoint) error
+	DeletePorts(ctx context.Context, eps []desired.Endpoint) error
+	UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (store.PoolPort, error)
+}
+
+// Volumes are the directories that outlive containers.
+type Volumes interface {
+	VolumeReader
+	Create(ctx context.Context) (store.Volume, error)
+	Delete(ctx context.Context, id string) error
+}
+
+// VolumeReader looks at volumes.
+type VolumeReader interface {
+	Get(id string) (store.Volume, error)
+	List() ([]store.Volume, error)
+	Users(id string) []string
+	Size(ctx context.Context, id string) (int64, error)
+}
+
+// Grant is what a token allows.
+type Grant struct {
+	// Master is true for the master token, which alone may create tokens.
+	Master bool
+	// Valid reports whether the grant still holds: the token has neither expired nor
+	// been revoked. That a single-use token is used up does not end its grant.
+	Valid func() bool
+}
+
+// Tokens tells who may come in.
+type Tokens interface {
+	// Authenticate returns what a token allows. A single-use token is used up by it.
+	Authenticate(ctx context.Context, secret string) (Grant, error)
+	// Create makes a temporary token.
+	Create(ctx context.Context, ttl time.Duration, singleUse bool) (secret string, expires time.Time, err error)
+}

@@ -1,0 +1,85 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/gin-gonic/gin"
+)
+
+// handler answers a request, or returns the error that is to be its answer.
+type handler func(*gin.Context) error
+
+// adapt is the one place where an error becomes an answer.
+func (s *Server) adapt(h handler) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if err := h(c); err != nil {
+			s.refuse(c.Writer, c.Request, err)
+		}
+	}
+}
+
+// refuse answers with err, and logs it if it was not foreseen.
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p, known := problemOf(err)
+	// The caller has gone: it is no news that what was done for it was cut short.
+	if !known && !errors.Is(err, context.Canceled) {
+		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	}
+	for name, value := range p.header {
+		w.Header().Set(name, value)
+	}
+	reply(w, r, p.status, p)
+}
+
+// reply writes body as JSON under the media type that was asked for.
+func reply(w http.ResponseWriter, r *http.Request, status int, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic(fmt.Sprintf("encode an answer of type %T: %v", body, err))
+	}
+	media, ok := negotiate(r.Header)
+	if !ok {
+		media = mediaJSON
+	}
+	h := w.Header()
+	h.Set("Content-Type", media)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	// A client that does not read its answer has only itself to tell.
+	_, _ = w.Write(append(data, '\n'))
+}
+
+func ok(c *gin.Context, body any) error {
+	reply(c.Writer, c.Request, http.StatusOK, body)
+	return nil
+}
+
+func created(c *gin.Context, body any) error {
+	reply(c.Writer, c.Request, http.StatusCreated, body)
+	return nil
+}
+
+// recovering turns a panic of next into one line in the log and a fixed answer.
+func (s *Server) recovering(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			reason := recover()
+			if reason == nil {
+				return
+			}
+			if reason == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
+				panic(reason)
+			}
+			s.log.Error("request panicked", "method", r.Method, "path", r.URL.Path,
+				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			reply(w, r, http.StatusInternalServerError, fail(http.StatusInternalServerError, "internal", "Internal error"))
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

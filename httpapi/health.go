@@ -1,0 +1,67 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+)
+
+const (
+	pingPatience = 500 * time.Millisecond
+	pingKept     = time.Second
+)
+
+func (s *Server) ping(c *gin.Context) error {
+	return ok(c, map[string]string{"message": "pong"})
+}
+
+func (s *Server) healthz(c *gin.Context) error {
+	return ok(c, map[string]string{"status": "ok"})
+}
+
+// readyz is GET /readyz.
+func (s *Server) readyz(c *gin.Context) error {
+	missing := []Detail{}
+	if err := s.databaseHealth.check(); err != nil {
+		missing = append(missing, Detail{Field: "database", Message: "does not take writes"})
+	}
+	if up, _ := s.engine.Up(); !up {
+		missing = append(missing, Detail{Field: "engine", Message: "does not answer"})
+	}
+	if len(missing) == 0 {
+		return ok(c, map[string]string{"status": "ready"})
+	}
+	p := fail(http.StatusServiceUnavailable, "not_ready", "Not ready: "+missing[0].Field+" "+missing[0].Message)
+	for _, m := range missing[1:] {
+		p.Sentence += ", " + m.Field + " " + m.Message
+	}
+	p.Details = missing
+	return p.with("Retry-After", "5")
+}
+
+// pulse asks the database whether it is there, at most once in pingKept however many
+// ask: the route is open to everybody.
+type pulse struct {
+	ping func(context.Context) error
+
+	mu   sync.Mutex
+	at   time.Time // guarded by mu, like err
+	err  error
+	done bool
+}
+
+func (p *pulse) check() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done && time.Since(p.at) < pingKept {
+		return p.err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), pingPatience)
+	defer cancel()
+	p.err = p.ping(ctx)
+	p.at, p.done = time.Now(), true
+	return p.err
+}

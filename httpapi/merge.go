@@ -1,0 +1,28 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"lightd/desired"
+	"lightd/httpapi/strictjson"
+)
+
+// merged applies a JSON merge patch to a spec. A field that the patch removes takes its
+// default, as one that a create leaves out does.
+func merged(spec desired.Spec, patch strictjson.Object) (desired.Spec, error) {
+	data, err := json.Marshal(spec)
+	if err != nil {
+		return desired.Spec{}, fmt.Errorf("encode spec of %s: %w", spec.InternalID, err)
+	}
+	object, err := strictjson.Parse(data)
+	if err != nil {
+		return desired.Spec{}, fmt.Errorf("read spec of %s: %w", spec.InternalID, err)
+	}
+	result := desired.DefaultSpec()
+	result.InternalID = spec.InternalID
+	if err := object.Merge(patch).Bind(&result, readOnly...); err != nil {
+		return desired.Spec{}, err
+	}
+	return result, nil
+}

@@ -1,0 +1,209 @@
+package httpapi
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/httpapi/strictjson"
+)
+
+// addPorts is POST /network/ports: one port, or a range.
+func (s *Server) addPorts(c *gin.Context) error {
+	object, err := s.bodyObject(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		IP       string           `json:"ip"`
+		Port     *int             `json:"port"`
+		Ports    *string          `json:"ports"`
+		Protocol desired.Protocol `json:"protocol"`
+	}
+	if err := object.Bind(&body); err != nil {
+		return err
+	}
+	if (body.Port == nil) == (body.Ports == nil) {
+		return invalid(Detail{Field: "port", Message: "or ports is required, one of the two"})
+	}
+	first := desired.Endpoint{IP: desired.NormalIP(body.IP), Protocol: desired.NormalProtocol(body.Protocol)}
+	last := 0
+	if body.Port != nil {
+		first.Port, last = *body.Port, *body.Port
+	} else if first.Port, last, err = parseRange(*body.Ports); err != nil {
+		return err
+	}
+	eps := make([]desired.Endpoint, 0, last-first.Port+1)
+	for port := first.Port; port <= last; port++ {
+		eps = append(eps, desired.Endpoint{IP: first.IP, Port: port, Protocol: first.Protocol})
+	}
+	ctx, cancel := s.databaseTime(c)
+	defer cancel()
+	if err := s.ports.AddPorts(ctx, eps); err != nil {
+		return err
+	}
+	if body.Ports != nil {
+		return created(c, map[string]any{"message": fmt.Sprintf("Added %d ports to pool", len(eps)),
+			"ip": first.IP, "ports": *body.Ports, "protocol": first.Protocol, "added_count": len(eps)})
+	}
+	return created(c, struct {
+		Message string `json:"message"`
+		desired.Endpoint
+	}{"Port added to pool", first})
+}
+
+// parseRange reads "25565-25600", or a single port.
+func parseRange(text string) (first, last int, err error) {
+	low, high, isRange := strings.Cut(text, "-")
+	if !isRange {
+		high = low
+	}
+	first, errLow := parsePort(low)
+	last, errHigh := parsePort(high)
+	if errLow != nil || errHigh != nil || first > last {
+		return 0, 0, invalid(Detail{Field: "ports", Message: `must be a range such as "25565-25600"`})
+	}
+	return first, last, nil
+}
+
+var errPort = errors.New("not a port from 1 to 65535")
+
+func parsePort(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 16)
+	if err != nil || n == 0 {
+		return 0, errPort
+	}
+	return int(n), nil
+}
+
+// listPorts is GET /network/ports.
+func (s *Server) listPorts(c *gin.Context) error {
+	ports, err := s.ports.Ports()
+	if err != nil {
+		return err
+	}
+	return ok(c, map[string]any{"ports": orEmpty(ports)})
+}
+
+// randomPort is GET /network/ports/random.
+func (s *Server) randomPort(c *gin.Context) error {
+	protocol := desired.Protocol(strings.ToLower(c.Query("protocol")))
+	if protocol != "" && protocol != desired.TCP && protocol != desired.UDP {
+		return invalid(Detail{Field: "protocol", Message: "must be tcp or udp"})
+	}
+	port, err := s.ports.RandomPort(protocol)
+	if isError(err, desired.ErrNoPorts) {
+		return fail(http.StatusNotFound, "no_free_port", desired.ErrNoPorts.Error())
+	}
+	if err != nil {
+		return err
+	}
+	return ok(c, port)
+}
+
+// endpointOf reads the port that the path names.
+func endpointOf(c *gin.Context) (desired.Endpoint, error) {
+	port, err := parsePort(c.Param("port"))
+	if err != nil {
+		return desired.Endpoint{}, invalid(Detail{Field: "port", Message: "must be from 1 to 65535"})
+	}
+	return desired.Endpoint{IP: c.Param("ip"), Port: port, Protocol: desired.Protocol(c.Query("protocol"))}, nil
+}
+
+// getPort is GET /network/ports/:ip/:port.
+func (s *Server) getPort(c *gin.Context) error {
+	e, err := endpointOf(c)
+	if err != nil {
+		return err
+	}
+	port, err := s.ports.Port(e)
+	if err != nil {
+		return err
+	}
+	return ok(c, port)
+}
+
+// usePort is PUT /network/ports/:ip/:port/use.
+func (s *Server) usePort(c *gin.Context) error {
+	object, err := s.bodyObject(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		InUse *bool `json:"in_use"`
+	}
+	if err := object.Bind(&body); err != nil {
+		return err
+	}
+	if body.InUse == nil {
+		return invalid(Detail{Field: "in_use", Message: "is required"})
+	}
+	e, err := endpointOf(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.databaseTime(c)
+	defer cancel()
+	port, err := s.ports.UsePort(ctx, e, *body.InUse)
+	if err != nil {
+		return err
+	}
+	return ok(c, port)
+}
+
+// deletePort is DELETE /network/ports/:ip/:port.
+func (s *Server) deletePort(c *gin.Context) error {
+	if err := s.noBody(c); err != nil {
+		return err
+	}
+	e, err := endpointOf(c)
+	if err != nil {
+		return err
+	}
+	if err := s.removePorts(c, []desired.Endpoint{e}); err != nil {
+		return err
+	}
+	return ok(c, map[string]string{"message": "Port deleted from pool"})
+}
+
+// deletePorts is POST /network/ports/bulk-delete.
+func (s *Server) deletePorts(c *gin.Context) error {
+	object, err := s.bodyObject(c)
+	if err != nil {
+		return err
+	}
+	eps, err := bindEndpoints(object)
+	if err != nil {
+		return err
+	}
+	if err := s.removePorts(c, eps); err != nil {
+		return err
+	}
+	return ok(c, map[string]any{
+		"message": fmt.Sprintf("Deleted %d ports from pool", len(eps)), "deleted_count": len(eps),
+	})
+}
+
+func bindEndpoints(object strictjson.Object) ([]desired.Endpoint, error) {
+	var body struct {
+		Ports []desired.Endpoint `json:"ports"`
+	}
+	if err := object.Bind(&body); err != nil {
+		return nil, err
+	}
+	if len(body.Ports) == 0 {
+		return nil, invalid(Detail{Field: "ports", Message: "is required"})
+	}
+	return body.Ports, nil
+}
+
+func (s *Server) removePorts(c *gin.Context, eps []desired.Endpoint) error {
+	ctx, cancel := s.databaseTime(c)
+	defer cancel()
+	return s.ports.DeletePorts(ctx, eps)
+}

@@ -1,0 +1,104 @@
+package httpapi
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/observed/status"
+)
+
+// verb is a power action: how it changes what is desired, in the light of what is.
+type verb struct {
+	message string
+	apply   func(c *desired.Container, seen sight) error
+}
+
+// sight is what a verb may look at: the recorded status, and the state as a client is told it.
+type sight struct {
+	status status.Status
+	state  status.State
+}
+
+var verbs = map[string]verb{
+	"start":   {"Container start initiated", start},
+	"stop":    {"Container stop initiated", stop},
+	"kill":    {"Container kill initiated", kill},
+	"restart": {"Container restart initiated", restart},
+}
+
+// powerRoute answers POST /containers/:id/<action>.
+func (s *Server) powerRoute(action string) handler {
+	v := verbs[action]
+	return func(c *gin.Context) error {
+		if err := s.noBody(c); err != nil {
+			return err
+		}
+		return s.change(c, v.message, s.applying(v))
+	}
+}
+
+func (s *Server) applying(v verb) func(*desired.Container) error {
+	return func(c *desired.Container) error {
+		st, _ := s.statuses.Get(c.InternalID)
+		return v.apply(c, sight{status: st, state: s.state(st)})
+	}
+}
+
+// power is the same write for a client of the WebSocket.
+func (s *Server) power(ctx context.Context, id, action string) error {
+	v, known := verbs[action]
+	if !known {
+		return fail(http.StatusBadRequest, "invalid", "action must be start, stop, kill or restart")
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.databaseTimeout)
+	defer cancel()
+	_, err := s.specs.Change(ctx, id, s.applying(v))
+	return err
+}
+
+var errFailedInstall = fail(http.StatusConflict, "installation_failed", "Cannot start a container whose installation failed")
+
+// start changes nothing while the process starts or runs, or while a start is on its
+// way. Otherwise it counts, so that it also ends a backoff or a rest.
+func start(c *desired.Container, seen sight) error {
+	if installFailed(*c, seen.status) {
+		return errFailedInstall
+	}
+	if c.Power == desired.PowerRunning && !c.Kill {
+		pending := c.Requests.Start > seen.status.StartHandled
+		if pending || seen.state == status.StateStarting || seen.state == status.StateRunning {
+			return nil
+		}
+	}
+	c.Power, c.Kill = desired.PowerRunning, false
+	c.Requests.Start++
+	return nil
+}
+
+// stop leaves a kill in progress as it is.
+func stop(c *desired.Container, _ sight) error {
+	if c.Power != desired.PowerStopped {
+		c.Power, c.Kill = desired.PowerStopped, false
+	}
+	return nil
+}
+
+func kill(c *desired.Container, seen sight) error {
+	if c.Power == desired.PowerStopped && seen.state == status.StateOffline {
+		return nil
+	}
+	c.Power, c.Kill = desired.PowerStopped, true
+	return nil
+}
+
+func restart(c *desired.Container, seen sight) error {
+	if installFailed(*c, seen.status) {
+		return errFailedInstall
+	}
+	c.Power, c.Kill = desired.PowerRunning, false
+	c.Requests.Restart++
+	return nil
+}

@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"lightd/desired"
+	"lightd/httpapi/strictjson"
+)
+
+// Detail says what is wrong with one field of a request.
+type Detail struct {
+	Field   string `json:"field"`
+	Message string `json:"message"`
+}
+
+// problem is a refusal as a client sees it. It is an error, so that handlers return it.
+type problem struct {
+	Sentence string   `json:"error"`
+	Code     string   `json:"code"`
+	Details  []Detail `json:"details,omitempty"`
+
+	status int
+	// header holds what the answer carries besides, as in Allow.
+	header map[string]string
+}
+
+// Error returns the sentence.
+func (p *problem) Error() string { return p.Sentence }
+
+func fail(status int, code, sentence string) *problem {
+	return &problem{status: status, Code: code, Sentence: sentence}
+}
+
+func invalid(details ...Detail) *problem {
+	p := fail(http.StatusBadRequest, "invalid", "The request is not valid")
+	p.Details = details
+	if len(details) > 0 {
+		p.Sentence += ": " + details[0].Field + " " + details[0].Message
+	}
+	return p
+}
+
+func (p *problem) with(name, value string) *problem {
+	if p.header == nil {
+		p.header = map[string]string{}
+	}
+	p.header[name] = value
+	return p
+}
+
+// refusals are the sentences of package desired as answers. Reads of one volume and
+// of a free port have their own word for a few: those handlers say so.
+var refusals = map[desired.Error]struct {
+	status int
+	code   string
+}{
+	desired.ErrContainerExists:   {http.StatusConflict, "container_exists"},
+	desired.ErrContainerNotFound: {http.StatusNotFound, "container_not_found"},
+	desired.ErrDeleting:          {http.StatusConflict, "container_deleting"},
+	desired.ErrPortNotInPool:     {http.StatusBadRequest, "port_not_in_pool"},
+	desired.ErrPortInUse:         {http.StatusConflict, "port_in_use"},
+	desired.ErrPortExists:        {http.StatusConflict, "port_exists"},
+	desired.ErrPortNotFound:      {http.StatusNotFound, "port_not_found"},
+	desired.ErrNoPorts:           {http.StatusConflict, "no_free_port"},
+	desired.ErrVolumeNotFound:    {http.StatusBadRequest, "volume_not_found"},
+	desired.ErrVolumeInUse:       {http.StatusConflict, "volume_in_use"},
+	desired.ErrTooLarge:          {http.StatusRequestEntityTooLarge, "too_large"},
+	desired.ErrDiskFull:          {http.StatusInsufficientStorage, "disk_full"},
+	desired.ErrUnavailable:       {http.StatusServiceUnavailable, "database_unavailable"},
+	desired.ErrClosed:            {http.StatusServiceUnavailable, "database_unavailable"},
+}
+
+// problemOf turns err into an answer. known is false for what nobody foresaw: the
+// client learns nothing of it, and it is worth a line in the log.
+func problemOf(err error) (p *problem, known bool) {
+	if errors.As(err, &p) {
+		return p, true
+	}
+	var text *strictjson.Error
+	if errors.As(err, &text) {
+		return problemOfText(text), true
+	}
+	var fields *desired.ValidationError
+	if errors.As(err, &fields) {
+		details := make([]Detail, 0, len(fields.Fields))
+		for _, f := range fields.Fields {
+			details = append(details, Detail(f))
+		}
+		return invalid(details...), true
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		err = desired.ErrUnavailable
+	}
+	var word desired.Error
+	if errors.As(err, &word) {
+		if refusal, ok := refusals[word]; ok {
+			return problemOfWord(err, word, refusal.status, refusal.code), true
+		}
+	}
+	return fail(http.StatusInternalServerError, "internal", "Internal error"), false
+}
+
+func problemOfText(e *strictjson.Error) *problem {
+	if len(e.Fields) == 0 {
+		return fail(http.StatusBadRequest, "malformed", "The body is not valid: "+e.Reason)
+	}
+	details := make([]Detail, 0, len(e.Fields))
+	for _, f := range e.Fields {
+		details = append(details, Detail{Field: f.Path, Message: f.Message})
+	}
+	return invalid(details...)
+}
+
+// problemOfWord keeps the sentence as it is and puts what it was about beside it. What
+// went wrong inside the database is the log's business.
+func problemOfWord(err error, word desired.Error, status int, code string) *problem {
+	p := fail(status, code, word.Error())
+	if status >= http.StatusInternalServerError {
+		if status == http.StatusServiceUnavailable {
+			p.with("Retry-After", "5")
+		}
+		return p
+	}
+	if message := err.Error(); message != p.Sentence {
+		p.Details = []Detail{{Message: message}}
+	}
+	return p
+}

@@ -1,0 +1,141 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/httpapi/strictjson"
+)
+
+// route is one line of the table of routes.
+type route struct {
+	method, path string
+	handle       handler
+	// accepts decides whether what the client wants can be given; nil for JSON.
+	accepts func(http.Header) bool
+	// query are the parameters of a write; those of a read are not checked.
+	query []string
+}
+
+// The paths that are answered without a token, and those where a token may be in the query.
+const (
+	pathPing    = "/api/v1/public/ping"
+	pathHealth  = "/healthz"
+	pathReady   = "/readyz"
+	pathSockets = "/ws"
+)
+
+func anything(http.Header) bool { return true }
+
+func (s *Server) routes() []route {
+	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
+	return []route{
+		{get, pathPing, s.ping, anything, nil},
+		{get, pathHealth, s.healthz, anything, nil},
+		{get, pathReady, s.readyz, anything, nil},
+
+		{post, "/containers", s.createContainer, nil, nil},
+		{get, "/containers", s.listContainers, nil, nil},
+		{get, "/containers/:id", s.getContainer, nil, nil},
+		{put, "/containers/:id", s.putContainer, nil, nil},
+		{patch, "/containers/:id", s.patchContainer, nil, nil},
+		{del, "/containers/:id", s.deleteContainer, nil, nil},
+		{post, "/containers/:id/start", s.powerRoute("start"), nil, nil},
+		{post, "/containers/:id/stop", s.powerRoute("stop"), nil, nil},
+		{post, "/containers/:id/kill", s.powerRoute("kill"), nil, nil},
+		{post, "/containers/:id/restart", s.powerRoute("restart"), nil, nil},
+		{post, "/containers/:id/reinstall", s.reinstall, nil, nil},
+		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, nil},
+		{get, "/containers/:id/install-log", s.readInstallLog, acceptsText, nil},
+		{get, "/containers/:id/events", s.containerEvents, nil, nil},
+		{get, "/events", s.allEvents, nil, nil},
+
+		{get, pathSockets, s.openSocket, anything, nil},
+		{get, pathSockets + "/:id", s.openSocket, anything, nil},
+
+		{post, "/network/ports", s.addPorts, nil, nil},
+		{get, "/network/ports", s.listPorts, nil, nil},
+		{get, "/network/ports/random", s.randomPort, nil, nil},
+		{post, "/network/ports/bulk-delete", s.deletePorts, nil, nil},
+		{get, "/network/ports/:ip/:port", s.getPort, nil, nil},
+		{del, "/network/ports/:ip/:port", s.deletePort, nil, []string{"protocol"}},
+		{put, "/network/ports/:ip/:port/use", s.usePort, nil, []string{"protocol"}},
+
+		{post, "/volumes", s.createVolume, nil, nil},
+		{get, "/volumes", s.listVolumes, nil, nil},
+		{get, "/volumes/:id", s.getVolume, nil, nil},
+		{del, "/volumes/:id", s.deleteVolume, nil, nil},
+
+		{post, "/auth/tokens", s.createToken, nil, nil},
+	}
+}
+
+var errNotAcceptable = fail(http.StatusNotAcceptable, "not_acceptable",
+	"The answer can be of type "+mediaVendor+" or "+mediaJSON)
+
+// checked puts what holds for every route before its handler.
+func (r route) checked() handler {
+	accepts := r.accepts
+	if accepts == nil {
+		accepts = func(h http.Header) bool { _, ok := negotiate(h); return ok }
+	}
+	return func(c *gin.Context) error {
+		if !accepts(c.Request.Header) {
+			return errNotAcceptable
+		}
+		if r.method != http.MethodGet {
+			if err := checkQuery(c.Request, r.query); err != nil {
+				return err
+			}
+		}
+		return r.handle(c)
+	}
+}
+
+// checkQuery refuses parameters that nobody reads: a write whose meaning the client
+// believes to have changed must not happen as if it had not.
+func checkQuery(r *http.Request, known []string) error {
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return fail(http.StatusBadRequest, "malformed", "The query is malformed")
+	}
+	var details []Detail
+	for name := range query {
+		if !slices.Contains(known, name) {
+			details = append(details, Detail{Field: name, Message: "is not a known query parameter"})
+		}
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	slices.SortFunc(details, func(a, b Detail) int { return strings.Compare(a.Field, b.Field) })
+	return invalid(details...)
+}
+
+// bodyObject reads the body of a route that needs one.
+func (s *Server) bodyObject(c *gin.Context, media ...string) (strictjson.Object, error) {
+	object, present, err := readObject(c.Writer, c.Request, append([]string{mediaJSON}, media...)...)
+	if err == nil && !present {
+		err = errNoBody
+	}
+	return object, err
+}
+
+// optionalObject reads the body of a route that can do without.
+func (s *Server) optionalObject(c *gin.Context) (strictjson.Object, error) {
+	object, _, err := readObject(c.Writer, c.Request, mediaJSON)
+	return object, err
+}
+
+// noBody accepts what clients send that send a body with every write: nothing, or {}.
+func (s *Server) noBody(c *gin.Context) error {
+	object, err := s.optionalObject(c)
+	if err != nil {
+		return err
+	}
+	return object.Bind(&struct{}{})
+}

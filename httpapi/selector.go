@@ -1,0 +1,51 @@
+package httpapi
+
+import "strings"
+
+// selector is a conjunction of demands on labels.
+type selector []demand
+
+// demand is one of "key", "!key", "key=value" and "key!=value".
+type demand struct {
+	key, value string
+	// exists demands the key alone; not turns the demand around.
+	exists, not bool
+}
+
+// parseSelector reads demands that are separated by commas; nothing selects all.
+func parseSelector(text string) (selector, error) {
+	var s selector
+	if strings.TrimSpace(text) == "" {
+		return nil, nil
+	}
+	for term := range strings.SplitSeq(text, ",") {
+		d := parseDemand(strings.TrimSpace(term))
+		if d.key == "" || strings.ContainsAny(d.key, "!") {
+			return nil, invalid(Detail{Field: "selector", Message: "must be a list of key, !key, key=value or key!=value"})
+		}
+		s = append(s, d)
+	}
+	return s, nil
+}
+
+func parseDemand(term string) demand {
+	if rest, negated := strings.CutPrefix(term, "!"); negated {
+		return demand{key: rest, exists: true, not: true}
+	}
+	key, value, equals := strings.Cut(term, "=")
+	if !equals {
+		return demand{key: key, exists: true}
+	}
+	key, not := strings.CutSuffix(key, "!")
+	return demand{key: strings.TrimSpace(key), value: strings.TrimSpace(strings.TrimPrefix(value, "=")), not: not}
+}
+
+func (s selector) matches(labels map[string]string) bool {
+	for _, d := range s {
+		value, found := labels[d.key]
+		if (found && (d.exists || value == d.value)) == d.not {
+			return false
+		}
+	}
+	return true
+}

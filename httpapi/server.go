@@ -1,0 +1,152 @@
+package httpapi
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/httpapi/socket"
+)
+
+// Config is what a Server works with. Everything without a default is required.
+type Config struct {
+	Specs    Specs
+	Database Database
+	Ports    Ports
+	Volumes  Volumes
+	Tokens   Tokens
+	Statuses Statuses
+	Journal  Journal
+	Engine   Engine
+	Console  socket.Console
+	// InstallLog opens the kept output of an installation.
+	InstallLog InstallLog
+	// Origins are the foreign origins that may open a WebSocket, as in
+	// "https://panel.example.com"; "*" is any.
+	Origins []string
+	// DatabaseTimeout bounds what a request waits for the database (default 5 s).
+	DatabaseTimeout time.Duration
+	// DeleteWait bounds what a deletion waits for its end (default 30 s).
+	DeleteWait time.Duration
+	// Log receives what no client is told (default: nothing).
+	Log *slog.Logger
+}
+
+// Server answers HTTP requests. Its methods may be used by any number of goroutines.
+type Server struct {
+	specs           Specs
+	ports           Ports
+	volumes         Volumes
+	tokens          Tokens
+	statuses        Statuses
+	journal         Journal
+	engine          Engine
+	installLog      InstallLog
+	databaseTimeout time.Duration
+	deleteWait      time.Duration
+	log             *slog.Logger
+
+	changes        *changes
+	databaseHealth *pulse
+	sockets        *socket.Hub
+	origins        origins
+	handler        http.Handler
+
+	closing chan struct{}
+	once    sync.Once
+}
+
+// New returns a Server that listens nowhere yet. Close it.
+func New(cfg Config) (*Server, error) {
+	if cfg.Specs == nil || cfg.Database == nil || cfg.Ports == nil || cfg.Volumes == nil || cfg.Tokens == nil ||
+		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Console == nil || cfg.InstallLog == nil {
+		return nil, errors.New("make HTTP interface: a required part is missing")
+	}
+	origins, err := parseOrigins(cfg.Origins)
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{
+		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
+		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, installLog: cfg.InstallLog,
+		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
+		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
+		log:             cfg.Log,
+		changes:         newChanges(cfg.Database),
+		databaseHealth:  &pulse{ping: cfg.Database.Ping},
+		origins:         origins,
+		closing:         make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.sockets = socket.New(socket.Config{
+		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
+		IDs: s.ids, Exists: s.exists, Word: s.word, Power: s.power, Explain: s.explain, Log: s.log,
+	})
+	s.handler = s.recovering(s.authenticating(s.router()))
+	return s, nil
+}
+
+// Handler returns the handler of all routes.
+func (s *Server) Handler() http.Handler { return s.handler }
+
+// Close ends every WebSocket and every wait, and returns when they are gone. Requests
+// that come later are still answered, but for WebSockets.
+func (s *Server) Close() {
+	s.once.Do(func() {
+		close(s.closing)
+		s.changes.cancel()
+		s.sockets.Close()
+	})
+}
+
+// NewHTTPServer returns a server for h whose limits keep slow and greedy clients from
+// holding connections. WebSockets and waits set limits of their own.
+func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      2 * time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// router makes the routes out of the table.
+func (s *Server) router() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	// The error can only be a malformed address, of which there is none.
+	_ = engine.SetTrustedProxies(nil)
+	for _, r := range s.routes() {
+		engine.Handle(r.method, r.path, s.adapt(r.checked()))
+	}
+	engine.NoRoute(s.adapt(func(*gin.Context) error { return errNoRoute }))
+	engine.NoMethod(s.adapt(func(*gin.Context) error { return errNoMethod }))
+	return engine
+}
+
+var (
+	errNoRoute  = fail(http.StatusNotFound, "not_found", "Route not found")
+	errNoMethod = fail(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed")
+)
+
+func orDefault(d, absent time.Duration) time.Duration {
+	if d == 0 {
+		return absent
+	}
+	return d
+}
+
+// isError reports whether err is, or wraps, one of package desired's refusals.
+func isError(err error, want desired.Error) bool { return errors.Is(err, want) }

@@ -1,0 +1,293 @@
+package socket
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+	"golang.org/x/time/rate"
+
+	"lightd/observed/console"
+	"lightd/observed/journal"
+)
+
+const (
+	// maxMessage bounds what a client may send at once, in bytes.
+	maxMessage = 64 << 10
+	// pageSize is how many events are read from the journal at a time.
+	pageSize = 100
+	// maxReplies is how many answers may wait for a client before its next message is
+	// left unread.
+	maxReplies = 16
+	// messageRate and messageBurst bound how many messages a client may send: as fast as
+	// a person, or a paste of a hundred lines.
+	messageRate, messageBurst = 20, 120
+)
+
+// client is one connection. Three goroutines serve it: one reads, one writes, one asks
+// for signs of life.
+type client struct {
+	hub     *Hub
+	session Session
+	conn    *websocket.Conn
+	raw     net.Conn      // what conn runs over
+	limit   *rate.Limiter // belongs to the reader
+
+	news    chan struct{} // holds a value when the journal may have more
+	replies chan any
+
+	// These belong to the writer once it runs. What is after start is live; sent is the last event
+	// that was sent; words are the last words, by container.
+	start, sent uint64
+	words       map[string]Word
+
+	once   sync.Once
+	done   chan struct{} // closed by stop, after code and reason were set
+	code   websocket.StatusCode
+	reason string
+}
+
+func newClient(h *Hub, s Session) *client {
+	return &client{
+		hub: h, session: s, limit: rate.NewLimiter(messageRate, messageBurst),
+		news: make(chan struct{}, 1), replies: make(chan any, maxReplies),
+		words: map[string]Word{}, done: make(chan struct{}),
+	}
+}
+
+// begin sets where the live events begin. A client that claims to have seen what has
+// not happened is from another life of the database, and starts at the present.
+func (c *client) begin() {
+	c.start = c.hub.cfg.Journal.LastSeq()
+	c.sent = c.start
+	if c.session.Replay {
+		c.sent = min(c.session.After, c.start)
+	}
+}
+
+func (c *client) wake() {
+	select {
+	case c.news <- struct{}{}:
+	default:
+	}
+}
+
+// noHandshake ends a connection whose peer is gone or does not answer.
+const noHandshake websocket.StatusCode = 0
+
+// stop makes the connection end; the first call says why.
+func (c *client) stop(code websocket.StatusCode, reason string) {
+	c.once.Do(func() {
+		c.code, c.reason = code, reason
+		close(c.done)
+	})
+}
+
+// run serves the connection until stop is called and everything has ended.
+func (c *client) run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c.conn.SetReadLimit(maxMessage)
+	var gone sync.WaitGroup
+	for _, serve := range []func(context.Context){c.read, c.write, c.ping} {
+		gone.Go(func() {
+			// A panic here would end the daemon: it ends the connection.
+			defer func() {
+				if p := recover(); p != nil {
+					c.hub.cfg.Log.Error("websocket panicked", "reason", fmt.Sprint(p))
+					c.stop(websocket.StatusInternalError, "internal error")
+				}
+			}()
+			serve(ctx)
+		})
+	}
+	<-c.done
+	c.close()
+	cancel()
+	gone.Wait()
+}
+
+// closeWithin bounds the closing handshake.
+const closeWithin = 10 * time.Second
+
+// close closes the connection. The peer may be gone already: then there is nobody to
+// hear the reason, and the error says no more than that.
+func (c *client) close() {
+	if c.code == noHandshake {
+		_ = c.conn.CloseNow()
+		return
+	}
+	guard := time.AfterFunc(closeWithin, func() { _ = c.raw.Close() })
+	defer guard.Stop()
+	_ = c.conn.Close(c.code, c.reason)
+}
+
+// ping ends the connection when the peer shows no sign of life.
+func (c *client) ping(ctx context.Context) {
+	ticker := time.NewTicker(c.hub.cfg.PingEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-ticker.C:
+		}
+		within, cancel := context.WithTimeout(ctx, c.hub.cfg.PongWithin)
+		err := c.conn.Ping(within)
+		cancel()
+		if err != nil {
+			c.stop(noHandshake, "")
+			return
+		}
+	}
+}
+
+// write sends the greeting and then whatever comes.
+func (c *client) write(ctx context.Context) {
+	var output <-chan console.Chunk
+	var figures <-chan console.Stats
+	if c.session.ID != "" {
+		text, stats := c.hub.cfg.Console.Subscribe(c.session.ID), c.hub.cfg.Console.SubscribeStats(c.session.ID)
+		defer text.Close()
+		defer stats.Close()
+		output, figures = text.C(), stats.C()
+	}
+	err := c.greet(ctx)
+	for err == nil {
+		select {
+		case <-c.done:
+			return
+		default:
+		}
+		select {
+		case <-c.done:
+			return
+		case <-c.news:
+			err = c.catchUp(ctx)
+		case reply := <-c.replies:
+			err = c.send(ctx, reply)
+		case chunk, open := <-output:
+			if !open {
+				output = nil
+				continue
+			}
+			err = c.sendOutput(ctx, chunk)
+		case stats, open := <-figures:
+			if !open {
+				figures = nil
+				continue
+			}
+			err = c.send(ctx, statsMessage{"stats", stats})
+		}
+	}
+	c.stop(noHandshake, "")
+}
+
+// greet sends the present word of what is followed, and the events that were missed.
+func (c *client) greet(ctx context.Context) error {
+	// The status and the event of one commit show one after the other. Waiting for the
+	// commits in progress keeps a word from falling into the gap; when the database does
+	// not answer, the gap is the smaller evil.
+	within, cancel := context.WithTimeout(ctx, time.Second)
+	_ = c.hub.cfg.Settle(within)
+	cancel()
+	ids := []string{c.session.ID}
+	if c.session.ID == "" {
+		ids = c.hub.cfg.IDs()
+	} else if !c.hub.cfg.Exists(c.session.ID) {
+		c.stop(websocket.StatusNormalClosure, reasonDeleted)
+		return nil
+	}
+	for _, id := range ids {
+		if err := c.sendWord(ctx, id, c.hub.cfg.Word(id)); err != nil {
+			return err
+		}
+	}
+	return c.catchUp(ctx)
+}
+
+const reasonDeleted = "container deleted"
+
+// catchUp sends what the journal has and the client has not.
+func (c *client) catchUp(ctx context.Context) error {
+	for {
+		events, _, err := c.hub.cfg.Journal.Page(c.session.ID, c.sent, pageSize)
+		if err != nil {
+			c.hub.cfg.Log.Error("websocket cannot read the journal", "container", c.session.ID, "error", err)
+			c.stop(websocket.StatusInternalError, "journal cannot be read")
+			return nil
+		}
+		if len(events) == 0 {
+			return nil
+		}
+		for _, e := range events {
+			if err := c.sendEvent(ctx, e); err != nil {
+				return err
+			}
+			c.sent = e.Seq
+			// An older life of the same id may have ended among what was missed.
+			if e.Type == journal.Deleted && c.session.ID != "" && e.Seq > c.start {
+				c.stop(websocket.StatusNormalClosure, reasonDeleted)
+				return nil
+			}
+		}
+	}
+}
+
+func (c *client) sendEvent(ctx context.Context, e journal.Event) error {
+	if err := c.send(ctx, lifecycleMessage{"lifecycle", e}); err != nil || e.Seq <= c.start {
+		return err
+	}
+	if e.Type == journal.Deleted {
+		delete(c.words, e.InternalID)
+	}
+	if word := wordOf(e.Type); word != "" && word != c.words[e.InternalID] {
+		if err := c.sendWord(ctx, e.InternalID, word); err != nil {
+			return err
+		}
+	}
+	if text := plain(e); text != "" && c.session.ID != "" {
+		return c.send(ctx, textMessage{"daemon_message", text})
+	}
+	return nil
+}
+
+func (c *client) sendWord(ctx context.Context, id string, word Word) error {
+	c.words[id] = word
+	m := wordMessage{Event: "event", Data: word}
+	if c.session.ID == "" {
+		m.InternalID = id
+	}
+	return c.send(ctx, m)
+}
+
+func (c *client) sendOutput(ctx context.Context, chunk console.Chunk) error {
+	if chunk.Lost > 0 {
+		text := fmt.Sprintf("%d bytes of console text were skipped: this connection reads too slowly", chunk.Lost)
+		if err := c.send(ctx, textMessage{"daemon_message", text}); err != nil {
+			return err
+		}
+	}
+	if chunk.Text == "" {
+		return nil
+	}
+	return c.send(ctx, textMessage{"console", chunk.Text})
+}
+
+// send writes one message. A peer that does not take it in time is dropped.
+func (c *client) send(ctx context.Context, message any) error {
+	data, err := json.Marshal(message)
+	if err != nil {
+		return fmt.Errorf("encode message of type %T: %w", message, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.hub.cfg.WriteWithin)
+	defer cancel()
+	if err := c.conn.Write(ctx, websocket.MessageText, data); err != nil {
+		return fmt.Errorf("write to websocket: %w", err)
+	}
+	return nil
+}

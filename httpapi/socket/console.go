@@ -1,0 +1,35 @@
+package socket
+
+import (
+	"context"
+
+	"lightd/observed/console"
+)
+
+// Console carries what passes between clients and processes.
+type Console interface {
+	Subscribe(id string) Output
+	SubscribeStats(id string) Figures
+	Write(ctx context.Context, id string, data []byte) error
+	Tail(ctx context.Context, id string, lines int) (string, error)
+}
+
+// Output is one follower of what a container prints.
+type Output interface {
+	C() <-chan console.Chunk
+	Close()
+}
+
+// Figures is one follower of what a container uses.
+type Figures interface {
+	C() <-chan console.Stats
+	Close()
+}
+
+// Live returns c as a Console.
+func Live(c *console.Console) Console { return live{c} }
+
+type live struct{ *console.Console }
+
+func (l live) Subscribe(id string) Output       { return l.Console.Subscribe(id) }
+func (l live) SubscribeStats(id string) Figures { return l.Console.SubscribeStats(id) }

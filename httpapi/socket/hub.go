@@ -1,0 +1,225 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"lightd/observed/journal"
+)
+
+// Errors that Serve returns before it has answered anything.
+var (
+	ErrTooMany = errors.New("too many connections")
+	ErrClosed  = errors.New("daemon is stopping")
+	// ErrGone: the container was removed meanwhile.
+	ErrGone = errors.New("container is gone")
+)
+
+// Journal is where lifecycle events are read.
+type Journal interface {
+	Page(id string, after uint64, limit int) ([]journal.Event, uint64, error)
+	LastSeq() uint64
+	Subscribe(fn func(journal.Event)) (cancel func())
+}
+
+// Config is what a Hub works with. A duration or number that is zero takes its default.
+type Config struct {
+	Journal Journal
+	Console Console
+	// IDs lists all containers, Exists tells whether one is there, Word what it does.
+	IDs    func() []string
+	Exists func(id string) bool
+	Word   func(id string) Word
+	// Settle returns when everything that was committed before shows in what the others
+	// here return.
+	Settle func(context.Context) error
+	// Power is a power action of a client.
+	Power func(ctx context.Context, id, action string) error
+	// Explain makes a sentence for a client of an error of Power.
+	Explain func(error) string
+	Log     *slog.Logger
+
+	// PerContainer and Total bound the connections (default 64 and 4,096).
+	PerContainer, Total int
+	// PingEvery is how often a client must prove that it is there (30 s), PongWithin how
+	// long it may take for that (30 s), WriteWithin how long for one message (60 s).
+	PingEvery, PongWithin, WriteWithin time.Duration
+	// CheckEvery is how often tokens are looked at (2 s).
+	CheckEvery time.Duration
+}
+
+func (c *Config) setDefaults() {
+	if c.PerContainer == 0 {
+		c.PerContainer = 64
+	}
+	if c.Total == 0 {
+		c.Total = 4096
+	}
+	for _, d := range []struct {
+		value  *time.Duration
+		absent time.Duration
+	}{
+		{&c.PingEvery, 30 * time.Second}, {&c.PongWithin, 30 * time.Second},
+		{&c.WriteWithin, 60 * time.Second}, {&c.CheckEvery, 2 * time.Second},
+	} {
+		if *d.value == 0 {
+			*d.value = d.absent
+		}
+	}
+}
+
+// Session is what a client was granted.
+type Session struct {
+	// ID is the container to follow; empty for all.
+	ID string
+	// Replay asks for the events after After that were missed.
+	Replay bool
+	After  uint64
+	// Protocol is the subprotocol to accept; empty for none.
+	Protocol string
+	// Valid reports whether the token that opened the session still holds.
+	Valid func() bool
+}
+
+// Hub holds the connections.
+type Hub struct {
+	cfg    Config
+	cancel func() // of the subscription to the journal
+	gone   sync.WaitGroup
+	quit   chan struct{}
+
+	mu      sync.Mutex
+	clients map[string]map[*client]struct{} // by Session.ID; guarded by mu
+	total   int                             // guarded by mu
+	closed  bool                            // guarded by mu
+}
+
+// New returns a Hub without connections. Close it.
+func New(cfg Config) *Hub {
+	cfg.setDefaults()
+	h := &Hub{cfg: cfg, quit: make(chan struct{}), clients: map[string]map[*client]struct{}{}}
+	h.cancel = cfg.Journal.Subscribe(h.tell)
+	h.gone.Go(h.watchTokens)
+	return h
+}
+
+// Close ends all connections with 1001 and returns when they are gone.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	already := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if already {
+		return
+	}
+	h.cancel()
+	close(h.quit)
+	for _, c := range h.all() {
+		c.stop(websocket.StatusGoingAway, "daemon is stopping")
+	}
+	h.gone.Wait()
+}
+
+// Serve upgrades a request and returns when the connection has ended. Its error says
+// why nothing was upgraded, and leaves the answer to the caller.
+func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, s Session) error {
+	c, err := h.admit(s)
+	if err != nil {
+		return err
+	}
+	defer h.dismiss(c)
+	// Listening began with the admission: whatever is not in the journal yet is heard.
+	c.begin()
+	if s.ID != "" && !h.cfg.Exists(s.ID) {
+		return ErrGone
+	}
+	// The caller has checked the origin.
+	options := &websocket.AcceptOptions{InsecureSkipVerify: true}
+	if s.Protocol != "" {
+		options.Subprotocols = []string{s.Protocol}
+	}
+	taken := &hijacked{ResponseWriter: w}
+	if c.conn, err = websocket.Accept(taken, r, options); err != nil {
+		return nil // Accept has answered
+	}
+	c.raw = taken.conn
+	c.run(r.Context())
+	return nil
+}
+
+func (h *Hub) admit(s Session) (*client, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		return nil, ErrClosed
+	}
+	if h.total >= h.cfg.Total || s.ID != "" && len(h.clients[s.ID]) >= h.cfg.PerContainer {
+		return nil, ErrTooMany
+	}
+	c := newClient(h, s)
+	if h.clients[s.ID] == nil {
+		h.clients[s.ID] = map[*client]struct{}{}
+	}
+	h.clients[s.ID][c] = struct{}{}
+	h.total++
+	h.gone.Add(1)
+	return c, nil
+}
+
+func (h *Hub) dismiss(c *client) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.clients[c.session.ID], c)
+	if len(h.clients[c.session.ID]) == 0 {
+		delete(h.clients, c.session.ID)
+	}
+	h.total--
+	h.gone.Done()
+}
+
+// tell wakes those who follow the container of e. It is called by the committer.
+func (h *Hub) tell(e journal.Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, id := range []string{e.InternalID, ""} {
+		for c := range h.clients[id] {
+			c.wake()
+		}
+	}
+}
+
+func (h *Hub) all() []*client {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*client, 0, h.total)
+	for _, clients := range h.clients {
+		for c := range clients {
+			all = append(all, c)
+		}
+	}
+	return all
+}
+
+// watchTokens ends the sessions whose token holds no longer.
+func (h *Hub) watchTokens() {
+	ticker := time.NewTicker(h.cfg.CheckEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.quit:
+			return
+		case <-ticker.C:
+		}
+		for _, c := range h.all() {
+			if !c.session.Valid() {
+				c.stop(websocket.StatusPolicyViolation, "token is no longer valid")
+			}
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/coder/websocket"
+
+	"lightd/httpapi/strictjson"
+	"lightd/observed/console"
+	"lightd/observed/journal"
+)
+
+// The messages of the server.
+type (
+	wordMessage struct {
+		Event      string `json:"event"`
+		InternalID string `json:"internal_id,omitempty"`
+		Data       Word   `json:"data"`
+	}
+	textMessage struct {
+		Event string `json:"event"`
+		Data  string `json:"data"`
+	}
+	lifecycleMessage struct {
+		Kind string `json:"event"`
+		journal.Event
+	}
+	statsMessage struct {
+		Event string `json:"event"`
+		console.Stats
+	}
+)
+
+const (
+	// actionTime bounds a message's work; the writes behind it have limits of their own.
+	actionTime   = 15 * time.Second
+	defaultLines = 200
+	maxLines     = 5000
+)
+
+// sentence is an error that a client is told word by word.
+type sentence string
+
+func (s sentence) Error() string { return string(s) }
+
+// read handles messages one after the other until the connection ends.
+func (c *client) read(ctx context.Context) {
+	for {
+		kind, data, err := c.conn.Read(ctx)
+		if err != nil {
+			if errors.Is(err, websocket.ErrMessageTooBig) {
+				c.stop(websocket.StatusMessageTooBig, "message is too big")
+			}
+			c.stop(noHandshake, "")
+			return
+		}
+		answer, err := c.handle(ctx, kind, data)
+		if err != nil {
+			answer = textMessage{"daemon_message", "Error: " + c.explain(err)}
+		}
+		if answer == nil {
+			continue
+		}
+		select {
+		case c.replies <- answer:
+		case <-c.done:
+			return
+		}
+	}
+}
+
+// handle does what a message asks for. A nil answer and a nil error are silence.
+func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []byte) (answer any, err error) {
+	if !c.limit.Allow() {
+		return nil, sentence("too many messages, this one was ignored")
+	}
+	if kind != websocket.MessageText {
+		return nil, sentence("a message must be text")
+	}
+	if c.session.ID == "" {
+		return nil, sentence("this connection takes no messages")
+	}
+	object, err := strictjson.Parse(data)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, actionTime)
+	defer cancel()
+	switch object["event"] {
+	case "send_command":
+		return nil, c.sendCommand(ctx, object)
+	case "power":
+		return nil, c.power(ctx, object)
+	case "request_logs":
+		return c.logs(ctx, object)
+	default:
+		return nil, sentence("event must be send_command, power or request_logs")
+	}
+}
+
+func (c *client) sendCommand(ctx context.Context, object strictjson.Object) error {
+	var m struct {
+		Event   string `json:"event"`
+		Command string `json:"command"`
+	}
+	if err := object.Bind(&m); err != nil {
+		return err
+	}
+	if m.Command == "" {
+		return sentence("command is required")
+	}
+	return c.hub.cfg.Console.Write(ctx, c.session.ID, []byte(m.Command))
+}
+
+func (c *client) power(ctx context.Context, object strictjson.Object) error {
+	var m struct {
+		Event  string `json:"event"`
+		Action string `json:"action"`
+	}
+	if err := object.Bind(&m); err != nil {
+		return err
+	}
+	return c.hub.cfg.Power(ctx, c.session.ID, m.Action)
+}
+
+func (c *client) logs(ctx context.Context, object strictjson.Object) (any, error) {
+	m := struct {
+		Event string `json:"event"`
+		Lines int    `json:"lines"`
+	}{Lines: defaultLines}
+	if err := object.Bind(&m); err != nil {
+		return nil, err
+	}
+	if m.Lines < 1 || m.Lines > maxLines {
+		return nil, sentence(fmt.Sprintf("lines must be from 1 to %d", maxLines))
+	}
+	text, err := c.hub.cfg.Console.Tail(ctx, c.session.ID, m.Lines)
+	if err != nil {
+		return nil, err
+	}
+	return textMessage{"logs", text}, nil
+}
+
+// explain makes a sentence of err. What nobody foresaw goes to the log.
+func (c *client) explain(err error) string {
+	var own sentence
+	var text *strictjson.Error
+	switch {
+	case errors.As(err, &own), errors.As(err, &text):
+		return err.Error()
+	case errors.Is(err, console.ErrNotRunning):
+		return console.ErrNotRunning.Error()
+	case errors.Is(err, console.ErrNoContainer):
+		return console.ErrNoContainer.Error()
+	case errors.Is(err, console.ErrTimeout):
+		return console.ErrTimeout.Error()
+	case errors.Is(err, console.ErrClosed):
+		return console.ErrClosed.Error()
+	default:
+		return c.hub.cfg.Explain(err)
+	}
+}

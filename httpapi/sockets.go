@@ -1,0 +1,86 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/httpapi/socket"
+)
+
+var (
+	errUpgrade = fail(http.StatusUpgradeRequired, "upgrade_required", "This route is a WebSocket").
+			with("Upgrade", "websocket").with("Connection", "Upgrade")
+	errOrigin      = fail(http.StatusForbidden, "foreign_origin", "Origin is not allowed")
+	errConnections = fail(http.StatusTooManyRequests, "too_many_connections", "Too many WebSocket connections").
+			with("Retry-After", "5")
+	errStopping = fail(http.StatusServiceUnavailable, "stopping", "Daemon is stopping").with("Retry-After", "5")
+)
+
+// openSocket is GET /ws and GET /ws/:id.
+func (s *Server) openSocket(c *gin.Context) error {
+	id := c.Param("id")
+	if strings.HasPrefix(c.FullPath(), pathSockets+"/") {
+		if _, found := s.specs.Container(id); !found {
+			return desired.ErrContainerNotFound
+		}
+	}
+	if !strings.EqualFold(c.GetHeader("Upgrade"), "websocket") {
+		return errUpgrade
+	}
+	if !s.origins.permits(c.Request) {
+		return errOrigin
+	}
+	query := c.Request.URL.Query()
+	after, err := number(query, "after", 0, 0, 1<<63)
+	if err != nil {
+		return err
+	}
+	who := callerOf(c)
+	err = s.sockets.Serve(c.Writer, c.Request, socket.Session{
+		ID: id, After: after, Replay: query.Has("after"), Protocol: who.protocol, Valid: who.grant.Valid,
+	})
+	switch {
+	case errors.Is(err, socket.ErrTooMany):
+		return errConnections
+	case errors.Is(err, socket.ErrClosed):
+		return errStopping
+	case errors.Is(err, socket.ErrGone):
+		return desired.ErrContainerNotFound
+	default:
+		return err
+	}
+}
+
+// word is the present word of a container.
+func (s *Server) word(id string) socket.Word {
+	container, _ := s.specs.Container(id)
+	st, _ := s.statuses.Get(id)
+	return socket.Present(installState(container, st), st.State, st.LastExit != nil)
+}
+
+func (s *Server) exists(id string) bool {
+	_, found := s.specs.Container(id)
+	return found
+}
+
+func (s *Server) ids() []string {
+	all := s.specs.Containers()
+	ids := make([]string, len(all))
+	for i, container := range all {
+		ids[i] = container.InternalID
+	}
+	return ids
+}
+
+// explain is what a client of a WebSocket is told of an error, and whether it was foreseen.
+func (s *Server) explain(err error) string {
+	p, known := problemOf(err)
+	if !known {
+		s.log.Error("websocket message failed", "error", err)
+	}
+	return p.Sentence
+}

@@ -1,0 +1,144 @@
+package httpapi
+
+import (
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/status"
+)
+
+// readOnly are the fields that a GET returns and no write takes: they are passed over,
+// so that what was read can be changed and written back.
+var readOnly = []string{
+	"container_id", "install_state", "state", "conditions", "generation", "observed_generation",
+	"restarts", "last_exit", "deleting", "created_at", "updated_at",
+}
+
+// containerView is a container as GET shows it.
+type containerView struct {
+	InternalID         string                `json:"internal_id"`
+	ContainerID        string                `json:"container_id"`
+	VolumeID           string                `json:"volume_id"`
+	Image              string                `json:"image"`
+	StartupCommand     string                `json:"startup_command"`
+	StartPattern       string                `json:"start_pattern"`
+	InstallState       status.InstallState   `json:"install_state"`
+	State              status.State          `json:"state"`
+	Power              desired.Power         `json:"power"`
+	Ports              []desired.Port        `json:"ports"`
+	Limits             desired.Limits        `json:"limits"`
+	Mount              map[string]string     `json:"mount"`
+	InstallScript      string                `json:"install_script"`
+	Env                map[string]string     `json:"env"`
+	Labels             map[string]string     `json:"labels"`
+	Stop               desired.Stop          `json:"stop"`
+	Restart            desired.RestartPolicy `json:"restart"`
+	User               string                `json:"user"`
+	TTY                bool                  `json:"tty"`
+	Init               bool                  `json:"init"`
+	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
+	Paused             bool                  `json:"paused"`
+	Generation         int64                 `json:"generation"`
+	ObservedGeneration int64                 `json:"observed_generation"`
+	Conditions         []status.Condition    `json:"conditions"`
+	Restarts           int                   `json:"restarts"`
+	LastExit           *status.Exit          `json:"last_exit"`
+	Deleting           bool                  `json:"deleting"`
+	CreatedAt          int64                 `json:"created_at"`
+	UpdatedAt          int64                 `json:"updated_at"`
+}
+
+// summaryView is a container as a list shows it.
+type summaryView struct {
+	InternalID         string              `json:"internal_id"`
+	ContainerID        string              `json:"container_id"`
+	InstallState       status.InstallState `json:"install_state"`
+	Image              string              `json:"image"`
+	VolumeID           string              `json:"volume_id"`
+	State              status.State        `json:"state"`
+	Power              desired.Power       `json:"power"`
+	Labels             map[string]string   `json:"labels"`
+	Generation         int64               `json:"generation"`
+	ObservedGeneration int64               `json:"observed_generation"`
+	Deleting           bool                `json:"deleting"`
+}
+
+// shortID is how many digits of a Docker id are shown, as by Docker itself.
+const shortID = 12
+
+func (s *Server) view(c desired.Container) containerView {
+	st, _ := s.statuses.Get(c.InternalID)
+	conditions := st.Conditions
+	if conditions == nil {
+		conditions = []status.Condition{}
+	}
+	return containerView{
+		InternalID: c.InternalID, ContainerID: short(st.ContainerID), VolumeID: c.VolumeID,
+		Image: c.Image, StartupCommand: c.StartupCommand, StartPattern: c.StartPattern,
+		InstallState: installState(c, st), State: s.state(st), Power: c.Power,
+		Ports: orEmpty(c.Ports), Limits: c.Limits, Mount: orEmptyMap(c.Mount), InstallScript: c.InstallScript,
+		Env: orEmptyMap(c.Env), Labels: orEmptyMap(c.Labels), Stop: c.Stop, Restart: c.Restart,
+		User: c.User, TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
+		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditions,
+		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
+		CreatedAt: unix(c.CreatedAt), UpdatedAt: unix(c.UpdatedAt),
+	}
+}
+
+func (s *Server) summary(c desired.Container) summaryView {
+	st, _ := s.statuses.Get(c.InternalID)
+	return summaryView{
+		InternalID: c.InternalID, ContainerID: short(st.ContainerID), InstallState: installState(c, st),
+		Image: c.Image, VolumeID: c.VolumeID, State: s.state(st), Power: c.Power, Labels: orEmptyMap(c.Labels),
+		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Deleting: c.Deleting,
+	}
+}
+
+// installState is the page's word. What was asked and not yet begun counts as begun,
+// so that no client sees the end of an earlier installation as that of its own.
+func installState(c desired.Container, st status.Status) status.InstallState {
+	if st.InstallState == "" || st.Install.Request < c.Requests.Install {
+		return status.Installing
+	}
+	return st.InstallState
+}
+
+// installFailed reports whether the installation itself failed for good, which only a
+// reinstall mends; install_state says failed of more than that.
+func installFailed(c desired.Container, st status.Status) bool {
+	return st.Install.Request >= c.Requests.Install && st.Install.Phase == status.InstallFailed
+}
+
+// state is what the process does, as far as it can be told.
+func (s *Server) state(st status.Status) status.State {
+	if up, _ := s.engine.Up(); !up {
+		return status.StateUnknown
+	}
+	if st.State == "" {
+		return status.StateOffline
+	}
+	return st.State
+}
+
+func short(id string) string { return id[:min(len(id), shortID)] }
+
+func unix(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
+
+func orEmptyMap(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}

@@ -1,0 +1,106 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/desired/store"
+)
+
+const (
+	// sizeWait bounds the counting of a volume's files, of which there may be millions.
+	sizeWait = 2 * time.Second
+	// volumeRemoval bounds the removal of a volume's files.
+	volumeRemoval = time.Minute
+)
+
+type volumeView struct {
+	VolumeID   string   `json:"volume_id"`
+	Path       string   `json:"path"`
+	CreatedAt  int64    `json:"created_at"`
+	Containers []string `json:"containers"`
+}
+
+func (s *Server) volumeView(v store.Volume) volumeView {
+	return volumeView{v.ID, v.Path, unix(v.CreatedAt), orEmpty(s.volumes.Users(v.ID))}
+}
+
+// createVolume is POST /volumes.
+func (s *Server) createVolume(c *gin.Context) error {
+	if err := s.noBody(c); err != nil {
+		return err
+	}
+	ctx, cancel := s.databaseTime(c)
+	defer cancel()
+	v, err := s.volumes.Create(ctx)
+	if err != nil {
+		return err
+	}
+	c.Header("Location", "/volumes/"+v.ID)
+	return created(c, map[string]string{"volume_id": v.ID, "path": v.Path})
+}
+
+// listVolumes is GET /volumes.
+func (s *Server) listVolumes(c *gin.Context) error {
+	all, err := s.volumes.List()
+	if err != nil {
+		return err
+	}
+	users := map[string][]string{}
+	for _, container := range s.specs.Containers() {
+		users[container.VolumeID] = append(users[container.VolumeID], container.InternalID)
+	}
+	list := make([]volumeView, 0, len(all))
+	for _, v := range all {
+		list = append(list, volumeView{v.ID, v.Path, unix(v.CreatedAt), orEmpty(users[v.ID])})
+	}
+	return ok(c, map[string]any{"volumes": list})
+}
+
+// getVolume is GET /volumes/:id. The size is null when it takes too long to find out.
+func (s *Server) getVolume(c *gin.Context) error {
+	v, err := s.volumes.Get(c.Param("id"))
+	if err != nil {
+		return noSuchVolume(err)
+	}
+	ctx, cancel := context.WithTimeout(c.Request.Context(), sizeWait)
+	defer cancel()
+	view := struct {
+		volumeView
+		Size *int64 `json:"size"`
+	}{volumeView: s.volumeView(v)}
+	size, err := s.volumes.Size(ctx, v.ID)
+	if err == nil {
+		view.Size = &size
+	} else if !errors.Is(err, context.DeadlineExceeded) {
+		s.log.Warn("measure volume", "volume", v.ID, "error", err)
+	}
+	return ok(c, view)
+}
+
+// deleteVolume is DELETE /volumes/:id. A client that goes away does not cut it short.
+func (s *Server) deleteVolume(c *gin.Context) error {
+	if err := s.noBody(c); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), volumeRemoval)
+	defer cancel()
+	if err := s.volumes.Delete(ctx, c.Param("id")); err != nil {
+		return noSuchVolume(err)
+	}
+	return ok(c, map[string]string{"message": "Volume deleted successfully"})
+}
+
+// noSuchVolume turns the word for a volume that a spec names in vain into the one for a
+// path that leads nowhere.
+func noSuchVolume(err error) error {
+	if isError(err, desired.ErrVolumeNotFound) {
+		return fail(http.StatusNotFound, "volume_not_found", desired.ErrVolumeNotFound.Error())
+	}
+	return err
+}
