@@ -97,6 +97,18 @@ func Decide(in Input) Decision {
 	return Decision{Status: r.st, Events: r.events, Step: n.step, After: n.after}
 }
 
+// Observe is Decide for a step that has to wait: what is seen is recorded, and no step
+// is meant.
+func Observe(in Input) Decision {
+	r := newRecord(in)
+	if !in.Seen.Known || !in.Seen.EngineUp {
+		return Decision{Status: r.st}
+	}
+	r.observe()
+	r.conclude(r.next())
+	return Decision{Status: r.st, Events: r.events}
+}
+
 // record is a decision in the making.
 type record struct {
 	in     Input

@@ -184,4 +184,3 @@ func (w *world) expect(steps, events string) {
 
 func run(c *desired.Container)    { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
 func script(c *desired.Container) { c.InstallScript = "true" }
-

@@ -1,0 +1,168 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed"
+	"lightd/observed/engine"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// act is one step being taken, with the sight that it was decided on.
+type act struct {
+	*Controller
+	spec desired.Container
+	st   status.Status
+	seen observed.Snapshot
+	step plan.Step
+
+	// What the step leaves behind beside its effect.
+	patch func(*status.Status) []journal.Event
+	host  *plan.HostCheck
+	gone  bool
+}
+
+// verdict is what becomes of a key after a step.
+type verdict struct {
+	// retry is when the same step may be tried again; 0 when it succeeded.
+	retry time.Duration
+	patch func(*status.Status) []journal.Event
+}
+
+// waiting is an error that only somebody else can mend.
+type waiting struct {
+	reason status.Reason
+	err    error
+}
+
+func (w waiting) Error() string { return w.err.Error() }
+func (w waiting) Unwrap() error { return w.err }
+
+// waitRetry is how often what only somebody else can mend is tried.
+const waitRetry = 15 * time.Second
+
+// take executes the step. There is no choice in it: what is to be done was decided.
+func (a *act) take(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic in step %s: %v", a.step.Kind, p)
+		}
+	}()
+	id, target, e := a.spec.InternalID, a.step.Target, a.cfg.Engine
+	switch a.step.Kind {
+	case plan.PullImage:
+		a.cfg.Images.Pull(a.step.Image)
+		return nil
+	case plan.CreateInstallContainer:
+		return a.createInstall(ctx)
+	case plan.StartInstallScript:
+		return a.startInstall(ctx)
+	case plan.KillInstallScript:
+		return e.Kill(ctx, target, "SIGKILL")
+	case plan.KeepInstallation:
+		return a.keepInstall(ctx)
+	case plan.SaveInstallOutput:
+		return a.saveOutput(ctx)
+	case plan.RemoveInstallContainer, plan.RemoveContainer:
+		return e.Remove(ctx, target)
+	case plan.WriteEntrypoint:
+		return a.cfg.Data.WriteEntrypoint(a.spec.Spec)
+	case plan.CheckHost:
+		a.checkHost()
+		return nil
+	case plan.CreateContainer:
+		return a.create(ctx)
+	case plan.UpdateLimits:
+		return a.updateLimits(ctx)
+	case plan.StartContainer:
+		return a.start(ctx)
+	case plan.UnpauseContainer:
+		return e.Unpause(ctx, target)
+	case plan.StopContainer:
+		return a.stop(ctx)
+	case plan.KillContainer:
+		return e.Kill(ctx, target, "SIGKILL")
+	case plan.ReleasePorts:
+		return a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+			return tx.ReleasePorts(id, plan.Releasable(a.spec, a.seen.Run))
+		})
+	case plan.Finalize:
+		return a.finalize(ctx)
+	}
+	return fmt.Errorf("step %q is not known", a.step.Kind)
+}
+
+// judge turns the error of a step into what follows. See design rule 9: failure has a class.
+func (a *act) judge(err error) verdict {
+	if err == nil {
+		return verdict{patch: a.patch}
+	}
+	var invalid *desired.ValidationError
+	var wait waiting
+	switch class := engine.Classify(err); {
+	case errors.As(err, &wait):
+		return a.complain(err, wait.reason, waitRetry)
+	case errors.As(err, &invalid):
+		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
+	case class == engine.NotFound && a.step.Image != "":
+		a.cfg.Images.Refresh(a.step.Image)
+		return verdict{retry: a.limiter.When(a.spec.InternalID)}
+	case class == engine.NotFound, class == engine.Conflict:
+		// Gone already, in somebody's hands, or in no state for it: looking again decides.
+		a.log.Debug("step was overtaken", "container", a.spec.InternalID, "step", a.step.Kind, "error", err)
+		return verdict{retry: a.limiter.When(a.spec.InternalID)}
+	case class == engine.Refused && final(a.step.Kind):
+		return a.refuse(err)
+	}
+	return a.complain(err, status.ReasonStepFailed, a.limiter.When(a.spec.InternalID))
+}
+
+// final reports whether a refusal of the step lasts until the spec changes.
+func final(k plan.Kind) bool {
+	switch k {
+	case plan.CreateContainer, plan.CreateInstallContainer, plan.StartContainer, plan.StartInstallScript:
+		return true
+	}
+	return false
+}
+
+// complain says in the condition Synced what stands in the way.
+func (a *act) complain(err error, reason status.Reason, retry time.Duration) verdict {
+	a.log.Warn("step failed", "container", a.spec.InternalID, "step", a.step.Kind, "reason", reason,
+		"error", err, "retry", retry.Round(time.Millisecond))
+	return verdict{retry: retry, patch: func(st *status.Status) []journal.Event {
+		if a.spec.Deleting {
+			reason = status.ReasonDeleting
+		}
+		st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
+			Message: err.Error(), ObservedGeneration: a.spec.Generation}, time.Now())
+		return nil
+	}}
+}
+
+// refuse gives the present generation up.
+func (a *act) refuse(err error) verdict {
+	a.log.Warn("the engine refuses the container as specified", "container", a.spec.InternalID,
+		"step", a.step.Kind, "error", err)
+	return verdict{patch: func(st *status.Status) []journal.Event {
+		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
+			Message: err.Error(), ObservedGeneration: a.spec.Generation}
+		st.FailedGeneration, st.InstallState = a.spec.Generation, status.Failed
+		st.Starting, st.State = nil, status.StateOffline
+		c.Type = status.Synced
+		st.Set(c, now)
+		if st.Install.Phase != status.InstallDone {
+			c.Type = status.Installed
+			st.Set(c, now)
+		}
+		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.Error,
+			Generation: a.spec.Generation, Message: err.Error()}}
+	}}
+}

@@ -1,0 +1,207 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/util/workqueue"
+
+	"lightd/controller/datadir"
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed"
+	"lightd/observed/console"
+	"lightd/observed/engine"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// Sight is the live cache of containers.
+type Sight interface {
+	Get(id string) observed.Snapshot
+	// Refresh makes the cache look at id anew, and Enqueue be called when it has.
+	Refresh(id string)
+	Forget(id string)
+}
+
+// Images is what is known of images, and the pulls.
+type Images interface {
+	Image(ref string) observed.Image
+	// Refresh makes it look at ref anew, Pull begins a pull that others may share.
+	// EnqueueImage is called when either has news.
+	Refresh(ref string)
+	Pull(ref string)
+}
+
+// Console is the streams of containers.
+type Console interface {
+	Prepare(ctx context.Context, id string, t console.Target) error
+	Expect(id string, t console.Target, run console.Run, pattern string) error
+	Matched(id, containerID string, startedAt time.Time) bool
+	Write(ctx context.Context, id string, data []byte) error
+	Forget(id string)
+}
+
+// Config is what a Controller works with. Everything without a default is required.
+type Config struct {
+	Store    *store.Store
+	Statuses *status.Records
+	Journal  *journal.Journal
+	Sight    Sight
+	Images   Images
+	Console  Console
+	Engine   *engine.Engine
+	Data     *datadir.Dir
+	// VolumePath returns the host's directory of a volume.
+	VolumePath func(volumeID string) string
+	// CheckMounts looks at the host for the mounts of a spec; the error is a
+	// *desired.ValidationError.
+	CheckMounts func(desired.Spec) error
+	// LocalPorts is true when the engine binds the ports of this very host, so that
+	// they can be tried beforehand.
+	LocalPorts bool
+	// InstallTimeout bounds an install script (default 10 min), DatabaseTimeout a
+	// transaction (default 5 s).
+	InstallTimeout, DatabaseTimeout time.Duration
+	// Workers decide; they wait for nothing but the database (default 4).
+	Workers int
+	Log     *slog.Logger
+}
+
+// Controller drives every container to its spec. Run it once.
+type Controller struct {
+	cfg     Config
+	log     *slog.Logger
+	limiter workqueue.TypedRateLimiter[string]
+	queue   workqueue.TypedRateLimitingInterface[string]
+	slots   *slots
+	steps   sync.WaitGroup
+	nudge   chan struct{}
+
+	mu   sync.Mutex
+	keys map[string]*keyState
+}
+
+// keyState is what the controller remembers of a key between two looks. It may be lost
+// at any time: all that must survive is in the status.
+type keyState struct {
+	// busy is true while a step runs.
+	busy bool
+	// acted is when the last step ended: an observation must be younger.
+	acted time.Time
+	// failed is the kind of the step that failed last, not to be tried before retry.
+	failed plan.Kind
+	retry  time.Time
+	host   plan.HostCheck
+}
+
+// New returns a Controller that does nothing until it is Run; Enqueue may be called
+// from now on.
+func New(cfg Config) *Controller {
+	if cfg.InstallTimeout == 0 {
+		cfg.InstallTimeout = 10 * time.Minute
+	}
+	if cfg.DatabaseTimeout == 0 {
+		cfg.DatabaseTimeout = 5 * time.Second
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = 4
+	}
+	c := &Controller{cfg: cfg, log: cfg.Log, limiter: newLimiter(), keys: map[string]*keyState{}, nudge: make(chan struct{}, 1)}
+	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(c.limiter,
+		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
+	c.slots = newSlots(c.Enqueue)
+	return c
+}
+
+// Enqueue has the key looked at soon. It never blocks.
+func (c *Controller) Enqueue(id string) { c.queue.Add(id) }
+
+// EnqueueImage has all keys looked at that may wait for an image.
+func (c *Controller) EnqueueImage(ref string) {
+	for _, spec := range c.cfg.Store.Containers() {
+		st, _ := c.cfg.Statuses.Get(spec.InternalID)
+		if spec.Image == ref || st.Install.Snapshot == ref || st.Install.Image == ref {
+			c.Enqueue(spec.InternalID)
+		}
+	}
+}
+
+// Run works until ctx ends, and returns when every worker and step has. Steps in flight
+// are cut off: what they did is found out at the next start.
+func (c *Controller) Run(ctx context.Context) error {
+	unsubscribe := c.cfg.Store.Subscribe(c.Enqueue)
+	defer unsubscribe()
+	for _, spec := range c.cfg.Store.Containers() {
+		c.Enqueue(spec.InternalID)
+	}
+	var workers sync.WaitGroup
+	for range c.cfg.Workers {
+		workers.Go(func() {
+			for c.work(ctx) {
+			}
+		})
+	}
+	<-ctx.Done()
+	c.queue.ShutDown()
+	workers.Wait()
+	c.steps.Wait()
+	return context.Cause(ctx)
+}
+
+// Close ends the queue of a controller that was never Run.
+func (c *Controller) Close() { c.queue.ShutDown() }
+
+// work takes one key. It is the only place that turns a result into queue calls.
+func (c *Controller) work(ctx context.Context) bool {
+	id, shutdown := c.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer c.queue.Done(id)
+	after, err := c.guarded(ctx, id)
+	switch {
+	case err != nil && ctx.Err() == nil:
+		c.log.Error("reconcile failed", "container", id, "error", err)
+		c.queue.AddRateLimited(id)
+	case after > 0:
+		c.queue.AddAfter(id, after)
+	}
+	return true
+}
+
+// guarded keeps a panic over one container from taking the others down.
+func (c *Controller) guarded(ctx context.Context, id string) (after time.Duration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic while reconciling: %v", p)
+		}
+	}()
+	return c.reconcile(ctx, id)
+}
+
+// key returns the memory of id, and calls fn with it under the lock.
+func (c *Controller) key(id string, fn func(*keyState)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	k := c.keys[id]
+	if k == nil {
+		k = &keyState{}
+		c.keys[id] = k
+	}
+	fn(k)
+}
+
+func (c *Controller) forget(id string) {
+	c.mu.Lock()
+	delete(c.keys, id)
+	c.mu.Unlock()
+	c.limiter.Forget(id)
+	c.slots.withdraw(id)
+	c.cfg.Console.Forget(id)
+	c.cfg.Sight.Forget(id)
+}

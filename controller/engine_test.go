@@ -1,0 +1,172 @@
+package controller_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"lightd/desired"
+	"lightd/observed/engine"
+	"lightd/observed/status"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
+
+func power(c *desired.Container) { c.Power = desired.PowerRunning; c.Requests.Start++ }
+
+func TestLifeOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	c := n.create("life", func(s *desired.Spec) {
+		s.InstallScript = "echo installing; echo tool > /usr/tool; echo data > data; echo $GREETING > greeting"
+		s.Env = map[string]string{"GREETING": "it's here"}
+		s.StartPattern = "tick"
+		s.Limits.Memory = 64 << 20
+		s.Limits.CPU = 0.5
+	})
+	n.waitSynced(c)
+	if got := n.events("life"); got != wholeInstall {
+		t.Fatalf("got  %s\nwant %s", got, wholeInstall)
+	}
+	volume := n.volumes.Path(c.VolumeID)
+	for name, want := range map[string]string{"data": "data\n", "greeting": "it's here\n"} {
+		if got, err := os.ReadFile(filepath.Join(volume, name)); err != nil || string(got) != want {
+			t.Errorf("%s: got %q, %v", name, got, err)
+		}
+	}
+	log, err := n.data.InstallLog("life")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	text := make([]byte, 100)
+	if k, _ := log.Read(text); string(text[:k]) != "installing\n" {
+		t.Errorf("install log: %q", text[:k])
+	}
+
+	n.change("life", power)
+	n.waitState("life", status.StateRunning)
+	first := n.inspect("life")
+	if first.Limits.Memory != 64<<20 || first.Limits.CPU != 0.5 || first.Limits.PIDs != 512 {
+		t.Errorf("limits: %+v", first.Limits)
+	}
+
+	// Killed by somebody else: the same container runs again.
+	if err := n.engine.Kill(t.Context(), first.ContainerID, "SIGKILL"); err != nil {
+		t.Fatal(err)
+	}
+	n.wait("life", "restarted", func(st status.Status) bool {
+		return st.Restarts == 1 && st.State == status.StateRunning
+	})
+	// Removed by somebody else: a new one, and what the script made is in it.
+	if err := n.engine.Remove(t.Context(), first.ContainerID); err != nil {
+		t.Fatal(err)
+	}
+	st := n.wait("life", "made anew", func(st status.Status) bool {
+		return st.ContainerID != first.ContainerID && st.State == status.StateRunning
+	})
+	if again := n.inspect("life"); again.ContainerID != st.ContainerID || !strings.HasSuffix(again.Image, ":life.1") {
+		t.Errorf("got %+v", again)
+	}
+	n.change("life", func(c *desired.Container) { c.Deleting = true })
+	n.gone("life")
+	if _, _, err := n.engine.Inspect(t.Context(), "lightd-life"); engine.Classify(err) != engine.NotFound {
+		t.Errorf("still there: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(volume, "data")); err != nil {
+		t.Errorf("volume data: %v", err)
+	}
+}
+
+func TestFailedScriptIsKeptAndToldOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	c := n.create("fail", func(s *desired.Spec) { s.InstallScript = "echo no luck; exit 3" })
+	st := n.waitSynced(c)
+	if st.InstallState != status.Failed || st.Get(status.Installed).Reason != status.ReasonInstallScriptFailed {
+		t.Errorf("got %s, %+v", st.InstallState, st.Get(status.Installed))
+	}
+	if !strings.HasSuffix(n.events("fail"), "RunningInstallScript Error") {
+		t.Errorf("events %s", n.events("fail"))
+	}
+	c = n.change("fail", func(c *desired.Container) { c.InstallScript = "exit 0"; c.Requests.Install++ })
+	if st := n.waitSynced(c); st.InstallState != status.Ready {
+		t.Errorf("after a reinstall: %s", st.InstallState)
+	}
+}
+
+func TestStopIsGracefulAndKillIsNot(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	n.create("grace", func(s *desired.Spec) {
+		s.StartupCommand = `trap 'sleep 0.2; echo bye > bye; exit 0' TERM; echo up; while :; do sleep 0.1; done`
+		s.StartPattern = "^up$"
+		s.Power = desired.PowerRunning
+	})
+	n.waitState("grace", status.StateRunning)
+	c := n.change("grace", func(c *desired.Container) { c.Power = desired.PowerStopped })
+	st := n.waitSynced(c)
+	if st.State != status.StateOffline || st.LastExit == nil || st.LastExit.Code != 0 {
+		t.Errorf("got %s, %+v", st.State, st.LastExit)
+	}
+	bye := filepath.Join(n.volumes.Path(c.VolumeID), "bye")
+	if _, err := os.Stat(bye); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(bye); err != nil {
+		t.Fatal(err)
+	}
+	n.change("grace", power)
+	n.waitState("grace", status.StateRunning)
+	c = n.change("grace", func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
+	if st := n.waitSynced(c); st.LastExit.Code != 137 || st.LastExit.Signal != "SIGKILL" {
+		t.Errorf("got %+v", st.LastExit)
+	}
+	if _, err := os.Stat(bye); err == nil {
+		t.Error("a kill let the program say goodbye")
+	}
+}
+
+func TestNodeThatComesBackConverges(t *testing.T) {
+	dir := t.TempDir()
+	n := newNode(t, dir)
+	n.clean()
+	for _, id := range []string{"lives", "died", "gone"} {
+		n.create(id, func(s *desired.Spec) { s.Power, s.StartPattern = desired.PowerRunning, "tick" })
+	}
+	ids := map[string]string{}
+	for _, id := range []string{"lives", "died", "gone"} {
+		ids[id] = n.waitState(id, status.StateRunning).ContainerID
+	}
+	before := n.inspect("lives").StartedAt
+	n.stop()
+	e, err := engine.New(engine.Config{Instance: n.store.Instance()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	if err := e.Kill(t.Context(), ids["died"], "SIGKILL"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Remove(t.Context(), ids["gone"]); err != nil {
+		t.Fatal(err)
+	}
+	n = newNode(t, dir)
+	n.wait("died", "running again", func(st status.Status) bool {
+		return st.State == status.StateRunning && st.LastExit != nil && st.Crashes == 0
+	})
+	n.wait("gone", "made anew", func(st status.Status) bool {
+		return st.State == status.StateRunning && st.ContainerID != ids["gone"]
+	})
+	if after := n.inspect("lives").StartedAt; !after.Equal(before) {
+		t.Errorf("what lived was restarted: %s, then %s", before, after)
+	}
+	if strings.Count(n.events("lives"), "Running") != 1 {
+		t.Errorf("told again: %s", n.events("lives"))
+	}
+}

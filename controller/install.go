@@ -1,0 +1,145 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"lightd/controller/datadir"
+	"lightd/observed"
+	"lightd/observed/console"
+	"lightd/observed/engine"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// createInstall makes the container that runs the install script: no ports, no startup
+// command, and as root, which installing packages needs.
+func (a *act) createInstall(ctx context.Context) error {
+	err := errors.Join(a.cfg.CheckMounts(a.spec.Spec), a.cfg.Data.WriteInstaller(a.spec.Spec))
+	if err != nil {
+		return err
+	}
+	image, err := a.cfg.Engine.Image(ctx, a.step.Image)
+	if err != nil {
+		return err
+	}
+	b := a.blueprint(observed.RoleInstall, a.step.Image)
+	b.Name = observed.InstallName(a.spec.InternalID)
+	b.Entrypoint = []string{"/bin/sh", datadir.InstallPath}
+	if image.User != "" {
+		b.User = "0:0"
+	}
+	_, err = a.cfg.Engine.Create(ctx, b)
+	return err
+}
+
+func (a *act) startInstall(ctx context.Context) error {
+	a.prepare(ctx, console.Target{ContainerID: a.step.Target})
+	return a.cfg.Engine.Start(ctx, a.step.Target)
+}
+
+// keepInstall keeps what the script printed and what it changed. It may be repeated:
+// the image gets the same name.
+func (a *act) keepInstall(ctx context.Context) error {
+	if err := a.saveOutput(ctx); err != nil {
+		return err
+	}
+	changes, err := a.cfg.Engine.Changes(ctx, a.step.Target)
+	if err != nil {
+		return err
+	}
+	snapshot := ""
+	if a.changed(changes) {
+		image, err := a.cfg.Engine.Image(ctx, a.st.Install.Image)
+		if err != nil {
+			return err
+		}
+		snapshot = snapshotRef(a.cfg.Engine.Instance(), a.spec.InternalID, a.st.Install.Request)
+		if _, err := a.cfg.Engine.Commit(ctx, a.step.Target, snapshot, image.User); err != nil {
+			return err
+		}
+		a.cfg.Images.Refresh(snapshot)
+	}
+	if err := a.cfg.Data.ClearInstaller(a.spec.InternalID); err != nil {
+		return err
+	}
+	request := a.st.Install.Request
+	a.patch = func(st *status.Status) []journal.Event {
+		if st.Install.Request == request && st.Install.Phase == status.InstallScripted {
+			st.Install.Phase, st.Install.OutputSaved, st.Install.Snapshot = status.InstallKept, true, snapshot
+		}
+		return nil
+	}
+	return nil
+}
+
+// saveOutput keeps what the script printed.
+func (a *act) saveOutput(ctx context.Context) error {
+	logs, err := a.cfg.Engine.Logs(ctx, a.step.Target, engine.LogsOptions{})
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	output, err := io.ReadAll(engine.Merged(logs, false))
+	if err != nil {
+		return fmt.Errorf("read output of the install script of container %s: %w", a.spec.InternalID, err)
+	}
+	if err := a.cfg.Data.SaveInstallLog(a.spec.InternalID, output); err != nil {
+		return err
+	}
+	request := a.st.Install.Request
+	a.patch = func(st *status.Status) []journal.Event {
+		st.Install.OutputSaved = st.Install.OutputSaved || st.Install.Request == request
+		return nil
+	}
+	return nil
+}
+
+// dockersOwn are paths that Docker itself puts into every container.
+var dockersOwn = []string{
+	"/.dockerenv", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/etc/mtab",
+	"/dev/console", "/dev/pts", "/dev/shm", "/sbin/docker-init", "/proc", "/sys",
+}
+
+// changed reports whether a script changed the image's file system: anything but mount
+// points, what Docker puts in, and the directories above them.
+func (a *act) changed(changes []engine.Change) bool {
+	own := append([]string{datadir.Home, datadir.Mountpoint}, dockersOwn...)
+	for target := range a.spec.Mount {
+		own = append(own, target)
+	}
+	expected := map[string]bool{}
+	for _, p := range own {
+		for ; p != "/"; p = path.Dir(p) {
+			expected[p] = true
+		}
+	}
+	for _, c := range changes {
+		if c.Kind == engine.Deleted || !expected[c.Path] {
+			return true
+		}
+	}
+	return false
+}
+
+// snapshotRef names the image that keeps an installation.
+func snapshotRef(instance, id string, request int64) string {
+	return fmt.Sprintf("%s:%s.%d", engine.Repository(instance), id, request)
+}
+
+// parseSnapshot reads back what snapshotRef wrote.
+func parseSnapshot(instance, ref string) (id string, request int64, ok bool) {
+	tag, found := strings.CutPrefix(ref, engine.Repository(instance)+":")
+	dot := strings.LastIndexByte(tag, '.')
+	if !found || dot <= 0 {
+		return "", 0, false
+	}
+	if _, err := fmt.Sscanf(tag[dot+1:], "%d", &request); err != nil {
+		return "", 0, false
+	}
+	return tag[:dot], request, true
+}

@@ -1,0 +1,247 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lightd/controller"
+	"lightd/controller/datadir"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed"
+	"lightd/observed/cache"
+	"lightd/observed/console"
+	"lightd/observed/engine"
+	"lightd/observed/images"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// testImage is made by hack/images.
+func testImage() string {
+	if ref := os.Getenv("LIGHTD_TEST_IMAGE"); ref != "" {
+		return ref
+	}
+	return "lightd-test/busybox:latest"
+}
+
+// node is a daemon without its HTTP interface, on a real engine.
+type node struct {
+	t        *testing.T
+	dir      string
+	store    *store.Store
+	volumes  *store.Volumes
+	statuses *status.Records
+	journal  *journal.Journal
+	engine   *engine.Engine
+	cache    *cache.Cache
+	data     *datadir.Dir
+	stop     func()
+}
+
+// newNode starts a node in dir, and stops it at the end of the test if it was not.
+func newNode(t *testing.T, dir string) *node {
+	t.Helper()
+	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
+		t.Skip("left out by LIGHTD_TEST_NO_ENGINE=1")
+	}
+	n := &node{t: t, dir: dir}
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64}})
+	must(err)
+	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
+	must(err)
+	n.statuses, err = status.Open(n.store)
+	must(err)
+	n.journal, err = journal.Open(n.store)
+	must(err)
+	n.data, err = datadir.Open(filepath.Join(dir, "containers"))
+	must(err)
+	n.engine, err = engine.New(engine.Config{Instance: n.store.Instance(), Log: log})
+	must(err)
+
+	var ctrl *controller.Controller
+	var cons *console.Console
+	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Changed: func(id string) {
+		cons.Notify(id)
+		ctrl.Enqueue(id)
+	}})
+	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
+	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
+		Changed: func(id string) { ctrl.Enqueue(id) }})
+	ctrl = controller.New(controller.Config{
+		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Images: imgs, Console: cons,
+		Engine: n.engine, Data: n.data, VolumePath: n.volumes.Path, LocalPorts: true, Log: log,
+		CheckMounts: func(desired.Spec) error { return nil },
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{}, 4)
+	run := func(fn func()) { go func() { fn(); done <- struct{}{} }() }
+	run(func() { _ = n.cache.Run(ctx) })
+	run(func() { _ = imgs.Run(ctx) })
+	run(func() { _ = ctrl.Run(ctx) })
+	run(func() { ctrl.Collect(ctx) })
+	stopped := false
+	n.stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		for range 4 {
+			<-done
+		}
+		cons.Close()
+		must(errors.Join(n.volumes.Close(), n.store.Close(), n.engine.Close()))
+	}
+	t.Cleanup(n.stop)
+	return n
+}
+
+// clean removes, at the end, whatever of the instance is left in Docker.
+func (n *node) clean() {
+	e, err := engine.New(engine.Config{Instance: n.store.Instance()})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.t.Cleanup(func() {
+		n.stop()
+		ctx := context.Background()
+		listed, err := e.List(ctx)
+		if err != nil {
+			n.t.Error(err)
+		}
+		for _, l := range listed {
+			_ = e.Remove(ctx, l.ContainerID)
+		}
+		tagged, _ := e.Images(ctx)
+		for _, i := range tagged {
+			_ = e.RemoveImage(ctx, i.Ref)
+		}
+		_ = e.Close()
+	})
+}
+
+// create makes a volume and a container in it.
+func (n *node) create(id string, change func(*desired.Spec)) desired.Container {
+	n.t.Helper()
+	v, err := n.volumes.Create(n.t.Context())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	s := desired.DefaultSpec()
+	s.InternalID, s.Image, s.VolumeID = id, testImage(), v.ID
+	s.StartupCommand = "while :; do echo tick; sleep 1; done"
+	if change != nil {
+		change(&s)
+	}
+	c, err := n.store.Create(n.t.Context(), s)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+func (n *node) change(id string, fn func(*desired.Container)) desired.Container {
+	n.t.Helper()
+	c, err := n.store.Change(n.t.Context(), id, func(c *desired.Container) error { fn(c); return nil })
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+// wait returns the status once it is what fn wants; subscriptions tell when to look.
+func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status {
+	n.t.Helper()
+	news := make(chan struct{}, 1)
+	cancel := n.statuses.Subscribe(func(string) {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	})
+	defer cancel()
+	deadline := time.After(60 * time.Second)
+	for {
+		st, ok := n.statuses.Get(id)
+		if ok && fn(st) {
+			return st
+		}
+		select {
+		case <-news:
+		case <-deadline:
+			n.t.Fatalf("%s: not %s after 60 s; events %v, status %+v", id, what, n.events(id), st)
+		}
+	}
+}
+
+func (n *node) waitState(id string, s status.State) status.Status {
+	n.t.Helper()
+	return n.wait(id, string(s), func(st status.Status) bool { return st.State == s })
+}
+
+func (n *node) waitSynced(c desired.Container) status.Status {
+	n.t.Helper()
+	return n.wait(c.InternalID, "dealt with", func(st status.Status) bool {
+		return st.ObservedGeneration >= c.Generation
+	})
+}
+
+func (n *node) events(id string) string {
+	page, _, err := n.journal.Page(id, 0, 1000)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	var types []string
+	for _, e := range page {
+		types = append(types, string(e.Type))
+	}
+	return strings.Join(types, " ")
+}
+
+func (n *node) inspect(id string) observed.Container {
+	n.t.Helper()
+	c, _, err := n.engine.Inspect(n.t.Context(), observed.RunName(id))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+// gone waits until the store has forgotten id.
+func (n *node) gone(id string) {
+	n.t.Helper()
+	news := make(chan struct{}, 1)
+	cancel := n.store.Subscribe(func(string) {
+		select {
+		case news <- struct{}{}:
+		default:
+		}
+	})
+	defer cancel()
+	deadline := time.After(60 * time.Second)
+	for {
+		if _, ok := n.store.Container(id); !ok {
+			return
+		}
+		select {
+		case <-news:
+		case <-deadline:
+			n.t.Fatalf("%s: not gone after 60 s; events %s", id, n.events(id))
+		}
+	}
+}

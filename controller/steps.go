@@ -1,0 +1,226 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"lightd/controller/datadir"
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed"
+	"lightd/observed/console"
+	"lightd/observed/engine"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// blueprint is what both containers of an id have in common.
+func (a *act) blueprint(role observed.Role, image string) engine.Blueprint {
+	s := a.spec
+	b := engine.Blueprint{
+		Image: image, Role: role,
+		Labels: map[string]string{
+			observed.LabelID:         s.InternalID,
+			observed.LabelGeneration: strconv.FormatInt(s.Generation, 10),
+			observed.LabelInstall:    strconv.FormatInt(a.st.Install.Request, 10),
+		},
+		WorkingDir: datadir.Home,
+		Init:       s.Init,
+		Limits:     s.Limits,
+		Mounts: []engine.Mount{
+			{Source: a.cfg.VolumePath(s.VolumeID), Target: datadir.Home},
+			{Source: a.cfg.Data.Path(s.InternalID), Target: datadir.Mountpoint, ReadOnly: true},
+		},
+	}
+	for _, target := range slices.Sorted(maps.Keys(s.Mount)) {
+		b.Mounts = append(b.Mounts, engine.Mount{Source: s.Mount[target], Target: target})
+	}
+	return b
+}
+
+// create makes the runtime container.
+func (a *act) create(ctx context.Context) error {
+	if err := errors.Join(a.cfg.CheckMounts(a.spec.Spec), a.cfg.Data.Make(a.spec.InternalID)); err != nil {
+		return err
+	}
+	s := a.spec
+	b := a.blueprint(observed.RoleRun, a.step.Image)
+	b.Name = observed.RunName(s.InternalID)
+	b.Labels[observed.LabelHash] = s.Hash(a.step.Image)
+	b.Entrypoint = []string{"/bin/sh", datadir.EntryPath}
+	b.User, b.TTY, b.OpenStdin, b.Ports, b.StopSignal = s.User, s.TTY, true, s.Ports, s.Stop.Signal
+	for _, k := range slices.Sorted(maps.Keys(s.Env)) {
+		b.Env = append(b.Env, k+"="+s.Env[k])
+	}
+	_, err := a.cfg.Engine.Create(ctx, b)
+	return err
+}
+
+// start starts the runtime container, with its output in hand before the first byte.
+func (a *act) start(ctx context.Context) error {
+	t := console.Target{ContainerID: a.step.Target, TTY: a.spec.TTY}
+	if err := a.cfg.Console.Expect(a.spec.InternalID, t, console.Run{}, a.spec.StartPattern); err != nil {
+		a.log.Warn("start pattern cannot be watched", "container", a.spec.InternalID, "error", err)
+	}
+	a.prepare(ctx, t)
+	err := a.cfg.Engine.Start(ctx, a.step.Target)
+	if engine.Classify(err) == engine.Other {
+		if check := a.look(); check.Reason != "" {
+			return waiting{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
+		}
+	}
+	return err
+}
+
+// prepare opens the output before a start. Without it the first lines come from the log.
+func (a *act) prepare(ctx context.Context, t console.Target) {
+	if err := a.cfg.Console.Prepare(ctx, a.spec.InternalID, t); err != nil {
+		a.log.Warn("output is not followed from the first byte", "container", a.spec.InternalID, "error", err)
+	}
+}
+
+// stop asks the process to end in the way that the spec says.
+func (a *act) stop(ctx context.Context) error {
+	run := life(a.seen.Run)
+	sent := func(st *status.Status) []journal.Event {
+		if st.Stopping != nil && st.Stopping.Run.Is(run) {
+			st.Stopping.Sent = true
+		}
+		return nil
+	}
+	s := a.spec.Stop
+	if s.Command != "" {
+		err := a.cfg.Console.Write(ctx, a.spec.InternalID, []byte(strings.TrimSuffix(s.Command, "\n")+"\n"))
+		if err == nil {
+			a.patch = sent
+			return nil
+		}
+		a.log.Warn("the stop command was not read; the signal is sent", "container", a.spec.InternalID, "error", err)
+	}
+	signal := a.cfg.Engine.Kill
+	if !a.spec.Init {
+		signal = a.cfg.Engine.Signal
+	}
+	if err := signal(ctx, a.step.Target, s.Signal); err != nil {
+		return err
+	}
+	a.patch = sent
+	return nil
+}
+
+func (a *act) updateLimits(ctx context.Context) error {
+	if err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits); err != nil {
+		return err
+	}
+	a.patch = func(*status.Status) []journal.Event {
+		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.LimitsUpdated,
+			Generation: a.spec.Generation, Message: a.step.Reason}}
+	}
+	return nil
+}
+
+// finalize forgets a container of which the engine has nothing left.
+func (a *act) finalize(ctx context.Context) error {
+	id := a.spec.InternalID
+	if err := a.cfg.Data.Remove(id); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, a.cfg.DatabaseTimeout)
+	defer cancel()
+	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		return errors.Join(
+			tx.RemoveContainer(id),
+			a.cfg.Statuses.Delete(tx, id),
+			a.append(tx, []journal.Event{{InternalID: id, Type: journal.Deleted, Generation: a.spec.Generation}}),
+		)
+	})
+	if err != nil {
+		return fmt.Errorf("forget container %s: %w", id, err)
+	}
+	a.gone = true
+	return nil
+}
+
+// checkHost keeps a look at what a recreation needs of the host.
+func (a *act) checkHost() {
+	image := a.spec.Image
+	if a.st.Install.Snapshot != "" {
+		image = a.st.Install.Snapshot
+	}
+	check := a.look()
+	check.Hash = a.spec.Hash(image)
+	a.host = &check
+}
+
+// look tries what Docker would only tell by failing: mounts, and free host ports.
+func (a *act) look() plan.HostCheck {
+	check := plan.HostCheck{At: time.Now()}
+	if err := a.cfg.CheckMounts(a.spec.Spec); err != nil {
+		check.Reason, check.Message = status.ReasonMountUnavailable, err.Error()
+		return check
+	}
+	if !a.cfg.LocalPorts {
+		return check
+	}
+	for _, p := range a.spec.Ports {
+		if held(a.seen.Run, p.Endpoint()) {
+			continue
+		}
+		if err := tryPort(p.Endpoint()); err != nil {
+			check.Reason, check.Message = status.ReasonPortUnavailable, err.Error()
+			return check
+		}
+	}
+	return check
+}
+
+// held reports whether the container itself binds what overlaps e now.
+func held(run *observed.Container, e desired.Endpoint) bool {
+	if !run.Up() {
+		return false
+	}
+	return slices.ContainsFunc(run.Binds, func(p desired.Port) bool { return p.Endpoint().Overlaps(e) })
+}
+
+// tryPort binds e for a moment. Only what is certainly in the way is an error: what this
+// process may not bind, the engine may.
+func tryPort(e desired.Endpoint) error {
+	ip, err := netip.ParseAddr(e.IP)
+	if err != nil {
+		return fmt.Errorf("read address of %s: %w", e, err)
+	}
+	address := netip.AddrPortFrom(ip, uint16(e.Port))
+	switch e.Protocol {
+	case desired.UDP:
+		var conn *net.UDPConn
+		if conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(address)); err == nil {
+			return conn.Close()
+		}
+	default:
+		var listener *net.TCPListener
+		if listener, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address)); err == nil {
+			return listener.Close()
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %s is in use on this host by another program", e)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("port %s: this host does not have that address", e)
+	}
+	return nil
+}
+
+func life(c *observed.Container) status.Run {
+	return status.Run{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
+}
