@@ -209,6 +209,7 @@ func (j *Journal) Prune(ctx context.Context) error {
 
 // pruneOld removes a chunk of the events that are too old.
 func (j *Journal) pruneOld(ctx context.Context) (done bool, err error) {
+	var last bool
 	err = j.store.Update(ctx, func(tx *store.Tx) error {
 		cutoff := tx.Now().Add(-keepTime)
 		var old []Event
@@ -224,7 +225,7 @@ func (j *Journal) pruneOld(ctx context.Context) (done bool, err error) {
 		if err := errors.Join(err, bad); err != nil {
 			return err
 		}
-		done = len(old) < pruneChunk
+		last = len(old) < pruneChunk
 		for _, e := range old {
 			if err := j.remove(tx, e.InternalID, e.Seq); err != nil {
 				return err
@@ -232,15 +233,19 @@ func (j *Journal) pruneOld(ctx context.Context) (done bool, err error) {
 		}
 		return nil
 	})
-	return done, err
+	if err != nil {
+		return false, err // last may still be written to
+	}
+	return last, nil
 }
 
 // pruneMany removes a chunk of the oldest events that a container has too many of.
 func (j *Journal) pruneMany(ctx context.Context, id string) (done bool, err error) {
+	var last bool
 	err = j.store.Update(ctx, func(tx *store.Tx) error {
 		surplus := j.count(id) - keepCount
 		chunk := min(surplus, pruneChunk)
-		done = surplus <= pruneChunk
+		last = surplus <= pruneChunk
 		if surplus <= 0 {
 			return nil
 		}
@@ -259,7 +264,10 @@ func (j *Journal) pruneMany(ctx context.Context, id string) (done bool, err erro
 		}
 		return nil
 	})
-	return done, err
+	if err != nil {
+		return false, err // last may still be written to
+	}
+	return last, nil
 }
 
 func (j *Journal) remove(tx *store.Tx, id string, seq uint64) error {
