@@ -1,0 +1,355 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/socket"
+	"lightd/observed/console"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m,
+		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
+		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
+}
+
+const (
+	masterToken = "lightd_master_0123456789"
+	onceToken   = "lightd_once_000123456789"
+)
+
+// engineSwitch is an engine that is there or not.
+type engineSwitch struct{ down atomic.Bool }
+
+func (e *engineSwitch) Up() (bool, time.Time) { return !e.down.Load(), time.Time{} }
+
+// fakeConsole prints what a test feeds it.
+type fakeConsole struct {
+	mu      sync.Mutex
+	outputs map[string]chan console.Chunk
+	figures map[string]chan console.Stats
+	written bytes.Buffer
+}
+
+type fakeOutput struct{ c chan console.Chunk }
+type fakeFigures struct{ c chan console.Stats }
+
+func (o fakeOutput) C() <-chan console.Chunk  { return o.c }
+func (o fakeOutput) Close()                   {}
+func (o fakeFigures) C() <-chan console.Stats { return o.c }
+func (o fakeFigures) Close()                  {}
+
+func (f *fakeConsole) output(id string) chan console.Chunk {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.outputs[id] == nil {
+		f.outputs[id] = make(chan console.Chunk)
+		f.figures[id] = make(chan console.Stats)
+	}
+	return f.outputs[id]
+}
+
+func (f *fakeConsole) Subscribe(id string) socket.Output { return fakeOutput{f.output(id)} }
+
+func (f *fakeConsole) SubscribeStats(id string) socket.Figures {
+	f.output(id)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return fakeFigures{f.figures[id]}
+}
+
+func (f *fakeConsole) Write(_ context.Context, id string, data []byte) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if id != "web" {
+		return console.ErrNotRunning
+	}
+	f.written.Write(data)
+	return nil
+}
+
+func (f *fakeConsole) Tail(_ context.Context, id string, lines int) (string, error) {
+	return fmt.Sprintf("%d lines of %s\n", lines, id), nil
+}
+
+// fakeTokens knows the master token and one that works once.
+type fakeTokens struct {
+	used    atomic.Bool
+	revoked atomic.Bool
+}
+
+func (f *fakeTokens) Authenticate(_ context.Context, secret string) (Grant, error) {
+	valid := func() bool { return !f.revoked.Load() }
+	switch {
+	case secret == masterToken:
+		return Grant{Master: true, Valid: valid}, nil
+	case secret == onceToken && f.used.CompareAndSwap(false, true):
+		return Grant{Valid: valid}, nil
+	default:
+		return Grant{}, errUnauthorized
+	}
+}
+
+func (f *fakeTokens) Create(_ context.Context, ttl time.Duration, _ bool) (string, time.Time, error) {
+	return "lightd_made_000123456789", time.Unix(0, 0).Add(ttl), nil
+}
+
+// node is a Server over a real database.
+type node struct {
+	*Server
+	t        *testing.T
+	store    *store.Store
+	records  *status.Records
+	journal  *journal.Journal
+	engine   *engineSwitch
+	console  *fakeConsole
+	tokens   *fakeTokens
+	free     atomic.Uint64
+	volume   string
+	logs     *syncBuffer
+	database *switchedDatabase
+	url      string
+	client   *http.Client
+}
+
+// switchedDatabase is the store, with a ping that a test can break.
+type switchedDatabase struct {
+	*store.Store
+	broken atomic.Bool
+}
+
+func (d *switchedDatabase) Ping(ctx context.Context) error {
+	if d.broken.Load() {
+		return desired.ErrUnavailable
+	}
+	return d.Store.Ping(ctx)
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+func must[T any](t *testing.T) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func newNode(t *testing.T, tune ...func(*Config)) *node {
+	t.Helper()
+	n := &node{t: t, engine: &engineSwitch{}, tokens: &fakeTokens{}, logs: &syncBuffer{},
+		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan console.Stats{}}}
+	n.free.Store(1 << 40)
+	dir := t.TempDir()
+	n.store = must[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{
+		Rules:     desired.Rules{Cores: 4},
+		FreeSpace: func(string) (uint64, error) { return n.free.Load(), nil },
+	}))
+	t.Cleanup(func() { _ = n.store.Close() })
+	volumes := must[*store.Volumes](t)(n.store.Volumes(t.Context(), filepath.Join(dir, "volumes")))
+	t.Cleanup(func() { _ = volumes.Close() })
+	n.records = must[*status.Records](t)(status.Open(n.store))
+	n.journal = must[*journal.Journal](t)(journal.Open(n.store))
+	n.database = &switchedDatabase{Store: n.store}
+	cfg := Config{
+		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
+		Statuses: n.records, Journal: n.journal, Engine: n.engine, Console: n.console,
+		InstallLog: func(id string) (io.ReadCloser, error) {
+			if id == "web" {
+				return io.NopCloser(strings.NewReader("installed\n")), nil
+			}
+			return nil, fs.ErrNotExist
+		},
+		DeleteWait: 20 * time.Millisecond,
+		Log:        slog.New(slog.NewTextHandler(n.logs, nil)),
+	}
+	for _, fn := range tune {
+		fn(&cfg)
+	}
+	n.Server = must[*Server](t)(New(cfg))
+	t.Cleanup(n.Close)
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = NewHTTPServer(n.Handler(), cfg.Log)
+	server.Start()
+	t.Cleanup(server.Close)
+	n.url, n.client = server.URL, server.Client()
+	n.volume = must[store.Volume](t)(volumes.Create(t.Context())).ID
+	if err := n.store.AddPorts(t.Context(), []desired.Endpoint{
+		{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP}, {IP: "0.0.0.0", Port: 25566, Protocol: desired.TCP},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// answer is what came back.
+type answer struct {
+	status int
+	header http.Header
+	text   string
+	json   map[string]any
+}
+
+// send makes a request with the master token; header holds "Name: value" lines, of
+// which an empty value removes a header.
+func (n *node) send(method, path, body string, header ...string) answer {
+	n.t.Helper()
+	r := must[*http.Request](n.t)(http.NewRequest(method, n.url+path, strings.NewReader(body)))
+	r.Header.Set("Authorization", "Bearer "+masterToken)
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		name, value, _ := strings.Cut(line, ": ")
+		if value == "" {
+			r.Header.Del(name)
+			continue
+		}
+		r.Header.Set(name, value)
+	}
+	return n.do(r)
+}
+
+func (n *node) do(r *http.Request) answer {
+	n.t.Helper()
+	response := must[*http.Response](n.t)(n.client.Do(r))
+	defer response.Body.Close()
+	a := answer{status: response.StatusCode, header: response.Header}
+	a.text = string(must[[]byte](n.t)(io.ReadAll(response.Body)))
+	if strings.Contains(response.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal([]byte(a.text), &a.json); err != nil {
+			n.t.Fatalf("%s %s: %q is not JSON: %v", r.Method, r.URL.Path, a.text, err)
+		}
+	}
+	return a
+}
+
+// want fails the test unless a has the status, and the text in its body.
+func (a answer) want(t *testing.T, status int, text string) answer {
+	t.Helper()
+	if a.status != status || !strings.Contains(a.text, text) {
+		t.Fatalf("got %d %s, want %d with %q", a.status, a.text, status, text)
+	}
+	return a
+}
+
+func (n *node) spec(id string) string {
+	return fmt.Sprintf(`{"internal_id":%q,"image":"alpine:3","volume_id":%q,"startup_command":"sleep 1"}`, id, n.volume)
+}
+
+func (n *node) create(id string) {
+	n.t.Helper()
+	n.send("POST", "/containers", n.spec(id)).want(n.t, 201, "Container creation started")
+}
+
+// record writes a status and events, as the controller does.
+func (n *node) record(id string, fn func(*status.Status), types ...journal.Type) {
+	n.t.Helper()
+	err := n.store.Update(context.Background(), func(tx *store.Tx) error {
+		st, _ := n.records.Get(id)
+		st = st.Clone()
+		st.InternalID = id
+		if fn != nil {
+			fn(&st)
+		}
+		errs := []error{n.records.Put(tx, st)}
+		for _, kind := range types {
+			_, err := n.journal.Append(tx, journal.Event{InternalID: id, Type: kind})
+			errs = append(errs, err)
+		}
+		return errors.Join(errs...)
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// installed records that the installation in hand has ended well.
+func (n *node) installed(id string) {
+	n.t.Helper()
+	c, _ := n.store.Container(id)
+	n.record(id, func(st *status.Status) {
+		st.InstallState, st.State = status.Ready, status.StateOffline
+		st.Install = status.Install{Request: c.Requests.Install, Phase: status.InstallDone}
+	})
+}
+
+// remove is the finalizer's part of a deletion.
+func (n *node) remove(id string) {
+	n.t.Helper()
+	err := n.store.Update(context.Background(), func(tx *store.Tx) error {
+		if err := tx.RemoveContainer(id); err != nil {
+			return err
+		}
+		_, err := n.journal.Append(tx, journal.Event{InternalID: id, Type: journal.Deleted})
+		return errors.Join(err, n.records.Delete(tx, id))
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// dump is everything that the database holds but its counters.
+func (n *node) dump() string {
+	n.t.Helper()
+	var b strings.Builder
+	err := n.store.View(func(tx *store.Tx) error {
+		return tx.Scan(nil, nil, func(k, v []byte) bool {
+			if string(k) != "m/counters" {
+				fmt.Fprintf(&b, "%q=%q\n", k, v)
+			}
+			return true
+		})
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return b.String()
+}
+
+func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+func mustURL(t *testing.T, text string) *url.URL {
+	t.Helper()
+	return must[*url.URL](t)(url.Parse(text))
+}

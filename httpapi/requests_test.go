@@ -1,0 +1,339 @@
+package httpapi
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// path fills the parameters of a route's path.
+func path(pattern string) string {
+	return strings.NewReplacer(":id", "web", ":ip", "0.0.0.0", ":port", "25565").Replace(pattern)
+}
+
+func TestNothingWithoutToken(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	before := n.dump()
+	for _, r := range n.routes() {
+		if r.method == http.MethodGet && isPublic(&http.Request{Method: r.method, URL: mustURL(t, r.path)}) {
+			n.send(r.method, r.path, "", "Authorization: ").want(t, 200, "{")
+			continue
+		}
+		t.Run(r.method+r.path, func(t *testing.T) {
+			a := n.send(r.method, path(r.path), "{}", "Authorization: ").want(t, 401, `"error":"Unauthorized"`)
+			if a.header.Get("WWW-Authenticate") == "" {
+				t.Error("no WWW-Authenticate")
+			}
+		})
+	}
+	for _, unknown := range []string{"GET /nowhere", "GET /", "DELETE /containers", "PUT /healthz", "GET /ws/", "BREW /pot"} {
+		method, target, _ := strings.Cut(unknown, " ")
+		n.send(method, target, "", "Authorization: ").want(t, 401, "Unauthorized")
+	}
+	if after := n.dump(); after != before {
+		t.Errorf("something was written:\n%s\n%s", before, after)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	n := newNode(t)
+	for _, value := range []string{
+		"Bearer", "Bearer ", "Bearer lightd_", "Bearer " + masterToken + "x", "Bearer  " + masterToken,
+		"Basic " + masterToken, masterToken, "Bearer lightd_\u00e4" + masterToken, "Bearer " + strings.Repeat("lightd_", 60),
+		"Bearer " + masterToken + ",Bearer " + masterToken,
+	} {
+		n.send("GET", "/containers", "", "Authorization: "+value).want(t, 401, "Unauthorized")
+	}
+	n.send("GET", "/containers", "", "Authorization: bearer "+masterToken).want(t, 200, "containers")
+	n.send("GET", "/containers?token="+masterToken, "", "Authorization: ").want(t, 401, "Unauthorized")
+	n.send("GET", "/containers?token="+masterToken, "").want(t, 401, "Unauthorized")
+	twice := must[*http.Request](t)(http.NewRequest("GET", n.url+"/containers", nil))
+	twice.Header["Authorization"] = []string{"Bearer " + masterToken, "Bearer " + masterToken}
+	n.do(twice).want(t, 401, "Unauthorized")
+
+	n.send("POST", "/auth/tokens", `{"ttl":"1h"}`).want(t, 201, `"expires_at":"1970-01-01T01:00:00Z"`)
+	for _, ttl := range []string{``, `0s`, `1`, `h`, `1.5h`, `-1h`, `+1h`, `1h1m`, `31d`, `1000000000000000000d`} {
+		n.send("POST", "/auth/tokens", fmt.Sprintf(`{"ttl":%q}`, ttl)).want(t, 400, `"field":"ttl"`)
+	}
+	n.send("POST", "/auth/tokens", `{"ttl":"1h"}`, "Authorization: Bearer "+onceToken).want(t, 403, "master")
+	n.send("GET", "/containers", "", "Authorization: Bearer "+onceToken).want(t, 401, "")
+	if logged := n.logs.String(); strings.Contains(logged, "lightd_") {
+		t.Errorf("a token was logged: %s", logged)
+	}
+}
+
+func TestUnknownRoutesAndMethods(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	n.send("GET", "/nowhere", "").want(t, 404, `"code":"not_found"`)
+	n.send("GET", "/containers/", "").want(t, 404, `"error":"Route not found"`)
+	a := n.send("DELETE", "/containers", "").want(t, 405, `"code":"method_not_allowed"`)
+	for _, method := range []string{"GET", "POST"} {
+		if !strings.Contains(a.header.Get("Allow"), method) {
+			t.Errorf("Allow is %q", a.header.Get("Allow"))
+		}
+	}
+	n.send("GET", "/containers/web/start", "").want(t, 405, "Method not allowed")
+	for _, id := range []string{
+		"..%2fx", "%2e%2e", "..", "a%00b", "w%C3%A9b", "%ff", "web%0a", "WEB", strings.Repeat("a", 300), "web%2Fstart", "%25", "'%22",
+	} {
+		for _, suffix := range []string{"", "/start", "/events", "/install-log"} {
+			method := map[bool]string{true: "POST", false: "GET"}[suffix == "/start"]
+			if a := n.send(method, "/containers/"+id+suffix, ""); a.status != 404 && a.status != 400 && a.status != 405 {
+				t.Errorf("%s %s%s: got %d %s", method, id, suffix, a.status, a.text)
+			}
+		}
+	}
+}
+
+func TestAccept(t *testing.T) {
+	n := newNode(t)
+	cases := []struct {
+		accept string
+		status int
+		media  string
+	}{
+		{"", 200, mediaJSON},
+		{"*/*", 200, mediaJSON},
+		{"application/*", 200, mediaJSON},
+		{"application/json", 200, mediaJSON},
+		{"Application/vnd.pkglatv1+json", 200, mediaVendor},
+		{"APPLICATION/VND.PKGLATV1+JSON", 200, mediaVendor},
+		{"text/html, application/vnd.pkglatv1+json;q=0.9, */*;q=0.1", 200, mediaVendor},
+		{"application/json;q=0.2, application/vnd.pkglatv1+json;q=0.1", 200, mediaJSON},
+		{"text/html", 406, mediaJSON},
+		{"application/json;q=0", 406, mediaJSON},
+		{"application/json;q=x", 406, mediaJSON},
+		{"/", 406, mediaJSON},
+		{"text/plain", 406, mediaJSON},
+	}
+	for _, c := range cases {
+		header := "Accept: " + c.accept
+		if a := n.send("GET", "/containers", "", header); a.status != c.status || a.header.Get("Content-Type") != c.media {
+			t.Errorf("Accept %q: got %d %s, want %d %s", c.accept, a.status, a.header.Get("Content-Type"), c.status, c.media)
+		}
+	}
+	n.send("GET", "/nowhere", "", "Accept: Application/vnd.pkglatv1+json").want(t, 404, "Route not found")
+	n.create("web")
+	a := n.send("GET", "/containers/web/install-log", "", "Accept: text/plain").want(t, 200, "installed\n")
+	if a.header.Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("the install log is %s", a.header.Get("Content-Type"))
+	}
+	n.send("GET", "/containers/web/install-log", "", "Accept: image/png").want(t, 406, "not_acceptable")
+}
+
+// TestBadInput sends what is wrong in one way to every route that could take it.
+func TestBadInput(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	n.installed("web")
+	spec := n.spec("new")
+	with := func(field, value string) string {
+		return strings.TrimSuffix(spec, "}") + fmt.Sprintf(",%q:%s}", field, value)
+	}
+	cases := []struct {
+		name, request, body string
+		status              int
+		text                string
+		header              []string
+	}{
+		{"no body", "POST /containers", "", 400, "a JSON object is expected", nil},
+		{"a list", "POST /containers", "[]", 400, "a JSON object is expected", nil},
+		{"two objects", "POST /containers", spec + spec, 400, "follows", nil},
+		{"cut off", "POST /containers", spec[:20], 400, "too early", nil},
+		{"a key twice", "POST /containers", with("image", `"a"`), 400, `"field":"image"`, nil},
+		{"another case", "POST /containers", with("Env", `{}`), 400, `"field":"Env"`, nil},
+		{"an unknown field", "POST /containers", with("privileged", `true`), 400, `"field":"privileged"`, nil},
+		{"an unknown field below", "POST /containers", with("limits", `{"disk":1}`), 400, `"field":"limits.disk"`, nil},
+		{"NUL", "POST /containers", with("user", `"a\u0000"`), 400, `"field":"user"`, nil},
+		{"UTF-8", "POST /containers", with("user", "\"\xff\""), 400, "UTF-8", nil},
+		{"null in a list", "POST /containers", with("ports", `[null]`), 400, `"field":"ports[0]"`, nil},
+		{"null in a map", "POST /containers", with("env", `{"A":null}`), 400, `"field":"env.A"`, nil},
+		{"1e999", "POST /containers", with("limits", `{"cpu":1e999}`), 400, `"field":"limits.cpu"`, nil},
+		{"2^63", "POST /containers", with("limits", `{"memory":9223372036854775808}`), 400, `"field":"limits.memory"`, nil},
+		{"-1", "POST /containers", with("limits", `{"memory":-1}`), 400, `"field":"limits.memory"`, nil},
+		{"1.5 bytes", "POST /containers", with("limits", `{"memory":1.5}`), 400, `"field":"limits.memory"`, nil},
+		{"nested", "POST /containers", strings.Repeat(`{"env":`, 100_000), 400, "nests deeper", nil},
+		{"too large", "POST /containers", with("user", `"`+strings.Repeat("a", maxBody)+`"`), 413, "1 MiB", nil},
+		{"no type", "POST /containers", spec, 415, "application/json", []string{"Content-Type: "}},
+		{"text", "POST /containers", spec, 415, "application/json", []string{"Content-Type: text/plain"}},
+		{"Latin-1", "POST /containers", spec, 415, "application/json", []string{"Content-Type: application/json; charset=latin1"}},
+		{"a merge patch", "POST /containers", spec, 415, "application/json", []string{"Content-Type: application/merge-patch+json"}},
+		{"gzip", "POST /containers", spec, 415, "compressed", []string{"Content-Encoding: gzip"}},
+		{"a parameter", "POST /containers?dry_run=maybe", spec, 400, `"field":"dry_run"`, nil},
+		{"a malformed query", "POST /containers?a=%zz", spec, 400, "query", nil},
+		{"the id taken", "POST /containers", n.spec("web"), 409, `"error":"Container already exists"`, nil},
+		{"a bad id", "POST /containers", n.spec("../x"), 400, `"field":"internal_id"`, nil},
+		{"no volume", "POST /containers", strings.Replace(spec, n.volume, "d6764075-c5f1-4045-9fb3-85315b85cb0f", 1), 400, `"error":"Volume not found"`, nil},
+		{"a foreign port", "POST /containers", with("ports", `[{"port":80}]`), 400, `"error":"Port not found in network pool"`, nil},
+		{"port 65536", "POST /containers", with("ports", `[{"port":65536}]`), 400, `"field":"ports[0].port"`, nil},
+		{"a stop timeout", "POST /containers", with("stop", `{"timeout":"soon"}`), 400, `"field":"stop.timeout"`, nil},
+		{"If-Match on a create", "POST /containers", spec, 412, "precondition", []string{"If-Match: *"}},
+
+		{"another id", "PUT /containers/web", n.spec("other"), 400, `"field":"internal_id"`, nil},
+		{"a bad id in the path", "PUT /containers/-x", strings.Replace(spec, `"internal_id":"new",`, "", 1), 400, `"field":"internal_id"`, nil},
+		{"nothing but an id", "PUT /containers/web", "{}", 400, `"field":"image"`, nil},
+		{"a stale tag", "PUT /containers/web", n.spec("web"), 412, "precondition", []string{`If-Match: "1-1"`}},
+		{"a weak tag", "PUT /containers/web", n.spec("web"), 412, "precondition", []string{`If-Match: W/"1-1"`}},
+		{"a bare tag", "PUT /containers/web", n.spec("web"), 400, "If-Match", []string{`If-Match: 1`}},
+		{"there already", "PUT /containers/web", n.spec("web"), 412, "precondition", []string{`If-None-Match: *`}},
+		{"not there", "PUT /containers/new", spec, 412, "precondition", []string{`If-Match: *`}},
+
+		{"a patch of the id", "PATCH /containers/web", `{"internal_id":"x"}`, 400, `"field":"internal_id"`, nil},
+		{"a patch away", "PATCH /containers/web", `{"image":null}`, 400, `"field":"image"`, nil},
+		{"a patch of nothing known", "PATCH /containers/web", `{"bogus":{"a":1}}`, 400, `"field":"bogus"`, nil},
+		{"a patch of nobody", "PATCH /containers/new", `{}`, 404, `"error":"Container not found"`, nil},
+		{"a patch with null in a list", "PATCH /containers/web", `{"ports":[null]}`, 400, `"field":"ports[0]"`, nil},
+
+		{"nobody", "POST /containers/new/start", "", 404, `"error":"Container not found"`, nil},
+		{"a start with a body", "POST /containers/web/start", `{"force":true}`, 400, `"field":"force"`, nil},
+		{"a kill with garbage", "POST /containers/web/kill", `x`, 400, "malformed", nil},
+		{"a stale start", "POST /containers/web/start", "", 412, "precondition", []string{`If-Match: "1-1"`}},
+		{"a delete with a body", "DELETE /containers/web", `{"x":1}`, 400, `"field":"x"`, nil},
+		{"a delete of nobody", "DELETE /containers/new", "", 404, "Container not found", nil},
+		{"a stale delete", "DELETE /containers/web", "", 412, "precondition", []string{`If-Match: "1-1"`}},
+
+		{"a reinstall with a port", "POST /containers/web/reinstall", `{"ports":[]}`, 400, `"field":"ports"`, nil},
+		{"a reinstall with a bad image", "POST /containers/web/reinstall", `{"image":"-v"}`, 400, `"field":"image"`, nil},
+		{"a rebind to nothing", "POST /containers/web/rebind-network", `{}`, 400, `"field":"ports"`, nil},
+		{"a rebind to a foreign port", "POST /containers/web/rebind-network", `{"ports":[{"port":80}]}`, 400, "Port not found in network pool", nil},
+
+		{"a selector", "GET /containers?selector=,", "", 400, `"field":"selector"`, nil},
+		{"a limit", "GET /events?limit=0", "", 400, `"field":"limit"`, nil},
+		{"a limit too high", "GET /events?limit=1001", "", 400, `"field":"limit"`, nil},
+		{"two limits", "GET /events?limit=1&limit=2", "", 400, `"field":"limit"`, nil},
+		{"a negative number", "GET /containers/web/events?after=-1", "", 400, `"field":"after"`, nil},
+		{"events of nobody", "GET /containers/new/events", "", 404, "Container not found", nil},
+
+		{"a port and a range", "POST /network/ports", `{"ip":"0.0.0.0","port":1,"ports":"1-2"}`, 400, `"field":"port"`, nil},
+		{"neither", "POST /network/ports", `{"ip":"0.0.0.0"}`, 400, `"field":"port"`, nil},
+		{"port 0", "POST /network/ports", `{"ip":"0.0.0.0","port":0}`, 400, `"field":"port"`, nil},
+		{"no address", "POST /network/ports", `{"ip":"here","port":1}`, 400, `"field":"ip"`, nil},
+		{"a range backwards", "POST /network/ports", `{"ip":"0.0.0.0","ports":"2-1"}`, 400, `"field":"ports"`, nil},
+		{"a range too long", "POST /network/ports", `{"ip":"0.0.0.0","ports":"1-65536"}`, 400, `"field":"ports"`, nil},
+		{"sctp", "POST /network/ports", `{"ip":"0.0.0.0","port":1,"protocol":"sctp"}`, 400, `"field":"protocol"`, nil},
+		{"a port twice", "POST /network/ports", `{"ip":"0.0.0.0","port":25565}`, 409, "Port already exists in pool", nil},
+		{"half a range taken", "POST /network/ports", `{"ip":"0.0.0.0","ports":"25560-25570"}`, 409, "Port already exists in pool", nil},
+		{"a port not there", "GET /network/ports/0.0.0.0/1", "", 404, "Port not found in pool", nil},
+		{"no port", "GET /network/ports/0.0.0.0/x", "", 400, `"field":"port"`, nil},
+		{"no use", "PUT /network/ports/0.0.0.0/25565/use", `{}`, 400, `"field":"in_use"`, nil},
+		{"a delete of a foreign port", "DELETE /network/ports/0.0.0.0/1", "", 404, "Port not found in pool", nil},
+		{"a bulk with one foreign", "POST /network/ports/bulk-delete", `{"ports":[{"ip":"0.0.0.0","port":25565},{"ip":"0.0.0.0","port":1}]}`, 404, "Port not found in pool", nil},
+		{"a bulk of nothing", "POST /network/ports/bulk-delete", `{"ports":[]}`, 400, `"field":"ports"`, nil},
+		{"no random protocol", "GET /network/ports/random?protocol=icmp", "", 400, `"field":"protocol"`, nil},
+		{"no free port", "GET /network/ports/random?protocol=udp", "", 404, "No available ports in pool", nil},
+
+		{"a volume with a name", "POST /volumes", `{"name":"x"}`, 400, `"field":"name"`, nil},
+		{"a volume not there", "GET /volumes/..", "", 404, `"error":"Volume not found"`, nil},
+		{"a volume in use", "DELETE /volumes/" + n.volume, "", 409, "Volume is in use", nil},
+		{"no upgrade", "GET /ws/web", "", 426, "WebSocket", nil},
+		{"a socket of nobody", "GET /ws/new", "", 404, "Container not found", nil},
+	}
+	before := n.dump()
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			method, target, _ := strings.Cut(c.request, " ")
+			a := n.send(method, target, c.body, c.header...).want(t, c.status, c.text)
+			if a.json["error"] == "" || a.json["code"] == "" {
+				t.Errorf("no sentence or code in %s", a.text)
+			}
+			if after := n.dump(); after != before {
+				t.Fatalf("something was written:\n%s\n%s", before, after)
+			}
+		})
+	}
+	if logged := n.logs.String(); logged != "" {
+		t.Errorf("bad input was logged: %s", logged)
+	}
+}
+
+// TestStreamedBody sends more than is allowed without saying how much.
+func TestStreamedBody(t *testing.T) {
+	n := newNode(t)
+	endless := io.LimitReader(neverEnding('a'), 64<<20)
+	r := must[*http.Request](t)(http.NewRequest("POST", n.url+"/containers", endless))
+	r.Header.Set("Authorization", "Bearer "+masterToken)
+	r.Header.Set("Content-Type", "application/json")
+	response, err := n.client.Do(r)
+	if err != nil {
+		return // cut off while it was still sending, which is as good
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("got %d", response.StatusCode)
+	}
+}
+
+type neverEnding byte
+
+func (b neverEnding) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = byte(b)
+	}
+	return len(p), nil
+}
+
+// TestHalfBody hangs up in the middle of a body: it is no valid one, whatever came.
+func TestHalfBody(t *testing.T) {
+	n := newNode(t)
+	before := n.dump()
+	conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /containers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
+		"Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n%s", masterToken, n.spec("web"))
+	if err := conn.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err == nil {
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusBadRequest {
+			t.Errorf("got %d", response.StatusCode)
+		}
+	}
+	if n.dump() != before {
+		t.Error("half a body was believed")
+	}
+}
+
+func TestPanicIsOneSentence(t *testing.T) {
+	n := newNode(t)
+	h := n.recovering(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))
+	w := newRecorder()
+	h.ServeHTTP(w, must[*http.Request](t)(http.NewRequest("GET", "/x?token=lightd_secret", nil)))
+	if w.Code != 500 || strings.TrimSpace(w.Body.String()) != `{"error":"Internal error","code":"internal"}` {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if logged := n.logs.String(); strings.Count(logged, "secret detail") != 1 || strings.Contains(logged, "lightd_") {
+		t.Errorf("logged %q", logged)
+	}
+}
+
+func TestReady(t *testing.T) {
+	n := newNode(t)
+	n.send("GET", "/readyz", "", "Authorization: ").want(t, 200, "ready")
+	n.engine.down.Store(true)
+	a := n.send("GET", "/readyz", "", "Authorization: ").want(t, 503, "engine")
+	if strings.Contains(a.text, "database") || a.header.Get("Retry-After") == "" {
+		t.Errorf("got %v %s", a.header, a.text)
+	}
+	broken := newNode(t)
+	broken.database.broken.Store(true)
+	broken.send("GET", "/readyz", "", "Authorization: ").want(t, 503, "database")
+	broken.send("GET", "/healthz", "", "Authorization: ").want(t, 200, "ok")
+	n.send("GET", "/api/v1/public/ping", "", "Authorization: ").want(t, 200, "pong")
+}
+
+func TestDiskFull(t *testing.T) {
+	n := newNode(t)
+	n.free.Store(0)
+	n.send("POST", "/containers", n.spec("web")).want(t, 507, `"code":"disk_full"`)
+	n.send("GET", "/containers", "").want(t, 200, `"containers":[]`)
+	n.free.Store(1 << 40)
+	n.create("web")
+}
