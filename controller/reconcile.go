@@ -135,7 +135,9 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 	c.steps.Go(func() {
 		defer c.slots.release(classOf(s.Kind))
 		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s}
+		began := time.Now()
 		err := a.take(ctx)
+		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(began).Round(100*time.Microsecond), "error", err)
 		c.end(ctx, a, err)
 	})
 }

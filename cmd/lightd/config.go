@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// config are the settings of the program. Strongest first: flag, environment, file,
+// default.
+type config struct {
+	Listen     string   `yaml:"listen"`
+	DataDir    string   `yaml:"data_dir"`
+	DockerHost string   `yaml:"docker_host"`
+	Token      string   `yaml:"token"`
+	TokenFile  string   `yaml:"token_file"`
+	LogFormat  string   `yaml:"log_format"`
+	LogLevel   string   `yaml:"log_level"`
+	Mounts     mounts   `yaml:"mounts"`
+	Timeouts   timeouts `yaml:"timeouts"`
+	Origins    []string `yaml:"origins"`
+}
+
+type mounts struct {
+	// Allowed are the host's directories that containers may mount from.
+	Allowed []string `yaml:"allowed"`
+}
+
+type timeouts struct {
+	Database time.Duration `yaml:"database"`
+	Remove   time.Duration `yaml:"remove"`
+	Create   time.Duration `yaml:"create"`
+	Install  time.Duration `yaml:"install"`
+	Pull     time.Duration `yaml:"pull"`
+	Stop     time.Duration `yaml:"stop"`
+}
+
+// setting is one that a flag and the environment can give too.
+type setting struct {
+	flag, env, usage string
+	value            *string
+}
+
+func (c *config) settings() []setting {
+	return []setting{
+		{"listen", "LIGHTD_LISTEN", "`address` to accept requests on", &c.Listen},
+		{"data-dir", "LIGHTD_DATA_DIR", "`directory` of the database, volumes and container data", &c.DataDir},
+		{"docker-host", "DOCKER_HOST", "`address` of the Docker Engine (default: the Docker client's own)", &c.DockerHost},
+		{"token", "LIGHTD_TOKEN", "the master `token` (better given by file: a command line can be seen by others)", &c.Token},
+		{"token-file", "LIGHTD_TOKEN_FILE", "`file` of the master token (default: <data-dir>/token, made on first start)", &c.TokenFile},
+		{"log-format", "LIGHTD_LOG_FORMAT", "`text` or json", &c.LogFormat},
+		{"log-level", "LIGHTD_LOG_LEVEL", "debug, `info`, warn or error", &c.LogLevel},
+	}
+}
+
+func defaults(getenv func(string) string) config {
+	return config{
+		Listen: "127.0.0.1:8070", DataDir: defaultDataDir(getenv), LogFormat: "text", LogLevel: "info",
+		Timeouts: timeouts{
+			Database: 5 * time.Second, Remove: 30 * time.Second, Create: time.Minute,
+			Install: 10 * time.Minute, Pull: 10 * time.Minute, Stop: 10 * time.Second,
+		},
+	}
+}
+
+func defaultDataDir(getenv func(string) string) string {
+	if os.Geteuid() == 0 {
+		return "/var/lib/lightd"
+	}
+	base := getenv("XDG_DATA_HOME")
+	if base == "" {
+		base = filepath.Join(getenv("HOME"), ".local", "share")
+	}
+	return filepath.Join(base, "lightd")
+}
+
+// loadConfig reads flags (with those that register adds), environment and file, and
+// checks the result.
+func loadConfig(name string, args []string, getenv func(string) string, stderr io.Writer, register func(*flag.FlagSet)) (config, []string, error) {
+	var given config
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	file := flags.String("config", getenv("LIGHTD_CONFIG"), "YAML `file` of settings (LIGHTD_CONFIG)")
+	for _, s := range given.settings() {
+		flags.StringVar(s.value, s.flag, "", s.usage+" ("+s.env+")")
+	}
+	if register != nil {
+		register(flags)
+	}
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return config{}, nil, err
+		}
+		return config{}, nil, usageError{fmt.Sprintf("%s: %v", name, err)}
+	}
+	cfg := defaults(getenv)
+	if *file != "" {
+		if err := readConfig(*file, &cfg); err != nil {
+			return config{}, nil, err
+		}
+	}
+	set := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
+	chosen := cfg.settings()
+	for i, s := range given.settings() {
+		if v := getenv(s.env); v != "" {
+			*chosen[i].value = v
+		}
+		if set[s.flag] {
+			*chosen[i].value = *s.value
+		}
+	}
+	if err := cfg.check(); err != nil {
+		return config{}, nil, err
+	}
+	return cfg, flags.Args(), nil
+}
+
+// readConfig reads a YAML file over cfg. Unknown keys are refused.
+func readConfig(path string, cfg *config) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	dec.KnownFields(true)
+	if err := dec.Decode(cfg); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *config) check() error {
+	if c.DataDir == "" {
+		return usageError{"the data directory must not be empty"}
+	}
+	abs, err := filepath.Abs(c.DataDir)
+	if err != nil {
+		return fmt.Errorf("find the data directory: %w", err)
+	}
+	c.DataDir = abs
+	if c.TokenFile == "" {
+		c.TokenFile = filepath.Join(c.DataDir, "token")
+	}
+	if c.LogFormat != "text" && c.LogFormat != "json" {
+		return usageError{fmt.Sprintf("log format %q is neither text nor json", c.LogFormat)}
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
+		return usageError{fmt.Sprintf("log level %q is not one of debug, info, warn, error", c.LogLevel)}
+	}
+	for _, dir := range c.Mounts.Allowed {
+		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
+			return usageError{fmt.Sprintf("mounts.allowed: %q is not an absolute clean path", dir)}
+		}
+	}
+	for name, d := range map[string]time.Duration{
+		"database": c.Timeouts.Database, "remove": c.Timeouts.Remove, "create": c.Timeouts.Create,
+		"install": c.Timeouts.Install, "pull": c.Timeouts.Pull, "stop": c.Timeouts.Stop,
+	} {
+		if d <= 0 {
+			return usageError{fmt.Sprintf("timeouts.%s must be above zero, not %s", name, d)}
+		}
+	}
+	return nil
+}
+
+// logger returns the program's logger, on w.
+func (c config) logger(w io.Writer) *slog.Logger {
+	var level slog.Level
+	if level.UnmarshalText([]byte(c.LogLevel)) != nil {
+		level = slog.LevelInfo
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lightd/controller"
+	"lightd/controller/datadir"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/desired/token"
+	"lightd/httpapi"
+	"lightd/observed/cache"
+	"lightd/observed/console"
+	"lightd/observed/engine"
+	"lightd/observed/images"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// Housekeeping intervals.
+const (
+	pruneEvery = time.Hour
+	sweepEvery = time.Minute
+	// drain is how long requests may take to end once the program is told to.
+	drain = 5 * time.Second
+)
+
+func serveCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	cfg, rest, err := loadConfig("lightd serve", args, getenv, stderr, nil)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return usageError{fmt.Sprintf("serve takes no argument, got %q", rest[0])}
+	}
+	return serve(ctx, cfg, stdout, cfg.logger(stderr))
+}
+
+// serve runs the daemon until ctx ends. Containers go on running.
+func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) (err error) {
+	listener, err := net.Listen("tcp", cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("accept requests: %w", err)
+	}
+	defer listener.Close()
+	d, err := open(ctx, cfg, listener.Addr(), log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	return d.run(ctx, listener, stdout)
+}
+
+// daemon is everything that runs, wired together.
+type daemon struct {
+	log        *slog.Logger
+	store      *store.Store
+	volumes    *store.Volumes
+	journal    *journal.Journal
+	tokens     *token.Keeper
+	engine     *engine.Engine
+	cache      *cache.Cache
+	images     *images.Images
+	console    *console.Console
+	controller *controller.Controller
+	api        *httpapi.Server
+}
+
+// open opens what is on disk and wires the rest. On an error nothing stays open.
+func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *daemon, err error) {
+	d := &daemon{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
+		return nil, fmt.Errorf("make data directory: %w", err)
+	}
+	checkMounts := mountCheck(cfg)
+	d.store, err = store.Open(filepath.Join(cfg.DataDir, "db"), store.Options{
+		Rules:       desired.Rules{Cores: runtime.NumCPU(), AllowedMounts: cfg.Mounts.Allowed},
+		CheckMounts: checkMounts,
+		Reserved:    reserved(addr),
+		Log:         log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if d.volumes, err = d.store.Volumes(ctx, filepath.Join(cfg.DataDir, "volumes")); err != nil {
+		return nil, err
+	}
+	data, err := datadir.Open(filepath.Join(cfg.DataDir, "containers"))
+	if err != nil {
+		return nil, err
+	}
+	statuses, err := status.Open(d.store)
+	if err != nil {
+		return nil, err
+	}
+	if d.journal, err = journal.Open(d.store); err != nil {
+		return nil, err
+	}
+	if d.tokens, err = openTokens(d.store, cfg); err != nil {
+		return nil, err
+	}
+	if err := d.wireEngine(cfg, statuses, data, checkMounts); err != nil {
+		return nil, err
+	}
+	d.api, err = httpapi.New(httpapi.Config{
+		Specs: d.store, Database: d.store, Ports: d.store, Volumes: d.volumes, Tokens: guard{d.tokens},
+		Statuses: statuses, Journal: d.journal, Engine: d.cache, Console: d.console,
+		InstallLog: data.InstallLog, Origins: cfg.Origins, DatabaseTimeout: cfg.Timeouts.Database,
+		Log: log,
+	})
+	return d, err
+}
+
+// wireEngine makes everything on the Docker side. Nothing of it contacts the engine yet.
+func (d *daemon) wireEngine(cfg config, statuses *status.Records, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
+	var err error
+	d.engine, err = engine.New(engine.Config{
+		Host: cfg.DockerHost, Instance: d.store.Instance(), Log: d.log,
+		Timeouts: engine.Timeouts{Remove: cfg.Timeouts.Remove, Create: cfg.Timeouts.Create},
+	})
+	if err != nil {
+		return err
+	}
+	d.cache = cache.New(cache.Config{
+		Engine: d.engine, Instance: d.store.Instance(), Log: d.log,
+		Changed: func(id string) {
+			d.console.Notify(id)
+			d.controller.Enqueue(id)
+		},
+	})
+	d.images = images.New(images.Config{
+		Engine: d.engine, Timeout: cfg.Timeouts.Pull, Log: d.log,
+		Changed: func(ref string) { d.controller.EnqueueImage(ref) },
+	})
+	d.console = console.New(console.Config{
+		Streams: console.Docker(d.engine), Targets: d.cache, Log: d.log,
+		Changed: func(id string) { d.controller.Enqueue(id) },
+	})
+	d.controller = controller.New(controller.Config{
+		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Images: d.images,
+		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
+		CheckMounts: checkMounts, LocalPorts: cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://"),
+		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
+	})
+	return nil
+}
+
+// run serves until ctx ends or a part fails, and then stops the parts: first requests,
+// then what watches and acts. The database is closed last, by close.
+func (d *daemon) run(ctx context.Context, listener net.Listener, stdout io.Writer) error {
+	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	parts, failed := errgroup.WithContext(working)
+	part := func(name string, fn func(context.Context) error) {
+		parts.Go(func() error {
+			if err := fn(working); err != nil && working.Err() == nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+	}
+	part("cache", d.cache.Run)
+	part("images", d.images.Run)
+	part("controller", d.controller.Run)
+	part("collection", func(ctx context.Context) error { d.controller.Collect(ctx); return nil })
+	part("housekeeping", d.housekeep)
+
+	server := httpapi.NewHTTPServer(d.api.Handler(), d.log)
+	parts.Go(func() error {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("accept requests: %w", err)
+		}
+		return nil
+	})
+	fmt.Fprintf(stdout, "lightd %s accepts requests on http://%s\n", version, listener.Addr())
+	select {
+	case <-ctx.Done():
+		d.log.Info("stopping; containers keep running")
+	case <-failed.Done():
+	}
+	d.api.Close()
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer stop()
+	if err := server.Shutdown(ending); err != nil {
+		d.log.Warn("requests were cut off", "error", err)
+		_ = server.Close()
+	}
+	cancel()
+	return parts.Wait()
+}
+
+// housekeep prunes the journal and sweeps expired tokens.
+func (d *daemon) housekeep(ctx context.Context) error {
+	prune, sweep := time.NewTicker(pruneEvery), time.NewTicker(sweepEvery)
+	defer prune.Stop()
+	defer sweep.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-prune.C:
+			if err := d.journal.Prune(ctx); err != nil {
+				d.log.Warn("journal not pruned", "error", err)
+			}
+		case <-sweep.C:
+			if err := d.tokens.Sweep(ctx); err != nil {
+				d.log.Warn("expired tokens not swept", "error", err)
+			}
+		}
+	}
+}
+
+// close closes what open has opened.
+func (d *daemon) close() error {
+	var errs []error
+	if d.api != nil {
+		d.api.Close()
+	}
+	if d.console != nil {
+		d.console.Close()
+	}
+	if d.controller != nil {
+		d.controller.Close()
+	}
+	if d.engine != nil {
+		errs = append(errs, d.engine.Close())
+	}
+	if d.volumes != nil {
+		errs = append(errs, d.volumes.Close())
+	}
+	if d.store != nil {
+		errs = append(errs, d.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// mountCheck returns the look at the host for the mounts of a spec.
+func mountCheck(cfg config) func(desired.Spec) error {
+	rules := desired.MountRules{
+		Allowed:   cfg.Mounts.Allowed,
+		Forbidden: []string{cfg.DataDir, "/var/run/docker.sock", "/run/docker.sock"},
+	}
+	if path, ok := strings.CutPrefix(cfg.DockerHost, "unix://"); ok {
+		rules.Forbidden = append(rules.Forbidden, path)
+	}
+	return func(s desired.Spec) error { return desired.CheckMounts(s, rules) }
+}
+
+// reserved is the daemon's own listener, which no container may be given.
+func reserved(addr net.Addr) []desired.Endpoint {
+	at, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return nil
+	}
+	return []desired.Endpoint{{IP: at.Addr().Unmap().String(), Port: int(at.Port()), Protocol: desired.TCP}}
+}
+
+// guard is the keeper of tokens as the HTTP interface wants it.
+type guard struct{ *token.Keeper }
+
+// Authenticate returns what a token allows.
+func (g guard) Authenticate(ctx context.Context, secret string) (httpapi.Grant, error) {
+	grant, err := g.Keeper.Authenticate(ctx, secret)
+	if err != nil {
+		return httpapi.Grant{}, err
+	}
+	return httpapi.Grant{Master: grant.Master, Valid: func() bool { return g.Valid(grant) }}, nil
+}
+
+func openTokens(s *store.Store, cfg config) (*token.Keeper, error) {
+	master, err := openMaster(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return token.Open(s, master)
+}
+
+func openMaster(cfg config) (*token.Master, error) {
+	if cfg.Token != "" {
+		return token.Given(cfg.Token)
+	}
+	return token.FromFile(cfg.TokenFile)
+}
