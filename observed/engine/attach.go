@@ -71,6 +71,19 @@ func (e *Engine) Attach(ctx context.Context, containerID string, o AttachOptions
 func (e *Engine) attach(ctx context.Context, containerID string, o AttachOptions) (*Conn, error) {
 	opening, cancel := context.WithTimeoutCause(ctx, e.timeouts.Query, ErrTimeout)
 	defer cancel()
+	conn, err := e.connect(opening, containerID, o)
+	if err != nil {
+		if cause := context.Cause(opening); cause != nil && !errors.Is(err, cause) {
+			err = fmt.Errorf("%w: %w", cause, err)
+		}
+		return nil, err
+	}
+	conn.stop = context.AfterFunc(ctx, func() { _ = conn.conn.Close() })
+	return conn, nil
+}
+
+// connect opens the connection within the deadline of its context.
+func (e *Engine) connect(opening context.Context, containerID string, o AttachOptions) (*Conn, error) {
 	s, err := e.session(opening)
 	if err != nil {
 		return nil, err
@@ -87,12 +100,9 @@ func (e *Engine) attach(ctx context.Context, containerID string, o AttachOptions
 	}
 	if err != nil {
 		_ = conn.Close()
-		if cause := context.Cause(opening); cause != nil {
-			err = fmt.Errorf("%w: %w", cause, err)
-		}
 		return nil, err
 	}
-	return &Conn{conn: conn, reader: reader, stop: context.AfterFunc(ctx, func() { _ = conn.Close() })}, nil
+	return &Conn{conn: conn, reader: reader}, nil
 }
 
 // upgrade asks for the streams and reads the head of the answer.

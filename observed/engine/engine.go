@@ -69,6 +69,9 @@ type Engine struct {
 	gate    chan struct{}
 }
 
+// errNoVersion marks an engine that is too ill, or something that is none.
+var errNoVersion = errors.New("no API version in the answer")
+
 // session is a Docker client that speaks the version agreed on with an engine.
 type session struct {
 	*client.Client
@@ -112,7 +115,7 @@ func (e *Engine) Ping(ctx context.Context) error {
 	return e.call(ctx, e.timeouts.Query, "ping", e.host, func(ctx context.Context, s *session) error {
 		answer, err := s.Ping(ctx)
 		if err == nil && answer.APIVersion == "" {
-			return fmt.Errorf("%w: no API version in the answer", cerrdefs.ErrUnavailable)
+			return fmt.Errorf("%w: %w", cerrdefs.ErrUnavailable, errNoVersion)
 		}
 		return err
 	})
@@ -128,7 +131,7 @@ func (e *Engine) call(ctx context.Context, limit time.Duration, op, target strin
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.DeadlineExceeded) && errors.Is(context.Cause(ctx), ErrTimeout) {
+	if errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("%w (%v): %w", ErrTimeout, limit, err)
 	}
 	return fmt.Errorf("%s %s: %w", op, target, err)
@@ -169,9 +172,16 @@ func (e *Engine) session(ctx context.Context) (*session, error) {
 	if s := e.current.Load(); s != nil {
 		return s, nil
 	}
+	ctx, cancel := context.WithTimeoutCause(ctx, e.timeouts.Query, ErrTimeout)
+	defer cancel()
 	s, err := e.negotiate(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("agree on a version of the API: %w", err)
+		var class error = cerrdefs.ErrUnavailable
+		if errors.Is(context.Cause(ctx), ErrTimeout) {
+			class = ErrTimeout
+		}
+		// Whatever status a ping gave, it is not the answer to the question that waits.
+		return nil, fmt.Errorf("agree on a version of the API: %w: %v", class, err)
 	}
 	e.current.Store(s)
 	return s, nil
@@ -181,8 +191,6 @@ func (e *Engine) session(ctx context.Context) (*session, error) {
 // lock meanwhile for which others wait without their deadlines, and goes on with a guess
 // when it fails.
 func (e *Engine) negotiate(ctx context.Context) (*session, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, e.timeouts.Query, ErrTimeout)
-	defer cancel()
 	c, err := e.newClient()
 	if err != nil {
 		return nil, err
@@ -192,7 +200,7 @@ func (e *Engine) negotiate(ctx context.Context) (*session, error) {
 		return nil, err
 	}
 	if answer.APIVersion == "" {
-		return nil, fmt.Errorf("%w: no API version in the answer", cerrdefs.ErrUnavailable)
+		return nil, errNoVersion
 	}
 	c.NegotiateAPIVersionPing(answer)
 	e.log.Debug("agreed on a version of the API", "host", e.host, "version", c.ClientVersion())

@@ -1,0 +1,215 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lightd/desired"
+	"lightd/observed/engine"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// short are deadlines that a test can wait for.
+var short = engine.Timeouts{
+	Query: 100 * time.Millisecond, Create: 100 * time.Millisecond, Start: 100 * time.Millisecond,
+	Kill: 100 * time.Millisecond, Remove: 100 * time.Millisecond, Commit: 100 * time.Millisecond,
+}
+
+func newEngine(t *testing.T, c engine.Config) *engine.Engine {
+	t.Helper()
+	e, err := engine.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// calls is every kind of call, each of which must keep its deadline.
+func calls(e *engine.Engine) map[string]func(context.Context) error {
+	return map[string]func(context.Context) error{
+		"ping":    e.Ping,
+		"list":    func(ctx context.Context) error { _, err := e.List(ctx); return err },
+		"inspect": func(ctx context.Context) error { _, _, err := e.Inspect(ctx, "x"); return err },
+		"create":  func(ctx context.Context) error { _, err := e.Create(ctx, engine.Blueprint{Name: "x"}); return err },
+		"start":   func(ctx context.Context) error { return e.Start(ctx, "x") },
+		"kill":    func(ctx context.Context) error { return e.Kill(ctx, "x", "SIGKILL") },
+		"signal":  func(ctx context.Context) error { return e.Signal(ctx, "x", "SIGTERM") },
+		"unpause": func(ctx context.Context) error { return e.Unpause(ctx, "x") },
+		"remove":  func(ctx context.Context) error { return e.Remove(ctx, "x") },
+		"update":  func(ctx context.Context) error { return e.UpdateLimits(ctx, "x", desired.Limits{}) },
+		"changes": func(ctx context.Context) error { _, err := e.Changes(ctx, "x"); return err },
+		"commit":  func(ctx context.Context) error { _, err := e.Commit(ctx, "x", "r:t", ""); return err },
+		"image":   func(ctx context.Context) error { _, err := e.Image(ctx, "x"); return err },
+		"images":  func(ctx context.Context) error { _, err := e.Images(ctx); return err },
+		"rmi":     func(ctx context.Context) error { return e.RemoveImage(ctx, "x") },
+		"events": func(ctx context.Context) error {
+			return e.ContainerEvents(ctx, time.Time{}, func() {}, func(engine.Event) {})
+		},
+		"image events": func(ctx context.Context) error { return e.ImageEvents(ctx, func() {}, func(engine.Event) {}) },
+		"attach":       func(ctx context.Context) error { _, err := e.Attach(ctx, "x", engine.AttachOptions{}); return err },
+		"logs":         func(ctx context.Context) error { _, err := e.Logs(ctx, "x", engine.LogsOptions{}); return err },
+		"stats":        func(ctx context.Context) error { return e.Stats(ctx, "x", func(engine.Stats) {}) },
+	}
+}
+
+// silent accepts connections and never answers.
+func silent(t *testing.T) (host string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	var conns []net.Conn
+	group.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			mu.Lock()
+			conns = append(conns, conn)
+			mu.Unlock()
+		}
+	})
+	t.Cleanup(func() {
+		_ = l.Close()
+		group.Wait()
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	})
+	return "unix://" + path
+}
+
+// within runs all calls at once and checks that each ends in time with a timeout.
+func within(t *testing.T, e *engine.Engine) {
+	t.Helper()
+	var group sync.WaitGroup
+	for name, call := range calls(e) {
+		group.Go(func() {
+			began := time.Now()
+			err := call(t.Context())
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("%s took %v", name, took)
+			}
+			if engine.Classify(err) != engine.Unavailable || !errors.Is(err, engine.ErrTimeout) {
+				t.Errorf("%s gave %v", name, err)
+			}
+		})
+	}
+	group.Wait()
+}
+
+func TestNothingOutlivesItsDeadline(t *testing.T) {
+	t.Run("silent from the first", func(t *testing.T) {
+		within(t, newEngine(t, engine.Config{Host: silent(t), Timeouts: short}))
+	})
+	t.Run("silent after the version", func(t *testing.T) {
+		gone := make(chan struct{})
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Api-Version", "1.41")
+			if !strings.HasSuffix(r.URL.Path, "/_ping") {
+				<-gone
+			}
+		}))
+		defer server.Close()
+		defer close(gone)
+		e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String(), Timeouts: short})
+		var group sync.WaitGroup
+		for name, call := range calls(e) {
+			group.Go(func() {
+				if err := call(t.Context()); name != "ping" && !errors.Is(err, engine.ErrTimeout) {
+					t.Errorf("%s gave %v", name, err)
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+func TestOneHungCallHoldsUpNoOther(t *testing.T) {
+	e := newEngine(t, engine.Config{Host: silent(t), Timeouts: engine.Timeouts{Query: time.Minute}})
+	ctx, cancel := context.WithCancel(t.Context())
+	var group sync.WaitGroup
+	group.Go(func() { _ = e.Ping(ctx) }) // agrees on a version for a minute
+	defer group.Wait()
+	defer cancel()
+	soon, stop := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer stop()
+	began := time.Now()
+	if err := e.Start(soon, "x"); err == nil || time.Since(began) > 2*time.Second {
+		t.Errorf("%v after %v", err, time.Since(began))
+	}
+}
+
+func TestAbsentEngine(t *testing.T) {
+	e := newEngine(t, engine.Config{Host: "unix://" + filepath.Join(t.TempDir(), "none")})
+	for name, call := range calls(e) {
+		if err := call(t.Context()); engine.Classify(err) != engine.Unavailable {
+			t.Errorf("%s gave %v", name, err)
+		}
+	}
+}
+
+func TestAnotherEngineIsSpokenToInItsOwnVersion(t *testing.T) {
+	var newest atomic.Value
+	newest.Store("1.47")
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		version := newest.Load().(string)
+		w.Header().Set("Api-Version", version)
+		if strings.HasSuffix(r.URL.Path, "/_ping") {
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if !strings.HasPrefix(r.URL.Path, "/v"+version+"/") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = fmt.Fprint(w, `{"message":"client version is too new"}`)
+			return
+		}
+		_, _ = fmt.Fprint(w, `[]`)
+	}))
+	defer server.Close()
+	e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String()})
+	for _, version := range []string{"1.47", "1.41", "1.45"} {
+		newest.Store(version)
+		if _, err := e.List(t.Context()); err != nil {
+			t.Errorf("engine of %s: %v", version, err)
+		}
+	}
+}
+
+func TestEngineThatSaysNoVersion(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusInternalServerError)
+	}))
+	defer server.Close()
+	e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String()})
+	if err := e.Ping(t.Context()); engine.Classify(err) != engine.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBadAddress(t *testing.T) {
+	for _, host := range []string{"nonsense", "ftp://x", "npipe:////./pipe/x"} {
+		if _, err := engine.New(engine.Config{Host: host}); err == nil {
+			t.Errorf("%q was taken", host)
+		}
+	}
+}

@@ -1,0 +1,224 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/go-connections/nat"
+
+	"lightd/desired"
+	"lightd/observed"
+)
+
+func TestBlueprintConfigs(t *testing.T) {
+	b := Blueprint{
+		Name: "lightd-a", Image: "img", Role: observed.RoleRun, Labels: map[string]string{observed.LabelID: "a"},
+		Entrypoint: []string{"/bin/sh"}, Env: []string{"A=1"}, Init: true, OpenStdin: true, TTY: true,
+		Mounts: []Mount{{Source: "/src", Target: "/dst", ReadOnly: true}},
+		Ports: []desired.Port{
+			{IP: "0.0.0.0", Port: 80, Protocol: desired.TCP},
+			{IP: "127.0.0.1", Port: 81, Protocol: desired.UDP, ContainerPort: 8081},
+		},
+		Limits: desired.Limits{Memory: 64 << 20, Swap: 1 << 20, CPU: 0.5, PIDs: 100},
+	}
+	config, host := b.configs("inst")
+	want := map[string]string{observed.LabelID: "a", observed.LabelInstance: "inst", observed.LabelRole: "run"}
+	if !reflect.DeepEqual(config.Labels, want) {
+		t.Errorf("labels %v, want %v", config.Labels, want)
+	}
+	if len(b.Labels) != 1 {
+		t.Errorf("the blueprint's own labels were changed: %v", b.Labels)
+	}
+	if !slices.Equal(config.Env, []string{"A=1", initSignalsGroup}) || !slices.Equal(b.Env, []string{"A=1"}) {
+		t.Errorf("env %v", config.Env)
+	}
+	bindings := nat.PortMap{"80/tcp": {{HostIP: "0.0.0.0", HostPort: "80"}}, "8081/udp": {{HostIP: "127.0.0.1", HostPort: "81"}}}
+	if !reflect.DeepEqual(host.PortBindings, bindings) || len(config.ExposedPorts) != 2 {
+		t.Errorf("ports %v exposed %v", host.PortBindings, config.ExposedPorts)
+	}
+	if host.Memory != 64<<20 || host.MemorySwap != 65<<20 || host.NanoCPUs != 5e8 || *host.PidsLimit != 100 {
+		t.Errorf("limits %+v", host.Resources)
+	}
+	if host.RestartPolicy.Name != "no" || host.Privileged || !*host.Init || !host.Mounts[0].ReadOnly {
+		t.Errorf("host config %+v", host)
+	}
+	if got := limits(host.Resources); got != b.Limits {
+		t.Errorf("limits read back %+v, want %+v", got, b.Limits)
+	}
+	b.Init = false
+	if config, host := b.configs("inst"); slices.Contains(config.Env, initSignalsGroup) || *host.Init {
+		t.Error("an init nobody asked for")
+	}
+}
+
+func TestLimitsReadBack(t *testing.T) {
+	minus := int64(-1)
+	for _, c := range []struct {
+		name string
+		from container.Resources
+		want desired.Limits
+	}{
+		{"none", container.Resources{}, desired.Limits{}},
+		{"no swap accounting", container.Resources{Memory: 10, MemorySwap: -1}, desired.Limits{Memory: 10, Swap: UnlimitedSwap}},
+		{"swap off", container.Resources{Memory: 10, MemorySwap: 10}, desired.Limits{Memory: 10}},
+		{"quota", container.Resources{CPUQuota: 50_000}, desired.Limits{CPU: 0.5}},
+		{"quota and period", container.Resources{CPUQuota: 50_000, CPUPeriod: 25_000}, desired.Limits{CPU: 2}},
+		{"no bound on processes", container.Resources{PidsLimit: &minus}, desired.Limits{}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := limits(c.from); got != c.want {
+				t.Errorf("%+v, want %+v", got, c.want)
+			}
+		})
+	}
+}
+
+func TestBinds(t *testing.T) {
+	got := binds(nat.PortMap{
+		"80/tcp": {{HostIP: "", HostPort: "9"}, {HostIP: "::0", HostPort: "8"}},
+		"53/udp": {{HostIP: "127.0.0.1", HostPort: ""}, {HostIP: "127.0.0.1", HostPort: "0"}},
+	})
+	want := []desired.Port{
+		{IP: "::", Port: 8, Protocol: desired.TCP, ContainerPort: 80},
+		{IP: "0.0.0.0", Port: 9, Protocol: desired.TCP, ContainerPort: 80},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestInstant(t *testing.T) {
+	if got := instant("0001-01-01T00:00:00Z"); !got.IsZero() {
+		t.Errorf("never is %v", got)
+	}
+	if got := instant("2024-02-03T04:05:06.000000007Z"); !got.Equal(time.Date(2024, 2, 3, 4, 5, 6, 7, time.UTC)) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestClassify(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want Class
+	}{
+		{nil, None},
+		{fmt.Errorf("x: %w", cerrdefs.ErrNotFound), NotFound},
+		{fmt.Errorf("x: %w", cerrdefs.ErrConflict), Conflict},
+		{fmt.Errorf("x: %w", cerrdefs.ErrInvalidArgument), Refused},
+		{fmt.Errorf("x: %w", cerrdefs.ErrPermissionDenied), Refused},
+		{fmt.Errorf("x: %w", cerrdefs.ErrUnavailable), Unavailable},
+		{fmt.Errorf("x: %w", ErrTimeout), Unavailable},
+		{fmt.Errorf("x: %w", context.DeadlineExceeded), Unavailable},
+		{fmt.Errorf("x: %w", io.ErrUnexpectedEOF), Unavailable},
+		{fmt.Errorf("x: %w", cerrdefs.ErrInternal), Other},
+		{errors.New("not found"), Other},
+	} {
+		if got := Classify(c.err); got != c.want {
+			t.Errorf("%v is %v, want %v", c.err, got, c.want)
+		}
+	}
+}
+
+func TestMerged(t *testing.T) {
+	frame := func(stream byte, text string) string {
+		return string([]byte{stream, 0, 0, 0, 0, 0, 0, byte(len(text))}) + text
+	}
+	all := frame(1, "out ") + frame(2, "") + frame(2, "err ") + frame(1, "out")
+	for _, c := range []struct {
+		name, in, want string
+		tty            bool
+		err            error
+	}{
+		{"both", all, "out err out", false, nil},
+		{"tty", "as it is", "as it is", true, nil},
+		{"cut in a frame", all[:len(all)-1], "out err ou", false, io.ErrUnexpectedEOF},
+		{"cut in a head", all[:len(all)-5], "out err ", false, io.ErrUnexpectedEOF},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got, err := io.ReadAll(Merged(strings.NewReader(c.in), c.tty))
+			if string(got) != c.want || !errors.Is(err, c.err) {
+				t.Errorf("%q, %v; want %q, %v", got, err, c.want, c.err)
+			}
+		})
+	}
+	if _, err := io.ReadAll(Merged(strings.NewReader("plain text without frames"), false)); err == nil {
+		t.Error("text without frames was taken for framed")
+	}
+	if _, err := io.ReadAll(Merged(strings.NewReader(frame(3, "broken")), false)); err == nil || !strings.Contains(err.Error(), "broken") {
+		t.Errorf("an error of the engine became %v", err)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	var v1 container.StatsResponse
+	sample := `{"cpu_stats":{"cpu_usage":{"total_usage":300},"system_cpu_usage":2000,"online_cpus":2},
+		"precpu_stats":{"cpu_usage":{"total_usage":200},"system_cpu_usage":1000},
+		"memory_stats":{"usage":100,"limit":500,"stats":{"total_inactive_file":30,"inactive_file":99}},
+		"networks":{"a":{"rx_bytes":1,"tx_bytes":2},"b":{"rx_bytes":10,"tx_bytes":20}},
+		"blkio_stats":{"io_service_bytes_recursive":[{"op":"Read","value":5},{"op":"write","value":6},{"op":"Total","value":11}]}}`
+	if err := json.Unmarshal([]byte(sample), &v1); err != nil {
+		t.Fatal(err)
+	}
+	got := figures(&v1)
+	if math.Abs(got.CPUPercent-20) > 1e-9 {
+		t.Errorf("cpu %v, want 20", got.CPUPercent)
+	}
+	got.CPUPercent = 0
+	want := Stats{Memory: 70, MemoryLimit: 500, NetworkRx: 11, NetworkTx: 22, BlockRead: 5, BlockWrite: 6}
+	if got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	v2 := container.MemoryStats{Usage: 100, Stats: map[string]uint64{"inactive_file": 40}}
+	if got := memory(v2); got != 60 {
+		t.Errorf("memory %d, want 60", got)
+	}
+	v1.PreCPUStats = container.CPUStats{}
+	if got := cpuPercent(&v1); got != 0 {
+		t.Errorf("the first sample has nothing to compare with, and gave %v", got)
+	}
+}
+
+func TestFollowPull(t *testing.T) {
+	var last Progress
+	err := follow(strings.NewReader(`{"status":"Downloading","id":"a","progressDetail":{"current":5,"total":10}}
+		{"status":"Downloading","id":"b","progressDetail":{"current":1,"total":2}}
+		{"status":"Downloading","id":"a","progressDetail":{"current":10,"total":10}}
+		{"status":"Extracting","id":"a","progressDetail":{"current":1,"total":99}}`), func(p Progress) { last = p })
+	if want := (Progress{Status: "Extracting", Current: 11, Total: 12}); err != nil || last != want {
+		t.Errorf("%+v, %v; want %+v", last, err, want)
+	}
+	for _, c := range []struct {
+		in   string
+		want Class
+	}{
+		{`{"status":"x"} {"errorDetail":{"message":"toomuch"},"error":"toomuch"}`, Other},
+		{`{"errorDetail":{"code":401,"message":"no"},"error":"no"}`, Refused},
+		{`{"errorDetail":{"code":404,"message":"no"},"error":"no"}`, NotFound},
+		{`{"status":"x"`, Unavailable},
+	} {
+		if err := follow(strings.NewReader(c.in), func(Progress) {}); Classify(err) != c.want {
+			t.Errorf("%s: %v is %v, want %v", c.in, err, Classify(err), c.want)
+		}
+	}
+}
+
+func TestSignalRefusesWhatIsNoName(t *testing.T) {
+	e, err := New(Config{Host: "unix:///nowhere"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Signal(t.Context(), "c", "TERM; reboot"); Classify(err) != Refused {
+		t.Errorf("got %v", err)
+	}
+}
