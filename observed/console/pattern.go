@@ -1,7 +1,6 @@
 package console
 
 import (
-	"bytes"
 	"fmt"
 	"regexp"
 	"sync"
@@ -36,11 +35,7 @@ func (m *matcher) feed(source int, p []byte) bool {
 	for len(p) > 0 {
 		n := 0
 		if l.escape == plain {
-			n = bytes.IndexAny(p, "\x1b\r\n")
-			if n < 0 {
-				n = len(p)
-			}
-			n = min(n, maxLine-len(l.text))
+			n = plainRun(p[:min(len(p), maxLine-len(l.text))])
 			l.text = append(l.text, p[:n]...)
 			l.fresh = l.fresh || n > 0
 			if len(l.text) == maxLine {
@@ -68,6 +63,16 @@ func (m *matcher) feed(source int, p []byte) bool {
 		p = p[1:]
 	}
 	return false
+}
+
+// plainRun returns how many bytes at the beginning of p are text.
+func plainRun(p []byte) int {
+	for i, b := range p {
+		if b == '\n' || b == '\r' || b == esc {
+			return i
+		}
+	}
+	return len(p)
 }
 
 // open reports whether a line waits for its end.

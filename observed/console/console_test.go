@@ -1,0 +1,553 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightd/observed"
+)
+
+func TestLinesLeaveAtOnceAndThenInBatches(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(up(time.Now()))
+		s := sub(t, w)
+		c := end(t, w.pipes.outputs)
+		start := time.Now()
+		say(t, c, "one\n")
+		if got := next(s, time.Millisecond).Text; got != "one\n" || time.Since(start) != 0 {
+			t.Errorf("got %q after %v", got, time.Since(start))
+		}
+		say(t, c, "two\n")
+		say(t, c, "thr")
+		say(t, c, "ee\n> ")
+		if got := next(s, time.Second).Text; got != "two\nthree\n" || time.Since(start) != batchTime {
+			t.Errorf("got %q after %v", got, time.Since(start))
+		}
+		if got := next(s, time.Second).Text; got != "> " || time.Since(start) != 2*batchTime {
+			t.Errorf("got %q after %v", got, time.Since(start))
+		}
+		long := strings.Repeat("é", maxChunk)
+		go func() { _, _ = c.Write([]byte(long + "\n")) }()
+		var got strings.Builder
+		for got.Len() <= len(long) {
+			text := next(s, time.Second).Text
+			if text == "" || len(text) > maxChunk {
+				t.Fatalf("a chunk of %d bytes", len(text))
+			}
+			got.WriteString(text)
+		}
+		if got.String() != long+"\n" {
+			t.Error("a long line was altered")
+		}
+	})
+}
+
+func TestSlowSubscriberLosesTextAndDelaysNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(up(time.Now()))
+		slow, fast := sub(t, w), sub(t, w)
+		c := end(t, w.pipes.outputs)
+		got := make(chan int64)
+		go func() {
+			var n, lost int64
+			for chunk := range fast.C() {
+				n += int64(len(chunk.Text))
+				lost += chunk.Lost
+			}
+			got <- n - 1e12*lost
+		}()
+		line := strings.Repeat("x", 999) + "\n"
+		const lines = 4000
+		for range lines {
+			say(t, c, line)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		var text, lost int64
+		for {
+			chunk := next(slow, time.Second)
+			if chunk == (Chunk{}) {
+				break
+			}
+			if len(chunk.Text)%len(line) != 0 {
+				t.Fatalf("a chunk of %d bytes does not end at a line end", len(chunk.Text))
+			}
+			text += int64(len(chunk.Text))
+			lost += chunk.Lost
+		}
+		if text+lost != lines*1000 || lost == 0 || text > maxQueue+maxChunk {
+			t.Errorf("slow: %d bytes and %d lost of %d", text, lost, lines*1000)
+		}
+		fast.Close()
+		if n := <-got; n != lines*1000 {
+			t.Errorf("fast: %d", n)
+		}
+		if w.pipes.attached != 1 {
+			t.Errorf("%d streams", w.pipes.attached)
+		}
+	})
+}
+
+func TestOutputStreamIsOpenWhileNeeded(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(up(time.Now()))
+		none(t, w.pipes.outputs)
+		a, b := sub(t, w), sub(t, w)
+		c := end(t, w.pipes.outputs)
+		none(t, w.pipes.outputs)
+		a.Close()
+		if ended(c) {
+			t.Fatal("closed while somebody listens")
+		}
+		b.Close()
+		b.Close()
+		if !ended(c) {
+			t.Fatal("open while nobody listens")
+		}
+		if _, ok := <-b.C(); ok {
+			t.Error("channel open after Close")
+		}
+		if len(w.hubs) != 0 {
+			t.Error("an id that nobody uses is kept")
+		}
+	})
+}
+
+func TestOutputStreamIsOpenedAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		first := time.Now()
+		w.see(up(first))
+		s := sub(t, w)
+		c := end(t, w.pipes.outputs)
+		say(t, c, "tail \xc3")
+		c.Close()
+		if got := next(s, time.Second).Text; got != "tail \uFFFD" {
+			t.Errorf("got %q", got)
+		}
+		time.Sleep(minRetry)
+		c = end(t, w.pipes.outputs) // the process lives
+		say(t, c, "more\n")
+		if got := next(s, time.Second).Text; got != "more\n" {
+			t.Errorf("got %q", got)
+		}
+
+		w.see(inPhase(observed.Exited, first))
+		c.Close()
+		time.Sleep(time.Minute)
+		none(t, w.pipes.outputs)
+
+		w.see(up(time.Now()))
+		end(t, w.pipes.outputs)
+	})
+}
+
+func TestRetriesBackOff(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.pipes.refuse = true
+		w.see(up(time.Now()))
+		s := sub(t, w)
+		for range 50 { // notices of the same thing change nothing
+			w.Notify(id)
+			synctest.Wait()
+		}
+		time.Sleep(time.Minute)
+		w.pipes.set(func() {
+			if w.pipes.attached < 10 || w.pipes.attached > 25 {
+				t.Errorf("%d attempts in a minute", w.pipes.attached)
+			}
+			w.pipes.refuse = false
+		})
+		time.Sleep(maxRetry)
+		say(t, end(t, w.pipes.outputs), "there\n")
+		if got := next(s, time.Second).Text; got != "there\n" {
+			t.Errorf("got %q", got)
+		}
+	})
+}
+
+func TestInstallOutputComesFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		s := sub(t, w)
+		none(t, w.pipes.outputs)
+		install := &observed.Container{ContainerID: "i1", Role: observed.RoleInstall, Phase: observed.Running, TTY: true}
+		w.see(observed.Snapshot{Install: install})
+		c := end(t, w.pipes.outputs)
+		say(t, c, "installing\n")
+		if got := next(s, time.Second).Text; got != "installing\n" {
+			t.Errorf("got %q", got)
+		}
+		w.see(up(time.Now()))
+		say(t, c, "last words\n")
+		if got := next(s, time.Second).Text; got != "last words\n" {
+			t.Errorf("got %q", got)
+		}
+		end(t, w.pipes.outputs)
+		time.Sleep(drainTime)
+		if !ended(c) {
+			t.Error("the old stream is never closed")
+		}
+	})
+}
+
+func TestEngineAwayChangesNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(up(time.Now()))
+		sub(t, w)
+		c := end(t, w.pipes.outputs)
+		away := func() {
+			w.mu.Lock()
+			w.now.EngineUp = false
+			w.mu.Unlock()
+			w.Notify(id)
+		}
+		away()
+		if ended(c) {
+			t.Fatal("a stream that works was closed")
+		}
+		c.Close()
+		time.Sleep(time.Minute)
+		none(t, w.pipes.outputs)
+		w.see(w.Get(id))
+		end(t, w.pipes.outputs)
+	})
+}
+
+func TestPrepare(t *testing.T) {
+	ctx := context.Background()
+	t.Run("nobody needs it", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(inPhase(observed.Created, time.Time{}))
+			if err := w.Prepare(ctx, id, target); err != nil {
+				t.Error(err)
+			}
+			none(t, w.pipes.outputs)
+		})
+	})
+	t.Run("open before the start", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(inPhase(observed.Created, time.Time{}))
+			s := sub(t, w)
+			if err := w.Prepare(ctx, id, target); err != nil {
+				t.Fatal(err)
+			}
+			c := end(t, w.pipes.outputs)
+			say(t, c, "first\n")
+			w.see(up(time.Now()))
+			say(t, c, "second\n")
+			if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "first\nsecond\n" {
+				t.Errorf("got %q and %q", a, b)
+			}
+			none(t, w.pipes.outputs)
+		})
+	})
+	t.Run("what is left of the last run comes before", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(up(time.Now()))
+			s := sub(t, w)
+			old := end(t, w.pipes.outputs)
+			w.see(inPhase(observed.Exited, time.Now()))
+			done := make(chan error)
+			go func() { done <- w.Prepare(ctx, id, target) }()
+			none(t, w.pipes.outputs)
+			say(t, old, "last\n")
+			old.Close()
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			say(t, end(t, w.pipes.outputs), "first\n")
+			if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "last\nfirst\n" {
+				t.Errorf("got %q and %q", a, b)
+			}
+		})
+	})
+	t.Run("refused", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(inPhase(observed.Created, time.Time{}))
+			sub(t, w)
+			w.pipes.set(func() { w.pipes.refuse = true })
+			if err := w.Prepare(ctx, id, target); !errors.Is(err, errRefused) {
+				t.Errorf("got %v", err)
+			}
+			w.pipes.set(func() { w.pipes.refuse = false })
+			w.see(up(time.Now()))
+			end(t, w.pipes.outputs)
+		})
+	})
+	t.Run("no answer", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(inPhase(observed.Created, time.Time{}))
+			sub(t, w)
+			w.pipes.set(func() { w.pipes.hang = true })
+			start := time.Now()
+			if err := w.Prepare(ctx, id, target); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != prepareTime {
+				t.Errorf("got %v after %v", err, time.Since(start))
+			}
+		})
+	})
+	t.Run("the start never happens", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(inPhase(observed.Created, time.Time{}))
+			sub(t, w)
+			if err := w.Prepare(ctx, id, target); err != nil {
+				t.Fatal(err)
+			}
+			c := end(t, w.pipes.outputs)
+			time.Sleep(time.Second)
+			w.see(observed.Snapshot{})
+			time.Sleep(drainTime)
+			if !ended(c) {
+				t.Error("the stream of a container that is gone is kept")
+			}
+		})
+	})
+}
+
+func expect(t *testing.T, w *world, run Run, pattern string) {
+	t.Helper()
+	if err := w.Expect(id, target, run, pattern); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestPatternOfAStart(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		w.see(inPhase(observed.Created, time.Time{}))
+		var c interface{ Close() error }
+		for range 3 { // each start is its own
+			expect(t, w, Run{}, "^Done")
+			if err := w.Prepare(ctx, id, target); err != nil {
+				t.Fatal(err)
+			}
+			conn := end(t, w.pipes.outputs)
+			c = conn
+			started := time.Now()
+			before := w.changes()
+			say(t, conn, "first Done\nDo")
+			w.see(up(started))
+			expect(t, w, Run{StartedAt: started}, "^Done")
+			expect(t, w, Run{StartedAt: started}, "^Done")
+			if w.Matched(id, target.ContainerID, started) {
+				t.Fatal("matched too early")
+			}
+			say(t, conn, "ne\n")
+			if !w.Matched(id, target.ContainerID, started) || w.changes() != before+1 {
+				t.Fatalf("not matched, or told %d times", w.changes()-before)
+			}
+			if w.Matched(id, target.ContainerID, started.Add(1)) || w.Matched(id, "other", started) {
+				t.Error("matched in a run that it was not expected of")
+			}
+			if !ended(conn) {
+				t.Error("the stream is open after the match")
+			}
+			time.Sleep(time.Minute)
+			w.see(inPhase(observed.Exited, started))
+		}
+		c.Close()
+		if len(w.pipes.since) != 0 {
+			t.Error("the log was read, and nothing was missed")
+		}
+		w.Forget(id)
+		if len(w.hubs) != 0 {
+			t.Error("an id that was forgotten is kept")
+		}
+	})
+}
+
+func TestPatternMatchedBeforeTheStartIsSeen(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(inPhase(observed.Created, time.Time{}))
+		expect(t, w, Run{}, "Done")
+		if err := w.Prepare(context.Background(), id, target); err != nil {
+			t.Fatal(err)
+		}
+		started := time.Now()
+		say(t, end(t, w.pipes.outputs), "Done\n")
+		if w.Matched(id, target.ContainerID, started) || w.Matched(id, target.ContainerID, time.Time{}) {
+			t.Fatal("matched in a run that is not known")
+		}
+		w.see(up(started))
+		expect(t, w, Run{StartedAt: started}, "Done")
+		if !w.Matched(id, target.ContainerID, started) {
+			t.Error("not matched")
+		}
+		none(t, w.pipes.outputs)
+	})
+}
+
+func TestPromptMatches(t *testing.T) {
+	started := time.Now()
+	run := Run{StartedAt: started}
+	t.Run("quiet", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(up(started))
+			expect(t, w, run, "> $")
+			c := end(t, w.pipes.outputs)
+			say(t, c, "hello\n>")
+			time.Sleep(quiet / 2)
+			say(t, c, " ")
+			if w.Matched(id, target.ContainerID, started) {
+				t.Fatal("did not wait for more")
+			}
+			time.Sleep(quiet)
+			synctest.Wait()
+			if !w.Matched(id, target.ContainerID, started) {
+				t.Error("not matched")
+			}
+		})
+	})
+	t.Run("never quiet", func(t *testing.T) {
+		bubble(t, func(t *testing.T, w *world) {
+			w.see(up(started))
+			expect(t, w, run, "ready")
+			c := end(t, w.pipes.outputs)
+			say(t, c, "ready ")
+			begin := time.Now()
+			for !w.Matched(id, target.ContainerID, started) {
+				if time.Since(begin) > 2*patience {
+					t.Fatal("not matched")
+				}
+				say(t, c, "\r|")
+				time.Sleep(quiet / 2)
+			}
+		})
+	})
+}
+
+func TestPatternOfARunThatIsUpAlready(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		started := time.Now()
+		since := started.Add(-time.Minute)
+		w.see(up(started))
+		w.pipes.set(func() { w.pipes.logErr = errRefused })
+		expect(t, w, Run{StartedAt: started, Since: since}, "^Done$")
+		c := end(t, w.pipes.outputs)
+		time.Sleep(time.Second)
+		w.pipes.set(func() {
+			if len(w.pipes.since) == 0 || !w.pipes.since[0].Equal(since) {
+				t.Errorf("read the log since %v", w.pipes.since)
+			}
+			w.pipes.logErr, w.pipes.log = nil, "hello\r\n\x1b[1mDone\x1b[m\r\n"
+		})
+		time.Sleep(maxRetry)
+		synctest.Wait()
+		if !w.Matched(id, target.ContainerID, started) || w.changes() != 1 {
+			t.Fatalf("not matched, or told %d times", w.changes())
+		}
+		if !ended(c) {
+			t.Error("the stream is open after the match")
+		}
+		w.pipes.set(func() { w.pipes.since = nil })
+		time.Sleep(time.Minute)
+		expect(t, w, Run{StartedAt: started, Since: since}, "^Done$")
+		if !w.Matched(id, target.ContainerID, started) || len(w.pipes.since) != 0 {
+			t.Error("the match was not kept")
+		}
+	})
+}
+
+func TestLogIsReadForWhatABrokenStreamMissed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(inPhase(observed.Created, time.Time{}))
+		expect(t, w, Run{}, "Done")
+		if err := w.Prepare(context.Background(), id, target); err != nil {
+			t.Fatal(err)
+		}
+		started := time.Now()
+		w.see(up(started))
+		expect(t, w, Run{StartedAt: started}, "Done")
+		time.Sleep(time.Minute)
+		if len(w.pipes.since) != 0 {
+			t.Fatal("the log was read, and nothing was missed")
+		}
+		w.pipes.set(func() { w.pipes.log = "Done\n" })
+		end(t, w.pipes.outputs).Close()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !w.Matched(id, target.ContainerID, started) {
+			t.Error("not matched")
+		}
+		if want := started.Add(-logSlack); !w.pipes.since[0].Equal(want) {
+			t.Errorf("read the log since %v, want %v", w.pipes.since[0], want)
+		}
+	})
+}
+
+// TestNextRunDoesNotMatchForTheLast: a container that Docker started again by itself.
+func TestNextRunDoesNotMatchForTheLast(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		first := time.Now()
+		w.see(up(first))
+		sub(t, w)
+		expect(t, w, Run{StartedAt: first}, "Done")
+		end(t, w.pipes.outputs).Close()
+		w.see(inPhase(observed.Exited, first))
+		second := first.Add(time.Minute)
+		w.see(up(second))
+		c := end(t, w.pipes.outputs)
+		say(t, c, "Done\n")
+		if w.Matched(id, target.ContainerID, first) {
+			t.Error("matched in a run that is over")
+		}
+		w.pipes.set(func() { w.pipes.log = "Done\n" })
+		expect(t, w, Run{StartedAt: second}, "Done")
+		synctest.Wait()
+		if !w.Matched(id, target.ContainerID, second) {
+			t.Error("not matched")
+		}
+	})
+}
+
+func TestExpectNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		started := time.Now()
+		w.see(up(started))
+		expect(t, w, Run{StartedAt: started}, "Done")
+		c := end(t, w.pipes.outputs)
+		expect(t, w, Run{StartedAt: started}, "")
+		if !ended(c) {
+			t.Error("the stream is open though nothing is expected")
+		}
+		if err := w.Expect(id, target, Run{}, "("); err == nil {
+			t.Error("no error for a bad pattern")
+		}
+	})
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		started := time.Now()
+		w.see(up(started))
+		s, f := sub(t, w), w.SubscribeStats(id)
+		defer f.Close()
+		c := end(t, w.pipes.outputs)
+		w.pipes.set(func() { w.pipes.logErr = errRefused })
+		expect(t, w, Run{StartedAt: started}, "Done")
+		go func() { _ = w.Write(context.Background(), id, []byte("x")) }()
+		in := end(t, w.pipes.inputs)
+		w.Close()
+		if !ended(c) || !ended(in) {
+			t.Error("a stream is open")
+		}
+		if _, ok := <-s.C(); ok {
+			t.Error("a subscription is open")
+		}
+		if _, ok := <-f.C(); ok {
+			t.Error("a subscription to figures is open")
+		}
+		if _, ok := <-w.Subscribe(id).C(); ok {
+			t.Error("a subscription was opened")
+		}
+		if _, ok := <-w.SubscribeStats(id).C(); ok {
+			t.Error("a subscription to figures was opened")
+		}
+		if err := w.Write(context.Background(), id, []byte("x")); err == nil {
+			t.Error("input was taken")
+		}
+		w.Close()
+	})
+}

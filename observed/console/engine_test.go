@@ -1,0 +1,386 @@
+package console
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/engine"
+)
+
+const testImage = "lightd-test/busybox:latest"
+
+// real is a Console on a real engine, with a cache that is asked to look.
+type real struct {
+	*Console
+	t       *testing.T
+	engine  *engine.Engine
+	changed chan string
+
+	mu   sync.Mutex
+	now  observed.Snapshot
+	live int // output streams that were opened
+}
+
+func (r *real) Get(string) observed.Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// counted counts the output streams.
+type counted struct {
+	Streams
+	r *real
+}
+
+func (c *counted) AttachOutput(ctx context.Context, containerID string) (io.ReadCloser, error) {
+	c.r.mu.Lock()
+	c.r.live++
+	c.r.mu.Unlock()
+	return c.Streams.AttachOutput(ctx, containerID)
+}
+
+// onEngine returns a Console on the engine of this machine.
+func onEngine(t *testing.T) *real {
+	t.Helper()
+	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
+		t.Skip("LIGHTD_TEST_NO_ENGINE=1")
+	}
+	e, err := engine.New(engine.Config{Instance: "console-test", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	if err := e.Ping(t.Context()); err != nil {
+		t.Fatalf("no engine answers: %v", err)
+	}
+	r := &real{t: t, engine: e, changed: make(chan string, 16)}
+	r.Console = New(Config{
+		Streams: &counted{Docker(e), r}, Targets: r, Log: slog.New(slog.DiscardHandler),
+		Changed: func(id string) { r.changed <- id },
+	})
+	t.Cleanup(r.Close)
+	return r
+}
+
+// create makes a container that runs script.
+func (r *real) create(tty bool, script string) Target {
+	r.t.Helper()
+	containerID, err := r.engine.Create(r.t.Context(), engine.Blueprint{
+		Name: fmt.Sprintf("lightd-console-test-%d", time.Now().UnixNano()), Image: testImage, Role: observed.RoleRun,
+		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{script},
+		TTY: tty, OpenStdin: true, Limits: desired.Limits{PIDs: 64},
+	})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = r.engine.Remove(context.Background(), containerID) })
+	r.look(containerID)
+	return Target{ContainerID: containerID, TTY: tty}
+}
+
+// look refreshes the observation.
+func (r *real) look(containerID string) *observed.Container {
+	r.t.Helper()
+	at := time.Now()
+	c, _, err := r.engine.Inspect(r.t.Context(), containerID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.mu.Lock()
+	r.now = observed.Snapshot{Known: true, At: at, EngineUp: true, Run: &c}
+	r.mu.Unlock()
+	r.Notify(id)
+	return &c
+}
+
+func (r *real) start(x Target) *observed.Container {
+	r.t.Helper()
+	if err := r.engine.Start(r.t.Context(), x.ContainerID); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.look(x.ContainerID)
+}
+
+// kill ends the process and waits until that is seen.
+func (r *real) kill(x Target) {
+	r.t.Helper()
+	_ = r.engine.Kill(r.t.Context(), x.ContainerID, "SIGKILL")
+	for r.look(x.ContainerID).Up() {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// reads hands out lines from s until enough says so.
+func (r *real) reads(s *Subscription, enough func(text string) bool) string {
+	r.t.Helper()
+	late := time.After(20 * time.Second)
+	var text strings.Builder
+	for !enough(text.String()) {
+		select {
+		case chunk := <-s.C():
+			if chunk.Lost > 0 {
+				r.t.Fatalf("lost %d bytes", chunk.Lost)
+			}
+			text.WriteString(chunk.Text)
+		case <-late:
+			r.t.Fatalf("so far only %q", text.String())
+		}
+	}
+	return text.String()
+}
+
+func contains(want string) func(string) bool {
+	return func(text string) bool { return strings.Contains(text, want) }
+}
+
+func bothKinds(t *testing.T, fn func(t *testing.T, tty bool)) {
+	for _, tty := range []bool{true, false} {
+		t.Run(fmt.Sprintf("tty=%v", tty), func(t *testing.T) { fn(t, tty) })
+	}
+}
+
+func TestEngineFirstLineIsNeverMissed(t *testing.T) {
+	bothKinds(t, func(t *testing.T, tty bool) {
+		r := onEngine(t)
+		x := r.create(tty, "echo the first; echo the last >&2")
+		s := r.Subscribe(id)
+		defer s.Close()
+		for i := range 20 {
+			if err := r.Expect(id, x, Run{}, "^the first$"); err != nil {
+				t.Fatal(err)
+			}
+			if err := r.Prepare(t.Context(), id, x); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			run := r.start(x)
+			text := r.reads(s, contains("the last"))
+			if strings.Count(text, "the first") != 1 || strings.Count(text, "the last") != 1 {
+				t.Fatalf("start %d: got %q", i, text)
+			}
+			if err := r.Expect(id, x, Run{StartedAt: run.StartedAt}, "^the first$"); err != nil {
+				t.Fatal(err)
+			}
+			if !r.Matched(id, x.ContainerID, run.StartedAt) {
+				t.Fatalf("start %d: not matched, %v after it was asked for", i, time.Since(began))
+			}
+			<-r.changed
+			r.kill(x)
+		}
+	})
+}
+
+func TestEngineOneStreamForAll(t *testing.T) {
+	bothKinds(t, func(t *testing.T, tty bool) {
+		r := onEngine(t)
+		x := r.create(tty, "while read l; do echo got $l; done")
+		a, b := r.Subscribe(id), r.Subscribe(id)
+		defer a.Close()
+		defer b.Close()
+		if err := r.Prepare(t.Context(), id, x); err != nil {
+			t.Fatal(err)
+		}
+		r.start(x)
+		if err := r.Write(t.Context(), id, []byte("hello\n")); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Subscription{a, b} {
+			if text := r.reads(s, contains("got hello")); strings.Count(text, "got hello") != 1 {
+				t.Errorf("got %q", text)
+			}
+		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if r.live != 1 {
+			t.Errorf("%d streams", r.live)
+		}
+	})
+}
+
+func TestEngineInputIsInOrderAndWhole(t *testing.T) {
+	bothKinds(t, func(t *testing.T, tty bool) {
+		r := onEngine(t)
+		script := "cat"
+		if tty {
+			script = "stty -echo; echo go; cat"
+		}
+		x := r.create(tty, script)
+		s := r.Subscribe(id)
+		defer s.Close()
+		if err := r.Prepare(t.Context(), id, x); err != nil {
+			t.Fatal(err)
+		}
+		r.start(x)
+		if tty {
+			r.reads(s, contains("go"))
+		}
+		const writers, lines = 8, 100
+		var wg sync.WaitGroup
+		for w := range writers {
+			wg.Go(func() {
+				for l := range lines {
+					text := fmt.Sprintf("<%d %03d %s>\n", w, l, strings.Repeat("x", 50))
+					if err := r.Write(t.Context(), id, []byte(text)); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		text := r.reads(s, func(text string) bool { return strings.Count(text, ">") >= writers*lines })
+		wg.Wait()
+		var next [writers]int
+		for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
+			var w, l int
+			if n, _ := fmt.Sscanf(lines.Text(), "<%d %d xxxxx", &w, &l); n != 2 {
+				if !strings.HasPrefix(lines.Text(), "go") {
+					t.Fatalf("a mixed line: %q", lines.Text())
+				}
+				continue
+			}
+			if len(strings.TrimSuffix(lines.Text(), "\r")) != 58 || next[w] != l {
+				t.Fatalf("got %q, want line %d of writer %d", lines.Text(), next[w], w)
+			}
+			next[w]++
+		}
+		for w, n := range next {
+			if n != lines {
+				t.Errorf("%d lines of writer %d", n, w)
+			}
+		}
+	})
+}
+
+func TestEngineInputEndsWithTheRun(t *testing.T) {
+	r := onEngine(t)
+	x := r.create(false, "read l; echo got $l")
+	if err := r.Write(t.Context(), id, []byte("x\n")); err == nil {
+		t.Error("input taken before the start")
+	}
+	for range 3 {
+		s := r.Subscribe(id)
+		if err := r.Prepare(t.Context(), id, x); err != nil {
+			t.Fatal(err)
+		}
+		r.start(x)
+		if err := r.Write(t.Context(), id, []byte("once\n")); err != nil {
+			t.Fatal(err)
+		}
+		r.reads(s, contains("got once"))
+		s.Close()
+		r.kill(x)
+	}
+}
+
+func TestEngineProgramThatDoesNotRead(t *testing.T) {
+	r := onEngine(t)
+	x := r.create(false, "exec sleep 1000")
+	r.start(x)
+	begin := time.Now()
+	err := r.Write(t.Context(), id, make([]byte, 8<<20))
+	if err == nil || time.Since(begin) > 2*writeTime {
+		t.Errorf("got %v after %v", err, time.Since(begin))
+	}
+}
+
+func TestEnginePatternOfARunThatIsUpAlready(t *testing.T) {
+	bothKinds(t, func(t *testing.T, tty bool) {
+		r := onEngine(t)
+		x := r.create(tty, "echo ready; exec sleep 1000")
+		started := r.start(x).StartedAt
+		seen, err := r.Tail(t.Context(), id, 1)
+		for ; err == nil && !strings.Contains(seen, "ready"); seen, err = r.Tail(t.Context(), id, 1) {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Expect(id, x, Run{StartedAt: started}, "^ready$"); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-r.changed:
+		case <-time.After(10 * time.Second):
+			t.Fatal("not matched")
+		}
+		if !r.Matched(id, x.ContainerID, started) {
+			t.Error("not matched in that run")
+		}
+	})
+}
+
+func TestEngineFlood(t *testing.T) {
+	r := onEngine(t)
+	const lines = 200_000
+	x := r.create(false, fmt.Sprintf("seq 1 %d", lines))
+	s, stalled := r.Subscribe(id), r.Subscribe(id)
+	defer s.Close()
+	defer stalled.Close()
+	if err := r.Prepare(t.Context(), id, x); err != nil {
+		t.Fatal(err)
+	}
+	r.start(x)
+	last := fmt.Sprintf("\n%d\n", lines)
+	late := time.After(30 * time.Second)
+	var text []byte
+	for chunks := 0; ; chunks++ {
+		select {
+		case chunk := <-s.C():
+			text = append(text, chunk.Text...)
+			if chunk.Lost > 0 {
+				t.Fatalf("lost %d bytes", chunk.Lost)
+			}
+		case <-late:
+			t.Fatalf("%d bytes", len(text))
+		}
+		if strings.HasSuffix(string(text[max(0, len(text)-len(last)):]), last) {
+			t.Logf("%d bytes in %d chunks", len(text), chunks+1)
+			break
+		}
+	}
+	if n := strings.Count(string(text), "\n"); n != lines {
+		t.Errorf("%d lines of %d", n, lines)
+	}
+}
+
+func TestEngineStats(t *testing.T) {
+	r := onEngine(t)
+	x := r.create(false, "while :; do :; done")
+	s := r.SubscribeStats(id)
+	defer s.Close()
+	r.start(x)
+	late := time.After(20 * time.Second)
+	var last Stats
+	for n := 0; n < 3 || last.CPUUsage == 0; n++ {
+		select {
+		case v := <-s.C():
+			if v == last {
+				t.Error("sent though nothing changed")
+			}
+			last = v
+		case <-late:
+			t.Fatalf("%d figures, the last %+v", n, last)
+		}
+	}
+	if last.MemoryUsage == 0 || last.CPUUsage < 1 {
+		t.Errorf("got %+v", last)
+	}
+	again := r.SubscribeStats(id)
+	defer again.Close()
+	select {
+	case <-again.C():
+	default:
+		t.Error("the last ones did not come at once")
+	}
+}

@@ -1,0 +1,192 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightd/observed"
+)
+
+func TestWrite(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		if err := w.Write(ctx, id, []byte("x")); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("got %v", err)
+		}
+		started := time.Now()
+		w.see(up(started))
+		none(t, w.pipes.inputs)
+		done := make(chan error, 2)
+		go func() { done <- w.Write(ctx, id, []byte("one\n")) }()
+		c := end(t, w.pipes.inputs)
+		buf := make([]byte, 8)
+		if n, err := io.ReadFull(c, buf[:4]); err != nil || string(buf[:n]) != "one\n" {
+			t.Errorf("got %q, %v", buf[:n], err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		go func() { done <- w.Write(ctx, id, []byte("two\n")) }()
+		if n, err := io.ReadFull(c, buf[:4]); err != nil || string(buf[:n]) != "two\n" {
+			t.Errorf("got %q, %v", buf[:n], err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		none(t, w.pipes.inputs)
+
+		w.see(inPhase(observed.Exited, started))
+		if !ended(c) {
+			t.Error("the connection outlives the run")
+		}
+		w.see(up(started.Add(time.Minute)))
+		none(t, w.pipes.inputs)
+	})
+}
+
+func TestWriteTimesOut(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(up(time.Now()))
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 3)
+		start := time.Now()
+		go func() { done <- w.Write(ctx, id, []byte("one\n")) }()
+		c := end(t, w.pipes.inputs)
+		go func() { done <- w.Write(ctx, id, []byte("two\n")) }()
+		cancel() // the first has begun, and goes on
+		synctest.Wait()
+		if err := <-done; !errors.Is(err, context.Canceled) || time.Since(start) != 0 {
+			t.Errorf("waiting: got %v after %v", err, time.Since(start))
+		}
+		if err := <-done; !errors.Is(err, ErrTimeout) || time.Since(start) != writeTime {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+		if !ended(c) {
+			t.Error("the connection was kept")
+		}
+		go func() { done <- w.Write(context.Background(), id, []byte("three\n")) }()
+		buf := make([]byte, 6)
+		if _, err := io.ReadFull(end(t, w.pipes.inputs), buf); err != nil || string(buf) != "three\n" {
+			t.Errorf("got %q, %v", buf, err)
+		}
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestWriteConnectsAgain(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(up(time.Now()))
+		for range 3 {
+			done := make(chan error, 1)
+			go func() { done <- w.Write(context.Background(), id, []byte("one\n")) }()
+			c := end(t, w.pipes.inputs)
+			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			synctest.Wait()
+		}
+	})
+}
+
+func TestWriteToAnEngineThatHangs(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.pipes.hang = true
+		w.see(up(time.Now()))
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if err := w.Write(ctx, id, []byte("x")); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("got %v after %v", err, time.Since(start))
+		}
+	})
+}
+
+func TestTail(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		if _, err := w.Tail(ctx, id, 0); !errors.Is(err, ErrNoContainer) {
+			t.Errorf("got %v", err)
+		}
+		w.pipes.set(func() { w.pipes.log = "a\xff\n" })
+		w.see(inPhase(observed.Exited, time.Now()))
+		for asked, want := range map[int]int{-1: 200, 0: 200, 7: 7, 5000: 5000, 1 << 30: 5000} {
+			text, err := w.Tail(ctx, id, asked)
+			if err != nil || text != "a\uFFFD\n" || w.pipes.lines != want {
+				t.Errorf("%d lines: got %q, %v, asked for %d", asked, text, err, w.pipes.lines)
+			}
+		}
+		w.pipes.set(func() { w.pipes.logErr = errRefused })
+		if _, err := w.Tail(ctx, id, 0); !errors.Is(err, errRefused) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+func TestStats(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		started := time.Now()
+		w.see(up(started))
+		if w.pipes.followed != 0 {
+			t.Fatal("followed without a subscriber")
+		}
+		a := w.SubscribeStats(id)
+		defer a.Close()
+		give := func(v Stats) {
+			w.pipes.figures <- v
+			synctest.Wait()
+		}
+		get := func(s *StatsSubscription) (v Stats) {
+			synctest.Wait()
+			select {
+			case v = <-s.C():
+			default:
+			}
+			return v
+		}
+		one, two := Stats{MemoryUsage: 1}, Stats{MemoryUsage: 2}
+		give(one)
+		b := w.SubscribeStats(id)
+		if got := get(b); got != one {
+			t.Errorf("the last ones did not come at once: %v", got)
+		}
+		if get(a) != one || w.pipes.followed != 1 {
+			t.Errorf("%d streams", w.pipes.followed)
+		}
+		give(one)
+		if got := get(a); got != (Stats{}) {
+			t.Errorf("sent though nothing changed: %v", got)
+		}
+		give(two)
+		give(Stats{MemoryUsage: 3})
+		if got := get(a); got.MemoryUsage != 3 {
+			t.Errorf("not the newest: %v", got)
+		}
+		w.see(inPhase(observed.Exited, started))
+		if w.pipes.followed != 0 {
+			t.Error("followed though it does not run")
+		}
+		w.see(up(started.Add(time.Minute)))
+		c := w.SubscribeStats(id)
+		if got := get(c); got != (Stats{}) {
+			t.Errorf("figures of the last run: %v", got)
+		}
+		give(two)
+		for _, s := range []*StatsSubscription{a, b, c} {
+			s.Close()
+		}
+		synctest.Wait()
+		if w.pipes.followed != 0 || len(w.hubs) != 0 {
+			t.Error("followed without a subscriber")
+		}
+	})
+}
