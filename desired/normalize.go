@@ -36,7 +36,7 @@ func (p Port) Normalize() Port {
 	}
 	p.IP = NormalIP(p.IP)
 	p.Protocol = NormalProtocol(p.Protocol)
-	if p.ContainerPort == 0 {
+	if p.ContainerPort == 0 && p.Port >= 1 && p.Port <= maxPort {
 		p.ContainerPort = p.Port
 	}
 	return p
