@@ -7,12 +7,11 @@ import (
 	"strings"
 
 	"github.com/gin-gonic/gin"
+
+	"lightd/desired/token"
 )
 
 const (
-	tokenPrefix   = "lightd_"
-	minToken      = 20
-	maxToken      = 256
 	bearerPrefix  = "bearer."
 	tokenQuery    = "token"
 	protocolsName = "Sec-WebSocket-Protocol"
@@ -23,7 +22,7 @@ var errUnauthorized = fail(http.StatusUnauthorized, "unauthorized", "Unauthorize
 
 // caller is who sent a request that was let in.
 type caller struct {
-	grant Grant
+	grant token.Grant
 	// protocol is the subprotocol that brought the token; empty when another way did.
 	protocol string
 }
@@ -51,6 +50,9 @@ func (s *Server) authenticating(next http.Handler) http.Handler {
 		ctx, cancel := context.WithTimeout(r.Context(), s.databaseTimeout)
 		grant, err := s.tokens.Authenticate(ctx, secret)
 		cancel()
+		if isError(err, token.ErrUnknown) {
+			err = errUnauthorized
+		}
 		if err != nil {
 			s.refuse(w, r, err)
 			return
@@ -98,7 +100,7 @@ func secretOf(r *http.Request) (secret, protocol string, found bool) {
 		// Addresses end up in logs and histories.
 		return "", "", false
 	}
-	if len(secrets) != 1 || !wellFormed(secrets[0]) {
+	if len(secrets) != 1 || !token.WellFormed(secrets[0]) {
 		return "", "", false
 	}
 	return secrets[0], protocol, true
@@ -116,13 +118,6 @@ func bearerProtocols(h http.Header) string {
 		}
 	}
 	return strings.Join(found, ",")
-}
-
-func wellFormed(secret string) bool {
-	if len(secret) < minToken || len(secret) > maxToken || !strings.HasPrefix(secret, tokenPrefix) {
-		return false
-	}
-	return !strings.ContainsFunc(secret, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' })
 }
 
 // origins are the foreign origins that browsers may connect from.

@@ -7,6 +7,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/token"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -81,19 +82,12 @@ type VolumeReader interface {
 	Size(ctx context.Context, id string) (int64, error)
 }
 
-// Grant is what a token allows.
-type Grant struct {
-	// Master is true for the master token, which alone may create tokens.
-	Master bool
-	// Valid reports whether the grant still holds: the token has neither expired nor
-	// been revoked. That a single-use token is used up does not end its grant.
-	Valid func() bool
-}
-
 // Tokens tells who may come in.
 type Tokens interface {
 	// Authenticate returns what a token allows. A single-use token is used up by it.
-	Authenticate(ctx context.Context, secret string) (Grant, error)
+	Authenticate(ctx context.Context, text string) (token.Grant, error)
+	// Valid reports whether a grant still holds.
+	Valid(g token.Grant) bool
 	// Create makes a temporary token.
-	Create(ctx context.Context, ttl time.Duration, singleUse bool) (secret string, expires time.Time, err error)
+	Create(ctx context.Context, ttl time.Duration, singleUse bool) (text string, expires time.Time, err error)
 }

@@ -23,6 +23,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/token"
 	"lightd/httpapi/socket"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -36,10 +37,7 @@ func TestMain(m *testing.M) {
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
 }
 
-const (
-	masterToken = "lightd_master_0123456789"
-	onceToken   = "lightd_once_000123456789"
-)
+const masterToken = "lightd_master_0123456789"
 
 // engineSwitch is an engine that is there or not.
 type engineSwitch struct{ down atomic.Bool }
@@ -95,28 +93,6 @@ func (f *fakeConsole) Tail(_ context.Context, id string, lines int) (string, err
 	return fmt.Sprintf("%d lines of %s\n", lines, id), nil
 }
 
-// fakeTokens knows the master token and one that works once.
-type fakeTokens struct {
-	used    atomic.Bool
-	revoked atomic.Bool
-}
-
-func (f *fakeTokens) Authenticate(_ context.Context, secret string) (Grant, error) {
-	valid := func() bool { return !f.revoked.Load() }
-	switch {
-	case secret == masterToken:
-		return Grant{Master: true, Valid: valid}, nil
-	case secret == onceToken && f.used.CompareAndSwap(false, true):
-		return Grant{Valid: valid}, nil
-	default:
-		return Grant{}, errUnauthorized
-	}
-}
-
-func (f *fakeTokens) Create(_ context.Context, ttl time.Duration, _ bool) (string, time.Time, error) {
-	return "lightd_made_000123456789", time.Unix(0, 0).Add(ttl), nil
-}
-
 // node is a Server over a real database.
 type node struct {
 	*Server
@@ -126,7 +102,7 @@ type node struct {
 	journal  *journal.Journal
 	engine   *engineSwitch
 	console  *fakeConsole
-	tokens   *fakeTokens
+	tokens   *token.Keeper
 	free     atomic.Uint64
 	volume   string
 	logs     *syncBuffer
@@ -177,7 +153,7 @@ func must[T any](t *testing.T) func(T, error) T {
 
 func newNode(t *testing.T, tune ...func(*Config)) *node {
 	t.Helper()
-	n := &node{t: t, engine: &engineSwitch{}, tokens: &fakeTokens{}, logs: &syncBuffer{},
+	n := &node{t: t, engine: &engineSwitch{}, logs: &syncBuffer{},
 		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan console.Stats{}}}
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
@@ -190,6 +166,8 @@ func newNode(t *testing.T, tune ...func(*Config)) *node {
 	t.Cleanup(func() { _ = volumes.Close() })
 	n.records = must[*status.Records](t)(status.Open(n.store))
 	n.journal = must[*journal.Journal](t)(journal.Open(n.store))
+	master := must[*token.Master](t)(token.Given(masterToken))
+	n.tokens = must[*token.Keeper](t)(token.Open(n.store, master))
 	n.database = &switchedDatabase{Store: n.store}
 	cfg := Config{
 		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"lightd/desired"
+	"lightd/desired/token"
 	"lightd/httpapi/strictjson"
 )
 
@@ -68,6 +69,7 @@ var refusals = map[desired.Error]struct {
 	desired.ErrVolumeInUse:       {http.StatusConflict, "volume_in_use"},
 	desired.ErrTooLarge:          {http.StatusRequestEntityTooLarge, "too_large"},
 	desired.ErrDiskFull:          {http.StatusInsufficientStorage, "disk_full"},
+	token.ErrTooMany:             {http.StatusTooManyRequests, "too_many_tokens"},
 	desired.ErrUnavailable:       {http.StatusServiceUnavailable, "database_unavailable"},
 	desired.ErrClosed:            {http.StatusServiceUnavailable, "database_unavailable"},
 }

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -56,12 +58,28 @@ func TestTokens(t *testing.T) {
 	twice.Header["Authorization"] = []string{"Bearer " + masterToken, "Bearer " + masterToken}
 	n.do(twice).want(t, 401, "Unauthorized")
 
-	n.send("POST", "/auth/tokens", `{"ttl":"1h"}`).want(t, 201, `"expires_at":"1970-01-01T01:00:00Z"`)
+	made := n.send("POST", "/auth/tokens", `{"ttl":"1h"}`).want(t, 201, `"expires_at":"20`)
+	temporary := "Authorization: Bearer " + made.json["token"].(string)
+	n.send("POST", "/auth/tokens", `{"ttl":"1h"}`, temporary).want(t, 403, "master")
+	n.send("GET", "/containers", "", temporary).want(t, 200, "containers")
 	for _, ttl := range []string{``, `0s`, `1`, `h`, `1.5h`, `-1h`, `+1h`, `1h1m`, `31d`, `1000000000000000000d`} {
 		n.send("POST", "/auth/tokens", fmt.Sprintf(`{"ttl":%q}`, ttl)).want(t, 400, `"field":"ttl"`)
 	}
-	n.send("POST", "/auth/tokens", `{"ttl":"1h"}`, "Authorization: Bearer "+onceToken).want(t, 403, "master")
-	n.send("GET", "/containers", "", "Authorization: Bearer "+onceToken).want(t, 401, "")
+	made = n.send("POST", "/auth/tokens", `{"ttl":"1h","remove_on_use":true}`).want(t, 201, "token")
+	once := "Authorization: Bearer " + made.json["token"].(string)
+	var let atomic.Int32
+	var gone sync.WaitGroup
+	for range 20 {
+		gone.Go(func() {
+			if n.send("GET", "/containers", "", once).status == http.StatusOK {
+				let.Add(1)
+			}
+		})
+	}
+	gone.Wait()
+	if let.Load() != 1 {
+		t.Errorf("a single-use token worked %d times", let.Load())
+	}
 	if logged := n.logs.String(); strings.Contains(logged, "lightd_") {
 		t.Errorf("a token was logged: %s", logged)
 	}

@@ -41,7 +41,8 @@ func (s *Server) openSocket(c *gin.Context) error {
 	}
 	who := callerOf(c)
 	err = s.sockets.Serve(c.Writer, c.Request, socket.Session{
-		ID: id, After: after, Replay: query.Has("after"), Protocol: who.protocol, Valid: who.grant.Valid,
+		ID: id, After: after, Replay: query.Has("after"), Protocol: who.protocol,
+		Valid: func() bool { return s.tokens.Valid(who.grant) },
 	})
 	switch {
 	case errors.Is(err, socket.ErrTooMany):
