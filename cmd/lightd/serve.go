@@ -23,6 +23,7 @@ import (
 	"lightd/desired/store"
 	"lightd/desired/token"
 	"lightd/httpapi"
+	"lightd/httpapi/socket"
 	"lightd/observed/cache"
 	"lightd/observed/console"
 	"lightd/observed/engine"
@@ -122,8 +123,8 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 		return nil, err
 	}
 	d.api, err = httpapi.New(httpapi.Config{
-		Specs: d.store, Database: d.store, Ports: d.store, Volumes: d.volumes, Tokens: guard{d.tokens},
-		Statuses: statuses, Journal: d.journal, Engine: d.cache, Console: d.console,
+		Specs: d.store, Database: d.store, Ports: d.store, Volumes: d.volumes, Tokens: d.tokens,
+		Statuses: statuses, Journal: d.journal, Engine: d.cache, Console: socket.Live(d.console),
 		InstallLog: data.InstallLog, Origins: cfg.Origins, DatabaseTimeout: cfg.Timeouts.Database,
 		Log: log,
 	})
@@ -272,18 +273,6 @@ func reserved(addr net.Addr) []desired.Endpoint {
 		return nil
 	}
 	return []desired.Endpoint{{IP: at.Addr().Unmap().String(), Port: int(at.Port()), Protocol: desired.TCP}}
-}
-
-// guard is the keeper of tokens as the HTTP interface wants it.
-type guard struct{ *token.Keeper }
-
-// Authenticate returns what a token allows.
-func (g guard) Authenticate(ctx context.Context, secret string) (httpapi.Grant, error) {
-	grant, err := g.Keeper.Authenticate(ctx, secret)
-	if err != nil {
-		return httpapi.Grant{}, err
-	}
-	return httpapi.Grant{Master: grant.Master, Valid: func() bool { return g.Valid(grant) }}, nil
 }
 
 func openTokens(s *store.Store, cfg config) (*token.Keeper, error) {
