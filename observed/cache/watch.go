@@ -16,7 +16,7 @@ import (
 func (c *Cache) watch(ctx context.Context) {
 	engine.Repeat(ctx, func(ctx context.Context) {
 		if err := c.follow(ctx); ctx.Err() == nil {
-			c.log.Info("the stream of events ended", "err", err)
+			c.log.Debug("the stream of events ended", "err", err)
 		}
 	})
 }
@@ -64,6 +64,8 @@ func (c *Cache) lists(ctx context.Context) error {
 		case <-timer.C:
 		case <-c.doubt:
 		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
 		}
 		timer.Stop()
 	}
@@ -152,18 +154,22 @@ func differs(known *observed.Container, listed *engine.Listed) bool {
 
 // down notes that the engine is away. What was known stays, and is not current.
 func (c *Cache) down(err error) {
-	for _, id := range c.markDown() {
+	ids, news := c.markDown()
+	if news {
+		c.log.Warn("the engine is away", "err", err)
+	}
+	for _, id := range ids {
 		c.changed(id)
 	}
-	c.log.Warn("the engine is away", "err", err)
 }
 
-// markDown returns the ids that are to be told.
-func (c *Cache) markDown() []string {
+// markDown returns the ids that are to be told, and whether it is news.
+func (c *Cache) markDown() (told []string, news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.up {
-		return nil
+		news, c.epoch = c.epoch == 0, max(c.epoch, 1)
+		return nil, news
 	}
 	c.up, c.since = false, time.Now()
 	c.epoch++
@@ -172,7 +178,7 @@ func (c *Cache) markDown() []string {
 		e.seen.Known = false
 		ids = append(ids, id)
 	}
-	return ids
+	return ids, true
 }
 
 // telling are the actions after which a container may look different. All others, of which

@@ -1,0 +1,244 @@
+package images_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lightd/observed"
+	"lightd/observed/engine"
+	"lightd/observed/images"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// fake is a registry and an engine in memory, for what depends on order and time.
+type fake struct {
+	mu      sync.Mutex
+	present map[string]string // id by reference
+	looks   int
+	pulls   int
+	now     int
+	most    int
+	pull    func(ctx context.Context, ref string, progress func(engine.Progress)) error
+	events  chan engine.Event
+}
+
+func (f *fake) Image(_ context.Context, ref string) (observed.Image, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.looks++
+	return observed.Image{Known: true, Present: f.present[ref] != "", ImageID: f.present[ref]}, nil
+}
+
+func (f *fake) Pull(ctx context.Context, ref string, progress func(engine.Progress)) error {
+	f.mu.Lock()
+	f.pulls++
+	f.now++
+	f.most = max(f.most, f.now)
+	f.mu.Unlock()
+	err := f.pull(ctx, ref, progress)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.now--
+	if err == nil {
+		f.present[ref] = "sha256:" + ref
+	}
+	return err
+}
+
+func (f *fake) ImageEvents(ctx context.Context, opened func(), each func(engine.Event)) error {
+	opened()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case ev := <-f.events:
+			each(ev)
+		}
+	}
+}
+
+// scene runs fn in a bubble with images that run.
+func scene(t *testing.T, f *fake, fn func(t *testing.T, i *images.Images, told func() int)) {
+	synctest.Test(t, func(t *testing.T) {
+		f.present, f.events = map[string]string{}, make(chan engine.Event)
+		var mu sync.Mutex
+		count := 0
+		i := images.New(images.Config{Engine: f, Changed: func(string) { mu.Lock(); count++; mu.Unlock() }})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- i.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+		synctest.Wait()
+		fn(t, i, func() int { mu.Lock(); defer mu.Unlock(); n := count; count = 0; return n })
+	})
+}
+
+func TestLookAndPull(t *testing.T) {
+	f := &fake{pull: func(_ context.Context, _ string, progress func(engine.Progress)) error {
+		for n := range 5 {
+			time.Sleep(100 * time.Second) // slow, but alive
+			progress(engine.Progress{Current: int64(n), Total: 5})
+		}
+		return nil
+	}}
+	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
+		if image := i.Image("a"); image.Known {
+			t.Errorf("known without asking: %+v", image)
+		}
+		synctest.Wait()
+		if image := i.Image("a"); !image.Known || image.Present || told() != 1 {
+			t.Errorf("asked: %+v", image)
+		}
+		for range 10 {
+			i.Pull("a")
+		}
+		time.Sleep(150 * time.Second)
+		if image := i.Image("a"); !image.Pulling || image.Present {
+			t.Errorf("during the pull: %+v", image)
+		}
+		if p, ok := i.Progress("a"); !ok || p.Total != 5 {
+			t.Errorf("progress %+v, %v", p, ok)
+		}
+		time.Sleep(400 * time.Second)
+		synctest.Wait()
+		if image := i.Image("a"); image.Pulling || !image.Present || image.PullError != "" || f.pulls != 1 || told() == 0 {
+			t.Errorf("after %d pulls: %+v", f.pulls, image)
+		}
+		looks := f.looks
+		for range 10 {
+			i.Image("a")
+		}
+		synctest.Wait()
+		if f.looks != looks {
+			t.Error("reading asked Docker")
+		}
+	})
+}
+
+func TestPullsThatFail(t *testing.T) {
+	wait := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	for _, c := range []struct {
+		name, want string
+		after      time.Duration
+		pull       func(context.Context, string, func(engine.Progress)) error
+	}{
+		{"refused", "denied", 0, func(context.Context, string, func(engine.Progress)) error { return errors.New("denied") }},
+		{"stalled", "no progress", 2 * time.Minute, func(ctx context.Context, _ string, _ func(engine.Progress)) error { return wait(ctx) }},
+		{"endless", "too long", 10 * time.Minute, func(ctx context.Context, _ string, progress func(engine.Progress)) error {
+			for ctx.Err() == nil {
+				progress(engine.Progress{})
+				time.Sleep(time.Second)
+			}
+			return ctx.Err()
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			scene(t, &fake{pull: c.pull}, func(t *testing.T, i *images.Images, _ func() int) {
+				began := time.Now()
+				i.Pull("a")
+				time.Sleep(c.after + 2*time.Second)
+				synctest.Wait()
+				image := i.Image("a")
+				if image.Pulling || !strings.Contains(image.PullError, c.want) || image.PullFailedAt.Sub(began) < c.after {
+					t.Errorf("%+v", image)
+				}
+			})
+		})
+	}
+}
+
+func TestFewPullsAtOnce(t *testing.T) {
+	f := &fake{pull: func(context.Context, string, func(engine.Progress)) error { time.Sleep(time.Second); return nil }}
+	scene(t, f, func(t *testing.T, i *images.Images, _ func() int) {
+		for n := range 10 {
+			i.Pull(fmt.Sprint("image-", n))
+		}
+		synctest.Wait()
+		if !i.Image("image-9").Pulling {
+			t.Error("one that waits for its turn does not show")
+		}
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if f.pulls != 10 || f.most != 3 {
+			t.Errorf("%d pulls, %d at once", f.pulls, f.most)
+		}
+	})
+}
+
+func TestEventsNameWhatToLookAt(t *testing.T) {
+	f := &fake{}
+	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
+		f.present["busybox"] = "sha256:1"
+		i.Image("busybox")
+		i.Image("other")
+		synctest.Wait()
+		told()
+		for _, ev := range []engine.Event{
+			{Action: "pull", ID: "busybox:latest", Attributes: map[string]string{"name": "busybox"}},
+			{Action: "tag", ID: "sha256:2", Attributes: map[string]string{"name": "docker.io/library/busybox:latest"}},
+			{Action: "delete", ID: "sha256:1"},
+		} {
+			before := f.looks
+			f.events <- ev
+			synctest.Wait()
+			if f.looks != before+1 || told() != 1 {
+				t.Errorf("%s: %d looks, want 1", ev.Action, f.looks-before)
+			}
+		}
+		before := f.looks
+		f.events <- engine.Event{Action: "pull", ID: "third:latest"}
+		f.events <- engine.Event{Action: "push", ID: "busybox:latest"}
+		synctest.Wait()
+		if f.looks != before {
+			t.Error("looked for nothing")
+		}
+	})
+}
+
+func TestRealImages(t *testing.T) {
+	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
+		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
+	}
+	e, err := engine.New(engine.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	news := make(chan string, 64)
+	i := images.New(images.Config{Engine: e, Changed: func(ref string) { news <- ref }})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- i.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	await := func(ref string, wanted func(observed.Image) bool) {
+		t.Helper()
+		limit := time.After(30 * time.Second)
+		for !wanted(i.Image(ref)) {
+			select {
+			case <-news:
+			case <-limit:
+				t.Fatalf("%s: %+v", ref, i.Image(ref))
+			}
+		}
+	}
+	await("lightd-test/busybox:latest", func(i observed.Image) bool { return i.Known && i.Present && i.ImageID != "" })
+	const none = "127.0.0.1:1/none:latest"
+	await(none, func(i observed.Image) bool { return i.Known && !i.Present })
+	i.Pull(none)
+	await(none, func(i observed.Image) bool { return !i.Pulling && i.PullError != "" })
+}
