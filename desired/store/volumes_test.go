@@ -1,0 +1,64 @@
+package store
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+)
+
+// testVolumeContents fills a volume as a hostile container would, and measures it.
+func testVolumeContents(t *testing.T, v *Volumes, made Volume) {
+	t.Helper()
+	info, err := os.Stat(made.Path)
+	must(t, err)
+	parent, err := os.Stat(filepath.Dir(made.Path))
+	must(t, err)
+	if info.Mode().Perm() != 0o777 || parent.Mode().Perm() != 0o711 {
+		t.Errorf("modes %v in %v", info.Mode(), parent.Mode())
+	}
+	outside := filepath.Join(t.TempDir(), "outside")
+	must(t, os.WriteFile(outside, make([]byte, 1000), 0o600))
+	must(t, os.Mkdir(filepath.Join(made.Path, "d"), 0o700))
+	must(t, os.WriteFile(filepath.Join(made.Path, "d", "f"), make([]byte, 10), 0o600))
+	must(t, os.Symlink(outside, filepath.Join(made.Path, "link")))
+	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(made.Path, "dirlink")))
+	must(t, syscall.Mkfifo(filepath.Join(made.Path, "fifo"), 0o600))
+	if size, err := v.Size(t.Context(), made.ID); err != nil || size != 10 {
+		t.Errorf("size %d, %v, want 10", size, err)
+	}
+	t.Cleanup(func() {
+		if _, err := os.Stat(outside); err != nil {
+			t.Errorf("removing the volume followed a link: %v", err)
+		}
+		if _, err := os.Lstat(made.Path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the directory is still there: %v", err)
+		}
+	})
+}
+
+func TestVolumeRemovalIsFinishedLater(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, t.TempDir(), Options{})
+	v, err := s.Volumes(t.Context(), dir)
+	must(t, err)
+	made, err := v.Create(t.Context())
+	must(t, err)
+	// As after a crash between the mark and the removal.
+	must(t, s.Update(t.Context(), func(tx *Tx) error { return tx.putVolume(made.ID, volumeRecord{Deleting: true}) }))
+	if list, err := v.List(); err != nil || len(list) != 0 {
+		t.Errorf("volumes %v, %v", list, err)
+	}
+	must(t, v.Close())
+	v, err = s.Volumes(t.Context(), dir)
+	must(t, err)
+	must(t, v.Close())
+	if _, err := os.Lstat(made.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the directory is still there: %v", err)
+	}
+	if _, err := get(t, s, volumePrefix+made.ID); !errors.Is(err, ErrNotFound) {
+		t.Errorf("the record is still there: %v", err)
+	}
+}

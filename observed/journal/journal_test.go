@@ -1,0 +1,181 @@
+package journal
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lightd/desired/store"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func open(t testing.TB, dir string) (*Journal, *store.Store) {
+	t.Helper()
+	s, err := store.Open(dir, store.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	j, err := Open(s)
+	must(t, err)
+	return j, s
+}
+
+func add(t testing.TB, j *Journal, s *store.Store, id string, n int) {
+	t.Helper()
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+		for range n {
+			if _, err := j.Append(tx, Event{InternalID: id, Type: Ready}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+}
+
+// page returns the numbers of a page, and where to go on.
+func page(t testing.TB, j *Journal, id string, after uint64, limit int) ([]uint64, uint64) {
+	t.Helper()
+	events, last, err := j.Page(id, after, limit)
+	must(t, err)
+	seqs := []uint64{}
+	for _, e := range events {
+		if id != "" && e.InternalID != id {
+			t.Errorf("an event of %q in a page of %q", e.InternalID, id)
+		}
+		seqs = append(seqs, e.Seq)
+	}
+	return seqs, last
+}
+
+func TestPages(t *testing.T) {
+	j, s := open(t, t.TempDir())
+	add(t, j, s, "a", 2)   // 1 2
+	add(t, j, s, "a.b", 2) // 3 4
+	add(t, j, s, "a", 2)   // 5 6
+	tests := []struct {
+		id    string
+		after uint64
+		limit int
+		want  []uint64
+		last  uint64
+	}{
+		{"", 0, 10, []uint64{1, 2, 3, 4, 5, 6}, 6},
+		{"", 2, 2, []uint64{3, 4}, 4},
+		{"a", 0, 10, []uint64{1, 2, 5, 6}, 6},
+		{"a", 1, 2, []uint64{2, 5}, 5},
+		{"a.b", 0, 10, []uint64{3, 4}, 6},
+		{"a.b", 4, 10, []uint64{}, 6},
+		{"none", 0, 10, []uint64{}, 6},
+		{"", 6, 10, []uint64{}, 6},
+		{"", 1 << 63, 10, []uint64{}, 6},
+		{"", ^uint64(0), 10, []uint64{}, 6},
+	}
+	for _, test := range tests {
+		if got, last := page(t, j, test.id, test.after, test.limit); !slices.Equal(got, test.want) || last != test.last {
+			t.Errorf("page of %q after %d, at most %d: %v, %d, want %v, %d", test.id, test.after, test.limit, got, last, test.want, test.last)
+		}
+	}
+}
+
+func TestSubscribersHearInOrder(t *testing.T) {
+	j, s := open(t, t.TempDir())
+	var heard []uint64
+	cancel := j.Subscribe(func(e Event) { heard = append(heard, e.Seq) })
+	var all sync.WaitGroup
+	for i := range 50 {
+		all.Go(func() { add(t, j, s, fmt.Sprintf("c%d", i), 2) })
+	}
+	all.Wait()
+	cancel()
+	add(t, j, s, "a", 1)
+	want := make([]uint64, 100)
+	for i := range want {
+		want[i] = uint64(i + 1)
+	}
+	if !slices.Equal(heard, want) || j.LastSeq() != 101 {
+		t.Errorf("heard %v, last %d", heard, j.LastSeq())
+	}
+}
+
+func TestPrune(t *testing.T) {
+	dir := t.TempDir()
+	j, s := open(t, dir)
+	// Events of last week, as they lie in the database.
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+		for range pruneChunk + 10 {
+			seq := tx.NextSeq()
+			data, err := json.Marshal(Event{Seq: seq, InternalID: "old", Time: tx.Now().Add(-keepTime - time.Minute)})
+			must(t, err)
+			must(t, tx.Set(eventKey(seq), data))
+			must(t, tx.Set(indexKey("old", seq), nil))
+		}
+		return nil
+	}))
+	j, err := Open(s)
+	must(t, err)
+	add(t, j, s, "many", keepCount+pruneChunk+10)
+	add(t, j, s, "few", 3)
+	last := j.LastSeq()
+	must(t, j.Prune(t.Context()))
+	for id, want := range map[string]int{"old": 0, "many": keepCount, "few": 3} {
+		seqs, next := page(t, j, id, 0, 10000)
+		if len(seqs) != want || next != last || j.count(id) != want {
+			t.Errorf("%s: %d events, count %d, want %d", id, len(seqs), j.count(id), want)
+		}
+	}
+	if seqs, _ := page(t, j, "many", 0, 1); seqs[0] != uint64(2*pruneChunk+21) {
+		t.Errorf("the oldest that is kept is %d", seqs[0])
+	}
+}
+
+func TestNumbersOutliveTheirEvents(t *testing.T) {
+	dir := t.TempDir()
+	j, s := open(t, dir)
+	add(t, j, s, "a", 5)
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+		for seq := range uint64(5) {
+			must(t, j.remove(tx, "a", seq+1))
+		}
+		return nil
+	}))
+	must(t, s.Close())
+	j, s = open(t, dir)
+	if j.LastSeq() != 5 || len(j.counts) != 0 {
+		t.Fatalf("last %d, counts %v", j.LastSeq(), j.counts)
+	}
+	add(t, j, s, "a", 1)
+	if seqs, last := page(t, j, "", 0, 10); !slices.Equal(seqs, []uint64{6}) || last != 6 {
+		t.Errorf("%v, %d", seqs, last)
+	}
+}
+
+func TestFailedTransactionLeavesNoEvent(t *testing.T) {
+	j, s := open(t, t.TempDir())
+	err := s.Update(t.Context(), func(tx *store.Tx) error {
+		_, err := j.Append(tx, Event{InternalID: "a"})
+		must(t, err)
+		return fmt.Errorf("no")
+	})
+	if seqs, last := page(t, j, "", 0, 10); err == nil || len(seqs) != 0 || last != 0 || j.count("a") != 0 {
+		t.Errorf("%v: %v, %d", err, seqs, last)
+	}
+}
+
+func TestLongMessageIsCut(t *testing.T) {
+	if got := clip(strings.Repeat("é", maxMessage)); len(got) > maxMessage+3 || !strings.HasSuffix(got, "é…") {
+		t.Errorf("%d bytes, ends in %q", len(got), got[len(got)-6:])
+	}
+}

@@ -1,0 +1,68 @@
+package status
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"lightd/desired/store"
+)
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func openRecords(t testing.TB, dir string) (*Records, *store.Store) {
+	t.Helper()
+	s, err := store.Open(dir, store.Options{})
+	must(t, err)
+	t.Cleanup(func() { must(t, s.Close()) })
+	r, err := Open(s)
+	must(t, err)
+	return r, s
+}
+
+func TestRecords(t *testing.T) {
+	dir := t.TempDir()
+	r, s := openRecords(t, dir)
+	var heard []string
+	cancel := r.Subscribe(func(id string) {
+		_, ok := r.Get(id)
+		heard = append(heard, id+map[bool]string{true: " is", false: " is not"}[ok])
+	})
+	defer cancel()
+	now := time.Now()
+	a := Status{InternalID: "a", State: StateBackOff, NotBefore: now, LastExit: &Exit{Code: 3, At: now}}
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+		must(t, r.Put(tx, a))
+		if _, ok := r.Get("a"); ok {
+			t.Error("shown before it is on disk")
+		}
+		return r.Put(tx, Status{InternalID: "b"})
+	}))
+	failed := errors.New("no")
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { must(t, r.Delete(tx, "a")); return failed }); !errors.Is(err, failed) {
+		t.Fatal(err)
+	}
+	if got, ok := r.Get("a"); !ok || !reflect.DeepEqual(got, a) {
+		t.Errorf("memory holds %+v, want the very value that was put", got)
+	}
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx, "b") }))
+	if want := []string{"a is", "b is", "b is not"}; !reflect.DeepEqual(heard, want) {
+		t.Errorf("heard %q, want %q", heard, want)
+	}
+	must(t, s.Close())
+
+	r, _ = openRecords(t, dir)
+	got, ok := r.Get("a")
+	if !ok || !got.NotBefore.Equal(now) || got.LastExit.Code != 3 {
+		t.Errorf("reopened: %+v", got)
+	}
+	if _, ok := r.Get("b"); ok {
+		t.Error("b is back")
+	}
+}
