@@ -34,9 +34,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 			return nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "A body must not be compressed")
 		}
 	}
-	tooLarge := fail(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than 1 MiB")
+	// What is left of the body is not worth reading.
+	tooLarge := fail(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than 1 MiB").with("Connection", "close")
 	if r.ContentLength > maxBody {
-		return nil, tooLarge.with("Connection", "close")
+		return nil, tooLarge
 	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	var over *http.MaxBytesError

@@ -73,8 +73,8 @@ func (s *Server) recovering(next http.Handler) http.Handler {
 			if reason == nil {
 				return
 			}
-			if reason == http.ErrAbortHandler { //nolint:errorlint // the value itself is the signal
-				panic(reason)
+			if err, is := reason.(error); is && errors.Is(err, http.ErrAbortHandler) {
+				panic(reason) // not a fault, but the way to cut an answer short
 			}
 			s.log.Error("request panicked", "method", r.Method, "path", r.URL.Path,
 				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/http"
 	"strings"
@@ -13,7 +14,7 @@ import (
 
 var (
 	errUpgrade = fail(http.StatusUpgradeRequired, "upgrade_required", "This route is a WebSocket").
-			with("Upgrade", "websocket").with("Connection", "Upgrade")
+			with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13")
 	errOrigin      = fail(http.StatusForbidden, "foreign_origin", "Origin is not allowed")
 	errConnections = fail(http.StatusTooManyRequests, "too_many_connections", "Too many WebSocket connections").
 			with("Retry-After", "5")
@@ -28,7 +29,7 @@ func (s *Server) openSocket(c *gin.Context) error {
 			return desired.ErrContainerNotFound
 		}
 	}
-	if !strings.EqualFold(c.GetHeader("Upgrade"), "websocket") {
+	if !isUpgrade(c.Request) {
 		return errUpgrade
 	}
 	if !s.origins.permits(c.Request) {
@@ -54,6 +55,25 @@ func (s *Server) openSocket(c *gin.Context) error {
 	default:
 		return err
 	}
+}
+
+// isUpgrade reports whether r asks for what RFC 6455 describes. It is looked at here, so
+// that a refusal looks like every other.
+func isUpgrade(r *http.Request) bool {
+	key, err := base64.StdEncoding.DecodeString(r.Header.Get("Sec-WebSocket-Key"))
+	return r.ProtoAtLeast(1, 1) && hasToken(r.Header, "Connection", "upgrade") && hasToken(r.Header, "Upgrade", "websocket") &&
+		r.Header.Get("Sec-WebSocket-Version") == "13" && len(r.Header.Values("Sec-WebSocket-Key")) == 1 && err == nil && len(key) == 16
+}
+
+func hasToken(h http.Header, name, token string) bool {
+	for _, value := range h.Values(name) {
+		for word := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(strings.TrimSpace(word), token) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // word is the present word of a container.

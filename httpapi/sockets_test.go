@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -321,6 +322,24 @@ func TestSocketLimit(t *testing.T) {
 		t.Errorf("got %d", response.StatusCode)
 	}
 	n.connect("/ws/other").want("event installing")
+}
+
+// TestHalfUpgrades: whatever is missing, the refusal is JSON.
+func TestHalfUpgrades(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	whole := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
+	for i, line := range whole {
+		name, _, _ := strings.Cut(line, ": ")
+		for _, value := range []string{"", "x"} {
+			lines := slices.Clone(whole)
+			lines[i] = name + ": " + value
+			a := n.send("GET", "/ws/web", "", lines...).want(t, 426, `"code":"upgrade_required"`)
+			if a.header.Get("Sec-WebSocket-Version") != "13" {
+				t.Errorf("%v: got %v", lines, a.header)
+			}
+		}
+	}
 }
 
 // TestSocketFlood: whoever sends without end is told so, and the connection stays.

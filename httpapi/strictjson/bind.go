@@ -27,7 +27,7 @@ func (o Object) Bind(v any, readOnly ...string) error {
 	for _, name := range readOnly {
 		delete(rest, name)
 	}
-	b.bind("", rest, reflect.ValueOf(v).Elem())
+	b.bind(place{}, rest, reflect.ValueOf(v).Elem())
 	if len(b.failed.Fields) > 0 {
 		return &b.failed
 	}
@@ -37,7 +37,7 @@ func (o Object) Bind(v any, readOnly ...string) error {
 // binder collects every refusal of one Bind, so that a client learns of all at once.
 type binder struct{ failed Error }
 
-func (b *binder) bind(path string, value any, to reflect.Value) {
+func (b *binder) bind(path place, value any, to reflect.Value) {
 	if u, ok := to.Addr().Interface().(json.Unmarshaler); ok {
 		b.unmarshal(path, value, u)
 		return
@@ -58,7 +58,7 @@ func (b *binder) bind(path string, value any, to reflect.Value) {
 	}
 }
 
-func (b *binder) bindStruct(path string, value any, to reflect.Value) {
+func (b *binder) bindStruct(path place, value any, to reflect.Value) {
 	object, ok := value.(Object)
 	if !ok {
 		b.failed.add(path, "must be an object")
@@ -68,16 +68,16 @@ func (b *binder) bindStruct(path string, value any, to reflect.Value) {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		at, known := fields[key]
 		if !known {
-			b.failed.add(member(path, key), "is not a known field")
+			b.failed.add(path.member(key), "is not a known field")
 			continue
 		}
 		if object[key] != nil {
-			b.bind(member(path, key), object[key], to.Field(at))
+			b.bind(path.member(key), object[key], to.Field(at))
 		}
 	}
 }
 
-func (b *binder) bindMap(path string, value any, to reflect.Value) {
+func (b *binder) bindMap(path place, value any, to reflect.Value) {
 	object, ok := value.(Object)
 	if !ok {
 		b.failed.add(path, "must be an object")
@@ -86,17 +86,17 @@ func (b *binder) bindMap(path string, value any, to reflect.Value) {
 	fresh := reflect.MakeMapWithSize(to.Type(), len(object))
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if object[key] == nil {
-			b.failed.add(member(path, key), "must not be null")
+			b.failed.add(path.member(key), "must not be null")
 			continue
 		}
 		element := reflect.New(to.Type().Elem()).Elem()
-		b.bind(member(path, key), object[key], element)
+		b.bind(path.member(key), object[key], element)
 		fresh.SetMapIndex(reflect.ValueOf(key).Convert(to.Type().Key()), element)
 	}
 	to.Set(fresh)
 }
 
-func (b *binder) bindSlice(path string, value any, to reflect.Value) {
+func (b *binder) bindSlice(path place, value any, to reflect.Value) {
 	list, ok := value.([]any)
 	if !ok {
 		b.failed.add(path, "must be a list")
@@ -104,12 +104,12 @@ func (b *binder) bindSlice(path string, value any, to reflect.Value) {
 	}
 	fresh := reflect.MakeSlice(to.Type(), len(list), len(list))
 	for i, element := range list {
-		b.bind(index(path, i), element, fresh.Index(i))
+		b.bind(path.index(i), element, fresh.Index(i))
 	}
 	to.Set(fresh)
 }
 
-func (b *binder) bindScalar(path string, value any, to reflect.Value) {
+func (b *binder) bindScalar(path place, value any, to reflect.Value) {
 	switch to.Kind() {
 	case reflect.String:
 		if s, ok := value.(string); ok {
@@ -145,7 +145,7 @@ func (b *binder) bindScalar(path string, value any, to reflect.Value) {
 }
 
 // unmarshal leaves a value to the type's own reading of it.
-func (b *binder) unmarshal(path string, value any, to json.Unmarshaler) {
+func (b *binder) unmarshal(path place, value any, to json.Unmarshaler) {
 	data, err := json.Marshal(value)
 	if err == nil {
 		err = to.UnmarshalJSON(data)

@@ -5,9 +5,6 @@ import "strings"
 // maxFields bounds how many refused fields one Error lists.
 const maxFields = 32
 
-// maxPath bounds how much of a client's own key an error repeats, in bytes.
-const maxPath = 256
-
 // Field says what is wrong with one member.
 type Field struct {
 	// Path leads to the member from the root, as in "ports[0].port".
@@ -34,18 +31,14 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "; ")
 }
 
-func refuse(path, message string) *Error {
+func refuse(path place, message string) *Error {
 	e := &Error{}
 	e.add(path, message)
 	return e
 }
 
-func (e *Error) add(path, message string) {
-	if len(e.Fields) >= maxFields {
-		return
+func (e *Error) add(path place, message string) {
+	if len(e.Fields) < maxFields {
+		e.Fields = append(e.Fields, Field{Path: path.String(), Message: message})
 	}
-	if len(path) > maxPath {
-		path = strings.ToValidUTF8(path[:maxPath], "") + "…"
-	}
-	e.Fields = append(e.Fields, Field{Path: path, Message: message})
 }

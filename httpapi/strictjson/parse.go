@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,7 +24,7 @@ func Parse(data []byte) (Object, error) {
 	}
 	p := parser{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
 	p.dec.UseNumber()
-	value, err := p.value("", 0)
+	value, err := p.value(place{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +59,7 @@ func (p *parser) token() (json.Token, error) {
 	return nil, &Error{Reason: "malformed JSON"}
 }
 
-func (p *parser) value(path string, depth int) (any, error) {
+func (p *parser) value(path place, depth int) (any, error) {
 	before := p.dec.InputOffset()
 	token, err := p.token()
 	if err != nil {
@@ -82,10 +81,10 @@ func (p *parser) value(path string, depth int) (any, error) {
 	}
 }
 
-func (p *parser) list(path string, depth int) (any, error) {
+func (p *parser) list(path place, depth int) (any, error) {
 	list := []any{}
 	for p.dec.More() {
-		at := index(path, len(list))
+		at := path.index(len(list))
 		value, err := p.value(at, depth)
 		if err != nil {
 			return nil, err
@@ -99,7 +98,7 @@ func (p *parser) list(path string, depth int) (any, error) {
 	return list, err
 }
 
-func (p *parser) object(path string, depth int) (any, error) {
+func (p *parser) object(path place, depth int) (any, error) {
 	object := Object{}
 	for p.dec.More() {
 		before := p.dec.InputOffset()
@@ -111,7 +110,7 @@ func (p *parser) object(path string, depth int) (any, error) {
 		if !ok {
 			return nil, &Error{Reason: "malformed JSON: a key must be a string"}
 		}
-		at := member(path, key)
+		at := path.member(key)
 		if err := p.checkText(at, key, p.data[before:p.dec.InputOffset()]); err != nil {
 			return nil, err
 		}
@@ -130,7 +129,7 @@ const replacement = string(utf8.RuneError)
 
 // checkText refuses NUL, and what encoding/json replaces silently: an escaped half of
 // a surrogate pair. Such a replacement shows as a U+FFFD that the raw text lacks.
-func (p *parser) checkText(path, text string, raw []byte) error {
+func (p *parser) checkText(path place, text string, raw []byte) error {
 	if strings.IndexByte(text, 0) >= 0 {
 		return refuse(path, "must not contain a NUL character")
 	}
@@ -142,18 +141,3 @@ func (p *parser) checkText(path, text string, raw []byte) error {
 	}
 	return nil
 }
-
-func member(path, key string) string {
-	key = strings.Map(func(r rune) rune {
-		if r == 0 {
-			return utf8.RuneError
-		}
-		return r
-	}, key)
-	if path == "" {
-		return key
-	}
-	return path + "." + key
-}
-
-func index(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

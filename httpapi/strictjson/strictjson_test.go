@@ -108,6 +108,22 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestLongKey: a key that is half the text must not be copied for each of the elements
+// that are the other half.
+func TestLongKey(t *testing.T) {
+	text := `{"` + strings.Repeat("k", 1<<19) + `":[` + strings.Repeat("0,", 1<<18) + `null]}`
+	_, err := Parse([]byte(text))
+	want := strings.Repeat("k", maxPath) + "…"
+	var refused *Error
+	if !errors.As(err, &refused) || refused.Fields[0].Path != want {
+		t.Errorf("got %v", err)
+	}
+	allocated := testing.AllocsPerRun(1, func() { _, _ = Parse([]byte(text)) })
+	if allocated > 8<<18 {
+		t.Errorf("%v allocations", allocated)
+	}
+}
+
 func TestDecodeOverDefaults(t *testing.T) {
 	text := `{"name":null,"on":true,"big":-9223372036854775808,"inner":{"port":7,"cpu":null},
 		"list":[{"port":1},{"cpu":0.5}],"env":{"B":"\ud83d\ude00 \ufffd"},"wait":null,"maybe":"x","state":[{}]}`

@@ -1,0 +1,51 @@
+package strictjson
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// place is where a value stands. It is put into words only for an error: a path that was
+// carried along as text would cost its length at every element below it.
+type place struct {
+	up *place // nil for the root
+	// key names a member; for an element of a list it is empty and at counts.
+	key  string
+	at   int
+	list bool
+}
+
+func (p place) member(key string) place { return place{up: &p, key: key} }
+
+func (p place) index(at int) place { return place{up: &p, at: at, list: true} }
+
+// maxPath bounds how much of a client's own keys an error repeats, in bytes.
+const maxPath = 256
+
+// String formats p as in "ports[0].port".
+func (p place) String() string {
+	var steps []place
+	for at := &p; at.up != nil; at = at.up {
+		steps = append(steps, *at)
+	}
+	var b strings.Builder
+	for _, step := range slices.Backward(steps) {
+		if step.list {
+			b.WriteString("[" + strconv.Itoa(step.at) + "]")
+			continue
+		}
+		if b.Len() > 0 {
+			b.WriteByte('.')
+		}
+		b.WriteString(strings.ReplaceAll(clip(step.key), "\x00", "\ufffd"))
+	}
+	return clip(b.String())
+}
+
+func clip(s string) string {
+	if len(s) <= maxPath {
+		return s
+	}
+	return strings.ToValidUTF8(s[:maxPath], "") + "…"
+}
