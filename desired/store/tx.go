@@ -104,7 +104,7 @@ func (tx *Tx) Scan(prefix, from []byte, fn func(k, v []byte) (more bool)) error 
 	return tx.scan(prefix, from, true, fn)
 }
 
-// ScanKeys is Scan without the values: v is always nil.
+// ScanKeys is Scan without the values, which it does not even read.
 func (tx *Tx) ScanKeys(prefix, from []byte, fn func(k []byte) (more bool)) error {
 	return tx.scan(prefix, from, false, func(k, _ []byte) bool { return fn(k) })
 }

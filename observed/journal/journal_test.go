@@ -112,7 +112,7 @@ func TestSubscribersHearInOrder(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
-	j, s := open(t, dir)
+	_, s := open(t, dir)
 	// Events of last week, as they lie in the database.
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 		for range pruneChunk + 10 {
