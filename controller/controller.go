@@ -97,6 +97,10 @@ type keyState struct {
 	failed plan.Kind
 	retry  time.Time
 	host   plan.HostCheck
+	// outcome is what the last step left behind for the status, until it is recorded;
+	// ended counts the steps, to tell whose outcome was recorded.
+	outcome func(*status.Status) []journal.Event
+	ended   int
 }
 
 // New returns a Controller that does nothing until it is Run; Enqueue may be called

@@ -25,44 +25,55 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	}
 	var k keyState
 	c.key(id, func(have *keyState) { k = *have })
-	if k.busy {
-		return 0, nil // the end of the step puts the key back
-	}
 	seen := c.cfg.Sight.Get(id)
-	if !seen.Known || !seen.EngineUp || !seen.At.After(k.acted) {
+	if !seen.Known || !seen.EngineUp || !k.busy && !seen.At.After(k.acted) {
 		c.cfg.Sight.Refresh(id)
 		return 0, nil // the cache puts the key back when it has looked
 	}
-	in := c.gather(spec, seen, k)
-	d := plan.Decide(in)
-	class := classFree
-	if d.Step != nil {
-		class = classOf(d.Step.Kind)
-		if left := time.Until(k.retry); d.Step.Kind == k.failed && left > 0 {
-			d, after = plan.Observe(in), left
-		} else if !c.slots.admit(id, class) {
-			d = plan.Observe(in)
-		}
-	} else {
-		c.slots.withdraw(id)
-		after = d.After
-	}
-	if err := c.commit(ctx, in.Status, d); err != nil {
+	before, _ := c.cfg.Statuses.Get(id)
+	in := c.gather(spec, before, seen, k)
+	d, after := c.decide(id, in, k)
+	if err := c.commit(ctx, id, before, d, k); err != nil {
 		if d.Step != nil {
-			c.slots.release(class)
+			c.slots.release(classOf(d.Step.Kind))
 		}
 		return 0, err
 	}
-	c.expect(spec, d.Status, seen)
 	if d.Step != nil {
 		c.begin(ctx, spec, d.Status, seen, *d.Step)
 	}
 	return after, nil
 }
 
-// gather reads all that a decision rests on.
-func (c *Controller) gather(spec desired.Container, seen observed.Snapshot, k keyState) plan.Input {
-	st, _ := c.cfg.Statuses.Get(spec.InternalID)
+// decide asks the plan, and holds its step back while another one of the key runs, has
+// just failed, or finds no room. What is seen is recorded all the same.
+func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decision, after time.Duration) {
+	if k.busy {
+		return plan.Observe(in), 0 // the end of the step puts the key back
+	}
+	d = plan.Decide(in)
+	if d.Step == nil {
+		c.slots.withdraw(id)
+		return d, d.After
+	}
+	if left := time.Until(k.retry); d.Step.Kind == k.failed && left > 0 {
+		c.slots.withdraw(id)
+		return plan.Observe(in), left
+	}
+	if !c.slots.admit(id, classOf(d.Step.Kind)) {
+		return plan.Observe(in), 0 // a slot that becomes free puts the key back
+	}
+	return d, 0
+}
+
+// gather reads all that a decision rests on. What the last step left behind goes into
+// the status first: it is recorded together with what is decided on it.
+func (c *Controller) gather(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState) plan.Input {
+	var told []journal.Event
+	if k.outcome != nil {
+		st = st.Clone()
+		told = k.outcome(&st)
+	}
 	in := plan.Input{
 		Spec: spec, Status: st, Seen: seen, Host: k.host,
 		Image:          c.cfg.Images.Image(spec.Image),
@@ -70,23 +81,31 @@ func (c *Controller) gather(spec desired.Container, seen observed.Snapshot, k ke
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),
+		Told:           told,
 	}
 	if st.Install.Snapshot != "" {
 		in.Snapshot = c.cfg.Images.Image(st.Install.Snapshot)
 	}
-	if run := seen.Run; run.Up() && spec.StartPattern != "" {
-		in.Matched = c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
-	}
+	in.Matched = c.matched(spec, st, seen.Run)
 	return in
 }
 
 // commit records a decision: the status and its events, or neither. An unchanged
 // status is not written.
-func (c *Controller) commit(ctx context.Context, before status.Status, d plan.Decision) error {
-	if len(d.Events) == 0 && reflect.DeepEqual(before, d.Status) {
-		return nil
+func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState) error {
+	if len(d.Events) > 0 || !reflect.DeepEqual(before, d.Status) {
+		if err := c.record(ctx, d.Status, d.Events); err != nil {
+			return err
+		}
 	}
-	return c.record(ctx, d.Status, d.Events)
+	if k.outcome != nil {
+		c.key(id, func(have *keyState) {
+			if have.ended == k.ended { // no step has ended since
+				have.outcome = nil
+			}
+		})
+	}
+	return nil
 }
 
 func (c *Controller) record(ctx context.Context, st status.Status, events []journal.Event) error {
@@ -113,18 +132,22 @@ func (c *Controller) append(tx *store.Tx, events []journal.Event) error {
 	return nil
 }
 
-// expect has the output of a process watched whose start pattern has not matched yet.
-func (c *Controller) expect(spec desired.Container, st status.Status, seen observed.Snapshot) {
-	run := seen.Run
-	if !run.Up() || spec.StartPattern == "" || st.Matched.Is(st.Run) {
-		return
+// matched reports whether the start pattern was seen in the present life, and has the
+// output watched for it until it was. Expecting comes first: a match that came before
+// this life was known is told by no later callback.
+func (c *Controller) matched(spec desired.Container, st status.Status, run *observed.Container) bool {
+	if !run.Up() || spec.StartPattern == "" {
+		return false
 	}
-	since := run.FinishedAt
+	if st.Matched.Is(life(run)) {
+		return true
+	}
 	err := c.cfg.Console.Expect(spec.InternalID, console.Target{ContainerID: run.ContainerID, TTY: run.TTY},
-		console.Run{StartedAt: run.StartedAt, Since: since}, spec.StartPattern)
+		console.Run{StartedAt: run.StartedAt, Since: run.FinishedAt}, spec.StartPattern)
 	if err != nil {
 		c.log.Warn("start pattern cannot be watched", "container", spec.InternalID, "error", err)
 	}
+	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
 }
 
 // begin sends a step on its way, off the worker.
@@ -142,7 +165,8 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 	})
 }
 
-// end records how a step ended and has the key looked at again.
+// end keeps how a step ended for the next look at the key, and has that taken. A daemon
+// that dies in between takes the step again, which is always safe.
 func (c *Controller) end(ctx context.Context, a *act, err error) {
 	id := a.spec.InternalID
 	if ctx.Err() != nil {
@@ -155,13 +179,10 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 		return
 	}
 	verdict := a.judge(err)
-	if recordErr := c.conclude(ctx, a, verdict); recordErr != nil {
-		c.log.Error("result of a step not recorded", "container", id, "step", a.step.Kind, "error", recordErr)
-		verdict.retry = max(verdict.retry, c.limiter.When(id))
-	}
 	now := time.Now()
 	c.key(id, func(k *keyState) {
 		k.busy, k.failed, k.retry = false, "", time.Time{}
+		k.outcome, k.ended = verdict.patch, k.ended+1
 		if touches(a.step.Kind) {
 			k.acted = now
 		}
@@ -177,10 +198,14 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	} else {
 		c.limiter.Forget(id)
 	}
+	if a.step.Kind == plan.RemoveInstallContainer {
+		c.Nudge() // the image of the installation before may be waste now
+	}
 	if touches(a.step.Kind) {
 		c.cfg.Sight.Refresh(id)
+	} else {
+		c.Enqueue(id)
 	}
-	c.Enqueue(id)
 }
 
 // touches reports whether a step changes what Docker shows of a container, so that an
@@ -191,15 +216,4 @@ func touches(k plan.Kind) bool {
 		return false
 	}
 	return true
-}
-
-// conclude records what a step left behind, if it is anything.
-func (c *Controller) conclude(ctx context.Context, a *act, v verdict) error {
-	before, _ := c.cfg.Statuses.Get(a.spec.InternalID)
-	after := before.Clone()
-	var events []journal.Event
-	if v.patch != nil {
-		events = v.patch(&after)
-	}
-	return c.commit(ctx, before, plan.Decision{Status: after, Events: events})
 }

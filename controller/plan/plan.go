@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"slices"
 	"time"
 
 	"lightd/desired"
@@ -70,6 +71,8 @@ type Input struct {
 	InstallTimeout time.Duration
 	// Jitter, in [0,1), spreads backoffs.
 	Jitter float64
+	// Told are events of the last step, which come before those of this decision.
+	Told []journal.Event
 }
 
 // Decision is the answer: what to record, in one transaction, and then what to do.
@@ -86,7 +89,7 @@ type Decision struct {
 func Decide(in Input) Decision {
 	r := newRecord(in)
 	if !in.Seen.Known || !in.Seen.EngineUp {
-		return Decision{Status: r.st}
+		return Decision{Status: r.st, Events: r.events}
 	}
 	r.observe()
 	n := r.next()
@@ -102,7 +105,7 @@ func Decide(in Input) Decision {
 func Observe(in Input) Decision {
 	r := newRecord(in)
 	if !in.Seen.Known || !in.Seen.EngineUp {
-		return Decision{Status: r.st}
+		return Decision{Status: r.st, Events: r.events}
 	}
 	r.observe()
 	r.conclude(r.next())
@@ -117,7 +120,7 @@ type record struct {
 }
 
 func newRecord(in Input) *record {
-	r := &record{in: in, st: in.Status.Clone()}
+	r := &record{in: in, st: in.Status.Clone(), events: slices.Clone(in.Told)}
 	if r.st.InternalID == "" {
 		r.st.InternalID = in.Spec.InternalID
 		r.st.InstallState = status.Installing

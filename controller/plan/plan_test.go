@@ -349,7 +349,7 @@ func TestRebindChecksThenReplaces(t *testing.T) {
 	})
 	w.settle()
 	w.expect("CheckHost StopContainer RemoveContainer CreateContainer ReleasePorts StartContainer",
-		"Stopping RebindStarted Exited RemovingOldContainer Starting Running")
+		"RebindStarted Stopping Exited RemovingOldContainer Starting Running")
 }
 
 func TestReplaceWaitsForABusyPortWithTheOldContainerUntouched(t *testing.T) {

@@ -37,6 +37,8 @@ func (r *record) intend(s Step) {
 			in.Phase = status.InstallEntrypoint
 			r.tell(journal.SettingUpEntrypoint, "")
 		}
+	case CheckHost:
+		r.tellRebind()
 	case StopContainer, KillContainer:
 		r.intendStop(s)
 	case RemoveContainer:
@@ -59,7 +61,6 @@ func (r *record) intendStop(s Step) {
 	if ask := r.st.Stopping; ask == nil || !ask.Run.Is(run) {
 		r.st.Stopping = &status.Ask{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
 		r.tell(journal.Stopping, s.Reason)
-		r.tellRebind()
 	}
 	if s.Kind == KillContainer {
 		r.st.Stopping.Killed, r.st.Stopping.KilledAt = true, now
@@ -71,7 +72,6 @@ func (r *record) intendStop(s Step) {
 }
 
 func (r *record) intendRemove(s Step) {
-	r.tellRebind()
 	if r.st.Replacing == "" && !r.in.Spec.Deleting {
 		r.tell(journal.RemovingOldContainer, s.Reason)
 	}

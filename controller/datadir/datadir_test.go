@@ -1,0 +1,198 @@
+package datadir
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"lightd/desired"
+)
+
+func TestSimpleCommandsTakeTheShellsPlace(t *testing.T) {
+	for command, want := range map[string]bool{
+		"java -Xmx1G -jar server.jar nogui":                  true,
+		"  ./server --port 25565  ":                          true,
+		"bash -c 'while true; do echo Hello; sleep 1; done'": true,
+		`node "my app.js"`:                                   true,
+		"a && b":                                             false,
+		"a; b":                                               false,
+		"a | b":                                              false,
+		"a > log":                                            false,
+		"a &":                                                false,
+		"A=b c":                                              false,
+		"$CMD x":                                             false,
+		`echo "$(id)"`:                                       false,
+		"cd /x":                                              false,
+		"while :; do :; done":                                false,
+		"exec java":                                          false,
+		". ./env":                                            false,
+		"[ -f x ]":                                           false,
+		"a\nb":                                               false,
+		"a 'unbalanced":                                      false,
+		`a \`:                                                false,
+		"a # b":                                              false,
+		"":                                                   false,
+		"'a b' c":                                            false,
+	} {
+		if got := simple(command); got != want {
+			t.Errorf("simple(%q) = %v", command, got)
+		}
+	}
+}
+
+// TestScriptsRun gives the scripts to a real shell, which knows best.
+func TestScriptsRun(t *testing.T) {
+	for name, command := range map[string]string{
+		"simple":   "echo 'it''s' \"here  now\"",
+		"compound": "A=its; echo $A\"\" \"here  now\" && :",
+	} {
+		script := strings.ReplaceAll(Entrypoint(desired.Spec{StartupCommand: command}), Home, t.TempDir())
+		out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput()
+		if err != nil || string(out) != "its here  now\n" {
+			t.Errorf("%s: got %q, %v", name, out, err)
+		}
+	}
+}
+
+func FuzzQuoteSurvivesAShell(f *testing.F) {
+	f.Add("it's $HOME `x` \"y\" \\ \n")
+	f.Fuzz(func(t *testing.T, s string) {
+		if strings.ContainsRune(s, 0) || len(s) > 1000 {
+			t.Skip()
+		}
+		out, err := exec.Command("/bin/sh", "-c", "printf %s "+quote(s)).Output()
+		if err != nil || string(out) != s {
+			t.Errorf("%q came back as %q, %v", s, out, err)
+		}
+	})
+}
+
+func open(t *testing.T) (*Dir, desired.Spec) {
+	d, err := Open(filepath.Join(t.TempDir(), "containers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, desired.Spec{InternalID: "a", StartupCommand: "run", InstallScript: "#!/bin/bash\r\ntrue\r\n",
+		Env: map[string]string{"KEY": "it's", "not-a-name": "x"}}
+}
+
+func TestEntrypointIsMendedHoweverItWasAltered(t *testing.T) {
+	for name, alter := range map[string]func(path string) error{
+		"missing": os.Remove,
+		"altered": func(p string) error { return os.WriteFile(p, []byte("x"), 0o755) },
+		"mode":    func(p string) error { return os.Chmod(p, 0o600) },
+		"a link":  func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) },
+		"a directory in its place": func(p string) error {
+			return errors.Join(os.Remove(p), os.MkdirAll(filepath.Join(p, "x"), 0o755))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, s := open(t)
+			if d.EntrypointOK(s) {
+				t.Fatal("ok before it was written")
+			}
+			if err := d.WriteEntrypoint(s); err != nil || !d.EntrypointOK(s) {
+				t.Fatalf("not ok after it was written: %v", err)
+			}
+			if err := alter(filepath.Join(d.Path("a"), entrypoint)); err != nil {
+				t.Fatal(err)
+			}
+			if d.EntrypointOK(s) {
+				t.Fatal("the change was not seen")
+			}
+			if name == "a directory in its place" {
+				if err := d.Remove("a"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := d.WriteEntrypoint(s); err != nil || !d.EntrypointOK(s) {
+				t.Errorf("not mended: %v", err)
+			}
+		})
+	}
+}
+
+func TestNoLinkLeadsOut(t *testing.T) {
+	d, s := open(t)
+	outside := filepath.Join(t.TempDir(), "outside")
+	if err := os.WriteFile(outside, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Make("a"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{entrypoint, "." + entrypoint + ".new", installLog} {
+		if err := os.Symlink(outside, filepath.Join(d.Path("a"), name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.InstallLog("a"); err == nil {
+		t.Error("a link was read")
+	}
+	if err := errors.Join(d.WriteEntrypoint(s), d.SaveInstallLog("a", []byte("log"))); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := os.ReadFile(outside); string(got) != "mine" {
+		t.Errorf("a link was written through: %q", got)
+	}
+	// The directory of another container can be a link as well.
+	if err := os.Symlink(filepath.Dir(outside), d.Path("b")); err != nil {
+		t.Fatal(err)
+	}
+	s.InternalID = "b"
+	if err := d.WriteEntrypoint(s); err == nil {
+		t.Error("a directory that is a link was entered")
+	}
+	if err := d.Remove("b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(outside); err != nil {
+		t.Errorf("removed through a link: %v", err)
+	}
+}
+
+func TestInstallerHoldsScriptAndEnvironment(t *testing.T) {
+	d, s := open(t)
+	if err := d.WriteInstaller(s); err != nil {
+		t.Fatal(err)
+	}
+	script, err := os.ReadFile(filepath.Join(d.Path("a"), installer))
+	if err != nil || string(script) != "#!/bin/bash\ntrue\n" {
+		t.Errorf("script: %q, %v", script, err)
+	}
+	entry, err := os.ReadFile(filepath.Join(d.Path("a"), installRun))
+	if err != nil || !strings.Contains(string(entry), `export KEY='it'\''s'`) || strings.Contains(string(entry), "not-a-name") ||
+		!strings.HasSuffix(string(entry), "exec /app/data/install.sh\n") {
+		t.Errorf("entry: %s, %v", entry, err)
+	}
+	if err := d.ClearInstaller("a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(d.Path("a"), installer)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the script stayed: %v", err)
+	}
+}
+
+func TestInstallLogKeepsTheNewest(t *testing.T) {
+	d, _ := open(t)
+	if _, err := d.InstallLog("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("none yet: %v", err)
+	}
+	if err := d.SaveInstallLog("a", []byte(strings.Repeat("x", maxLog)+"end")); err != nil {
+		t.Fatal(err)
+	}
+	log, err := d.InstallLog("a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	got, err := io.ReadAll(log)
+	if err != nil || len(got) != maxLog || !strings.HasSuffix(string(got), "end") {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
