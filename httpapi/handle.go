@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -26,9 +25,14 @@ func (s *Server) adapt(h handler) gin.HandlerFunc {
 // refuse answers with err, and logs it if it was not foreseen.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := problemOf(err)
-	// The caller has gone: it is no news that what was done for it was cut short.
-	if !known && !errors.Is(err, context.Canceled) {
+	var said *problem
+	switch {
+	case r.Context().Err() != nil:
+		// The caller has gone: it is no news that what was done for it was cut short.
+	case !known:
 		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+	case p.status >= http.StatusInternalServerError && !errors.As(err, &said):
+		s.log.Warn("request could not be served", "method", r.Method, "path", r.URL.Path, "error", err)
 	}
 	for name, value := range p.header {
 		w.Header().Set(name, value)

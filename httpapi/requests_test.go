@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -10,6 +11,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"lightd/desired/store"
 )
 
 // path fills the parameters of a route's path.
@@ -354,4 +358,51 @@ func TestDiskFull(t *testing.T) {
 	n.send("GET", "/containers", "").want(t, 200, `"containers":[]`)
 	n.free.Store(1 << 40)
 	n.create("web")
+}
+
+// TestDatabaseHangs: while no write gets through, every write is answered in time,
+// reads go on, and the outcome of what was given up is told by reading.
+func TestDatabaseHangs(t *testing.T) {
+	n := newNode(t, func(c *Config) { c.DatabaseTimeout = 50 * time.Millisecond })
+	n.create("web")
+	before := n.dump()
+	release, hanging, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		ended <- n.store.Update(context.Background(), func(*store.Tx) error {
+			close(hanging)
+			<-release
+			return nil
+		})
+	}()
+	<-hanging
+	for _, request := range []string{
+		"POST /containers", "PUT /containers/web", "PATCH /containers/web", "DELETE /containers/web", "POST /containers/web/start",
+		"POST /network/ports", "DELETE /network/ports/0.0.0.0/25565", "POST /volumes", "POST /auth/tokens",
+	} {
+		method, target, _ := strings.Cut(request, " ")
+		body := map[string]string{
+			"POST /containers": n.spec("new"), "PUT /containers/web": n.spec("web"), "PATCH /containers/web": `{"tty":false}`,
+			"POST /network/ports": `{"ip":"0.0.0.0","port":1}`, "POST /auth/tokens": `{"ttl":"1h"}`,
+		}[request]
+		a := n.send(method, target, body).want(t, 503, `"code":"database_unavailable"`)
+		if a.header.Get("Retry-After") == "" {
+			t.Errorf("%s: no Retry-After", request)
+		}
+	}
+	n.send("GET", "/containers/web", "").want(t, 200, `"generation":1`)
+	n.send("GET", "/readyz", "").want(t, 503, "database")
+	n.send("GET", "/network/ports", "").want(t, 200, "25565")
+	close(release)
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	if err := n.store.Ping(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if after := n.dump(); after != before {
+		t.Errorf("writes that were given up before they began happened:\n%s\n%s", before, after)
+	}
+	if logged := n.logs.String(); !strings.Contains(logged, "could not be served") {
+		t.Errorf("the log does not tell: %s", logged)
+	}
 }

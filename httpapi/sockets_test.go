@@ -155,7 +155,7 @@ func TestSocketConsole(t *testing.T) {
 	p.want("logs 5000 lines of web\n")
 	p.send(`{"event":"power","action":"start"}`)
 	for text, want := range map[string]string{
-		`nonsense`:                             "the body",
+		`nonsense`:                             "malformed",
 		`[]`:                                   "a JSON object is expected",
 		`{}`:                                   "event must be",
 		`{"event":7}`:                          "event must be",
@@ -171,9 +171,6 @@ func TestSocketConsole(t *testing.T) {
 		`{"event":"request_logs","event":"power"}`: "event is given twice",
 	} {
 		p.send(text)
-		if text == "nonsense" {
-			want = "malformed"
-		}
 		if got := p.read(); !strings.HasPrefix(got, "daemon_message Error: ") || !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want an error with %q", text, got, want)
 		}
@@ -322,6 +319,24 @@ func TestSocketLimit(t *testing.T) {
 		t.Errorf("got %d", response.StatusCode)
 	}
 	n.connect("/ws/other").want("event installing")
+}
+
+// TestSocketTokenExpires: the connection ends with the token that opened it.
+func TestSocketTokenExpires(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.create("web")
+	made := n.send("POST", "/auth/tokens", `{"ttl":"1s"}`).want(t, 201, "")
+	expires := time.Now().Add(time.Second)
+	conn, _, err := n.dial("/ws/web?token="+made.json["token"].(string), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.CloseNow()
+	(&peer{t, conn}).want("event installing", "closed 1008")
+	if late := time.Since(expires); late > 5*time.Second {
+		t.Errorf("closed %s after the end", late)
+	}
 }
 
 // TestHalfUpgrades: whatever is missing, the refusal is JSON.
