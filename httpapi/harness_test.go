@@ -96,7 +96,7 @@ func (f *fakeConsole) Tail(_ context.Context, id string, lines int) (string, err
 // node is a Server over a real database.
 type node struct {
 	*Server
-	t        *testing.T
+	t        testing.TB
 	store    *store.Store
 	records  *status.Records
 	journal  *journal.Journal
@@ -141,7 +141,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-func must[T any](t *testing.T) func(T, error) T {
+func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
 		if err != nil {
@@ -152,6 +152,11 @@ func must[T any](t *testing.T) func(T, error) T {
 }
 
 func newNode(t *testing.T, tune ...func(*Config)) *node {
+	t.Helper()
+	return newNodeFor(t, tune...)
+}
+
+func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	t.Helper()
 	n := &node{t: t, engine: &engineSwitch{}, logs: &syncBuffer{},
 		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan console.Stats{}}}
@@ -243,7 +248,7 @@ func (n *node) do(r *http.Request) answer {
 }
 
 // want fails the test unless a has the status, and the text in its body.
-func (a answer) want(t *testing.T, status int, text string) answer {
+func (a answer) want(t testing.TB, status int, text string) answer {
 	t.Helper()
 	if a.status != status || !strings.Contains(a.text, text) {
 		t.Fatalf("got %d %s, want %d with %q", a.status, a.text, status, text)

@@ -20,7 +20,7 @@ import (
 
 // peer is a client of a WebSocket.
 type peer struct {
-	t    *testing.T
+	t    testing.TB
 	conn *websocket.Conn
 }
 
