@@ -387,3 +387,20 @@ func TestEngineStats(t *testing.T) {
 		t.Error("the last ones did not come at once")
 	}
 }
+
+// TestEngineKeysOfATerminalArePassedOn: Docker would take these two for "detach".
+func TestEngineKeysOfATerminalArePassedOn(t *testing.T) {
+	r := onEngine(t)
+	x := r.create(true, "stty raw -echo; echo go; head -c 5 | hexdump -C")
+	s := r.Subscribe(id)
+	defer s.Close()
+	if err := r.Prepare(t.Context(), id, x); err != nil {
+		t.Fatal(err)
+	}
+	r.start(x)
+	r.reads(s, contains("go"))
+	if err := r.Write(t.Context(), id, []byte("a\x10\x11b\n")); err != nil {
+		t.Fatal(err)
+	}
+	r.reads(s, contains("61 10 11 62 0a"))
+}

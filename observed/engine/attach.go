@@ -107,7 +107,9 @@ func (e *Engine) connect(opening context.Context, containerID string, o AttachOp
 
 // upgrade asks for the streams and reads the head of the answer.
 func upgrade(ctx context.Context, conn net.Conn, version, containerID string, o AttachOptions) (*bufio.Reader, error) {
-	query := url.Values{"stream": {"1"}}
+	// Docker would take Ctrl-P Ctrl-Q out of the input of a TTY and end the connection.
+	// NUL is never in the input: the API refuses it.
+	query := url.Values{"stream": {"1"}, "detachKeys": {"ctrl-@"}}
 	set := func(name string, on bool) {
 		if on {
 			query.Set(name, "1")
