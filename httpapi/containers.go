@@ -28,7 +28,7 @@ func (s *Server) createContainer(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	spec := desired.DefaultSpec()
+	spec := s.defaults.Clone()
 	if err := object.Bind(&spec, readOnly...); err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (s *Server) putContainer(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	spec := desired.DefaultSpec()
+	spec := s.defaults.Clone()
 	spec.InternalID = c.Param("id")
 	if err := object.Bind(&spec, readOnly...); err != nil {
 		return err
@@ -147,7 +147,7 @@ func (s *Server) patchContainer(c *gin.Context) error {
 		return err
 	}
 	return s.change(c, "Container updated", func(container *desired.Container) error {
-		spec, err := merged(container.Spec, patch)
+		spec, err := merged(container.Spec, s.defaults, patch)
 		if err != nil {
 			return err
 		}

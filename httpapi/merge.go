@@ -10,7 +10,7 @@ import (
 
 // merged applies a JSON merge patch to a spec. A field that the patch removes takes its
 // default, as one that a create leaves out does.
-func merged(spec desired.Spec, patch strictjson.Object) (desired.Spec, error) {
+func merged(spec, defaults desired.Spec, patch strictjson.Object) (desired.Spec, error) {
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return desired.Spec{}, fmt.Errorf("encode spec of %s: %w", spec.InternalID, err)
@@ -19,7 +19,7 @@ func merged(spec desired.Spec, patch strictjson.Object) (desired.Spec, error) {
 	if err != nil {
 		return desired.Spec{}, fmt.Errorf("read spec of %s: %w", spec.InternalID, err)
 	}
-	result := desired.DefaultSpec()
+	result := defaults.Clone()
 	result.InternalID = spec.InternalID
 	if err := object.Merge(patch).Bind(&result, readOnly...); err != nil {
 		return desired.Spec{}, err

@@ -29,6 +29,8 @@ type Config struct {
 	// Origins are the foreign origins that may open a WebSocket, as in
 	// "https://panel.example.com"; "*" is any.
 	Origins []string
+	// StopTimeout is the grace of a stop in specs that name none (default 10 s).
+	StopTimeout time.Duration
 	// DatabaseTimeout bounds what a request waits for the database (default 5 s).
 	DatabaseTimeout time.Duration
 	// DeleteWait bounds what a deletion waits for its end (default 30 s).
@@ -47,6 +49,7 @@ type Server struct {
 	journal         Journal
 	engine          Engine
 	installLog      InstallLog
+	defaults        desired.Spec
 	databaseTimeout time.Duration
 	deleteWait      time.Duration
 	log             *slog.Logger
@@ -77,10 +80,14 @@ func New(cfg Config) (*Server, error) {
 		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,
+		defaults:        desired.DefaultSpec(),
 		changes:         newChanges(cfg.Database),
 		databaseHealth:  &pulse{ping: cfg.Database.Ping},
 		origins:         origins,
 		closing:         make(chan struct{}),
+	}
+	if cfg.StopTimeout != 0 {
+		s.defaults.Stop.Timeout = desired.Duration(cfg.StopTimeout)
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
