@@ -93,10 +93,12 @@ type keyState struct {
 	busy bool
 	// acted is when the last step ended: an observation must be younger.
 	acted time.Time
-	// failed is the kind of the step that failed last, not to be tried before retry.
-	failed plan.Kind
-	retry  time.Time
-	host   plan.HostCheck
+	// failed is the kind of the step that failed last, not to be tried before retry, but
+	// for a spec newer than generation: whoever writes one is not kept waiting.
+	failed     plan.Kind
+	generation int64
+	retry      time.Time
+	host       plan.HostCheck
 	// outcome is what the last step left behind for the status, until it is recorded;
 	// ended counts the steps, to tell whose outcome was recorded.
 	outcome func(*status.Status) []journal.Event

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,4 +170,89 @@ func TestNodeThatComesBackConverges(t *testing.T) {
 	if strings.Count(n.events("lives"), "Running") != 1 {
 		t.Errorf("told again: %s", n.events("lives"))
 	}
+}
+
+// TestPullFromARealRegistry uses the registry that hack/images brings up.
+func TestPullFromARealRegistry(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	port := os.Getenv("LIGHTD_TEST_REGISTRY_PORT")
+	if port == "" {
+		port = "5000"
+	}
+	ref := "127.0.0.1:" + port + "/lightd-test/busybox:latest"
+	remove := func() {
+		if err := n.engine.RemoveImage(t.Context(), ref); err != nil && engine.Classify(err) != engine.NotFound {
+			t.Fatal(err)
+		}
+	}
+	remove()
+	c := n.create("pull", func(s *desired.Spec) { s.Image = ref })
+	n.waitSynced(c)
+	if want := "Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready"; n.events("pull") != want {
+		t.Errorf("got  %s\nwant %s", n.events("pull"), want)
+	}
+	n.change("pull", func(c *desired.Container) { c.Deleting = true })
+	n.gone("pull")
+	remove()
+}
+
+func TestImageThatCannotBeHadIsSaidAndTheOldContainerStays(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	n.create("noimage", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	old := n.waitState("noimage", status.StateRunning)
+	n.change("noimage", func(c *desired.Container) { c.Image = "127.0.0.1:1/no/such:image" })
+	st := n.wait("noimage", "waiting for the image", func(st status.Status) bool {
+		return st.Get(status.Synced).Reason == status.ReasonImageUnavailable
+	})
+	if seen := n.inspect("noimage"); !seen.Up() || st.ContainerID != old.ContainerID || st.ObservedGeneration == 2 {
+		t.Errorf("got %+v", st)
+	}
+	c := n.change("noimage", func(c *desired.Container) { c.Image = testImage() })
+	n.waitSynced(c)
+	if got := n.inspect("noimage"); got.ContainerID != old.ContainerID {
+		t.Error("the way back made a new container")
+	}
+}
+
+// TestBusyPortIsSaid: a port that some other program of the host holds.
+func TestBusyPortIsSaid(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	busy := desired.Endpoint{IP: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, Protocol: desired.TCP}
+	if err := n.store.AddPorts(t.Context(), []desired.Endpoint{busy}); err != nil {
+		t.Fatal(err)
+	}
+	ports := []desired.Port{{IP: busy.IP, Port: busy.Port}}
+	unavailable := func(st status.Status) bool {
+		return st.Get(status.Synced).Reason == status.ReasonPortUnavailable
+	}
+	// At a rebind the old container is not touched.
+	n.create("rebind", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	old := n.waitState("rebind", status.StateRunning)
+	n.change("rebind", func(c *desired.Container) { c.Ports = ports })
+	st := n.wait("rebind", "waiting for the port", unavailable)
+	if seen := n.inspect("rebind"); !seen.Up() || seen.ContainerID != old.ContainerID {
+		t.Errorf("the old container is %s", seen.Phase)
+	}
+	if !strings.Contains(st.Get(status.Synced).Message, busy.String()) {
+		t.Errorf("message %q", st.Get(status.Synced).Message)
+	}
+	c := n.change("rebind", func(c *desired.Container) { c.Ports = nil })
+	n.waitSynced(c)
+	// At the first start it is said, and nothing is called a crash.
+	n.create("first", func(s *desired.Spec) { s.Power, s.Ports = desired.PowerRunning, ports })
+	if st := n.wait("first", "waiting for the port", unavailable); st.Crashes != 0 || st.Restarts != 0 {
+		t.Errorf("got %+v", st)
+	}
+	listener.Close()
+	n.change("first", func(c *desired.Container) { c.Power = desired.PowerStopped })
+	n.change("first", power)
+	n.waitState("first", status.StateRunning)
 }

@@ -56,7 +56,7 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 		c.slots.withdraw(id)
 		return d, d.After
 	}
-	if left := time.Until(k.retry); d.Step.Kind == k.failed && left > 0 {
+	if left := time.Until(k.retry); d.Step.Kind == k.failed && in.Spec.Generation == k.generation && left > 0 {
 		c.slots.withdraw(id)
 		return plan.Observe(in), left
 	}
@@ -187,7 +187,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 			k.acted = now
 		}
 		if verdict.retry > 0 {
-			k.failed, k.retry = a.step.Kind, now.Add(verdict.retry)
+			k.failed, k.generation, k.retry = a.step.Kind, a.spec.Generation, now.Add(verdict.retry)
 		}
 		if a.host != nil {
 			k.host = *a.host
