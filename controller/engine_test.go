@@ -256,3 +256,30 @@ func TestBusyPortIsSaid(t *testing.T) {
 	n.change("first", power)
 	n.waitState("first", status.StateRunning)
 }
+
+func TestMovedTagIsFollowed(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	maker := n.waitSynced(n.create("follow-source", nil))
+	ref := engine.Repository(n.store.Instance()) + ":tag"
+	commit := func() {
+		if _, err := n.engine.Commit(t.Context(), maker.ContainerID, ref, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	commit()
+	n.create("pinned", func(s *desired.Spec) { s.Image, s.Power = ref, desired.PowerRunning })
+	n.create("follow", func(s *desired.Spec) {
+		s.Image, s.Power, s.ImagePolicy = ref, desired.PowerRunning, desired.ImageFollow
+	})
+	pinned := n.waitState("pinned", status.StateRunning)
+	follow := n.waitState("follow", status.StateRunning)
+	commit()
+	n.wait("follow", "made anew from the new image", func(st status.Status) bool {
+		return st.ContainerID != follow.ContainerID && st.State == status.StateRunning &&
+			st.Get(status.Synced).Status == status.True
+	})
+	if got := n.inspect("pinned"); got.ContainerID != pinned.ContainerID {
+		t.Error("a pinned container followed the tag")
+	}
+}

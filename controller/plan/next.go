@@ -219,12 +219,20 @@ func (r *record) recreate() string {
 			return "ports changed"
 		}
 		return "the spec changed in what only a new container can have"
+	case spec.ImagePolicy == desired.ImageFollow && r.st.Install.Snapshot == "" && r.moved():
+		return "the tag " + spec.Image + " is another image now"
 	case run.Phase == observed.Dead:
 		return "Docker could not remove the container"
 	case spec.Limits.Memory == 0 && run.Limits.Memory != 0, spec.Limits.CPU == 0 && run.Limits.CPU != 0:
 		return "a limit was taken away, and Docker can only change limits"
 	}
 	return ""
+}
+
+// moved reports whether the tag that the container was made from is another image now.
+// What an installation changed rests on the image that it ran on: that one stays.
+func (r *record) moved() bool {
+	return r.in.Image.Present && r.in.Image.ImageID != r.in.Seen.Run.ImageID
 }
 
 // replace checks all that can fail before the old container goes.

@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -393,14 +394,14 @@ func TestDisturbancesAreHealed(t *testing.T) {
 	}{
 		"killed":  {func(w *world) { w.die(w.in.Seen.Run, 137) }, "StartContainer", "Exited Starting Running"},
 		"removed": {func(w *world) { w.in.Seen.Run = nil }, "CreateContainer StartContainer", "Exited ContainerLost Starting Running"},
-		"paused":  {func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, "UnpauseContainer", ""},
-		"limits":  {func(w *world) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", ""},
-		"entry":   {func(w *world) { w.in.EntrypointOK = false }, "WriteEntrypoint", ""},
+		"paused":  {func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, "UnpauseContainer", "DriftDetected"},
+		"limits":  {func(w *world) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", "DriftDetected"},
+		"entry":   {func(w *world) { w.in.EntrypointOK = false }, "WriteEntrypoint", "DriftDetected"},
 		"restarted by hand": {func(w *world) { w.in.Now = w.in.Now.Add(time.Second); w.start(w.in.Seen.Run) }, "",
 			"Exited Starting Running"},
 		"made anew by hand": {func(w *world) {
 			w.in.Seen.Run = w.create(observed.RoleRun, "other")
-		}, "CheckHost RemoveContainer CreateContainer StartContainer", "Exited ContainerLost RemovingOldContainer Starting Running"},
+		}, "CheckHost RemoveContainer CreateContainer StartContainer", "Exited ContainerLost DriftDetected RemovingOldContainer Starting Running"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := ready(t, nil)
@@ -408,6 +409,34 @@ func TestDisturbancesAreHealed(t *testing.T) {
 			w.settle()
 			w.expect(c.steps, c.events)
 		})
+	}
+}
+
+func TestStartedByHandIsStopped(t *testing.T) {
+	w := newWorld(t, nil)
+	w.settle()
+	w.story()
+	w.start(w.in.Seen.Run)
+	w.settle()
+	w.expect("StopContainer", "Starting Running DriftDetected Stopping Exited")
+}
+
+func TestMovedTagIsFollowedOnlyWhereThatIsAsked(t *testing.T) {
+	for _, c := range []struct {
+		policy desired.ImagePolicy
+		script string
+		steps  string
+	}{
+		{desired.ImagePinned, "", ""},
+		{desired.ImageFollow, "", "CheckHost StopContainer RemoveContainer CreateContainer StartContainer"},
+		{desired.ImageFollow, "true", ""},
+	} {
+		w := ready(t, func(s *desired.Container) { s.ImagePolicy, s.InstallScript = c.policy, c.script })
+		w.in.Image.ImageID = "sha256:new"
+		w.settle()
+		if got := strings.Join(w.steps, " "); got != c.steps {
+			t.Errorf("%s, script %q: got %q", c.policy, c.script, got)
+		}
 	}
 }
 

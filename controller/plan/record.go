@@ -13,6 +13,7 @@ import (
 // that it may have happened. A step that is repeated is recorded and told once.
 func (r *record) intend(s Step) {
 	in := &r.st.Install
+	r.tellDrift(s)
 	switch s.Kind {
 	case PullImage:
 		if r.st.Pulling != s.Image {
@@ -47,6 +48,19 @@ func (r *record) intend(s Step) {
 		r.intendStart(s)
 	}
 	r.st.State = r.state()
+}
+
+// tellDrift tells that what was in sync with this very generation no longer is. The end
+// and the loss of a container have events of their own.
+func (r *record) tellDrift(s Step) {
+	before := r.in.Status
+	if r.in.Spec.Deleting || before.ObservedGeneration != r.in.Spec.Generation || before.Get(status.Synced).Status != status.True {
+		return
+	}
+	switch s.Kind {
+	case UpdateLimits, WriteEntrypoint, UnpauseContainer, StopContainer, KillContainer, CheckHost, RemoveContainer:
+		r.tell(journal.DriftDetected, s.Reason)
+	}
 }
 
 func (r *record) intendFirst() {

@@ -100,7 +100,7 @@ func (w *world) create(role observed.Role, image string) *observed.Container {
 	return &observed.Container{
 		ContainerID: fmt.Sprintf("c%d", w.made), Role: role, Phase: observed.Created,
 		Hash: spec.Hash(image), Generation: spec.Generation, Install: spec.Requests.Install,
-		Image: image, Limits: spec.Limits, Binds: spec.Ports, TTY: spec.TTY,
+		Image: image, ImageID: w.in.Image.ImageID, Limits: spec.Limits, Binds: spec.Ports, TTY: spec.TTY,
 	}
 }
 
