@@ -1,0 +1,205 @@
+package simengine
+
+import (
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+)
+
+// box is a container. The lock of the Sim guards it, but for what says otherwise. What
+// its pointers show is replaced and never changed, so that it can be read without the lock.
+type box struct {
+	id, name string
+	created  time.Time
+	image    string // as it was asked for
+	picture  *picture
+	config   *container.Config
+	host     *container.HostConfig
+
+	running, paused, removing, oomKilled bool
+	pid, exitCode                        int
+	failure                              string
+	started, finished                    time.Time
+
+	bound   []binding
+	process *Process // while a Program runs in it
+	changes []container.FilesystemChange
+	stats   Figures
+
+	output *output
+	input  *input
+	begun  chan struct{} // closed at the start of a run, and replaced at its end
+	exited chan struct{} // closed at the end of a run, and replaced at the start of one
+	gone   chan struct{} // closed at its removal
+}
+
+func newBox() *box {
+	c := &box{begun: make(chan struct{}), exited: make(chan struct{}), gone: make(chan struct{})}
+	close(c.exited)
+	return c
+}
+
+// status is the phase as Docker words it.
+func (c *box) status() string {
+	switch {
+	case c.paused:
+		return "paused"
+	case c.running:
+		return "running"
+	case c.removing:
+		return "removing"
+	case c.started.IsZero():
+		return "created"
+	default:
+		return "exited"
+	}
+}
+
+// init reports whether docker-init runs in front of the program.
+func (c *box) init() bool { return c.host.Init != nil && *c.host.Init }
+
+// command is what the container runs.
+func (c *box) command() []string {
+	entry, args := []string(c.config.Entrypoint), []string(c.config.Cmd)
+	return append(append([]string{}, entry...), args...)
+}
+
+// tell tells an event of the container. The caller holds the lock.
+func (s *Sim) tell(c *box, action string, more map[string]string) {
+	attributes := maps.Clone(c.config.Labels)
+	if attributes == nil {
+		attributes = map[string]string{}
+	}
+	maps.Copy(attributes, map[string]string{"image": c.image, "name": c.name})
+	maps.Copy(attributes, more)
+	s.publish(Message{
+		Type: events.ContainerEventType, Action: events.Action(action),
+		Actor: events.Actor{ID: c.id, Attributes: attributes},
+	})
+}
+
+// start makes the process of a container. The caller holds the lock.
+func (s *Sim) start(c *box) error {
+	mode := string(c.host.NetworkMode)
+	if mode == "default" || mode == "" {
+		mode = "bridge"
+	}
+	net := s.network(mode)
+	if net == nil {
+		c.exitCode, c.failure = 128, "network "+mode+" not found"
+		return refuse(404, "%s", c.failure)
+	}
+	if err := s.bindPorts(c); err != nil {
+		c.exitCode, c.failure = 128, err.(refusal).message
+		s.tellNetwork(net, "disconnect", c)
+		return err
+	}
+	s.tellNetwork(net, "connect", c)
+	s.pids++
+	c.running, c.paused, c.pid = true, false, s.pids
+	c.exitCode, c.failure = 0, ""
+	c.started = time.Now().UTC()
+	c.exited = make(chan struct{})
+	close(c.begun)
+	s.mountPoints(c)
+	s.tell(c, "start", nil)
+	s.launch(c)
+	return nil
+}
+
+// mountPoints adds what a start leaves in a container's file system. The caller holds the lock.
+func (s *Sim) mountPoints(c *box) {
+	if c.init() {
+		c.change("/sbin", container.ChangeModify)
+		c.change("/sbin/docker-init", container.ChangeAdd)
+	}
+	for _, m := range c.mounts() {
+		c.change(m.Destination, container.ChangeAdd)
+	}
+}
+
+// exit ends the run of a container. The caller holds the lock.
+func (s *Sim) exit(c *box, code int, oom bool) {
+	if !c.running {
+		return
+	}
+	c.running, c.paused, c.pid = false, false, 0
+	c.exitCode, c.oomKilled = code, oom
+	c.finished = time.Now().UTC()
+	if c.process != nil {
+		c.process.cancel()
+		c.process = nil
+	}
+	s.releasePorts(c)
+	if c.output != nil {
+		c.output.end(c.finished)
+	}
+	c.input = nil
+	if oom {
+		s.tell(c, "oom", nil)
+	}
+	s.tell(c, "die", map[string]string{"exitCode": strconv.Itoa(code)})
+	if net := s.network(networkOf(c)); net != nil {
+		s.tellNetwork(net, "disconnect", c)
+	}
+	c.begun = make(chan struct{})
+	close(c.exited)
+	if c.host.AutoRemove {
+		s.destroy(c, true)
+	}
+}
+
+// destroy takes a container out of the world. The caller holds the lock.
+func (s *Sim) destroy(c *box, told bool) {
+	if s.containers[c.id] != c {
+		return
+	}
+	delete(s.containers, c.id)
+	delete(s.byName, c.name)
+	if c.running {
+		c.running = false
+		if c.process != nil {
+			c.process.cancel()
+		}
+		s.releasePorts(c)
+		if c.output != nil {
+			c.output.end(time.Now())
+		}
+		close(c.exited)
+	}
+	if told {
+		s.tell(c, "destroy", nil)
+	}
+	close(c.gone)
+}
+
+// out returns the output of a container, which is made when it is first needed. The
+// caller holds the lock.
+func (s *Sim) out(c *box) *output {
+	if c.output == nil {
+		c.output = &output{limit: s.options.LogBytes, readers: map[*reader]struct{}{}}
+	}
+	return c.output
+}
+
+// in returns the standard input of the present or next run. The caller holds the lock.
+func (c *box) in() *input {
+	if c.input == nil {
+		c.input = &input{chunks: make(chan []byte, 64), ended: make(chan struct{})}
+	}
+	return c.input
+}
+
+// change notes a difference from the image.
+func (c *box) change(path string, kind container.ChangeType) {
+	for i, was := range c.changes {
+		if was.Path == path {
+			c.changes[i].Kind = kind
+			return
+		}
+	}
+	c.changes = append(c.changes, container.FilesystemChange{Path: path, Kind: kind})
+}

@@ -1,0 +1,198 @@
+package simengine
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+)
+
+// Options configures a Sim. The zero value is usable.
+type Options struct {
+	// APIVersion is the newest version that it speaks; empty is "1.41".
+	APIVersion string
+	// Seed decides ids and the chances of rules.
+	Seed uint64
+	// AnyMounts lets bind mounts name sources that do not exist.
+	AnyMounts bool
+	// LogBytes is how much output is kept for each container; 0 is 1 MiB.
+	LogBytes int
+}
+
+// Sim is a simulated engine. It is safe for concurrent use.
+type Sim struct {
+	options Options
+	ctx     context.Context
+	cancel  context.CancelFunc
+	work    sync.WaitGroup // programs and calls
+
+	mu         sync.Mutex
+	random     *rand.Rand
+	apiVersion string
+	mode       mode
+	modeChange chan struct{} // closed and replaced when mode changes
+	containers map[string]*box
+	byName     map[string]*box
+	execs      map[string]*execution
+	networks   map[string]*segment
+	images     map[string]*picture
+	refs       map[string]*picture
+	remotes    map[string]Remote
+	ports      map[portKey]string // what is bound, by container id; "" is a stranger
+	pids       int
+	removal    time.Duration
+	full       bool
+	programs   []programRule
+	bus        bus
+	rules      []*Injected
+	calls      []Call
+	streams    map[*stream]struct{}
+	listeners  map[*endpoint]struct{}
+	pipes      *pipeListener
+	pipeServer *http.Server
+}
+
+// New returns an engine that is up and empty, but for the networks that every engine has.
+// It is reached through Serve, Dial, or as an http.Handler.
+func New(o Options) *Sim {
+	o.APIVersion = cmp.Or(o.APIVersion, "1.41")
+	o.LogBytes = cmp.Or(o.LogBytes, 1<<20)
+	ctx, cancel := context.WithCancel(context.Background())
+	s := &Sim{
+		options: o, ctx: ctx, cancel: cancel,
+		random:     rand.New(rand.NewPCG(o.Seed, 0x51e)),
+		apiVersion: o.APIVersion,
+		modeChange: make(chan struct{}),
+		containers: map[string]*box{},
+		byName:     map[string]*box{},
+		execs:      map[string]*execution{},
+		networks:   map[string]*segment{},
+		images:     map[string]*picture{},
+		refs:       map[string]*picture{},
+		remotes:    map[string]Remote{},
+		ports:      map[portKey]string{},
+		pids:       1000,
+		streams:    map[*stream]struct{}{},
+		listeners:  map[*endpoint]struct{}{},
+	}
+	s.bus.subscribers = map[*subscriber]struct{}{}
+	for name, driver := range map[string]string{"bridge": "bridge", "host": "host", "none": "null"} {
+		s.addNetwork(name, driver)
+	}
+	return s
+}
+
+// Close ends all programs, calls, streams and listeners, and waits for them.
+func (s *Sim) Close() error {
+	s.cancel()
+	s.mu.Lock()
+	for e := range s.listeners {
+		if e.server != nil {
+			_ = e.server.Close()
+		}
+	}
+	if s.pipeServer != nil {
+		_ = s.pipeServer.Close()
+	}
+	s.cutStreams(func(*stream) bool { return true })
+	for _, c := range s.containers {
+		if c.process != nil {
+			c.process.cancel()
+		}
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+	return nil
+}
+
+// SetAPIVersion makes it announce another newest version, as an engine that was replaced.
+func (s *Sim) SetAPIVersion(version string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.apiVersion = version
+}
+
+// SetRemovalTime makes each removal of a container take so long; meanwhile the name is
+// taken and another removal is refused.
+func (s *Sim) SetRemovalTime(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.removal = d
+}
+
+// SetDiskFull makes everything fail that writes to the engine's disk.
+func (s *Sim) SetDiskFull(full bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.full = full
+}
+
+// newID returns 64 hexadecimal digits. The caller holds the lock.
+func (s *Sim) newID() string {
+	var b [32]byte
+	for i := range b {
+		b[i] = byte(s.random.Uint32())
+	}
+	return hex.EncodeToString(b[:])
+}
+
+// find returns the container with a name, an id or the beginning of one. The caller holds
+// the lock.
+func (s *Sim) find(ref string) (*box, error) {
+	if c := s.containers[ref]; c != nil {
+		return c, nil
+	}
+	if c := s.byName[strings.TrimPrefix(ref, "/")]; c != nil {
+		return c, nil
+	}
+	if strings.Trim(ref, "0123456789abcdef") == "" && ref != "" {
+		for id, c := range s.containers {
+			if strings.HasPrefix(id, ref) {
+				return c, nil
+			}
+		}
+	}
+	return nil, refusal{http.StatusNotFound, "No such container: " + ref}
+}
+
+// sleep waits for d, or until the call or the engine ends.
+func (s *Sim) sleep(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-s.ctx.Done():
+	}
+}
+
+// refusal is an answer that is an error.
+type refusal struct {
+	status  int
+	message string
+}
+
+// Error implements error.
+func (r refusal) Error() string { return fmt.Sprintf("%d: %s", r.status, r.message) }
+
+func refuse(status int, format string, args ...any) error {
+	return refusal{status, fmt.Sprintf(format, args...)}
+}
+
+// errNoSpace is what a full disk makes of a call.
+func errNoSpace(path string) error {
+	return refuse(http.StatusInternalServerError, "mkdir /var/lib/docker/%s: no space left on device", path)
+}
+
+// Message is an event as the engine tells it.
+type Message = events.Message
