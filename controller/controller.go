@@ -89,8 +89,9 @@ type Controller struct {
 // keyState is what the controller remembers of a key between two looks. It may be lost
 // at any time: all that must survive is in the status.
 type keyState struct {
-	// busy is true while a step runs.
-	busy bool
+	// busy is the step that runs, and cancel cuts it off.
+	busy   *plan.Step
+	cancel context.CancelFunc
 	// acted is when the last step ended: an observation must be younger.
 	acted time.Time
 	// failed is the kind of the step that failed last, not to be tried before retry, but

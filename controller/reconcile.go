@@ -26,7 +26,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	var k keyState
 	c.key(id, func(have *keyState) { k = *have })
 	seen := c.cfg.Sight.Get(id)
-	if !seen.Known || !seen.EngineUp || !k.busy && !seen.At.After(k.acted) {
+	if !seen.Known || !seen.EngineUp || k.busy == nil && !seen.At.After(k.acted) {
 		c.cfg.Sight.Refresh(id)
 		return 0, nil // the cache puts the key back when it has looked
 	}
@@ -48,7 +48,10 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 // decide asks the plan, and holds its step back while another one of the key runs, has
 // just failed, or finds no room. What is seen is recorded all the same.
 func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decision, after time.Duration) {
-	if k.busy {
+	if k.busy != nil {
+		if in.Spec.Deleting && classOf(k.busy.Kind) == classKeep {
+			k.cancel() // what is deleted need not be kept
+		}
 		return plan.Observe(in), 0 // the end of the step puts the key back
 	}
 	d = plan.Decide(in)
@@ -153,13 +156,15 @@ func (c *Controller) matched(spec desired.Container, st status.Status, run *obse
 // begin sends a step on its way, off the worker.
 func (c *Controller) begin(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
 	id := spec.InternalID
-	c.key(id, func(k *keyState) { k.busy = true })
+	stepping, cancel := context.WithCancel(ctx)
+	c.key(id, func(k *keyState) { k.busy, k.cancel = &s, cancel })
 	c.log.Info("step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 	c.steps.Go(func() {
 		defer c.slots.release(classOf(s.Kind))
+		defer cancel()
 		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s}
 		began := time.Now()
-		err := a.take(ctx)
+		err := a.take(stepping)
 		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(began).Round(100*time.Microsecond), "error", err)
 		c.end(ctx, a, err)
 	})
@@ -181,7 +186,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	verdict := a.judge(err)
 	now := time.Now()
 	c.key(id, func(k *keyState) {
-		k.busy, k.failed, k.retry = false, "", time.Time{}
+		k.busy, k.cancel, k.failed, k.retry = nil, nil, "", time.Time{}
 		k.outcome, k.ended = verdict.patch, k.ended+1
 		if touches(a.step.Kind) {
 			k.acted = now

@@ -88,7 +88,7 @@ func (r *record) nextScript() next {
 	if !c.Up() {
 		return do(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
-	left := c.StartedAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
+	left := min(r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now), r.in.InstallTimeout)
 	if left > 0 && !r.st.Install.TimedOut {
 		return waitFor(status.ReasonProgressing, "the install script runs", left)
 	}

@@ -126,7 +126,7 @@ func (r *record) stop(reason string, kill bool) next {
 		}
 		return do(StopContainer, reason).on(c)
 	}
-	switch left := ask.At.Add(ask.Timeout).Sub(r.in.Now); {
+	switch left := min(ask.At.Add(ask.Timeout).Sub(r.in.Now), ask.Timeout); {
 	case ask.Killed:
 		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
 			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
@@ -316,7 +316,8 @@ func (r *record) power() next {
 	case r.st.Rest:
 		return next{dealt: true}
 	}
-	if left := r.st.NotBefore.Sub(r.in.Now); left > 0 {
+	// A clock that was set back while the daemon was down must not make it wait longer.
+	if left := min(r.st.NotBefore.Sub(r.in.Now), 2*backoffMost); left > 0 {
 		n := waitFor(status.ReasonBackOff, fmt.Sprintf("the process ended %d times in a row; next start at %s",
 			r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)), left)
 		n.dealt = true

@@ -509,3 +509,22 @@ func TestBackoffIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestClockSetBackWhileTheDaemonWasDown: times that come from the disk can lie far ahead.
+func TestClockSetBackWhileTheDaemonWasDown(t *testing.T) {
+	w := ready(t, nil)
+	w.die(w.in.Seen.Run, 1)
+	w.in.Status.NotBefore = w.in.Now.Add(time.Hour)
+	w.in.Status.Ended, w.in.Status.Crashes = status.Run{ContainerID: "c1", StartedAt: w.in.Seen.Run.StartedAt}, 2
+	if d := w.look(); d.Step != nil || d.After > 10*time.Minute {
+		t.Errorf("a backoff of %s", d.After)
+	}
+	w = ready(t, nil)
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	w.look()
+	w.in.Status.Stopping.Sent = true
+	w.in.Now = w.in.Now.Add(-time.Hour)
+	if d := w.look(); d.Step != nil || d.After > 10*time.Second {
+		t.Errorf("a grace of %s", d.After)
+	}
+}

@@ -28,7 +28,7 @@ func (r *record) intend(s Step) {
 		}
 	case StartInstallScript:
 		if in.Phase != status.InstallScript {
-			in.Phase = status.InstallScript
+			in.Phase, in.ScriptAt = status.InstallScript, r.in.Now
 			r.tell(journal.RunningInstallScript, "")
 		}
 	case KillInstallScript:

@@ -67,6 +67,9 @@ type Install struct {
 	Script bool   `json:"script"`
 	// ContainerID is the container that runs the script; set before it is started.
 	ContainerID string `json:"container_id,omitempty"`
+	// ScriptAt is when the script was first started: its deadline counts from there, by
+	// this machine's clock and, while the daemon lives, one that nobody can set.
+	ScriptAt time.Time `json:"script_at,omitzero"`
 	// TimedOut is set before the script's container is killed for its deadline.
 	TimedOut bool `json:"timed_out,omitempty"`
 	// OutputSaved is true once the script's output is in the container's data directory.
