@@ -99,6 +99,7 @@ type message struct {
 	Type       string
 	InternalID string `json:"internal_id"`
 	Message    string
+	lines      []string // of the console that Data completes
 	err        error
 }
 

@@ -45,15 +45,15 @@ func startDaemon(ctx context.Context, binary, dir, shared string) (*daemon, erro
 	d.cmd.Env = environment()
 	// An interrupt at the terminal is for the demo, which then stops its daemon.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	// The daemon gets the writing end itself: with a pipe of exec's own, its end would
-	// wait for the last reader.
+	// Not StdoutPipe: Wait would close it before the line is read.
 	stdout, in, err := os.Pipe()
 	if err != nil {
 		return nil, err
 	}
-	defer in.Close()
 	d.cmd.Stdout = in
-	if err := d.cmd.Start(); err != nil {
+	err = d.cmd.Start()
+	_ = in.Close() // the child has its own
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start the daemon: %w (\"make build\" makes it)", err), stdout.Close())
 	}
 	first := make(chan string, 1)

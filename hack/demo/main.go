@@ -21,9 +21,6 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	out := newReport(os.Stdout)
 	err := run(ctx, *binary, out)
-	if ctx.Err() != nil {
-		err = errors.New("interrupted")
-	}
 	stop()
 	if err != nil {
 		out.failure(err)
@@ -50,10 +47,13 @@ func run(ctx context.Context, binary string, out *report) (err error) {
 	}()
 	s := &story{out: out, docker: docker, dir: dir, binary: binary}
 	err = s.play(ctx)
-	if err != nil && ctx.Err() == nil {
-		s.explain(context.WithoutCancel(ctx))
+	switch {
+	case ctx.Err() != nil:
+		err = errors.New("interrupted")
+	case err != nil:
+		s.explain(ctx)
 	}
-	// A second signal during the cleaning must not leave half of it.
+	// The cleaning goes on whatever signals come.
 	left, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleaning)
 	defer cancel()
 	return errors.Join(err, s.clear(left))

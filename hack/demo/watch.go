@@ -17,11 +17,16 @@ type watch struct {
 	conn     *websocket.Conn
 	messages <-chan message
 	stuck    func(context.Context) error
-	partial  string // of a console line
+	partial  string   // of a console line
+	last     []string // of its lines
 }
 
-// glance is how often a wait looks whether it is in vain.
-const glance = time.Second
+const (
+	// glance is how often a wait looks whether it is in vain.
+	glance = time.Second
+	// kept is how many lines of the console are kept for the case of a failure.
+	kept = 8
+)
 
 // meanings says what an event without words of its own tells.
 var meanings = map[string]string{
@@ -45,14 +50,9 @@ func (w *watch) event(ctx context.Context, kind string, limit time.Duration) (me
 // console waits for a line of the program that begins with one of the prefixes.
 func (w *watch) console(ctx context.Context, prefixes []string, limit time.Duration) (string, error) {
 	var line string
-	_, err := w.until(ctx, fmt.Sprintf("a console line that begins with %q", prefixes), limit, func(m message) bool {
-		if m.Event != "console" {
-			return false
-		}
-		lines := strings.Split(w.partial+m.Data, "\n")
-		w.partial = lines[len(lines)-1]
-		for _, l := range lines[:len(lines)-1] {
-			l = strings.TrimSpace(l)
+	what := fmt.Sprintf("a console line that begins with %q", prefixes)
+	_, err := w.until(ctx, what, limit, func(m message) bool {
+		for _, l := range m.lines {
 			if slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(l, p) }) {
 				line = l
 			}
@@ -77,6 +77,7 @@ func (w *watch) until(ctx context.Context, what string, limit time.Duration, don
 			if m.err != nil {
 				return m, fmt.Errorf("waiting for %s: the WebSocket ended: %w", what, m.err)
 			}
+			m.lines = w.split(m)
 			if err := w.show(m); err != nil {
 				return m, err
 			}
@@ -93,6 +94,22 @@ func (w *watch) until(ctx context.Context, what string, limit time.Duration, don
 			return message{}, ctx.Err()
 		}
 	}
+}
+
+// split returns the lines that a console message completes.
+func (w *watch) split(m message) []string {
+	if m.Event != "console" {
+		return nil
+	}
+	lines := strings.Split(w.partial+m.Data, "\n")
+	w.partial = lines[len(lines)-1]
+	lines = lines[:len(lines)-1]
+	for i, l := range lines {
+		lines[i] = strings.TrimSpace(l)
+	}
+	w.last = append(w.last, lines...)
+	w.last = w.last[max(0, len(w.last)-kept):]
+	return lines
 }
 
 func (w *watch) show(m message) error {
