@@ -24,13 +24,15 @@ type Rule struct {
 	// Delay holds the call for a time, Hang until Release or until the client goes.
 	Delay time.Duration
 	Hang  bool
-	// After lets Delay and Hang hold the answer rather than the call: it was done.
+	// After lets Delay and Hang hold the answer rather than the call: it was done. It has
+	// no meaning for answers that go on, as events do.
 	After bool
 	// Status refuses the call with a status, and Message if there is one.
 	Status  int
 	Message string
 	// Cut breaks the connection: the call is not done. With After it was done, and the
-	// answer is lost.
+	// answer is lost. On a connection that it used before, Go's transport repeats a GET
+	// that was cut by itself, which is another call.
 	Cut bool
 }
 
@@ -150,7 +152,7 @@ func (s *Sim) perform(c *call, do handler) {
 		return
 	}
 	r := i.rule
-	if r.After {
+	if r.After && !goesOn(c.route) {
 		to := c.w
 		kept := &keptAnswer{header: to.Header(), status: http.StatusOK}
 		c.w = kept
@@ -172,6 +174,15 @@ func (s *Sim) perform(c *call, do handler) {
 	default:
 		s.answerWith(c, do)
 	}
+}
+
+// goesOn reports whether the answer of a route is a stream that has no end of its own.
+func goesOn(route string) bool {
+	switch route {
+	case "/events", "/containers/{id}/attach", "/containers/{id}/logs", "/containers/{id}/stats", "/exec/{id}/start":
+		return true
+	}
+	return false
 }
 
 // hold holds a call as its rule says. When the client goes meanwhile, so does the call.

@@ -106,7 +106,13 @@ var versioned = regexp.MustCompile(`^/v([0-9.]+)(/.*)$`)
 
 // ServeHTTP implements http.Handler.
 func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	if s.ctx.Err() != nil { // Close waits for calls, and none may begin then
+		s.mu.Unlock()
+		panic(http.ErrAbortHandler)
+	}
 	s.work.Add(1)
+	s.mu.Unlock()
 	defer s.work.Done()
 	arrived := time.Now()
 	c := &call{w: w, r: r, query: r.URL.Query()}

@@ -91,8 +91,8 @@ func New(o Options) *Sim {
 
 // Close ends all programs, calls, streams and listeners, and waits for them.
 func (s *Sim) Close() error {
-	s.cancel()
 	s.mu.Lock()
+	s.cancel()
 	for e := range s.listeners {
 		if e.server != nil {
 			_ = e.server.Close()
