@@ -77,8 +77,24 @@ func (a *act) keepInstall(ctx context.Context) error {
 	return nil
 }
 
-// saveOutput keeps what the script printed.
+// saveOutput keeps what the script printed. Output that cannot be had holds nothing up:
+// an installation always ends in a word.
 func (a *act) saveOutput(ctx context.Context) error {
+	switch err := a.copyOutput(ctx); {
+	case engine.Classify(err) == engine.Unavailable:
+		return err
+	case err != nil:
+		a.log.Warn("output of the install script is lost", "container", a.spec.InternalID, "error", err)
+	}
+	request := a.st.Install.Request
+	a.patch = func(st *status.Status) []journal.Event {
+		st.Install.OutputSaved = st.Install.OutputSaved || st.Install.Request == request
+		return nil
+	}
+	return nil
+}
+
+func (a *act) copyOutput(ctx context.Context) error {
 	logs, err := a.cfg.Engine.Logs(ctx, a.step.Target, engine.LogsOptions{})
 	if err != nil {
 		return err
@@ -88,15 +104,7 @@ func (a *act) saveOutput(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read output of the install script of container %s: %w", a.spec.InternalID, err)
 	}
-	if err := a.cfg.Data.SaveInstallLog(a.spec.InternalID, output); err != nil {
-		return err
-	}
-	request := a.st.Install.Request
-	a.patch = func(st *status.Status) []journal.Event {
-		st.Install.OutputSaved = st.Install.OutputSaved || st.Install.Request == request
-		return nil
-	}
-	return nil
+	return a.cfg.Data.SaveInstallLog(a.spec.InternalID, output)
 }
 
 // dockersOwn are paths that Docker itself puts into every container.

@@ -85,6 +85,9 @@ func (r *record) nextScript() next {
 	if c.Phase == observed.Paused {
 		return do(UnpauseContainer, "the install script is frozen").on(c)
 	}
+	if !c.Up() && !c.StartedAt.IsZero() {
+		return do(SaveInstallOutput, "the install script failed").on(c)
+	}
 	if !c.Up() {
 		return do(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
@@ -107,9 +110,6 @@ func (r *record) nextEntrypoint() next {
 
 func (r *record) nextInstallFailed() next {
 	if c := r.in.Seen.Install; c != nil {
-		if !r.st.Install.OutputSaved && c.Phase != observed.Removing {
-			return do(SaveInstallOutput, "the install script failed").on(c)
-		}
 		return r.removeInstall("the installation failed")
 	}
 	if n, ok := r.release(); ok {

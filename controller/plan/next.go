@@ -205,7 +205,7 @@ func (r *record) needImage() (next, bool) {
 		return waitFor(status.ReasonProgressing, "pulling image "+ref, 0), false
 	}
 	if left := img.PullFailedAt.Add(pullRetry).Sub(r.in.Now); img.PullError != "" && left > 0 {
-		return waitFor(status.ReasonImageUnavailable, fmt.Sprintf("pull image %s: %s", ref, img.PullError), left), false
+		return waitFor(status.ReasonImageUnavailable, img.PullError, left), false
 	}
 	return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
 }

@@ -140,6 +140,8 @@ func (r *record) observeScript(c *observed.Container) {
 	case c == nil || c.ContainerID != in.ContainerID:
 		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
 	case c.Up() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
+	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut) && !in.OutputSaved:
+		// What it printed is kept before its failure is told: whoever hears of it looks there.
 	case in.TimedOut:
 		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout))
 	case c.Phase != observed.Exited:
@@ -182,6 +184,7 @@ func (r *record) observeIdentity() {
 		}
 		if r.st.Replacing == "" && !r.in.Spec.Deleting {
 			r.tell(journal.ContainerLost, short(old)+" was removed by somebody else")
+			r.pardon()
 		}
 		r.st.Stopping, r.st.Starting = nil, nil
 	}
@@ -189,6 +192,15 @@ func (r *record) observeIdentity() {
 		r.st.Replacing = ""
 	}
 	r.st.ContainerID = id
+}
+
+// pardon takes back the crash that a removal by force looks like while it is going on:
+// the program did nothing wrong.
+func (r *record) pardon() {
+	if exit := r.st.LastExit; exit != nil && killed(exit.Code) && r.st.Crashes > 0 {
+		r.st.Crashes--
+		r.st.NotBefore = time.Time{}
+	}
 }
 
 // observeLife follows the runs of the runtime container: each start is a new life.

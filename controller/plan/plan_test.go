@@ -74,8 +74,11 @@ func TestScriptOutcomes(t *testing.T) {
 			}
 			w.in.Seen.Install.OOMKilled = c.oom
 			w.story()
+			// The output is kept before the failure is told.
+			w.act(*w.look().Step)
+			w.expect("", "")
 			w.settle()
-			w.expect("SaveInstallOutput RemoveInstallContainer", "Error")
+			w.expect("RemoveInstallContainer", "Error")
 			st := w.in.Status
 			if st.InstallState != status.Failed || st.Get(status.Installed).Reason != c.reason || st.ObservedGeneration != 1 {
 				t.Errorf("got %s, %+v", st.InstallState, st.Get(status.Installed))
@@ -437,6 +440,20 @@ func TestMovedTagIsFollowedOnlyWhereThatIsAsked(t *testing.T) {
 		if got := strings.Join(w.steps, " "); got != c.steps {
 			t.Errorf("%s, script %q: got %q", c.policy, c.script, got)
 		}
+	}
+}
+
+// TestRemovalByForceIsNoCrash: Docker kills first, and tells of the removal later.
+func TestRemovalByForceIsNoCrash(t *testing.T) {
+	w := ready(t, nil)
+	for range 3 {
+		w.die(w.in.Seen.Run, 137)
+		w.look()
+		w.in.Seen.Run = nil
+		w.settle()
+	}
+	if !w.in.Seen.Run.Up() || w.in.Status.Crashes != 0 {
+		t.Errorf("%d crashes, up: %v", w.in.Status.Crashes, w.in.Seen.Run.Up())
 	}
 }
 
