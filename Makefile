@@ -28,7 +28,7 @@ lint: ## gofmt, go vet, staticcheck
 demo: engine images build ## the whole daemon at work, from a spec to a running container
 	go run -tags $(TAGS) ./hack/demo
 
-bench: engine images ## the benchmarks
+bench: engine images build ## what the daemon takes, beside the engine alone
 	go run -tags $(TAGS) ./hack/bench
 
 engine: ## a Docker engine, started where none answers

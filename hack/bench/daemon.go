@@ -1,0 +1,306 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+// bearer is the token of daemons that live for one run of the bench.
+const bearer = "lightd_benchmark_of_this_machine"
+
+// patience bounds every wait for the daemon.
+const patience = 90 * time.Second
+
+// daemon is a process of the program under measurement.
+type daemon struct {
+	cmd    *exec.Cmd
+	log    *os.File
+	base   string
+	http   *http.Client
+	events *feed
+}
+
+// start runs the program on the data directory of this run until it is stopped.
+func (l *lab) start(ctx context.Context, host string) (*daemon, error) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("find an address for the daemon: %w", err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	log, err := os.OpenFile(l.log, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("make log: %w", err)
+	}
+	d := &daemon{log: log, base: "http://" + address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: fleet}}}
+	d.cmd = exec.Command(l.binary, "serve", "--listen", address, "--data-dir", filepath.Join(l.dir, "data"), "--docker-host", host)
+	d.cmd.Env = append(os.Environ(), "LIGHTD_TOKEN="+bearer)
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	// Ctrl-C reaches this process alone: it stops the daemon itself.
+	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	if err := d.cmd.Start(); err != nil {
+		log.Close()
+		return nil, fmt.Errorf("start the daemon: %w", err)
+	}
+	if err := d.ready(ctx); err != nil {
+		return nil, errors.Join(err, d.stop())
+	}
+	if d.events, err = follow(ctx, d.base); err != nil {
+		return nil, errors.Join(err, d.stop())
+	}
+	return d, nil
+}
+
+// ready waits until the daemon sees both its database and the engine.
+func (d *daemon) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		status, err := d.call(ctx, http.MethodGet, "/readyz", nil, nil)
+		if err == nil && status == http.StatusOK {
+			return nil
+		}
+		if sleep(ctx, 5*time.Millisecond) != nil {
+			return fmt.Errorf("wait for the daemon: %w; its log ends:\n%s", errors.Join(context.Cause(ctx), err), d.tail())
+		}
+	}
+}
+
+// stop ends the daemon the way an operator does. Containers go on running.
+func (d *daemon) stop() error {
+	if d.events != nil {
+		d.events.close()
+	}
+	d.http.CloseIdleConnections()
+	defer d.log.Close()
+	_ = d.cmd.Process.Signal(syscall.SIGTERM)
+	hard := time.AfterFunc(20*time.Second, func() { _ = d.cmd.Process.Kill() })
+	defer hard.Stop()
+	if err := d.cmd.Wait(); err != nil {
+		return fmt.Errorf("stop the daemon: %w; its log ends:\n%s", err, d.tail())
+	}
+	return nil
+}
+
+func (d *daemon) tail() string {
+	data, err := os.ReadFile(d.log.Name())
+	if err != nil {
+		return err.Error()
+	}
+	return string(data[max(0, len(data)-2000):])
+}
+
+// call makes one request and returns the status; a nil answer is not read.
+func (d *daemon) call(ctx context.Context, method, path string, body, answer any) (int, error) {
+	var content io.Reader
+	if body != nil {
+		data, err := json.Marshal(body)
+		if err != nil {
+			return 0, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+		content = bytes.NewReader(data)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, d.base+path, content)
+	if err != nil {
+		return 0, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	r.Header.Set("Authorization", "Bearer "+bearer)
+	r.Header.Set("Accept", "application/json")
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	response, err := d.http.Do(r)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err == nil && answer != nil && response.StatusCode < 300 {
+		err = json.Unmarshal(data, answer)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return response.StatusCode, nil
+}
+
+// must is call for requests that have to succeed.
+func (d *daemon) must(ctx context.Context, method, path string, body, answer any) error {
+	status, err := d.call(ctx, method, path, body, answer)
+	if err == nil && status >= 300 {
+		err = fmt.Errorf("%s %s: status %d; the daemon's log ends:\n%s", method, path, status, d.tail())
+	}
+	return err
+}
+
+// await waits until each of ids has had an event of a type after a mark, and returns when
+// each of them arrived.
+func (d *daemon) await(ctx context.Context, mark int, kind string, ids []string) (map[string]time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	missing := map[string]bool{}
+	for _, id := range ids {
+		missing[id] = true
+	}
+	seen := map[string]time.Time{}
+	for {
+		fresh, news := d.events.since(mark)
+		mark += len(fresh)
+		for _, e := range fresh {
+			if e.Type == kind && missing[e.InternalID] {
+				delete(missing, e.InternalID)
+				seen[e.InternalID] = e.at
+			}
+		}
+		if len(missing) == 0 {
+			return seen, nil
+		}
+		select {
+		case <-news:
+		case <-d.events.done:
+			return nil, fmt.Errorf("wait for %s: the stream of events ended; the daemon's log ends:\n%s", kind, d.tail())
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for %s of %d containers: %w; the daemon's log ends:\n%s", kind, len(missing), context.Cause(ctx), d.tail())
+		}
+	}
+}
+
+// awaitStates waits until all ids are in a state.
+func (d *daemon) awaitStates(ctx context.Context, ids []string, state string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for _, id := range ids {
+		for {
+			var view struct{ State string }
+			if err := d.must(ctx, http.MethodGet, "/containers/"+id, nil, &view); err != nil {
+				return err
+			}
+			if view.State == state {
+				break
+			}
+			if err := sleep(ctx, 10*time.Millisecond); err != nil {
+				return fmt.Errorf("wait for %s to be %s, it is %s: %w", id, state, view.State, err)
+			}
+		}
+	}
+	return nil
+}
+
+// resident is the process's memory in bytes.
+func (d *daemon) resident() (int64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("read memory of the daemon: %w", err)
+	}
+	for line := range strings.Lines(string(data)) {
+		if fields := strings.Fields(line); len(fields) == 3 && fields[0] == "VmRSS:" {
+			kib, err := strconv.ParseInt(fields[1], 10, 64)
+			return kib << 10, err
+		}
+	}
+	return 0, errors.New("read memory of the daemon: no VmRSS")
+}
+
+// userHz is the unit of CPU times in /proc, the same on every Linux that Go runs on.
+const userHz = 100
+
+// cpu is the CPU time that the process has taken.
+func (d *daemon) cpu() (time.Duration, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	if err != nil {
+		return 0, fmt.Errorf("read CPU time of the daemon: %w", err)
+	}
+	// The name, in brackets, may hold anything; after it come fields 3 and up.
+	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
+	if len(fields) < 13 {
+		return 0, errors.New("read CPU time of the daemon: too few fields")
+	}
+	user, err := strconv.Atoi(fields[11])
+	system, err2 := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * time.Second / userHz, errors.Join(err, err2)
+}
+
+// event is a lifecycle event, and when it arrived here.
+type event struct {
+	Kind       string `json:"event"`
+	InternalID string `json:"internal_id"`
+	Type       string `json:"type"`
+	at         time.Time
+}
+
+// feed keeps the events of all containers as they arrive.
+type feed struct {
+	conn *websocket.Conn
+	done chan struct{}
+
+	mu   sync.Mutex
+	all  []event
+	news chan struct{} // closed and replaced at each event
+}
+
+func follow(ctx context.Context, base string) (*feed, error) {
+	conn, _, err := websocket.Dial(ctx, "ws"+strings.TrimPrefix(base, "http")+"/ws", &websocket.DialOptions{
+		HTTPHeader: http.Header{"Authorization": {"Bearer " + bearer}},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("follow events: %w", err)
+	}
+	conn.SetReadLimit(-1)
+	f := &feed{conn: conn, done: make(chan struct{}), news: make(chan struct{})}
+	go f.read()
+	return f, nil
+}
+
+func (f *feed) read() {
+	defer close(f.done)
+	for {
+		_, data, err := f.conn.Read(context.Background())
+		if err != nil {
+			return
+		}
+		e := event{at: time.Now()}
+		if json.Unmarshal(data, &e) != nil || e.Kind != "lifecycle" {
+			continue
+		}
+		f.mu.Lock()
+		f.all = append(f.all, e)
+		close(f.news)
+		f.news = make(chan struct{})
+		f.mu.Unlock()
+	}
+}
+
+func (f *feed) close() {
+	_ = f.conn.CloseNow()
+	<-f.done
+}
+
+// mark returns how many events have arrived until now.
+func (f *feed) mark() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.all)
+}
+
+// since returns the events after a mark, and a channel that closes at the next one.
+func (f *feed) since(mark int) ([]event, <-chan struct{}) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.all[mark:len(f.all):len(f.all)], f.news
+}

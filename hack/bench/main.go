@@ -1,0 +1,142 @@
+// Command bench measures the daemon on a real engine, beside what the engine takes for
+// the same calls alone, and prints one table with the targets. It promises:
+//
+//   - Every figure comes from this very run, on the engine that DOCKER_HOST names.
+//   - It leaves nothing behind in Docker or on disk, however it ends.
+//   - A missed target is a line of the table; the exit code is only about what did not run.
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/docker/docker/client"
+)
+
+// The sizes of what is measured.
+const (
+	fleet       = 50
+	rounds      = 3
+	crashRounds = 2
+	requests    = 200
+	idleTime    = 10 * time.Second
+	quietTime   = 20 * time.Second
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	binary := flag.String("lightd", filepath.Join("bin", "lightd"), "the `program` to measure")
+	image := flag.String("image", "lightd-test/busybox:latest", "the `image` of all containers, present on the engine")
+	log := flag.String("log", "", "`file` that the daemon's log is kept in")
+	flag.Parse()
+	if err := bench(ctx, *binary, *image, *log); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// lab is what all measurements share.
+type lab struct {
+	run    string // in the name of everything that this run makes
+	binary string
+	image  string
+	log    string
+	dir    string
+	docker *client.Client
+	ports  int // the first of a block of free ones
+	table  table
+}
+
+func bench(ctx context.Context, binary, image, log string) (err error) {
+	l := &lab{run: "bench-" + strconv.Itoa(os.Getpid()), binary: binary, image: image, log: log}
+	if l.docker, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()); err != nil {
+		return fmt.Errorf("make Docker client: %w", err)
+	}
+	defer l.docker.Close()
+	info, err := l.docker.Info(ctx)
+	if err != nil {
+		return fmt.Errorf("ask the engine: %w", err)
+	}
+	if l.ports, err = freePorts(2 * fleet); err != nil {
+		return err
+	}
+	if l.dir, err = os.MkdirTemp("", "lightd-bench-"); err != nil {
+		return fmt.Errorf("make scratch directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(l.dir)) }()
+	l.log = cmp.Or(l.log, filepath.Join(l.dir, "log"))
+	// After the daemon has stopped, which the measurements see to.
+	defer func() { err = errors.Join(err, l.sweep()) }()
+
+	began := time.Now()
+	if err := l.measure(ctx); err != nil {
+		return err
+	}
+	fmt.Printf("%d cores, engine %s (API %s), storage %s, cgroup v%s, kernel %s, %s; took %s\n\n",
+		runtime.NumCPU(), info.ServerVersion, l.docker.ClientVersion(), info.Driver, info.CgroupVersion,
+		info.KernelVersion, runtime.Version(), time.Since(began).Round(time.Second))
+	return l.table.print(os.Stdout)
+}
+
+// measure runs one daemon straight on the engine, and then another one on the same data
+// through a proxy that sees its calls.
+func (l *lab) measure(ctx context.Context) error {
+	direct, err := l.start(ctx, l.docker.DaemonHost())
+	if err != nil {
+		return err
+	}
+	err = errors.Join(l.measureStarts(ctx, direct), direct.stop())
+	if err != nil {
+		return err
+	}
+	p, err := listen(filepath.Join(l.dir, "engine.sock"), l.docker.DaemonHost())
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	watched, err := l.start(ctx, p.host())
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.measureRunning(ctx, watched, p), watched.stop())
+}
+
+// measureRunning measures a daemon that has running containers when it starts.
+func (l *lab) measureRunning(ctx context.Context, d *daemon, p *proxy) error {
+	if err := d.awaitStates(ctx, l.names(), "running"); err != nil {
+		return err
+	}
+	if err := l.measureQuiet(ctx, d, p); err != nil {
+		return err
+	}
+	if err := l.measureCrashes(ctx, d, p); err != nil {
+		return err
+	}
+	return l.measureAPI(ctx, d)
+}
+
+// say tells whoever waits for the table what is going on.
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
+
+// sleep waits, unless ctx ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+)
+
+const (
+	memoryTarget = 40 << 20
+	crashTarget  = 10 * time.Millisecond
+	crashLater   = 5 * time.Millisecond
+)
+
+// reportMemory adds a line with the present resident memory.
+func (l *lab) reportMemory(d *daemon, what string) error {
+	resident, err := d.resident()
+	if err != nil {
+		return err
+	}
+	l.table.add(what, fmt.Sprintf("%.1f MB", float64(resident)/(1<<20)), "< 40 MB", resident < memoryTarget)
+	return nil
+}
+
+// measureQuiet counts what a fleet costs that runs and does nothing.
+func (l *lab) measureQuiet(ctx context.Context, d *daemon, p *proxy) error {
+	if err := settle(ctx, p); err != nil {
+		return err
+	}
+	say("quiet for %s", quietTime)
+	mark := p.mark()
+	before, err := d.cpu()
+	if err != nil {
+		return err
+	}
+	if err := sleep(ctx, quietTime); err != nil {
+		return err
+	}
+	after, err := d.cpu()
+	if err != nil {
+		return err
+	}
+	calls, _ := p.since(mark)
+	for kind, n := range kinds(calls) {
+		say("  %d %s", n, kind)
+	}
+	l.table.add(fmt.Sprintf("Docker calls in %s, %d running", quietTime, fleet), fmt.Sprint(len(calls)), "0", len(calls) == 0)
+	l.table.note("  CPU time of the daemon meanwhile", fmt.Sprintf("%s (%.2f %% of a core)", after-before,
+		100*float64(after-before)/float64(quietTime)))
+	return l.reportMemory(d, fmt.Sprintf("resident memory, %d running", fleet))
+}
+
+// settle waits until the daemon has asked the engine nothing for two seconds.
+func settle(ctx context.Context, p *proxy) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for mark := -1; mark != p.mark(); {
+		mark = p.mark()
+		if err := sleep(ctx, 2*time.Second); err != nil {
+			return fmt.Errorf("wait for the daemon to come to rest: %w", err)
+		}
+	}
+	return nil
+}
+
+func kinds(calls []call) map[string]int {
+	counts := map[string]int{}
+	for _, c := range calls {
+		counts[c.kind()]++
+	}
+	return counts
+}
+
+// crash is one process killed from outside and started by the daemon: the engine's own
+// time of the end, when the bench heard of it, and when the start call came by.
+type crash struct{ died, heard, started time.Time }
+
+// measureCrashes kills every container from outside, one at a time, as its first crash.
+func (l *lab) measureCrashes(ctx context.Context, d *daemon, p *proxy) error {
+	watching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	died, failed := l.deaths(watching)
+	var all []crash
+	mark := p.mark()
+	for round := range crashRounds {
+		if round > 0 {
+			if err := l.forgive(ctx, d); err != nil {
+				return err
+			}
+		}
+		say("crash each of %d containers", fleet)
+		for _, id := range l.names() {
+			c, err := l.crash(ctx, d, p, id, died, failed)
+			if err != nil {
+				return fmt.Errorf("crash of %s: %w", id, err)
+			}
+			all = append(all, c)
+		}
+		if round == 0 {
+			calls, _ := p.since(mark)
+			l.reportCalls(calls)
+		}
+	}
+	gaps, delivery := make([]time.Duration, len(all)), make([]time.Duration, len(all))
+	for i, c := range all {
+		gaps[i], delivery[i] = c.started.Sub(c.died), c.heard.Sub(c.died)
+	}
+	what := fmt.Sprintf("die event to start call, %d crashes", len(all))
+	l.table.add(what, spread(gaps), "median < 10 ms", median(gaps) < crashTarget)
+	l.table.add("  the same, later target", "median "+ms(median(gaps)), "median < 5 ms", median(gaps) < crashLater)
+	l.table.note("  of that until any client hears of it", spread(delivery))
+	return nil
+}
+
+// death is a die event, and when it arrived here.
+type death struct {
+	containerID string
+	at, heard   time.Time
+}
+
+// deaths follows the engine's die events until ctx ends.
+func (l *lab) deaths(ctx context.Context) (<-chan death, <-chan error) {
+	messages, failed := l.docker.Events(ctx, events.ListOptions{
+		Filters: filters.NewArgs(filters.Arg("type", "container"), filters.Arg("event", "die")),
+	})
+	died := make(chan death, 8*fleet)
+	go func() {
+		for {
+			select {
+			case m := <-messages:
+				select {
+				case died <- death{m.Actor.ID, time.Unix(0, m.TimeNano), time.Now()}:
+				case <-ctx.Done():
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return died, failed
+}
+
+// reportCalls tells what a crash costs in calls of the engine.
+func (l *lab) reportCalls(calls []call) {
+	counts := kinds(calls)
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		say("  %.1f a crash: %s", float64(counts[kind])/fleet, kind)
+	}
+	l.table.note("Docker calls a crash", fmt.Sprintf("%.1f", float64(len(calls))/fleet))
+}
+
+func (l *lab) crash(ctx context.Context, d *daemon, p *proxy, id string, died <-chan death, failed <-chan error) (c crash, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	seen, err := l.docker.ContainerInspect(ctx, "lightd-"+id)
+	if err != nil {
+		return c, err
+	}
+	// What died earlier, by another hand, is no news.
+	for len(died) > 0 {
+		<-died
+	}
+	mark, told := p.mark(), d.events.mark()
+	if err := l.docker.ContainerKill(ctx, seen.ID, "SIGKILL"); err != nil {
+		return c, err
+	}
+	for c.died.IsZero() {
+		select {
+		case m := <-died:
+			if m.containerID == seen.ID {
+				c.died, c.heard = m.at, m.heard
+			}
+		case err := <-failed:
+			return c, fmt.Errorf("events of the engine: %w", err)
+		case <-ctx.Done():
+			return c, fmt.Errorf("wait for the die event: %w", context.Cause(ctx))
+		}
+	}
+	if c.started, err = awaitStart(ctx, p, mark, seen.ID); err != nil {
+		return c, err
+	}
+	if _, err = d.await(ctx, told, "Running", []string{id}); err != nil {
+		return c, err
+	}
+	if gap := c.started.Sub(c.died); gap > time.Second {
+		say("  %s: %s from die to start, heard after %s", id, ms(gap), ms(c.heard.Sub(c.died)))
+		for _, call := range callsSince(p, mark) {
+			say("    %+8.1f ms  %s", float64(call.at.Sub(c.died))/1e6, call.kind())
+		}
+	}
+	return c, nil
+}
+
+func callsSince(p *proxy, mark int) []call {
+	calls, _ := p.since(mark)
+	return calls
+}
+
+func awaitStart(ctx context.Context, p *proxy, mark int, containerID string) (time.Time, error) {
+	for {
+		calls, news := p.since(mark)
+		if i := slices.IndexFunc(calls, func(c call) bool { return c.starts() == containerID }); i >= 0 {
+			return calls[i].at, nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return time.Time{}, fmt.Errorf("wait for the start call: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// forgive stops and starts all containers through the daemon, which forgets the crashes.
+func (l *lab) forgive(ctx context.Context, d *daemon) error {
+	for _, step := range []struct{ action, then string }{{"kill", "Exited"}, {"start", "Running"}} {
+		mark := d.events.mark()
+		for _, id := range l.names() {
+			if err := d.must(ctx, http.MethodPost, "/containers/"+id+"/"+step.action, nil, nil); err != nil {
+				return err
+			}
+		}
+		if _, err := d.await(ctx, mark, step.then, l.names()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// measureAPI measures requests one after the other, beside a fleet that runs.
+func (l *lab) measureAPI(ctx context.Context, d *daemon) error {
+	say("%d requests of each kind", requests)
+	volumes, err := d.furnish(ctx, 1)
+	if err != nil {
+		return err
+	}
+	reads, err := timed(func(i int) error {
+		return d.must(ctx, http.MethodGet, "/containers/"+l.names()[i%fleet], nil, nil)
+	})
+	if err != nil {
+		return err
+	}
+	writes, err := timed(func(i int) error {
+		return d.must(ctx, http.MethodPost, "/containers", l.spec(fmt.Sprintf("%s-more-%d", l.run, i), volumes[0], "stopped", 0), nil)
+	})
+	if err != nil {
+		return err
+	}
+	l.table.note(fmt.Sprintf("GET /containers/:id, %d known", fleet), spread(reads))
+	l.table.note(fmt.Sprintf("POST /containers, %d known, on disk when answered", fleet), spread(writes))
+	return nil
+}
+
+// timed runs fn often enough, and returns how long each time took.
+func timed(fn func(i int) error) ([]time.Duration, error) {
+	took := make([]time.Duration, requests)
+	for i := range took {
+		began := time.Now()
+		if err := fn(i); err != nil {
+			return nil, err
+		}
+		took[i] = time.Since(began)
+	}
+	return took, nil
+}
