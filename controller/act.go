@@ -85,6 +85,8 @@ func (a *act) take(ctx context.Context) (err error) {
 		return a.start(ctx)
 	case plan.UnpauseContainer:
 		return e.Unpause(ctx, target)
+	case plan.RenameContainer:
+		return e.Rename(ctx, target, observed.RunName(id))
 	case plan.StopContainer:
 		return a.stop(ctx)
 	case plan.KillContainer:

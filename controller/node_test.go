@@ -33,20 +33,21 @@ func testImage() string {
 
 // node is a daemon without its HTTP interface, on a real engine.
 type node struct {
-	t        *testing.T
-	dir      string
-	store    *store.Store
-	volumes  *store.Volumes
-	statuses *status.Records
-	journal  *journal.Journal
-	engine   *engine.Engine
-	cache    *cache.Cache
-	data     *datadir.Dir
-	stop     func()
+	t          *testing.T
+	dir        string
+	store      *store.Store
+	volumes    *store.Volumes
+	statuses   *status.Records
+	journal    *journal.Journal
+	engine     *engine.Engine
+	cache      *cache.Cache
+	data       *datadir.Dir
+	controller *controller.Controller
+	stop       func()
 }
 
 // newNode starts a node in dir, and stops it at the end of the test if it was not.
-func newNode(t *testing.T, dir string) *node {
+func newNode(t *testing.T, dir string, tune ...func(*cache.Config)) *node {
 	t.Helper()
 	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
 		t.Skip("left out by LIGHTD_TEST_NO_ENGINE=1")
@@ -75,10 +76,14 @@ func newNode(t *testing.T, dir string) *node {
 
 	var ctrl *controller.Controller
 	var cons *console.Console
-	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Changed: func(id string) {
+	sight := cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Changed: func(id string) {
 		cons.Notify(id)
 		ctrl.Enqueue(id)
-	}})
+	}}
+	for _, fn := range tune {
+		fn(&sight)
+	}
+	n.cache = cache.New(sight)
 	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
@@ -87,6 +92,7 @@ func newNode(t *testing.T, dir string) *node {
 		Engine: n.engine, Data: n.data, VolumePath: n.volumes.Path, LocalPorts: true, Log: log,
 		CheckMounts: func(desired.Spec) error { return nil },
 	})
+	n.controller = ctrl
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{}, 4)
 	run := func(fn func()) { go func() { fn(); done <- struct{}{} }() }

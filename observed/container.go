@@ -47,8 +47,10 @@ const (
 // Container is what Docker said of one container of ours. Values are read-only.
 type Container struct {
 	ContainerID string
-	Role        Role
-	Phase       Phase
+	// Name is without the leading slash.
+	Name  string
+	Role  Role
+	Phase Phase
 	// StartedAt and FinishedAt are zero when it never started or never ended.
 	StartedAt, FinishedAt time.Time
 	ExitCode              int
@@ -62,6 +64,8 @@ type Container struct {
 	// TTY tells whether its output is one stream, or two that Docker multiplexes.
 	TTY    bool
 	Limits desired.Limits
+	// Networks are those that it is connected to, or will be when it starts.
+	Networks []string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
 }

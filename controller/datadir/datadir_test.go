@@ -173,8 +173,8 @@ func TestInstallerHoldsScriptAndEnvironment(t *testing.T) {
 	if err := d.ClearInstaller("a"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(d.Path("a"), installer)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the script stayed: %v", err)
+	if _, err := os.Stat(filepath.Join(d.Path("a"), installRun)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the environment stayed: %v", err)
 	}
 }
 

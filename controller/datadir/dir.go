@@ -71,8 +71,9 @@ func (d *Dir) WriteInstaller(s desired.Spec) error {
 		file{installRun, []byte(installEntry(s)), 0o700})
 }
 
-// ClearInstaller takes the install script away once it has run.
-func (d *Dir) ClearInstaller(id string) error { return d.remove(id, installer, installRun) }
+// ClearInstaller takes away what the install script's environment was read from. The
+// script itself stays, where the published page says it is.
+func (d *Dir) ClearInstaller(id string) error { return d.remove(id, installRun) }
 
 // SaveInstallLog keeps the newest 16 MiB of what the install script printed.
 func (d *Dir) SaveInstallLog(id string, output []byte) error {

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"lightd/desired"
@@ -17,6 +18,9 @@ const (
 	hostFresh  = 30 * time.Second // how long a look at the host is believed
 	settleSoon = time.Second      // a removal that Docker has in hand
 )
+
+// network is Docker's name of the one that every container is on.
+const network = "bridge"
 
 // next is a step, or the reason why there is none.
 type next struct {
@@ -152,6 +156,12 @@ func (r *record) nextSteady() next {
 	if run == nil {
 		return r.create("the container does not exist")
 	}
+	if name := observed.RunName(in.Spec.InternalID); run.Name != name {
+		if other := in.Seen.RunNameTaken; other != "" {
+			return r.nameTaken(name, other)
+		}
+		return do(RenameContainer, "somebody named it "+run.Name).on(run)
+	}
 	if reason := r.recreate(); reason != "" {
 		return r.replace(reason)
 	}
@@ -221,6 +231,8 @@ func (r *record) recreate() string {
 		return "the spec changed in what only a new container can have"
 	case spec.ImagePolicy == desired.ImageFollow && r.st.Install.Snapshot == "" && r.moved():
 		return "the tag " + spec.Image + " is another image now"
+	case !slices.Contains(run.Networks, network):
+		return "it was disconnected from its network"
 	case run.Phase == observed.Dead:
 		return "Docker could not remove the container"
 	case spec.Limits.Memory == 0 && run.Limits.Memory != 0, spec.Limits.CPU == 0 && run.Limits.CPU != 0:

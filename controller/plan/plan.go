@@ -28,6 +28,7 @@ const (
 	UpdateLimits           Kind = "UpdateLimits"
 	StartContainer         Kind = "StartContainer"
 	UnpauseContainer       Kind = "UnpauseContainer"
+	RenameContainer        Kind = "RenameContainer"
 	StopContainer          Kind = "StopContainer"
 	KillContainer          Kind = "KillContainer"
 	RemoveContainer        Kind = "RemoveContainer"

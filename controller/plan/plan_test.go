@@ -400,6 +400,10 @@ func TestDisturbancesAreHealed(t *testing.T) {
 		"paused":  {func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, "UnpauseContainer", "DriftDetected"},
 		"limits":  {func(w *world) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", "DriftDetected"},
 		"entry":   {func(w *world) { w.in.EntrypointOK = false }, "WriteEntrypoint", "DriftDetected"},
+		"renamed": {func(w *world) { w.in.Seen.Run.Name = "other" }, "RenameContainer", "DriftDetected"},
+		"disconnected": {func(w *world) { w.in.Seen.Run.Networks = nil },
+			"CheckHost StopContainer RemoveContainer CreateContainer StartContainer",
+			"DriftDetected Stopping Exited RemovingOldContainer Starting Running"},
 		"restarted by hand": {func(w *world) { w.in.Now = w.in.Now.Add(time.Second); w.start(w.in.Seen.Run) }, "",
 			"Exited Starting Running"},
 		"made anew by hand": {func(w *world) {

@@ -98,7 +98,7 @@ func (w *world) create(role observed.Role, image string) *observed.Container {
 	w.made++
 	spec := w.in.Spec
 	return &observed.Container{
-		ContainerID: fmt.Sprintf("c%d", w.made), Role: role, Phase: observed.Created,
+		ContainerID: fmt.Sprintf("c%d", w.made), Name: observed.RunName("a"), Networks: []string{"bridge"}, Role: role, Phase: observed.Created,
 		Hash: spec.Hash(image), Generation: spec.Generation, Install: spec.Requests.Install,
 		Image: image, ImageID: w.in.Image.ImageID, Limits: spec.Limits, Binds: spec.Ports, TTY: spec.TTY,
 	}
@@ -151,6 +151,8 @@ func (w *world) act(s plan.Step) {
 		w.in.Matched = false
 	case plan.UnpauseContainer:
 		seen.Run.Phase = observed.Running
+	case plan.RenameContainer:
+		seen.Run.Name = observed.RunName("a")
 	case plan.StopContainer:
 		st.Stopping.Sent = true
 		w.die(seen.Run, 143)

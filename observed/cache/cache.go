@@ -72,6 +72,9 @@ type entry struct {
 	listed bool
 	// install tells that an installation's container may exist that is not in seen.
 	install bool
+	// run is the runtime container of the last list or look: it is found by its id when it
+	// lost its name.
+	run string
 	// ends counts the ends that events have shown: a look that began before one of them
 	// may have missed it.
 	ends int

@@ -29,13 +29,16 @@ type mark struct {
 // lookAt inspects the containers of an id, shows what it found and tells so. While the
 // engine is away it does nothing: all ids are looked at when it is back.
 func (c *Cache) lookAt(ctx context.Context, id string) {
-	install, before, ok := c.begin(id)
+	install, renamed, before, ok := c.begin(id)
 	if !ok {
 		return
 	}
 	found := observed.Snapshot{Known: true, At: time.Now()}
 	var err error
 	found.Run, found.RunNameTaken, err = c.inspect(ctx, id, observed.RunName(id), observed.RoleRun)
+	if err == nil && found.Run == nil && renamed != "" {
+		found.Run, _, err = c.inspect(ctx, id, renamed, observed.RoleRun)
+	}
 	if err == nil && install {
 		found.Install, found.InstallNameTaken, err = c.inspect(ctx, id, observed.InstallName(id), observed.RoleInstall)
 	}
@@ -51,17 +54,18 @@ func (c *Cache) lookAt(ctx context.Context, id string) {
 	c.changed(id)
 }
 
-// begin tells whether a look at an id makes sense now, and whether at both containers.
-func (c *Cache) begin(id string) (install bool, before mark, ok bool) {
+// begin tells whether a look at an id makes sense now, whether at both containers, and
+// which one is the runtime container if there is none of that name.
+func (c *Cache) begin(id string) (install bool, renamed string, before mark, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[id]
 	if e == nil || !c.up {
-		return false, mark{}, false
+		return false, "", mark{}, false
 	}
 	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != ""
 	e.install = false
-	return install, mark{c.epoch, e.ends}, true
+	return install, e.run, mark{c.epoch, e.ends}, true
 }
 
 // inspect returns the container with a name if it is ours, else who has the name.
@@ -111,7 +115,10 @@ func (c *Cache) show(id string, found observed.Snapshot, install bool, before ma
 		e.install = e.install || install
 		return false
 	}
-	e.seen, e.listed = found, false
+	e.seen, e.listed, e.run = found, false, ""
+	if found.Run != nil {
+		e.run = found.Run.ContainerID
+	}
 	c.drop(id, e)
 	return true
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -105,8 +106,10 @@ func (c *Cache) compare(list []engine.Listed) []string {
 		c.epoch++
 		c.log.Info("the engine answers", "containers", len(list))
 	}
-	for id := range pairs {
-		c.entry(id)
+	for id, p := range pairs {
+		if e := c.entry(id); e.run == "" && p.run != nil {
+			e.run = p.run.ContainerID
+		}
 	}
 	var ids []string
 	for id, e := range c.entries {
@@ -121,8 +124,8 @@ func (c *Cache) compare(list []engine.Listed) []string {
 	return ids
 }
 
-// pairs sorts a list by id. A container of ours under another name is somebody's doing; the
-// name is what the next steps depend on.
+// pairs sorts a list by id. The name says which container is which; a runtime container
+// that somebody gave another name counts where none has the right one.
 func (c *Cache) pairs(list []engine.Listed) map[string]pair {
 	pairs := map[string]pair{}
 	for i := range list {
@@ -132,10 +135,13 @@ func (c *Cache) pairs(list []engine.Listed) map[string]pair {
 		for _, name := range l.Names {
 			switch name {
 			case observed.RunName(id):
-				p.run = l
+				p.run = l // whatever had its place before
 			case observed.InstallName(id):
 				p.install = l
 			}
+		}
+		if p.run == nil && l.Labels[observed.LabelRole] == string(observed.RoleRun) {
+			p.run = l
 		}
 		if id != "" && (p.run != nil || p.install != nil) {
 			pairs[id] = p
@@ -149,7 +155,8 @@ func differs(known *observed.Container, listed *engine.Listed) bool {
 	if known == nil || listed == nil {
 		return known != nil || listed != nil
 	}
-	return known.ContainerID != listed.ContainerID || known.Phase != listed.Phase
+	return known.ContainerID != listed.ContainerID || known.Phase != listed.Phase ||
+		!slices.Equal(known.Networks, listed.Networks)
 }
 
 // down notes that the engine is away. What was known stays, and is not current.

@@ -72,6 +72,13 @@ func (e *Engine) Unpause(ctx context.Context, containerID string) error {
 	})
 }
 
+// Rename gives a container another name. Conflict means that somebody has it.
+func (e *Engine) Rename(ctx context.Context, containerID, name string) error {
+	return e.call(ctx, e.timeouts.Kill, "rename container", containerID, func(ctx context.Context, s *session) error {
+		return s.ContainerRename(ctx, containerID, name)
+	})
+}
+
 // Remove removes a container and its anonymous volumes, whatever it does at the time.
 // NotFound means that it is gone already, Conflict that somebody is removing it.
 func (e *Engine) Remove(ctx context.Context, containerID string) error {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -26,6 +27,8 @@ type Listed struct {
 	Names  []string
 	Labels map[string]string
 	Phase  observed.Phase
+	// Networks are as in observed.Container.
+	Networks []string
 	// Status is Docker's text for people, as in "Up 3 minutes".
 	Status string
 }
@@ -46,7 +49,12 @@ func (e *Engine) List(ctx context.Context) ([]Listed, error) {
 			for i, name := range c.Names {
 				names[i] = strings.TrimPrefix(name, "/")
 			}
+			var connected []string
+			if c.NetworkSettings != nil {
+				connected = slices.Sorted(maps.Keys(c.NetworkSettings.Networks))
+			}
 			list = append(list, Listed{
+				Networks:    connected,
 				ContainerID: c.ID, Names: names, Labels: c.Labels,
 				Phase: observed.Phase(c.State), Status: c.Status,
 			})
@@ -85,6 +93,7 @@ func translate(from container.InspectResponse) observed.Container {
 	install, _ := strconv.ParseInt(labels[observed.LabelInstall], 10, 64)
 	return observed.Container{
 		ContainerID: from.ID,
+		Name:        strings.TrimPrefix(from.Name, "/"),
 		Role:        observed.Role(labels[observed.LabelRole]),
 		Phase:       observed.Phase(from.State.Status),
 		StartedAt:   instant(from.State.StartedAt),
@@ -98,8 +107,16 @@ func translate(from container.InspectResponse) observed.Container {
 		ImageID:     from.Image,
 		TTY:         from.Config.Tty,
 		Limits:      limits(from.HostConfig.Resources),
+		Networks:    networks(from.NetworkSettings),
 		Binds:       binds(from.HostConfig.PortBindings),
 	}
+}
+
+func networks(s *container.NetworkSettings) []string {
+	if s == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(s.Networks))
 }
 
 // instant reads a time of Docker, whose year 1 stands for never.
