@@ -153,10 +153,15 @@ func play(t *testing.T, sc scenario, run string, on side) []string {
 	var watcher sync.WaitGroup
 	messages, errs := cli.Events(watching, events.ListOptions{Filters: st.ours()})
 	watcher.Go(func() { st.watch(messages, errs) })
+	finish := sync.OnceFunc(func() {
+		stop()
+		watcher.Wait()
+	})
+	defer finish()
+	defer st.sweep() // a scenario that stopped half-way leaves something
 	sc.play(st)
 	st.clear()
-	stop()
-	watcher.Wait()
+	finish()
 	return append(st.lines, st.told...)
 }
 
@@ -198,15 +203,26 @@ func describe(m events.Message) string {
 	return text
 }
 
-// clear removes what is left, and waits until all of it was told.
-func (st *stage) clear() {
-	list, err := st.ContainerList(st.ctx, container.ListOptions{
+// sweep removes what is left.
+func (st *stage) sweep() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(st.ctx), 20*time.Second)
+	defer cancel()
+	list, err := st.ContainerList(ctx, container.ListOptions{
 		All: true, Filters: filters.NewArgs(filters.Arg("label", contractLabel+"="+st.run)),
 	})
-	st.must(err)
-	for _, c := range list {
-		st.must(st.ContainerRemove(st.ctx, c.ID, container.RemoveOptions{Force: true}))
+	if err != nil {
+		st.t.Errorf("what is left on %s: %v", st.side.host, err)
 	}
+	for _, c := range list {
+		if err := st.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true}); err != nil {
+			st.t.Errorf("left on %s: %v", st.side.host, err)
+		}
+	}
+}
+
+// clear removes what is left, and waits until all of it was told.
+func (st *stage) clear() {
+	st.sweep()
 	st.await(func() bool { return len(st.made) == 0 })
 }
 

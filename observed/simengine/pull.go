@@ -71,12 +71,9 @@ func (s *Sim) pullImage(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusBadRequest, "%v", err)
 	}
 	ref = withTag(ref)
-	s.mu.Lock()
-	remote, found := s.remotes[ref]
-	s.mu.Unlock()
-	if !found {
-		return answer{}, refuse(http.StatusNotFound, "pull access denied for %s, repository does not exist or may "+
-			"require 'docker login': denied: requested access to the resource is denied", reference.FamiliarName(named))
+	remote, err := s.lookUp(ref, named)
+	if err != nil {
+		return answer{}, err
 	}
 	st, release := s.openStream(c, nil)
 	defer release()
@@ -89,6 +86,28 @@ func (s *Sim) pullImage(c *call) (answer, error) {
 	})
 	s.breakIfCut(st)
 	return streamed, nil
+}
+
+// lookUp returns what a registry has under a name. A registry of which nothing was
+// published does not answer, but for the one that needs no name.
+func (s *Sim) lookUp(ref string, named reference.Named) (Remote, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if remote, found := s.remotes[ref]; found {
+		return remote, nil
+	}
+	domain := reference.Domain(named)
+	if domain == "docker.io" {
+		return Remote{}, refuse(http.StatusNotFound, "pull access denied for %s, repository does not exist or may "+
+			"require 'docker login': denied: requested access to the resource is denied", reference.FamiliarName(named))
+	}
+	for name := range s.remotes {
+		if other, err := reference.ParseNormalizedNamed(name); err == nil && reference.Domain(other) == domain {
+			return Remote{}, refuse(http.StatusNotFound, "manifest for %s not found: manifest unknown: manifest unknown", ref)
+		}
+	}
+	return Remote{}, refuse(http.StatusInternalServerError,
+		"Get \"http://%s/v2/\": dial tcp %s: connect: connection refused", domain, domain)
 }
 
 // pull tells of each layer, and then keeps the image.

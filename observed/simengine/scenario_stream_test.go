@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -281,4 +282,24 @@ func (st *stage) removeImage(ref string) {
 		}
 	}
 	st.note("deleted %t", slices.ContainsFunc(done, func(d image.DeleteResponse) bool { return d.Deleted != "" }))
+}
+
+// pulls changes nothing, so that it can run beside other tests of the same engine.
+func pulls(st *stage) {
+	const nobody = "127.0.0.1:1/nobody/there:latest"
+	refs := []string{nobody}
+	if registry := os.Getenv("LIGHTD_TEST_REGISTRY"); registry != "" {
+		if st.side.sim != nil {
+			st.side.sim.Publish(registry+"/"+busybox, simengine.Remote{})
+		}
+		refs = append(refs, registry+"/lightd-test/busybox:nosuch", registry+"/nosuch/image:latest")
+	}
+	for _, ref := range refs {
+		body, err := st.ImagePull(st.ctx, ref, image.PullOptions{})
+		st.outcome("pull", err)
+		if err == nil {
+			_ = body.Close()
+		}
+		st.showImage(ref)
+	}
 }

@@ -40,6 +40,7 @@ var scenarios = []scenario{
 	{"exec", executing},
 	{"stats", stats},
 	{"images", images},
+	{"pulls", pulls},
 	{"mounts", mounts},
 }
 

@@ -102,7 +102,7 @@ func pull(ctx context.Context, cli *client.Client, ref string) (string, error) {
 func TestPull(t *testing.T) {
 	bubble(t, func(t *testing.T, sim *simengine.Sim, cli *client.Client) {
 		const ref = "example.com/app:1"
-		if _, err := pull(t.Context(), cli, ref); !cerrdefs.IsNotFound(err) {
+		if _, err := pull(t.Context(), cli, "nobody/has-it"); !cerrdefs.IsNotFound(err) {
 			t.Errorf("what the registry does not have: %v", err)
 		}
 		sim.Publish(ref, simengine.Remote{Layers: []int64{100, 200}, Pace: time.Minute, Config: simengine.ImageConfig{User: "7"}})
