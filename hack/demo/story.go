@@ -32,7 +32,7 @@ const (
 const (
 	installLimit = 3 * time.Minute
 	healLimit    = 30 * time.Second
-	consoleLimit = 10 * time.Second
+	consoleLimit = 20 * time.Second
 )
 
 // story is the demo while it plays.
