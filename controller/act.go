@@ -90,7 +90,7 @@ func (a *act) take(ctx context.Context) (err error) {
 	case plan.StopContainer:
 		return a.stop(ctx)
 	case plan.KillContainer:
-		return e.Kill(ctx, target, "SIGKILL")
+		return a.kill(ctx)
 	case plan.ReleasePorts:
 		return a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 			return tx.ReleasePorts(id, plan.Releasable(a.spec, a.seen.Run))

@@ -13,14 +13,13 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
-	"lightd/observed/cache"
 	"lightd/observed/status"
 )
 
 // TestDisturbancesAreHealedOnARealEngine does to a running container what people do.
 func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 	// Networks make no event of the container: a resync finds what was disconnected.
-	n := newNode(t, t.TempDir(), func(c *cache.Config) { c.Resync = time.Second })
+	n := newNode(t, t.TempDir(), func(o *setup) { o.resync = time.Second })
 	n.clean()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {

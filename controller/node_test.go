@@ -46,10 +46,23 @@ type node struct {
 	stop       func()
 }
 
+// setup is what a test may choose of a node.
+type setup struct {
+	// host is the engine's address; empty is the real engine.
+	host string
+	// free is what the store asks before each commit.
+	free   func(string) (uint64, error)
+	resync time.Duration
+}
+
 // newNode starts a node in dir, and stops it at the end of the test if it was not.
-func newNode(t *testing.T, dir string, tune ...func(*cache.Config)) *node {
+func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	t.Helper()
-	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
+	var o setup
+	for _, fn := range tune {
+		fn(&o)
+	}
+	if o.host == "" && os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
 		t.Skip("left out by LIGHTD_TEST_NO_ENGINE=1")
 	}
 	n := &node{t: t, dir: dir}
@@ -61,7 +74,7 @@ func newNode(t *testing.T, dir string, tune ...func(*cache.Config)) *node {
 		}
 	}
 	var err error
-	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64}})
+	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64}, FreeSpace: o.free})
 	must(err)
 	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
 	must(err)
@@ -71,25 +84,22 @@ func newNode(t *testing.T, dir string, tune ...func(*cache.Config)) *node {
 	must(err)
 	n.data, err = datadir.Open(filepath.Join(dir, "containers"))
 	must(err)
-	n.engine, err = engine.New(engine.Config{Instance: n.store.Instance(), Log: log})
+	n.engine, err = engine.New(engine.Config{Host: o.host, Instance: n.store.Instance(), Log: log})
 	must(err)
 
 	var ctrl *controller.Controller
 	var cons *console.Console
-	sight := cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Changed: func(id string) {
-		cons.Notify(id)
-		ctrl.Enqueue(id)
-	}}
-	for _, fn := range tune {
-		fn(&sight)
-	}
-	n.cache = cache.New(sight)
+	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
+		Changed: func(id string) {
+			cons.Notify(id)
+			ctrl.Enqueue(id)
+		}})
 	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	ctrl = controller.New(controller.Config{
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Images: imgs, Console: cons,
-		Engine: n.engine, Data: n.data, VolumePath: n.volumes.Path, LocalPorts: true, Log: log,
+		Engine: n.engine, Data: n.data, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
 		CheckMounts: func(desired.Spec) error { return nil },
 	})
 	n.controller = ctrl

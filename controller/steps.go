@@ -118,6 +118,21 @@ func (a *act) stop(ctx context.Context) error {
 	return nil
 }
 
+// kill ends the process at once.
+func (a *act) kill(ctx context.Context) error {
+	if err := a.cfg.Engine.Kill(ctx, a.step.Target, "SIGKILL"); err != nil {
+		return err
+	}
+	run := life(a.seen.Run)
+	a.patch = func(st *status.Status) []journal.Event {
+		if st.Stopping != nil && st.Stopping.Run.Is(run) {
+			st.Stopping.KilledAt = time.Now()
+		}
+		return nil
+	}
+	return nil
+}
+
 func (a *act) updateLimits(ctx context.Context) error {
 	if err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits); err != nil {
 		return err

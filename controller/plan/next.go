@@ -131,6 +131,8 @@ func (r *record) stop(reason string, kill bool) next {
 		return do(StopContainer, reason).on(c)
 	}
 	switch left := min(ask.At.Add(ask.Timeout).Sub(r.in.Now), ask.Timeout); {
+	case ask.Killed && ask.KilledAt.IsZero():
+		return do(KillContainer, ask.Reason).on(c)
 	case ask.Killed:
 		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
 			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)

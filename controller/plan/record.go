@@ -77,7 +77,7 @@ func (r *record) intendStop(s Step) {
 		r.tell(journal.Stopping, s.Reason)
 	}
 	if s.Kind == KillContainer {
-		r.st.Stopping.Killed, r.st.Stopping.KilledAt = true, now
+		r.st.Stopping.Killed = true
 	}
 	if r.restartWanted() && r.st.Restarting == nil {
 		r.st.Restarting = &run

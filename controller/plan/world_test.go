@@ -157,6 +157,7 @@ func (w *world) act(s plan.Step) {
 		st.Stopping.Sent = true
 		w.die(seen.Run, 143)
 	case plan.KillContainer:
+		st.Stopping.KilledAt = w.in.Now
 		w.die(seen.Run, 137)
 	case plan.RemoveContainer:
 		seen.Run = nil

@@ -62,7 +62,11 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	if err != nil {
 		e.log.Debug("only the first process gets the signal", "container", containerID, "err", err)
 	}
-	return e.Kill(ctx, containerID, signal)
+	killed := e.Kill(ctx, containerID, signal)
+	if err == nil && Classify(killed) == Conflict {
+		return nil // the others' end was the first one's too
+	}
+	return killed
 }
 
 // Unpause lets a paused container go on.

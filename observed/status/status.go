@@ -89,7 +89,7 @@ type Ask struct {
 	Reason string `json:"reason"`
 	// Sent is set after the signal or command was delivered: until then it is sent again.
 	Sent bool `json:"sent,omitempty"`
-	// Killed is set before SIGKILL is sent, KilledAt to the time of the last one.
+	// Killed is set before SIGKILL is sent, KilledAt after it was.
 	Killed   bool      `json:"killed,omitempty"`
 	KilledAt time.Time `json:"killed_at,omitzero"`
 }
