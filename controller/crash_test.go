@@ -89,6 +89,7 @@ type mortal struct {
 	sim  *simengine.Sim
 	dir  string
 	trap *trap
+	tune []func(*setup)
 	dead bool
 
 	mu       sync.Mutex
@@ -98,8 +99,8 @@ type mortal struct {
 	problems []string
 }
 
-func newMortal(t *testing.T, at int) *mortal {
-	m := &mortal{t: t, dir: t.TempDir(), trap: newTrap(at), sim: simengine.New(simengine.Options{AnyMounts: true})}
+func newMortal(t *testing.T, at int, tune ...func(*setup)) *mortal {
+	m := &mortal{t: t, tune: tune, dir: t.TempDir(), trap: newTrap(at), sim: simengine.New(simengine.Options{AnyMounts: true})}
 	m.sim.AddImage(testImage(), simengine.ImageConfig{})
 	m.sim.OnCommand("install-entry.sh", func(ctx context.Context, p *simengine.Process) {
 		m.mu.Lock()
@@ -136,6 +137,30 @@ func (m *mortal) program(ctx context.Context, p *simengine.Process) {
 func (m *mortal) boot() {
 	m.t.Helper()
 	socket := filepath.Join(m.t.TempDir(), "s")
+	hangUp := m.serve(socket)
+	m.node = newNode(m.t, m.dir, append(m.tune, func(o *setup) {
+		o.host, o.free = "unix://"+socket, m.trap.freeSpace
+	})...)
+	m.statuses.Subscribe(func(string) { m.trap.point("after a status commit") })
+	m.store.Subscribe(func(string) { m.trap.point("after a spec commit") })
+	m.trap.arm()
+	stop := m.node.stop
+	m.node.stop = func() { stop(); hangUp() }
+	m.t.Cleanup(m.node.stop)
+}
+
+// immortal, as the point to die at, has no trap between the daemon and the engine, so
+// that the engine itself can hang up.
+const immortal = -1
+
+// serve answers on a socket until it is told to hang up.
+func (m *mortal) serve(socket string) (hangUp func()) {
+	if m.trap.at == immortal {
+		if err := m.sim.Serve(socket); err != nil {
+			m.t.Fatal(err)
+		}
+		return func() {}
+	}
 	listener, err := net.Listen("unix", socket)
 	if err != nil {
 		m.t.Fatal(err)
@@ -143,13 +168,23 @@ func (m *mortal) boot() {
 	server := &http.Server{Handler: m.trap.wrap(m.sim)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(listener) }()
-	m.node = newNode(m.t, m.dir, func(o *setup) { o.host, o.free = "unix://"+socket, m.trap.freeSpace })
-	m.statuses.Subscribe(func(string) { m.trap.point("after a status commit") })
-	m.store.Subscribe(func(string) { m.trap.point("after a spec commit") })
-	m.trap.arm()
-	stop := m.node.stop
-	m.node.stop = func() { stop(); server.Close(); <-served }
-	m.t.Cleanup(m.node.stop)
+	return func() { server.Close(); <-served }
+}
+
+// away waits until the daemon has noticed that the engine is gone.
+func (m *mortal) away() {
+	m.t.Helper()
+	deadline := time.After(30 * time.Second)
+	for {
+		if up, _ := m.cache.Up(); !up {
+			return
+		}
+		select {
+		case <-m.saw:
+		case <-deadline:
+			m.t.Fatal("the engine is gone, and the daemon sees it")
+		}
+	}
 }
 
 // alive returns when the daemon lives, having started it again if it died.
@@ -212,6 +247,7 @@ func (m *mortal) until(what string, fn func(desired.Container, status.Status) bo
 			}
 			select {
 			case <-news:
+			case <-m.saw:
 			case <-fired:
 			case <-deadline:
 				m.t.Fatalf("died %s: not %s after 30 s: events %s, status %+v", m.trap.where, what, m.events("a"), st)

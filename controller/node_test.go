@@ -43,7 +43,9 @@ type node struct {
 	cache      *cache.Cache
 	data       *datadir.Dir
 	controller *controller.Controller
-	stop       func()
+	// saw holds a value when the cache had news since it was last read.
+	saw  chan struct{}
+	stop func()
 }
 
 // setup is what a test may choose of a node.
@@ -65,7 +67,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	if o.host == "" && os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
 		t.Skip("left out by LIGHTD_TEST_NO_ENGINE=1")
 	}
-	n := &node{t: t, dir: dir}
+	n := &node{t: t, dir: dir, saw: make(chan struct{}, 1)}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	must := func(err error) {
 		t.Helper()
@@ -93,6 +95,10 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 		Changed: func(id string) {
 			cons.Notify(id)
 			ctrl.Enqueue(id)
+			select {
+			case n.saw <- struct{}{}:
+			default:
+			}
 		}})
 	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,

@@ -26,7 +26,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	var k keyState
 	c.key(id, func(have *keyState) { k = *have })
 	seen := c.cfg.Sight.Get(id)
-	if !seen.Known || !seen.EngineUp || k.busy == nil && !seen.At.After(k.acted) {
+	if !seen.Known || !seen.EngineUp || k.busy == nil && (!seen.At.After(k.acted) || overdue(seen)) {
 		c.cfg.Sight.Refresh(id)
 		return 0, nil // the cache puts the key back when it has looked
 	}
@@ -43,6 +43,21 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		c.begin(ctx, spec, d.Status, seen, *d.Step)
 	}
 	return after, nil
+}
+
+// overdue reports whether what is seen will change without an event that reaches us: a
+// stranger's container goes, or a removal ends whose event was lost.
+func overdue(seen observed.Snapshot) bool {
+	age := time.Since(seen.At)
+	if seen.RunNameTaken != "" || seen.InstallNameTaken != "" {
+		return age > waitRetry/2
+	}
+	for _, c := range []*observed.Container{seen.Run, seen.Install} {
+		if c != nil && (c.Phase == observed.Removing || c.Phase == observed.Dead) {
+			return age > time.Second/2
+		}
+	}
+	return false
 }
 
 // decide asks the plan, and holds its step back while another one of the key runs, has
