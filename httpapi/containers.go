@@ -68,6 +68,10 @@ func (s *Server) getContainer(c *gin.Context) error {
 
 // listContainers is GET /containers.
 func (s *Server) listContainers(c *gin.Context) error {
+	if c.Query("watch") != "" {
+		// Who waits for a stream must not get a list that looks like one.
+		return invalid(Detail{Field: "watch", Message: "is not supported by this version"})
+	}
 	selector, err := parseSelector(c.Query("selector"))
 	if err != nil {
 		return err

@@ -12,7 +12,7 @@ import (
 
 // Detail says what is wrong with one field of a request.
 type Detail struct {
-	Field   string `json:"field"`
+	Field   string `json:"field,omitempty"`
 	Message string `json:"message"`
 }
 

@@ -68,10 +68,7 @@ const shortID = 12
 
 func (s *Server) view(c desired.Container) containerView {
 	st, _ := s.statuses.Get(c.InternalID)
-	conditions := st.Conditions
-	if conditions == nil {
-		conditions = []status.Condition{}
-	}
+	conditions := s.conditions(st)
 	return containerView{
 		InternalID: c.InternalID, ContainerID: short(st.ContainerID), VolumeID: c.VolumeID,
 		Image: c.Image, StartupCommand: c.StartupCommand, StartPattern: c.StartPattern,
@@ -118,6 +115,21 @@ func (s *Server) state(st status.Status) status.State {
 		return status.StateOffline
 	}
 	return st.State
+}
+
+// conditions are those that were recorded. While the engine cannot be seen, what rests on
+// seeing it is unknown, and says so.
+func (s *Server) conditions(st status.Status) []status.Condition {
+	up, since := s.engine.Up()
+	if up {
+		return orEmpty(st.Conditions)
+	}
+	shown := st.Clone()
+	for _, t := range []status.ConditionType{status.ProcessStarted, status.ProcessRunning, status.Synced} {
+		shown.Set(status.Condition{Type: t, Status: status.Unknown, Reason: status.ReasonEngineDown,
+			Message: "the engine does not answer", ObservedGeneration: st.ObservedGeneration}, since)
+	}
+	return shown.Conditions
 }
 
 func short(id string) string { return id[:min(len(id), shortID)] }

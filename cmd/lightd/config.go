@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -124,6 +126,8 @@ func loadConfig(name string, args []string, getenv func(string) string, stderr i
 	return cfg, flags.Args(), nil
 }
 
+var goType = regexp.MustCompile(`not found in type main\.\w+`)
+
 // readConfig reads a YAML file over cfg. Unknown keys are refused.
 func readConfig(path string, cfg *config) error {
 	data, err := os.ReadFile(path)
@@ -132,7 +136,14 @@ func readConfig(path string, cfg *config) error {
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	if err := dec.Decode(cfg); err != nil && !errors.Is(err, io.EOF) {
+	err = dec.Decode(cfg)
+	var wrong *yaml.TypeError
+	switch {
+	case errors.As(err, &wrong):
+		// The library names the Go type that a key was looked for in.
+		problems := strings.Join(wrong.Errors, "; ")
+		return fmt.Errorf("read configuration %s: %s", path, goType.ReplaceAllString(problems, "is not a setting"))
+	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("read configuration %s: %w", path, err)
 	}
 	return nil

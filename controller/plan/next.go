@@ -3,6 +3,7 @@ package plan
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"lightd/desired"
@@ -349,7 +350,17 @@ func (r *record) limitsDiffer() bool {
 		int64(want.CPU*1e9+0.5) != int64(have.CPU*1e9+0.5)
 }
 
+// limitsReason says what differs: from what is to what should be.
 func limitsReason(have, want desired.Limits) string {
-	return fmt.Sprintf("limits are memory %d, cpu %g, swap %d, pids %d; should be %d, %g, %d, %d",
-		have.Memory, have.CPU, have.Swap, have.PIDs, want.Memory, want.CPU, want.Swap, want.PIDs)
+	var parts []string
+	differ := func(name string, have, want any) {
+		if have != want {
+			parts = append(parts, fmt.Sprintf("%s from %v to %v", name, have, want))
+		}
+	}
+	differ("memory", have.Memory, want.Memory)
+	differ("cpu", have.CPU, want.CPU)
+	differ("swap", have.Swap, want.Swap)
+	differ("pids", have.PIDs, want.PIDs)
+	return strings.Join(parts, ", ")
 }

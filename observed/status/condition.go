@@ -43,7 +43,6 @@ const (
 	ReasonInstallScriptFailed Reason = "InstallScriptFailed"
 	ReasonInstallTimeout      Reason = "InstallTimeout"
 	ReasonInstallInterrupted  Reason = "InstallInterrupted"
-	ReasonInstallNotKept      Reason = "InstallNotKept"
 
 	// Started and Running
 	ReasonStopped           Reason = "Stopped"
