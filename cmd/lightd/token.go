@@ -76,7 +76,7 @@ func tokenCreateCommand(ctx context.Context, args []string, getenv func(string) 
 		return usageError{fmt.Sprintf("token create takes no argument, got %q", rest[0])}
 	}
 	if _, err := token.ParseTTL(ttl); err != nil {
-		return usageError{"token create: " + err.Error()}
+		return usageError{fmt.Sprintf("token create: --ttl %q: %v", ttl, err)}
 	}
 	master := cfg.Token
 	if master == "" {

@@ -17,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -79,13 +80,13 @@ func bench(ctx context.Context, binary, image, log string) (err error) {
 	// After the daemon has stopped, which the measurements see to.
 	defer func() { err = errors.Join(err, l.sweep()) }()
 
-	began := time.Now()
+	began, before := time.Now(), load()
 	if err := l.measure(ctx); err != nil {
 		return err
 	}
-	fmt.Printf("%d cores, engine %s (API %s), storage %s, cgroup v%s, kernel %s, %s; took %s\n\n",
+	fmt.Printf("%d cores, engine %s (API %s), storage %s, cgroup v%s, kernel %s, %s;\ntook %s, load average %s before and %s after\n\n",
 		runtime.NumCPU(), info.ServerVersion, l.docker.ClientVersion(), info.Driver, info.CgroupVersion,
-		info.KernelVersion, runtime.Version(), time.Since(began).Round(time.Second))
+		info.KernelVersion, runtime.Version(), time.Since(began).Round(time.Second), before, load())
 	return l.table.print(os.Stdout)
 }
 
@@ -139,4 +140,14 @@ func sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// load is how busy the machine was in the last minute: on a busy one only ratios count.
+func load() string {
+	data, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	first, _, _ := strings.Cut(string(data), " ")
+	return first
 }

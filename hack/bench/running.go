@@ -16,6 +16,8 @@ const (
 	memoryTarget = 40 << 20
 	crashTarget  = 10 * time.Millisecond
 	crashLater   = 5 * time.Millisecond
+	// slow is when a crash is told in detail.
+	slow = 100 * time.Millisecond
 )
 
 // reportMemory adds a line with the present resident memory.
@@ -47,10 +49,7 @@ func (l *lab) measureQuiet(ctx context.Context, d *daemon, p *proxy) error {
 		return err
 	}
 	calls, _ := p.since(mark)
-	for kind, n := range kinds(calls) {
-		say("  %d %s", n, kind)
-	}
-	l.table.add(fmt.Sprintf("Docker calls in %s, %d running", quietTime, fleet), fmt.Sprint(len(calls)), "0", len(calls) == 0)
+	l.table.add(fmt.Sprintf("Docker calls in %s, %d running", quietTime, fleet), listed(calls), "0", len(calls) == 0)
 	l.table.note("  CPU time of the daemon meanwhile", fmt.Sprintf("%s (%.2f %% of a core)", after-before,
 		100*float64(after-before)/float64(quietTime)))
 	return l.reportMemory(d, fmt.Sprintf("resident memory, %d running", fleet))
@@ -69,12 +68,17 @@ func settle(ctx context.Context, p *proxy) error {
 	return nil
 }
 
-func kinds(calls []call) map[string]int {
+// listed is the number of calls, and of which kinds they were.
+func listed(calls []call) string {
 	counts := map[string]int{}
 	for _, c := range calls {
 		counts[c.kind()]++
 	}
-	return counts
+	text := fmt.Sprint(len(calls))
+	for _, kind := range slices.Sorted(maps.Keys(counts)) {
+		text += fmt.Sprintf("; %d %s", counts[kind], kind)
+	}
+	return text
 }
 
 // crash is one process killed from outside and started by the daemon: the engine's own
@@ -104,7 +108,7 @@ func (l *lab) measureCrashes(ctx context.Context, d *daemon, p *proxy) error {
 		}
 		if round == 0 {
 			calls, _ := p.since(mark)
-			l.reportCalls(calls)
+			l.table.note(fmt.Sprintf("Docker calls for %d crashes", fleet), listed(calls))
 		}
 	}
 	gaps, delivery := make([]time.Duration, len(all)), make([]time.Duration, len(all))
@@ -147,15 +151,6 @@ func (l *lab) deaths(ctx context.Context) (<-chan death, <-chan error) {
 	return died, failed
 }
 
-// reportCalls tells what a crash costs in calls of the engine.
-func (l *lab) reportCalls(calls []call) {
-	counts := kinds(calls)
-	for _, kind := range slices.Sorted(maps.Keys(counts)) {
-		say("  %.1f a crash: %s", float64(counts[kind])/fleet, kind)
-	}
-	l.table.note("Docker calls a crash", fmt.Sprintf("%.1f", float64(len(calls))/fleet))
-}
-
 func (l *lab) crash(ctx context.Context, d *daemon, p *proxy, id string, died <-chan death, failed <-chan error) (c crash, err error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -189,19 +184,22 @@ func (l *lab) crash(ctx context.Context, d *daemon, p *proxy, id string, died <-
 	if _, err = d.await(ctx, told, "Running", []string{id}); err != nil {
 		return c, err
 	}
-	if gap := c.started.Sub(c.died); gap > time.Second {
-		say("  %s: %s from die to start, heard after %s", id, ms(gap), ms(c.heard.Sub(c.died)))
-		for _, call := range callsSince(p, mark) {
-			say("    %+8.1f ms  %s", float64(call.at.Sub(c.died))/1e6, call.kind())
-		}
+	if c.started.Sub(c.died) > slow {
+		l.explain(id, c, p, mark)
 	}
 	return c, nil
 }
 
-func callsSince(p *proxy, mark int) []call {
+// explain tells what the daemon asked the engine around a crash that took long.
+func (l *lab) explain(id string, c crash, p *proxy, mark int) {
+	say("  %s was slow; after the die event, in ms: %.1f heard by any client", id, since(c, c.heard))
 	calls, _ := p.since(mark)
-	return calls
+	for _, one := range calls {
+		say("    %.1f %s", since(c, one.at), one.kind())
+	}
 }
+
+func since(c crash, at time.Time) float64 { return float64(at.Sub(c.died)) / float64(time.Millisecond) }
 
 func awaitStart(ctx context.Context, p *proxy, mark int, containerID string) (time.Time, error) {
 	for {

@@ -1,0 +1,491 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lightd/desired/store"
+	"lightd/observed/engine"
+)
+
+// asProgram makes the test binary be the program: what is tested is then built as the
+// tests are, race detector included.
+const asProgram = "LIGHTD_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) == "1" {
+		main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+// patience bounds every wait. It is long because a busy machine is no failure.
+const patience = 60 * time.Second
+
+func must[T any](t testing.TB) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+// locked is a buffer that a process writes while the test reads it.
+type locked struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *locked) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *locked) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// program returns a command that runs the program, in an environment that holds none
+// of its settings but those given.
+func program(t testing.TB, env []string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(must[string](t)(os.Executable()), args...)
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "LIGHTD_") {
+			cmd.Env = append(cmd.Env, kv)
+		}
+	}
+	cmd.Env = append(append(cmd.Env, asProgram+"=1"), env...)
+	return cmd
+}
+
+// node is a data directory with a daemon on it, which can be stopped and started.
+type node struct {
+	t     testing.TB
+	dir   string
+	url   string
+	token string
+
+	cmd    *exec.Cmd
+	log    *locked
+	exited chan struct{}
+}
+
+// newNode starts a daemon on a directory of its own. When the test ends, what it has
+// made on the engine is removed.
+func newNode(t testing.TB, args ...string) *node {
+	t.Helper()
+	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
+		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
+	}
+	n := &node{t: t, dir: t.TempDir()}
+	t.Cleanup(n.sweep)
+	n.start(args...)
+	return n
+}
+
+var accepts = regexp.MustCompile(`^lightd \S+ accepts requests on (http://\S+)$`)
+
+// start starts the daemon and returns when it accepts requests.
+func (n *node) start(args ...string) {
+	n.t.Helper()
+	n.cmd = program(n.t, nil, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...)...)
+	n.log, n.exited = &locked{}, make(chan struct{})
+	n.cmd.Stderr = n.log
+	stdout := must[io.ReadCloser](n.t)(n.cmd.StdoutPipe())
+	if err := n.cmd.Start(); err != nil {
+		n.t.Fatal(err)
+	}
+	first := make(chan string, 1)
+	cmd, exited := n.cmd, n.exited
+	go func() {
+		lines := bufio.NewReader(stdout)
+		line, _ := lines.ReadString('\n')
+		first <- strings.TrimSpace(line)
+		_, _ = io.Copy(io.Discard, lines)
+		_ = cmd.Wait()
+		close(exited)
+	}()
+	n.t.Cleanup(func() { n.judge(cmd, exited, n.log) })
+	select {
+	case line := <-first:
+		match := accepts.FindStringSubmatch(line)
+		if match == nil {
+			n.t.Fatalf("the daemon said %q on standard output, and on the other:\n%s", line, n.log)
+		}
+		n.url = match[1]
+	case <-time.After(patience):
+		n.t.Fatalf("the daemon accepts no requests; it said:\n%s", n.log)
+	}
+	n.token = strings.TrimSpace(string(must[[]byte](n.t)(os.ReadFile(filepath.Join(n.dir, "token")))))
+}
+
+// judge ends a daemon that still runs, and looks through what it has said.
+func (n *node) judge(cmd *exec.Cmd, exited chan struct{}, log *locked) {
+	select {
+	case <-exited:
+	default:
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-exited:
+		case <-time.After(patience):
+			_ = cmd.Process.Kill()
+			n.t.Errorf("the daemon did not end after SIGTERM")
+			<-exited
+		}
+	}
+	text := log.String()
+	for _, bad := range []string{"DATA RACE", "panic", "goroutine 1 ["} {
+		if strings.Contains(text, bad) {
+			n.t.Errorf("%q in the daemon's log", bad)
+		}
+	}
+	if n.token != "" && strings.Contains(text, n.token) {
+		n.t.Error("the token is in the daemon's log")
+	}
+	if n.t.Failed() {
+		n.t.Logf("the daemon said:\n%s", text[max(0, len(text)-12_000):])
+	}
+}
+
+// terminate ends the daemon as the system does, and wants it to end well.
+func (n *node) terminate() {
+	n.t.Helper()
+	if err := n.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		n.t.Fatal(err)
+	}
+	n.awaitExit()
+	if code := n.cmd.ProcessState.ExitCode(); code != 0 {
+		n.t.Fatalf("exit code %d after SIGTERM:\n%s", code, n.log)
+	}
+}
+
+// crash ends the daemon between two instructions.
+func (n *node) crash() {
+	n.t.Helper()
+	if err := n.cmd.Process.Kill(); err != nil {
+		n.t.Fatal(err)
+	}
+	n.awaitExit()
+}
+
+func (n *node) awaitExit() {
+	n.t.Helper()
+	select {
+	case <-n.exited:
+	case <-time.After(patience):
+		n.t.Fatal("the daemon did not end")
+	}
+}
+
+// sweep removes what this node's instance has left on the engine.
+func (n *node) sweep() {
+	db := filepath.Join(n.dir, "db")
+	if _, err := os.Stat(db); err != nil {
+		return
+	}
+	s, err := store.Open(db, store.Options{})
+	if err != nil {
+		n.t.Errorf("open the database that the daemon left: %v", err)
+		return
+	}
+	instance := s.Instance()
+	if err := s.Close(); err != nil {
+		n.t.Error(err)
+	}
+	e, err := engine.New(engine.Config{Instance: instance})
+	if err != nil {
+		n.t.Error(err)
+		return
+	}
+	defer func() { _ = e.Close() }()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	containers, err := e.List(ctx)
+	if err != nil {
+		n.t.Error(err)
+	}
+	for _, c := range containers {
+		if err := e.Remove(ctx, c.ContainerID); err != nil && engine.Classify(err) != engine.NotFound {
+			n.t.Error(err)
+		}
+	}
+	snapshots, err := e.Images(ctx)
+	if err != nil {
+		n.t.Error(err)
+	}
+	for _, i := range snapshots {
+		if err := e.RemoveImage(ctx, i.Ref); err != nil && engine.Classify(err) != engine.NotFound {
+			n.t.Error(err)
+		}
+	}
+}
+
+// answer is what came back.
+type answer struct {
+	t      testing.TB
+	what   string
+	status int
+	header http.Header
+	text   string
+	json   map[string]any
+}
+
+// send makes a request with the master token. Each of header is "Name: value"; without a
+// value it takes the header away.
+func (n *node) send(method, path, body string, header ...string) answer {
+	n.t.Helper()
+	a, err := n.try(method, path, body, header...)
+	if err != nil {
+		n.t.Fatalf("%s %s: %v", method, path, err)
+	}
+	return a
+}
+
+var web = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
+
+func (n *node) try(method, path, body string, header ...string) (answer, error) {
+	r, err := http.NewRequest(method, n.url+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	r.Header.Set("Authorization", "Bearer "+n.token)
+	r.Header.Set("Accept", "Application/vnd.pkglatv1+json")
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	for _, line := range header {
+		if name, value, _ := strings.Cut(line, ": "); value != "" {
+			r.Header.Set(name, value)
+		} else {
+			r.Header.Del(strings.TrimSuffix(name, ":"))
+		}
+	}
+	response, err := web.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{t: n.t, what: method + " " + path, status: response.StatusCode, header: response.Header, text: string(data)}
+	if strings.Contains(response.Header.Get("Content-Type"), "json") {
+		if err := json.Unmarshal(data, &a.json); err != nil {
+			return a, fmt.Errorf("%q is not JSON: %w", data, err)
+		}
+	}
+	return a, nil
+}
+
+// want fails the test unless a has that status, and the text in its body.
+func (a answer) want(status int, text string) answer {
+	a.t.Helper()
+	if a.status != status || !strings.Contains(a.text, text) {
+		a.t.Fatalf("%s: got %d %s, want %d with %q", a.what, a.status, a.text, status, text)
+	}
+	return a
+}
+
+// view is what GET /containers/:id tells, as far as the tests ask.
+type view struct {
+	ContainerID        string `json:"container_id"`
+	InstallState       string `json:"install_state"`
+	State              string `json:"state"`
+	Power              string `json:"power"`
+	Generation         int64  `json:"generation"`
+	ObservedGeneration int64  `json:"observed_generation"`
+	Restarts           int    `json:"restarts"`
+	LastExit           *struct {
+		Code   int    `json:"code"`
+		Signal string `json:"signal"`
+	} `json:"last_exit"`
+	Ports []struct {
+		Port int `json:"port"`
+	} `json:"ports"`
+	Conditions []struct {
+		Type, Status, Reason, Message string
+	} `json:"conditions"`
+}
+
+// reason returns the reason of a condition of the given status, else nothing.
+func (c view) reason(kind, status string) string {
+	for _, cond := range c.Conditions {
+		if cond.Type == kind && cond.Status == status {
+			return cond.Reason
+		}
+	}
+	return ""
+}
+
+func (c view) synced() bool {
+	return c.ObservedGeneration >= c.Generation && c.reason("Synced", "True") != ""
+}
+
+func running(c view) bool { return c.State == "running" && c.synced() }
+func offline(c view) bool { return c.State == "offline" && c.synced() }
+func installed(c view) bool {
+	return c.InstallState == "ready" && c.synced()
+}
+
+// describe tells of all containers what a failed test has to say.
+func (n *node) describe() string {
+	var b strings.Builder
+	a, err := n.try("GET", "/containers", "")
+	if err != nil {
+		return err.Error()
+	}
+	list, _ := a.json["containers"].([]any)
+	for _, c := range list {
+		if one, err := n.try("GET", "/containers/"+c.(map[string]any)["internal_id"].(string), ""); err == nil {
+			b.WriteString(one.text)
+		}
+	}
+	return b.String()
+}
+
+func (n *node) get(id string) view {
+	n.t.Helper()
+	var c view
+	a := n.send("GET", "/containers/"+id, "").want(200, "")
+	if err := json.Unmarshal([]byte(a.text), &c); err != nil {
+		n.t.Fatal(err)
+	}
+	return c
+}
+
+// until waits for a container to be as wanted.
+func (n *node) until(id, what string, is func(view) bool) view {
+	n.t.Helper()
+	var c view
+	eventually(n.t, func() error {
+		if c = n.get(id); !is(c) {
+			return fmt.Errorf("%s is not %s: %+v; events %v", id, what, c, n.events(id))
+		}
+		return nil
+	})
+	return c
+}
+
+// eventually asks again and again, for what tells nobody when it changes: another
+// process, the engine, the kernel.
+func eventually(t testing.TB, ask func() error) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for {
+		err := ask()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("after %s: %v", patience, err)
+		}
+	}
+}
+
+// events returns the types of a container's events.
+func (n *node) events(id string) []string {
+	n.t.Helper()
+	return types(n.send("GET", "/containers/"+id+"/events?limit=1000", "").want(200, "events").json["events"].([]any))
+}
+
+func types(events []any) []string {
+	list := make([]string, len(events))
+	for i, e := range events {
+		list[i] = e.(map[string]any)["type"].(string)
+	}
+	return list
+}
+
+// volume makes a volume and returns its id and path.
+func (n *node) volume() (id, path string) {
+	n.t.Helper()
+	a := n.send("POST", "/volumes", "").want(201, "volume_id")
+	return a.json["volume_id"].(string), a.json["path"].(string)
+}
+
+func envOr(name, absent string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return absent
+}
+
+func busybox() string { return envOr("LIGHTD_TEST_IMAGE", "lightd-test/busybox:latest") }
+func debian() string  { return envOr("LIGHTD_DEMO_IMAGE", "lightd-test/debian:latest") }
+
+// spec is a body for a container on the small image. More is JSON after a comma.
+func spec(id, volume, more string) string {
+	s := fmt.Sprintf(`{"internal_id":%q,"image":%q,"volume_id":%q`, id, busybox(), volume)
+	if !strings.Contains(more, `"startup_command"`) {
+		s += `,"startup_command":"echo up; exec sleep 1000"`
+	}
+	if more != "" {
+		s += "," + more
+	}
+	return s + "}"
+}
+
+// unused returns ports that nothing of this machine listens on, in a row, below those
+// that the kernel hands out by itself.
+func unused(t testing.TB, count int) int {
+	t.Helper()
+	for first := 20000 + os.Getpid()%5000; first < 32000; first += count {
+		if free(first, count) {
+			return first
+		}
+	}
+	t.Fatal("no free ports")
+	return 0
+}
+
+func free(first, count int) bool {
+	for port := first; port < first+count; port++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", port))
+		if err != nil {
+			return false
+		}
+		_ = l.Close()
+	}
+	return true
+}
+
+// lines returns the lines of a file; none if it is not there.
+func lines(t testing.TB, path string) []string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(data))
+}

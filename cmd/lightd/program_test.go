@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// call runs the program in this process and returns what it printed, and its exit code.
+func call(t *testing.T, env map[string]string, args ...string) (stdout, stderr string, code int) {
+	t.Helper()
+	var out, errOut bytes.Buffer
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := run(ctx, args, func(name string) string { return env[name] }, &out, &errOut); err != nil {
+		fmt.Fprintln(&errOut, "lightd:", err)
+		code = exitCode(err)
+	}
+	return out.String(), errOut.String(), code
+}
+
+// TestBadCalls gives what is wrong on the command line, in the environment and in the
+// file: told clearly, and nothing is made.
+func TestBadCalls(t *testing.T) {
+	file := func(text string) string {
+		path := filepath.Join(t.TempDir(), "lightd.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	serve := func(more ...string) []string { return append([]string{"serve"}, more...) }
+	cases := []struct {
+		name string
+		args []string
+		env  map[string]string
+		code int
+		text string
+	}{
+		{"nothing", nil, nil, 2, "Usage"},
+		{"an unknown command", []string{"dance"}, nil, 2, `unknown command "dance"`},
+		{"an unknown flag", serve("--lisen", "x"), nil, 2, "lisen"},
+		{"a flag without a value", serve("--listen"), nil, 2, "listen"},
+		{"an argument too many", serve("now"), nil, 2, `"now"`},
+		{"a log format", serve("--log-format", "xml"), nil, 2, `"xml" is neither text nor json`},
+		{"a log format in the environment", serve(), map[string]string{"LIGHTD_LOG_FORMAT": "xml"}, 2, "xml"},
+		{"a log level", serve("--log-level", "loud"), nil, 2, "loud"},
+		{"an empty directory", serve("--data-dir", ""), nil, 2, "data directory"},
+		{"a listen address", serve("--listen", "here"), nil, 1, "here"},
+		{"a listen port", serve("--listen", "127.0.0.1:70000"), nil, 1, "70000"},
+		{"a Docker host", serve("--docker-host", "carrier-pigeon"), nil, 1, "carrier-pigeon"},
+		{"a short token", serve("--token", "lightd_x"), nil, 1, "token"},
+		{"a token of another kind", serve("--token", "secret_0123456789012345"), nil, 1, "lightd_"},
+		{"a missing file", serve("--config", "/nonexistent/lightd.yaml"), nil, 1, "/nonexistent/lightd.yaml"},
+		{"a file that is no YAML", serve("--config", file("listen: [")), nil, 1, "lightd.yaml"},
+		{"a file that is a list", serve("--config", file("- listen")), nil, 1, "lightd.yaml"},
+		{"an unknown key", serve("--config", file("lisen: 127.0.0.1:0")), nil, 1, "lisen"},
+		{"an unknown key below", serve("--config", file("mounts:\n  alowed: []")), nil, 1, "alowed"},
+		{"a key twice", serve("--config", file("listen: a\nlisten: b")), nil, 1, "listen"},
+		{"a relative mount", serve("--config", file("mounts:\n  allowed: [srv]")), nil, 2, `"srv" is not an absolute`},
+		{"a timeout of no time", serve("--config", file("timeouts:\n  remove: 0s")), nil, 2, "timeouts.remove"},
+		{"a timeout that is no time", serve("--config", file("timeouts:\n  remove: soon")), nil, 1, "soon"},
+		{"token alone", []string{"token"}, nil, 2, "show, reset, create"},
+		{"an unknown token command", []string{"token", "forge"}, nil, 2, `"forge"`},
+		{"no token yet", []string{"token", "show"}, nil, 1, "there is no token yet"},
+		{"a token without an end", []string{"token", "create"}, nil, 2, "ttl"},
+		{"a token for ever", []string{"token", "create", "--ttl", "31d"}, nil, 2, "30"},
+		{"a token of nonsense", []string{"token", "create", "--ttl", "soon"}, nil, 2, "soon"},
+		{"show with an argument", []string{"token", "show", "it"}, nil, 2, `"it"`},
+		{"help", []string{"help"}, nil, 0, "lightd serve"},
+		{"help of a command", []string{"serve", "--help"}, nil, 0, "-data-dir"},
+		{"version", []string{"version"}, nil, 0, "lightd "},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "data")
+			env := map[string]string{"LIGHTD_DATA_DIR": dir, "LIGHTD_LISTEN": "127.0.0.1:0", "DOCKER_HOST": "unix:///nonexistent/docker.sock"}
+			for k, v := range c.env {
+				env[k] = v
+			}
+			stdout, stderr, code := call(t, env, c.args...)
+			if code != c.code || !strings.Contains(stdout+stderr, c.text) {
+				t.Errorf("exit code %d, want %d with %q in:\n%s%s", code, c.code, c.text, stdout, stderr)
+			}
+			if strings.Contains(stdout, "accepts requests") {
+				t.Error("it ran all the same")
+			}
+			if _, err := os.Stat(dir); c.code == 2 && !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("it made its data directory: %v", err)
+			}
+		})
+	}
+}
+
+// TestStrongestSettingWins gives one setting in all the places there are.
+func TestStrongestSettingWins(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lightd.yaml")
+	text := "listen: file:1\nlog_level: warn\nlog_format: json\nmounts:\n  allowed: [/srv]\ntimeouts:\n  install: 3m\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"LIGHTD_LISTEN": "env:1", "LIGHTD_LOG_LEVEL": "error", "HOME": "/home/me"}
+	cfg, _, err := loadConfig("lightd serve", []string{"--config", path, "--listen", "flag:1"}, func(k string) string { return env[k] }, io.Discard, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Listen != "flag:1" || cfg.LogLevel != "error" || cfg.LogFormat != "json" {
+		t.Errorf("got %+v", cfg)
+	}
+	if cfg.Timeouts.Install != 3*time.Minute || cfg.Timeouts.Remove != 30*time.Second || len(cfg.Mounts.Allowed) != 1 {
+		t.Errorf("got %+v", cfg)
+	}
+	if cfg.TokenFile != filepath.Join(cfg.DataDir, "token") {
+		t.Errorf("the token is in %s", cfg.TokenFile)
+	}
+}
+
+// TestWholeProgramLeavesNothingBehind runs it in this process, without an engine.
+func TestWholeProgramLeavesNothingBehind(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent(),
+		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	dir := t.TempDir()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	out, in := io.Pipe()
+	var log locked
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--docker-host", "unix://" + dir + "/no.sock"},
+			func(string) string { return "" }, in, &log)
+		_ = in.Close()
+	}()
+	var line string
+	if _, err := fmt.Fscanf(out, "lightd dev accepts requests on %s\n", &line); err != nil {
+		t.Fatalf("%v\n%s", err, &log)
+	}
+	n := &node{t: t, dir: dir, url: line, token: strings.TrimSpace(string(must[[]byte](t)(os.ReadFile(filepath.Join(dir, "token")))))}
+	a := n.send("GET", "/readyz", "", "Authorization:").want(503, `"field":"engine"`)
+	if strings.Contains(a.text, "database") {
+		t.Errorf("got %s", a.text)
+	}
+	volume, _ := n.volume()
+	n.send("POST", "/containers", spec("e2e-in-process", volume, "")).want(201, "")
+	n.send("GET", "/containers/e2e-in-process", "").want(200, `"state":"unknown"`)
+	cancel()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it does not end")
+	}
+	if _, err := web.Get(n.url + "/healthz"); err == nil {
+		t.Error("it still answers")
+	}
+}
+
+// lonely starts a daemon as a process, without an engine.
+func lonely(t *testing.T) *node {
+	t.Helper()
+	n := &node{t: t, dir: t.TempDir()}
+	n.start("--docker-host", "unix:///nonexistent/docker.sock")
+	return n
+}
+
+// tool runs another process of the program beside the daemon.
+func (n *node) tool(args ...string) (stdout, stderr string, code int) {
+	n.t.Helper()
+	var out, errOut bytes.Buffer
+	cmd := program(n.t, []string{"LIGHTD_DATA_DIR=" + n.dir, "LIGHTD_LISTEN=" + strings.TrimPrefix(n.url, "http://")}, args...)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+		n.t.Fatal(err)
+	}
+	return strings.TrimSpace(out.String()), errOut.String(), cmd.ProcessState.ExitCode()
+}
+
+func TestSecondDaemonIsRefused(t *testing.T) {
+	t.Parallel()
+	n := lonely(t)
+	stdout, stderr, code := n.tool("serve", "--listen", "127.0.0.1:0", "--docker-host", "unix:///nonexistent/docker.sock")
+	if code != 1 || stdout != "" || !strings.Contains(stderr, n.dir) || !regexp.MustCompile(`(?i)another|in use|already`).MatchString(stderr) {
+		t.Errorf("exit code %d, %q, %q", code, stdout, stderr)
+	}
+	if strings.Count(stderr, "\n") > 3 {
+		t.Errorf("it says more than one needs to know:\n%s", stderr)
+	}
+	n.send("GET", "/containers", "").want(200, "")
+	// The first one's end, even a bad one, lets the next one in.
+	n.crash()
+	n.start("--docker-host", "unix:///nonexistent/docker.sock")
+	n.send("GET", "/containers", "").want(200, "")
+	n.terminate()
+}
+
+func TestTokenCommands(t *testing.T) {
+	t.Parallel()
+	n := lonely(t)
+	info := must[os.FileInfo](t)(os.Stat(filepath.Join(n.dir, "token")))
+	if info.Mode().Perm() != 0o600 {
+		t.Errorf("the token's file has mode %v", info.Mode())
+	}
+	master, _, code := n.tool("token", "show")
+	if code != 0 || master != n.token || !strings.HasPrefix(master, "lightd_") || len(master) < 20 {
+		t.Errorf("show: %d %q", code, master)
+	}
+	with := func(token string) int {
+		return n.send("GET", "/containers", "", "Authorization: Bearer "+token).status
+	}
+	temporary, stderr, code := n.tool("token", "create", "--ttl", "1h")
+	if code != 0 || with(temporary) != 200 || with(temporary) != 200 {
+		t.Errorf("create: %d %q %s", code, temporary, stderr)
+	}
+	n.send("POST", "/auth/tokens", `{"ttl":"1h"}`, "Authorization: Bearer "+temporary).want(403, "error")
+	once, stderr, code := n.tool("token", "create", "--ttl", "1h", "--single-use")
+	if first, second := with(once), with(once); code != 0 || first != 200 || second != 401 {
+		t.Errorf("create --single-use: %d %s; works with %d and then %d", code, stderr, first, second)
+	}
+	brief, _, _ := n.tool("token", "create", "--ttl", "1s")
+	eventually(t, func() error {
+		if got := with(brief); got != 401 {
+			return fmt.Errorf("a token of one second still answers %d", got)
+		}
+		return nil
+	})
+	fresh, stderr, code := n.tool("token", "reset")
+	if code != 0 || fresh == master || with(fresh) != 200 || with(master) != 401 {
+		t.Errorf("reset: %d %q %s; the new one answers %d, the old one %d", code, fresh, stderr, with(fresh), with(master))
+	}
+	if shown, _, _ := n.tool("token", "show"); shown != fresh {
+		t.Errorf("show after reset: %q", shown)
+	}
+	n.token = fresh
+	// Temporary ones outlive the daemon, used ones stay used.
+	n.crash()
+	n.start("--docker-host", "unix:///nonexistent/docker.sock")
+	if with(temporary) != 200 || with(once) != 401 || with(fresh) != 200 {
+		t.Errorf("after a crash: %d %d %d", with(temporary), with(once), with(fresh))
+	}
+	for _, secret := range []string{temporary, once, fresh, master} {
+		if strings.Contains(n.log.String(), secret) {
+			t.Error("a token is in the log")
+		}
+	}
+	// A daemon that is not there.
+	n.terminate()
+	if _, stderr, code := n.tool("token", "create", "--ttl", "1h"); code != 1 || !strings.Contains(stderr, n.url) {
+		t.Errorf("without a daemon: %d %s", code, stderr)
+	}
+}
+
+// TestSignals ends the daemon with requests and a WebSocket open.
+func TestSignals(t *testing.T) {
+	t.Parallel()
+	n := lonely(t)
+	volume, _ := n.volume()
+	n.send("POST", "/containers", spec("e2e-held", volume, "")).want(201, "")
+	ws := n.record("/ws/e2e-held")
+	ws.await("the present", func(m message) bool { return m.Event == "event" })
+	deleted := make(chan int, 1)
+	go func() {
+		// Without an engine a deletion waits: it is answered, not cut off.
+		a, err := n.try("DELETE", "/containers/e2e-held", "")
+		if err != nil {
+			a.status = http.StatusTeapot
+		}
+		deleted <- a.status
+	}()
+	n.until("e2e-held", "marked", func(c view) bool { return n.send("GET", "/containers/e2e-held", "").json["deleting"] == true })
+	n.terminate()
+	if status := <-deleted; status != http.StatusAccepted {
+		t.Errorf("the deletion was answered with %d", status)
+	}
+	ws.await("the end", func(message) bool { _, end := ws.all(); return end != nil })
+	n.start("--docker-host", "unix:///nonexistent/docker.sock")
+	n.send("GET", "/containers/e2e-held", "").want(200, `"deleting":true`)
+	n.send("POST", "/containers/e2e-held/start", "").want(409, "being deleted")
+}
