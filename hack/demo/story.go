@@ -285,13 +285,13 @@ func (s *story) kill(ctx context.Context) error {
 }
 
 func (s *story) lose(ctx context.Context) error {
-	s.out.chapter("Remove it behind the daemon's back", "the container is gone, the spec is not; a second end in a row waits a second")
+	s.out.chapter("Remove it behind the daemon's back", "the container is gone, the spec is not")
 	s.out.did("docker rm --force", "lightd-"+s.id)
 	began := time.Now()
 	if err := s.docker.ContainerRemove(ctx, "lightd-"+s.id, container.RemoveOptions{Force: true}); err != nil {
 		return err
 	}
-	if err := s.running(ctx, "removed to running again, with 1 s of back-off", began); err != nil {
+	if err := s.running(ctx, "removed to running again", began); err != nil {
 		return err
 	}
 	s.out.proved("a new container runs in its place")
