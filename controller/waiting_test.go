@@ -1,0 +1,131 @@
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestNobodyWaits fills the node with everything that takes for ever: forty installations,
+// a pull that stalls, a program that ignores its signal, and one call of each kind that the
+// engine never answers. Others are started, stopped, killed and deleted meanwhile.
+func TestNobodyWaits(t *testing.T) {
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(testImage(), simengine.ImageConfig{})
+	sim.Publish("stalls:latest", simengine.Remote{Layers: []int64{1, 1}, StallAfter: 1})
+	sim.OnCommand("install-entry.sh", func(ctx context.Context, _ *simengine.Process) { <-ctx.Done() })
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	script := func(s *desired.Spec) { s.InstallScript = "sleep 600" }
+	running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
+
+	// Those that will be hung are brought to where they can be.
+	for _, id := range []string{"hung-kill", "hung-remove", "deaf", "victim", "other"} {
+		n.create(id, running)
+		n.waitState(id, status.StateRunning)
+	}
+	n.waitSynced(n.create("hung-start", nil))
+	hang := func(method, route, target string) *simengine.Injected {
+		return sim.Inject(simengine.Rule{Method: method, Route: route, Target: target, Hang: true})
+	}
+	id := func(name string) string {
+		c, err := sim.Inspect(observed.RunName(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.ID
+	}
+	hung := []*simengine.Injected{
+		hang("POST", "/containers/{id}/kill", id("hung-kill")),
+		hang("POST", "/containers/{id}/start", id("hung-start")),
+		hang("DELETE", "/containers/{id}", id("hung-remove")),
+	}
+	sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Target: id("deaf"), Status: 204})
+
+	n.change("hung-kill", slay)
+	n.change("hung-start", power)
+	n.change("hung-remove", erase)
+	n.change("deaf", halt)
+	n.create("pull", func(s *desired.Spec) { s.Image = "stalls:latest" })
+	for i := range 40 {
+		n.create(fmt.Sprintf("install-%d", i), script)
+	}
+	for i := range 40 {
+		n.wait(fmt.Sprintf("install-%d", i), "in its script", func(st status.Status) bool {
+			return st.Install.Phase == status.InstallScript
+		})
+	}
+	for _, h := range hung {
+		if err := h.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	n.change("victim", slay)
+	n.waitState("victim", status.StateOffline)
+	n.change("victim", power)
+	n.waitState("victim", status.StateRunning)
+	n.change("other", halt)
+	n.waitState("other", status.StateOffline)
+	n.change("other", erase)
+	n.gone("other")
+	n.change("install-7", erase) // a deletion ends an installation
+	n.gone("install-7")
+	n.create("late", running)
+	n.waitState("late", status.StateRunning)
+
+	for i, h := range hung {
+		if h.Hits() == 0 {
+			t.Errorf("call %d was not hung: this test shows nothing", i)
+		}
+	}
+	if st, _ := n.statuses.Get("deaf"); st.State != status.StateStopping {
+		t.Errorf("the deaf one is %s", st.State)
+	}
+}
+
+// TestHungStartsHoldUpStartsOnly is the bound itself: more hung starts than there
+// is room for hold up starts, and nothing else.
+func TestHungStartsHoldUpStartsOnly(t *testing.T) {
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(testImage(), simengine.ImageConfig{})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	n.create("victim", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("victim", status.StateRunning)
+	rule := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Hang: true})
+	const many = 20
+	for i := range many {
+		n.create(fmt.Sprintf("s%d", i), func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	}
+	if err := rule.Await(t.Context(), 8); err != nil {
+		t.Fatal(err)
+	}
+	n.change("victim", slay)
+	n.waitState("victim", status.StateOffline)
+	n.change("victim", erase)
+	n.gone("victim")
+	n.waitSynced(n.create("stopped", nil)) // installing is not starting
+	if hits := rule.Hits(); hits != 8 {
+		t.Errorf("%d starts at once", hits)
+	}
+	// What waited in line goes on by itself.
+	rule.Release()
+	for i := range many {
+		n.waitState(fmt.Sprintf("s%d", i), status.StateRunning)
+	}
+}
