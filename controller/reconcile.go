@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"reflect"
@@ -36,6 +37,10 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	if err := c.commit(ctx, id, before, d, k); err != nil {
 		if d.Step != nil {
 			c.slots.release(classOf(d.Step.Kind))
+		}
+		if errors.Is(err, status.ErrStale) || errors.Is(err, desired.ErrContainerNotFound) {
+			c.Enqueue(id) // decided on what is no longer so: decide again
+			return 0, nil
 		}
 		return 0, err
 	}
@@ -130,6 +135,9 @@ func (c *Controller) record(ctx context.Context, st status.Status, events []jour
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.Container(st.InternalID); err != nil {
+			return err
+		}
 		if err := c.cfg.Statuses.Put(tx, st); err != nil {
 			return err
 		}

@@ -54,9 +54,21 @@ func (r *Records) Get(id string) (Status, bool) {
 	return st, ok
 }
 
-// Put writes st, which the caller must not change any more. Once it is on disk, memory
-// holds st itself: its times keep their monotonic readings.
+// ErrStale answers a Put of what does not follow the last version.
+var ErrStale = errors.New("status was written or removed meanwhile")
+
+// Put writes st as the version after that which it holds, or returns ErrStale. The caller
+// must not change it any more: once it is on disk, memory holds st itself, and its times
+// keep their monotonic readings.
 func (r *Records) Put(tx *store.Tx, st Status) error {
+	last, err := version(tx, st.InternalID)
+	if err != nil {
+		return err
+	}
+	if last != st.Version {
+		return fmt.Errorf("write version %d of status of %q over version %d: %w", st.Version+1, st.InternalID, last, ErrStale)
+	}
+	st.Version++
 	data, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("encode status of %q: %w", st.InternalID, err)
@@ -71,6 +83,24 @@ func (r *Records) Put(tx *store.Tx, st Status) error {
 		r.changed.Tell(st.InternalID)
 	})
 	return nil
+}
+
+// version returns that of the record in the database, 0 when there is none.
+func version(tx *store.Tx, id string) (uint64, error) {
+	data, err := tx.Get(recordKey(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	var have struct {
+		Version uint64 `json:"version"`
+	}
+	if err := json.Unmarshal(data, &have); err != nil {
+		return 0, fmt.Errorf("decode status of %q: %w", id, err)
+	}
+	return have.Version, nil
 }
 
 // Delete removes the status of a container.

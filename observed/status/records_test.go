@@ -44,6 +44,7 @@ func TestRecords(t *testing.T) {
 		}
 		return r.Put(tx, Status{InternalID: "b"})
 	}))
+	a.Version = 1
 	failed := errors.New("no")
 	if err := s.Update(t.Context(), func(tx *store.Tx) error { must(t, r.Delete(tx, "a")); return failed }); !errors.Is(err, failed) {
 		t.Fatal(err)
@@ -65,4 +66,33 @@ func TestRecords(t *testing.T) {
 	if _, ok := r.Get("b"); ok {
 		t.Error("b is back")
 	}
+}
+
+// TestPutOfADecisionThatIsNoLongerSo: one that is recorded already, and one on a container
+// that was forgotten meanwhile.
+func TestPutOfADecisionThatIsNoLongerSo(t *testing.T) {
+	r, s := openRecords(t, t.TempDir())
+	put := func(st Status) error {
+		return s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx, st) })
+	}
+	first := Status{InternalID: "a"}
+	must(t, put(first))
+	if err := put(first); !errors.Is(err, ErrStale) {
+		t.Errorf("a decision was recorded twice: %v", err)
+	}
+	second, _ := r.Get("a")
+	// Two of one batch: the second sees the first, though memory does not yet.
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+		must(t, r.Put(tx, second))
+		if err := r.Put(tx, second); !errors.Is(err, ErrStale) {
+			t.Errorf("twice in one transaction: %v", err)
+		}
+		return nil
+	}))
+	third, _ := r.Get("a")
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx, "a") }))
+	if err := put(third); !errors.Is(err, ErrStale) {
+		t.Errorf("a record came back from the dead: %v", err)
+	}
+	must(t, put(first))
 }

@@ -105,7 +105,10 @@ type Exit struct {
 // Status is what the controller recorded of one container. It is the only writer.
 // Values handed out are read-only; Clone before changing one.
 type Status struct {
-	InternalID         string       `json:"internal_id"`
+	InternalID string `json:"internal_id"`
+	// Version counts the writes of this record: Put refuses one that does not follow the
+	// last, so that no decision is recorded twice, or after its container was forgotten.
+	Version            uint64       `json:"version"`
 	ObservedGeneration int64        `json:"observed_generation"`
 	InstallState       InstallState `json:"install_state"`
 	State              State        `json:"state"`
