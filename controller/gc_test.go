@@ -1,0 +1,84 @@
+package controller_test
+
+import (
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/engine"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestCollection leaves waste of every kind about, and what only looks like it.
+func TestCollection(t *testing.T) {
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(testImage(), simengine.ImageConfig{})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	add := func(name, instance string, running bool) {
+		labels := map[string]string{observed.LabelID: name, observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: instance}
+		if _, err := sim.Add(name, &container.Config{Image: testImage(), Labels: labels}, &container.HostConfig{}, running); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("dead-orphan", n.store.Instance(), false)
+	add("live-orphan", n.store.Instance(), true)
+	add("foreigner", "another-instance", false)
+	ref := func(tag string) string { return engine.Repository(n.store.Instance()) + ":" + tag }
+	for _, tag := range []string{"nobody.1", "kept.1", "kept.7"} {
+		sim.AddImage(ref(tag), simengine.ImageConfig{})
+	}
+	n.create("kept", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("kept", status.StateRunning)
+
+	lists := simengine.Rule{Method: "GET", Route: "/containers/json"}
+	for range 3 { // an orphan is taken in the second round that finds it
+		before := sim.CountCalls(lists)
+		n.controller.Nudge()
+		eventually(t, "a round of collection", func() bool { return sim.CountCalls(lists) > before })
+	}
+	eventually(t, "the waste gone", func() bool { return !slices.Contains(sim.Names(), "dead-orphan") })
+	names := sim.Names()
+	slices.Sort(names)
+	if want := []string{"foreigner", "lightd-kept", "live-orphan"}; !slices.Equal(names, want) {
+		t.Errorf("left %v, want %v", names, want)
+	}
+	tagged, err := n.engine.Images(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Those of "kept" may be the work of an installation that is about to be recorded.
+	var refs []string
+	for _, i := range tagged {
+		refs = append(refs, i.Ref)
+	}
+	slices.Sort(refs)
+	if want := []string{ref("kept.1"), ref("kept.7")}; !slices.Equal(refs, want) {
+		t.Errorf("images left: %v, want %v", refs, want)
+	}
+}
+
+// eventually waits for what no channel tells: the state of the simulated engine.
+func eventually(t *testing.T, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(30 * time.Second)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not after 30 s: %s", what)
+		}
+	}
+}
