@@ -1,8 +1,13 @@
 package controller_test
 
 import (
+	"context"
+	"fmt"
+	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,6 +84,55 @@ func eventually(t *testing.T, what string, is func() bool) {
 		case <-tick.C:
 		case <-deadline:
 			t.Fatalf("not after 30 s: %s", what)
+		}
+	}
+}
+
+// TestCyclesLeaveNothing makes and deletes containers over and over: nothing of them stays
+// in Docker, on disk or in memory.
+func TestCyclesLeaveNothing(t *testing.T) {
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(testImage(), simengine.ImageConfig{})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	cycle := func(times int) {
+		for i := range times {
+			id := fmt.Sprintf("cycle-%d", i%10) // ids come back, as they do
+			c := n.create(id, func(s *desired.Spec) { s.Power, s.InstallScript = desired.PowerRunning, "true" })
+			n.waitState(id, status.StateRunning)
+			n.change(id, erase)
+			n.gone(id)
+			if err := n.volumes.Delete(t.Context(), c.VolumeID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Change("/usr/tool", 1) })
+	cycle(20)
+	goroutines := runtime.NumGoroutine()
+	cycle(100)
+	eventually(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines+5 })
+	n.controller.Nudge()
+	eventually(t, "no image left", func() bool {
+		tagged, err := n.engine.Images(t.Context())
+		return err == nil && len(tagged) == 0
+	})
+	if names, ids := sim.Names(), n.cache.IDs(); len(names) > 0 || len(ids) > 0 {
+		t.Errorf("containers left: %v, in the cache: %v", names, ids)
+	}
+	for _, dir := range []string{"containers", "volumes"} {
+		left, err := os.ReadDir(filepath.Join(n.dir, dir))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range left {
+			if !strings.HasPrefix(e.Name(), ".") {
+				t.Errorf("left in %s: %s", dir, e.Name())
+			}
 		}
 	}
 }
