@@ -10,8 +10,8 @@ PACKAGES ?= ./...
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## bin/lightd, one static binary
-	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o bin/lightd ./cmd/lightd
+build: ## .bin/lightd, one static binary
+	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
 test: lint engine images race-compiler ## everything, with the race detector, against a real engine and registry
 	go test -race -tags $(TAGS) -timeout 15m $(PACKAGES)
@@ -46,4 +46,4 @@ race-compiler: # the race detector is linked with a C compiler
 	@command -v "$$(go env CC)" >/dev/null || hack/apt gcc libc6-dev
 
 clean: ## remove what was built
-	rm -rf bin
+	rm -rf .bin

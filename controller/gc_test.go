@@ -22,14 +22,7 @@ import (
 
 // TestCollection leaves waste of every kind about, and what only looks like it.
 func TestCollection(t *testing.T) {
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	sim, n := onSim(t)
 	add := func(name, instance string, running bool) {
 		labels := map[string]string{observed.LabelID: name, observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: instance}
 		if _, err := sim.Add(name, &container.Config{Image: testImage(), Labels: labels}, &container.HostConfig{}, running); err != nil {
@@ -91,14 +84,7 @@ func eventually(t *testing.T, what string, is func() bool) {
 // TestCyclesLeaveNothing makes and deletes containers over and over: nothing of them stays
 // in Docker, on disk or in memory.
 func TestCyclesLeaveNothing(t *testing.T) {
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	sim, n := onSim(t)
 	cycle := func(times int) {
 		for i := range times {
 			id := fmt.Sprintf("cycle-%d", i%10) // ids come back, as they do

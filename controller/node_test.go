@@ -20,6 +20,7 @@ import (
 	"lightd/observed/engine"
 	"lightd/observed/images"
 	"lightd/observed/journal"
+	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 
@@ -131,6 +132,19 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	}
 	t.Cleanup(n.stop)
 	return n
+}
+
+// onSim starts a node on a simulated engine that has the test image.
+func onSim(t *testing.T) (*simengine.Sim, *node) {
+	t.Helper()
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(testImage(), simengine.ImageConfig{})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	return sim, newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
 }
 
 // clean removes, at the end, whatever of the instance is left in Docker.

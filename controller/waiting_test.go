@@ -3,7 +3,6 @@ package controller_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"lightd/desired"
@@ -16,16 +15,9 @@ import (
 // a pull that stalls, a program that ignores its signal, and one call of each kind that the
 // engine never answers. Others are started, stopped, killed and deleted meanwhile.
 func TestNobodyWaits(t *testing.T) {
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
+	sim, n := onSim(t)
 	sim.Publish("stalls:latest", simengine.Remote{Layers: []int64{1, 1}, StallAfter: 1})
 	sim.OnCommand("install-entry.sh", func(ctx context.Context, _ *simengine.Process) { <-ctx.Done() })
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
 	script := func(s *desired.Spec) { s.InstallScript = "sleep 600" }
 	running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
 
@@ -97,14 +89,7 @@ func TestNobodyWaits(t *testing.T) {
 // TestHungStartsHoldUpStartsOnly is the bound itself: more hung starts than there
 // is room for hold up starts, and nothing else.
 func TestHungStartsHoldUpStartsOnly(t *testing.T) {
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	sim, n := onSim(t)
 	n.create("victim", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	n.waitState("victim", status.StateRunning)
 	rule := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Hang: true})

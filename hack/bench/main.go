@@ -37,7 +37,7 @@ const (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	binary := flag.String("lightd", filepath.Join("bin", "lightd"), "the `program` to measure")
+	binary := flag.String("lightd", filepath.Join(".bin", "lightd"), "the `program` to measure")
 	image := flag.String("image", "lightd-test/busybox:latest", "the `image` of all containers, present on the engine")
 	log := flag.String("log", "", "`file` that the daemon's log is kept in")
 	flag.Parse()
@@ -78,7 +78,7 @@ func bench(ctx context.Context, binary, image, log string) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(l.dir)) }()
 	l.log = cmp.Or(l.log, filepath.Join(l.dir, "log"))
 	// After the daemon has stopped, which the measurements see to.
-	defer func() { err = errors.Join(err, l.sweep()) }()
+	defer func() { err = errors.Join(err, l.clean()) }()
 
 	began, before := time.Now(), load()
 	if err := l.measure(ctx); err != nil {

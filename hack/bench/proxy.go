@@ -162,11 +162,17 @@ func (c call) starts() string {
 	return m[1]
 }
 
+var (
+	versionPath = regexp.MustCompile(`^/v[0-9.]+`)
+	installPath = regexp.MustCompile(`^/containers/lightd_install-[^/]*`)
+	runPath     = regexp.MustCompile(`^/containers/(?:[0-9a-f]{64}|lightd-[^/]*)`)
+)
+
 // kind is the call without what differs from container to container.
 func (c call) kind() string {
-	path := regexp.MustCompile(`^/v[0-9.]+`).ReplaceAllString(c.path, "")
-	path = regexp.MustCompile(`^/containers/(?:[0-9a-f]{64}|lightd[^/]*)`).ReplaceAllString(path, "/containers/:id")
-	return c.method + " " + path
+	path := versionPath.ReplaceAllString(c.path, "")
+	path = installPath.ReplaceAllString(path, "/containers/:install")
+	return c.method + " " + runPath.ReplaceAllString(path, "/containers/:run")
 }
 
 // freePorts returns the first of n ports in a row that nobody holds on this host, below

@@ -110,24 +110,47 @@ func (l *lab) keep(dir string) (string, error) {
 	return kept, nil
 }
 
-// sweep removes everything of this run from the engine, also when the run was cut off.
-func (l *lab) sweep() error {
+// calm is how long nothing may turn up before everything counts as removed: the engine
+// finishes a creation that whoever asked for it has given up.
+const calm = 3 * time.Second
+
+// clean removes everything of this run from the engine, also when the run was cut off.
+func (l *lab) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	found, err := l.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("name", "^/(lightd-)?"+l.run+"-"))})
+	for since := time.Now(); time.Since(since) < calm; {
+		removed, err := l.sweep(ctx)
+		if err != nil {
+			return err
+		}
+		if removed > 0 {
+			since = time.Now()
+		}
+		if err := sleep(ctx, calm/10); err != nil {
+			return fmt.Errorf("remove what is left: %w", err)
+		}
+	}
+	return nil
+}
+
+// sweep removes the containers of this run that there are now, and returns how many.
+func (l *lab) sweep(ctx context.Context) (int, error) {
+	found, err := l.docker.ContainerList(ctx, container.ListOptions{
+		All: true, Filters: filters.NewArgs(filters.Arg("name", "^/(lightd-)?"+l.run+"-")),
+	})
 	if err != nil {
-		return fmt.Errorf("find what is left: %w", err)
+		return 0, fmt.Errorf("find what is left: %w", err)
 	}
 	var group errgroup.Group
 	group.SetLimit(8)
 	for _, c := range found {
 		group.Go(func() error {
 			err := l.docker.ContainerRemove(ctx, c.ID, container.RemoveOptions{Force: true, RemoveVolumes: true})
-			if err != nil && !cerrdefs.IsNotFound(err) {
+			if err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
 				return fmt.Errorf("remove what is left: %w", err)
 			}
 			return nil
 		})
 	}
-	return group.Wait()
+	return len(found), group.Wait()
 }

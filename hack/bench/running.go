@@ -244,10 +244,17 @@ func (l *lab) measureAPI(ctx context.Context, d *daemon) error {
 	if err != nil {
 		return err
 	}
+	more, mark := make([]string, requests), d.events.mark()
+	for i := range more {
+		more[i] = fmt.Sprintf("%s-more-%d", l.run, i)
+	}
 	writes, err := timed(func(i int) error {
-		return d.must(ctx, http.MethodPost, "/containers", l.spec(fmt.Sprintf("%s-more-%d", l.run, i), volumes[0], "stopped", 0), nil)
+		return d.must(ctx, http.MethodPost, "/containers", l.spec(more[i], volumes[0], "stopped", 0), nil)
 	})
 	if err != nil {
+		return err
+	}
+	if _, err := d.await(ctx, mark, "Ready", more); err != nil {
 		return err
 	}
 	l.table.note(fmt.Sprintf("GET /containers/:id, %d known", fleet), spread(reads))

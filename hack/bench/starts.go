@@ -70,7 +70,7 @@ func (l *lab) measureStarts(ctx context.Context, d *daemon) error {
 			}
 			say("round %d: raw, %d at once: %s", round+1, atOnce, ms(took))
 			raw[atOnce] = append(raw[atOnce], took)
-			if err := l.sweep(); err != nil {
+			if _, err := l.sweep(ctx); err != nil {
 				return err
 			}
 		}

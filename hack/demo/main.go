@@ -16,7 +16,7 @@ import (
 const cleaning = time.Minute
 
 func main() {
-	binary := flag.String("lightd", "bin/lightd", "the `program` to show")
+	binary := flag.String("lightd", ".bin/lightd", "the `program` to show")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	out := newReport(os.Stdout)
