@@ -32,12 +32,12 @@ func TestCollection(t *testing.T) {
 	add("dead-orphan", n.store.Instance(), false)
 	add("live-orphan", n.store.Instance(), true)
 	add("foreigner", "another-instance", false)
+	n.create("kept", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("kept", status.StateRunning)
 	ref := func(tag string) string { return engine.Repository(n.store.Instance()) + ":" + tag }
 	for _, tag := range []string{"nobody.1", "kept.1", "kept.7"} {
 		sim.AddImage(ref(tag), simengine.ImageConfig{})
 	}
-	n.create("kept", func(s *desired.Spec) { s.Power = desired.PowerRunning })
-	n.waitState("kept", status.StateRunning)
 
 	lists := simengine.Rule{Method: "GET", Route: "/containers/json"}
 	for range 3 { // an orphan is taken in the second round that finds it
