@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"errors"
 	"io"
 	"mime"
 	"net/http"
@@ -16,8 +15,8 @@ const maxBody = 1 << 20
 
 // readObject reads the body of r as one JSON object of one of the given media types.
 // present is false for a body without a byte, which needs no media type.
-func readObject(w http.ResponseWriter, r *http.Request, media ...string) (object strictjson.Object, present bool, err error) {
-	data, err := readBody(w, r)
+func readObject(r *http.Request, media ...string) (object strictjson.Object, present bool, err error) {
+	data, err := readBody(r)
 	if err != nil || len(data) == 0 {
 		return nil, false, err
 	}
@@ -28,20 +27,21 @@ func readObject(w http.ResponseWriter, r *http.Request, media ...string) (object
 	return object, err == nil, err
 }
 
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+func readBody(r *http.Request) ([]byte, error) {
 	for _, value := range r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(value), "identity") {
 			return nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "A body must not be compressed")
 		}
 	}
-	// What is left of the body is not worth reading.
 	tooLarge := fail(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than 1 MiB").with("Connection", "close")
-	if r.ContentLength > maxBody {
+	if r.ContentLength > 2*maxBody {
 		return nil, tooLarge
 	}
-	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var over *http.MaxBytesError
-	if errors.As(err, &over) {
+	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if len(data) > maxBody {
+		// An answer is lost where the client still writes when the connection is closed:
+		// one that is a little over is heard out. More is not worth reading.
+		_, _ = io.CopyN(io.Discard, r.Body, maxBody)
 		return nil, tooLarge
 	}
 	if err != nil {

@@ -69,6 +69,18 @@ func created(c *gin.Context, body any) error {
 	return nil
 }
 
+// endAfterChunks closes the connection after a body in chunks. A length beside the chunks
+// is hidden from handlers, and a proxy in front may have gone by that: RFC 9112 section
+// 6.1 lets the request be served, and no other one after it on the same connection.
+func endAfterChunks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // recovering turns a panic of next into one line in the log and a fixed answer.
 func (s *Server) recovering(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

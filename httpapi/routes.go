@@ -118,7 +118,7 @@ func checkQuery(r *http.Request, known []string) error {
 
 // bodyObject reads the body of a route that needs one.
 func (s *Server) bodyObject(c *gin.Context, media ...string) (strictjson.Object, error) {
-	object, present, err := readObject(c.Writer, c.Request, append([]string{mediaJSON}, media...)...)
+	object, present, err := readObject(c.Request, append([]string{mediaJSON}, media...)...)
 	if err == nil && !present {
 		err = errNoBody
 	}
@@ -127,7 +127,7 @@ func (s *Server) bodyObject(c *gin.Context, media ...string) (strictjson.Object,
 
 // optionalObject reads the body of a route that can do without.
 func (s *Server) optionalObject(c *gin.Context) (strictjson.Object, error) {
-	object, _, err := readObject(c.Writer, c.Request, mediaJSON)
+	object, _, err := readObject(c.Request, mediaJSON)
 	return object, err
 }
 

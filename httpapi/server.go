@@ -96,7 +96,7 @@ func New(cfg Config) (*Server, error) {
 		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
 		IDs: s.ids, Exists: s.exists, Word: s.word, Power: s.power, Explain: s.explain, Log: s.log,
 	})
-	s.handler = s.recovering(s.authenticating(s.router()))
+	s.handler = s.recovering(endAfterChunks(s.authenticating(s.router())))
 	return s, nil
 }
 
