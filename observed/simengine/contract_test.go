@@ -177,7 +177,10 @@ func (st *stage) watch(messages <-chan events.Message, errs <-chan error) {
 		case m := <-messages:
 			st.mu.Lock()
 			line := "event " + st.plain(describe(m))
-			if last := len(st.told) - 1; last < 0 || st.told[last] != line || m.Action != "oom" {
+			// Whether Docker tells of a detach hangs on which end goes first, the client or the
+			// program. Of "oom" it tells as often as it likes.
+			last := len(st.told) - 1
+			if m.Action != "detach" && (last < 0 || st.told[last] != line || m.Action != "oom") {
 				st.told = append(st.told, line)
 			}
 			if m.Action == events.ActionDestroy {
