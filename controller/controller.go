@@ -17,6 +17,7 @@ import (
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
+	"lightd/observed/records"
 	"lightd/observed/status"
 )
 
@@ -49,8 +50,8 @@ type Console interface {
 // Config is what a Controller works with. Everything without a default is required.
 type Config struct {
 	Store    *store.Store
-	Statuses *status.Records
-	Journal  *journal.Journal
+	Statuses *records.Statuses
+	Journal  *records.Journal
 	Sight    Sight
 	Images   Images
 	Console  Console

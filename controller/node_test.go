@@ -19,7 +19,7 @@ import (
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/images"
-	"lightd/observed/journal"
+	"lightd/observed/records"
 	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
@@ -38,8 +38,8 @@ type node struct {
 	dir        string
 	store      *store.Store
 	volumes    *store.Volumes
-	statuses   *status.Records
-	journal    *journal.Journal
+	statuses   *records.Statuses
+	journal    *records.Journal
 	engine     *engine.Engine
 	cache      *cache.Cache
 	data       *datadir.Dir
@@ -81,9 +81,9 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	must(err)
 	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
 	must(err)
-	n.statuses, err = status.Open(n.store)
+	n.statuses, err = records.OpenStatuses(n.store)
 	must(err)
-	n.journal, err = journal.Open(n.store)
+	n.journal, err = records.OpenJournal(n.store)
 	must(err)
 	n.data, err = datadir.Open(filepath.Join(dir, "containers"))
 	must(err)

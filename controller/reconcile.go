@@ -14,6 +14,7 @@ import (
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/records"
 	"lightd/observed/status"
 )
 
@@ -38,7 +39,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		if d.Step != nil {
 			c.slots.release(classOf(d.Step.Kind))
 		}
-		if errors.Is(err, status.ErrStale) || errors.Is(err, desired.ErrContainerNotFound) {
+		if errors.Is(err, records.ErrStale) || errors.Is(err, desired.ErrContainerNotFound) {
 			c.Enqueue(id) // decided on what is no longer so: decide again
 			return 0, nil
 		}

@@ -27,6 +27,7 @@ import (
 	"lightd/httpapi/socket"
 	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/records"
 	"lightd/observed/status"
 )
 
@@ -98,8 +99,8 @@ type node struct {
 	*Server
 	t        testing.TB
 	store    *store.Store
-	records  *status.Records
-	journal  *journal.Journal
+	records  *records.Statuses
+	journal  *records.Journal
 	engine   *engineSwitch
 	console  *fakeConsole
 	tokens   *token.Keeper
@@ -169,8 +170,8 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	t.Cleanup(func() { _ = n.store.Close() })
 	volumes := must[*store.Volumes](t)(n.store.Volumes(t.Context(), filepath.Join(dir, "volumes")))
 	t.Cleanup(func() { _ = volumes.Close() })
-	n.records = must[*status.Records](t)(status.Open(n.store))
-	n.journal = must[*journal.Journal](t)(journal.Open(n.store))
+	n.records = must[*records.Statuses](t)(records.OpenStatuses(n.store))
+	n.journal = must[*records.Journal](t)(records.OpenJournal(n.store))
 	master := must[*token.Master](t)(token.Given(masterToken))
 	n.tokens = must[*token.Keeper](t)(token.Open(n.store, master))
 	n.database = &switchedDatabase{Store: n.store}

@@ -28,8 +28,7 @@ import (
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/images"
-	"lightd/observed/journal"
-	"lightd/observed/status"
+	"lightd/observed/records"
 )
 
 // Housekeeping intervals.
@@ -71,7 +70,7 @@ type daemon struct {
 	log        *slog.Logger
 	store      *store.Store
 	volumes    *store.Volumes
-	journal    *journal.Journal
+	journal    *records.Journal
 	tokens     *token.Keeper
 	engine     *engine.Engine
 	cache      *cache.Cache
@@ -109,11 +108,11 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := status.Open(d.store)
+	statuses, err := records.OpenStatuses(d.store)
 	if err != nil {
 		return nil, err
 	}
-	if d.journal, err = journal.Open(d.store); err != nil {
+	if d.journal, err = records.OpenJournal(d.store); err != nil {
 		return nil, err
 	}
 	if d.tokens, err = openTokens(d.store, cfg); err != nil {
@@ -132,7 +131,7 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 }
 
 // wireEngine makes everything on the Docker side. Nothing of it contacts the engine yet.
-func (d *daemon) wireEngine(cfg config, statuses *status.Records, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
+func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
 	var err error
 	d.engine, err = engine.New(engine.Config{
 		Host: cfg.DockerHost, Instance: d.store.Instance(), Log: d.log,

@@ -18,6 +18,7 @@ import (
 	"lightd/desired/store"
 	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/records"
 	"lightd/observed/status"
 )
 
@@ -67,7 +68,7 @@ type bench struct {
 	t       *testing.T
 	hub     *Hub
 	store   *store.Store
-	journal *journal.Journal
+	journal *records.Journal
 	feed    *feed
 	invalid atomic.Bool
 	url     string
@@ -82,7 +83,7 @@ func newBench(t *testing.T, tune func(*Config)) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.store.Close() })
-	if b.journal, err = journal.Open(b.store); err != nil {
+	if b.journal, err = records.OpenJournal(b.store); err != nil {
 		t.Fatal(err)
 	}
 	cfg := Config{

@@ -1,4 +1,4 @@
-package journal
+package records
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/desired/store"
+	"lightd/observed/journal"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -23,12 +24,12 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func open(t testing.TB, dir string) (*Journal, *store.Store) {
+func openJournal(t testing.TB, dir string) (*Journal, *store.Store) {
 	t.Helper()
 	s, err := store.Open(dir, store.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	j, err := Open(s)
+	j, err := OpenJournal(s)
 	must(t, err)
 	return j, s
 }
@@ -37,7 +38,7 @@ func add(t testing.TB, j *Journal, s *store.Store, id string, n int) {
 	t.Helper()
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 		for range n {
-			if _, err := j.Append(tx, Event{InternalID: id, Type: Ready}); err != nil {
+			if _, err := j.Append(tx, journal.Event{InternalID: id, Type: journal.Ready}); err != nil {
 				return err
 			}
 		}
@@ -61,7 +62,7 @@ func page(t testing.TB, j *Journal, id string, after uint64, limit int) ([]uint6
 }
 
 func TestPages(t *testing.T) {
-	j, s := open(t, t.TempDir())
+	j, s := openJournal(t, t.TempDir())
 	add(t, j, s, "a", 2)   // 1 2
 	add(t, j, s, "a.b", 2) // 3 4
 	add(t, j, s, "a", 2)   // 5 6
@@ -91,9 +92,9 @@ func TestPages(t *testing.T) {
 }
 
 func TestSubscribersHearInOrder(t *testing.T) {
-	j, s := open(t, t.TempDir())
+	j, s := openJournal(t, t.TempDir())
 	var heard []uint64
-	cancel := j.Subscribe(func(e Event) { heard = append(heard, e.Seq) })
+	cancel := j.Subscribe(func(e journal.Event) { heard = append(heard, e.Seq) })
 	var all sync.WaitGroup
 	for i := range 50 {
 		all.Go(func() { add(t, j, s, fmt.Sprintf("c%d", i), 2) })
@@ -112,19 +113,19 @@ func TestSubscribersHearInOrder(t *testing.T) {
 
 func TestPrune(t *testing.T) {
 	dir := t.TempDir()
-	_, s := open(t, dir)
+	_, s := openJournal(t, dir)
 	// Events of last week, as they lie in the database.
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 		for range pruneChunk + 10 {
 			seq := tx.NextSeq()
-			data, err := json.Marshal(Event{Seq: seq, InternalID: "old", Time: tx.Now().Add(-keepTime - time.Minute)})
+			data, err := json.Marshal(journal.Event{Seq: seq, InternalID: "old", Time: tx.Now().Add(-keepTime - time.Minute)})
 			must(t, err)
 			must(t, tx.Set(eventKey(seq), data))
 			must(t, tx.Set(indexKey("old", seq), nil))
 		}
 		return nil
 	}))
-	j, err := Open(s)
+	j, err := OpenJournal(s)
 	must(t, err)
 	add(t, j, s, "many", keepCount+pruneChunk+10)
 	add(t, j, s, "few", 3)
@@ -143,7 +144,7 @@ func TestPrune(t *testing.T) {
 
 func TestNumbersOutliveTheirEvents(t *testing.T) {
 	dir := t.TempDir()
-	j, s := open(t, dir)
+	j, s := openJournal(t, dir)
 	add(t, j, s, "a", 5)
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 		for seq := range uint64(5) {
@@ -152,7 +153,7 @@ func TestNumbersOutliveTheirEvents(t *testing.T) {
 		return nil
 	}))
 	must(t, s.Close())
-	j, s = open(t, dir)
+	j, s = openJournal(t, dir)
 	if j.LastSeq() != 5 || len(j.counts) != 0 {
 		t.Fatalf("last %d, counts %v", j.LastSeq(), j.counts)
 	}
@@ -163,9 +164,9 @@ func TestNumbersOutliveTheirEvents(t *testing.T) {
 }
 
 func TestFailedTransactionLeavesNoEvent(t *testing.T) {
-	j, s := open(t, t.TempDir())
+	j, s := openJournal(t, t.TempDir())
 	err := s.Update(t.Context(), func(tx *store.Tx) error {
-		_, err := j.Append(tx, Event{InternalID: "a"})
+		_, err := j.Append(tx, journal.Event{InternalID: "a"})
 		must(t, err)
 		return fmt.Errorf("no")
 	})

@@ -1,4 +1,4 @@
-package journal
+package records
 
 import (
 	"context"
@@ -12,6 +12,7 @@ import (
 
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
+	"lightd/observed/journal"
 )
 
 const (
@@ -28,15 +29,15 @@ const (
 // goroutines.
 type Journal struct {
 	store *store.Store
-	heard subscribe.Funcs[Event]
+	heard subscribe.Funcs[journal.Event]
 
 	mu     sync.Mutex
 	counts map[string]int // events a container; guarded by mu
 	last   uint64         // guarded by mu
 }
 
-// Open opens the journal of a database.
-func Open(s *store.Store) (*Journal, error) {
+// OpenJournal opens the journal of a database.
+func OpenJournal(s *store.Store) (*Journal, error) {
 	j := &Journal{store: s, counts: map[string]int{}}
 	err := s.View(func(tx *store.Tx) error {
 		j.last = tx.LastSeq()
@@ -77,7 +78,7 @@ func idOf(indexKey []byte) string {
 
 // Append writes e, with the next number and the time of the transaction, and returns
 // the number. When the transaction fails the event never was.
-func (j *Journal) Append(tx *store.Tx, e Event) (uint64, error) {
+func (j *Journal) Append(tx *store.Tx, e journal.Event) (uint64, error) {
 	e.Message = clip(e.Message)
 	e.Seq, e.Time = tx.NextSeq(), tx.Now()
 	data, err := json.Marshal(e)
@@ -103,7 +104,7 @@ func (j *Journal) Append(tx *store.Tx, e Event) (uint64, error) {
 // Subscribe makes the committer call fn with every event once it is on disk, in the
 // order of their numbers. fn must not block. It may still be called once while cancel
 // returns.
-func (j *Journal) Subscribe(fn func(Event)) (cancel func()) { return j.heard.Add(fn) }
+func (j *Journal) Subscribe(fn func(journal.Event)) (cancel func()) { return j.heard.Add(fn) }
 
 // LastSeq returns the number of the last event, 0 when there never was one.
 func (j *Journal) LastSeq() uint64 {
@@ -115,8 +116,8 @@ func (j *Journal) LastSeq() uint64 {
 // Page returns at most limit events after a number, oldest first, of one container or,
 // for the id "", of all; and the number to go on after: that of the last event of a
 // page that is full, else that of the journal, so that nothing is read or missed twice.
-func (j *Journal) Page(id string, after uint64, limit int) (events []Event, last uint64, err error) {
-	events = []Event{}
+func (j *Journal) Page(id string, after uint64, limit int) (events []journal.Event, last uint64, err error) {
+	events = []journal.Event{}
 	if limit < 1 {
 		return events, after, nil
 	}
@@ -142,11 +143,11 @@ func (j *Journal) Page(id string, after uint64, limit int) (events []Event, last
 	return events, last, nil
 }
 
-func pageOfAll(tx *store.Tx, after uint64, limit int) ([]Event, error) {
-	events := []Event{}
+func pageOfAll(tx *store.Tx, after uint64, limit int) ([]journal.Event, error) {
+	events := []journal.Event{}
 	var bad error
 	err := tx.Scan([]byte(eventPrefix), eventKey(after+1), func(k, v []byte) bool {
-		var e Event
+		var e journal.Event
 		if e, bad = decode(seqOf(k), v); bad == nil {
 			events = append(events, e)
 		}
@@ -155,7 +156,7 @@ func pageOfAll(tx *store.Tx, after uint64, limit int) ([]Event, error) {
 	return events, errors.Join(err, bad)
 }
 
-func pageOf(tx *store.Tx, id string, after uint64, limit int) ([]Event, error) {
+func pageOf(tx *store.Tx, id string, after uint64, limit int) ([]journal.Event, error) {
 	var seqs []uint64
 	err := tx.ScanKeys(containerPrefix(id), indexKey(id, after+1), func(k []byte) bool {
 		seqs = append(seqs, seqOf(k))
@@ -164,7 +165,7 @@ func pageOf(tx *store.Tx, id string, after uint64, limit int) ([]Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	events := make([]Event, 0, len(seqs))
+	events := make([]journal.Event, 0, len(seqs))
 	for _, seq := range seqs {
 		data, err := tx.Get(eventKey(seq))
 		if err != nil {
@@ -179,8 +180,8 @@ func pageOf(tx *store.Tx, id string, after uint64, limit int) ([]Event, error) {
 	return events, nil
 }
 
-func decode(seq uint64, data []byte) (Event, error) {
-	var e Event
+func decode(seq uint64, data []byte) (journal.Event, error) {
+	var e journal.Event
 	if err := json.Unmarshal(data, &e); err != nil {
 		return e, fmt.Errorf("decode event %d: %w", seq, err)
 	}
@@ -212,10 +213,10 @@ func (j *Journal) pruneOld(ctx context.Context) (done bool, err error) {
 	var last bool
 	err = j.store.Update(ctx, func(tx *store.Tx) error {
 		cutoff := tx.Now().Add(-keepTime)
-		var old []Event
+		var old []journal.Event
 		var bad error
 		err := tx.Scan([]byte(eventPrefix), nil, func(k, v []byte) bool {
-			var e Event
+			var e journal.Event
 			if e, bad = decode(seqOf(k), v); bad != nil || !e.Time.Before(cutoff) {
 				return false
 			}

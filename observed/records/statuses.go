@@ -1,4 +1,4 @@
-package status
+package records
 
 import (
 	"encoding/json"
@@ -8,27 +8,28 @@ import (
 
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
+	"lightd/observed/status"
 )
 
-// Records holds the status of every container, in memory and in the database.
-type Records struct {
+// Statuses holds the status of every container, in memory and in the database.
+type Statuses struct {
 	changed subscribe.Funcs[string]
 
 	mu   sync.RWMutex
-	byID map[string]Status // guarded by mu
+	byID map[string]status.Status // guarded by mu
 }
 
 const recordPrefix = "s/"
 
 func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 
-// Open reads all records of a database.
-func Open(s *store.Store) (*Records, error) {
-	r := &Records{byID: map[string]Status{}}
+// OpenStatuses reads all status records of a database.
+func OpenStatuses(s *store.Store) (*Statuses, error) {
+	r := &Statuses{byID: map[string]status.Status{}}
 	err := s.View(func(tx *store.Tx) error {
 		var bad error
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
-			var st Status
+			var st status.Status
 			id := string(k[len(recordPrefix):])
 			if err := json.Unmarshal(v, &st); err != nil {
 				bad = fmt.Errorf("decode status of %q: %w", id, err)
@@ -47,7 +48,7 @@ func Open(s *store.Store) (*Records, error) {
 
 // Get returns the status of a container as of the last commit. It is shared and
 // read-only; Clone before changing it.
-func (r *Records) Get(id string) (Status, bool) {
+func (r *Statuses) Get(id string) (status.Status, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	st, ok := r.byID[id]
@@ -60,7 +61,7 @@ var ErrStale = errors.New("status was written or removed meanwhile")
 // Put writes st as the version after that which it holds, or returns ErrStale. The caller
 // must not change it any more: once it is on disk, memory holds st itself, and its times
 // keep their monotonic readings.
-func (r *Records) Put(tx *store.Tx, st Status) error {
+func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
 	last, err := version(tx, st.InternalID)
 	if err != nil {
 		return err
@@ -104,7 +105,7 @@ func version(tx *store.Tx, id string) (uint64, error) {
 }
 
 // Delete removes the status of a container.
-func (r *Records) Delete(tx *store.Tx, id string) error {
+func (r *Statuses) Delete(tx *store.Tx, id string) error {
 	if err := tx.Delete(recordKey(id)); err != nil {
 		return err
 	}
@@ -120,4 +121,4 @@ func (r *Records) Delete(tx *store.Tx, id string) error {
 // Subscribe makes the committer call fn with the id of every record that was written or
 // deleted, in the order of commits, when Get shows it already. fn must not block, nor
 // write. It may still be called once while cancel returns.
-func (r *Records) Subscribe(fn func(id string)) (cancel func()) { return r.changed.Add(fn) }
+func (r *Statuses) Subscribe(fn func(id string)) (cancel func()) { return r.changed.Add(fn) }

@@ -1,4 +1,4 @@
-package status
+package records
 
 import (
 	"errors"
@@ -7,28 +7,22 @@ import (
 	"time"
 
 	"lightd/desired/store"
+	"lightd/observed/status"
 )
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func openRecords(t testing.TB, dir string) (*Records, *store.Store) {
+func openStatuses(t testing.TB, dir string) (*Statuses, *store.Store) {
 	t.Helper()
 	s, err := store.Open(dir, store.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	r, err := Open(s)
+	r, err := OpenStatuses(s)
 	must(t, err)
 	return r, s
 }
 
-func TestRecords(t *testing.T) {
+func TestStatuses(t *testing.T) {
 	dir := t.TempDir()
-	r, s := openRecords(t, dir)
+	r, s := openStatuses(t, dir)
 	var heard []string
 	cancel := r.Subscribe(func(id string) {
 		_, ok := r.Get(id)
@@ -36,13 +30,13 @@ func TestRecords(t *testing.T) {
 	})
 	defer cancel()
 	now := time.Now()
-	a := Status{InternalID: "a", State: StateBackOff, NotBefore: now, LastExit: &Exit{Code: 3, At: now}}
+	a := status.Status{InternalID: "a", State: status.StateBackOff, NotBefore: now, LastExit: &status.Exit{Code: 3, At: now}}
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 		must(t, r.Put(tx, a))
 		if _, ok := r.Get("a"); ok {
 			t.Error("shown before it is on disk")
 		}
-		return r.Put(tx, Status{InternalID: "b"})
+		return r.Put(tx, status.Status{InternalID: "b"})
 	}))
 	a.Version = 1
 	failed := errors.New("no")
@@ -58,7 +52,7 @@ func TestRecords(t *testing.T) {
 	}
 	must(t, s.Close())
 
-	r, _ = openRecords(t, dir)
+	r, _ = openStatuses(t, dir)
 	got, ok := r.Get("a")
 	if !ok || !got.NotBefore.Equal(now) || got.LastExit.Code != 3 {
 		t.Errorf("reopened: %+v", got)
@@ -71,11 +65,11 @@ func TestRecords(t *testing.T) {
 // TestPutOfADecisionThatIsNoLongerSo: one that is recorded already, and one on a container
 // that was forgotten meanwhile.
 func TestPutOfADecisionThatIsNoLongerSo(t *testing.T) {
-	r, s := openRecords(t, t.TempDir())
-	put := func(st Status) error {
+	r, s := openStatuses(t, t.TempDir())
+	put := func(st status.Status) error {
 		return s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx, st) })
 	}
-	first := Status{InternalID: "a"}
+	first := status.Status{InternalID: "a"}
 	must(t, put(first))
 	if err := put(first); !errors.Is(err, ErrStale) {
 		t.Errorf("a decision was recorded twice: %v", err)
