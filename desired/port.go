@@ -56,3 +56,13 @@ func (e Endpoint) Overlaps(other Endpoint) bool {
 	}
 	return a == b || a.IsUnspecified() || b.IsUnspecified()
 }
+
+// PoolPort is a port of the network pool as readers see it.
+type PoolPort struct {
+	Endpoint
+	// InUse is true while the port cannot be taken: a container holds it, or one that
+	// overlaps it, or it was taken out of service by hand.
+	InUse bool `json:"in_use"`
+	// InternalID is the container that holds it, if one does.
+	InternalID string `json:"internal_id"`
+}

@@ -8,18 +8,12 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/httpapi/api"
 	"lightd/observed/status"
 )
 
-// receipt answers a write of a container that was accepted.
-type receipt struct {
-	Message    string `json:"message"`
-	InternalID string `json:"internal_id"`
-	Generation int64  `json:"generation"`
-}
-
-func receiptOf(message string, c desired.Container) receipt {
-	return receipt{Message: message, InternalID: c.InternalID, Generation: c.Generation}
+func receiptOf(message string, c desired.Container) api.Receipt {
+	return api.Receipt{Message: message, InternalID: c.InternalID, Generation: c.Generation}
 }
 
 // createContainer is POST /containers.
@@ -48,12 +42,9 @@ func (s *Server) createContainer(c *gin.Context) error {
 	}
 	c.Header("ETag", etag(container))
 	c.Header("Location", location(container.InternalID))
-	return created(c, struct {
-		Message    string              `json:"message"`
-		InternalID string              `json:"internal_id"`
-		State      status.InstallState `json:"state"`
-		Generation int64               `json:"generation"`
-	}{"Container creation started", container.InternalID, status.Installing, container.Generation})
+	receipt := receiptOf("Container creation started", container)
+	receipt.State = status.Installing
+	return created(c, receipt)
 }
 
 // getContainer is GET /containers/:id.
@@ -76,7 +67,7 @@ func (s *Server) listContainers(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	list := []summaryView{}
+	list := []api.Summary{}
 	for _, container := range s.specs.Containers() {
 		if selector.matches(container.Labels) {
 			list = append(list, s.summary(container))

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/httpapi/api"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -64,7 +65,7 @@ func TestViewHoldsSpec(t *testing.T) {
 	}
 	all := append(names(desired.Spec{}), readOnly...)
 	slices.Sort(all)
-	if shown := names(containerView{}); !slices.Equal(shown, all) {
+	if shown := names(api.Container{}); !slices.Equal(shown, all) {
 		t.Errorf("shown %v\nwritable or passed over %v", shown, all)
 	}
 }

@@ -55,16 +55,16 @@ type Ports interface {
 
 // PortReader reads the network pool.
 type PortReader interface {
-	Ports() ([]store.PoolPort, error)
-	Port(e desired.Endpoint) (store.PoolPort, error)
-	RandomPort(p desired.Protocol) (store.PoolPort, error)
+	Ports() ([]desired.PoolPort, error)
+	Port(e desired.Endpoint) (desired.PoolPort, error)
+	RandomPort(p desired.Protocol) (desired.PoolPort, error)
 }
 
 // PortWriter changes the network pool.
 type PortWriter interface {
 	AddPorts(ctx context.Context, eps []desired.Endpoint) error
 	DeletePorts(ctx context.Context, eps []desired.Endpoint) error
-	UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (store.PoolPort, error)
+	UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (desired.PoolPort, error)
 }
 
 // Volumes are the directories that outlive containers.

@@ -25,6 +25,7 @@ import (
 	"lightd/desired/store"
 	"lightd/desired/token"
 	"lightd/httpapi/socket"
+	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
 	"lightd/observed/records"
@@ -49,24 +50,24 @@ func (e *engineSwitch) Up() (bool, time.Time) { return !e.down.Load(), time.Time
 type fakeConsole struct {
 	mu      sync.Mutex
 	outputs map[string]chan console.Chunk
-	figures map[string]chan console.Stats
+	figures map[string]chan observed.Stats
 	written bytes.Buffer
 }
 
 type fakeOutput struct{ c chan console.Chunk }
-type fakeFigures struct{ c chan console.Stats }
+type fakeFigures struct{ c chan observed.Stats }
 
-func (o fakeOutput) C() <-chan console.Chunk  { return o.c }
-func (o fakeOutput) Close()                   {}
-func (o fakeFigures) C() <-chan console.Stats { return o.c }
-func (o fakeFigures) Close()                  {}
+func (o fakeOutput) C() <-chan console.Chunk   { return o.c }
+func (o fakeOutput) Close()                    {}
+func (o fakeFigures) C() <-chan observed.Stats { return o.c }
+func (o fakeFigures) Close()                   {}
 
 func (f *fakeConsole) output(id string) chan console.Chunk {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.outputs[id] == nil {
 		f.outputs[id] = make(chan console.Chunk)
-		f.figures[id] = make(chan console.Stats)
+		f.figures[id] = make(chan observed.Stats)
 	}
 	return f.outputs[id]
 }
@@ -160,7 +161,7 @@ func newNode(t *testing.T, tune ...func(*Config)) *node {
 func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	t.Helper()
 	n := &node{t: t, engine: &engineSwitch{}, logs: &syncBuffer{},
-		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan console.Stats{}}}
+		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan observed.Stats{}}}
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
 	n.store = must[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{

@@ -7,20 +7,16 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/token"
+	"lightd/httpapi/api"
 	"lightd/httpapi/strictjson"
 )
 
 // Detail says what is wrong with one field of a request.
-type Detail struct {
-	Field   string `json:"field,omitempty"`
-	Message string `json:"message"`
-}
+type Detail = api.Detail
 
 // problem is a refusal as a client sees it. It is an error, so that handlers return it.
 type problem struct {
-	Sentence string   `json:"error"`
-	Code     string   `json:"code"`
-	Details  []Detail `json:"details,omitempty"`
+	api.Problem
 
 	status int
 	// header holds what the answer carries besides, as in Allow.
@@ -31,7 +27,7 @@ type problem struct {
 func (p *problem) Error() string { return p.Sentence }
 
 func fail(status int, code, sentence string) *problem {
-	return &problem{status: status, Code: code, Sentence: sentence}
+	return &problem{Problem: api.Problem{Code: code, Sentence: sentence}, status: status}
 }
 
 func invalid(details ...Detail) *problem {

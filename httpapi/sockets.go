@@ -9,6 +9,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/httpapi/api"
 	"lightd/httpapi/socket"
 )
 
@@ -77,7 +78,7 @@ func hasToken(h http.Header, name, token string) bool {
 }
 
 // word is the present word of a container.
-func (s *Server) word(id string) socket.Word {
+func (s *Server) word(id string) api.Word {
 	container, _ := s.specs.Container(id)
 	st, _ := s.statuses.Get(id)
 	return socket.Present(installState(container, st), st.State, st.LastExit != nil)

@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
 	"lightd/observed/status"
@@ -140,7 +141,7 @@ func TestSocketConsole(t *testing.T) {
 	p.want("console hello\n")
 	n.console.output("web") <- console.Chunk{Lost: 42, Text: "more\n"}
 	p.want("daemon_message 42 bytes of console text were skipped: this connection reads too slowly", "console more\n")
-	n.console.figures["web"] <- console.Stats{CPUUsage: 25.5}
+	n.console.figures["web"] <- observed.Stats{CPUUsage: 25.5}
 	p.want("stats 25.5")
 	close(n.console.output("web"))
 	close(n.console.figures["web"])

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/httpapi/api"
 	"lightd/observed/status"
 )
 
@@ -14,62 +15,13 @@ var readOnly = []string{
 	"restarts", "last_exit", "deleting", "created_at", "updated_at",
 }
 
-// containerView is a container as GET shows it.
-type containerView struct {
-	InternalID         string                `json:"internal_id"`
-	ContainerID        string                `json:"container_id"`
-	VolumeID           string                `json:"volume_id"`
-	Image              string                `json:"image"`
-	StartupCommand     string                `json:"startup_command"`
-	StartPattern       string                `json:"start_pattern"`
-	InstallState       status.InstallState   `json:"install_state"`
-	State              status.State          `json:"state"`
-	Power              desired.Power         `json:"power"`
-	Ports              []desired.Port        `json:"ports"`
-	Limits             desired.Limits        `json:"limits"`
-	Mount              map[string]string     `json:"mount"`
-	InstallScript      string                `json:"install_script"`
-	Env                map[string]string     `json:"env"`
-	Labels             map[string]string     `json:"labels"`
-	Stop               desired.Stop          `json:"stop"`
-	Restart            desired.RestartPolicy `json:"restart"`
-	User               string                `json:"user"`
-	TTY                bool                  `json:"tty"`
-	Init               bool                  `json:"init"`
-	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
-	Paused             bool                  `json:"paused"`
-	Generation         int64                 `json:"generation"`
-	ObservedGeneration int64                 `json:"observed_generation"`
-	Conditions         []status.Condition    `json:"conditions"`
-	Restarts           int                   `json:"restarts"`
-	LastExit           *status.Exit          `json:"last_exit"`
-	Deleting           bool                  `json:"deleting"`
-	CreatedAt          int64                 `json:"created_at"`
-	UpdatedAt          int64                 `json:"updated_at"`
-}
-
-// summaryView is a container as a list shows it.
-type summaryView struct {
-	InternalID         string              `json:"internal_id"`
-	ContainerID        string              `json:"container_id"`
-	InstallState       status.InstallState `json:"install_state"`
-	Image              string              `json:"image"`
-	VolumeID           string              `json:"volume_id"`
-	State              status.State        `json:"state"`
-	Power              desired.Power       `json:"power"`
-	Labels             map[string]string   `json:"labels"`
-	Generation         int64               `json:"generation"`
-	ObservedGeneration int64               `json:"observed_generation"`
-	Deleting           bool                `json:"deleting"`
-}
-
 // shortID is how many digits of a Docker id are shown, as by Docker itself.
 const shortID = 12
 
-func (s *Server) view(c desired.Container) containerView {
+func (s *Server) view(c desired.Container) api.Container {
 	st, _ := s.statuses.Get(c.InternalID)
 	conditions := s.conditions(st)
-	return containerView{
+	return api.Container{
 		InternalID: c.InternalID, ContainerID: short(st.ContainerID), VolumeID: c.VolumeID,
 		Image: c.Image, StartupCommand: c.StartupCommand, StartPattern: c.StartPattern,
 		InstallState: installState(c, st), State: s.state(st), Power: c.Power,
@@ -82,9 +34,9 @@ func (s *Server) view(c desired.Container) containerView {
 	}
 }
 
-func (s *Server) summary(c desired.Container) summaryView {
+func (s *Server) summary(c desired.Container) api.Summary {
 	st, _ := s.statuses.Get(c.InternalID)
-	return summaryView{
+	return api.Summary{
 		InternalID: c.InternalID, ContainerID: short(st.ContainerID), InstallState: installState(c, st),
 		Image: c.Image, VolumeID: c.VolumeID, State: s.state(st), Power: c.Power, Labels: orEmptyMap(c.Labels),
 		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Deleting: c.Deleting,

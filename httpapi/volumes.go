@@ -10,6 +10,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/httpapi/api"
 )
 
 const (
@@ -19,15 +20,8 @@ const (
 	volumeRemoval = time.Minute
 )
 
-type volumeView struct {
-	VolumeID   string   `json:"volume_id"`
-	Path       string   `json:"path"`
-	CreatedAt  int64    `json:"created_at"`
-	Containers []string `json:"containers"`
-}
-
-func (s *Server) volumeView(v store.Volume) volumeView {
-	return volumeView{v.ID, v.Path, unix(v.CreatedAt), orEmpty(s.volumes.Users(v.ID))}
+func volumeView(v store.Volume, users []string) api.Volume {
+	return api.Volume{VolumeID: v.ID, Path: v.Path, CreatedAt: unix(v.CreatedAt), Containers: orEmpty(users)}
 }
 
 // createVolume is POST /volumes.
@@ -55,9 +49,9 @@ func (s *Server) listVolumes(c *gin.Context) error {
 	for _, container := range s.specs.Containers() {
 		users[container.VolumeID] = append(users[container.VolumeID], container.InternalID)
 	}
-	list := make([]volumeView, 0, len(all))
+	list := make([]api.Volume, 0, len(all))
 	for _, v := range all {
-		list = append(list, volumeView{v.ID, v.Path, unix(v.CreatedAt), orEmpty(users[v.ID])})
+		list = append(list, volumeView(v, users[v.ID]))
 	}
 	return ok(c, map[string]any{"volumes": list})
 }
@@ -70,10 +64,7 @@ func (s *Server) getVolume(c *gin.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), sizeWait)
 	defer cancel()
-	view := struct {
-		volumeView
-		Size *int64 `json:"size"`
-	}{volumeView: s.volumeView(v)}
+	view := api.SizedVolume{Volume: volumeView(v, s.volumes.Users(v.ID))}
 	size, err := s.volumes.Size(ctx, v.ID)
 	if err == nil {
 		view.Size = &size

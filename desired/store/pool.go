@@ -12,16 +12,6 @@ import (
 // MaxPoolChange bounds how many ports one call adds or deletes.
 const MaxPoolChange = 32768
 
-// PoolPort is a port of the pool as readers see it.
-type PoolPort struct {
-	desired.Endpoint
-	// InUse is true while the port cannot be taken: a container holds it, or one that
-	// overlaps it, or it was taken out of service by hand.
-	InUse bool `json:"in_use"`
-	// InternalID is the container that holds it, if one does.
-	InternalID string `json:"internal_id"`
-}
-
 // normalEndpoint returns e in its canonical form, or what is wrong with it.
 func normalEndpoint(e desired.Endpoint) (desired.Endpoint, error) {
 	e.IP, e.Protocol = desired.NormalIP(e.IP), desired.NormalProtocol(e.Protocol)
@@ -104,12 +94,12 @@ func (s *Store) DeletePorts(ctx context.Context, eps []desired.Endpoint) error {
 
 // UsePort takes a port of the pool out of service by hand, or puts it back. It is
 // ErrPortInUse while a container holds the port.
-func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (PoolPort, error) {
+func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (desired.PoolPort, error) {
 	e, err := normalEndpoint(e)
 	if err != nil {
-		return PoolPort{}, err
+		return desired.PoolPort{}, err
 	}
-	var out PoolPort
+	var out desired.PoolPort
 	err = s.Update(ctx, func(tx *Tx) error {
 		t := tx.table()
 		tx.lowest = nil
@@ -129,14 +119,14 @@ func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (Po
 		return t.write()
 	})
 	if err != nil {
-		return PoolPort{}, err
+		return desired.PoolPort{}, err
 	}
 	return out, nil
 }
 
 // shown returns e as readers see it, given all entries of its slot.
-func shown(entries []poolPort, e desired.Endpoint) PoolPort {
-	p := PoolPort{Endpoint: e}
+func shown(entries []poolPort, e desired.Endpoint) desired.PoolPort {
+	p := desired.PoolPort{Endpoint: e}
 	for _, have := range entries {
 		if !e.Overlaps(desired.Endpoint{IP: have.IP, Port: e.Port, Protocol: e.Protocol}) {
 			continue
@@ -152,18 +142,18 @@ func shown(entries []poolPort, e desired.Endpoint) PoolPort {
 }
 
 // Ports returns the pool, sorted by protocol and port.
-func (s *Store) Ports() ([]PoolPort, error) {
-	out := []PoolPort{}
-	err := s.eachPort(func(p PoolPort) { out = append(out, p) })
+func (s *Store) Ports() ([]desired.PoolPort, error) {
+	out := []desired.PoolPort{}
+	err := s.eachPort(func(p desired.PoolPort) { out = append(out, p) })
 	return out, err
 }
 
 // RandomPort returns a port of the pool that is free at this moment, of the protocol
 // unless that is empty; it reserves nothing. When there is none it is ErrNoPorts.
-func (s *Store) RandomPort(protocol desired.Protocol) (PoolPort, error) {
-	var chosen PoolPort
+func (s *Store) RandomPort(protocol desired.Protocol) (desired.PoolPort, error) {
+	var chosen desired.PoolPort
 	free := 0
-	err := s.eachPort(func(p PoolPort) {
+	err := s.eachPort(func(p desired.PoolPort) {
 		if p.InUse || protocol != "" && p.Protocol != protocol || s.isReserved(p.Endpoint) {
 			return
 		}
@@ -178,7 +168,7 @@ func (s *Store) RandomPort(protocol desired.Protocol) (PoolPort, error) {
 	return chosen, err
 }
 
-func (s *Store) eachPort(fn func(PoolPort)) error {
+func (s *Store) eachPort(fn func(desired.PoolPort)) error {
 	return s.View(func(tx *Tx) error {
 		for _, protocol := range []desired.Protocol{desired.TCP, desired.UDP} {
 			prefix := protocolPrefix(protocol)
@@ -203,12 +193,12 @@ func (s *Store) eachPort(fn func(PoolPort)) error {
 }
 
 // Port returns one port of the pool, or ErrPortNotFound.
-func (s *Store) Port(e desired.Endpoint) (PoolPort, error) {
+func (s *Store) Port(e desired.Endpoint) (desired.PoolPort, error) {
 	e, err := normalEndpoint(e)
 	if err != nil {
-		return PoolPort{}, err
+		return desired.PoolPort{}, err
 	}
-	var out PoolPort
+	var out desired.PoolPort
 	err = s.View(func(tx *Tx) error {
 		entries, err := tx.table().load(slotOf(e))
 		if err != nil {

@@ -11,6 +11,8 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
 
+	"lightd/httpapi/api"
+	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
 )
@@ -43,7 +45,7 @@ type client struct {
 	// These belong to the writer once it runs. What is after start is live; sent is the last event
 	// that was sent; words are the last words, by container.
 	start, sent uint64
-	words       map[string]Word
+	words       map[string]api.Word
 
 	once   sync.Once
 	done   chan struct{} // closed by stop, after code and reason were set
@@ -55,7 +57,7 @@ func newClient(h *Hub, s Session) *client {
 	return &client{
 		hub: h, session: s, limit: rate.NewLimiter(messageRate, messageBurst),
 		news: make(chan struct{}, 1), replies: make(chan any, maxReplies),
-		words: map[string]Word{}, done: make(chan struct{}),
+		words: map[string]api.Word{}, done: make(chan struct{}),
 	}
 }
 
@@ -149,7 +151,7 @@ func (c *client) ping(ctx context.Context) {
 // write sends the greeting and then whatever comes.
 func (c *client) write(ctx context.Context) {
 	var output <-chan console.Chunk
-	var figures <-chan console.Stats
+	var figures <-chan observed.Stats
 	if c.session.ID != "" {
 		text, stats := c.hub.cfg.Console.Subscribe(c.session.ID), c.hub.cfg.Console.SubscribeStats(c.session.ID)
 		defer text.Close()
@@ -256,7 +258,7 @@ func (c *client) sendEvent(ctx context.Context, e journal.Event) error {
 	return nil
 }
 
-func (c *client) sendWord(ctx context.Context, id string, word Word) error {
+func (c *client) sendWord(ctx context.Context, id string, word api.Word) error {
 	c.words[id] = word
 	m := wordMessage{Event: "event", Data: word}
 	if c.session.ID == "" {

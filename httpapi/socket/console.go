@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 
+	"lightd/observed"
 	"lightd/observed/console"
 )
 
@@ -22,7 +23,7 @@ type Output interface {
 
 // Figures is one follower of what a container uses.
 type Figures interface {
-	C() <-chan console.Stats
+	C() <-chan observed.Stats
 	Close()
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"lightd/httpapi/api"
 	"lightd/observed/journal"
 )
 
@@ -35,7 +36,7 @@ type Config struct {
 	// IDs lists all containers, Exists tells whether one is there, Word what it does.
 	IDs    func() []string
 	Exists func(id string) bool
-	Word   func(id string) Word
+	Word   func(id string) api.Word
 	// Settle returns when everything that was committed before shows in what the others
 	// here return.
 	Settle func(context.Context) error

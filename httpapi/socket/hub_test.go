@@ -16,6 +16,8 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/desired/store"
+	"lightd/httpapi/api"
+	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
 	"lightd/observed/records"
@@ -37,7 +39,7 @@ type noFigures struct{}
 
 func (o feedOutput) C() <-chan console.Chunk { return o.c }
 func (o feedOutput) Close()                  {}
-func (noFigures) C() <-chan console.Stats    { return nil }
+func (noFigures) C() <-chan observed.Stats   { return nil }
 func (noFigures) Close()                     {}
 
 func (f *feed) Subscribe(string) Output {
@@ -88,7 +90,7 @@ func newBench(t *testing.T, tune func(*Config)) *bench {
 	}
 	cfg := Config{
 		Journal: b.journal, Console: b.feed, IDs: func() []string { return []string{"web"} },
-		Exists: func(string) bool { return true }, Word: func(string) Word { return Running },
+		Exists: func(string) bool { return true }, Word: func(string) api.Word { return api.Running },
 		Settle: b.store.Ping, Power: func(context.Context, string, string) error { return nil },
 		Explain: func(err error) string { return err.Error() }, Log: slog.New(slog.DiscardHandler),
 	}
@@ -274,17 +276,17 @@ func TestPresent(t *testing.T) {
 		install status.InstallState
 		state   status.State
 		ended   bool
-		want    Word
+		want    api.Word
 	}{
-		{status.Installing, "", false, Installing},
-		{status.Installing, status.StateOffline, true, Installing},
-		{status.Failed, status.StateOffline, true, Failed},
-		{status.Ready, status.StateOffline, false, Installed},
-		{status.Ready, status.StateOffline, true, Exit},
-		{status.Ready, status.StateBackOff, true, Exit},
-		{status.Ready, status.StateStarting, true, Starting},
-		{status.Ready, status.StateRunning, false, Running},
-		{status.Installing, status.StateStopping, false, Stopping},
+		{status.Installing, "", false, api.Installing},
+		{status.Installing, status.StateOffline, true, api.Installing},
+		{status.Failed, status.StateOffline, true, api.Failed},
+		{status.Ready, status.StateOffline, false, api.Installed},
+		{status.Ready, status.StateOffline, true, api.Exit},
+		{status.Ready, status.StateBackOff, true, api.Exit},
+		{status.Ready, status.StateStarting, true, api.Starting},
+		{status.Ready, status.StateRunning, false, api.Running},
+		{status.Installing, status.StateStopping, false, api.Stopping},
 	}
 	for _, c := range cases {
 		if got := Present(c.install, c.state, c.ended); got != c.want {

@@ -8,7 +8,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"lightd/httpapi/api"
 	"lightd/httpapi/strictjson"
+	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
 )
@@ -16,9 +18,9 @@ import (
 // The messages of the server.
 type (
 	wordMessage struct {
-		Event      string `json:"event"`
-		InternalID string `json:"internal_id,omitempty"`
-		Data       Word   `json:"data"`
+		Event      string   `json:"event"`
+		InternalID string   `json:"internal_id,omitempty"`
+		Data       api.Word `json:"data"`
 	}
 	textMessage struct {
 		Event string `json:"event"`
@@ -30,7 +32,7 @@ type (
 	}
 	statsMessage struct {
 		Event string `json:"event"`
-		console.Stats
+		observed.Stats
 	}
 )
 

@@ -1,64 +1,51 @@
 package socket
 
 import (
+	"lightd/httpapi/api"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
-// Word is the data of an `event` message: the state of a container in one word.
-type Word string
-
-// The words.
-const (
-	Installing Word = "installing"
-	Installed  Word = "installed"
-	Failed     Word = "failed"
-	Starting   Word = "starting"
-	Running    Word = "running"
-	Stopping   Word = "stopping"
-	Exit       Word = "exit"
-)
-
 // Present returns the word for what is recorded of a container: how its installation
 // stands, what its process does, and whether one has ever ended.
-func Present(install status.InstallState, state status.State, ended bool) Word {
+func Present(install status.InstallState, state status.State, ended bool) api.Word {
 	switch state {
 	case status.StateStarting:
-		return Starting
+		return api.Starting
 	case status.StateRunning:
-		return Running
+		return api.Running
 	case status.StateStopping:
-		return Stopping
+		return api.Stopping
 	}
 	switch {
 	case install == status.Installing:
-		return Installing
+		return api.Installing
 	case install == status.Failed:
-		return Failed
+		return api.Failed
 	case ended:
-		return Exit
+		return api.Exit
 	default:
-		return Installed
+		return api.Installed
 	}
 }
 
 // wordOf returns the word that an event stands for, empty when it changes none.
-func wordOf(t journal.Type) Word {
+func wordOf(t journal.Type) api.Word {
 	switch t {
 	case journal.Started, journal.ReinstallStarted:
-		return Installing
+		return api.Installing
 	case journal.Ready:
-		return Installed
+		return api.Installed
 	case journal.Error:
-		return Failed
+		return api.Failed
 	case journal.Starting:
-		return Starting
+		return api.Starting
 	case journal.Running:
-		return Running
+		return api.Running
 	case journal.Stopping:
-		return Stopping
+		return api.Stopping
 	case journal.Exited, journal.ContainerLost:
-		return Exit
+		return api.Exit
 	default:
 		return ""
 	}

@@ -364,7 +364,7 @@ func TestEngineStats(t *testing.T) {
 	defer s.Close()
 	r.start(x)
 	late := time.After(20 * time.Second)
-	var last Stats
+	var last observed.Stats
 	for n := 0; n < 3 || last.CPUUsage == 0; n++ {
 		select {
 		case v := <-s.C():

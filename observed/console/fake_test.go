@@ -24,7 +24,7 @@ var errRefused = errors.New("refused")
 // pipes are streams whose other ends the test holds.
 type pipes struct {
 	outputs, inputs chan net.Conn
-	figures         chan Stats
+	figures         chan observed.Stats
 
 	mu       sync.Mutex
 	attached int
@@ -76,7 +76,7 @@ func (p *pipes) Logs(_ context.Context, _ string, since time.Time, lines int) (i
 	return io.NopCloser(strings.NewReader(p.log)), p.logErr
 }
 
-func (p *pipes) Stats(ctx context.Context, _ string, fn func(Stats)) error {
+func (p *pipes) Stats(ctx context.Context, _ string, fn func(observed.Stats)) error {
 	p.set(func() { p.followed++ })
 	defer p.set(func() { p.followed-- })
 	for {
@@ -137,7 +137,7 @@ func bubble(t *testing.T, fn func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{pipes: &pipes{
-			outputs: make(chan net.Conn, 16), inputs: make(chan net.Conn, 16), figures: make(chan Stats),
+			outputs: make(chan net.Conn, 16), inputs: make(chan net.Conn, 16), figures: make(chan observed.Stats),
 		}}
 		w.Console = New(Config{
 			Streams: w.pipes, Targets: w, Log: slog.New(slog.DiscardHandler),

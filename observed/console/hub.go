@@ -38,7 +38,7 @@ type hub struct {
 
 	figures  link
 	watchers map[*StatsSubscription]struct{}
-	last     *Stats
+	last     *observed.Stats
 
 	turn  chan struct{} // capacity 1: who holds it may write
 	stdin *stdin

@@ -141,11 +141,11 @@ func TestStats(t *testing.T) {
 		}
 		a := w.SubscribeStats(id)
 		defer a.Close()
-		give := func(v Stats) {
+		give := func(v observed.Stats) {
 			w.pipes.figures <- v
 			synctest.Wait()
 		}
-		get := func(s *StatsSubscription) (v Stats) {
+		get := func(s *StatsSubscription) (v observed.Stats) {
 			synctest.Wait()
 			select {
 			case v = <-s.C():
@@ -153,7 +153,7 @@ func TestStats(t *testing.T) {
 			}
 			return v
 		}
-		one, two := Stats{MemoryUsage: 1}, Stats{MemoryUsage: 2}
+		one, two := observed.Stats{MemoryUsage: 1}, observed.Stats{MemoryUsage: 2}
 		give(one)
 		b := w.SubscribeStats(id)
 		if got := get(b); got != one {
@@ -163,11 +163,11 @@ func TestStats(t *testing.T) {
 			t.Errorf("%d streams", w.pipes.followed)
 		}
 		give(one)
-		if got := get(a); got != (Stats{}) {
+		if got := get(a); got != (observed.Stats{}) {
 			t.Errorf("sent though nothing changed: %v", got)
 		}
 		give(two)
-		give(Stats{MemoryUsage: 3})
+		give(observed.Stats{MemoryUsage: 3})
 		if got := get(a); got.MemoryUsage != 3 {
 			t.Errorf("not the newest: %v", got)
 		}
@@ -177,7 +177,7 @@ func TestStats(t *testing.T) {
 		}
 		w.see(up(started.Add(time.Minute)))
 		c := w.SubscribeStats(id)
-		if got := get(c); got != (Stats{}) {
+		if got := get(c); got != (observed.Stats{}) {
 			t.Errorf("figures of the last run: %v", got)
 		}
 		give(two)

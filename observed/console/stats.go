@@ -6,26 +6,13 @@ import (
 	"lightd/observed"
 )
 
-// Stats are the figures of a running container at one time.
-type Stats struct {
-	// CPUUsage is in percent of one core.
-	CPUUsage float64 `json:"cpu_usage"`
-	// The others are in bytes; those of network and blocks since the start.
-	MemoryUsage uint64 `json:"memory_usage"`
-	MemoryLimit uint64 `json:"memory_limit"`
-	NetworkRx   uint64 `json:"network_rx"`
-	NetworkTx   uint64 `json:"network_tx"`
-	BlockRead   uint64 `json:"block_read"`
-	BlockWrite  uint64 `json:"block_write"`
-}
-
 // StatsSubscription is one follower of the figures of an id.
 type StatsSubscription struct {
 	hub  *hub
 	once sync.Once
 	// out has room for one value, the newest; sends and its closing are under the
 	// hub's lock.
-	out    chan Stats
+	out    chan observed.Stats
 	closed bool
 }
 
@@ -34,7 +21,7 @@ type StatsSubscription struct {
 // subscriber gets the newest.
 func (c *Console) SubscribeStats(id string) *StatsSubscription {
 	h := c.hub(id)
-	s := &StatsSubscription{hub: h, out: make(chan Stats, 1)}
+	s := &StatsSubscription{hub: h, out: make(chan observed.Stats, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if c.ctx.Err() != nil {
@@ -49,7 +36,7 @@ func (c *Console) SubscribeStats(id string) *StatsSubscription {
 }
 
 // C returns the channel of figures. It is closed after Close, and when the console closes.
-func (s *StatsSubscription) C() <-chan Stats { return s.out }
+func (s *StatsSubscription) C() <-chan observed.Stats { return s.out }
 
 // Close ends the subscription. It may be called more than once.
 func (s *StatsSubscription) Close() {
@@ -72,7 +59,7 @@ func (s *StatsSubscription) shut() {
 }
 
 // push replaces what the subscriber has not taken yet.
-func (s *StatsSubscription) push(v Stats) {
+func (s *StatsSubscription) push(v observed.Stats) {
 	if s.closed {
 		return
 	}
@@ -105,10 +92,10 @@ func (h *hub) settleStats(s observed.Snapshot) {
 }
 
 func (h *hub) serveStats(s *stream) error {
-	return h.c.cfg.Streams.Stats(s.ctx, s.ContainerID, func(v Stats) {
+	return h.c.cfg.Streams.Stats(s.ctx, s.ContainerID, func(v observed.Stats) {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		if h.figures.cur != s || v == (Stats{}) {
+		if h.figures.cur != s || v == (observed.Stats{}) {
 			return // of another life, or of no process
 		}
 		if !s.isOpen() {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"lightd/observed"
 	"lightd/observed/engine"
 )
 
@@ -25,7 +26,7 @@ type Streams interface {
 	// Logs reads what was written since a time, or with lines > 0 the last lines.
 	Logs(ctx context.Context, containerID string, since time.Time, lines int) (io.ReadCloser, error)
 	// Stats calls fn with figures, again and again, until the stream ends.
-	Stats(ctx context.Context, containerID string, fn func(Stats)) error
+	Stats(ctx context.Context, containerID string, fn func(observed.Stats)) error
 }
 
 // Docker returns the streams that e opens.
@@ -57,9 +58,9 @@ func (d docker) Logs(ctx context.Context, containerID string, since time.Time, l
 }
 
 // Stats implements Streams.
-func (d docker) Stats(ctx context.Context, containerID string, fn func(Stats)) error {
+func (d docker) Stats(ctx context.Context, containerID string, fn func(observed.Stats)) error {
 	return d.engine.Stats(ctx, containerID, func(s engine.Stats) {
-		fn(Stats{
+		fn(observed.Stats{
 			CPUUsage: s.CPUPercent, MemoryUsage: s.Memory, MemoryLimit: s.MemoryLimit,
 			NetworkRx: s.NetworkRx, NetworkTx: s.NetworkTx,
 			BlockRead: s.BlockRead, BlockWrite: s.BlockWrite,

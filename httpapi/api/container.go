@@ -1,0 +1,95 @@
+package api
+
+import (
+	"lightd/desired"
+	"lightd/observed/status"
+)
+
+// Container is a container as GET shows it.
+type Container struct {
+	InternalID         string                `json:"internal_id"`
+	ContainerID        string                `json:"container_id"`
+	VolumeID           string                `json:"volume_id"`
+	Image              string                `json:"image"`
+	StartupCommand     string                `json:"startup_command"`
+	StartPattern       string                `json:"start_pattern"`
+	InstallState       status.InstallState   `json:"install_state"`
+	State              status.State          `json:"state"`
+	Power              desired.Power         `json:"power"`
+	Ports              []desired.Port        `json:"ports"`
+	Limits             desired.Limits        `json:"limits"`
+	Mount              map[string]string     `json:"mount"`
+	InstallScript      string                `json:"install_script"`
+	Env                map[string]string     `json:"env"`
+	Labels             map[string]string     `json:"labels"`
+	Stop               desired.Stop          `json:"stop"`
+	Restart            desired.RestartPolicy `json:"restart"`
+	User               string                `json:"user"`
+	TTY                bool                  `json:"tty"`
+	Init               bool                  `json:"init"`
+	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
+	Paused             bool                  `json:"paused"`
+	Generation         int64                 `json:"generation"`
+	ObservedGeneration int64                 `json:"observed_generation"`
+	Conditions         []status.Condition    `json:"conditions"`
+	Restarts           int                   `json:"restarts"`
+	LastExit           *status.Exit          `json:"last_exit"`
+	Deleting           bool                  `json:"deleting"`
+	CreatedAt          int64                 `json:"created_at"`
+	UpdatedAt          int64                 `json:"updated_at"`
+}
+
+// Spec returns the part of c that a client writes.
+func (c Container) Spec() desired.Spec {
+	return desired.Spec{
+		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
+		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
+		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User,
+		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
+	}
+}
+
+// Condition returns the condition of type t; the zero Condition when there is none.
+func (c Container) Condition(t status.ConditionType) status.Condition {
+	return status.Status{Conditions: c.Conditions}.Get(t)
+}
+
+// Summary is a container as a list shows it.
+type Summary struct {
+	InternalID         string              `json:"internal_id"`
+	ContainerID        string              `json:"container_id"`
+	InstallState       status.InstallState `json:"install_state"`
+	Image              string              `json:"image"`
+	VolumeID           string              `json:"volume_id"`
+	State              status.State        `json:"state"`
+	Power              desired.Power       `json:"power"`
+	Labels             map[string]string   `json:"labels"`
+	Generation         int64               `json:"generation"`
+	ObservedGeneration int64               `json:"observed_generation"`
+	Deleting           bool                `json:"deleting"`
+}
+
+// Receipt answers a write of a container that was accepted: it has been dealt with when
+// the container's observed generation reaches Generation.
+type Receipt struct {
+	Message    string `json:"message"`
+	InternalID string `json:"internal_id"`
+	// State is told of a creation.
+	State      status.InstallState `json:"state,omitempty"`
+	Generation int64               `json:"generation"`
+}
+
+// Volume is a directory that outlives the containers on it.
+type Volume struct {
+	VolumeID   string   `json:"volume_id"`
+	Path       string   `json:"path"`
+	CreatedAt  int64    `json:"created_at"`
+	Containers []string `json:"containers"`
+}
+
+// SizedVolume is one volume as GET shows it. The size is null when it takes too long to
+// find out.
+type SizedVolume struct {
+	Volume
+	Size *int64 `json:"size"`
+}

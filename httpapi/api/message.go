@@ -1,0 +1,35 @@
+package api
+
+// MessageKind says what a message of a WebSocket is about; its `event` member.
+type MessageKind string
+
+// The messages of the server.
+const (
+	MessageWord      MessageKind = "event"
+	MessageLifecycle MessageKind = "lifecycle"
+	MessageConsole   MessageKind = "console"
+	MessageLogs      MessageKind = "logs"
+	MessageStats     MessageKind = "stats"
+	MessageDaemon    MessageKind = "daemon_message"
+)
+
+// The messages of the client.
+const (
+	SendCommand MessageKind = "send_command"
+	Power       MessageKind = "power"
+	RequestLogs MessageKind = "request_logs"
+)
+
+// Word is the data of an `event` message: the state of a container in one word.
+type Word string
+
+// The words.
+const (
+	Installing Word = "installing"
+	Installed  Word = "installed"
+	Failed     Word = "failed"
+	Starting   Word = "starting"
+	Running    Word = "running"
+	Stopping   Word = "stopping"
+	Exit       Word = "exit"
+)

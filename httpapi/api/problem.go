@@ -1,0 +1,15 @@
+package api
+
+// Problem is the body of every answer that is a refusal.
+type Problem struct {
+	// Sentence says what is wrong, for people; Code is a stable word.
+	Sentence string   `json:"error"`
+	Code     string   `json:"code"`
+	Details  []Detail `json:"details,omitempty"`
+}
+
+// Detail says what is wrong with one field of a request.
+type Detail struct {
+	Field   string `json:"field,omitempty"`
+	Message string `json:"message"`
+}

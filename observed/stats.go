@@ -1,0 +1,14 @@
+package observed
+
+// Stats are the figures of a running container at one time.
+type Stats struct {
+	// CPUUsage is in percent of one core.
+	CPUUsage float64 `json:"cpu_usage"`
+	// The others are in bytes; those of network and blocks since the start.
+	MemoryUsage uint64 `json:"memory_usage"`
+	MemoryLimit uint64 `json:"memory_limit"`
+	NetworkRx   uint64 `json:"network_rx"`
+	NetworkTx   uint64 `json:"network_tx"`
+	BlockRead   uint64 `json:"block_read"`
+	BlockWrite  uint64 `json:"block_write"`
+}
