@@ -24,8 +24,9 @@ import (
 // Sight is the live cache of containers.
 type Sight interface {
 	Get(id string) observed.Snapshot
-	// Refresh makes the cache look at id anew, and Enqueue be called when it has.
-	Refresh(id string)
+	// Refresh makes the cache look at id anew, at its install container too if asked, and
+	// Enqueue be called when it has.
+	Refresh(id string, install bool)
 	Forget(id string)
 }
 

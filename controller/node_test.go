@@ -92,7 +92,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 
 	var ctrl *controller.Controller
 	var cons *console.Console
-	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
+	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync, Recall: n.statuses.Seen,
 		Changed: func(id string) {
 			cons.Notify(id)
 			ctrl.Enqueue(id)

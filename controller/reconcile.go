@@ -28,11 +28,11 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	var k keyState
 	c.key(id, func(have *keyState) { k = *have })
 	seen := c.cfg.Sight.Get(id)
+	before, _ := c.cfg.Statuses.Get(id)
 	if !seen.Known || !seen.EngineUp || k.busy == nil && (!seen.At.After(k.acted) || overdue(seen)) {
-		c.cfg.Sight.Refresh(id)
+		c.cfg.Sight.Refresh(id, before.Install.Phase != status.InstallDone)
 		return 0, nil // the cache puts the key back when it has looked
 	}
-	before, _ := c.cfg.Statuses.Get(id)
 	in := c.gather(spec, before, seen, k)
 	d, after := c.decide(id, in, k)
 	if err := c.commit(ctx, id, before, d, k); err != nil {
@@ -231,7 +231,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 		c.Nudge() // the image of the installation before may be waste now
 	}
 	if touches(a.step.Kind) {
-		c.cfg.Sight.Refresh(id)
+		c.cfg.Sight.Refresh(id, a.st.Install.Phase != status.InstallDone)
 	} else {
 		c.Enqueue(id)
 	}

@@ -1,6 +1,10 @@
 package observed
 
 import (
+	"fmt"
+	"hash/fnv"
+	"reflect"
+	"strconv"
 	"time"
 
 	"lightd/desired"
@@ -66,8 +70,23 @@ type Container struct {
 	Limits desired.Limits
 	// Networks are those that it is connected to, or will be when it starts.
 	Networks []string
+	// Endpoint names its connection to the first network. Docker makes another one at each
+	// start; there is none while it does not run.
+	Endpoint string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
+}
+
+// Shape names the fields that a Container has: a record with another shape was written by
+// another version of the program, and lacks some or means something else by them.
+var Shape = shape(reflect.TypeFor[Container]())
+
+func shape(t reflect.Type) string {
+	sum := fnv.New64a()
+	for f := range t.Fields() {
+		fmt.Fprintln(sum, f.Name, f.Type)
+	}
+	return strconv.FormatUint(sum.Sum64(), 36)
 }
 
 // Up reports whether the process of c exists.

@@ -141,7 +141,7 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 		return err
 	}
 	d.cache = cache.New(cache.Config{
-		Engine: d.engine, Instance: d.store.Instance(), Log: d.log,
+		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Recall: statuses.Seen,
 		Changed: func(id string) {
 			d.console.Notify(id)
 			d.controller.Enqueue(id)

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -145,6 +146,23 @@ func (r *record) conclude(n next) {
 	default:
 		r.set(status.Synced, status.True, status.ReasonSynced, "")
 	}
+	r.remember()
+}
+
+// remember keeps what is seen of a container that is in sync, and forgets it before a step
+// is taken.
+func (r *record) remember() {
+	run := r.in.Seen.Run
+	if run == nil || r.st.Get(status.Synced).Status != status.True {
+		r.st.Seen = nil
+		return
+	}
+	seen := *run
+	if !run.Up() && r.st.LastExit != nil {
+		// An event and a look differ by a little: one of them is enough.
+		seen.FinishedAt = r.st.LastExit.At
+	}
+	r.st.Seen = &status.Seen{Shape: observed.Shape, Container: seen}
 }
 
 // progress says what is going on, but keeps a complaint until it is settled.

@@ -32,6 +32,10 @@ type Config struct {
 	// Resync is how often everything is listed without cause; 0 stands for 5 min. It is
 	// spread by a tenth.
 	Resync time.Duration
+	// Recall returns the runtime container of an id as it was when it was last known to be
+	// in order, nil when it was not. What a list shows to be the same is not inspected. It
+	// must not block, nor call the cache; nil recalls nothing.
+	Recall func(id string) *observed.Container
 	// Log takes what is worth knowing; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -44,6 +48,7 @@ type Cache struct {
 	engine   Engine
 	instance string
 	changed  func(id string)
+	recall   func(id string) *observed.Container
 	resync   time.Duration
 	log      *slog.Logger
 
@@ -66,6 +71,9 @@ type Cache struct {
 type entry struct {
 	// seen is the last snapshot, without what holds for all ids alike.
 	seen observed.Snapshot
+	// due tells that a look is asked for: what is in the queue without it was answered
+	// by a list.
+	due bool
 	// wanted keeps an entry that shows nothing: somebody asked for it.
 	wanted bool
 	// listed tells that the last list had a container of it.
@@ -84,8 +92,11 @@ type entry struct {
 
 // New returns a Cache that knows nothing until Run.
 func New(c Config) *Cache {
+	if c.Recall == nil {
+		c.Recall = func(string) *observed.Container { return nil }
+	}
 	return &Cache{
-		engine: c.Engine, instance: c.Instance, changed: c.Changed,
+		engine: c.Engine, instance: c.Instance, changed: c.Changed, recall: c.Recall,
 		resync: cmp.Or(c.Resync, 5*time.Minute),
 		log:    cmp.Or(c.Log, slog.Default()),
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -146,12 +157,14 @@ func (c *Cache) Up() (up bool, since time.Time) {
 	return c.up, c.since
 }
 
-// Refresh asks for a look at both containers of an id. Changed follows when it was taken;
+// Refresh asks for a look at the containers of an id. Changed follows when it was taken;
 // while the engine is away that is when it is back. The id is remembered until Forget.
-func (c *Cache) Refresh(id string) {
+// Unless install is true, only a known install container is looked at.
+func (c *Cache) Refresh(id string, install bool) {
 	c.mu.Lock()
 	e := c.entry(id)
-	e.wanted, e.install = true, true
+	e.wanted, e.due = true, e.due || c.up // the first list decides what else is
+	e.install = e.install || install || !e.seen.Known
 	c.mu.Unlock()
 	c.queue.Add(id)
 }

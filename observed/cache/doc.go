@@ -11,7 +11,9 @@
 //   - Changed is called after the cache shows the news, never before.
 //   - Each id is looked at once at a time, and a Refresh during a look makes another follow.
 //   - Containers that do not change cost no call between two lists. Lists say what differs,
-//     and only that is inspected; after the engine was away everything is.
+//     and only that is inspected, and with each list a twelfth of the rest, so that what no
+//     list shows is found within an hour. After the engine was away everything is inspected
+//     but what was recorded as in order and is shown to be in the same run.
 //   - The engine is called down when a list failed for want of an answer, not when a stream
 //     of events broke.
 package cache

@@ -126,7 +126,7 @@ func TestStrangersAreLeftOut(t *testing.T) {
 	e, c, news := realCache(t)
 	id := e.Instance()
 	containerID := run(t, stranger, id)
-	c.Refresh(id)
+	c.Refresh(id, true)
 	s := await(t, c, news, id, "known", func(s observed.Snapshot) bool { return s.Known })
 	if s.Run != nil || s.RunNameTaken != containerID {
 		t.Errorf("%+v", s)

@@ -60,11 +60,11 @@ func (c *Cache) begin(id string) (install bool, renamed string, before mark, ok 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[id]
-	if e == nil || !c.up {
+	if e == nil || !c.up || !e.due {
 		return false, "", mark{}, false
 	}
 	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != ""
-	e.install = false
+	e.install, e.due = false, false
 	return install, e.run, mark{c.epoch, e.ends}, true
 }
 
@@ -90,7 +90,7 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 	}
 	c.mu.Lock()
 	if e := c.entries[id]; e != nil {
-		e.install = e.install || install
+		e.install, e.due = e.install || install, true
 	}
 	c.mu.Unlock()
 	c.log.Warn("cannot see a container", "id", id, "err", err)
@@ -112,7 +112,7 @@ func (c *Cache) show(id string, found observed.Snapshot, install bool, before ma
 		return true // forgotten; who is told will find nothing, as it is
 	}
 	if before != (mark{c.epoch, e.ends}) {
-		e.install = e.install || install
+		e.install, e.due = e.install || install, true
 		return false
 	}
 	e.seen, e.listed, e.run = found, false, ""

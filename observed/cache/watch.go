@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math/rand/v2"
@@ -75,13 +76,18 @@ func (c *Cache) lists(ctx context.Context) error {
 // list compares the containers that exist with those that are known, and has a look at
 // what differs. Without an answer the engine is down.
 func (c *Cache) list(ctx context.Context) error {
+	began := time.Now()
 	found, err := c.engine.List(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil:
-		for _, id := range c.compare(found) {
+		stale, recalled := c.compare(found, began)
+		for _, id := range stale {
 			c.queue.Add(id)
+		}
+		for _, id := range recalled {
+			c.changed(id)
 		}
 	case engine.Classify(err) == engine.Unavailable:
 		c.down(err)
@@ -94,9 +100,10 @@ type pair struct {
 	run, install *engine.Listed
 }
 
-// compare returns the ids of which a list says something new. After the engine was away
-// those are all: what looks the same may have ended and begun again.
-func (c *Cache) compare(list []engine.Listed) []string {
+// compare returns the ids that want a look: those of which a list says something new, and a
+// few that had none for long. After the engine was away what looks the same may have ended
+// and begun again: then those are all but the ones that are recalled, which it shows at once.
+func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled []string) {
 	pairs := c.pairs(list)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,17 +118,61 @@ func (c *Cache) compare(list []engine.Listed) []string {
 			e.run = p.run.ContainerID
 		}
 	}
-	var ids []string
 	for id, e := range c.entries {
 		p := pairs[id]
+		if all {
+			// What an event asks for may be younger than the list.
+			if run := c.recall(id); !e.due && same(run, p) {
+				e.seen = observed.Snapshot{Known: true, At: began, Run: run}
+				e.listed, e.install = false, false
+				recalled = append(recalled, id)
+				continue
+			}
+		}
 		taken := e.seen.RunNameTaken != "" || e.seen.InstallNameTaken != ""
 		if all || taken || differs(e.seen.Run, p.run) || differs(e.seen.Install, p.install) {
 			e.listed = p.run != nil || p.install != nil
 			e.install = e.install || p.install != nil
-			ids = append(ids, id)
+			e.due = true
+			stale = append(stale, id)
 		}
 	}
-	return ids
+	if !all {
+		stale = append(stale, c.audit()...)
+	}
+	return stale, recalled
+}
+
+// same reports whether a list shows the very run of the very container that is recalled, as
+// far as a list can: while it runs its endpoint is that of one start. What no list shows,
+// limits for one, is left to the audit.
+func same(run *observed.Container, p pair) bool {
+	return run != nil && p.run != nil && p.install == nil && !differs(run, p.run) &&
+		slices.Contains(p.run.Names, run.Name) && run.Hash == p.run.Labels[observed.LabelHash] &&
+		run.Endpoint == p.run.Endpoint && (run.Endpoint != "" || !run.Up())
+}
+
+// auditShare of the containers are looked at with each list though nothing is new of them:
+// an event may have been lost that a list does not make up for.
+const auditShare = 12
+
+// audit returns the ids whose last look is the longest ago, and notes that they are due. The
+// caller holds mu.
+func (c *Cache) audit() []string {
+	var known []string
+	for id, e := range c.entries {
+		if e.seen.Run != nil && !e.due {
+			known = append(known, id)
+		}
+	}
+	slices.SortFunc(known, func(a, b string) int {
+		return cmp.Or(c.entries[a].seen.At.Compare(c.entries[b].seen.At), cmp.Compare(a, b))
+	})
+	known = known[:(len(known)+auditShare-1)/auditShare]
+	for _, id := range known {
+		c.entries[id].due = true
+	}
+	return known
 }
 
 // pairs sorts a list by id. The name says which container is which; a runtime container
@@ -219,6 +270,7 @@ func (c *Cache) note(id string, ev engine.Event) (shown bool) {
 		return false
 	}
 	e := c.entry(id)
+	e.due = true
 	if ev.Attributes[observed.LabelRole] == string(observed.RoleInstall) {
 		e.install = true
 	}

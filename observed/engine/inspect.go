@@ -14,6 +14,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
 
 	"lightd/desired"
@@ -27,8 +28,9 @@ type Listed struct {
 	Names  []string
 	Labels map[string]string
 	Phase  observed.Phase
-	// Networks are as in observed.Container.
+	// Networks and Endpoint are as in observed.Container.
 	Networks []string
+	Endpoint string
 	// Status is Docker's text for people, as in "Up 3 minutes".
 	Status string
 }
@@ -50,11 +52,12 @@ func (e *Engine) List(ctx context.Context) ([]Listed, error) {
 				names[i] = strings.TrimPrefix(name, "/")
 			}
 			var connected []string
+			var endpoint string
 			if c.NetworkSettings != nil {
-				connected = slices.Sorted(maps.Keys(c.NetworkSettings.Networks))
+				connected, endpoint = networks(c.NetworkSettings.Networks)
 			}
 			list = append(list, Listed{
-				Networks:    connected,
+				Networks: connected, Endpoint: endpoint,
 				ContainerID: c.ID, Names: names, Labels: c.Labels,
 				Phase: observed.Phase(c.State), Status: c.Status,
 			})
@@ -89,6 +92,11 @@ func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Conta
 // translate returns a container as Docker describes it in our own terms.
 func translate(from container.InspectResponse) observed.Container {
 	labels := from.Config.Labels
+	var connected []string
+	var endpoint string
+	if from.NetworkSettings != nil {
+		connected, endpoint = networks(from.NetworkSettings.Networks)
+	}
 	generation, _ := strconv.ParseInt(labels[observed.LabelGeneration], 10, 64)
 	install, _ := strconv.ParseInt(labels[observed.LabelInstall], 10, 64)
 	return observed.Container{
@@ -107,16 +115,20 @@ func translate(from container.InspectResponse) observed.Container {
 		ImageID:     from.Image,
 		TTY:         from.Config.Tty,
 		Limits:      limits(from.HostConfig.Resources),
-		Networks:    networks(from.NetworkSettings),
+		Networks:    connected,
+		Endpoint:    endpoint,
 		Binds:       binds(from.HostConfig.PortBindings),
 	}
 }
 
-func networks(s *container.NetworkSettings) []string {
-	if s == nil {
-		return nil
+// networks returns the names of the networks of a container, sorted, and its endpoint in
+// the first.
+func networks(all map[string]*network.EndpointSettings) (names []string, endpoint string) {
+	names = slices.Sorted(maps.Keys(all))
+	if len(names) > 0 && all[names[0]] != nil {
+		endpoint = all[names[0]].EndpointID
 	}
-	return slices.Sorted(maps.Keys(s.Networks))
+	return names, endpoint
 }
 
 // instant reads a time of Docker, whose year 1 stands for never.

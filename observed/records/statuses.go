@@ -8,6 +8,7 @@ import (
 
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
+	"lightd/observed"
 	"lightd/observed/status"
 )
 
@@ -53,6 +54,16 @@ func (r *Statuses) Get(id string) (status.Status, bool) {
 	defer r.mu.RUnlock()
 	st, ok := r.byID[id]
 	return st, ok
+}
+
+// Seen returns the runtime container of an id as it was recorded while it was in sync, nil
+// when it was not, or was recorded by a program that saw other things of a container.
+func (r *Statuses) Seen(id string) *observed.Container {
+	st, _ := r.Get(id)
+	if st.Seen == nil || st.Seen.Shape != observed.Shape {
+		return nil
+	}
+	return &st.Seen.Container
 }
 
 // ErrStale answers a Put of what does not follow the last version.

@@ -2,6 +2,7 @@ package simengine
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"slices"
@@ -53,7 +54,8 @@ func (s *Sim) endpoints(c *box) map[string]*network.EndpointSettings {
 	if n := s.network(name); n != nil && !c.started.IsZero() {
 		e.NetworkID = n.id
 		if c.running && n.driver == "bridge" {
-			e.EndpointID = c.id
+			// As in Docker, each start makes another one.
+			e.EndpointID = fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, c.id, c.pid)))
 			e.Gateway, e.IPPrefixLen = "172.17.0.1", 16
 			e.IPAddress = fmt.Sprintf("172.17.%d.%d", c.pid/250%256, c.pid%250+2)
 			e.MacAddress = fmt.Sprintf("02:42:ac:11:%02x:%02x", c.pid/250%256, c.pid%250+2)

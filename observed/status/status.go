@@ -3,6 +3,8 @@ package status
 import (
 	"slices"
 	"time"
+
+	"lightd/observed"
 )
 
 // InstallState is the published page's word for an installation.
@@ -155,6 +157,17 @@ type Status struct {
 	RebindGeneration int64 `json:"rebind_generation,omitempty"`
 	// FailedGeneration is a generation that the engine refused for good.
 	FailedGeneration int64 `json:"failed_generation,omitempty"`
+
+	// Seen is the runtime container while it is in sync, so that a daemon that starts can
+	// tell from a list which ones are still as they were.
+	Seen *Seen `json:"seen,omitempty"`
+}
+
+// Seen is an observation that was recorded. Values are read-only and may be shared.
+type Seen struct {
+	// Shape is that of the observations of the program that recorded it.
+	Shape     string             `json:"shape"`
+	Container observed.Container `json:"container"`
 }
 
 // Clone returns a copy that shares no memory with s.

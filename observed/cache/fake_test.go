@@ -1,0 +1,219 @@
+package cache_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+
+	"lightd/observed"
+	"lightd/observed/cache"
+	"lightd/observed/engine"
+)
+
+const instance = "inst"
+
+// fake is an engine in memory, for what depends on order and time.
+type fake struct {
+	mu         sync.Mutex
+	containers map[string]observed.Container // by name
+	foreign    map[string]bool
+	down       bool
+	inspects   []string
+	lists      int
+	underway   map[string]int
+	most       int
+	// recorded are the containers that a daemon recalls, by id.
+	recorded map[string]*observed.Container
+	// delay is how long an inspection takes, after it has seen what it reports.
+	delay  time.Duration
+	stream chan func(each func(engine.Event)) error
+}
+
+func newFake() *fake {
+	return &fake{
+		containers: map[string]observed.Container{}, foreign: map[string]bool{}, underway: map[string]int{},
+		stream: make(chan func(each func(engine.Event)) error),
+	}
+}
+
+func (f *fake) recall(id string) *observed.Container { return f.recorded[id] }
+
+var errAway = fmt.Errorf("no engine: %w", cerrdefs.ErrUnavailable)
+
+func (f *fake) List(context.Context) ([]engine.Listed, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.lists++
+	if f.down {
+		return nil, errAway
+	}
+	var list []engine.Listed
+	for name, c := range f.containers {
+		if !f.foreign[name] {
+			list = append(list, engine.Listed{ContainerID: c.ContainerID, Names: []string{name}, Labels: labels(name),
+				Phase: c.Phase, Endpoint: c.Endpoint})
+		}
+	}
+	return list, nil
+}
+
+func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, map[string]string, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.down {
+		return observed.Container{}, nil, errAway
+	}
+	f.inspects = append(f.inspects, name)
+	f.underway[name]++
+	if f.underway[name] > 1 {
+		panic("two looks at " + name)
+	}
+	f.most = max(f.most, len(f.underway))
+	c, ok := f.containers[name]
+	foreign := f.foreign[name]
+	if f.delay > 0 {
+		f.mu.Unlock()
+		time.Sleep(f.delay)
+		f.mu.Lock()
+	}
+	delete(f.underway, name)
+	switch {
+	case !ok:
+		return observed.Container{}, nil, fmt.Errorf("%s: %w", name, cerrdefs.ErrNotFound)
+	case foreign:
+		return c, nil, nil
+	default:
+		return c, labels(name), nil
+	}
+}
+
+func (f *fake) ContainerEvents(ctx context.Context, _ time.Time, opened func(), each func(engine.Event)) error {
+	f.mu.Lock()
+	down := f.down
+	f.mu.Unlock()
+	if down {
+		return errAway
+	}
+	opened()
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case act := <-f.stream:
+			if err := act(each); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// labels are those of a container of ours with a name.
+func labels(name string) map[string]string {
+	role, id := observed.RoleRun, strings.TrimPrefix(name, "lightd-")
+	if rest, ok := strings.CutPrefix(name, "lightd_install-"); ok {
+		role, id = observed.RoleInstall, rest
+	}
+	return map[string]string{observed.LabelInstance: instance, observed.LabelID: id, observed.LabelRole: string(role)}
+}
+
+// put makes a container exist.
+func (f *fake) put(name, containerID string, phase observed.Phase) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := observed.Container{ContainerID: containerID, Phase: phase, Role: observed.Role(labels(name)[observed.LabelRole])}
+	if phase != observed.Created {
+		c.StartedAt = time.Now()
+	}
+	f.containers[name] = c
+}
+
+func (f *fake) remove(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.containers, name)
+}
+
+func (f *fake) setDown(down bool) {
+	f.mu.Lock()
+	f.down = down
+	f.mu.Unlock()
+	if down {
+		f.stream <- func(func(engine.Event)) error { return errors.New("cut") }
+	}
+}
+
+// tell sends an event.
+func (f *fake) tell(name, containerID, action string, more ...string) {
+	attributes := labels(name)
+	for i := 0; i+1 < len(more); i += 2 {
+		attributes[more[i]] = more[i+1]
+	}
+	ev := engine.Event{Action: action, ID: containerID, Attributes: attributes, Time: time.Now()}
+	f.stream <- func(each func(engine.Event)) error { each(ev); return nil }
+}
+
+// calls returns what was inspected since the last time, sorted, and how many lists there were.
+func (f *fake) calls() (inspects []string, lists int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	inspects, lists = f.inspects, f.lists
+	f.inspects, f.lists = nil, 0
+	slices.Sort(inspects)
+	return inspects, lists
+}
+
+// told counts the callbacks by id.
+type told struct {
+	mu    sync.Mutex
+	count map[string]int
+}
+
+func (c *told) changed(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count[id]++
+}
+
+func (c *told) take() map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := maps.Clone(c.count)
+	clear(c.count)
+	return all
+}
+
+// scene runs fn in a bubble with a cache that has taken its first look.
+func scene(t *testing.T, f *fake, fn func(t *testing.T, c *cache.Cache, news *told)) {
+	synctest.Test(t, func(t *testing.T) {
+		f.stream = make(chan func(func(engine.Event)) error)
+		for name, c := range f.containers { // the bubble has a time of its own
+			if c.Phase != observed.Created {
+				c.StartedAt = time.Now()
+			}
+			f.containers[name] = c
+		}
+		news := &told{count: map[string]int{}}
+		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: news.changed, Recall: f.recall})
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error)
+		go func() { done <- c.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-done; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		fn(t, c, news)
+	})
+}
