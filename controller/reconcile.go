@@ -55,7 +55,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 // stranger's container goes, or a removal ends whose event was lost.
 func overdue(seen observed.Snapshot) bool {
 	age := time.Since(seen.At)
-	if seen.RunNameTaken != "" || seen.InstallNameTaken != "" {
+	if seen.RunNameTaken != nil || seen.InstallNameTaken != nil {
 		return age > waitRetry/2
 	}
 	for _, c := range []*observed.Container{seen.Run, seen.Install} {

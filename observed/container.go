@@ -106,10 +106,20 @@ type Snapshot struct {
 	EngineSince time.Time
 	Run         *Container
 	Install     *Container
-	// RunNameTaken and InstallNameTaken hold the id of a container that has our name
-	// and is not ours.
-	RunNameTaken     string
-	InstallNameTaken string
+	// RunNameTaken and InstallNameTaken are containers that have our names and are not
+	// ours; nil when there are none.
+	RunNameTaken     *Foreign
+	InstallNameTaken *Foreign
+}
+
+// Foreign is a container that is not ours and in our way, or another Lightd's.
+type Foreign struct {
+	ContainerID string
+	// Name is without the leading slash.
+	Name string
+	// InternalID and Instance say which Lightd made it, and for which id; they are empty
+	// when none has, or this very one for something else.
+	InternalID, Instance string
 }
 
 // Image is what is known of an image reference.

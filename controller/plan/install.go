@@ -40,10 +40,10 @@ func (r *record) nextPrepare() next {
 	if seen.Install != nil {
 		return r.removeInstall("it is left over from an earlier installation")
 	}
-	if seen.InstallNameTaken != "" && r.st.Install.Script {
+	if seen.InstallNameTaken != nil && r.st.Install.Script {
 		return r.nameTaken(observed.InstallName(id), seen.InstallNameTaken)
 	}
-	if seen.RunNameTaken != "" {
+	if seen.RunNameTaken != nil {
 		return r.nameTaken(observed.RunName(id), seen.RunNameTaken)
 	}
 	if n, ok := r.needImage(); !ok {
@@ -60,7 +60,7 @@ func (r *record) nextFirst() next {
 	if !r.st.Install.Script {
 		return r.create("the installation needs a container")
 	}
-	if other := r.in.Seen.InstallNameTaken; other != "" {
+	if other := r.in.Seen.InstallNameTaken; other != nil {
 		return r.nameTaken(observed.InstallName(r.in.Spec.InternalID), other)
 	}
 	if n, ok := r.needImage(); !ok {

@@ -160,7 +160,7 @@ func (r *record) nextSteady() next {
 		return r.create("the container does not exist")
 	}
 	if name := observed.RunName(in.Spec.InternalID); run.Name != name {
-		if other := in.Seen.RunNameTaken; other != "" {
+		if other := in.Seen.RunNameTaken; other != nil {
 			return r.nameTaken(name, other)
 		}
 		return do(RenameContainer, "somebody named it "+run.Name).on(run)
@@ -182,7 +182,7 @@ func (r *record) nextSteady() next {
 
 // create makes the runtime container once all that it needs is there.
 func (r *record) create(reason string) next {
-	if other := r.in.Seen.RunNameTaken; other != "" {
+	if other := r.in.Seen.RunNameTaken; other != nil {
 		return r.nameTaken(observed.RunName(r.in.Spec.InternalID), other)
 	}
 	if n, ok := r.needImage(); !ok {
@@ -194,9 +194,16 @@ func (r *record) create(reason string) next {
 	return do(CreateContainer, reason).from(r.image())
 }
 
-func (r *record) nameTaken(name, other string) next {
-	return waitFor(status.ReasonNameTaken,
-		fmt.Sprintf("the name %s is held by container %.12s, which is not ours", name, other), waitRetry)
+// nameTaken waits for a name. What another Lightd made is not taken over: its daemon may
+// only be down, and its volumes are in a directory that is not ours.
+func (r *record) nameTaken(name string, other *observed.Foreign) next {
+	message := fmt.Sprintf("the name %s is held by container %.12s, which is not ours", name, other.ContainerID)
+	if other.Instance != "" {
+		message = fmt.Sprintf("the name %s is held by container %.12s of another Lightd instance, %s: "+
+			"either that instance's data directory is the one to run, or remove the container and this one is made",
+			name, other.ContainerID, other.Instance)
+	}
+	return waitFor(status.ReasonNameTaken, message, waitRetry)
 }
 
 // needImage returns true when the image that a container is made from is there, and

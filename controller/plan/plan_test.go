@@ -461,15 +461,6 @@ func TestRemovalByForceIsNoCrash(t *testing.T) {
 	}
 }
 
-func TestStrangerWithOurNameIsLeftAlone(t *testing.T) {
-	w := ready(t, nil)
-	w.in.Seen.Run, w.in.Seen.RunNameTaken = nil, "0123456789abcdef"
-	d := w.settle()
-	if r := d.Status.Get(status.Synced).Reason; r != status.ReasonNameTaken || d.After != 15*time.Second {
-		t.Errorf("got %s after %s", r, d.After)
-	}
-}
-
 func TestDelete(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Deleting = true })

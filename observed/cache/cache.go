@@ -16,7 +16,7 @@ import (
 
 // Engine is what the cache asks of Docker.
 type Engine interface {
-	List(ctx context.Context) ([]engine.Listed, error)
+	ListAll(ctx context.Context) ([]engine.Listed, error)
 	Inspect(ctx context.Context, nameOrID string) (observed.Container, map[string]string, error)
 	ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(engine.Event)) error
 }
@@ -58,6 +58,9 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*entry
+	// foreign is what the last list had of other instances; warned that it was told of.
+	foreign []observed.Foreign
+	warned  bool
 	up      bool
 	since   time.Time
 	// epoch counts the times that the engine went or came: a look that began in another

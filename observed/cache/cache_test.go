@@ -290,18 +290,26 @@ func TestStrangerWithOurName(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "X", observed.Running)
 	f.put("lightd_install-a", "Y", observed.Running)
-	f.foreign["lightd-a"], f.foreign["lightd_install-a"] = true, true
+	f.foreign["lightd-a"], f.foreign["lightd_install-a"] = "", "other"
 	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
 		c.Refresh("a", true)
 		synctest.Wait()
-		if s := c.Get("a"); s.Run != nil || s.Install != nil || s.RunNameTaken != "X" || s.InstallNameTaken != "Y" {
-			t.Errorf("%+v", s)
+		s := c.Get("a")
+		if s.Run != nil || s.Install != nil || s.RunNameTaken == nil || s.InstallNameTaken == nil {
+			t.Fatalf("%+v", s)
+		}
+		if got, want := *s.RunNameTaken, (observed.Foreign{ContainerID: "X", Name: "lightd-a"}); got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		want := observed.Foreign{ContainerID: "Y", Name: "lightd_install-a", Instance: "other", InternalID: "a"}
+		if got := *s.InstallNameTaken; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
 		}
 		f.remove("lightd-a")
 		f.remove("lightd_install-a")
 		time.Sleep(6 * time.Minute)
 		synctest.Wait()
-		if s := c.Get("a"); s.RunNameTaken != "" || s.InstallNameTaken != "" {
+		if s := c.Get("a"); s.RunNameTaken != nil || s.InstallNameTaken != nil {
 			t.Errorf("after it has gone: %+v", s)
 		}
 	})

@@ -128,7 +128,8 @@ func TestStrangersAreLeftOut(t *testing.T) {
 	containerID := run(t, stranger, id)
 	c.Refresh(id, true)
 	s := await(t, c, news, id, "known", func(s observed.Snapshot) bool { return s.Known })
-	if s.Run != nil || s.RunNameTaken != containerID {
+	want := observed.Foreign{ContainerID: containerID, Name: observed.RunName(id), InternalID: id, Instance: stranger.Instance()}
+	if s.Run != nil || s.RunNameTaken == nil || *s.RunNameTaken != want {
 		t.Errorf("%+v", s)
 	}
 	if ids := c.IDs(); len(ids) != 0 {

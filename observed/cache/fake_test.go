@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -25,22 +26,25 @@ const instance = "inst"
 type fake struct {
 	mu         sync.Mutex
 	containers map[string]observed.Container // by name
-	foreign    map[string]bool
-	down       bool
-	inspects   []string
-	lists      int
-	underway   map[string]int
-	most       int
+	// foreign holds the instance of those that are not ours; "" stands for no Lightd's.
+	foreign  map[string]string
+	down     bool
+	inspects []string
+	lists    int
+	underway map[string]int
+	most     int
 	// recorded are the containers that a daemon recalls, by id.
 	recorded map[string]*observed.Container
 	// delay is how long an inspection takes, after it has seen what it reports.
 	delay  time.Duration
 	stream chan func(each func(engine.Event)) error
+	// log takes what the cache has to say; nil stands for the default.
+	log *slog.Logger
 }
 
 func newFake() *fake {
 	return &fake{
-		containers: map[string]observed.Container{}, foreign: map[string]bool{}, underway: map[string]int{},
+		containers: map[string]observed.Container{}, foreign: map[string]string{}, underway: map[string]int{},
 		stream: make(chan func(each func(engine.Event)) error),
 	}
 }
@@ -49,7 +53,7 @@ func (f *fake) recall(id string) *observed.Container { return f.recorded[id] }
 
 var errAway = fmt.Errorf("no engine: %w", cerrdefs.ErrUnavailable)
 
-func (f *fake) List(context.Context) ([]engine.Listed, error) {
+func (f *fake) ListAll(context.Context) ([]engine.Listed, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lists++
@@ -58,8 +62,8 @@ func (f *fake) List(context.Context) ([]engine.Listed, error) {
 	}
 	var list []engine.Listed
 	for name, c := range f.containers {
-		if !f.foreign[name] {
-			list = append(list, engine.Listed{ContainerID: c.ContainerID, Names: []string{name}, Labels: labels(name),
+		if l := f.labels(name); l != nil {
+			list = append(list, engine.Listed{ContainerID: c.ContainerID, Names: []string{name}, Labels: l,
 				Phase: c.Phase, Endpoint: c.Endpoint})
 		}
 	}
@@ -79,7 +83,6 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	}
 	f.most = max(f.most, len(f.underway))
 	c, ok := f.containers[name]
-	foreign := f.foreign[name]
 	if f.delay > 0 {
 		f.mu.Unlock()
 		time.Sleep(f.delay)
@@ -89,10 +92,8 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	switch {
 	case !ok:
 		return observed.Container{}, nil, fmt.Errorf("%s: %w", name, cerrdefs.ErrNotFound)
-	case foreign:
-		return c, nil, nil
 	default:
-		return c, labels(name), nil
+		return c, f.labels(name), nil
 	}
 }
 
@@ -114,6 +115,19 @@ func (f *fake) ContainerEvents(ctx context.Context, _ time.Time, opened func(), 
 			}
 		}
 	}
+}
+
+// labels are those of the container with a name, whosever it is. The caller holds mu.
+func (f *fake) labels(name string) map[string]string {
+	other, foreign := f.foreign[name]
+	if foreign && other == "" {
+		return nil
+	}
+	l := labels(name)
+	if foreign {
+		l[observed.LabelInstance] = other
+	}
+	return l
 }
 
 // labels are those of a container of ours with a name.
@@ -202,7 +216,7 @@ func scene(t *testing.T, f *fake, fn func(t *testing.T, c *cache.Cache, news *to
 			f.containers[name] = c
 		}
 		news := &told{count: map[string]int{}}
-		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: news.changed, Recall: f.recall})
+		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: news.changed, Recall: f.recall, Log: f.log})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- c.Run(ctx) }()

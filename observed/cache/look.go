@@ -63,23 +63,24 @@ func (c *Cache) begin(id string) (install bool, renamed string, before mark, ok 
 	if e == nil || !c.up || !e.due {
 		return false, "", mark{}, false
 	}
-	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != ""
+	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != nil
 	e.install, e.due = false, false
 	return install, e.run, mark{c.epoch, e.ends}, true
 }
 
 // inspect returns the container with a name if it is ours, else who has the name.
-func (c *Cache) inspect(ctx context.Context, id, name string, role observed.Role) (ours *observed.Container, taken string, err error) {
+func (c *Cache) inspect(ctx context.Context, id, name string, role observed.Role) (ours *observed.Container, taken *observed.Foreign, err error) {
 	found, labels, err := c.engine.Inspect(ctx, name)
 	switch {
 	case engine.Classify(err) == engine.NotFound:
-		return nil, "", nil
+		return nil, nil, nil
 	case err != nil:
-		return nil, "", err
+		return nil, nil, err
 	case labels[observed.LabelInstance] != c.instance, labels[observed.LabelID] != id, found.Role != role:
-		return nil, found.ContainerID, nil
+		other := c.stranger(found.ContainerID, name, labels)
+		return nil, &other, nil
 	default:
-		return &found, "", nil
+		return &found, nil, nil
 	}
 }
 

@@ -77,12 +77,12 @@ func (c *Cache) lists(ctx context.Context) error {
 // what differs. Without an answer the engine is down.
 func (c *Cache) list(ctx context.Context) error {
 	began := time.Now()
-	found, err := c.engine.List(ctx)
+	found, err := c.engine.ListAll(ctx)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil:
-		stale, recalled := c.compare(found, began)
+		stale, recalled := c.compare(c.ours(found), began)
 		for _, id := range stale {
 			c.queue.Add(id)
 		}
@@ -129,7 +129,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 				continue
 			}
 		}
-		taken := e.seen.RunNameTaken != "" || e.seen.InstallNameTaken != ""
+		taken := e.seen.RunNameTaken != nil || e.seen.InstallNameTaken != nil
 		if all || taken || differs(e.seen.Run, p.run) || differs(e.seen.Install, p.install) {
 			e.listed = p.run != nil || p.install != nil
 			e.install = e.install || p.install != nil

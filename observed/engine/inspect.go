@@ -42,9 +42,18 @@ const UnlimitedSwap = -1
 
 // List returns all containers of our instance, running or not.
 func (e *Engine) List(ctx context.Context) ([]Listed, error) {
+	return e.list(ctx, e.instance, e.ours())
+}
+
+// ListAll returns those of every Lightd that uses this engine, of which ours are only some.
+func (e *Engine) ListAll(ctx context.Context) ([]Listed, error) {
+	return e.list(ctx, "every Lightd", filters.NewArgs(filters.Arg("label", observed.LabelID)))
+}
+
+func (e *Engine) list(ctx context.Context, whose string, which filters.Args) ([]Listed, error) {
 	var list []Listed
-	err := e.call(ctx, e.timeouts.Query, "list containers of", e.instance, func(ctx context.Context, s *session) error {
-		found, err := s.ContainerList(ctx, container.ListOptions{All: true, Filters: e.ours()})
+	err := e.call(ctx, e.timeouts.Query, "list containers of", whose, func(ctx context.Context, s *session) error {
+		found, err := s.ContainerList(ctx, container.ListOptions{All: true, Filters: which})
 		list = make([]Listed, 0, len(found))
 		for _, c := range found {
 			names := make([]string, len(c.Names))

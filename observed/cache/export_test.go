@@ -1,0 +1,4 @@
+package cache
+
+// Summary is for tests.
+var Summary = summary
