@@ -72,6 +72,9 @@ func (a *act) take(ctx context.Context) (err error) {
 		return a.saveOutput(ctx)
 	case plan.RemoveInstallContainer, plan.RemoveContainer:
 		return e.Remove(ctx, target)
+	case plan.RestoreSnapshot:
+		defer a.cfg.Images.Refresh(a.step.Image)
+		return e.Tag(ctx, a.seen.Run.ImageID, a.step.Image)
 	case plan.WriteEntrypoint:
 		return a.cfg.Data.WriteEntrypoint(a.spec.Spec)
 	case plan.CheckHost:

@@ -130,11 +130,12 @@ func New(cfg Config) *Controller {
 // Enqueue has the key looked at soon. It never blocks.
 func (c *Controller) Enqueue(id string) { c.queue.Add(id) }
 
-// EnqueueImage has all keys looked at that may wait for an image.
+// EnqueueImage has all keys looked at that may wait for an image, given by name or id.
 func (c *Controller) EnqueueImage(ref string) {
 	for _, spec := range c.cfg.Store.Containers() {
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
-		if spec.Image == ref || st.Install.Snapshot == ref || st.Install.Image == ref {
+		run := c.cfg.Sight.Get(spec.InternalID).Run
+		if spec.Image == ref || st.Install.Snapshot == ref || st.Install.Image == ref || run != nil && run.ImageID == ref {
 			c.Enqueue(spec.InternalID)
 		}
 	}

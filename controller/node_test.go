@@ -281,3 +281,13 @@ func (n *node) gone(id string) {
 		}
 	}
 }
+
+// runs counts the lines that install scripts have left in the file of that name.
+func (n *node) runs(c desired.Container) int {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.volumes.Path(c.VolumeID), "runs"))
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return strings.Count(string(text), "\n")
+}

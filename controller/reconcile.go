@@ -109,6 +109,9 @@ func (c *Controller) gather(spec desired.Container, st status.Status, seen obser
 	}
 	if st.Install.Snapshot != "" {
 		in.Snapshot = c.cfg.Images.Image(st.Install.Snapshot)
+		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {
+			in.RunImage = c.cfg.Images.Image(seen.Run.ImageID)
+		}
 	}
 	in.Matched = c.matched(spec, st, seen.Run)
 	return in

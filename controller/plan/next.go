@@ -159,6 +159,9 @@ func (r *record) nextSteady() next {
 	if run == nil {
 		return r.create("the container does not exist")
 	}
+	if r.unnamed() && in.RunImage.Present {
+		return do(RestoreSnapshot, "somebody took the name of the image that keeps the installation").on(run).from(r.image())
+	}
 	if name := observed.RunName(in.Spec.InternalID); run.Name != name {
 		if other := in.Seen.RunNameTaken; other != nil {
 			return r.nameTaken(name, other)
@@ -218,9 +221,10 @@ func (r *record) needImage() (next, bool) {
 		return waitFor(status.ReasonProgressing, "looking for image "+ref, 0), false
 	case img.Present:
 		return next{}, true
+	case ref == r.st.Install.Snapshot && r.unnamed() && !r.in.RunImage.Known:
+		return waitFor(status.ReasonProgressing, "looking for what image "+ref+" was", 0), false
 	case ref == r.st.Install.Snapshot:
-		return waitFor(status.ReasonImageUnavailable,
-			"the image that keeps this installation, "+ref+", is gone: reinstall", waitRetry), false
+		return r.lost(ref), false
 	case img.Pulling:
 		return waitFor(status.ReasonProgressing, "pulling image "+ref, 0), false
 	}
@@ -228,6 +232,21 @@ func (r *record) needImage() (next, bool) {
 		return waitFor(status.ReasonImageUnavailable, img.PullError, left), false
 	}
 	return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
+}
+
+// unnamed reports whether the image that the container and its installation rest on has
+// lost its name. It stays for as long as the container runs.
+func (r *record) unnamed() bool {
+	run, ref := r.in.Seen.Run, r.st.Install.Snapshot
+	return ref != "" && r.in.Snapshot.Known && !r.in.Snapshot.Present && run != nil && run.Image == ref
+}
+
+// lost is an installation whose image is gone: removed by force, or on another engine.
+// Without it a container would lack what the script made, and the script is run again
+// only when somebody asks for it.
+func (r *record) lost(ref string) next {
+	return next{wait: status.ReasonInstallLost, dealt: true,
+		message: "the image " + ref + ", which keeps what the install script made, is not on this engine: load it, or reinstall"}
 }
 
 // recreate says what Docker cannot change in place; empty when nothing.

@@ -22,6 +22,7 @@ const (
 	KeepInstallation       Kind = "KeepInstallation"
 	SaveInstallOutput      Kind = "SaveInstallOutput"
 	RemoveInstallContainer Kind = "RemoveInstallContainer"
+	RestoreSnapshot        Kind = "RestoreSnapshot"
 	WriteEntrypoint        Kind = "WriteEntrypoint"
 	CheckHost              Kind = "CheckHost"
 	CreateContainer        Kind = "CreateContainer"
@@ -62,6 +63,9 @@ type Input struct {
 	Seen   observed.Snapshot
 	// Image is what is known of the spec's image, Snapshot of the installation's own.
 	Image, Snapshot observed.Image
+	// RunImage is what is known of the very image that the runtime container was made
+	// from. It need only be there when Snapshot is missing.
+	RunImage observed.Image
 	// EntrypointOK tells whether entrypoint.sh is as the spec wants it.
 	EntrypointOK bool
 	// Matched tells whether the start pattern has matched in the life that Seen shows.

@@ -59,7 +59,7 @@ func (r *record) tellDrift(s Step) {
 		return
 	}
 	switch s.Kind {
-	case UpdateLimits, WriteEntrypoint, UnpauseContainer, RenameContainer, StopContainer, KillContainer, CheckHost, RemoveContainer:
+	case UpdateLimits, WriteEntrypoint, UnpauseContainer, RenameContainer, RestoreSnapshot, StopContainer, KillContainer, CheckHost, RemoveContainer:
 		r.tell(journal.DriftDetected, s.Reason)
 	}
 }

@@ -130,10 +130,13 @@ func (w *world) act(s plan.Step) {
 		w.die(seen.Install, 137)
 	case plan.KeepInstallation:
 		st.Install.Phase, st.Install.OutputSaved, st.Install.Snapshot = status.InstallKept, true, "kept:1"
+		w.in.Snapshot.Present = true
 	case plan.SaveInstallOutput:
 		st.Install.OutputSaved = true
 	case plan.RemoveInstallContainer:
 		seen.Install = nil
+	case plan.RestoreSnapshot:
+		w.in.Snapshot.Present = true
 	case plan.WriteEntrypoint:
 		w.in.EntrypointOK = true
 	case plan.CheckHost:

@@ -15,7 +15,7 @@ func (s *story) stuck(ctx context.Context) error {
 	}
 	for _, c := range now.Conditions {
 		switch c.Reason {
-		case "ImageUnavailable", "PortUnavailable", "MountUnavailable", "NameTaken", "RefusedByEngine", "EngineUnavailable":
+		case "ImageUnavailable", "PortUnavailable", "MountUnavailable", "NameTaken", "InstallationLost", "RefusedByEngine", "EngineUnavailable":
 			return fmt.Errorf("%s: %s", c.Reason, c.Message)
 		}
 	}

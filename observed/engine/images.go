@@ -70,6 +70,13 @@ func (e *Engine) Images(ctx context.Context) ([]Tagged, error) {
 	return list, err
 }
 
+// Tag gives an image one more name. NotFound means that the image is gone.
+func (e *Engine) Tag(ctx context.Context, imageID, ref string) error {
+	return e.call(ctx, e.timeouts.Query, "name image "+imageID, ref, func(ctx context.Context, s *session) error {
+		return s.ImageTag(ctx, imageID, ref)
+	})
+}
+
 // RemoveImage takes a name from an image, and removes the image if it has no other. NotFound
 // means that it is gone already, Conflict that a container needs it.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {

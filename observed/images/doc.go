@@ -9,5 +9,6 @@
 //   - Changed is called after the news is there to read. A pull that ended well shows its
 //     image at the instant at which it stops showing as a pull.
 //   - What happens to an image in Docker is noticed by its events, and whatever was missed
-//     is found again when the stream of events is back.
+//     is found again when the stream of events is back. What is missing is looked for every
+//     5 min all the same.
 package images

@@ -40,6 +40,10 @@ type Config struct {
 // lookers bounds the inspections under way at once.
 const lookers = 2
 
+// missingEvery is how often what is missing is looked for without cause: Docker may not
+// have told that it came.
+const missingEvery = 5 * time.Minute
+
 // Why a pull was given up.
 var (
 	errInactive = errors.New("no progress")
@@ -89,6 +93,7 @@ func (i *Images) Run(ctx context.Context) error {
 	for range i.config.Parallel {
 		group.Go(func() { work(i.pulls, func(ref string) { i.pull(ctx, ref) }) })
 	}
+	group.Go(func() { i.lookForMissing(ctx) })
 	engine.Repeat(ctx, func(ctx context.Context) {
 		err := i.config.Engine.ImageEvents(ctx, i.lookAtAll, i.handle)
 		if ctx.Err() == nil {
@@ -250,6 +255,20 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 
 // lookAtAll looks at every reference that is known: what happened to them may have been missed.
 func (i *Images) lookAtAll() { i.stale(func(string, *entry) bool { return true }) }
+
+// lookForMissing looks now and then, until ctx ends, for what was not there.
+func (i *Images) lookForMissing(ctx context.Context) {
+	ticker := time.NewTicker(missingEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			i.stale(func(_ string, e *entry) bool { return e.image.Known && !e.image.Present })
+		}
+	}
+}
 
 // handle looks at the references that an event of Docker is about.
 func (i *Images) handle(ev engine.Event) {

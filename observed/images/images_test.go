@@ -88,6 +88,29 @@ func scene(t *testing.T, f *fake, fn func(t *testing.T, i *images.Images, told f
 	})
 }
 
+// TestMissingImageIsLookedForWithoutAnEvent: Docker may not have told that it came.
+func TestMissingImageIsLookedForWithoutAnEvent(t *testing.T) {
+	f := &fake{}
+	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
+		f.present["there"] = "sha256:there"
+		i.Image("there")
+		i.Image("missing")
+		synctest.Wait()
+		told()
+		f.mu.Lock()
+		f.present["missing"], f.looks = "sha256:missing", 0
+		f.mu.Unlock()
+		time.Sleep(6 * time.Minute)
+		if image := i.Image("missing"); !image.Present || told() != 1 {
+			t.Errorf("not found: %+v", image)
+		}
+		time.Sleep(time.Hour)
+		if f.looks != 1 {
+			t.Errorf("%d looks: what is there is looked at too", f.looks)
+		}
+	})
+}
+
 func TestLookAndPull(t *testing.T) {
 	f := &fake{pull: func(_ context.Context, _ string, progress func(engine.Progress)) error {
 		for n := range 5 {

@@ -68,6 +68,7 @@ const (
 	ReasonNameTaken        Reason = "NameTaken"
 	ReasonRefused          Reason = "RefusedByEngine"
 	ReasonInstallFailed    Reason = "InstallationFailed"
+	ReasonInstallLost      Reason = "InstallationLost"
 )
 
 // Condition is one question and its present answer.
