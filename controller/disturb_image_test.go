@@ -45,6 +45,7 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 	n.create("image", func(s *desired.Spec) { s.Image, s.Power = ref, desired.PowerRunning })
 	before := n.waitState("image", status.StateRunning)
 	force(t, docker, ref)
+	eventually(t, "the event of it", func() bool { return !n.images.Image(ref).Present })
 	n.change("image", func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 	n.wait("image", "waiting for its image", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonImageUnavailable

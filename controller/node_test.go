@@ -42,6 +42,7 @@ type node struct {
 	journal    *records.Journal
 	engine     *engine.Engine
 	cache      *cache.Cache
+	images     *images.Images
 	data       *datadir.Dir
 	controller *controller.Controller
 	// saw holds a value when the cache had news since it was last read.
@@ -102,6 +103,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 			}
 		}})
 	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
+	n.images = imgs
 	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	ctrl = controller.New(controller.Config{
