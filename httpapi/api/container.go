@@ -69,16 +69,6 @@ type Summary struct {
 	Deleting           bool                `json:"deleting"`
 }
 
-// Receipt answers a write of a container that was accepted: it has been dealt with when
-// the container's observed generation reaches Generation.
-type Receipt struct {
-	Message    string `json:"message"`
-	InternalID string `json:"internal_id"`
-	// State is told of a creation.
-	State      status.InstallState `json:"state,omitempty"`
-	Generation int64               `json:"generation"`
-}
-
 // Volume is a directory that outlives the containers on it.
 type Volume struct {
 	VolumeID   string   `json:"volume_id"`

@@ -1,0 +1,89 @@
+package api
+
+import (
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed/status"
+)
+
+// Action says what a write did to a container.
+type Action string
+
+// The actions.
+const (
+	Created   Action = "created"
+	Updated   Action = "updated"
+	Unchanged Action = "unchanged"
+	Deleted   Action = "deleted"
+)
+
+// Receipt answers a write of a container that was accepted: it has been dealt with when
+// the container's observed generation reaches Generation. Of a dry run it tells what
+// would have been.
+type Receipt struct {
+	Message    string `json:"message,omitempty"`
+	InternalID string `json:"internal_id"`
+	// Action is told by an apply, and by a dry run.
+	Action Action `json:"action,omitempty"`
+	// State is told of a creation.
+	State      status.InstallState `json:"state,omitempty"`
+	Generation int64               `json:"generation"`
+	// Wait and Conditions are told where the request asked to wait.
+	Wait       *Wait              `json:"wait,omitempty"`
+	Conditions []status.Condition `json:"conditions,omitempty"`
+	// Plan is told of a dry run.
+	*Plan
+}
+
+// Plan is what the controller would do.
+type Plan struct {
+	Steps []plan.Step `json:"plan"`
+	// Restarts is true when the process ends and starts again on the way, Recreates when
+	// its container is made anew.
+	Restarts  bool `json:"restarts"`
+	Recreates bool `json:"recreates"`
+	// Keeps and Loses name the data that outlives the plan, and that does not.
+	Keeps []string `json:"keeps"`
+	Loses []string `json:"loses"`
+}
+
+// Goal is what a request can wait for.
+type Goal string
+
+// The goals.
+const (
+	UntilInstalled Goal = "installed"
+	UntilRunning   Goal = "running"
+	UntilStopped   Goal = "stopped"
+	UntilSynced    Goal = "synced"
+)
+
+// Wait is how waiting ended.
+type Wait struct {
+	For Goal `json:"for"`
+	Met bool `json:"met"`
+	// Reason is a condition's reason, or ReasonTimeout; Message is for people.
+	Reason  status.Reason `json:"reason"`
+	Message string        `json:"message"`
+}
+
+// ReasonTimeout is why a wait ended that was neither met nor in vain.
+const ReasonTimeout status.Reason = "Timeout"
+
+// Apply is the body of POST /apply.
+type Apply struct {
+	Containers []desired.Spec `json:"containers"`
+	// Prune deletes what Selector matches and the list lacks.
+	Prune    bool   `json:"prune"`
+	Selector string `json:"selector"`
+}
+
+// Applied answers it: the containers in the order of the list, those pruned last.
+type Applied struct {
+	Message    string    `json:"message,omitempty"`
+	Created    int       `json:"created"`
+	Updated    int       `json:"updated"`
+	Unchanged  int       `json:"unchanged"`
+	Deleted    int       `json:"deleted"`
+	Containers []Receipt `json:"containers"`
+}
