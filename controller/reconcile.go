@@ -102,6 +102,7 @@ func (c *Controller) gather(spec desired.Container, st status.Status, seen obser
 		Spec: spec, Status: st, Seen: seen, Host: k.host,
 		Image:          c.cfg.Images.Image(spec.Image),
 		EntrypointOK:   c.cfg.Data.EntrypointOK(spec.Spec),
+		Moved:          c.moved(spec.Spec, seen.Run),
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),

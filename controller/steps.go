@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -37,15 +38,39 @@ func (a *act) blueprint(role observed.Role, image string) engine.Blueprint {
 		WorkingDir: datadir.Home,
 		Init:       s.Init,
 		Limits:     s.Limits,
-		Mounts: []engine.Mount{
-			{Source: a.cfg.VolumePath(s.VolumeID), Target: datadir.Home},
-			{Source: a.cfg.Data.Path(s.InternalID), Target: datadir.Mountpoint, ReadOnly: true},
-		},
+		Mounts:     a.directories(s.Spec),
 	}
 	for _, target := range slices.Sorted(maps.Keys(s.Mount)) {
 		b.Mounts = append(b.Mounts, engine.Mount{Source: s.Mount[target], Target: target})
 	}
 	return b
+}
+
+// directories are ours, which every container of an id has.
+func (c *Controller) directories(s desired.Spec) []engine.Mount {
+	return []engine.Mount{
+		{Source: c.cfg.VolumePath(s.VolumeID), Target: datadir.Home},
+		{Source: c.cfg.Data.Path(s.InternalID), Target: datadir.Mountpoint, ReadOnly: true},
+	}
+}
+
+// moved reports whether a container has a directory of ours from where it is no longer: the
+// data directory was renamed, or copied, and the container would go on with the old one.
+func (c *Controller) moved(s desired.Spec, run *observed.Container) bool {
+	return run != nil && slices.ContainsFunc(c.directories(s), func(m engine.Mount) bool {
+		has := run.Mounts[m.Target]
+		return has != "" && has != m.Source && !sameFile(has, m.Source)
+	})
+}
+
+// sameFile reports whether two paths lead to one file, by a link for instance.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // create makes the runtime container.

@@ -73,6 +73,8 @@ type Container struct {
 	// Endpoint names its connection to the first network. Docker makes another one at each
 	// start; there is none while it does not run.
 	Endpoint string
+	// Mounts holds the host's directory of each path in the container that has one.
+	Mounts map[string]string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
 }

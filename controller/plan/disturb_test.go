@@ -98,3 +98,12 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 		})
 	}
 }
+
+// TestDirectoriesThatMoved are mounted from where they are now.
+func TestDirectoriesThatMoved(t *testing.T) {
+	w := ready(t, nil)
+	w.in.Moved = true
+	w.settle()
+	w.expect("CheckHost StopContainer RemoveContainer CreateContainer StartContainer",
+		"DriftDetected Stopping Exited RemovingOldContainer Starting Running")
+}

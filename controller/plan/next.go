@@ -262,6 +262,8 @@ func (r *record) recreate() string {
 		return "the tag " + spec.Image + " is another image now"
 	case !slices.Contains(run.Networks, network):
 		return "it was disconnected from its network"
+	case r.in.Moved:
+		return "its directories are elsewhere now"
 	case run.Phase == observed.Dead:
 		return "Docker could not remove the container"
 	case spec.Limits.Memory == 0 && run.Limits.Memory != 0, spec.Limits.CPU == 0 && run.Limits.CPU != 0:

@@ -68,6 +68,9 @@ type Input struct {
 	RunImage observed.Image
 	// EntrypointOK tells whether entrypoint.sh is as the spec wants it.
 	EntrypointOK bool
+	// Moved tells that the runtime container has a directory of ours from where it is no
+	// longer.
+	Moved bool
 	// Matched tells whether the start pattern has matched in the life that Seen shows.
 	Matched bool
 	Host    HostCheck

@@ -163,7 +163,7 @@ func (w *world) act(s plan.Step) {
 		st.Stopping.KilledAt = w.in.Now
 		w.die(seen.Run, 137)
 	case plan.RemoveContainer:
-		seen.Run = nil
+		seen.Run, w.in.Moved = nil, false
 	case plan.ReleasePorts:
 		w.in.Spec.Releasing = nil
 	case plan.Finalize:

@@ -14,6 +14,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
 
@@ -126,6 +127,7 @@ func translate(from container.InspectResponse) observed.Container {
 		Limits:      limits(from.HostConfig.Resources),
 		Networks:    connected,
 		Endpoint:    endpoint,
+		Mounts:      mounts(from.HostConfig.Mounts),
 		Binds:       binds(from.HostConfig.PortBindings),
 	}
 }
@@ -138,6 +140,17 @@ func networks(all map[string]*network.EndpointSettings) (names []string, endpoin
 		endpoint = all[names[0]].EndpointID
 	}
 	return names, endpoint
+}
+
+// mounts returns what is mounted from the host, as it was asked for.
+func mounts(all []mount.Mount) map[string]string {
+	sources := map[string]string{}
+	for _, m := range all {
+		if m.Type == mount.TypeBind {
+			sources[m.Target] = m.Source
+		}
+	}
+	return sources
 }
 
 // instant reads a time of Docker, whose year 1 stands for never.
