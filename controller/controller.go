@@ -24,6 +24,8 @@ import (
 // Sight is the live cache of containers.
 type Sight interface {
 	Get(id string) observed.Snapshot
+	// IDs are those that have containers.
+	IDs() []string
 	// Refresh makes the cache look at id anew, at its install container too if asked, and
 	// Enqueue be called when it has.
 	Refresh(id string, install bool)

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lightd/observed"
@@ -70,8 +71,16 @@ func (c *Controller) needed(id string, request int64, ref string) bool {
 	return !known || st.Install.Snapshot == ref || st.Install.Request <= request && st.Install.Snapshot == ""
 }
 
+func (c *Controller) unspecified(id string) bool {
+	_, exists := c.cfg.Store.Container(id)
+	return !exists
+}
+
 func (c *Controller) collectOrphans(ctx context.Context, before map[string]bool) map[string]bool {
 	now := map[string]bool{}
+	if !slices.ContainsFunc(c.cfg.Sight.IDs(), c.unspecified) {
+		return now
+	}
 	listed, err := c.cfg.Engine.List(ctx)
 	if err != nil {
 		c.log.Debug("containers not listed", "error", err)
@@ -79,7 +88,7 @@ func (c *Controller) collectOrphans(ctx context.Context, before map[string]bool)
 	}
 	for _, l := range listed {
 		id := l.Labels[observed.LabelID]
-		if _, exists := c.cfg.Store.Container(id); exists {
+		if !c.unspecified(id) {
 			continue
 		}
 		now[l.ContainerID] = true

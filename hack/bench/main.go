@@ -29,7 +29,7 @@ const (
 	fleet       = 50
 	rounds      = 3
 	crashRounds = 2
-	requests    = 200
+	requests    = 450 // and so many stopped containers stand beside the fleet from then on
 	idleTime    = 10 * time.Second
 	quietTime   = 20 * time.Second
 )
@@ -110,7 +110,10 @@ func (l *lab) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(l.measureRunning(ctx, watched, p), watched.stop())
+	if err := errors.Join(l.measureRunning(ctx, watched, p), watched.stop()); err != nil {
+		return err
+	}
+	return l.measureKnown(ctx)
 }
 
 // measureRunning measures a daemon that has running containers when it starts.
@@ -121,10 +124,13 @@ func (l *lab) measureRunning(ctx context.Context, d *daemon, p *proxy) error {
 	if err := l.measureQuiet(ctx, d, p); err != nil {
 		return err
 	}
-	if err := l.measureCrashes(ctx, d, p); err != nil {
+	if err := l.measureAPI(ctx, d); err != nil {
 		return err
 	}
-	return l.measureAPI(ctx, d)
+	if err := settle(ctx, p); err != nil {
+		return err
+	}
+	return l.measureCrashes(ctx, d, p)
 }
 
 // say tells whoever waits for the table what is going on.

@@ -167,7 +167,7 @@ func (c *Cache) Refresh(id string, install bool) {
 	c.mu.Lock()
 	e := c.entry(id)
 	e.wanted, e.due = true, e.due || c.up // the first list decides what else is
-	e.install = e.install || install || !e.seen.Known
+	e.install = e.install || install
 	c.mu.Unlock()
 	c.queue.Add(id)
 }

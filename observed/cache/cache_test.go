@@ -327,6 +327,7 @@ func TestForget(t *testing.T) {
 		}
 		f.remove("lightd-a")
 		f.tell("lightd-a", "A", "destroy")
+		time.Sleep(time.Second)
 		synctest.Wait()
 		if s := c.Get("a"); s.Known {
 			t.Error("remembered for nobody")

@@ -132,7 +132,8 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 		taken := e.seen.RunNameTaken != nil || e.seen.InstallNameTaken != nil
 		if all || taken || differs(e.seen.Run, p.run) || differs(e.seen.Install, p.install) {
 			e.listed = p.run != nil || p.install != nil
-			e.install = e.install || p.install != nil
+			// Where there is no container of ours a stranger's may be, of either name.
+			e.install = e.install || p.install != nil || p.run == nil
 			e.due = true
 			stale = append(stale, id)
 		}
@@ -253,11 +254,16 @@ func (c *Cache) handle(ev engine.Event) {
 	if id == "" || !telling[ev.Action] {
 		return
 	}
-	c.queue.Add(id)
+	// The answer to the call that made the event is often right behind it, and asks for a
+	// look too: one does for both.
+	c.queue.AddAfter(id, eventPause)
 	if shown {
 		c.changed(id)
 	}
 }
+
+// eventPause is how long an event waits for others before it has a container looked at.
+const eventPause = 5 * time.Millisecond
 
 // note keeps what an event itself says, and reports whether readers can see it.
 func (c *Cache) note(id string, ev engine.Event) (shown bool) {

@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"lightd/observed/simengine"
+)
+
+const (
+	// known is how many containers a daemon knows when it is started again, ended how many
+	// of them end while it is away.
+	known = 1000
+	ended = 10
+
+	restartTarget = time.Second
+)
+
+// measureKnown measures how a daemon starts that has many running containers. The engine is
+// simulated: a real one on a small machine does not hold so many.
+func (l *lab) measureKnown(ctx context.Context) error {
+	own := *l // a daemon of its own, on data of its own
+	own.dir = filepath.Join(l.dir, "known")
+	if err := os.Mkdir(own.dir, 0o700); err != nil {
+		return fmt.Errorf("make scratch directory: %w", err)
+	}
+	sim := simengine.New(simengine.Options{AnyMounts: true, LogBytes: 1 << 10})
+	defer sim.Close()
+	sim.AddImage(l.image, simengine.ImageConfig{})
+	socket := filepath.Join(own.dir, "sim.sock")
+	if err := sim.Serve(socket); err != nil {
+		return err
+	}
+	p, err := listen(filepath.Join(own.dir, "engine.sock"), "unix://"+socket)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	if err := own.populate(ctx, p); err != nil {
+		return err
+	}
+	say("start again with %d known containers", known)
+	took, calls, err := own.restart(ctx, p, 0)
+	if err != nil {
+		return err
+	}
+	lists, inspects, _ := census(calls)
+	what := fmt.Sprintf("start with %d running containers known, until all are seen", known)
+	l.table.add(what, ms(took), "< 1 s", took < restartTarget)
+	l.table.add("  Docker calls of it", listed(calls), "1 list, 0 inspects", lists == 1 && inspects == 0)
+	for _, id := range own.crowd()[:ended] {
+		if err := sim.Exit("lightd-"+id, 1); err != nil {
+			return err
+		}
+	}
+	took, calls, err = own.restart(ctx, p, ended)
+	if err != nil {
+		return err
+	}
+	l.table.add(fmt.Sprintf("  the same, %d ended meanwhile, until all run", ended), ms(took), "< 1 s", took < restartTarget)
+	// Each is looked at as it was found, and again once it was started.
+	l.table.note("  Docker calls of it", listed(calls))
+	return nil
+}
+
+// crowd are the ids of the known containers.
+func (l *lab) crowd() []string {
+	ids := make([]string, known)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("known-%d", i)
+	}
+	return ids
+}
+
+// populate has all of them created and running.
+func (l *lab) populate(ctx context.Context, p *proxy) (err error) {
+	d, err := l.start(ctx, p.host())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	volumes, err := d.furnish(ctx, 1)
+	if err != nil {
+		return err
+	}
+	mark := d.events.mark()
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(fleet)
+	for _, id := range l.crowd() {
+		group.Go(func() error {
+			return d.must(groupCtx, http.MethodPost, "/containers", l.spec(id, volumes[0], "running", 0), nil)
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	if _, err := d.await(ctx, mark, "Running", l.crowd()); err != nil {
+		return err
+	}
+	return settle(ctx, p)
+}
+
+// restart starts the daemon and stops it again. It returns the time until all containers
+// were told to run, of which it had to start some, and what it asked the engine.
+func (l *lab) restart(ctx context.Context, p *proxy, starts int) (took time.Duration, calls []call, err error) {
+	mark, began := p.mark(), time.Now()
+	d, err := l.start(ctx, p.host())
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err := l.awaitAll(ctx, d, p, mark, starts); err != nil {
+		return 0, nil, err
+	}
+	took = time.Since(began)
+	err = settle(ctx, p)
+	calls, _ = p.since(mark)
+	return took, calls, err
+}
+
+// awaitAll waits until the daemon has made its start calls and shows all containers running.
+func (l *lab) awaitAll(ctx context.Context, d *daemon, p *proxy, mark, starts int) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		var list struct{ Containers []struct{ State string } }
+		if err := d.must(ctx, http.MethodGet, "/containers", nil, &list); err != nil {
+			return err
+		}
+		running := 0
+		for _, c := range list.Containers {
+			if c.State == "running" {
+				running++
+			}
+		}
+		calls, _ := p.since(mark)
+		if _, _, made := census(calls); running == known && made >= starts {
+			return nil
+		}
+		if err := sleep(ctx, 10*time.Millisecond); err != nil {
+			return fmt.Errorf("wait for %d containers, %d run: %w", known, running, err)
+		}
+	}
+}
+
+// census counts the lists and inspects of containers, and the starts.
+func census(calls []call) (lists, inspects, starts int) {
+	for _, c := range calls {
+		switch kind := c.kind(); {
+		case kind == "GET /containers/json":
+			lists++
+		case slices.Contains([]string{"GET /containers/:run/json", "GET /containers/:install/json"}, kind):
+			inspects++
+		case strings.HasSuffix(kind, "/start"):
+			starts++
+		}
+	}
+	return lists, inspects, starts
+}
