@@ -143,9 +143,6 @@ func (a *act) complain(err error, reason status.Reason, retry time.Duration) ver
 	a.log.Warn("step failed", "container", a.spec.InternalID, "step", a.step.Kind, "reason", reason,
 		"error", err, "retry", retry.Round(time.Millisecond))
 	return verdict{retry: retry, patch: func(st *status.Status) []journal.Event {
-		if a.spec.Deleting {
-			reason = status.ReasonDeleting
-		}
 		st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
 			Message: err.Error(), ObservedGeneration: a.spec.Generation}, time.Now())
 		return nil

@@ -35,9 +35,9 @@ func (r *record) observe() {
 // observeRequests deals with what needs no step.
 func (r *record) observeRequests() {
 	spec := r.in.Spec
-	if spec.Deleting && r.st.Get(status.Synced).Reason != status.ReasonDeleting {
+	if spec.Deleting && !r.st.Deleting {
+		r.st.Deleting = true
 		r.tell(journal.Deleting, "")
-		r.set(status.Synced, status.False, status.ReasonDeleting, "the container is being deleted")
 	}
 	if spec.Requests.Start > r.st.StartHandled {
 		r.st.StartHandled = spec.Requests.Start

@@ -155,6 +155,8 @@ type Status struct {
 	Pulling string `json:"pulling,omitempty"`
 	// RebindGeneration is the last generation whose RebindStarted was told.
 	RebindGeneration int64 `json:"rebind_generation,omitempty"`
+	// Deleting is set when the deletion was told.
+	Deleting bool `json:"deleting,omitempty"`
 	// FailedGeneration is a generation that the engine refused for good.
 	FailedGeneration int64 `json:"failed_generation,omitempty"`
 
