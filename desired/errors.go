@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"errors"
 	"slices"
 	"strings"
 )
@@ -61,6 +62,35 @@ func (e *ValidationError) Error() string {
 		lines[i] = f.Field + ": " + f.Message
 	}
 	return strings.Join(lines, "; ")
+}
+
+// Located is a refusal of one field.
+type Located struct {
+	Field string
+	Err   error
+}
+
+// Error says what is refused, and why.
+func (e *Located) Error() string { return e.Field + ": " + e.Err.Error() }
+
+// Unwrap returns the refusal itself.
+func (e *Located) Unwrap() error { return e.Err }
+
+// In returns err as one about what path leads to: the fields that it names are below it.
+func In(path string, err error) error {
+	var invalid *ValidationError
+	if errors.As(err, &invalid) {
+		below := make([]FieldError, len(invalid.Fields))
+		for i, f := range invalid.Fields {
+			below[i] = FieldError{Field: path + "." + f.Field, Message: f.Message}
+		}
+		return &ValidationError{Fields: below}
+	}
+	var at *Located
+	if errors.As(err, &at) {
+		return &Located{Field: path + "." + at.Field, Err: at.Err}
+	}
+	return &Located{Field: path, Err: err}
 }
 
 // Invalid returns a ValidationError of one field.

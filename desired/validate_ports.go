@@ -24,26 +24,17 @@ func (f *faults) checkPorts(ports []Port) {
 		f.add("ports", fmt.Sprintf("must have at most %d entries", maxPorts))
 		return
 	}
-	// Only ports of one number and protocol can overlap, so each is compared with few.
-	type key struct {
-		port     int
-		protocol Protocol
-	}
-	seen := make(map[key][]int, len(ports))
+	var seen Overlaps[int]
 	for i, p := range ports {
 		field := fmt.Sprintf("ports[%d]", i)
 		f.checkPort(field, p)
 		if p.Port == 0 {
 			continue
 		}
-		k := key{p.Port, p.Protocol}
-		for _, j := range seen[k] {
-			if p.Endpoint().Overlaps(ports[j].Endpoint()) {
-				f.add(field, fmt.Sprintf("%s overlaps ports[%d]", p.Endpoint(), j))
-				break
-			}
+		if j, overlaps := seen.Find(p.Endpoint()); overlaps {
+			f.add(field, fmt.Sprintf("%s overlaps ports[%d]", p.Endpoint(), j))
 		}
-		seen[k] = append(seen[k], i)
+		seen.Add(p.Endpoint(), i)
 	}
 }
 

@@ -121,7 +121,11 @@ func problemOfWord(err error, word desired.Error, status int, code string) *prob
 		}
 		return p
 	}
-	if message := err.Error(); message != p.Sentence {
+	var at *desired.Located
+	switch message := err.Error(); {
+	case errors.As(err, &at):
+		p.Details = []Detail{{Field: at.Field, Message: at.Err.Error()}}
+	case message != p.Sentence:
 		p.Details = []Detail{{Message: message}}
 	}
 	return p

@@ -2,7 +2,6 @@ package store
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 
@@ -33,26 +32,44 @@ func BenchmarkUpdate50(b *testing.B) {
 	}
 }
 
-// BenchmarkApply2000 is the time of 2,000 new specs of 3 KB in one transaction, each
-// with a port to be assigned.
-func BenchmarkApply2000(b *testing.B) {
+// BenchmarkApplyNew is the time of 1,000 new specs with an install script of 1 KB and two
+// ports each, one of them to be assigned.
+func BenchmarkApplyNew(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
-		var pool []desired.Endpoint
-		for port := range 2000 {
-			pool = append(pool, tcp("0.0.0.0", 20000+port))
-		}
+		l, pool := benchList()
 		s := openWithVolume(b, pool...)
 		b.StartTimer()
-		must(b, s.Update(b.Context(), func(tx *Tx) error {
-			for i := range 2000 {
-				sp := spec(fmt.Sprintf("server-%04d", i), bind("", 0))
-				sp.InstallScript = strings.Repeat("x", 3000)
-				if _, err := tx.CreateContainer(sp); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
+		apply(b, s, l)
 	}
+}
+
+// BenchmarkApplyUnchanged is the time of the same specs when nothing is new.
+func BenchmarkApplyUnchanged(b *testing.B) {
+	l, pool := benchList()
+	s := openWithVolume(b, pool...)
+	apply(b, s, l)
+	for b.Loop() {
+		apply(b, s, l)
+	}
+}
+
+// BenchmarkTryUnchanged is a dry run of them, which does not read from memory.
+func BenchmarkTryUnchanged(b *testing.B) {
+	l, pool := benchList()
+	s := openWithVolume(b, pool...)
+	apply(b, s, l)
+	for b.Loop() {
+		must(b, s.Try(func(tx *Tx) error { _, err := tx.Apply(l); return err }))
+	}
+}
+
+func benchList() (List, []desired.Endpoint) {
+	l, pool := large(1000, 1, false, 1<<10)
+	for i := range l.Specs {
+		l.Specs[i].Ports = append(l.Specs[i].Ports, bind("", 0))
+		l.Specs[i].StartPattern = "Done .* For help"
+		l.Specs[i].Env = map[string]string{"EULA": "true", "VERSION": "1.21", "MEMORY": "2048"}
+	}
+	return l, append(pool, poolOf(40000, 1000)...)
 }

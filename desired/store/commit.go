@@ -117,6 +117,8 @@ type batch struct {
 	writes   overlay
 	size     int64
 	accepted []accepted
+	// containers are the records among writes.
+	containers map[string]*desired.Container
 }
 
 // accepted is a write that waits for the commit.
@@ -130,6 +132,7 @@ func (b *batch) begin() {
 	b.full = b.store.checkSpace()
 	b.counters = b.store.counters
 	b.writes, b.size, b.accepted = overlay{}, 0, nil
+	b.containers = map[string]*desired.Container{}
 }
 
 // run runs one write against the batch so far, and answers it unless it is accepted.
@@ -140,6 +143,9 @@ func (b *batch) run(w *write) {
 	}
 	tx := &Tx{store: b.store, snapshot: b.snapshot, base: b.writes, own: overlay{}, now: now(), counters: b.counters}
 	tx.counters.revision++
+	if !b.store.forgetful {
+		tx.memory, tx.earlier = &b.store.index, b.containers
+	}
 	if err := b.store.call(w.fn, tx); err != nil {
 		w.done <- err
 		return
@@ -160,9 +166,9 @@ func (b *batch) merge(tx *Tx) error {
 	if b.full != nil {
 		return b.full
 	}
-	size := tx.own.size()
-	if size > b.store.maxSize || int64(len(tx.own)) > b.store.maxCount {
-		return fmt.Errorf("%w: %d writes of %d bytes", desired.ErrTooLarge, len(tx.own), size)
+	size, err := b.store.measure(tx)
+	if err != nil {
+		return err
 	}
 	if b.size+size > b.store.maxSize || int64(len(b.writes)+len(tx.own)) > b.store.maxCount {
 		err := b.commit()
@@ -173,9 +179,19 @@ func (b *batch) merge(tx *Tx) error {
 		}
 	}
 	maps.Copy(b.writes, tx.own)
+	maps.Copy(b.containers, tx.containers)
 	b.size += size
 	b.counters = tx.counters
 	return nil
+}
+
+// measure returns how much tx wrote, or ErrTooLarge when no commit can hold that.
+func (s *Store) measure(tx *Tx) (int64, error) {
+	size := tx.own.size()
+	if size > s.maxSize || int64(len(tx.own)) > s.maxCount {
+		return 0, fmt.Errorf("%w: %d writes of %d bytes", desired.ErrTooLarge, len(tx.own), size)
+	}
+	return size, nil
 }
 
 // commit puts the batch on disk, lets the world know, and answers the writers.
@@ -260,6 +276,7 @@ func (s *Store) recall(all []accepted) {
 			case errors.Is(err, desired.ErrContainerNotFound):
 				a.tx.containers[id] = nil
 			default:
+				s.forgetful = true
 				delete(a.tx.containers, id)
 			}
 		}

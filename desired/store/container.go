@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"lightd/desired"
 )
@@ -40,11 +42,18 @@ func (s *Store) Change(ctx context.Context, id string, fn func(*desired.Containe
 	return out, nil
 }
 
-// Container returns the container of that id, or desired.ErrContainerNotFound.
+// Container returns the container of that id, or desired.ErrContainerNotFound. It is
+// shared and read-only.
 func (tx *Tx) Container(id string) (desired.Container, error) {
+	if c, known := tx.recall(id); known {
+		if c == nil {
+			return desired.Container{}, noContainer(id)
+		}
+		return *c, nil
+	}
 	data, err := tx.Get(containerKey(id))
 	if errors.Is(err, ErrNotFound) {
-		return desired.Container{}, fmt.Errorf("%w: %q", desired.ErrContainerNotFound, id)
+		return desired.Container{}, noContainer(id)
 	}
 	if err != nil {
 		return desired.Container{}, err
@@ -52,8 +61,32 @@ func (tx *Tx) Container(id string) (desired.Container, error) {
 	return decodeContainer(id, data)
 }
 
-// Containers returns all containers, sorted by id.
+// recall returns the container of id without the database, nil for none; known is false
+// where only the database knows.
+func (tx *Tx) recall(id string) (c *desired.Container, known bool) {
+	for _, written := range []map[string]*desired.Container{tx.containers, tx.earlier} {
+		if c, known = written[id]; known {
+			return c, true
+		}
+	}
+	if tx.memory == nil {
+		return nil, false
+	}
+	return tx.memory.get(id), true
+}
+
+func noContainer(id string) error {
+	return fmt.Errorf("%w: %q", desired.ErrContainerNotFound, id)
+}
+
+// Containers returns all containers, sorted by id. They are shared and read-only.
 func (tx *Tx) Containers() ([]desired.Container, error) {
+	if tx.memory != nil {
+		changes := map[string]*desired.Container{}
+		maps.Copy(changes, tx.earlier)
+		maps.Copy(changes, tx.containers)
+		return tx.memory.with(changes), nil
+	}
 	var out []desired.Container
 	var bad error
 	err := tx.Scan([]byte(containerPrefix), nil, func(k, v []byte) bool {
@@ -89,6 +122,11 @@ func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
 	case !errors.Is(err, desired.ErrContainerNotFound):
 		return desired.Container{}, err
 	}
+	return tx.create(spec)
+}
+
+// create stores the first generation of a valid spec.
+func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 	if err := tx.requireVolume(spec.VolumeID); err != nil {
 		return desired.Container{}, err
 	}
@@ -105,9 +143,10 @@ func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
 // ChangeContainer lets fn change the spec, the requests and the marks of a container,
 // and stores the result as the next generation; when nothing came out different, nothing
 // is written. What fn does to the other fields is undone. A changed image raises the
-// installation request by itself when there is an install script. It changes nothing
-// when it returns an error: fn's own, one of those of CreateContainer,
-// ErrContainerNotFound, or ErrDeleting, before which fn is not called.
+// installation request by itself when there is an install script; a kill ends when the
+// process is wanted again. It changes nothing when it returns an error: fn's own, one of
+// those of CreateContainer, ErrContainerNotFound, or ErrDeleting, before which fn is not
+// called.
 //
 // A spec that was valid when it was stored, and is not changed, is not checked again: a
 // container can be stopped and deleted on a node whose rules became stricter.
@@ -123,14 +162,30 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 	if err := fn(&c); err != nil {
 		return desired.Container{}, err
 	}
-	c.Generation, c.Revision, c.CreatedAt, c.UpdatedAt = old.Generation, old.Revision, old.CreatedAt, old.UpdatedAt
-	c.Releasing = old.Clone().Releasing
-	c.Spec = c.Spec.Normalize()
 	if c.InternalID != id {
 		return desired.Container{}, desired.Invalid("internal_id", "cannot be changed")
 	}
+	c.Spec = succeed(c.Spec, old.Spec)
 	if err := tx.check(c.Spec, &old.Spec); err != nil {
 		return desired.Container{}, err
+	}
+	return tx.change(c, old)
+}
+
+// succeed returns spec as the one that follows old: ports that are to be assigned keep
+// what they had.
+func succeed(spec, old desired.Spec) desired.Spec {
+	spec = spec.Normalize()
+	keepAssigned(spec.Ports, old.Ports)
+	return spec
+}
+
+// change stores c, whose spec is valid, in the place of old.
+func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
+	c.Generation, c.Revision, c.CreatedAt, c.UpdatedAt = old.Generation, old.Revision, old.CreatedAt, old.UpdatedAt
+	c.Releasing = slices.Clone(old.Releasing)
+	if c.Power == desired.PowerRunning {
+		c.Kill = false
 	}
 	if c.VolumeID != old.VolumeID {
 		if err := tx.requireVolume(c.VolumeID); err != nil {
@@ -185,7 +240,7 @@ func (tx *Tx) RemoveContainer(id string) error {
 		return fmt.Errorf("remove %q: %w", id, desired.ErrNotDeleting)
 	}
 	t := tx.table()
-	for _, p := range append(c.Ports, c.Releasing...) {
+	for _, p := range slices.Concat(c.Ports, c.Releasing) {
 		if err := t.release(p.Endpoint(), id); err != nil {
 			return err
 		}

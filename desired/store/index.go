@@ -2,6 +2,7 @@ package store
 
 import (
 	"slices"
+	"strings"
 	"sync"
 
 	"lightd/desired"
@@ -50,12 +51,39 @@ func (x *index) put(id string, c *desired.Container) {
 	}
 }
 
+// get returns the container of id, nil when there is none.
+func (x *index) get(id string) *desired.Container {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.byID[id]
+}
+
+// with returns all containers as they are after changes, sorted by id.
+func (x *index) with(changes map[string]*desired.Container) []desired.Container {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	out := make([]desired.Container, 0, len(x.ids)+len(changes))
+	for _, id := range x.ids {
+		if _, changed := changes[id]; !changed {
+			out = append(out, *x.byID[id])
+		}
+	}
+	if len(changes) == 0 {
+		return out
+	}
+	for _, c := range changes {
+		if c != nil {
+			out = append(out, *c)
+		}
+	}
+	slices.SortFunc(out, func(a, b desired.Container) int { return strings.Compare(a.InternalID, b.InternalID) })
+	return out
+}
+
 // Container returns the container of that id as of the last commit.
 func (s *Store) Container(id string) (desired.Container, bool) {
-	s.index.mu.RLock()
-	defer s.index.mu.RUnlock()
-	c, ok := s.index.byID[id]
-	if !ok {
+	c := s.index.get(id)
+	if c == nil {
 		return desired.Container{}, false
 	}
 	return *c, true

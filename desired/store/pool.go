@@ -42,7 +42,7 @@ func (s *Store) AddPorts(ctx context.Context, eps []desired.Endpoint) error {
 	}
 	return s.Update(ctx, func(tx *Tx) error {
 		t := tx.table()
-		tx.lowest = nil
+		tx.pool = poolSearch{}
 		for _, e := range eps {
 			if tx.store.isReserved(e) {
 				return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
@@ -102,7 +102,7 @@ func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (de
 	var out desired.PoolPort
 	err = s.Update(ctx, func(tx *Tx) error {
 		t := tx.table()
-		tx.lowest = nil
+		tx.pool.restart()
 		entries, err := t.load(slotOf(e))
 		if err != nil {
 			return err

@@ -151,7 +151,7 @@ func (t *table) unname(e desired.Endpoint, id string) error {
 
 // release takes e from id.
 func (t *table) release(e desired.Endpoint, id string) error {
-	t.tx.lowest = nil
+	t.tx.pool.restart()
 	return t.update(e, id, func(p *poolPort) { p.Owner, p.Named = "", false })
 }
 
@@ -179,28 +179,29 @@ func (tx *Tx) claim(c *desired.Container, old *desired.Container) error {
 	if old != nil {
 		had, releasing = old.Ports, old.Releasing
 	}
-	if err := tx.assign(c, had); err != nil {
-		return err
-	}
 	if slices.Equal(c.Ports, had) {
 		return nil
 	}
+	if err := tx.assign(c); err != nil {
+		return err
+	}
 	t := tx.table()
-	named := make([]desired.Endpoint, len(c.Ports))
+	named := make(map[desired.Endpoint]bool, len(c.Ports))
 	for i, p := range c.Ports {
-		named[i] = p.Endpoint()
-		if err := t.take(named[i], c.InternalID); err != nil {
-			return err
+		named[p.Endpoint()] = true
+		if err := t.take(p.Endpoint(), c.InternalID); err != nil {
+			tx.pool.restart() // what was assigned is not taken
+			return desired.In(fmt.Sprintf("ports[%d]", i), err)
 		}
 	}
 	c.Releasing = []desired.Port{}
 	for _, p := range releasing {
-		if !contains(named, p.Endpoint()) {
+		if !named[p.Endpoint()] {
 			c.Releasing = append(c.Releasing, p)
 		}
 	}
 	for _, p := range had {
-		if contains(named, p.Endpoint()) {
+		if named[p.Endpoint()] {
 			continue
 		}
 		if err := t.unname(p.Endpoint(), c.InternalID); err != nil {

@@ -56,10 +56,12 @@ type Store struct {
 	closing chan struct{} // closed when no write is taken any more
 	stopped chan struct{} // closed when the committer is gone
 	gone    sync.WaitGroup
-	// counters belong to the committer.
-	counters counters
-	maxSize  int64
-	maxCount int64
+	// counters belong to the committer, and so does forgetful: true when memory may have
+	// missed a commit, so that transactions read from the database.
+	counters  counters
+	forgetful bool
+	maxSize   int64
+	maxCount  int64
 
 	// mu keeps readers of the database and its closing apart.
 	mu     sync.RWMutex
@@ -195,8 +197,20 @@ func (s *Store) Ping(ctx context.Context) error {
 // View runs fn on a consistent, read-only view of the database.
 func (s *Store) View(fn func(*Tx) error) error { return s.read(true, fn) }
 
-// Try runs fn as Update would, and throws away what it wrote.
-func (s *Store) Try(fn func(*Tx) error) error { return s.read(false, fn) }
+// Try runs fn as Update would, with the same refusals, and throws away what it wrote.
+// It keeps no writer waiting.
+func (s *Store) Try(fn func(*Tx) error) error {
+	return s.read(false, func(tx *Tx) error {
+		if err := s.call(fn, tx); err != nil || len(tx.own) == 0 {
+			return err
+		}
+		if err := s.checkSpace(); err != nil {
+			return err
+		}
+		_, err := s.measure(tx)
+		return err
+	})
+}
 
 func (s *Store) read(readOnly bool, fn func(*Tx) error) error {
 	s.mu.RLock()

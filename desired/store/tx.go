@@ -45,11 +45,13 @@ type Tx struct {
 	readOnly  bool
 	now       time.Time
 	counters  counters
-	// containers are the records written here; nil stands for a removal.
-	containers map[string]*desired.Container
-	hooks      []func()
-	// lowest remembers where searches for a free port may begin.
-	lowest map[search]uint16
+	// containers are the records written here, earlier those that earlier transactions
+	// of the batch wrote; nil stands for a removal. memory has all others; it is nil
+	// outside the committer, who alone knows it to be current.
+	containers, earlier map[string]*desired.Container
+	memory              *index
+	hooks               []func()
+	pool                poolSearch
 }
 
 // counters are the numbers that only grow.

@@ -277,6 +277,8 @@ func (tx *Tx) putVolume(id string, record volumeRecord) error {
 
 // requireVolume returns ErrVolumeNotFound unless the volume exists.
 func (tx *Tx) requireVolume(id string) error {
-	_, err := tx.volume(id)
-	return err
+	if _, err := tx.volume(id); err != nil {
+		return desired.In("volume_id", err)
+	}
+	return nil
 }
