@@ -24,6 +24,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/desired/token"
+	"lightd/httpapi/openapi/conform"
 	"lightd/httpapi/socket"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -198,6 +199,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	server.Start()
 	t.Cleanup(server.Close)
 	n.url, n.client = server.URL, server.Client()
+	n.client.Transport = must[http.RoundTripper](t)(conform.Transport(n.client.Transport, func(err error) { t.Error(err) }))
 	n.volume = must[store.Volume](t)(volumes.Create(t.Context())).ID
 	if err := n.store.AddPorts(t.Context(), []desired.Endpoint{
 		{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP}, {IP: "0.0.0.0", Port: 25566, Protocol: desired.TCP},

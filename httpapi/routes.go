@@ -71,6 +71,7 @@ func (s *Server) routes() []route {
 		{del, "/volumes/:id", s.deleteVolume, nil, nil},
 
 		{post, "/auth/tokens", s.createToken, nil, nil},
+		{get, "/openapi.json", s.describe, nil, nil},
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"lightd/desired/store"
+	"lightd/httpapi/openapi/conform"
 	"lightd/observed/engine"
 )
 
@@ -266,6 +267,15 @@ func (n *node) send(method, path, body string, header ...string) answer {
 
 var web = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 
+// described holds answers against the OpenAPI document.
+var described = sync.OnceValue(func() *conform.Checker {
+	c, err := conform.New()
+	if err != nil {
+		panic(err)
+	}
+	return c
+})
+
 func (n *node) try(method, path, body string, header ...string) (answer, error) {
 	r, err := http.NewRequest(method, n.url+path, strings.NewReader(body))
 	if err != nil {
@@ -291,6 +301,10 @@ func (n *node) try(method, path, body string, header ...string) (answer, error) 
 	data, err := io.ReadAll(response.Body)
 	if err != nil {
 		return answer{}, err
+	}
+	if err := described().Check(conform.Exchange{Method: method, Path: r.URL.EscapedPath(), Request: []byte(body),
+		Status: response.StatusCode, Type: response.Header.Get("Content-Type"), Answer: data}); err != nil {
+		n.t.Error(err)
 	}
 	a := answer{t: n.t, what: method + " " + path, status: response.StatusCode, header: response.Header, text: string(data)}
 	if strings.Contains(response.Header.Get("Content-Type"), "json") {

@@ -1,0 +1,4 @@
+// Package openapi holds the description of the HTTP interface, OpenAPI 3.1, written by
+// hand. Tests hold it to the truth: every route, every field and every word is in it, and
+// every answer that a test gets conforms to it.
+package openapi
