@@ -45,14 +45,14 @@ func TestApply(t *testing.T) {
 	if a.Ports[0].Port != 12 || c.Ports[0].Port != 11 || a.Revision != c.Revision {
 		t.Errorf("a has %+v, c has %+v: a port that the list names is no other's", a, c)
 	}
-	before, revision := s.Snapshot()
+	before, revision := snapshot(s)
 	notified := 0
 	defer s.Subscribe(func(string) { notified++ })()
 	if got := apply(t, s, list); got != "c unchanged 1, a unchanged 1, b unchanged 1" {
 		t.Errorf("the same again: %s", got)
 	}
 	must(t, s.Ping(t.Context()))
-	if after, now := s.Snapshot(); now != revision || notified != 0 || !reflect.DeepEqual(after, before) {
+	if after, now := snapshot(s); now != revision || notified != 0 || !reflect.DeepEqual(after, before) {
 		t.Errorf("the same again wrote revision %d after %d and told %d", now, revision, notified)
 	}
 	list.Specs[0].Env = map[string]string{"A": "b"}
@@ -75,7 +75,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	create(t, s, spec("held", bind("", 10)))
 	create(t, s, spec("going"))
 	change(t, s, "going", func(c *desired.Container) { c.Deleting = true })
-	before, revision := s.Snapshot()
+	before, revision := snapshot(s)
 	strange := spec("x")
 	strange.VolumeID = "00000000-0000-4000-8000-000000000000"
 	bad := spec("x")
@@ -107,7 +107,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 			}
 		}
 	}
-	if after, now := s.Snapshot(); now != revision || !reflect.DeepEqual(after, before) {
+	if after, now := snapshot(s); now != revision || !reflect.DeepEqual(after, before) {
 		t.Errorf("something was written: %+v", after)
 	}
 	if p, err := s.Port(tcp("0.0.0.0", 11)); err != nil || p.InUse {
@@ -120,10 +120,10 @@ func TestTryIsUpdate(t *testing.T) {
 	s := openWithVolume(t, poolOf(10, 3)...)
 	create(t, s, spec("old"))
 	list := List{Specs: []desired.Spec{spec("b", bind("", 0)), spec("a", bind("", 10))}, Prune: func(desired.Container) bool { return true }}
-	before, revision := s.Snapshot()
+	before, revision := snapshot(s)
 	var tried []Written
 	must(t, s.Try(func(tx *Tx) (err error) { tried, err = tx.Apply(list); return err }))
-	if after, now := s.Snapshot(); now != revision || !reflect.DeepEqual(after, before) {
+	if after, now := snapshot(s); now != revision || !reflect.DeepEqual(after, before) {
 		t.Fatalf("Try wrote %+v", after)
 	}
 	done, err := s.Apply(t.Context(), list)

@@ -178,6 +178,7 @@ func (b *batch) merge(tx *Tx) error {
 			return err
 		}
 	}
+	tx.number()
 	maps.Copy(b.writes, tx.own)
 	maps.Copy(b.containers, tx.containers)
 	b.size += size
@@ -202,7 +203,9 @@ func (b *batch) commit() error {
 		err = fmt.Errorf("commit: %w: %w", desired.ErrUnavailable, err)
 		b.store.recall(b.accepted)
 	} else {
-		b.store.publish(b.accepted, b.counters.revision)
+		for _, a := range b.accepted {
+			b.store.publish(a.tx)
+		}
 	}
 	// Numbers of a commit that failed are never given out again: it may have happened.
 	b.store.counters = b.counters
@@ -249,39 +252,46 @@ func (o overlay) size() int64 {
 	return n
 }
 
-// publish brings memory up to date with what was committed, then tells everybody.
-func (s *Store) publish(all []accepted, revision uint64) {
-	s.index.apply(all, revision)
-	for _, a := range all {
-		for _, hook := range a.tx.hooks {
-			s.guard("hook", hook)
-		}
-		for _, id := range slices.Sorted(maps.Keys(a.tx.containers)) {
-			s.guard("subscriber", func() { s.changed.Tell(id) })
-		}
+// publish brings memory up to date with one transaction that was committed, and tells
+// everybody of it: whoever is told sees no later one yet.
+func (s *Store) publish(tx *Tx) {
+	s.publishing.Lock()
+	defer s.publishing.Unlock()
+	if len(tx.own) > 0 {
+		s.index.apply(tx.containers, tx.counters)
+	}
+	for _, hook := range tx.hooks {
+		s.guard("hook", hook)
+	}
+	s.tell(tx)
+}
+
+func (s *Store) tell(tx *Tx) {
+	for _, id := range slices.Sorted(maps.Keys(tx.containers)) {
+		s.guard("subscriber", func() { s.changed.Tell(id) })
+	}
+	if len(tx.own) > 0 {
+		commit := Commit{Revision: tx.counters.revision, Touched: slices.Sorted(maps.Keys(tx.touched))}
+		s.guard("subscriber", func() { s.commits.Tell(commit) })
 	}
 }
 
-// recall reads again what a failed commit may have changed after all.
+// recall looks whether a commit that failed has happened after all: then memory must say
+// so. Its writers do not know.
 func (s *Store) recall(all []accepted) {
 	snapshot := s.db.NewTransaction(false)
 	defer snapshot.Discard()
-	tx := &Tx{store: s, snapshot: snapshot}
+	stored, err := s.beginTx(snapshot, true)
+	if err != nil {
+		s.log.Error("look at what a failed commit left", "error", err)
+		s.forgetful = true
+		return
+	}
 	for _, a := range all {
-		for id := range a.tx.containers {
-			c, err := tx.Container(id)
-			switch {
-			case err == nil:
-				a.tx.containers[id] = &c
-			case errors.Is(err, desired.ErrContainerNotFound):
-				a.tx.containers[id] = nil
-			default:
-				s.forgetful = true
-				delete(a.tx.containers, id)
-			}
+		if len(a.tx.own) > 0 && a.tx.counters.revision <= stored.counters.revision {
+			s.publish(a.tx)
 		}
 	}
-	s.index.apply(all, s.counters.revision)
 }
 
 // call runs fn, and makes an error of a panic: one bad write must not end all writing.

@@ -100,6 +100,16 @@ func (tx *Tx) Containers() ([]desired.Container, error) {
 	return out, errors.Join(err, bad)
 }
 
+// ContainerIDs returns the ids of all containers, sorted.
+func (tx *Tx) ContainerIDs() ([]string, error) {
+	var ids []string
+	err := tx.ScanKeys([]byte(containerPrefix), nil, func(k []byte) bool {
+		ids = append(ids, string(k[len(containerPrefix):]))
+		return true
+	})
+	return ids, err
+}
+
 func decodeContainer(id string, data []byte) (desired.Container, error) {
 	var c desired.Container
 	if err := json.Unmarshal(data, &c); err != nil {
@@ -303,6 +313,7 @@ func (tx *Tx) note(id string, c *desired.Container) {
 		tx.containers = map[string]*desired.Container{}
 	}
 	tx.containers[id] = c
+	tx.Touch(id)
 }
 
 func contains(eps []desired.Endpoint, e desired.Endpoint) bool {

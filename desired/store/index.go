@@ -10,30 +10,28 @@ import (
 
 // index holds all containers in memory.
 type index struct {
-	mu       sync.RWMutex
-	byID     map[string]*desired.Container // values are never changed
-	ids      []string                      // sorted
-	revision uint64
+	mu   sync.RWMutex
+	byID map[string]*desired.Container // values are never changed
+	ids  []string                      // sorted
+	at   counters
 }
 
-func (x *index) fill(all []desired.Container, revision uint64) {
+func (x *index) fill(all []desired.Container, at counters) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.byID, x.ids, x.revision = make(map[string]*desired.Container, len(all)), nil, revision
+	x.byID, x.ids, x.at = make(map[string]*desired.Container, len(all)), nil, at
 	for i := range all {
 		x.put(all[i].InternalID, &all[i])
 	}
 }
 
-func (x *index) apply(all []accepted, revision uint64) {
+func (x *index) apply(containers map[string]*desired.Container, at counters) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	for _, a := range all {
-		for id, c := range a.tx.containers {
-			x.put(id, c)
-		}
+	for id, c := range containers {
+		x.put(id, c)
 	}
-	x.revision = revision
+	x.at = at
 }
 
 // put sets the container of id, nil for none. The caller holds mu.
@@ -91,28 +89,48 @@ func (s *Store) Container(id string) (desired.Container, bool) {
 
 // Containers returns all containers as of the last commit, sorted by id.
 func (s *Store) Containers() []desired.Container {
-	all, _ := s.Snapshot()
-	return all
-}
-
-// Snapshot returns all containers, sorted by id, and the revision of the last commit:
-// no change up to it is missing, and none after it is there.
-func (s *Store) Snapshot() ([]desired.Container, uint64) {
 	s.index.mu.RLock()
 	defer s.index.mu.RUnlock()
 	out := make([]desired.Container, len(s.index.ids))
 	for i, id := range s.index.ids {
 		out[i] = *s.index.byID[id]
 	}
-	return out, s.index.revision
+	return out
 }
 
-// Revision returns the revision of the last commit.
-func (s *Store) Revision() uint64 {
+// Still runs fn while nothing is published: all that is read in it from memory, here and
+// from what hooks and subscribers keep, is as of this one moment. Writers wait for fn, so
+// it must be short, and must neither write nor call Still.
+func (s *Store) Still(fn func(Moment)) {
+	s.publishing.RLock()
+	defer s.publishing.RUnlock()
 	s.index.mu.RLock()
-	defer s.index.mu.RUnlock()
-	return s.index.revision
+	at := s.index.at
+	s.index.mu.RUnlock()
+	fn(Moment{Revision: at.revision, Shown: at.shown})
 }
+
+// Moment is a place in the order of commits.
+type Moment struct {
+	// Revision is that of the last commit, Shown that of the last touch of a container.
+	Revision, Shown uint64
+}
+
+// Commit is one transaction that is on disk.
+type Commit struct {
+	// Revision is its last.
+	Revision uint64
+	// Touched are the containers that look different, sorted by id.
+	Touched []string
+}
+
+// RevisionOf returns the revision of the change of Touched[i].
+func (c Commit) RevisionOf(i int) uint64 { return c.Revision - uint64(len(c.Touched)-1-i) }
+
+// SubscribeCommits makes the committer call fn with every transaction, one by one in
+// their order, when what is read from memory is as of exactly that transaction. fn must
+// not block, nor write. It may still be called once while cancel returns.
+func (s *Store) SubscribeCommits(fn func(Commit)) (cancel func()) { return s.commits.Add(fn) }
 
 // Subscribe makes the committer call fn with the id of every container that was
 // written or removed, after the commit and in its order, when reads show it already.

@@ -51,6 +51,9 @@ type Store struct {
 	lock     *os.File
 	index    index
 	changed  subscribe.Funcs[string]
+	commits  subscribe.Funcs[Commit]
+	// publishing is held while memory goes from one transaction to the next.
+	publishing sync.RWMutex
 
 	queue   chan *write
 	closing chan struct{} // closed when no write is taken any more
@@ -156,7 +159,7 @@ func (s *Store) load() error {
 		if err != nil {
 			return err
 		}
-		s.index.fill(all, tx.counters.revision)
+		s.index.fill(all, tx.counters)
 		return nil
 	})
 	if err != nil || s.instance != "" {
@@ -220,21 +223,27 @@ func (s *Store) read(readOnly bool, fn func(*Tx) error) error {
 	}
 	snapshot := s.db.NewTransaction(false)
 	defer snapshot.Discard()
-	tx := &Tx{store: s, snapshot: snapshot, own: overlay{}, readOnly: readOnly, now: now()}
-	data, err := tx.Get(countersKey)
-	switch {
-	case errors.Is(err, ErrNotFound):
-	case err != nil:
+	tx, err := s.beginTx(snapshot, readOnly)
+	if err != nil {
 		return err
-	default:
-		if tx.counters, err = decodeCounters(data); err != nil {
-			return err
-		}
 	}
 	if !readOnly {
 		tx.counters.revision++
 	}
 	return fn(tx)
+}
+
+// beginTx returns a transaction on what is on disk.
+func (s *Store) beginTx(snapshot *badger.Txn, readOnly bool) (*Tx, error) {
+	tx := &Tx{store: s, snapshot: snapshot, own: overlay{}, readOnly: readOnly, now: now()}
+	data, err := tx.Get(countersKey)
+	if errors.Is(err, ErrNotFound) {
+		return tx, nil
+	}
+	if err == nil {
+		tx.counters, err = decodeCounters(data)
+	}
+	return tx, err
 }
 
 // collectGarbage gives back, now and then, the disk space of values that were replaced.

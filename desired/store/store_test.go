@@ -112,6 +112,17 @@ func get(t testing.TB, s *Store, key string) (string, error) {
 	return string(out), err
 }
 
+func still(s *Store) (at Moment) {
+	s.Still(func(now Moment) { at = now })
+	return at
+}
+
+// snapshot is all containers, and the revision as of which they are.
+func snapshot(s *Store) (all []desired.Container, revision uint64) {
+	s.Still(func(now Moment) { all, revision = s.Containers(), now.Revision })
+	return all, revision
+}
+
 func TestReopenKeepsEverything(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{})
@@ -122,16 +133,16 @@ func TestReopenKeepsEverything(t *testing.T) {
 	var seq uint64
 	must(t, s.Update(t.Context(), func(tx *Tx) error { seq = tx.NextSeq(); return tx.Set([]byte("e/x"), nil) }))
 	must(t, s.Update(t.Context(), func(tx *Tx) error { return tx.Delete([]byte("e/x")) }))
-	before, revision := s.Snapshot()
+	before, moment := s.Containers(), still(s)
 	pool, err := s.Ports()
 	must(t, err)
 	instance := s.Instance()
 	closeStore(t, s)
 
 	s = open(t, dir, Options{})
-	after, got := s.Snapshot()
-	if !reflect.DeepEqual(after, before) || got != revision || s.Instance() != instance {
-		t.Errorf("reopened: revision %d, instance %s, %+v\nbefore: %d, %s, %+v", got, s.Instance(), after, revision, instance, before)
+	after := s.Containers()
+	if got := still(s); !reflect.DeepEqual(after, before) || got != moment || s.Instance() != instance {
+		t.Errorf("reopened: %+v, instance %s, %+v\nbefore: %+v, %s, %+v", got, s.Instance(), after, moment, instance, before)
 	}
 	if again, err := s.Ports(); err != nil || !reflect.DeepEqual(again, pool) {
 		t.Errorf("pool %+v, want %+v: %v", again, pool, err)
@@ -140,8 +151,8 @@ func TestReopenKeepsEverything(t *testing.T) {
 		if next := tx.NextSeq(); next <= seq {
 			t.Errorf("sequence number %d after %d", next, seq)
 		}
-		if tx.Revision() <= revision {
-			t.Errorf("revision %d after %d", tx.Revision(), revision)
+		if tx.Revision() <= moment.Revision {
+			t.Errorf("revision %d after %d", tx.Revision(), moment.Revision)
 		}
 		return nil
 	}))
@@ -267,8 +278,8 @@ func TestWritersBeyondOneTransaction(t *testing.T) {
 	must(t, s.View(func(tx *Tx) error {
 		return tx.ScanKeys([]byte("y/"), nil, func([]byte) bool { n++; return true })
 	}))
-	if n != 3*half || s.Revision() != 3 {
-		t.Errorf("%d keys, want %d; revision %d", n, 3*half, s.Revision())
+	if at := still(s); n != 3*half || at.Revision != 3 || at.Shown != 0 {
+		t.Errorf("%d keys, want %d; %+v", n, 3*half, at)
 	}
 }
 

@@ -50,12 +50,15 @@ type Tx struct {
 	// outside the committer, who alone knows it to be current.
 	containers, earlier map[string]*desired.Container
 	memory              *index
-	hooks               []func()
-	pool                poolSearch
+	// touched are the containers that look different afterwards.
+	touched map[string]struct{}
+	hooks   []func()
+	pool    poolSearch
 }
 
-// counters are the numbers that only grow.
-type counters struct{ revision, seq uint64 }
+// counters are the numbers that only grow. shown is the last revision at which a
+// container began to look different.
+type counters struct{ revision, seq, shown uint64 }
 
 // overlay holds writes that are not in the database yet; a nil value is a deletion.
 type overlay map[string][]byte
@@ -179,8 +182,8 @@ func (tx *Tx) pending(prefix, from []byte) []pendingWrite {
 	return out
 }
 
-// Revision is the number that this transaction's writes will carry; in a View, that of
-// the last commit.
+// Revision is the number that this transaction's writes will carry, the first one if it
+// takes several (see Touch); in a View, the last of the last commit.
 func (tx *Tx) Revision() uint64 { return tx.counters.revision }
 
 // NextSeq returns the next sequence number. A number taken by a transaction that fails
@@ -195,6 +198,26 @@ func (tx *Tx) LastSeq() uint64 { return tx.counters.seq }
 
 // Now returns the time of the transaction: the same at every call, in UTC.
 func (tx *Tx) Now() time.Time { return tx.now }
+
+// Touch says that what is shown of containers changes with this transaction, if it writes
+// anything. Each of them takes a revision, in the order of their ids, so that a reader of
+// the changes can stop and go on between any two. Writing a container touches it.
+func (tx *Tx) Touch(ids ...string) {
+	if tx.touched == nil {
+		tx.touched = make(map[string]struct{}, len(ids))
+	}
+	for _, id := range ids {
+		tx.touched[id] = struct{}{}
+	}
+}
+
+// number gives out the revisions that the transaction takes.
+func (tx *Tx) number() {
+	if n := uint64(len(tx.touched)); n > 0 {
+		tx.counters.revision += n - 1
+		tx.counters.shown = tx.counters.revision
+	}
+}
 
 // AfterCommit makes the committer call fn once the writes are on disk, before the
 // writer is answered, in the order of commits. It is not called when the transaction
@@ -223,12 +246,17 @@ func valueOf(item *badger.Item) ([]byte, error) {
 var countersKey = []byte("m/counters")
 
 func (c counters) encode() []byte {
-	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, c.revision), c.seq)
+	data := make([]byte, 0, 24)
+	for _, n := range []uint64{c.revision, c.seq, c.shown} {
+		data = binary.BigEndian.AppendUint64(data, n)
+	}
+	return data
 }
 
 func decodeCounters(data []byte) (counters, error) {
-	if len(data) != 16 {
-		return counters{}, fmt.Errorf("decode counters: %d bytes where 16 were expected", len(data))
+	if len(data) != 24 {
+		return counters{}, fmt.Errorf("decode counters: %d bytes where 24 were expected", len(data))
 	}
-	return counters{binary.BigEndian.Uint64(data), binary.BigEndian.Uint64(data[8:])}, nil
+	number := func(i int) uint64 { return binary.BigEndian.Uint64(data[8*i:]) }
+	return counters{number(0), number(1), number(2)}, nil
 }
