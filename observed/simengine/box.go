@@ -24,6 +24,7 @@ type box struct {
 	failure                              string
 	started, finished                    time.Time
 
+	joined  []string // names of networks
 	bound   []binding
 	process *Process // while a Program runs in it
 	changes []container.FilesystemChange
@@ -83,21 +84,25 @@ func (s *Sim) tell(c *box, action string, more map[string]string) {
 
 // start makes the process of a container. The caller holds the lock.
 func (s *Sim) start(c *box) error {
-	mode := string(c.host.NetworkMode)
-	if mode == "default" || mode == "" {
-		mode = "bridge"
-	}
-	net := s.network(mode)
-	if net == nil {
-		c.exitCode, c.failure = 128, "network "+mode+" not found"
-		return refuse(404, "%s", c.failure)
+	var joined []*segment
+	for _, name := range c.joined {
+		n := s.network(name)
+		if n == nil {
+			c.exitCode, c.failure = 128, "network "+name+" not found"
+			return refuse(404, "%s", c.failure)
+		}
+		joined = append(joined, n)
 	}
 	if err := s.bindPorts(c); err != nil {
 		c.exitCode, c.failure = 128, err.(refusal).message
-		s.tellNetwork(net, "disconnect", c)
+		for _, n := range joined {
+			s.tellNetwork(n, "disconnect", c)
+		}
 		return err
 	}
-	s.tellNetwork(net, "connect", c)
+	for _, n := range joined {
+		s.tellNetwork(n, "connect", c)
+	}
 	s.pids++
 	c.running, c.paused, c.pid = true, false, s.pids
 	c.exitCode, c.failure = 0, ""
@@ -142,8 +147,10 @@ func (s *Sim) exit(c *box, code int, oom bool) {
 		s.tell(c, "oom", nil)
 	}
 	s.tell(c, "die", map[string]string{"exitCode": strconv.Itoa(code)})
-	if net := s.network(networkOf(c)); net != nil {
-		s.tellNetwork(net, "disconnect", c)
+	for _, name := range c.joined {
+		if n := s.network(name); n != nil {
+			s.tellNetwork(n, "disconnect", c)
+		}
 	}
 	c.begun = make(chan struct{})
 	close(c.exited)

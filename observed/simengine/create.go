@@ -108,6 +108,7 @@ func (s *Sim) create(name string, config *container.Config, host *container.Host
 	c.created = time.Now().UTC()
 	c.image, c.picture = config.Image, p
 	c.config, c.host = settle(c.id, config, p.config), settleHost(host)
+	c.joined = []string{networkOf(c.host)}
 	s.containers[c.id], s.byName[c.name] = c, c
 	s.tell(c, "create", nil)
 	return c, nil
@@ -136,6 +137,7 @@ func settle(id string, config, from *container.Config) *container.Config {
 		}
 	}
 	merged.Env = mergeEnv(merged.Env, from.Env)
+	merged.Volumes, merged.ExposedPorts = union(from.Volumes, merged.Volumes), union(from.ExposedPorts, merged.ExposedPorts)
 	labels := maps.Clone(from.Labels)
 	if labels == nil {
 		labels = map[string]string{}
@@ -143,6 +145,17 @@ func settle(id string, config, from *container.Config) *container.Config {
 	maps.Copy(labels, merged.Labels)
 	merged.Labels = labels
 	return &merged
+}
+
+// union returns what is in one of two sets; nil when nothing is.
+func union[M ~map[K]struct{}, K comparable](a, b M) M {
+	if len(a)+len(b) == 0 {
+		return nil
+	}
+	all := M{}
+	maps.Copy(all, a)
+	maps.Copy(all, b)
+	return all
 }
 
 // mergeEnv adds what is in the image and not in the container.

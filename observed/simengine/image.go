@@ -24,14 +24,24 @@ type picture struct {
 
 // ImageConfig is what of an image matters to containers made from it.
 type ImageConfig struct {
-	User            string
-	Entrypoint, Cmd []string
-	Env             []string
-	Labels          map[string]string
+	User, WorkingDir, StopSignal string
+	Entrypoint, Cmd              []string
+	Env, Volumes                 []string
+	Labels                       map[string]string
 }
 
 func (c ImageConfig) config() *container.Config {
-	return &container.Config{User: c.User, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env, Labels: c.Labels}
+	config := &container.Config{
+		User: c.User, WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
+		Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env, Labels: c.Labels,
+	}
+	for _, target := range c.Volumes {
+		if config.Volumes == nil {
+			config.Volumes = map[string]struct{}{}
+		}
+		config.Volumes[target] = struct{}{}
+	}
+	return config
 }
 
 // AddImage puts an image under a name, without an event, and returns its id. An image

@@ -276,6 +276,9 @@ func (s *Sim) updateContainer(c *call) (answer, error) {
 	if conflict := update(&host.Resources, &request.Resources); conflict != "" {
 		return answer{}, refuse(http.StatusConflict, "Cannot update container %s: %s", target.id, conflict)
 	}
+	if request.RestartPolicy.Name != "" {
+		host.RestartPolicy = request.RestartPolicy
+	}
 	target.host = &host
 	s.tell(target, "update", nil)
 	return answer{http.StatusOK, container.UpdateResponse{}}, nil

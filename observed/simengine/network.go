@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 )
@@ -36,12 +37,72 @@ func (s *Sim) network(ref string) *segment {
 	return nil
 }
 
-// networkOf returns the name of the network that a container is on.
-func networkOf(c *box) string {
-	if mode := string(c.host.NetworkMode); mode != "" && mode != "default" {
+// networkOf returns the name of the network that a container is made on.
+func networkOf(host *container.HostConfig) string {
+	if mode := string(host.NetworkMode); mode != "" && mode != "default" {
 		return mode
 	}
 	return "bridge"
+}
+
+func (s *Sim) connectNetwork(c *call) (answer, error) {
+	n, target, err := s.attachment(c)
+	if err != nil {
+		return answer{}, err
+	}
+	defer s.mu.Unlock()
+	switch {
+	case slices.ContainsFunc(target.joined, func(name string) bool { return name == "none" || name == "host" }):
+		return answer{}, refuse(http.StatusBadRequest,
+			"container cannot be connected to multiple networks with one of the networks in private (none) mode")
+	case slices.Contains(target.joined, n.name):
+		if target.running {
+			return answer{}, refuse(http.StatusForbidden, "endpoint with name %s already exists in network %s", target.name, n.name)
+		}
+		return answer{status: http.StatusOK}, nil
+	}
+	target.joined = append(slices.Clone(target.joined), n.name)
+	if target.running {
+		s.tellNetwork(n, "connect", target)
+	}
+	return answer{status: http.StatusOK}, nil
+}
+
+func (s *Sim) disconnectNetwork(c *call) (answer, error) {
+	n, target, err := s.attachment(c)
+	if err != nil {
+		return answer{}, err
+	}
+	defer s.mu.Unlock()
+	at := slices.Index(target.joined, n.name)
+	switch {
+	case at < 0 && target.running:
+		return answer{}, refuse(http.StatusInternalServerError, "container %s is not connected to network %s", target.id, n.name)
+	case at < 0:
+		return answer{}, refuse(http.StatusInternalServerError, "container %s is not connected to the network %s", target.id, n.name)
+	}
+	target.joined = slices.Delete(slices.Clone(target.joined), at, at+1)
+	s.tellNetwork(n, "disconnect", target)
+	return answer{status: http.StatusOK}, nil
+}
+
+// attachment reads which container a call wants on or off which network. Without an error
+// it leaves the lock held.
+func (s *Sim) attachment(c *call) (*segment, *box, error) {
+	var request struct{ Container string }
+	if err := c.decode(&request); err != nil {
+		return nil, nil, err
+	}
+	s.mu.Lock()
+	n := s.network(c.id)
+	target, err := s.find(request.Container)
+	if n == nil {
+		err = refuse(http.StatusNotFound, "network %s not found", c.id)
+	}
+	if err != nil {
+		s.mu.Unlock()
+	}
+	return n, target, err
 }
 
 func (s *Sim) tellNetwork(n *segment, action string, c *box) {
@@ -123,7 +184,7 @@ func (s *Sim) removeNetwork(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusForbidden, "%s is a pre-defined network and cannot be removed", n.name)
 	}
 	for _, b := range s.containers {
-		if b.running && s.network(networkOf(b)) == n {
+		if b.running && slices.Contains(b.joined, n.name) {
 			return answer{}, refuse(http.StatusForbidden, "error while removing network: network %s id %s has active endpoints", n.name, n.id)
 		}
 	}

@@ -3,7 +3,9 @@ package simengine_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
 
 	"lightd/observed/simengine"
@@ -23,7 +26,9 @@ var scenarios = []scenario{
 	{"names", names},
 	{"ports", ports},
 	{"network", networks},
+	{"joined", joined},
 	{"limits", limits},
+	{"restartpolicy", restartPolicy},
 	{"exits", exits},
 	{"memory", memory},
 	{"signals", signals},
@@ -195,6 +200,59 @@ func networks(st *stage) {
 	st.create("a", sleeping(), host)
 	st.start("a")
 	st.inspect("a")
+}
+
+// joined connects a container to a second network and takes it off both, before its
+// start, while it runs and after.
+func joined(st *stage) {
+	net := st.name("net")
+	made, err := st.NetworkCreate(st.ctx, net, network.CreateOptions{})
+	st.must(err)
+	defer func() { _ = st.NetworkRemove(context.WithoutCancel(st.ctx), made.ID) }()
+	connect := func(name string) { st.outcome("connect", st.NetworkConnect(st.ctx, name, st.name("a"), nil)) }
+	disconnect := func(name string) {
+		st.outcome("disconnect", st.NetworkDisconnect(st.ctx, name, st.name("a"), false))
+	}
+	look := func() {
+		c, err := st.ContainerInspect(st.ctx, st.name("a"))
+		st.must(err)
+		for _, name := range slices.Sorted(maps.Keys(c.NetworkSettings.Networks)) {
+			st.note("on %s, endpoint %t", name, c.NetworkSettings.Networks[name].EndpointID != "")
+		}
+	}
+	st.create("a", sleeping(), container.HostConfig{})
+	connect(net)
+	look()
+	disconnect(net)
+	disconnect("bridge")
+	disconnect("bridge")
+	look()
+	st.start("a")
+	look()
+	connect(net)
+	connect(net)
+	look()
+	disconnect(net)
+	disconnect(net)
+	connect("bridge")
+	look()
+	st.kill("a", "SIGKILL")
+	st.awaitEvent("die", 1)
+	disconnect("bridge")
+	look()
+	st.create("alone", sleeping(), plainHost())
+	st.outcome("connect", st.NetworkConnect(st.ctx, net, st.name("alone"), nil))
+	st.remove("a", true)
+	st.outcome("connect what is gone", st.NetworkConnect(st.ctx, net, st.name("a"), nil))
+}
+
+func restartPolicy(st *stage) {
+	st.create("a", sleeping(), plainHost())
+	for _, policy := range []container.RestartPolicyMode{"always", "", "on-failure", "no"} {
+		_, err := st.ContainerUpdate(st.ctx, st.name("a"), container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: policy}})
+		st.outcome("update", err)
+		st.inspect("a")
+	}
 }
 
 func limits(st *stage) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -44,24 +45,37 @@ func (c *box) mounts() []container.MountPoint {
 			Propagation: mount.PropagationRPrivate,
 		})
 	}
+	for _, target := range slices.Sorted(maps.Keys(c.config.Volumes)) {
+		taken := slices.ContainsFunc(points, func(p container.MountPoint) bool { return p.Destination == target })
+		if !taken {
+			name := fmt.Sprintf("%x", sha256.Sum256([]byte(c.id+target)))
+			points = append(points, container.MountPoint{
+				Type: mount.TypeVolume, Name: name, Source: "/var/lib/docker/volumes/" + name + "/_data",
+				Destination: target, Driver: "local", RW: true,
+			})
+		}
+	}
 	return points
 }
 
 // endpoints returns the networks of a container.
 func (s *Sim) endpoints(c *box) map[string]*network.EndpointSettings {
-	name := networkOf(c)
-	e := &network.EndpointSettings{}
-	if n := s.network(name); n != nil && !c.started.IsZero() {
-		e.NetworkID = n.id
-		if c.running && n.driver == "bridge" {
-			// As in Docker, each start makes another one.
-			e.EndpointID = fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, c.id, c.pid)))
-			e.Gateway, e.IPPrefixLen = "172.17.0.1", 16
-			e.IPAddress = fmt.Sprintf("172.17.%d.%d", c.pid/250%256, c.pid%250+2)
-			e.MacAddress = fmt.Sprintf("02:42:ac:11:%02x:%02x", c.pid/250%256, c.pid%250+2)
+	all := map[string]*network.EndpointSettings{}
+	for _, name := range c.joined {
+		e := &network.EndpointSettings{}
+		if n := s.network(name); n != nil && !c.started.IsZero() {
+			e.NetworkID = n.id
+			if c.running && n.driver == "bridge" {
+				// Another one at each start, as Docker does.
+				e.EndpointID = fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, c.id, c.pid, name)))
+				e.Gateway, e.IPPrefixLen = "172.17.0.1", 16
+				e.IPAddress = fmt.Sprintf("172.17.%d.%d", c.pid/250%256, c.pid%250+2)
+				e.MacAddress = fmt.Sprintf("02:42:ac:11:%02x:%02x", c.pid/250%256, c.pid%250+2)
+			}
 		}
+		all[name] = e
 	}
-	return map[string]*network.EndpointSettings{name: e}
+	return all
 }
 
 func (s *Sim) inspectContainer(c *call) (answer, error) {
