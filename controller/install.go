@@ -8,8 +8,7 @@ import (
 	"path"
 	"strings"
 
-	"lightd/controller/datadir"
-	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
@@ -27,9 +26,7 @@ func (a *act) createInstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	b := a.blueprint(observed.RoleInstall, a.step.Image)
-	b.Name = observed.InstallName(a.spec.InternalID)
-	b.Entrypoint = []string{"/bin/sh", datadir.InstallPath}
+	b := blueprint.Install(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request)
 	if image.User != "" {
 		b.User = "0:0"
 	}
@@ -116,7 +113,7 @@ var dockersOwn = []string{
 // changed reports whether a script changed the image's file system: anything but mount
 // points, what Docker puts in, and the directories above them.
 func (a *act) changed(changes []engine.Change) bool {
-	own := append([]string{datadir.Home, datadir.Mountpoint}, dockersOwn...)
+	own := append([]string{blueprint.Home, blueprint.Data}, dockersOwn...)
 	for target := range a.spec.Mount {
 		own = append(own, target)
 	}

@@ -4,62 +4,43 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
 
-	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
-// blueprint is what both containers of an id have in common.
-func (a *act) blueprint(role observed.Role, image string) engine.Blueprint {
-	s := a.spec
-	b := engine.Blueprint{
-		Image: image, Role: role,
-		Labels: map[string]string{
-			observed.LabelID:         s.InternalID,
-			observed.LabelGeneration: strconv.FormatInt(s.Generation, 10),
-			observed.LabelInstall:    strconv.FormatInt(a.st.Install.Request, 10),
-		},
-		WorkingDir: datadir.Home,
-		Init:       s.Init,
-		Limits:     s.Limits,
-		Mounts:     a.directories(s.Spec),
-	}
-	for _, target := range slices.Sorted(maps.Keys(s.Mount)) {
-		b.Mounts = append(b.Mounts, engine.Mount{Source: s.Mount[target], Target: target})
-	}
-	return b
-}
-
-// directories are ours, which every container of an id has.
-func (c *Controller) directories(s desired.Spec) []engine.Mount {
-	return []engine.Mount{
-		{Source: c.cfg.VolumePath(s.VolumeID), Target: datadir.Home},
-		{Source: c.cfg.Data.Path(s.InternalID), Target: datadir.Mountpoint, ReadOnly: true},
+// place is what this host has for a container.
+func (c *Controller) place(s desired.Spec) blueprint.Place {
+	return blueprint.Place{
+		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
 	}
 }
 
 // moved reports whether a container has a directory of ours from where it is no longer: the
 // data directory was renamed, or copied, and the container would go on with the old one.
 func (c *Controller) moved(s desired.Spec, run *observed.Container) bool {
-	return run != nil && slices.ContainsFunc(c.directories(s), func(m engine.Mount) bool {
-		has := run.Mounts[m.Target]
-		return has != "" && has != m.Source && !sameFile(has, m.Source)
+	if run == nil {
+		return false
+	}
+	at := c.place(s)
+	ours := map[string]string{blueprint.Home: at.Volume, blueprint.Data: at.Data}
+	return slices.ContainsFunc(run.Mounts, func(m observed.Mount) bool {
+		path := ours[m.Target]
+		return path != "" && path != m.Source && !sameFile(path, m.Source)
 	})
 }
 
@@ -78,15 +59,7 @@ func (a *act) create(ctx context.Context) error {
 	if err := errors.Join(a.cfg.CheckMounts(a.spec.Spec), a.cfg.Data.Make(a.spec.InternalID)); err != nil {
 		return err
 	}
-	s := a.spec
-	b := a.blueprint(observed.RoleRun, a.step.Image)
-	b.Name = observed.RunName(s.InternalID)
-	b.Labels[observed.LabelHash] = s.Hash(a.step.Image)
-	b.Entrypoint = []string{"/bin/sh", datadir.EntryPath}
-	b.User, b.TTY, b.OpenStdin, b.Ports, b.StopSignal = s.User, s.TTY, true, s.Ports, s.Stop.Signal
-	for _, k := range slices.Sorted(maps.Keys(s.Env)) {
-		b.Env = append(b.Env, k+"="+s.Env[k])
-	}
+	b := blueprint.Run(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request)
 	_, err := a.cfg.Engine.Create(ctx, b)
 	return err
 }

@@ -28,7 +28,11 @@ const (
 	LabelGeneration = "lightd.generation" // of the spec that made it; for people
 	LabelHash       = "lightd.spec-hash"  // desired.Spec.Hash
 	LabelInstall    = "lightd.install"    // the number of the installation request
+	LabelCommand    = "lightd.command"    // the startup command, which is in a file otherwise
 )
+
+// LabelPrefix is what the names of our labels begin with.
+const LabelPrefix = "lightd."
 
 // RunName and InstallName are the names in Docker of the containers of an id.
 func RunName(id string) string     { return "lightd-" + id }
@@ -48,6 +52,27 @@ const (
 	Dead       Phase = "dead"
 )
 
+// Mount is a path of the host in a container.
+type Mount struct {
+	Source, Target string
+	ReadOnly       bool
+}
+
+// String writes m as Docker's command line does, without the target.
+func (m Mount) String() string {
+	if m.ReadOnly {
+		return m.Source + ":ro"
+	}
+	return m.Source
+}
+
+// Log says how Docker keeps the output of a container.
+type Log struct {
+	Driver  string `json:"driver"`
+	MaxSize string `json:"max_size"`
+	MaxFile string `json:"max_file"`
+}
+
 // Container is what Docker said of one container of ours. Values are read-only.
 type Container struct {
 	ContainerID string
@@ -65,16 +90,25 @@ type Container struct {
 	Install    int64
 	// Image is the reference it was made from, ImageID what that was at the time.
 	Image, ImageID string
+	// Labels are ours alone.
+	Labels map[string]string
+	// Entrypoint, Cmd, Env, WorkingDir, User and StopSignal are what was given and, where
+	// nothing was, what the image says; Env holds both.
+	Entrypoint, Cmd, Env         []string
+	WorkingDir, User, StopSignal string
 	// TTY tells whether its output is one stream, or two that Docker multiplexes.
-	TTY    bool
+	TTY, OpenStdin, Init bool
+	// Mounts are paths of the host, and volumes by their names.
+	Mounts []Mount
 	Limits desired.Limits
+	// RestartPolicy is Docker's own.
+	RestartPolicy string
+	Log           Log
 	// Networks are those that it is connected to, or will be when it starts.
 	Networks []string
 	// Endpoint names its connection to the first network. Docker makes another one at each
 	// start; there is none while it does not run.
 	Endpoint string
-	// Mounts holds the host's directory of each path in the container that has one.
-	Mounts map[string]string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
 }
@@ -130,8 +164,10 @@ type Image struct {
 	Known   bool
 	Present bool
 	ImageID string
-	// User is the image's own USER.
-	User string
+	// User, Env and Volumes are what the image gives its containers: its own USER, ENV and
+	// VOLUME.
+	User         string
+	Env, Volumes []string
 	// Pulling is true while a pull of the reference runs or waits for its turn.
 	Pulling bool
 	// PullError is what ended the last pull, and PullFailedAt when; empty after a success.

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"lightd/desired"
+	"lightd/observed/blueprint"
 )
 
 func TestSimpleCommandsTakeTheShellsPlace(t *testing.T) {
@@ -51,7 +52,7 @@ func TestScriptsRun(t *testing.T) {
 		"simple":   "echo 'it''s' \"here  now\"",
 		"compound": "A=its; echo $A\"\" \"here  now\" && :",
 	} {
-		script := strings.ReplaceAll(Entrypoint(desired.Spec{StartupCommand: command}), Home, t.TempDir())
+		script := strings.ReplaceAll(Entrypoint(desired.Spec{StartupCommand: command}), blueprint.Home, t.TempDir())
 		out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput()
 		if err != nil || string(out) != "its here  now\n" {
 			t.Errorf("%s: got %q, %v", name, out, err)

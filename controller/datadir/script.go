@@ -8,18 +8,15 @@ import (
 	"strings"
 
 	"lightd/desired"
+	"lightd/observed/blueprint"
 )
 
-// Where a container sees its files.
+// The files of a container; where it sees them is in its blueprint.
 const (
-	Mountpoint  = "/app/data"
-	Home        = "/home/container"
-	entrypoint  = "entrypoint.sh"
-	installer   = "install.sh"
-	installRun  = "install-entry.sh"
-	installLog  = "install.log"
-	EntryPath   = Mountpoint + "/" + entrypoint
-	InstallPath = Mountpoint + "/" + installRun
+	entrypoint = "entrypoint.sh"
+	installer  = "install.sh"
+	installRun = "install-entry.sh"
+	installLog = "install.log"
 )
 
 // Entrypoint returns the script that runs the startup command of s.
@@ -39,7 +36,7 @@ func Entrypoint(s desired.Spec) string {
 	}
 	return "#!/bin/sh\n" +
 		"# Written by lightd; changes are undone.\n" +
-		"cd " + Home + " || exit 1\n" +
+		"cd " + blueprint.Home + " || exit 1\n" +
 		command + "\n"
 }
 
@@ -93,11 +90,11 @@ func installEntry(s desired.Spec) string {
 			fmt.Fprintf(&b, "export %s=%s\n", k, quote(s.Env[k]))
 		}
 	}
-	fmt.Fprintf(&b, "cd %s || exit 1\n", Home)
+	fmt.Fprintf(&b, "cd %s || exit 1\n", blueprint.Home)
 	if strings.HasPrefix(s.InstallScript, "#!") {
-		fmt.Fprintf(&b, "exec %s/%s\n", Mountpoint, installer)
+		fmt.Fprintf(&b, "exec %s/%s\n", blueprint.Data, installer)
 	} else {
-		fmt.Fprintf(&b, "exec /bin/sh %s/%s\n", Mountpoint, installer)
+		fmt.Fprintf(&b, "exec /bin/sh %s/%s\n", blueprint.Data, installer)
 	}
 	return b.String()
 }

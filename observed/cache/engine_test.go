@@ -10,6 +10,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/cache"
 	"lightd/observed/engine"
 )
@@ -73,10 +74,12 @@ func await(t *testing.T, c *cache.Cache, news <-chan string, id, what string, wa
 	}
 }
 
-func sleeper(id string) engine.Blueprint {
-	return engine.Blueprint{
-		Name: observed.RunName(id), Image: "lightd-test/busybox:latest", Role: observed.RoleRun,
-		Labels:     map[string]string{observed.LabelID: id},
+func sleeper(e *engine.Engine, id string) blueprint.Blueprint {
+	return blueprint.Blueprint{
+		Name: observed.RunName(id), Image: "lightd-test/busybox:latest",
+		Labels: map[string]string{
+			observed.LabelInstance: e.Instance(), observed.LabelRole: string(observed.RoleRun), observed.LabelID: id,
+		},
 		Entrypoint: []string{"/bin/sh", "-c", "exec sleep 1000"},
 		Limits:     desired.Limits{PIDs: 64},
 	}
@@ -84,7 +87,7 @@ func sleeper(id string) engine.Blueprint {
 
 func run(t *testing.T, e *engine.Engine, id string) (containerID string) {
 	t.Helper()
-	containerID, err := e.Create(t.Context(), sleeper(id))
+	containerID, err := e.Create(t.Context(), sleeper(e, id))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/engine"
 )
 
@@ -76,8 +77,9 @@ func onEngine(t *testing.T) *real {
 // create makes a container that runs script.
 func (r *real) create(tty bool, script string) Target {
 	r.t.Helper()
-	containerID, err := r.engine.Create(r.t.Context(), engine.Blueprint{
-		Name: fmt.Sprintf("lightd-console-test-%d", time.Now().UnixNano()), Image: testImage, Role: observed.RoleRun,
+	containerID, err := r.engine.Create(r.t.Context(), blueprint.Blueprint{
+		Name: fmt.Sprintf("lightd-console-test-%d", time.Now().UnixNano()), Image: testImage,
+		Labels:     map[string]string{observed.LabelInstance: r.engine.Instance()},
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{script},
 		TTY: tty, OpenStdin: true, Limits: desired.Limits{PIDs: 64},
 	})

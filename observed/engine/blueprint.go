@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"maps"
 	"math"
 	"strconv"
 
@@ -10,61 +9,18 @@ import (
 	"github.com/docker/go-connections/nat"
 
 	"lightd/desired"
-	"lightd/observed"
+	"lightd/observed/blueprint"
 )
 
-// Mount binds a path of the host into a container. The source must exist.
-type Mount struct {
-	Source, Target string
-	ReadOnly       bool
-}
-
-// Blueprint is what a container is made from.
-type Blueprint struct {
-	// Name is its name in Docker, Image a reference or an id.
-	Name, Image string
-	Role        observed.Role
-	// Labels are those beside the instance and the role.
-	Labels map[string]string
-	// Entrypoint and Cmd take the place of the image's; nil keeps them.
-	Entrypoint, Cmd []string
-	// Env is a list of KEY=value.
-	Env              []string
-	WorkingDir, User string
-	TTY, OpenStdin   bool
-	// Init runs docker-init as the first process; it passes signals on to the whole
-	// process group.
-	Init   bool
-	Mounts []Mount
-	Ports  []desired.Port
-	Limits desired.Limits
-	// StopSignal is what `docker stop` sends; Lightd sends its own.
-	StopSignal string
-}
-
-// initSignalsGroup makes docker-init pass a signal to all of the process group, so that it
-// reaches the program and not only a shell in front of it.
-const initSignalsGroup = "TINI_KILL_PROCESS_GROUP=1"
-
-// configs returns b as Docker wants it. Restarting is Lightd's business, never Docker's.
-func (b Blueprint) configs(instance string) (*container.Config, *container.HostConfig) {
-	labels := maps.Clone(b.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	labels[observed.LabelInstance] = instance
-	labels[observed.LabelRole] = string(b.Role)
+// configs returns a blueprint as Docker wants it, and adds nothing to it.
+func configs(b blueprint.Blueprint) (*container.Config, *container.HostConfig) {
 	exposed, bindings := portMaps(b.Ports)
-	env := append([]string{}, b.Env...)
-	if b.Init {
-		env = append(env, initSignalsGroup)
-	}
 	config := &container.Config{
 		Image:        b.Image,
-		Labels:       labels,
+		Labels:       b.Labels,
 		Entrypoint:   b.Entrypoint,
 		Cmd:          b.Cmd,
-		Env:          env,
+		Env:          b.Env,
 		WorkingDir:   b.WorkingDir,
 		User:         b.User,
 		Tty:          b.TTY,
@@ -74,13 +30,13 @@ func (b Blueprint) configs(instance string) (*container.Config, *container.HostC
 	}
 	host := &container.HostConfig{
 		PortBindings:  bindings,
-		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
-		LogConfig: container.LogConfig{
-			Type:   "json-file",
-			Config: map[string]string{"max-size": "10m", "max-file": "3"},
-		},
-		Init:      &b.Init,
-		Resources: resources(b.Limits),
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(b.RestartPolicy)},
+		LogConfig:     container.LogConfig{Type: b.Log.Driver},
+		Init:          &b.Init,
+		Resources:     resources(b.Limits),
+	}
+	if b.Log.Driver != "" {
+		host.LogConfig.Config = map[string]string{logMaxSize: b.Log.MaxSize, logMaxFile: b.Log.MaxFile}
 	}
 	for _, m := range b.Mounts {
 		host.Mounts = append(host.Mounts, mount.Mount{
@@ -89,6 +45,12 @@ func (b Blueprint) configs(instance string) (*container.Config, *container.HostC
 	}
 	return config, host
 }
+
+// Docker's names of the options that bound what is kept of the output.
+const (
+	logMaxSize = "max-size"
+	logMaxFile = "max-file"
+)
 
 // resources returns l as Docker wants it, for a creation and for an update alike. A
 // limit of 0 is none at a creation, and left as it is by an update, except for processes.

@@ -10,12 +10,13 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired"
+	"lightd/observed/blueprint"
 )
 
 // Create makes a container and returns its id. NotFound means that the image is missing,
 // Conflict that the name is taken, Refused that Docker will never make it so.
-func (e *Engine) Create(ctx context.Context, b Blueprint) (containerID string, err error) {
-	config, host := b.configs(e.instance)
+func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID string, err error) {
+	config, host := configs(b)
 	err = e.call(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
 		containerID = made.ID

@@ -14,6 +14,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/engine"
 )
 
@@ -62,20 +63,20 @@ func realEngine(t *testing.T) *engine.Engine {
 	return e
 }
 
-// blueprint runs a script in a container of ours.
-func blueprint(e *engine.Engine, script string) engine.Blueprint {
+// scripted runs a script in a container of ours.
+func scripted(e *engine.Engine, script string) blueprint.Blueprint {
 	id := e.Instance()
-	return engine.Blueprint{
-		Name: observed.RunName(id), Image: image, Role: observed.RoleRun,
+	return blueprint.Blueprint{
+		Name: observed.RunName(id), Image: image,
 		Labels: map[string]string{
-			observed.LabelID: id, observed.LabelHash: "h", observed.LabelGeneration: "3", observed.LabelInstall: "2",
+			observed.LabelInstance: id, observed.LabelRole: string(observed.RoleRun), observed.LabelID: id, observed.LabelHash: "h", observed.LabelGeneration: "3", observed.LabelInstall: "2",
 		},
 		Entrypoint: []string{"/bin/sh", "-c", script},
 		Limits:     desired.Limits{PIDs: 64},
 	}
 }
 
-func create(t *testing.T, e *engine.Engine, b engine.Blueprint) (containerID string) {
+func create(t *testing.T, e *engine.Engine, b blueprint.Blueprint) (containerID string) {
 	t.Helper()
 	containerID, err := e.Create(t.Context(), b)
 	if err != nil {
@@ -102,7 +103,7 @@ func inspect(t *testing.T, e *engine.Engine, nameOrID string) observed.Container
 
 func TestLifeOfAContainer(t *testing.T) {
 	e := realEngine(t)
-	b := blueprint(e, "exec sleep 1000")
+	b := scripted(e, "exec sleep 1000")
 	b.Ports = []desired.Port{{IP: "127.0.0.1", Port: 39871, Protocol: desired.UDP, ContainerPort: 5}}
 	b.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 64}
 	id := create(t, e, b)
@@ -154,12 +155,12 @@ func TestLifeOfAContainer(t *testing.T) {
 
 func TestWhatDockerWillNeverMake(t *testing.T) {
 	e := realEngine(t)
-	b := blueprint(e, "true")
-	b.Mounts = []engine.Mount{{Source: "/no/such/source", Target: "/x"}}
+	b := scripted(e, "true")
+	b.Mounts = []observed.Mount{{Source: "/no/such/source", Target: "/x"}}
 	if _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.Refused {
 		t.Errorf("a mount of nothing: %v", err)
 	}
-	b = blueprint(e, "true")
+	b = scripted(e, "true")
 	b.Image = "lightd-test/no-such-image:latest"
 	if _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.NotFound {
 		t.Errorf("no image: %v", err)
@@ -168,7 +169,7 @@ func TestWhatDockerWillNeverMake(t *testing.T) {
 
 func TestLimitsChangeInPlace(t *testing.T) {
 	e := realEngine(t)
-	b := blueprint(e, "exec sleep 1000")
+	b := scripted(e, "exec sleep 1000")
 	b.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 64}
 	id := create(t, e, b)
 	start(t, e, id)
@@ -198,8 +199,11 @@ func TestSignalsReachTheProgram(t *testing.T) {
 			e := realEngine(t)
 			// The outer shell waits for an inner one, and passes nothing on. It must outlive the
 			// signal itself: when it ends, init does, and the rest is killed.
-			b := blueprint(e, `trap : TERM; /bin/sh -c 'trap "echo got it; exit 7" TERM; echo ready; while :; do sleep 0.1; done'; exit $?`)
+			b := scripted(e, `trap : TERM; /bin/sh -c 'trap "echo got it; exit 7" TERM; echo ready; while :; do sleep 0.1; done'; exit $?`)
 			b.Init, b.TTY = init, true
+			if init {
+				b.Env = []string{blueprint.SignalGroup + "=1"}
+			}
 			id := create(t, e, b)
 			conn, err := e.Attach(t.Context(), id, engine.AttachOptions{Output: true})
 			if err != nil {
@@ -242,7 +246,7 @@ func TestOutputAndInput(t *testing.T) {
 	for _, tty := range []bool{true, false} {
 		t.Run(fmt.Sprintf("tty %v", tty), func(t *testing.T) {
 			e := realEngine(t)
-			b := blueprint(e, `echo first; echo second >&2; read x; echo "heard $x"`)
+			b := scripted(e, `echo first; echo second >&2; read x; echo "heard $x"`)
 			b.TTY, b.OpenStdin = tty, true
 			id := create(t, e, b)
 			conn, err := e.Attach(t.Context(), id, engine.AttachOptions{Input: true, Output: true})
@@ -278,7 +282,7 @@ func TestOutputAndInput(t *testing.T) {
 
 func TestCloseEndsAReadThatWaits(t *testing.T) {
 	e := realEngine(t)
-	id := create(t, e, blueprint(e, "exec sleep 1000"))
+	id := create(t, e, scripted(e, "exec sleep 1000"))
 	start(t, e, id)
 	ctx, cancel := context.WithCancel(t.Context())
 	conn, err := e.Attach(ctx, id, engine.AttachOptions{Output: true})
@@ -303,7 +307,7 @@ func TestCloseEndsAReadThatWaits(t *testing.T) {
 
 func TestFiguresOfAContainer(t *testing.T) {
 	e := realEngine(t)
-	b := blueprint(e, "while :; do :; done")
+	b := scripted(e, "while :; do :; done")
 	b.Limits.Memory = 64 << 20
 	id := create(t, e, b)
 	start(t, e, id)
@@ -325,7 +329,7 @@ func TestFiguresOfAContainer(t *testing.T) {
 
 func TestSnapshot(t *testing.T) {
 	e := realEngine(t)
-	b := blueprint(e, "echo kept > /kept")
+	b := scripted(e, "echo kept > /kept")
 	b.User = "0"
 	id := create(t, e, b)
 	events, died := make(chan engine.Event, 64), make(chan error, 1)

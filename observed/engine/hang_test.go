@@ -17,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/desired"
+	"lightd/observed/blueprint"
 	"lightd/observed/engine"
 )
 
@@ -44,7 +45,7 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 		"ping":    e.Ping,
 		"list":    func(ctx context.Context) error { _, err := e.List(ctx); return err },
 		"inspect": func(ctx context.Context) error { _, _, err := e.Inspect(ctx, "x"); return err },
-		"create":  func(ctx context.Context) error { _, err := e.Create(ctx, engine.Blueprint{Name: "x"}); return err },
+		"create":  func(ctx context.Context) error { _, err := e.Create(ctx, blueprint.Blueprint{Name: "x"}); return err },
 		"start":   func(ctx context.Context) error { return e.Start(ctx, "x") },
 		"kill":    func(ctx context.Context) error { return e.Kill(ctx, "x", "SIGKILL") },
 		"signal":  func(ctx context.Context) error { return e.Signal(ctx, "x", "SIGTERM") },

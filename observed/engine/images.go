@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -32,7 +34,8 @@ func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) 
 		}
 		known.Present, known.ImageID = true, found.ID
 		if found.Config != nil {
-			known.User = found.Config.User
+			known.User, known.Env = found.Config.User, found.Config.Env
+			known.Volumes = slices.Sorted(maps.Keys(found.Config.Volumes))
 		}
 		return nil
 	})

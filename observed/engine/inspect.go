@@ -123,12 +123,27 @@ func translate(from container.InspectResponse) observed.Container {
 		Install:     install,
 		Image:       from.Config.Image,
 		ImageID:     from.Image,
+		Labels:      ownLabels(labels),
+		Entrypoint:  from.Config.Entrypoint,
+		Cmd:         from.Config.Cmd,
+		Env:         from.Config.Env,
+		WorkingDir:  from.Config.WorkingDir,
+		User:        from.Config.User,
+		StopSignal:  from.Config.StopSignal,
 		TTY:         from.Config.Tty,
+		OpenStdin:   from.Config.OpenStdin,
+		Init:        from.HostConfig.Init != nil && *from.HostConfig.Init,
+		Mounts:      mounts(from.HostConfig.Mounts, from.Mounts),
 		Limits:      limits(from.HostConfig.Resources),
-		Networks:    connected,
-		Endpoint:    endpoint,
-		Mounts:      mounts(from.HostConfig.Mounts),
-		Binds:       binds(from.HostConfig.PortBindings),
+		Log: observed.Log{
+			Driver:  from.HostConfig.LogConfig.Type,
+			MaxSize: from.HostConfig.LogConfig.Config[logMaxSize],
+			MaxFile: from.HostConfig.LogConfig.Config[logMaxFile],
+		},
+		RestartPolicy: string(cmp.Or(from.HostConfig.RestartPolicy.Name, container.RestartPolicyDisabled)),
+		Networks:      connected,
+		Endpoint:      endpoint,
+		Binds:         binds(from.HostConfig.PortBindings),
 	}
 }
 
@@ -142,15 +157,34 @@ func networks(all map[string]*network.EndpointSettings) (names []string, endpoin
 	return names, endpoint
 }
 
-// mounts returns what is mounted from the host, as it was asked for.
-func mounts(all []mount.Mount) map[string]string {
-	sources := map[string]string{}
-	for _, m := range all {
-		if m.Type == mount.TypeBind {
-			sources[m.Target] = m.Source
+// ownLabels leaves out what an image or somebody else has put in.
+func ownLabels(all map[string]string) map[string]string {
+	own := map[string]string{}
+	for k, v := range all {
+		if strings.HasPrefix(k, observed.LabelPrefix) {
+			own[k] = v
 		}
 	}
-	return sources
+	return own
+}
+
+// mounts returns what is mounted, in the order of the targets: of a path of the host what
+// was asked for, of a volume its name.
+func mounts(asked []mount.Mount, points []container.MountPoint) []observed.Mount {
+	list := make([]observed.Mount, len(points))
+	for i, p := range points {
+		source := p.Source
+		if p.Type == mount.TypeVolume {
+			source = p.Name // where Docker keeps it is Docker's business
+		}
+		at := slices.IndexFunc(asked, func(m mount.Mount) bool { return m.Target == p.Destination })
+		if at >= 0 && p.Type == mount.TypeBind {
+			source = asked[at].Source
+		}
+		list[i] = observed.Mount{Source: source, Target: p.Destination, ReadOnly: !p.RW}
+	}
+	slices.SortFunc(list, func(a, b observed.Mount) int { return cmp.Compare(a.Target, b.Target) })
+	return list
 }
 
 // instant reads a time of Docker, whose year 1 stands for never.

@@ -19,29 +19,24 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 )
 
-func TestBlueprintConfigs(t *testing.T) {
-	b := Blueprint{
-		Name: "lightd-a", Image: "img", Role: observed.RoleRun, Labels: map[string]string{observed.LabelID: "a"},
+func TestConfigs(t *testing.T) {
+	b := blueprint.Blueprint{
+		Name: "lightd-a", Image: "img", Labels: map[string]string{observed.LabelID: "a"},
 		Entrypoint: []string{"/bin/sh"}, Env: []string{"A=1"}, Init: true, OpenStdin: true, TTY: true,
-		Mounts: []Mount{{Source: "/src", Target: "/dst", ReadOnly: true}},
+		Mounts: []observed.Mount{{Source: "/src", Target: "/dst", ReadOnly: true}},
 		Ports: []desired.Port{
 			{IP: "0.0.0.0", Port: 80, Protocol: desired.TCP},
 			{IP: "127.0.0.1", Port: 81, Protocol: desired.UDP, ContainerPort: 8081},
 		},
-		Limits: desired.Limits{Memory: 64 << 20, Swap: 1 << 20, CPU: 0.5, PIDs: 100},
+		Limits:        desired.Limits{Memory: 64 << 20, Swap: 1 << 20, CPU: 0.5, PIDs: 100},
+		RestartPolicy: "no", Log: observed.Log{Driver: "json-file", MaxSize: "1m", MaxFile: "2"},
 	}
-	config, host := b.configs("inst")
-	want := map[string]string{observed.LabelID: "a", observed.LabelInstance: "inst", observed.LabelRole: "run"}
-	if !reflect.DeepEqual(config.Labels, want) {
-		t.Errorf("labels %v, want %v", config.Labels, want)
-	}
-	if len(b.Labels) != 1 {
-		t.Errorf("the blueprint's own labels were changed: %v", b.Labels)
-	}
-	if !slices.Equal(config.Env, []string{"A=1", initSignalsGroup}) || !slices.Equal(b.Env, []string{"A=1"}) {
-		t.Errorf("env %v", config.Env)
+	config, host := configs(b)
+	if !reflect.DeepEqual(config.Labels, b.Labels) || !slices.Equal(config.Env, b.Env) {
+		t.Errorf("something was added to labels %v or environment %v", config.Labels, config.Env)
 	}
 	bindings := nat.PortMap{"80/tcp": {{HostIP: "0.0.0.0", HostPort: "80"}}, "8081/udp": {{HostIP: "127.0.0.1", HostPort: "81"}}}
 	if !reflect.DeepEqual(host.PortBindings, bindings) || len(config.ExposedPorts) != 2 {
@@ -55,10 +50,6 @@ func TestBlueprintConfigs(t *testing.T) {
 	}
 	if got := limits(host.Resources); got != b.Limits {
 		t.Errorf("limits read back %+v, want %+v", got, b.Limits)
-	}
-	b.Init = false
-	if config, host := b.configs("inst"); slices.Contains(config.Env, initSignalsGroup) || *host.Init {
-		t.Error("an init nobody asked for")
 	}
 }
 

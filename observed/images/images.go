@@ -205,7 +205,7 @@ func (i *Images) look(ctx context.Context, ref string) {
 // show takes over what Docker said, and leaves what is known of pulls.
 func (e *entry) show(found observed.Image) {
 	e.image.Known, e.image.Present = found.Known, found.Present
-	e.image.ImageID, e.image.User = found.ImageID, found.User
+	e.image.ImageID, e.image.User, e.image.Env, e.image.Volumes = found.ImageID, found.User, found.Env, found.Volumes
 }
 
 // pull runs one pull and shows how it ended together with the image that it brought.

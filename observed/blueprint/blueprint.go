@@ -1,0 +1,137 @@
+package blueprint
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+
+	"lightd/desired"
+	"lightd/observed"
+)
+
+// Where a container sees its volume, its own files, and the two scripts among these.
+const (
+	Home        = "/home/container"
+	Data        = "/app/data"
+	EntryPath   = Data + "/entrypoint.sh"
+	InstallPath = Data + "/install-entry.sh"
+)
+
+// Network is Docker's name of the one that every container is on.
+const Network = "bridge"
+
+// SignalGroup is the variable that makes docker-init pass a signal to all of the process
+// group, so that it reaches the program and not only a shell in front of it.
+const SignalGroup = "TINI_KILL_PROCESS_GROUP"
+
+// Blueprint is all that a container is made from.
+type Blueprint struct {
+	// Name is its name in Docker, Image a reference or an id.
+	Name, Image string
+	Labels      map[string]string
+	// Entrypoint and Cmd take the place of the image's; nil keeps them.
+	Entrypoint, Cmd []string
+	// Env is a list of KEY=value.
+	Env              []string
+	WorkingDir, User string
+	TTY, OpenStdin   bool
+	// Init runs docker-init as the first process.
+	Init   bool
+	Mounts []observed.Mount
+	Ports  []desired.Port
+	Limits desired.Limits
+	// StopSignal is what `docker stop` and an engine that ends send; Lightd sends its own.
+	StopSignal string
+	// RestartPolicy is Docker's: restarting is Lightd's business.
+	RestartPolicy string
+	Log           observed.Log
+	// Networks are those that Docker connects it to when nothing else is asked for.
+	Networks []string
+}
+
+// Place is what a host has for one container.
+type Place struct {
+	// Instance is the UUID of the data directory.
+	Instance string
+	// Volume and Data are the host's directories of its volume and of its own files.
+	Volume, Data string
+}
+
+// common is what both containers of a spec have.
+func common(c desired.Container, role observed.Role, at Place, image string, install int64) Blueprint {
+	b := Blueprint{
+		Image: image,
+		Labels: map[string]string{
+			observed.LabelInstance:   at.Instance,
+			observed.LabelRole:       string(role),
+			observed.LabelID:         c.InternalID,
+			observed.LabelGeneration: strconv.FormatInt(c.Generation, 10),
+			observed.LabelInstall:    strconv.FormatInt(install, 10),
+		},
+		WorkingDir: Home,
+		Init:       c.Init,
+		Limits:     c.Limits,
+		Mounts: []observed.Mount{
+			{Source: at.Volume, Target: Home},
+			{Source: at.Data, Target: Data, ReadOnly: true},
+		},
+		RestartPolicy: "no",
+		Log:           observed.Log{Driver: "json-file", MaxSize: "10m", MaxFile: "3"},
+		Networks:      []string{Network},
+	}
+	for _, target := range slices.Sorted(maps.Keys(c.Mount)) {
+		b.Mounts = append(b.Mounts, observed.Mount{Source: c.Mount[target], Target: target})
+	}
+	return b
+}
+
+// Run returns what the runtime container of c is made as from image, which is the spec's
+// own or the snapshot of an installation; install is the number of that installation.
+func Run(c desired.Container, at Place, image string, install int64) Blueprint {
+	b := common(c, observed.RoleRun, at, image, install)
+	b.Name = observed.RunName(c.InternalID)
+	b.Labels[observed.LabelHash] = c.Hash(image)
+	b.Labels[observed.LabelCommand] = c.StartupCommand
+	b.Entrypoint = []string{"/bin/sh", EntryPath}
+	b.User, b.TTY, b.OpenStdin, b.Ports, b.StopSignal = c.User, c.TTY, true, c.Ports, c.Stop.Signal
+	for _, k := range slices.Sorted(maps.Keys(c.Env)) {
+		b.Env = append(b.Env, k+"="+c.Env[k])
+	}
+	b.signalGroup()
+	return b
+}
+
+// Install returns what the container of an install script is made as: no ports, no
+// startup command, and no environment, which a commit would keep for ever.
+func Install(c desired.Container, at Place, image string, install int64) Blueprint {
+	b := common(c, observed.RoleInstall, at, image, install)
+	b.Name = observed.InstallName(c.InternalID)
+	b.Entrypoint = []string{"/bin/sh", InstallPath}
+	b.signalGroup()
+	return b
+}
+
+func (b *Blueprint) signalGroup() {
+	if b.Init {
+		b.Env = append(b.Env, SignalGroup+"=1")
+	}
+}
+
+// Fresh returns what Docker shows of a container just made from b, with an image that
+// adds nothing of its own.
+func (b Blueprint) Fresh(containerID, imageID string) *observed.Container {
+	number := func(label string) int64 {
+		n, _ := strconv.ParseInt(b.Labels[label], 10, 64)
+		return n
+	}
+	return &observed.Container{
+		ContainerID: containerID, Name: b.Name, Phase: observed.Created,
+		Role: observed.Role(b.Labels[observed.LabelRole]), Labels: b.Labels, Hash: b.Labels[observed.LabelHash],
+		Generation: number(observed.LabelGeneration), Install: number(observed.LabelInstall),
+		Image: b.Image, ImageID: imageID,
+		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: b.User,
+		TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
+		Mounts: b.Mounts, Binds: b.Ports, Limits: b.Limits,
+		StopSignal: b.StopSignal, RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
+	}
+}

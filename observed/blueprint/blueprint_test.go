@@ -1,0 +1,87 @@
+package blueprint_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a"}
+
+func spec() desired.Container {
+	s := desired.DefaultSpec()
+	s.InternalID, s.StartupCommand = "a", "run"
+	s.Env = map[string]string{"B": "2", "A": "1"}
+	s.Mount = map[string]string{"/y": "/srv/y", "/x": "/srv/x"}
+	s.User = "1000"
+	s.Ports = []desired.Port{{IP: "0.0.0.0", Port: 1, Protocol: desired.TCP, ContainerPort: 2}}
+	return desired.Container{Spec: s, Generation: 4}
+}
+
+func TestRun(t *testing.T) {
+	c := spec()
+	b := blueprint.Run(c, place, "img", 3)
+	labels := map[string]string{
+		"lightd.instance": "i", "lightd.role": "run", "lightd.id": "a", "lightd.generation": "4",
+		"lightd.install": "3", "lightd.spec-hash": c.Hash("img"), "lightd.command": "run",
+	}
+	if b.Name != "lightd-a" || b.Image != "img" || !reflect.DeepEqual(b.Labels, labels) {
+		t.Errorf("%s of %s, labels %v", b.Name, b.Image, b.Labels)
+	}
+	if want := []string{"A=1", "B=2", "TINI_KILL_PROCESS_GROUP=1"}; !slices.Equal(b.Env, want) {
+		t.Errorf("env %v", b.Env)
+	}
+	mounts := []observed.Mount{
+		{Source: "/v/1", Target: "/home/container"}, {Source: "/d/a", Target: "/app/data", ReadOnly: true},
+		{Source: "/srv/x", Target: "/x"}, {Source: "/srv/y", Target: "/y"},
+	}
+	if !slices.Equal(b.Mounts, mounts) || !slices.Equal(b.Ports, c.Ports) {
+		t.Errorf("mounts %v ports %v", b.Mounts, b.Ports)
+	}
+	if b.RestartPolicy != "no" || b.StopSignal != "SIGTERM" || !b.Init || !b.TTY || !b.OpenStdin || b.User != "1000" {
+		t.Errorf("%+v", b)
+	}
+	c.Init = false
+	if b := blueprint.Run(c, place, "img", 3); b.Init || slices.Contains(b.Env, "TINI_KILL_PROCESS_GROUP=1") {
+		t.Error("an init nobody asked for")
+	}
+}
+
+func TestInstallHoldsNoSecretAndNoPort(t *testing.T) {
+	b := blueprint.Install(spec(), place, "img", 3)
+	if b.Name != "lightd_install-a" || b.Labels[observed.LabelRole] != "install" || b.Labels[observed.LabelHash] != "" {
+		t.Errorf("%s, labels %v", b.Name, b.Labels)
+	}
+	if len(b.Ports) != 0 || b.TTY || b.OpenStdin || b.User != "" || !slices.Equal(b.Env, []string{"TINI_KILL_PROCESS_GROUP=1"}) {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestFreshShowsWhatWasAskedFor(t *testing.T) {
+	b := blueprint.Run(spec(), place, "img", 3)
+	c := b.Fresh("c1", "sha256:x")
+	if c.ContainerID != "c1" || c.Phase != observed.Created || c.Role != observed.RoleRun || c.Generation != 4 || c.Install != 3 ||
+		c.Hash != b.Labels[observed.LabelHash] || c.ImageID != "sha256:x" {
+		t.Errorf("%+v", c)
+	}
+	// Whatever a blueprint says is shown under the same name, but for the ports.
+	shown, asked := reflect.ValueOf(*c), reflect.ValueOf(b)
+	other := map[string]string{"Ports": "Binds"}
+	for i := range asked.NumField() {
+		name := asked.Type().Field(i).Name
+		if o := other[name]; o != "" {
+			name = o
+		}
+		if got := shown.FieldByName(name); !got.IsValid() || !reflect.DeepEqual(got.Interface(), asked.Field(i).Interface()) {
+			t.Errorf("%s is %v, want %v", name, got, asked.Field(i))
+		}
+	}
+}

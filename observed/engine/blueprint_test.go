@@ -1,0 +1,135 @@
+package engine_test
+
+import (
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/client"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+	"lightd/observed/engine"
+	"lightd/observed/simengine"
+)
+
+// TestDockerShowsWhatTheBlueprintSays makes containers with every field that a spec has, of
+// an image that says something in each of its own, on both engines.
+func TestDockerShowsWhatTheBlueprintSays(t *testing.T) {
+	t.Run("real", func(t *testing.T) {
+		e := realEngine(t)
+		shows(t, e, imageThatSaysMuch(t))
+	})
+	t.Run("simulated", func(t *testing.T) {
+		sim := simengine.New(simengine.Options{AnyMounts: true})
+		t.Cleanup(func() { _ = sim.Close() })
+		sim.AddImage("much", simengine.ImageConfig{
+			User: "daemon", Entrypoint: []string{"/entry"}, Cmd: []string{"its", "own"}, WorkingDir: "/opt",
+			Env:     []string{"PATH=/usr/bin", "FROM_IMAGE=1", "BOTH=image"},
+			Labels:  map[string]string{"from": "image"},
+			Volumes: []string{"/anonymous"},
+		})
+		socket := filepath.Join(t.TempDir(), "s")
+		if err := sim.Serve(socket); err != nil {
+			t.Fatal(err)
+		}
+		e := newEngine(t, engine.Config{Host: "unix://" + socket, Instance: uuid()})
+		shows(t, e, "much")
+	})
+}
+
+// imageThatSaysMuch makes an image with everything that an image can say of its containers.
+func imageThatSaysMuch(t *testing.T) (ref string) {
+	t.Helper()
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: image}, nil, nil, nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref = "lightd-test/says-much:" + uuid()
+	_, err = docker.ContainerCommit(t.Context(), made.ID, container.CommitOptions{Reference: ref, Changes: []string{
+		`USER daemon`, `ENTRYPOINT ["/entry"]`, `CMD ["its","own"]`, `WORKDIR /opt`,
+		`ENV PATH=/usr/bin FROM_IMAGE=1 BOTH=image`, `LABEL from=image`, `VOLUME /anonymous`, `EXPOSE 99`,
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		e := newEngine(t, engine.Config{})
+		_ = e.Remove(t.Context(), made.ID)
+		_ = e.RemoveImage(t.Context(), ref)
+		_ = docker.Close()
+	})
+	return ref
+}
+
+func fullSpec(id, image string) desired.Container {
+	s := desired.DefaultSpec()
+	s.InternalID, s.Image, s.StartupCommand = id, image, "echo \"a\"\nexec sleep 1000"
+	s.Env = map[string]string{"B": "2", "A": "a b=c", "BOTH": "spec", "EMPTY": ""}
+	s.Ports = []desired.Port{
+		{IP: "127.0.0.1", Port: 39881, Protocol: desired.TCP, ContainerPort: 80},
+		{IP: "127.0.0.1", Port: 39882, Protocol: desired.UDP, ContainerPort: 39882},
+		{IP: "127.0.0.1", Port: 39883, Protocol: desired.TCP, ContainerPort: 80},
+	}
+	s.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 100}
+	s.User, s.TTY, s.Init, s.Stop.Signal = "1000:1000", false, false, "SIGINT"
+	return desired.Container{Spec: s, Generation: 7}
+}
+
+// shows compares what the engine shows of containers with what their blueprints say.
+func shows(t *testing.T, e *engine.Engine, image string) {
+	t.Helper()
+	known, err := e.Image(t.Context(), image)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if known.User != "daemon" || !slices.Contains(known.Env, "FROM_IMAGE=1") || !slices.Equal(known.Volumes, []string{"/anonymous"}) {
+		t.Errorf("the image shows %+v", known)
+	}
+	at := blueprint.Place{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir()}
+	full := fullSpec(e.Instance(), image)
+	full.Mount = map[string]string{"/data": t.TempDir(), "/a": t.TempDir()}
+	bare := desired.Container{Spec: desired.DefaultSpec(), Generation: 1}
+	bare.InternalID, bare.Image, bare.StartupCommand = e.Instance()+"-bare", image, "true"
+	for name, b := range map[string]blueprint.Blueprint{
+		"run":     blueprint.Run(full, at, image, 3),
+		"bare":    blueprint.Run(bare, at, image, 1),
+		"install": blueprint.Install(full, at, image, 3),
+	} {
+		id := create(t, e, b)
+		got, want := inspect(t, e, id), *b.Fresh(id, known.ImageID)
+		// What the image adds, and in which order Docker tells.
+		want.Env = append(want.Env, "PATH=/usr/bin", "FROM_IMAGE=1")
+		if name != "run" {
+			want.Env = append(want.Env, "BOTH=image")
+			want.User = "daemon"
+		}
+		volume := slices.IndexFunc(got.Mounts, func(m observed.Mount) bool { return m.Target == "/anonymous" })
+		if volume < 0 || got.Mounts[volume].Source == "" {
+			t.Fatalf("%s: no volume of the image in %v", name, got.Mounts)
+		}
+		want.Mounts = append(want.Mounts, got.Mounts[volume])
+		if got.Limits.Swap == engine.UnlimitedSwap {
+			want.Limits.Swap = engine.UnlimitedSwap
+		}
+		for _, c := range []*observed.Container{&got, &want} {
+			slices.Sort(c.Env)
+			slices.SortFunc(c.Mounts, func(a, b observed.Mount) int { return len(a.Target) - len(b.Target) })
+			slices.SortFunc(c.Binds, func(a, b desired.Port) int { return a.Port - b.Port })
+			c.Cmd, c.Binds = append([]string{}, c.Cmd...), append([]desired.Port{}, c.Binds...)
+		}
+		g, w := reflect.ValueOf(got), reflect.ValueOf(want)
+		for i := range g.NumField() {
+			if field := g.Type().Field(i); !reflect.DeepEqual(g.Field(i).Interface(), w.Field(i).Interface()) {
+				t.Errorf("%s: %s is %v, want %v", name, field.Name, g.Field(i), w.Field(i))
+			}
+		}
+	}
+}
