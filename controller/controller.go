@@ -32,8 +32,15 @@ type Sight interface {
 	Forget(id string)
 }
 
+// KnownImages is what is known of images.
+type KnownImages interface {
+	Known(ref string) observed.Image
+}
+
 // Images is what is known of images, and the pulls.
 type Images interface {
+	KnownImages
+	// Image is Known, and looks for what is not.
 	Image(ref string) observed.Image
 	// Refresh makes it look at ref anew, Pull begins a pull that others may share.
 	// EnqueueImage is called when either has news.

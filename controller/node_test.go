@@ -57,6 +57,8 @@ type setup struct {
 	// free is what the store asks before each commit.
 	free   func(string) (uint64, error)
 	resync time.Duration
+	// log takes what the node logs, beside the test's own output.
+	log slog.Handler
 }
 
 // newNode starts a node in dir, and stops it at the end of the test if it was not.
@@ -71,6 +73,9 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	}
 	n := &node{t: t, dir: dir, saw: make(chan struct{}, 1)}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.log != nil {
+		log = slog.New(slog.NewMultiHandler(log.Handler(), o.log))
+	}
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -137,7 +142,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 }
 
 // onSim starts a node on a simulated engine that has the test image.
-func onSim(t *testing.T) (*simengine.Sim, *node) {
+func onSim(t *testing.T, tune ...func(*setup)) (*simengine.Sim, *node) {
 	t.Helper()
 	sim := simengine.New(simengine.Options{AnyMounts: true})
 	t.Cleanup(func() { sim.Close() })
@@ -146,7 +151,7 @@ func onSim(t *testing.T) (*simengine.Sim, *node) {
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
 	}
-	return sim, newNode(t, t.TempDir(), func(o *setup) { o.host = "unix://" + socket })
+	return sim, newNode(t, t.TempDir(), append(tune, func(o *setup) { o.host = "unix://" + socket })...)
 }
 
 // clean removes, at the end, whatever of the instance is left in Docker.

@@ -91,8 +91,17 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 }
 
 // gather reads all that a decision rests on. What the last step left behind goes into
-// the status first: it is recorded together with what is decided on it.
+// the status first: it is recorded together with what is decided on it. What is not known
+// yet is asked for.
 func (c *Controller) gather(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState) plan.Input {
+	in := c.input(spec, st, seen, k, c.cfg.Images.Image)
+	in.Matched = c.matched(spec, in.Status, seen.Run)
+	return in
+}
+
+// input is what is known of a container. Only image may ask for more.
+func (c *Controller) input(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState,
+	image func(ref string) observed.Image) plan.Input {
 	var told []journal.Event
 	if k.outcome != nil {
 		st = st.Clone()
@@ -100,7 +109,7 @@ func (c *Controller) gather(spec desired.Container, st status.Status, seen obser
 	}
 	in := plan.Input{
 		Spec: spec, Status: st, Seen: seen, Host: k.host,
-		Image:          c.cfg.Images.Image(spec.Image),
+		Image:          image(spec.Image),
 		EntrypointOK:   c.cfg.Data.EntrypointOK(spec.Spec),
 		Moved:          c.moved(spec.Spec, seen.Run),
 		Now:            time.Now(),
@@ -109,13 +118,32 @@ func (c *Controller) gather(spec desired.Container, st status.Status, seen obser
 		Told:           told,
 	}
 	if st.Install.Snapshot != "" {
-		in.Snapshot = c.cfg.Images.Image(st.Install.Snapshot)
+		in.Snapshot = image(st.Install.Snapshot)
 		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {
-			in.RunImage = c.cfg.Images.Image(seen.Run.ImageID)
+			in.RunImage = image(seen.Run.ImageID)
 		}
 	}
-	in.Matched = c.matched(spec, st, seen.Run)
 	return in
+}
+
+// Project returns what the controller would do if the spec were as given, as far as is
+// known: it asks Docker nothing, and changes nothing.
+func (c *Controller) Project(spec desired.Container) plan.Projection {
+	id := spec.InternalID
+	var k keyState
+	c.mu.Lock()
+	if have := c.keys[id]; have != nil {
+		k = *have
+	}
+	c.mu.Unlock()
+	seen := c.cfg.Sight.Get(id)
+	st, recorded := c.cfg.Statuses.Get(id)
+	if _, exists := c.cfg.Store.Container(id); !exists && !recorded {
+		seen.Known = seen.EngineUp // nobody has asked for what is not there yet
+	}
+	in := c.input(spec, st, seen, k, c.cfg.Images.Known)
+	in.Matched = seen.Run != nil && st.Matched.Is(life(seen.Run))
+	return plan.Project(in)
 }
 
 // commit records a decision: the status and its events, or neither. An unchanged

@@ -148,3 +148,14 @@ func (c Container) Clone() Container {
 	c.Releasing = slices.Clone(c.Releasing)
 	return c
 }
+
+// Action says what a write did to a container.
+type Action string
+
+// The actions.
+const (
+	Created   Action = "created"
+	Updated   Action = "updated"
+	Unchanged Action = "unchanged"
+	Deleted   Action = "deleted"
+)

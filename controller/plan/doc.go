@@ -17,6 +17,8 @@
 //	limits, entry point   mended in place
 //	power                 stop, restart, start
 //
+// Project plays the decisions to their end, for whoever asks what a change would bring.
+//
 // Every decision is safe to repeat and safe to lose: a step is recorded before it is
 // taken, and its result is read from Docker, never from the memory of having taken it.
 package plan

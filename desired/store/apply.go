@@ -9,21 +9,10 @@ import (
 	"lightd/desired"
 )
 
-// Action says what a write did to a container.
-type Action string
-
-// The actions.
-const (
-	Created   Action = "created"
-	Updated   Action = "updated"
-	Unchanged Action = "unchanged"
-	Deleted   Action = "deleted"
-)
-
 // Written is a container as a write has left it, and what the write did.
 type Written struct {
 	desired.Container
-	Action Action
+	Action desired.Action
 }
 
 // List is what is to be, together: the specs, and none of the containers that they leave
@@ -53,7 +42,7 @@ func (tx *Tx) Put(spec desired.Spec) (Written, error) {
 	old, err := tx.Container(spec.InternalID)
 	if errors.Is(err, desired.ErrContainerNotFound) {
 		c, err := tx.CreateContainer(spec)
-		return Written{c, Created}, err
+		return Written{c, desired.Created}, err
 	}
 	if err != nil {
 		return Written{}, err
@@ -69,11 +58,11 @@ func (tx *Tx) Put(spec desired.Spec) (Written, error) {
 func Compare(old, c desired.Container) Written {
 	switch {
 	case c.Generation == old.Generation:
-		return Written{c, Unchanged}
+		return Written{c, desired.Unchanged}
 	case c.Deleting:
-		return Written{c, Deleted}
+		return Written{c, desired.Deleted}
 	}
-	return Written{c, Updated}
+	return Written{c, desired.Updated}
 }
 
 // Apply puts all specs of l, in their order, and marks deleted what is to be pruned, in
@@ -163,11 +152,11 @@ func (tx *Tx) putEntry(e entry) (Written, error) {
 	switch {
 	case e.old == nil:
 		c, err := tx.create(e.spec)
-		return Written{c, Created}, err
+		return Written{c, desired.Created}, err
 	case e.old.Deleting:
 		return Written{}, fmt.Errorf("%w: %q", desired.ErrDeleting, e.old.InternalID)
 	case e.same:
-		return Written{*e.old, Unchanged}, nil
+		return Written{*e.old, desired.Unchanged}, nil
 	}
 	c := *e.old
 	c.Spec = e.spec
@@ -194,7 +183,7 @@ func (tx *Tx) prune(chosen func(desired.Container) bool, listed map[string]bool)
 		if c, err = tx.change(c, old); err != nil {
 			return nil, fmt.Errorf("prune container %s: %w", old.InternalID, err)
 		}
-		out = append(out, Written{c, Deleted})
+		out = append(out, Written{c, desired.Deleted})
 	}
 	return out, nil
 }

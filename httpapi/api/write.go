@@ -6,17 +6,6 @@ import (
 	"lightd/observed/status"
 )
 
-// Action says what a write did to a container.
-type Action string
-
-// The actions.
-const (
-	Created   Action = "created"
-	Updated   Action = "updated"
-	Unchanged Action = "unchanged"
-	Deleted   Action = "deleted"
-)
-
 // Receipt answers a write of a container that was accepted: it has been dealt with when
 // the container's observed generation reaches Generation. Of a dry run it tells what
 // would have been.
@@ -24,7 +13,7 @@ type Receipt struct {
 	Message    string `json:"message,omitempty"`
 	InternalID string `json:"internal_id"`
 	// Action is told by an apply, and by a dry run.
-	Action Action `json:"action,omitempty"`
+	Action desired.Action `json:"action,omitempty"`
 	// State is told of a creation.
 	State      status.InstallState `json:"state,omitempty"`
 	Generation int64               `json:"generation"`
@@ -36,16 +25,7 @@ type Receipt struct {
 }
 
 // Plan is what the controller would do.
-type Plan struct {
-	Steps []plan.Step `json:"plan"`
-	// Restarts is true when the process ends and starts again on the way, Recreates when
-	// its container is made anew.
-	Restarts  bool `json:"restarts"`
-	Recreates bool `json:"recreates"`
-	// Keeps and Loses name the data that outlives the plan, and that does not.
-	Keeps []string `json:"keeps"`
-	Loses []string `json:"loses"`
-}
+type Plan = plan.Projection
 
 // Goal is what a request can wait for.
 type Goal string

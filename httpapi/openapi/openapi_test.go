@@ -46,7 +46,8 @@ var shapes = map[string]reflect.Type{
 	"Stop": reflect.TypeFor[desired.Stop](), "Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](),
 	"Condition": reflect.TypeFor[status.Condition](), "Exit": reflect.TypeFor[status.Exit](), "Receipt": reflect.TypeFor[api.Receipt](),
 	"WaitResult": reflect.TypeFor[api.Wait](), "Plan": reflect.TypeFor[api.Plan](), "Step": reflect.TypeFor[plan.Step](),
-	"Apply": reflect.TypeFor[api.Apply](), "Applied": reflect.TypeFor[api.Applied](), "Drift": reflect.TypeFor[api.Drift](),
+	"Obstacle": reflect.TypeFor[plan.Obstacle](),
+	"Apply":    reflect.TypeFor[api.Apply](), "Applied": reflect.TypeFor[api.Applied](), "Drift": reflect.TypeFor[api.Drift](),
 	"DriftField": reflect.TypeFor[api.DriftField](), "NodeDrift": reflect.TypeFor[api.NodeDrift](), "WatchEvent": reflect.TypeFor[api.WatchEvent](),
 	"Event": reflect.TypeFor[journal.Event](), "Volume": reflect.TypeFor[api.Volume](), "SizedVolume": reflect.TypeFor[api.SizedVolume](),
 	"Endpoint": reflect.TypeFor[desired.Endpoint](), "PoolPort": reflect.TypeFor[desired.PoolPort](),
@@ -58,7 +59,7 @@ var words = map[string][2]string{
 	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "ImagePolicy": {"desired", "ImagePolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
 	"ConditionType": {"observed/status", "ConditionType"}, "Truth": {"observed/status", "Truth"}, "Reason": {"observed/status", "Reason"},
-	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"httpapi/api", "Action"},
+	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},
 	"Goal": {"httpapi/api", "Goal"}, "DriftKind": {"httpapi/api", "DriftKind"}, "Change": {"httpapi/api", "Change"},
 }
 

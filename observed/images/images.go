@@ -134,6 +134,16 @@ func (i *Images) Image(ref string) observed.Image {
 	return image
 }
 
+// Known returns what is known of a reference, and asks nobody.
+func (i *Images) Known(ref string) observed.Image {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if e := i.entries[ref]; e != nil {
+		return e.image
+	}
+	return observed.Image{}
+}
+
 // Refresh looks at a reference again. Changed follows.
 func (i *Images) Refresh(ref string) {
 	i.mu.Lock()

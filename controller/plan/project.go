@@ -1,0 +1,268 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// Projection is what would follow from an input until nothing is left to do.
+type Projection struct {
+	Steps []Step `json:"plan"`
+	// Restarts is true when a process that runs would be ended, Recreates when its
+	// container would be removed and another one made.
+	Restarts  bool `json:"restarts"`
+	Recreates bool `json:"recreates"`
+	// Keeps and Loses name the data that outlives the steps, and that does not.
+	Keeps []string `json:"keeps"`
+	Loses []string `json:"loses"`
+	// Waits is what stands in the way of the rest; nil when nothing does.
+	Waits *Obstacle `json:"waits,omitempty"`
+}
+
+// Obstacle is something that no step removes.
+type Obstacle struct {
+	Reason  status.Reason `json:"reason"`
+	Message string        `json:"message"`
+}
+
+// maxProjected bounds the steps of a Projection. No way is that long.
+const maxProjected = 64
+
+// Project returns what would follow from in if every step did what it is for, and programs
+// and scripts ended well. It decides as Decide does, from what each step would leave
+// behind. Where Docker is out of sight it goes by what was last seen.
+func Project(in Input) Projection {
+	p := &projection{in: in, before: in, out: Projection{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
+	if p.imagine() {
+		for range 4 * maxProjected {
+			if !p.advance() || len(p.out.Steps) == maxProjected {
+				break
+			}
+		}
+	}
+	p.conclude()
+	return p.out
+}
+
+// projection is a Projection in the making. before is the input as it was given.
+type projection struct {
+	in, before Input
+	out        Projection
+	// unsure is true when nobody has looked for the image, ended when the process that
+	// runs has.
+	unsure, ended bool
+}
+
+// imagine fills in what is not known, and reports whether the rest makes sense.
+func (p *projection) imagine() bool {
+	seen := &p.in.Seen
+	recorded := ""
+	if seen.Run != nil {
+		recorded = seen.Run.ContainerID
+	}
+	switch {
+	case !seen.EngineUp:
+		p.out.Waits = &Obstacle{status.ReasonEngineDown, "the engine does not answer"}
+	case !seen.Known && p.in.Status.ContainerID != recorded:
+		p.out.Waits = &Obstacle{status.ReasonProgressing, "the container has not been looked at yet"}
+	}
+	if !seen.Known && p.in.Status.ContainerID != recorded {
+		return false
+	}
+	seen.Known, seen.EngineUp = true, true
+	if !p.in.Image.Known {
+		p.unsure, p.in.Image.Known = true, true
+	}
+	if !p.in.Snapshot.Known {
+		p.in.Snapshot = observed.Image{Known: true, Present: true}
+	}
+	if !p.in.RunImage.Known {
+		p.in.RunImage = observed.Image{Known: true, Present: true}
+	}
+	return true
+}
+
+// advance decides once, and lets what was decided happen. It reports whether anything did.
+func (p *projection) advance() bool {
+	r := newRecord(p.in)
+	r.observe()
+	n := r.next()
+	if n.step != nil {
+		r.intend(*n.step)
+	}
+	r.conclude(n)
+	p.in.Status, p.in.Told = r.st, nil
+	if n.step == nil {
+		return p.pass(n)
+	}
+	step := *n.step
+	if step.Kind == PullImage && p.unsure {
+		step.Reason = "it is not known whether image " + step.Image + " is on this machine"
+	}
+	p.out.Steps = append(p.out.Steps, step)
+	p.take(step)
+	return step.Kind != Finalize
+}
+
+// pass lets time go by where that is all it takes.
+func (p *projection) pass(n next) bool {
+	seen := &p.in.Seen
+	switch {
+	case n.wait == "":
+		return false
+	case n.wait == status.ReasonBackOff:
+		p.in.Now = p.in.Now.Add(n.after)
+		return true
+	case n.wait != status.ReasonProgressing && n.wait != status.ReasonDeleting:
+		if p.out.Waits == nil {
+			p.out.Waits = &Obstacle{n.wait, n.message}
+		}
+		return false
+	case seen.Install != nil && seen.Install.Phase == observed.Removing:
+		seen.Install = nil
+	case seen.Run != nil && seen.Run.Phase == observed.Removing:
+		seen.Run = nil
+	case seen.Install.Up():
+		p.exit(&seen.Install, 0)
+	case p.in.Status.Stopping != nil && seen.Run.Up():
+		p.end(143)
+	case p.in.Image.Pulling:
+		p.in.Image.Pulling, p.in.Image.Present = false, true
+	default:
+		return false
+	}
+	return true
+}
+
+// take is what Docker and the rest look like after a step.
+func (p *projection) take(s Step) {
+	seen, st := &p.in.Seen, &p.in.Status
+	switch s.Kind {
+	case PullImage:
+		p.in.Image.Present, p.in.Image.PullError = true, ""
+	case CreateInstallContainer:
+		seen.Install = p.made(observed.RoleInstall, s.Image)
+	case StartInstallScript:
+		p.start(&seen.Install)
+		p.exit(&seen.Install, 0)
+	case KillInstallScript:
+		p.exit(&seen.Install, 137)
+	case KeepInstallation:
+		st.Install.Phase, st.Install.OutputSaved, st.Install.Snapshot = status.InstallKept, true, "the installation"
+		p.in.Snapshot = observed.Image{Known: true, Present: true}
+	case SaveInstallOutput:
+		st.Install.OutputSaved = true
+	case RemoveInstallContainer:
+		seen.Install = nil
+	case UnpauseContainer:
+		for _, c := range []**observed.Container{&seen.Run, &seen.Install} {
+			if *c != nil && (*c).ContainerID == s.Target {
+				changed(c).Phase = observed.Running
+			}
+		}
+	case RestoreSnapshot:
+		p.in.Snapshot.Present = true
+	case WriteEntrypoint:
+		p.in.EntrypointOK = true
+	case CheckHost:
+		r := record{in: p.in, st: *st}
+		p.in.Host = HostCheck{Hash: p.in.Spec.Hash(r.image()), At: p.in.Now}
+	case ReleasePorts:
+		p.in.Spec.Releasing = slices.DeleteFunc(slices.Clone(p.in.Spec.Releasing), func(port desired.Port) bool {
+			return slices.Contains(Releasable(p.in.Spec, seen.Run), port.Endpoint())
+		})
+	default:
+		p.takeRun(s)
+	}
+}
+
+// takeRun is take for the runtime container.
+func (p *projection) takeRun(s Step) {
+	run := &p.in.Seen.Run
+	switch s.Kind {
+	case CreateContainer:
+		*run, p.in.Moved = p.made(observed.RoleRun, s.Image), false
+	case StartContainer:
+		p.start(run)
+		p.in.Matched = true
+	case StopContainer:
+		p.in.Status.Stopping.Sent = true
+		p.end(143)
+	case KillContainer:
+		p.in.Status.Stopping.KilledAt = p.in.Now
+		p.end(137)
+	case RemoveContainer:
+		*run = nil
+	case UpdateLimits:
+		changed(run).Limits = p.in.Spec.Limits
+	case RenameContainer:
+		changed(run).Name = observed.RunName(p.in.Spec.InternalID)
+	}
+}
+
+// made is a container as a step makes it.
+func (p *projection) made(role observed.Role, image string) *observed.Container {
+	spec := p.in.Spec
+	name := observed.RunName(spec.InternalID)
+	if role == observed.RoleInstall {
+		name = observed.InstallName(spec.InternalID)
+	}
+	return &observed.Container{
+		ContainerID: fmt.Sprintf("projected-%d", len(p.out.Steps)), Name: name, Role: role, Phase: observed.Created,
+		Hash: spec.Hash(image), Generation: spec.Generation, Install: p.in.Status.Install.Request,
+		Image: image, ImageID: p.in.Image.ImageID, TTY: spec.TTY, Limits: spec.Limits,
+		Networks: []string{network}, Binds: spec.Ports,
+	}
+}
+
+func (p *projection) start(c **observed.Container) {
+	now := changed(c)
+	now.Phase, now.StartedAt = observed.Running, p.in.Now
+}
+
+func (p *projection) exit(c **observed.Container, code int) {
+	now := changed(c)
+	now.Phase, now.FinishedAt, now.ExitCode, now.OOMKilled = observed.Exited, p.in.Now, code, false
+}
+
+// end is the end of the process.
+func (p *projection) end(code int) {
+	p.exit(&p.in.Seen.Run, code)
+	p.ended = true
+}
+
+// changed puts a copy in the place of a container that others read.
+func changed(c **observed.Container) *observed.Container {
+	now := **c
+	*c = &now
+	return &now
+}
+
+func (p *projection) takes(kinds ...Kind) bool {
+	return slices.ContainsFunc(p.out.Steps, func(s Step) bool { return slices.Contains(kinds, s.Kind) })
+}
+
+// conclude says what the steps mean for the process and its data.
+func (p *projection) conclude() {
+	was, install := p.before.Seen.Run, p.before.Status.Install
+	p.out.Restarts = was.Up() && p.ended
+	p.out.Recreates = was != nil && p.takes(CreateContainer)
+	p.out.Keeps = append(p.out.Keeps, "volume "+p.before.Spec.VolumeID)
+	if was != nil && p.takes(CreateContainer, RemoveContainer) {
+		p.out.Loses = append(p.out.Loses, "what the process wrote outside its volume and mounts")
+	}
+	if install.Snapshot == "" {
+		return
+	}
+	kept := "what the install script changed outside the volume"
+	switch {
+	case p.before.Spec.Deleting, p.in.Status.Install.Request != install.Request:
+		p.out.Loses = append(p.out.Loses, kept)
+	default:
+		p.out.Keeps = append(p.out.Keeps, kept)
+	}
+}
