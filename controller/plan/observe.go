@@ -23,7 +23,9 @@ const (
 func (r *record) observe() {
 	r.observeRequests()
 	r.observeImage()
-	r.observeInstall()
+	if !r.in.Spec.Deleting { // what goes with its container has not failed
+		r.observeInstall()
+	}
 	r.observeIdentity()
 	if run := r.in.Seen.Run; run != nil {
 		r.observeLife(run)
@@ -46,7 +48,6 @@ func (r *record) observeRequests() {
 	if spec.Power == desired.PowerStopped {
 		r.st.RestartHandled, r.st.Restarting = spec.Requests.Restart, nil
 		r.forgive()
-		r.giveUpStart()
 	}
 	if !spec.Deleting && !spec.Paused && spec.Requests.Install > r.st.Install.Request {
 		r.beginInstall()
@@ -67,13 +68,15 @@ func (r *record) forgive() {
 	r.st.Crashes, r.st.NotBefore, r.st.Rest = 0, time.Time{}, false
 }
 
-// giveUpStart ends a start that was told, has not happened, and is wanted no more.
+// giveUpStart ends a start that was told, has not happened, and is wanted no more. It is
+// for when no step is being taken: the one in hand may be that start.
 func (r *record) giveUpStart() {
-	run := r.in.Seen.Run
-	if r.st.Starting == nil || run.Up() || !r.st.Starting.Is(life(run)) {
+	run, wanted := r.in.Seen.Run, r.in.Spec.Power == desired.PowerRunning && !r.in.Spec.Deleting
+	if wanted || r.st.Starting == nil || run.Up() || !r.st.Starting.Is(life(run)) {
 		return
 	}
 	r.st.Starting = nil
+	r.st.State = r.state()
 	r.tell(journal.Exited, "it was stopped before it started")
 }
 

@@ -100,6 +100,7 @@ func Decide(in Input) Decision {
 		return Decision{Status: r.st, Events: r.events}
 	}
 	r.observe()
+	r.giveUpStart()
 	n := r.next()
 	if n.step != nil {
 		r.intend(*n.step)
@@ -109,14 +110,21 @@ func Decide(in Input) Decision {
 }
 
 // Observe is Decide for a step that has to wait: what is seen is recorded, and no step
-// is meant.
+// is meant. It deals with no generation, as a step that is being taken may yet change
+// what is seen: a start that is under way is not undone by a stop that finds nothing to do.
 func Observe(in Input) Decision {
 	r := newRecord(in)
 	if !in.Seen.Known || !in.Seen.EngineUp {
 		return Decision{Status: r.st, Events: r.events}
 	}
 	r.observe()
-	r.conclude(r.next())
+	n := r.next()
+	if n.dealt && n.wait == "" {
+		r.concludeProcess()
+	} else {
+		n.dealt = false
+		r.conclude(n)
+	}
 	return Decision{Status: r.st, Events: r.events}
 }
 

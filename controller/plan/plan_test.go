@@ -481,9 +481,14 @@ func TestDeleteEndsAnInstallation(t *testing.T) {
 	w.exit = -1
 	w.settle()
 	w.change(func(c *desired.Container) { c.Deleting = true })
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.RemoveInstallContainer {
-		t.Errorf("got %+v", d.Step)
+	w.story()
+	d := w.look()
+	if d.Step == nil || d.Step.Kind != plan.RemoveInstallContainer {
+		t.Fatalf("got %+v", d.Step)
 	}
+	w.act(*d.Step)
+	w.look()
+	w.expect("", "Deleting") // no Error: it did not fail
 }
 
 func TestPausedSpecTouchesNothingAndTellsTheTruth(t *testing.T) {

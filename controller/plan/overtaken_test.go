@@ -1,0 +1,53 @@
+package plan_test
+
+import (
+	"slices"
+	"testing"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed/status"
+)
+
+// begun has the start of a container recorded and not yet taken.
+func begun(t *testing.T) *world {
+	w := newWorld(t, nil)
+	w.settle()
+	w.change(func(c *desired.Container) { c.Power = desired.PowerRunning })
+	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+		t.Fatalf("got %+v", d.Step)
+	}
+	w.events = nil
+	return w
+}
+
+// TestWriteThatFindsAStepUnderWay is dealt with no sooner than the step has ended: until
+// then what is seen may still change by it.
+func TestWriteThatFindsAStepUnderWay(t *testing.T) {
+	w := begun(t)
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	d := plan.Observe(w.in)
+	if d.Status.ObservedGeneration == w.in.Spec.Generation || d.Status.Get(status.Synced).Status == status.True {
+		t.Errorf("generation %d is dealt with while a start is under way: %+v", d.Status.ObservedGeneration, d.Status.Get(status.Synced))
+	}
+	if len(d.Events) != 0 {
+		t.Errorf("told %+v", d.Events)
+	}
+}
+
+// TestStartThatIsWantedNoMore was told, and so its end is.
+func TestStartThatIsWantedNoMore(t *testing.T) {
+	for name, change := range map[string]func(*desired.Container){
+		"stopped": func(c *desired.Container) { c.Power = desired.PowerStopped },
+		"deleted": func(c *desired.Container) { c.Deleting = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begun(t)
+			w.change(change)
+			w.look()
+			if !slices.Contains(w.events, "Exited") || w.in.Status.State != status.StateOffline {
+				t.Errorf("%s; told %v", w.in.Status.State, w.events)
+			}
+		})
+	}
+}
