@@ -118,6 +118,24 @@ func TestEntrypointIsMendedHoweverItWasAltered(t *testing.T) {
 	}
 }
 
+func TestEntrypointInPlaceIsNotWrittenAgain(t *testing.T) {
+	d, s := open(t)
+	if err := d.WriteEntrypoint(s); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(d.Path("a"), entrypoint)
+	before, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.WriteEntrypoint(s); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.Stat(path); err != nil || !os.SameFile(before, after) {
+		t.Errorf("it is another file: %v", err)
+	}
+}
+
 func TestNoLinkLeadsOut(t *testing.T) {
 	d, s := open(t)
 	outside := filepath.Join(t.TempDir(), "outside")

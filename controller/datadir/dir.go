@@ -55,8 +55,12 @@ func (d *Dir) EntrypointOK(s desired.Spec) bool {
 	return err == nil && bytes.Equal(have, want)
 }
 
-// WriteEntrypoint puts the entry point of s in place.
+// WriteEntrypoint puts the entry point of s in place. One that is there is not written
+// again: what a crash leaves half written has then always something to come after it.
 func (d *Dir) WriteEntrypoint(s desired.Spec) error {
+	if d.EntrypointOK(s) {
+		return nil
+	}
 	return d.write(s.InternalID, file{entrypoint, []byte(Entrypoint(s)), 0o755})
 }
 
