@@ -185,6 +185,9 @@ func (r *record) observeIdentity() {
 		if r.st.Run.ContainerID == old && !r.st.Ended.Is(r.st.Run) {
 			r.end(r.st.Run, nil)
 		}
+		if r.st.Starting != nil {
+			r.tell(journal.Exited, "its container was removed before its start was seen")
+		}
 		if r.st.Replacing == "" && !r.in.Spec.Deleting {
 			r.tell(journal.ContainerLost, short(old)+" was removed by somebody else")
 			r.pardon()

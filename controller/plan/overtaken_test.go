@@ -17,7 +17,7 @@ func begun(t *testing.T) *world {
 	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
 		t.Fatalf("got %+v", d.Step)
 	}
-	w.events = nil
+	w.story()
 	return w
 }
 
@@ -50,4 +50,13 @@ func TestStartThatIsWantedNoMore(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStartWhoseContainerIsReplaced is told as ended before the next one is.
+func TestStartWhoseContainerIsReplaced(t *testing.T) {
+	w := begun(t)
+	w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "B"} })
+	w.settle()
+	w.expect("CheckHost RemoveContainer CreateContainer StartContainer",
+		"RemovingOldContainer Exited Starting Running")
 }
