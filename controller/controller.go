@@ -9,7 +9,6 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 
-	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
@@ -57,6 +56,18 @@ type Console interface {
 	Forget(id string)
 }
 
+// Data is the files of containers; see datadir.Dir.
+type Data interface {
+	Path(id string) string
+	EntrypointOK(s desired.Spec) bool
+	Make(id string) error
+	WriteEntrypoint(s desired.Spec) error
+	WriteInstaller(s desired.Spec) error
+	ClearInstaller(id string) error
+	SaveInstallLog(id string, output []byte) error
+	Remove(id string) error
+}
+
 // Config is what a Controller works with. Everything without a default is required.
 type Config struct {
 	Store    *store.Store
@@ -66,7 +77,7 @@ type Config struct {
 	Images   Images
 	Console  Console
 	Engine   *engine.Engine
-	Data     *datadir.Dir
+	Data     Data
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
 	// CheckMounts looks at the host for the mounts of a spec; the error is a

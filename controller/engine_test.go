@@ -18,7 +18,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
 
-func power(c *desired.Container) { c.Power = desired.PowerRunning; c.Requests.Start++ }
+func power(c *desired.Container) { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
 
 func TestLifeOnARealEngine(t *testing.T) {
 	n := newNode(t, t.TempDir())

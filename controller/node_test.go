@@ -55,7 +55,9 @@ type setup struct {
 	// host is the engine's address; empty is the real engine.
 	host string
 	// free is what the store asks before each commit.
-	free   func(string) (uint64, error)
+	free func(string) (uint64, error)
+	// files stands before the files of containers.
+	files  func(*datadir.Dir) controller.Data
 	resync time.Duration
 	// log takes what the node logs, beside the test's own output.
 	log slog.Handler
@@ -93,6 +95,10 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	must(err)
 	n.data, err = datadir.Open(filepath.Join(dir, "containers"))
 	must(err)
+	var files controller.Data = n.data
+	if o.files != nil {
+		files = o.files(n.data)
+	}
 	n.engine, err = engine.New(engine.Config{Host: o.host, Instance: n.store.Instance(), Log: log})
 	must(err)
 
@@ -113,7 +119,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	ctrl = controller.New(controller.Config{
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Images: imgs, Console: cons,
-		Engine: n.engine, Data: n.data, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
+		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
 		CheckMounts: func(desired.Spec) error { return nil },
 	})
 	n.controller = ctrl

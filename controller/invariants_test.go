@@ -1,0 +1,211 @@
+package controller_test
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lightd/desired"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// check holds what is so at the end of every story, and that of l, whenever the daemon died.
+func (m *mortal) check(l lifecycle, erased bool) {
+	m.t.Helper()
+	m.invariants()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.starts != l.starts {
+		m.complain("%d starts, want %d", m.starts, l.starts)
+	}
+	if ran := strings.Join(m.scripts, " "); ran != l.installs {
+		m.complain("scripts ran %q, want %q", ran, l.installs)
+	}
+	told := m.told()
+	if told["Ready"] != strings.Count(l.installs, " ")+1 {
+		m.complain("Ready told %d times", told["Ready"])
+	}
+	if told["Running"] != l.starts {
+		m.complain("Running told %d times, want %d", told["Running"], l.starts)
+	}
+	want := 1
+	if erased {
+		want = 0
+	}
+	if names := m.sim.Names(); len(names) != want {
+		m.complain("containers left: %v", names)
+	}
+}
+
+func (m *mortal) complain(format string, args ...any) {
+	m.t.Helper()
+	m.t.Errorf("died %q: %s; events %s", m.deaths, fmt.Sprintf(format, args...), m.events("a"))
+}
+
+func (m *mortal) page() []journal.Event {
+	page, _, err := m.journal.Page("a", 0, 1000)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return page
+}
+
+func (m *mortal) told() map[string]int {
+	told := map[string]int{}
+	for _, e := range m.page() {
+		told[string(e.Type)]++
+	}
+	return told
+}
+
+// invariants are what holds whatever was asked for and whenever the daemon died.
+func (m *mortal) invariants() {
+	m.t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, p := range m.problems {
+		m.complain("%s", p)
+	}
+	for i, request := range m.scripts {
+		if i > 0 && number(request) <= number(m.scripts[i-1]) {
+			m.complain("scripts ran for the requests %v: one twice, or an old one", m.scripts)
+		}
+	}
+	page := m.page()
+	for i, e := range page {
+		if i > 0 && e.Seq <= page[i-1].Seq {
+			m.complain("seq %d after %d", e.Seq, page[i-1].Seq)
+		}
+	}
+	for _, e := range page {
+		switch e.Type {
+		case journal.Error, journal.ContainerLost, journal.DriftDetected, journal.BackOff, journal.OOMKilled:
+			m.complain("%s told of what the daemon did itself: %s", e.Type, e.Message)
+		}
+		if strings.Contains(e.Message, "somebody else") || strings.Contains(e.Message, "not seen") {
+			m.complain("%s: %s", e.Type, e.Message)
+		}
+	}
+	m.grammar()
+}
+
+func number(s string) int {
+	n, _ := strconv.Atoi(s)
+	return n
+}
+
+// process is what is told of a process, over all its lives.
+var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?)?$`)
+
+// grammar is the order of events. An installation is told from its beginning, and each
+// part of it once; only the last one has to come to its end.
+func (m *mortal) grammar() {
+	m.t.Helper()
+	var lives strings.Builder
+	var installs []string
+	for _, e := range m.page() {
+		switch e.Type {
+		case journal.Starting, journal.Running, journal.Stopping, journal.Exited:
+			lives.WriteString(string(e.Type) + " ")
+		case journal.Started:
+			installs = append(installs, "Started")
+		case journal.CreatingContainer, journal.ContainerCreated, journal.RunningInstallScript, journal.InstallScriptComplete,
+			journal.SettingUpEntrypoint, journal.Ready:
+			if len(installs) == 0 {
+				m.complain("%s told before Started", e.Type)
+				return
+			}
+			installs[len(installs)-1] += " " + string(e.Type)
+		}
+	}
+	if !process.MatchString(lives.String()) {
+		m.complain("the process is told as %s", &lives)
+	}
+	for _, told := range installs {
+		if !strings.HasPrefix(wholeInstall, told) && !strings.HasPrefix(noScript, told) {
+			m.complain("an installation is told as %s", told)
+		}
+	}
+}
+
+const noScript = "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready"
+
+// converged holds what is so once the last write was dealt with, and nothing left over.
+func (m *mortal) converged(erased bool) {
+	m.t.Helper()
+	var c desired.Container
+	var st status.Status
+	if erased {
+		m.gone()
+	} else {
+		m.until("converged", func(now desired.Container, s status.Status) bool {
+			c, st = now, s
+			up := s.State == status.StateOffline
+			if c.Power == desired.PowerRunning {
+				up = s.State == status.StateRunning
+			}
+			return up && s.ObservedGeneration == c.Generation && s.Get(status.Synced).Status == status.True
+		})
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !erased && c.InstallScript != "" && (len(m.scripts) == 0 || number(m.scripts[len(m.scripts)-1]) != int(c.Requests.Install)) {
+		m.complain("scripts ran for %v, and %d was asked for last", m.scripts, c.Requests.Install)
+	}
+	told := m.told()
+	if alive := told["Starting"] - told["Exited"]; alive != 0 && (alive != 1 || c.Power != desired.PowerRunning) {
+		m.complain("%d lives are told as not ended, power is %q", alive, c.Power)
+	}
+	m.leftovers(c, st)
+}
+
+// leftovers compares all that there is with what one spec, or none, needs.
+func (m *mortal) leftovers(c desired.Container, st status.Status) {
+	m.t.Helper()
+	var names, images, files []string
+	if c.InternalID != "" {
+		names = []string{"lightd-a"}
+		files = []string{"entrypoint.sh"}
+		if c.InstallScript != "" {
+			files = []string{"entrypoint.sh", "install.log", "install.sh"}
+		}
+	}
+	if st.Install.Snapshot != "" {
+		images = []string{st.Install.Snapshot}
+	}
+	eventually(m.t, "no image left over", func() bool {
+		m.alive() // it may die while it collects
+		m.controller.Nudge()
+		tagged, err := m.engine.Images(m.t.Context())
+		var have []string
+		for _, i := range tagged {
+			have = append(have, i.Ref)
+		}
+		return err == nil && slices.Equal(have, images)
+	})
+	if have := m.sim.Names(); !slices.Equal(have, names) && len(have)+len(names) > 0 {
+		m.complain("containers left: %v, want %v", have, names)
+	}
+	var have []string
+	entries, _ := os.ReadDir(m.data.Path("a"))
+	for _, e := range entries {
+		have = append(have, e.Name())
+	}
+	if !slices.Equal(have, files) {
+		m.complain("files left: %v, want %v", have, files)
+	}
+	pool, err := m.store.Ports()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	for _, p := range pool {
+		named := slices.ContainsFunc(c.Ports, func(have desired.Port) bool { return have.Endpoint() == p.Endpoint })
+		if p.InUse != named {
+			m.complain("port %s is in use: %t, named: %t", p.Endpoint, p.InUse, named)
+		}
+	}
+}

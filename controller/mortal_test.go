@@ -1,0 +1,265 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// mortal is a node on a simulated engine that dies and is started again.
+type mortal struct {
+	*node
+	t    *testing.T
+	sim  *simengine.Sim
+	dir  string
+	trap *trap
+	tune []func(*setup)
+	// later are the points at which the daemons after this one die.
+	later []int
+	// deaths say where the earlier ones did.
+	deaths []string
+	// ran holds a value when a program began or ended since it was last read.
+	ran chan struct{}
+	// hold, unless nil, is what an install script waits for.
+	hold chan struct{}
+
+	mu       sync.Mutex
+	scripts  []string // the installation requests whose script ran, in order
+	starts   int
+	together int
+	problems []string
+}
+
+// newMortal starts a node that dies at the atth point, if at is not 0, and later ones
+// which do not.
+func newMortal(t *testing.T, at int, tune ...func(*setup)) *mortal {
+	m := &mortal{t: t, tune: tune, dir: t.TempDir(), trap: newTrap(at), ran: make(chan struct{}, 1),
+		sim: simengine.New(simengine.Options{AnyMounts: true})}
+	m.sim.AddImage(testImage(), simengine.ImageConfig{})
+	m.sim.OnCommand("install-entry.sh", m.script)
+	m.sim.OnCommand("entrypoint.sh", m.program)
+	t.Cleanup(func() { m.sim.Close() })
+	m.boot()
+	return m
+}
+
+func (m *mortal) script(ctx context.Context, p *simengine.Process) {
+	m.mu.Lock()
+	m.scripts = append(m.scripts, p.Labels()[observed.LabelInstall])
+	m.mu.Unlock()
+	m.launched(p)
+	p.Change("/usr/tool", 1)
+	if m.hold != nil {
+		select {
+		case <-ctx.Done():
+		case <-m.hold:
+		}
+	}
+}
+
+// program is what the runtime container runs.
+func (m *mortal) program(ctx context.Context, p *simengine.Process) {
+	m.mu.Lock()
+	m.starts++
+	m.together++
+	m.mu.Unlock()
+	m.launched(p)
+	fmt.Fprintln(p.Stdout(), "up")
+	select {
+	case <-ctx.Done():
+	case <-p.Signals():
+	}
+	m.mu.Lock()
+	m.together--
+	m.mu.Unlock()
+	tell(m.ran)
+}
+
+// launched asks the engine what else of that id runs: two at once is what must never be.
+func (m *mortal) launched(p *simengine.Process) {
+	id := p.Labels()[observed.LabelID]
+	for _, name := range m.sim.Names() {
+		c, err := m.sim.Inspect(name)
+		if err == nil && c.State.Running && c.ID != p.ID() && c.Config.Labels[observed.LabelID] == id {
+			m.problem("%s runs while %s is started", name, p.Name())
+		}
+	}
+	tell(m.ran)
+}
+
+func (m *mortal) problem(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.problems = append(m.problems, fmt.Sprintf(format, args...))
+}
+
+func tell(news chan struct{}) {
+	select {
+	case news <- struct{}{}:
+	default:
+	}
+}
+
+// boot starts a node; each has a way to the engine of its own, which ends with it.
+func (m *mortal) boot() {
+	m.t.Helper()
+	socket := filepath.Join(m.t.TempDir(), "s")
+	hangUp := m.serve(socket)
+	trap := m.trap
+	m.node = newNode(m.t, m.dir, append(m.tune, func(o *setup) {
+		o.host, o.free, o.files = "unix://"+socket, trap.freeSpace, trap.files
+	})...)
+	m.statuses.Subscribe(func(string) { trap.point("after a status commit") })
+	m.store.Subscribe(func(string) { trap.point("after a spec commit") })
+	trap.arm()
+	stop := m.node.stop
+	m.node.stop = func() { stop(); hangUp() }
+	m.t.Cleanup(m.node.stop)
+}
+
+// immortal, as the point to die at, has no trap between the daemon and the engine, so
+// that the engine itself can hang up.
+const immortal = -1
+
+// serve answers on a socket until it is told to hang up.
+func (m *mortal) serve(socket string) (hangUp func()) {
+	if m.trap.at == immortal {
+		if err := m.sim.Serve(socket); err != nil {
+			m.t.Fatal(err)
+		}
+		return func() {}
+	}
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	server := &http.Server{Handler: m.trap.wrap(m.sim)}
+	served := make(chan struct{})
+	go func() { defer close(served); _ = server.Serve(listener) }()
+	return func() { server.Close(); <-served }
+}
+
+// away waits until the daemon has noticed that the engine is gone.
+func (m *mortal) away() {
+	m.t.Helper()
+	m.await("aware that the engine is gone", func() bool { up, _ := m.cache.Up(); return !up })
+}
+
+// alive returns when the daemon lives, having started it again if it died.
+func (m *mortal) alive() {
+	select {
+	case <-m.trap.fired:
+	default:
+		return
+	}
+	m.node.stop()
+	m.deaths = append(m.deaths, m.trap.where)
+	at := 0
+	if len(m.later) > 0 {
+		at, m.later = m.later[0], m.later[1:]
+	}
+	m.trap = newTrap(at)
+	m.boot()
+}
+
+// write makes an acknowledged write: one that was not is repeated by the client.
+func (m *mortal) write(fn func() error) {
+	m.t.Helper()
+	var err error
+	for range 4 {
+		err = fn()
+		if err == nil || errors.Is(err, desired.ErrContainerExists) {
+			return
+		}
+		m.alive()
+	}
+	m.t.Fatalf("a write was refused though the daemon lives: %v", err)
+}
+
+func (m *mortal) set(fn func(*desired.Container)) {
+	m.t.Helper()
+	m.write(func() error {
+		_, err := m.store.Change(context.Background(), "a", func(c *desired.Container) error { fn(c); return nil })
+		return err
+	})
+}
+
+// await waits for the daemon, this one or the next, to bring about what is asked for.
+func (m *mortal) await(what string, is func() bool) {
+	m.t.Helper()
+	deadline := time.After(30 * time.Second)
+	for done := false; !done; {
+		m.alive()
+		news := make(chan struct{}, 1)
+		stop1 := m.statuses.Subscribe(func(string) { tell(news) })
+		stop2 := m.store.Subscribe(func(string) { tell(news) })
+		if done = is(); !done {
+			select {
+			case <-news:
+			case <-m.saw:
+			case <-m.ran:
+			case <-m.trap.fired:
+			case <-deadline:
+				st, _ := m.statuses.Get("a")
+				m.t.Fatalf("died %q: not %s after 30 s: events %s, status %+v", m.deaths, what, m.events("a"), st)
+			}
+		}
+		stop1()
+		stop2()
+	}
+}
+
+// until waits for the last write to have been dealt with.
+func (m *mortal) until(what string, fn func(desired.Container, status.Status) bool) {
+	m.t.Helper()
+	m.await(what, func() bool {
+		c, _ := m.store.Container("a")
+		st, _ := m.statuses.Get("a")
+		return fn(c, st)
+	})
+}
+
+func (m *mortal) settled() {
+	m.t.Helper()
+	m.until("settled", settled)
+}
+
+func settled(c desired.Container, st status.Status) bool {
+	want := st.State == status.StateOffline
+	if c.Power == desired.PowerRunning && st.InstallState != status.Failed {
+		want = st.State == status.StateRunning
+	}
+	return c.Generation > 0 && st.ObservedGeneration == c.Generation && want
+}
+
+func (m *mortal) gone() {
+	m.t.Helper()
+	m.until("gone", func(c desired.Container, _ status.Status) bool { return c.InternalID == "" })
+}
+
+func (m *mortal) createIt(script bool) {
+	m.t.Helper()
+	var volume string
+	m.write(func() error {
+		v, err := m.volumes.Create(context.Background())
+		volume = v.ID
+		return err
+	})
+	s := desired.DefaultSpec()
+	s.InternalID, s.Image, s.VolumeID, s.StartupCommand, s.StartPattern = "a", testImage(), volume, "run", "up"
+	if script {
+		s.InstallScript = "true"
+	}
+	m.write(func() error { _, err := m.store.Create(context.Background(), s); return err })
+}

@@ -1,0 +1,157 @@
+package controller_test
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// trap lets a daemon die at its nth point: right before or after an effect, which is a
+// commit of the database, a call that changes something in Docker, or a change of a file.
+// It can also have something done while a call of the daemon is on its way.
+type trap struct {
+	mu     sync.Mutex
+	at     int
+	count  int
+	armed  bool // not while the daemon opens its files
+	dead   bool
+	where  string
+	fired  chan struct{}
+	strike *strike
+}
+
+// strike is what is done at the nth moment at which a call of the daemon was done by the
+// engine and is not yet answered, or is one that changes something and was not yet done.
+type strike struct {
+	at, count int
+	begun     func() bool // whether moments count already
+	do        func()
+	done      chan struct{}
+	over      bool
+}
+
+func newTrap(at int) *trap { return &trap{at: at, fired: make(chan struct{})} }
+
+func (p *trap) arm() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.armed = true
+}
+
+// again counts from here on.
+func (p *trap) again(at int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.at, p.count = at, 0
+}
+
+// point counts, and reports whether the daemon is dead.
+func (p *trap) point(where string) (dead bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.armed {
+		return false
+	}
+	p.count++
+	if p.count == p.at {
+		p.die(where)
+	}
+	return p.dead
+}
+
+// die is called with the lock held.
+func (p *trap) die(where string) {
+	if !p.dead {
+		p.dead, p.where = true, where
+		close(p.fired)
+	}
+}
+
+// freeSpace is asked before each commit: a dead daemon commits nothing.
+func (p *trap) freeSpace(string) (uint64, error) {
+	if p.point("before a commit") {
+		return 0, nil
+	}
+	return 1 << 40, nil
+}
+
+// wrap stands before the engine: what a dead daemon asks for does not happen, and what
+// happened while it died is not told.
+func (p *trap) wrap(engine http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		what := r.Method + " " + r.URL.Path
+		if strings.HasSuffix(what, "/attach") || strings.HasSuffix(what, "/events") {
+			engine.ServeHTTP(w, r)
+			return
+		}
+		looks := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !looks {
+			p.pass("before " + what)
+			if p.point("before " + what) {
+				panic(http.ErrAbortHandler)
+			}
+		}
+		engine.ServeHTTP(w, r)
+		p.pass("after " + what)
+		if !looks && p.point("after "+what) {
+			panic(http.ErrAbortHandler)
+		}
+	})
+}
+
+// strikeAt has do called at the nth moment once begun reports true; deadly has the daemon
+// die then.
+func (p *trap) strikeAt(at int, deadly bool, begun func() bool, do func()) {
+	s := &strike{at: at, begun: begun, done: make(chan struct{})}
+	s.do = func() {
+		do()
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if deadly {
+			p.die("while a write was acknowledged " + p.where)
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.strike = s
+}
+
+// pass is a moment for a strike.
+func (p *trap) pass(where string) {
+	p.mu.Lock()
+	s := p.strike
+	if s == nil || s.over || p.dead || !s.begun() {
+		p.mu.Unlock()
+		return
+	}
+	s.count++
+	if s.count < s.at {
+		p.mu.Unlock()
+		return
+	}
+	s.over, p.where = true, where
+	p.mu.Unlock()
+	s.do()
+	close(s.done)
+}
+
+// striking reports whether the strike has begun.
+func (p *trap) striking() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.strike == nil || p.strike.over
+}
+
+// struck reports whether the strike has happened, in which case it is over by then. If it
+// has not, it never will.
+func (p *trap) struck() bool {
+	p.mu.Lock()
+	s := p.strike
+	began := s.over
+	s.over = true
+	p.mu.Unlock()
+	if began {
+		<-s.done
+	}
+	return began
+}
