@@ -84,6 +84,10 @@ type Container struct {
 	StartedAt, FinishedAt time.Time
 	ExitCode              int
 	OOMKilled             bool
+	// Unwatched tells that its end came to light when the engine's events were followed
+	// again, or for the first time: the engine may have been the cause, and it is not held
+	// against the program. No clock decides it.
+	Unwatched bool
 	// Hash, Generation and Install are the labels of those names.
 	Hash       string
 	Generation int64
@@ -136,12 +140,13 @@ type Snapshot struct {
 	Known bool
 	// At is when the asking began: nothing done after At is reflected.
 	At time.Time
-	// EngineUp tells whether the engine answers now, EngineSince since when; an exit
-	// before EngineSince was not watched, and is not held against the program.
-	EngineUp    bool
-	EngineSince time.Time
-	Run         *Container
-	Install     *Container
+	// EngineUp tells whether the engine answers now, EngineLost when it was last lost from
+	// sight, if only for the moment that a restart takes: what ended shortly before may have
+	// been ended by it.
+	EngineUp   bool
+	EngineLost time.Time
+	Run        *Container
+	Install    *Container
 	// RunNameTaken and InstallNameTaken are containers that have our names and are not
 	// ours; nil when there are none.
 	RunNameTaken     *Foreign

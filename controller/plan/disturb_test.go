@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/status"
@@ -106,4 +107,108 @@ func TestDirectoriesThatMoved(t *testing.T) {
 	w.settle()
 	w.expect("CheckHost StopContainer RemoveContainer CreateContainer StartContainer",
 		"DriftDetected Stopping Exited RemovingOldContainer Starting Running")
+}
+
+// TestEngineThatEndsContainersOnItsWayDown tells their ends as if they were crashes.
+func TestEngineThatEndsContainersOnItsWayDown(t *testing.T) {
+	down := func(w *world, code int, later time.Duration) {
+		w.die(w.in.Seen.Run, code)
+		w.look() // it is told at once, and a start comes too late
+		w.in.Now = w.in.Now.Add(later)
+		w.in.Seen.EngineLost = w.in.Now
+		w.in.Now = w.in.Now.Add(time.Minute)
+	}
+	for _, policy := range []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever} {
+		t.Run(string(policy), func(t *testing.T) {
+			w := ready(t, func(c *desired.Container) { c.Restart = policy })
+			for range 6 {
+				down(w, 143, 2*time.Second)
+				w.settle()
+				w.expect("StartContainer", "Exited Starting Running")
+				if w.in.Status.Crashes != 0 {
+					t.Fatalf("%d crashes", w.in.Status.Crashes)
+				}
+			}
+		})
+	}
+	t.Run("what came before counts", func(t *testing.T) {
+		w := ready(t, nil)
+		w.die(w.in.Seen.Run, 1)
+		w.settle()
+		w.in.Now = w.in.Now.Add(time.Minute)
+		down(w, 143, time.Second)
+		w.settle()
+		if w.in.Status.Crashes != 1 {
+			t.Errorf("%d crashes, want 1", w.in.Status.Crashes)
+		}
+	})
+	t.Run("long before it went", func(t *testing.T) {
+		w := ready(t, nil)
+		down(w, 143, time.Minute)
+		w.settle()
+		if w.in.Status.Crashes != 1 {
+			t.Errorf("%d crashes, want 1", w.in.Status.Crashes)
+		}
+	})
+	t.Run("a program that was done", func(t *testing.T) {
+		w := ready(t, func(c *desired.Container) { c.Restart = desired.RestartNever })
+		down(w, 0, time.Second)
+		w.settle()
+		w.expect("", "Exited")
+	})
+}
+
+// TestClockThatWasSet while the daemon was down is what the times that it recorded are read
+// by. Nothing waits longer for it than it would have, and nothing waits for ever.
+func TestClockThatWasSet(t *testing.T) {
+	for name, c := range map[string]struct {
+		begin func(w *world) // brings it to a wait
+		most  time.Duration  // how long that may take at most
+		step  plan.Kind
+	}{
+		"backoff": {func(w *world) {
+			for range 3 {
+				w.die(w.in.Seen.Run, 1)
+				w.settle()
+				w.in.Now = w.in.Now.Add(5 * time.Second)
+			}
+			w.settle()
+			w.die(w.in.Seen.Run, 1)
+			w.look()
+		}, 5 * time.Second, plan.StartContainer},
+		"grace of a stop": {func(w *world) {
+			w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+			w.look()
+			w.in.Status.Stopping.Sent = true
+			w.look()
+		}, 10 * time.Second, plan.KillContainer},
+		"a SIGKILL that did not end it": {func(w *world) {
+			w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
+			w.look()
+			w.in.Status.Stopping.KilledAt = w.in.Now
+			w.look()
+		}, 10 * time.Second, plan.KillContainer},
+		"an install script": {func(w *world) {
+			w.exit = -1
+			w.change(func(c *desired.Container) { c.InstallScript = "sleep"; c.Requests.Install++ })
+			w.settle()
+		}, 10 * time.Minute, plan.KillInstallScript},
+	} {
+		for _, jump := range []time.Duration{time.Hour, -time.Hour} {
+			t.Run(name+" "+jump.String(), func(t *testing.T) {
+				w := ready(t, nil)
+				c.begin(w)
+				if w.in.Now = w.in.Now.Add(jump); jump < 0 {
+					d := w.look()
+					if d.Step != nil || d.After <= 0 || d.After > c.most {
+						t.Fatalf("set back: step %+v, next look after %s, want at most %s", d.Step, d.After, c.most)
+					}
+					return
+				}
+				if d := w.look(); d.Step == nil || d.Step.Kind != c.step {
+					t.Errorf("set ahead: step %+v, want %s", d.Step, c.step)
+				}
+			})
+		}
+	}
 }

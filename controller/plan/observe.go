@@ -18,9 +18,14 @@ const (
 	backoffReset = 10 * time.Minute
 )
 
+// engineEnds is how long an engine that goes down takes to end its containers, at most: 15 s
+// unless configured otherwise, and some more.
+const engineEnds = 30 * time.Second
+
 // observe folds what is seen into what is recorded. Each change of a condition brings
 // its event with it, and a second fold of the same sight changes nothing.
 func (r *record) observe() {
+	r.observeEngine()
 	r.observeRequests()
 	r.observeImage()
 	if !r.in.Spec.Deleting { // what goes with its container has not failed
@@ -32,6 +37,22 @@ func (r *record) observe() {
 	}
 	r.observeReady()
 	r.st.State = r.state()
+}
+
+// observeEngine takes back the crashes that the engine made itself. On its way down it ends
+// the containers one after the other, and tells it as if they had ended by themselves.
+func (r *record) observeEngine() {
+	doubt := r.st.Doubt
+	if doubt == nil {
+		return
+	}
+	if age := r.in.Seen.EngineLost.Sub(doubt.Since); age < 0 || age > engineEnds {
+		return
+	}
+	r.st.Crashes, r.st.NotBefore, r.st.Doubt = doubt.Crashes, time.Time{}, nil
+	if exit := r.st.LastExit; exit != nil && killed(exit.Code) {
+		r.st.Rest = false
+	}
 }
 
 // observeRequests deals with what needs no step.
@@ -65,7 +86,7 @@ func (r *record) observeRequests() {
 
 // forgive forgets crashes, so that the next start happens at once.
 func (r *record) forgive() {
-	r.st.Crashes, r.st.NotBefore, r.st.Rest = 0, time.Time{}, false
+	r.st.Crashes, r.st.NotBefore, r.st.Rest, r.st.Doubt = 0, time.Time{}, false, nil
 }
 
 // giveUpStart ends a start that was told, has not happened, and is wanted no more. It is
@@ -279,15 +300,17 @@ func (r *record) end(ended status.Run, c *observed.Container) {
 
 // crash decides what follows an end that nobody asked for.
 func (r *record) crash(c *observed.Container) {
-	unwatched := c.FinishedAt.Before(r.in.Seen.EngineSince)
-	byEngine := unwatched && killed(c.ExitCode)
+	byEngine := c.Unwatched && killed(c.ExitCode)
 	policy := r.in.Spec.Restart
+	if !c.Unwatched && (r.st.Doubt == nil || r.in.Now.Sub(r.st.Doubt.Since) > engineEnds) {
+		r.st.Doubt = &status.Doubt{Since: r.in.Now, Crashes: r.st.Crashes}
+	}
 	if !byEngine && (policy == desired.RestartNever || policy == desired.RestartOnFailure && c.ExitCode == 0) {
 		r.st.Rest = true
 		return
 	}
 	r.st.Restarts++
-	if unwatched {
+	if c.Unwatched {
 		return
 	}
 	if c.FinishedAt.Sub(c.StartedAt) >= backoffReset {

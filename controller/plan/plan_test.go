@@ -327,7 +327,7 @@ func TestEndsWhileTheEngineWasAwayAreNoCrashes(t *testing.T) {
 		w := ready(t, func(c *desired.Container) { c.Restart = policy })
 		w.die(w.in.Seen.Run, 137)
 		w.in.Now = w.in.Now.Add(time.Minute)
-		w.in.Seen.EngineSince = w.in.Now
+		w.in.Seen.Run.Unwatched = true
 		w.settle()
 		w.expect("StartContainer", "Exited Starting Running")
 		if w.in.Status.Crashes != 0 {
@@ -524,24 +524,5 @@ func TestBackoffIsBounded(t *testing.T) {
 		if d := plan.Backoff(n, 0.999); d < 0 || d > 330*time.Second {
 			t.Errorf("backoff %d is %s", n, d)
 		}
-	}
-}
-
-// TestClockSetBackWhileTheDaemonWasDown: times that come from the disk can lie far ahead.
-func TestClockSetBackWhileTheDaemonWasDown(t *testing.T) {
-	w := ready(t, nil)
-	w.die(w.in.Seen.Run, 1)
-	w.in.Status.NotBefore = w.in.Now.Add(time.Hour)
-	w.in.Status.Ended, w.in.Status.Crashes = status.Run{ContainerID: "c1", StartedAt: w.in.Seen.Run.StartedAt}, 2
-	if d := w.look(); d.Step != nil || d.After > 10*time.Minute {
-		t.Errorf("a backoff of %s", d.After)
-	}
-	w = ready(t, nil)
-	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-	w.look()
-	w.in.Status.Stopping.Sent = true
-	w.in.Now = w.in.Now.Add(-time.Hour)
-	if d := w.look(); d.Step != nil || d.After > 10*time.Second {
-		t.Errorf("a grace of %s", d.After)
 	}
 }

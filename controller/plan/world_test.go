@@ -36,7 +36,7 @@ func newWorld(t *testing.T, change func(*desired.Container)) *world {
 	c.Spec = c.Spec.Normalize()
 	return &world{t: t, in: plan.Input{
 		Spec:           c,
-		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineSince: epoch.Add(-time.Hour)},
+		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineLost: epoch.Add(-time.Hour)},
 		Image:          observed.Image{Known: true, Present: true},
 		Snapshot:       observed.Image{Known: true, Present: true},
 		Now:            epoch,
@@ -105,7 +105,7 @@ func (w *world) create(role observed.Role, image string) *observed.Container {
 }
 
 func (w *world) start(c *observed.Container) {
-	c.Phase, c.StartedAt = observed.Running, w.in.Now
+	c.Phase, c.StartedAt, c.Unwatched = observed.Running, w.in.Now, false
 }
 
 func (w *world) die(c *observed.Container, code int) {

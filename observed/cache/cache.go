@@ -63,6 +63,9 @@ type Cache struct {
 	warned  bool
 	up      bool
 	since   time.Time
+	// lost is when the engine's events were last lost, and gap counts those times.
+	lost time.Time
+	gap  int
 	// epoch counts the times that the engine went or came: a look that began in another
 	// one says nothing.
 	epoch int
@@ -86,6 +89,9 @@ type entry struct {
 	// run is the runtime container of the last list or look: it is found by its id when it
 	// lost its name.
 	run string
+	// gap is the one after which it was seen last: an end that is found after another gap was
+	// watched by nobody.
+	gap int
 	// ends counts the ends that events have shown: a look that began before one of them
 	// may have missed it.
 	ends int
@@ -107,6 +113,8 @@ func New(c Config) *Cache {
 		doubt:   make(chan struct{}, 1),
 		entries: map[string]*entry{},
 		since:   time.Now(),
+		lost:    time.Now(),
+		gap:     1,
 	}
 }
 
@@ -133,7 +141,7 @@ func (c *Cache) Get(id string) observed.Snapshot {
 		s = e.seen
 	}
 	s.Known = s.Known && c.up
-	s.EngineUp, s.EngineSince = c.up, c.since
+	s.EngineUp, s.EngineLost = c.up, c.lost
 	return s
 }
 

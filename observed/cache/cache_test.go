@@ -202,6 +202,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 		news.take()
 		f.setDown(true)
 		synctest.Wait()
+		lost := time.Now()
 		time.Sleep(time.Second)
 		synctest.Wait()
 		everybody := map[string]int{"a": 1, "b": 1, "wanted": 1}
@@ -219,7 +220,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 		f.setDown(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if s := c.Get("a"); !s.Known || !s.EngineUp || !s.Run.StartedAt.Equal(again) || !s.EngineSince.After(again) {
+		if s := c.Get("a"); !s.Known || !s.EngineUp || !s.Run.StartedAt.Equal(again) || s.EngineLost.Sub(lost).Round(time.Second) != 0 {
 			t.Errorf("when it is back: %+v", s)
 		}
 		if got := news.take(); got["a"] == 0 || got["b"] == 0 || got["wanted"] == 0 {
@@ -242,7 +243,7 @@ func TestABrokenStreamIsNoDeadEngine(t *testing.T) {
 		if up, now := c.Up(); !up || !now.Equal(since) {
 			t.Errorf("up %v since %v, was since %v", up, now, since)
 		}
-		if s := c.Get("a"); s.Run.Phase != observed.Exited {
+		if s := c.Get("a"); s.Run.Phase != observed.Exited || !s.Run.Unwatched {
 			t.Errorf("what was missed: %+v", s.Run)
 		}
 		if inspects, lists := f.calls(); lists != 1 || len(inspects) != 1 {

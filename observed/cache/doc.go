@@ -9,6 +9,8 @@
 //     the very run that is known is shown at once, exit code included, because Docker keeps
 //     an inspect waiting for a while after an exit. A look follows it all the same.
 //   - Changed is called after the cache shows the news, never before.
+//   - An end that comes to light after the events were lost is marked so: the engine may have
+//     been restarted without being missed.
 //   - Each id is looked at once at a time, and a Refresh during a look makes another follow.
 //   - Containers that do not change cost no call between two lists. Lists say what differs,
 //     and only that is inspected, and with each list a twelfth of the rest, so that what no

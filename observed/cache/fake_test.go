@@ -143,7 +143,7 @@ func labels(name string) map[string]string {
 func (f *fake) put(name, containerID string, phase observed.Phase) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := observed.Container{ContainerID: containerID, Phase: phase, Role: observed.Role(labels(name)[observed.LabelRole])}
+	c := observed.Container{ContainerID: containerID, Name: name, Phase: phase, Role: observed.Role(labels(name)[observed.LabelRole])}
 	if phase != observed.Created {
 		c.StartedAt = time.Now()
 	}

@@ -23,7 +23,7 @@ func (c *Cache) look(ctx context.Context) {
 
 // mark is what a look has to find unchanged at its end.
 type mark struct {
-	epoch, ends int
+	epoch, ends, gap int
 }
 
 // lookAt inspects the containers of an id, shows what it found and tells so. While the
@@ -65,7 +65,7 @@ func (c *Cache) begin(id string) (install bool, renamed string, before mark, ok 
 	}
 	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != nil
 	e.install, e.due = false, false
-	return install, e.run, mark{c.epoch, e.ends}, true
+	return install, e.run, mark{c.epoch, e.ends, c.gap}, true
 }
 
 // inspect returns the container with a name if it is ours, else who has the name.
@@ -112,14 +112,30 @@ func (c *Cache) show(id string, found observed.Snapshot, install bool, before ma
 	if e == nil {
 		return true // forgotten; who is told will find nothing, as it is
 	}
-	if before != (mark{c.epoch, e.ends}) {
+	if before.epoch != c.epoch || before.ends != e.ends {
 		e.install, e.due = e.install || install, true
 		return false
 	}
-	e.seen, e.listed, e.run = found, false, ""
+	if found.Run != nil {
+		found.Run.Unwatched = e.missed(found.Run, c.gap)
+	}
+	e.seen, e.listed, e.run, e.gap = found, false, "", before.gap
 	if found.Run != nil {
 		e.run = found.Run.ContainerID
 	}
 	c.drop(id, e)
 	return true
+}
+
+// missed reports whether nobody watched the end of a container: the events were lost since
+// it was last seen. What was found once stays so.
+func (e *entry) missed(now *observed.Container, gap int) bool {
+	was := e.seen.Run
+	switch {
+	case now.Up() || now.StartedAt.IsZero():
+		return false
+	case was != nil && !was.Up() && was.ContainerID == now.ContainerID && was.StartedAt.Equal(now.StartedAt):
+		return was.Unwatched
+	}
+	return e.gap != gap
 }

@@ -49,6 +49,10 @@ func (c *Cache) follow(ctx context.Context) error {
 	group.Wait()
 	select {
 	case <-opened:
+		c.mu.Lock()
+		c.lost = time.Now()
+		c.gap++
+		c.mu.Unlock()
 		return err
 	default:
 		return errors.Join(err, c.list(ctx))
@@ -124,7 +128,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 			// What an event asks for may be younger than the list.
 			if run := c.recall(id); !e.due && same(run, p) {
 				e.seen = observed.Snapshot{Known: true, At: began, Run: run}
-				e.listed, e.install = false, false
+				e.listed, e.install, e.gap = false, false, c.gap
 				recalled = append(recalled, id)
 				continue
 			}
@@ -136,7 +140,9 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 			e.install = e.install || p.install != nil || p.run == nil
 			e.due = true
 			stale = append(stale, id)
+			continue
 		}
+		e.gap = c.gap
 	}
 	if !all {
 		stale = append(stale, c.audit()...)
@@ -149,8 +155,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 // limits for one, is left to the audit.
 func same(run *observed.Container, p pair) bool {
 	return run != nil && p.run != nil && p.install == nil && !differs(run, p.run) &&
-		slices.Contains(p.run.Names, run.Name) && run.Hash == p.run.Labels[observed.LabelHash] &&
-		run.Endpoint == p.run.Endpoint && (run.Endpoint != "" || !run.Up())
+		run.Hash == p.run.Labels[observed.LabelHash] && (run.Endpoint != "" || !run.Up())
 }
 
 // auditShare of the containers are looked at with each list though nothing is new of them:
@@ -207,8 +212,8 @@ func differs(known *observed.Container, listed *engine.Listed) bool {
 	if known == nil || listed == nil {
 		return known != nil || listed != nil
 	}
-	return known.ContainerID != listed.ContainerID || known.Phase != listed.Phase ||
-		!slices.Equal(known.Networks, listed.Networks)
+	return known.ContainerID != listed.ContainerID || known.Phase != listed.Phase || known.Endpoint != listed.Endpoint ||
+		!slices.Contains(listed.Names, known.Name) || !slices.Equal(known.Networks, listed.Networks)
 }
 
 // down notes that the engine is away. What was known stays, and is not current.
@@ -286,14 +291,14 @@ func (c *Cache) note(id string, ev engine.Event) (shown bool) {
 	case "oom":
 		e.oom = ev.ID
 	case "die":
-		return c.up && e.end(ev)
+		return c.up && e.end(ev, c.gap)
 	}
 	return false
 }
 
 // end shows the end of the process of a run that is known. An event of an earlier run, or of
 // another container, shows nothing.
-func (e *entry) end(ev engine.Event) bool {
+func (e *entry) end(ev engine.Event, gap int) bool {
 	code, ok := ev.ExitCode()
 	if !ok || !e.seen.Known {
 		return false
@@ -306,6 +311,7 @@ func (e *entry) end(ev engine.Event) bool {
 		now := *was
 		now.Phase, now.ExitCode, now.FinishedAt = observed.Exited, code, ev.Time
 		now.OOMKilled = e.oom == ev.ID
+		now.Unwatched = e.gap != gap // it was told afterwards
 		*at = &now
 		e.seen.At = time.Now()
 		e.ends++

@@ -96,6 +96,13 @@ type Ask struct {
 	KilledAt time.Time `json:"killed_at,omitzero"`
 }
 
+// Doubt is the count of crashes before those that an engine may have caused by going down,
+// and when they began.
+type Doubt struct {
+	Since   time.Time `json:"since"`
+	Crashes int       `json:"crashes"`
+}
+
 // Exit is how a process ended.
 type Exit struct {
 	Code   int       `json:"code"`
@@ -147,6 +154,9 @@ type Status struct {
 	// the next start may happen.
 	Crashes   int       `json:"crashes,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
+	// Doubt is what to go back to if the engine goes away too: it may have been what ended
+	// the process.
+	Doubt *Doubt `json:"doubt,omitempty"`
 	// Restarts counts the starts that followed an exit nobody asked for.
 	Restarts int   `json:"restarts"`
 	LastExit *Exit `json:"last_exit"`
@@ -179,6 +189,7 @@ func (s Status) Clone() Status {
 	s.Stopping = clonePtr(s.Stopping)
 	s.Restarting = clonePtr(s.Restarting)
 	s.LastExit = clonePtr(s.LastExit)
+	s.Doubt = clonePtr(s.Doubt)
 	return s
 }
 
