@@ -117,8 +117,10 @@ type keyState struct {
 	// acted is when the last step ended: an observation must be younger.
 	acted time.Time
 	// failed is the kind of the step that failed last, not to be tried before retry, but
-	// for a spec newer than generation: whoever writes one is not kept waiting.
+	// for a spec newer than generation, or an engine that was lost since and is back: nobody
+	// is kept waiting for what may do better now.
 	failed     plan.Kind
+	failedAt   time.Time
 	generation int64
 	retry      time.Time
 	host       plan.HostCheck

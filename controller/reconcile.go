@@ -80,7 +80,7 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 		c.slots.withdraw(id)
 		return d, d.After
 	}
-	if left := time.Until(k.retry); d.Step.Kind == k.failed && in.Spec.Generation == k.generation && left > 0 {
+	if left := time.Until(k.retry); left > 0 && k.holds(d.Step.Kind, in) {
 		c.slots.withdraw(id)
 		return plan.Observe(in), left
 	}
@@ -88,6 +88,11 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 		return plan.Observe(in), 0 // a slot that becomes free puts the key back
 	}
 	return d, 0
+}
+
+// holds reports whether a step is the one that failed, with nothing new since.
+func (k keyState) holds(step plan.Kind, in plan.Input) bool {
+	return step == k.failed && in.Spec.Generation == k.generation && !in.Seen.EngineLost.After(k.failedAt)
 }
 
 // gather reads all that a decision rests on. What the last step left behind goes into
@@ -248,7 +253,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 			k.acted = now
 		}
 		if verdict.retry > 0 {
-			k.failed, k.generation, k.retry = a.step.Kind, a.spec.Generation, now.Add(verdict.retry)
+			k.failed, k.failedAt, k.generation, k.retry = a.step.Kind, now, a.spec.Generation, now.Add(verdict.retry)
 		}
 		if a.host != nil {
 			k.host = *a.host

@@ -28,7 +28,12 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 // Start starts a container; one that runs already is no error.
 func (e *Engine) Start(ctx context.Context, containerID string) error {
 	return e.call(ctx, e.timeouts.Start, "start container", containerID, func(ctx context.Context, s *session) error {
-		return s.ContainerStart(ctx, containerID, container.StartOptions{})
+		err := s.ContainerStart(ctx, containerID, container.StartOptions{})
+		if cerrdefs.IsPermissionDenied(err) {
+			// "endpoint with name ... already exists": an earlier start or end is not over.
+			return fmt.Errorf("%w: %v", cerrdefs.ErrInternal, err)
+		}
+		return err
 	})
 }
 

@@ -59,6 +59,7 @@ type Engine struct {
 	host      string
 	dial      dialer
 	transport *http.Transport
+	fresh     *http.Transport
 	instance  string
 	timeouts  Timeouts
 	log       *slog.Logger
@@ -94,7 +95,7 @@ func New(c Config) (*Engine, error) {
 	if e.log == nil {
 		e.log = slog.Default()
 	}
-	e.transport = newTransport(dial)
+	e.transport, e.fresh = newTransport(dial, true), newTransport(dial, false)
 	if _, err := e.newClient(); err != nil {
 		return nil, fmt.Errorf("engine at %q: %w", host, err)
 	}
@@ -212,7 +213,7 @@ func (e *Engine) newClient() (*client.Client, error) {
 	return client.NewClientWithOpts(
 		client.WithHost(e.host),
 		client.WithHTTPClient(&http.Client{
-			Transport:     &listener{next: e.transport, heard: e.heard},
+			Transport:     &listener{next: e.transport, fresh: e.fresh, heard: e.heard},
 			CheckRedirect: client.CheckRedirect,
 		}),
 		client.WithAPIVersionNegotiation(),

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path"
 	"time"
 
 	"github.com/docker/docker/client"
@@ -31,8 +32,9 @@ func parseHost(host string) (string, dialer, error) {
 
 // newTransport pools connections. The controller has a few dozen calls under way at the
 // most; streams leave the pool.
-func newTransport(dial dialer) *http.Transport {
+func newTransport(dial dialer, pooled bool) *http.Transport {
 	return &http.Transport{
+		DisableKeepAlives: !pooled,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return dial(ctx)
 		},
@@ -43,15 +45,21 @@ func newTransport(dial dialer) *http.Transport {
 	}
 }
 
-// listener reports the version of the API that each answer announces.
+// listener reports the version of the API that each answer announces. Starts go over
+// connections of their own: an engine on its way down takes no new ones, but goes on
+// answering on those that it has, and a container that it starts then holds its end up.
 type listener struct {
-	next  http.RoundTripper
-	heard func(version string)
+	next, fresh http.RoundTripper
+	heard       func(version string)
 }
 
 // RoundTrip implements http.RoundTripper.
 func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
-	answer, err := l.next.RoundTrip(r)
+	next := l.next
+	if r.Method == http.MethodPost && path.Base(r.URL.Path) == "start" {
+		next = l.fresh
+	}
+	answer, err := next.RoundTrip(r)
 	if err == nil {
 		if version := answer.Header.Get("Api-Version"); version != "" {
 			l.heard(version)

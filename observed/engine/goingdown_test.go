@@ -1,0 +1,52 @@
+package engine_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path"
+	"testing"
+
+	"lightd/observed/engine"
+)
+
+// answering is an engine that answers starts in one way and all else well.
+func answering(t *testing.T, status int, message string) (*httptest.Server, *engine.Engine) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		if path.Base(r.URL.Path) == "start" {
+			w.WriteHeader(status)
+			fmt.Fprint(w, message)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return server, newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String()})
+}
+
+// TestEngineOnItsWayDown takes no new connections and answers on those that it has: it must
+// not start anything then.
+func TestEngineOnItsWayDown(t *testing.T) {
+	server, e := answering(t, http.StatusNoContent, "")
+	if err := e.Start(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Kill(t.Context(), "a", "SIGTERM"); err != nil {
+		t.Fatal(err)
+	}
+	_ = server.Listener.Close()
+	if err := e.Kill(t.Context(), "a", "SIGTERM"); err != nil {
+		t.Errorf("it does not answer on the connection that it has: %v", err)
+	}
+	if err := e.Start(t.Context(), "a"); engine.Classify(err) != engine.Unavailable {
+		t.Errorf("started by an engine on its way down: %v", err)
+	}
+}
+
+// TestStartThatAnEarlierOneIsInTheWayOf is not refused for good: what is in the way goes.
+func TestStartThatAnEarlierOneIsInTheWayOf(t *testing.T) {
+	_, e := answering(t, http.StatusForbidden, `{"message":"endpoint with name lightd-a already exists in network bridge"}`)
+	if err := e.Start(t.Context(), "a"); engine.Classify(err) != engine.Other {
+		t.Errorf("%s: %v", engine.Classify(err), err)
+	}
+}
