@@ -145,6 +145,9 @@ func (a *act) complain(err error, reason status.Reason, retry time.Duration) ver
 	return verdict{retry: retry, patch: func(st *status.Status) []journal.Event {
 		st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
 			Message: err.Error(), ObservedGeneration: a.spec.Generation}, time.Now())
+		if a.step.Kind == plan.StartInstallScript && engine.Classify(err) == engine.Unavailable {
+			st.Install.Unsure = true
+		}
 		return nil
 	}}
 }

@@ -212,3 +212,37 @@ func TestClockThatWasSet(t *testing.T) {
 		}
 	}
 }
+
+// TestScriptOfWhichNobodyKnowsWhetherItRan: an engine that is killed while it starts one
+// shows a container that was never started.
+func TestScriptOfWhichNobodyKnowsWhetherItRan(t *testing.T) {
+	for name, c := range map[string]struct {
+		unsure bool
+		lost   time.Duration // from the record of the start to the loss of the engine
+		again  bool
+	}{
+		"no answer, and the engine went away":         {true, time.Second, false},
+		"no answer, and the engine is there":          {true, -time.Hour, true},
+		"an answer that it failed, and it went away":  {false, time.Second, true},
+		"an answer that it failed, and it stays here": {false, -time.Hour, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, script)
+			for {
+				d := w.look()
+				if d.Step.Kind == plan.StartInstallScript {
+					break
+				}
+				w.act(*d.Step)
+			}
+			w.in.Status.Install.Unsure = c.unsure
+			w.in.Seen.EngineLost = w.in.Now.Add(c.lost)
+			w.in.Now = w.in.Now.Add(time.Minute)
+			w.settle()
+			got := w.in.Status.Get(status.Installed).Reason
+			if c.again != (got == status.ReasonInstalled) || !c.again && got != status.ReasonInstallInterrupted {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}

@@ -163,6 +163,9 @@ func (r *record) observeScript(c *observed.Container) {
 	switch {
 	case c == nil || c.ContainerID != in.ContainerID:
 		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
+	case c.StartedAt.IsZero() && in.Unsure && r.in.Seen.EngineLost.After(in.ScriptAt):
+		// An engine that is killed at that moment forgets that it started something.
+		r.failInstall(status.ReasonInstallInterrupted, "the engine went away while the script was being started: it may have run")
 	case c.Up() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
 	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut) && !in.OutputSaved:
 		// What it printed is kept before its failure is told: whoever hears of it looks there.

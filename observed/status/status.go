@@ -72,6 +72,8 @@ type Install struct {
 	// ScriptAt is when the script was first started: its deadline counts from there, by
 	// this machine's clock and, while the daemon lives, one that nobody can set.
 	ScriptAt time.Time `json:"script_at,omitzero"`
+	// Unsure is set when the script was to be started and the engine gave no answer.
+	Unsure bool `json:"unsure,omitempty"`
 	// TimedOut is set before the script's container is killed for its deadline.
 	TimedOut bool `json:"timed_out,omitempty"`
 	// OutputSaved is true once the script's output is in the container's data directory.
