@@ -55,9 +55,10 @@ func TestEndsThatNobodyWatched(t *testing.T) {
 		synctest.Wait()
 		f.put("lightd-again", "again", observed.Running)
 		f.tell("lightd-again", "again", "start")
-		synctest.Wait()
+		time.Sleep(time.Second)
 		end("again", -time.Hour)
 		f.tell("lightd-again", "again", "die", "exitCode", "1")
+		time.Sleep(time.Second)
 		synctest.Wait()
 		got := unwatched()
 		if !got["away"] || got["again"] || got["never"] {

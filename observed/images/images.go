@@ -288,8 +288,9 @@ func (i *Images) handle(ev engine.Event) {
 		return
 	}
 	name, id := canonical(ev.Attributes["name"]), canonical(ev.ID)
+	nameless := ev.Action == "load" || ev.Action == "import"
 	i.stale(func(ref string, e *entry) bool {
-		if e.image.ImageID == ev.ID && ev.ID != "" {
+		if e.image.ImageID == ev.ID && ev.ID != "" || nameless && !e.image.Present {
 			return true
 		}
 		ref = canonical(ref)

@@ -215,6 +215,7 @@ func TestEventsNameWhatToLookAt(t *testing.T) {
 			{Action: "pull", ID: "busybox:latest", Attributes: map[string]string{"name": "busybox"}},
 			{Action: "tag", ID: "sha256:2", Attributes: map[string]string{"name": "docker.io/library/busybox:latest"}},
 			{Action: "delete", ID: "sha256:1"},
+			{Action: "load", ID: "sha256:3", Attributes: map[string]string{"name": "sha256:3"}}, // anything that is missing
 		} {
 			before := f.looks
 			f.events <- ev
