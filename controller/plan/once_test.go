@@ -20,5 +20,5 @@ func TestDeletingIsToldOnce(t *testing.T) {
 	for d := w.look(); d.Step.Kind != plan.Finalize; d = w.look() {
 		w.act(*d.Step)
 	}
-	w.expect("", "Deleting Error")
+	w.expect("", "Deleting")
 }
