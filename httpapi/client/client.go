@@ -1,0 +1,114 @@
+package client
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// Config says which daemon a Client talks to, and how.
+type Config struct {
+	// URL is where the daemon listens, as in "http://127.0.0.1:8070"; a path is put before
+	// those of all routes.
+	URL string
+	// Token goes into the Authorization header of every request. Empty for the public routes
+	// alone. One that works only once goes with a negative Patience: a repetition could
+	// only fail.
+	Token string
+	// HTTP makes the requests (default: a client of its own). Its redirects are not followed.
+	// A Timeout in it would cut streams.
+	HTTP *http.Client
+	// UserAgent names the program (default "lightd-client").
+	UserAgent string
+	// Timeout bounds what an answer may take beyond what its request waits for by itself
+	// (default 30 s); of a stream, until it begins.
+	Timeout time.Duration
+	// Patience is for how long what failed is tried again, from its first failure on
+	// (default 15 s); Forever leaves the end to the context, negative is not at all.
+	Patience time.Duration
+}
+
+// Forever is a Patience without an end.
+const Forever time.Duration = 1<<63 - 1
+
+const (
+	defaultAgent    = "lightd-client"
+	defaultTimeout  = 30 * time.Second
+	defaultPatience = 15 * time.Second
+)
+
+// Client talks to one daemon. Its methods may be used by any number of goroutines.
+type Client struct {
+	base      *url.URL
+	http      *http.Client
+	own       bool // http was made here
+	authorize func(http.Header)
+	agent     string
+	timeout   time.Duration
+	patience  time.Duration
+}
+
+// New returns a Client. It makes no connection.
+func New(cfg Config) (*Client, error) {
+	base, err := parseBase(cfg.URL)
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{base: base, agent: cfg.UserAgent, timeout: cfg.Timeout, patience: cfg.Patience, own: cfg.HTTP == nil}
+	if c.agent == "" {
+		c.agent = defaultAgent
+	}
+	if c.timeout == 0 {
+		c.timeout = defaultTimeout
+	}
+	if c.patience == 0 {
+		c.patience = defaultPatience
+	}
+	h := http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
+	if !c.own {
+		h = *cfg.HTTP
+	}
+	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	c.http = &h
+	// In a function the token shows in no print of the Client.
+	token := cfg.Token
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, errors.New("read the token: it holds a blank or a character that no token has")
+	}
+	c.authorize = func(h http.Header) {
+		if token != "" {
+			h.Set("Authorization", "Bearer "+token)
+		}
+	}
+	return c, nil
+}
+
+// parseBase never repeats an address that may hold a secret.
+func parseBase(text string) (*url.URL, error) {
+	base, err := url.Parse(text)
+	switch {
+	case err != nil:
+		return nil, errors.New("read the daemon's URL: it is malformed")
+	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
+		return nil, errors.New("read the daemon's URL: it must hold no user, query or fragment")
+	case base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
+		return nil, fmt.Errorf("read the daemon's URL %q: it must be as in \"http://127.0.0.1:8070\"", text)
+	}
+	base.Path = strings.TrimRight(base.Path, "/")
+	base.RawPath = strings.TrimRight(base.RawPath, "/")
+	return base, nil
+}
+
+// URL returns where the daemon listens.
+func (c *Client) URL() string { return c.base.String() }
+
+// Close closes the connections that are kept for later requests. It does nothing to a
+// client that Config.HTTP brought, nor to streams.
+func (c *Client) Close() {
+	if c.own {
+		c.http.CloseIdleConnections()
+	}
+}
