@@ -9,10 +9,16 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/api"
 )
 
 // deleteContainer is DELETE /containers/:id: it marks, and then waits for the end.
 func (s *Server) deleteContainer(c *gin.Context) error {
+	in, err := s.intentOf(c)
+	if err != nil {
+		return err
+	}
 	if err := s.noBody(c); err != nil {
 		return err
 	}
@@ -20,44 +26,27 @@ func (s *Server) deleteContainer(c *gin.Context) error {
 	// Listening comes before the mark, so that no removal is too fast to be heard.
 	changed, cancel := s.changes.listen(id)
 	defer cancel()
-	generation, err := s.markDeleted(c, id)
-	if err != nil {
-		return err
-	}
-	if s.awaitRemoval(c.Request.Context(), id, changed) {
-		return ok(c, map[string]any{"message": "Container deleted successfully", "internal_id": id, "generation": generation})
-	}
-	reply(c.Writer, c.Request, http.StatusAccepted,
-		map[string]any{"message": "Container deletion started", "internal_id": id, "generation": generation})
-	return nil
+	return s.write(c, in, in.marking(id), func(w store.Written) (int, api.Receipt) {
+		if s.awaitRemoval(c.Request.Context(), id, changed) {
+			return http.StatusOK, receiptOf("Container deleted successfully", w.Container)
+		}
+		return http.StatusAccepted, receiptOf("Container deletion started", w.Container)
+	})
 }
 
-// markDeleted returns the generation of the mark, which may be somebody else's.
-func (s *Server) markDeleted(c *gin.Context, id string) (int64, error) {
-	pre, err := preconditionOf(c.Request.Header)
-	if err != nil {
-		return 0, err
-	}
-	ctx, cancel := s.databaseTime(c)
-	defer cancel()
-	container, err := s.specs.Change(ctx, id, func(c *desired.Container) error {
-		if err := pre.check(c); err != nil {
-			return err
+// marking is the transaction that marks the container of id deleted. What somebody else has
+// marked stays as it is.
+func (in intent) marking(id string) transaction {
+	return func(tx *store.Tx) (store.Written, error) {
+		old, err := in.current(tx, id)
+		if err != nil || old.Deleting {
+			return store.Written{Container: old, Action: desired.Unchanged}, err
 		}
-		c.Deleting = true
-		return nil
-	})
-	if !isError(err, desired.ErrDeleting) {
-		return container.Generation, err
+		return in.changing(id, func(c *desired.Container) error {
+			c.Deleting = true
+			return nil
+		})(tx)
 	}
-	// The mark is there; the rest is waiting, unless it is a newer container already.
-	container, found := s.specs.Container(id)
-	if found {
-		if err := pre.check(&container); err != nil {
-			return 0, err
-		}
-	}
-	return container.Generation, nil
 }
 
 // awaitRemoval reports whether the container that was marked is gone: there is none of

@@ -5,6 +5,7 @@ import (
 	"io"
 	"time"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/desired/token"
@@ -14,10 +15,22 @@ import (
 
 // Specs is where containers are written and read; the store.
 type Specs interface {
-	Create(ctx context.Context, spec desired.Spec) (desired.Container, error)
-	Change(ctx context.Context, id string, fn func(*desired.Container) error) (desired.Container, error)
+	SpecReader
+	// Update runs fn in a transaction, Try does so and throws away what it wrote.
+	Update(ctx context.Context, fn func(*store.Tx) error) error
+	Try(fn func(*store.Tx) error) error
+}
+
+// SpecReader reads containers from memory.
+type SpecReader interface {
 	Container(id string) (desired.Container, bool)
 	Containers() []desired.Container
+}
+
+// Planner tells what the controller would do if a spec were as given; it asks Docker
+// nothing.
+type Planner interface {
+	Project(spec desired.Container) plan.Projection
 }
 
 // Database tells of the store as a whole.
@@ -47,24 +60,11 @@ type Engine interface {
 // fs.ErrNotExist when there is none.
 type InstallLog func(id string) (io.ReadCloser, error)
 
-// Ports is the network pool.
+// Ports reads the network pool.
 type Ports interface {
-	PortReader
-	PortWriter
-}
-
-// PortReader reads the network pool.
-type PortReader interface {
 	Ports() ([]desired.PoolPort, error)
 	Port(e desired.Endpoint) (desired.PoolPort, error)
 	RandomPort(p desired.Protocol) (desired.PoolPort, error)
-}
-
-// PortWriter changes the network pool.
-type PortWriter interface {
-	AddPorts(ctx context.Context, eps []desired.Endpoint) error
-	DeletePorts(ctx context.Context, eps []desired.Endpoint) error
-	UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (desired.PoolPort, error)
 }
 
 // Volumes are the directories that outlive containers.
@@ -72,6 +72,13 @@ type Volumes interface {
 	VolumeReader
 	Create(ctx context.Context) (store.Volume, error)
 	Delete(ctx context.Context, id string) error
+	VolumeTrier
+}
+
+// VolumeTrier tells what would keep a volume from being made or removed.
+type VolumeTrier interface {
+	TryCreate() error
+	TryDelete(id string) error
 }
 
 // VolumeReader looks at volumes.

@@ -21,6 +21,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/desired/token"
@@ -94,6 +95,18 @@ func (f *fakeConsole) Write(_ context.Context, id string, data []byte) error {
 
 func (f *fakeConsole) Tail(_ context.Context, id string, lines int) (string, error) {
 	return fmt.Sprintf("%d lines of %s\n", lines, id), nil
+}
+
+// planner projects from what is recorded, of an engine that has nothing.
+type planner struct {
+	records *records.Statuses
+	engine  *engineSwitch
+}
+
+func (p planner) Project(c desired.Container) plan.Projection {
+	st, _ := p.records.Get(c.InternalID)
+	up, _ := p.engine.Up()
+	return plan.Project(plan.Input{Spec: c, Status: st, Seen: observed.Snapshot{Known: up, EngineUp: up}, Now: time.Now()})
 }
 
 // node is a Server over a real database.
@@ -180,6 +193,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	cfg := Config{
 		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
 		Statuses: n.records, Journal: n.journal, Engine: n.engine, Console: n.console,
+		Planner: planner{n.records, n.engine},
 		InstallLog: func(id string) (io.ReadCloser, error) {
 			if id == "web" {
 				return io.NopCloser(strings.NewReader("installed\n")), nil

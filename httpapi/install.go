@@ -25,6 +25,10 @@ func (s *Server) installing(c *desired.Container) bool {
 
 // reinstall is POST /containers/:id/reinstall.
 func (s *Server) reinstall(c *gin.Context) error {
+	in, err := s.intentOf(c)
+	if err != nil {
+		return err
+	}
 	object, err := s.optionalObject(c)
 	if err != nil {
 		return err
@@ -36,7 +40,7 @@ func (s *Server) reinstall(c *gin.Context) error {
 	if err := object.Bind(&body); err != nil {
 		return err
 	}
-	return s.change(c, "Container reinstall started", func(container *desired.Container) error {
+	return s.change(c, in, "Container reinstall started", func(container *desired.Container) error {
 		if s.installing(container) {
 			return errReinstallInstalling
 		}
@@ -53,6 +57,10 @@ func (s *Server) reinstall(c *gin.Context) error {
 
 // rebindNetwork is POST /containers/:id/rebind-network.
 func (s *Server) rebindNetwork(c *gin.Context) error {
+	in, err := s.intentOf(c)
+	if err != nil {
+		return err
+	}
 	object, err := s.bodyObject(c)
 	if err != nil {
 		return err
@@ -66,7 +74,7 @@ func (s *Server) rebindNetwork(c *gin.Context) error {
 	if body.Ports == nil {
 		return invalid(Detail{Field: "ports", Message: "is required"})
 	}
-	return s.change(c, "Network rebinding started", func(container *desired.Container) error {
+	return s.change(c, in, "Network rebinding started", func(container *desired.Container) error {
 		if s.installing(container) {
 			return errRebindInstalling
 		}

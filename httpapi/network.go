@@ -10,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/desired/store"
 	"lightd/httpapi/strictjson"
 )
 
@@ -42,9 +43,8 @@ func (s *Server) addPorts(c *gin.Context) error {
 	for port := first.Port; port <= last; port++ {
 		eps = append(eps, desired.Endpoint{IP: first.IP, Port: port, Protocol: first.Protocol})
 	}
-	ctx, cancel := s.databaseTime(c)
-	defer cancel()
-	if err := s.ports.AddPorts(ctx, eps); err != nil {
+	dryRun, err := s.writePool(c, func(tx *store.Tx) error { return tx.AddPorts(eps) })
+	if err != nil || dryRun {
 		return err
 	}
 	if body.Ports != nil {
@@ -147,10 +147,12 @@ func (s *Server) usePort(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.databaseTime(c)
-	defer cancel()
-	port, err := s.ports.UsePort(ctx, e, *body.InUse)
-	if err != nil {
+	var port desired.PoolPort
+	dryRun, err := s.writePool(c, func(tx *store.Tx) (err error) {
+		port, err = tx.UsePort(e, *body.InUse)
+		return err
+	})
+	if err != nil || dryRun {
 		return err
 	}
 	return ok(c, port)
@@ -165,7 +167,8 @@ func (s *Server) deletePort(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.removePorts(c, []desired.Endpoint{e}); err != nil {
+	dryRun, err := s.writePool(c, func(tx *store.Tx) error { return tx.DeletePorts([]desired.Endpoint{e}) })
+	if err != nil || dryRun {
 		return err
 	}
 	return ok(c, map[string]string{"message": "Port deleted from pool"})
@@ -181,7 +184,8 @@ func (s *Server) deletePorts(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.removePorts(c, eps); err != nil {
+	dryRun, err := s.writePool(c, func(tx *store.Tx) error { return tx.DeletePorts(eps) })
+	if err != nil || dryRun {
 		return err
 	}
 	return ok(c, map[string]any{
@@ -202,8 +206,13 @@ func bindEndpoints(object strictjson.Object) ([]desired.Endpoint, error) {
 	return body.Ports, nil
 }
 
-func (s *Server) removePorts(c *gin.Context, eps []desired.Endpoint) error {
-	ctx, cancel := s.databaseTime(c)
-	defer cancel()
-	return s.ports.DeletePorts(ctx, eps)
+// writePool runs fn in a transaction; or only tries it, and has answered then.
+func (s *Server) writePool(c *gin.Context, fn func(*store.Tx) error) (dryRun bool, err error) {
+	if dryRun, err = dryRunOf(c); err != nil {
+		return false, err
+	}
+	if err := s.transact(c, dryRun, fn); err != nil || !dryRun {
+		return dryRun, err
+	}
+	return true, noPlan(c)
 }

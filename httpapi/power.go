@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/desired/store"
 	"lightd/observed/status"
 )
 
@@ -33,10 +34,14 @@ var verbs = map[string]verb{
 func (s *Server) powerRoute(action string) handler {
 	v := verbs[action]
 	return func(c *gin.Context) error {
+		in, err := s.intentOf(c)
+		if err != nil {
+			return err
+		}
 		if err := s.noBody(c); err != nil {
 			return err
 		}
-		return s.change(c, v.message, s.applying(v))
+		return s.change(c, in, v.message, s.applying(v))
 	}
 }
 
@@ -55,8 +60,10 @@ func (s *Server) power(ctx context.Context, id, action string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.databaseTimeout)
 	defer cancel()
-	_, err := s.specs.Change(ctx, id, s.applying(v))
-	return err
+	return s.specs.Update(ctx, func(tx *store.Tx) error {
+		_, err := tx.ChangeContainer(id, s.applying(v))
+		return err
+	})
 }
 
 var errFailedInstall = fail(http.StatusConflict, "installation_failed", "Cannot start a container whose installation failed")

@@ -2,6 +2,8 @@ package httpapi
 
 import (
 	"fmt"
+	"hash/fnv"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,10 +11,26 @@ import (
 	"lightd/desired"
 )
 
+// The headers of preconditions (RFC 9110, section 13.1).
+const (
+	headerMatch     = "If-Match"
+	headerNoneMatch = "If-None-Match"
+)
+
 // etag names one generation of one life of a container: a container that was deleted
 // and made anew under its id counts from 1 again.
 func etag(c desired.Container) string {
 	return fmt.Sprintf(`"%x-%d"`, c.CreatedAt.UnixNano(), c.Generation)
+}
+
+// etagOfList names the generations of containers, which are sorted by id. It tells nothing
+// of their status.
+func etagOfList(containers []desired.Container) string {
+	h := fnv.New64a()
+	for _, c := range containers {
+		_, _ = io.WriteString(h, c.InternalID+etag(c))
+	}
+	return fmt.Sprintf(`"list-%x"`, h.Sum64())
 }
 
 // precondition is what a write demands of the container as it is.
@@ -24,11 +42,11 @@ type precondition struct {
 }
 
 func preconditionOf(h http.Header) (precondition, error) {
-	match, err := tagsOf(h, "If-Match")
+	match, err := tagsOf(h, headerMatch)
 	if err != nil {
 		return precondition{}, err
 	}
-	noneMatch, err := tagsOf(h, "If-None-Match")
+	noneMatch, err := tagsOf(h, headerNoneMatch)
 	return precondition{match: match, noneMatch: noneMatch}, err
 }
 
@@ -53,11 +71,11 @@ func tagsOf(h http.Header, name string) ([]string, error) {
 
 var errStale = fail(http.StatusPreconditionFailed, "precondition_failed", "The container is not in the state that the request demands")
 
-// check compares p with the container as it is; nil when there is none. It belongs
+// check compares p with the entity tag of what is there; empty when nothing is. It belongs
 // into the transaction that writes.
-func (p precondition) check(c *desired.Container) error {
+func (p precondition) check(tag string) error {
 	fits := func(tags []string) bool {
-		return c != nil && (slices.Contains(tags, "*") || slices.Contains(tags, etag(*c)))
+		return tag != "" && (slices.Contains(tags, "*") || slices.Contains(tags, tag))
 	}
 	if p.match != nil && !fits(p.match) || p.noneMatch != nil && fits(p.noneMatch) {
 		return errStale

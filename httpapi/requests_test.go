@@ -149,7 +149,8 @@ func TestAccept(t *testing.T) {
 	n.send("GET", "/containers/web/install-log", "", "Accept: image/png").want(t, 406, "not_acceptable")
 }
 
-// TestBadInput sends what is wrong in one way to every route that could take it.
+// TestBadInput sends what is wrong in one way to every route that could take it. A dry run of
+// it is refused alike.
 func TestBadInput(t *testing.T) {
 	n := newNode(t)
 	n.create("web")
@@ -187,6 +188,7 @@ func TestBadInput(t *testing.T) {
 		{"Latin-1", "POST /containers", spec, 415, "application/json", []string{"Content-Type: application/json; charset=latin1"}},
 		{"a merge patch", "POST /containers", spec, 415, "application/json", []string{"Content-Type: application/merge-patch+json"}},
 		{"gzip", "POST /containers", spec, 415, "compressed", []string{"Content-Encoding: gzip"}},
+		{"an unknown parameter", "POST /containers?force=true", spec, 400, `"field":"force"`, nil},
 		{"a parameter", "POST /containers?dry_run=maybe", spec, 400, `"field":"dry_run"`, nil},
 		{"a malformed query", "POST /containers?a=%zz", spec, 400, "query", nil},
 		{"the id taken", "POST /containers", n.spec("web"), 409, `"error":"Container already exists"`, nil},
@@ -218,6 +220,13 @@ func TestBadInput(t *testing.T) {
 		{"a stale start", "POST /containers/web/start", "", 412, "precondition", []string{`If-Match: "1-1"`}},
 		{"a delete with a body", "DELETE /containers/web", `{"x":1}`, 400, `"field":"x"`, nil},
 		{"a delete of nobody", "DELETE /containers/new", "", 404, "Container not found", nil},
+		{"a tag of no volume", "POST /volumes", "", 400, `"field":"If-Match"`, []string{`If-Match: *`}},
+		{"a tag of no port", "POST /network/ports", `{"ip":"0.0.0.0","port":1}`, 400, `"field":"If-None-Match"`, []string{`If-None-Match: *`}},
+		{"a token on trial", "POST /auth/tokens?dry_run=true", `{"ttl":"1h"}`, 400, `"field":"dry_run"`, nil},
+		{"a dry run twice", "POST /volumes?dry_run=true&dry_run=true", "", 400, `"field":"dry_run"`, nil},
+		{"stale before garbage", "PATCH /containers/web", `garbage`, 412, "precondition", []string{`If-Match: "1-1"`}},
+		{"stale before the wrong state", "POST /containers/web/rebind-network", `{"ports":[{"port":80}]}`, 412, "precondition", []string{`If-None-Match: *`}},
+		{"there already, though conflicting", "POST /containers", n.spec("web"), 412, "precondition", []string{`If-None-Match: *`}},
 		{"a stale delete", "DELETE /containers/web", "", 412, "precondition", []string{`If-Match: "1-1"`}},
 
 		{"a reinstall with a port", "POST /containers/web/reinstall", `{"ports":[]}`, 400, `"field":"ports"`, nil},
@@ -263,6 +272,11 @@ func TestBadInput(t *testing.T) {
 			a := n.send(method, target, c.body, c.header...).want(t, c.status, c.text)
 			if a.json["error"] == "" || a.json["code"] == "" {
 				t.Errorf("no sentence or code in %s", a.text)
+			}
+			if method != "GET" && !strings.Contains(target, "?") {
+				if dry := n.send(method, target+"?dry_run=true", c.body, c.header...); dry.status != a.status || dry.text != a.text {
+					t.Errorf("a dry run is answered %d %s, not %s", dry.status, dry.text, a.text)
+				}
 			}
 			if after := n.dump(); after != before {
 				t.Fatalf("something was written:\n%s\n%s", before, after)

@@ -38,37 +38,38 @@ func (s *Server) routes() []route {
 		{get, pathHealth, s.healthz, anything, nil},
 		{get, pathReady, s.readyz, anything, nil},
 
-		{post, "/containers", s.createContainer, nil, nil},
+		{post, "/containers", s.createContainer, nil, dryRunParameters},
 		{get, "/containers", s.listContainers, nil, nil},
 		{get, "/containers/:id", s.getContainer, nil, nil},
-		{put, "/containers/:id", s.putContainer, nil, nil},
-		{patch, "/containers/:id", s.patchContainer, nil, nil},
-		{del, "/containers/:id", s.deleteContainer, nil, nil},
-		{post, "/containers/:id/start", s.powerRoute("start"), nil, nil},
-		{post, "/containers/:id/stop", s.powerRoute("stop"), nil, nil},
-		{post, "/containers/:id/kill", s.powerRoute("kill"), nil, nil},
-		{post, "/containers/:id/restart", s.powerRoute("restart"), nil, nil},
-		{post, "/containers/:id/reinstall", s.reinstall, nil, nil},
-		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, nil},
+		{put, "/containers/:id", s.putContainer, nil, dryRunParameters},
+		{patch, "/containers/:id", s.patchContainer, nil, dryRunParameters},
+		{del, "/containers/:id", s.deleteContainer, nil, dryRunParameters},
+		{post, "/containers/:id/start", s.powerRoute("start"), nil, dryRunParameters},
+		{post, "/containers/:id/stop", s.powerRoute("stop"), nil, dryRunParameters},
+		{post, "/containers/:id/kill", s.powerRoute("kill"), nil, dryRunParameters},
+		{post, "/containers/:id/restart", s.powerRoute("restart"), nil, dryRunParameters},
+		{post, "/containers/:id/reinstall", s.reinstall, nil, dryRunParameters},
+		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, dryRunParameters},
 		{get, "/containers/:id/install-log", s.readInstallLog, acceptsText, nil},
+		{get, "/containers/:id/plan", s.planContainer, nil, nil},
 		{get, "/containers/:id/events", s.containerEvents, nil, nil},
 		{get, "/events", s.allEvents, nil, nil},
 
 		{get, pathSockets, s.openSocket, anything, nil},
 		{get, pathSockets + "/:id", s.openSocket, anything, nil},
 
-		{post, "/network/ports", s.addPorts, nil, nil},
+		{post, "/network/ports", s.addPorts, nil, dryRunParameters},
 		{get, "/network/ports", s.listPorts, nil, nil},
 		{get, "/network/ports/random", s.randomPort, nil, nil},
-		{post, "/network/ports/bulk-delete", s.deletePorts, nil, nil},
+		{post, "/network/ports/bulk-delete", s.deletePorts, nil, dryRunParameters},
 		{get, "/network/ports/:ip/:port", s.getPort, nil, nil},
-		{del, "/network/ports/:ip/:port", s.deletePort, nil, []string{"protocol"}},
-		{put, "/network/ports/:ip/:port/use", s.usePort, nil, []string{"protocol"}},
+		{del, "/network/ports/:ip/:port", s.deletePort, nil, portParameters},
+		{put, "/network/ports/:ip/:port/use", s.usePort, nil, portParameters},
 
-		{post, "/volumes", s.createVolume, nil, nil},
+		{post, "/volumes", s.createVolume, nil, dryRunParameters},
 		{get, "/volumes", s.listVolumes, nil, nil},
 		{get, "/volumes/:id", s.getVolume, nil, nil},
-		{del, "/volumes/:id", s.deleteVolume, nil, nil},
+		{del, "/volumes/:id", s.deleteVolume, nil, dryRunParameters},
 
 		{post, "/auth/tokens", s.createToken, nil, nil},
 		{get, "/openapi.json", s.describe, nil, nil},
@@ -89,7 +90,7 @@ func (r route) checked() handler {
 			return errNotAcceptable
 		}
 		if r.method != http.MethodGet {
-			if err := checkQuery(c.Request, r.query); err != nil {
+			if err := r.checkWrite(c.Request); err != nil {
 				return err
 			}
 		}
@@ -97,17 +98,22 @@ func (r route) checked() handler {
 	}
 }
 
-// checkQuery refuses parameters that nobody reads: a write whose meaning the client
-// believes to have changed must not happen as if it had not.
-func checkQuery(r *http.Request, known []string) error {
-	query, err := url.ParseQuery(r.URL.RawQuery)
+// checkWrite refuses parameters and preconditions that nobody reads: a write whose meaning
+// the client believes to have changed must not happen as if it had not.
+func (r route) checkWrite(request *http.Request) error {
+	query, err := url.ParseQuery(request.URL.RawQuery)
 	if err != nil {
 		return fail(http.StatusBadRequest, "malformed", "The query is malformed")
 	}
 	var details []Detail
 	for name := range query {
-		if !slices.Contains(known, name) {
+		if !slices.Contains(r.query, name) {
 			details = append(details, Detail{Field: name, Message: "is not a known query parameter"})
+		}
+	}
+	for _, name := range []string{headerMatch, headerNoneMatch} {
+		if !strings.HasPrefix(r.path, "/containers") && len(request.Header.Values(name)) > 0 {
+			details = append(details, Detail{Field: name, Message: "has no meaning here: what this writes has no entity tag"})
 		}
 	}
 	if len(details) == 0 {

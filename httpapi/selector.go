@@ -1,6 +1,11 @@
 package httpapi
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"lightd/desired"
+)
 
 // selector is a conjunction of demands on labels.
 type selector []demand
@@ -38,6 +43,11 @@ func parseDemand(term string) demand {
 	}
 	key, not := strings.CutSuffix(key, "!")
 	return demand{key: strings.TrimSpace(key), value: strings.TrimSpace(strings.TrimPrefix(value, "=")), not: not}
+}
+
+// choose returns those of containers that s matches, in their order.
+func (s selector) choose(containers []desired.Container) []desired.Container {
+	return slices.DeleteFunc(containers, func(c desired.Container) bool { return !s.matches(c.Labels) })
 }
 
 func (s selector) matches(labels map[string]string) bool {

@@ -23,6 +23,7 @@ type Config struct {
 	Statuses Statuses
 	Journal  Journal
 	Engine   Engine
+	Planner  Planner
 	Console  socket.Console
 	// InstallLog opens the kept output of an installation.
 	InstallLog InstallLog
@@ -48,6 +49,7 @@ type Server struct {
 	statuses        Statuses
 	journal         Journal
 	engine          Engine
+	planner         Planner
 	installLog      InstallLog
 	defaults        desired.Spec
 	databaseTimeout time.Duration
@@ -67,7 +69,7 @@ type Server struct {
 // New returns a Server that listens nowhere yet. Close it.
 func New(cfg Config) (*Server, error) {
 	if cfg.Specs == nil || cfg.Database == nil || cfg.Ports == nil || cfg.Volumes == nil || cfg.Tokens == nil ||
-		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Console == nil || cfg.InstallLog == nil {
+		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Planner == nil || cfg.Console == nil || cfg.InstallLog == nil {
 		return nil, errors.New("make HTTP interface: a required part is missing")
 	}
 	origins, err := parseOrigins(cfg.Origins)
@@ -76,7 +78,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
-		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, installLog: cfg.InstallLog,
+		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner, installLog: cfg.InstallLog,
 		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,

@@ -26,8 +26,15 @@ func volumeView(v store.Volume, users []string) api.Volume {
 
 // createVolume is POST /volumes.
 func (s *Server) createVolume(c *gin.Context) error {
-	if err := s.noBody(c); err != nil {
+	dryRun, err := s.dryVerb(c)
+	switch {
+	case err != nil:
 		return err
+	case dryRun:
+		if err := s.volumes.TryCreate(); err != nil {
+			return err
+		}
+		return noPlan(c)
 	}
 	ctx, cancel := s.databaseTime(c)
 	defer cancel()
@@ -76,12 +83,20 @@ func (s *Server) getVolume(c *gin.Context) error {
 
 // deleteVolume is DELETE /volumes/:id. A client that goes away does not cut it short.
 func (s *Server) deleteVolume(c *gin.Context) error {
-	if err := s.noBody(c); err != nil {
+	id := c.Param("id")
+	dryRun, err := s.dryVerb(c)
+	switch {
+	case err != nil:
 		return err
+	case dryRun:
+		if err := s.volumes.TryDelete(id); err != nil {
+			return noSuchVolume(err)
+		}
+		return noPlan(c, "volume "+id)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Request.Context()), volumeRemoval)
 	defer cancel()
-	if err := s.volumes.Delete(ctx, c.Param("id")); err != nil {
+	if err := s.volumes.Delete(ctx, id); err != nil {
 		return noSuchVolume(err)
 	}
 	return ok(c, map[string]string{"message": "Volume deleted successfully"})

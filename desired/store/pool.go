@@ -33,95 +33,106 @@ func normalEndpoints(eps []desired.Endpoint) ([]desired.Endpoint, error) {
 	return out, nil
 }
 
+// AddPorts adds ports to the pool in one transaction; see Tx.AddPorts.
+func (s *Store) AddPorts(ctx context.Context, eps []desired.Endpoint) error {
+	return s.Update(ctx, func(tx *Tx) error { return tx.AddPorts(eps) })
+}
+
 // AddPorts adds ports to the pool: all of them, or none. One that is there already is
 // ErrPortExists.
-func (s *Store) AddPorts(ctx context.Context, eps []desired.Endpoint) error {
+func (tx *Tx) AddPorts(eps []desired.Endpoint) error {
 	eps, err := normalEndpoints(eps)
 	if err != nil {
 		return err
 	}
-	return s.Update(ctx, func(tx *Tx) error {
-		t := tx.table()
-		tx.pool = poolSearch{}
-		for _, e := range eps {
-			if tx.store.isReserved(e) {
-				return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
-			}
-			entries, err := t.load(slotOf(e))
-			if err != nil {
-				return err
-			}
-			if find(entries, e.IP) != nil {
-				return fmt.Errorf("%w: %s", desired.ErrPortExists, e)
-			}
-			t.slots[slotOf(e)] = append(entries, poolPort{IP: e.IP})
+	t := tx.table()
+	tx.pool = poolSearch{}
+	for _, e := range eps {
+		if tx.store.isReserved(e) {
+			return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
 		}
-		return t.write()
-	})
-}
-
-// DeletePorts deletes ports from the pool: all of them, or none. One that is not there
-// is ErrPortNotFound, one that is in use ErrPortInUse.
-func (s *Store) DeletePorts(ctx context.Context, eps []desired.Endpoint) error {
-	eps, err := normalEndpoints(eps)
-	if err != nil {
-		return err
-	}
-	return s.Update(ctx, func(tx *Tx) error {
-		t := tx.table()
-		for _, e := range eps {
-			entries, err := t.load(slotOf(e))
-			if err != nil {
-				return err
-			}
-			if find(entries, e.IP) == nil {
-				return fmt.Errorf("%w: %s", desired.ErrPortNotFound, e)
-			}
-			if by := holder(entries, e, ""); by != nil {
-				return fmt.Errorf("%w: %s", desired.ErrPortInUse, explain(e, *by))
-			}
-			var rest []poolPort
-			for _, have := range entries {
-				if have.IP != e.IP {
-					rest = append(rest, have)
-				}
-			}
-			t.slots[slotOf(e)] = rest
-		}
-		return t.write()
-	})
-}
-
-// UsePort takes a port of the pool out of service by hand, or puts it back. It is
-// ErrPortInUse while a container holds the port.
-func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (desired.PoolPort, error) {
-	e, err := normalEndpoint(e)
-	if err != nil {
-		return desired.PoolPort{}, err
-	}
-	var out desired.PoolPort
-	err = s.Update(ctx, func(tx *Tx) error {
-		t := tx.table()
-		tx.pool.restart()
 		entries, err := t.load(slotOf(e))
 		if err != nil {
 			return err
 		}
-		entry := find(entries, e.IP)
-		if entry == nil {
+		if find(entries, e.IP) != nil {
+			return fmt.Errorf("%w: %s", desired.ErrPortExists, e)
+		}
+		t.slots[slotOf(e)] = append(entries, poolPort{IP: e.IP})
+	}
+	return t.write()
+}
+
+// DeletePorts deletes ports from the pool in one transaction; see Tx.DeletePorts.
+func (s *Store) DeletePorts(ctx context.Context, eps []desired.Endpoint) error {
+	return s.Update(ctx, func(tx *Tx) error { return tx.DeletePorts(eps) })
+}
+
+// DeletePorts deletes ports from the pool: all of them, or none. One that is not there
+// is ErrPortNotFound, one that is in use ErrPortInUse.
+func (tx *Tx) DeletePorts(eps []desired.Endpoint) error {
+	eps, err := normalEndpoints(eps)
+	if err != nil {
+		return err
+	}
+	t := tx.table()
+	for _, e := range eps {
+		entries, err := t.load(slotOf(e))
+		if err != nil {
+			return err
+		}
+		if find(entries, e.IP) == nil {
 			return fmt.Errorf("%w: %s", desired.ErrPortNotFound, e)
 		}
-		if held := shown(entries, e).InternalID; held != "" {
-			return fmt.Errorf("%w: %s is held by container %s", desired.ErrPortInUse, e, held)
+		if by := holder(entries, e, ""); by != nil {
+			return fmt.Errorf("%w: %s", desired.ErrPortInUse, explain(e, *by))
 		}
-		entry.Off = inUse
-		out = shown(entries, e)
-		return t.write()
+		var rest []poolPort
+		for _, have := range entries {
+			if have.IP != e.IP {
+				rest = append(rest, have)
+			}
+		}
+		t.slots[slotOf(e)] = rest
+	}
+	return t.write()
+}
+
+// UsePort takes a port out of service or puts it back, in one transaction; see Tx.UsePort.
+func (s *Store) UsePort(ctx context.Context, e desired.Endpoint, inUse bool) (desired.PoolPort, error) {
+	var out desired.PoolPort
+	err := s.Update(ctx, func(tx *Tx) (err error) {
+		out, err = tx.UsePort(e, inUse)
+		return err
 	})
 	if err != nil {
 		return desired.PoolPort{}, err
 	}
 	return out, nil
+}
+
+// UsePort takes a port of the pool out of service by hand, or puts it back. It is
+// ErrPortInUse while a container holds the port.
+func (tx *Tx) UsePort(e desired.Endpoint, inUse bool) (desired.PoolPort, error) {
+	e, err := normalEndpoint(e)
+	if err != nil {
+		return desired.PoolPort{}, err
+	}
+	t := tx.table()
+	tx.pool.restart()
+	entries, err := t.load(slotOf(e))
+	if err != nil {
+		return desired.PoolPort{}, err
+	}
+	entry := find(entries, e.IP)
+	if entry == nil {
+		return desired.PoolPort{}, fmt.Errorf("%w: %s", desired.ErrPortNotFound, e)
+	}
+	if held := shown(entries, e).InternalID; held != "" {
+		return desired.PoolPort{}, fmt.Errorf("%w: %s is held by container %s", desired.ErrPortInUse, e, held)
+	}
+	entry.Off = inUse
+	return shown(entries, e), t.write()
 }
 
 // shown returns e as readers see it, given all entries of its slot.

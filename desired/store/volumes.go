@@ -100,6 +100,9 @@ func (v *Volumes) Create(ctx context.Context) (Volume, error) {
 	return v.volume(id, record), nil
 }
 
+// TryCreate returns what would keep Create from making a volume.
+func (v *Volumes) TryCreate() error { return v.store.checkSpace() }
+
 // Get returns the volume of that id, or ErrVolumeNotFound.
 func (v *Volumes) Get(id string) (Volume, error) {
 	var out Volume
@@ -140,27 +143,34 @@ func (v *Volumes) Users(id string) []string {
 // while the spec of a container names it. From the record's mark on the removal is
 // certain, and an error only tells that it will be finished later.
 func (v *Volumes) Delete(ctx context.Context, id string) error {
-	err := v.store.Update(ctx, func(tx *Tx) error {
-		record, err := tx.volume(id)
-		if err != nil {
-			return err
-		}
-		all, err := tx.Containers()
-		if err != nil {
-			return err
-		}
-		for _, c := range all {
-			if c.VolumeID == id {
-				return fmt.Errorf("%w: container %s uses volume %s", desired.ErrVolumeInUse, c.InternalID, id)
-			}
-		}
-		record.Deleting = true
-		return tx.putVolume(id, record)
-	})
-	if err != nil {
+	if err := v.store.Update(ctx, func(tx *Tx) error { return tx.condemnVolume(id) }); err != nil {
 		return err
 	}
 	return v.remove(ctx, id)
+}
+
+// TryDelete returns what would keep Delete from removing a volume.
+func (v *Volumes) TryDelete(id string) error {
+	return v.store.Try(func(tx *Tx) error { return tx.condemnVolume(id) })
+}
+
+// condemnVolume marks a volume that no container names.
+func (tx *Tx) condemnVolume(id string) error {
+	record, err := tx.volume(id)
+	if err != nil {
+		return err
+	}
+	all, err := tx.Containers()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if c.VolumeID == id {
+			return fmt.Errorf("%w: container %s uses volume %s", desired.ErrVolumeInUse, c.InternalID, id)
+		}
+	}
+	record.Deleting = true
+	return tx.putVolume(id, record)
 }
 
 // remove removes the directory and then the record of a volume marked Deleting.

@@ -17,6 +17,8 @@ type Receipt struct {
 	// State is told of a creation.
 	State      status.InstallState `json:"state,omitempty"`
 	Generation int64               `json:"generation"`
+	// Spec is the whole spec as it would be stored; told of a dry run.
+	Spec *desired.Spec `json:"spec,omitempty"`
 	// Wait and Conditions are told where the request asked to wait.
 	Wait       *Wait              `json:"wait,omitempty"`
 	Conditions []status.Condition `json:"conditions,omitempty"`

@@ -1,0 +1,172 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/api"
+)
+
+const dryRunQuery = "dry_run"
+
+// The query parameters of writes.
+var (
+	dryRunParameters = []string{dryRunQuery}
+	portParameters   = []string{dryRunQuery, "protocol"}
+)
+
+// nothingWritten is the message of a dry run.
+const nothingWritten = "Nothing was written"
+
+// intent is what a write says beside its path and its body.
+type intent struct {
+	pre    precondition
+	dryRun bool
+}
+
+// intentOf reads it. A container that is not what the request demands is refused here,
+// before anything else of the request is judged, and once more in the transaction: what is
+// stale stays so.
+func (s *Server) intentOf(c *gin.Context) (intent, error) {
+	var in intent
+	var err error
+	if in.dryRun, err = dryRunOf(c); err != nil {
+		return intent{}, err
+	}
+	if in.pre, err = preconditionOf(c.Request.Header); err != nil {
+		return intent{}, err
+	}
+	if container, found := s.specs.Container(c.Param("id")); found {
+		return in, in.pre.check(etag(container))
+	}
+	return in, nil
+}
+
+// flag reads one query parameter that is true or false.
+func flag(query url.Values, name string) (bool, error) {
+	values := query[name]
+	switch {
+	case len(values) == 0, len(values) == 1 && values[0] == "false":
+		return false, nil
+	case len(values) == 1 && values[0] == "true":
+		return true, nil
+	}
+	return false, invalid(Detail{Field: name, Message: "must be true or false, once"})
+}
+
+// dryVerb reads a write that has neither a body nor preconditions.
+func (s *Server) dryVerb(c *gin.Context) (dryRun bool, err error) {
+	if err := s.noBody(c); err != nil {
+		return false, err
+	}
+	return dryRunOf(c)
+}
+
+func dryRunOf(c *gin.Context) (bool, error) { return flag(c.Request.URL.Query(), dryRunQuery) }
+
+// transaction is what writes a container, and tells what it did.
+type transaction func(*store.Tx) (store.Written, error)
+
+// transact runs fn in a transaction, or only tries it.
+func (s *Server) transact(c *gin.Context, dryRun bool, fn func(*store.Tx) error) error {
+	if dryRun {
+		return s.specs.Try(fn)
+	}
+	ctx, cancel := s.databaseTime(c)
+	defer cancel()
+	return s.specs.Update(ctx, fn)
+}
+
+// current returns the container of id as fn of a transaction finds it, if it is what the
+// request demands.
+func (in intent) current(tx *store.Tx, id string) (desired.Container, error) {
+	container, err := tx.Container(id)
+	if err != nil {
+		return desired.Container{}, err
+	}
+	return container, in.pre.check(etag(container))
+}
+
+// absent does so for an id that need not be there.
+func (in intent) absent(tx *store.Tx, id string) error {
+	_, err := in.current(tx, id)
+	if isError(err, desired.ErrContainerNotFound) {
+		return in.pre.check("")
+	}
+	return err
+}
+
+// changing is the transaction that changes the container of id by fn.
+func (in intent) changing(id string, fn func(*desired.Container) error) transaction {
+	return func(tx *store.Tx) (store.Written, error) {
+		old, err := in.current(tx, id)
+		if err != nil {
+			return store.Written{}, err
+		}
+		container, err := tx.ChangeContainer(id, fn)
+		return store.Compare(old, container), err
+	}
+}
+
+// change runs fn in the transaction that writes the container of the path, under the
+// request's preconditions, and answers with the receipt.
+func (s *Server) change(c *gin.Context, in intent, message string, fn func(*desired.Container) error) error {
+	return s.write(c, in, in.changing(c.Param("id"), fn), func(w store.Written) (int, api.Receipt) {
+		return http.StatusOK, receiptOf(message, w.Container)
+	})
+}
+
+// write runs fn, and answers with what receipt makes of it; or, where that is what was
+// asked, with what would follow from it.
+func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(store.Written) (int, api.Receipt)) error {
+	var done store.Written
+	err := s.transact(c, in.dryRun, func(tx *store.Tx) (err error) {
+		done, err = fn(tx)
+		return err
+	})
+	if err != nil {
+		return err // done may still be written to
+	}
+	if in.dryRun {
+		projected := s.projected(done)
+		projected.Message = nothingWritten
+		return ok(c, projected)
+	}
+	c.Header("ETag", etag(done.Container))
+	status, body := receipt(done)
+	reply(c.Writer, c.Request, status, body)
+	return nil
+}
+
+func receiptOf(message string, c desired.Container) api.Receipt {
+	return api.Receipt{Message: message, InternalID: c.InternalID, Generation: c.Generation}
+}
+
+// projected is the receipt of a write that was only tried.
+func (s *Server) projected(w store.Written) api.Receipt {
+	projection := s.planner.Project(w.Container)
+	spec := w.Spec
+	return api.Receipt{
+		InternalID: w.InternalID, Action: w.Action, Generation: w.Generation, Spec: &spec, Plan: &projection,
+	}
+}
+
+// noPlan answers the dry run of what no step follows from; loses names the data that would go.
+func noPlan(c *gin.Context, loses ...string) error {
+	return ok(c, api.Plan{Steps: []plan.Step{}, Keeps: []string{}, Loses: orEmpty(loses)})
+}
+
+// planContainer is GET /containers/:id/plan.
+func (s *Server) planContainer(c *gin.Context) error {
+	container, found := s.specs.Container(c.Param("id"))
+	if !found {
+		return desired.ErrContainerNotFound
+	}
+	c.Header("ETag", etag(container))
+	return ok(c, s.planner.Project(container))
+}
