@@ -28,9 +28,9 @@ type Console struct {
 	cancel context.CancelCauseFunc
 	kept   func() bool // ends what closes the connection with ctx
 
-	// These belong to Messages once Console has returned. after is the last event that
-	// was told; quiet runs while a message is waited for.
-	after  uint64
+	// These belong to Messages once Console has returned. from is where a new connection
+	// goes on; quiet runs while a message is waited for.
+	from   From
 	outage outage
 	quiet  *time.Timer
 
@@ -39,18 +39,30 @@ type Console struct {
 	changed chan struct{}   // closed when conn changes
 }
 
-// Console opens the WebSocket of a container, or of all for the id "", which takes no
-// commands. It first sends the present word, then the lifecycle events after one of number
-// after that were missed, then what happens. Close it; the end of ctx does so too.
-func (c *Client) Console(ctx context.Context, id string, after uint64) (*Console, error) {
-	k := &Console{client: c, id: id, after: after, outage: outage{patience: c.patience}, changed: make(chan struct{})}
-	if after == Now && c.patience >= 0 {
+// From is where the messages of a WebSocket begin.
+type From struct {
+	// After is the number of the event after which to begin: 0 is all that are kept, Now
+	// only what is to come.
+	After uint64
+	// Since is the Position of a console message, or a time as in RFC 3339, after which
+	// to begin; Tail is how many lines of before to begin with. Without either, text begins
+	// with what is printed from now on.
+	Since string
+	Tail  int
+}
+
+// Console opens the WebSocket of a container, or of all for the id "", which has no text
+// and takes no commands. It first sends the present word, then what from asks for, then
+// what happens. Close it; the end of ctx does so too.
+func (c *Client) Console(ctx context.Context, id string, from From) (*Console, error) {
+	k := &Console{client: c, id: id, from: from, outage: outage{patience: c.patience}, changed: make(chan struct{})}
+	if from.After == Now && c.patience >= 0 {
 		// To go on without a gap after a break, it must be known where it began.
 		_, last, err := c.EventPage(ctx, "", Now, 1)
 		if err != nil {
 			return nil, err
 		}
-		k.after = last
+		k.from.After = last
 	}
 	k.ctx, k.cancel = context.WithCancelCause(ctx)
 	if err := c.repeat(k.ctx, k.request(), k.connect, func(error) {}); err != nil {
@@ -62,9 +74,9 @@ func (c *Client) Console(ctx context.Context, id string, after uint64) (*Console
 }
 
 // Follow is a Console of which only the messages are of interest.
-func (c *Client) Follow(ctx context.Context, id string, after uint64) iter.Seq2[Message, error] {
+func (c *Client) Follow(ctx context.Context, id string, from From) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		k, err := c.Console(ctx, id, after)
+		k, err := c.Console(ctx, id, from)
 		if err != nil {
 			yield(Message{}, err)
 			return
@@ -83,8 +95,7 @@ func (k *Console) Close() {
 
 // Messages tells what comes, until the Console is closed, the loop is left or, without an
 // error, the container is deleted. After a broken connection it goes on with a new one:
-// the present word and the missed lifecycle events come first then. What was printed
-// meanwhile is not sent again; RequestLogs asks for the last lines.
+// the present word comes first then, and what was missed.
 func (k *Console) Messages() iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		defer k.drop()
@@ -126,11 +137,11 @@ func (k *Console) read(yield func(Message, error) bool) error {
 		if err != nil {
 			return err
 		}
+		if m.Position != "" {
+			k.from.Since, k.from.Tail = m.Position, 0
+		}
 		if m.Lifecycle != nil {
-			if m.Lifecycle.Seq <= k.after {
-				continue
-			}
-			k.after = m.Lifecycle.Seq
+			k.from.After = max(k.from.After, m.Lifecycle.Seq)
 		}
 		if !yield(m, nil) {
 			return errLeft
@@ -171,7 +182,13 @@ func (k *Console) request() request {
 	if k.id != "" {
 		r = get("ws", k.id)
 	}
-	r.query = url.Values{"after": {strconv.FormatUint(k.after, 10)}}
+	r.query = url.Values{"after": {strconv.FormatUint(k.from.After, 10)}}
+	if k.from.Since != "" {
+		r.query.Set("since", k.from.Since)
+	}
+	if k.from.Tail > 0 {
+		r.query.Set("tail", strconv.Itoa(k.from.Tail))
+	}
 	return r
 }
 

@@ -62,7 +62,7 @@ func (c *Client) Events(ctx context.Context, id string, after uint64) iter.Seq2[
 // with Now for what is to come.
 func (c *Client) FollowEvents(ctx context.Context, id string, after uint64) iter.Seq2[journal.Event, error] {
 	return func(yield func(journal.Event, error) bool) {
-		for m, err := range c.Follow(ctx, id, after) {
+		for m, err := range c.Follow(ctx, id, From{After: after}) {
 			if err != nil {
 				yield(journal.Event{}, err)
 				return

@@ -18,6 +18,8 @@ type Message struct {
 	Word api.Word
 	// Text is that of `console`, `logs` and `daemon_message`.
 	Text string
+	// Position is where a `console` ends, for From.Since.
+	Position string
 	// Lifecycle is the event of a `lifecycle`.
 	Lifecycle *journal.Event
 	// Stats are those of a `stats`.
@@ -30,11 +32,12 @@ func decode(data []byte) (Message, error) {
 		Kind       api.MessageKind `json:"event"`
 		InternalID string          `json:"internal_id"`
 		Data       json.RawMessage `json:"data"`
+		Position   string          `json:"position"`
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
 		return Message{}, fmt.Errorf("read a message: %w", err)
 	}
-	out := Message{Kind: m.Kind, InternalID: m.InternalID}
+	out := Message{Kind: m.Kind, InternalID: m.InternalID, Position: m.Position}
 	var err error
 	switch m.Kind {
 	case api.MessageWord:
