@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Decode parses data and binds it to the struct that v points to.
@@ -23,19 +24,38 @@ func Decode(data []byte, v any, readOnly ...string) error {
 // passed over. Maps and lists are replaced as a whole. After an error v is partly written.
 func (o Object) Bind(v any, readOnly ...string) error {
 	var b binder
-	rest := maps.Clone(o)
-	for _, name := range readOnly {
-		delete(rest, name)
+	b.bindMembers(place{}, o, reflect.ValueOf(v).Elem(), readOnly)
+	return b.err()
+}
+
+// BindList stores each object of the list that o has as name in the struct that to returns
+// for its index, as Bind does.
+func (o Object) BindList(name string, to func(i int) any, readOnly ...string) error {
+	var b binder
+	list, ok := o[name].([]any)
+	at := place{}.member(name)
+	if !ok {
+		b.failed.add(at, "must be a list")
 	}
-	b.bind(place{}, rest, reflect.ValueOf(v).Elem())
+	for i, element := range list {
+		if object, ok := element.(Object); ok {
+			b.bindMembers(at.index(i), object, reflect.ValueOf(to(i)).Elem(), readOnly)
+		} else {
+			b.failed.add(at.index(i), "must be an object")
+		}
+	}
+	return b.err()
+}
+
+// binder collects every refusal of one Bind, so that a client learns of all at once.
+type binder struct{ failed Error }
+
+func (b *binder) err() error {
 	if len(b.failed.Fields) > 0 {
 		return &b.failed
 	}
 	return nil
 }
-
-// binder collects every refusal of one Bind, so that a client learns of all at once.
-type binder struct{ failed Error }
 
 func (b *binder) bind(path place, value any, to reflect.Value) {
 	if u, ok := to.Addr().Interface().(json.Unmarshaler); ok {
@@ -48,7 +68,12 @@ func (b *binder) bind(path place, value any, to reflect.Value) {
 		b.bind(path, value, fresh.Elem())
 		to.Set(fresh)
 	case reflect.Struct:
-		b.bindStruct(path, value, to)
+		object, ok := value.(Object)
+		if !ok {
+			b.failed.add(path, "must be an object")
+			return
+		}
+		b.bindMembers(path, object, to, nil)
 	case reflect.Map:
 		b.bindMap(path, value, to)
 	case reflect.Slice:
@@ -58,21 +83,29 @@ func (b *binder) bind(path place, value any, to reflect.Value) {
 	}
 }
 
-func (b *binder) bindStruct(path place, value any, to reflect.Value) {
-	object, ok := value.(Object)
-	if !ok {
-		b.failed.add(path, "must be an object")
-		return
-	}
+// bindMembers stores the members of an object, but those of the names in except, in a struct.
+func (b *binder) bindMembers(path place, object Object, to reflect.Value, except []string) {
 	fields := fieldsOf(to.Type())
-	for _, key := range slices.Sorted(maps.Keys(object)) {
-		at, known := fields[key]
-		if !known {
-			b.failed.add(path.member(key), "is not a known field")
-			continue
+	present := 0
+	for _, f := range fields {
+		if _, ok := object[f.name]; ok {
+			present++
 		}
-		if object[key] != nil {
-			b.bind(path.member(key), object[key], to.Field(at))
+	}
+	if present < len(object) {
+		b.refuseUnknown(path, object, fields, except)
+	}
+	for _, f := range fields {
+		if value := object[f.name]; value != nil && !slices.Contains(except, f.name) {
+			b.bind(path.member(f.name), value, to.Field(f.at))
+		}
+	}
+}
+
+func (b *binder) refuseUnknown(path place, object Object, fields []field, except []string) {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if _, known := slices.BinarySearchFunc(fields, key, field.compare); !known && !slices.Contains(except, key) {
+			b.failed.add(path.member(key), "is not a known field")
 		}
 	}
 }
@@ -155,14 +188,30 @@ func (b *binder) unmarshal(path place, value any, to json.Unmarshaler) {
 	}
 }
 
-// fieldsOf maps the JSON names of t's own fields to their places.
-func fieldsOf(t reflect.Type) map[string]int {
-	fields := make(map[string]int, t.NumField())
+// field is one of a struct's own, by its JSON name.
+type field struct {
+	name string
+	at   int
+}
+
+func (f field) compare(name string) int { return strings.Compare(f.name, name) }
+
+// known holds what fieldsOf has found, by type.
+var known sync.Map
+
+// fieldsOf returns t's own fields, sorted by their JSON names.
+func fieldsOf(t reflect.Type) []field {
+	if found, ok := known.Load(t); ok {
+		return found.([]field)
+	}
+	var fields []field
 	for i := range t.NumField() {
 		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
 		if name != "" && name != "-" && t.Field(i).IsExported() {
-			fields[name] = i
+			fields = append(fields, field{name, i})
 		}
 	}
+	slices.SortFunc(fields, func(a, b field) int { return a.compare(b.name) })
+	known.Store(t, fields)
 	return fields
 }

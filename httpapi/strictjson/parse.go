@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // MaxDepth bounds how deep lists and objects may nest.
@@ -22,8 +24,9 @@ func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return nil, &Error{Reason: "the text is not valid UTF-8"}
 	}
-	p := parser{data: data, dec: json.NewDecoder(bytes.NewReader(data))}
-	p.dec.UseNumber()
+	// What is refused of names and text is told with its place, which the decoder would not.
+	p := parser{data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data),
+		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	value, err := p.value(place{}, 0)
 	if err != nil {
 		return nil, err
@@ -32,31 +35,31 @@ func Parse(data []byte) (Object, error) {
 	if !ok {
 		return nil, &Error{Reason: "a JSON object is expected"}
 	}
-	if _, err := p.dec.Token(); !errors.Is(err, io.EOF) {
+	if _, err := p.dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, &Error{Reason: "something follows the JSON object"}
 	}
 	return object, nil
 }
 
-// parser builds the tree from the tokens of encoding/json, which check the grammar.
+// parser builds the tree from the tokens of the decoder, which checks the grammar.
 type parser struct {
 	data []byte
-	dec  *json.Decoder
+	dec  *jsontext.Decoder
 }
 
-func (p *parser) token() (json.Token, error) {
-	token, err := p.dec.Token()
+func (p *parser) token() (jsontext.Token, error) {
+	token, err := p.dec.ReadToken()
 	if err == nil {
 		return token, nil
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, &Error{Reason: "the JSON text ends too early"}
+		return token, &Error{Reason: "the JSON text ends too early"}
 	}
-	var syntax *json.SyntaxError
+	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {
-		return nil, &Error{Reason: fmt.Sprintf("malformed JSON at byte %d", p.dec.InputOffset())}
+		return token, &Error{Reason: fmt.Sprintf("malformed JSON at byte %d", syntax.ByteOffset)}
 	}
-	return nil, &Error{Reason: "malformed JSON"}
+	return token, &Error{Reason: "malformed JSON"}
 }
 
 func (p *parser) value(path place, depth int) (any, error) {
@@ -65,25 +68,29 @@ func (p *parser) value(path place, depth int) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch t := token.(type) {
-	case string:
-		return t, p.checkText(path, t, p.data[before:p.dec.InputOffset()])
-	case json.Delim:
-		if depth >= MaxDepth {
-			return nil, refuse(path, fmt.Sprintf("nests deeper than %d levels", MaxDepth))
-		}
-		if t == '[' {
-			return p.list(path, depth+1)
-		}
-		return p.object(path, depth+1)
-	default:
-		return t, nil
+	switch token.Kind() {
+	case jsontext.KindString:
+		text := token.String()
+		return text, p.checkText(path, text, before)
+	case jsontext.KindNumber:
+		return json.Number(token.String()), nil
+	case jsontext.KindTrue, jsontext.KindFalse:
+		return token.Bool(), nil
+	case jsontext.KindNull:
+		return nil, nil
 	}
+	if depth >= MaxDepth {
+		return nil, refuse(path, fmt.Sprintf("nests deeper than %d levels", MaxDepth))
+	}
+	if token.Kind() == jsontext.KindBeginArray {
+		return p.list(path, depth+1)
+	}
+	return p.object(path, depth+1)
 }
 
 func (p *parser) list(path place, depth int) (any, error) {
 	list := []any{}
-	for p.dec.More() {
+	for p.dec.PeekKind() != jsontext.KindEndArray {
 		at := path.index(len(list))
 		value, err := p.value(at, depth)
 		if err != nil {
@@ -100,18 +107,15 @@ func (p *parser) list(path place, depth int) (any, error) {
 
 func (p *parser) object(path place, depth int) (any, error) {
 	object := Object{}
-	for p.dec.More() {
+	for p.dec.PeekKind() != jsontext.KindEndObject {
 		before := p.dec.InputOffset()
 		token, err := p.token()
 		if err != nil {
 			return nil, err
 		}
-		key, ok := token.(string)
-		if !ok {
-			return nil, &Error{Reason: "malformed JSON: a key must be a string"}
-		}
+		key := token.String()
 		at := path.member(key)
-		if err := p.checkText(at, key, p.data[before:p.dec.InputOffset()]); err != nil {
+		if err := p.checkText(at, key, before); err != nil {
 			return nil, err
 		}
 		if _, twice := object[key]; twice {
@@ -127,13 +131,15 @@ func (p *parser) object(path place, depth int) (any, error) {
 
 const replacement = string(utf8.RuneError)
 
-// checkText refuses NUL, and what encoding/json replaces silently: an escaped half of
-// a surrogate pair. Such a replacement shows as a U+FFFD that the raw text lacks.
-func (p *parser) checkText(path place, text string, raw []byte) error {
+// checkText refuses NUL in a string that was read from before on, and what the decoder replaces
+// silently: an escaped half of a surrogate pair. Such a replacement shows as a U+FFFD that the
+// raw text lacks.
+func (p *parser) checkText(path place, text string, before int64) error {
 	if strings.IndexByte(text, 0) >= 0 {
 		return refuse(path, "must not contain a NUL character")
 	}
 	if n := strings.Count(text, replacement); n > 0 {
+		raw := p.data[before:p.dec.InputOffset()]
 		given := bytes.Count(raw, []byte(replacement)) + bytes.Count(bytes.ToLower(raw), []byte(`\ufffd`))
 		if n > given {
 			return refuse(path, "contains half of a surrogate pair")
