@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -10,13 +11,13 @@ import (
 	"lightd/httpapi/strictjson"
 )
 
-// maxBody bounds what a client may send, in bytes.
+// maxBody bounds what a client may send but with an apply, in bytes.
 const maxBody = 1 << 20
 
-// readObject reads the body of r as one JSON object of one of the given media types.
-// present is false for a body without a byte, which needs no media type.
-func readObject(r *http.Request, media ...string) (object strictjson.Object, present bool, err error) {
-	data, err := readBody(r)
+// readObject reads the body of r, at most limit bytes, as one JSON object of one of the given
+// media types. present is false for a body without a byte, which needs no media type.
+func readObject(r *http.Request, limit int64, media ...string) (object strictjson.Object, present bool, err error) {
+	data, err := readBody(r, limit)
 	if err != nil || len(data) == 0 {
 		return nil, false, err
 	}
@@ -27,18 +28,19 @@ func readObject(r *http.Request, media ...string) (object strictjson.Object, pre
 	return object, err == nil, err
 }
 
-func readBody(r *http.Request) ([]byte, error) {
+func readBody(r *http.Request, limit int64) ([]byte, error) {
 	for _, value := range r.Header.Values("Content-Encoding") {
 		if !strings.EqualFold(strings.TrimSpace(value), "identity") {
 			return nil, fail(http.StatusUnsupportedMediaType, "unsupported_encoding", "A body must not be compressed")
 		}
 	}
-	tooLarge := fail(http.StatusRequestEntityTooLarge, "too_large", "The body is larger than 1 MiB").with("Connection", "close")
-	if r.ContentLength > 2*maxBody {
+	tooLarge := fail(http.StatusRequestEntityTooLarge, "too_large",
+		fmt.Sprintf("The body is larger than %d MiB", limit>>20)).with("Connection", "close")
+	if r.ContentLength > limit+maxBody {
 		return nil, tooLarge
 	}
-	data, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if len(data) > maxBody {
+	data, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if int64(len(data)) > limit {
 		// An answer is lost where the client still writes when the connection is closed:
 		// one that is a little over is heard out. More is not worth reading.
 		_, _ = io.CopyN(io.Discard, r.Body, maxBody)

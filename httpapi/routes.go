@@ -58,6 +58,8 @@ func (s *Server) routes() []route {
 		{get, pathSockets, s.openSocket, anything, nil},
 		{get, pathSockets + "/:id", s.openSocket, anything, nil},
 
+		{post, "/apply", s.apply, nil, dryRunParameters},
+
 		{post, "/network/ports", s.addPorts, nil, dryRunParameters},
 		{get, "/network/ports", s.listPorts, nil, nil},
 		{get, "/network/ports/random", s.randomPort, nil, nil},
@@ -112,7 +114,7 @@ func (r route) checkWrite(request *http.Request) error {
 		}
 	}
 	for _, name := range []string{headerMatch, headerNoneMatch} {
-		if !strings.HasPrefix(r.path, "/containers") && len(request.Header.Values(name)) > 0 {
+		if !r.conditional() && len(request.Header.Values(name)) > 0 {
 			details = append(details, Detail{Field: name, Message: "has no meaning here: what this writes has no entity tag"})
 		}
 	}
@@ -123,9 +125,14 @@ func (r route) checkWrite(request *http.Request) error {
 	return invalid(details...)
 }
 
+// conditional reports whether a write takes preconditions: what it writes has an entity tag.
+func (r route) conditional() bool {
+	return strings.HasPrefix(r.path, "/containers") || r.path == "/apply"
+}
+
 // bodyObject reads the body of a route that needs one.
 func (s *Server) bodyObject(c *gin.Context, media ...string) (strictjson.Object, error) {
-	object, present, err := readObject(c.Request, append([]string{mediaJSON}, media...)...)
+	object, present, err := readObject(c.Request, maxBody, append([]string{mediaJSON}, media...)...)
 	if err == nil && !present {
 		err = errNoBody
 	}
@@ -134,7 +141,7 @@ func (s *Server) bodyObject(c *gin.Context, media ...string) (strictjson.Object,
 
 // optionalObject reads the body of a route that can do without.
 func (s *Server) optionalObject(c *gin.Context) (strictjson.Object, error) {
-	object, _, err := readObject(c.Request, mediaJSON)
+	object, _, err := readObject(c.Request, maxBody, mediaJSON)
 	return object, err
 }
 

@@ -1,0 +1,158 @@
+package httpapi
+
+import (
+	"fmt"
+	"maps"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/api"
+	"lightd/httpapi/strictjson"
+	"lightd/observed/status"
+)
+
+const (
+	// maxApply bounds the body of an apply, in bytes, maxSpecs its specs.
+	maxApply = 16 << 20
+	maxSpecs = 2000
+	// specsField is where they are in it.
+	specsField = "containers"
+)
+
+// apply is POST /apply: many containers as they should be, in one transaction.
+func (s *Server) apply(c *gin.Context) error {
+	in, err := s.intentOf(c)
+	if err != nil {
+		return err
+	}
+	object, present, err := readObject(c.Request, maxApply, mediaJSON)
+	if err == nil && !present {
+		err = errNoBody
+	}
+	if err != nil {
+		return err
+	}
+	l, err := bindList(object, s.defaults)
+	if err != nil {
+		return err
+	}
+	var done []store.Written
+	err = s.transact(c, in.dryRun, func(tx *store.Tx) (err error) {
+		if err := in.checkList(tx, l.selector); err != nil {
+			return err
+		}
+		done, err = tx.Apply(l.wanted())
+		return err
+	})
+	if err != nil {
+		return err // done may still be written to
+	}
+	return ok(c, s.applied(in, done))
+}
+
+// list is the body of an apply.
+type list struct {
+	specs    []desired.Spec
+	prune    bool
+	selector selector
+}
+
+// bindList reads it. A spec that leaves a field out has the default, as in a PUT.
+func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
+	elements, isList := object[specsField].([]any)
+	switch {
+	case object[specsField] == nil:
+		return list{}, invalid(Detail{Field: specsField, Message: "is required"})
+	case isList && len(elements) > maxSpecs:
+		return list{}, invalid(Detail{Field: specsField, Message: fmt.Sprintf("has %d specs, at most %d are allowed", len(elements), maxSpecs)})
+	}
+	l := list{specs: make([]desired.Spec, len(elements))}
+	err := object.BindList(specsField, func(i int) any {
+		l.specs[i] = defaults.Clone()
+		return &l.specs[i]
+	}, readOnly...)
+	if err != nil {
+		return list{}, err
+	}
+	var body struct {
+		Prune    bool   `json:"prune"`
+		Selector string `json:"selector"`
+	}
+	rest := maps.Clone(object)
+	delete(rest, specsField)
+	if err := rest.Bind(&body); err != nil {
+		return list{}, err
+	}
+	l.prune = body.Prune
+	if l.selector, err = parseSelector(body.Selector); err != nil {
+		return list{}, err
+	}
+	return l, l.checkSelector()
+}
+
+// checkSelector refuses a prune of everything, and specs that the selector does not choose:
+// the next prune would pass them over, and what they follow would be no list that If-Match
+// speaks of.
+func (l list) checkSelector() error {
+	if l.prune && len(l.selector) == 0 {
+		return invalid(Detail{Field: "selector", Message: "is required with prune: without one all containers that the list lacks would be deleted"})
+	}
+	var faults desired.Faults
+	for i, spec := range l.specs {
+		if !l.selector.matches(spec.Labels) {
+			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].labels", specsField, i), "do not match the selector"))
+		}
+	}
+	return faults.Err(specsField)
+}
+
+// wanted is what l says to the store.
+func (l list) wanted() store.List {
+	wanted := store.List{Specs: l.specs}
+	if l.prune {
+		wanted.Prune = func(c desired.Container) bool { return l.selector.matches(c.Labels) }
+	}
+	return wanted
+}
+
+// checkList compares what the request demands with the containers that a selector chooses:
+// the entity tag is that of their list.
+func (in intent) checkList(tx *store.Tx, s selector) error {
+	if in.pre.match == nil && in.pre.noneMatch == nil {
+		return nil
+	}
+	all, err := tx.Containers()
+	if err != nil {
+		return err
+	}
+	return in.pre.check(etagOfList(s.choose(all)))
+}
+
+// applied is the answer to an apply, or to one that was only tried.
+func (s *Server) applied(in intent, done []store.Written) api.Applied {
+	a := api.Applied{Message: "Applied", Containers: make([]api.Receipt, 0, len(done))}
+	if in.dryRun {
+		a.Message = nothingWritten
+	}
+	counts := map[desired.Action]*int{
+		desired.Created: &a.Created, desired.Updated: &a.Updated, desired.Unchanged: &a.Unchanged, desired.Deleted: &a.Deleted,
+	}
+	for _, w := range done {
+		*counts[w.Action]++
+		a.Containers = append(a.Containers, s.appliedOne(in, w))
+	}
+	return a
+}
+
+func (s *Server) appliedOne(in intent, w store.Written) api.Receipt {
+	if in.dryRun {
+		return s.projected(w)
+	}
+	r := receiptOf("", w.Container)
+	if r.Action = w.Action; w.Action == desired.Created {
+		r.State = status.Installing
+	}
+	return r
+}
