@@ -116,7 +116,7 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 		Spec: spec, Status: st, Seen: seen, Host: k.host,
 		Image:          image(spec.Image),
 		EntrypointOK:   c.cfg.Data.EntrypointOK(spec.Spec),
-		Moved:          c.moved(spec.Spec, seen.Run),
+		Place:          c.placeOf(spec.Spec, seen.Run),
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),
@@ -134,6 +134,17 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 // Project returns what the controller would do if the spec were as given, as far as is
 // known: it asks Docker nothing, and changes nothing.
 func (c *Controller) Project(spec desired.Container) plan.Projection {
+	return plan.Project(c.known(spec))
+}
+
+// Drift returns where the container differs from a spec, with the step that mends each, and
+// whether Docker can be seen. It asks Docker nothing, and changes nothing.
+func (c *Controller) Drift(spec desired.Container) (fields []plan.Field, known bool) {
+	return plan.Drift(c.known(spec))
+}
+
+// known is the input of a decision as far as memory has it.
+func (c *Controller) known(spec desired.Container) plan.Input {
 	id := spec.InternalID
 	var k keyState
 	c.mu.Lock()
@@ -148,7 +159,7 @@ func (c *Controller) Project(spec desired.Container) plan.Projection {
 	}
 	in := c.input(spec, st, seen, k, c.cfg.Images.Known)
 	in.Matched = seen.Run != nil && st.Matched.Is(life(seen.Run))
-	return plan.Project(in)
+	return in
 }
 
 // commit records a decision: the status and its events, or neither. An unchanged

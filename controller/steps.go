@@ -30,18 +30,21 @@ func (c *Controller) place(s desired.Spec) blueprint.Place {
 	}
 }
 
-// moved reports whether a container has a directory of ours from where it is no longer: the
-// data directory was renamed, or copied, and the container would go on with the old one.
-func (c *Controller) moved(s desired.Spec, run *observed.Container) bool {
-	if run == nil {
-		return false
-	}
+// placeOf is place in the words of a container: where two paths lead to one directory, that
+// of the container counts. One that leads elsewhere was left behind when the data directory
+// was renamed, or copied.
+func (c *Controller) placeOf(s desired.Spec, run *observed.Container) blueprint.Place {
 	at := c.place(s)
-	ours := map[string]string{blueprint.Home: at.Volume, blueprint.Data: at.Data}
-	return slices.ContainsFunc(run.Mounts, func(m observed.Mount) bool {
-		path := ours[m.Target]
-		return path != "" && path != m.Source && !sameFile(path, m.Source)
-	})
+	if run == nil {
+		return at
+	}
+	ours := map[string]*string{blueprint.Home: &at.Volume, blueprint.Data: &at.Data}
+	for _, m := range run.Mounts {
+		if path := ours[m.Target]; path != nil && *path != m.Source && sameFile(*path, m.Source) {
+			*path = m.Source
+		}
+	}
+	return at
 }
 
 // sameFile reports whether two paths lead to one file, by a link for instance.

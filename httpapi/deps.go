@@ -9,6 +9,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/desired/token"
+	"lightd/observed"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -54,6 +55,17 @@ type Journal interface {
 // Engine tells whether Docker can be seen now, from memory.
 type Engine interface {
 	Up() (up bool, since time.Time)
+}
+
+// Drifts compares a container with what Docker shows of it, from memory. known is false
+// while Docker cannot be seen.
+type Drifts interface {
+	Drift(c desired.Container) (fields []plan.Field, known bool)
+}
+
+// Neighbours are the containers of other Lightd instances on the same engine.
+type Neighbours interface {
+	Foreign() []observed.Foreign
 }
 
 // InstallLog opens the kept output of a container's last installation; the error is

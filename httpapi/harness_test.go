@@ -118,6 +118,7 @@ type node struct {
 	journal  *records.Journal
 	engine   *engineSwitch
 	console  *fakeConsole
+	drifts   *fakeDrifts
 	tokens   *token.Keeper
 	free     atomic.Uint64
 	volume   string
@@ -174,7 +175,7 @@ func newNode(t *testing.T, tune ...func(*Config)) *node {
 
 func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	t.Helper()
-	n := &node{t: t, engine: &engineSwitch{}, logs: &syncBuffer{},
+	n := &node{t: t, engine: &engineSwitch{}, logs: &syncBuffer{}, drifts: &fakeDrifts{},
 		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan observed.Stats{}}}
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
@@ -194,6 +195,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
 		Statuses: n.records, Journal: n.journal, Engine: n.engine, Console: n.console,
 		Planner: planner{n.records, n.engine},
+		Drifts:  n.drifts, Neighbours: n.drifts,
 		InstallLog: func(id string) (io.ReadCloser, error) {
 			if id == "web" {
 				return io.NopCloser(strings.NewReader("installed\n")), nil

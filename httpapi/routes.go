@@ -54,6 +54,8 @@ func (s *Server) routes() []route {
 		{get, "/containers/:id/plan", s.planContainer, nil, nil},
 		{get, "/containers/:id/events", s.containerEvents, nil, nil},
 		{get, "/events", s.allEvents, nil, nil},
+		{get, "/containers/:id/drift", s.driftOfContainer, nil, nil},
+		{get, "/drift", s.driftOfNode, nil, nil},
 
 		{get, pathSockets, s.openSocket, anything, nil},
 		{get, pathSockets + "/:id", s.openSocket, anything, nil},

@@ -24,7 +24,10 @@ type Config struct {
 	Journal  Journal
 	Engine   Engine
 	Planner  Planner
-	Console  socket.Console
+	Drifts   Drifts
+	// Neighbours tells of other instances.
+	Neighbours Neighbours
+	Console    socket.Console
 	// InstallLog opens the kept output of an installation.
 	InstallLog InstallLog
 	// Origins are the foreign origins that may open a WebSocket, as in
@@ -50,6 +53,8 @@ type Server struct {
 	journal         Journal
 	engine          Engine
 	planner         Planner
+	drifts          Drifts
+	neighbours      Neighbours
 	installLog      InstallLog
 	defaults        desired.Spec
 	databaseTimeout time.Duration
@@ -69,7 +74,8 @@ type Server struct {
 // New returns a Server that listens nowhere yet. Close it.
 func New(cfg Config) (*Server, error) {
 	if cfg.Specs == nil || cfg.Database == nil || cfg.Ports == nil || cfg.Volumes == nil || cfg.Tokens == nil ||
-		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Planner == nil || cfg.Console == nil || cfg.InstallLog == nil {
+		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Planner == nil || cfg.Drifts == nil ||
+		cfg.Neighbours == nil || cfg.Console == nil || cfg.InstallLog == nil {
 		return nil, errors.New("make HTTP interface: a required part is missing")
 	}
 	origins, err := parseOrigins(cfg.Origins)
@@ -78,7 +84,8 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
-		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner, installLog: cfg.InstallLog,
+		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner,
+		drifts: cfg.Drifts, neighbours: cfg.Neighbours, installLog: cfg.InstallLog,
 		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,

@@ -3,11 +3,12 @@ package plan
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
+	"lightd/observed/drift"
 	"lightd/observed/status"
 )
 
@@ -19,9 +20,6 @@ const (
 	hostFresh  = 30 * time.Second // how long a look at the host is believed
 	settleSoon = time.Second      // a removal that Docker has in hand
 )
-
-// network is Docker's name of the one that every container is on.
-const network = "bridge"
 
 // next is a step, or the reason why there is none.
 type next struct {
@@ -162,9 +160,9 @@ func (r *record) nextSteady() next {
 	if r.unnamed() && in.RunImage.Present {
 		return do(RestoreSnapshot, "somebody took the name of the image that keeps the installation").on(run).from(r.image())
 	}
-	if name := observed.RunName(in.Spec.InternalID); run.Name != name {
+	if len(r.mendedBy(RenameContainer)) > 0 {
 		if other := in.Seen.RunNameTaken; other != nil {
-			return r.nameTaken(name, other)
+			return r.nameTaken(observed.RunName(in.Spec.InternalID), other)
 		}
 		return do(RenameContainer, "somebody named it "+run.Name).on(run)
 	}
@@ -174,8 +172,8 @@ func (r *record) nextSteady() next {
 	if n, ok := r.release(); ok {
 		return n
 	}
-	if r.limitsDiffer() {
-		return do(UpdateLimits, limitsReason(run.Limits, in.Spec.Limits)).on(run)
+	if differ := r.mendedBy(UpdateLimits); len(differ) > 0 {
+		return do(UpdateLimits, reasonOf(differ)).on(run)
 	}
 	if !in.EntrypointOK {
 		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
@@ -252,30 +250,36 @@ func (r *record) lost(ref string) next {
 // recreate says what Docker cannot change in place; empty when nothing.
 func (r *record) recreate() string {
 	run, spec := r.in.Seen.Run, r.in.Spec
+	differ := r.mendedBy(CreateContainer)
+	has := func(path string) bool {
+		return slices.ContainsFunc(differ, func(f Field) bool { return f.Path == path })
+	}
 	switch {
-	case run.Hash != spec.Hash(r.image()):
-		if r.portsDiffer() {
-			return "ports changed"
-		}
-		return "the spec changed in what only a new container can have"
-	case spec.ImagePolicy == desired.ImageFollow && r.st.Install.Snapshot == "" && r.moved():
-		return "the tag " + spec.Image + " is another image now"
-	case !slices.Contains(run.Networks, network):
-		return "it was disconnected from its network"
-	case r.in.Moved:
-		return "its directories are elsewhere now"
 	case run.Phase == observed.Dead:
 		return "Docker could not remove the container"
-	case spec.Limits.Memory == 0 && run.Limits.Memory != 0, spec.Limits.CPU == 0 && run.Limits.CPU != 0:
+	case len(differ) == 0:
+		return ""
+	case !r.fits() && has("ports"):
+		return "ports changed"
+	case !r.fits():
+		return "the spec changed in what only a new container can have"
+	case has(drift.Image):
+		return "the tag " + spec.Image + " is another image now"
+	case has(drift.Networks):
+		return "it was disconnected from its network"
+	case has("mount." + blueprint.Home), has("mount." + blueprint.Data):
+		return "its directories are elsewhere now"
+	case has(drift.Memory), has(drift.CPU):
 		return "a limit was taken away, and Docker can only change limits"
 	}
-	return ""
+	return "Docker shows otherwise than it should be made: " + pathsOf(differ)
 }
 
 // moved reports whether the tag that the container was made from is another image now.
 // What an installation changed rests on the image that it ran on: that one stays.
 func (r *record) moved() bool {
-	return r.in.Image.Present && r.in.Image.ImageID != r.in.Seen.Run.ImageID
+	run := r.in.Seen.Run
+	return r.st.Install.Snapshot == "" && run.Image == r.in.Spec.Image && r.in.Image.Present && r.in.Image.ImageID != run.ImageID
 }
 
 // replace checks all that can fail before the old container goes.
@@ -292,22 +296,6 @@ func (r *record) replace(reason string) next {
 		return do(CheckHost, reason)
 	}
 	return r.remove(reason)
-}
-
-func (r *record) portsDiffer() bool {
-	have := map[desired.Port]bool{}
-	for _, p := range r.in.Seen.Run.Binds {
-		have[p] = true
-	}
-	if len(have) != len(r.in.Spec.Ports) {
-		return true
-	}
-	for _, p := range r.in.Spec.Ports {
-		if !have[p] {
-			return true
-		}
-	}
-	return false
 }
 
 // release gives back ports that nothing names or binds any more.
@@ -367,28 +355,4 @@ func (r *record) power() next {
 		return n
 	}
 	return do(StartContainer, "power is running").on(run)
-}
-
-// limitsDiffer compares what can be changed in place. Swap is only compared where
-// Docker shows it: an engine without swap accounting ignores it.
-func (r *record) limitsDiffer() bool {
-	want, have := r.in.Spec.Limits, r.in.Seen.Run.Limits
-	return want.Memory != have.Memory || want.PIDs != have.PIDs ||
-		(want.Memory != 0 && have.Swap >= 0 && want.Swap != have.Swap) ||
-		int64(want.CPU*1e9+0.5) != int64(have.CPU*1e9+0.5)
-}
-
-// limitsReason says what differs: from what is to what should be.
-func limitsReason(have, want desired.Limits) string {
-	var parts []string
-	differ := func(name string, have, want any) {
-		if have != want {
-			parts = append(parts, fmt.Sprintf("%s from %v to %v", name, have, want))
-		}
-	}
-	differ("memory", have.Memory, want.Memory)
-	differ("cpu", have.CPU, want.CPU)
-	differ("swap", have.Swap, want.Swap)
-	differ("pids", have.PIDs, want.PIDs)
-	return strings.Join(parts, ", ")
 }

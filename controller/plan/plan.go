@@ -6,6 +6,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -68,9 +69,8 @@ type Input struct {
 	RunImage observed.Image
 	// EntrypointOK tells whether entrypoint.sh is as the spec wants it.
 	EntrypointOK bool
-	// Moved tells that the runtime container has a directory of ours from where it is no
-	// longer.
-	Moved bool
+	// Place is what the host has for the container.
+	Place blueprint.Place
 	// Matched tells whether the start pattern has matched in the life that Seen shows.
 	Matched bool
 	Host    HostCheck
@@ -101,6 +101,7 @@ func Decide(in Input) Decision {
 	}
 	r.observe()
 	r.giveUpStart()
+	r.noteDrift()
 	n := r.next()
 	if n.step != nil {
 		r.intend(*n.step)
@@ -118,6 +119,7 @@ func Observe(in Input) Decision {
 		return Decision{Status: r.st, Events: r.events}
 	}
 	r.observe()
+	r.noteDrift()
 	n := r.next()
 	if n.dealt && n.wait == "" {
 		r.concludeProcess()
@@ -133,6 +135,9 @@ type record struct {
 	in     Input
 	st     status.Status
 	events []journal.Event
+	// differing are the fields that do, once compared.
+	differing []Field
+	compared  bool
 }
 
 func newRecord(in Input) *record {

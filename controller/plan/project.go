@@ -6,6 +6,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
 
@@ -185,7 +186,7 @@ func (p *projection) takeRun(s Step) {
 	run := &p.in.Seen.Run
 	switch s.Kind {
 	case CreateContainer:
-		*run, p.in.Moved = p.made(observed.RoleRun, s.Image), false
+		*run = p.made(observed.RoleRun, s.Image)
 	case StartContainer:
 		p.start(run)
 		p.in.Matched = true
@@ -198,25 +199,24 @@ func (p *projection) takeRun(s Step) {
 	case RemoveContainer:
 		*run = nil
 	case UpdateLimits:
-		changed(run).Limits = p.in.Spec.Limits
+		now := changed(run)
+		now.Limits, now.RestartPolicy = p.in.Spec.Limits, blueprint.RestartPolicy
 	case RenameContainer:
 		changed(run).Name = observed.RunName(p.in.Spec.InternalID)
 	}
 }
 
 // made is a container as a step makes it.
-func (p *projection) made(role observed.Role, image string) *observed.Container {
-	spec := p.in.Spec
-	name := observed.RunName(spec.InternalID)
+func (p *projection) made(role observed.Role, ref string) *observed.Container {
+	id, install := fmt.Sprintf("projected-%d", len(p.out.Steps)), p.in.Status.Install
 	if role == observed.RoleInstall {
-		name = observed.InstallName(spec.InternalID)
+		return blueprint.Install(p.in.Spec, p.in.Place, ref, install.Request).Fresh(id, p.in.Image)
 	}
-	return &observed.Container{
-		ContainerID: fmt.Sprintf("projected-%d", len(p.out.Steps)), Name: name, Role: role, Phase: observed.Created,
-		Hash: spec.Hash(image), Generation: spec.Generation, Install: p.in.Status.Install.Request,
-		Image: image, ImageID: p.in.Image.ImageID, TTY: spec.TTY, Limits: spec.Limits,
-		Networks: []string{network}, Binds: spec.Ports,
+	image := p.in.Image
+	if ref == install.Snapshot {
+		image = p.in.Snapshot
 	}
+	return blueprint.Run(p.in.Spec, p.in.Place, ref, install.Request).Fresh(id, image)
 }
 
 func (p *projection) start(c **observed.Container) {

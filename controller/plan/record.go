@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"lightd/desired"
@@ -91,13 +92,16 @@ func (r *record) intendRemove(s Step) {
 		r.tell(journal.RemovingOldContainer, s.Reason)
 	}
 	r.st.Replacing = s.Reason
+	if r.fits() {
+		r.st.Futile = r.reasons() // unless it helps
+	}
 }
 
 // tellRebind tells once a generation that other ports are the reason of a recreation.
 func (r *record) tellRebind() {
 	spec := r.in.Spec
 	if spec.Deleting || r.st.Install.Phase != status.InstallDone || r.st.RebindGeneration == spec.Generation ||
-		r.fits() || !r.portsDiffer() {
+		r.fits() || !slices.ContainsFunc(r.fields(), func(f Field) bool { return f.Path == "ports" }) {
 		return
 	}
 	r.st.RebindGeneration = spec.Generation

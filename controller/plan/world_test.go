@@ -9,6 +9,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
 
@@ -94,14 +95,15 @@ func (w *world) check() {
 	}
 }
 
-func (w *world) create(role observed.Role, image string) *observed.Container {
+func (w *world) create(role observed.Role, ref string) *observed.Container {
 	w.made++
-	spec := w.in.Spec
-	return &observed.Container{
-		ContainerID: fmt.Sprintf("c%d", w.made), Name: observed.RunName("a"), Networks: []string{"bridge"}, Role: role, Phase: observed.Created,
-		Hash: spec.Hash(image), Generation: spec.Generation, Install: spec.Requests.Install,
-		Image: image, ImageID: w.in.Image.ImageID, Limits: spec.Limits, Binds: spec.Ports, TTY: spec.TTY,
+	make, image := blueprint.Run, w.in.Image
+	if role == observed.RoleInstall {
+		make = blueprint.Install
+	} else if ref == w.in.Status.Install.Snapshot {
+		image = w.in.Snapshot
 	}
+	return make(w.in.Spec, w.in.Place, ref, w.in.Spec.Requests.Install).Fresh(fmt.Sprintf("c%d", w.made), image)
 }
 
 func (w *world) start(c *observed.Container) {
@@ -148,7 +150,7 @@ func (w *world) act(s plan.Step) {
 	case plan.CreateContainer:
 		seen.Run = w.create(observed.RoleRun, s.Image)
 	case plan.UpdateLimits:
-		seen.Run.Limits = w.in.Spec.Limits
+		seen.Run.Limits, seen.Run.RestartPolicy = w.in.Spec.Limits, "no"
 	case plan.StartContainer:
 		w.start(seen.Run)
 		w.in.Matched = false
@@ -163,7 +165,7 @@ func (w *world) act(s plan.Step) {
 		st.Stopping.KilledAt = w.in.Now
 		w.die(seen.Run, 137)
 	case plan.RemoveContainer:
-		seen.Run, w.in.Moved = nil, false
+		seen.Run = nil
 	case plan.ReleasePorts:
 		w.in.Spec.Releasing = nil
 	case plan.Finalize:

@@ -1,43 +1,53 @@
 package api
 
 import (
-	"time"
-
 	"lightd/controller/plan"
+	"lightd/observed/drift"
 )
 
 // DriftKind says whether a difference is acted upon.
-type DriftKind string
+type DriftKind = drift.Kind
 
 // The kinds of drift.
 const (
-	// DriftSpec differs from the spec.
-	DriftSpec DriftKind = "spec"
-	// DriftMovedTag is a tag that points to another image than the container runs.
-	DriftMovedTag DriftKind = "moved_tag"
+	DriftSpec     = drift.Spec
+	DriftMovedTag = drift.MovedTag
+	DriftDeferred = drift.Deferred
 )
 
 // DriftField is one field that Docker shows otherwise than the spec says.
-type DriftField struct {
-	Path     string    `json:"path"`
-	Desired  any       `json:"desired"`
-	Observed any       `json:"observed"`
-	Since    time.Time `json:"since"`
-	// Step is what would mend it.
-	Step plan.Kind `json:"step"`
-	Kind DriftKind `json:"kind"`
-}
+type DriftField = plan.Field
 
 // Drift is the report of one container.
 type Drift struct {
-	InternalID string       `json:"internal_id"`
-	InSync     bool         `json:"in_sync"`
-	Fields     []DriftField `json:"fields"`
+	InternalID string `json:"internal_id"`
+	// InSync is true when Docker can be seen and no field differs, of whatever kind.
+	InSync bool `json:"in_sync"`
+	// Known is false while Docker cannot be seen: then nothing is said of any field.
+	Known bool `json:"known"`
+	// Paused tells that the steps are not taken.
+	Paused bool         `json:"paused"`
+	Fields []DriftField `json:"fields"`
 }
 
 // NodeDrift is the report of all: the containers that are not in sync, and how many are.
 type NodeDrift struct {
 	Containers []Drift `json:"containers"`
 	InSync     int     `json:"in_sync"`
-	Drifted    int     `json:"drifted"`
+	// Drifted have a field of kind DriftSpec. The others are counted apart: MovedTag and
+	// Deferred have a field of that kind, Unknown cannot be seen.
+	Drifted  int `json:"drifted"`
+	MovedTag int `json:"moved_tag"`
+	Deferred int `json:"deferred"`
+	Unknown  int `json:"unknown"`
+	// Foreign are the containers of other Lightd instances on the same engine.
+	Foreign []Foreign `json:"foreign"`
+}
+
+// Foreign is a container that another Lightd made, or one whose data directory is lost.
+type Foreign struct {
+	ContainerID string `json:"container_id"`
+	Name        string `json:"name"`
+	InternalID  string `json:"internal_id"`
+	Instance    string `json:"instance"`
 }

@@ -48,7 +48,7 @@ var shapes = map[string]reflect.Type{
 	"WaitResult": reflect.TypeFor[api.Wait](), "Plan": reflect.TypeFor[api.Plan](), "Step": reflect.TypeFor[plan.Step](),
 	"Obstacle": reflect.TypeFor[plan.Obstacle](),
 	"Apply":    reflect.TypeFor[api.Apply](), "Applied": reflect.TypeFor[api.Applied](), "Drift": reflect.TypeFor[api.Drift](),
-	"DriftField": reflect.TypeFor[api.DriftField](), "NodeDrift": reflect.TypeFor[api.NodeDrift](), "WatchEvent": reflect.TypeFor[api.WatchEvent](),
+	"DriftField": reflect.TypeFor[api.DriftField](), "NodeDrift": reflect.TypeFor[api.NodeDrift](), "Foreign": reflect.TypeFor[api.Foreign](), "WatchEvent": reflect.TypeFor[api.WatchEvent](),
 	"Event": reflect.TypeFor[journal.Event](), "Volume": reflect.TypeFor[api.Volume](), "SizedVolume": reflect.TypeFor[api.SizedVolume](),
 	"Endpoint": reflect.TypeFor[desired.Endpoint](), "PoolPort": reflect.TypeFor[desired.PoolPort](),
 	"Problem": reflect.TypeFor[api.Problem](), "Detail": reflect.TypeFor[api.Detail](),
@@ -60,7 +60,7 @@ var words = map[string][2]string{
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
 	"ConditionType": {"observed/status", "ConditionType"}, "Truth": {"observed/status", "Truth"}, "Reason": {"observed/status", "Reason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},
-	"Goal": {"httpapi/api", "Goal"}, "DriftKind": {"httpapi/api", "DriftKind"}, "Change": {"httpapi/api", "Change"},
+	"Goal": {"httpapi/api", "Goal"}, "DriftKind": {"observed/drift", "Kind"}, "Change": {"httpapi/api", "Change"},
 }
 
 // TestEverySchemaIsKnown leaves no schema that nobody compares with the program.

@@ -1,6 +1,7 @@
 package blueprint
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,6 +20,9 @@ const (
 
 // Network is Docker's name of the one that every container is on.
 const Network = "bridge"
+
+// RestartPolicy is Docker's own: restarting is Lightd's business.
+const RestartPolicy = "no"
 
 // SignalGroup is the variable that makes docker-init pass a signal to all of the process
 // group, so that it reaches the program and not only a shell in front of it.
@@ -41,8 +45,7 @@ type Blueprint struct {
 	Ports  []desired.Port
 	Limits desired.Limits
 	// StopSignal is what `docker stop` and an engine that ends send; Lightd sends its own.
-	StopSignal string
-	// RestartPolicy is Docker's: restarting is Lightd's business.
+	StopSignal    string
 	RestartPolicy string
 	Log           observed.Log
 	// Networks are those that Docker connects it to when nothing else is asked for.
@@ -75,7 +78,7 @@ func common(c desired.Container, role observed.Role, at Place, image string, ins
 			{Source: at.Volume, Target: Home},
 			{Source: at.Data, Target: Data, ReadOnly: true},
 		},
-		RestartPolicy: "no",
+		RestartPolicy: RestartPolicy,
 		Log:           observed.Log{Driver: "json-file", MaxSize: "10m", MaxFile: "3"},
 		Networks:      []string{Network},
 	}
@@ -117,9 +120,8 @@ func (b *Blueprint) signalGroup() {
 	}
 }
 
-// Fresh returns what Docker shows of a container just made from b, with an image that
-// adds nothing of its own.
-func (b Blueprint) Fresh(containerID, imageID string) *observed.Container {
+// Fresh returns what Docker shows of a container just made from b on an image.
+func (b Blueprint) Fresh(containerID string, image observed.Image) *observed.Container {
 	number := func(label string) int64 {
 		n, _ := strconv.ParseInt(b.Labels[label], 10, 64)
 		return n
@@ -128,8 +130,8 @@ func (b Blueprint) Fresh(containerID, imageID string) *observed.Container {
 		ContainerID: containerID, Name: b.Name, Phase: observed.Created,
 		Role: observed.Role(b.Labels[observed.LabelRole]), Labels: b.Labels, Hash: b.Labels[observed.LabelHash],
 		Generation: number(observed.LabelGeneration), Install: number(observed.LabelInstall),
-		Image: b.Image, ImageID: imageID,
-		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: b.User,
+		Image: b.Image, ImageID: image.ImageID,
+		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
 		TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
 		Mounts: b.Mounts, Binds: b.Ports, Limits: b.Limits,
 		StopSignal: b.StopSignal, RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,

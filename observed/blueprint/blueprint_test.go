@@ -67,7 +67,7 @@ func TestInstallHoldsNoSecretAndNoPort(t *testing.T) {
 
 func TestFreshShowsWhatWasAskedFor(t *testing.T) {
 	b := blueprint.Run(spec(), place, "img", 3)
-	c := b.Fresh("c1", "sha256:x")
+	c := b.Fresh("c1", observed.Image{ImageID: "sha256:x"})
 	if c.ContainerID != "c1" || c.Phase != observed.Created || c.Role != observed.RoleRun || c.Generation != 4 || c.Install != 3 ||
 		c.Hash != b.Labels[observed.LabelHash] || c.ImageID != "sha256:x" {
 		t.Errorf("%+v", c)

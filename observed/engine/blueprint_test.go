@@ -12,6 +12,7 @@ import (
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/blueprint"
+	"lightd/observed/drift"
 	"lightd/observed/engine"
 	"lightd/observed/simengine"
 )
@@ -104,7 +105,10 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 		"install": blueprint.Install(full, at, image, 3),
 	} {
 		id := create(t, e, b)
-		got, want := inspect(t, e, id), *b.Fresh(id, known.ImageID)
+		got, want := inspect(t, e, id), *b.Fresh(id, known)
+		if d := drift.Compare(b, got, known); len(d) > 0 {
+			t.Errorf("%s: what was just made differs: %+v", name, d)
+		}
 		// What the image adds, and in which order Docker tells.
 		want.Env = append(want.Env, "PATH=/usr/bin", "FROM_IMAGE=1")
 		if name != "run" {

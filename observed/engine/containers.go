@@ -97,12 +97,17 @@ func (e *Engine) Remove(ctx context.Context, containerID string) error {
 	})
 }
 
-// UpdateLimits changes the limits of a container in place, memory and swap in one call. A
-// limit of 0 for memory or CPU is left as it is: Docker cannot take one away.
+// UpdateLimits changes the limits of a container in place, memory and swap in one call, and
+// takes it out of Docker's own hands if somebody put it there. A limit of 0 for memory or
+// CPU is left as it is: Docker cannot take one away.
 func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired.Limits) error {
+	config := container.UpdateConfig{
+		Resources:     resources(l),
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(blueprint.RestartPolicy)},
+	}
 	return e.call(ctx, e.timeouts.Kill, "update limits of container", containerID,
 		func(ctx context.Context, s *session) error {
-			answer, err := s.ContainerUpdate(ctx, containerID, container.UpdateConfig{Resources: resources(l)})
+			answer, err := s.ContainerUpdate(ctx, containerID, config)
 			if len(answer.Warnings) > 0 {
 				e.log.Warn("engine on a change of limits", "container", containerID, "warnings", answer.Warnings)
 			}

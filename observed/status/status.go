@@ -1,6 +1,7 @@
 package status
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -172,6 +173,12 @@ type Status struct {
 	// FailedGeneration is a generation that the engine refused for good.
 	FailedGeneration int64 `json:"failed_generation,omitempty"`
 
+	// Differs says since when what differs from the spec does, by the path of the field.
+	Differs map[string]time.Time `json:"differs,omitempty"`
+	// Futile names the differences for which the container was made anew, until they are
+	// gone: it is not made anew for the same ones again.
+	Futile []string `json:"futile,omitempty"`
+
 	// Seen is the runtime container while it is in sync, so that a daemon that starts can
 	// tell from a list which ones are still as they were.
 	Seen *Seen `json:"seen,omitempty"`
@@ -192,6 +199,8 @@ func (s Status) Clone() Status {
 	s.Restarting = clonePtr(s.Restarting)
 	s.LastExit = clonePtr(s.LastExit)
 	s.Doubt = clonePtr(s.Doubt)
+	s.Differs = maps.Clone(s.Differs)
+	s.Futile = slices.Clone(s.Futile)
 	return s
 }
 

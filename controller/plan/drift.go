@@ -1,0 +1,264 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+	"lightd/observed/drift"
+	"lightd/observed/status"
+)
+
+// Field is one that differs from the spec, and what becomes of it.
+type Field struct {
+	// Path is in the words of the spec, dotted.
+	Path string `json:"path"`
+	// Desired and Observed are nil for what is not there.
+	Desired  any `json:"desired"`
+	Observed any `json:"observed"`
+	// Since is when it was first seen to differ.
+	Since time.Time `json:"since"`
+	// Step is what mends it; empty when nothing is done about it. A container that is made
+	// anew is named by the step that does it.
+	Step Kind       `json:"step"`
+	Kind drift.Kind `json:"kind"`
+
+	// futile tells that the container was made anew for it, which did not help.
+	futile bool
+}
+
+// The paths of what is not a field of a container in Docker.
+const (
+	pathPower        = "power"
+	pathRestart      = "restart"
+	pathEntrypoint   = "entrypoint.sh"
+	pathInstallation = "installation"
+)
+
+// Drift returns where what is seen differs from what should be, by the same reading that
+// Decide acts on: a container that Decide calls synced has no field of kind drift.Spec, and
+// one that it takes a step for has the field that the step is for, but for ports that are
+// only given back. known is false when Docker cannot be seen.
+func Drift(in Input) (fields []Field, known bool) {
+	if !in.Seen.Known || !in.Seen.EngineUp {
+		return nil, false
+	}
+	r := newRecord(in)
+	r.observe()
+	return r.report(), true
+}
+
+// noteDrift records since when what differs does.
+func (r *record) noteDrift() {
+	r.st.Differs = nil
+	for _, f := range r.report() {
+		if r.st.Differs == nil {
+			r.st.Differs = map[string]time.Time{}
+		}
+		r.st.Differs[f.Path] = f.Since
+	}
+	if r.in.Seen.Run != nil && r.fits() {
+		// What is gone, it helped against.
+		r.st.Futile = slices.DeleteFunc(slices.Clone(r.st.Futile), func(reason string) bool {
+			return !slices.Contains(r.reasons(), reason)
+		})
+		if len(r.st.Futile) == 0 {
+			r.st.Futile = nil
+		}
+	}
+}
+
+// report lists what differs, each with its time and its step.
+func (r *record) report() []Field {
+	var list []Field
+	switch {
+	case r.in.Spec.Deleting:
+		list = []Field{{Path: drift.Presence, Desired: false, Observed: true, Step: RemoveContainer, Kind: drift.Spec}}
+	case r.st.Install.Phase != status.InstallDone:
+		list = []Field{{Path: pathInstallation, Desired: string(status.InstallDone), Observed: string(r.st.Install.Phase), Kind: drift.Spec}}
+		if n := r.nextActive(); n.step != nil {
+			list[0].Step = n.step.Kind
+		}
+	case r.in.Seen.Run == nil:
+		list = []Field{{Path: drift.Presence, Desired: true, Observed: false, Step: CreateContainer, Kind: drift.Spec}}
+	default:
+		list = append(append(r.fields(), r.beside()...), r.process()...)
+	}
+	hopeless := r.hopeless()
+	for i := range list {
+		f := &list[i]
+		if f.Since = r.in.Status.Differs[f.Path]; f.Since.IsZero() {
+			f.Since = r.in.Now
+		}
+		if hopeless && f.Kind == drift.Spec {
+			f.Step = ""
+		}
+	}
+	return list
+}
+
+// hopeless reports whether nothing is done until somebody else acts.
+func (r *record) hopeless() bool {
+	if r.in.Spec.Deleting {
+		return false
+	}
+	n := r.nextActive()
+	return n.step == nil && n.dealt && n.wait != "" && n.wait != status.ReasonBackOff
+}
+
+// fields are what Docker shows of the runtime container otherwise than its spec makes it,
+// without their times.
+func (r *record) fields() []Field {
+	run := r.in.Seen.Run
+	if r.compared || run == nil {
+		return r.differing
+	}
+	r.compared = true
+	want := blueprint.Run(r.in.Spec, r.in.Place, r.image(), r.st.Install.Request)
+	for _, d := range drift.Compare(want, *run, r.madeFrom(run)) {
+		f := Field{Path: d.Path, Desired: d.Desired, Observed: d.Observed, Kind: drift.Spec}
+		if f.Step = r.mend(d); f.Step == "" {
+			f.Kind = drift.Deferred
+		}
+		r.differing = append(r.differing, f)
+	}
+	if r.moved() {
+		f := Field{Path: drift.Image, Desired: r.in.Image.ImageID, Observed: run.ImageID, Kind: drift.MovedTag}
+		if r.in.Spec.ImagePolicy == desired.ImageFollow {
+			f.Step, f.Kind = CreateContainer, drift.Spec
+		}
+		r.differing = append(r.differing, f)
+	}
+	if r.fits() && !slices.ContainsFunc(r.reasons(), func(reason string) bool { return !slices.Contains(r.st.Futile, reason) }) {
+		// It was made anew for these very reasons, and shows the same again.
+		for i := range r.differing {
+			if f := &r.differing[i]; f.Step == CreateContainer {
+				f.Step, f.Kind, f.futile = "", drift.Deferred, true
+			}
+		}
+	}
+	return r.differing
+}
+
+// reasons are those for which the container should be made anew, in words that tell those
+// of one recreation from those of the next: a tag may move twice.
+func (r *record) reasons() []string {
+	var list []string
+	for _, f := range r.fields() {
+		switch {
+		case f.Step != CreateContainer && !f.futile:
+		case f.Path == drift.Image:
+			list = append(list, fmt.Sprint(f.Path, "=", f.Desired))
+		default:
+			list = append(list, f.Path)
+		}
+	}
+	return list
+}
+
+// madeFrom returns what is known of the very image that a container was made from.
+func (r *record) madeFrom(run *observed.Container) observed.Image {
+	for _, known := range []observed.Image{r.in.Image, r.in.Snapshot, r.in.RunImage} {
+		if known.Present && known.ImageID == run.ImageID {
+			return known
+		}
+	}
+	return observed.Image{}
+}
+
+// mend returns the step that puts a difference right; empty when none is worth taking.
+// Docker changes limits in place, but takes none away, except of processes.
+func (r *record) mend(d drift.Difference) Kind {
+	limits := r.in.Spec.Limits
+	switch {
+	case d.Waits():
+		return ""
+	case d.Path == drift.Name:
+		return RenameContainer
+	case d.Path == drift.Memory && limits.Memory == 0, d.Path == drift.CPU && limits.CPU == 0:
+		return CreateContainer
+	case d.Path == drift.Memory, d.Path == drift.Swap, d.Path == drift.CPU, d.Path == drift.PIDs, d.Path == drift.RestartPolicy:
+		return UpdateLimits
+	}
+	return CreateContainer
+}
+
+// mendedBy returns the fields that a step puts right.
+func (r *record) mendedBy(step Kind) []Field {
+	var list []Field
+	for _, f := range r.fields() {
+		if f.Step == step {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// beside are what belongs to a runtime container and is not in Docker's description of it.
+func (r *record) beside() []Field {
+	var list []Field
+	run := r.in.Seen.Run
+	if run.Phase == observed.Dead || run.Phase == observed.Removing {
+		list = append(list, Field{Path: drift.Presence, Desired: true, Observed: string(run.Phase), Step: CreateContainer, Kind: drift.Spec})
+	}
+	if r.unnamed() && r.in.RunImage.Known {
+		f := Field{Path: pathInstallation, Desired: r.image(), Kind: drift.Deferred}
+		if r.in.RunImage.Present {
+			f.Step, f.Kind = RestoreSnapshot, drift.Spec
+		}
+		list = append(list, f)
+	}
+	if !r.in.EntrypointOK {
+		list = append(list, Field{Path: pathEntrypoint, Desired: "in place", Observed: "missing or altered", Step: WriteEntrypoint, Kind: drift.Spec})
+	}
+	return list
+}
+
+// process is what the process should be doing and does not.
+func (r *record) process() []Field {
+	spec, run := r.in.Spec, r.in.Seen.Run
+	f := Field{Path: pathPower, Desired: string(spec.Power), Observed: string(desired.PowerStopped), Kind: drift.Spec}
+	switch {
+	case run.Phase == observed.Paused:
+		f.Observed = string(observed.Paused)
+	case run.Up() && spec.Power == desired.PowerRunning && spec.Requests.Restart > r.st.RestartHandled:
+		f.Path, f.Desired, f.Observed = pathRestart, spec.Requests.Restart, r.st.RestartHandled
+	case run.Up():
+		f.Observed = string(desired.PowerRunning)
+	}
+	ask := r.st.Stopping
+	switch n := r.power(); {
+	case n.step != nil:
+		f.Step = n.step.Kind
+	case n.wait == status.ReasonBackOff:
+		f.Step = StartContainer
+	case n.wait != "":
+		f.Step = StopContainer
+	case ask != nil && run.Up() && ask.Run.Is(life(run)):
+		f.Observed, f.Step = "stopping", StartContainer
+	default:
+		return nil
+	}
+	return []Field{f}
+}
+
+// reasonOf says what is changed in place: from what is to what should be.
+func reasonOf(fields []Field) string {
+	parts := make([]string, len(fields))
+	for i, f := range fields {
+		parts[i] = fmt.Sprintf("%s from %v to %v", strings.TrimPrefix(f.Path, "limits."), f.Observed, f.Desired)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func pathsOf(fields []Field) string {
+	paths := make([]string, len(fields))
+	for i, f := range fields {
+		paths[i] = f.Path
+	}
+	return strings.Join(paths, ", ")
+}

@@ -1,0 +1,265 @@
+package drift
+
+import (
+	"math"
+	"slices"
+	"strings"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+)
+
+// Kind says what becomes of a difference.
+type Kind string
+
+// The kinds of difference.
+const (
+	// Spec is acted upon.
+	Spec Kind = "spec"
+	// MovedTag is a tag that is pinned and points to another image than the container runs.
+	MovedTag Kind = "moved_tag"
+	// Deferred is put right when the container is next made anew, and not worth that alone.
+	Deferred Kind = "deferred"
+)
+
+// Hidden stands for the value of an environment variable that Docker shows otherwise than
+// the spec: it may be somebody's secret.
+const Hidden = "(hidden)"
+
+// The paths of fields that others ask for by name. They are the words of the spec where it
+// has one.
+const (
+	Presence      = "presence"
+	Name          = "name"
+	Image         = "image"
+	Networks      = "networks"
+	Memory        = "limits.memory"
+	Swap          = "limits.swap"
+	CPU           = "limits.cpu"
+	PIDs          = "limits.pids"
+	RestartPolicy = "restart_policy"
+	StopSignal    = "stop.signal"
+	Hash          = "labels." + observed.LabelHash
+
+	logPrefix = "log."
+)
+
+// Difference is one field that Docker shows otherwise than it should be. Nil stands for
+// what is not there.
+type Difference struct {
+	// Path is dotted, as in limits.memory.
+	Path              string
+	Desired, Observed any
+}
+
+// Waits reports whether d can wait until the container is made anew for another reason. So
+// can a network that somebody added: all that the spec says works as it is.
+func (d Difference) Waits() bool {
+	if d.Path == Networks {
+		have, _ := d.Observed.([]string)
+		return slices.Contains(have, blueprint.Network)
+	}
+	return d.Path == StopSignal || strings.HasPrefix(d.Path, logPrefix)
+}
+
+// Compare returns where have differs from what want would make, in a fixed order. image is
+// what is known of the very image that have was made from; where nothing is, what only the
+// image explains is not compared.
+//
+// Not compared are the generation and the number of the installation among the labels: they
+// tell when a container was made, and it is none the worse for that. The hash is told where
+// nothing else says what is different.
+func Compare(want blueprint.Blueprint, have observed.Container, image observed.Image) []Difference {
+	c := comparison{want: want, have: have, image: image}
+	c.scalar(Name, want.Name, have.Name)
+	c.scalar(Image, want.Image, have.Image)
+	c.process()
+	c.env()
+	c.mounts()
+	c.ports()
+	c.labels()
+	if hash := want.Labels[observed.LabelHash]; len(c.found) == 0 || c.onlyName() {
+		c.scalar(Hash, hash, have.Hash)
+	}
+	c.limits()
+	c.scalar(RestartPolicy, want.RestartPolicy, have.RestartPolicy)
+	c.scalar(StopSignal, want.StopSignal, have.StopSignal)
+	c.scalar(logPrefix+"driver", want.Log.Driver, have.Log.Driver)
+	c.scalar(logPrefix+"max_size", want.Log.MaxSize, have.Log.MaxSize)
+	c.scalar(logPrefix+"max_file", want.Log.MaxFile, have.Log.MaxFile)
+	c.networks()
+	return c.found
+}
+
+// comparison is a Compare in the making.
+type comparison struct {
+	want  blueprint.Blueprint
+	have  observed.Container
+	image observed.Image
+	found []Difference
+}
+
+func (c *comparison) differ(path string, desired, observed any) {
+	c.found = append(c.found, Difference{path, desired, observed})
+}
+
+func (c *comparison) scalar(path string, desired, observed any) {
+	if desired != observed {
+		c.differ(path, desired, observed)
+	}
+}
+
+// onlyName reports whether all that was found so far is what a container can be told
+// without being made anew.
+func (c *comparison) onlyName() bool { return len(c.found) == 1 && c.found[0].Path == Name }
+
+// process compares what is run, and as what.
+func (c *comparison) process() {
+	if !slices.Equal(c.want.Entrypoint, c.have.Entrypoint) {
+		c.differ("entrypoint", c.want.Entrypoint, c.have.Entrypoint)
+	}
+	if !slices.Equal(c.want.Cmd, c.have.Cmd) {
+		c.differ("command", c.want.Cmd, c.have.Cmd)
+	}
+	c.scalar("working_dir", c.want.WorkingDir, c.have.WorkingDir)
+	user, known := c.want.User, true
+	if user == "" {
+		user, known = c.image.User, c.image.Present
+	}
+	if known {
+		c.scalar("user", user, c.have.User)
+	}
+	c.scalar("tty", c.want.TTY, c.have.TTY)
+	c.scalar("open_stdin", c.want.OpenStdin, c.have.OpenStdin)
+	c.scalar("init", c.want.Init, c.have.Init)
+}
+
+// env compares the environment. Docker shows the image's own beside ours.
+func (c *comparison) env() {
+	given, shown := variables(c.image.Env), variables(c.have.Env)
+	asked := variables(c.want.Env)
+	for _, key := range keys(asked, shown) {
+		want, wanted := asked[key]
+		have, there := shown[key]
+		switch {
+		case wanted && !there:
+			c.differ("env."+key, want, nil)
+		case wanted && want != have:
+			c.differ("env."+key, want, Hidden)
+		case !wanted && c.image.Present:
+			if from, ours := given[key]; !ours || from != have {
+				c.differ("env."+key, nil, Hidden)
+			}
+		}
+	}
+}
+
+func variables(list []string) map[string]string {
+	all := make(map[string]string, len(list))
+	for _, one := range list {
+		key, value, _ := strings.Cut(one, "=")
+		all[key] = value
+	}
+	return all
+}
+
+// mounts compares what is mounted where. Volumes of the image are Docker's to make.
+func (c *comparison) mounts() {
+	asked, shown := byTarget(c.want.Mounts), byTarget(c.have.Mounts)
+	for _, target := range keys(asked, shown) {
+		want, wanted := asked[target]
+		have, there := shown[target]
+		switch {
+		case wanted && !there:
+			c.differ("mount."+target, want.String(), nil)
+		case wanted && want != have:
+			c.differ("mount."+target, want.String(), have.String())
+		case !wanted && c.image.Present && !slices.Contains(c.image.Volumes, target):
+			c.differ("mount."+target, nil, have.String())
+		}
+	}
+}
+
+func byTarget(list []observed.Mount) map[string]observed.Mount {
+	all := make(map[string]observed.Mount, len(list))
+	for _, m := range list {
+		all[m.Target] = m
+	}
+	return all
+}
+
+// ports compares what is bound, in whatever order.
+func (c *comparison) ports() {
+	have := make(map[desired.Port]bool, len(c.have.Binds))
+	for _, p := range c.have.Binds {
+		have[p] = true
+	}
+	same := len(have) == len(c.want.Ports)
+	for _, p := range c.want.Ports {
+		same = same && have[p]
+	}
+	if !same {
+		c.differ("ports", orEmpty(c.want.Ports), orEmpty(c.have.Binds))
+	}
+}
+
+// labels compares those of ours that say what a container is. One without a startup command
+// was made before that was told: the hash stands for it.
+func (c *comparison) labels() {
+	for _, name := range []string{observed.LabelInstance, observed.LabelRole, observed.LabelID} {
+		if want, have := c.want.Labels[name], c.have.Labels[name]; want != have {
+			c.differ("labels."+name, want, have)
+		}
+	}
+	want := c.want.Labels[observed.LabelCommand]
+	if have, told := c.have.Labels[observed.LabelCommand]; told && want != have {
+		c.differ("startup_command", want, have)
+	}
+}
+
+// limits compares what can be changed in place. Swap is compared where Docker shows it: an
+// engine without swap accounting bounds none, whatever is asked for.
+func (c *comparison) limits() {
+	want, have := c.want.Limits, c.have.Limits
+	c.scalar(Memory, want.Memory, have.Memory)
+	if want.Memory != 0 && have.Swap >= 0 {
+		c.scalar(Swap, want.Swap, have.Swap)
+	}
+	if nanos(want.CPU) != nanos(have.CPU) {
+		c.differ(CPU, want.CPU, have.CPU)
+	}
+	c.scalar(PIDs, want.PIDs, have.PIDs)
+}
+
+// nanos is a number of cores as Docker keeps it.
+func nanos(cores float64) int64 { return int64(math.Round(cores * 1e9)) }
+
+func (c *comparison) networks() {
+	want, have := slices.Sorted(slices.Values(c.want.Networks)), slices.Sorted(slices.Values(c.have.Networks))
+	if !slices.Equal(want, have) {
+		c.differ(Networks, orEmpty(want), orEmpty(have))
+	}
+}
+
+// keys returns those of both, sorted.
+func keys[V any](a, b map[string]V) []string {
+	all := make([]string, 0, len(a)+len(b))
+	for k := range a {
+		all = append(all, k)
+	}
+	for k := range b {
+		if _, both := a[k]; !both {
+			all = append(all, k)
+		}
+	}
+	slices.Sort(all)
+	return all
+}
+
+func orEmpty[T any](list []T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return list
+}
