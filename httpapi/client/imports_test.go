@@ -16,7 +16,7 @@ func TestBringsInNeitherRouterNorDatabaseNorDocker(t *testing.T) {
 	}
 	allowed := []string{
 		"lightd/httpapi/client", "lightd/httpapi/api", "lightd/desired", "lightd/controller/plan",
-		"lightd/observed", "lightd/observed/status", "lightd/observed/journal",
+		"lightd/observed", "lightd/observed/blueprint", "lightd/observed/drift", "lightd/observed/status", "lightd/observed/journal",
 		"github.com/coder/websocket", "github.com/distribution/reference", "github.com/opencontainers/go-digest",
 	}
 	found := strings.Fields(string(out))
