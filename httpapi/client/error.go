@@ -60,14 +60,16 @@ type Error struct {
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s %s: %s", e.Method, e.Path, e.Sentence)
 	for i, d := range e.Details {
-		part := d.Message
-		if d.Field != "" {
-			part = d.Field + " " + d.Message
+		switch {
+		case d.Message == e.Sentence && d.Field != "":
+			text += " (" + d.Field + ")"
+		case i == 0 && strings.HasSuffix(e.Sentence, d.Message):
+			// The sentence tells it already.
+		case d.Field == "":
+			text += "; " + d.Message
+		default:
+			text += "; " + d.Field + " " + d.Message
 		}
-		if i == 0 && strings.HasSuffix(e.Sentence, part) {
-			continue // the sentence tells the first one already
-		}
-		text += "; " + part
 	}
 	return text
 }

@@ -49,6 +49,7 @@ func (c *Client) RandomPort(ctx context.Context, p desired.Protocol) (desired.Po
 
 // AddPort puts a port into the pool. ErrConflict when it is there.
 func (c *Client) AddPort(ctx context.Context, e desired.Endpoint) error {
+	e.Protocol = desired.NormalProtocol(e.Protocol)
 	_, err := c.call(ctx, request{method: http.MethodPost, path: "/network/ports", body: e}, nil)
 	return err
 }
@@ -83,7 +84,13 @@ func (c *Client) DeletePort(ctx context.Context, e desired.Endpoint) error {
 
 // DeletePorts takes several ports out of the pool, all or none.
 func (c *Client) DeletePorts(ctx context.Context, all []desired.Endpoint) error {
-	body := map[string][]desired.Endpoint{"ports": all}
+	body := struct {
+		Ports []desired.Endpoint `json:"ports"`
+	}{make([]desired.Endpoint, 0, len(all))}
+	for _, e := range all {
+		e.Protocol = desired.NormalProtocol(e.Protocol)
+		body.Ports = append(body.Ports, e)
+	}
 	_, err := c.call(ctx, request{method: http.MethodPost, path: "/network/ports/bulk-delete", body: body}, nil)
 	return err
 }

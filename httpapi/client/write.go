@@ -92,13 +92,13 @@ func (c *Client) write(ctx context.Context, r request, w Write) (Receipt, error)
 
 // Create makes a container; ErrConflict when there is one of its id.
 func (c *Client) Create(ctx context.Context, spec desired.Spec, w Write) (Receipt, error) {
-	return c.write(ctx, request{method: http.MethodPost, path: "/containers", body: spec}, w)
+	return c.write(ctx, request{method: http.MethodPost, path: "/containers", body: spec.Normalize()}, w)
 }
 
 // Put makes a container, or gives it this whole spec. Saying the same again changes
 // nothing.
 func (c *Client) Put(ctx context.Context, spec desired.Spec, w Write) (Receipt, error) {
-	return c.put(ctx, spec.InternalID, spec, w)
+	return c.put(ctx, spec.InternalID, spec.Normalize(), w)
 }
 
 // PutDocument is Put of a spec in JSON; what it leaves out gets the daemon's default.
@@ -174,12 +174,12 @@ func (c *Client) Reinstall(ctx context.Context, id string, change Reinstall, w W
 
 // Rebind has a container bind these ports, and no others.
 func (c *Client) Rebind(ctx context.Context, id string, ports []desired.Port, w Write) (Receipt, error) {
-	if ports == nil {
-		ports = []desired.Port{}
-	}
 	body := struct {
 		Ports []desired.Port `json:"ports"`
-	}{ports}
+	}{make([]desired.Port, 0, len(ports))}
+	for _, p := range ports {
+		body.Ports = append(body.Ports, p.Normalize())
+	}
 	return c.write(ctx, request{method: http.MethodPost, path: pathOf("containers", id, "rebind-network"), body: body}, w)
 }
 
@@ -227,7 +227,7 @@ type List struct {
 func (l List) MarshalJSON() ([]byte, error) {
 	all := make([]any, 0, len(l.Specs)+len(l.Documents))
 	for _, s := range l.Specs {
-		all = append(all, s)
+		all = append(all, s.Normalize())
 	}
 	for _, d := range l.Documents {
 		all = append(all, d)
