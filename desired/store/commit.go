@@ -203,6 +203,7 @@ func (b *batch) commit() error {
 		err = fmt.Errorf("commit: %w: %w", desired.ErrUnavailable, err)
 		b.store.recall(b.accepted)
 	} else {
+		b.acknowledge()
 		for _, a := range b.accepted {
 			b.store.publish(a.tx)
 		}
@@ -220,6 +221,15 @@ func (b *batch) persist() error {
 	if len(b.writes) == 0 {
 		return nil
 	}
+	before, err := b.store.beginTx(b.snapshot, true)
+	if err != nil {
+		return err
+	}
+	sum, err := sumAfter(b.snapshot, b.writes)
+	if err != nil {
+		return err
+	}
+	b.counters.sum = before.counters.sum + sum
 	b.writes[string(countersKey)] = b.counters.encode()
 	txn := b.store.db.NewTransaction(true)
 	defer txn.Discard()
@@ -228,13 +238,23 @@ func (b *batch) persist() error {
 		if v == nil {
 			err = txn.Delete([]byte(k))
 		} else {
-			err = txn.Set([]byte(k), append([]byte{valueFormat}, v...))
+			err = txn.Set([]byte(k), stored(v))
 		}
 		if err != nil {
 			return fmt.Errorf("write %q: %w", k, err)
 		}
 	}
 	return txn.Commit()
+}
+
+// acknowledge notes, before anybody is told, that the batch is on disk.
+func (b *batch) acknowledge() {
+	if len(b.writes) == 0 {
+		return
+	}
+	if err := b.store.ledger.note(b.counters.revision); err != nil {
+		b.store.log.Warn("note what was acknowledged", "error", err)
+	}
 }
 
 // size is at least what the database will count for o.

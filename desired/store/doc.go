@@ -13,6 +13,9 @@
 //   - A disk that runs full refuses writes before it can damage the database, reads go
 //     on, and writes work again as soon as there is room.
 //   - A second process on the same directory is refused with a *LockedError.
+//   - A power cut loses nothing that was acknowledged. A database that lost or altered a
+//     record all the same, by a bad disk or a bad copy, is refused with a *DamagedError:
+//     none is ever opened with less than was acknowledged unless somebody says so.
 //
 // No type of the database beneath shows here.
 package store

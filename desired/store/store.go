@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -33,12 +34,17 @@ type Options struct {
 	FreeSpace func(dir string) (uint64, error)
 	// Log receives what the database beneath complains of (default: nothing).
 	Log *slog.Logger
+
+	// tune changes how the database beneath is sized; for tests.
+	tune func(badger.Options) badger.Options
 }
 
 const (
 	defaultMinFree = 64 << 20
-	gcInterval     = 10 * time.Minute
-	queueLength    = 256
+	// beyond is how far numbers jump when it is not known which were given out.
+	beyond      = 1 << 20
+	gcInterval  = 10 * time.Minute
+	queueLength = 256
 )
 
 // Store is the database. Its methods may be used by any number of goroutines.
@@ -49,6 +55,7 @@ type Store struct {
 	instance string
 	db       *badger.DB
 	lock     *os.File
+	ledger   *ledger
 	index    index
 	changed  subscribe.Funcs[string]
 	commits  subscribe.Funcs[Commit]
@@ -73,7 +80,8 @@ type Store struct {
 
 // Open opens the database in dir, which it creates when it is not there. The caller
 // must Close it. Another process that has it open makes a *LockedError, values of
-// another version of the program a *FormatError.
+// another version of the program a *FormatError, and one that does not hold all that was
+// acknowledged a *DamagedError.
 func Open(dir string, o Options) (*Store, error) {
 	if o.MinFree == 0 {
 		o.MinFree = defaultMinFree
@@ -108,9 +116,13 @@ func (s *Store) start() error {
 	if err := s.checkSpace(); err != nil {
 		return err
 	}
-	db, err := badger.Open(s.tuning())
-	if err != nil {
+	o := s.tuning()
+	if err := examine(s.dir, o); err != nil {
 		return err
+	}
+	db, err := badger.Open(o)
+	if err != nil {
+		return damaged("its files do not fit together", err)
 	}
 	s.db = db
 	// Less than the database's own bound, which also counts what it adds itself.
@@ -127,7 +139,7 @@ func (s *Store) start() error {
 // The memtable decides how much one transaction can hold: 15 percent of it in small
 // values, any number of larger ones.
 func (s *Store) tuning() badger.Options {
-	return badger.DefaultOptions(s.dir).
+	o := badger.DefaultOptions(s.dir).
 		WithSyncWrites(true).
 		WithMemTableSize(32 << 20).
 		WithNumMemtables(2).
@@ -140,15 +152,33 @@ func (s *Store) tuning() badger.Options {
 		WithIndexCacheSize(0).
 		WithCompression(options.None).
 		WithMetricsEnabled(false).
+		WithVerifyValueChecksum(true).
 		WithDetectConflicts(false). // there is one writer
 		WithLogger(dbLog{s.log})
+	if s.options.tune != nil {
+		o = s.options.tune(o)
+	}
+	return o
 }
 
 var instanceKey = []byte("m/instance")
 
-// load reads what is held in memory, and gives a new database its identity.
-func (s *Store) load() error {
-	err := s.View(func(tx *Tx) error {
+// load reads what is held in memory, holds the database against what was acknowledged, and
+// gives a new one its identity.
+func (s *Store) load() (err error) {
+	ledger, promised, err := openLedger(s.dir)
+	if err != nil {
+		return fmt.Errorf("open what was acknowledged: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, ledger.close())
+		}
+	}()
+	if err := s.verify(promised); err != nil {
+		return err
+	}
+	err = s.View(func(tx *Tx) error {
 		s.counters = tx.counters
 		id, err := tx.Get(instanceKey)
 		if err != nil && !errors.Is(err, ErrNotFound) {
@@ -162,12 +192,61 @@ func (s *Store) load() error {
 		s.index.fill(all, tx.counters)
 		return nil
 	})
-	if err != nil || s.instance != "" {
-		return err
+	if err != nil {
+		return damaged("read it", err)
 	}
-	s.instance = newUUID()
+	if s.instance == "" || promised == 0 {
+		if err := s.adopt(); err != nil {
+			return err
+		}
+	}
+	s.ledger = ledger
+	return ledger.note(s.counters.revision)
+}
+
+// verify refuses a database that lacks something of what was acknowledged. One of which it
+// is not known what that was, which has no ledger, is taken as it is.
+func (s *Store) verify(promised uint64) error {
+	if promised == 0 {
+		return nil
+	}
+	left := filepath.Join(s.dir, acknowledged)
+	return s.View(func(tx *Tx) error {
+		sum, err := sumAll(tx.snapshot)
+		switch {
+		case err != nil:
+			return &DamagedError{What: "a record cannot be read", Left: left, Err: err}
+		case tx.counters.revision < promised:
+			return &DamagedError{Left: left, What: fmt.Sprintf("it ends at revision %d, and writes up to %d were acknowledged (was it copied while lightd ran?)",
+				tx.counters.revision, promised)}
+		case tx.counters.sum != sum:
+			return &DamagedError{Left: left, What: "records are missing or altered"}
+		}
+		return nil
+	})
+}
+
+// adopt gives a new database its identity, and takes one that was there before as it is. Of
+// the numbers that it may have given out none is given out again.
+func (s *Store) adopt() error {
+	if s.counters.revision > 0 {
+		s.log.Warn("the database is taken as it is: there is no record of what was acknowledged", "database", s.dir,
+			"revision", s.counters.revision)
+		s.counters.revision += beyond
+		s.counters.seq += beyond
+	}
+	if s.instance == "" {
+		s.instance = newUUID()
+	}
 	return s.db.Update(func(txn *badger.Txn) error {
-		return txn.Set(instanceKey, append([]byte{valueFormat}, s.instance...))
+		if err := txn.Set(instanceKey, stored([]byte(s.instance))); err != nil {
+			return err
+		}
+		var err error
+		if s.counters.sum, err = sumAll(txn); err != nil {
+			return err
+		}
+		return txn.Set(countersKey, stored(s.counters.encode()))
 	})
 }
 
@@ -182,11 +261,11 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	close(s.closing)
 	s.gone.Wait()
-	var errs []error
-	if err := s.db.Close(); err != nil {
-		errs = append(errs, fmt.Errorf("close database %s: %w", s.dir, err))
+	err := errors.Join(s.db.Close(), s.ledger.close())
+	if err != nil {
+		err = fmt.Errorf("close database %s: %w", s.dir, err)
 	}
-	return errors.Join(append(errs, s.lock.Close())...)
+	return errors.Join(err, s.lock.Close())
 }
 
 // Instance is the UUID of this database, made when it was first opened.

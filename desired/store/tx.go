@@ -56,9 +56,9 @@ type Tx struct {
 	pool    poolSearch
 }
 
-// counters are the numbers that only grow. shown is the last revision at which a
-// container began to look different.
-type counters struct{ revision, seq, shown uint64 }
+// counters are the numbers that only grow, and the sum of all records but this one. shown
+// is the last revision at which a container began to look different.
+type counters struct{ revision, seq, shown, sum uint64 }
 
 // overlay holds writes that are not in the database yet; a nil value is a deletion.
 type overlay map[string][]byte
@@ -246,17 +246,24 @@ func valueOf(item *badger.Item) ([]byte, error) {
 var countersKey = []byte("m/counters")
 
 func (c counters) encode() []byte {
-	data := make([]byte, 0, 24)
-	for _, n := range []uint64{c.revision, c.seq, c.shown} {
+	data := make([]byte, 0, 32)
+	for _, n := range []uint64{c.revision, c.seq, c.shown, c.sum} {
 		data = binary.BigEndian.AppendUint64(data, n)
 	}
 	return data
 }
 
+// decodeCounters reads what encode wrote, and what it wrote before there was a sum.
 func decodeCounters(data []byte) (counters, error) {
-	if len(data) != 24 {
-		return counters{}, fmt.Errorf("decode counters: %d bytes where 24 were expected", len(data))
+	if len(data) != 32 && len(data) != 24 {
+		return counters{}, fmt.Errorf("decode counters: %d bytes where 32 were expected", len(data))
 	}
-	number := func(i int) uint64 { return binary.BigEndian.Uint64(data[8*i:]) }
-	return counters{number(0), number(1), number(2)}, nil
+	var n [4]uint64
+	for i := range len(data) / 8 {
+		n[i] = binary.BigEndian.Uint64(data[8*i:])
+	}
+	return counters{n[0], n[1], n[2], n[3]}, nil
 }
+
+// stored is a value as it is on disk: its format first.
+func stored(value []byte) []byte { return append([]byte{valueFormat}, value...) }
