@@ -43,6 +43,8 @@ type Database interface {
 // Statuses are what the controller recorded.
 type Statuses interface {
 	Get(id string) (status.Status, bool)
+	// Subscribe tells of every record that was written or deleted, when Get shows it.
+	Subscribe(fn func(id string)) (cancel func())
 }
 
 // Journal is the record of lifecycle events.
@@ -52,9 +54,10 @@ type Journal interface {
 	Subscribe(fn func(journal.Event)) (cancel func())
 }
 
-// Engine tells whether Docker can be seen now, from memory.
+// Engine tells whether Docker can be seen now, from memory, and when that changes.
 type Engine interface {
 	Up() (up bool, since time.Time)
+	Subscribe(fn func(up bool)) (cancel func())
 }
 
 // Drifts compares a container with what Docker shows of it, from memory. known is false

@@ -24,6 +24,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/desired/token"
 	"lightd/httpapi/openapi/conform"
 	"lightd/httpapi/socket"
@@ -44,9 +45,14 @@ func TestMain(m *testing.M) {
 const masterToken = "lightd_master_0123456789"
 
 // engineSwitch is an engine that is there or not.
-type engineSwitch struct{ down atomic.Bool }
+type engineSwitch struct {
+	subscribe.Funcs[bool]
+	down atomic.Bool
+}
 
 func (e *engineSwitch) Up() (bool, time.Time) { return !e.down.Load(), time.Time{} }
+
+func (e *engineSwitch) Subscribe(fn func(bool)) (cancel func()) { return e.Add(fn) }
 
 // fakeConsole prints what a test feeds it.
 type fakeConsole struct {

@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/engine"
 )
@@ -52,7 +53,13 @@ type Cache struct {
 	resync   time.Duration
 	log      *slog.Logger
 
-	queue workqueue.TypedRateLimitingInterface[string]
+	queue     workqueue.TypedRateLimitingInterface[string]
+	sightings subscribe.Funcs[bool]
+	// telling is held while subscribers are told, of one epoch after the other; told is the
+	// last one.
+	telling sync.Mutex
+	told    int
+
 	// doubt asks for a list: an inspection was not answered.
 	doubt chan struct{}
 
@@ -166,6 +173,25 @@ func (c *Cache) Up() (up bool, since time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.up, c.since
+}
+
+// Subscribe makes the cache call fn whenever Up says something else than before, and once
+// when it is first known whether the engine answers; Up shows it already. A change that
+// another one follows at once may be left out. fn must not block. It may still be called
+// once while cancel returns.
+func (c *Cache) Subscribe(fn func(up bool)) (cancel func()) { return c.sightings.Add(fn) }
+
+// tell tells subscribers of the engine if there is news.
+func (c *Cache) tell() {
+	c.telling.Lock()
+	defer c.telling.Unlock()
+	c.mu.Lock()
+	up, epoch := c.up, c.epoch
+	c.mu.Unlock()
+	if c.told != epoch {
+		c.told = epoch
+		c.sightings.Tell(up)
+	}
 }
 
 // Refresh asks for a look at the containers of an id. Changed follows when it was taken;

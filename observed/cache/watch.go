@@ -87,6 +87,7 @@ func (c *Cache) list(ctx context.Context) error {
 		return context.Cause(ctx)
 	case err == nil:
 		stale, recalled := c.compare(c.ours(found), began)
+		c.tell()
 		for _, id := range stale {
 			c.queue.Add(id)
 		}
@@ -222,6 +223,7 @@ func (c *Cache) down(err error) {
 	if news {
 		c.log.Warn("the engine is away", "err", err)
 	}
+	c.tell()
 	for _, id := range ids {
 		c.changed(id)
 	}
