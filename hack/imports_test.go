@@ -34,6 +34,8 @@ var kept = []struct {
 	{"github.com/dgraph-io/badger", []string{"desired/store"}, "the database must be replaceable by one that many nodes share"},
 	{"github.com/gin-gonic/gin", []string{"httpapi"}, "only routes know how they are routed"},
 	{"github.com/coder/websocket", []string{"httpapi", "hack"}, "as above"},
+	{"github.com/spf13", []string{"cmd/lightd"}, "what is typed is read where it is typed"},
+	{"golang.org/x/term", []string{"cmd/lightd"}, "only the command line has a person before it"},
 	{"k8s.io/client-go/util/workqueue", []string{"controller", "observed/cache", "observed/images"}, "a queue is for who works one off"},
 	{"k8s.io/client-go/", nil, "of client-go only the workqueue"},
 	{"lightd/observed/simengine", []string{"hack"}, "it serves tests and benchmarks only"},

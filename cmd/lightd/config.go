@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -84,46 +84,45 @@ func defaultDataDir(getenv func(string) string) string {
 	return filepath.Join(base, "lightd")
 }
 
-// loadConfig reads flags (with those that register adds), environment and file, and
-// checks the result.
-func loadConfig(name string, args []string, getenv func(string) string, stderr io.Writer, register func(*flag.FlagSet)) (config, []string, error) {
-	var given config
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	file := flags.String("config", getenv("LIGHTD_CONFIG"), "YAML `file` of settings (LIGHTD_CONFIG)")
-	for _, s := range given.settings() {
-		flags.StringVar(s.value, s.flag, "", s.usage+" ("+s.env+")")
+// settings reads a config from flags, environment and file.
+type settings struct {
+	given  config // what the flags say
+	file   string
+	flags  *pflag.FlagSet
+	getenv func(string) string
+}
+
+// newSettings adds the flags of the settings to flags.
+func newSettings(flags *pflag.FlagSet, getenv func(string) string) *settings {
+	s := &settings{flags: flags, getenv: getenv}
+	flags.StringVar(&s.file, "config", getenv("LIGHTD_CONFIG"), "YAML `file` of settings (LIGHTD_CONFIG)")
+	for _, one := range s.given.settings() {
+		flags.StringVar(one.value, one.flag, "", one.usage+" ("+one.env+")")
 	}
-	if register != nil {
-		register(flags)
-	}
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return config{}, nil, err
+	return s
+}
+
+// load returns the settings, after the flags were parsed.
+func (s *settings) load() (config, error) {
+	cfg := defaults(s.getenv)
+	if s.file != "" {
+		if err := readConfig(s.file, &cfg); err != nil {
+			return config{}, err
 		}
-		return config{}, nil, usageError{fmt.Sprintf("%s: %v", name, err)}
 	}
-	cfg := defaults(getenv)
-	if *file != "" {
-		if err := readConfig(*file, &cfg); err != nil {
-			return config{}, nil, err
-		}
-	}
-	set := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { set[f.Name] = true })
 	chosen := cfg.settings()
-	for i, s := range given.settings() {
-		if v := getenv(s.env); v != "" {
+	for i, one := range s.given.settings() {
+		if v := s.getenv(one.env); v != "" {
 			*chosen[i].value = v
 		}
-		if set[s.flag] {
-			*chosen[i].value = *s.value
+		if s.flags.Changed(one.flag) {
+			*chosen[i].value = *one.value
 		}
 	}
 	if err := cfg.check(); err != nil {
-		return config{}, nil, err
+		return config{}, err
 	}
-	return cfg, flags.Args(), nil
+	return cfg, nil
 }
 
 var goType = regexp.MustCompile(`not found in type main\.\w+`)
@@ -151,7 +150,7 @@ func readConfig(path string, cfg *config) error {
 
 func (c *config) check() error {
 	if c.DataDir == "" {
-		return usageError{"the data directory must not be empty"}
+		return usageError{Text: "the data directory must not be empty"}
 	}
 	abs, err := filepath.Abs(c.DataDir)
 	if err != nil {
@@ -162,15 +161,15 @@ func (c *config) check() error {
 		c.TokenFile = filepath.Join(c.DataDir, "token")
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		return usageError{fmt.Sprintf("log format %q is neither text nor json", c.LogFormat)}
+		return usageError{Text: fmt.Sprintf("log format %q is neither text nor json", c.LogFormat)}
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return usageError{fmt.Sprintf("log level %q is not one of debug, info, warn, error", c.LogLevel)}
+		return usageError{Text: fmt.Sprintf("log level %q is not one of debug, info, warn, error", c.LogLevel)}
 	}
 	for _, dir := range c.Mounts.Allowed {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
-			return usageError{fmt.Sprintf("mounts.allowed: %q is not an absolute clean path", dir)}
+			return usageError{Text: fmt.Sprintf("mounts.allowed: %q is not an absolute clean path", dir)}
 		}
 	}
 	for name, d := range map[string]time.Duration{
@@ -178,7 +177,7 @@ func (c *config) check() error {
 		"install": c.Timeouts.Install, "pull": c.Timeouts.Pull, "stop": c.Timeouts.Stop,
 	} {
 		if d <= 0 {
-			return usageError{fmt.Sprintf("timeouts.%s must be above zero, not %s", name, d)}
+			return usageError{Text: fmt.Sprintf("timeouts.%s must be above zero, not %s", name, d)}
 		}
 	}
 	return nil

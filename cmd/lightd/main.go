@@ -5,12 +5,19 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"lightd/cmd/lightd/command"
+	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/terminal"
 )
 
 // version is set by the build.
@@ -21,59 +28,98 @@ func main() {
 	// A second signal ends the program at once: NotifyContext is let go after the first.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		if !errors.Is(err, flag.ErrHelp) {
-			fmt.Fprintln(os.Stderr, "lightd:", err)
+		if message := command.Message(err); message != "" {
+			fmt.Fprintln(os.Stderr, "lightd:", message)
 		}
-		os.Exit(exitCode(err))
+		os.Exit(command.ExitCode(err))
 	}
 }
 
 // usageError is a mistake in how the program was called.
-type usageError struct{ text string }
-
-func (e usageError) Error() string { return e.text }
-
-// exitCode is 2 for a mistake in the call, 0 for help, else 1.
-func exitCode(err error) int {
-	var usage usageError
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
-	case errors.As(err, &usage):
-		return 2
-	}
-	return 1
-}
-
-const usage = `lightd keeps the containers of one machine as a control panel wants them.
-
-Usage:
-  lightd serve [flags]                          run the daemon
-  lightd token show [flags]                     print the master token
-  lightd token reset [flags]                    replace the master token
-  lightd token create --ttl 1h [--single-use]   make a temporary token
-  lightd version
-
-"lightd <command> --help" lists the flags of a command.
-`
+type usageError = command.UsageError
 
 // run is the whole program but for its exit.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	if len(args) == 0 {
-		fmt.Fprint(stderr, usage)
-		return usageError{"no command given"}
+	root := rootCommand(getenv, terminal.Streams{In: os.Stdin, Out: stdout, Err: stderr})
+	began := false
+	beginning(root, &began)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var usage usageError
+	if err != nil && !began && !errors.As(err, &usage) {
+		// What cobra refuses before a command begins is in the call.
+		return usageError{Text: err.Error()}
 	}
-	switch args[0] {
-	case "serve":
-		return serveCommand(ctx, args[1:], getenv, stdout, stderr)
-	case "token":
-		return tokenCommand(ctx, args[1:], getenv, stdout, stderr)
-	case "version", "--version":
-		_, err := fmt.Fprintln(stdout, "lightd", version)
-		return err
-	case "help", "-h", "--help":
-		_, err := fmt.Fprint(stdout, usage)
-		return err
+	return err
+}
+
+// beginning notes when a command of the tree begins to run.
+func beginning(cmd *cobra.Command, began *bool) {
+	for _, c := range cmd.Commands() {
+		beginning(c, began)
 	}
-	return usageError{fmt.Sprintf("unknown command %q; see \"lightd help\"", args[0])}
+	if run := cmd.RunE; run != nil {
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*began = true
+			return run(cmd, args)
+		}
+	}
+}
+
+const about = `Lightd keeps the containers of one machine as a control panel wants them.
+
+"lightd serve" runs the daemon. All other commands talk to one: that of this machine, or the
+one that --server, --context, LIGHTD_URL or the present context names.`
+
+func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "lightd",
+		Short:         "Keeps the containers of one machine as specified",
+		Long:          about + "\n\n" + command.ExitHelp,
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(streams.Err)
+			return errors.Join(cmd.Help(), usageError{Text: "no command given"})
+		},
+	}
+	root.SetIn(streams.In)
+	root.SetOut(streams.Out)
+	root.SetErr(streams.Err)
+	root.SetVersionTemplate("lightd {{.Version}}\n")
+	root.AddGroup(command.Groups()...)
+	root.AddCommand(daemonCommands(getenv, streams)...)
+	root.AddCommand(command.Commands(command.Env{
+		Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,
+		Local: func() (remote.Local, error) { return local(getenv) },
+	})...)
+	return root
+}
+
+// daemonCommands are those that are about the daemon of this machine, and its settings.
+func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cobra.Command {
+	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(getenv, streams), {
+		Use:   "version",
+		Short: "Print the version",
+		Args:  command.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(streams.Out, "lightd", version)
+			return err
+		},
+	}}
+	for _, c := range all {
+		c.GroupID = command.GroupDaemon
+	}
+	return all
+}
+
+// local is the daemon that the settings of this machine describe, found as `token show`
+// finds it.
+func local(getenv func(string) string) (remote.Local, error) {
+	cfg, err := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv).load()
+	if err != nil {
+		return remote.Local{}, err
+	}
+	return remote.Local{Server: "http://" + dialable(cfg.Listen), TokenFile: cfg.TokenFile}, nil
 }

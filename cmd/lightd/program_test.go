@@ -14,7 +14,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
+
+	"lightd/cmd/lightd/command"
 )
 
 // call runs the program in this process and returns what it printed, and its exit code.
@@ -24,8 +27,8 @@ func call(t *testing.T, env map[string]string, args ...string) (stdout, stderr s
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := run(ctx, args, func(name string) string { return env[name] }, &out, &errOut); err != nil {
-		fmt.Fprintln(&errOut, "lightd:", err)
-		code = exitCode(err)
+		fmt.Fprintln(&errOut, "lightd:", command.Message(err))
+		code = command.ExitCode(err)
 	}
 	return out.String(), errOut.String(), code
 }
@@ -111,7 +114,12 @@ func TestStrongestSettingWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	env := map[string]string{"LIGHTD_LISTEN": "env:1", "LIGHTD_LOG_LEVEL": "error", "HOME": "/home/me"}
-	cfg, _, err := loadConfig("lightd serve", []string{"--config", path, "--listen", "flag:1"}, func(k string) string { return env[k] }, io.Discard, nil)
+	flags := pflag.NewFlagSet("lightd serve", pflag.ContinueOnError)
+	settings := newSettings(flags, func(k string) string { return env[k] })
+	if err := flags.Parse([]string{"--config", path, "--listen", "flag:1"}); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := settings.load()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +264,7 @@ func TestTokenCommands(t *testing.T) {
 	}
 	// A daemon that is not there.
 	n.terminate()
-	if _, stderr, code := n.tool("token", "create", "--ttl", "1h"); code != 1 || !strings.Contains(stderr, n.url) {
+	if _, stderr, code := n.tool("token", "create", "--ttl", "1h"); code != command.ExitUnreachable || !strings.Contains(stderr, n.url) {
 		t.Errorf("without a daemon: %d %s", code, stderr)
 	}
 }

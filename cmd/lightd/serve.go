@@ -15,8 +15,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"lightd/cmd/lightd/command"
+	"lightd/cmd/lightd/terminal"
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/desired"
@@ -39,15 +42,21 @@ const (
 	drain = 5 * time.Second
 )
 
-func serveCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	cfg, rest, err := loadConfig("lightd serve", args, getenv, stderr, nil)
-	if err != nil {
-		return err
+func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the daemon",
+		Args:  command.NoArgs,
 	}
-	if len(rest) > 0 {
-		return usageError{fmt.Sprintf("serve takes no argument, got %q", rest[0])}
+	s := newSettings(cmd.Flags(), getenv)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := s.load()
+		if err != nil {
+			return err
+		}
+		return serve(cmd.Context(), cfg, streams.Out, cfg.logger(streams.Err))
 	}
-	return serve(ctx, cfg, stdout, cfg.logger(stderr))
+	return cmd
 }
 
 // serve runs the daemon until ctx ends. Containers go on running.

@@ -1,0 +1,223 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/render"
+	"lightd/cmd/lightd/terminal"
+	"lightd/httpapi/client"
+)
+
+// Env is the world that commands live in.
+type Env struct {
+	Streams terminal.Streams
+	Getenv  func(string) string
+	Now     func() time.Time
+	// Local tells of the daemon of this machine.
+	Local func() (remote.Local, error)
+	// Agent names the program to the daemon.
+	Agent string
+}
+
+// The groups that the commands are shown in.
+const (
+	GroupDaemon     = "daemon"
+	groupContainers = "containers"
+	groupDeclare    = "declare"
+	groupNode       = "node"
+)
+
+// Groups returns the groups of the commands.
+func Groups() []*cobra.Group {
+	return []*cobra.Group{
+		{ID: groupDeclare, Title: "What should be:"},
+		{ID: groupContainers, Title: "Containers:"},
+		{ID: groupNode, Title: "The machine, and this program:"},
+		{ID: GroupDaemon, Title: "The daemon:"},
+	}
+}
+
+// app makes the commands.
+type app struct {
+	Env
+}
+
+// Commands returns the commands.
+func Commands(env Env) []*cobra.Command {
+	a := &app{env}
+	in := func(group string, list ...*cobra.Command) []*cobra.Command {
+		for _, c := range list {
+			c.GroupID = group
+		}
+		return list
+	}
+	all := in(groupDeclare, a.apply(), a.plan(), a.diff(), a.drift(), a.explain(), a.openapi())
+	all = append(all, in(groupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.logs(), a.attach())...)
+	all = append(all, in(groupContainers, a.powers()...)...)
+	all = append(all, in(groupContainers, a.reinstall(), a.rebind())...)
+	return append(all, in(groupNode, a.port(), a.volume(), a.context())...)
+}
+
+// session is a command that talks to a daemon.
+type session struct {
+	*client.Client
+	// follow is the same daemon, for streams: it has patience with a broken connection.
+	follow *client.Client
+	target remote.Target
+}
+
+// patience is for how long a stream that broke is tried again.
+const patience = 10 * time.Minute
+
+// daemonFlags adds the flags that say which daemon is meant.
+func (a *app) daemonFlags(cmd *cobra.Command) *remote.Flags {
+	var f remote.Flags
+	cmd.Flags().StringVar(&f.Server, "server", "", "`URL` of the daemon (LIGHTD_URL; default: the present context, else this machine's)")
+	cmd.Flags().StringVar(&f.TokenFile, "token-file", "", "`file` of the token, \"-\" for the standard input (LIGHTD_TOKEN, LIGHTD_TOKEN_FILE)")
+	cmd.Flags().StringVar(&f.Context, "context", "", "`name` of a stored context (LIGHTD_CONTEXT)")
+	_ = cmd.RegisterFlagCompletionFunc("context", a.completeContexts)
+	_ = cmd.MarkFlagFilename("token-file")
+	return &f
+}
+
+// dial finds the daemon. It makes no connection.
+func (a *app) dial(flags remote.Flags) (*session, error) {
+	target, err := remote.Find(flags, remote.Place{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local})
+	if err != nil {
+		return nil, err
+	}
+	cfg := client.Config{URL: target.URL, Token: target.Token, UserAgent: a.Agent, Patience: -1}
+	once, err := client.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Patience = patience
+	follow, err := client.New(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return &session{Client: once, follow: follow, target: target}, nil
+}
+
+func (s *session) close() {
+	s.Close()
+	s.follow.Close()
+}
+
+// talking makes a command talk to a daemon, and gives what run says the context it needs.
+func (a *app) talking(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
+	flags := a.daemonFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		s, err := a.dial(*flags)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		return s.explain(run(cmd.Context(), s, args))
+	}
+	if cmd.ValidArgsFunction == nil {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	return cmd
+}
+
+// explain adds to an error of the connection which daemon it was about, and to a refused
+// token where that came from.
+func (s *session) explain(err error) error {
+	var refused *client.Error
+	switch {
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errTold):
+		return err
+	case errors.Is(err, client.ErrUnauthorized) && errors.As(err, &refused):
+		return coded{fmt.Errorf("%s does not accept the token from %s: %s", s.target.URL, s.target.From, refused.Sentence), ExitFailed}
+	case ExitCode(err) == ExitUnreachable:
+		return coded{fmt.Errorf("%s: %s", s.target.URL, sentence(err)), ExitUnreachable}
+	}
+	return err
+}
+
+// say writes a line for people to the standard output.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintln(a.Streams.Out, render.Text(fmt.Sprintf(format, args...)))
+}
+
+// note writes a line for people to the standard error.
+func (a *app) note(format string, args ...any) {
+	fmt.Fprintln(a.Streams.Err, render.Text(fmt.Sprintf(format, args...)))
+}
+
+// colour reports whether colour may be used on a stream.
+func (a *app) colour(stream io.Writer) bool {
+	return terminal.Is(stream) && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
+}
+
+// each runs fn for every id, tells what fails, goes on with the next one, and returns what
+// the program should end with: the code of the first failure.
+func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx context.Context, id string) error) error {
+	if len(ids) == 1 {
+		return of(ids[0], fn(ctx, ids[0]))
+	}
+	var first error
+	for _, id := range ids {
+		err := fn(ctx, id)
+		switch {
+		case err == nil:
+			continue
+		case ctx.Err() != nil:
+			return err
+		case ExitCode(err) == ExitUnreachable, errors.Is(err, client.ErrUnauthorized):
+			return err // the next one would fare no better
+		}
+		if text := Message(s.explain(of(id, err))); text != "" {
+			fmt.Fprintln(a.Streams.Err, "lightd:", text)
+		}
+		if first == nil {
+			first = exit(ExitCode(err))
+		}
+	}
+	return first
+}
+
+// ids is for commands that take at least one id.
+func ids(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usagef("%s: the id of a container is needed; see \"%s --help\"", cmd.CommandPath(), cmd.CommandPath())
+	}
+	return noEmpty(cmd, args)
+}
+
+// oneID is for commands that take exactly one.
+func oneID(cmd *cobra.Command, args []string) error {
+	if err := ids(cmd, args); err != nil {
+		return err
+	}
+	if len(args) > 1 {
+		return usagef("%s takes one id, got %d", cmd.CommandPath(), len(args))
+	}
+	return nil
+}
+
+// noEmpty refuses an empty argument: it is a variable that was not set.
+func noEmpty(cmd *cobra.Command, args []string) error {
+	for _, arg := range args {
+		if arg == "" {
+			return usagef("%s: an id is empty", cmd.CommandPath())
+		}
+	}
+	return nil
+}
+
+// NoArgs is for commands that take none.
+func NoArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}

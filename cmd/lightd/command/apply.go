@@ -1,0 +1,188 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/manifest"
+	"lightd/desired"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+// listing is what the flags of a command say of a list of specs.
+type listing struct {
+	files    *[]string
+	prune    *bool
+	selector *string
+}
+
+// listFlags adds -f, --prune and -l.
+func listFlags(cmd *cobra.Command) listing {
+	l := listing{
+		files:    fileFlag(cmd),
+		prune:    cmd.Flags().Bool("prune", false, "delete what the selector chooses and the files lack"),
+		selector: cmd.Flags().StringP("selector", "l", "", "labels that all specs have, as in `a=b`; what --prune is about"),
+	}
+	return l
+}
+
+func (l listing) check(cmd *cobra.Command) error {
+	switch {
+	case len(*l.files) == 0:
+		return usagef("%s: -f FILE is needed", cmd.Name())
+	case *l.prune && *l.selector == "":
+		return usagef("%s: --prune needs a selector (-l): without one it would delete every container that the files lack", cmd.Name())
+	}
+	return nil
+}
+
+// read reads the files, and returns what they hold both as they are and as an apply says it.
+func (l listing) read(a *app) ([]manifest.Object, client.List, error) {
+	objects, err := manifest.Read(*l.files, a.Streams.In)
+	if err != nil {
+		return nil, client.List{}, err
+	}
+	list := client.List{Prune: *l.prune, Selector: *l.selector}
+	for _, o := range objects {
+		data, err := json.Marshal(o)
+		if err != nil {
+			return nil, list, fmt.Errorf("encode the spec of %s: %w", o.ID, err)
+		}
+		list.Documents = append(list.Documents, data)
+	}
+	return objects, list, nil
+}
+
+// send applies a list. A refusal is told with file, line and path.
+func (s *session) send(ctx context.Context, objects []manifest.Object, list client.List, w client.Write) (client.Applied, error) {
+	applied, err := s.Apply(ctx, list, w)
+	return applied, located(objects, err)
+}
+
+var ofList = regexp.MustCompile(`^containers\[(\d+)\](?:\.(.*))?$`)
+
+// refusedFile is a refusal that is about lines of files.
+type refusedFile struct {
+	lines manifest.Error
+	error
+}
+
+func (e refusedFile) Unwrap() []error { return []error{&e.lines, e.error} }
+
+// located finds the places in files that a refusal is about.
+func located(objects []manifest.Object, err error) error {
+	var refused *client.Error
+	if !errors.As(err, &refused) {
+		return err
+	}
+	var lines manifest.Error
+	for _, d := range refused.Details {
+		m := ofList.FindStringSubmatch(d.Field)
+		if m == nil {
+			return err
+		}
+		i, bad := strconv.Atoi(m[1])
+		if bad != nil || i >= len(objects) {
+			return err
+		}
+		fault := objects[i].Fault(m[2], d.Message)
+		if m[2] == "" {
+			fault.Message = objects[i].ID + ": " + fault.Message
+		}
+		lines.Faults = append(lines.Faults, fault)
+	}
+	if len(lines.Faults) == 0 {
+		return err
+	}
+	return refusedFile{lines, err}
+}
+
+func (a *app) apply() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "apply -f FILE",
+		Short: "Make containers as files say: all or nothing",
+		Long: `Makes containers as files say, all of them or, when anything is wrong with one, none. What is
+so already stays as it is. A file holds YAML or JSON, one spec a document or lists of them;
+what it leaves out gets the daemon's default ("lightd explain" tells the fields).`,
+		Example: `  lightd apply -f servers.yaml
+  lightd apply -f servers/ --prune -l managed-by=me --wait
+  lightd get web -o yaml | sed s/25565/25566/ | lightd apply -f -`,
+	}
+	l := listFlags(cmd)
+	w := waitFlags(cmd, api.UntilSynced)
+	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing (\"lightd plan\" tells the steps)")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := NoArgs(cmd, args); err != nil {
+			return err
+		}
+		if *dry && w.goal != "" {
+			return usagef("--dry-run does nothing that could be waited for")
+		}
+		return l.check(cmd)
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+		objects, list, err := l.read(a)
+		if err != nil {
+			return err
+		}
+		if w.goal != "" {
+			names := make([]string, len(objects))
+			for i, o := range objects {
+				names[i] = o.ID
+			}
+			stop := a.progress(ctx, s, names, s.lastSeq(ctx))
+			defer stop()
+		}
+		write := w.write()
+		write.DryRun = *dry
+		applied, err := s.send(ctx, objects, list, write)
+		if err != nil {
+			return err
+		}
+		return a.showApplied(ctx, s, applied, *w, *dry)
+	})
+}
+
+func (a *app) showApplied(ctx context.Context, s *session, applied client.Applied, w waiting, dry bool) error {
+	suffix := ""
+	if dry {
+		suffix = " (dry run)"
+	}
+	failed := map[int]int{} // exit codes, and how often
+	for _, r := range applied.Containers {
+		text := string(r.Action)
+		if r.Action != desired.Deleted {
+			text += fmt.Sprintf(", generation %d", r.Generation)
+		}
+		var unmet error
+		if r.Wait != nil && !r.Wait.Met {
+			unmet = w.rest(ctx, s, r.InternalID, &client.Unmet{InternalID: r.InternalID, Wait: *r.Wait})
+		}
+		if r.Wait != nil && unmet == nil {
+			text += ", " + string(r.Wait.For)
+		}
+		a.say("%s: %s%s", r.InternalID, text, suffix)
+		if unmet != nil {
+			failed[ExitCode(unmet)]++
+			if message := Message(of(r.InternalID, unmet)); message != "" {
+				fmt.Fprintln(a.Streams.Err, "lightd:", message)
+			}
+		}
+	}
+	switch {
+	case len(failed) == 0:
+		return nil
+	case failed[ExitInterrupted] > 0:
+		return context.Canceled
+	case failed[ExitInVain] > 0: // what is in vain ends the waiting for the others
+		return exit(ExitInVain)
+	}
+	return exit(ExitTimeout)
+}

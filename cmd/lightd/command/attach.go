@@ -1,0 +1,263 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/signal"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"lightd/cmd/lightd/render"
+	"lightd/cmd/lightd/terminal"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+func (a *app) attach() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "attach ID",
+		Short: "Use the console of a container: Ctrl-P Ctrl-Q detaches",
+		Long: `Connects the terminal with the console of a container: what it prints is shown, also across
+its restarts, and what is typed goes to its standard input. Ctrl-P Ctrl-Q detaches and leaves
+the container as it is.
+
+A container with a terminal of its own (tty, the default) gets every key, Ctrl-C included. One
+without gets whole lines: Ctrl-C and Ctrl-D at the start of a line detach too. Input that is
+no terminal is sent until its end, and then the command ends.`,
+		Args:              oneID,
+		ValidArgsFunction: a.completeOne,
+	}
+	tail := cmd.Flags().IntP("tail", "n", 0, "first show so many of the last lines")
+	readOnly := cmd.Flags().Bool("no-stdin", false, "only look")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if *tail < 0 || *tail > maxTail {
+			return usagef("attach: --tail must be from 0 to %d, not %d", maxTail, *tail)
+		}
+		return nil
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		// Whatever else would end the program at once must leave the terminal as it was.
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+		defer stop()
+		c, err := s.Get(ctx, args[0])
+		if err != nil {
+			return of(args[0], err)
+		}
+		k, err := s.follow.Console(ctx, args[0], client.From{After: client.Now})
+		if err != nil {
+			return of(args[0], err)
+		}
+		defer k.Close()
+		t := &attachment{app: a, console: k, container: c.Container, mute: *readOnly}
+		return of(args[0], t.run(ctx, *tail))
+	})
+}
+
+// attachment is a terminal that is connected with a container.
+type attachment struct {
+	*app
+	console   *client.Console
+	container api.Container
+	mute      bool
+
+	// out is what the container's output is written to, raw whether lines need a carriage
+	// return to begin at the left.
+	out io.Writer
+	raw bool
+}
+
+// run connects the two until either is done.
+func (t *attachment) run(ctx context.Context, tail int) error {
+	input, err := terminal.Interruptible(t.Streams.In)
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+	person := terminal.Is(t.Streams.In) && !t.mute
+	t.out = t.Streams.Out
+	if person {
+		restore, err := t.Streams.Raw()
+		if err != nil {
+			return err
+		}
+		defer t.farewell(restore)
+		t.raw = true
+	}
+	read := t.reader(input, person)
+	if person {
+		t.tell("attached to %s (%s); Ctrl-P Ctrl-Q detaches", t.container.InternalID, t.container.State)
+	}
+	if tail > 0 {
+		if err := t.console.RequestLogs(ctx, tail); err != nil {
+			return err
+		}
+	}
+	var feeding sync.WaitGroup
+	var feedErr error
+	if !t.mute {
+		feeding.Go(func() {
+			defer t.console.Close()
+			feedErr = t.feed(ctx, read)
+		})
+	}
+	err = t.output()
+	input.Close()
+	feeding.Wait()
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, client.ErrClosed):
+		return feedErr
+	}
+	return err
+}
+
+// farewell puts the terminal back and begins a new line.
+func (t *attachment) farewell(restore func()) {
+	restore()
+	fmt.Fprintln(t.Streams.Err)
+}
+
+// reader returns what reads the next piece of the input: a line of a person whose container
+// has no terminal to edit it in, else what there is.
+func (t *attachment) reader(in io.Reader, person bool) func() (string, error) {
+	if person {
+		in = terminal.Detaching(in)
+	}
+	if !person || t.container.TTY {
+		return (&pieces{in: in}).next
+	}
+	lines := term.NewTerminal(struct {
+		io.Reader
+		io.Writer
+	}{in, t.Streams.Out}, "")
+	if width := terminal.Width(t.Streams.Out); width > 0 {
+		_ = lines.SetSize(width, 1<<10) // it only wraps what is typed
+	}
+	t.out = lines
+	return func() (string, error) {
+		line, err := lines.ReadLine()
+		if err != nil && !errors.Is(err, term.ErrPasteIndicator) {
+			return "", err
+		}
+		return line + "\n", nil
+	}
+}
+
+// held is how many pieces are read ahead of those that are sent: the keys to detach must be
+// seen while the connection is gone.
+const held = 256
+
+// feed sends what is read until its end, or until the keys to detach.
+func (t *attachment) feed(ctx context.Context, read func() (string, error)) error {
+	queue := make(chan string, held)
+	var sending sync.WaitGroup
+	var sendErr error
+	sending.Go(func() {
+		for text := range queue {
+			if sendErr == nil {
+				sendErr = t.console.SendCommand(ctx, text)
+			}
+			if sendErr != nil {
+				t.console.Close()
+			}
+		}
+	})
+	end := func() error {
+		close(queue)
+		sending.Wait()
+		return sendErr
+	}
+	for {
+		text, err := read()
+		if text != "" {
+			queue <- text
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return end()
+		case errors.Is(err, terminal.ErrDetached):
+			t.console.Close()
+			_ = end() // what was not sent yet is not wanted any more
+			return nil
+		case err != nil:
+			return errors.Join(err, end())
+		}
+	}
+}
+
+// pieces reads text in pieces that end between two characters.
+type pieces struct {
+	in   io.Reader
+	rest []byte
+}
+
+func (p *pieces) next() (string, error) {
+	buffer := make([]byte, 32<<10)
+	n, err := p.in.Read(buffer)
+	p.rest = append(p.rest, buffer[:n]...)
+	whole := len(p.rest)
+	if err == nil {
+		whole = wholeRunes(p.rest)
+	}
+	text := strings.ToValidUTF8(string(p.rest[:whole]), "\ufffd")
+	p.rest = append(p.rest[:0], p.rest[whole:]...)
+	return text, err
+}
+
+// wholeRunes is how much of p is sure to end between two characters.
+func wholeRunes(p []byte) int {
+	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
+		if c := p[len(p)-i]; utf8.RuneStart(c) {
+			if !utf8.FullRune(p[len(p)-i:]) {
+				return len(p) - i
+			}
+			break
+		}
+	}
+	return len(p)
+}
+
+// output writes what the container prints, and what the daemon has to say.
+func (t *attachment) output() error {
+	for m, err := range t.console.Messages() {
+		if err != nil {
+			return err
+		}
+		switch m.Kind {
+		case api.MessageConsole, api.MessageLogs:
+			if _, err := io.WriteString(t.out, t.lines(m.Text)); err != nil {
+				return err
+			}
+		case api.MessageDaemon:
+			t.tell("%s", m.Text)
+		}
+	}
+	t.tell("the container was deleted")
+	return nil
+}
+
+// lines makes every line begin at the left of a raw terminal.
+func (t *attachment) lines(text string) string {
+	if !t.raw || t.out != t.Streams.Out {
+		return text
+	}
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")
+}
+
+// tell writes a notice of the daemon's, or of this program's.
+func (t *attachment) tell(format string, args ...any) {
+	text := "[lightd] " + render.Text(fmt.Sprintf(format, args...)) + "\n"
+	if t.out != t.Streams.Out {
+		_, _ = io.WriteString(t.out, text) // the next write tells what is wrong
+		return
+	}
+	fmt.Fprint(t.Streams.Err, t.lines(text))
+}

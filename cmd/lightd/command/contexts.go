@@ -1,0 +1,165 @@
+package command
+
+import (
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/render"
+)
+
+func (a *app) context() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "context",
+		Short: "Named daemons: which there are, and which one commands talk to",
+		Long: `A context is a name for a daemon: its URL, and the file that holds its token. They are kept in
+~/.config/lightd/contexts.yaml (below $XDG_CONFIG_HOME, if that is set). Commands talk to the
+present one unless --server, --context, LIGHTD_URL or LIGHTD_CONTEXT says otherwise.`,
+	}
+	cmd.AddCommand(a.contextList(), a.contextUse(), a.contextSet(), a.contextDelete())
+	return branch(cmd)
+}
+
+func (a *app) stored() (*remote.Contexts, error) { return remote.Load(remote.Path(a.Getenv)) }
+
+func (a *app) contextList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the contexts; the present one has a star",
+		Args:  NoArgs,
+	}
+	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		all, err := a.stored()
+		if err != nil {
+			return err
+		}
+		if *form != formTable {
+			return a.encode(*form, all)
+		}
+		if len(all.Contexts) == 0 {
+			a.note("There is no context: commands talk to the daemon of this machine. \"lightd context set NAME --server URL --token-file FILE\" makes one.")
+			return nil
+		}
+		t := render.NewTable(a.Streams.Out, "PRESENT", "NAME", "SERVER", "TOKEN FILE")
+		for _, name := range all.Names() {
+			star := " "
+			if name == all.Current {
+				star = "*"
+			}
+			t.Row(star, name, all.Contexts[name].Server, all.Contexts[name].TokenFile)
+		}
+		return t.Flush()
+	}
+	return cmd
+}
+
+// oneName is for commands that take the name of a context.
+func oneName(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return usagef("%s: the name of a context is needed", cmd.CommandPath())
+	}
+	return nil
+}
+
+func (a *app) completeOneContext(cmd *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return a.completeContexts(cmd, args, toComplete)
+}
+
+func (a *app) contextUse() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "use NAME | use --none",
+		Short:             "Make a context the present one",
+		ValidArgsFunction: a.completeOneContext,
+	}
+	none := cmd.Flags().Bool("none", false, "talk to the daemon of this machine")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if *none {
+			return NoArgs(cmd, args)
+		}
+		return oneName(cmd, args)
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		return a.changeContexts(func(all *remote.Contexts) error {
+			name := ""
+			if !*none {
+				name = args[0]
+			}
+			return all.Use(name)
+		})
+	}
+	return cmd
+}
+
+func (a *app) contextSet() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "set NAME --server URL --token-file FILE",
+		Short:             "Make a context, or change one",
+		Args:              oneName,
+		ValidArgsFunction: a.completeOneContext,
+	}
+	server := cmd.Flags().String("server", "", "`URL` of the daemon")
+	file := cmd.Flags().String("token-file", "", "`file` of its token, which only you can read")
+	use := cmd.Flags().Bool("use", false, "make it the present one")
+	_ = cmd.MarkFlagFilename("token-file")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return a.changeContexts(func(all *remote.Contexts) error {
+			at := all.Contexts[args[0]]
+			if cmd.Flags().Changed("server") {
+				at.Server = *server
+			}
+			if err := remote.CheckServer(at.Server); err != nil {
+				return usagef("context set: --server: %v", err)
+			}
+			if cmd.Flags().Changed("token-file") {
+				path, err := remote.CheckTokenFile(*file)
+				if err != nil {
+					return err
+				}
+				at.TokenFile = path
+			}
+			if err := all.Set(args[0], at); err != nil {
+				return usagef("context set: %v", err)
+			}
+			if *use {
+				return all.Use(args[0])
+			}
+			return nil
+		})
+	}
+	return cmd
+}
+
+func (a *app) contextDelete() *cobra.Command {
+	return &cobra.Command{
+		Use:               "delete NAME",
+		Short:             "Forget a context; its token file stays",
+		Args:              oneName,
+		ValidArgsFunction: a.completeOneContext,
+		RunE: func(_ *cobra.Command, args []string) error {
+			return a.changeContexts(func(all *remote.Contexts) error { return all.Delete(args[0]) })
+		},
+	}
+}
+
+// changeContexts changes the contexts file, and says which context is the present one then.
+func (a *app) changeContexts(change func(*remote.Contexts) error) error {
+	all, err := a.stored()
+	if err != nil {
+		return err
+	}
+	if err := change(all); err != nil {
+		return err
+	}
+	if err := all.Save(); err != nil {
+		return err
+	}
+	if all.Current == "" {
+		a.say("Commands talk to the daemon of this machine.")
+		return nil
+	}
+	a.say("Commands talk to %s (%s).", all.Current, all.Contexts[all.Current].Server)
+	return nil
+}

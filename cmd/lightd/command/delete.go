@@ -1,0 +1,114 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/manifest"
+	"lightd/httpapi/client"
+)
+
+func (a *app) delete() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "delete ID...",
+		Short: "Delete containers; their volumes stay",
+		Long: `Deletes containers, and waits until they are gone. They can be named, chosen by a selector,
+or be those that files hold.`,
+		ValidArgsFunction: a.completeIDs,
+	}
+	var w waiting
+	timeoutFlag(cmd, &w.timeout)
+	files := fileFlag(cmd)
+	selector := selectorFlag(cmd)
+	waits := cmd.Flags().Bool("wait", true, "wait until they are gone")
+	absent := cmd.Flags().Bool("ignore-not-found", false, "a container that is not there counts as deleted")
+	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		given := 0
+		for _, is := range []bool{len(args) > 0, len(*files) > 0, *selector != ""} {
+			if is {
+				given++
+			}
+		}
+		if given != 1 {
+			return usagef("delete takes ids, files (-f) or a selector (-l): one of them")
+		}
+		if err := w.checkTimeout(); err != nil {
+			return err
+		}
+		return noEmpty(cmd, args)
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		if len(*files) > 0 {
+			objects, err := manifest.Read(*files, a.Streams.In)
+			if err != nil {
+				return err
+			}
+			for _, o := range objects {
+				args = append(args, o.ID)
+			}
+		}
+		args, err := s.chosen(ctx, args, *selector)
+		if err != nil {
+			return err
+		}
+		if *waits && !*dry {
+			stop := a.progress(ctx, s, args, s.lastSeq(ctx))
+			defer stop()
+		}
+		d := deletion{app: a, session: s, waits: *waits, timeout: w.timeout, dry: *dry}
+		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
+			err := d.run(ctx, id)
+			if *absent && errors.Is(err, client.ErrNotFound) {
+				return nil
+			}
+			return err
+		})
+	})
+}
+
+// deletion is how containers are deleted.
+type deletion struct {
+	*app
+	*session
+	waits, dry bool
+	timeout    time.Duration
+}
+
+func (d deletion) run(ctx context.Context, id string) error {
+	w := client.Write{DryRun: d.dry}
+	switch {
+	case d.dry:
+	case !d.waits:
+		w.Timeout = time.Millisecond
+	default:
+		w.Timeout = min(d.timeout, serverWait)
+	}
+	began := d.Now()
+	receipt, err := d.Client.Delete(ctx, id, w)
+	switch {
+	case err != nil:
+		return err
+	case d.dry:
+		return d.showPlan(receipt.Receipt)
+	case receipt.Pending() && !d.waits:
+		d.say("%s: deletion started", id)
+		return nil
+	case receipt.Pending():
+		if err := d.awaitGone(ctx, id, max(d.timeout-d.Now().Sub(began), time.Millisecond)); err != nil {
+			return err
+		}
+	}
+	d.say("%s: deleted", id)
+	return nil
+}
+
+// fileFlag adds -f.
+func fileFlag(cmd *cobra.Command) *[]string {
+	files := cmd.Flags().StringArrayP("filename", "f", nil, "`file` or directory of specs, \"-\" for the standard input; may be given more than once")
+	_ = cmd.MarkFlagFilename("filename", "yaml", "yml", "json")
+	return files
+}

@@ -1,0 +1,272 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/render"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// lastEvents is how many events a description ends with.
+const lastEvents = 10
+
+func (a *app) describe() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "describe ID...",
+		Short:             "Show all of a container: spec, conditions, drift, what comes next, events",
+		Args:              ids,
+		ValidArgsFunction: a.completeIDs,
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		shown := 0
+		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
+			d, err := s.describe(ctx, id)
+			if err != nil {
+				return err
+			}
+			if shown++; shown > 1 {
+				fmt.Fprintln(a.Streams.Out)
+			}
+			return d.write(a.Streams.Out, a.Now())
+		})
+	})
+}
+
+// description is all that is to be told of a container.
+type description struct {
+	container api.Container
+	drift     *api.Drift
+	plan      *api.Plan
+	events    []journal.Event
+}
+
+func (s *session) describe(ctx context.Context, id string) (description, error) {
+	c, err := s.Get(ctx, id)
+	if err != nil {
+		return description{}, err
+	}
+	d := description{container: c.Container}
+	for e, err := range s.Events(ctx, id, 0) {
+		if err != nil {
+			return d, gone(err)
+		}
+		if d.events = append(d.events, e); len(d.events) > lastEvents {
+			d.events = d.events[1:]
+		}
+	}
+	if drift, err := s.Drift(ctx, id); err == nil {
+		d.drift = &drift
+	} else if gone(err) != nil {
+		return d, err
+	}
+	if plan, err := s.Plan(ctx, id); err == nil {
+		d.plan = &plan
+	} else if gone(err) != nil {
+		return d, err
+	}
+	return d, nil
+}
+
+// gone passes over that a container went while it was being described.
+func gone(err error) error {
+	if errors.Is(err, client.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// sheet writes "Name:  value" lines.
+type sheet struct {
+	out io.Writer
+	err error
+}
+
+func (s *sheet) line(name, value string) {
+	if value == "" {
+		value = "-"
+	}
+	s.printf("%-17s%s\n", name+":", render.Text(value))
+}
+
+// block is a line whose value may have several.
+func (s *sheet) block(name, text string) {
+	if text != "" {
+		s.printf("%-17s%s\n", name+":", render.Lines(text, strings.Repeat(" ", 17)))
+	}
+}
+
+func (s *sheet) printf(format string, args ...any) {
+	if s.err == nil {
+		_, s.err = fmt.Fprintf(s.out, format, args...)
+	}
+}
+
+// table writes rows below a title, and "none" when there are none.
+func (s *sheet) table(title string, columns []string, rows [][]string) {
+	if len(rows) == 0 {
+		s.line(title, "none")
+		return
+	}
+	s.printf("%s:\n", title)
+	t := render.NewTable(s.out, columns...)
+	for _, row := range rows {
+		t.Row(row...)
+	}
+	if s.err == nil {
+		s.err = t.FlushIndented("  ")
+	}
+}
+
+func (d description) write(out io.Writer, now time.Time) error {
+	s := &sheet{out: out}
+	d.writeState(s, now)
+	d.writeSpec(s)
+	d.writeConditions(s, now)
+	d.writeDrift(s, now)
+	d.writePlan(s)
+	rows := make([][]string, 0, len(d.events))
+	for _, e := range d.events {
+		rows = append(rows, []string{fmt.Sprint(e.Seq), render.Age(now, e.Time), fmt.Sprint(e.Generation), string(e.Type), e.Message})
+	}
+	s.table("Events", []string{"SEQ", "AGE", "GENERATION", "TYPE", "MESSAGE"}, rows)
+	return s.err
+}
+
+func (d description) writeState(s *sheet, now time.Time) {
+	c := d.container
+	s.line("ID", c.InternalID)
+	s.line("State", string(c.State)+", should be "+string(c.Power))
+	s.line("Install", string(c.InstallState))
+	text := fmt.Sprintf("%d, dealt with", c.Generation)
+	if c.ObservedGeneration < c.Generation {
+		text = fmt.Sprintf("%d, dealt with up to %d", c.Generation, c.ObservedGeneration)
+	}
+	s.line("Generation", text)
+	if c.Deleting {
+		s.line("Deleting", "yes")
+	}
+	if c.Paused {
+		s.line("Paused", "yes: nothing is touched but what a deletion needs")
+	}
+	created := time.Unix(c.CreatedAt, 0)
+	s.line("Created", fmt.Sprintf("%s (%s ago)", created.UTC().Format(time.RFC3339), render.Age(now, created)))
+	if c.UpdatedAt != c.CreatedAt {
+		updated := time.Unix(c.UpdatedAt, 0)
+		s.line("Changed", fmt.Sprintf("%s (%s ago)", updated.UTC().Format(time.RFC3339), render.Age(now, updated)))
+	}
+	s.line("Container", c.ContainerID)
+	s.line("Restarts", fmt.Sprint(c.Restarts))
+	if c.LastExit != nil {
+		s.line("Last exit", lastExit(*c.LastExit, now))
+	}
+}
+
+func lastExit(e status.Exit, now time.Time) string {
+	text := fmt.Sprintf("code %d", e.Code)
+	if e.Signal != "" {
+		text += " (" + e.Signal + ")"
+	}
+	if e.OOM {
+		text += ", out of memory"
+	}
+	return text + ", " + render.Age(now, e.At) + " ago"
+}
+
+func (d description) writeSpec(s *sheet) {
+	c := d.container
+	s.line("Image", c.Image+" ("+string(c.ImagePolicy)+")")
+	s.line("Volume", c.VolumeID)
+	s.block("Startup command", c.StartupCommand)
+	s.block("Start pattern", c.StartPattern)
+	s.block("Install script", c.InstallScript)
+	s.line("Ports", strings.ReplaceAll(ports(c.Ports), ",", ", "))
+	s.line("Limits", limits(c))
+	s.line("Restart", string(c.Restart))
+	stop := c.Stop.Signal
+	if c.Stop.Command != "" {
+		stop = fmt.Sprintf("the command %q", c.Stop.Command)
+	}
+	s.line("Stop", fmt.Sprintf("%s, then SIGKILL after %s", stop, time.Duration(c.Stop.Timeout)))
+	if c.User != "" {
+		s.line("User", c.User)
+	}
+	if !c.TTY || !c.Init {
+		s.line("Process", fmt.Sprintf("tty %t, init %t", c.TTY, c.Init))
+	}
+	entries(s, "Mounts", c.Mount, " <- ")
+	entries(s, "Environment", c.Env, "=")
+	entries(s, "Labels", c.Labels, "=")
+}
+
+func limits(c api.Container) string {
+	memory, cpu := "no limit of memory", "no limit of cores"
+	if c.Limits.Memory > 0 {
+		memory = render.Bytes(c.Limits.Memory) + " of memory"
+		if c.Limits.Swap > 0 {
+			memory += " and " + render.Bytes(c.Limits.Swap) + " of swap"
+		}
+	}
+	if c.Limits.CPU > 0 {
+		cpu = fmt.Sprintf("%v cores", c.Limits.CPU)
+	}
+	return fmt.Sprintf("%s, %s, %d processes", memory, cpu, c.Limits.PIDs)
+}
+
+func entries(s *sheet, title string, m map[string]string, between string) {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	for i, k := range keys {
+		name := ""
+		if i == 0 {
+			name = title + ":"
+		}
+		s.printf("%-17s%s\n", name, render.Text(k+between+m[k]))
+	}
+}
+
+func (d description) writeConditions(s *sheet, now time.Time) {
+	rows := make([][]string, 0, len(d.container.Conditions))
+	for _, c := range d.container.Conditions {
+		rows = append(rows, []string{string(c.Type), string(c.Status), render.Age(now, c.LastTransitionTime), string(c.Reason), c.Message})
+	}
+	s.table("Conditions", []string{"TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}, rows)
+}
+
+func (d description) writeDrift(s *sheet, now time.Time) {
+	if d.drift == nil {
+		return
+	}
+	if len(d.drift.Fields) == 0 && !d.drift.InSync {
+		s.line("Drift", "not known: the engine is out of sight, or it has not been looked at yet")
+		return
+	}
+	s.table("Drift", driftColumns[1:], driftRows(*d.drift, now, false))
+}
+
+func (d description) writePlan(s *sheet) {
+	if d.plan == nil {
+		return
+	}
+	rows := make([][]string, 0, len(d.plan.Steps))
+	for _, step := range d.plan.Steps {
+		rows = append(rows, []string{string(step.Kind), step.Reason})
+	}
+	s.table("Next", []string{"STEP", "BECAUSE"}, rows)
+	if w := d.plan.Waits; w != nil {
+		s.line("Waits", string(w.Reason)+": "+w.Message)
+	}
+}

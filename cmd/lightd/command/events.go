@@ -1,0 +1,122 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/render"
+	"lightd/observed/journal"
+)
+
+func (a *app) events() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "events [ID]",
+		Short:             "Show what happened, and with -w what happens",
+		Args:              a.atMostOneID,
+		ValidArgsFunction: a.completeOne,
+	}
+	form := outputFlag(cmd, formTable, formJSON)
+	watch := cmd.Flags().BoolP("watch", "w", false, "go on with what happens")
+	after := cmd.Flags().Uint64("after", 0, "only events after the one of this number")
+	tail := cmd.Flags().Int("tail", -1, "only the last `N` of those that there are")
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		id := ""
+		if len(args) > 0 {
+			id = args[0]
+		}
+		show := &eventShower{out: a.Streams.Out, form: *form}
+		last, err := a.pastEvents(ctx, s, id, *after, *tail, show)
+		if err != nil {
+			return of(id, err)
+		}
+		if !*watch {
+			return show.end(a)
+		}
+		for e, err := range s.follow.FollowEvents(ctx, id, last) {
+			if err != nil {
+				return err
+			}
+			if err := show.event(e, true); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// pastEvents shows the events that there are, and returns the number of the last one.
+func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint64, tail int, show *eventShower) (uint64, error) {
+	var kept []journal.Event
+	for e, err := range s.Events(ctx, id, after) {
+		if err != nil {
+			return after, err
+		}
+		after = e.Seq
+		if tail < 0 {
+			if err := show.event(e, false); err != nil {
+				return after, err
+			}
+			continue
+		}
+		if kept = append(kept, e); len(kept) > tail {
+			kept = kept[1:]
+		}
+	}
+	for _, e := range kept {
+		if err := show.event(e, false); err != nil {
+			return after, err
+		}
+	}
+	return after, show.flush()
+}
+
+// eventShower shows events as a table, or each as JSON on a line.
+type eventShower struct {
+	out   io.Writer
+	form  string
+	table *render.Table
+	rows  int
+}
+
+// manyRows is how many rows decide how wide columns are.
+const manyRows = 1000
+
+func (v *eventShower) event(e journal.Event, at bool) error {
+	if v.form == formJSON {
+		return render.JSONLine(v.out, e)
+	}
+	if v.table == nil {
+		v.table = render.NewTable(v.out, "SEQ", "TIME", "ID", "TYPE", "MESSAGE")
+	}
+	v.table.Row(fmt.Sprint(e.Seq), e.Time.Local().Format(time.DateTime), e.InternalID, string(e.Type), e.Message)
+	if v.rows++; at || v.rows%manyRows == 0 {
+		return v.table.Flush()
+	}
+	return nil
+}
+
+func (v *eventShower) flush() error {
+	if v.table == nil {
+		return nil
+	}
+	return v.table.Flush()
+}
+
+func (v *eventShower) end(a *app) error {
+	if v.form == formTable && v.rows == 0 {
+		a.note("There are no events.")
+	}
+	return v.flush()
+}
+
+// atMostOneID is for commands that are about one container, or about all.
+func (a *app) atMostOneID(cmd *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return usagef("%s takes one id at most, got %d", cmd.CommandPath(), len(args))
+	}
+	return noEmpty(cmd, args)
+}

@@ -1,0 +1,181 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"lightd/cmd/lightd/manifest"
+	"lightd/cmd/lightd/render"
+	"lightd/httpapi/client"
+)
+
+// The exit codes of the program. ExitHelp tells them to its users.
+const (
+	ExitFailed      = 1
+	ExitUsage       = 2
+	ExitNotFound    = 3
+	ExitConflict    = 4
+	ExitUnreachable = 5
+	ExitTimeout     = 6
+	ExitInVain      = 7
+	ExitInterrupted = 130
+)
+
+// ExitHelp is what a user is told of exit codes.
+const ExitHelp = `Exit codes:
+  0    done
+  1    refused, or failed; of diff: there is a difference
+  2    a mistake in the call; of diff: refused or failed too
+  3    not found
+  4    in conflict with the present state, or a stale precondition
+  5    the daemon cannot be reached, or cannot serve now
+  6    the time to wait ran out
+  7    waiting is in vain: it will not come true by itself
+  130  interrupted`
+
+// UsageError is a mistake in how the program was called.
+type UsageError struct{ Text string }
+
+// Error returns the text.
+func (e UsageError) Error() string { return e.Text }
+
+func usagef(format string, args ...any) error { return UsageError{fmt.Sprintf(format, args...)} }
+
+// coded is an error with an exit code of its own.
+type coded struct {
+	error
+	code int
+}
+
+func (e coded) Unwrap() error { return e.error }
+
+// errTold ends a command that has said everything already.
+var errTold = errors.New("")
+
+// exit ends a command with a code, without a word.
+func exit(code int) error { return coded{errTold, code} }
+
+// about is an error of one of several things that a command was asked for.
+type about struct {
+	subject string
+	error
+}
+
+func (e about) Unwrap() error { return e.error }
+
+// About returns err as one of a subject; nothing if err is nothing.
+func About(subject string, err error) error { return of(subject, err) }
+
+func of(subject string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return about{subject, err}
+}
+
+// ExitCode returns the code that the program ends with after err, which may be nil.
+func ExitCode(err error) int {
+	var usage UsageError
+	var c coded
+	var unmet *client.Unmet
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &c):
+		return c.code
+	case errors.As(err, &usage):
+		return ExitUsage
+	case errors.Is(err, context.Canceled):
+		return ExitInterrupted
+	case errors.As(err, &unmet):
+		if unmet.TimedOut() {
+			return ExitTimeout
+		}
+		return ExitInVain
+	case errors.Is(err, client.ErrNotFound):
+		return ExitNotFound
+	case errors.Is(err, client.ErrConflict), errors.Is(err, client.ErrPrecondition):
+		return ExitConflict
+	case errors.Is(err, client.ErrUnreachable), errors.Is(err, client.ErrUnavailable):
+		return ExitUnreachable
+	}
+	var none *client.NoAnswer
+	if errors.As(err, &none) {
+		return ExitUnreachable
+	}
+	return ExitFailed
+}
+
+// Message returns what a user is told of err, safe for a terminal; empty when there is
+// nothing left to say. It may be of several lines.
+func Message(err error) string {
+	if err == nil || errors.Is(err, errTold) || errors.Is(err, context.Canceled) {
+		return ""
+	}
+	var at about
+	subject := ""
+	if errors.As(err, &at) {
+		subject = at.subject + ": "
+	}
+	return render.Lines(subject+sentence(err), "")
+}
+
+func sentence(err error) string {
+	var refused *client.Error
+	var none *client.NoAnswer
+	var unmet *client.Unmet
+	var files *manifest.Error
+	var at about
+	switch {
+	case errors.As(err, &files):
+		return files.Error()
+	case errors.As(err, &unmet):
+		return waitedFor(unmet)
+	case errors.As(err, &refused):
+		return refusal(refused)
+	case errors.Is(err, client.ErrUnreachable):
+		errors.As(err, &none)
+		return fmt.Sprintf("the daemon cannot be reached: %v", none.Err)
+	case errors.As(err, &none) && errors.Is(err, client.ErrUnknownOutcome):
+		return fmt.Sprintf("the daemon did not answer, and it is not known whether it was done: %v", none.Err)
+	case errors.As(err, &none):
+		return fmt.Sprintf("the daemon did not answer: %v", none.Err)
+	case errors.As(err, &at):
+		return at.error.Error()
+	}
+	return err.Error()
+}
+
+// refusal is the daemon's sentence with the details that it does not tell itself.
+func refusal(e *client.Error) string {
+	var b strings.Builder
+	b.WriteString(e.Sentence)
+	for i, d := range e.Details {
+		part := strings.TrimSpace(d.Field + " " + d.Message)
+		if i == 0 && strings.HasSuffix(e.Sentence, part) {
+			continue
+		}
+		b.WriteString("; " + part)
+	}
+	if e.Status == 401 {
+		b.WriteString(" (the token is unknown there, or has expired)")
+	}
+	return b.String()
+}
+
+func waitedFor(e *client.Unmet) string {
+	if e.TimedOut() {
+		text := fmt.Sprintf("not %s in time", e.For)
+		if e.Message != "" {
+			text += ": " + e.Message
+		}
+		return text
+	}
+	text := fmt.Sprintf("will not be %s by itself: %s", e.For, e.Reason)
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	return text
+}

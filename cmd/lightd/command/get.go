@@ -1,0 +1,340 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"lightd/cmd/lightd/render"
+	"lightd/desired"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+	"lightd/observed/status"
+)
+
+// The forms of output.
+const (
+	formTable = "table"
+	formWide  = "wide"
+	formJSON  = "json"
+	formYAML  = "yaml"
+	formName  = "name"
+)
+
+// outputFlag adds -o, and returns where its value is.
+func outputFlag(cmd *cobra.Command, forms ...string) *string {
+	form := cmd.Flags().StringP("output", "o", forms[0], "one of "+strings.Join(forms, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if !slices.Contains(forms, *form) {
+			return usagef("--output %q is none of %s", *form, strings.Join(forms, ", "))
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
+	return form
+}
+
+func selectorFlag(cmd *cobra.Command) *string {
+	return cmd.Flags().StringP("selector", "l", "", "only those with these labels, as in `a=b,!c`")
+}
+
+func (a *app) get() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "get [ID...]",
+		Short: "Show containers",
+		Long: `Shows containers: all, those that are named, or those that a selector chooses.
+
+SYNCED is True when Docker is as the spec says, and otherwise tells why it is not.
+With -w it goes on with every change. What -o yaml prints can be changed and applied.`,
+		Example: `  lightd get
+  lightd get web -o yaml > web.yaml
+  lightd get -l game=quake -w`,
+		ValidArgsFunction: a.completeIDs,
+	}
+	form := outputFlag(cmd, formTable, formWide, formJSON, formYAML, formName)
+	selector := selectorFlag(cmd)
+	watch := cmd.Flags().BoolP("watch", "w", false, "go on with every change")
+	bare := cmd.Flags().Bool("no-headers", false, "leave out the names of the columns")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 && *selector != "" {
+			return usagef("get takes ids or a selector, not both")
+		}
+		return noEmpty(cmd, args)
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		show := a.shower(*form, *bare, len(args) == 1)
+		if *watch {
+			return a.watch(ctx, s, args, *selector, show)
+		}
+		list, err := a.find(ctx, s, args, *selector)
+		if len(list) > 0 || len(args) == 0 {
+			err = errors.Join(show.list(list), err)
+		}
+		return err
+	})
+}
+
+// readers bounds how many containers are read at once.
+const readers = 8
+
+// find reads containers, in the order of ids, or sorted. Those that are not there are told,
+// and the rest is returned beside the error.
+func (a *app) find(ctx context.Context, s *session, ids []string, selector string) ([]api.Container, error) {
+	if len(ids) > 0 {
+		var list []api.Container
+		err := a.each(ctx, s, ids, func(ctx context.Context, id string) error {
+			c, err := s.Get(ctx, id)
+			if err == nil {
+				list = append(list, c.Container)
+			}
+			return err
+		})
+		return list, err
+	}
+	listing, err := s.List(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
+	found := make([]*api.Container, len(listing.Containers))
+	reads, ctx := errgroup.WithContext(ctx)
+	reads.SetLimit(readers)
+	for i, summary := range listing.Containers {
+		reads.Go(func() error {
+			c, err := s.Get(ctx, summary.InternalID)
+			if errors.Is(err, client.ErrNotFound) {
+				return nil // it went meanwhile
+			}
+			found[i] = &c.Container
+			return err
+		})
+	}
+	if err := reads.Wait(); err != nil {
+		return nil, err
+	}
+	list := make([]api.Container, 0, len(found))
+	for _, c := range found {
+		if c != nil {
+			list = append(list, *c)
+		}
+	}
+	return list, nil
+}
+
+// watch shows what is there and then every change, until ctx ends.
+func (a *app) watch(ctx context.Context, s *session, ids []string, selector string, show *shower) error {
+	for _, id := range ids {
+		if _, err := s.Get(ctx, id); err != nil {
+			return of(id, err)
+		}
+	}
+	if len(ids) == 0 {
+		// That there is no daemon is told at once; later it may come back.
+		if _, err := s.List(ctx, selector); err != nil {
+			return err
+		}
+	}
+	var first []api.Container
+	listed := false
+	for e, err := range s.follow.Watch(ctx, client.Watch{Selector: selector}) {
+		switch {
+		case err != nil:
+			return err
+		case e.Type == api.Bookmark && !listed:
+			listed = true
+			err = show.list(sorted(first))
+		case e.Container == nil, len(ids) > 0 && !slices.Contains(ids, e.Container.InternalID):
+		case !listed:
+			first = append(first, *e.Container)
+		default:
+			err = show.change(e)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func sorted(list []api.Container) []api.Container {
+	slices.SortFunc(list, func(a, b api.Container) int { return strings.Compare(a.InternalID, b.InternalID) })
+	return list
+}
+
+// shower shows containers in one of the forms.
+type shower struct {
+	out   io.Writer
+	note  func(string, ...any)
+	now   func() time.Time
+	form  string
+	one   bool
+	bare  bool
+	table *render.Table
+	shown int // documents so far
+}
+
+func (a *app) shower(form string, bare, one bool) *shower {
+	return &shower{out: a.Streams.Out, note: a.note, now: a.Now, form: form, one: one, bare: bare}
+}
+
+// list shows containers. One that was asked for by its id stands for itself in JSON and
+// YAML, several are a list.
+func (v *shower) list(all []api.Container) error {
+	switch v.form {
+	case formName:
+		return v.names(all)
+	case formJSON, formYAML:
+		if v.one && len(all) == 1 {
+			return v.document(all[0])
+		}
+		if all == nil {
+			all = []api.Container{}
+		}
+		return v.document(map[string][]api.Container{"containers": all})
+	}
+	if len(all) == 0 {
+		v.note("There is no container.")
+	}
+	for _, c := range all {
+		v.row(c, string(c.State))
+	}
+	if v.table == nil {
+		return nil
+	}
+	return v.table.Flush()
+}
+
+func (v *shower) names(all []api.Container) error {
+	for _, c := range all {
+		if _, err := fmt.Fprintln(v.out, render.Text(c.InternalID)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// document writes v as one document of several.
+func (v *shower) document(d any) error {
+	v.shown++
+	if v.form == formJSON {
+		return render.JSON(v.out, d)
+	}
+	if v.shown > 1 {
+		if _, err := io.WriteString(v.out, "---\n"); err != nil {
+			return err
+		}
+	}
+	return render.YAML(v.out, d)
+}
+
+// change shows one change of a container. In JSON and YAML it stands with its kind, since
+// the container of a deletion looks as if it were there.
+func (v *shower) change(e api.WatchEvent) error {
+	switch v.form {
+	case formName:
+		return v.names([]api.Container{*e.Container})
+	case formJSON:
+		return render.JSONLine(v.out, e)
+	case formYAML:
+		return v.document(e)
+	}
+	state := string(e.Container.State)
+	if e.Type == api.ChangeDeleted {
+		state = "deleted"
+	}
+	v.row(*e.Container, state)
+	return v.table.Flush()
+}
+
+var narrow = []string{"ID", "INSTALL", "STATE", "SYNCED", "RESTARTS", "AGE", "IMAGE"}
+
+func (v *shower) row(c api.Container, state string) {
+	columns := narrow
+	if v.form == formWide {
+		columns = append(slices.Clone(narrow), "POWER", "GENERATION", "PORTS", "MEMORY", "CPU", "CONTAINER", "VOLUME", "LABELS")
+	}
+	if v.table == nil {
+		if v.table = render.NewTable(v.out, columns...); v.bare {
+			v.table = render.NewPlainTable(v.out, len(columns))
+		}
+	}
+	cells := []string{
+		c.InternalID, string(c.InstallState), state, synced(c), fmt.Sprint(c.Restarts),
+		render.Age(v.now(), time.Unix(c.CreatedAt, 0)), c.Image,
+	}
+	if v.form == formWide {
+		cells = append(cells, string(c.Power), generation(c), ports(c.Ports), bound(c.Limits.Memory, render.Bytes(c.Limits.Memory)),
+			bound(int64(c.Limits.CPU*1000), fmt.Sprint(c.Limits.CPU)), c.ContainerID, c.VolumeID, pairs(c.Labels))
+	}
+	v.table.Row(cells...)
+}
+
+// synced is True, or why not.
+func synced(c api.Container) string {
+	at := c.Condition(status.Synced)
+	switch {
+	case c.Deleting:
+		return string(status.ReasonDeleting)
+	case at.Status == status.True && c.ObservedGeneration < c.Generation:
+		return string(status.ReasonProgressing) // a newer spec than it speaks of
+	case at.Status == status.True || at.Reason == "":
+		return string(at.Status)
+	}
+	return string(at.Reason)
+}
+
+func generation(c api.Container) string {
+	if c.ObservedGeneration == c.Generation {
+		return fmt.Sprint(c.Generation)
+	}
+	return fmt.Sprintf("%d of %d", c.ObservedGeneration, c.Generation)
+}
+
+func bound(n int64, text string) string {
+	if n == 0 {
+		return ""
+	}
+	return text
+}
+
+// ports formats bindings as docker does, "25565->80/tcp", with the address where it is not
+// any.
+func ports(all []desired.Port) string {
+	list := make([]string, len(all))
+	for i, p := range all {
+		list[i] = binding(p)
+	}
+	return strings.Join(list, ",")
+}
+
+func binding(p desired.Port) string {
+	text := fmt.Sprint(p.Port)
+	if p.IP != "" && p.IP != "0.0.0.0" {
+		at := p.Endpoint().String()
+		text = at[:strings.LastIndexByte(at, '/')]
+	}
+	if p.ContainerPort != p.Port {
+		text += fmt.Sprintf("->%d", p.ContainerPort)
+	}
+	return text + "/" + string(p.Protocol)
+}
+
+// pairs formats a map as "a=b,c=d", sorted.
+func pairs(m map[string]string) string {
+	list := make([]string, 0, len(m))
+	for k, v := range m {
+		list = append(list, k+"="+v)
+	}
+	slices.Sort(list)
+	return strings.Join(list, ",")
+}

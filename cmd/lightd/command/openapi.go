@@ -1,0 +1,70 @@
+package command
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/explain"
+	"lightd/httpapi/openapi"
+)
+
+func (a *app) openapi() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "openapi",
+		Short: "Print the OpenAPI 3.1 document of the HTTP interface",
+		Long:  "Prints the OpenAPI 3.1 document of the HTTP interface, as this program's own daemon serves it at /openapi.json.",
+		Args:  NoArgs,
+	}
+	form := outputFlag(cmd, formJSON, formYAML)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		if *form == formYAML {
+			document, err := openapi.Document()
+			if err != nil {
+				return err
+			}
+			return a.encode(formYAML, document)
+		}
+		data, err := openapi.JSON()
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(a.Streams.Out, "%s\n", data)
+		return err
+	}
+	return cmd
+}
+
+func (a *app) explain() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "explain [FIELD]",
+		Short: "Tell what the fields of a spec are, and those that a daemon adds",
+		Example: `  lightd explain
+  lightd explain limits.memory
+  lightd explain conditions`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("explain takes one field, got %d", len(args))
+			}
+			return nil
+		},
+	}
+	cmd.ValidArgsFunction = func(_ *cobra.Command, args []string, toComplete string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return explain.Complete(toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	cmd.RunE = func(_ *cobra.Command, args []string) error {
+		path := ""
+		if len(args) > 0 {
+			path = args[0]
+		}
+		field, err := explain.Find(path)
+		if err != nil {
+			return coded{err, ExitNotFound}
+		}
+		return field.Write(a.Streams.Out)
+	}
+	return cmd
+}

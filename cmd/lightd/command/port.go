@@ -1,0 +1,186 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/render"
+	"lightd/desired"
+)
+
+func (a *app) port() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "port",
+		Short: "The network pool: the ports that containers may bind",
+	}
+	cmd.AddCommand(a.portAdd(), a.portList(), a.portDelete())
+	return branch(cmd)
+}
+
+// branch makes a command that only has others below it refuse to be called alone.
+func branch(cmd *cobra.Command) *cobra.Command {
+	names := make([]string, 0, len(cmd.Commands()))
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	all := strings.Join(names, ", ")
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s: one of %s is needed", cmd.Name(), all)
+		}
+		return usagef("%s: unknown command %q; there are %s", cmd.Name(), args[0], all)
+	}
+	return cmd
+}
+
+// poolRange is ports of one address in a row.
+type poolRange struct {
+	ip          string
+	first, last int
+	protocol    desired.Protocol
+}
+
+// parseRange reads "[ADDRESS:]PORT[-LAST][/PROTOCOL]".
+func parseRange(text string) (poolRange, error) {
+	spec, span, found := text, "", false
+	if head, tail, ok := strings.Cut(text, "-"); ok {
+		last, protocol, _ := strings.Cut(tail, "/")
+		span, found = last, true
+		if spec = head; protocol != "" {
+			spec += "/" + protocol
+		}
+	}
+	p, err := parsePort(spec)
+	bad := usagef("the ports %q are not as in 25565, 25565-25600, 127.0.0.1:8080 or 27015/udp", text)
+	if err != nil || p.Port == 0 || p.ContainerPort != 0 {
+		return poolRange{}, bad
+	}
+	r := poolRange{ip: p.IP, first: p.Port, last: p.Port, protocol: p.Protocol}
+	if r.ip == "" {
+		r.ip = "0.0.0.0"
+	}
+	if found {
+		n, err := strconv.ParseUint(span, 10, 16)
+		if err != nil || int(n) < r.first {
+			return poolRange{}, bad
+		}
+		r.last = int(n)
+	}
+	return r, nil
+}
+
+func (r poolRange) endpoints() []desired.Endpoint {
+	list := make([]desired.Endpoint, 0, r.last-r.first+1)
+	for port := r.first; port <= r.last; port++ {
+		list = append(list, desired.Endpoint{IP: r.ip, Port: port, Protocol: r.protocol})
+	}
+	return list
+}
+
+// portRanges is for commands that take ports.
+func portRanges(into *[]poolRange) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return usagef("%s: ports are needed, as in 25565 or 127.0.0.1:25565-25600/udp", cmd.CommandPath())
+		}
+		for _, arg := range args {
+			r, err := parseRange(arg)
+			if err != nil {
+				return err
+			}
+			*into = append(*into, r)
+		}
+		return nil
+	}
+}
+
+func (a *app) portAdd() *cobra.Command {
+	var ranges []poolRange
+	cmd := &cobra.Command{
+		Use:     "add PORTS...",
+		Short:   "Put ports into the pool",
+		Long:    "Puts ports into the pool: [ADDRESS:]PORT[-LAST][/udp], of all addresses unless one is named. A range is added whole or not at all.",
+		Example: "  lightd port add 25565-25600 27015/udp",
+		Args:    portRanges(&ranges),
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		for i, r := range ranges {
+			var err error
+			if r.first == r.last {
+				err = s.AddPort(ctx, r.endpoints()[0])
+			} else {
+				err = s.AddPorts(ctx, r.ip, r.first, r.last, r.protocol)
+			}
+			if err != nil {
+				return of(args[i], err)
+			}
+			a.say("%s: added", args[i])
+		}
+		return nil
+	})
+}
+
+func (a *app) portDelete() *cobra.Command {
+	var ranges []poolRange
+	cmd := &cobra.Command{
+		Use:   "delete PORTS...",
+		Short: "Take ports out of the pool, all or none; not those in use",
+		Args:  portRanges(&ranges),
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		var all []desired.Endpoint
+		for _, r := range ranges {
+			all = append(all, r.endpoints()...)
+		}
+		if err := s.DeletePorts(ctx, all); err != nil {
+			return err
+		}
+		for _, arg := range args {
+			a.say("%s: deleted", arg)
+		}
+		return nil
+	})
+}
+
+func (a *app) portList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the ports of the pool, and who holds them",
+		Args:  NoArgs,
+	}
+	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	free := cmd.Flags().Bool("free", false, "only those that can be taken")
+	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+		all, err := s.Ports(ctx)
+		if err != nil {
+			return err
+		}
+		list := make([]desired.PoolPort, 0, len(all))
+		for _, p := range all {
+			if !*free || !p.InUse {
+				list = append(list, p)
+			}
+		}
+		if *form != formTable {
+			return a.encode(*form, map[string][]desired.PoolPort{"ports": list})
+		}
+		if len(list) == 0 {
+			a.note("There is no such port in the pool.")
+			return nil
+		}
+		t := render.NewTable(a.Streams.Out, "IP", "PORT", "PROTOCOL", "IN USE", "ID")
+		for _, p := range list {
+			use := "no"
+			if p.InUse {
+				use = "yes"
+			}
+			t.Row(p.IP, fmt.Sprint(p.Port), string(p.Protocol), use, p.InternalID)
+		}
+		return t.Flush()
+	})
+}

@@ -1,0 +1,111 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+func (a *app) powers() []*cobra.Command {
+	return []*cobra.Command{
+		a.power(client.Start, api.UntilRunning, "Start containers, out of a backoff too"),
+		a.power(client.Stop, api.UntilStopped, "Stop containers gracefully"),
+		a.power(client.Kill, api.UntilStopped, "Stop containers at once, with SIGKILL"),
+		a.power(client.Restart, api.UntilRunning, "Stop containers gracefully and start them"),
+	}
+}
+
+func (a *app) power(action client.Action, usual api.Goal, short string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               string(action) + " ID...",
+		Short:             short,
+		ValidArgsFunction: a.completeIDs,
+	}
+	return a.write(cmd, usual, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
+		return s.Power(ctx, id, action, w)
+	})
+}
+
+// write makes a command a write of each of the containers that it is given.
+func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error)) *cobra.Command {
+	w := waitFlags(cmd, usual)
+	selector := selectorFlag(cmd)
+	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		switch {
+		case *selector != "" && len(args) > 0:
+			return usagef("%s takes ids or a selector, not both", cmd.Name())
+		case *selector == "":
+			return ids(cmd, args)
+		}
+		return nil
+	}
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if *dry && w.goal != "" {
+			return usagef("--dry-run does nothing that could be waited for")
+		}
+		return before(cmd, args)
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		args, err := s.chosen(ctx, args, *selector)
+		if err != nil {
+			return err
+		}
+		if w.goal != "" {
+			stop := a.progress(ctx, s, args, s.lastSeq(ctx))
+			defer stop()
+		}
+		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
+			write := w.write()
+			write.DryRun = *dry
+			receipt, err := do(ctx, s, id, write)
+			if err != nil {
+				return err
+			}
+			if *dry {
+				return a.showPlan(receipt.Receipt)
+			}
+			if err := w.rest(ctx, s, id, receipt.Unmet()); err != nil {
+				return err
+			}
+			a.say("%s: %s", id, outcome(receipt.Receipt))
+			return nil
+		})
+	})
+}
+
+// chosen returns the ids that were given, or those that a selector chooses.
+func (s *session) chosen(ctx context.Context, ids []string, selector string) ([]string, error) {
+	if selector == "" {
+		return ids, nil
+	}
+	listing, err := s.List(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
+	if len(listing.Containers) == 0 {
+		return nil, coded{fmt.Errorf("no container is chosen by %q", selector), ExitNotFound}
+	}
+	for _, c := range listing.Containers {
+		ids = append(ids, c.InternalID)
+	}
+	return ids, nil
+}
+
+// outcome says what became of a write, in a few words.
+func outcome(r api.Receipt) string {
+	text := strings.TrimPrefix(r.Message, "Container ")
+	if r.Wait != nil && r.Wait.Met {
+		text = string(r.Wait.For)
+	}
+	if r.Generation > 0 {
+		text += fmt.Sprintf(" (generation %d)", r.Generation)
+	}
+	return text
+}

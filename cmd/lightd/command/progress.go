@@ -1,0 +1,121 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"lightd/cmd/lightd/render"
+	"lightd/cmd/lightd/terminal"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+// progress tells, on the standard error, what happens to containers while a command waits
+// for them: their events as lines, and on a terminal the last line that a single one
+// prints, in place. The events begin after the one of number after. stop ends it and
+// returns when nothing more will be written; a second call does nothing.
+//
+// It is an extra: when it cannot be had, the command goes on without it.
+func (a *app) progress(ctx context.Context, s *session, ids []string, after uint64) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	p := &ticker{app: a, ids: ids, live: len(ids) == 1 && terminal.Is(a.Streams.Err)}
+	var done sync.WaitGroup
+	done.Go(func() {
+		if len(ids) != 1 {
+			p.follow(ctx, s, "", after, nil)
+			return
+		}
+		// There is no stream of a container that is still to be made; that of all tells when
+		// it is.
+		if err := p.follow(ctx, s, ids[0], after, nil); errors.Is(err, client.ErrNotFound) {
+			p.follow(ctx, s, "", after, func(m client.Message) bool {
+				return m.Lifecycle != nil && m.Lifecycle.InternalID == ids[0]
+			})
+			p.follow(ctx, s, ids[0], after, nil)
+		}
+	})
+	return func() {
+		cancel()
+		done.Wait()
+		p.clear()
+	}
+}
+
+// follow tells what comes until the stream ends, or until a message is the end, which it
+// does not tell.
+func (p *ticker) follow(ctx context.Context, s *session, id string, after uint64, end func(client.Message) bool) error {
+	for m, err := range s.follow.Follow(ctx, id, client.From{After: after}) {
+		if err != nil || end != nil && end(m) {
+			return err
+		}
+		p.message(m)
+	}
+	return nil
+}
+
+// ticker writes progress.
+type ticker struct {
+	app *app
+	ids []string
+	// live is true when the last line of output is shown in place; shown while it is.
+	live, shown bool
+	partial     string
+}
+
+// eraseLine goes to the start of the line and empties it.
+const eraseLine = "\r\x1b[K"
+
+func (p *ticker) clear() {
+	if p.shown {
+		fmt.Fprint(p.app.Streams.Err, eraseLine)
+		p.shown = false
+	}
+}
+
+func (p *ticker) message(m client.Message) {
+	switch {
+	case m.Kind == api.MessageLifecycle && m.Lifecycle != nil && slices.Contains(p.ids, m.Lifecycle.InternalID):
+		p.clear()
+		p.app.note("%s", strings.TrimSpace(fmt.Sprintf("%s: %s  %s", m.Lifecycle.InternalID, m.Lifecycle.Type, m.Lifecycle.Message)))
+	case m.Kind == api.MessageConsole && p.live:
+		p.output(m.Text)
+	}
+}
+
+// maxPartial bounds what is kept of a line without an end.
+const maxPartial = 4096
+
+// output shows the last line of what a container prints.
+func (p *ticker) output(text string) {
+	p.partial += text
+	lines := strings.FieldsFunc(p.partial, func(r rune) bool { return r == '\n' || r == '\r' })
+	if end := strings.LastIndexAny(p.partial, "\r\n"); end >= 0 {
+		p.partial = p.partial[end+1:]
+	}
+	if len(p.partial) > maxPartial {
+		p.partial = ""
+	}
+	if len(lines) == 0 {
+		return
+	}
+	line := []rune("  " + render.Text(lines[len(lines)-1]))
+	if width := terminal.Width(p.app.Streams.Err); width > 1 && len(line) >= width {
+		line = line[:width-1]
+	}
+	fmt.Fprint(p.app.Streams.Err, eraseLine+string(line))
+	p.shown = true
+}
+
+// lastSeq is the number of the last event that there is, to tell from there what follows
+// from a write. Without it, what comes is told all the same.
+func (s *session) lastSeq(ctx context.Context) uint64 {
+	_, last, err := s.EventPage(ctx, "", client.Now, 1)
+	if err != nil {
+		return client.Now
+	}
+	return last
+}

@@ -1,0 +1,131 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lightd/desired"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+func (a *app) reinstall() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:               "reinstall ID...",
+		Short:             "Install containers again; the data of their volumes stays",
+		ValidArgsFunction: a.completeIDs,
+	}
+	image := cmd.Flags().String("image", "", "install on this image from now on")
+	script := cmd.Flags().String("install-script", "", "`file` of the script to run from now on, \"-\" for the standard input")
+	var change client.Reinstall
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("image") {
+			change.Image = image
+		}
+		if !cmd.Flags().Changed("install-script") {
+			return nil
+		}
+		text, err := a.readScript(*script)
+		change.InstallScript = &text
+		return err
+	}
+	return a.write(cmd, api.UntilInstalled, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
+		return s.Reinstall(ctx, id, change, w)
+	})
+}
+
+// maxScript bounds an install script: what a request takes at most.
+const maxScript = 1 << 20
+
+func (a *app) readScript(path string) (string, error) {
+	in := a.Streams.In
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return "", fmt.Errorf("read the install script: %w", err)
+		}
+		defer func() { _ = f.Close() }() // it was only read
+		in = f
+	}
+	data, err := io.ReadAll(io.LimitReader(in, maxScript+1))
+	if err != nil {
+		return "", fmt.Errorf("read the install script: %w", err)
+	}
+	if len(data) > maxScript {
+		return "", fmt.Errorf("read the install script: more than %d MiB", maxScript>>20)
+	}
+	return string(data), nil
+}
+
+func (a *app) rebind() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "rebind ID -p PORT...",
+		Short: "Give a container other ports",
+		Long: `Gives a container these ports and no others. Each must be in the pool, and held by nobody
+else. A port is [ADDRESS:]PORT[:CONTAINER_PORT][/udp], as in docker run; PORT 0 is the lowest free one.`,
+		Example:           `  lightd rebind web -p 25566 -p 127.0.0.1:8080:80 -p 27015/udp`,
+		ValidArgsFunction: a.completeOne,
+	}
+	texts := cmd.Flags().StringArrayP("publish", "p", nil, "a `port`; may be given more than once")
+	none := cmd.Flags().Bool("none", false, "no port at all")
+	var wanted []desired.Port
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if (len(*texts) == 0) != *none {
+			return usagef("rebind: give ports with -p, or --none")
+		}
+		for _, text := range *texts {
+			p, err := parsePort(text)
+			if err != nil {
+				return err
+			}
+			wanted = append(wanted, p)
+		}
+		return nil
+	}
+	a.write(cmd, api.UntilSynced, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
+		return s.Rebind(ctx, id, wanted, w)
+	})
+	cmd.Args = oneID
+	return cmd
+}
+
+// parsePort reads "[ADDRESS:]PORT[:CONTAINER_PORT][/PROTOCOL]"; an address of IPv6 stands
+// in brackets.
+func parsePort(text string) (desired.Port, error) {
+	bad := func(why string) (desired.Port, error) {
+		return desired.Port{}, usagef("the port %q %s: it is [ADDRESS:]PORT[:CONTAINER_PORT][/tcp or /udp]", text, why)
+	}
+	rest, protocol, _ := strings.Cut(text, "/")
+	p := desired.Port{Protocol: desired.NormalProtocol(desired.Protocol(protocol))}
+	if p.Protocol != desired.TCP && p.Protocol != desired.UDP {
+		return bad("has an unknown protocol")
+	}
+	if strings.HasPrefix(rest, "[") {
+		address, after, ok := strings.Cut(rest[1:], "]:")
+		if !ok {
+			return bad("has a bracket too many")
+		}
+		p.IP, rest = address, after
+	}
+	parts := strings.Split(rest, ":")
+	if p.IP == "" && (len(parts) == 3 || len(parts) == 2 && strings.Contains(parts[0], ".")) {
+		p.IP, parts = parts[0], parts[1:]
+	}
+	if len(parts) > 2 {
+		return bad("has too many parts")
+	}
+	for i, to := range []*int{&p.Port, &p.ContainerPort}[:len(parts)] {
+		n, err := strconv.ParseUint(parts[i], 10, 16)
+		if err != nil {
+			return bad(fmt.Sprintf("has %q for a number from 0 to 65535", parts[i]))
+		}
+		*to = int(n)
+	}
+	return p, nil
+}

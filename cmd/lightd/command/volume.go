@@ -1,0 +1,87 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/render"
+	"lightd/httpapi/api"
+)
+
+func (a *app) volume() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "volume",
+		Short: "Volumes: directories that outlive the containers on them",
+	}
+	cmd.AddCommand(a.volumeCreate(), a.volumeList(), a.volumeDelete())
+	return branch(cmd)
+}
+
+func (a *app) volumeCreate() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create",
+		Short: "Make a volume, and print its id",
+		Args:  NoArgs,
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+		v, err := s.CreateVolume(ctx)
+		if err != nil {
+			return err
+		}
+		_, err = fmt.Fprintln(a.Streams.Out, render.Text(v.VolumeID))
+		return err
+	})
+}
+
+func (a *app) volumeList() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the volumes, and the containers that name them",
+		Args:  NoArgs,
+	}
+	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+		all, err := s.Volumes(ctx)
+		if err != nil {
+			return err
+		}
+		if *form != formTable {
+			return a.encode(*form, map[string][]api.Volume{"volumes": all})
+		}
+		if len(all) == 0 {
+			a.note("There is no volume.")
+			return nil
+		}
+		t := render.NewTable(a.Streams.Out, "ID", "CONTAINERS", "AGE", "PATH")
+		for _, v := range all {
+			t.Row(v.VolumeID, strings.Join(v.Containers, ","), render.Age(a.Now(), time.Unix(v.CreatedAt, 0)), v.Path)
+		}
+		return t.Flush()
+	})
+}
+
+func (a *app) volumeDelete() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "delete ID...",
+		Short: "Delete volumes and the data on them; not those that a container names",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("%s: the id of a volume is needed", cmd.CommandPath())
+			}
+			return noEmpty(cmd, args)
+		},
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
+			if err := s.DeleteVolume(ctx, id); err != nil {
+				return err
+			}
+			a.say("%s: deleted", id)
+			return nil
+		})
+	})
+}

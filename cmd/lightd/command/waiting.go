@@ -1,0 +1,157 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+// goals are what can be waited for.
+var goals = []string{string(api.UntilInstalled), string(api.UntilRunning), string(api.UntilStopped), string(api.UntilSynced)}
+
+// untilDeleted is waited for here: the daemon waits only for what is there.
+const untilDeleted = "deleted"
+
+const (
+	// defaultWait is how long a command waits that was not told for how long.
+	defaultWait = 5 * time.Minute
+	// serverWait is the longest that the daemon waits in one request.
+	serverWait = 10 * time.Minute
+)
+
+// waiting is what the flags of a write say of waiting.
+type waiting struct {
+	goal    string
+	timeout time.Duration
+}
+
+// waitFlags adds --wait and --timeout to a write; usual is what --wait alone means.
+func waitFlags(cmd *cobra.Command, usual api.Goal) *waiting {
+	var w waiting
+	cmd.Flags().StringVar(&w.goal, "wait", "", "wait until it is `installed`, running, stopped or synced (alone: "+string(usual)+")")
+	cmd.Flags().Lookup("wait").NoOptDefVal = string(usual)
+	timeoutFlag(cmd, &w.timeout)
+	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions(goals, cobra.ShellCompDirectiveNoFileComp))
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if w.goal != "" && !slices.Contains(goals, w.goal) {
+			return usagef("--wait=%s is none of installed, running, stopped, synced", w.goal)
+		}
+		if err := w.checkTimeout(); err != nil {
+			return err
+		}
+		if cmd.Flags().Changed("timeout") && w.goal == "" {
+			return usagef("--timeout has no meaning without --wait")
+		}
+		if before != nil {
+			return before(cmd, args)
+		}
+		return nil
+	}
+	return &w
+}
+
+func timeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
+	cmd.Flags().DurationVar(timeout, "timeout", defaultWait, "how long to wait, as in `10m`")
+}
+
+func (w waiting) checkTimeout() error {
+	if w.timeout <= 0 {
+		return usagef("--timeout must be above zero, not %s", w.timeout)
+	}
+	return nil
+}
+
+// write is the write that waits as w says, for as long as one request may.
+func (w waiting) write() client.Write {
+	if w.goal == "" {
+		return client.Write{}
+	}
+	return client.Write{Wait: api.Goal(w.goal), Timeout: min(w.timeout, serverWait)}
+}
+
+// rest goes on waiting where the first request ended, if there is time left.
+func (w waiting) rest(ctx context.Context, s *session, id string, unmet error) error {
+	var u *client.Unmet
+	if !errors.As(unmet, &u) || !u.TimedOut() || w.timeout <= serverWait {
+		return unmet
+	}
+	_, err := s.follow.Wait(ctx, id, u.For, w.timeout-serverWait)
+	return err
+}
+
+func (a *app) wait() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wait ID... --for=running",
+		Short: "Wait until containers are as wanted",
+		Long: `Waits until the present specs of containers have come true, or until they cannot by
+themselves: then it ends at once, with the reason.`,
+		Example:           `  lightd wait web --for=running --timeout=2m`,
+		Args:              ids,
+		ValidArgsFunction: a.completeIDs,
+	}
+	var w waiting
+	all := append(slices.Clone(goals), untilDeleted)
+	cmd.Flags().StringVar(&w.goal, "for", "", "`goal`: installed, running, stopped, synced or deleted (required)")
+	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp))
+	timeoutFlag(cmd, &w.timeout)
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if !slices.Contains(all, w.goal) {
+			return usagef("wait: --for must be one of installed, running, stopped, synced, deleted; got %q", w.goal)
+		}
+		return w.checkTimeout()
+	}
+	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		stop := a.progress(ctx, s, args, client.Now)
+		defer stop()
+		deadline := a.Now().Add(w.timeout)
+		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
+			left := max(deadline.Sub(a.Now()), time.Millisecond)
+			if w.goal == untilDeleted {
+				return s.awaitGone(ctx, id, left)
+			}
+			if _, err := s.Client.Wait(ctx, id, api.Goal(w.goal), left); err != nil {
+				return err
+			}
+			a.say("%s is %s", id, w.goal)
+			return nil
+		})
+	})
+}
+
+// look is how often it is looked whether a container is gone.
+const look = 250 * time.Millisecond
+
+// awaitGone waits until there is no container of that id.
+func (s *session) awaitGone(ctx context.Context, id string, timeout time.Duration) error {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	end := time.NewTimer(timeout)
+	defer end.Stop()
+	for {
+		c, err := s.follow.Get(ctx, id)
+		if errors.Is(err, client.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-end.C:
+			message := "it is still there"
+			if c.Deleting {
+				message = "it is being deleted"
+			}
+			return &client.Unmet{InternalID: id, Wait: api.Wait{For: untilDeleted, Reason: api.ReasonTimeout, Message: message}}
+		}
+	}
+}

@@ -1,0 +1,269 @@
+package manifest
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lightd/desired"
+)
+
+// write makes a file with text and returns its path.
+func write(t testing.TB, name, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+const web = "internal_id: web\nimage: alpine:3\n"
+
+func TestRefused(t *testing.T) {
+	cases := []struct {
+		name, file, text string
+		want             string // what follows the file's path
+	}{
+		{"nothing", "a.yaml", "", ": holds no spec"},
+		{"only comments", "a.yaml", "# nothing\n---\n", ": holds no spec"},
+		{"a scalar", "a.yaml", "web\n", ":1: a spec is expected"},
+		{"a list of scalars", "a.yaml", "- web\n- two\n", ":1: [0] must be a spec"},
+		{"an unknown key", "a.yaml", web + "limits:\n  memroy: 1\n", ":4: limits.memroy is not a known field"},
+		{"an unknown key in the second document", "a.yaml", web + "---\ninternal_id: b\nimagee: x\n", ":5: imagee is not a known field"},
+		{"an unknown key in a list", "a.yaml", "- internal_id: a\n- internal_id: b\n  imagee: x\n", ":3: imagee is not a known field"},
+		{"an unknown key beside a list", "a.yaml", "containers: []\nprune: true\n", ":1: containers is not a known field"},
+		{"a key twice", "a.yaml", web + "image: b\n", ":3: image is given twice"},
+		{"a key twice below", "a.yaml", web + "env:\n  A: x\n  A: y\n", ":5: env.A is given twice"},
+		{"a number for a string", "a.yaml", web + "env:\n  PORT: 25565\n", `:4: env.PORT must be a string: quote it, as in "25565"`},
+		{"a boolean for a string", "a.yaml", web + "env: {EULA: true}\n", `:3: env.EULA must be a string: quote it, as in "true"`},
+		{"a string for a number", "a.yaml", web + "limits: {memory: 512MB}\n", ":3: limits.memory must be a whole number"},
+		{"not a number", "a.yaml", web + "limits: {cpu: .nan}\n", ":3: limits.cpu must be a number"},
+		{"null in a list", "a.yaml", web + "ports: [~]\n", ":3: ports[0] must not be null"},
+		{"null in a map", "a.yaml", web + "env: {A: }\n", ":3: env.A must not be null"},
+		{"a bad duration", "a.yaml", web + "stop: {timeout: soon}\n", ":3: stop.timeout read duration"},
+		{"a tag", "a.yaml", web + "user: !secret x\n", ":3: user has the tag !secret"},
+		{"a NUL", "a.yaml", web + "user: \"a\\0b\"\n", ":3: user must not contain a NUL"},
+		{"a list as a key", "a.yaml", web + "? [a]\n: b\n", ":3: has a key that is no text"},
+		{"a broken line", "a.yaml", web + "env: {A: b\n", ": malformed YAML"},
+		{"a tab", "a.yaml", "internal_id: web\n\timage: x\n", ": malformed YAML"},
+		{"an unknown anchor", "a.yaml", "internal_id: *web\n", ": malformed YAML: unknown anchor"},
+		{"bad UTF-8", "a.yaml", "internal_id: \xff\n", ": the text is not valid UTF-8"},
+		{"no id", "a.yaml", "image: x\n", ":1: internal_id is required"},
+		{"an id twice", "a.yaml", web + "---\n" + web, `:4: internal_id "web" is given twice: first at `},
+		{"a merge of a scalar", "a.yaml", web + "<<: x\n", ":3: << must be an alias"},
+		{"an endless alias", "a.yaml", web + "env: &a\n  b: *a\n", "nests deeper than 32 levels"},
+		{"JSON: an unknown key", "a.json", "{\n \"internal_id\": \"web\",\n \"imagee\": \"x\"\n}", ":3: imagee is not a known field"},
+		{"JSON: a key twice", "a.json", "{\"internal_id\":\"web\",\n\"image\":\"x\",\n\"image\":\"y\"}", ":3: image is given twice"},
+		{"JSON: a key twice in a list", "a.json", "[{\"internal_id\":\"web\"},\n{\"image\":\"x\",\n\"image\":\"y\"}]", ":3: [1].image is given twice"},
+		{"JSON: two texts", "a.json", "{\"internal_id\":\"web\"}\n{\"internal_id\":\"two\",\"x\":1}", ":2: x is not a known field"},
+		{"JSON: cut off", "a.json", "{\"internal_id\":\n\"web\"", ":2: the JSON text ends too early"},
+		{"JSON: garbage", "a.json", "{\"internal_id\":\"web\"}\n{]", ":2: malformed JSON"},
+		{"JSON: YAML", "a.json", web, ":1: malformed JSON"},
+		{"JSON: half a surrogate pair", "a.json", `{"internal_id":"\ud800"}`, ":1: internal_id contains half of a surrogate pair"},
+		{"JSON: null in a list", "a.json", "{\"internal_id\":\"a\",\n\"ports\":[\nnull]}", ":3: ports[0] null is not allowed"},
+		{"JSON: a scalar in a list", "a.json", `[{"internal_id":"a"}, 1]`, ":1: [1] a JSON object is expected"},
+		{"JSON by its look", "a.yaml", "{\"internal_id\":\"web\",\n\"imagee\":1}", ":2: imagee is not a known field"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			path := write(t, c.file, c.text)
+			_, err := Read([]string{path}, nil)
+			var refused *Error
+			if !errors.As(err, &refused) {
+				t.Fatalf("got %v, want an *Error", err)
+			}
+			if got := err.Error(); !strings.HasPrefix(got, path) || !strings.Contains(got, c.want) {
+				t.Errorf("got %q, want %q after the path", got, c.want)
+			}
+		})
+	}
+}
+
+func TestAliasesDoNotUnfoldForEver(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("internal_id: web\na0: &a0 {x: y}\n")
+	for i := 1; i <= 12; i++ {
+		alias := "*a" + string(rune('a'+i-2))
+		if i == 1 {
+			alias = "*a0"
+		}
+		name := "a" + string(rune('a'+i-1))
+		b.WriteString(name + ": &" + name + " {<<: [" + strings.Repeat(alias+", ", 19) + alias + "], b: [" + strings.Repeat(alias+", ", 19) + alias + "]}\n")
+	}
+	_, err := Read([]string{write(t, "a.yaml", b.String())}, nil)
+	if err == nil || !strings.Contains(err.Error(), "aliases unfold to more than") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestRead(t *testing.T) {
+	path := write(t, "a.yaml", `
+internal_id: web
+image: "alpine:3"   # a comment
+limits: {memory: 0x20000000, cpu: 1.50}
+env: {EULA: "true", WHEN: 2026-01-01}
+stop: {timeout: 30s}
+install_script: |
+  #!/bin/sh
+  echo hi
+install_state: ready
+generation: 7
+conditions: []
+---
+# only a comment
+---
+- {internal_id: two, tty: false}
+- internal_id: three
+  restart: ~
+---
+{"internal_id": "four", "tty": true}
+`)
+	objects, err := Read([]string{path}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `[{"env":{"EULA":"true","WHEN":"2026-01-01"},"image":"alpine:3","install_script":"#!/bin/sh\necho hi\n",` +
+		`"internal_id":"web","limits":{"cpu":1.50,"memory":536870912},"stop":{"timeout":"30s"}},` +
+		`{"internal_id":"two","tty":false},{"internal_id":"three","restart":null}`
+	if got := string(text); !strings.HasPrefix(got, want) {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	lines := make([]int, len(objects))
+	for i, o := range objects {
+		lines[i] = o.Line
+	}
+	if lines[0] != 2 || lines[1] != 16 || lines[2] != 17 || len(lines) != 4 || lines[3] != 20 {
+		t.Errorf("lines %v", lines)
+	}
+	spec := objects[0].Spec
+	if spec.Limits.PIDs != 512 || time.Duration(spec.Stop.Timeout) != 30*time.Second || !spec.TTY || objects[1].Spec.TTY ||
+		objects[2].Spec.Restart != desired.RestartAlways {
+		t.Errorf("got %+v", spec)
+	}
+	for path, line := range map[string]int{"limits.memory": 4, "limits.swap": 4, "stop": 6, "ports[0].port": 2, "": 2} {
+		if f := objects[0].Fault(path, "is bad"); f.Line != line {
+			t.Errorf("%s is on line %d, want %d", path, f.Line, line)
+		}
+	}
+	if f := objects[2].Fault("restart", "is bad").String(); f != path+":18: restart is bad" {
+		t.Errorf("got %s", f)
+	}
+}
+
+// TestJSON: escapes and tabs, which YAML reads otherwise.
+func TestJSON(t *testing.T) {
+	for _, name := range []string{"a.json", "a.yaml"} {
+		objects, err := Read([]string{write(t, name, "{\"containers\":[\n\t{\"internal_id\":\"a\",\"start_pattern\":\"\\ud83d\\ude00\"}\n]}\n[{\"internal_id\":\"b\"}]")}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(objects) != 2 || objects[0].Spec.StartPattern != "😀" || objects[0].Line != 2 || objects[1].Line != 4 {
+			t.Errorf("got %+v", objects)
+		}
+	}
+}
+
+// TestMerge: what is written out stands before what is merged in.
+func TestMerge(t *testing.T) {
+	objects, err := Read([]string{write(t, "a.yaml", `
+- &base
+  internal_id: one
+  image: alpine:3
+  env: {A: x}
+- <<: *base
+  internal_id: two
+- <<: [{image: busybox}, *base]
+  internal_id: three
+  env: {B: y}
+`)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, three := objects[1].Spec, objects[2].Spec
+	if two.InternalID != "two" || two.Image != "alpine:3" || two.Env["A"] != "x" {
+		t.Errorf("got %+v", two)
+	}
+	if three.InternalID != "three" || three.Image != "busybox" || len(three.Env) != 1 || three.Env["B"] != "y" {
+		t.Errorf("got %+v", three)
+	}
+}
+
+func TestPlaces(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"b.yaml": "internal_id: b", "a.yml": "internal_id: a", "c.json": `{"internal_id":"c"}`, "d.txt": "nonsense: [", "below/e.yaml": "internal_id: e",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	objects, err := Read([]string{dir, "-"}, strings.NewReader("containers:\n- internal_id: s\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ids := ""
+	for _, o := range objects {
+		ids += o.ID
+	}
+	if ids != "abcs" {
+		t.Errorf("got %s", ids)
+	}
+	if _, err := Read([]string{"-", "-"}, strings.NewReader("internal_id: s\n")); err == nil || !strings.Contains(err.Error(), "twice") {
+		t.Errorf("stdin twice: %v", err)
+	}
+	missing := filepath.Join(dir, "missing.yaml")
+	if _, err := Read([]string{missing}, nil); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := Read([]string{t.TempDir()}, nil); err == nil || !strings.Contains(err.Error(), "holds no spec") {
+		t.Errorf("an empty directory: %v", err)
+	}
+}
+
+// TestEveryFaultIsTold: whoever corrects a file wants to do it once.
+func TestEveryFaultIsTold(t *testing.T) {
+	_, err := Read([]string{write(t, "a.yaml", "internal_id: a\nx: 1\ny: 2\n---\ninternal_id: b\nz: 3\n"), write(t, "b.yaml", "internal_id: a\nw: 1\n")}, nil)
+	var refused *Error
+	if !errors.As(err, &refused) || len(refused.Faults) != 4 {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzParse: whatever is read can be sent, and whatever is refused says where.
+func FuzzParse(f *testing.F) {
+	for _, seed := range []string{web, "- a\n- {b: [c, ~]}\n", `{"internal_id":"a","env":{"a":1}}`, "a: &a {<<: *a}\n", "a: !!int x\n", "[1, {\"a\":\n1}]", "? a\n: - b\n"} {
+		f.Add(seed, false)
+		f.Add(seed, true)
+	}
+	f.Fuzz(func(t *testing.T, text string, asJSON bool) {
+		name := "a.yaml"
+		if asJSON {
+			name = "a.json"
+		}
+		r := reader{seen: map[string]Object{}}
+		r.file(name, []byte(text))
+		for _, o := range r.objects {
+			if _, err := json.Marshal(o); err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+		}
+		for _, fault := range r.failed.Faults {
+			if !strings.HasPrefix(fault.String(), name+":") || fault.Message == "" || fault.Line < 0 || fault.Line > 2+len(text) {
+				t.Fatalf("%q: %s", text, fault)
+			}
+		}
+	})
+}
