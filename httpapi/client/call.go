@@ -170,7 +170,9 @@ func (c *Client) address(r request) string {
 }
 
 func (c *Client) prepare(h http.Header, r request) {
-	c.authorize(h)
+	if token := *c.token.Load(); token != "" {
+		h.Set("Authorization", "Bearer "+token)
+	}
 	h.Set("User-Agent", c.agent)
 	h.Set("Accept", orElse(r.accept, mediaJSON))
 	if r.body != nil {

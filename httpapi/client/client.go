@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -42,13 +43,14 @@ const (
 
 // Client talks to one daemon. Its methods may be used by any number of goroutines.
 type Client struct {
-	base      *url.URL
-	http      *http.Client
-	own       bool // http was made here
-	authorize func(http.Header)
-	agent     string
-	timeout   time.Duration
-	patience  time.Duration
+	base     *url.URL
+	http     *http.Client
+	own      bool // http was made here
+	agent    string
+	timeout  time.Duration
+	patience time.Duration
+	// token is behind a pointer, so that no print of the Client shows it.
+	token *atomic.Pointer[string]
 }
 
 // New returns a Client. It makes no connection.
@@ -57,7 +59,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{base: base, agent: cfg.UserAgent, timeout: cfg.Timeout, patience: cfg.Patience, own: cfg.HTTP == nil}
+	c := &Client{base: base, agent: cfg.UserAgent, timeout: cfg.Timeout, patience: cfg.Patience, own: cfg.HTTP == nil, token: new(atomic.Pointer[string])}
+	if err := c.SetToken(cfg.Token); err != nil {
+		return nil, err
+	}
 	if c.agent == "" {
 		c.agent = defaultAgent
 	}
@@ -67,23 +72,37 @@ func New(cfg Config) (*Client, error) {
 	if c.patience == 0 {
 		c.patience = defaultPatience
 	}
-	h := http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()}
-	if !c.own {
+	h := http.Client{}
+	if c.own {
+		h.Transport = newTransport()
+	} else {
 		h = *cfg.HTTP
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &h
-	// In a function the token shows in no print of the Client.
-	token := cfg.Token
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
-		return nil, errors.New("read the token: it holds a blank or a character that no token has")
-	}
-	c.authorize = func(h http.Header) {
-		if token != "" {
-			h.Set("Authorization", "Bearer "+token)
-		}
-	}
 	return c, nil
+}
+
+// SetToken changes the token of all later requests, those of streams that connect again
+// included. Console.Renew tells it to an open WebSocket.
+func (c *Client) SetToken(token string) error {
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return errors.New("read the token: it holds a blank or a character that no token has")
+	}
+	c.token.Store(&token)
+	return nil
+}
+
+// idleConnections is how many are kept for later requests.
+const idleConnections = 16
+
+func newTransport() http.RoundTripper {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	if usual, ok := http.DefaultTransport.(*http.Transport); ok {
+		t = usual.Clone()
+	}
+	t.MaxIdleConnsPerHost = idleConnections
+	return t
 }
 
 // parseBase never repeats an address that may hold a secret.

@@ -216,3 +216,23 @@ func TestTheTokenStaysInItsHeader(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherToken is that of all later requests; one that is none changes nothing.
+func TestAnotherToken(t *testing.T) {
+	var used []string
+	c := faked(t, func(r *http.Request) (*http.Response, error) {
+		used = append(used, r.Header.Get("Authorization"))
+		return answered(r, 200, `{}`)
+	})
+	for _, token := range []string{testToken, "lightd_other_0123456789", "", "no token"} {
+		if err := c.SetToken(token); (err == nil) != (token != "no token") {
+			t.Errorf("token %q: %v", token, err)
+		}
+		if _, err := c.List(t.Context(), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, want := fmt.Sprintf("%q", used), `["Bearer lightd_secret_0123456789" "Bearer lightd_other_0123456789" "" ""]`; got != want {
+		t.Errorf("used %s, want %s", got, want)
+	}
+}

@@ -197,7 +197,7 @@ func TestConsoleSends(t *testing.T) {
 			}
 		}
 	}
-	s := play(t, says(hears(2), `{"event":"event","data":"running"}`),
+	s := play(t, says(hears(3), `{"event":"event","data":"running"}`),
 		says(func(ctx context.Context, conn *websocket.Conn) {
 			hears(2)(ctx, conn)
 			closes(websocket.StatusNormalClosure)(ctx, conn)
@@ -217,7 +217,7 @@ func TestConsoleSends(t *testing.T) {
 			continue
 		}
 		if words++; words == 1 {
-			err = errors.Join(k.SendCommand(t.Context(), "say <hi> \"you\"\n"), k.Power(t.Context(), Restart))
+			err = errors.Join(k.SendCommand(t.Context(), "say <hi> \"you\"\n"), k.Power(t.Context(), Restart), k.Renew(t.Context()))
 		} else {
 			err = errors.Join(k.RequestLogs(t.Context(), 0), k.RequestLogs(t.Context(), 7))
 		}
@@ -227,6 +227,7 @@ func TestConsoleSends(t *testing.T) {
 	}
 	for _, want := range []string{
 		`{"command":"say <hi> \"you\"\n","event":"send_command"}`, `{"action":"restart","event":"power"}`,
+		`{"event":"auth","token":"` + testToken + `"}`,
 		`{"event":"request_logs"}`, `{"event":"request_logs","lines":7}`,
 	} {
 		if got := <-heard; !sameJSON(t, got, want) {
