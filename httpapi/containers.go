@@ -57,21 +57,32 @@ func (s *Server) getContainer(c *gin.Context) error {
 
 // listContainers is GET /containers.
 func (s *Server) listContainers(c *gin.Context) error {
-	if c.Query("watch") != "" {
-		// Who waits for a stream must not get a list that looks like one.
-		return invalid(Detail{Field: "watch", Message: "is not supported by this version"})
-	}
 	selector, err := parseSelector(c.Query("selector"))
 	if err != nil {
 		return err
 	}
-	chosen := selector.choose(s.specs.Containers())
-	list := make([]api.Summary, 0, len(chosen))
-	for _, container := range chosen {
-		list = append(list, s.summary(container))
+	watching, err := flag(c.Request.URL.Query(), "watch")
+	if err != nil {
+		return err
 	}
+	if watching {
+		return s.watchContainers(c, selector)
+	}
+	if _, ok := negotiate(c.Request.Header); !ok {
+		return errNotAcceptable
+	}
+	var chosen []desired.Container
+	var list []api.Summary
+	var revision uint64
+	s.database.Still(func(at store.Moment) {
+		chosen, revision = selector.choose(s.specs.Containers()), at.Revision
+		list = make([]api.Summary, 0, len(chosen))
+		for _, container := range chosen {
+			list = append(list, s.summary(container))
+		}
+	})
 	c.Header("ETag", etagOfList(chosen))
-	return ok(c, map[string]any{"containers": list})
+	return ok(c, map[string]any{"containers": list, "revision": revision})
 }
 
 // putContainer is PUT /containers/:id: create, or replace the whole spec.

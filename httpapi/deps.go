@@ -38,6 +38,9 @@ type Planner interface {
 type Database interface {
 	Ping(ctx context.Context) error
 	Subscribe(fn func(id string)) (cancel func())
+	// SubscribeCommits and Still are for who follows all changes in their order.
+	SubscribeCommits(fn func(store.Commit)) (cancel func())
+	Still(fn func(store.Moment))
 }
 
 // Statuses are what the controller recorded.
@@ -45,6 +48,8 @@ type Statuses interface {
 	Get(id string) (status.Status, bool)
 	// Subscribe tells of every record that was written or deleted, when Get shows it.
 	Subscribe(fn func(id string)) (cancel func())
+	// Sight is whether Docker could be seen, in the order of what else was recorded.
+	Sight() status.Sight
 }
 
 // Journal is the record of lifecycle events.

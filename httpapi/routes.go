@@ -39,7 +39,7 @@ func (s *Server) routes() []route {
 		{get, pathReady, s.readyz, anything, nil},
 
 		{post, "/containers", s.createContainer, nil, dryRunParameters},
-		{get, "/containers", s.listContainers, nil, nil},
+		{get, "/containers", s.listContainers, acceptsStream, nil},
 		{get, "/containers/:id", s.getContainer, nil, nil},
 		{put, "/containers/:id", s.putContainer, nil, dryRunParameters},
 		{patch, "/containers/:id", s.patchContainer, nil, dryRunParameters},

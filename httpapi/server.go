@@ -11,6 +11,7 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/socket"
+	"lightd/httpapi/watch"
 )
 
 // Config is what a Server works with. Everything without a default is required.
@@ -53,6 +54,7 @@ type Server struct {
 	journal         Journal
 	engine          Engine
 	planner         Planner
+	database        Database
 	drifts          Drifts
 	neighbours      Neighbours
 	installLog      InstallLog
@@ -64,6 +66,7 @@ type Server struct {
 	changes        *changes
 	databaseHealth *pulse
 	sockets        *socket.Hub
+	watches        *watch.Hub
 	origins        origins
 	handler        http.Handler
 
@@ -85,7 +88,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
 		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner,
-		drifts: cfg.Drifts, neighbours: cfg.Neighbours, installLog: cfg.InstallLog,
+		database: cfg.Database, drifts: cfg.Drifts, neighbours: cfg.Neighbours, installLog: cfg.InstallLog,
 		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,
@@ -105,6 +108,7 @@ func New(cfg Config) (*Server, error) {
 		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
 		IDs: s.ids, Exists: s.exists, Word: s.word, Power: s.power, Explain: s.explain, Log: s.log,
 	})
+	s.watches = watch.New(watch.Config{Store: source{cfg.Specs, cfg.Database}, Show: s.capture})
 	s.handler = s.recovering(endAfterChunks(s.authenticating(s.router())))
 	return s, nil
 }
@@ -119,6 +123,7 @@ func (s *Server) Close() {
 		close(s.closing)
 		s.changes.cancel()
 		s.sockets.Close()
+		s.watches.Close()
 	})
 }
 

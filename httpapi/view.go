@@ -20,15 +20,19 @@ const shortID = 12
 
 func (s *Server) view(c desired.Container) api.Container {
 	st, _ := s.statuses.Get(c.InternalID)
-	conditions := s.conditions(st)
+	return show(c, st, s.sight())
+}
+
+// show is what a client sees of a container.
+func show(c desired.Container, st status.Status, now status.Sight) api.Container {
 	return api.Container{
 		InternalID: c.InternalID, ContainerID: short(st.ContainerID), VolumeID: c.VolumeID,
 		Image: c.Image, StartupCommand: c.StartupCommand, StartPattern: c.StartPattern,
-		InstallState: installState(c, st), State: s.state(st), Power: c.Power,
+		InstallState: installState(c, st), State: stateAt(st, now), Power: c.Power,
 		Ports: orEmpty(c.Ports), Limits: c.Limits, Mount: orEmptyMap(c.Mount), InstallScript: c.InstallScript,
 		Env: orEmptyMap(c.Env), Labels: orEmptyMap(c.Labels), Stop: c.Stop, Restart: c.Restart,
 		User: c.User, TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
-		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditions,
+		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditionsAt(st, now),
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: unix(c.CreatedAt), UpdatedAt: unix(c.UpdatedAt),
 	}
@@ -58,28 +62,38 @@ func installFailed(c desired.Container, st status.Status) bool {
 	return st.Install.Request >= c.Requests.Install && st.Install.Phase == status.InstallFailed
 }
 
+// sight is whether Docker can be seen now.
+func (s *Server) sight() status.Sight {
+	up, since := s.engine.Up()
+	return status.Sight{Up: up, Since: since}
+}
+
 // state is what the process does, as far as it can be told.
-func (s *Server) state(st status.Status) status.State {
-	if up, _ := s.engine.Up(); !up {
+func (s *Server) state(st status.Status) status.State { return stateAt(st, s.sight()) }
+
+// conditions are those that were recorded, as far as they can be told.
+func (s *Server) conditions(st status.Status) []status.Condition { return conditionsAt(st, s.sight()) }
+
+func stateAt(st status.Status, now status.Sight) status.State {
+	switch {
+	case !now.Up:
 		return status.StateUnknown
-	}
-	if st.State == "" {
+	case st.State == "":
 		return status.StateOffline
 	}
 	return st.State
 }
 
-// conditions are those that were recorded. While the engine cannot be seen, what rests on
+// conditionsAt are those that were recorded. While the engine cannot be seen, what rests on
 // seeing it is unknown, and says so.
-func (s *Server) conditions(st status.Status) []status.Condition {
-	up, since := s.engine.Up()
-	if up {
+func conditionsAt(st status.Status, now status.Sight) []status.Condition {
+	if now.Up {
 		return orEmpty(st.Conditions)
 	}
 	shown := st.Clone()
 	for _, t := range []status.ConditionType{status.ProcessStarted, status.ProcessRunning, status.Synced} {
 		shown.Set(status.Condition{Type: t, Status: status.Unknown, Reason: status.ReasonEngineDown,
-			Message: "the engine does not answer", ObservedGeneration: st.ObservedGeneration}, since)
+			Message: "the engine does not answer", ObservedGeneration: st.ObservedGeneration}, now.Since)
 	}
 	return shown.Conditions
 }

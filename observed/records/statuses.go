@@ -16,24 +16,27 @@ import (
 type Statuses struct {
 	changed subscribe.Funcs[string]
 
-	mu   sync.RWMutex
-	byID map[string]status.Status // guarded by mu
+	mu    sync.RWMutex
+	byID  map[string]status.Status // guarded by mu
+	sight status.Sight             // guarded by mu
 }
 
 const recordPrefix = "s/"
+
+var sightKey = []byte("m/sight")
 
 func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 
 // OpenStatuses reads all status records of a database.
 func OpenStatuses(s *store.Store) (*Statuses, error) {
-	r := &Statuses{byID: map[string]status.Status{}}
+	r := &Statuses{byID: map[string]status.Status{}, sight: status.Sight{Up: true}}
 	err := s.View(func(tx *store.Tx) error {
-		var bad error
+		bad := r.readSight(tx)
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
 			var st status.Status
 			id := string(k[len(recordPrefix):])
 			if err := json.Unmarshal(v, &st); err != nil {
-				bad = fmt.Errorf("decode status of %q: %w", id, err)
+				bad = errors.Join(bad, fmt.Errorf("decode status of %q: %w", id, err))
 				return false
 			}
 			r.byID[id] = st
@@ -56,6 +59,55 @@ func (r *Statuses) Get(id string) (status.Status, bool) {
 	return st, ok
 }
 
+func (r *Statuses) readSight(tx *store.Tx) error {
+	data, err := tx.Get(sightKey)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, &r.sight); err != nil {
+		return fmt.Errorf("decode sight of the engine: %w", err)
+	}
+	return nil
+}
+
+// Sight returns whether Docker could be seen as of the last commit.
+func (r *Statuses) Sight() status.Sight {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.sight
+}
+
+// PutSight records whether Docker can be seen. Every container looks different with it: each
+// takes a revision. Nothing is written when it is recorded already.
+func (r *Statuses) PutSight(tx *store.Tx, now status.Sight) error {
+	if r.Sight().Up == now.Up {
+		return nil
+	}
+	data, err := json.Marshal(now)
+	if err != nil {
+		return fmt.Errorf("encode sight of the engine: %w", err)
+	}
+	if err := tx.Set(sightKey, data); err != nil {
+		return err
+	}
+	all, err := tx.Containers()
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		tx.Touch(c.InternalID)
+	}
+	tx.AfterCommit(func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.sight = now
+	})
+	return nil
+}
+
 // Seen returns the runtime container of an id as it was recorded while it was in sync, nil
 // when it was not, or was recorded by a program that saw other things of a container.
 func (r *Statuses) Seen(id string) *observed.Container {
@@ -69,16 +121,20 @@ func (r *Statuses) Seen(id string) *observed.Container {
 // ErrStale answers a Put of what does not follow the last version.
 var ErrStale = errors.New("status was written or removed meanwhile")
 
-// Put writes st as the version after that which it holds, or returns ErrStale. The caller
+// Put writes st as the version after that which it holds, or returns ErrStale. What readers
+// see of the container takes a revision of its own if it changes. The caller
 // must not change it any more: once it is on disk, memory holds st itself, and its times
 // keep their monotonic readings.
 func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
-	last, err := version(tx, st.InternalID)
+	last, err := r.last(tx, st.InternalID)
 	if err != nil {
 		return err
 	}
-	if last != st.Version {
-		return fmt.Errorf("write version %d of status of %q over version %d: %w", st.Version+1, st.InternalID, last, ErrStale)
+	if last.Version != st.Version {
+		return fmt.Errorf("write version %d of status of %q over version %d: %w", st.Version+1, st.InternalID, last.Version, ErrStale)
+	}
+	if !st.LooksLike(last) {
+		tx.Touch(st.InternalID)
 	}
 	st.Version++
 	data, err := json.Marshal(st)
@@ -97,22 +153,30 @@ func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
 	return nil
 }
 
-// version returns that of the record in the database, 0 when there is none.
-func version(tx *store.Tx, id string) (uint64, error) {
+// last returns the record in the database; the zero Status when there is none.
+func (r *Statuses) last(tx *store.Tx, id string) (status.Status, error) {
 	data, err := tx.Get(recordKey(id))
 	if errors.Is(err, store.ErrNotFound) {
-		return 0, nil
+		return status.Status{}, nil
 	}
 	if err != nil {
-		return 0, err
+		return status.Status{}, err
 	}
-	var have struct {
+	var last struct {
 		Version uint64 `json:"version"`
 	}
-	if err := json.Unmarshal(data, &have); err != nil {
-		return 0, fmt.Errorf("decode status of %q: %w", id, err)
+	if err := json.Unmarshal(data, &last); err != nil {
+		return status.Status{}, fmt.Errorf("decode status of %q: %w", id, err)
 	}
-	return have.Version, nil
+	// Memory has the same unless another transaction of this batch has written it.
+	if have, ok := r.Get(id); ok && have.Version == last.Version {
+		return have, nil
+	}
+	var st status.Status
+	if err := json.Unmarshal(data, &st); err != nil {
+		return status.Status{}, fmt.Errorf("decode status of %q: %w", id, err)
+	}
+	return st, nil
 }
 
 // Delete removes the status of a container.
@@ -120,6 +184,7 @@ func (r *Statuses) Delete(tx *store.Tx, id string) error {
 	if err := tx.Delete(recordKey(id)); err != nil {
 		return err
 	}
+	tx.Touch(id)
 	tx.AfterCommit(func() {
 		r.mu.Lock()
 		delete(r.byID, id)

@@ -49,6 +49,12 @@ const (
 	InstallFailed     InstallPhase = "failed"
 )
 
+// Sight is whether Docker can be seen, and since when it can or cannot.
+type Sight struct {
+	Up    bool      `json:"up"`
+	Since time.Time `json:"since"`
+}
+
 // Run identifies one life of one container: Docker gives each start a time of its own.
 type Run struct {
 	ContainerID string    `json:"container_id,omitempty"`
@@ -189,6 +195,26 @@ type Seen struct {
 	// Shape is that of the observations of the program that recorded it.
 	Shape     string             `json:"shape"`
 	Container observed.Container `json:"container"`
+}
+
+// LooksLike reports whether a reader of the interface sees the same in s as in other: what
+// else is recorded is nobody's business.
+func (s Status) LooksLike(other Status) bool {
+	sameCondition := func(a, b Condition) bool {
+		same := a.LastTransitionTime.Equal(b.LastTransitionTime)
+		a.LastTransitionTime = b.LastTransitionTime
+		return same && a == b
+	}
+	return s.ObservedGeneration == other.ObservedGeneration && s.InstallState == other.InstallState && s.State == other.State &&
+		slices.EqualFunc(s.Conditions, other.Conditions, sameCondition) && s.ContainerID == other.ContainerID &&
+		s.Install.Request == other.Install.Request && s.Restarts == other.Restarts && s.LastExit.same(other.LastExit)
+}
+
+func (e *Exit) same(other *Exit) bool {
+	if e == nil || other == nil {
+		return e == other
+	}
+	return e.Code == other.Code && e.Signal == other.Signal && e.OOM == other.OOM && e.At.Equal(other.At)
 }
 
 // Clone returns a copy that shares no memory with s.

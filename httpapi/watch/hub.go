@@ -1,0 +1,218 @@
+package watch
+
+import (
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/api"
+)
+
+// Errors that Serve returns before it has answered anything.
+var (
+	ErrTooMany = errors.New("too many watches")
+	ErrClosed  = errors.New("daemon is stopping")
+	// ErrCompacted: not all changes after that revision are known any more.
+	ErrCompacted = errors.New("changes are no longer known")
+)
+
+// Store is where containers and commits come from.
+type Store interface {
+	Container(id string) (desired.Container, bool)
+	Containers() []desired.Container
+	SubscribeCommits(fn func(store.Commit)) (cancel func())
+	Still(fn func(store.Moment))
+}
+
+// Config is what a Hub works with. A duration or number that is zero takes its default.
+type Config struct {
+	Store Store
+	// Show takes what is known of a container at the moment of the call, and returns what
+	// makes of it what a client is shown.
+	Show func(desired.Container) func() api.Container
+
+	// Total bounds the streams (default 2,048), Keep the log of changes (32 MiB).
+	Total, Keep int
+	// BookmarkEvery is after how much silence a bookmark is sent (30 s), WriteWithin how
+	// long a client may take for what is written (30 s).
+	BookmarkEvery, WriteWithin time.Duration
+	// CheckEvery is how often tokens are looked at (2 s).
+	CheckEvery time.Duration
+}
+
+func (c *Config) setDefaults() {
+	for _, n := range []struct {
+		value  *int
+		absent int
+	}{{&c.Total, 2048}, {&c.Keep, 32 << 20}} {
+		if *n.value == 0 {
+			*n.value = n.absent
+		}
+	}
+	for _, d := range []struct {
+		value  *time.Duration
+		absent time.Duration
+	}{{&c.BookmarkEvery, 30 * time.Second}, {&c.WriteWithin, 30 * time.Second}, {&c.CheckEvery, 2 * time.Second}} {
+		if *d.value == 0 {
+			*d.value = d.absent
+		}
+	}
+}
+
+// Session is what a client asks for and was granted.
+type Session struct {
+	// Resume asks for the changes after After alone.
+	Resume bool
+	After  uint64
+	// Match chooses containers by their labels.
+	Match func(labels map[string]string) bool
+	// Events asks for server-sent events in place of lines.
+	Events bool
+	// Media is the Content-Type of the answer.
+	Media string
+	// Valid reports whether the token that opened the stream still holds.
+	Valid func() bool
+}
+
+// Hub holds the log and the streams.
+type Hub struct {
+	cfg    Config
+	log    log
+	cancel func() // of the subscription to commits
+	more   chan struct{}
+	quit   chan struct{}
+	gone   sync.WaitGroup
+
+	mu      sync.Mutex
+	streams map[*stream]struct{} // guarded by mu
+	closed  bool                 // guarded by mu
+}
+
+// New returns a Hub that hears of every commit from now on. Close it.
+func New(cfg Config) *Hub {
+	cfg.setDefaults()
+	h := &Hub{
+		cfg: cfg, log: log{most: cfg.Keep}, more: make(chan struct{}, 1), quit: make(chan struct{}),
+		streams: map[*stream]struct{}{},
+	}
+	// What is there and what changes after it meet at this one moment.
+	cfg.Store.Still(func(at store.Moment) {
+		h.log.seed(at, cfg.Store.Containers(), cfg.Show)
+		h.cancel = cfg.Store.SubscribeCommits(h.hear)
+	})
+	h.gone.Go(h.tell)
+	h.gone.Go(h.watchTokens)
+	return h
+}
+
+// Close ends all streams and returns when they are gone.
+func (h *Hub) Close() {
+	h.mu.Lock()
+	already := h.closed
+	h.closed = true
+	h.mu.Unlock()
+	if already {
+		return
+	}
+	h.cancel()
+	close(h.quit)
+	for _, s := range h.all() {
+		s.stop()
+	}
+	h.gone.Wait()
+}
+
+// Serve answers a request with a stream, and returns when it has ended. Its error says why
+// nothing was answered.
+func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, session Session) error {
+	s := newStream(h, w, session)
+	if err := h.admit(s); err != nil {
+		return err
+	}
+	defer h.dismiss(s)
+	return s.run(r.Context())
+}
+
+func (h *Hub) admit(s *stream) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed:
+		return ErrClosed
+	case len(h.streams) >= h.cfg.Total:
+		return ErrTooMany
+	}
+	h.streams[s] = struct{}{}
+	h.gone.Add(1)
+	return nil
+}
+
+func (h *Hub) dismiss(s *stream) {
+	s.end()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.streams, s)
+	h.gone.Done()
+}
+
+func (h *Hub) all() []*stream {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	all := make([]*stream, 0, len(h.streams))
+	for s := range h.streams {
+		all = append(all, s)
+	}
+	return all
+}
+
+// hear takes a commit into the log. It is called by the committer, and encodes nothing.
+func (h *Hub) hear(c store.Commit) {
+	states := make([]state, len(c.Touched))
+	for i, id := range c.Touched {
+		s := state{id: id, revision: c.RevisionOf(i)}
+		if s.container, s.exists = h.cfg.Store.Container(id); s.exists {
+			s.show = h.cfg.Show(s.container)
+		}
+		states[i] = s
+	}
+	h.log.append(c.Revision, states)
+	if len(states) > 0 {
+		select {
+		case h.more <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// tell wakes the streams, so that the committer need not.
+func (h *Hub) tell() {
+	for {
+		select {
+		case <-h.quit:
+			return
+		case <-h.more:
+			h.log.tell()
+		}
+	}
+}
+
+// watchTokens ends the streams whose token holds no longer.
+func (h *Hub) watchTokens() {
+	ticker := time.NewTicker(h.cfg.CheckEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-h.quit:
+			return
+		case <-ticker.C:
+		}
+		for _, s := range h.all() {
+			if !s.session.Valid() {
+				s.stop()
+			}
+		}
+	}
+}

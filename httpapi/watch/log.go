@@ -1,0 +1,212 @@
+package watch
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sort"
+	"sync"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/api"
+)
+
+// change is a container as of one revision.
+type change struct {
+	revision uint64
+	// before are the labels before the change, now those after it.
+	before, now labels
+	// container is what is shown; of one that is gone, what was last. weight is about what
+	// that holds of memory, in bytes.
+	container func() api.Container
+	weight    int
+
+	mu   sync.Mutex
+	body []byte // guarded by mu
+}
+
+// labels are what a selector chooses by, of a container that exists.
+type labels struct {
+	exist bool
+	of    map[string]string
+}
+
+// json returns the container as JSON, made when it is first asked for.
+func (c *change) json() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.body == nil {
+		body, err := json.Marshal(c.container())
+		if err != nil {
+			panic(fmt.Sprintf("encode a container: %v", err))
+		}
+		c.body = body
+	}
+	return c.body
+}
+
+// forget drops what json has made.
+func (c *change) forget() {
+	c.mu.Lock()
+	c.body = nil
+	c.mu.Unlock()
+}
+
+// kind is what the change is to somebody who sees what match chooses; empty when nothing.
+func (c *change) kind(match func(map[string]string) bool) api.Change {
+	was := c.before.exist && match(c.before.of)
+	is := c.now.exist && match(c.now.of)
+	switch {
+	case was && is:
+		return api.ChangeModified
+	case is:
+		return api.ChangeAdded
+	case was:
+		return api.ChangeDeleted
+	}
+	return ""
+}
+
+// weigh is about what a change of c holds of memory, in bytes: its text, and as much again
+// once it is encoded.
+func weigh(c desired.Container) int {
+	n := 2<<10 + len(c.InstallScript) + len(c.StartupCommand) + len(c.StartPattern) + len(c.Stop.Command)
+	for _, m := range []map[string]string{c.Env, c.Labels, c.Mount} {
+		for k, v := range m {
+			n += len(k) + len(v)
+		}
+	}
+	return n + 128*len(c.Ports)
+}
+
+// log is the changes after floor, and what is there now. The zero log is empty.
+type log struct {
+	mu      sync.Mutex
+	changes []*change // by revision
+	weight  int       // of changes
+	most    int       // what weight may be
+	// floor is the revision from which on all changes are here, head that of the last commit.
+	floor, head uint64
+	current     map[string]*change
+	// listing counts who reads current.
+	listing int
+	// news is closed when there is more, and replaced.
+	news chan struct{}
+}
+
+// seed makes what is there the beginning. Which revisions these containers had is not known
+// any more: they are given the last ones, none of which can be resumed from but the last.
+func (l *log) seed(at store.Moment, all []desired.Container, show func(desired.Container) func() api.Container) {
+	slices.SortStableFunc(all, func(a, b desired.Container) int { return cmp.Compare(a.Revision, b.Revision) })
+	l.floor, l.head, l.news = at.Shown, at.Revision, make(chan struct{})
+	l.current = make(map[string]*change, len(all))
+	for i, c := range all {
+		now := labels{exist: true, of: c.Labels}
+		l.current[c.InternalID] = &change{
+			revision: at.Shown - uint64(len(all)-1-i), before: now, now: now, container: show(c), weight: weigh(c),
+		}
+	}
+}
+
+// state is a container of a commit; gone ones do not exist.
+type state struct {
+	id        string
+	revision  uint64
+	exists    bool
+	container desired.Container
+	show      func() api.Container
+}
+
+// append adds what a commit has changed.
+func (l *log) append(revision uint64, states []state) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.head = revision
+	for _, s := range states {
+		last := l.current[s.id]
+		if !s.exists && last == nil {
+			continue // it came and went in one commit
+		}
+		c := &change{revision: s.revision, now: labels{s.exists, s.container.Labels}, container: s.show, weight: weigh(s.container)}
+		if last != nil {
+			c.before = last.now
+		}
+		if s.exists {
+			l.current[s.id] = c
+		} else {
+			c.container, c.weight = last.container, last.weight
+			delete(l.current, s.id)
+		}
+		l.changes, l.weight = append(l.changes, c), l.weight+c.weight
+	}
+	l.trim()
+}
+
+// trim forgets the oldest changes beyond what may be kept. The caller holds mu.
+func (l *log) trim() {
+	n := 0
+	for ; l.weight > l.most && n < len(l.changes); n++ {
+		l.weight -= l.changes[n].weight
+		l.floor = l.changes[n].revision
+		l.changes[n].forget()
+	}
+	if n > 0 {
+		l.changes = slices.Delete(l.changes, 0, n)
+	}
+}
+
+// keeps reports whether all changes after a revision are here.
+func (l *log) keeps(revision uint64) bool { return revision >= l.floor && revision <= l.head }
+
+// after returns changes after a revision, at most as many as fit into room, and what the
+// last commit was; where there are none, news is closed when that is no longer so. ok is
+// false when some of them are not kept.
+func (l *log) after(revision uint64, room []*change) (found []*change, head uint64, news <-chan struct{}, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.keeps(revision) {
+		return nil, 0, nil, false
+	}
+	first := sort.Search(len(l.changes), func(i int) bool { return l.changes[i].revision > revision })
+	n := copy(room, l.changes[first:])
+	return room[:n], l.head, l.news, true
+}
+
+// tell wakes all who wait for news.
+func (l *log) tell() {
+	l.mu.Lock()
+	old := l.news
+	l.news = make(chan struct{})
+	l.mu.Unlock()
+	close(old)
+}
+
+// list returns what is there, in the order of its last change, as of the commit head. done
+// is to be called when it was read.
+func (l *log) list() (all []*change, head uint64, done func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all = make([]*change, 0, len(l.current))
+	for _, c := range l.current {
+		all = append(all, c)
+	}
+	slices.SortFunc(all, func(a, b *change) int { return cmp.Compare(a.revision, b.revision) })
+	l.listing++
+	return all, l.head, l.listed
+}
+
+// listed drops what was encoded for a list alone when nobody reads one any more.
+func (l *log) listed() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.listing--; l.listing > 0 {
+		return
+	}
+	for _, c := range l.current {
+		if c.revision <= l.floor {
+			c.forget()
+		}
+	}
+}
