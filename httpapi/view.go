@@ -71,9 +71,6 @@ func (s *Server) sight() status.Sight {
 // state is what the process does, as far as it can be told.
 func (s *Server) state(st status.Status) status.State { return stateAt(st, s.sight()) }
 
-// conditions are those that were recorded, as far as they can be told.
-func (s *Server) conditions(st status.Status) []status.Condition { return conditionsAt(st, s.sight()) }
-
 func stateAt(st status.Status, now status.Sight) status.State {
 	switch {
 	case !now.Up:
