@@ -255,6 +255,21 @@ func reasonOf(fields []Field) string {
 	return strings.Join(parts, ", ")
 }
 
+// maxNamed is how many fields a reason names.
+const maxNamed = 4
+
+// changedReason names what the spec has changed.
+func changedReason(differ []Field) string {
+	named := slices.DeleteFunc(slices.Clone(differ), func(f Field) bool { return f.Path == drift.Hash })
+	switch more := len(named) - maxNamed; {
+	case len(named) == 0: // Docker shows nothing of it
+		return "the spec changed in what only a new container can have"
+	case more > 0:
+		return fmt.Sprintf("%s and %d more changed", pathsOf(named[:maxNamed]), more)
+	}
+	return pathsOf(named) + " changed"
+}
+
 func pathsOf(fields []Field) string {
 	paths := make([]string, len(fields))
 	for i, f := range fields {

@@ -283,3 +283,25 @@ func TestRecreationThatDoesNotHelp(t *testing.T) {
 		t.Errorf("not healed: %s", got)
 	}
 }
+
+// TestReasonOfAChange: a new container is made for a reason that names the fields, but not
+// too many of them.
+func TestReasonOfAChange(t *testing.T) {
+	for want, change := range map[string]func(*desired.Container){
+		"ports changed":           func(c *desired.Container) { c.Ports = []desired.Port{{IP: "0.0.0.0", Port: 1, Protocol: desired.TCP}} },
+		"startup_command changed": func(c *desired.Container) { c.StartupCommand = "x" },
+		"tty, env.MAP changed":    func(c *desired.Container) { c.TTY = !c.TTY; c.Env["MAP"] = "q3dm17" },
+		"env.A, env.B, env.C, env.D and 1 more changed": func(c *desired.Container) {
+			for _, key := range []string{"A", "B", "C", "D", "E"} {
+				c.Env[key] = "1"
+			}
+		},
+	} {
+		w := disturbed(t, nil, func(w *world) { w.change(change) })
+		steps := plan.Project(w.in).Steps
+		at := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind == plan.StopContainer })
+		if at < 0 || steps[at].Reason != want {
+			t.Errorf("%v, want a stop because %q", steps, want)
+		}
+	}
+}

@@ -259,10 +259,8 @@ func (r *record) recreate() string {
 		return "Docker could not remove the container"
 	case len(differ) == 0:
 		return ""
-	case !r.fits() && has("ports"):
-		return "ports changed"
 	case !r.fits():
-		return "the spec changed in what only a new container can have"
+		return changedReason(differ)
 	case has(drift.Image):
 		return "the tag " + spec.Image + " is another image now"
 	case has(drift.Networks):

@@ -1,0 +1,209 @@
+package client_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"lightd/httpapi/client"
+	"lightd/observed/simengine"
+)
+
+const token = "lightd_master_0123456789"
+
+// patience bounds what a test waits for.
+const patience = 30 * time.Second
+
+// stage is what daemons of these tests share: the built program and a simulated engine.
+type stage struct {
+	sim         *simengine.Sim
+	dir, binary string
+}
+
+// openStage builds the program and starts the engine, once.
+var openStage = sync.OnceValue(func() *stage {
+	s := &stage{sim: simengine.New(simengine.Options{AnyMounts: true})}
+	var err error
+	if s.dir, err = os.MkdirTemp("", "lightd-client-"); err != nil {
+		panic(err)
+	}
+	opened = s
+	s.binary = filepath.Join(s.dir, "lightd")
+	build := exec.Command("go", "build", "-tags", "nomsgpack", "-o", s.binary, "lightd/cmd/lightd")
+	if out, err := build.CombinedOutput(); err != nil {
+		panic(fmt.Sprintf("build lightd: %v\n%s", err, out))
+	}
+	s.sim.AddImage("alpine:3", simengine.ImageConfig{})
+	s.sim.OnImage("alpine:3", echo)
+	if err := s.sim.Serve(s.socket()); err != nil {
+		panic(err)
+	}
+	return s
+})
+
+var opened *stage // by openStage, for TestMain
+
+func (s *stage) socket() string { return filepath.Join(s.dir, "engine.sock") }
+
+// echo says that it is ready, and then what it is told.
+func echo(_ context.Context, p *simengine.Process) {
+	fmt.Fprintln(p.Stdout(), "Hello")
+	lines := bufio.NewScanner(p.Stdin())
+	for lines.Scan() {
+		fmt.Fprintln(p.Stdout(), "heard", lines.Text())
+	}
+}
+
+// daemon is the program as a child process.
+type daemon struct {
+	cmd *exec.Cmd
+	url string
+	log strings.Builder
+}
+
+// serve starts a daemon on a data directory, and returns when it accepts requests.
+func (s *stage) serve(dir, listen string) (*daemon, error) {
+	d := &daemon{}
+	d.cmd = exec.Command(s.binary, "serve", "--listen", listen, "--data-dir", filepath.Join(s.dir, dir), "--docker-host", "unix://"+s.socket())
+	d.cmd.Env = []string{"LIGHTD_TOKEN=" + token}
+	d.cmd.Stderr = &d.log
+	stdout, err := d.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := d.cmd.Start(); err != nil {
+		return nil, err
+	}
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	_, url, found := strings.Cut(strings.TrimSpace(line), "accepts requests on ")
+	if !found {
+		return nil, errors.Join(fmt.Errorf("the daemon said %q: %s", line, &d.log), err, d.end(os.Kill))
+	}
+	d.url = url
+	return d, d.ready()
+}
+
+// ready waits until the daemon has looked at the engine.
+func (d *daemon) ready() error {
+	c, err := client.New(client.Config{URL: d.url})
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if err := c.Ready(context.Background()); err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
+// end sends a signal and waits for the end.
+func (d *daemon) end(sig os.Signal) error {
+	if err := d.cmd.Process.Signal(sig); err != nil {
+		return err
+	}
+	err := d.cmd.Wait()
+	if sig == os.Kill {
+		return nil
+	}
+	return err
+}
+
+// shared is the daemon of all tests that do nothing to it.
+var shared = sync.OnceValue(func() *daemon {
+	d, err := openStage().serve("shared", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	running = d
+	return d
+})
+
+var running *daemon // shared, for TestMain
+
+// address is where a daemon listens.
+func address() string { return shared().url }
+
+// connect returns a client of a daemon.
+func connect() *client.Client {
+	c, err := client.New(client.Config{URL: address(), Token: token})
+	if err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// clientOf returns a client that the test closes.
+func clientOf(t *testing.T, url string, tune ...func(*client.Config)) *client.Client {
+	t.Helper()
+	cfg := client.Config{URL: url, Token: token}
+	for _, fn := range tune {
+		fn(&cfg)
+	}
+	c, err := client.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	return c
+}
+
+// freeAddress is one that a daemon can come back to.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if err := clear(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// clear ends what the tests have started.
+func clear() error {
+	var errs []error
+	if running != nil {
+		errs = append(errs, running.end(syscall.SIGTERM))
+		if testing.Verbose() {
+			_, err := io.WriteString(os.Stderr, running.log.String())
+			errs = append(errs, err)
+		}
+	}
+	if opened != nil {
+		errs = append(errs, opened.sim.Close(), os.RemoveAll(opened.dir))
+	}
+	return errors.Join(errs...)
+}

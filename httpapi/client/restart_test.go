@@ -1,0 +1,144 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"testing"
+
+	"lightd/desired"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+	"lightd/observed/journal"
+)
+
+// TestStreamsSurviveTheDaemon kills a daemon in the middle of streams and starts it again
+// at the same address: a watch is a faithful copy afterwards, and every event comes once.
+func TestStreamsSurviveTheDaemon(t *testing.T) {
+	s, listen := openStage(), freeAddress(t)
+	ctx := within(t)
+	d, err := s.serve("restarted", listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := func(sig os.Signal) {
+		t.Helper()
+		if err := d.end(sig); err != nil {
+			t.Fatal(err, d.log.String())
+		}
+	}
+	defer func() { end(syscall.SIGTERM) }()
+	c := clientOf(t, d.url)
+	v, err := c.CreateVolume(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec := desired.DefaultSpec()
+	spec.Image, spec.VolumeID, spec.StartupCommand, spec.StartPattern, spec.Power = "alpine:3", v.VolumeID, "./server", "Hello", desired.PowerRunning
+	put := func(id string) {
+		t.Helper()
+		spec.InternalID = id
+		if _, err := c.Create(ctx, spec, client.Write{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	streams, stop := context.WithCancel(ctx)
+	defer stop()
+	watched := tell(func(yield func(string)) error {
+		now := map[string]bool{}
+		for e, err := range c.Watch(streams, client.Watch{}) {
+			if err != nil {
+				return err
+			}
+			if e.Container == nil {
+				continue
+			}
+			id := e.Container.InternalID
+			if now[id] == (e.Type == api.ChangeAdded) {
+				return fmt.Errorf("%s %s makes no sense", e.Type, id)
+			}
+			if now[id] = e.Type != api.ChangeDeleted; e.Type == api.ChangeDeleted {
+				delete(now, id)
+				yield("gone " + id)
+			} else if e.Container.State == "running" {
+				yield("running " + id)
+			}
+		}
+		return nil
+	})
+	followed := tell(func(yield func(string)) error {
+		last := uint64(0)
+		for e, err := range c.FollowEvents(streams, "", 0) {
+			if err != nil {
+				return err
+			}
+			if e.Seq <= last {
+				return fmt.Errorf("event %d came after %d", e.Seq, last)
+			}
+			last = e.Seq
+			if e.Type == journal.Running || e.Type == journal.Deleted {
+				yield(string(e.Type) + " " + e.InternalID)
+			}
+		}
+		return nil
+	})
+
+	put("one")
+	watched.await(t, "running one")
+	followed.await(t, "Running one")
+	for _, sig := range []os.Signal{os.Kill, syscall.SIGTERM} {
+		end(sig)
+		if d, err = s.serve("restarted", listen); err != nil {
+			t.Fatal(err)
+		}
+		id := fmt.Sprint("after-", int(sig.(syscall.Signal)))
+		put(id)
+		watched.await(t, "running "+id)
+		followed.await(t, "Running "+id)
+	}
+	if _, err := c.Delete(ctx, "one", client.Write{}); err != nil {
+		t.Fatal(err)
+	}
+	watched.await(t, "gone one")
+	followed.await(t, "Deleted one")
+	stop()
+	for name, s := range map[string]*told{"watch": watched, "events": followed} {
+		if err := <-s.err; !errors.Is(err, context.Canceled) {
+			t.Errorf("%s ended with %v", name, err)
+		}
+	}
+}
+
+// told is what a stream tells.
+type told struct {
+	words chan string
+	err   chan error
+}
+
+// tell runs a loop over a stream.
+func tell(loop func(yield func(string)) error) *told {
+	s := &told{words: make(chan string, 1000), err: make(chan error, 1)}
+	go func() { s.err <- loop(func(w string) { s.words <- w }) }()
+	return s
+}
+
+// await waits for a word.
+func (s *told) await(t *testing.T, want string) {
+	t.Helper()
+	ctx := within(t)
+	for {
+		select {
+		case w := <-s.words:
+			if w == want {
+				return
+			}
+		case err := <-s.err:
+			t.Fatalf("ended before %q: %v", want, err)
+		case <-ctx.Done():
+			t.Fatalf("%q did not come", want)
+		}
+	}
+}
