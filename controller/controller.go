@@ -89,6 +89,9 @@ type Config struct {
 	// InstallTimeout bounds an install script (default 10 min), DatabaseTimeout a
 	// transaction (default 5 s).
 	InstallTimeout, DatabaseTimeout time.Duration
+	// CollectEvery is how often what nobody needs is looked for, and what no event tells of
+	// (default 5 min), OrphanGrace how long a container without a spec is kept (default 1 min).
+	CollectEvery, OrphanGrace time.Duration
 	// Workers decide; they wait for nothing but the database (default 4).
 	Workers int
 	Log     *slog.Logger
@@ -138,6 +141,12 @@ func New(cfg Config) *Controller {
 	}
 	if cfg.DatabaseTimeout == 0 {
 		cfg.DatabaseTimeout = 5 * time.Second
+	}
+	if cfg.CollectEvery == 0 {
+		cfg.CollectEvery = 5 * time.Minute
+	}
+	if cfg.OrphanGrace == 0 {
+		cfg.OrphanGrace = time.Minute
 	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 4

@@ -40,10 +40,13 @@ func TestTwoInstancesOnARealEngine(t *testing.T) {
 	}
 }
 
-// litter leaves a container without a spec and a snapshot that nobody needs, and returns the
-// names of both.
+// litter leaves a container of a deleted spec and a snapshot that nobody needs, and returns
+// the names of both.
 func (n *node) litter(id string) []string {
 	n.t.Helper()
+	n.waitSynced(n.create(id, nil))
+	n.change(id, erase)
+	n.gone(id)
 	containerID, err := n.engine.Create(n.t.Context(), blueprint.Blueprint{
 		Name: observed.RunName(id), Image: testImage(), Labels: map[string]string{
 			observed.LabelInstance: n.store.Instance(), observed.LabelRole: string(observed.RoleRun), observed.LabelID: id,

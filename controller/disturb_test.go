@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -18,8 +19,9 @@ import (
 
 // TestDisturbancesAreHealedOnARealEngine does to a running container what people do.
 func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
-	// Networks make no event of the container: a resync finds what was disconnected.
-	n := newNode(t, t.TempDir(), func(o *setup) { o.resync = time.Second })
+	// Networks make no event of the container, and files make none at all: what is looked at
+	// every five minutes is looked at every second here.
+	n := newNode(t, t.TempDir(), func(o *setup) { o.resync, o.collect = time.Second, time.Second })
 	n.clean()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -79,6 +81,23 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 			},
 			nil,
 		},
+		"entrypoint removed": {
+			func(_ context.Context, c seen) error {
+				return os.Remove(filepath.Join(n.data.Path(strings.TrimPrefix(c.Name, "lightd-")), "entrypoint.sh"))
+			},
+			nil,
+		},
+		"network removed": {
+			func(ctx context.Context, c seen) error {
+				if err := docker.NetworkRemove(ctx, "bridge"); err == nil {
+					return errors.New("the engine has removed its own network")
+				}
+				return nil
+			},
+			func(a, b seen) bool {
+				return a.ContainerID == b.ContainerID && a.StartedAt.Equal(b.StartedAt) && len(b.Networks) == 1
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := strings.ReplaceAll(name, " ", "-")
@@ -87,14 +106,16 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 				s.Limits.Memory, s.Limits.CPU = 64<<20, 0.5
 			})
 			n.waitState(id, status.StateRunning)
-			before := n.inspect(id)
+			before, began := n.inspect(id), time.Now()
+			defer func() { t.Logf("healed after %s", time.Since(began).Round(time.Millisecond)) }()
 			if err := c.disturb(t.Context(), before); err != nil {
 				t.Fatal(err)
 			}
 			if c.healed == nil {
-				// A file makes no event: any look at the key finds it, the resync at the latest.
-				n.controller.Enqueue(id)
-				n.wait(id, "mended", func(status.Status) bool { return n.data.EntrypointOK(spec.Spec) })
+				eventually(t, "mended", func() bool { return n.data.EntrypointOK(spec.Spec) })
+				if after := n.inspect(id); !after.StartedAt.Equal(before.StartedAt) {
+					t.Errorf("restarted for a file: %+v", after)
+				}
 				return
 			}
 			n.wait(id, "healed", func(st status.Status) bool {
@@ -133,4 +154,38 @@ func TestStrangerWithOurNameOnARealEngine(t *testing.T) {
 	if _, err := docker.ContainerInspect(t.Context(), stranger.ID); err != nil {
 		t.Errorf("the stranger: %v", err)
 	}
+}
+
+// TestStrangerTakesOurNameOnARealEngine from a container that runs: ours runs on under its
+// other name, it is said who has the name, and it is taken back when it is free.
+func TestStrangerTakesOurNameOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir(), func(o *setup) { o.resync = time.Second })
+	n.clean()
+	docker := newDocker(t)
+	n.create("robbed", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	before := n.waitState("robbed", status.StateRunning)
+	// A name that is taken in the moment between leaves nothing to take: the daemon is faster.
+	eventually(t, "the name taken", func() bool {
+		if err := docker.ContainerRename(t.Context(), before.ContainerID, "lightd-robbed-before"); err != nil {
+			t.Fatal(err)
+		}
+		_, err := docker.ContainerCreate(t.Context(), &container.Config{Image: testImage(), Cmd: []string{"sleep", "1000"}},
+			nil, nil, nil, observed.RunName("robbed"))
+		return err == nil
+	})
+	defer docker.ContainerRemove(context.Background(), observed.RunName("robbed"), container.RemoveOptions{Force: true})
+	n.wait("robbed", "robbed of its name", func(st status.Status) bool {
+		return st.Get(status.Synced).Reason == status.ReasonNameTaken
+	})
+	ours, _, err := n.engine.Inspect(t.Context(), before.ContainerID)
+	if err != nil || !ours.Up() || !ours.StartedAt.Equal(before.Run.StartedAt) {
+		t.Errorf("ours is %+v, %v", ours, err)
+	}
+	if err := docker.ContainerRemove(t.Context(), observed.RunName("robbed"), container.RemoveOptions{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	n.wait("robbed", "under its name again", func(st status.Status) bool {
+		now, _, err := n.engine.Inspect(t.Context(), observed.RunName("robbed"))
+		return err == nil && now.ContainerID == before.ContainerID && st.Get(status.Synced).Status == status.True
+	})
 }

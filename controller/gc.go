@@ -2,25 +2,23 @@ package controller
 
 import (
 	"context"
+	"math"
 	"slices"
 	"time"
 
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/journal"
 )
 
-// gcEvery is how often what nobody needs is looked for. An orphan must be seen in two
-// rounds in a row, so that none is taken that is being made at this moment.
-const gcEvery = 5 * time.Minute
-
 // Collect removes, until ctx ends, what nobody needs any more: images that keep an
-// installation which was replaced or deleted, and containers of this instance that no
-// spec names and that do not run. A running one is only told of: somebody may have
-// restored an old database.
+// installation which was replaced or deleted, and containers of this instance whose spec was
+// deleted and that do not run. Of any other without a spec is only told: somebody may have
+// restored an old database, which knows nothing of it.
 func (c *Controller) Collect(ctx context.Context) {
-	ticker := time.NewTicker(gcEvery)
+	ticker := time.NewTicker(c.cfg.CollectEvery)
 	defer ticker.Stop()
-	orphans := map[string]bool{}
+	orphans := map[string]time.Time{}
 	for {
 		c.collectSnapshots(ctx)
 		orphans = c.collectOrphans(ctx, orphans)
@@ -28,7 +26,18 @@ func (c *Controller) Collect(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			c.lookAtFiles()
 		case <-c.nudge:
+		}
+	}
+}
+
+// lookAtFiles has the keys looked at whose entry point was altered: files make no event.
+func (c *Controller) lookAtFiles() {
+	for _, spec := range c.cfg.Store.Containers() {
+		st, _ := c.cfg.Statuses.Get(spec.InternalID)
+		if st.ContainerID != "" && !c.cfg.Data.EntrypointOK(spec.Spec) {
+			c.Enqueue(spec.InternalID)
 		}
 	}
 }
@@ -76,31 +85,43 @@ func (c *Controller) unspecified(id string) bool {
 	return !exists
 }
 
-func (c *Controller) collectOrphans(ctx context.Context, before map[string]bool) map[string]bool {
-	now := map[string]bool{}
+// collectOrphans returns since when which containers are known to be without a spec.
+func (c *Controller) collectOrphans(ctx context.Context, before map[string]time.Time) map[string]time.Time {
+	now := map[string]time.Time{}
 	if !slices.ContainsFunc(c.cfg.Sight.IDs(), c.unspecified) {
 		return now
 	}
 	listed, err := c.cfg.Engine.List(ctx)
 	if err != nil {
 		c.log.Debug("containers not listed", "error", err)
-		return now
+		return before
 	}
 	for _, l := range listed {
 		id := l.Labels[observed.LabelID]
 		if !c.unspecified(id) {
 			continue
 		}
-		now[l.ContainerID] = true
+		since, known := before[l.ContainerID]
+		if !known {
+			since = time.Now()
+		}
+		now[l.ContainerID] = since
 		switch {
-		case l.Phase == observed.Running || l.Phase == observed.Paused:
-			if !before[l.ContainerID] {
-				c.log.Warn("a running container of this instance has no spec; it is left alone", "container", id, "docker_id", l.ContainerID)
+		case l.Phase == observed.Running || l.Phase == observed.Paused || !c.deleted(id):
+			if !known {
+				c.log.Warn("a container of this instance has no spec; it is left alone", "container", id, "docker_id", l.ContainerID, "phase", l.Phase)
 			}
-		case before[l.ContainerID]:
+		case time.Since(since) >= c.cfg.OrphanGrace:
 			err := c.cfg.Engine.Remove(ctx, l.ContainerID)
-			c.log.Info("container without a spec removed", "container", id, "docker_id", l.ContainerID, "error", err)
+			c.log.Info("container of a deleted spec removed", "container", id, "docker_id", l.ContainerID, "error", err)
 		}
 	}
 	return now
+}
+
+// deleted reports whether the journal tells of the deletion of a container. One that it does
+// not know may be of a database that was lost.
+func (c *Controller) deleted(id string) bool {
+	page, _, err := c.cfg.Journal.Page(id, 0, math.MaxInt)
+	return err == nil && slices.ContainsFunc(page, func(e journal.Event) bool { return e.Type == journal.Deleted })
 }

@@ -57,8 +57,8 @@ type setup struct {
 	// free is what the store asks before each commit.
 	free func(string) (uint64, error)
 	// files stands before the files of containers.
-	files  func(*datadir.Dir) controller.Data
-	resync time.Duration
+	files           func(*datadir.Dir) controller.Data
+	resync, collect time.Duration
 	// log takes what the node logs, beside the test's own output.
 	log slog.Handler
 }
@@ -120,7 +120,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	ctrl = controller.New(controller.Config{
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Images: imgs, Console: cons,
 		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
-		CheckMounts: func(desired.Spec) error { return nil },
+		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: time.Millisecond,
 	})
 	n.controller = ctrl
 	ctx, cancel := context.WithCancel(context.Background())
