@@ -40,7 +40,11 @@ type usageError = command.UsageError
 
 // run is the whole program but for its exit.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	root := rootCommand(getenv, terminal.Streams{In: os.Stdin, Out: stdout, Err: stderr})
+	return execute(ctx, rootCommand(getenv, terminal.Streams{In: os.Stdin, Out: stdout, Err: stderr}), args)
+}
+
+// execute runs a command line.
+func execute(ctx context.Context, root *cobra.Command, args []string) error {
 	began := false
 	beginning(root, &began)
 	root.SetArgs(args)
@@ -89,6 +93,8 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.SetErr(streams.Err)
 	root.SetVersionTemplate("lightd {{.Version}}\n")
 	root.AddGroup(command.Groups()...)
+	root.SetHelpCommandGroupID(command.GroupDaemon)
+	root.SetCompletionCommandGroupID(command.GroupDaemon)
 	root.AddCommand(daemonCommands(getenv, streams)...)
 	root.AddCommand(command.Commands(command.Env{
 		Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,

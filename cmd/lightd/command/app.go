@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,7 +92,7 @@ func (a *app) daemonFlags(cmd *cobra.Command) *remote.Flags {
 func (a *app) dial(flags remote.Flags) (*session, error) {
 	target, err := remote.Find(flags, remote.Place{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local})
 	if err != nil {
-		return nil, err
+		return nil, coded{err, ExitUsage}
 	}
 	cfg := client.Config{URL: target.URL, Token: target.Token, UserAgent: a.Agent, Patience: -1}
 	once, err := client.New(cfg)
@@ -137,6 +138,8 @@ func (s *session) explain(err error) error {
 		return err
 	case errors.Is(err, client.ErrUnauthorized) && errors.As(err, &refused):
 		return coded{fmt.Errorf("%s does not accept the token from %s: %s", s.target.URL, s.target.From, refused.Sentence), ExitFailed}
+	case errors.Is(err, client.ErrUnreachable):
+		return coded{fmt.Errorf("%s: %s (is \"lightd serve\" running there?)", s.target.URL, sentence(err)), ExitUnreachable}
 	case ExitCode(err) == ExitUnreachable:
 		return coded{fmt.Errorf("%s: %s", s.target.URL, sentence(err)), ExitUnreachable}
 	}
@@ -188,7 +191,7 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 // ids is for commands that take at least one id.
 func ids(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return usagef("%s: the id of a container is needed; see \"%s --help\"", cmd.CommandPath(), cmd.CommandPath())
+		return usagef("%s: the id of a container is needed; see \"%s --help\"", path(cmd), cmd.CommandPath())
 	}
 	return noEmpty(cmd, args)
 }
@@ -199,16 +202,21 @@ func oneID(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if len(args) > 1 {
-		return usagef("%s takes one id, got %d", cmd.CommandPath(), len(args))
+		return usagef("%s takes one id, got %d", path(cmd), len(args))
 	}
 	return nil
+}
+
+// path is what was typed after the program's name.
+func path(cmd *cobra.Command) string {
+	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
 // noEmpty refuses an empty argument: it is a variable that was not set.
 func noEmpty(cmd *cobra.Command, args []string) error {
 	for _, arg := range args {
 		if arg == "" {
-			return usagef("%s: an id is empty", cmd.CommandPath())
+			return usagef("%s: an id is empty", path(cmd))
 		}
 	}
 	return nil
@@ -217,7 +225,7 @@ func noEmpty(cmd *cobra.Command, args []string) error {
 // NoArgs is for commands that take none.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
-		return usagef("%s takes no argument, got %q", cmd.CommandPath(), args[0])
+		return usagef("%s takes no argument, got %q", path(cmd), args[0])
 	}
 	return nil
 }

@@ -67,10 +67,12 @@ type attachment struct {
 	container api.Container
 	mute      bool
 
-	// out is what the container's output is written to, raw whether lines need a carriage
-	// return to begin at the left.
+	// out is what the container's output is written to; raw is true when a line needs a
+	// carriage return to begin at the left.
 	out io.Writer
 	raw bool
+	// midLine is true while the last output had no end of line.
+	midLine bool
 }
 
 // run connects the two until either is done.
@@ -119,10 +121,13 @@ func (t *attachment) run(ctx context.Context, tail int) error {
 	return err
 }
 
-// farewell puts the terminal back and begins a new line.
+// farewell puts the terminal back, and what is written next at the start of a line.
 func (t *attachment) farewell(restore func()) {
 	restore()
-	fmt.Fprintln(t.Streams.Err)
+	if t.midLine {
+		fmt.Fprintln(t.Streams.Err)
+	}
+	fmt.Fprintln(t.Streams.Err, "[lightd] detached")
 }
 
 // reader returns what reads the next piece of the input: a line of a person whose container
@@ -236,6 +241,7 @@ func (t *attachment) output() error {
 			if _, err := io.WriteString(t.out, t.lines(m.Text)); err != nil {
 				return err
 			}
+			t.midLine = !strings.HasSuffix(m.Text, "\n")
 		case api.MessageDaemon:
 			t.tell("%s", m.Text)
 		}

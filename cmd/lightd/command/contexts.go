@@ -56,7 +56,7 @@ func (a *app) contextList() *cobra.Command {
 // oneName is for commands that take the name of a context.
 func oneName(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
-		return usagef("%s: the name of a context is needed", cmd.CommandPath())
+		return usagef("%s: the name of a context is needed", path(cmd))
 	}
 	return nil
 }

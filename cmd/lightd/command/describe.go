@@ -250,11 +250,11 @@ func (d description) writeDrift(s *sheet, now time.Time) {
 	if d.drift == nil {
 		return
 	}
-	if len(d.drift.Fields) == 0 && !d.drift.InSync {
-		s.line("Drift", "not known: the engine is out of sight, or it has not been looked at yet")
-		return
+	rows := driftRows(*d.drift, now)
+	for i := range rows {
+		rows[i] = rows[i][1:]
 	}
-	s.table("Drift", driftColumns[1:], driftRows(*d.drift, now, false))
+	s.table("Drift", driftColumns[1:], rows)
 }
 
 func (d description) writePlan(s *sheet) {

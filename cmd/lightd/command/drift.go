@@ -38,7 +38,7 @@ that moved while the image is pinned, of what waits for the next time a containe
 			if *form != formTable {
 				return a.encode(*form, all)
 			}
-			return a.showDrift(all.Containers, fmt.Sprintf("%d in sync, %d drifted.", all.InSync, all.Drifted))
+			return a.showNodeDrift(all)
 		}
 		var list []api.Drift
 		failed := a.each(ctx, s, args, func(ctx context.Context, id string) error {
@@ -60,11 +60,7 @@ func (a *app) encodeDrift(form string, list []api.Drift, one bool) error {
 	case len(list) == 0:
 		return nil
 	case form == formTable:
-		summary := ""
-		if one && list[0].InSync {
-			summary = "In sync."
-		}
-		return a.showDrift(list, summary)
+		return a.showDrift(list)
 	case one:
 		return a.encode(form, list[0])
 	}
@@ -81,48 +77,79 @@ func (a *app) encode(form string, v any) error {
 
 var driftColumns = []string{"ID", "FIELD", "SHOULD BE", "IS", "SINCE", "MENDED BY"}
 
-// showDrift writes the fields as a table, and the summary for people.
-func (a *app) showDrift(list []api.Drift, summary string) error {
+// showNodeDrift writes the report of all, and the counts for people.
+func (a *app) showNodeDrift(all api.NodeDrift) error {
 	t := render.NewTable(a.Streams.Out, driftColumns...)
-	rows := 0
-	for _, d := range list {
-		for _, row := range driftRows(d, a.Now(), true) {
+	for _, d := range all.Containers {
+		for _, row := range driftRows(d, a.Now()) {
 			t.Row(row...)
-			rows++
 		}
 	}
-	if rows > 0 {
+	if len(all.Containers) > 0 {
 		if err := t.Flush(); err != nil {
 			return err
 		}
 	}
-	if summary != "" {
-		a.note("%s", summary)
+	text := fmt.Sprintf("%d in sync, %d drifted", all.InSync, all.Drifted)
+	for _, count := range []struct {
+		n    int
+		what string
+	}{{all.MovedTag, "with a tag that moved"}, {all.Deferred, "with something that waits for the next container"}, {all.Unknown, "not known"}} {
+		if count.n > 0 {
+			text += fmt.Sprintf(", %d %s", count.n, count.what)
+		}
+	}
+	a.note("%s.", text)
+	for _, f := range all.Foreign {
+		a.note("Of another Lightd, or of a data directory that is lost: %s (%s), made for %s.", f.Name, f.ContainerID, f.InternalID)
 	}
 	return nil
 }
 
-// driftRows are the cells of a report; with is true for those that begin with the id.
-func driftRows(d api.Drift, now time.Time, with bool) [][]string {
+// showDrift writes the reports of the containers that were asked for.
+func (a *app) showDrift(list []api.Drift) error {
+	t := render.NewTable(a.Streams.Out, driftColumns...)
+	rows := 0
+	for _, d := range list {
+		if d.InSync {
+			a.note("%s: in sync.", d.InternalID)
+		}
+		for _, row := range driftRows(d, a.Now()) {
+			t.Row(row...)
+			rows++
+		}
+	}
+	if rows == 0 {
+		return nil
+	}
+	return t.Flush()
+}
+
+// driftRows are the cells of a report, the id first.
+func driftRows(d api.Drift, now time.Time) [][]string {
+	if !d.Known {
+		return [][]string{{d.InternalID, "(not known)", "", "", "", "a look, once the engine can be seen"}}
+	}
 	rows := make([][]string, 0, len(d.Fields))
 	for _, f := range d.Fields {
-		row := []string{d.InternalID, f.Path, value(f.Desired), value(f.Observed), render.Age(now, f.Since), mendedBy(f)}
-		if !with {
-			row = row[1:]
-		}
-		rows = append(rows, row)
+		rows = append(rows, []string{d.InternalID, f.Path, value(f.Desired), value(f.Observed), render.Age(now, f.Since), mendedBy(d, f)})
 	}
 	return rows
 }
 
-func mendedBy(f api.DriftField) string {
+// mendedBy says what happens about a difference.
+func mendedBy(d api.Drift, f api.DriftField) string {
 	switch {
-	case f.Step != "":
-		return string(f.Step)
-	case f.Kind == api.DriftMovedTag:
+	case f.Kind == api.DriftMovedTag && f.Step == "":
 		return "nothing: the image is pinned"
+	case f.Kind == api.DriftDeferred:
+		return "the next container"
+	case d.Paused:
+		return "nothing while it is paused"
+	case f.Step == "":
+		return "nothing by itself"
 	}
-	return "nothing by itself"
+	return string(f.Step)
 }
 
 // value formats one side of a difference.

@@ -116,7 +116,7 @@ func (v *eventShower) end(a *app) error {
 // atMostOneID is for commands that are about one container, or about all.
 func (a *app) atMostOneID(cmd *cobra.Command, args []string) error {
 	if len(args) > 1 {
-		return usagef("%s takes one id at most, got %d", cmd.CommandPath(), len(args))
+		return usagef("%s takes one id at most, got %d", path(cmd), len(args))
 	}
 	return noEmpty(cmd, args)
 }

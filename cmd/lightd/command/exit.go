@@ -27,7 +27,7 @@ const (
 const ExitHelp = `Exit codes:
   0    done
   1    refused, or failed; of diff: there is a difference
-  2    a mistake in the call; of diff: refused or failed too
+  2    a mistake in the call or its settings; of diff: refused or failed too
   3    not found
   4    in conflict with the present state, or a stale precondition
   5    the daemon cannot be reached, or cannot serve now
@@ -148,21 +148,24 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-// refusal is the daemon's sentence with the details that it does not tell itself.
+// refusal is the daemon's sentence with the details that it does not tell itself. A detail
+// that begins as the sentence does says it again, and more.
 func refusal(e *client.Error) string {
-	var b strings.Builder
-	b.WriteString(e.Sentence)
+	parts := []string{e.Sentence}
 	for i, d := range e.Details {
 		part := strings.TrimSpace(d.Field + " " + d.Message)
-		if i == 0 && strings.HasSuffix(e.Sentence, part) {
-			continue
+		switch {
+		case i == 0 && strings.HasSuffix(e.Sentence, part):
+		case i == 0 && strings.HasPrefix(d.Message, e.Sentence):
+			parts[0] = d.Message
+			if d.Field != "" {
+				parts[0] = d.Field + ": " + d.Message
+			}
+		default:
+			parts = append(parts, part)
 		}
-		b.WriteString("; " + part)
 	}
-	if e.Status == 401 {
-		b.WriteString(" (the token is unknown there, or has expired)")
-	}
-	return b.String()
+	return strings.Join(parts, "; ")
 }
 
 func waitedFor(e *client.Unmet) string {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"lightd/cmd/lightd/render"
 	"lightd/desired"
@@ -74,61 +73,50 @@ With -w it goes on with every change. What -o yaml prints can be changed and app
 	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
 		show := a.shower(*form, *bare, len(args) == 1)
-		if *watch {
+		if show.goesOn = *watch; *watch {
 			return a.watch(ctx, s, args, *selector, show)
 		}
 		list, err := a.find(ctx, s, args, *selector)
-		if len(list) > 0 || len(args) == 0 {
-			err = errors.Join(show.list(list), err)
+		if err != nil && len(list) == 0 {
+			return err
 		}
-		return err
+		return errors.Join(show.list(list), err)
 	})
 }
-
-// readers bounds how many containers are read at once.
-const readers = 8
 
 // find reads containers, in the order of ids, or sorted. Those that are not there are told,
 // and the rest is returned beside the error.
 func (a *app) find(ctx context.Context, s *session, ids []string, selector string) ([]api.Container, error) {
-	if len(ids) > 0 {
-		var list []api.Container
-		err := a.each(ctx, s, ids, func(ctx context.Context, id string) error {
-			c, err := s.Get(ctx, id)
-			if err == nil {
-				list = append(list, c.Container)
-			}
-			return err
-		})
-		return list, err
+	if len(ids) == 0 {
+		return s.all(ctx, selector)
 	}
-	listing, err := s.List(ctx, selector)
-	if err != nil {
-		return nil, err
-	}
-	found := make([]*api.Container, len(listing.Containers))
-	reads, ctx := errgroup.WithContext(ctx)
-	reads.SetLimit(readers)
-	for i, summary := range listing.Containers {
-		reads.Go(func() error {
-			c, err := s.Get(ctx, summary.InternalID)
-			if errors.Is(err, client.ErrNotFound) {
-				return nil // it went meanwhile
-			}
-			found[i] = &c.Container
-			return err
-		})
-	}
-	if err := reads.Wait(); err != nil {
-		return nil, err
-	}
-	list := make([]api.Container, 0, len(found))
-	for _, c := range found {
-		if c != nil {
-			list = append(list, *c)
+	var list []api.Container
+	err := a.each(ctx, s, ids, func(ctx context.Context, id string) error {
+		c, err := s.Get(ctx, id)
+		if err == nil {
+			list = append(list, c.Container)
+		}
+		return err
+	})
+	return list, err
+}
+
+// all reads all containers that a selector chooses: as the beginning of a watch tells them,
+// which is more than a list does, and in one answer.
+func (s *session) all(ctx context.Context, selector string) ([]api.Container, error) {
+	var list []api.Container
+	for e, err := range s.Watch(ctx, client.Watch{Selector: selector}) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Type == api.Bookmark {
+			break
+		}
+		if e.Container != nil {
+			list = append(list, *e.Container)
 		}
 	}
-	return list, nil
+	return sorted(list), nil
 }
 
 // watch shows what is there and then every change, until ctx ends.
@@ -173,18 +161,21 @@ func sorted(list []api.Container) []api.Container {
 
 // shower shows containers in one of the forms.
 type shower struct {
-	out   io.Writer
-	note  func(string, ...any)
-	now   func() time.Time
-	form  string
-	one   bool
-	bare  bool
-	table *render.Table
-	shown int // documents so far
+	out  io.Writer
+	note func(string, ...any)
+	now  func() time.Time
+	form string
+	one  bool
+	bare bool
+	// goesOn is true of a watch.
+	goesOn bool
+	table  *render.Table
+	last   map[string][]string // the last row of each container, but for its age
+	shown  int                 // documents so far
 }
 
 func (a *app) shower(form string, bare, one bool) *shower {
-	return &shower{out: a.Streams.Out, note: a.note, now: a.Now, form: form, one: one, bare: bare}
+	return &shower{out: a.Streams.Out, note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
 }
 
 // list shows containers. One that was asked for by its id stands for itself in JSON and
@@ -250,24 +241,26 @@ func (v *shower) change(e api.WatchEvent) error {
 	}
 	state := string(e.Container.State)
 	if e.Type == api.ChangeDeleted {
-		state = "deleted"
+		state = stateDeleted
 	}
 	v.row(*e.Container, state)
+	if v.table == nil {
+		return nil
+	}
 	return v.table.Flush()
 }
 
+// stateDeleted is shown of a container that is no more.
+const stateDeleted = "deleted"
+
 var narrow = []string{"ID", "INSTALL", "STATE", "SYNCED", "RESTARTS", "AGE", "IMAGE"}
 
+// usual are the widths that a table that goes on begins with.
+var usual = []int{12, 10, 8, 12, 8, 5}
+
+// row adds a row to the table, unless it would be the last one of that container again:
+// not every change shows.
 func (v *shower) row(c api.Container, state string) {
-	columns := narrow
-	if v.form == formWide {
-		columns = append(slices.Clone(narrow), "POWER", "GENERATION", "PORTS", "MEMORY", "CPU", "CONTAINER", "VOLUME", "LABELS")
-	}
-	if v.table == nil {
-		if v.table = render.NewTable(v.out, columns...); v.bare {
-			v.table = render.NewPlainTable(v.out, len(columns))
-		}
-	}
 	cells := []string{
 		c.InternalID, string(c.InstallState), state, synced(c), fmt.Sprint(c.Restarts),
 		render.Age(v.now(), time.Unix(c.CreatedAt, 0)), c.Image,
@@ -276,7 +269,32 @@ func (v *shower) row(c api.Container, state string) {
 		cells = append(cells, string(c.Power), generation(c), ports(c.Ports), bound(c.Limits.Memory, render.Bytes(c.Limits.Memory)),
 			bound(int64(c.Limits.CPU*1000), fmt.Sprint(c.Limits.CPU)), c.ContainerID, c.VolumeID, pairs(c.Labels))
 	}
-	v.table.Row(cells...)
+	said := slices.Concat(cells[:5], cells[6:])
+	if slices.Equal(v.last[c.InternalID], said) {
+		return
+	}
+	if v.last[c.InternalID] = said; state == stateDeleted {
+		delete(v.last, c.InternalID)
+	}
+	v.open().Row(cells...)
+}
+
+// open returns the table, made when there is something to show in it.
+func (v *shower) open() *render.Table {
+	if v.table != nil {
+		return v.table
+	}
+	columns := narrow
+	if v.form == formWide {
+		columns = append(slices.Clone(narrow), "POWER", "GENERATION", "PORTS", "MEMORY", "CPU", "CONTAINER", "VOLUME", "LABELS")
+	}
+	if v.table = render.NewTable(v.out, columns...); v.bare {
+		v.table = render.NewPlainTable(v.out, len(columns))
+	}
+	if v.goesOn {
+		v.table.Reserve(usual...)
+	}
+	return v.table
 }
 
 // synced is True, or why not.

@@ -86,7 +86,7 @@ func (r poolRange) endpoints() []desired.Endpoint {
 func portRanges(into *[]poolRange) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
-			return usagef("%s: ports are needed, as in 25565 or 127.0.0.1:25565-25600/udp", cmd.CommandPath())
+			return usagef("%s: ports are needed, as in 25565 or 127.0.0.1:25565-25600/udp", path(cmd))
 		}
 		for _, arg := range args {
 			r, err := parseRange(arg)

@@ -123,7 +123,7 @@ func parsePort(text string) (desired.Port, error) {
 	for i, to := range []*int{&p.Port, &p.ContainerPort}[:len(parts)] {
 		n, err := strconv.ParseUint(parts[i], 10, 16)
 		if err != nil {
-			return bad(fmt.Sprintf("has %q for a number from 0 to 65535", parts[i]))
+			return bad(fmt.Sprintf("has %q where a number from 0 to 65535 stands", parts[i]))
 		}
 		*to = int(n)
 	}

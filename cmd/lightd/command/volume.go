@@ -70,7 +70,7 @@ func (a *app) volumeDelete() *cobra.Command {
 		Short: "Delete volumes and the data on them; not those that a container names",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usagef("%s: the id of a volume is needed", cmd.CommandPath())
+				return usagef("%s: the id of a volume is needed", path(cmd))
 			}
 			return noEmpty(cmd, args)
 		},

@@ -47,6 +47,7 @@ var ErrNoToken = errors.New("no token is given: use --token-file FILE (\"-\" for
 // source is where a token may be.
 type source struct {
 	text, file, name string
+	local            bool // of this machine's daemon
 }
 
 // Find returns the daemon that flags and the rest of the settings mean.
@@ -66,6 +67,9 @@ func Find(flags Flags, place Place) (Target, error) {
 	}
 	if address == "" {
 		address = local.Server
+	}
+	if err := CheckServer(address); err != nil {
+		return Target{}, err
 	}
 	t := Target{URL: strings.TrimRight(address, "/")}
 	return t.with(findToken(flags, place, stored, local), place)
@@ -114,7 +118,7 @@ func findToken(flags Flags, place Place, stored *Context, local Local) source {
 		{text: place.Getenv("LIGHTD_TOKEN"), name: "LIGHTD_TOKEN"},
 		{file: place.Getenv("LIGHTD_TOKEN_FILE"), name: "LIGHTD_TOKEN_FILE"},
 		ofContext,
-		{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile},
+		{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile, local: true},
 	}
 	if flags.Context != "" {
 		candidates[1] = ofContext
@@ -142,6 +146,8 @@ func (t Target) with(s source, place Place) (Target, error) {
 	case s.file != "":
 		text, err := token.Read(s.file)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && s.local:
+			return t, fmt.Errorf("no daemon has run on this machine, for there is no %s: name one with --server, LIGHTD_URL or a context", s.file)
 		case errors.Is(err, fs.ErrNotExist):
 			return t, fmt.Errorf("there is no token in %s: %w", s.name, fs.ErrNotExist)
 		case errors.Is(err, fs.ErrPermission):
@@ -169,7 +175,8 @@ func loopback(address string) bool {
 	return u.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
-// CheckServer reports what is wrong with the URL of a daemon.
+// CheckServer reports what is wrong with the URL of a daemon. It does not repeat the URL,
+// which may hold a secret by mistake.
 func CheckServer(text string) error {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {

@@ -30,6 +30,13 @@ func NewPlainTable(out io.Writer, columns int) *Table {
 	return &Table{out: out, columns: columns, widths: make([]int, columns)}
 }
 
+// Reserve makes columns at least so wide, of a table that goes on.
+func (t *Table) Reserve(widths ...int) {
+	for i, width := range widths[:min(len(widths), t.columns)] {
+		t.widths[i] = max(t.widths[i], width)
+	}
+}
+
 // Row adds a row. An empty cell shows as "-", so that a script can count columns.
 func (t *Table) Row(cells ...string) {
 	row := make([]string, t.columns)
