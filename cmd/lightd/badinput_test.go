@@ -334,7 +334,7 @@ func TestBadConnections(t *testing.T) {
 			_ = response.Body.Close()
 		}
 		_ = conn.Close()
-		n.send("GET", "/containers", "").want(200, `{"containers":[]}`)
+		n.send("GET", "/containers", "").want(200, `{"containers":[],`)
 	}
 }
 
