@@ -1,0 +1,88 @@
+package hack_test
+
+import (
+	"io/fs"
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// heals names, for each row of the README's table of what heals, the tests that do it.
+var heals = map[string]string{
+	"the process crashes, or is killed or stopped through Docker":  "TestDisturbancesAreHealedOnARealEngine TestDisturbancesFromOutside TestCrashLoop",
+	"the container is removed":                                     "TestDisturbancesAreHealedOnARealEngine TestLifeOnARealEngine",
+	"it is paused, renamed, or its limits are changed":             "TestDisturbancesAreHealedOnARealEngine",
+	"it is started and should be stopped":                          "TestDisturbancesFromOutside",
+	"it is taken off its network":                                  "TestDisturbancesAreHealedOnARealEngine",
+	"its network is removed":                                       "TestDisturbancesAreHealedOnARealEngine",
+	"its image is removed":                                         "TestImageIsRemovedOnARealEngine TestSnapshotIsRemovedOnARealEngine",
+	"its entry script is altered or removed":                       "TestDisturbancesAreHealedOnARealEngine",
+	"somebody's container has or takes its name":                   "TestStrangerWithOurNameOnARealEngine TestStrangerTakesOurNameOnARealEngine TestOthersAreLeftAlone",
+	"the engine restarts, and containers live on":                  "TestEngineRestarts TestEngineThatGoesAndComes",
+	"the engine restarts or is killed, and containers end with it": "TestEngineRestarts TestEngineThatEndsContainersOnItsWayDown",
+	"the machine reboots, or loses its power":                      "TestEngineRestarts TestPowerCut",
+	"the engine tells of nothing more, or only of some of it":      "TestFaultsOfTheEngine TestAuditReachesAll",
+	"the clock is set by an hour":                                  "TestClockThatWasSet",
+	"the daemon is killed":                                         "TestDaemonStopsAndStarts TestCrashAnywhere TestKilledWriter",
+	"the daemon dies during an installation":                       "TestCrashInInstallation TestInstallationEndsUnwatched",
+	"an installation is cut off by engine or host":                 "TestInstallContainerVanishes TestEngineRestarts",
+	"the disk is full (64 MiB left)":                               "TestOthersFillTheDisk TestDiskFull",
+	"the data directory is moved, here or to another engine":       "TestDataDirectoryMoves TestDataDirectoryOnAnotherEngine",
+	"the data directory is lost":                                   "TestDataDirectoryIsLost",
+}
+
+// TestWhatHealsIsHeld compares that table with the README, and with the tests that there are.
+func TestWhatHealsIsHeld(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(readme), "\n## What heals\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows := map[string]bool{}
+	for _, line := range strings.Split(section, "\n") {
+		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| ") && cells[0] != "| what happens" {
+			rows[strings.TrimPrefix(cells[0], "| ")] = true
+		}
+	}
+	tests := testNames(t)
+	for row, by := range heals {
+		if !rows[row] {
+			t.Errorf("the README has no row %q", row)
+		}
+		for name := range strings.FieldsSeq(by) {
+			if !tests[name] {
+				t.Errorf("%q is held by %s, which is not there", row, name)
+			}
+		}
+	}
+	for row := range rows {
+		if heals[row] == "" {
+			t.Errorf("no test holds the row %q", row)
+		}
+	}
+}
+
+// testNames returns the names of all tests.
+func testNames(t *testing.T) map[string]bool {
+	t.Helper()
+	names := map[string]bool{}
+	head := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	root := os.DirFS("..")
+	err := fs.WalkDir(root, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.HasSuffix(path.Base(name), "_test.go") {
+			return err
+		}
+		text, err := fs.ReadFile(root, name)
+		for _, match := range head.FindAllSubmatch(text, -1) {
+			names[string(match[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names
+}
