@@ -74,10 +74,12 @@ type Config struct {
 	Statuses *records.Statuses
 	Journal  *records.Journal
 	Sight    Sight
-	Images   Images
-	Console  Console
-	Engine   *engine.Engine
-	Data     Data
+	// Sightings tells when the engine goes out of Sight and comes back.
+	Sightings Sightings
+	Images    Images
+	Console   Console
+	Engine    *engine.Engine
+	Data      Data
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
 	// CheckMounts looks at the host for the mounts of a spec; the error is a
@@ -106,6 +108,9 @@ type Controller struct {
 	slots   *slots
 	steps   sync.WaitGroup
 	nudge   chan struct{}
+	// sighted holds a value when the engine went or came, until unsight.
+	sighted chan struct{}
+	unsight func()
 
 	mu   sync.Mutex
 	keys map[string]*keyState
@@ -155,6 +160,13 @@ func New(cfg Config) *Controller {
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(c.limiter,
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
+	c.sighted = make(chan struct{}, 1)
+	c.unsight = cfg.Sightings.Subscribe(func(bool) {
+		select {
+		case c.sighted <- struct{}{}:
+		default:
+		}
+	})
 	return c
 }
 
@@ -180,7 +192,9 @@ func (c *Controller) Run(ctx context.Context) error {
 	for _, spec := range c.cfg.Store.Containers() {
 		c.Enqueue(spec.InternalID)
 	}
+	defer c.unsight()
 	var workers sync.WaitGroup
+	workers.Go(func() { c.recordSightings(ctx) })
 	for range c.cfg.Workers {
 		workers.Go(func() {
 			for c.work(ctx) {
@@ -195,7 +209,10 @@ func (c *Controller) Run(ctx context.Context) error {
 }
 
 // Close ends the queue of a controller that was never Run.
-func (c *Controller) Close() { c.queue.ShutDown() }
+func (c *Controller) Close() {
+	c.unsight()
+	c.queue.ShutDown()
+}
 
 // work takes one key. It is the only place that turns a result into queue calls.
 func (c *Controller) work(ctx context.Context) bool {

@@ -85,7 +85,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 		}
 	}
 	var err error
-	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64}, FreeSpace: o.free})
+	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}}, FreeSpace: o.free})
 	must(err)
 	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
 	must(err)
@@ -118,7 +118,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	ctrl = controller.New(controller.Config{
-		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Images: imgs, Console: cons,
+		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Console: cons,
 		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
 		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: time.Millisecond,
 	})

@@ -165,7 +165,7 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	d.controller = controller.New(controller.Config{
-		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Images: d.images,
+		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		CheckMounts: checkMounts, LocalPorts: cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://"),
 		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,

@@ -1,0 +1,48 @@
+package controller_test
+
+import (
+	"testing"
+	"time"
+
+	"lightd/desired/store"
+	"lightd/observed/status"
+)
+
+// TestSightingsAreRecorded: whether the engine can be seen is recorded in the order of all
+// else, and every container looks different with it.
+func TestSightingsAreRecorded(t *testing.T) {
+	sim, n := onSim(t)
+	for _, id := range []string{"a", "b"} {
+		n.waitSynced(n.create(id, nil))
+	}
+	touched := make(chan []string, 16)
+	cancel := n.store.SubscribeCommits(func(c store.Commit) {
+		if len(c.Touched) > 1 {
+			touched <- c.Touched
+		}
+	})
+	defer cancel()
+	for _, up := range []bool{false, true} {
+		if !up {
+			sim.Refuse()
+		} else {
+			if err := sim.Up(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case ids := <-touched:
+			if len(ids) != 2 {
+				t.Errorf("touched %v", ids)
+			}
+		case <-time.After(60 * time.Second):
+			t.Fatalf("up %v was not recorded", up)
+		}
+		if got := n.statuses.Sight(); got.Up != up || got.Since.IsZero() {
+			t.Errorf("recorded %+v, want up %v", got, up)
+		}
+	}
+	if st, _ := n.statuses.Get("a"); st.Get(status.Synced).Status != status.True {
+		t.Errorf("a status was changed: %+v", st.Get(status.Synced))
+	}
+}
