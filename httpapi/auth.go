@@ -47,12 +47,7 @@ func (s *Server) authenticating(next http.Handler) http.Handler {
 			s.refuse(w, r, errUnauthorized)
 			return
 		}
-		ctx, cancel := context.WithTimeout(r.Context(), s.databaseTimeout)
-		grant, err := s.tokens.Authenticate(ctx, secret)
-		cancel()
-		if isError(err, token.ErrUnknown) {
-			err = errUnauthorized
-		}
+		grant, err := s.authenticate(r.Context(), secret)
 		if err != nil {
 			s.refuse(w, r, err)
 			return
@@ -60,6 +55,17 @@ func (s *Server) authenticating(next http.Handler) http.Handler {
 		who := caller{grant: grant, protocol: protocol}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
 	})
+}
+
+// authenticate returns what a token allows.
+func (s *Server) authenticate(ctx context.Context, secret string) (token.Grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.databaseTimeout)
+	defer cancel()
+	grant, err := s.tokens.Authenticate(ctx, secret)
+	if isError(err, token.ErrUnknown) {
+		err = errUnauthorized
+	}
+	return grant, err
 }
 
 func isPublic(r *http.Request) bool {

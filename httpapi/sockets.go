@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/desired/token"
 	"lightd/httpapi/api"
 	"lightd/httpapi/socket"
 )
@@ -41,10 +43,14 @@ func (s *Server) openSocket(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	compress, err := flag(query, "compress")
+	if err != nil {
+		return err
+	}
 	who := callerOf(c)
 	err = s.sockets.Serve(c.Writer, c.Request, socket.Session{
-		ID: id, After: after, Replay: query.Has("after"), Protocol: who.protocol,
-		Valid: func() bool { return s.tokens.Valid(who.grant) },
+		ID: id, After: after, Replay: query.Has("after"), Protocol: who.protocol, Compress: compress,
+		Valid: s.validity(who.grant), Renew: s.renew,
 	})
 	switch {
 	case errors.Is(err, socket.ErrTooMany):
@@ -56,6 +62,24 @@ func (s *Server) openSocket(c *gin.Context) error {
 	default:
 		return err
 	}
+}
+
+// validity returns what tells whether a grant still holds.
+func (s *Server) validity(g token.Grant) func() bool {
+	return func() bool { return s.tokens.Valid(g) }
+}
+
+// renew accepts a token for a connection that is open already. Every token may do all that
+// a WebSocket can.
+func (s *Server) renew(ctx context.Context, secret string) (func() bool, error) {
+	if !token.WellFormed(secret) {
+		return nil, errUnauthorized
+	}
+	grant, err := s.authenticate(ctx, secret)
+	if err != nil {
+		return nil, err
+	}
+	return s.validity(grant), nil
 }
 
 // isUpgrade reports whether r asks for what RFC 6455 describes. It is looked at here, so

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -50,7 +51,11 @@ func (p *peer) read() string {
 	defer cancel()
 	_, data, err := p.conn.Read(ctx)
 	if err != nil {
-		return fmt.Sprintf("closed %d", websocket.CloseStatus(err))
+		var end websocket.CloseError
+		if !errors.As(err, &end) {
+			return err.Error()
+		}
+		return fmt.Sprintf("closed %d %s", end.Code, end.Reason)
 	}
 	var m map[string]any
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -122,7 +127,7 @@ func TestSocketForAll(t *testing.T) {
 	n.record("b", nil, journal.Starting)
 	p.want("lifecycle 2 a Error", "event a failed", "lifecycle 3 b Starting", "event b starting")
 	p.send(`{"event":"power","action":"start"}`)
-	p.want("daemon_message Error: this connection takes no messages")
+	p.want("daemon_message Error: this connection takes no messages but auth")
 	n.send("DELETE", "/containers/a", "").want(t, 202, "")
 	n.remove("a")
 	p.want("lifecycle 4 a Deleted")
@@ -282,19 +287,21 @@ func TestSocketEnds(t *testing.T) {
 	web.want("event installing")
 	big.want("event installing")
 	big.send(`{"event":"send_command","command":"` + strings.Repeat("a", 64<<10) + `"}`)
-	big.want("closed 1009")
+	if got := big.read(); !strings.HasPrefix(got, "closed 1009 ") {
+		t.Errorf("got %q after a message that is too big", got)
+	}
 
 	n.send("DELETE", "/containers/web", "").want(t, 202, "")
 	n.record("web", nil, journal.Deleting)
 	n.remove("web")
-	web.want("lifecycle 1 web Deleting", "daemon_message Server is being deleted", "lifecycle 2 web Deleted", "closed 1000")
+	web.want("lifecycle 1 web Deleting", "daemon_message Server is being deleted", "lifecycle 2 web Deleted", "closed 1000 container deleted")
 
 	stays.want("event installing")
 	all.want("event big installing", "event stays installing", "event web installing", "lifecycle 1 web Deleting", "lifecycle 2 web Deleted")
 	closed := make(chan struct{})
 	go func() { n.Close(); close(closed) }()
-	stays.want("closed 1001")
-	all.want("closed 1001")
+	stays.want("closed 1001 daemon is stopping")
+	all.want("closed 1001 daemon is stopping")
 	<-closed
 	if conn, response, err := n.dial("/ws/stays?token="+masterToken, nil); err == nil {
 		_ = conn.CloseNow()
@@ -334,10 +341,91 @@ func TestSocketTokenExpires(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.CloseNow()
-	(&peer{t, conn}).want("event installing", "closed 1008")
+	(&peer{t, conn}).want("event installing", "closed 1008 token is no longer valid")
 	if late := time.Since(expires); late > 5*time.Second {
 		t.Errorf("closed %s after the end", late)
 	}
+}
+
+// TestSocketTokenIsRenewed: another token takes the place of the one that is about to
+// expire. One that is refused changes nothing.
+func TestSocketTokenIsRenewed(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	n.create("web")
+	made := func(ttl string, once bool) string {
+		return n.send("POST", "/auth/tokens", fmt.Sprintf(`{"ttl":%q,"remove_on_use":%v}`, ttl, once)).want(t, 201, "").json["token"].(string)
+	}
+	auth := func(token string) string { return fmt.Sprintf(`{"event":"auth","token":%q}`, token) }
+	first, once := made("1s", false), made("1h", true)
+	dial := func(target, word string) *peer {
+		conn, _, err := n.dial(target+"?token="+first, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.CloseNow() })
+		p := &peer{t, conn}
+		p.want(word)
+		return p
+	}
+	renewed, refused, all := dial("/ws/web", "event installing"), dial("/ws/web", "event installing"), dial("/ws", "event web installing")
+	renewed.send(auth(once))
+	renewed.want("daemon_message Token accepted")
+	refused.send(auth(once))
+	refused.want("daemon_message Error: Unauthorized")
+	refused.send(auth("lightd_nobody_has_ever_made_this"))
+	refused.want("daemon_message Error: Unauthorized")
+	refused.send(`{"event":"auth"}`)
+	refused.want("daemon_message Error: Unauthorized")
+	all.send(auth(made("2h", false)))
+	all.want("daemon_message Token accepted")
+	refused.want("closed 1008 token is no longer valid")
+	// Tokens are looked at for all connections at once: the others have outlived theirs.
+	n.record("web", nil, journal.Started)
+	renewed.want("lifecycle 1 web Started")
+	all.want("lifecycle 1 web Started")
+	renewed.send(auth(made("1s", false)))
+	renewed.want("daemon_message Token accepted", "closed 1008 token is no longer valid")
+	if strings.Contains(n.logs.String(), "lightd_") {
+		t.Error("a token is in the log")
+	}
+}
+
+// TestSocketCompression: only where the client asks for it in the address and offers it.
+func TestSocketCompression(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	for _, c := range []struct {
+		target string
+		offer  websocket.CompressionMode
+		want   string
+	}{
+		{"/ws/web", websocket.CompressionContextTakeover, ""},
+		{"/ws/web?compress=false", websocket.CompressionContextTakeover, ""},
+		{"/ws/web?compress=true", websocket.CompressionDisabled, ""},
+		{"/ws/web?compress=true", websocket.CompressionContextTakeover, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
+		{"/ws/web?compress=true", websocket.CompressionNoContextTakeover, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
+	} {
+		conn, response, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(n.url, "http")+c.target, &websocket.DialOptions{
+			HTTPHeader: http.Header{"Authorization": {"Bearer " + masterToken}}, HTTPClient: n.client, CompressionMode: c.offer,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := response.Header.Get("Sec-WebSocket-Extensions"); got != c.want {
+			t.Errorf("%s, offered %d: the extension is %q, want %q", c.target, c.offer, got, c.want)
+		}
+		p := &peer{t, conn}
+		p.want("event installing")
+		text := strings.Repeat("over and over again\n", 1000)
+		n.console.output("web") <- console.Chunk{Text: text}
+		p.want("console " + text)
+		p.send(`{"event":"request_logs","lines":1` + strings.Repeat(" ", 1000) + `}`)
+		p.want("logs 1 lines of web\n")
+		_ = conn.CloseNow()
+	}
+	n.send("GET", "/ws/web?compress=please", "", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
+		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==").want(t, 400, "compress")
 }
 
 // TestHalfUpgrades: whatever is missing, the refusal is JSON.

@@ -18,6 +18,7 @@ const (
 	SendCommand MessageKind = "send_command"
 	Power       MessageKind = "power"
 	RequestLogs MessageKind = "request_logs"
+	Auth        MessageKind = "auth"
 )
 
 // Word is the data of an `event` message: the state of a container in one word.

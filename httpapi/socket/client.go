@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -41,6 +42,7 @@ type client struct {
 
 	news    chan struct{} // holds a value when the journal may have more
 	replies chan any
+	valid   atomic.Pointer[func() bool] // of the token that counts
 
 	// These belong to the writer once it runs. What is after start is live; sent is the last event
 	// that was sent; words are the last words, by container.
@@ -54,11 +56,13 @@ type client struct {
 }
 
 func newClient(h *Hub, s Session) *client {
-	return &client{
+	c := &client{
 		hub: h, session: s, limit: rate.NewLimiter(messageRate, messageBurst),
 		news: make(chan struct{}, 1), replies: make(chan any, maxReplies),
 		words: map[string]api.Word{}, done: make(chan struct{}),
 	}
+	c.valid.Store(&s.Valid)
+	return c
 }
 
 // begin sets where the live events begin. A client that claims to have seen what has

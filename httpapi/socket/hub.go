@@ -84,8 +84,13 @@ type Session struct {
 	After  uint64
 	// Protocol is the subprotocol to accept; empty for none.
 	Protocol string
+	// Compress lets the client compress and be sent compressed messages (RFC 7692), if it
+	// offers to.
+	Compress bool
 	// Valid reports whether the token that opened the session still holds.
 	Valid func() bool
+	// Renew accepts another token in place of that one, and returns its Valid.
+	Renew func(ctx context.Context, token string) (valid func() bool, err error)
 }
 
 // Hub holds the connections.
@@ -142,6 +147,10 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, s Session) error {
 	}
 	// The caller has checked the origin.
 	options := &websocket.AcceptOptions{InsecureSkipVerify: true}
+	if s.Compress {
+		// No memory of a connection's own, of which the other mode takes more than 1 MB.
+		options.CompressionMode = websocket.CompressionNoContextTakeover
+	}
 	if s.Protocol != "" {
 		options.Subprotocols = []string{s.Protocol}
 	}
@@ -218,7 +227,7 @@ func (h *Hub) watchTokens() {
 		case <-ticker.C:
 		}
 		for _, c := range h.all() {
-			if !c.session.Valid() {
+			if valid := *c.valid.Load(); !valid() {
 				c.stop(websocket.StatusPolicyViolation, "token is no longer valid")
 			}
 		}

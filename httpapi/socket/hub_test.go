@@ -67,7 +67,7 @@ func (f *feed) print(text string) {
 }
 
 type bench struct {
-	t       *testing.T
+	t       testing.TB
 	hub     *Hub
 	store   *store.Store
 	journal *records.Journal
@@ -77,7 +77,7 @@ type bench struct {
 	served  chan error
 }
 
-func newBench(t *testing.T, tune func(*Config)) *bench {
+func newBench(t testing.TB, tune func(*Config)) *bench {
 	t.Helper()
 	b := &bench{t: t, feed: &feed{}, served: make(chan error, 64)}
 	var err error

@@ -82,16 +82,19 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 	if kind != websocket.MessageText {
 		return nil, sentence("a message must be text")
 	}
-	if c.session.ID == "" {
-		return nil, sentence("this connection takes no messages")
-	}
 	object, err := strictjson.Parse(data)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, actionTime)
 	defer cancel()
-	switch object["event"] {
+	event := object["event"]
+	if c.session.ID == "" && event != "auth" {
+		return nil, sentence("this connection takes no messages but auth")
+	}
+	switch event {
+	case "auth":
+		return c.renew(ctx, object)
 	case "send_command":
 		return nil, c.sendCommand(ctx, object)
 	case "power":
@@ -99,8 +102,26 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 	case "request_logs":
 		return c.logs(ctx, object)
 	default:
-		return nil, sentence("event must be send_command, power or request_logs")
+		return nil, sentence("event must be send_command, power, request_logs or auth")
 	}
+}
+
+// renew makes the connection last as long as another token. One that is refused changes
+// nothing.
+func (c *client) renew(ctx context.Context, object strictjson.Object) (any, error) {
+	var m struct {
+		Event string `json:"event"`
+		Token string `json:"token"`
+	}
+	if err := object.Bind(&m); err != nil {
+		return nil, err
+	}
+	valid, err := c.session.Renew(ctx, m.Token)
+	if err != nil {
+		return nil, err
+	}
+	c.valid.Store(&valid)
+	return textMessage{"daemon_message", "Token accepted"}, nil
 }
 
 func (c *client) sendCommand(ctx context.Context, object strictjson.Object) error {
