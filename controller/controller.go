@@ -85,6 +85,8 @@ type Config struct {
 	// CheckMounts looks at the host for the mounts of a spec; the error is a
 	// *desired.ValidationError.
 	CheckMounts func(desired.Spec) error
+	// Logs is how Docker keeps the output of the containers that are made.
+	Logs observed.Log
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool

@@ -15,6 +15,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/cache"
 	"lightd/observed/console"
 	"lightd/observed/engine"
@@ -120,6 +121,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	ctrl = controller.New(controller.Config{
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Console: cons,
 		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
+		Logs:        blueprint.Logs("10m", 3),
 		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: time.Millisecond,
 	})
 	n.controller = ctrl

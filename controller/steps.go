@@ -27,6 +27,7 @@ import (
 func (c *Controller) place(s desired.Spec) blueprint.Place {
 	return blueprint.Place{
 		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
+		Log: c.cfg.Logs,
 	}
 }
 

@@ -27,6 +27,7 @@ type config struct {
 	LogFormat  string   `yaml:"log_format"`
 	LogLevel   string   `yaml:"log_level"`
 	Mounts     mounts   `yaml:"mounts"`
+	Logs       logs     `yaml:"logs"`
 	Timeouts   timeouts `yaml:"timeouts"`
 	Origins    []string `yaml:"origins"`
 }
@@ -34,6 +35,13 @@ type config struct {
 type mounts struct {
 	// Allowed are the host's directories that containers may mount from.
 	Allowed []string `yaml:"allowed"`
+}
+
+// logs bound what Docker keeps of a container's output.
+type logs struct {
+	// MaxSize is the size of one file, in units of 1,000: "500k", "10m", "1g".
+	MaxSize string `yaml:"max_size"`
+	MaxFile int    `yaml:"max_file"`
 }
 
 type timeouts struct {
@@ -66,6 +74,7 @@ func (c *config) settings() []setting {
 func defaults(getenv func(string) string) config {
 	return config{
 		Listen: "127.0.0.1:8070", DataDir: defaultDataDir(getenv), LogFormat: "text", LogLevel: "info",
+		Logs: logs{MaxSize: "10m", MaxFile: 3},
 		Timeouts: timeouts{
 			Database: 5 * time.Second, Remove: 30 * time.Second, Create: time.Minute,
 			Install: 10 * time.Minute, Pull: 10 * time.Minute, Stop: 10 * time.Second,
@@ -172,6 +181,9 @@ func (c *config) check() error {
 			return usageError{Text: fmt.Sprintf("mounts.allowed: %q is not an absolute clean path", dir)}
 		}
 	}
+	if err := c.Logs.check(); err != nil {
+		return err
+	}
 	for name, d := range map[string]time.Duration{
 		"database": c.Timeouts.Database, "remove": c.Timeouts.Remove, "create": c.Timeouts.Create,
 		"install": c.Timeouts.Install, "pull": c.Timeouts.Pull, "stop": c.Timeouts.Stop,
@@ -179,6 +191,26 @@ func (c *config) check() error {
 		if d <= 0 {
 			return usageError{Text: fmt.Sprintf("timeouts.%s must be above zero, not %s", name, d)}
 		}
+	}
+	return nil
+}
+
+// logSize is a size as Docker's json-file driver reads it, in the form that leaves no room
+// for none: that driver takes 0 and -1 for "as much as there is".
+var logSize = regexp.MustCompile(`^[1-9][0-9]{0,5}[kmg]$`)
+
+// With one file nothing could be read right after it was full, and the engine keeps the full
+// one beside it all the same. A thousand are far more than is useful: at each turn the engine
+// renames every one.
+const minLogFiles, maxLogFiles = 2, 1000
+
+func (l *logs) check() error {
+	l.MaxSize = strings.ToLower(l.MaxSize)
+	if !logSize.MatchString(l.MaxSize) {
+		return usageError{Text: fmt.Sprintf("logs.max_size: %q is not a size as in 500k, 10m or 1g", l.MaxSize)}
+	}
+	if l.MaxFile < minLogFiles || l.MaxFile > maxLogFiles {
+		return usageError{Text: fmt.Sprintf("logs.max_file must be from %d to %d, not %d", minLogFiles, maxLogFiles, l.MaxFile)}
 	}
 	return nil
 }

@@ -72,6 +72,13 @@ func TestBadCalls(t *testing.T) {
 		{"an unknown key below", serve("--config", file("mounts:\n  alowed: []")), nil, 1, "alowed"},
 		{"a key twice", serve("--config", file("listen: a\nlisten: b")), nil, 1, "listen"},
 		{"a relative mount", serve("--config", file("mounts:\n  allowed: [srv]")), nil, 2, `"srv" is not an absolute`},
+		{"logs without a bound", serve("--config", file("logs:\n  max_size: 0")), nil, 2, "logs.max_size"},
+		{"logs of a negative size", serve("--config", file("logs:\n  max_size: -1")), nil, 2, "logs.max_size"},
+		{"logs of a size without a unit", serve("--config", file("logs:\n  max_size: 10")), nil, 2, `"10" is not a size`},
+		{"logs of an unknown unit", serve("--config", file("logs:\n  max_size: 10mb")), nil, 2, `"10mb" is not a size`},
+		{"logs in one file", serve("--config", file("logs:\n  max_file: 1")), nil, 2, "logs.max_file must be from 2 to 1000"},
+		{"logs in a number of files that is none", serve("--config", file("logs:\n  max_file: few")), nil, 1, "few"},
+		{"an unknown key of logs", serve("--config", file("logs:\n  driver: journald")), nil, 1, "driver"},
 		{"a timeout of no time", serve("--config", file("timeouts:\n  remove: 0s")), nil, 2, "timeouts.remove"},
 		{"a timeout that is no time", serve("--config", file("timeouts:\n  remove: soon")), nil, 1, "soon"},
 		{"token alone", []string{"token"}, nil, 2, "show, reset, create"},
@@ -109,7 +116,7 @@ func TestBadCalls(t *testing.T) {
 // TestStrongestSettingWins gives one setting in all the places there are.
 func TestStrongestSettingWins(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lightd.yaml")
-	text := "listen: file:1\nlog_level: warn\nlog_format: json\nmounts:\n  allowed: [/srv]\ntimeouts:\n  install: 3m\n"
+	text := "listen: file:1\nlog_level: warn\nlog_format: json\nmounts:\n  allowed: [/srv]\ntimeouts:\n  install: 3m\nlogs:\n  max_size: 5M\n"
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -128,6 +135,9 @@ func TestStrongestSettingWins(t *testing.T) {
 	}
 	if cfg.Timeouts.Install != 3*time.Minute || cfg.Timeouts.Remove != 30*time.Second || len(cfg.Mounts.Allowed) != 1 {
 		t.Errorf("got %+v", cfg)
+	}
+	if cfg.Logs.MaxSize != "5m" || cfg.Logs.MaxFile != 3 {
+		t.Errorf("got %+v", cfg.Logs)
 	}
 	if cfg.TokenFile != filepath.Join(cfg.DataDir, "token") {
 		t.Errorf("the token is in %s", cfg.TokenFile)

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -112,6 +114,19 @@ func (r *recorder) await(what string, is func(message) bool) []message {
 			r.t.Fatalf("no %s on the WebSocket; it said %+v; there is %s", what, said, r.node.describe())
 		}
 	}
+}
+
+// closed waits for the end, and wants it to have that code and reason.
+func (r *recorder) closed(code websocket.StatusCode, reason string) {
+	r.t.Helper()
+	eventually(r.t, func() error {
+		_, end := r.all()
+		var said websocket.CloseError
+		if !errors.As(end, &said) || said.Code != code || said.Reason != reason {
+			return fmt.Errorf("the connection's end is %v, want %d %q", end, code, reason)
+		}
+		return nil
+	})
 }
 
 // awaitType waits for an event of section 4.

@@ -27,6 +27,7 @@ import (
 	"lightd/desired/token"
 	"lightd/httpapi"
 	"lightd/httpapi/socket"
+	"lightd/observed/blueprint"
 	"lightd/observed/cache"
 	"lightd/observed/console"
 	"lightd/observed/engine"
@@ -167,6 +168,7 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 	d.controller = controller.New(controller.Config{
 		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
+		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
 		CheckMounts: checkMounts, LocalPorts: cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://"),
 		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
 	})

@@ -37,6 +37,7 @@ func newWorld(t *testing.T, change func(*desired.Container)) *world {
 	c.Spec = c.Spec.Normalize()
 	return &world{t: t, in: plan.Input{
 		Spec:           c,
+		Place:          blueprint.Place{Log: blueprint.Logs("10m", 3)},
 		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineLost: epoch.Add(-time.Hour)},
 		Image:          observed.Image{Known: true, Present: true},
 		Snapshot:       observed.Image{Known: true, Present: true},

@@ -52,12 +52,22 @@ type Blueprint struct {
 	Networks []string
 }
 
+// Logs returns how Docker is to keep the output of containers: in at most maxFile files of
+// at most maxSize, as in "10m". The driver is named, because an engine's own default may be
+// one that knows no such limits and refuses them, or that keeps nothing to read.
+func Logs(maxSize string, maxFile int) observed.Log {
+	return observed.Log{Driver: "json-file", MaxSize: maxSize, MaxFile: strconv.Itoa(maxFile)}
+}
+
 // Place is what a host has for one container.
 type Place struct {
 	// Instance is the UUID of the data directory.
 	Instance string
 	// Volume and Data are the host's directories of its volume and of its own files.
 	Volume, Data string
+	// Log is how Docker is to keep its output. It is the host's and not the spec's: a
+	// container that was made with another one is left as it is.
+	Log observed.Log
 }
 
 // common is what both containers of a spec have.
@@ -79,7 +89,7 @@ func common(c desired.Container, role observed.Role, at Place, image string, ins
 			{Source: at.Data, Target: Data, ReadOnly: true},
 		},
 		RestartPolicy: RestartPolicy,
-		Log:           observed.Log{Driver: "json-file", MaxSize: "10m", MaxFile: "3"},
+		Log:           at.Log,
 		Networks:      []string{Network},
 	}
 	for _, target := range slices.Sorted(maps.Keys(c.Mount)) {

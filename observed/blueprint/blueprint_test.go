@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a"}
+var place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("2m", 5)}
 
 func spec() desired.Container {
 	s := desired.DefaultSpec()
@@ -48,6 +48,9 @@ func TestRun(t *testing.T) {
 	}
 	if b.RestartPolicy != "no" || b.StopSignal != "SIGTERM" || !b.Init || !b.TTY || !b.OpenStdin || b.User != "1000" {
 		t.Errorf("%+v", b)
+	}
+	if want := (observed.Log{Driver: "json-file", MaxSize: "2m", MaxFile: "5"}); b.Log != want || blueprint.Install(c, place, "img", 3).Log != want {
+		t.Errorf("logs are kept as %+v", b.Log)
 	}
 	c.Init = false
 	if b := blueprint.Run(c, place, "img", 3); b.Init || slices.Contains(b.Env, "TINI_KILL_PROCESS_GROUP=1") {

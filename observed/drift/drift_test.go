@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var (
-	place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a"}
+	place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("10m", 3)}
 	image = observed.Image{
 		Known: true, Present: true, ImageID: "sha256:1", User: "daemon",
 		Env: []string{"PATH=/bin", "BOTH=image"}, Volumes: []string{"/anonymous"},

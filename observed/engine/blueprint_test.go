@@ -94,7 +94,7 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 	if known.User != "daemon" || !slices.Contains(known.Env, "FROM_IMAGE=1") || !slices.Equal(known.Volumes, []string{"/anonymous"}) {
 		t.Errorf("the image shows %+v", known)
 	}
-	at := blueprint.Place{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir()}
+	at := blueprint.Place{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir(), Log: blueprint.Logs("1m", 2)}
 	full := fullSpec(e.Instance(), image)
 	full.Mount = map[string]string{"/data": t.TempDir(), "/a": t.TempDir()}
 	bare := desired.Container{Spec: desired.DefaultSpec(), Generation: 1}
