@@ -25,9 +25,10 @@ type Stats struct {
 	PIDs                  uint64
 }
 
-// Stats calls each about once a second with the figures of a container, from the calling
-// goroutine. It returns nil when the engine ends the stream, as it does when the container
-// is removed.
+// Stats calls each about once a second with the figures of a running container, from the
+// calling goroutine. The first come after one to two seconds: the engine's first sample has
+// none before it, so that nothing is known of the CPU. It returns nil when the engine ends
+// the stream, as it does when the container is removed.
 func (e *Engine) Stats(ctx context.Context, containerID string, each func(Stats)) error {
 	body, err := e.open(ctx, func(ctx context.Context, s *session) (io.ReadCloser, error) {
 		answer, err := s.ContainerStats(ctx, containerID, true)
@@ -44,7 +45,9 @@ func (e *Engine) Stats(ctx context.Context, containerID string, each func(Stats)
 		} else if err != nil {
 			return fmt.Errorf("follow figures of container %s: %w", containerID, err)
 		}
-		each(figures(&sample))
+		if sample.PreCPUStats.SystemUsage > 0 {
+			each(figures(&sample))
+		}
 	}
 }
 
@@ -69,7 +72,8 @@ func figures(s *container.StatsResponse) Stats {
 	return f
 }
 
-// cpuPercent compares the time that the container used with what all cores had.
+// cpuPercent compares the time that the container used with what all cores had, as
+// `docker stats` does. Engines before 1.27 do not tell how many cores are in use.
 func cpuPercent(s *container.StatsResponse) float64 {
 	used := float64(s.CPUStats.CPUUsage.TotalUsage) - float64(s.PreCPUStats.CPUUsage.TotalUsage)
 	had := float64(s.CPUStats.SystemUsage) - float64(s.PreCPUStats.SystemUsage)
@@ -77,20 +81,20 @@ func cpuPercent(s *container.StatsResponse) float64 {
 	if cores == 0 {
 		cores = float64(len(s.CPUStats.CPUUsage.PercpuUsage))
 	}
-	if used <= 0 || had <= 0 || s.PreCPUStats.SystemUsage == 0 {
+	if used <= 0 || had <= 0 {
 		return 0
 	}
 	return used / had * cores * 100
 }
 
-// memory leaves out the page cache, which cgroup v1 and v2 count under different names.
+// memory leaves out the page cache that nobody has used lately, as `docker stats` does:
+// cgroup v1 counts it as total_inactive_file (its inactive_file is without what is below),
+// v2 as inactive_file. What exceeds the usage was counted at another moment, and is no help.
 func memory(m container.MemoryStats) uint64 {
-	cache, ok := m.Stats["total_inactive_file"]
-	if !ok {
-		cache = m.Stats["inactive_file"]
+	for _, name := range []string{"total_inactive_file", "inactive_file"} {
+		if cache, ok := m.Stats[name]; ok && cache < m.Usage {
+			return m.Usage - cache
+		}
 	}
-	if cache >= m.Usage {
-		return m.Usage
-	}
-	return m.Usage - cache
+	return m.Usage
 }

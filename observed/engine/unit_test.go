@@ -2,11 +2,9 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -148,35 +146,6 @@ func TestMerged(t *testing.T) {
 	}
 	if _, err := io.ReadAll(Merged(strings.NewReader(frame(3, "broken")), false)); err == nil || !strings.Contains(err.Error(), "broken") {
 		t.Errorf("an error of the engine became %v", err)
-	}
-}
-
-func TestFigures(t *testing.T) {
-	var v1 container.StatsResponse
-	sample := `{"cpu_stats":{"cpu_usage":{"total_usage":300},"system_cpu_usage":2000,"online_cpus":2},
-		"precpu_stats":{"cpu_usage":{"total_usage":200},"system_cpu_usage":1000},
-		"memory_stats":{"usage":100,"limit":500,"stats":{"total_inactive_file":30,"inactive_file":99}},
-		"networks":{"a":{"rx_bytes":1,"tx_bytes":2},"b":{"rx_bytes":10,"tx_bytes":20}},
-		"blkio_stats":{"io_service_bytes_recursive":[{"op":"Read","value":5},{"op":"write","value":6},{"op":"Total","value":11}]}}`
-	if err := json.Unmarshal([]byte(sample), &v1); err != nil {
-		t.Fatal(err)
-	}
-	got := figures(&v1)
-	if math.Abs(got.CPUPercent-20) > 1e-9 {
-		t.Errorf("cpu %v, want 20", got.CPUPercent)
-	}
-	got.CPUPercent = 0
-	want := Stats{Memory: 70, MemoryLimit: 500, NetworkRx: 11, NetworkTx: 22, BlockRead: 5, BlockWrite: 6}
-	if got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-	v2 := container.MemoryStats{Usage: 100, Stats: map[string]uint64{"inactive_file": 40}}
-	if got := memory(v2); got != 60 {
-		t.Errorf("memory %d, want 60", got)
-	}
-	v1.PreCPUStats = container.CPUStats{}
-	if got := cpuPercent(&v1); got != 0 {
-		t.Errorf("the first sample has nothing to compare with, and gave %v", got)
 	}
 }
 
