@@ -5,7 +5,7 @@ TAGS     := nomsgpack
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PACKAGES ?= ./...
 
-.PHONY: help build test test-unit lint demo bench engine engine-down images race-compiler clean
+.PHONY: help build test test-unit lint demo bench engine engine-down images browser race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,7 +13,7 @@ help: ## this list
 build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
-test: lint engine images race-compiler ## everything, with the race detector, against a real engine and registry
+test: lint engine images browser race-compiler ## everything, with the race detector, against a real engine and registry
 	go test -race -tags $(TAGS) -timeout 15m $(PACKAGES)
 
 test-unit: race-compiler ## what needs no engine
@@ -41,6 +41,9 @@ engine-down: ## stop what the tests started: the engine and the registry
 images: engine # the test images, and the registry to pull from
 	@hack/images
 	@hack/images registry up
+
+browser: # headless Chromium, for the test of hack/console.html
+	@command -v chromedriver >/dev/null || hack/apt chromium chromium-driver
 
 race-compiler: # the race detector is linked with a C compiler
 	@command -v "$$(go env CC)" >/dev/null || hack/apt gcc libc6-dev
