@@ -3,12 +3,14 @@ package httpapi
 import (
 	"fmt"
 	"maps"
+	"net/http"
 
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/await"
 	"lightd/httpapi/strictjson"
 	"lightd/observed/status"
 )
@@ -38,18 +40,53 @@ func (s *Server) apply(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	var done []store.Written
-	err = s.transact(c, in.dryRun, func(tx *store.Tx) (err error) {
+	written, wait, err := s.begin(c, in, func(tx *store.Tx) ([]store.Written, error) {
 		if err := in.checkList(tx, l.selector); err != nil {
-			return err
+			return nil, err
 		}
-		done, err = tx.Apply(l.wanted())
-		return err
+		written, err := tx.Apply(l.wanted())
+		if err == nil {
+			err = in.possible(written)
+		}
+		return written, err
 	})
 	if err != nil {
-		return err // done may still be written to
+		return err
 	}
-	return ok(c, s.applied(in, done))
+	answer := s.applied(in, written)
+	if wait == nil {
+		return ok(c, answer)
+	}
+	results, timedOut, err := s.await(c, wait, in.timeout)
+	if err != nil {
+		return err
+	}
+	reply(c.Writer, c.Request, s.waitedAll(&answer, in.waiting, results, timedOut), answer)
+	return nil
+}
+
+// possible refuses a wait that one of the list would never end.
+func (in intent) possible(written []store.Written) error {
+	var faults desired.Faults
+	for i, w := range written {
+		if why := in.impossible(w.Container); why != "" {
+			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].power", specsField, i), fmt.Sprintf("%s=%s %s", waitQuery, in.goal, why)))
+		}
+	}
+	return faults.Err(specsField)
+}
+
+// waitedAll completes each receipt, and returns the status of the answer.
+func (s *Server) waitedAll(answer *api.Applied, in waiting, results map[string]await.Result, timedOut bool) int {
+	status := http.StatusOK
+	for i := range answer.Containers {
+		receipt := &answer.Containers[i]
+		result, waited := results[receipt.InternalID]
+		if waited && !s.waited(receipt, in, result, timedOut) {
+			status = http.StatusAccepted
+		}
+	}
+	return status
 }
 
 // list is the body of an apply.

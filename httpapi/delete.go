@@ -1,16 +1,15 @@
 package httpapi
 
 import (
-	"context"
+	"errors"
 	"net/http"
-	"sync"
-	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/await"
 )
 
 // deleteContainer is DELETE /containers/:id: it marks, and then waits for the end.
@@ -22,16 +21,44 @@ func (s *Server) deleteContainer(c *gin.Context) error {
 	if err := s.noBody(c); err != nil {
 		return err
 	}
-	id := c.Param("id")
-	// Listening comes before the mark, so that no removal is too fast to be heard.
-	changed, cancel := s.changes.listen(id)
-	defer cancel()
-	return s.write(c, in, in.marking(id), func(w store.Written) (int, api.Receipt) {
-		if s.awaitRemoval(c.Request.Context(), id, changed) {
-			return http.StatusOK, receiptOf("Container deleted successfully", w.Container)
-		}
-		return http.StatusAccepted, receiptOf("Container deletion started", w.Container)
+	mark := in.marking(c.Param("id"))
+	if in.goal != await.Gone {
+		return s.write(c, in, mark, func(w store.Written) (int, api.Receipt) {
+			return http.StatusOK, receiptOf(deletionStarted, w.Container)
+		})
+	}
+	written, wait, err := s.begin(c, in, func(tx *store.Tx) ([]store.Written, error) {
+		w, err := mark(tx)
+		return []store.Written{w}, err
 	})
+	if err != nil {
+		return err
+	}
+	gone, err := s.awaitEnd(c, in, wait)
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", etag(written[0].Container))
+	if gone {
+		return ok(c, receiptOf("Container deleted successfully", written[0].Container))
+	}
+	reply(c.Writer, c.Request, http.StatusAccepted, receiptOf(deletionStarted, written[0].Container))
+	return nil
+}
+
+const deletionStarted = "Container deletion started"
+
+// awaitEnd reports whether the container that was marked is gone in time. A nil wait has no
+// time.
+func (s *Server) awaitEnd(c *gin.Context, in intent, wait *await.Wait) (gone bool, err error) {
+	if wait == nil {
+		return false, nil
+	}
+	results, _, err := s.await(c, wait, in.timeout)
+	if errors.Is(err, errStoppingWait) {
+		return false, nil // the page has a word for it
+	}
+	return results[c.Param("id")].Met, err
 }
 
 // marking is the transaction that marks the container of id deleted. What somebody else has
@@ -46,69 +73,5 @@ func (in intent) marking(id string) transaction {
 			c.Deleting = true
 			return nil
 		})(tx)
-	}
-}
-
-// awaitRemoval reports whether the container that was marked is gone: there is none of
-// its id, or one that nobody marked.
-func (s *Server) awaitRemoval(ctx context.Context, id string, changed <-chan struct{}) bool {
-	patience := time.NewTimer(s.deleteWait)
-	defer patience.Stop()
-	for {
-		if container, found := s.specs.Container(id); !found || !container.Deleting {
-			return true
-		}
-		select {
-		case <-changed:
-		case <-patience.C:
-			return false
-		case <-ctx.Done():
-			return false
-		case <-s.closing:
-			return false
-		}
-	}
-}
-
-// changes passes the store's one stream of changed ids on to whoever waits for an id.
-type changes struct {
-	mu     sync.Mutex
-	byID   map[string]map[chan struct{}]struct{} // guarded by mu
-	cancel func()
-}
-
-func newChanges(db Database) *changes {
-	c := &changes{byID: map[string]map[chan struct{}]struct{}{}}
-	c.cancel = db.Subscribe(c.tell)
-	return c
-}
-
-func (c *changes) tell(id string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for ch := range c.byID[id] {
-		select {
-		case ch <- struct{}{}:
-		default: // it has not looked since the last time: one look shows both
-		}
-	}
-}
-
-// listen returns a channel that holds a value whenever id changed since it was last read.
-func (c *changes) listen(id string) (changed <-chan struct{}, cancel func()) {
-	ch := make(chan struct{}, 1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.byID[id] == nil {
-		c.byID[id] = map[chan struct{}]struct{}{}
-	}
-	c.byID[id][ch] = struct{}{}
-	return ch, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		delete(c.byID[id], ch)
-		if len(c.byID[id]) == 0 {
-			delete(c.byID, id)
-		}
 	}
 }

@@ -54,6 +54,12 @@ func (e *engineSwitch) Up() (bool, time.Time) { return !e.down.Load(), time.Time
 
 func (e *engineSwitch) Subscribe(fn func(bool)) (cancel func()) { return e.Add(fn) }
 
+// turn makes the engine go or come.
+func (e *engineSwitch) turn(down bool) {
+	e.down.Store(down)
+	e.Tell(!down)
+}
+
 // fakeConsole prints what a test feeds it.
 type fakeConsole struct {
 	mu      sync.Mutex

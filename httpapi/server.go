@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/httpapi/await"
 	"lightd/httpapi/socket"
 	"lightd/httpapi/watch"
 )
@@ -40,6 +42,8 @@ type Config struct {
 	DatabaseTimeout time.Duration
 	// DeleteWait bounds what a deletion waits for its end (default 30 s).
 	DeleteWait time.Duration
+	// MaxWaits bounds how many requests wait at once (default 1,000).
+	MaxWaits int
 	// Log receives what no client is told (default: nothing).
 	Log *slog.Logger
 }
@@ -63,7 +67,9 @@ type Server struct {
 	deleteWait      time.Duration
 	log             *slog.Logger
 
-	changes        *changes
+	waits          *await.Room
+	tokenCheck     time.Duration
+	subscriptions  []func()
 	databaseHealth *pulse
 	sockets        *socket.Hub
 	watches        *watch.Hub
@@ -93,7 +99,7 @@ func New(cfg Config) (*Server, error) {
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,
 		defaults:        desired.DefaultSpec(),
-		changes:         newChanges(cfg.Database),
+		tokenCheck:      tokenCheck,
 		databaseHealth:  &pulse{ping: cfg.Database.Ping},
 		origins:         origins,
 		closing:         make(chan struct{}),
@@ -103,6 +109,11 @@ func New(cfg Config) (*Server, error) {
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.waits = await.NewRoom(cmp.Or(cfg.MaxWaits, maxWaits), s.look)
+	s.subscriptions = []func(){
+		cfg.Database.Subscribe(s.waits.Look), cfg.Statuses.Subscribe(s.waits.Look),
+		cfg.Engine.Subscribe(func(bool) { s.waits.LookAll() }),
 	}
 	s.sockets = socket.New(socket.Config{
 		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
@@ -121,7 +132,9 @@ func (s *Server) Handler() http.Handler { return s.handler }
 func (s *Server) Close() {
 	s.once.Do(func() {
 		close(s.closing)
-		s.changes.cancel()
+		for _, cancel := range s.subscriptions {
+			cancel()
+		}
 		s.sockets.Close()
 		s.watches.Close()
 	})

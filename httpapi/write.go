@@ -10,6 +10,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/await"
 )
 
 const dryRunQuery = "dry_run"
@@ -17,6 +18,7 @@ const dryRunQuery = "dry_run"
 // The query parameters of writes.
 var (
 	dryRunParameters = []string{dryRunQuery}
+	specParameters   = []string{dryRunQuery, waitQuery, timeoutQuery}
 	portParameters   = []string{dryRunQuery, "protocol"}
 )
 
@@ -27,6 +29,7 @@ const nothingWritten = "Nothing was written"
 type intent struct {
 	pre    precondition
 	dryRun bool
+	waiting
 }
 
 // intentOf reads it. A container that is not what the request demands is refused here,
@@ -36,6 +39,9 @@ func (s *Server) intentOf(c *gin.Context) (intent, error) {
 	var in intent
 	var err error
 	if in.dryRun, err = dryRunOf(c); err != nil {
+		return intent{}, err
+	}
+	if in.waiting, err = s.waitingOf(c.Request, in.dryRun); err != nil {
 		return intent{}, err
 	}
 	if in.pre, err = preconditionOf(c.Request.Header); err != nil {
@@ -121,17 +127,20 @@ func (s *Server) change(c *gin.Context, in intent, message string, fn func(*desi
 	})
 }
 
-// write runs fn, and answers with what receipt makes of it; or, where that is what was
-// asked, with what would follow from it.
+// write runs fn, and answers with what receipt makes of it, after the wait that was asked for;
+// or, where that is what was asked, with what would follow from it.
 func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(store.Written) (int, api.Receipt)) error {
-	var done store.Written
-	err := s.transact(c, in.dryRun, func(tx *store.Tx) (err error) {
-		done, err = fn(tx)
-		return err
+	written, wait, err := s.begin(c, in, func(tx *store.Tx) ([]store.Written, error) {
+		w, err := fn(tx)
+		if why := in.impossible(w.Container); err == nil && why != "" {
+			err = invalid(Detail{Field: waitQuery, Message: why})
+		}
+		return []store.Written{w}, err
 	})
 	if err != nil {
-		return err // done may still be written to
+		return err
 	}
+	done := written[0]
 	if in.dryRun {
 		projected := s.projected(done)
 		projected.Message = nothingWritten
@@ -139,8 +148,42 @@ func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(s
 	}
 	c.Header("ETag", etag(done.Container))
 	status, body := receipt(done)
+	if wait != nil {
+		results, timedOut, err := s.await(c, wait, in.timeout)
+		if err != nil {
+			return err
+		}
+		if !s.waited(&body, in.waiting, results[done.InternalID], timedOut) {
+			status = http.StatusAccepted
+		}
+	}
 	reply(c.Writer, c.Request, status, body)
 	return nil
+}
+
+// begin runs fn in a transaction, and begins to wait for what the request waits for of what
+// was written. The wait is nil when it waits for nothing; else await must follow.
+func (s *Server) begin(c *gin.Context, in intent, fn func(*store.Tx) ([]store.Written, error)) ([]store.Written, *await.Wait, error) {
+	wait, err := s.enter(in.waiting)
+	if err != nil {
+		return nil, nil, err
+	}
+	var done []store.Written
+	err = s.transact(c, in.dryRun, func(tx *store.Tx) (err error) {
+		if done, err = fn(tx); err != nil || wait == nil {
+			return err
+		}
+		targets := in.targets(done)
+		tx.AfterCommit(func() { wait.For(targets...) })
+		return nil
+	})
+	if err == nil {
+		return done, wait, nil
+	}
+	if wait != nil {
+		wait.Leave()
+	}
+	return nil, nil, err // done may still be written to
 }
 
 func receiptOf(message string, c desired.Container) api.Receipt {

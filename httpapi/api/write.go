@@ -44,13 +44,21 @@ const (
 type Wait struct {
 	For Goal `json:"for"`
 	Met bool `json:"met"`
-	// Reason is a condition's reason, or ReasonTimeout; Message is for people.
+	// Reason is a condition's reason, or one of those below; Message is for people.
 	Reason  status.Reason `json:"reason"`
 	Message string        `json:"message"`
 }
 
-// ReasonTimeout is why a wait ended that was neither met nor in vain.
-const ReasonTimeout status.Reason = "Timeout"
+// Reasons of a wait that are none of a condition.
+const (
+	// ReasonTimeout: it was neither met nor in vain when its time ran out.
+	ReasonTimeout status.Reason = "Timeout"
+	// ReasonOvertaken: a later write wants the opposite.
+	ReasonOvertaken status.Reason = "Overtaken"
+	// ReasonPending: it was neither met nor in vain when the wait for another container of
+	// the same apply ended in vain, and all of them with it.
+	ReasonPending status.Reason = "Pending"
+)
 
 // Apply is the body of POST /apply.
 type Apply struct {

@@ -1,0 +1,180 @@
+package await
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"lightd/desired"
+	"lightd/httpapi/api"
+	"lightd/observed/status"
+)
+
+// Gone is the goal of a deletion: there is no such container any more. No client asks for
+// it by name.
+const Gone api.Goal = "gone"
+
+// Target is what a write waits for.
+type Target struct {
+	Goal api.Goal
+	ID   string
+	// Created tells the container of the write from a later one of its id.
+	Created time.Time
+	// Generation is that of the write, Install its installation request.
+	Generation, Install int64
+}
+
+// TargetOf returns the target of a write that has left c.
+func TargetOf(goal api.Goal, c desired.Container) Target {
+	return Target{Goal: goal, ID: c.InternalID, Created: c.CreatedAt, Generation: c.Generation, Install: c.Requests.Install}
+}
+
+// Sight is a container as it is now.
+type Sight struct {
+	Container desired.Container
+	Found     bool
+	Status    status.Status
+	EngineUp  bool
+}
+
+// Verdict is what a Sight means for a Target. Reason and Message say why it is so; of a
+// wait that goes on, what it waits for.
+type Verdict struct {
+	Done, Met bool
+	Reason    status.Reason
+	Message   string
+}
+
+func met(reason status.Reason, message string) Verdict {
+	return Verdict{Done: true, Met: true, Reason: reason, Message: message}
+}
+
+func vain(reason status.Reason, message string) Verdict {
+	return Verdict{Done: true, Reason: reason, Message: message}
+}
+
+func because(c status.Condition) Verdict { return vain(c.Reason, c.Message) }
+
+// Judge returns the verdict on t when s is seen.
+func (t Target) Judge(s Sight) Verdict {
+	if !s.Found || !s.Container.CreatedAt.Equal(t.Created) {
+		if t.Goal == Gone || t.Goal == api.UntilStopped {
+			return met(status.ReasonDeleting, "the container is gone")
+		}
+		return vain(status.ReasonDeleting, "the container was deleted")
+	}
+	if v := t.reached(s); v.Done {
+		return v
+	}
+	if v := t.failed(s); v.Done {
+		return v
+	}
+	return t.pending(s)
+}
+
+// dealt reports whether the controller has seen what was written, and needs no more steps
+// for it.
+func (t Target) dealt(s Sight) bool { return s.Status.ObservedGeneration >= t.Generation }
+
+// since reports whether a condition speaks of what was written.
+func (t Target) since(c status.Condition) bool { return c.ObservedGeneration >= t.Generation }
+
+// reached is a verdict when the goal holds. What the engine alone can show is believed while
+// it is in sight.
+func (t Target) reached(s Sight) Verdict {
+	st := s.Status
+	switch t.Goal {
+	case api.UntilInstalled:
+		if st.Install.Request >= t.Install && st.Install.Phase == status.InstallDone {
+			return met(status.ReasonInstalled, "")
+		}
+	case api.UntilRunning:
+		if running := st.Get(status.ProcessRunning); s.EngineUp && t.dealt(s) && st.State == status.StateRunning {
+			return met(running.Reason, running.Message)
+		}
+	case api.UntilStopped:
+		// A process that is down and that nothing starts is stopped, whatever else is still
+		// to be done: an installation may take long.
+		started := st.Get(status.ProcessStarted)
+		ending := s.Container.Power == desired.PowerStopped || s.Container.Deleting
+		if s.EngineUp && ending && t.since(started) && started.Status == status.False && st.Starting == nil {
+			return met(started.Reason, started.Message)
+		}
+	case api.UntilSynced:
+		synced := st.Get(status.Synced)
+		if s.EngineUp && t.dealt(s) && t.since(synced) && synced.Status == status.True {
+			return met(synced.Reason, synced.Message)
+		}
+	}
+	return Verdict{}
+}
+
+// failed is a verdict when nothing but another write, or somebody's hand, can bring the goal
+// about. What is tried again by itself has not failed.
+func (t Target) failed(s Sight) Verdict {
+	later := s.Container.Generation > t.Generation
+	switch t.Goal {
+	case Gone:
+		return Verdict{}
+	case api.UntilStopped:
+		return t.stopFailed(s, later)
+	}
+	synced := s.Status.Get(status.Synced)
+	switch {
+	case s.Container.Deleting:
+		return vain(status.ReasonDeleting, "the container is being deleted")
+	case later && t.Goal == api.UntilRunning && s.Container.Power == desired.PowerStopped:
+		return vain(api.ReasonOvertaken, "a later write stopped it")
+	case s.Status.Install.Phase == status.InstallFailed && s.Status.Install.Request >= t.Install:
+		return because(s.Status.Get(status.Installed))
+	case s.Status.FailedGeneration >= t.Generation && synced.Reason == status.ReasonRefused:
+		return because(synced)
+	case t.since(synced) && (synced.Reason == status.ReasonPaused || synced.Reason == status.ReasonInstallLost):
+		return because(synced)
+	case t.Goal == api.UntilRunning:
+		return t.rested(s)
+	}
+	return Verdict{}
+}
+
+// rested is a verdict when the process has ended and its restart policy leaves it so.
+func (t Target) rested(s Sight) Verdict {
+	started := s.Status.Get(status.ProcessStarted)
+	if !s.Status.Rest || !t.dealt(s) || !t.since(started) || started.Status != status.False {
+		return Verdict{}
+	}
+	return vain(started.Reason, fmt.Sprintf("the process ended (%s) and its restart policy is %s", started.Message, s.Container.Restart))
+}
+
+// stopFailed is failed for a process that is to end. Only what is paused is left running.
+func (t Target) stopFailed(s Sight, later bool) Verdict {
+	synced := s.Status.Get(status.Synced)
+	switch {
+	case s.Container.Deleting:
+		return Verdict{}
+	case later && s.Container.Power == desired.PowerRunning:
+		return vain(api.ReasonOvertaken, "a later write started it")
+	case t.since(synced) && synced.Reason == status.ReasonPaused:
+		return because(synced)
+	}
+	return Verdict{}
+}
+
+// pending says what a wait waits for.
+func (t Target) pending(s Sight) Verdict {
+	synced, running := s.Status.Get(status.Synced), s.Status.Get(status.ProcessRunning)
+	switch {
+	case !s.EngineUp:
+		return Verdict{Reason: status.ReasonEngineDown, Message: "the engine does not answer"}
+	case t.since(synced) && synced.Status == status.False:
+		return Verdict{Reason: synced.Reason, Message: synced.Message}
+	case t.Goal == api.UntilRunning && t.dealt(s) && running.Status == status.False:
+		return Verdict{Reason: running.Reason, Message: running.Message}
+	}
+	return Verdict{Reason: status.ReasonProgressing, Message: "it has not been dealt with yet"}
+}
+
+// String is v for people, as in "ImageUnavailable: not found".
+func (v Verdict) String() string {
+	return strings.TrimSuffix(string(v.Reason)+": "+v.Message, ": ")
+}

@@ -1,0 +1,168 @@
+package await
+
+import (
+	"sync"
+
+	"lightd/observed/status"
+)
+
+// Room holds waits. Its methods may be used by any number of goroutines.
+type Room struct {
+	look func(id string) Sight
+
+	mu   sync.Mutex
+	free int                           // guarded by mu, as is all that follows
+	byID map[string]map[*Wait]struct{} // those without a verdict yet
+}
+
+// NewRoom returns a Room for so many waits at once. look must show what has changed when
+// Look is called; it must not block, nor use the Room.
+func NewRoom(places int, look func(id string) Sight) *Room {
+	return &Room{look: look, free: places, byID: map[string]map[*Wait]struct{}{}}
+}
+
+// Enter takes a place for one wait, which must Leave; false when there is none.
+func (r *Room) Enter() (*Wait, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.free == 0 {
+		return nil, false
+	}
+	r.free--
+	return &Wait{room: r, inside: true, results: map[string]*Result{}, done: make(chan struct{})}, true
+}
+
+// Look judges those who wait for a container, of which something has changed.
+func (r *Room) Look(id string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.judge(id)
+}
+
+// LookAll judges all, when what has changed is the same for every container.
+func (r *Room) LookAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for id := range r.byID {
+		r.judge(id)
+	}
+}
+
+// judge is Look. The caller holds mu.
+func (r *Room) judge(id string) {
+	if len(r.byID[id]) == 0 {
+		return
+	}
+	sight := r.look(id)
+	for w := range r.byID[id] {
+		w.judge(id, sight)
+	}
+}
+
+// forget ends the interest of w in a container. The caller holds mu.
+func (r *Room) forget(id string, w *Wait) {
+	delete(r.byID[id], w)
+	if len(r.byID[id]) == 0 {
+		delete(r.byID, id)
+	}
+}
+
+// Result is how a wait for one target stands: the last verdict, and the status that it
+// rests on, which is read-only.
+type Result struct {
+	Verdict
+	Target Target
+	Status status.Status
+}
+
+// Wait is the wait of one request, for any number of targets.
+type Wait struct {
+	room *Room
+	done chan struct{}
+	// What follows is guarded by room.mu.
+	results map[string]*Result
+	open    int
+	inside  bool
+	closed  bool
+}
+
+// For arms w with its targets, of which no two have one id, and judges them at once. It is
+// called once.
+func (w *Wait) For(targets ...Target) {
+	r := w.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !w.inside {
+		return
+	}
+	w.open = len(targets)
+	for _, t := range targets {
+		w.results[t.ID] = &Result{Target: t}
+		if r.byID[t.ID] == nil {
+			r.byID[t.ID] = map[*Wait]struct{}{}
+		}
+		r.byID[t.ID][w] = struct{}{}
+	}
+	if w.open == 0 {
+		w.end()
+	}
+	for _, t := range targets {
+		w.judge(t.ID, r.look(t.ID))
+	}
+}
+
+// judge keeps the verdict on one target. The caller holds room.mu.
+func (w *Wait) judge(id string, s Sight) {
+	result := w.results[id]
+	result.Verdict, result.Status = result.Target.Judge(s), s.Status
+	if !result.Done {
+		return
+	}
+	w.room.forget(id, w)
+	if w.open--; w.open == 0 || !result.Met {
+		w.end()
+	}
+}
+
+func (w *Wait) end() {
+	if !w.closed {
+		w.closed = true
+		close(w.done)
+	}
+}
+
+// Done is closed when all targets are met, or one of them in vain.
+func (w *Wait) Done() <-chan struct{} { return w.done }
+
+// Results returns how the wait for each target stands, by id.
+func (w *Wait) Results() map[string]Result {
+	w.room.mu.Lock()
+	defer w.room.mu.Unlock()
+	all := make(map[string]Result, len(w.results))
+	for id, r := range w.results {
+		all[id] = *r
+	}
+	return all
+}
+
+// Leave gives the place back; a second time is none.
+func (w *Wait) Leave() {
+	r := w.room
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !w.inside {
+		return
+	}
+	w.inside = false
+	r.free++
+	for id := range w.results {
+		r.forget(id, w)
+	}
+}
+
+// Waiting returns how many wait for a container.
+func (r *Room) Waiting(id string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.byID[id])
+}

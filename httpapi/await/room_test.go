@@ -1,0 +1,156 @@
+package await
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"lightd/httpapi/api"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is what is seen in a test.
+type world struct {
+	mu  sync.Mutex
+	now map[string]Sight
+}
+
+func (w *world) look(id string) Sight {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now[id]
+}
+
+func (w *world) show(id string, s Sight) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.now[id] = s
+}
+
+func until(goal api.Goal, id string) Target {
+	return Target{Goal: goal, ID: id, Created: born, Generation: 5, Install: 2}
+}
+
+func ended(w *Wait) bool {
+	select {
+	case <-w.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// told is how the waits stand, in one line.
+func told(w *Wait, ids ...string) (line string) {
+	results := w.Results()
+	for _, id := range ids {
+		line += fmt.Sprintf("%s %v %v %s, ", id, results[id].Done, results[id].Met, results[id].Reason)
+	}
+	return line
+}
+
+func TestRoom(t *testing.T) {
+	scene := &world{now: map[string]Sight{"a": seen(running, behind), "b": seen(running, behind)}}
+	room := NewRoom(2, scene.look)
+	one, ok := room.Enter()
+	both, ok2 := room.Enter()
+	if _, more := room.Enter(); !ok || !ok2 || more {
+		t.Fatal("a room for two holds another number")
+	}
+	one.For(until(api.UntilRunning, "a"))
+	both.For(until(api.UntilRunning, "a"), until(api.UntilRunning, "b"))
+	scene.show("a", seen(running))
+	if ended(one) {
+		t.Error("nobody has told it yet")
+	}
+	room.Look("a")
+	if !ended(one) || ended(both) {
+		t.Errorf("one has ended: %v, both: %v", ended(one), ended(both))
+	}
+	scene.show("a", seen(running, down, installFailed(2)))
+	room.LookAll()
+	if got := told(both, "a", "b"); ended(both) || got != "a true true PatternMatched, b false false Progressing, " {
+		t.Errorf("a verdict is final: %s", got)
+	}
+	scene.show("b", seen(running))
+	room.LookAll()
+	if !ended(both) {
+		t.Error("all are met, and the wait goes on")
+	}
+	one.Leave()
+	one.Leave()
+	both.Leave()
+	if len(room.byID) != 0 || room.free != 2 {
+		t.Errorf("%d places are free, %v is kept", room.free, room.byID)
+	}
+}
+
+// TestOneInVainEndsAll, though the others may yet come true.
+func TestOneInVainEndsAll(t *testing.T) {
+	scene := &world{now: map[string]Sight{"a": seen(running), "b": seen(running, behind), "c": seen(running, installFailed(2), down)}}
+	w, _ := NewRoom(1, scene.look).Enter()
+	defer w.Leave()
+	w.For(until(api.UntilRunning, "a"), until(api.UntilRunning, "b"), until(api.UntilRunning, "c"))
+	if got := told(w, "a", "b", "c"); !ended(w) || got != "a true true PatternMatched, b false false Progressing, c true false InstallScriptFailed, " {
+		t.Errorf("ended %v: %s", ended(w), got)
+	}
+}
+
+func TestNothingToWaitFor(t *testing.T) {
+	w, _ := NewRoom(1, (&world{}).look).Enter()
+	if w.For(); !ended(w) {
+		t.Error("it waits for nothing for ever")
+	}
+	w.Leave()
+	late, _ := w.room.Enter()
+	late.Leave()
+	late.For(until(api.UntilRunning, "a"))
+	if len(w.room.byID) != 0 {
+		t.Error("who has left waits")
+	}
+}
+
+// TestManyAtOnce: whoever enters, is told and leaves at the same time, all places are free in
+// the end.
+func TestManyAtOnce(t *testing.T) {
+	scene := &world{now: map[string]Sight{"a": seen(running, behind)}}
+	room := NewRoom(8, scene.look)
+	var gone sync.WaitGroup
+	for range 8 {
+		gone.Go(func() {
+			for range 200 {
+				if w, ok := room.Enter(); ok {
+					w.For(until(api.UntilRunning, "a"))
+					<-w.Done()
+					w.Leave()
+				}
+			}
+		})
+	}
+	stop := make(chan struct{})
+	var telling sync.WaitGroup
+	telling.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+			if i%2 == 0 {
+				scene.show("a", seen(running))
+			} else {
+				scene.show("a", seen(running, behind))
+			}
+			room.Look("a")
+		}
+	})
+	gone.Wait()
+	close(stop)
+	telling.Wait()
+	if len(room.byID) != 0 || room.free != 8 {
+		t.Errorf("%d places are free, %v is kept", room.free, room.byID)
+	}
+}
