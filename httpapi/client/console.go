@@ -273,7 +273,7 @@ func (k *Console) RequestLogs(ctx context.Context, lines int) error {
 // Renew lets an open WebSocket last as long as the token that Client.SetToken was given.
 // The daemon answers it with a daemon_message.
 func (k *Console) Renew(ctx context.Context) error {
-	return k.send(ctx, map[string]any{"event": "auth", "token": *k.client.token.Load()})
+	return k.send(ctx, map[string]any{"event": api.Auth, "token": *k.client.token.Load()})
 }
 
 // sendLimit bounds what one message may take to be written.

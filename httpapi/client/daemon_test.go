@@ -48,6 +48,7 @@ var openStage = sync.OnceValue(func() *stage {
 	}
 	s.sim.AddImage("alpine:3", simengine.ImageConfig{})
 	s.sim.OnImage("alpine:3", echo)
+	s.sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { fmt.Fprintln(p.Stdout(), "installed") })
 	if err := s.sim.Serve(s.socket()); err != nil {
 		panic(err)
 	}

@@ -6,11 +6,43 @@ import (
 	"fmt"
 	"log"
 	"strings"
+	"time"
 
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 )
+
+// A panel makes a container, waits until it runs, and looks at it.
+func Example() {
+	c, err := client.New(client.Config{URL: address(), Token: token})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	ctx := context.Background()
+
+	volume, err := c.CreateVolume(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	spec := desired.DefaultSpec()
+	spec.InternalID, spec.Image, spec.VolumeID = "quake-1", "alpine:3", volume.VolumeID
+	spec.StartupCommand, spec.StartPattern, spec.Power = "./server", "Hello", desired.PowerRunning
+	receipt, err := c.Put(ctx, spec, client.Write{Wait: api.UntilRunning, Timeout: 30 * time.Second})
+	if err != nil {
+		log.Fatal(err)
+	}
+	if err := receipt.Unmet(); err != nil {
+		log.Fatal(err) // it does not run, and the error says why
+	}
+	now, err := c.Get(ctx, "quake-1")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(now.InternalID, now.State, now.Generation, now.ObservedGeneration)
+	// Output: quake-1 running 1 1
+}
 
 // What a change would bring is asked before it is made.
 func ExampleClient_Patch() {
