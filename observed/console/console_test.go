@@ -477,6 +477,28 @@ func TestLogIsReadForWhatABrokenStreamMissed(t *testing.T) {
 	})
 }
 
+// TestLogIsReadWhereSomebodyElseWasFirst: the start that was prepared found the container
+// running, and its first lines went by before the stream was open.
+func TestLogIsReadWhereSomebodyElseWasFirst(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.see(inPhase(observed.Created, time.Time{}))
+		expect(t, w, Run{}, "Done")
+		started := time.Now()
+		time.Sleep(time.Millisecond)
+		if err := w.Prepare(context.Background(), id, target); err != nil {
+			t.Fatal(err)
+		}
+		w.pipes.set(func() { w.pipes.log = "Done\n" })
+		w.see(up(started))
+		expect(t, w, Run{StartedAt: started}, "Done")
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if !w.Matched(id, target.ContainerID, started) {
+			t.Error("not matched")
+		}
+	})
+}
+
 // TestNextRunDoesNotMatchForTheLast: a container that Docker started again by itself.
 func TestNextRunDoesNotMatchForTheLast(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {

@@ -39,6 +39,8 @@ type watch struct {
 	gap     bool
 	gaps    int
 	reading bool
+	// open is since when a stream was open for the start that was prepared.
+	open time.Time
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -66,7 +68,17 @@ func (w *watch) reset() {
 // covered says that a stream is open from before the start on.
 func (w *watch) covered(t Target) {
 	if w != nil && w.target == t && !w.bound() {
-		w.gap = false
+		w.gap, w.open = false, time.Now()
+	}
+}
+
+// bind says which run the start was that is waited for. Somebody else may have been first:
+// then the stream was opened after it.
+func (w *watch) bind(run Run) {
+	w.run = run
+	if !w.gap && run.StartedAt.Before(w.open) {
+		w.gap = true
+		w.gaps++
 	}
 }
 
@@ -185,7 +197,7 @@ func (h *hub) expect(t Target, run Run, pattern string, re *regexp.Regexp) bool 
 	case same && w.run.StartedAt.Equal(run.StartedAt):
 		return false
 	case same && !w.bound():
-		w.run = run
+		w.bind(run)
 	default:
 		h.dropWatch()
 		w = &watch{
