@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -47,6 +48,8 @@ type Config struct {
 	// Host is "unix:///path" or "tcp://host:port"; empty stands for $DOCKER_HOST, and
 	// then for the Docker client's own default.
 	Host string
+	// Dial opens the connections; nil dials Host.
+	Dial func(ctx context.Context) (net.Conn, error)
 	// Instance is the UUID that marks the containers of this data directory.
 	Instance string
 	Timeouts Timeouts
@@ -85,6 +88,9 @@ func New(c Config) (*Engine, error) {
 	host, dial, err := parseHost(c.Host)
 	if err != nil {
 		return nil, err
+	}
+	if c.Dial != nil {
+		dial = c.Dial
 	}
 	e := &Engine{
 		host: host, dial: dial, instance: c.Instance,

@@ -51,7 +51,7 @@ func (s *Sim) listen(e *endpoint) error {
 	// The file stays when the engine goes down: those who dial are refused, as they are
 	// by a daemon that died.
 	l.SetUnlinkOnClose(false)
-	server := &http.Server{Handler: s}
+	server := &http.Server{Handler: s.front}
 	e.server = server
 	s.work.Go(func() { _ = server.Serve(l) })
 	return nil
@@ -66,7 +66,7 @@ func (s *Sim) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	}
 	if s.pipes == nil {
 		s.pipes = &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
-		s.pipeServer = &http.Server{Handler: s}
+		s.pipeServer = &http.Server{Handler: s.front}
 		server, pipes := s.pipeServer, s.pipes
 		s.work.Go(func() { _ = server.Serve(pipes) })
 	}

@@ -24,11 +24,14 @@ type Options struct {
 	AnyMounts bool
 	// LogBytes is how much output is kept for each container; 0 is 1 MiB.
 	LogBytes int
+	// Before, unless nil, is made to stand before the engine wherever it is reached.
+	Before func(engine http.Handler) http.Handler
 }
 
 // Sim is a simulated engine. It is safe for concurrent use.
 type Sim struct {
 	options Options
+	front   http.Handler // itself, with what stands before it
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // programs and calls
@@ -83,6 +86,10 @@ func New(o Options) *Sim {
 		listeners:  map[*endpoint]struct{}{},
 	}
 	s.bus.subscribers = map[*subscriber]struct{}{}
+	s.front = s
+	if o.Before != nil {
+		s.front = o.Before(s)
+	}
 	for name, driver := range map[string]string{"bridge": "bridge", "host": "host", "none": "null"} {
 		s.addNetwork(name, driver)
 	}
