@@ -112,8 +112,5 @@ func (r *record) nextInstallFailed() next {
 	if c := r.in.Seen.Install; c != nil {
 		return r.removeInstall("the installation failed")
 	}
-	if n, ok := r.release(); ok {
-		return n
-	}
 	return next{wait: status.ReasonInstallFailed, message: r.st.Get(status.Installed).Message, dealt: true}
 }

@@ -72,7 +72,19 @@ func (r *record) nextPaused() next {
 	return next{wait: status.ReasonPaused, message: message, dealt: true}
 }
 
+// nextActive gives ports back before it waits: whatever it waits for may never come.
 func (r *record) nextActive() next {
+	n := r.nextOfPhase()
+	if n.step != nil {
+		return n
+	}
+	if free, ok := r.release(); ok {
+		return free
+	}
+	return n
+}
+
+func (r *record) nextOfPhase() next {
 	switch {
 	case r.st.FailedGeneration == r.in.Spec.Generation:
 		return r.nextRefused()

@@ -2,10 +2,12 @@ package plan_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/status"
 )
 
@@ -59,4 +61,40 @@ func TestStartWhoseContainerIsReplaced(t *testing.T) {
 	w.settle()
 	w.expect("CheckHost RemoveContainer CreateContainer StartContainer",
 		"RemovingOldContainer Exited Starting Running")
+}
+
+// TestPortsAreGivenBackBeforeAWait that may have no end: no container binds them.
+func TestPortsAreGivenBackBeforeAWait(t *testing.T) {
+	for name, c := range map[string]struct {
+		spoil func(*world)
+		after status.Reason
+	}{
+		"for an image that cannot be had": {func(w *world) {
+			w.in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: w.in.Now}
+		}, status.ReasonImageUnavailable},
+		"for an installation that is lost": {func(w *world) {
+			w.in.Status.Install.Snapshot, w.in.Snapshot = "kept:1", observed.Image{Known: true}
+		}, status.ReasonInstallLost},
+		"for a name":                        {func(w *world) { w.in.Seen.RunNameTaken = &observed.Foreign{} }, status.ReasonNameTaken},
+		"after an installation that failed": {func(w *world) { w.in.Status.Install.Phase = status.InstallFailed }, status.ReasonInstallFailed},
+		"after a refusal":                   {func(w *world) { w.in.Status.FailedGeneration = w.in.Spec.Generation }, status.ReasonRefused},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.settle()
+			w.in.Seen.Run = nil
+			w.change(func(c *desired.Container) {
+				c.Releasing = []desired.Port{{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP}}
+			})
+			c.spoil(w)
+			w.story()
+			w.settle()
+			if got := strings.Join(w.steps, " "); got != "ReleasePorts" {
+				t.Errorf("steps: %s", got)
+			}
+			if r := w.in.Status.Get(status.Synced).Reason; r != c.after {
+				t.Errorf("it waits for %s, want %s", r, c.after)
+			}
+		})
+	}
 }
