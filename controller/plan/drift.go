@@ -67,7 +67,7 @@ func (r *record) noteDrift() {
 			return !slices.Contains(r.reasons(), reason)
 		})
 		if len(r.st.Futile) == 0 {
-			r.st.Futile = nil
+			r.st.Futile, r.st.Replaced = nil, ""
 		}
 	}
 }
@@ -133,7 +133,7 @@ func (r *record) fields() []Field {
 		}
 		r.differing = append(r.differing, f)
 	}
-	if r.fits() && !slices.ContainsFunc(r.reasons(), func(reason string) bool { return !slices.Contains(r.st.Futile, reason) }) {
+	if r.fits() && run.ContainerID != r.st.Replaced && !slices.ContainsFunc(r.reasons(), func(reason string) bool { return !slices.Contains(r.st.Futile, reason) }) {
 		// It was made anew for these very reasons, and shows the same again.
 		for i := range r.differing {
 			if f := &r.differing[i]; f.Step == CreateContainer {

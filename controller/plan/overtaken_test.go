@@ -98,3 +98,22 @@ func TestPortsAreGivenBackBeforeAWait(t *testing.T) {
 		})
 	}
 }
+
+// TestRemovalThatDidNotHappen is not taken for one that did not help.
+func TestRemovalThatDidNotHappen(t *testing.T) {
+	w := newWorld(t, func(c *desired.Container) { c.Limits.Memory = 64 << 20 })
+	w.settle()
+	w.change(func(c *desired.Container) { c.Limits.Memory = 0 })
+	w.story()
+	w.look() // a look at the host
+	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(w.in.Spec.Image), At: w.in.Now}
+	for range 2 { // the daemon dies after the record, or Docker fails
+		if d := w.look(); d.Step == nil || d.Step.Kind != plan.RemoveContainer {
+			t.Fatalf("got %+v", d.Step)
+		}
+	}
+	w.settle()
+	if got := w.in.Seen.Run.Limits.Memory; got != 0 {
+		t.Errorf("the limit is %d", got)
+	}
+}

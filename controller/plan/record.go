@@ -93,7 +93,7 @@ func (r *record) intendRemove(s Step) {
 	}
 	r.st.Replacing = s.Reason
 	if r.fits() {
-		r.st.Futile = r.reasons() // unless it helps
+		r.st.Futile, r.st.Replaced = r.reasons(), s.Target // unless it helps
 	}
 }
 

@@ -182,8 +182,10 @@ type Status struct {
 	// Differs says since when what differs from the spec does, by the path of the field.
 	Differs map[string]time.Time `json:"differs,omitempty"`
 	// Futile names the differences for which the container was made anew, until they are
-	// gone: it is not made anew for the same ones again.
-	Futile []string `json:"futile,omitempty"`
+	// gone: it is not made anew for the same ones again. Replaced is the container that was
+	// to make way: while it is still there nothing has been tried.
+	Futile   []string `json:"futile,omitempty"`
+	Replaced string   `json:"replaced,omitempty"`
 
 	// Seen is the runtime container while it is in sync, so that a daemon that starts can
 	// tell from a list which ones are still as they were.
