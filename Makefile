@@ -4,8 +4,11 @@ SHELL := /bin/bash
 TAGS     := nomsgpack
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PACKAGES ?= ./...
+# How many random histories of each kind are played, and which: 0 has a seed drawn.
+HISTORIES ?= 1000
+SEED      ?= 0
 
-.PHONY: help build test test-unit lint demo bench engine engine-down images browser race-compiler clean
+.PHONY: help build test test-unit histories lint demo bench engine engine-down images browser race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +21,10 @@ test: lint engine images browser race-compiler ## everything, with the race dete
 
 test-unit: race-compiler ## what needs no engine
 	LIGHTD_TEST_NO_ENGINE=1 go test -race -tags $(TAGS) -timeout 10m $(PACKAGES)
+
+histories: race-compiler ## many random histories of a node; HISTORIES=1000 of each kind, SEED=0 has one drawn
+	LIGHTD_TEST_NO_ENGINE=1 LIGHTD_TEST_HISTORIES=$(HISTORIES) LIGHTD_TEST_SEED=$(SEED) \
+		go test -race -tags $(TAGS) -timeout 0 -v -run TestHistories ./controller
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \

@@ -3,7 +3,9 @@ package controller_test
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,9 +35,21 @@ func testImage() string {
 	return "lightd-test/busybox:latest"
 }
 
+// tester is what a node asks of a test, whoever runs it.
+type tester interface {
+	Helper()
+	Error(args ...any)
+	Fatal(args ...any)
+	Fatalf(format string, args ...any)
+	Skip(args ...any)
+	Cleanup(fn func())
+	Context() context.Context
+	Output() io.Writer
+}
+
 // node is a daemon without its HTTP interface, on a real engine.
 type node struct {
-	t          *testing.T
+	t          tester
 	dir        string
 	store      *store.Store
 	volumes    *store.Volumes
@@ -53,19 +67,23 @@ type node struct {
 
 // setup is what a test may choose of a node.
 type setup struct {
-	// host is the engine's address; empty is the real engine.
+	// host is the engine's address; empty is the real engine. Where dial is set it leads to
+	// the engine instead.
 	host string
+	dial func(context.Context) (net.Conn, error)
 	// free is what the store asks before each commit.
 	free func(string) (uint64, error)
 	// files stands before the files of containers.
 	files           func(*datadir.Dir) controller.Data
 	resync, collect time.Duration
+	// install bounds an install script; 0 is the default.
+	install time.Duration
 	// log takes what the node logs, beside the test's own output.
 	log slog.Handler
 }
 
 // newNode starts a node in dir, and stops it at the end of the test if it was not.
-func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
+func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	t.Helper()
 	var o setup
 	for _, fn := range tune {
@@ -100,7 +118,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 	if o.files != nil {
 		files = o.files(n.data)
 	}
-	n.engine, err = engine.New(engine.Config{Host: o.host, Instance: n.store.Instance(), Log: log})
+	n.engine, err = engine.New(engine.Config{Host: o.host, Dial: o.dial, Instance: n.store.Instance(), Log: log})
 	must(err)
 
 	var ctrl *controller.Controller
@@ -120,7 +138,7 @@ func newNode(t *testing.T, dir string, tune ...func(*setup)) *node {
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	ctrl = controller.New(controller.Config{
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Console: cons,
-		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log,
+		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log, InstallTimeout: o.install,
 		Logs:        blueprint.Logs("10m", 3),
 		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: time.Millisecond,
 	})

@@ -1,0 +1,194 @@
+package controller_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// A history is a random sequence of what can happen to a node: writes of clients, the death
+// of the daemon at any effect, somebody's hands on its containers, and an engine that
+// misbehaves. It is played in a bubble of time, with a whole node and a simulated engine
+// in it, so that hours cost nothing. After every step all invariants are checked, and now
+// and then, and at the end, all trouble stops and the node has to come to rest as its
+// specs say.
+//
+// LIGHTD_TEST_HISTORIES says how many of each kind are played, and LIGHTD_TEST_SEED which:
+// 0 has a seed drawn. One that fails is cut down to the few steps that matter, and its seed
+// is printed. How goroutines take turns within an instant is no part of a seed: what rests
+// on that may want several plays.
+const (
+	fewHistories = "15"
+	sameSeed     = "1"
+)
+
+// kinds of history by what may happen in it.
+var (
+	calmly   = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "rest"}
+	troubled = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "rest",
+		"meddle", "meddle", "misbehave", "events", "engine", "host"}
+)
+
+// TestHistoriesOfWrites knows nothing but writes and the death of the daemon: nothing that
+// the daemon did not do itself may then be told, and what it says is so is so at all times.
+func TestHistoriesOfWrites(t *testing.T) { histories(t, calmly) }
+
+// TestHistoriesOfTrouble has everything happen.
+func TestHistoriesOfTrouble(t *testing.T) { histories(t, troubled) }
+
+// chosen tells rapid once what the environment says.
+var chosen sync.Once
+
+func histories(t *testing.T, kinds []string) {
+	t.Parallel()
+	chosen.Do(func() {
+		choose(t, "rapid.checks", "LIGHTD_TEST_HISTORIES", fewHistories)
+		choose(t, "rapid.seed", "LIGHTD_TEST_SEED", sameSeed)
+		choose(t, "rapid.nofailfile", "", "true")
+	})
+	var first sync.Once
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(memory(), "history")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer os.RemoveAll(dir)
+		rapid.SyncTest(rt, func(rt *rapid.T) {
+			w := newWorld(rt, dir)
+			defer w.close()
+			defer func() {
+				if rt.Failed() {
+					first.Do(func() { t.Logf("the first history that failed:\n%s", strings.Join(w.story, "\n")) })
+				}
+			}()
+			w.play(kinds)
+		})
+	})
+}
+
+// memory is a directory in memory where there is one: nothing here is about disks, and their
+// time would be most of what a history takes.
+func memory() string {
+	const dir = "/dev/shm"
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return ""
+	}
+	return dir
+}
+
+// choose sets a flag of rapid as the environment says, unless the command line did.
+func choose(t *testing.T, name, variable, otherwise string) {
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	if given {
+		return
+	}
+	value := otherwise
+	if v := os.Getenv(variable); variable != "" && v != "" {
+		value = v
+	}
+	if err := flag.Set(name, value); err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+}
+
+// play lets things happen, and rest at the end.
+func (w *world) play(kinds []string) {
+	does := map[string]func(){
+		"write": w.write, "crash": w.crash, "boot": w.bootOrStop, "wait": w.wait, "rest": w.rest,
+		"meddle": w.meddle, "misbehave": w.misbehave, "events": w.disturbEvents, "engine": w.disturbEngine, "host": w.disturbHost,
+	}
+	w.t.Repeat(map[string]func(*rapid.T){
+		"": func(*rapid.T) {},
+		"step": func(*rapid.T) {
+			does[w.pick("kind", kinds)]()
+			w.settle()
+			w.pass(pauses[w.number("pause", len(pauses))])
+		},
+	})
+	w.rest()
+	w.quiet()
+}
+
+// pauses are how long a step waits for the next one.
+var pauses = []time.Duration{0, time.Millisecond, 3 * time.Millisecond, 20 * time.Millisecond, time.Second}
+
+// pass lets time go by, and checks what holds at all times.
+func (w *world) pass(d time.Duration) {
+	time.Sleep(d)
+	w.settle()
+	w.check()
+}
+
+// settle returns when nothing goes on at this instant, and the daemon is buried if it died.
+func (w *world) settle() {
+	synctest.Wait()
+	if !w.up {
+		return
+	}
+	select {
+	case <-w.trap.fired:
+		w.tell("the daemon dies %s", w.trap.where)
+		w.bury()
+	default:
+	}
+}
+
+// wait lets a longer time go by.
+func (w *world) wait() {
+	d := []time.Duration{50 * time.Millisecond, 2 * time.Second, 12 * time.Second, 40 * time.Second, 3 * time.Minute}[w.number("wait", 5)]
+	w.tell("wait %s", d)
+	w.pass(d)
+}
+
+// crash lets the daemon die at one of its next effects.
+func (w *world) crash() {
+	if !w.up {
+		w.boot()
+		w.settle()
+	}
+	at := 1 + w.number("at", 30)
+	w.tell("the daemon is to die at effect %d", at)
+	w.trap.again(at)
+}
+
+func (w *world) bootOrStop() {
+	if !w.up {
+		w.boot()
+		return
+	}
+	w.tell("the daemon is stopped")
+	w.bury()
+}
+
+func (w *world) pick(label string, list []string) string {
+	return rapid.SampledFrom(list).Draw(w.t, label)
+}
+
+// number draws one below n; 0 is what histories are cut down to.
+func (w *world) number(label string, n int) int { return rapid.IntRange(0, n-1).Draw(w.t, label) }
+
+func (w *world) chance(label string, percent int) bool {
+	return rapid.IntRange(0, 99).Draw(w.t, label) >= 100-percent
+}
+
+// tell adds to the story of this history, in case it fails.
+func (w *world) tell(format string, args ...any) {
+	line := fmt.Sprintf("%s %s", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+	w.story = append(w.story, line)
+	w.t.Log(line)
+}
+
+// fail ends a history. What is said first must be the same each time.
+func (w *world) fail(what, format string, args ...any) {
+	w.t.Helper()
+	w.tell("FAILED: %s: %s", what, fmt.Sprintf(format, args...))
+	w.t.Fatalf("%s", what)
+}

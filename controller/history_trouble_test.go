@@ -1,0 +1,280 @@
+package controller_test
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"lightd/observed"
+	"lightd/observed/simengine"
+)
+
+// somebody has the engine do something, past the daemon. Faults meet that call too: it may
+// take as long as they last.
+func (w *world) somebody(method, path, body string) {
+	go func() {
+		defer func() { _ = recover() }() // a call that is cut off
+		w.sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "http://engine"+path, strings.NewReader(body)))
+	}()
+}
+
+// hands are what somebody may do to a container. Those in ends may each end its
+// program once, or be why it is made anew.
+var hands = map[string]func(w *world, name string){
+	"kill":    func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/kill", "") },
+	"stop":    func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/stop?t=3", "") },
+	"start":   func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/start", "") },
+	"restart": func(w *world, name string) { _ = w.sim.Bounce(name) },
+	"remove":  func(w *world, name string) { w.somebody("DELETE", "/containers/"+name+"?force=1", "") },
+	"forget":  func(w *world, name string) { _ = w.sim.Forget(name) },
+	"pause":   func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/pause", "") },
+	"rename": func(w *world, name string) {
+		w.somebody("POST", "/containers/"+name+"/rename?name=renamed-"+name[:6], "")
+	},
+	"update": func(w *world, name string) {
+		w.somebody("POST", "/containers/"+name+"/update", `{"Memory": 33554432, "MemorySwap": 33554432}`)
+	},
+	"disconnect": func(w *world, name string) {
+		w.somebody("POST", "/networks/bridge/disconnect", fmt.Sprintf(`{"Container": %q}`, name))
+	},
+	"exit":          func(w *world, name string) { _ = w.sim.Exit(name, w.number("code", 3)) },
+	"out of memory": func(w *world, name string) { _ = w.sim.OutOfMemory(name, w.chance("first", 60)) },
+}
+
+var handNames = []string{"kill", "kill", "stop", "start", "restart", "remove", "remove", "forget", "pause", "rename", "update",
+	"disconnect", "exit", "exit", "out of memory"}
+
+// trouble notes that something happens which is nobody's write.
+func (w *world) trouble(format string, args ...any) {
+	w.calm = false
+	w.tell(format, args...)
+}
+
+// meddle has somebody do something to one of our containers, or take its name.
+func (w *world) meddle() {
+	id := w.pick("id", historyIDs)
+	install, role := w.chance("the installation", 20), observed.RoleRun
+	if install {
+		role = observed.RoleInstall
+	}
+	c, ok := w.called(id, role)
+	if !ok {
+		w.stranger(id)
+		return
+	}
+	what := w.pick("disturbance", handNames)
+	w.trouble("somebody: %s %s", what, c.Name)
+	if b := w.books[id]; b != nil {
+		b.causes += 2 // it ends, and a start by somebody else may be undone and done again
+		b.spoilt = b.spoilt || install
+	}
+	hands[what](w, c.ID) // a call that is held up must not meet another one of that name
+}
+
+// called returns our container of an id and a role, whatever its name is by now.
+func (w *world) called(id string, role observed.Role) (c container.InspectResponse, ok bool) {
+	for _, name := range w.sim.Names() {
+		c, err := w.sim.Inspect(name)
+		if err == nil && w.ours(c) && c.Config.Labels[observed.LabelID] == id && c.Config.Labels[observed.LabelRole] == string(role) {
+			return c, true
+		}
+	}
+	return c, false
+}
+
+func (w *world) ours(c container.InspectResponse) bool {
+	return c.Config.Labels[observed.LabelInstance] == w.store.Instance()
+}
+
+// stranger makes a container that has one of our names, or the labels of another Lightd.
+func (w *world) stranger(id string) {
+	name := observed.RunName(id)
+	if w.chance("other name", 30) {
+		name = observed.InstallName(id)
+	}
+	labels := map[string]string{}
+	if w.chance("another instance", 50) {
+		labels = map[string]string{observed.LabelInstance: "another", observed.LabelID: id, observed.LabelRole: "run"}
+	}
+	_, err := w.sim.Add(name, &container.Config{Image: imageB, Labels: labels}, nil, w.chance("running", 50))
+	w.trouble("a stranger takes the name %s: %v", name, err)
+	if err == nil {
+		c, _ := w.sim.Inspect(name)
+		w.foreign[name] = looks(c)
+	}
+}
+
+// looks is what must not change of a container that is not ours.
+func looks(c container.InspectResponse) string {
+	return fmt.Sprintf("%s %s %t %t %s %s %d", c.ID, c.Name, c.State.Running, c.State.Paused, c.State.StartedAt, c.State.FinishedAt, c.HostConfig.Memory)
+}
+
+// targets are the calls that faults meet.
+var targets = []simengine.Rule{
+	{Method: "POST", Route: "/containers/create"},
+	{Method: "POST", Route: "/containers/{id}/start"},
+	{Method: "POST", Route: "/containers/{id}/kill"},
+	{Method: "DELETE", Route: "/containers/{id}"},
+	{Method: "GET", Route: "/containers/{id}/json"},
+	{Method: "GET", Route: "/containers/json"},
+	{Method: "POST", Route: "/containers/{id}/attach"},
+	{Method: "POST", Route: "/containers/{id}/update"},
+	{Method: "POST", Route: "/commit"},
+	{Method: "GET", Route: "/containers/{id}/changes"},
+	{Method: "GET", Route: "/containers/{id}/logs"},
+	{Method: "GET", Route: "/images/{name}/json"},
+	{Method: "POST", Route: "/images/create"},
+	{Method: "POST"},
+	{},
+}
+
+// misbehave puts a fault in force.
+func (w *world) misbehave() {
+	r := targets[w.number("target", len(targets))]
+	r.Times = 1 + w.number("times", 3)
+	kind := w.number("fault", 6)
+	switch kind {
+	case 0:
+		r.Status, r.Message = http.StatusInternalServerError, "it does not feel like it"
+	case 1:
+		r.Cut, r.After = true, true
+	case 2:
+		r.Cut = true
+	case 3:
+		r.Delay = []time.Duration{20 * time.Millisecond, 2 * time.Second, 40 * time.Second}[w.number("delay", 3)]
+		r.After = w.chance("after", 50)
+	case 4:
+		r.Hang = true
+		r.After = w.chance("after", 50)
+	case 5:
+		r.Status, r.Message = http.StatusServiceUnavailable, "later"
+	}
+	w.trouble("fault: %+v", r)
+	w.spoil()
+	w.rules = append(w.rules, w.sim.Inject(r))
+}
+
+// disturbEvents changes what the stream of events tells.
+func (w *world) disturbEvents() {
+	n := w.number("events", 5)
+	w.spoil()
+	w.trouble("events: %s", []string{"as they are", "lost", "repeated", "reordered", "cut off"}[n])
+	switch n {
+	case 0:
+		w.sim.InterceptEvents(nil)
+	case 1:
+		w.sim.InterceptEvents(simengine.DropEvents(nil))
+	case 2:
+		w.sim.InterceptEvents(simengine.RepeatEvents(3))
+	case 3:
+		w.sim.InterceptEvents(simengine.ReorderEvents(2))
+	case 4:
+		w.sim.CutStreams("/events")
+	}
+}
+
+// disturbEngine takes the engine down or away, or brings it back.
+func (w *world) disturbEngine() {
+	what := w.pick("engine", []string{"refuse", "silence", "up", "up", "restart, all live", "restart, all end", "back empty", "cut streams"})
+	w.trouble("the engine: %s", what)
+	w.spoil()
+	switch what {
+	case "refuse":
+		w.sim.Refuse()
+	case "silence":
+		w.sim.Silence()
+	case "up":
+		_ = w.sim.Up()
+	case "restart, all live":
+		_ = w.sim.Restart(true)
+	case "restart, all end":
+		w.endsAll()
+		_ = w.sim.Restart(false)
+		w.lookAgain()
+	case "back empty":
+		w.endsAll()
+		_ = w.sim.Wipe()
+		clear(w.foreign)
+		w.stock()
+	case "cut streams":
+		w.sim.CutStreams("")
+	}
+}
+
+// endsAll notes that every program may end.
+func (w *world) endsAll() {
+	for _, b := range w.books {
+		b.causes++
+	}
+}
+
+// spoil notes that every installation may be cut off.
+func (w *world) spoil() {
+	for _, b := range w.books {
+		b.spoilt = true
+	}
+}
+
+// lookAgain notes how strangers look after the engine itself has changed them.
+func (w *world) lookAgain() {
+	for name := range w.foreign {
+		if c, err := w.sim.Inspect(name); err == nil {
+			w.foreign[name] = looks(c)
+		}
+	}
+}
+
+// disturbHost does something to what the node rests on.
+func (w *world) disturbHost() {
+	what := w.pick("host", []string{"image removed", "snapshot removed", "disk of the engine full", "port taken", "slow removals", "entry point altered", "pull fails"})
+	w.trouble("the host: %s", what)
+	id := w.pick("id", historyIDs)
+	switch what {
+	case "image removed":
+		w.somebody("DELETE", "/images/"+w.pick("image", imageRefs)+"?force=1", "")
+	case "snapshot removed":
+		if st, ok := w.statuses.Get(id); ok && st.Install.Snapshot != "" {
+			w.books[id].spoilt = true
+			w.somebody("DELETE", "/images/"+st.Install.Snapshot+"?force=1", "")
+		}
+	case "disk of the engine full":
+		w.sim.SetDiskFull(true)
+	case "port taken":
+		w.sim.OccupyPort(pool[0].Port, "tcp")
+	case "slow removals":
+		w.sim.SetRemovalTime(3 * time.Second)
+	case "entry point altered":
+		path := filepath.Join(w.node.data.Path(id), "entrypoint.sh")
+		if _, err := os.Stat(path); err == nil {
+			_ = os.WriteFile(path, []byte("#!/bin/sh\nexec rm -rf /\n"), 0o755)
+		}
+	case "pull fails":
+		w.sim.Publish(imageC, simengine.Remote{Layers: []int64{1, 1}, FailAfter: 1, Failure: "no luck"})
+	}
+}
+
+// release ends all faults.
+func (w *world) release() {
+	for _, r := range w.rules {
+		r.Release()
+	}
+	w.rules = nil
+	w.sim.InterceptEvents(nil)
+	w.sim.SetDiskFull(false)
+	w.sim.SetRemovalTime(0)
+	w.sim.FreePort(pool[0].Port, "tcp")
+	for _, ref := range []string{imageA, imageB, imageC} {
+		w.sim.Publish(ref, simengine.Remote{Pace: 2 * time.Second})
+	}
+	_ = w.sim.Up()
+	for name := range w.foreign {
+		w.somebody("DELETE", "/containers/"+name+"?force=1", "")
+	}
+	clear(w.foreign)
+}

@@ -1,0 +1,258 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed/status"
+)
+
+// Install scripts of histories.
+const (
+	scriptQuick   = "quick"
+	scriptSlow    = "slow"
+	scriptFails   = "fails"
+	scriptEndless = "endless"
+)
+
+var (
+	historyIDs = []string{"a", "b", "c"}
+	scripts    = []string{"", "", scriptQuick, scriptQuick, scriptSlow, scriptFails, scriptEndless}
+	imageRefs  = []string{imageA, imageA, imageB, imageC}
+)
+
+// changes are what a client may do to a container that exists, as the routes do it.
+var changes = map[string]func(*world, *desired.Container){
+	"start": func(_ *world, c *desired.Container) { power(c) },
+	"stop": func(_ *world, c *desired.Container) {
+		if c.Power != desired.PowerStopped {
+			halt(c)
+		}
+	},
+	"kill":    func(_ *world, c *desired.Container) { slay(c) },
+	"restart": func(_ *world, c *desired.Container) { again(c) },
+	"reinstall": func(w *world, c *desired.Container) {
+		c.Requests.Install++
+		if w.chance("other script", 50) {
+			c.InstallScript = w.pick("script", scripts)
+		}
+	},
+	"rebind":           func(w *world, c *desired.Container) { c.Ports = w.somePorts() },
+	"limits":           func(w *world, c *desired.Container) { c.Limits.Memory = int64(64+64*w.number("memory", 2)) << 20 },
+	"limit taken away": func(_ *world, c *desired.Container) { c.Limits.Memory = 0 },
+	"environment": func(w *world, c *desired.Container) {
+		c.Env = map[string]string{w.pick("variable", []string{"A", "B", "DEAF"}): "1"}
+	},
+	"image": func(w *world, c *desired.Container) { c.Image = w.pick("image", imageRefs) },
+	"labels": func(w *world, c *desired.Container) {
+		c.Labels = map[string]string{"n": w.pick("label", []string{"1", "2"})}
+	},
+	"pattern": func(w *world, c *desired.Container) { c.StartPattern = w.pick("pattern", []string{"", "up"}) },
+	"policy": func(w *world, c *desired.Container) {
+		c.Restart = []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever}[w.number("policy", 3)]
+	},
+	"pause":  func(_ *world, c *desired.Container) { c.Paused = !c.Paused },
+	"delete": func(_ *world, c *desired.Container) { c.Deleting = true },
+}
+
+// changeNames are the changes, the usual ones more than once.
+var changeNames = []string{"start", "start", "start", "stop", "stop", "kill", "restart", "restart", "reinstall", "rebind", "rebind",
+	"limits", "limits", "limit taken away", "environment", "image", "labels", "pattern", "policy", "pause", "delete", "delete"}
+
+// write makes one write of a client.
+func (w *world) write() {
+	if !w.up {
+		w.boot()
+		w.settle()
+	}
+	switch what := w.number("write", 12); {
+	case what == 10:
+		w.applyAll()
+	case what == 11:
+		w.deleteVolume()
+	default:
+		w.writeOne(w.pick("id", historyIDs))
+	}
+}
+
+// writeOne changes a container, or creates it where there is none.
+func (w *world) writeOne(id string) {
+	have, exists := w.store.Container(id)
+	if !exists {
+		w.create(id)
+		return
+	}
+	what := w.pick("change", changeNames)
+	want := have.Clone()
+	changes[what](w, &want) // drawn here: the store may call what it is given more than once
+	c, err := w.store.Change(context.Background(), id, func(c *desired.Container) error {
+		*c = want.Clone()
+		return nil
+	})
+	w.tell("%s %s: generation %d, %v", what, id, c.Generation, err)
+	if err == nil {
+		w.acknowledged(c)
+		return
+	}
+	w.refused(have, err)
+}
+
+// create makes a volume with data in it, and a container.
+func (w *world) create(id string) {
+	volume, ok := w.newVolume()
+	if !ok {
+		return
+	}
+	c, err := w.store.Create(context.Background(), w.newSpec(id, volume))
+	w.tell("create %s: script %q, power %s, ports %v, %v", id, c.InstallScript, c.Power, c.Ports, err)
+	if err == nil {
+		w.books[id] = &book{id: id, volume: volume, spoilt: !w.calm}
+		w.acknowledged(c)
+	}
+}
+
+func (w *world) newVolume() (id string, ok bool) {
+	v, err := w.volumes.Create(context.Background())
+	if err != nil {
+		w.tell("no volume: %v", err)
+		return "", false
+	}
+	if err := os.WriteFile(w.precious(v.ID), []byte("precious"), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	w.kept[v.ID] = len(w.kept) + len(w.doomed)
+	return v.ID, true
+}
+
+// precious is a file in a volume that must stay as long as the volume does.
+func (w *world) precious(volume string) string { return filepath.Join(w.volumes.Path(volume), "data") }
+
+func (w *world) newSpec(id, volume string) desired.Spec {
+	s := desired.DefaultSpec()
+	s.InternalID, s.Image, s.VolumeID, s.StartupCommand = id, w.pick("image", imageRefs), volume, "run"
+	s.StartPattern = w.pick("pattern", []string{"up", ""})
+	s.InstallScript = w.pick("script", scripts)
+	if w.chance("power", 50) {
+		s.Power = desired.PowerRunning
+	}
+	s.Ports = w.somePorts()
+	return s
+}
+
+func (w *world) somePorts() []desired.Port {
+	n := w.number("ports", len(pool)+2)
+	if n == 0 || n > len(pool) {
+		return []desired.Port{}
+	}
+	return on(pool[n-1])
+}
+
+// applyAll makes all containers anew in one transaction, some of them as they are.
+func (w *world) applyAll() {
+	var list store.List
+	before := map[string]desired.Container{}
+	for _, id := range historyIDs {
+		if w.chance("left out", 30) {
+			continue
+		}
+		have, exists := w.store.Container(id)
+		if exists {
+			before[id] = have
+			want := have.Clone()
+			if w.chance("changed", 60) {
+				changes[w.pick("change", []string{"limits", "environment", "rebind", "labels", "image"})](w, &want)
+				want.Power = []desired.Power{desired.PowerRunning, desired.PowerStopped}[w.number("power", 2)]
+			}
+			list.Specs = append(list.Specs, want.Spec)
+			continue
+		}
+		if volume, ok := w.newVolume(); ok {
+			list.Specs = append(list.Specs, w.newSpec(id, volume))
+		}
+	}
+	if w.chance("prune", 20) {
+		list.Prune = func(desired.Container) bool { return true }
+	}
+	written, err := w.store.Apply(context.Background(), list)
+	w.tell("apply %d specs, prune %t: %v", len(list.Specs), list.Prune != nil, err)
+	for _, c := range written {
+		if c.Action == desired.Created {
+			w.books[c.InternalID] = &book{id: c.InternalID, volume: c.VolumeID, spoilt: !w.calm}
+		}
+		w.acknowledged(c.Container)
+	}
+	if err != nil {
+		for _, have := range before {
+			w.refused(have, err)
+		}
+	}
+}
+
+// acknowledged writes down what a client was told.
+func (w *world) acknowledged(c desired.Container) {
+	b := w.books[c.InternalID]
+	if c.Generation == b.acked.Generation {
+		return
+	}
+	b.causes++
+	if c.Requests.Restart > b.acked.Requests.Restart {
+		b.restart = time.Now()
+	}
+	b.acked = c
+}
+
+// refused holds that a write that failed has changed nothing.
+func (w *world) refused(before desired.Container, err error) {
+	id := before.InternalID
+	now, exists := w.store.Container(id)
+	if exists && now.Generation != before.Generation {
+		w.fail("a write that failed has changed something", "%s: generation %d, then %d: %v", id, before.Generation, now.Generation, err)
+	}
+	var invalid *desired.ValidationError
+	if errors.As(err, &invalid) {
+		return // a list whose ports overlap
+	}
+	for _, known := range []error{desired.ErrPortInUse, desired.ErrDeleting, desired.ErrContainerNotFound, desired.ErrDiskFull} {
+		if errors.Is(err, known) {
+			return
+		}
+	}
+	w.fail("a write was refused for no reason", "%s: %v", id, err)
+}
+
+// deleteVolume tries to delete a volume: one that is in use stays.
+func (w *world) deleteVolume() {
+	ids := []string{}
+	for id := range w.kept {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return
+	}
+	slices.SortFunc(ids, func(a, b string) int { return w.kept[a] - w.kept[b] })
+	id := ids[w.number("volume", len(ids))]
+	used := len(w.volumes.Users(id)) > 0
+	err := w.volumes.Delete(context.Background(), id)
+	w.tell("delete volume %d, in use %t: %v", w.kept[id], used, err)
+	switch {
+	case used && err == nil:
+		w.fail("a volume in use was deleted", "%s", id)
+	case !used: // even after an error it may go
+		delete(w.kept, id)
+		w.doomed[id] = true
+	}
+}
+
+// settledState is what the process does when nothing is left to do.
+func settledState(c desired.Container, st status.Status) status.State {
+	if c.Power == desired.PowerRunning && !st.Rest {
+		return status.StateRunning
+	}
+	return status.StateOffline
+}
