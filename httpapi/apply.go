@@ -40,6 +40,11 @@ func (s *Server) apply(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if in.pre.demands() {
+		if err := l.checkChosen(); err != nil {
+			return err
+		}
+	}
 	written, wait, err := s.begin(c, in, func(tx *store.Tx) ([]store.Written, error) {
 		if err := in.checkList(tx, l.selector); err != nil {
 			return nil, err
@@ -126,20 +131,24 @@ func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	if l.selector, err = parseSelector(body.Selector); err != nil {
 		return list{}, err
 	}
-	return l, l.checkSelector()
+	return l, l.checkPrune()
 }
 
-// checkSelector refuses a prune of everything, and specs that the selector does not choose:
-// the next prune would pass them over, and what they follow would be no list that If-Match
-// speaks of.
-func (l list) checkSelector() error {
+// checkPrune refuses a prune of everything, which is what a forgotten selector would mean.
+func (l list) checkPrune() error {
 	if l.prune && len(l.selector) == 0 {
 		return invalid(Detail{Field: "selector", Message: "is required with prune: without one all containers that the list lacks would be deleted"})
 	}
+	return nil
+}
+
+// checkChosen refuses specs that the selector does not choose: If-Match speaks of a list by
+// that selector, and would guard nothing of them.
+func (l list) checkChosen() error {
 	var faults desired.Faults
 	for i, spec := range l.specs {
 		if !l.selector.matches(spec.Labels) {
-			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].labels", specsField, i), "do not match the selector"))
+			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].labels", specsField, i), "do not match the selector, whose list the request makes demands of"))
 		}
 	}
 	return faults.Err(specsField)
@@ -157,7 +166,7 @@ func (l list) wanted() store.List {
 // checkList compares what the request demands with the containers that a selector chooses:
 // the entity tag is that of their list.
 func (in intent) checkList(tx *store.Tx, s selector) error {
-	if in.pre.match == nil && in.pre.noneMatch == nil {
+	if !in.pre.demands() {
 		return nil
 	}
 	all, err := tx.Containers()

@@ -133,7 +133,7 @@ func TestApplyRefused(t *testing.T) {
 		{"a prune of everything", body(`"prune":true`, good), 400, `"field":"selector"`, ""},
 		{"a prune of everything in blanks", body(`"prune":true,"selector":" "`, good), 400, `"field":"selector"`, ""},
 		{"a bad selector", body(`"selector":"=x"`, good), 400, `"field":"selector"`, ""},
-		{"what a selector does not choose", body(`"prune":true,"selector":"a=b"`, n.with("a", `"labels":{"a":"b"}`), good), 400, `{"field":"containers[1].labels","message":"do not match the selector"}`, ""},
+		{"what a selector does not choose", body(`"prune":true,"selector":"a=b"`, n.with("a", `"labels":{"a":"b"}`), good), 400, `{"field":"containers[1].labels","message":"do not match the selector, whose list the request makes demands of"}`, `If-Match: *`},
 		{"a word for prune", body(`"prune":"yes"`, good), 400, `"field":"prune"`, ""},
 		{"a stale list", body("", good), 412, "precondition", `If-Match: "list-1"`},
 		{"a list that is there", body("", good), 412, "precondition", `If-None-Match: *`},
@@ -196,6 +196,7 @@ func TestApplyIfMatch(t *testing.T) {
 		return "If-Match: " + n.send("GET", "/containers?selector=a%3Db", "").want(t, 200, "").header.Get("ETag")
 	}
 	list := body(`"selector":"a=b"`, chosen)
+	n.apply("", body(`"prune":true,"selector":"a=b"`, chosen, n.with("other", `"env":{"A":"1"}`))) // of which the selector says nothing
 	first := tag()
 	n.apply("", list, first)
 	n.installed("a")

@@ -41,6 +41,9 @@ type precondition struct {
 	noneMatch []string
 }
 
+// demands reports whether p demands anything.
+func (p precondition) demands() bool { return p.match != nil || p.noneMatch != nil }
+
 func preconditionOf(h http.Header) (precondition, error) {
 	match, err := tagsOf(h, headerMatch)
 	if err != nil {

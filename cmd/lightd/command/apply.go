@@ -28,7 +28,7 @@ func listFlags(cmd *cobra.Command) listing {
 	l := listing{
 		files:    fileFlag(cmd),
 		prune:    cmd.Flags().Bool("prune", false, "delete what the selector chooses and the files lack"),
-		selector: cmd.Flags().StringP("selector", "l", "", "labels that all specs have, as in `a=b`; what --prune is about"),
+		selector: cmd.Flags().StringP("selector", "l", "", "what --prune is about: containers with these labels, as in `a=b`"),
 	}
 	return l
 }
