@@ -23,6 +23,7 @@ type daemon struct {
 	cmd   *exec.Cmd
 	url   string
 	token string
+	said  string // its one line
 	log   string // the file of its standard error
 	ended chan error
 }
@@ -79,7 +80,7 @@ func (d *daemon) accepted(ctx context.Context, first <-chan string) error {
 		if !found {
 			return errors.New("the daemon did not start")
 		}
-		d.url = url
+		d.said, d.url = line, url
 		return nil
 	case <-time.After(startLimit):
 		return fmt.Errorf("the daemon did not accept requests within %s", startLimit)

@@ -12,10 +12,10 @@ while (my $client = $server->accept) {
 	while (defined(my $line = <$client>)) {
 		last if $line =~ /^\r?$/;
 	}
-	my $notes = '';
+	my $notes = "Hello, no notes yet\n";
 	if (open my $file, '<', '/home/container/notes.txt') {
 		local $/;
-		$notes = <$file> // '';
+		$notes = <$file> // $notes;
 	}
 	print $client "HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\n", $notes;
 	close $client;

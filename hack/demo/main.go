@@ -17,10 +17,11 @@ const cleaning = time.Minute
 
 func main() {
 	binary := flag.String("lightd", ".bin/lightd", "the `program` to show")
+	home := flag.String("dir", "", "the `directory` to make for all files, instead of a temporary one")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	out := newReport(os.Stdout)
-	err := run(ctx, *binary, out)
+	err := run(ctx, *binary, *home, out)
 	stop()
 	if err != nil {
 		out.failure(err)
@@ -30,13 +31,16 @@ func main() {
 }
 
 // run plays the story and then clears the stage, whatever happened.
-func run(ctx context.Context, binary string, out *report) (err error) {
+func run(ctx context.Context, binary, home string, out *report) (err error) {
+	if binary, err = filepath.Abs(binary); err != nil {
+		return err
+	}
 	docker, err := connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer docker.Close()
-	dir, err := temporary()
+	dir, err := makeDir(home)
 	if err != nil {
 		return err
 	}
@@ -59,14 +63,22 @@ func run(ctx context.Context, binary string, out *report) (err error) {
 	return errors.Join(err, s.clear(left))
 }
 
-// temporary makes the demo's directory, by a path without symbolic links, as mounts
+// makeDir makes the demo's directory, and returns a path without symbolic links, as mounts
 // need it.
-func temporary() (string, error) {
-	dir, err := os.MkdirTemp("", "lightd-demo-")
+func makeDir(home string) (string, error) {
+	dir, err := home, error(nil)
+	if home == "" {
+		dir, err = os.MkdirTemp("", "lightd-demo-")
+	} else {
+		err = os.Mkdir(home, 0o755) // one that is there already is somebody else's
+	}
 	if err != nil {
 		return "", err
 	}
 	real, err := filepath.EvalSymlinks(dir)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
 	if err != nil {
 		return "", errors.Join(err, os.RemoveAll(dir))
 	}

@@ -53,19 +53,33 @@ func (r *report) chapter(heading, proves string) {
 	fmt.Fprintf(r.file, "\n%s\n   %s\n", r.paint(bold, fmt.Sprintf("%d. %s", r.step, heading)), r.paint(dim, proves))
 }
 
-// line is one thing that happened at a time.
-func (r *report) line(at time.Time, style, what, detail string) {
-	stamp := fmt.Sprintf("%+8.3fs", at.Sub(r.began).Seconds())
-	what = r.paint(style, fmt.Sprintf("%-24s", what))
-	fmt.Fprintln(r.file, strings.TrimRight(fmt.Sprintf("%s  %s %s", r.paint(dim, stamp), what, printable(detail)), " "))
+// command is what a person would type at a shell.
+func (r *report) command(line string) { r.prompt("$ ", line) }
+
+// prompt is what a person would type.
+func (r *report) prompt(prompt, line string) {
+	fmt.Fprintf(r.file, "\n   %s\n", r.paint(cyan, prompt+printable(line)))
 }
 
-// did is something that the demo itself did.
-func (r *report) did(what, detail string) { r.line(time.Now(), cyan, what, detail) }
+// output is what it prints; empty prints nothing.
+func (r *report) output(text string) {
+	if text = strings.TrimRight(text, "\n"); text == "" {
+		return
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		fmt.Fprintln(r.file, strings.TrimRight("   "+printable(line), " "))
+	}
+}
+
+// remark is something to know.
+func (r *report) remark(format string, args ...any) {
+	fmt.Fprintf(r.file, "   %s\n", r.paint(dim, fmt.Sprintf(format, args...)))
+}
 
 // proved is a promise seen kept.
 func (r *report) proved(format string, args ...any) {
-	r.line(time.Now(), green, "ok", fmt.Sprintf(format, args...))
+	at := r.paint(dim, fmt.Sprintf("(%.1fs)", time.Since(r.began).Seconds()))
+	fmt.Fprintf(r.file, "   %s %s %s\n", r.paint(green, "ok:"), printable(strings.TrimSpace(fmt.Sprintf(format, args...))), at)
 }
 
 func (r *report) figure(what string, took time.Duration) {

@@ -5,27 +5,26 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
+
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+	"lightd/observed/journal"
+	"lightd/observed/status"
 )
 
 //go:embed hello.pl
 var program []byte
 
-// The page's example, with a program that listens and takes commands in the place of
-// its endless loop.
 const (
-	startup = `bash -c 'perl hello.pl & while read -r line; do eval "$line"; done'`
-	script  = "#!/bin/bash\nset -e\napt-get update\napt-get install -y curl\ncp /custom/path/hello.pl ."
-	inside  = 25565 // where the program listens in its container
-	note    = "written before the kill"
+	file   = "server.yaml"
+	note   = "written before the kill"
+	inside = 25565 // where the program listens in its container
 )
 
 // How long each part may take before the demo calls it a failure.
@@ -43,30 +42,18 @@ type story struct {
 	binary string
 
 	daemon   *daemon
-	api      *api
-	watch    *watch
+	client   *client.Client
 	id       string
 	instance string // the daemon's label in Docker; empty until a container showed it
 	image    string
-	volume   struct {
-		ID   string `json:"volume_id"`
-		Path string
-	}
-	ports [2]int // before and after the rebind
-}
-
-type port struct {
-	IP       string `json:"ip"`
-	Port     int    `json:"port"`
-	Protocol string `json:"protocol"`
-	Inside   int    `json:"container_port,omitempty"`
+	volume   api.Volume
+	ports    [2]int // before and after they change
+	printed  []string
 }
 
 func (s *story) play(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // ends the WebSocket's reader
 	for _, act := range []func(context.Context) error{
-		s.begin, s.prepare, s.install, s.start, s.console, s.kill, s.lose, s.rebind, s.remember, s.delete,
+		s.begin, s.prepare, s.apply, s.console, s.kill, s.lose, s.drift, s.plan, s.remember, s.delete,
 	} {
 		if err := act(ctx); err != nil {
 			return err
@@ -91,11 +78,14 @@ func (s *story) begin(ctx context.Context) (err error) {
 		return err
 	}
 	began := time.Now()
+	s.out.command("lightd serve --config lightd.yaml &")
 	if s.daemon, err = startDaemon(ctx, s.binary, s.dir, shared); err != nil {
 		return err
 	}
-	s.api = newAPI(s.daemon)
-	s.out.did("lightd serve", s.daemon.url)
+	s.out.output(s.daemon.said)
+	if s.client, err = client.New(client.Config{URL: s.daemon.url, Token: s.daemon.token}); err != nil {
+		return err
+	}
 	if err := s.ready(ctx); err != nil {
 		return err
 	}
@@ -111,7 +101,7 @@ func (s *story) ready(ctx context.Context) error {
 	again := time.NewTicker(20 * time.Millisecond)
 	defer again.Stop()
 	for {
-		err := s.api.call(ctx, "GET /readyz", nil, nil)
+		err := s.client.Ready(ctx)
 		if err == nil || time.Now().After(deadline) {
 			return err
 		}
@@ -132,57 +122,52 @@ func (s *story) prepare(ctx context.Context) error {
 	if s.ports, err = freePorts(25565); err != nil {
 		return err
 	}
-	for _, p := range s.ports {
-		if err := s.api.call(ctx, "POST /network/ports", port{IP: "0.0.0.0", Port: p, Protocol: "tcp"}, nil); err != nil {
-			return err
-		}
-		s.out.did("port to the pool", fmt.Sprintf("0.0.0.0:%d/tcp", p))
-	}
 	if s.ports[0] != inside {
-		s.out.did("note", fmt.Sprintf("port %d is taken on this machine, so %d is used", inside, s.ports[0]))
+		s.out.remark("port %d is taken on this machine, so %d is used", inside, s.ports[0])
 	}
-	if err := s.api.call(ctx, "POST /volumes", nil, &s.volume); err != nil {
+	if err := s.lightd(ctx, "port", "add", fmt.Sprint(s.ports[0]), fmt.Sprint(s.ports[1])); err != nil {
 		return err
 	}
-	s.out.did("volume", s.volume.ID)
+	if err := s.lightd(ctx, "volume", "create"); err != nil {
+		return err
+	}
+	volumes, err := s.client.Volumes(ctx)
+	if err != nil {
+		return err
+	}
+	if len(volumes) != 1 {
+		return fmt.Errorf("there are %d volumes", len(volumes))
+	}
+	s.volume = volumes[0]
 	return nil
 }
 
-func (s *story) install(ctx context.Context) error {
-	s.out.chapter("Create the container "+s.id, "the page's own example: image "+s.image+", its install script, its limits")
+func (s *story) apply(ctx context.Context) error {
+	s.out.chapter("Say what should be", "a file, and one command that waits until it is so: installed, started, and its start pattern seen")
+	if err := s.write(wish{port: s.ports[0]}); err != nil {
+		return err
+	}
+	s.out.command("cat " + file)
+	s.out.output(s.manifest(wish{port: s.ports[0]}))
 	began := time.Now()
-	err := s.api.call(ctx, "POST /containers", map[string]any{
-		"internal_id": s.id, "image": s.image, "volume_id": s.volume.ID,
-		"startup_command": startup, "start_pattern": "Hello",
-		"ports":  []port{{"0.0.0.0", s.ports[0], "tcp", inside}},
-		"limits": map[string]any{"memory": 536870912, "cpu": 1.0},
-		"mount":  map[string]string{"/custom/path": filepath.Join(s.dir, "shared")}, "install_script": script,
-	}, nil)
-	if err != nil {
+	if err := s.lightd(ctx, "apply", "-f", file, "--wait=running", "--timeout="+installLimit.String()); err != nil {
 		return err
 	}
-	s.out.did("POST /containers", "startup command: "+startup)
-	conn, messages, err := s.api.follow(ctx, s.id)
-	if err != nil {
-		return err
-	}
-	s.watch = &watch{out: s.out, conn: conn, messages: messages, stuck: s.stuck}
-	if _, err := s.watch.event(ctx, "ContainerCreated", installLimit); err != nil {
-		return err
-	}
+	s.out.figure("apply to running, the apt-get runs included", time.Since(began))
 	if err := s.identify(ctx); err != nil {
 		return err
 	}
-	if _, err := s.watch.event(ctx, "Ready", installLimit); err != nil {
+	if err := s.listens(ctx, s.ports[0]); err != nil {
 		return err
 	}
-	s.out.figure("create to Ready, the apt-get runs included", time.Since(began))
-	log, err := s.api.send(ctx, "GET /containers/"+s.id+"/install-log", nil)
-	if err != nil {
+	if err := s.lightd(ctx, "apply", "-f", file); err != nil {
 		return err
 	}
-	s.out.proved("the script's output is kept: %d lines of install-log", strings.Count(string(log), "\n"))
-	return nil
+	if !s.saw("unchanged") {
+		return errors.New("the same file again changed something")
+	}
+	s.out.proved("saying it again changes nothing")
+	return s.lightd(ctx, "get")
 }
 
 // identify learns the label under which this daemon's things can be found in Docker.
@@ -198,86 +183,36 @@ func (s *story) identify(ctx context.Context) error {
 	return nil
 }
 
-func (s *story) start(ctx context.Context) error {
-	s.out.chapter("Start it", "running is said when the program printed its start pattern, not before")
-	began := time.Now()
-	if err := s.api.call(ctx, "POST /containers/"+s.id+"/start", nil, nil); err != nil {
-		return err
-	}
-	s.out.did("POST .../start", "")
-	if err := s.running(ctx, "start to running", began); err != nil {
-		return err
-	}
-	s.out.proved("its state is running")
-	return s.listens(ctx, s.ports[0])
-}
-
-// running waits for the event, notes how long that took and checks that the state says
-// the same.
-func (s *story) running(ctx context.Context, figure string, began time.Time) error {
-	event, err := s.watch.event(ctx, "Running", healLimit)
-	if err != nil {
-		return err
-	}
-	s.out.figure(figure, event.at.Sub(began))
-	now, err := s.api.container(ctx, s.id)
-	if err != nil {
-		return err
-	}
-	if now.State != "running" {
-		return fmt.Errorf("the event Running came, and the state is %s", now.State)
-	}
-	return nil
-}
-
 func (s *story) console(ctx context.Context) error {
-	s.out.chapter("Send console commands", "lines to the program's standard input, its output back over the WebSocket")
+	s.out.chapter("Talk to it", "lines to the program's standard input, its output back over the WebSocket")
 	if err := s.curl(ctx); err != nil {
 		return err
 	}
-	line := fmt.Sprintf("echo %s > notes.txt; echo saved: $(cat notes.txt)", note)
-	return s.command(ctx, line, "saved: "+note)
+	return s.says(ctx, fmt.Sprintf("echo %s > notes.txt; echo saved: $(cat notes.txt)", note), "saved: "+note)
 }
 
 // curl runs what the install script has installed.
 func (s *story) curl(ctx context.Context) error {
-	return s.command(ctx, "curl --version | head -n 1", "curl 7", "curl 8")
-}
-
-// command sends a line and waits for an answer that begins with one of the prefixes.
-func (s *story) command(ctx context.Context, line string, prefixes ...string) error {
-	if err := say(ctx, s.watch.conn, line); err != nil {
-		return err
-	}
-	s.out.did("send_command", line)
-	answer, err := s.watch.console(ctx, prefixes, consoleLimit)
-	if err != nil {
-		return err
-	}
-	answer, _, _ = strings.Cut(answer, " (") // curl goes on with all its libraries
-	s.out.proved("it answers: %s", answer)
-	return nil
+	return s.says(ctx, "curl --version | head -n 1", "curl 7", "curl 8")
 }
 
 func (s *story) kill(ctx context.Context) error {
 	s.out.chapter("Kill it behind the daemon's back", "through Docker: the daemon was not asked, and puts it right")
-	now, err := s.api.container(ctx, s.id)
+	before, err := s.client.Get(ctx, s.id)
 	if err != nil {
 		return err
 	}
-	s.out.did("docker kill", "lightd-"+s.id)
-	began := time.Now()
-	if err := s.docker.ContainerKill(ctx, "lightd-"+s.id, "KILL"); err != nil {
-		return err
-	}
-	if err := s.running(ctx, "killed from outside to running again", began); err != nil {
-		return err
-	}
-	healed, err := s.api.container(ctx, s.id)
+	err = s.heals(ctx, "killed from outside to running again", "docker kill lightd-"+s.id, func() error {
+		return s.docker.ContainerKill(ctx, "lightd-"+s.id, "KILL")
+	})
 	if err != nil {
 		return err
 	}
-	if healed.ContainerID != now.ContainerID {
+	after, err := s.client.Get(ctx, s.id)
+	if err != nil {
+		return err
+	}
+	if after.ContainerID != before.ContainerID {
 		return errors.New("a killed container was replaced, which it need not be")
 	}
 	s.out.proved("the same container runs again")
@@ -286,38 +221,124 @@ func (s *story) kill(ctx context.Context) error {
 
 func (s *story) lose(ctx context.Context) error {
 	s.out.chapter("Remove it behind the daemon's back", "the container is gone, the spec is not")
-	s.out.did("docker rm --force", "lightd-"+s.id)
-	began := time.Now()
-	if err := s.docker.ContainerRemove(ctx, "lightd-"+s.id, container.RemoveOptions{Force: true}); err != nil {
-		return err
-	}
-	if err := s.running(ctx, "removed to running again", began); err != nil {
+	err := s.heals(ctx, "removed to running again", "docker rm --force lightd-"+s.id, func() error {
+		return s.docker.ContainerRemove(ctx, "lightd-"+s.id, container.RemoveOptions{Force: true})
+	})
+	if err != nil {
 		return err
 	}
 	s.out.proved("a new container runs in its place")
 	return s.listens(ctx, s.ports[0])
 }
 
-func (s *story) rebind(ctx context.Context) error {
-	s.out.chapter("Rebind to another port", "checked first, then a new container of the same installation")
+// heals does what is wrong, and waits until the daemon has put it right.
+func (s *story) heals(ctx context.Context, figure, command string, wrong func() error) error {
+	_, last, err := s.client.EventPage(ctx, "", client.Now, 1)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
-	body := map[string]any{"ports": []port{{"0.0.0.0", s.ports[1], "tcp", inside}}}
-	if err := s.api.call(ctx, "POST /containers/"+s.id+"/rebind-network", body, nil); err != nil {
+	s.out.command(command)
+	if err := wrong(); err != nil {
 		return err
 	}
-	s.out.did("POST .../rebind-network", fmt.Sprintf("0.0.0.0:%d", s.ports[1]))
-	if _, err := s.watch.event(ctx, "RebindStarted", healLimit); err != nil {
+	event, err := s.until(ctx, last, journal.Running, healLimit)
+	if err != nil {
 		return err
 	}
-	if err := s.running(ctx, "rebind to running on the other port", began); err != nil {
+	s.out.figure(figure, event.Sub(began))
+	return nil
+}
+
+func (s *story) drift(ctx context.Context) error {
+	s.out.chapter("Look at drift, and have it mended", "paused, the daemon keeps its hands off and tells what it would do")
+	if err := s.edit(wish{port: s.ports[0], paused: true}, "s/paused: false/paused: true/"); err != nil {
 		return err
 	}
+	if err := s.lightd(ctx, "apply", "-f", file); err != nil {
+		return err
+	}
+	name := "lightd-" + s.id
+	s.out.command("docker update --memory 256m --memory-swap 256m " + name)
+	smaller := container.UpdateConfig{Resources: container.Resources{Memory: 256 << 20, MemorySwap: 256 << 20}}
+	if _, err := s.docker.ContainerUpdate(ctx, name, smaller); err != nil {
+		return err
+	}
+	s.out.command("docker stop " + name)
+	if err := s.docker.ContainerStop(ctx, name, container.StopOptions{}); err != nil {
+		return err
+	}
+	if err := s.drifted(ctx, "limits.memory", "power"); err != nil {
+		return err
+	}
+	if err := s.lightd(ctx, "drift", s.id); err != nil {
+		return err
+	}
+	if err := s.edit(wish{port: s.ports[0]}, "s/paused: true/paused: false/"); err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := s.lightd(ctx, "apply", "-f", file, "--wait=running"); err != nil {
+		return err
+	}
+	s.out.figure("unpaused to mended and running", time.Since(began))
+	if err := s.lightd(ctx, "drift", s.id); err != nil {
+		return err
+	}
+	if err := s.drifted(ctx); err != nil {
+		return err
+	}
+	s.out.proved("mended: nothing differs any more")
+	return nil
+}
+
+// drifted waits until the daemon reports drift of these fields, and no others.
+func (s *story) drifted(ctx context.Context, paths ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, healLimit)
+	defer cancel()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for {
+		d, err := s.client.Drift(ctx, s.id)
+		if err != nil {
+			return err
+		}
+		var have []string
+		for _, f := range d.Fields {
+			have = append(have, f.Path)
+		}
+		if fmt.Sprint(have) == fmt.Sprint(paths) {
+			return nil
+		}
+		select {
+		case <-again.C:
+		case <-ctx.Done():
+			return fmt.Errorf("the daemon reports drift of %v, not of %v", have, paths)
+		}
+	}
+}
+
+func (s *story) plan(ctx context.Context) error {
+	s.out.chapter("Ask what a change would do, and make it", "another port: only a new container can have it")
+	if err := s.edit(wish{port: s.ports[1]}, fmt.Sprintf("s/port: %d,/port: %d,/", s.ports[0], s.ports[1])); err != nil {
+		return err
+	}
+	if err := s.lightd(ctx, "plan", "-f", file); err != nil {
+		return err
+	}
+	if !s.saw("recreate, because") || !s.saw("ports") {
+		return errors.New("the plan does not say that the ports call for a new container")
+	}
+	began := time.Now()
+	if err := s.lightd(ctx, "apply", "-f", file, "--wait=running"); err != nil {
+		return err
+	}
+	s.out.figure("another port to running on it", time.Since(began))
 	if err := s.listens(ctx, s.ports[1]); err != nil {
 		return err
 	}
-	conn, err := net.DialTimeout("tcp", loopback(s.ports[0]), callLimit)
-	if err == nil {
-		return errors.Join(fmt.Errorf("the old port %d still answers", s.ports[0]), conn.Close())
+	if err := s.silent(s.ports[0]); err != nil {
+		return err
 	}
 	s.out.proved("port %d is free again", s.ports[0])
 	return nil
@@ -344,11 +365,10 @@ func (s *story) delete(ctx context.Context) error {
 	// Listening comes before the request, so that no removal is missed.
 	changes, broken := s.docker.imageEvents(ctx)
 	began := time.Now()
-	if err := s.api.call(ctx, "DELETE /containers/"+s.id, nil, nil); err != nil {
+	if err := s.lightd(ctx, "delete", s.id); err != nil {
 		return err
 	}
 	s.out.figure("delete, with a graceful stop", time.Since(began))
-	s.out.did("DELETE .../"+s.id, "answered when it was gone")
 	ours, err := s.docker.containers(ctx, s.id, s.dir)
 	if err != nil {
 		return err
@@ -384,16 +404,11 @@ func (s *story) afterwards(ctx context.Context) error {
 	if _, err := os.Stat(filepath.Join(s.volume.Path, "notes.txt")); err != nil {
 		return fmt.Errorf("the volume's data is gone: %w", err)
 	}
-	var pool struct {
-		Ports []struct {
-			Port  int
-			InUse bool `json:"in_use"`
-		}
-	}
-	if err := s.api.call(ctx, "GET /network/ports", nil, &pool); err != nil {
+	pool, err := s.client.Ports(ctx)
+	if err != nil {
 		return err
 	}
-	for _, p := range pool.Ports {
+	for _, p := range pool {
 		if p.InUse {
 			return fmt.Errorf("port %d is still in use", p.Port)
 		}
@@ -402,48 +417,37 @@ func (s *story) afterwards(ctx context.Context) error {
 	return nil
 }
 
-// listens reads over a port what the program answers, which is the volume's note.
-func (s *story) listens(ctx context.Context, p int) error {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+loopback(p)+"/", nil)
-	if err != nil {
-		return err
+// explain adds what helps to understand a failure.
+func (s *story) explain(ctx context.Context) {
+	if s.daemon == nil {
+		return
 	}
-	response, err := s.api.http.Do(req)
-	if err != nil {
-		return fmt.Errorf("connect to the container: %w", err)
+	if s.client != nil && s.id != "" {
+		if now, err := s.client.Get(ctx, s.id); err == nil {
+			text := fmt.Sprintf("install_state %s, state %s\n", now.InstallState, now.State)
+			for _, c := range now.Conditions {
+				text += strings.TrimRight(fmt.Sprintf("%-10s %-8s %s %s", c.Type, c.Status, c.Reason, c.Message), " ") + "\n"
+			}
+			s.out.more("The container as the daemon sees it:", text)
+			if now.InstallState == status.Failed {
+				s.out.more("The end of its installation:", s.installLog(ctx))
+			}
+		}
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return fmt.Errorf("read from the container: %w", err)
-	}
-	if answer := strings.TrimSpace(string(text)); answer != "" {
-		s.out.proved("http://%s answers: %s", loopback(p), answer)
-	} else {
-		s.out.proved("http://%s answers", loopback(p))
-	}
-	return nil
+	s.out.more("The end of the daemon's log:", s.daemon.tail(10))
 }
 
-// freePorts returns two ports that nobody on this machine listens on, the lowest from
-// first up.
-func freePorts(first int) (ports [2]int, err error) {
-	n := 0
-	for p := first; p <= 65535; p++ {
-		listener, err := net.Listen("tcp", fmt.Sprintf("0.0.0.0:%d", p))
-		if err != nil {
-			continue
-		}
-		if err := listener.Close(); err != nil {
-			return ports, err
-		}
-		if ports[n], n = p, n+1; n == len(ports) {
-			return ports, nil
-		}
+// clear stops the daemon and removes what is left.
+func (s *story) clear(ctx context.Context) error {
+	var errs []error
+	if s.client != nil {
+		s.client.Close()
 	}
-	return ports, fmt.Errorf("no two free ports from %d up", first)
+	if s.daemon != nil {
+		errs = append(errs, s.daemon.stop())
+	}
+	if s.id != "" {
+		errs = append(errs, s.docker.remove(ctx, s.id, s.dir, s.instance))
+	}
+	return errors.Join(errs...)
 }
-
-func loopback(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }

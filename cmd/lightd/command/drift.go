@@ -144,10 +144,10 @@ func mendedBy(d api.Drift, f api.DriftField) string {
 		return "nothing: the image is pinned"
 	case f.Kind == api.DriftDeferred:
 		return "the next container"
-	case d.Paused:
-		return "nothing while it is paused"
 	case f.Step == "":
 		return "nothing by itself"
+	case d.Paused:
+		return string(f.Step) + ", once it is not paused"
 	}
 	return string(f.Step)
 }
