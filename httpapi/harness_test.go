@@ -66,6 +66,7 @@ type fakeConsole struct {
 	outputs map[string]chan console.Chunk
 	figures map[string]chan observed.Stats
 	written bytes.Buffer
+	from    console.From
 }
 
 type fakeOutput struct{ c chan console.Chunk }
@@ -86,7 +87,12 @@ func (f *fakeConsole) output(id string) chan console.Chunk {
 	return f.outputs[id]
 }
 
-func (f *fakeConsole) Subscribe(id string) socket.Output { return fakeOutput{f.output(id)} }
+func (f *fakeConsole) Subscribe(id string, from console.From) socket.Output {
+	f.mu.Lock()
+	f.from = from
+	f.mu.Unlock()
+	return fakeOutput{f.output(id)}
+}
 
 func (f *fakeConsole) SubscribeStats(id string) socket.Figures {
 	f.output(id)

@@ -5,7 +5,9 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -13,6 +15,7 @@ import (
 	"lightd/desired/token"
 	"lightd/httpapi/api"
 	"lightd/httpapi/socket"
+	"lightd/observed/console"
 )
 
 var (
@@ -47,9 +50,16 @@ func (s *Server) openSocket(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	from, err := beginning(query)
+	if err != nil {
+		return err
+	}
+	if id == "" && from != (console.From{}) {
+		return invalid(Detail{Field: "since", Message: "needs a container, and so does tail"})
+	}
 	who := callerOf(c)
 	err = s.sockets.Serve(c.Writer, c.Request, socket.Session{
-		ID: id, After: after, Replay: query.Has("after"), Protocol: who.protocol, Compress: compress,
+		ID: id, After: after, Replay: query.Has("after"), From: from, Protocol: who.protocol, Compress: compress,
 		Valid: s.validity(who.grant), Renew: s.renew,
 	})
 	switch {
@@ -62,6 +72,39 @@ func (s *Server) openSocket(c *gin.Context) error {
 	default:
 		return err
 	}
+}
+
+// maxTail is how many lines of what was printed before may be asked for.
+const maxTail = 5000
+
+// beginning reads where console text is to begin: since, a position or a time, or tail.
+func beginning(query url.Values) (from console.From, err error) {
+	lines, err := number(query, "tail", 0, 1, maxTail)
+	if err != nil {
+		return from, err
+	}
+	from.Lines = int(lines)
+	if !query.Has("since") {
+		return from, nil
+	}
+	since := query.Get("since")
+	if from.Since, err = console.ParsePosition(since); err == nil {
+		return from, only(query, "since")
+	}
+	at, err := time.Parse(time.RFC3339, since)
+	if err != nil {
+		return from, invalid(Detail{Field: "since", Message: "must be the position of a console message, or a time as in RFC 3339"})
+	}
+	from.Since = console.At(at)
+	return from, only(query, "since")
+}
+
+// only refuses a parameter that is given more than once.
+func only(query url.Values, name string) error {
+	if len(query[name]) > 1 {
+		return invalid(Detail{Field: name, Message: "must be given once"})
+	}
+	return nil
 }
 
 // validity returns what tells whether a grant still holds.

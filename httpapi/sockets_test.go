@@ -144,6 +144,8 @@ func TestSocketConsole(t *testing.T) {
 	p.want("event installed")
 	n.console.output("web") <- console.Chunk{Text: "hello\n"}
 	p.want("console hello\n")
+	n.console.output("web") <- console.Chunk{Notice: "a gap"}
+	p.want("daemon_message a gap")
 	n.console.output("web") <- console.Chunk{Lost: 42, Text: "more\n"}
 	p.want("daemon_message 42 bytes of console text were skipped: this connection reads too slowly", "console more\n")
 	n.console.figures["web"] <- observed.Stats{CPUUsage: 25.5}
@@ -192,6 +194,39 @@ func TestSocketConsole(t *testing.T) {
 	off.want("event installing")
 	off.send(`{"event":"send_command","command":"x\n"}`)
 	off.want("daemon_message Error: container is not running")
+}
+
+func TestSocketBeginning(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	bearer := http.Header{"Authorization": {"Bearer " + masterToken}}
+	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	position := console.At(at)
+	for query, want := range map[string]console.From{
+		"":                                   {},
+		"?tail=7":                            {Lines: 7},
+		"?since=2026-11-26T12:00:00Z":        {Since: position},
+		"?since=" + position.String():        {Since: position},
+		"?since=2026-11-26T12:00:00Z&tail=7": {Since: position, Lines: 7},
+	} {
+		p := n.connect("/ws/web" + query)
+		p.want("event installing")
+		n.console.mu.Lock()
+		got := n.console.from
+		n.console.mu.Unlock()
+		if got.Since.String() != want.Since.String() || got.Lines != want.Lines {
+			t.Errorf("%s: text begins at %+v", query, got)
+		}
+	}
+	for _, query := range []string{"?tail=0", "?tail=5001", "?tail=x", "?since=", "?since=yesterday", "?since=AQ", "?tail=1&tail=2",
+		"?since=2026-11-26T12:00:00Z&since=2026-11-26T12:00:00Z"} {
+		if _, answer, err := n.dial("/ws/web"+query, bearer); err == nil || answer.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s was not refused: %v", query, err)
+		}
+	}
+	if _, answer, err := n.dial("/ws?tail=1", bearer); err == nil || answer.StatusCode != http.StatusBadRequest {
+		t.Errorf("lines of all containers were not refused: %v", err)
+	}
 }
 
 func TestSocketRefused(t *testing.T) {

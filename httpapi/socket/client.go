@@ -157,7 +157,7 @@ func (c *client) write(ctx context.Context) {
 	var output <-chan console.Chunk
 	var figures <-chan observed.Stats
 	if c.session.ID != "" {
-		text, stats := c.hub.cfg.Console.Subscribe(c.session.ID), c.hub.cfg.Console.SubscribeStats(c.session.ID)
+		text, stats := c.hub.cfg.Console.Subscribe(c.session.ID, c.session.From), c.hub.cfg.Console.SubscribeStats(c.session.ID)
 		defer text.Close()
 		defer stats.Close()
 		output, figures = text.C(), stats.C()
@@ -278,10 +278,10 @@ func (c *client) sendOutput(ctx context.Context, chunk console.Chunk) error {
 			return err
 		}
 	}
-	if chunk.Text == "" {
+	if chunk.Text == "" && chunk.Notice == "" {
 		return nil
 	}
-	return c.send(ctx, textMessage{"console", chunk.Text})
+	return c.sendData(ctx, chunk.Encoded(encodeChunk))
 }
 
 // send writes one message. A peer that does not take it in time is dropped.
@@ -290,6 +290,10 @@ func (c *client) send(ctx context.Context, message any) error {
 	if err != nil {
 		return fmt.Errorf("encode message of type %T: %w", message, err)
 	}
+	return c.sendData(ctx, data)
+}
+
+func (c *client) sendData(ctx context.Context, data []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, c.hub.cfg.WriteWithin)
 	defer cancel()
 	if err := c.conn.Write(ctx, websocket.MessageText, data); err != nil {

@@ -9,7 +9,7 @@ import (
 
 // Console carries what passes between clients and processes.
 type Console interface {
-	Subscribe(id string) Output
+	Subscribe(id string, from console.From) Output
 	SubscribeStats(id string) Figures
 	Write(ctx context.Context, id string, data []byte) error
 	Tail(ctx context.Context, id string, lines int) (string, error)
@@ -32,5 +32,7 @@ func Live(c *console.Console) Console { return live{c} }
 
 type live struct{ *console.Console }
 
-func (l live) Subscribe(id string) Output       { return l.Console.Subscribe(id) }
+func (l live) Subscribe(id string, from console.From) Output {
+	return l.Console.Subscribe(id, from)
+}
 func (l live) SubscribeStats(id string) Figures { return l.Console.SubscribeStats(id) }

@@ -11,6 +11,7 @@ import (
 	"github.com/coder/websocket"
 
 	"lightd/httpapi/api"
+	"lightd/observed/console"
 	"lightd/observed/journal"
 )
 
@@ -82,6 +83,8 @@ type Session struct {
 	// Replay asks for the events after After that were missed.
 	Replay bool
 	After  uint64
+	// From is where the console text begins.
+	From console.From
 	// Protocol is the subprotocol to accept; empty for none.
 	Protocol string
 	// Compress lets the client compress and be sent compressed messages (RFC 7692), if it

@@ -42,7 +42,7 @@ func (o feedOutput) Close()                  {}
 func (noFigures) C() <-chan observed.Stats   { return nil }
 func (noFigures) Close()                     {}
 
-func (f *feed) Subscribe(string) Output {
+func (f *feed) Subscribe(string, console.From) Output {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := make(chan console.Chunk, 1)

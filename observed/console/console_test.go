@@ -105,6 +105,10 @@ func TestOutputStreamIsOpenWhileNeeded(t *testing.T) {
 		}
 		b.Close()
 		b.Close()
+		if ended(c) {
+			t.Fatal("closed though the subscriber may be on the way back")
+		}
+		time.Sleep(lingerTime)
 		if !ended(c) {
 			t.Fatal("open while nobody listens")
 		}
@@ -131,6 +135,7 @@ func TestOutputStreamIsOpenedAgain(t *testing.T) {
 		time.Sleep(minRetry)
 		c = end(t, w.pipes.outputs) // the process lives
 		say(t, c, "more\n")
+		w.pipes.set(func() { w.pipes.log = time.Now().UTC().Format(stampForm) + " tail \uFFFDmore\n" })
 		if got := next(s, time.Second).Text; got != "more\n" {
 			t.Errorf("got %q", got)
 		}
@@ -561,7 +566,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		if _, ok := <-f.C(); ok {
 			t.Error("a subscription to figures is open")
 		}
-		if _, ok := <-w.Subscribe(id).C(); ok {
+		if _, ok := <-w.Subscribe(id, From{}).C(); ok {
 			t.Error("a subscription was opened")
 		}
 		if _, ok := <-w.SubscribeStats(id).C(); ok {

@@ -5,10 +5,14 @@
 //
 //   - Docker is asked only while somebody needs the answer. However many clients follow
 //     a container, it has one output stream, one input connection and one stream of
-//     figures; a container that nobody follows has none.
-//   - A stream that is open is drained: no client, however slow, holds up the program in
-//     the container or another client. A client that falls behind loses the oldest text
-//     and is told how many bytes.
+//     figures; a container that nobody has followed for 30 s has none.
+//   - A stream that is open is drained: no client holds up the program in the container or
+//     another client, but that one which takes 4 MiB/s or more may pace a flood. A client
+//     that falls further behind than its queue of 1 MiB loses the oldest text and is told
+//     how many bytes.
+//   - Each piece of text carries its Position, from which a later subscription goes on, as
+//     does one that begins with the last lines: what was printed in between comes once and
+//     completely, and where that cannot be it is told by a Notice.
 //   - A stream that ends while the process lives is opened again. Its end is never taken
 //     for the end of the process.
 //   - Text is valid UTF-8, cut at line ends wherever a line fits.
@@ -17,4 +21,32 @@
 //     the program writes.
 //   - What different clients write is never mixed within one Write.
 //   - After Close no goroutine, timer or stream of the package is left.
+//
+// # Positions
+//
+// A Position holds the container, a point in the ring (the latest 256 KiB of text, kept in
+// memory while the output stream is open), and of each of the two outputs its place: when
+// its last line came, the hash of up to 1 KiB of text that ends with that line, and how many
+// bytes of the next line are behind it. Text is counted as it is told, in valid UTF-8.
+//
+// It is looked for in the ring first, which spans runs and containers. Else Docker's log is
+// read, with its times, from shortly before it: the line is the one with that text before
+// it, and of several the nearest in time. What lies behind it is told up to the seam, which
+// is where the live output is, known by its text in the same way. Log and stream are some
+// milliseconds apart, in either direction, so that the seam is looked for several times. The
+// same mends a stream that was cut and opened again, and one that was opened late.
+//
+// A Notice tells that rotation tore the log behind a position, that its container was made
+// anew, that the text is not in the log, that the log does not meet the live output, or
+// that it cannot be read. What cannot be told exactly:
+//
+//   - The order between the two outputs, where they come from the log, is that of the log.
+//   - Where a text repeats itself for more than 1 KiB and within milliseconds, a repetition
+//     too many or too few may be told at a seam.
+//   - Of a line that is open when a stream is opened in the middle of a run, what came before
+//     is not told: nobody has it until it ends.
+//   - Docker splits lines of more than 16 KiB in its log, and dates all parts as the first
+//     one: of a line that took long, parts may be missing, and characters at its splits.
+//   - An output that was silent before a position has no text to be known by: what counts
+//     then is the time in the log.
 package console

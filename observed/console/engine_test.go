@@ -156,7 +156,7 @@ func TestEngineFirstLineIsNeverMissed(t *testing.T) {
 	bothKinds(t, func(t *testing.T, tty bool) {
 		r := onEngine(t)
 		x := r.create(tty, "echo the first; echo the last >&2")
-		s := r.Subscribe(id)
+		s := r.Subscribe(id, From{})
 		defer s.Close()
 		for i := range 20 {
 			if err := r.Expect(id, x, Run{}, "^the first$"); err != nil {
@@ -190,7 +190,7 @@ func TestEngineOneStreamForAll(t *testing.T) {
 	bothKinds(t, func(t *testing.T, tty bool) {
 		r := onEngine(t)
 		x := r.create(tty, "while read l; do echo got $l; done")
-		a, b := r.Subscribe(id), r.Subscribe(id)
+		a, b := r.Subscribe(id, From{}), r.Subscribe(id, From{})
 		defer a.Close()
 		defer b.Close()
 		if err := r.Prepare(t.Context(), id, x); err != nil {
@@ -221,7 +221,7 @@ func TestEngineInputIsInOrderAndWhole(t *testing.T) {
 			script = "stty -echo; echo go; cat"
 		}
 		x := r.create(tty, script)
-		s := r.Subscribe(id)
+		s := r.Subscribe(id, From{})
 		defer s.Close()
 		if err := r.Prepare(t.Context(), id, x); err != nil {
 			t.Fatal(err)
@@ -274,7 +274,7 @@ func TestEngineInputEndsWithTheRun(t *testing.T) {
 		t.Error("input taken before the start")
 	}
 	for range 3 {
-		s := r.Subscribe(id)
+		s := r.Subscribe(id, From{})
 		if err := r.Prepare(t.Context(), id, x); err != nil {
 			t.Fatal(err)
 		}
@@ -329,7 +329,7 @@ func TestEngineFlood(t *testing.T) {
 	r := onEngine(t)
 	const lines = 200_000
 	x := r.create(false, fmt.Sprintf("seq 1 %d", lines))
-	s, stalled := r.Subscribe(id), r.Subscribe(id)
+	s, stalled := r.Subscribe(id, From{}), r.Subscribe(id, From{})
 	defer s.Close()
 	defer stalled.Close()
 	if err := r.Prepare(t.Context(), id, x); err != nil {
@@ -394,7 +394,7 @@ func TestEngineStats(t *testing.T) {
 func TestEngineKeysOfATerminalArePassedOn(t *testing.T) {
 	r := onEngine(t)
 	x := r.create(true, "stty raw -echo; echo go; head -c 5 | hexdump -C")
-	s := r.Subscribe(id)
+	s := r.Subscribe(id, From{})
 	defer s.Close()
 	if err := r.Prepare(t.Context(), id, x); err != nil {
 		t.Fatal(err)

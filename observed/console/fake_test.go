@@ -68,11 +68,11 @@ func (p *pipes) AttachInput(ctx context.Context, _ string) (Conn, error) {
 	return p.open(ctx, p.inputs)
 }
 
-func (p *pipes) Logs(_ context.Context, _ string, since time.Time, lines int) (io.ReadCloser, error) {
+func (p *pipes) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since = append(p.since, since)
-	p.lines = lines
+	p.since = append(p.since, r.Since)
+	p.lines = r.Lines
 	return io.NopCloser(strings.NewReader(p.log)), p.logErr
 }
 
@@ -212,7 +212,7 @@ func next(s *Subscription, d time.Duration) Chunk {
 
 func sub(t *testing.T, w *world) *Subscription {
 	t.Helper()
-	s := w.Subscribe(id)
+	s := w.Subscribe(id, From{})
 	t.Cleanup(s.Close)
 	return s
 }

@@ -16,6 +16,9 @@ const (
 	// drainTime is how long the stream of a run that is over may take to hand out the
 	// rest of its output.
 	drainTime = time.Second
+	// lingerTime is how long output is still followed after its last subscriber has left, who
+	// may be on the way back.
+	lingerTime = 30 * time.Second
 )
 
 // hub holds what is open for one id.
@@ -28,7 +31,14 @@ type hub struct {
 	kept bool // holds a use of its own, until Forget
 
 	subs      map[*Subscription]struct{}
+	room      chan struct{} // capacity 1: the queue of a subscription is no longer full
 	text      batcher
+	ring      ring
+	recorded  time.Time     // since when text is followed; zero: it is not
+	linger    *time.Timer   // runs after the last subscriber has left
+	holds     bool          // what the stream reads waits for what was missed before it
+	ended     *ending       // of the last stream, until it is followed by something
+	closing   chan struct{} // while the rest of an ended run is read; closed then
 	output    link
 	draining  *stream   // the last output stream that is no longer current
 	prepared  *prepared // the start that is about to happen
@@ -56,6 +66,7 @@ func newHub(c *Console, id string) *hub {
 		subs:     make(map[*Subscription]struct{}),
 		watchers: make(map[*StatsSubscription]struct{}),
 		turn:     make(chan struct{}, 1),
+		room:     make(chan struct{}, 1),
 	}
 	h.text.send = h.broadcast
 	h.text.again = h.batchDue
@@ -77,6 +88,7 @@ func (h *hub) keep() bool {
 // forget drops everything but the subscriptions.
 func (h *hub) forget() {
 	h.mu.Lock()
+	lingered := h.stay()
 	release := h.kept
 	h.kept = false
 	h.dropWatch()
@@ -85,8 +97,10 @@ func (h *hub) forget() {
 	h.last = nil
 	h.settle()
 	h.mu.Unlock()
-	if release {
-		h.c.release(h)
+	for _, use := range []bool{release, lingered} {
+		if use {
+			h.c.release(h)
+		}
 	}
 }
 
@@ -97,6 +111,7 @@ func (h *hub) stop() {
 	h.dropWatch()
 	h.dropStdin()
 	h.text.stop()
+	_ = h.stay() // all uses have ended
 	for s := range h.watchers {
 		s.shut()
 	}
@@ -126,9 +141,12 @@ func (h *hub) settle() {
 	h.settleStdin(s)
 }
 
+// heard reports whether there are subscribers, or were a moment ago.
+func (h *hub) heard() bool { return len(h.subs) > 0 || h.linger != nil }
+
 // needs reports whether anybody wants the output of t.
 func (h *hub) needs(t Target) bool {
-	return len(h.subs) > 0 || h.watch.pending() && h.watch.target == t
+	return h.heard() || h.watch.pending() && h.watch.target == t
 }
 
 func (h *hub) settleOutput(s observed.Snapshot) {
@@ -146,6 +164,10 @@ func (h *hub) settleOutput(s observed.Snapshot) {
 	}
 	if old := h.output.aim(want, ok); old != nil {
 		h.drain(old)
+	}
+	h.closeRun(s)
+	if h.output.cur == nil && !h.heard() {
+		h.endRecord()
 	}
 	h.catchUp()
 }
@@ -195,7 +217,7 @@ func lifeOf(c *observed.Container) life {
 
 // drain lets an old stream hand out what is left of it, if anybody is interested.
 func (h *hub) drain(old *stream) {
-	if !old.isOpen() || len(h.subs) == 0 {
+	if !old.isOpen() || !h.heard() {
 		old.cancel()
 		return
 	}
@@ -270,7 +292,9 @@ func (h *hub) beginPrepare(t Target) (old *stream, needed bool) {
 func (h *hub) openPrepared(t Target) *stream {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.output.open(life{Target: t})
+	s := h.output.open(life{Target: t})
+	s.whole = true
+	return s
 }
 
 func (h *hub) endPrepare(s *stream) error {
@@ -296,41 +320,6 @@ func (h *hub) endPrepare(s *stream) error {
 	}
 }
 
-// serveOutput reads one output stream to its end.
-func (h *hub) serveOutput(s *stream) error {
-	r, err := h.c.cfg.Streams.AttachOutput(s.ctx, s.ContainerID)
-	if err != nil {
-		return err
-	}
-	stop := context.AfterFunc(s.ctx, func() { r.Close() })
-	defer func() {
-		if stop() {
-			r.Close()
-		}
-	}()
-	h.mu.Lock()
-	s.opened()
-	h.text.flush(time.Now())
-	h.catchUp()
-	h.mu.Unlock()
-
-	p := newPump(h, s)
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		if ferr := p.feed(buf[:n]); ferr != nil {
-			err = ferr
-		}
-		if err != nil {
-			p.end()
-			if err == io.EOF || s.ctx.Err() != nil {
-				return nil
-			}
-			return err
-		}
-	}
-}
-
 // outputEnded is called with the lock held when the current output stream is over.
 func (h *hub) outputEnded(s *stream) {
 	if p := h.prepared; p != nil && p.Target == s.Target && !h.preparing {
@@ -339,73 +328,5 @@ func (h *hub) outputEnded(s *stream) {
 	h.watch.lost(s.Target)
 	if s.err != nil && s.ctx.Err() == nil {
 		h.c.cfg.Log.Debug("output stream ended", "id", h.id, "container", s.ContainerID, "error", s.err)
-	}
-}
-
-// pump hands what one stream reads to those who need it.
-type pump struct {
-	h       *hub
-	s       *stream
-	demux   demux
-	decoder [sources]decoder
-}
-
-func newPump(h *hub, s *stream) *pump {
-	return &pump{h: h, s: s, demux: demux{raw: s.TTY}}
-}
-
-func (p *pump) feed(b []byte) error {
-	if len(b) == 0 {
-		return nil
-	}
-	h := p.h
-	h.mu.Lock()
-	matched := false
-	err := p.demux.feed(b, func(source int, piece []byte) {
-		if len(h.subs) > 0 {
-			h.text.buf = p.decoder[source].append(h.text.buf, piece)
-		} else {
-			p.decoder[source] = decoder{}
-		}
-		if h.output.cur == p.s && h.watch.feed(p.s.life, source, piece) {
-			matched = true
-		}
-	})
-	now := time.Now()
-	h.text.settle(now)
-	if matched {
-		h.matched()
-	} else {
-		h.watch.peek(now)
-	}
-	h.mu.Unlock()
-	if matched {
-		h.c.cfg.Changed(h.id)
-	}
-	return err
-}
-
-// end hands out what was kept back.
-func (p *pump) end() {
-	h := p.h
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if len(h.subs) > 0 {
-		for i := range p.decoder {
-			h.text.buf = p.decoder[i].flush(h.text.buf)
-		}
-	}
-	h.text.flush(time.Now())
-}
-
-func (h *hub) batchDue() {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.text.due(time.Now())
-}
-
-func (h *hub) broadcast(text string) {
-	for s := range h.subs {
-		s.push(text)
 	}
 }

@@ -48,6 +48,7 @@ type stream struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	since  time.Time
+	whole  bool // it is opened before the start of the run
 	// up is closed when the stream is open, done when it is over; err is why.
 	up, done chan struct{}
 	err      error

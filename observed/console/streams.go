@@ -23,10 +23,20 @@ type Streams interface {
 	AttachOutput(ctx context.Context, containerID string) (io.ReadCloser, error)
 	// AttachInput opens the standard input.
 	AttachInput(ctx context.Context, containerID string) (Conn, error)
-	// Logs reads what was written since a time, or with lines > 0 the last lines.
-	Logs(ctx context.Context, containerID string, since time.Time, lines int) (io.ReadCloser, error)
+	// Logs reads what Docker's log has, as Docker frames it.
+	Logs(ctx context.Context, containerID string, r Range) (io.ReadCloser, error)
 	// Stats calls fn with figures, again and again, until the stream ends.
 	Stats(ctx context.Context, containerID string, fn func(observed.Stats)) error
+}
+
+// Range is a part of a container's log.
+type Range struct {
+	// Since is where it begins; zero is the beginning.
+	Since time.Time
+	// Lines, when not zero, leaves all but the last ones out.
+	Lines int
+	// Timestamps puts the time before each entry.
+	Timestamps bool
 }
 
 // Docker returns the streams that e opens.
@@ -53,8 +63,8 @@ func (d docker) AttachInput(ctx context.Context, containerID string) (Conn, erro
 }
 
 // Logs implements Streams.
-func (d docker) Logs(ctx context.Context, containerID string, since time.Time, lines int) (io.ReadCloser, error) {
-	return d.engine.Logs(ctx, containerID, engine.LogsOptions{Since: since, Tail: lines})
+func (d docker) Logs(ctx context.Context, containerID string, r Range) (io.ReadCloser, error) {
+	return d.engine.Logs(ctx, containerID, engine.LogsOptions{Since: r.Since, Tail: r.Lines, Timestamps: r.Timestamps})
 }
 
 // Stats implements Streams.

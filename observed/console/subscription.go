@@ -1,52 +1,69 @@
 package console
 
 import (
-	"strings"
+	"context"
 	"sync"
+	"time"
 )
 
 // maxQueue bounds the text that waits for one subscriber, in bytes.
 const maxQueue = 1 << 20
 
-// Chunk is a piece of output.
-type Chunk struct {
-	// Lost is how many bytes were dropped before Text, because the subscriber was slow.
-	Lost int64
-	// Text is valid UTF-8. It ends at a line end, unless the program left its line open
-	// or the line is very long.
-	Text string
+// From says where a subscription begins. The zero From is now.
+type From struct {
+	// Since, when it is not zero, asks for all that lies behind it.
+	Since Position
+	// Lines, when not zero and Since is, asks for so many of the last lines, at most 5,000.
+	Lines int
 }
+
+func (f From) isNow() bool { return f.Since.IsZero() && f.Lines <= 0 }
 
 // Subscription is one follower of the output of an id.
 type Subscription struct {
 	hub  *hub
+	from From
 	out  chan Chunk
 	wake chan struct{} // capacity 1
-	done chan struct{}
+	ctx  context.Context
+	stop context.CancelFunc
 	once sync.Once
 
+	live bool // under the hub's lock: text goes to the queue
+
 	mu    sync.Mutex
-	queue []string
+	queue []Chunk
 	size  int
 	lost  int64
+	// credit is how long s may be waited for; one that has used it up is behind, until its
+	// queue is empty.
+	credit time.Duration
+	behind bool
 }
 
 // Subscribe follows the output of id, of whichever of its containers runs, now and later.
-func (c *Console) Subscribe(id string) *Subscription {
+// What from asks for comes first; nothing is missing between it and what is printed now, and
+// nothing is repeated.
+func (c *Console) Subscribe(id string, from From) *Subscription {
 	h := c.hub(id)
 	s := &Subscription{
 		hub:  h,
+		from: from,
 		out:  make(chan Chunk),
 		wake: make(chan struct{}, 1),
-		done: make(chan struct{}),
+
+		credit: pacing,
+	}
+	s.ctx, s.stop = context.WithCancel(c.ctx)
+	h.mu.Lock()
+	lingered := h.subscribe(s)
+	h.mu.Unlock()
+	if lingered {
+		c.release(h)
 	}
 	if !c.goes(s.forward) {
 		close(s.out)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.subs[s] = struct{}{}
-	h.settle()
 	return s
 }
 
@@ -56,27 +73,29 @@ func (s *Subscription) C() <-chan Chunk { return s.out }
 // Close ends the subscription. It may be called more than once.
 func (s *Subscription) Close() {
 	s.once.Do(func() {
-		close(s.done)
+		s.stop()
 		h := s.hub
 		h.mu.Lock()
-		delete(h.subs, s)
-		h.settle()
+		lingers := h.unsubscribe(s)
 		h.mu.Unlock()
-		h.c.release(h)
+		if !lingers {
+			h.c.release(h)
+		}
 	})
 }
 
-// push queues text and drops the oldest when there is too much. It never waits.
-func (s *Subscription) push(text string) {
+// push queues a chunk and drops the oldest text when there is too much. It never waits.
+func (s *Subscription) push(c Chunk) {
 	s.mu.Lock()
-	s.queue = append(s.queue, text)
-	s.size += len(text)
-	for s.size > maxQueue {
-		s.lost += int64(len(s.queue[0]))
-		s.size -= len(s.queue[0])
-		s.queue[0] = ""
-		s.queue = s.queue[1:]
+	s.queue = append(s.queue, c)
+	s.size += len(c.Text)
+	n := 0
+	for ; s.size > maxQueue; n++ {
+		s.lost += int64(len(s.queue[n].Text))
+		s.size -= len(s.queue[n].Text)
+		s.queue[n] = Chunk{}
 	}
+	s.queue = s.queue[n:]
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -84,51 +103,57 @@ func (s *Subscription) push(text string) {
 	}
 }
 
-// take returns what is due: as much text as fits a chunk.
+// take returns the next chunk.
 func (s *Subscription) take() (Chunk, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n, size := 0, 0
-	for n < len(s.queue) && (n == 0 || size+len(s.queue[n]) <= maxChunk) {
-		size += len(s.queue[n])
-		n++
-	}
-	if n == 0 {
+	if len(s.queue) == 0 {
 		return Chunk{}, false
 	}
-	c := Chunk{Lost: s.lost, Text: s.queue[0]}
-	if n > 1 {
-		c.Text = strings.Join(s.queue[:n], "")
+	c := s.queue[0]
+	s.queue[0] = Chunk{}
+	s.queue = s.queue[1:]
+	full := s.full()
+	s.size -= len(c.Text)
+	s.earn(len(c.Text))
+	if full && !s.full() {
+		select {
+		case s.hub.room <- struct{}{}:
+		default:
+		}
 	}
-	clear(s.queue[:n])
-	s.queue = s.queue[n:]
-	s.size -= size
-	s.lost = 0
+	c.Lost, s.lost = s.lost, 0
 	return c, true
 }
 
 // forward hands chunks out until the subscription or the console is closed.
 func (s *Subscription) forward() {
 	defer close(s.out)
-	closed := s.hub.c.ctx.Done()
+	if !s.hub.isLive(s) {
+		s.join()
+	}
 	for {
 		chunk, ok := s.take()
 		if !ok {
 			select {
 			case <-s.wake:
-			case <-s.done:
-				return
-			case <-closed:
+			case <-s.ctx.Done():
 				return
 			}
 			continue
 		}
-		select {
-		case s.out <- chunk:
-		case <-s.done:
-			return
-		case <-closed:
+		if !s.hand(chunk) {
 			return
 		}
+	}
+}
+
+// hand hands a chunk to the subscriber, unless all is over.
+func (s *Subscription) hand(c Chunk) bool {
+	select {
+	case s.out <- c:
+		return true
+	case <-s.ctx.Done():
+		return false
 	}
 }

@@ -6,8 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 	"unicode/utf8"
+
+	"lightd/observed"
 )
 
 const (
@@ -25,17 +26,13 @@ func (c *Console) Tail(ctx context.Context, id string, lines int) (string, error
 	if lines <= 0 {
 		lines = defaultLines
 	}
-	s := c.cfg.Targets.Get(id)
-	from := s.Run
-	if s.Install.Up() || from == nil {
-		from = s.Install
-	}
+	from := toTail(c.cfg.Targets.Get(id))
 	if from == nil {
 		return "", fmt.Errorf("read log of %q: %w", id, ErrNoContainer)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := c.cfg.Streams.Logs(ctx, from.ContainerID, time.Time{}, min(lines, maxLines))
+	r, err := c.cfg.Streams.Logs(ctx, from.ContainerID, Range{Lines: min(lines, maxLines)})
 	if err != nil {
 		return "", fmt.Errorf("read log of %q: %w", id, err)
 	}
@@ -47,18 +44,26 @@ func (c *Console) Tail(ctx context.Context, id string, lines int) (string, error
 	return text, nil
 }
 
+// toTail returns the container whose last lines are of interest, nil when there is none.
+func toTail(s observed.Snapshot) *observed.Container {
+	if s.Install.Up() || s.Run == nil {
+		return s.Install
+	}
+	return s.Run
+}
+
 // readTail reads r to its end and returns the last maxTail bytes of its text, from the
 // beginning of a line if there is one.
 func readTail(r io.Reader, tty bool) (string, error) {
 	var text []byte
-	var decoders [sources]decoder
+	var decoders [outputs]decoder
 	frames := demux{raw: tty}
 	clipped := false
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := r.Read(buf)
 		ferr := frames.feed(buf[:n], func(source int, p []byte) {
-			text = decoders[source].append(text, p)
+			text = decoders[outputOf(source)].append(text, p)
 		})
 		if len(text) > 2*maxTail {
 			text = text[:copy(text, text[len(text)-maxTail:])]

@@ -70,6 +70,9 @@ func appendValid(dst, p []byte) []byte {
 // sources is how many streams of a container Docker multiplexes: input, output and errors.
 const sources = 3
 
+// outputOf returns which output a stream of Docker's is.
+func outputOf(source int) int { return max(source-1, 0) }
+
 // demux takes Docker's framing off. Of a terminal there is none.
 type demux struct {
 	raw    bool
@@ -114,14 +117,116 @@ const (
 	batchTime = 10 * time.Millisecond
 )
 
+// composer puts the text of a container's outputs together, and knows the place of each
+// behind what was cut off.
+type composer struct {
+	container uint64
+	buf       []byte
+	parts     []stretch // of buf
+	outs      [outputs]tracker
+}
+
+// stretch is a piece of text of one output.
+type stretch struct {
+	out, n int
+	at     time.Time
+}
+
+// untracked is the output of text that comes too late to be found again.
+const untracked = -1
+
+// begin says that what comes next is of a container, followed from a time on, which with
+// whole is before the beginning of a run. A terminal's second output is silent anyway.
+func (c *composer) begin(t Target, since time.Time, whole bool) {
+	c.container = named(t.ContainerID)
+	for i := range c.outs {
+		c.outs[i].reset(since, whole || t.TTY && i > 0)
+	}
+}
+
+// broken says that the text is not followed any more, and reports whether an output was
+// silent until then. Of that the rest is what the log has since a moment before.
+func (c *composer) broken(now time.Time) (silent bool) {
+	for i := range c.outs {
+		if o := &c.outs[i]; !o.whole && len(o.tail) == 0 {
+			o.began, o.whole = later(o.began, now.Add(-settling)), true
+			silent = true
+		}
+	}
+	return silent
+}
+
+// note says that buf has grown by n bytes of an output.
+func (c *composer) note(out, n int, at time.Time) {
+	if n == 0 {
+		return
+	}
+	if last := len(c.parts) - 1; last >= 0 && c.parts[last].out == out {
+		c.parts[last].n += n
+		c.parts[last].at = at
+		return
+	}
+	c.parts = append(c.parts, stretch{out, n, at})
+}
+
+// add appends text of an output.
+func (c *composer) add(out int, text []byte, at time.Time) {
+	c.buf = append(c.buf, text...)
+	c.note(out, len(text), at)
+}
+
+// take returns the first n bytes of the text, which buf holds no longer.
+func (c *composer) take(n int) string {
+	text := string(c.buf[:n])
+	for at := 0; at < n; {
+		p := &c.parts[0]
+		m := min(p.n, n-at)
+		if p.out != untracked {
+			c.outs[p.out].add(c.buf[at:at+m], p.at)
+		}
+		at += m
+		if p.n -= m; p.n == 0 {
+			c.parts = c.parts[:copy(c.parts, c.parts[1:])]
+		}
+	}
+	c.buf = c.buf[:copy(c.buf, c.buf[n:])]
+	return text
+}
+
+// each hands out the text from an offset on, output by output.
+func (c *composer) each(from int, fn func(out int, text []byte, at time.Time)) {
+	at := 0
+	for _, p := range c.parts {
+		if at+p.n > from {
+			begin := max(at, from)
+			fn(p.out, c.buf[begin:at+p.n], p.at)
+		}
+		at += p.n
+	}
+}
+
+// position is behind what was taken. An output that was silent has told all that is older
+// than a moment.
+func (c *composer) position(now time.Time) Position {
+	p := Position{container: c.container}
+	for i := range c.outs {
+		o := &c.outs[i]
+		p.outs[i] = o.place()
+		if !o.whole && p.outs[i].width == 0 {
+			p.outs[i].at = later(p.outs[i].at, now.Add(-settling))
+		}
+	}
+	return p
+}
+
 // batcher gathers text into chunks. Complete lines leave at once after a pause, and
 // otherwise every batchTime or maxChunk bytes; an open line waits one batchTime for its end.
 // The owner locks; send is called with that lock held.
 type batcher struct {
+	composer
 	send func(text string)
 	// again is called after batchTime, by a timer of the batcher.
 	again func()
-	buf   []byte
 	last  time.Time
 	timer *time.Timer
 	armed bool
@@ -178,10 +283,8 @@ func (b *batcher) cut(n int, now time.Time) {
 	if n == 0 {
 		return
 	}
-	text := string(b.buf[:n])
-	b.buf = b.buf[:copy(b.buf, b.buf[n:])]
 	b.last = now
-	b.send(text)
+	b.send(b.take(n))
 }
 
 // lineCut returns where to cut p, which is valid UTF-8 but for a character cut off at its

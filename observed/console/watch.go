@@ -235,13 +235,18 @@ func (h *hub) catchUp() {
 	w.reading = h.c.goes(func() { h.readLog(w, gaps) })
 }
 
+// beginOf returns where the output of a run begins in the log.
+func beginOf(r Run) time.Time {
+	if r.Since.IsZero() {
+		return r.StartedAt.Add(-logSlack)
+	}
+	return r.Since
+}
+
 // readLog matches the log of the run that w expects. The second look is for lines that
 // went to attached streams before ours was there, and into the log after the first look.
 func (h *hub) readLog(w *watch, gaps int) {
-	since := w.run.Since
-	if since.IsZero() {
-		since = w.run.StartedAt.Add(-logSlack)
-	}
+	since := beginOf(w.run)
 	found, err := false, error(nil)
 	pause := minRetry
 	for look := 0; look < 2 && !found && w.ctx.Err() == nil; {
@@ -292,7 +297,7 @@ func (h *hub) expects(w *watch) bool {
 func (h *hub) matchLog(w *watch, since time.Time) (bool, error) {
 	ctx, cancel := context.WithCancel(w.ctx)
 	defer cancel()
-	r, err := h.c.cfg.Streams.Logs(ctx, w.target.ContainerID, since, 0)
+	r, err := h.c.cfg.Streams.Logs(ctx, w.target.ContainerID, Range{Since: since})
 	if err != nil {
 		return false, err
 	}
@@ -321,6 +326,13 @@ func (h *hub) matchLog(w *watch, since time.Time) (bool, error) {
 
 func later(a, b time.Time) time.Time {
 	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
 		return b
 	}
 	return a

@@ -1,0 +1,159 @@
+package console
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+)
+
+const (
+	// stampForm is how Docker writes the time before each entry, and stampLen its length
+	// with the blank behind it.
+	stampForm = "2006-01-02T15:04:05.000000000Z07:00"
+	stampLen  = len("2006-01-02T15:04:05.000000000Z ")
+	// part is where Docker splits a long line into entries (the buffer of its copier).
+	part = 16 << 10
+	// maxEntry bounds an entry, whatever the log driver.
+	maxEntry = 1 << 20
+)
+
+// entry is a piece of the log that was written at once: a line, or a part of a long one.
+type entry struct {
+	out  int
+	at   time.Time
+	text []byte
+	// meets is for the splice: the text up to here is that before its seam.
+	meets bool
+}
+
+// whole reports whether the entry ends a line.
+func (e entry) whole() bool { return len(e.text) > 0 && e.text[len(e.text)-1] == '\n' }
+
+// entries reads a log with timestamps.
+type entries struct {
+	r        *bufio.Reader
+	tty      bool
+	decoders [outputs]decoder
+	buf      []byte
+	text     []byte
+	last     time.Time // of a terminal: the time of the entry before
+	open     bool      // of a terminal: its line has not ended
+}
+
+func newEntries(r io.Reader, tty bool) *entries {
+	return &entries{r: bufio.NewReaderSize(r, 64<<10), tty: tty}
+}
+
+// next returns the next entry, whose text holds until the next call, or io.EOF.
+func (s *entries) next() (entry, error) {
+	for {
+		e, err := s.read()
+		if err != nil {
+			return entry{}, err
+		}
+		s.text = s.decoders[e.out].append(s.text[:0], e.text)
+		if e.text = s.text; len(e.text) > 0 {
+			return e, nil
+		}
+	}
+}
+
+func (s *entries) read() (entry, error) {
+	if s.tty {
+		return s.line()
+	}
+	return s.frame()
+}
+
+// frame reads an entry of a log of two outputs.
+func (s *entries) frame() (entry, error) {
+	var head [8]byte
+	if _, err := io.ReadFull(s.r, head[:]); err != nil {
+		return entry{}, err
+	}
+	length := binary.BigEndian.Uint32(head[4:])
+	if head[0] >= sources || length > maxEntry {
+		return entry{}, fmt.Errorf("frame of stream %d with %d bytes is no log", head[0], length)
+	}
+	if cap(s.buf) < int(length) {
+		s.buf = make([]byte, length)
+	}
+	s.buf = s.buf[:length]
+	if _, err := io.ReadFull(s.r, s.buf); err != nil {
+		return entry{}, unexpected(err)
+	}
+	at, ok := stampOf(s.buf)
+	if !ok {
+		return entry{}, fmt.Errorf("log entry without a time: %.40q", s.buf)
+	}
+	return entry{out: outputOf(int(head[0])), at: at, text: s.buf[stampLen:]}, nil
+}
+
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// line reads an entry of a terminal's log. Nothing frames it: entries that end no line, the
+// parts of a long one and what a run left behind, have the next one on the same line.
+func (s *entries) line() (entry, error) {
+	head, err := s.r.Peek(stampLen)
+	if err != nil && len(head) == 0 {
+		return entry{}, err
+	}
+	at, ok := stampOf(head)
+	switch {
+	case ok && (!s.open || !at.Before(s.last)):
+		_, _ = s.r.Discard(stampLen)
+		s.last = at
+	case !s.open:
+		return entry{}, fmt.Errorf("log entry without a time: %.40q", head)
+	}
+	text, err := s.r.Peek(part)
+	if len(text) == 0 && err != nil {
+		return entry{}, unexpected(err)
+	}
+	n := len(text)
+	if end := bytes.IndexByte(text, '\n') + 1; end > 0 {
+		n = end
+	}
+	if next := s.nextStamp(text[:n]); next > 0 {
+		n = next
+	}
+	s.buf = append(s.buf[:0], text[:n]...)
+	_, _ = s.r.Discard(n)
+	s.open = s.buf[n-1] != '\n'
+	return entry{at: s.last, text: s.buf}, nil
+}
+
+// nextStamp finds the time of another entry within a line. A time that the program printed
+// is no later than the one at which it was logged.
+func (s *entries) nextStamp(text []byte) int {
+	for from := 0; ; {
+		i := bytes.IndexByte(text[from:], 'Z')
+		if i < 0 {
+			return 0
+		}
+		from += i + 1
+		if begin := from + 1 - stampLen; begin > 0 && from < len(text) {
+			if at, ok := stampOf(text[begin:]); ok && at.After(s.last) {
+				return begin
+			}
+		}
+	}
+}
+
+// stampOf reads the time at the beginning of an entry.
+func stampOf(b []byte) (time.Time, bool) {
+	if len(b) < stampLen || b[stampLen-1] != ' ' || b[stampLen-2] != 'Z' {
+		return time.Time{}, false
+	}
+	at, err := time.Parse(stampForm, string(b[:stampLen-1]))
+	return at, err == nil
+}

@@ -1,0 +1,298 @@
+package console
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"lightd/observed"
+)
+
+const (
+	// maxGoes bounds how often the log is read until it meets the live output: for about
+	// three seconds.
+	maxGoes = 16
+	// closeTime bounds the reading of the rest of a run.
+	closeTime = 10 * time.Second
+	// firstRead and lastRead bound the pause before the log is read again.
+	firstRead, lastRead = 25 * time.Millisecond, 200 * time.Millisecond
+	// knownTime bounds the wait for the engine to tell which containers there are.
+	knownTime = 10 * time.Second
+	// openedTime bounds the wait for the output stream of a process that runs.
+	openedTime = 5 * time.Second
+)
+
+// The gaps that are told.
+const (
+	noticeTorn  = "Output is missing here: Docker's log no longer holds all that was printed since %s"
+	noticeMoved = "Output is missing here: the container was made anew, and what it printed before is gone"
+	noticeLost  = "Output may be missing or repeated here: Docker's log does not hold the last known lines"
+	noticeSeam  = "Output may be missing or repeated here: Docker's log does not meet the live output"
+	noticeNoLog = "Output may be missing here: Docker's log cannot be read"
+)
+
+// errSeam: a log and the live output do not meet.
+var errSeam = errors.New("log does not meet the live output")
+
+// seam is where the live output of a container begins, of which the log has both sides.
+type seam struct {
+	outs [outputs]tracker
+	// at is when the seam was made, and live tells that the output was followed then.
+	at   time.Time
+	live bool
+}
+
+func seamOf(c *composer, now time.Time, live bool) *seam {
+	s := &seam{at: now, live: live}
+	for i := range c.outs {
+		s.outs[i] = c.outs[i].clone()
+	}
+	return s
+}
+
+// passage is the part of a container's log between a position and a seam.
+type passage struct {
+	c *Console
+	Target
+	from  *Position // nil: the beginning, or the last lines
+	lines int
+	// seam makes a seam of what is live now; nil asks for all of the log.
+	seam   func() *seam
+	emit   func(entry)
+	notice func(string)
+
+	splice *splice
+	told   bool    // a gap at the beginning was told
+	last   []entry // the last lines
+	size   int     // in bytes
+}
+
+// run reads the log until it meets the seam, which may take several goes: what was sent to
+// the stream comes into the log a little later, or earlier. On errSeam it has emitted all
+// that is certain to lie before the seam.
+func (p *passage) run(ctx context.Context) error {
+	p.splice = newSplice(p.from, p.emit, p.lost)
+	for goes, pause := 1, firstRead; ; goes, pause = goes+1, min(2*pause, lastRead) {
+		to := p.awaitSeam(ctx, pause)
+		if p.lines > 0 { // which are the last ones is another matter in each go
+			p.splice, p.last, p.size = newSplice(nil, p.keep, p.lost), nil, 0
+		}
+		met, err := p.read(ctx, to, goes <= maxGoes/4)
+		over := goes == maxGoes
+		if err == nil && (met || over) {
+			for _, e := range p.last {
+				p.emit(e)
+			}
+		}
+		switch {
+		case err == nil && met:
+			p.splice.rest()
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case over:
+			return cmp.Or(err, errSeam)
+		}
+	}
+}
+
+// awaitSeam makes a seam, and gives the log the time to reach it.
+func (p *passage) awaitSeam(ctx context.Context, pause time.Duration) *seam {
+	if p.seam == nil {
+		return nil
+	}
+	to := p.seam()
+	if young := settling - to.age(); young > 0 {
+		wait(ctx, young)
+		to = p.seam()
+	}
+	wait(ctx, pause)
+	return to
+}
+
+// age is for how long outputs are followed of which nothing is known but that they were
+// silent since.
+func (s *seam) age() time.Duration {
+	age := settling
+	for i := range s.outs {
+		if o := &s.outs[i]; !o.whole && len(o.tail) == 0 {
+			age = min(age, s.at.Sub(o.began))
+		}
+	}
+	return age
+}
+
+// read goes through the log once.
+func (p *passage) read(ctx context.Context, to *seam, patient bool) (met bool, err error) {
+	p.splice.begin(to)
+	if err := p.entries(ctx); err != nil {
+		return false, err
+	}
+	if p.splice.missed() {
+		p.splice.again()
+		p.splice.begin(to)
+		if err := p.entries(ctx); err != nil {
+			return false, err
+		}
+	}
+	return p.splice.end(patient), nil
+}
+
+func (p *passage) entries(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	part := Range{Since: p.splice.since, Timestamps: true}
+	if p.lines > 0 {
+		// Behind the seam there may be more, and what is before it is needed to find it.
+		part.Lines = p.lines + window
+	}
+	r, err := p.c.cfg.Streams.Logs(ctx, p.ContainerID, part)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	log := newEntries(r, p.TTY)
+	for {
+		e, err := log.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		p.splice.feed(e)
+	}
+}
+
+// keep keeps the last lines.
+func (p *passage) keep(e entry) {
+	e.text = bytes.Clone(e.text)
+	p.last = append(p.last, e)
+	p.size += len(e.text)
+	for len(p.last) > p.lines || p.size > maxTail {
+		p.size -= len(p.last[0].text)
+		p.last = p.last[1:]
+	}
+}
+
+// lost tells that the position is not in the log.
+func (p *passage) lost() {
+	if p.told {
+		return
+	}
+	p.told = true
+	last, first := p.from.last(), p.splice.first
+	if first.IsZero() || first.After(last) {
+		p.notice(fmt.Sprintf(noticeTorn, last.UTC().Format(time.RFC3339)))
+	} else {
+		p.notice(noticeLost)
+	}
+}
+
+// gap returns the passage behind a position of what h hands out.
+func (h *hub) gap(ctx context.Context, t Target, from *Position) passage {
+	return passage{
+		c: h.c, Target: t, from: from,
+		emit: func(e entry) {
+			h.mu.Lock()
+			h.text.add(e.out, e.text, e.at)
+			h.text.settle(time.Now())
+			h.mu.Unlock()
+			h.pace(ctx)
+		},
+		notice: func(text string) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.tell(text)
+		},
+	}
+}
+
+// mend reads what a stream has missed before it was opened, and then lets go of what it
+// has read meanwhile.
+func (h *hub) mend(ctx context.Context, p *pump, from Position) {
+	defer p.abort()
+	gap := h.gap(ctx, p.s.Target, &from)
+	gap.seam = func() *seam {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return p.hold.seam(time.Now())
+	}
+	err := gap.run(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	hold := p.hold
+	p.hold, h.holds = nil, false
+	defer close(hold.done)
+	known := hold.known
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		h.unmended(p.s.Target, err)
+		h.text.begin(p.s.Target, hold.outs[0].began, false)
+		known = 0
+	}
+	hold.each(known, h.text.add)
+	h.text.settle(time.Now())
+}
+
+// unmended tells that a gap could not be filled.
+func (h *hub) unmended(t Target, err error) {
+	if errors.Is(err, errSeam) {
+		h.tell(noticeSeam)
+		return
+	}
+	h.c.cfg.Log.Warn("cannot read log for what a stream has missed", "id", h.id, "container", t.ContainerID, "error", err)
+	h.tell(noticeNoLog)
+}
+
+// ending is how a stream came to its end.
+type ending struct {
+	Target
+	at time.Time
+	// silent tells that an output had printed nothing since the stream was opened.
+	silent bool
+}
+
+// closeRun reads the rest of a run that ended after its stream, or too soon after that was
+// opened.
+func (h *hub) closeRun(s observed.Snapshot) {
+	e := h.ended
+	if e == nil || !s.Known || h.output.cur != nil {
+		return
+	}
+	c := find(s, e.ContainerID)
+	if c.Up() {
+		return // the stream will be opened again
+	}
+	h.ended = nil
+	if c == nil || !h.heard() || h.text.container != named(e.ContainerID) || !e.silent && !e.at.Before(c.FinishedAt) {
+		return
+	}
+	from, done := h.text.position(time.Now()), make(chan struct{})
+	h.closing = done
+	if !h.c.goes(func() { h.close(e.Target, from, done) }) {
+		h.closing = nil
+	}
+}
+
+func (h *hub) close(t Target, from Position, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(h.c.ctx, closeTime)
+	defer cancel()
+	gap := h.gap(ctx, t, &from)
+	wait(ctx, firstRead)
+	err := gap.run(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil && h.c.ctx.Err() == nil {
+		h.unmended(t, err)
+	}
+	h.text.flush(time.Now())
+	h.closing = nil
+	close(done)
+}

@@ -1,0 +1,265 @@
+package console
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightd/observed"
+)
+
+// watched is a container on a tape, a daemon that may be restarted and a client that comes
+// and goes, with the position of the last message that it got. It lives in a bubble.
+type watched struct {
+	t    testing.TB
+	rng  *rand.Rand
+	tape *tape
+	c    *Console
+	sub  *Subscription
+
+	mu   sync.Mutex
+	now  observed.Snapshot
+	from From
+
+	printed [outputs]strings.Builder
+	lines   int
+	got     strings.Builder
+	notices []string
+	lost    int64
+}
+
+func (w *watched) Get(string) observed.Snapshot {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.now
+}
+
+func (w *watched) see(c observed.Container) {
+	w.mu.Lock()
+	w.now = observed.Snapshot{Known: true, EngineUp: true, At: time.Now(), Run: &c}
+	w.mu.Unlock()
+	w.c.Notify(id)
+}
+
+func (w *watched) boot() {
+	w.c = New(Config{Streams: w.tape, Targets: w, Changed: func(string) {}, Log: slog.New(slog.DiscardHandler)})
+}
+
+func (w *watched) connect() {
+	w.sub = w.c.Subscribe(id, w.from)
+}
+
+// read takes what has come.
+func (w *watched) read() {
+	if w.sub == nil {
+		return
+	}
+	for {
+		synctest.Wait()
+		select {
+		case c, ok := <-w.sub.C():
+			if !ok {
+				w.sub = nil
+				return
+			}
+			p, err := ParsePosition(c.Position)
+			if err != nil {
+				w.t.Fatalf("position %q of %+v", c.Position, c)
+			}
+			w.from = From{Since: p}
+			w.lost += c.Lost
+			if c.Notice != "" {
+				w.notices = append(w.notices, c.Notice)
+			}
+			w.got.WriteString(c.Text)
+			continue
+		default:
+		}
+		return
+	}
+}
+
+func (w *watched) disconnect() {
+	if w.sub != nil {
+		w.sub.Close()
+		w.sub = nil
+	}
+}
+
+func (w *watched) container(p observed.Phase, started, finished time.Time) observed.Container {
+	return observed.Container{ContainerID: "c1", Role: observed.RoleRun, Phase: p, StartedAt: started, FinishedAt: finished, TTY: w.tape.tty}
+}
+
+// print prints a few lines; each output has its own letters.
+func (w *watched) print(out int) {
+	var b strings.Builder
+	word := func() string {
+		w.lines++
+		text := strings.Map(func(r rune) rune { return r - '0' + 'a' }, fmt.Sprint(w.lines))
+		switch w.rng.IntN(12) {
+		case 0:
+			text = strings.Repeat("q", w.rng.IntN(3000)) + text
+		case 1:
+			text += "é" + "\x1b[1m"
+		case 2:
+			text = "tick"
+		case 3:
+			text = strings.Repeat("z", part-1+w.rng.IntN(3)-len(text)) + text
+		}
+		return text
+	}
+	for range 1 + w.rng.IntN(4) {
+		b.WriteString(word())
+		b.WriteString("\n")
+	}
+	text := b.String()
+	if out == 1 {
+		text = strings.ToUpper(text)
+	}
+	w.printed[out].WriteString(text)
+	w.tape.print(out, text)
+}
+
+// only returns the letters of one output.
+func only(out int, text string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' && out == 0 || r >= 'A' && r <= 'Z' && out == 1 || r == 'é' && out == 0 || r == 'É' && out == 1 {
+			return r
+		}
+		return -1
+	}, text)
+}
+
+func (w *watched) check(what string) {
+	w.t.Helper()
+	for out := range outputs {
+		got, want := only(out, w.got.String()), only(out, w.printed[out].String())
+		if got == want {
+			continue
+		}
+		at := 0
+		for at < min(len(got), len(want)) && got[at] == want[at] {
+			at++
+		}
+		w.t.Fatalf("%s: output %d has %d letters of %d, differs at %d:\ngot  %.60q\nwant %.60q", what, out, len(got), len(want), at, got[max(0, at-20):], want[max(0, at-20):])
+	}
+	got := strings.Count(w.got.String(), "\n")
+	if want := strings.Count(w.printed[0].String()+w.printed[1].String(), "\n"); got != want {
+		w.t.Fatalf("%s: %d lines of %d", what, got, want)
+	}
+}
+
+// liveThrough a random life: whatever happens, the client's text is what was printed.
+func liveThrough(t *testing.T, seed uint64, rotate bool) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	tty := rng.IntN(2) == 0
+	lag := func(limit int) func() time.Duration {
+		return func() time.Duration { return time.Duration(rng.IntN(limit*1000)) * time.Microsecond }
+	}
+	w := &watched{t: t, rng: rng, tape: &tape{tty: tty, streamLag: lag(5), logLag: lag(20)}}
+	if rotate {
+		w.tape.keep = 40 << 10
+	}
+	time.Sleep(time.Hour)
+	w.boot()
+	started, finished := time.Time{}, time.Time{}
+	up := false
+	var trace []string
+	do := func(what string) { trace = append(trace, fmt.Sprint(what, "@", time.Now().Format("05.000"))) }
+	defer func() {
+		if t.Failed() {
+			t.Log(strings.Join(trace, " "), w.notices)
+		}
+	}()
+	start := func(prepare bool) {
+		do(fmt.Sprint("start ", prepare))
+		if prepare {
+			_ = w.c.Prepare(context.Background(), id, Target{ContainerID: "c1", TTY: tty})
+		}
+		time.Sleep(time.Millisecond)
+		started, up = time.Now(), true
+		if rng.IntN(2) == 0 {
+			w.print(0)
+		}
+		time.Sleep(time.Millisecond)
+		w.see(w.container(observed.Running, started, finished))
+	}
+	w.see(w.container(observed.Created, time.Time{}, time.Time{}))
+	w.from = From{Since: At(time.Now())}
+	w.connect()
+	for range 40 {
+		w.read()
+		switch n := rng.IntN(20); {
+		case !up:
+			start(rng.IntN(3) > 0)
+		case n < 10:
+			out := 0
+			if !tty && rng.IntN(3) == 0 {
+				out = 1
+			}
+			do(fmt.Sprint("print ", out))
+			w.print(out)
+		case n == 10:
+			do("cut")
+			w.tape.cut()
+		case n == 11 && w.sub != nil:
+			do("leave")
+			w.disconnect()
+		case n <= 14 && w.sub == nil:
+			do("return")
+			w.connect()
+		case n == 15:
+			do("reboot")
+			w.read()
+			w.c.Close()
+			w.read()
+			w.disconnect()
+			time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
+			w.boot()
+		case n == 16:
+			do("exit")
+			time.Sleep(50 * time.Millisecond)
+			w.tape.exit()
+			time.Sleep(20 * time.Millisecond)
+			finished, up = time.Now(), false
+			w.see(w.container(observed.Exited, started, finished))
+			time.Sleep(200 * time.Millisecond)
+		case n == 17:
+			time.Sleep(time.Duration(rng.IntN(60)) * time.Second)
+		default:
+			time.Sleep(time.Duration(rng.IntN(200)) * time.Millisecond)
+		}
+		time.Sleep(time.Duration(rng.IntN(3000)) * time.Microsecond)
+	}
+	do("end")
+	if w.sub == nil {
+		w.connect()
+	}
+	for range 60 {
+		w.read()
+		time.Sleep(100 * time.Millisecond)
+	}
+	w.read()
+	defer w.c.Close()
+	defer w.disconnect()
+	if len(w.notices) == 0 && w.lost == 0 {
+		w.check(fmt.Sprint("seed ", seed))
+	} else if !rotate {
+		t.Errorf("seed %d: a gap was told: %q, %d bytes", seed, w.notices, w.lost)
+	}
+}
+
+func TestTextIsCompleteWhateverHappens(t *testing.T) {
+	for seed := range uint64(60) {
+		synctest.Test(t, func(t *testing.T) { liveThrough(t, seed, false) })
+		if t.Failed() {
+			return
+		}
+	}
+}

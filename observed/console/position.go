@@ -1,0 +1,282 @@
+package console
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+const (
+	// outputs is how many outputs a container has: standard output and standard error.
+	// With a terminal the second one is silent.
+	outputs = 2
+	// window is how much text before a place names it in the log, in bytes.
+	window = 1 << 10
+	// maxOpen bounds what is kept of a line that has not ended.
+	maxOpen = 16 << 10
+)
+
+// ErrPosition: a text is no position.
+var ErrPosition = errors.New("not a position of console output")
+
+// place is where one output of a container stands: behind its last whole line, and so many
+// bytes of the next one.
+type place struct {
+	// at is when that line came, by our clock, or by the log's if it was read there. When
+	// no line has come yet, it is when the output began to be followed.
+	at time.Time
+	// back is no later than when the text came that sum is of. It tells from where on the
+	// log is to be read to find it.
+	back time.Time
+	// sum is of the width bytes of text up to the end of that line. They make it known in
+	// the log, of which no byte count is known: its older part is gone.
+	width int
+	sum   uint64
+	open  int
+}
+
+// Position is a point in the output of a container. What lies behind it can be told again,
+// by another daemon too. The zero Position is none.
+type Position struct {
+	container uint64
+	// ring and offset name the point in what a hub keeps in memory.
+	ring   uint64
+	offset int64
+	outs   [outputs]place
+}
+
+// At returns the position of whatever container there is at a time.
+func At(t time.Time) Position {
+	var p Position
+	for i := range p.outs {
+		p.outs[i].at = t
+	}
+	return p
+}
+
+// IsZero reports whether p is no position.
+func (p Position) IsZero() bool { return p.outs[0].at.IsZero() }
+
+// last is the time of the newest that lies before p.
+func (p Position) last() time.Time {
+	t := p.outs[0].at
+	for _, o := range p.outs[1:] {
+		t = later(t, o.at)
+	}
+	return t
+}
+
+// named is how a position names a container.
+func named(containerID string) uint64 { return xxhash.Sum64String(containerID) }
+
+// positionVersion is the first byte of a position.
+const positionVersion = 1
+
+// String writes p for ParsePosition, in characters that a URL may hold.
+func (p Position) String() string {
+	b := make([]byte, 0, 80)
+	b = append(b, positionVersion)
+	b = binary.LittleEndian.AppendUint64(b, p.container)
+	b = binary.LittleEndian.AppendUint64(b, p.ring)
+	b = binary.AppendUvarint(b, uint64(p.offset))
+	var before int64
+	for _, o := range p.outs {
+		at := o.at.UnixNano()
+		b = binary.AppendVarint(b, at-before)
+		before = at
+		b = binary.AppendUvarint(b, uint64(o.width))
+		if o.width > 0 {
+			b = binary.AppendVarint(b, at-later(time.Unix(0, 0), o.back).UnixNano())
+			b = binary.LittleEndian.AppendUint64(b, o.sum)
+		}
+		b = binary.AppendUvarint(b, uint64(o.open))
+	}
+	return base64.RawURLEncoding.EncodeToString(b)
+}
+
+// ParsePosition reads what String wrote. Its error is ErrPosition.
+func ParsePosition(text string) (Position, error) {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	if err != nil || len(b) == 0 || b[0] != positionVersion {
+		return Position{}, ErrPosition
+	}
+	r := fields{b: b[1:]}
+	p := Position{container: r.fixed(), ring: r.fixed(), offset: r.count(1 << 62)}
+	var at int64
+	for i := range p.outs {
+		o := &p.outs[i]
+		at += r.signed()
+		o.at = time.Unix(0, at)
+		if o.width = int(r.count(window)); o.width > 0 {
+			o.back = time.Unix(0, at-r.signed())
+			o.sum = r.fixed()
+		}
+		o.open = int(r.count(1 << 40))
+	}
+	if r.wrong || len(r.b) > 0 || p.IsZero() {
+		return Position{}, ErrPosition
+	}
+	return p, nil
+}
+
+// fields takes numbers off b, until one is wrong.
+type fields struct {
+	b     []byte
+	wrong bool
+}
+
+func (f *fields) fixed() uint64 {
+	if len(f.b) < 8 {
+		f.wrong = true
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(f.b)
+	f.b = f.b[8:]
+	return v
+}
+
+func (f *fields) count(limit uint64) int64 {
+	v, n := binary.Uvarint(f.b)
+	if n <= 0 || v > limit {
+		f.wrong = true
+		return 0
+	}
+	f.b = f.b[n:]
+	return int64(v)
+}
+
+func (f *fields) signed() int64 {
+	v, n := binary.Varint(f.b)
+	if n <= 0 {
+		f.wrong = true
+		return 0
+	}
+	f.b = f.b[n:]
+	return v
+}
+
+// tracker follows the text of one output, and knows its place.
+type tracker struct {
+	// began is when the text began to be followed; whole tells that it was the beginning
+	// of a run: nothing of it went by unseen.
+	began time.Time
+	whole bool
+
+	// base, if there is one, is the place before all text.
+	base place
+
+	at     time.Time // of the last line end
+	tail   []byte    // the end of the text up to there
+	open   []byte    // the end of the line after it
+	opened int       // its length
+	front  int       // so much of it came before began
+	// learned tells that tail has text from before began.
+	learned bool
+	// total counts the text; far and near are times when it was so much. The text at far is
+	// before all of the tail.
+	total     int64
+	far, near milestone
+}
+
+// milestone is a time when so much text had come.
+type milestone struct {
+	at    time.Time
+	total int64
+}
+
+// reset begins anew.
+func (t *tracker) reset(began time.Time, whole bool) {
+	start := milestone{at: began}
+	*t = tracker{began: began, whole: whole, tail: t.tail[:0], open: t.open[:0], far: start, near: start}
+}
+
+// add says that text came at a time.
+func (t *tracker) add(text []byte, at time.Time) {
+	if t.total-t.near.total > window {
+		t.far, t.near = t.near, milestone{t.at, t.total}
+	}
+	t.total += int64(len(text))
+	end := bytes.LastIndexByte(text, '\n') + 1
+	if end > 0 {
+		t.end(text[:end])
+		t.at = at
+	}
+	rest := text[end:]
+	t.opened += len(rest)
+	t.open = keepEnd(t.open, rest, maxOpen)
+}
+
+// end adds lines, of which the last has its end.
+func (t *tracker) end(lines []byte) {
+	if len(lines) < window {
+		t.tail = keepEnd(t.tail, t.open, window)
+	}
+	t.tail = keepEnd(t.tail, lines, window)
+	t.open, t.opened, t.front = t.open[:0], 0, 0
+}
+
+// learnOpen says how much of the first line came before the text was followed.
+func (t *tracker) learnOpen(front int) {
+	if len(t.tail) == 0 && front > t.front {
+		t.opened += front - t.front
+		t.front = front
+	}
+}
+
+// learnBefore says which text came before all that is known, since a time: a place is the
+// better known the more of it there is.
+func (t *tracker) learnBefore(text []byte, since time.Time) {
+	if n := window - len(t.tail); n > 0 && len(text) > 0 && !t.learned {
+		t.learned = true
+		t.tail = append(bytes.Clone(text[max(0, len(text)-n):]), t.tail...)
+		t.far.at = since
+	}
+}
+
+// keepEnd appends p to b, of which it keeps the last limit bytes.
+func keepEnd(b, p []byte, limit int) []byte {
+	if len(p) >= limit {
+		return append(b[:0], p[len(p)-limit:]...)
+	}
+	if over := len(b) + len(p) - limit; over > 0 {
+		b = b[:copy(b, b[over:])]
+	}
+	return append(b, p...)
+}
+
+func (t *tracker) place() place {
+	switch {
+	case len(t.tail) > 0:
+		return place{at: t.at, back: t.far.at, width: len(t.tail), sum: xxhash.Sum64(t.tail), open: t.opened}
+	case !t.base.at.IsZero():
+		p := t.base
+		p.open += t.opened
+		return p
+	default:
+		return place{at: t.began, open: t.opened}
+	}
+}
+
+// cutOff is how much of the open line is not kept.
+func (t *tracker) cutOff() int { return t.opened - len(t.open) }
+
+// isAt reports whether the last line of t is the one before p.
+func (t *tracker) isAt(p place) bool {
+	return p.width > 0 && len(t.tail) >= p.width && xxhash.Sum64(t.tail[len(t.tail)-p.width:]) == p.sum
+}
+
+// endsAs reports whether the last line of t is that of o.
+func (t *tracker) endsAs(o *tracker) bool {
+	return len(o.tail) > 0 && bytes.HasSuffix(t.tail, o.tail)
+}
+
+// clone returns a copy that shares nothing.
+func (t *tracker) clone() tracker {
+	c := *t
+	c.tail, c.open = bytes.Clone(t.tail), bytes.Clone(t.open)
+	return c
+}

@@ -1,0 +1,95 @@
+package console
+
+import (
+	"math/rand/v2"
+	"sync"
+)
+
+// ringBytes is how much of the latest output is kept of a container whose output stream is
+// open, in bytes of text.
+const ringBytes = 256 << 10
+
+// Chunk is a piece of output.
+type Chunk struct {
+	// Lost is how many bytes were dropped before Text, because the subscriber was slow.
+	Lost int64
+	// Notice, where it is not empty, says what is missing here. There is no Text then.
+	Notice string
+	// Text is valid UTF-8. It ends at a line end, unless the program left its line open
+	// or the line is very long.
+	Text string
+	// Position is behind Text, in the words of Position.String.
+	Position string
+
+	encoded *encoding
+}
+
+// encoding is a form of a chunk that all its subscribers share.
+type encoding struct {
+	once sync.Once
+	data []byte
+}
+
+// Encoded returns what encode makes of c. It is called once for all subscribers that a
+// chunk goes to, which must all ask for the same, and must not alter it.
+func (c Chunk) Encoded(encode func(Chunk) []byte) []byte {
+	if c.encoded == nil {
+		return encode(c)
+	}
+	c.encoded.once.Do(func() { c.encoded.data = encode(c) })
+	return c.encoded.data
+}
+
+// ring is the latest output of an id, over all runs and containers for as long as it is
+// followed.
+type ring struct {
+	id    uint64 // zero: nothing is kept
+	items []item // oldest first
+	size  int
+	end   int64
+}
+
+// item is a chunk and where it ends.
+type item struct {
+	Chunk
+	end int64
+}
+
+// begin begins to keep.
+func (r *ring) begin() { *r = ring{id: rand.Uint64() | 1} }
+
+func (r *ring) add(c Chunk) {
+	r.size += len(c.Text)
+	r.items = append(r.items, item{c, r.end})
+	n := 0
+	for r.size > ringBytes && n < len(r.items)-1 {
+		r.size -= len(r.items[n].Text)
+		r.items[n] = item{}
+		n++
+	}
+	r.items = r.items[n:]
+}
+
+// after returns what lies behind an offset, and how many bytes before that are not kept any
+// more. There may be notices among it that lie at the offset.
+func (r *ring) after(offset int64) (items []item, lost int64) {
+	first := len(r.items)
+	for first > 0 && r.items[first-1].end-int64(len(r.items[first-1].Text)) >= offset {
+		first--
+	}
+	items = r.items[first:]
+	begin := r.end
+	if len(items) > 0 {
+		begin = items[0].end - int64(len(items[0].Text))
+	}
+	return items, begin - offset
+}
+
+// has reports whether all that lies behind p is kept.
+func (r *ring) has(p Position) bool {
+	if p.IsZero() || r.id == 0 || p.ring != r.id || p.offset > r.end {
+		return false
+	}
+	_, lost := r.after(p.offset)
+	return lost == 0
+}
