@@ -67,6 +67,8 @@ type fakeConsole struct {
 	figures map[string]chan observed.Stats
 	written bytes.Buffer
 	from    console.From
+	history []console.Chunk
+	failure error
 }
 
 type fakeOutput struct{ c chan console.Chunk }
@@ -92,6 +94,20 @@ func (f *fakeConsole) Subscribe(id string, from console.From) socket.Output {
 	f.from = from
 	f.mu.Unlock()
 	return fakeOutput{f.output(id)}
+}
+
+// History hands out what a test has put there, and then fails if it is to.
+func (f *fakeConsole) History(_ context.Context, id string, from console.From, fn func(console.Chunk) error) error {
+	f.mu.Lock()
+	f.from = from
+	chunks, failure := f.history, f.failure
+	f.mu.Unlock()
+	for _, chunk := range chunks {
+		if err := fn(chunk); err != nil {
+			return err
+		}
+	}
+	return failure
 }
 
 func (f *fakeConsole) SubscribeStats(id string) socket.Figures {

@@ -52,6 +52,7 @@ func (s *Server) routes() []route {
 		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, specParameters},
 		{get, "/containers/:id/install-log", s.readInstallLog, acceptsText, nil},
 		{get, "/containers/:id/plan", s.planContainer, nil, nil},
+		{get, "/containers/:id/logs", s.readLogs, acceptsText, nil},
 		{get, "/containers/:id/events", s.containerEvents, nil, nil},
 		{get, "/events", s.allEvents, nil, nil},
 		{get, "/containers/:id/drift", s.driftOfContainer, nil, nil},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ var (
 	errUpgrade = fail(http.StatusUpgradeRequired, "upgrade_required", "This route is a WebSocket").
 			with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13")
 	errOrigin      = fail(http.StatusForbidden, "foreign_origin", "Origin is not allowed")
-	errConnections = fail(http.StatusTooManyRequests, "too_many_connections", "Too many WebSocket connections").
+	errConnections = fail(http.StatusTooManyRequests, "too_many_connections", "Too many connections to consoles").
 			with("Retry-After", "5")
 	errStopping = fail(http.StatusServiceUnavailable, "stopping", "Daemon is stopping").with("Retry-After", "5")
 )
@@ -62,6 +63,11 @@ func (s *Server) openSocket(c *gin.Context) error {
 		ID: id, After: after, Replay: query.Has("after"), From: from, Protocol: who.protocol, Compress: compress,
 		Valid: s.validity(who.grant), Renew: s.renew,
 	})
+	return socketProblem(err)
+}
+
+// socketProblem is how a refusal of the hub is answered.
+func socketProblem(err error) error {
 	switch {
 	case errors.Is(err, socket.ErrTooMany):
 		return errConnections
@@ -92,8 +98,11 @@ func beginning(query url.Values) (from console.From, err error) {
 		return from, only(query, "since")
 	}
 	at, err := time.Parse(time.RFC3339, since)
+	if seconds, wrong := strconv.ParseInt(since, 10, 64); wrong == nil && seconds > 0 {
+		at, err = time.Unix(seconds, 0), nil
+	}
 	if err != nil {
-		return from, invalid(Detail{Field: "since", Message: "must be the position of a console message, or a time as in RFC 3339"})
+		return from, invalid(Detail{Field: "since", Message: "must be the position of a console message, or a time as in RFC 3339 or in seconds since 1970"})
 	}
 	from.Since = console.At(at)
 	return from, only(query, "since")

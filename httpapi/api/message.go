@@ -1,5 +1,12 @@
 package api
 
+// The trailers of a container's output as text: the position behind it, from where another
+// request goes on, and why it ended, where more could have come.
+const (
+	TrailerPosition = "Lightd-Position"
+	TrailerEnd      = "Lightd-End"
+)
+
 // MessageKind says what a message of a WebSocket is about; its `event` member.
 type MessageKind string
 

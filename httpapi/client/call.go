@@ -94,17 +94,17 @@ func (c *Client) call(ctx context.Context, r request, out any) (answer, error) {
 
 // open makes a request whose answer is read while it comes. Closing the body ends it, and
 // so does the end of ctx.
-func (c *Client) open(ctx context.Context, r request) (io.ReadCloser, error) {
-	var body io.ReadCloser
+func (c *Client) open(ctx context.Context, r request) (*body, error) {
+	var b *body
 	err := c.repeat(ctx, r, func() (err error) {
-		body, err = c.begin(ctx, r)
+		b, err = c.begin(ctx, r)
 		return err
 	}, func(error) {})
-	return body, err
+	return b, err
 }
 
 // begin is one attempt of open.
-func (c *Client) begin(ctx context.Context, r request) (io.ReadCloser, error) {
+func (c *Client) begin(ctx context.Context, r request) (*body, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(c.timeout+r.waits, func() { cancel(errTooSlow) })
 	response, err := c.send(ctx, r)
@@ -115,17 +115,18 @@ func (c *Client) begin(ctx context.Context, r request) (io.ReadCloser, error) {
 		cancel(nil)
 		return nil, err
 	}
-	return body{response.Body, cancel}, nil
+	return &body{response.Body, response, cancel}, nil
 }
 
 // body is what an open request is answered with.
 type body struct {
 	io.ReadCloser
-	cancel context.CancelCauseFunc
+	response *http.Response
+	cancel   context.CancelCauseFunc
 }
 
 // Close ends the request.
-func (b body) Close() error {
+func (b *body) Close() error {
 	b.cancel(nil)
 	return b.ReadCloser.Close()
 }

@@ -83,6 +83,17 @@ func TestRequests(t *testing.T) {
 			_, _, err := c.EventPage(ctx, "web", 7, 50)
 			return err
 		}, "GET /base/containers/web/events?after=7&limit=50", "", nil},
+		{"logs", func(ctx context.Context, c *Client) error { return closed(c.Logs(ctx, "web", Logs{})) },
+			"GET /base/containers/web/logs", "", map[string]string{"Accept": "text/plain"}},
+		{"the last logs, and more", func(ctx context.Context, c *Client) error {
+			return closed(c.Logs(ctx, "web", Logs{Tail: 50, Follow: true}))
+		}, "GET /base/containers/web/logs?follow=true&tail=50", "", nil},
+		{"logs to come", func(ctx context.Context, c *Client) error {
+			return closed(c.Logs(ctx, "web", Logs{Tail: -1, Follow: true}))
+		}, "GET /base/containers/web/logs?follow=true&tail=0", "", nil},
+		{"logs since a time", func(ctx context.Context, c *Client) error {
+			return closed(c.Logs(ctx, "web", Logs{Since: "2026-11-26T12:00:00+01:00", Tail: 50}))
+		}, "GET /base/containers/web/logs?since=2026-11-26T12%3A00%3A00%2B01%3A00", "", nil},
 		{"a port of IPv6", func(ctx context.Context, c *Client) error {
 			_, err := c.Port(ctx, desired.Endpoint{IP: "::1", Port: 7, Protocol: desired.UDP})
 			return err
@@ -127,6 +138,14 @@ func TestRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// closed closes what was opened.
+func closed(o *Output, err error) error {
+	if err != nil {
+		return err
+	}
+	return o.Close()
 }
 
 // TestRefusals: what an error says, and what it can be told apart by.

@@ -88,5 +88,9 @@ func (c *Client) NodeDrift(ctx context.Context, selector string) (api.NodeDrift,
 func (c *Client) InstallLog(ctx context.Context, id string) (io.ReadCloser, error) {
 	r := get("containers", id, "install-log")
 	r.accept = "text/plain"
-	return c.open(ctx, r)
+	b, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return b, nil
 }

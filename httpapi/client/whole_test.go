@@ -170,6 +170,20 @@ func TestWholeInterface(t *testing.T) {
 		must(errors.Join(err, receipt.Unmet()))
 		receipt, err = c.Rebind(ctx, "whole", []desired.Port{{IP: "127.0.0.1", Port: 25102}}, client.Write{Wait: api.UntilSynced})
 		must(errors.Join(err, receipt.Unmet()))
+		output, err := c.Logs(ctx, "whole", client.Logs{Tail: 10})
+		must(err)
+		text, err := io.ReadAll(output)
+		must(errors.Join(err, output.Close()))
+		if len(text) == 0 || output.Position() == "" || output.End() != "" {
+			t.Errorf("its output is %q, up to %q, with the end %q", text, output.Position(), output.End())
+		}
+		output, err = c.Logs(ctx, "whole", client.Logs{Since: output.Position()})
+		must(err)
+		text, err = io.ReadAll(output)
+		must(errors.Join(err, output.Close()))
+		if len(text) > 0 {
+			t.Errorf("after that there is %q", text)
+		}
 		plan, err := c.Plan(ctx, "whole")
 		must(err)
 		drift, err := c.Drift(ctx, "whole")

@@ -216,10 +216,23 @@ func (c *client) greet(ctx context.Context) error {
 	return c.catchUp(ctx)
 }
 
-const reasonDeleted = "container deleted"
+// Why connections end.
+const (
+	reasonDeleted  = "container deleted"
+	reasonStopping = "daemon is stopping"
+	reasonToken    = "token is no longer valid"
+)
 
 // catchUp sends what the journal has and the client has not.
 func (c *client) catchUp(ctx context.Context) error {
+	return c.events(func(e journal.Event) error { return c.sendEvent(ctx, e) })
+}
+
+func nothing(journal.Event) error { return nil }
+
+// events hands what the journal has and the client has not to fn, and stops the client
+// where its container was deleted.
+func (c *client) events(fn func(journal.Event) error) error {
 	for {
 		events, _, err := c.hub.cfg.Journal.Page(c.session.ID, c.sent, pageSize)
 		if err != nil {
@@ -231,7 +244,7 @@ func (c *client) catchUp(ctx context.Context) error {
 			return nil
 		}
 		for _, e := range events {
-			if err := c.sendEvent(ctx, e); err != nil {
+			if err := fn(e); err != nil {
 				return err
 			}
 			c.sent = e.Seq
@@ -271,10 +284,14 @@ func (c *client) sendWord(ctx context.Context, id string, word api.Word) error {
 	return c.send(ctx, m)
 }
 
+// skipped tells of text that a client was too slow for.
+func skipped(bytes int64) string {
+	return fmt.Sprintf("%d bytes of console text were skipped: this connection reads too slowly", bytes)
+}
+
 func (c *client) sendOutput(ctx context.Context, chunk console.Chunk) error {
 	if chunk.Lost > 0 {
-		text := fmt.Sprintf("%d bytes of console text were skipped: this connection reads too slowly", chunk.Lost)
-		if err := c.send(ctx, textMessage{"daemon_message", text}); err != nil {
+		if err := c.send(ctx, textMessage{"daemon_message", skipped(chunk.Lost)}); err != nil {
 			return err
 		}
 	}

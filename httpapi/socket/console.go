@@ -12,6 +12,8 @@ type Console interface {
 	Subscribe(id string, from console.From) Output
 	SubscribeStats(id string) Figures
 	Write(ctx context.Context, id string, data []byte) error
+	// History hands what lies behind From to fn, and ends where that ends.
+	History(ctx context.Context, id string, from console.From, fn func(console.Chunk) error) error
 	Tail(ctx context.Context, id string, lines int) (string, error)
 }
 

@@ -1,5 +1,6 @@
 // Package socket serves the WebSockets: what happens to one container, or to all, as
-// it happens, and what a client has to say to a container.
+// it happens, and what a client has to say to a container. It serves the output of a
+// container as plain text too.
 //
 // What it guarantees:
 //

@@ -130,7 +130,7 @@ func (h *Hub) Close() {
 	h.cancel()
 	close(h.quit)
 	for _, c := range h.all() {
-		c.stop(websocket.StatusGoingAway, "daemon is stopping")
+		c.stop(websocket.StatusGoingAway, reasonStopping)
 	}
 	h.gone.Wait()
 }
@@ -231,7 +231,7 @@ func (h *Hub) watchTokens() {
 		}
 		for _, c := range h.all() {
 			if valid := *c.valid.Load(); !valid() {
-				c.stop(websocket.StatusPolicyViolation, "token is no longer valid")
+				c.stop(websocket.StatusPolicyViolation, reasonToken)
 			}
 		}
 	}

@@ -53,6 +53,9 @@ func (f *feed) Subscribe(string, console.From) Output {
 func (f *feed) SubscribeStats(string) Figures                     { return noFigures{} }
 func (f *feed) Write(context.Context, string, []byte) error       { return nil }
 func (f *feed) Tail(context.Context, string, int) (string, error) { return "", nil }
+func (f *feed) History(context.Context, string, console.From, func(console.Chunk) error) error {
+	return nil
+}
 
 // print offers text to every subscriber, and drops it for those that are behind.
 func (f *feed) print(text string) {

@@ -247,7 +247,7 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	e.Status, e.Type = response.StatusCode, response.Header.Get("Content-Type")
-	if e.Status == http.StatusSwitchingProtocols || r.Method == http.MethodHead || r.URL.Query().Get("watch") == "true" && e.Status == http.StatusOK {
+	if e.Status == http.StatusSwitchingProtocols || r.Method == http.MethodHead || isStream(r) && e.Status == http.StatusOK {
 		return response, nil
 	}
 	e.Answer, err = io.ReadAll(response.Body)
@@ -261,6 +261,12 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.complain(err)
 	}
 	return response, nil
+}
+
+// isStream reports whether the answer to r is one without an end.
+func isStream(r *http.Request) bool {
+	query := r.URL.Query()
+	return query.Get("watch") == "true" || query.Get("follow") == "true"
 }
 
 // broken is the rest of a body that could not be read.
