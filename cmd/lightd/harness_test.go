@@ -250,8 +250,10 @@ type answer struct {
 	what   string
 	status int
 	header http.Header
-	text   string
-	json   map[string]any
+	// trailer is what came behind the body.
+	trailer http.Header
+	text    string
+	json    map[string]any
 }
 
 // send makes a request with the master token. Each of header is "Name: value"; without a
@@ -306,7 +308,7 @@ func (n *node) try(method, path, body string, header ...string) (answer, error) 
 		Status: response.StatusCode, Type: response.Header.Get("Content-Type"), Answer: data}); err != nil {
 		n.t.Error(err)
 	}
-	a := answer{t: n.t, what: method + " " + path, status: response.StatusCode, header: response.Header, text: string(data)}
+	a := answer{t: n.t, what: method + " " + path, status: response.StatusCode, header: response.Header, trailer: response.Trailer, text: string(data)}
 	if strings.Contains(response.Header.Get("Content-Type"), "json") {
 		if err := json.Unmarshal(data, &a.json); err != nil {
 			return a, fmt.Errorf("%q is not JSON: %w", data, err)

@@ -1,13 +1,18 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
+	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"lightd/httpapi/api"
 )
 
 // settingsFile writes a configuration file and returns its path.
@@ -95,4 +100,59 @@ func TestLogsAreBounded(t *testing.T) {
 	if got := e.logsOnDisk("lightd-" + id); got > 3*300_000+3*16<<10 || got < most {
 		t.Errorf("%d bytes of the second flood are on the disk", got)
 	}
+}
+
+// TestLogsRoute reads without a WebSocket: the last lines, each line once by asking again and
+// again, and what is printed next.
+func TestLogsRoute(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	volume, _ := n.volume()
+	id := "e2e-logs"
+	path := "/containers/" + id + "/logs"
+	n.send("POST", "/containers", spec(id, volume, `"power":"running","tty":false,"start_pattern":"^ready$",
+		"startup_command":"seq 1 10000; echo ready; while read line; do echo \"heard $line\"; done"`)).want(201, "")
+	n.until(id, "running", running)
+	if a := n.send("GET", path+"?tail=3", ""); a.text != "9999\n10000\nready\n" {
+		t.Errorf("the last three lines are %q", a.text)
+	}
+	a := n.send("GET", path+"?tail=5000", "")
+	if got := strings.Count(a.text, "\n"); got != 5000 || !strings.HasPrefix(a.text, "5002\n") {
+		t.Errorf("the last 5,000 lines are %d, from %.20q", got, a.text)
+	}
+	ws := n.record("/ws/" + id)
+	for _, word := range []string{"one", "two"} {
+		ws.say(fmt.Sprintf(`{"event":"send_command","command":"%s\n"}`, word))
+		ws.await("an answer", func(m message) bool { return m.Event == "console" && strings.Contains(m.Data, "heard "+word) })
+		position := a.trailer.Get(api.TrailerPosition)
+		// The engine's log is a little behind its stream.
+		eventually(t, func() error {
+			if a = n.send("GET", path+"?since="+url.QueryEscape(position), ""); a.text == "" {
+				return fmt.Errorf("nothing behind %s", position)
+			}
+			return nil
+		})
+		if want := "heard " + word + "\n"; a.text != want {
+			t.Fatalf("after the last position comes %q, want %q", a.text, want)
+		}
+	}
+
+	r := must[*http.Request](t)(http.NewRequest("GET", n.url+path+"?tail=1&follow=true", http.NoBody))
+	r.Header.Set("Authorization", "Bearer "+n.token)
+	response := must[*http.Response](t)(web.Do(r))
+	defer func() { _ = response.Body.Close() }()
+	lines := bufio.NewReader(response.Body)
+	next := func() string { return must[string](t)(lines.ReadString('\n')) }
+	if got := next(); got != "heard two\n" {
+		t.Errorf("it begins with %q", got)
+	}
+	ws.say(`{"event":"send_command","command":"three\n"}`)
+	if got := next(); got != "heard three\n" {
+		t.Errorf("it goes on with %q", got)
+	}
+	n.send("DELETE", "/containers/"+id, "").want(200, "")
+	if rest, err := lines.ReadString('\n'); rest != "" || err == nil || response.Trailer.Get(api.TrailerEnd) != "container deleted" {
+		t.Errorf("it ends with %q, %v, %v", rest, err, response.Trailer)
+	}
+	ws.closed(websocket.StatusNormalClosure, "container deleted")
 }
