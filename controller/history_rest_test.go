@@ -30,7 +30,9 @@ func (w *world) rest() {
 	}
 	w.trap.again(0)
 	w.release()
-	w.settle()
+	for w.settle(); w.busy.Load() > 0; {
+		w.pass(time.Second) // what somebody did may have been held up
+	}
 	w.sim.ResetCalls()
 	began := time.Now()
 	for step := 100 * time.Millisecond; ; step = min(2*step, 10*time.Second) {

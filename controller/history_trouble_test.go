@@ -18,7 +18,9 @@ import (
 // somebody has the engine do something, past the daemon. Faults meet that call too: it may
 // take as long as they last.
 func (w *world) somebody(method, path, body string) {
+	w.busy.Add(1)
 	go func() {
+		defer w.busy.Add(-1)
 		defer func() { _ = recover() }() // a call that is cut off
 		w.sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "http://engine"+path, strings.NewReader(body)))
 	}()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"pgregory.net/rapid"
@@ -75,8 +76,9 @@ type world struct {
 	foreign map[string]string // what somebody else's containers look like
 	// calm is true while nothing but writes and deaths has happened since the last rest.
 	calm bool
-	// rules are the faults in force.
+	// rules are the faults in force, busy how many calls of somebody else are under way.
 	rules []*simengine.Injected
+	busy  atomic.Int32
 
 	mu       sync.Mutex
 	trap     *trap
