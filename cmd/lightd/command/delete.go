@@ -70,6 +70,9 @@ or be those that files hold.`,
 	})
 }
 
+// deleteWait is how long the daemon waits for the end of a deletion unasked.
+const deleteWait = 30 * time.Second
+
 // deletion is how containers are deleted.
 type deletion struct {
 	*app
@@ -84,8 +87,8 @@ func (d deletion) run(ctx context.Context, id string) error {
 	case d.dry:
 	case !d.waits:
 		w.Timeout = time.Millisecond
-	default:
-		w.Timeout = min(d.timeout, serverWait)
+	case d.timeout < deleteWait:
+		w.Timeout = d.timeout
 	}
 	began := d.Now()
 	receipt, err := d.Client.Delete(ctx, id, w)

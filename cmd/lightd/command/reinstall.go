@@ -24,20 +24,24 @@ func (a *app) reinstall() *cobra.Command {
 	image := cmd.Flags().String("image", "", "install on this image from now on")
 	script := cmd.Flags().String("install-script", "", "`file` of the script to run from now on, \"-\" for the standard input")
 	var change client.Reinstall
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+	a.write(cmd, api.UntilInstalled, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
+		return s.Reinstall(ctx, id, change, w)
+	})
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("image") {
 			change.Image = image
 		}
-		if !cmd.Flags().Changed("install-script") {
-			return nil
+		if cmd.Flags().Changed("install-script") {
+			text, err := a.readScript(*script)
+			if err != nil {
+				return err
+			}
+			change.InstallScript = &text
 		}
-		text, err := a.readScript(*script)
-		change.InstallScript = &text
-		return err
+		return run(cmd, args)
 	}
-	return a.write(cmd, api.UntilInstalled, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
-		return s.Reinstall(ctx, id, change, w)
-	})
+	return cmd
 }
 
 // maxScript bounds an install script: what a request takes at most.

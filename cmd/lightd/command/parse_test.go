@@ -1,0 +1,157 @@
+package command
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"unicode/utf8"
+
+	"lightd/cmd/lightd/manifest"
+	"lightd/desired"
+	"lightd/httpapi/api"
+	"lightd/httpapi/client"
+)
+
+func TestParsePort(t *testing.T) {
+	for text, want := range map[string]desired.Port{
+		"25565":                   {Port: 25565, Protocol: "tcp"},
+		"0":                       {Protocol: "tcp"},
+		"25565/udp":               {Port: 25565, Protocol: "udp"},
+		"8080:80":                 {Port: 8080, ContainerPort: 80, Protocol: "tcp"},
+		"127.0.0.1:8080":          {IP: "127.0.0.1", Port: 8080, Protocol: "tcp"},
+		"127.0.0.1:8080:80/UDP":   {IP: "127.0.0.1", Port: 8080, ContainerPort: 80, Protocol: "udp"},
+		"[::1]:8080:80":           {IP: "::1", Port: 8080, ContainerPort: 80, Protocol: "tcp"},
+		"[2001:db8::1]:27015/udp": {IP: "2001:db8::1", Port: 27015, Protocol: "udp"},
+	} {
+		if got, err := parsePort(text); err != nil || got != want {
+			t.Errorf("%s: got %+v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"", "x", "-1", "65536", "1.5", "1:2:3:4", "127.0.0.1:", "127.0.0.1", ":80", "80/sctp", "[::1]", "[::1", "::1:80", "80:", "80 "} {
+		if got, err := parsePort(text); ExitCode(err) != ExitUsage {
+			t.Errorf("%q: got %+v, %v", text, got, err)
+		}
+	}
+}
+
+func TestParseRange(t *testing.T) {
+	for text, want := range map[string]poolRange{
+		"25565":                   {"0.0.0.0", 25565, 25565, "tcp"},
+		"25565-25600":             {"0.0.0.0", 25565, 25600, "tcp"},
+		"127.0.0.1:1-65535/udp":   {"127.0.0.1", 1, 65535, "udp"},
+		"[::]:27015/udp":          {"::", 27015, 27015, "udp"},
+		"192.168.0.1:80-80":       {"192.168.0.1", 80, 80, "tcp"},
+		"[fe80::1]:5000-5001/tcp": {"fe80::1", 5000, 5001, "tcp"},
+	} {
+		got, err := parseRange(text)
+		if err != nil || got != want {
+			t.Errorf("%s: got %+v, %v", text, got, err)
+		}
+		if n := len(got.endpoints()); n != want.last-want.first+1 {
+			t.Errorf("%s: %d ports", text, n)
+		}
+	}
+	for _, text := range []string{"", "0", "5-3", "1-", "-5", "1-65536", "1-2-3", "8080:80", "80/x", "1-2/x"} {
+		if got, err := parseRange(text); ExitCode(err) != ExitUsage {
+			t.Errorf("%q: got %+v, %v", text, got, err)
+		}
+	}
+}
+
+func refused(status int, sentence string, details ...api.Detail) error {
+	return &client.Error{Method: "GET", Path: "/containers/web", Status: status, Problem: api.Problem{Sentence: sentence, Details: details}}
+}
+
+func unmet(reason string) error {
+	u := &client.Unmet{InternalID: "web"}
+	u.For, u.Reason, u.Message = api.UntilRunning, "Exited", "exit code 1"
+	if reason != "" {
+		u.Reason, u.Message = api.ReasonTimeout, ""
+	}
+	return u
+}
+
+// TestErrors: what a user is told, and what a script.
+func TestErrors(t *testing.T) {
+	cases := []struct {
+		err  error
+		code int
+		text string
+	}{
+		{nil, 0, ""},
+		{errors.New("it broke\x1b[31m"), 1, `it broke\x1b[31m`},
+		{usagef("get: %s", "no"), 2, "get: no"},
+		{of("web", refused(404, "Container not found")), 3, "web: Container not found"},
+		{fmt.Errorf("more: %w", of("web", refused(404, "Container not found"))), 3, "web: Container not found"},
+		{of("web", refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 0.0.0.0:1/tcp"})), 4, "web: ports[0]: Port already in use: 0.0.0.0:1/tcp"},
+		{refused(412, "Precondition failed"), 4, "Precondition failed"},
+		{refused(400, "The request is not valid: a is bad", api.Detail{Field: "a", Message: "is bad"}, api.Detail{Field: "b", Message: "is worse"}), 1, "The request is not valid: a is bad; b is worse"},
+		{refused(503, "The database does not answer"), 5, "The database does not answer"},
+		{&client.NoAnswer{Method: "GET", Path: "/x", Err: errors.New("refused")}, 5, "the daemon cannot be reached: refused"},
+		{&client.NoAnswer{Method: "GET", Path: "/x", Sent: true, Err: errors.New("broken pipe")}, 5, "the daemon did not answer: broken pipe"},
+		{of("web", unmet("Timeout")), 6, "web: not running in time"},
+		{of("web", unmet("")), 7, "web: will not be running by itself: Exited: exit code 1"},
+		{of("web", context.Canceled), 130, ""},
+		{exit(4), 4, ""},
+		{&manifest.Error{Faults: []manifest.Fault{{File: "a.yaml", Line: 3, Path: "x", Message: "is not known"}, {File: "b.yaml", Message: "is\x00empty"}}}, 1, "a.yaml:3: x is not known\nb.yaml: is\\x00empty"},
+	}
+	for _, c := range cases {
+		if code, text := ExitCode(c.err), Message(c.err); code != c.code || text != c.text {
+			t.Errorf("%v: got %d %q, want %d %q", c.err, code, text, c.code, c.text)
+		}
+	}
+}
+
+// TestRefusalsHavePlaces: what the daemon refuses is told with file and line.
+func TestRefusalsHavePlaces(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "all.yaml")
+	if err := os.WriteFile(path, []byte("internal_id: a\nimage: x\n---\ninternal_id: b\nports:\n- port: 1\n- port: 2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	objects, err := manifest.Read([]string{path}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = located(objects, refused(409, "Port already in use",
+		api.Detail{Field: "containers[1].ports[1]", Message: "Port already in use"}, api.Detail{Field: "containers[0]", Message: "is being deleted"}))
+	if want := path + ":7: ports[1] Port already in use\n" + path + ":1: a: is being deleted"; Message(err) != want || ExitCode(err) != ExitConflict {
+		t.Errorf("got %d %q, want %q", ExitCode(err), Message(err), want)
+	}
+	for _, other := range []error{
+		refused(400, "no", api.Detail{Field: "selector", Message: "is bad"}), refused(400, "no", api.Detail{Field: "containers[7].x", Message: "is bad"}),
+		refused(401, "Unauthorized"), errors.New("x"),
+	} {
+		if got := located(objects, other); got != other {
+			t.Errorf("%v became %v", other, got)
+		}
+	}
+}
+
+// TestPieces: text is sent whole, whatever it is read in.
+func TestPieces(t *testing.T) {
+	const text = "größe 日本 😀\x10 end"
+	for _, in := range []string{text, text + "\xe6", "\xff\xfe", "😀"[:3] + "x", ""} {
+		p := pieces{in: iotest.OneByteReader(strings.NewReader(in))}
+		var got bytes.Buffer
+		for {
+			piece, err := p.next()
+			if !utf8.ValidString(piece) {
+				t.Fatalf("%q is no text", piece)
+			}
+			got.WriteString(piece)
+			if errors.Is(err, io.EOF) {
+				break
+			}
+		}
+		if want := strings.ToValidUTF8(in, "\ufffd"); strings.ReplaceAll(got.String(), "\ufffd", "") != strings.ReplaceAll(want, "\ufffd", "") {
+			t.Errorf("%q: got %q", in, got.String())
+		}
+	}
+}

@@ -1,0 +1,337 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+
+	"lightd/cmd/lightd/command"
+	"lightd/cmd/lightd/terminal"
+)
+
+// person is a terminal with a command at one end, and a test at the other.
+type person struct {
+	t      *testing.T
+	screen locked
+	keys   *os.File
+	tty    *os.File
+	before unix.Termios
+	ended  chan int
+	cancel context.CancelFunc
+}
+
+// sit starts a command on a terminal.
+func (d *desk) sit(args ...string) *person {
+	d.t.Helper()
+	p := &person{t: d.t, ended: make(chan int, 1)}
+	var err error
+	if p.keys, p.tty, err = pty.Open(); err != nil {
+		d.t.Fatal(err)
+	}
+	p.before = p.mode()
+	read := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(&p.screen, p.keys) // ends when the terminal is closed
+		close(read)
+	}()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(d.t.Context()), patience)
+	p.cancel = cancel
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		p.ended <- d.on(ctx, terminal.Streams{In: p.tty, Out: p.tty, Err: p.tty}, args...)
+	}()
+	d.t.Cleanup(func() {
+		cancel()
+		<-left
+		_ = p.tty.Close()
+		_ = p.keys.Close()
+		<-read
+	})
+	return p
+}
+
+func (p *person) mode() unix.Termios {
+	p.t.Helper()
+	return *must[*unix.Termios](p.t)(unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS))
+}
+
+func (p *person) types(keys string) {
+	p.t.Helper()
+	if _, err := p.keys.WriteString(keys); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// sees waits until the screen shows a text.
+func (p *person) sees(text string) {
+	p.t.Helper()
+	eventually(p.t, func() error {
+		if screen := p.screen.String(); !strings.Contains(screen, text) {
+			return fmt.Errorf("%q is not in %q", text, screen)
+		}
+		return nil
+	})
+}
+
+// leaves waits for the end of the command, and looks at the terminal.
+func (p *person) leaves(code int) {
+	p.t.Helper()
+	if got := <-p.ended; got != code {
+		p.t.Errorf("exit code %d, want %d; the screen shows %q", got, code, p.screen.String())
+	}
+	if now := p.mode(); now != p.before {
+		p.t.Errorf("the terminal is not as it was: %+v, %+v", now, p.before)
+	}
+}
+
+func TestAttach(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("apply", "-f", d.file("all.yaml", d.web("tty", "power: running")+"---\n"+d.web("plain", "power: running\ntty: false"))).want(0)
+	d.running("tty")
+	d.running("plain")
+
+	p := d.sit("attach", "tty")
+	p.sees("attached to tty")
+	p.types("hello\n")
+	p.sees("got hello")
+	p.types("\x10\x11")
+	p.leaves(0)
+
+	p = d.sit("attach", "plain")
+	p.sees("attached to plain")
+	p.types("hel\x7flo\r")
+	p.sees("got helo\r\n")
+	p.types("\x03")
+	p.leaves(0)
+
+	// A program that is told to end, and a container that goes, leave the terminal well.
+	p = d.sit("attach", "tty")
+	p.sees("attached to tty")
+	p.cancel()
+	p.leaves(command.ExitInterrupted)
+	p = d.sit("attach", "plain", "--tail", "5")
+	p.sees("got helo\r\n")
+	d.do("delete", "plain").want(0)
+	p.sees("the container was deleted")
+	p.leaves(0)
+}
+
+func (d *desk) running(id string) {
+	d.t.Helper()
+	eventually(d.t, func() error {
+		if out := d.do("get", id, "-o", "json").out; !strings.Contains(out, `"state": "running"`) {
+			return errors.New(out)
+		}
+		return nil
+	})
+}
+
+// TestWatching follows a container from a terminal, which a diff may colour.
+func TestWatching(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	file := d.file("web.yaml", d.web("web", "labels: {game: quake}"))
+	p := d.sit("diff", "-f", file)
+	p.sees("\x1b[32m+image: game:1\x1b[m")
+	p.leaves(1)
+	d.env["NO_COLOR"] = "1"
+	p = d.sit("diff", "-f", file)
+	p.leaves(1)
+	if strings.Contains(p.screen.String(), "\x1b") {
+		t.Errorf("coloured all the same: %q", p.screen.String())
+	}
+
+	watch := d.sit("get", "-w", "-l", "game=quake")
+	events := d.sit("events", "-w")
+	d.do("apply", "-f", file).want(0)
+	watch.sees("web ")
+	d.do("start", "web").want(0)
+	watch.sees("running")
+	events.sees("Running")
+	logs := d.sit("logs", "-f", "web")
+	logs.sees("up")
+	d.with("hi\n", "attach", "web").want(0)
+	logs.sees("got hi")
+	d.do("delete", "web").want(0)
+	watch.sees("deleted")
+	events.sees("Deleted")
+	logs.leaves(0) // nothing more can come
+	for _, p := range []*person{watch, events} {
+		p.cancel()
+		p.leaves(command.ExitInterrupted)
+	}
+}
+
+// TestMistakes makes every one that can be made, and some twice.
+func TestMistakes(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	file := d.file("web.yaml", d.web("web", "labels: {game: quake}"))
+	d.do("apply", "-f", file, "--wait").want(0)
+	before := d.do("get", "-o", "yaml").out
+	for _, c := range []struct {
+		args string
+		code int
+		text string
+	}{
+		{"get nope", 3, "nope: Container not found"},
+		{"get nope web", 3, "nope: Container not found"},
+		{"get web -l a=b", 2, "ids or a selector"},
+		{"get -l =", 1, "selector"},
+		{"get -o xml", 2, `"xml" is none of table, wide, json, yaml, name`},
+		{"get -w nope", 3, "Container not found"},
+		{"describe", 2, "the id of a container is needed"},
+		{"describe nope", 3, "Container not found"},
+		{"start nope", 3, "nope: Container not found"},
+		{"start", 2, "id"},
+		{"start web -l a=b", 2, "not both"},
+		{"stop -l game=doom", 3, "no container is chosen"},
+		{"start web --wait=done", 2, "none of installed"},
+		{"start web --timeout=1s", 2, "without --wait"},
+		{"start web --wait --timeout=0s", 2, "above zero"},
+		{"start web --wait --dry-run", 2, "waited for"},
+		{"delete", 2, "one of them"},
+		{"delete web -l game=quake", 2, "one of them"},
+		{"delete nope", 3, "Container not found"},
+		{"wait web", 2, "--for"},
+		{"wait web --for=done", 2, `"done"`},
+		{"wait nope --for=running", 3, "Container not found"},
+		{"wait web --for=deleted --timeout=50ms", 6, "still there"},
+		{"apply", 2, "-f FILE"},
+		{"apply -f /nonexistent", 1, "/nonexistent"},
+		{"apply -f " + file + " --prune", 2, "selector"},
+		{"apply -f " + file + " --prune -l game=doom", 1, "web"},
+		{"apply web", 2, `"web"`},
+		{"plan web -f " + file, 2, "not both"},
+		{"plan", 2, "-f FILE"},
+		{"plan nope", 3, "Container not found"},
+		{"diff -f /nonexistent", 2, "/nonexistent"},
+		{"drift nope", 3, "Container not found"},
+		{"rebind web", 2, "--none"},
+		{"rebind web -p 70000", 2, "65535"},
+		{"rebind web web -p 1", 2, "one id"},
+		{"rebind web -p 25565", 1, "ports[0]: Port not found in network pool"},
+		{"reinstall web --install-script /nonexistent", 1, "/nonexistent"},
+		{"port", 2, "add, delete, list"},
+		{"port dance", 2, `"dance"`},
+		{"port add", 2, "25565"},
+		{"port add 9-1", 2, "9-1"},
+		{"port delete 25565", 3, "not found"},
+		{"volume delete nope", 3, "Volume not found"},
+		{"volume create x", 2, `"x"`},
+		{"logs nope", 3, "Container not found"},
+		{"logs web --tail 5001", 2, "5000"},
+		{"logs web --install", 3, "nstall"},
+		{"attach nope", 3, "Container not found"},
+		{"attach", 2, "id"},
+		{"events nope", 3, "Container not found"},
+		{"events a b", 2, "one id"},
+		{"explain limits.memroy", 3, "limits has cpu, memory, pids, swap"},
+		{"explain a b", 2, "one field"},
+		{"context use nope", 1, "no context"},
+		{"context set prod", 2, "--server"},
+		{"context set a/b --server http://x", 2, "can be no name"},
+		{"get --context nope", 2, "no context"},
+		{"get --server http://127.0.0.1:1", 5, "cannot be reached"},
+		{"get --server http://example.com", 2, "no token is given"},
+		{"get --server nonsense", 2, "http://127.0.0.1:8070"},
+		{"get --token-file /nonexistent", 2, "/nonexistent"},
+		{"gett", 2, `unknown command "gett"`},
+		{"get --nope", 2, "--nope"},
+	} {
+		d.do(strings.Fields(c.args)...).want(c.code, "!"+c.text)
+	}
+	d.do("get", "").want(2, "!empty")
+	d.with("internal_id: web\nimagee: x\n", "apply", "-f", "-").want(1, "!stdin:2: imagee is not a known field")
+	d.with("internal_id: two\nimage: game:1\nvolume_id: none\nstartup_command: x\nlimits: {cpu: 1000}\n", "apply", "-f", "-").want(1, "!stdin:5: limits.cpu")
+	d.env["LIGHTD_TOKEN"] = "lightd_0123456789abcdef"
+	d.do("get").want(1, "!does not accept the token from LIGHTD_TOKEN")
+	delete(d.env, "LIGHTD_TOKEN")
+	if after := d.do("get", "-o", "yaml").out; after != before {
+		t.Errorf("before\n%s\nafter\n%s", before, after)
+	}
+	if data, err := os.ReadFile(filepath.Join(d.dir, ".config")); err == nil {
+		t.Errorf("contexts were written: %s", data)
+	}
+}
+
+// TestElsewhere names a daemon in every way there is, and asks for completions.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("apply", "-f", d.file("web.yaml", d.web("web", ""))).want(0)
+	token := filepath.Join(d.dir, "token")
+	secret := string(must[[]byte](t)(os.ReadFile(token)))
+	away := map[string]string{"HOME": d.dir, "LIGHTD_DATA_DIR": filepath.Join(d.dir, "nothing")}
+	d.env = away
+	d.do("get").want(2, "!no daemon has run on this machine")
+	d.do("get", "-o", "name", "--server", d.url, "--token-file", token).is(0, "web\n")
+	d.with(secret, "get", "-o", "name", "--server", d.url, "--token-file", "-").is(0, "web\n")
+	d.env = map[string]string{"HOME": d.dir, "LIGHTD_URL": d.url, "LIGHTD_TOKEN": strings.TrimSpace(secret)}
+	d.do("get", "-o", "name").is(0, "web\n")
+	d.env = away
+	d.do("context", "list").want(0, "!There is no context")
+	d.do("context", "set", "here", "--server", d.url, "--token-file", token).want(0, "Commands talk to here ("+d.url+").")
+	d.do("context", "set", "there", "--server", "https://there", "--token-file", token).want(0, "talk to here")
+	d.do("context", "list").want(0, "*         here ", "          there")
+	d.do("get", "-o", "name").is(0, "web\n")
+	d.do("context", "use", "--none").want(0, "this machine")
+	d.do("get", "-o", "name", "--context", "here").is(0, "web\n")
+	d.do("context", "use", "here").want(0)
+
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		d.do("completion", shell).want(0, "lightd")
+	}
+	d.do("__complete", "describe", "").want(0, "web\toffline, game:1\n")
+	d.do("__complete", "start", "web", "").is(0, ":4\n")
+	d.do("__complete", "get", "--context", "").want(0, "here\t"+d.url)
+	d.do("__complete", "get", "-o", "").want(0, "yaml\n")
+	d.do("__complete", "explain", "limits.m").want(0, "limits.memory\n")
+	d.do("context", "delete", "here").want(0)
+	d.do("__complete", "describe", "").is(0, ":4\n") // no daemon, no offer, no noise
+}
+
+// TestHelp reads all help texts.
+func TestHelp(t *testing.T) {
+	var out bytes.Buffer
+	root := rootCommand(func(string) string { return "" }, terminal.Streams{In: &out, Out: &out, Err: &out})
+	var all func(path []string)
+	seen := 0
+	all = func(path []string) {
+		out.Reset()
+		if err := execute(t.Context(), root, append(path, "--help")); err != nil {
+			t.Fatalf("%v: %v", path, err)
+		}
+		if text := out.String(); !strings.Contains(text, "Usage:") || strings.Contains(text, "\x1b") {
+			t.Errorf("%v: %s", path, text)
+		}
+		seen++
+		cmd, _, err := root.Find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cmd.Commands() {
+			if c.Short == "" || len(c.Short) > 90 {
+				t.Errorf("%s: %q", c.CommandPath(), c.Short)
+			}
+			if c.Name() != "help" && c.Name() != "completion" {
+				all(append(path[:len(path):len(path)], c.Name()))
+			}
+		}
+	}
+	all(nil)
+	if seen < 35 {
+		t.Errorf("only %d helps", seen)
+	}
+}
