@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -83,6 +84,17 @@ func newDesk(t *testing.T) *desk {
 	if _, err := fmt.Fscanf(out, "lightd dev accepts requests on %s\n", &d.url); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
+	eventually(t, func() error {
+		answer, err := web.Get(d.url + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = answer.Body.Close() }()
+		if answer.StatusCode != http.StatusOK {
+			return fmt.Errorf("the daemon is not ready: %s", answer.Status)
+		}
+		return nil
+	})
 	d.env = map[string]string{"HOME": d.dir, "LIGHTD_DATA_DIR": d.dir, "LIGHTD_LISTEN": strings.TrimPrefix(d.url, "http://")}
 	return d
 }
@@ -177,13 +189,17 @@ func (d *desk) web(id, more string) string {
 	return fmt.Sprintf("internal_id: %s\nimage: game:1\nvolume_id: %s\nstartup_command: ./game\nstart_pattern: up\n%s\n", id, volume, more)
 }
 
+// pool are ports that nothing on this machine listens on: a daemon looks before it makes a
+// container anew.
+const pool = "127.77.0.1:15565-15567"
+
 // TestDeclaring goes from a file to a container, through its changes, to its end.
 func TestDeclaring(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.do("get").want(0, "!There is no container.")
-	d.do("port", "add", "25565-25567", "127.0.0.1:27015/udp").is(0, "25565-25567: added\n127.0.0.1:27015/udp: added\n")
-	spec := d.web("web", "ports: [{port: 25565}]\nlabels: {game: quake}\ninstall_script: ./install\npower: running")
+	d.do("port", "add", pool, "127.0.0.1:27015/udp").is(0, pool+": added\n127.0.0.1:27015/udp: added\n")
+	spec := d.web("web", "ports: [{ip: 127.77.0.1, port: 15565}]\nlabels: {game: quake}\ninstall_script: ./install\npower: running")
 	file := d.file("web.yaml", spec)
 
 	d.do("plan", "-f", file).is(0, `
@@ -207,7 +223,7 @@ web: create
 	d.do("apply", "-f", file).is(0, "web: unchanged, generation 1\n")
 	d.do("diff", "-f", file).is(0, "")
 	d.do("get").is(0, "ID  INSTALL  STATE  SYNCED  RESTARTS  AGE  IMAGE\nweb  ready  running  True  0  AGE  game:1\n")
-	d.do("get", "web", "-o", "wide", "--no-headers").is(0, "web  ready  running  True  0  AGE  game:1  running  1  25565/tcp  -  -  CONTAINER  VOLUME  game=quake\n")
+	d.do("get", "web", "-o", "wide", "--no-headers").is(0, "web  ready  running  True  0  AGE  game:1  running  1  127.77.0.1:15565/tcp  -  -  CONTAINER  VOLUME  game=quake\n")
 	d.do("get", "-l", "game=doom", "-o", "name").is(0, "")
 	d.do("get", "-o", "name").is(0, "web\n")
 	d.do("describe", "web").want(0, "State:           running, should be running\n", "Install script:  ./install\n", "Drift:           none\n", "Next:            none\n", "PatternMatched")
@@ -217,9 +233,9 @@ web: create
 	// What was read can be changed and applied.
 	read := d.do("get", "web", "-o", "yaml").want(0, "internal_id: web\n", "conditions:\n").out
 	d.with(read, "apply", "-f", "-").is(0, "web: unchanged, generation 1\n")
-	changed := strings.ReplaceAll(spec, "25565", "25566")
+	changed := strings.ReplaceAll(spec, "15565", "15566")
 	d.with(changed, "plan", "-f", "-").want(0, "web: recreate, because ports changed\n", "loses what the process wrote")
-	d.with(changed, "diff", "-f", "-").want(1, "-    port: 25565\n+    port: 25566\n")
+	d.with(changed, "diff", "-f", "-").want(1, "-    port: 15565\n+    port: 15566\n")
 	d.with(changed, "apply", "-f", "-", "--wait").is(0, "web: updated, generation 2, synced\n")
 
 	d.do("delete", "-f", file, "--dry-run").want(0, "web: delete\n", "StopContainer")
@@ -232,7 +248,7 @@ web: create
 func TestActing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.do("port", "add", "25565-25567").want(0)
+	d.do("port", "add", pool).want(0)
 	d.do("apply", "-f", d.file("all.yaml", d.web("a", "labels: {game: quake}")+"---\n"+d.web("b", "labels: {game: quake}"))).want(0)
 	d.do("start", "a", "b", "--wait").is(0, "a: running (generation 2)\nb: running (generation 2)\n")
 	d.do("wait", "a", "b", "--for=running").is(0, "a is running\nb is running\n")
@@ -241,12 +257,12 @@ func TestActing(t *testing.T) {
 	d.do("restart", "a").is(0, "a: restart initiated (generation 4)\n")
 	d.do("wait", "a", "--for=running").want(0)
 	d.do("kill", "a", "--wait").is(0, "a: stopped (generation 5)\n")
-	d.do("rebind", "a", "-p", "25566:80", "-p", "0/tcp", "--wait").is(0, "a: synced (generation 6)\n")
-	d.do("get", "a", "-o", "wide").want(0, "25566->80/tcp,25565/tcp")
-	d.do("port", "list").is(0, "IP  PORT  PROTOCOL  IN USE  ID\n0.0.0.0  25565  tcp  yes  a\n0.0.0.0  25566  tcp  yes  a\n0.0.0.0  25567  tcp  no  -\n")
-	d.do("port", "list", "--free", "-o", "yaml").want(0, "- ip: 0.0.0.0\n    port: 25567\n")
-	d.do("port", "delete", "25566").want(4, "!in use")
-	d.do("port", "delete", "25567").want(0)
+	d.do("rebind", "a", "-p", "127.77.0.1:15566:80", "-p", "0/tcp", "--wait").is(0, "a: synced (generation 6)\n")
+	d.do("get", "a", "-o", "wide").want(0, "127.77.0.1:15566->80/tcp,127.77.0.1:15565/tcp")
+	d.do("port", "list").is(0, "IP  PORT  PROTOCOL  IN USE  ID\n127.77.0.1  15565  tcp  yes  a\n127.77.0.1  15566  tcp  yes  a\n127.77.0.1  15567  tcp  no  -\n")
+	d.do("port", "list", "--free", "-o", "yaml").want(0, "- ip: 127.77.0.1\n    port: 15567\n")
+	d.do("port", "delete", "127.77.0.1:15566").want(4, "!in use")
+	d.do("port", "delete", "127.77.0.1:15567").want(0)
 	d.do("rebind", "a", "--none", "--dry-run").want(0, "a: recreate, because ports changed")
 	d.do("reinstall", "a", "--image", "game:2", "--wait").is(0, "a: installed (generation 7)\n")
 	d.with("./install\n", "reinstall", "a", "--install-script", "-", "--wait").want(0)

@@ -39,6 +39,8 @@ func (l listing) check(cmd *cobra.Command) error {
 		return usagef("%s: -f FILE is needed", cmd.Name())
 	case *l.prune && *l.selector == "":
 		return usagef("%s: --prune needs a selector (-l): without one it would delete every container that the files lack", cmd.Name())
+	case !*l.prune && *l.selector != "":
+		return usagef("%s: a selector (-l) has no meaning without --prune: the files say what is meant", cmd.Name())
 	}
 	return nil
 }
@@ -162,7 +164,13 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 			text += fmt.Sprintf(", generation %d", r.Generation)
 		}
 		var unmet error
-		if r.Wait != nil && !r.Wait.Met {
+		switch {
+		case r.Wait == nil || r.Wait.Met:
+		case r.Wait.Reason == api.ReasonPending:
+			// Another one ended the waiting, and is told.
+			a.say("%s: %s, not waited for any longer", r.InternalID, text)
+			continue
+		default:
 			unmet = w.rest(ctx, s, r.InternalID, &client.Unmet{InternalID: r.InternalID, Wait: *r.Wait})
 		}
 		if r.Wait != nil && unmet == nil {
