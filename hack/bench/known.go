@@ -69,7 +69,7 @@ func (l *lab) measureKnown(ctx context.Context) error {
 	l.table.add(fmt.Sprintf("  the same, %d ended meanwhile, until all run", ended), ms(took), "< 1 s", took < restartTarget)
 	// Each is looked at as it was found, and again once it was started.
 	l.table.note("  Docker calls of it", listed(calls))
-	return nil
+	return l.measureWatches(ctx, &own, p)
 }
 
 // crowd are the ids of the known containers.
