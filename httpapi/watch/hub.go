@@ -34,7 +34,8 @@ type Config struct {
 	// makes of it what a client is shown.
 	Show func(desired.Container) func() api.Container
 
-	// Total bounds the streams (default 2,048), Keep the log of changes (32 MiB).
+	// Total bounds the streams (default 2,048). Keep is how many bytes of changes are kept,
+	// about, beside the last one of every container (8 MiB).
 	Total, Keep int
 	// BookmarkEvery is after how much silence a bookmark is sent (30 s), WriteWithin how
 	// long a client may take for what is written (30 s).
@@ -47,7 +48,7 @@ func (c *Config) setDefaults() {
 	for _, n := range []struct {
 		value  *int
 		absent int
-	}{{&c.Total, 2048}, {&c.Keep, 32 << 20}} {
+	}{{&c.Total, 2048}, {&c.Keep, 8 << 20}} {
 		if *n.value == 0 {
 			*n.value = n.absent
 		}

@@ -86,7 +86,9 @@ type log struct {
 	mu      sync.Mutex
 	changes []*change // by revision
 	weight  int       // of changes
-	most    int       // what weight may be
+	// most is what they may weigh beside one change of all that is there, and all what that
+	// weighs: what changes everything must not cut everybody off.
+	most, all int
 	// floor is the revision from which on all changes are here, head that of the last commit.
 	floor, head uint64
 	current     map[string]*change
@@ -104,8 +106,10 @@ func (l *log) seed(at store.Moment, all []desired.Container, show func(desired.C
 	l.current = make(map[string]*change, len(all))
 	for i, c := range all {
 		now := labels{exist: true, of: c.Labels}
+		weight := weigh(c)
+		l.all += weight
 		l.current[c.InternalID] = &change{
-			revision: at.Shown - uint64(len(all)-1-i), before: now, now: now, container: show(c), weight: weigh(c),
+			revision: at.Shown - uint64(len(all)-1-i), before: now, now: now, container: show(c), weight: weight,
 		}
 	}
 }
@@ -132,9 +136,11 @@ func (l *log) append(revision uint64, states []state) {
 		c := &change{revision: s.revision, now: labels{s.exists, s.container.Labels}, container: s.show, weight: weigh(s.container)}
 		if last != nil {
 			c.before = last.now
+			l.all -= last.weight
 		}
 		if s.exists {
 			l.current[s.id] = c
+			l.all += c.weight
 		} else {
 			c.container, c.weight = last.container, last.weight
 			delete(l.current, s.id)
@@ -147,7 +153,7 @@ func (l *log) append(revision uint64, states []state) {
 // trim forgets the oldest changes beyond what may be kept. The caller holds mu.
 func (l *log) trim() {
 	n := 0
-	for ; l.weight > l.most && n < len(l.changes); n++ {
+	for ; l.weight > l.most+l.all && n < len(l.changes); n++ {
 		l.weight -= l.changes[n].weight
 		l.floor = l.changes[n].revision
 		l.changes[n].forget()

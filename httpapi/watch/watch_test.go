@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -237,7 +238,7 @@ func TestWatch(t *testing.T) {
 
 func TestResume(t *testing.T) {
 	m := newMemory("a", "b")
-	bubble(t, m, Config{Keep: 10 << 10}, func(t *testing.T, h *Hub) { // 5 changes
+	bubble(t, m, Config{Keep: 6 << 10}, func(t *testing.T, h *Hub) { // 3 changes, and 2 for what is there
 		at := func(revision uint64) error {
 			r := open(t, h, Session{Resume: true, After: revision})
 			return r.close()
@@ -262,8 +263,13 @@ func TestResume(t *testing.T) {
 		m.put("c", nil)
 		r.want("ADDED 12 c/1")
 		_ = r.close()
-		if h.log.weight > h.log.most {
-			t.Errorf("%d bytes are kept, may be %d", h.log.weight, h.log.most)
+		if h.log.weight > h.log.most+h.log.all {
+			t.Errorf("%d bytes are kept, may be %d", h.log.weight, h.log.most+h.log.all)
+		}
+		m.remove("a")
+		m.remove("c")
+		if left, _ := m.Container("b"); h.log.all != weigh(left) {
+			t.Errorf("what is there weighs %d, is said to weigh %d", weigh(left), h.log.all)
 		}
 	})
 }
@@ -417,6 +423,51 @@ func TestTooMany(t *testing.T) {
 		again.want("BOOKMARK 0")
 		_ = again.close()
 	})
+}
+
+// TestAChangeOfAllCutsNobodyOff: who has come to the present can read all of it.
+func TestAChangeOfAllCutsNobodyOff(t *testing.T) {
+	m := newMemory()
+	all := map[string]*desired.Container{}
+	for i := range 100 {
+		all[fmt.Sprint(1000+i)] = &desired.Container{}
+	}
+	m.commit(all)
+	bubble(t, m, Config{Keep: 1}, func(t *testing.T, h *Hub) {
+		r := open(t, h, Session{Resume: true, After: 100})
+		synctest.Wait()
+		m.commit(all)
+		for i := range 100 {
+			r.want(fmt.Sprintf("MODIFIED %d %d/2", 101+i, 1000+i))
+		}
+		_ = r.close()
+	})
+}
+
+// TestClientThatLeaves over a real connection makes room for another.
+func TestClientThatLeaves(t *testing.T) {
+	m := newMemory("a")
+	h := New(Config{Store: m, Show: m.show, Total: 1})
+	defer h.Close()
+	left := make(chan struct{})
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := h.Serve(w, r, Session{Match: everything, Valid: func() bool { return true }}); err != nil {
+			t.Error(err)
+		}
+		left <- struct{}{}
+	}))
+	defer server.Close()
+	for range 3 {
+		response, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if line, err := bufio.NewReader(response.Body).ReadString('\n'); err != nil || !strings.Contains(line, "ADDED") {
+			t.Errorf("got %q, %v", line, err)
+		}
+		_ = response.Body.Close()
+		<-left
+	}
 }
 
 // TestEncodesOnce however many read, and not at all when nobody does.
