@@ -335,14 +335,19 @@ func (s *Store) collectGarbage() {
 			return
 		case <-tick.C:
 		}
-		// Rewriting needs space before it gives some back.
-		for s.checkSpace() == nil {
-			if err := s.db.RunValueLogGC(0.5); err != nil {
-				if !errors.Is(err, badger.ErrNoRewrite) {
-					s.log.Warn("collect garbage of the database", "error", err)
-				}
-				break
+		s.giveBack()
+	}
+}
+
+// giveBack rewrites files of the value log, half of which is garbage, until none is left.
+func (s *Store) giveBack() {
+	// Rewriting needs space before it gives some back.
+	for s.checkSpace() == nil {
+		if err := s.db.RunValueLogGC(0.5); err != nil {
+			if !errors.Is(err, badger.ErrNoRewrite) {
+				s.log.Warn("collect garbage of the database", "error", err)
 			}
+			return
 		}
 	}
 }
