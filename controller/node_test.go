@@ -39,6 +39,9 @@ func testImage() string {
 type tester interface {
 	Helper()
 	Error(args ...any)
+	Errorf(format string, args ...any)
+	Failed() bool
+	FailNow()
 	Fatal(args ...any)
 	Fatalf(format string, args ...any)
 	Skip(args ...any)
@@ -78,8 +81,9 @@ type setup struct {
 	resync, collect time.Duration
 	// install bounds an install script; 0 is the default.
 	install time.Duration
-	// log takes what the node logs, beside the test's own output.
-	log slog.Handler
+	// log takes what the node logs, beside the test's own output, and quiet instead of it.
+	log   slog.Handler
+	quiet *slog.Logger
 }
 
 // newNode starts a node in dir, and stops it at the end of the test if it was not.
@@ -96,6 +100,9 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if o.log != nil {
 		log = slog.New(slog.NewMultiHandler(log.Handler(), o.log))
+	}
+	if o.quiet != nil {
+		log = o.quiet
 	}
 	must := func(err error) {
 		t.Helper()
