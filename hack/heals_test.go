@@ -29,7 +29,7 @@ var heals = map[string]string{
 	"the daemon is killed":                                                            "TestDaemonStopsAndStarts TestCrashAnywhere TestKilledWriter",
 	"the daemon dies during an installation":                                          "TestCrashInInstallation TestInstallationEndsUnwatched",
 	"an installation is cut off by engine or host":                                    "TestInstallContainerVanishes TestEngineRestarts",
-	"the disk is full (64 MiB left)":                                                  "TestOthersFillTheDisk TestDiskFull",
+	"the disk is full (64 MiB left)":                                                  "TestOthersFillTheDisk TestDiskOfTheDataDirectoryIsFull",
 	"the data directory is moved, here or to another engine":                          "TestDataDirectoryMoves TestDataDirectoryOnAnotherEngine",
 	"the data directory is lost":                                                      "TestDataDirectoryIsLost",
 }
