@@ -33,7 +33,7 @@ var kept = []struct {
 	{"github.com/docker/go-connections", []string{"observed", "hack"}, "as above"},
 	{"github.com/dgraph-io/badger", []string{"desired/store"}, "the database must be replaceable by one that many nodes share"},
 	{"github.com/gin-gonic/gin", []string{"httpapi"}, "only routes know how they are routed"},
-	{"github.com/coder/websocket", []string{"httpapi", "hack"}, "as above"},
+	{"github.com/coder/websocket", []string{"httpapi", "hack"}, "only the two ends of the interface, and what measures them, speak it"},
 	{"github.com/spf13", []string{"cmd/lightd"}, "what is typed is read where it is typed"},
 	{"golang.org/x/term", []string{"cmd/lightd"}, "only the command line has a person before it"},
 	{"k8s.io/client-go/util/workqueue", []string{"controller", "observed/cache", "observed/images"}, "a queue is for who works one off"},

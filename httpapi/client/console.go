@@ -29,8 +29,10 @@ type Console struct {
 	kept   func() bool // ends what closes the connection with ctx
 
 	// These belong to Messages once Console has returned. from is where a new connection
-	// goes on; quiet runs while a message is waited for.
+	// goes on, opened when the first one was, by the daemon's clock; quiet runs while a
+	// message is waited for.
 	from   From
+	opened string
 	outage outage
 	quiet  *time.Timer
 
@@ -183,8 +185,12 @@ func (k *Console) request() request {
 		r = get("ws", k.id)
 	}
 	r.query = url.Values{"after": {strconv.FormatUint(k.from.After, 10)}}
-	if k.from.Since != "" {
-		r.query.Set("since", k.from.Since)
+	since := k.from.Since
+	if since == "" && k.from.Tail == 0 {
+		since = k.opened // nothing was printed yet that has a position
+	}
+	if since != "" && k.id != "" {
+		r.query.Set("since", since)
 	}
 	if k.from.Tail > 0 {
 		r.query.Set("tail", strconv.Itoa(k.from.Tail))
@@ -214,12 +220,24 @@ func (k *Console) connect() error {
 		return c.noAnswer(ctx, r, response != nil, err)
 	}
 	conn.SetReadLimit(maxMessage)
+	if k.opened == "" {
+		k.opened = clock(response.Header).UTC().Format(time.RFC3339)
+	}
 	k.set(conn)
 	if k.ctx.Err() != nil {
 		k.drop() // Close may have come before set
 		return c.noAnswer(k.ctx, r, true, k.ctx.Err())
 	}
 	return nil
+}
+
+// clock is the daemon's time of an answer, or ours where it does not tell.
+func clock(h http.Header) time.Time {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return time.Now()
+	}
+	return at
 }
 
 func (k *Console) current() *websocket.Conn {

@@ -40,6 +40,16 @@ func TestConsoleSurvivesTheDaemon(t *testing.T) {
 			t.Error(err)
 		}
 	}()
+	dies := func() {
+		if err := d.end(os.Kill); err != nil {
+			t.Fatal(err)
+		}
+	}
+	returns := func() {
+		if d, err = s.serve("console", listen); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c := clientOf(t, d.url)
 	v, err := c.CreateVolume(ctx)
 	if err != nil {
@@ -84,17 +94,38 @@ func TestConsoleSurvivesTheDaemon(t *testing.T) {
 		case 3:
 			print(3)
 		case 6: // it dies, and the program goes on
-			if err := d.end(os.Kill); err != nil {
-				t.Fatal(err)
-			}
+			dies()
 			print(3)
-			if d, err = s.serve("console", listen); err != nil {
-				t.Fatal(err)
-			}
+			returns()
 		case 9:
 			print(3)
-		case 12:
-			return
+		}
+		if printed == seen {
+			break
+		}
+	}
+
+	// One that has not seen a line yet misses none either.
+	text = ""
+	for m, err := range c.Follow(ctx, "counter", client.From{After: client.Now}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m.Kind == api.MessageWord && printed == 12 {
+			dies()
+			print(3)
+			returns()
+		}
+		if m.Kind == api.MessageConsole {
+			text += m.Text
+		}
+		if strings.Contains(text, fmt.Sprint("line ", printed)) {
+			break
+		}
+	}
+	for n := 13; n <= 15; n++ {
+		if strings.Count(text, fmt.Sprint("line ", n)) != 1 {
+			t.Errorf("line %d is not there once in %q", n, text)
 		}
 	}
 }
