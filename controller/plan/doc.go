@@ -10,6 +10,7 @@
 //	engine out of sight   nothing is decided on stale knowledge
 //	deletion              ends an installation, stops, removes, forgets
 //	pause                 nothing is touched
+//	power stopped         what runs and must not is stopped, whatever else waits
 //	refusal for good      nothing is tried until the spec changes
 //	installation          image, old container away, script once, entry point, container
 //	a stop under way      is brought to its end

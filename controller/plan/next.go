@@ -84,7 +84,12 @@ func (r *record) nextActive() next {
 	return n
 }
 
+// nextOfPhase stops what is to be stopped before all else, which may have to wait for an
+// image or a port.
 func (r *record) nextOfPhase() next {
+	if r.in.Seen.Run.Up() && r.in.Spec.Power == desired.PowerStopped {
+		return r.stop("power is stopped", r.in.Spec.Kill)
+	}
 	switch {
 	case r.st.FailedGeneration == r.in.Spec.Generation:
 		return r.nextRefused()
@@ -94,11 +99,8 @@ func (r *record) nextOfPhase() next {
 	return r.nextSteady()
 }
 
-// nextRefused stops what runs and must not, and else leaves all as it is.
+// nextRefused leaves all as it is.
 func (r *record) nextRefused() next {
-	if run := r.in.Seen.Run; run.Up() && r.in.Spec.Power == desired.PowerStopped {
-		return r.stop("power is stopped", r.in.Spec.Kill)
-	}
 	c := r.st.Get(status.Synced)
 	return next{wait: status.ReasonRefused, message: c.Message, dealt: true}
 }

@@ -117,3 +117,35 @@ func TestRemovalThatDidNotHappen(t *testing.T) {
 		t.Errorf("the limit is %d", got)
 	}
 }
+
+// TestStopOfWhatWaits: a process that is to end does so whatever its container waits for.
+func TestStopOfWhatWaits(t *testing.T) {
+	for name, wait := range map[string]func(*world){
+		"a port": func(w *world) {
+			w.change(func(c *desired.Container) { c.Ports = []desired.Port{{Port: 25566}} })
+			w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy"}
+		},
+		"an image": func(w *world) {
+			w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
+			w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
+		},
+		"an image to install": func(w *world) {
+			w.change(func(c *desired.Container) { c.Requests.Install++ })
+			w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
+		},
+		"another spec": func(w *world) {
+			w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
+			w.in.Status.FailedGeneration = w.in.Spec.Generation + 1
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := ready(t, nil)
+			wait(w)
+			w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+			d := w.settle()
+			if len(w.steps) == 0 || w.steps[0] != string(plan.StopContainer) || w.in.Seen.Run.Up() {
+				t.Errorf("took %v, and then %s: %s", w.steps, d.Status.State, d.Status.Get(status.Synced).Reason)
+			}
+		})
+	}
+}
