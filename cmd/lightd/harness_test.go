@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -469,17 +470,23 @@ func spec(id, volume, more string) string {
 	return s + "}"
 }
 
+// nextPort is where the search of unused goes on: no two tests get the same ports.
+var nextPort atomic.Int64
+
 // unused returns ports that nothing of this machine listens on, in a row, below those
 // that the kernel hands out by itself.
 func unused(t testing.TB, count int) int {
 	t.Helper()
-	for first := 20000 + os.Getpid()%5000; first < 32000; first += count {
-		if free(first, count) {
+	nextPort.CompareAndSwap(0, int64(20000+os.Getpid()%5000))
+	for {
+		first := int(nextPort.Add(int64(count))) - count
+		switch {
+		case first+count > 32000:
+			t.Fatal("no free ports")
+		case free(first, count):
 			return first
 		}
 	}
-	t.Fatal("no free ports")
-	return 0
 }
 
 func free(first, count int) bool {

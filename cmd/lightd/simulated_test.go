@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"lightd/observed/simengine"
+)
+
+// onSim starts a daemon on a simulated engine that has the small image, and whose programs
+// run until they are asked to end.
+func onSim(t *testing.T) (*simengine.Sim, *node) {
+	t.Helper()
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { _ = sim.Close() })
+	sim.AddImage(busybox(), simengine.ImageConfig{})
+	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
+		fmt.Fprintln(p.Stdout(), "up")
+		select {
+		case <-ctx.Done():
+		case <-p.Signals():
+		}
+	})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, dir: t.TempDir()}
+	n.start("--docker-host", "unix://"+socket)
+	return sim, n
+}
+
+// TestDryRunsAskDockerNothing, nor does a plan, nor a list that is so already; and the
+// controller does nothing for any of them.
+func TestDryRunsAskDockerNothing(t *testing.T) {
+	t.Parallel()
+	sim, n := onSim(t)
+	volume, _ := n.volume()
+	var specs []string
+	for i := range 20 {
+		specs = append(specs, spec(fmt.Sprintf("sim-%d", i), volume, `"power":"running","start_pattern":"up","labels":{"a":"b"}`))
+	}
+	list := `{"containers":[` + strings.Join(specs, ",") + `]}`
+	n.send("POST", "/apply?wait=running", list).want(200, `"created":20`)
+	n.send("POST", "/apply?wait=synced", list).want(200, `"unchanged":20`)
+	calls, taken := sim.CountCalls(simengine.Rule{}), strings.Count(n.log.String(), "msg=step")
+	n.send("POST", "/apply", list).want(200, `"unchanged":20`)
+	n.send("POST", "/apply?dry_run=true", strings.ReplaceAll(list, `"up"`, `"other"`)).want(200, `"updated":20`)
+	n.send("POST", "/apply?dry_run=true", strings.ReplaceAll(list, busybox(), "other:1")).want(200, "PullImage")
+	n.send("POST", "/apply?dry_run=true", `{"containers":[],"prune":true,"selector":"a"}`).want(200, `"deleted":20`)
+	n.send("PUT", "/containers/sim-new?dry_run=true", spec("sim-new", volume, "")).want(200, `"created"`)
+	n.send("POST", "/containers/sim-1/restart?dry_run=true", "").want(200, `"restarts":true`)
+	n.send("DELETE", "/containers/sim-1?dry_run=true", "").want(200, "Finalize")
+	n.send("GET", "/containers/sim-1/plan", "").want(200, `"plan":[]`)
+	n.send("PATCH", "/containers/sim-2?wait=running", `{}`).want(200, `"met":true`)
+	if now := sim.CountCalls(simengine.Rule{}); now != calls {
+		t.Errorf("%d calls: %v", now-calls, sim.Calls()[calls:])
+	}
+	if now := strings.Count(n.log.String(), "msg=step"); now != taken {
+		t.Errorf("%d steps", now-taken)
+	}
+}
+
+// TestWaitsUnderFaults: what is tried again is waited for, and what is refused for good is not.
+func TestWaitsUnderFaults(t *testing.T) {
+	t.Parallel()
+	sim, n := onSim(t)
+	volume, _ := n.volume()
+	running := func(id string) string { return spec(id, volume, `"power":"running","start_pattern":"up"`) }
+	refusing := sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/containers/create", Status: 400, Message: "no such runtime"})
+	n.send("PUT", "/containers/refused?wait=running&timeout=10m", running("refused")).want(202, `"reason":"RefusedByEngine"`).want(202, "no such runtime")
+	n.send("PATCH", "/containers/refused?wait=installed&timeout=10m", `{}`).want(202, `"reason":"RefusedByEngine"`)
+	n.send("POST", "/apply?wait=synced&timeout=10m", `{"containers":[`+running("refused")+`]}`).want(202, `"reason":"RefusedByEngine"`)
+	refusing.Release()
+	n.send("PATCH", "/containers/refused?wait=running&timeout=10m", `{"env":{"A":"b"}}`).want(200, `"met":true`)
+
+	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/containers/{id}/start", Times: 2, Status: 500, Message: "try again"})
+	n.send("PUT", "/containers/late?wait=running&timeout=10m", running("late")).want(200+1, `"met":true`)
+	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/images/create", Status: 404, Message: "manifest unknown"})
+	n.send("PATCH", "/containers/late?wait=synced&timeout=1s", `{"image":"other:1"}`).want(202, `"reason":"Timeout","message":"not synced within 1s: ImageUnavailable: `)
+	n.send("POST", "/containers/late/stop?wait=stopped&timeout=30s", "").want(200, `"met":true`)
+
+	// Out of sight nothing is met, and nothing is over: the engine comes back.
+	sim.Refuse()
+	n.until("refused", "out of sight", func(c view) bool { return c.State == "unknown" })
+	n.send("PATCH", "/containers/refused?wait=running&timeout=50ms", `{}`).want(202, "EngineUnavailable: the engine does not answer")
+	back := make(chan answer)
+	go func() { back <- n.send("PATCH", "/containers/refused?wait=running&timeout=1m", `{}`) }()
+	time.AfterFunc(100*time.Millisecond, func() { _ = sim.Up() })
+	(<-back).want(200, `"met":true`)
+}
