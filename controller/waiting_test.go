@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"lightd/desired"
 	"lightd/observed"
@@ -13,9 +14,11 @@ import (
 
 // TestNobodyWaits fills the node with everything that takes for ever: forty installations,
 // a pull that stalls, a program that ignores its signal, and one call of each kind that the
-// engine never answers. Others are started, stopped, killed and deleted meanwhile.
-func TestNobodyWaits(t *testing.T) {
-	sim, n := onSim(t)
+// engine never answers. Others are started, stopped, killed and deleted meanwhile, each
+// within a second.
+func TestNobodyWaits(t *testing.T) { inBubble(t, nobodyWaits) }
+
+func nobodyWaits(t *testing.T, sim *simengine.Sim, n *node) {
 	sim.Publish("stalls:latest", simengine.Remote{Layers: []int64{1, 1}, StallAfter: 1})
 	sim.OnCommand("install-entry.sh", func(ctx context.Context, _ *simengine.Process) { <-ctx.Done() })
 	script := func(s *desired.Spec) { s.InstallScript = "sleep 600" }
@@ -63,18 +66,7 @@ func TestNobodyWaits(t *testing.T) {
 		}
 	}
 
-	n.change("victim", slay)
-	n.waitState("victim", status.StateOffline)
-	n.change("victim", power)
-	n.waitState("victim", status.StateRunning)
-	n.change("other", halt)
-	n.waitState("other", status.StateOffline)
-	n.change("other", erase)
-	n.gone("other")
-	n.change("install-7", erase) // a deletion ends an installation
-	n.gone("install-7")
-	n.create("late", running)
-	n.waitState("late", status.StateRunning)
+	othersDoNotWait(t, n)
 
 	for i, h := range hung {
 		if h.Hits() == 0 {
@@ -83,6 +75,34 @@ func TestNobodyWaits(t *testing.T) {
 	}
 	if st, _ := n.statuses.Get("deaf"); st.State != status.StateStopping {
 		t.Errorf("the deaf one is %s", st.State)
+	}
+}
+
+// othersDoNotWait does everything to others that can be done.
+func othersDoNotWait(t *testing.T, n *node) {
+	change := func(id string, fn func(*desired.Container), want status.State) func() {
+		return func() { n.change(id, fn); n.waitState(id, want) }
+	}
+	erased := func(id string) func() { return func() { n.change(id, erase); n.gone(id) } }
+	for _, c := range []struct {
+		what string
+		do   func()
+	}{
+		{"a kill", change("victim", slay, status.StateOffline)},
+		{"a start", change("victim", power, status.StateRunning)},
+		{"a stop", change("other", halt, status.StateOffline)},
+		{"a deletion", erased("other")},
+		{"a deletion, which ends an installation,", erased("install-7")},
+		{"a creation", func() {
+			n.create("late", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+			n.waitState("late", status.StateRunning)
+		}},
+	} {
+		began := time.Now()
+		c.do()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("%s took %s", c.what, took)
+		}
 	}
 }
 
