@@ -1,0 +1,108 @@
+package records
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed/status"
+)
+
+// heard keeps what each commit touched.
+func heard(t *testing.T, s *store.Store) *[][]string {
+	var all [][]string
+	t.Cleanup(s.SubscribeCommits(func(c store.Commit) { all = append(all, c.Touched) }))
+	return &all
+}
+
+// TestWhatIsSeenTakesARevision, and what nobody sees does not.
+func TestWhatIsSeenTakesARevision(t *testing.T) {
+	r, s := openStatuses(t, t.TempDir())
+	touched := heard(t, s)
+	put := func(fn func(*status.Status)) {
+		must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+			st, _ := r.Get("a")
+			st = st.Clone()
+			st.InternalID = "a"
+			fn(&st)
+			return r.Put(tx, st)
+		}))
+	}
+	exit := time.Now()
+	put(func(st *status.Status) { st.State, st.LastExit = status.StateRunning, &status.Exit{At: exit} })
+	put(func(st *status.Status) { st.Pulling, st.Differs = "x", map[string]time.Time{"name": exit} })
+	put(func(st *status.Status) { st.LastExit = &status.Exit{At: exit.UTC()} })
+	put(func(st *status.Status) { st.State = status.StateOffline })
+	// There and back in two transactions of one commit: memory shows the first no sooner.
+	held, hold := make(chan struct{}), make(chan struct{})
+	var both sync.WaitGroup
+	both.Go(func() {
+		must(t, s.Update(t.Context(), func(*store.Tx) error { close(held); <-hold; return nil }))
+	})
+	<-held
+	st, _ := r.Get("a")
+	for _, state := range []status.State{status.StateRunning, status.StateOffline} {
+		next := st
+		next.State = state
+		both.Go(func() {
+			for errors.Is(s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx, next) }), ErrStale) {
+			}
+		})
+		st.Version++
+	}
+	close(hold)
+	both.Wait()
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx, "a") }))
+	want := [][]string{{"a"}, nil, nil, {"a"}, {"a"}, {"a"}, {"a"}}
+	if !slices.EqualFunc(*touched, want, slices.Equal) {
+		t.Errorf("touched %v, want %v", *touched, want)
+	}
+}
+
+// TestSight is recorded once for each time that it changes, survives a restart, and makes
+// every container look different.
+func TestSight(t *testing.T) {
+	dir := t.TempDir()
+	r, s := openStatuses(t, dir)
+	if !r.Sight().Up {
+		t.Error("an engine that nobody has missed is away")
+	}
+	volumes, err := s.Volumes(t.Context(), t.TempDir())
+	must(t, err)
+	defer volumes.Close()
+	v, err := volumes.Create(t.Context())
+	must(t, err)
+	for _, id := range []string{"b", "a"} {
+		spec := desired.DefaultSpec()
+		spec.InternalID, spec.Image, spec.VolumeID, spec.StartupCommand = id, "img", v.ID, "run"
+		_, err := s.Create(t.Context(), spec)
+		must(t, err)
+	}
+	touched := heard(t, s)
+	since := time.Now().Round(0).UTC()
+	sight := func(up bool) error {
+		return s.Update(t.Context(), func(tx *store.Tx) error { return r.PutSight(tx, status.Sight{Up: up, Since: since}) })
+	}
+	for _, up := range []bool{true, false, false} {
+		must(t, sight(up))
+	}
+	failed := errors.New("no")
+	if err := s.Update(t.Context(), func(tx *store.Tx) error {
+		must(t, r.PutSight(tx, status.Sight{Up: true}))
+		return failed
+	}); !errors.Is(err, failed) || r.Sight().Up {
+		t.Errorf("of a transaction that failed: %v, %+v", err, r.Sight())
+	}
+	if want := [][]string{{"a", "b"}}; !slices.EqualFunc(*touched, want, slices.Equal) {
+		t.Errorf("touched %v, want %v", *touched, want)
+	}
+	must(t, s.Close())
+	r, _ = openStatuses(t, dir)
+	if got := r.Sight(); got.Up || !got.Since.Equal(since) {
+		t.Errorf("reopened: %+v", got)
+	}
+}
