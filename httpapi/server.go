@@ -36,6 +36,9 @@ type Config struct {
 	// Origins are the foreign origins that may open a WebSocket, as in
 	// "https://panel.example.com"; "*" is any.
 	Origins []string
+	// ConsolesPerContainer and Consoles bound how many clients may be connected to consoles
+	// (default 64 and 4,096).
+	ConsolesPerContainer, Consoles int
 	// StopTimeout is the grace of a stop in specs that name none (default 10 s).
 	StopTimeout time.Duration
 	// DatabaseTimeout bounds what a request waits for the database (default 5 s).
@@ -118,6 +121,7 @@ func New(cfg Config) (*Server, error) {
 	s.sockets = socket.New(socket.Config{
 		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
 		IDs: s.ids, Exists: s.exists, Word: s.word, Power: s.power, Explain: s.explain, Log: s.log,
+		PerContainer: cfg.ConsolesPerContainer, Total: cfg.Consoles,
 	})
 	s.watches = watch.New(watch.Config{Store: source{cfg.Specs, cfg.Database}, Show: s.capture})
 	s.handler = s.recovering(endAfterChunks(s.authenticating(s.router())))

@@ -362,7 +362,19 @@ func TestSocketLimit(t *testing.T) {
 		t.Errorf("got %d", response.StatusCode)
 	}
 	n.connect("/ws/other").want("event installing")
+	few := newNode(t, func(c *Config) { c.ConsolesPerContainer, c.Consoles = 1, 2 })
+	for _, id := range []string{"a", "b", "c"} {
+		few.create(id)
+	}
+	few.connect("/ws/a")
+	few.connect("/ws/b")
+	for _, target := range []string{"/ws/a", "/ws/c", "/ws"} {
+		few.send("GET", target, "", upgrading...).want(t, 429, "too_many_connections")
+	}
 }
+
+// upgrading are the headers of a request for a WebSocket.
+var upgrading = []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
 
 // TestSocketTokenExpires: the connection ends with the token that opened it.
 func TestSocketTokenExpires(t *testing.T) {
@@ -459,19 +471,17 @@ func TestSocketCompression(t *testing.T) {
 		p.want("logs 1 lines of web\n")
 		_ = conn.CloseNow()
 	}
-	n.send("GET", "/ws/web?compress=please", "", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13",
-		"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==").want(t, 400, "compress")
+	n.send("GET", "/ws/web?compress=please", "", upgrading...).want(t, 400, "compress")
 }
 
 // TestHalfUpgrades: whatever is missing, the refusal is JSON.
 func TestHalfUpgrades(t *testing.T) {
 	n := newNode(t)
 	n.create("web")
-	whole := []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="}
-	for i, line := range whole {
+	for i, line := range upgrading {
 		name, _, _ := strings.Cut(line, ": ")
 		for _, value := range []string{"", "x"} {
-			lines := slices.Clone(whole)
+			lines := slices.Clone(upgrading)
 			lines[i] = name + ": " + value
 			a := n.send("GET", "/ws/web", "", lines...).want(t, 426, `"code":"upgrade_required"`)
 			if a.header.Get("Sec-WebSocket-Version") != "13" {

@@ -28,6 +28,7 @@ type config struct {
 	LogLevel   string   `yaml:"log_level"`
 	Mounts     mounts   `yaml:"mounts"`
 	Logs       logs     `yaml:"logs"`
+	Consoles   consoles `yaml:"consoles"`
 	Timeouts   timeouts `yaml:"timeouts"`
 	Origins    []string `yaml:"origins"`
 }
@@ -42,6 +43,12 @@ type logs struct {
 	// MaxSize is the size of one file, in units of 1,000: "500k", "10m", "1g".
 	MaxSize string `yaml:"max_size"`
 	MaxFile int    `yaml:"max_file"`
+}
+
+// consoles bound how many clients may be connected to consoles at once.
+type consoles struct {
+	PerContainer int `yaml:"per_container"`
+	Total        int `yaml:"total"`
 }
 
 type timeouts struct {
@@ -74,7 +81,7 @@ func (c *config) settings() []setting {
 func defaults(getenv func(string) string) config {
 	return config{
 		Listen: "127.0.0.1:8070", DataDir: defaultDataDir(getenv), LogFormat: "text", LogLevel: "info",
-		Logs: logs{MaxSize: "10m", MaxFile: 3},
+		Logs: logs{MaxSize: "10m", MaxFile: 3}, Consoles: consoles{PerContainer: 64, Total: 4096},
 		Timeouts: timeouts{
 			Database: 5 * time.Second, Remove: 30 * time.Second, Create: time.Minute,
 			Install: 10 * time.Minute, Pull: 10 * time.Minute, Stop: 10 * time.Second,
@@ -183,6 +190,9 @@ func (c *config) check() error {
 	}
 	if err := c.Logs.check(); err != nil {
 		return err
+	}
+	if c.Consoles.PerContainer < 1 || c.Consoles.Total < 1 {
+		return usageError{Text: fmt.Sprintf("consoles: per_container and total must be above zero, not %d and %d", c.Consoles.PerContainer, c.Consoles.Total)}
 	}
 	for name, d := range map[string]time.Duration{
 		"database": c.Timeouts.Database, "remove": c.Timeouts.Remove, "create": c.Timeouts.Create,

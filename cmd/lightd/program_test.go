@@ -79,6 +79,7 @@ func TestBadCalls(t *testing.T) {
 		{"logs in one file", serve("--config", file("logs:\n  max_file: 1")), nil, 2, "logs.max_file must be from 2 to 1000"},
 		{"logs in a number of files that is none", serve("--config", file("logs:\n  max_file: few")), nil, 1, "few"},
 		{"an unknown key of logs", serve("--config", file("logs:\n  driver: journald")), nil, 1, "driver"},
+		{"no consoles", serve("--config", file("consoles:\n  total: 0")), nil, 2, "consoles: per_container and total must be above zero"},
 		{"a timeout of no time", serve("--config", file("timeouts:\n  remove: 0s")), nil, 2, "timeouts.remove"},
 		{"a timeout that is no time", serve("--config", file("timeouts:\n  remove: soon")), nil, 1, "soon"},
 		{"token alone", []string{"token"}, nil, 2, "show, reset, create"},
