@@ -128,6 +128,9 @@ func (f *fakeConsole) Write(_ context.Context, id string, data []byte) error {
 }
 
 func (f *fakeConsole) Tail(_ context.Context, id string, lines int) (string, error) {
+	if lines == 13 {
+		return "", errors.New("the engine went away")
+	}
 	return fmt.Sprintf("%d lines of %s\n", lines, id), nil
 }
 

@@ -48,6 +48,11 @@ func TestLogs(t *testing.T) {
 	}
 	n.console.history = nil
 	n.send("GET", "/containers/web/logs", "").want(t, 200, "")
+	response := must[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs?since="+position)))
+	_ = response.Body.Close()
+	if got := response.Trailer.Get(api.TrailerPosition); got != position {
+		t.Errorf("with nothing behind the position it is %q", got)
+	}
 	n.send("GET", "/containers/web/logs", "", "Accept: text/plain").want(t, 200, "")
 	n.send("GET", "/containers/web/logs", "", "Accept: image/png").want(t, 406, "")
 }

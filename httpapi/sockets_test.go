@@ -161,6 +161,11 @@ func TestSocketConsole(t *testing.T) {
 	}
 	p.send(`{"event":"request_logs","lines":5000}`)
 	p.want("logs 5000 lines of web\n")
+	p.send(`{"event":"request_logs","lines":13}`)
+	p.want("daemon_message Error: Docker cannot do this now")
+	if !strings.Contains(n.logs.String(), "the engine went away") {
+		t.Error("the operator is not told why")
+	}
 	p.send(`{"event":"power","action":"start"}`)
 	for text, want := range map[string]string{
 		`nonsense`:                             "malformed",

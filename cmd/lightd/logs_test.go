@@ -94,9 +94,13 @@ func TestLogsAreBounded(t *testing.T) {
 	n.start("--config", bounds("300k", 3))
 	n.until(id, "as it was", func(c view) bool { return running(c) && c.ContainerID == before.ContainerID })
 	e.wantLogs("lightd-"+id, "200k", "2")
+	for _, want := range []string{`"path":"log.max_size","desired":"300k","observed":"200k"`, `"path":"log.max_file"`, `"kind":"deferred"`} {
+		n.send("GET", "/containers/"+id+"/drift", "").want(200, want)
+	}
 	n.send("PATCH", "/containers/"+id, `{"env":{"A":"B"}}`).want(200, "")
 	n.until(id, "made anew", func(c view) bool { return running(c) && c.ContainerID != before.ContainerID })
 	e.wantLogs("lightd-"+id, "300k", "3")
+	n.send("GET", "/containers/"+id+"/drift", "").want(200, `"in_sync":true`)
 	if got := e.logsOnDisk("lightd-" + id); got > 3*300_000+3*16<<10 || got < most {
 		t.Errorf("%d bytes of the second flood are on the disk", got)
 	}

@@ -43,7 +43,7 @@ type Config struct {
 	Settle func(context.Context) error
 	// Power is a power action of a client.
 	Power func(ctx context.Context, id, action string) error
-	// Explain makes a sentence for a client of an error of Power.
+	// Explain makes a sentence for a client of an error of Power, or of Session.Renew.
 	Explain func(error) string
 	Log     *slog.Logger
 

@@ -118,7 +118,7 @@ func (c *client) renew(ctx context.Context, object strictjson.Object) (any, erro
 	}
 	valid, err := c.session.Renew(ctx, m.Token)
 	if err != nil {
-		return nil, err
+		return nil, sentence(c.hub.cfg.Explain(err))
 	}
 	c.valid.Store(&valid)
 	return textMessage{"daemon_message", "Token accepted"}, nil
@@ -146,7 +146,10 @@ func (c *client) power(ctx context.Context, object strictjson.Object) error {
 	if err := object.Bind(&m); err != nil {
 		return err
 	}
-	return c.hub.cfg.Power(ctx, c.session.ID, m.Action)
+	if err := c.hub.cfg.Power(ctx, c.session.ID, m.Action); err != nil {
+		return sentence(c.hub.cfg.Explain(err))
+	}
+	return nil
 }
 
 func (c *client) logs(ctx context.Context, object strictjson.Object) (any, error) {
@@ -167,7 +170,7 @@ func (c *client) logs(ctx context.Context, object strictjson.Object) (any, error
 	return textMessage{"logs", text}, nil
 }
 
-// explain makes a sentence of err. What nobody foresaw goes to the log.
+// explain makes a sentence of err. What the engine says goes to the log.
 func (c *client) explain(err error) string {
 	var own sentence
 	var text *strictjson.Error
@@ -183,6 +186,7 @@ func (c *client) explain(err error) string {
 	case errors.Is(err, console.ErrClosed):
 		return console.ErrClosed.Error()
 	default:
-		return c.hub.cfg.Explain(err)
+		c.hub.cfg.Log.Warn("websocket message failed", "container", c.session.ID, "error", err)
+		return "Docker cannot do this now"
 	}
 }

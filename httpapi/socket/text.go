@@ -25,7 +25,7 @@ type text struct {
 	live     bool   // what is written is to be seen at once
 	begun    bool   // the answer has
 	cut      bool   // the last line has no end yet
-	position string // behind what was written
+	position string // behind what was written; empty when it is not known
 	scratch  []byte
 
 	mu     sync.Mutex
@@ -48,6 +48,9 @@ func (h *Hub) ServeText(w http.ResponseWriter, r *http.Request, s Session, follo
 		return ErrGone
 	}
 	t := &text{client: c, w: w, control: http.NewResponseController(w), live: follow}
+	if !s.From.Since.IsZero() {
+		t.position = s.From.Since.String()
+	}
 	ctx, cancel := context.WithCancel(r.Context())
 	var watched sync.WaitGroup
 	defer watched.Wait()
