@@ -2,7 +2,7 @@ package observed
 
 // Stats are the figures of a running container at one time.
 type Stats struct {
-	// CPUUsage is in percent of one core.
+	// CPUUsage is in percent of one core, in hundredths: what differs by less is no news.
 	CPUUsage float64 `json:"cpu_usage"`
 	// The others are in bytes; those of network and blocks since the start.
 	MemoryUsage uint64 `json:"memory_usage"`

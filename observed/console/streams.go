@@ -3,6 +3,7 @@ package console
 import (
 	"context"
 	"io"
+	"math"
 	"time"
 
 	"lightd/observed"
@@ -71,7 +72,7 @@ func (d docker) Logs(ctx context.Context, containerID string, r Range) (io.ReadC
 func (d docker) Stats(ctx context.Context, containerID string, fn func(observed.Stats)) error {
 	return d.engine.Stats(ctx, containerID, func(s engine.Stats) {
 		fn(observed.Stats{
-			CPUUsage: s.CPUPercent, MemoryUsage: s.Memory, MemoryLimit: s.MemoryLimit,
+			CPUUsage: math.Round(100*s.CPUPercent) / 100, MemoryUsage: s.Memory, MemoryLimit: s.MemoryLimit,
 			NetworkRx: s.NetworkRx, NetworkTx: s.NetworkTx,
 			BlockRead: s.BlockRead, BlockWrite: s.BlockWrite,
 		})
