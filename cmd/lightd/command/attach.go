@@ -50,13 +50,13 @@ no terminal is sent until its end, and then the command ends.`,
 		if err != nil {
 			return of(args[0], err)
 		}
-		k, err := s.follow.Console(ctx, args[0], client.From{After: client.Now})
+		k, err := s.follow.Console(ctx, args[0], client.From{After: client.Now, Tail: *tail})
 		if err != nil {
 			return of(args[0], err)
 		}
 		defer k.Close()
 		t := &attachment{app: a, console: k, container: c.Container, mute: *readOnly}
-		return of(args[0], t.run(ctx, *tail))
+		return of(args[0], t.run(ctx))
 	})
 }
 
@@ -76,7 +76,7 @@ type attachment struct {
 }
 
 // run connects the two until either is done.
-func (t *attachment) run(ctx context.Context, tail int) error {
+func (t *attachment) run(ctx context.Context) error {
 	input, err := terminal.Interruptible(t.Streams.In)
 	if err != nil {
 		return err
@@ -95,11 +95,6 @@ func (t *attachment) run(ctx context.Context, tail int) error {
 	read := t.reader(input, person)
 	if person {
 		t.tell("attached to %s (%s); Ctrl-P Ctrl-Q detaches", t.container.InternalID, t.container.State)
-	}
-	if tail > 0 {
-		if err := t.console.RequestLogs(ctx, tail); err != nil {
-			return err
-		}
 	}
 	var feeding sync.WaitGroup
 	var feedErr error
@@ -237,7 +232,7 @@ func (t *attachment) output() error {
 			return err
 		}
 		switch m.Kind {
-		case api.MessageConsole, api.MessageLogs:
+		case api.MessageConsole:
 			if _, err := io.WriteString(t.out, t.lines(m.Text)); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -15,75 +16,87 @@ const maxTail = 5000
 
 func (a *app) logs() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "logs ID",
-		Short:             "Show what a container prints",
-		Long:              "Shows the last lines that a container printed, as it printed them, and with -f what it prints from now on.",
+		Use:   "logs ID",
+		Short: "Show what a container prints",
+		Long:  "Shows the last lines that a container printed, as it printed them, and with -f what it prints from now on, without a gap.",
+		Example: `  lightd logs -f --tail 50 web
+  lightd logs --since 10m web`,
 		Args:              oneID,
 		ValidArgsFunction: a.completeOne,
 	}
 	follow := cmd.Flags().BoolP("follow", "f", false, "go on with what is printed")
 	tail := cmd.Flags().IntP("tail", "n", 200, "how many lines to look back, from 0 to 5000")
+	since := cmd.Flags().String("since", "", "look back to this `time`, as in RFC 3339, or how long ago, as in 10m")
 	install := cmd.Flags().Bool("install", false, "what the last installation printed")
-	cmd.PreRunE = func(*cobra.Command, []string) error {
+	var from client.Logs
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		switch {
 		case *tail < 0 || *tail > maxTail:
 			return usagef("logs: --tail must be from 0 to %d, not %d", maxTail, *tail)
 		case *install && *follow:
 			return usagef("logs: the log of an installation is there when it has ended: there is nothing to follow")
-		case *tail == 0 && !*follow:
+		case *tail == 0 && !*follow && *since == "":
 			return usagef("logs: --tail 0 without --follow shows nothing")
+		case *since != "" && cmd.Flags().Changed("tail"):
+			return usagef("logs: --since and --tail both say where to begin")
+		case *since != "":
+			from.Since, err = parseSince(*since, a.Now())
+			return err
 		}
+		from.Tail = *tail
 		return nil
 	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
 		id := args[0]
-		if *install {
+		switch {
+		case *install:
 			log, err := s.InstallLog(ctx, id)
-			if err != nil {
-				return of(id, err)
-			}
-			defer func() { _ = log.Close() }() // it was only read
-			_, err = io.Copy(a.Streams.Out, log)
-			return err
+			return of(id, a.copy(log, err))
+		case *follow:
+			return of(id, a.follow(ctx, s, id, from))
 		}
-		if _, err := s.Get(ctx, id); err != nil {
-			return of(id, err)
-		}
-		return of(id, a.print(ctx, s, id, *tail, *follow))
+		log, err := s.Logs(ctx, id, from)
+		return of(id, a.copy(log, err))
 	})
 }
 
-// print writes the last lines that a container printed, and then what it prints.
-func (a *app) print(ctx context.Context, s *session, id string, tail int, follow bool) error {
-	k, err := s.follow.Console(ctx, id, client.From{After: client.Now})
+// parseSince reads a time, or how long ago it was.
+func parseSince(text string, now time.Time) (string, error) {
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago).UTC().Format(time.RFC3339Nano), nil
+	}
+	if _, err := time.Parse(time.RFC3339, text); err != nil {
+		return "", usagef("logs: --since %q is neither a time as in 2006-01-02T15:04:05Z nor a duration as in 10m", text)
+	}
+	return text, nil
+}
+
+// copy writes a text that was opened without an error.
+func (a *app) copy(text io.ReadCloser, err error) error {
 	if err != nil {
 		return err
 	}
-	defer k.Close()
-	if tail > 0 {
-		if err := k.RequestLogs(ctx, tail); err != nil {
-			return err
-		}
+	defer func() { _ = text.Close() }() // it was only read
+	_, err = io.Copy(a.Streams.Out, text)
+	return err
+}
+
+// follow writes what a container printed and prints, until it is deleted. What the daemon has
+// to say of it goes to the standard error.
+func (a *app) follow(ctx context.Context, s *session, id string, from client.Logs) error {
+	if _, err := s.Get(ctx, id); err != nil {
+		return err // told at once, and not after some patience
 	}
-	asked := tail > 0
-	for m, err := range k.Messages() {
-		if err != nil {
-			return err
-		}
-		text := ""
+	for m, err := range s.follow.Follow(ctx, id, client.From{After: client.Now, Since: from.Since, Tail: from.Tail}) {
 		switch {
-		case m.Kind == api.MessageLogs && asked:
-			text, asked = m.Text, false
-		case m.Kind == api.MessageConsole && !asked && follow:
-			text = m.Text
-		default:
-			continue
-		}
-		if _, err := io.WriteString(a.Streams.Out, text); err != nil {
+		case err != nil:
 			return err
-		}
-		if !asked && !follow {
-			return nil
+		case m.Kind == api.MessageDaemon:
+			a.note("[lightd] %s", m.Text)
+		case m.Kind == api.MessageConsole:
+			if _, err := io.WriteString(a.Streams.Out, m.Text); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
