@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"lightd/cmd/lightd/remote"
 	"lightd/cmd/lightd/render"
@@ -186,6 +188,55 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 		}
 	}
 	return first
+}
+
+// atOnce bounds how many containers a command works on at the same time.
+const atOnce = 64
+
+// ahead begins fn for every id, several at the same time, so that waiting for one does not
+// keep the others. of returns what became of one; stop ends what goes on, and returns when
+// it has ended.
+func ahead[T any](ctx context.Context, ids []string, fn func(ctx context.Context, id string) (T, error)) (of func(id string) (T, error), stop func()) {
+	type result struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	results := make(map[string]chan result, len(ids))
+	for _, id := range ids {
+		results[id] = make(chan result, 1)
+	}
+	var work, rest errgroup.Group
+	work.SetLimit(atOnce)
+	rest.Go(func() error {
+		for _, id := range ids {
+			work.Go(func() error {
+				value, err := fn(ctx, id)
+				results[id] <- result{value, err}
+				return nil
+			})
+		}
+		return work.Wait()
+	})
+	of = func(id string) (T, error) {
+		r := <-results[id]
+		return r.value, r.err
+	}
+	stop = func() {
+		cancel()
+		_ = rest.Wait() // its work returns its errors elsewhere
+	}
+	return of, stop
+}
+
+// distinct returns ids without repetitions.
+func distinct(ids []string) []string {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(slices.Clone(ids), func(id string) bool {
+		again := seen[id]
+		seen[id] = true
+		return again
+	})
 }
 
 // ids is for commands that take at least one id.

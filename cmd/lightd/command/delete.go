@@ -60,12 +60,23 @@ or be those that files hold.`,
 			defer stop()
 		}
 		d := deletion{app: a, session: s, waits: *waits, timeout: w.timeout, dry: *dry}
-		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
-			err := d.run(ctx, id)
-			if *absent && errors.Is(err, client.ErrNotFound) {
+		receipt, end := ahead(ctx, args, d.run)
+		defer end()
+		return a.each(ctx, s, args, func(_ context.Context, id string) error {
+			receipt, err := receipt(id)
+			switch {
+			case *absent && errors.Is(err, client.ErrNotFound):
 				return nil
+			case err != nil:
+				return err
+			case *dry:
+				return a.showPlan(receipt.Receipt)
+			case receipt.Pending() && !*waits:
+				a.say("%s: deletion started", id)
+			default:
+				a.say("%s: deleted", id)
 			}
-			return err
+			return nil
 		})
 	})
 }
@@ -81,7 +92,7 @@ type deletion struct {
 	timeout    time.Duration
 }
 
-func (d deletion) run(ctx context.Context, id string) error {
+func (d deletion) run(ctx context.Context, id string) (client.Receipt, error) {
 	w := client.Write{DryRun: d.dry}
 	switch {
 	case d.dry:
@@ -92,21 +103,10 @@ func (d deletion) run(ctx context.Context, id string) error {
 	}
 	began := d.Now()
 	receipt, err := d.Client.Delete(ctx, id, w)
-	switch {
-	case err != nil:
-		return err
-	case d.dry:
-		return d.showPlan(receipt.Receipt)
-	case receipt.Pending() && !d.waits:
-		d.say("%s: deletion started", id)
-		return nil
-	case receipt.Pending():
-		if err := d.awaitGone(ctx, id, max(d.timeout-d.Now().Sub(began), time.Millisecond)); err != nil {
-			return err
-		}
+	if err == nil && receipt.Pending() && d.waits {
+		err = d.awaitGone(ctx, id, max(d.timeout-d.Now().Sub(began), time.Millisecond))
 	}
-	d.say("%s: deleted", id)
-	return nil
+	return receipt, err
 }
 
 // fileFlag adds -f.

@@ -55,7 +55,8 @@ func (a *app) get() *cobra.Command {
 		Long: `Shows containers: all, those that are named, or those that a selector chooses.
 
 SYNCED is True when Docker is as the spec says, and otherwise tells why it is not.
-With -w it goes on with every change. What -o yaml prints can be changed and applied.`,
+With -w it goes on with every change; in JSON each is then a line {"type", "revision", "container"}.
+What -o yaml prints without -w can be changed and applied.`,
 		Example: `  lightd get
   lightd get web -o yaml > web.yaml
   lightd get -l game=quake -w`,
@@ -132,7 +133,7 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 			return err
 		}
 	}
-	var first []api.Container
+	var first []api.WatchEvent
 	listed := false
 	for e, err := range s.follow.Watch(ctx, client.Watch{Selector: selector}) {
 		switch {
@@ -140,10 +141,10 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 			return err
 		case e.Type == api.Bookmark && !listed:
 			listed = true
-			err = show.list(sorted(first))
+			err = show.begin(first)
 		case e.Container == nil, len(ids) > 0 && !slices.Contains(ids, e.Container.InternalID):
 		case !listed:
-			first = append(first, *e.Container)
+			first = append(first, e)
 		default:
 			err = show.change(e)
 		}
@@ -203,6 +204,28 @@ func (v *shower) list(all []api.Container) error {
 		return nil
 	}
 	return v.table.Flush()
+}
+
+// begin shows what is there when a watch begins. In JSON and YAML each document of a stream
+// is a change.
+func (v *shower) begin(first []api.WatchEvent) error {
+	slices.SortFunc(first, func(a, b api.WatchEvent) int {
+		return strings.Compare(a.Container.InternalID, b.Container.InternalID)
+	})
+	all := make([]api.Container, len(first))
+	for i, e := range first {
+		all[i] = *e.Container
+		if v.form != formJSON && v.form != formYAML {
+			continue
+		}
+		if err := v.change(e); err != nil {
+			return err
+		}
+	}
+	if v.form == formJSON || v.form == formYAML {
+		return nil
+	}
+	return v.list(all)
 }
 
 func (v *shower) names(all []api.Container) error {

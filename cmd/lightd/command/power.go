@@ -61,18 +61,23 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 			stop := a.progress(ctx, s, args, s.lastSeq(ctx))
 			defer stop()
 		}
-		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
-			write := w.write()
-			write.DryRun = *dry
+		write := w.write()
+		write.DryRun = *dry
+		receipt, end := ahead(ctx, args, func(ctx context.Context, id string) (client.Receipt, error) {
 			receipt, err := do(ctx, s, id, write)
-			if err != nil {
-				return err
+			if err == nil {
+				err = w.rest(ctx, s, id, receipt.Unmet())
 			}
-			if *dry {
+			return receipt, err
+		})
+		defer end()
+		return a.each(ctx, s, args, func(_ context.Context, id string) error {
+			receipt, err := receipt(id)
+			switch {
+			case err != nil:
+				return err
+			case *dry:
 				return a.showPlan(receipt.Receipt)
-			}
-			if err := w.rest(ctx, s, id, receipt.Unmet()); err != nil {
-				return err
 			}
 			a.say("%s: %s", id, outcome(receipt.Receipt))
 			return nil
@@ -83,7 +88,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 // chosen returns the ids that were given, or those that a selector chooses.
 func (s *session) chosen(ctx context.Context, ids []string, selector string) ([]string, error) {
 	if selector == "" {
-		return ids, nil
+		return distinct(ids), nil
 	}
 	listing, err := s.List(ctx, selector)
 	if err != nil {

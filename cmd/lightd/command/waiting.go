@@ -108,15 +108,19 @@ themselves: then it ends at once, with the reason.`,
 		return w.checkTimeout()
 	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+		args = distinct(args)
 		stop := a.progress(ctx, s, args, client.Now)
 		defer stop()
-		deadline := a.Now().Add(w.timeout)
-		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
-			left := max(deadline.Sub(a.Now()), time.Millisecond)
+		waited, end := ahead(ctx, args, func(ctx context.Context, id string) (struct{}, error) {
 			if w.goal == untilDeleted {
-				return s.awaitGone(ctx, id, left)
+				return struct{}{}, s.awaitGone(ctx, id, w.timeout)
 			}
-			if _, err := s.Client.Wait(ctx, id, api.Goal(w.goal), left); err != nil {
+			_, err := s.Client.Wait(ctx, id, api.Goal(w.goal), w.timeout)
+			return struct{}{}, err
+		})
+		defer end()
+		return a.each(ctx, s, args, func(_ context.Context, id string) error {
+			if _, err := waited(id); err != nil {
 				return err
 			}
 			a.say("%s is %s", id, w.goal)

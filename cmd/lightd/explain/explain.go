@@ -130,6 +130,10 @@ func (f Field) below(name string) (Field, error) {
 		return Field{}, err
 	}
 	if mark == ".KEY" {
+		holder = maps.Clone(holder)
+		if holder["description"] == nil {
+			holder["description"] = f.schema["description"]
+		}
 		return Field{Path: f.Path + "." + name, schema: holder}, nil
 	}
 	members, err := holder.members()
