@@ -13,11 +13,13 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 	"lightd/observed/journal"
+	"lightd/observed/status"
 )
 
 // wish is what changes in the file during the story.
@@ -60,8 +62,38 @@ func (s *story) edit(w wish, change string) error {
 	return s.write(w)
 }
 
+// stuck are the reasons for which a container waits for what nobody is going to give it here.
+var stuck = []status.Reason{
+	status.ReasonImageUnavailable, status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken,
+	status.ReasonInstallLost, status.ReasonRefused, status.ReasonEngineDown,
+}
+
+// unlessStuck returns a context that ends when the container waits in vain.
+func (s *story) unlessStuck(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	var done sync.WaitGroup
+	done.Go(func() {
+		for e, err := range s.client.Watch(ctx, client.Watch{}) {
+			if err != nil {
+				cancel(err)
+				return
+			}
+			if e.Container == nil {
+				continue
+			}
+			if c := e.Container.Condition(status.Synced); slices.Contains(stuck, c.Reason) {
+				cancel(fmt.Errorf("%s: %s", c.Reason, c.Message))
+				return
+			}
+		}
+	})
+	return ctx, func() { cancel(nil); done.Wait() }
+}
+
 // lightd runs the program as a person would, and shows what it prints.
 func (s *story) lightd(ctx context.Context, args ...string) error {
+	ctx, stop := s.unlessStuck(ctx)
+	defer stop()
 	s.out.command("lightd " + strings.Join(args, " "))
 	cmd := exec.CommandContext(ctx, s.binary, args...)
 	cmd.Dir = s.dir
@@ -83,6 +115,9 @@ func (s *story) lightd(ctx context.Context, args ...string) error {
 		s.out.output(lines.Text())
 	}
 	if err := cmd.Wait(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
 		return fmt.Errorf("lightd %s: %w", strings.Join(args, " "), err)
 	}
 	return nil
