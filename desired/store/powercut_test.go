@@ -75,7 +75,7 @@ func TestKilledWriter(t *testing.T) {
 	dir := t.TempDir()
 	acknowledged := 0
 	for range 8 {
-		w := startWriter(t, dir, "")
+		w := startWriter(t, dir)
 		w.until("written", acknowledged+1)
 		time.AfterFunc(rand.N(250*time.Millisecond), w.kill)
 		w.end()

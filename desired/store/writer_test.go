@@ -3,34 +3,32 @@ package store
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"strconv"
 	"testing"
 	"time"
 
 	"lightd/desired"
 )
 
-// asWriter makes the test binary write to the database in that directory until it is killed;
-// keepFree is how many bytes it leaves to others.
+// asWriter makes the test binary write to the database in that directory until it is killed,
+// blindly without a look at the room that is left.
 const (
 	asWriter = "LIGHTD_TEST_STORE_WRITER"
-	keepFree = "LIGHTD_TEST_STORE_KEEP_FREE"
+	blindly  = "LIGHTD_TEST_STORE_BLINDLY"
 )
 
 // writeForever writes one record after the other, the next ones of those that are there, and
 // tells of each on standard output, and of those that were refused.
 func writeForever(dir string) error {
-	reserve, err := strconv.ParseUint(cmp.Or(os.Getenv(keepFree), "0"), 10, 64)
-	if err != nil {
-		return err
+	o := Options{tune: small}
+	if os.Getenv(blindly) != "" {
+		o.FreeSpace = func(string) (uint64, error) { return 1 << 40, nil }
 	}
-	s, err := Open(dir, Options{tune: small, MinFree: reserve})
+	s, err := Open(dir, o)
 	if err != nil {
 		return err
 	}
@@ -81,14 +79,15 @@ type writerProcess struct {
 	written int
 }
 
-func startWriter(t *testing.T, dir, reserve string) *writerProcess {
+func startWriter(t *testing.T, dir string, more ...string) *writerProcess {
 	t.Helper()
 	w := &writerProcess{t: t, cmd: exec.Command(os.Args[0])}
-	w.cmd.Env = append(os.Environ(), asWriter+"="+dir, keepFree+"="+reserve)
+	w.cmd.Env = append(append(os.Environ(), asWriter+"="+dir), more...)
 	out, err := w.cmd.StdoutPipe()
 	must(t, err)
 	must(t, w.cmd.Start())
-	t.Cleanup(func() { w.kill(); _ = w.cmd.Wait() })
+	last := time.AfterFunc(time.Minute, w.kill)
+	t.Cleanup(func() { last.Stop(); w.kill(); _ = w.cmd.Wait() })
 	w.lines = bufio.NewScanner(out)
 	return w
 }
