@@ -99,7 +99,7 @@ func number(s string) int {
 }
 
 // process is what is told of a process, over all its lives.
-var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?)?$`)
+var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?(Running )?)?$`)
 
 // grammar is the order of events. An installation is told from its beginning, and each
 // part of it once; only the last one has to come to its end.

@@ -335,7 +335,7 @@ func (k *killings) checkEngine() {
 }
 
 // lives is what is told of the processes of one container from its creation to its end.
-var lives = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?)?$`)
+var lives = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?(Running )?)?$`)
 
 // checkEvents holds that what was told stays, in numbers that grow, and in the order of
 // the contract, and that nothing is told of which the daemon was not the cause.
