@@ -113,7 +113,7 @@ func (l *lab) measure(ctx context.Context) error {
 	if err := errors.Join(l.measureRunning(ctx, watched, p), watched.stop()); err != nil {
 		return err
 	}
-	return l.measureKnown(ctx)
+	return errors.Join(l.measureKnown(ctx), l.measureApply(ctx))
 }
 
 // measureRunning measures a daemon that has running containers when it starts.
