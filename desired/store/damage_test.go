@@ -173,3 +173,40 @@ func outcomeOf(t *testing.T, f files, count int) string {
 	}
 	return "opened"
 }
+
+// TestTakenAsItIs: somebody who removes the note of what was acknowledged gets what is left,
+// under the same identity, and no number is given out twice.
+func TestTakenAsItIs(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{tune: small})
+	instance := s.Instance()
+	next := func() (seq, revision uint64) {
+		must(t, s.Update(t.Context(), func(tx *Tx) error {
+			seq, revision = tx.NextSeq(), tx.Revision()
+			return tx.Set([]byte("y"), nil)
+		}))
+		return seq, revision
+	}
+	fill(t, s, 0, 400)
+	seq, revision := next()
+	before := read(t, dir)
+	fill(t, s, 400, 440)
+	before[acknowledged] = read(t, dir)[acknowledged] // the last commit is lost, and is known to have been
+	closeStore(t, s)
+	dir = before.write(t)
+	var d *DamagedError
+	if _, err := Open(dir, Options{tune: small}); !errors.As(err, &d) || d.Left != filepath.Join(dir, acknowledged) {
+		t.Fatalf("opened: %v", err)
+	}
+	must(t, os.Remove(d.Left))
+	for range 2 { // taken as it is once, and from then on as any other
+		s = open(t, dir, Options{tune: small})
+		must(t, holds(s, 400))
+		laterSeq, laterRevision := next()
+		if s.Instance() != instance || laterSeq <= seq || laterRevision <= revision || laterSeq > seq+2*beyond {
+			t.Errorf("instance %s, sequence number %d after %d, revision %d after %d", s.Instance(), laterSeq, seq, laterRevision, revision)
+		}
+		seq, revision = laterSeq, laterRevision
+		closeStore(t, s)
+	}
+}
