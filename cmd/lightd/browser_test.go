@@ -58,10 +58,14 @@ func TestConsolePage(t *testing.T) {
 	}
 
 	address := strings.TrimPrefix(n.url, "http://")
+	b.run(`(told = [], new MutationObserver(() => told.push(link.textContent)).observe(link, { childList: true }))`)
 	n.terminate()
-	b.shows("#link", "daemon is stopping")
 	n.start("--config", config, "--listen", address)
 	b.until("document.querySelector('#link').textContent", "connection", func(s string) bool { return s == "connected" })
+	// What it said meanwhile was on the page for a moment only.
+	if told := b.run("told.join()"); !strings.Contains(told, "daemon is stopping: connecting again") {
+		t.Errorf("on the way it told %q", told)
+	}
 	b.enter("#command", "and again\n")
 	b.shows("#output", "heard and again")
 	for _, once := range []string{"Listening on port 80", "heard hello there", "heard and again"} {
