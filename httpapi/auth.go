@@ -42,19 +42,28 @@ func (s *Server) authenticating(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		secret, protocol, found := secretOf(r)
-		if !found {
-			s.refuse(w, r, errUnauthorized)
-			return
-		}
-		grant, err := s.authenticate(r.Context(), secret)
+		known, err := s.identified(r)
 		if err != nil {
 			s.refuse(w, r, err)
 			return
 		}
-		who := caller{grant: grant, protocol: protocol}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), callerKey{}, who)))
+		next.ServeHTTP(w, known)
 	})
+}
+
+// identified returns r with its caller. It is apart so that a stream, which lives long, does
+// not keep on its stack what only this needs.
+func (s *Server) identified(r *http.Request) (*http.Request, error) {
+	secret, protocol, found := secretOf(r)
+	if !found {
+		return nil, errUnauthorized
+	}
+	grant, err := s.authenticate(r.Context(), secret)
+	if err != nil {
+		return nil, err
+	}
+	who := caller{grant: grant, protocol: protocol}
+	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who)), nil
 }
 
 // authenticate returns what a token allows.

@@ -43,18 +43,17 @@ func (s *Server) capture(c desired.Container) func() api.Container {
 	return func() api.Container { return show(c, st, now) }
 }
 
-// watchContainers is GET /containers?watch=true.
+// watchContainers is GET /containers?watch=true. What it keeps on its stack every stream
+// keeps for as long as it lives.
 func (s *Server) watchContainers(c *gin.Context, chosen selector) error {
-	after, err := resumeAt(c.Request)
-	if err != nil {
-		return err
+	session, err := s.session(c, chosen)
+	if err == nil {
+		err = s.watches.Serve(c.Writer, c.Request, session)
 	}
-	media := streamMedia(c.Request.Header)
-	who := callerOf(c)
-	err = s.watches.Serve(c.Writer, c.Request, watch.Session{
-		Resume: after > 0, After: after, Match: chosen.matches, Events: media == mediaEvents, Media: media,
-		Valid: func() bool { return s.tokens.Valid(who.grant) },
-	})
+	return refusalOfWatch(err)
+}
+
+func refusalOfWatch(err error) error {
 	switch {
 	case errors.Is(err, watch.ErrCompacted):
 		return errCompacted
@@ -65,6 +64,19 @@ func (s *Server) watchContainers(c *gin.Context, chosen selector) error {
 	default:
 		return err
 	}
+}
+
+// session is what a request asks for and was granted.
+func (s *Server) session(c *gin.Context, chosen selector) (*watch.Session, error) {
+	after, err := resumeAt(c.Request)
+	if err != nil {
+		return nil, err
+	}
+	media, who := streamMedia(c.Request.Header), callerOf(c)
+	return &watch.Session{
+		Resume: after > 0, After: after, Match: chosen.matches, Events: media == mediaEvents, Media: media,
+		Valid: func() bool { return s.tokens.Valid(who.grant) },
+	}, nil
 }
 
 // resumeAt returns the revision to go on from; 0 for a list. What a browser says of itself

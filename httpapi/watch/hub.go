@@ -128,7 +128,7 @@ func (h *Hub) Close() {
 
 // Serve answers a request with a stream, and returns when it has ended. Its error says why
 // nothing was answered.
-func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, session Session) error {
+func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, session *Session) error {
 	s := newStream(h, w, session)
 	if err := h.admit(s); err != nil {
 		return err
@@ -188,14 +188,23 @@ func (h *Hub) hear(c store.Commit) {
 	}
 }
 
-// tell wakes the streams, so that the committer need not.
+// pace is about how long it takes to write a change to one stream.
+const pace = 20 * time.Microsecond
+
+// tell wakes the streams, so that the committer need not. Who has not been served yet finds
+// the next change along with the last: waking all again meanwhile would only keep him waiting.
 func (h *Hub) tell() {
 	for {
 		select {
 		case <-h.quit:
 			return
 		case <-h.more:
-			h.log.tell()
+		}
+		h.log.tell()
+		select {
+		case <-h.quit:
+			return
+		case <-time.After(time.Duration(len(h.all())) * pace):
 		}
 	}
 }

@@ -21,7 +21,7 @@ const (
 // stream is one client. The goroutine of its request serves it.
 type stream struct {
 	hub     *Hub
-	session Session
+	session *Session
 	w       http.ResponseWriter
 	control *http.ResponseController
 	// at is the revision that the client has come to.
@@ -34,7 +34,7 @@ type stream struct {
 	stopped  chan struct{} // closed when stopping
 }
 
-func newStream(h *Hub, w http.ResponseWriter, session Session) *stream {
+func newStream(h *Hub, w http.ResponseWriter, session *Session) *stream {
 	return &stream{hub: h, session: session, w: w, control: http.NewResponseController(w), stopped: make(chan struct{})}
 }
 

@@ -139,7 +139,7 @@ func open(t *testing.T, h *Hub, s Session) *reader {
 		t.Fatal(err)
 	}
 	go func() {
-		err := h.Serve(a, request, s)
+		err := h.Serve(a, request, &s)
 		_ = theirs.Close()
 		r.ended <- err
 	}()
@@ -451,7 +451,7 @@ func TestClientThatLeaves(t *testing.T) {
 	defer h.Close()
 	left := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if err := h.Serve(w, r, Session{Match: everything, Valid: func() bool { return true }}); err != nil {
+		if err := h.Serve(w, r, &Session{Match: everything, Valid: func() bool { return true }}); err != nil {
 			t.Error(err)
 		}
 		left <- struct{}{}
