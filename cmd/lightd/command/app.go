@@ -50,11 +50,13 @@ func Groups() []*cobra.Group {
 // app makes the commands.
 type app struct {
 	Env
+	// clear takes away a line of progress that is shown in place.
+	clear func()
 }
 
 // Commands returns the commands.
 func Commands(env Env) []*cobra.Command {
-	a := &app{env}
+	a := &app{Env: env, clear: func() {}}
 	in := func(group string, list ...*cobra.Command) []*cobra.Command {
 		for _, c := range list {
 			c.GroupID = group
@@ -150,11 +152,13 @@ func (s *session) explain(err error) error {
 
 // say writes a line for people to the standard output.
 func (a *app) say(format string, args ...any) {
+	a.clear()
 	fmt.Fprintln(a.Streams.Out, render.Text(fmt.Sprintf(format, args...)))
 }
 
 // note writes a line for people to the standard error.
 func (a *app) note(format string, args ...any) {
+	a.clear()
 	fmt.Fprintln(a.Streams.Err, render.Text(fmt.Sprintf(format, args...)))
 }
 
@@ -181,6 +185,7 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 			return err // the next one would fare no better
 		}
 		if text := Message(s.explain(of(id, err))); text != "" {
+			a.clear()
 			fmt.Fprintln(a.Streams.Err, "lightd:", text)
 		}
 		if first == nil {

@@ -111,7 +111,10 @@ func ExitCode(err error) int {
 // Message returns what a user is told of err, safe for a terminal; empty when there is
 // nothing left to say. It may be of several lines.
 func Message(err error) string {
-	if err == nil || errors.Is(err, errTold) || errors.Is(err, context.Canceled) {
+	switch {
+	case errors.Is(err, context.Canceled) && errors.Is(err, client.ErrUnknownOutcome):
+		return "interrupted; what was asked for may have been accepted, and goes on then"
+	case err == nil, errors.Is(err, errTold), errors.Is(err, context.Canceled):
 		return ""
 	}
 	var at about

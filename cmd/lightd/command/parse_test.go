@@ -99,6 +99,7 @@ func TestErrors(t *testing.T) {
 		{of("web", unmet("Timeout")), 6, "web: not running in time"},
 		{of("web", unmet("")), 7, "web: will not be running by itself: Exited: exit code 1"},
 		{of("web", context.Canceled), 130, ""},
+		{of("web", &client.NoAnswer{Method: "GET", Path: "/x", Sent: true, Err: context.Canceled}), 130, ""},
 		{exit(4), 4, ""},
 		{&manifest.Error{Faults: []manifest.Fault{{File: "a.yaml", Line: 3, Path: "x", Message: "is not known"}, {File: "b.yaml", Message: "is\x00empty"}}}, 1, "a.yaml:3: x is not known\nb.yaml: is\\x00empty"},
 	}

@@ -23,6 +23,7 @@ import (
 func (a *app) progress(ctx context.Context, s *session, ids []string, after uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &ticker{app: a, ids: ids, live: len(ids) == 1 && terminal.Is(a.Streams.Err)}
+	a.clear = p.clear
 	var done sync.WaitGroup
 	done.Go(func() {
 		if len(ids) != 1 {
@@ -61,15 +62,21 @@ func (p *ticker) follow(ctx context.Context, s *session, id string, after uint64
 type ticker struct {
 	app *app
 	ids []string
-	// live is true when the last line of output is shown in place; shown while it is.
-	live, shown bool
-	partial     string
+	// live is true when the last line of output is shown in place.
+	live    bool
+	partial string
+
+	mu    sync.Mutex
+	shown bool // whether such a line is shown now; guarded by mu
 }
 
 // eraseLine goes to the start of the line and empties it.
 const eraseLine = "\r\x1b[K"
 
+// clear takes away the line that is shown in place, before something else is written.
 func (p *ticker) clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	if p.shown {
 		fmt.Fprint(p.app.Streams.Err, eraseLine)
 		p.shown = false
@@ -79,7 +86,6 @@ func (p *ticker) clear() {
 func (p *ticker) message(m client.Message) {
 	switch {
 	case m.Kind == api.MessageLifecycle && m.Lifecycle != nil && slices.Contains(p.ids, m.Lifecycle.InternalID):
-		p.clear()
 		p.app.note("%s", strings.TrimSpace(fmt.Sprintf("%s: %s  %s", m.Lifecycle.InternalID, m.Lifecycle.Type, m.Lifecycle.Message)))
 	case m.Kind == api.MessageConsole && p.live:
 		p.output(m.Text)
@@ -106,6 +112,8 @@ func (p *ticker) output(text string) {
 	if width := terminal.Width(p.app.Streams.Err); width > 1 && len(line) >= width {
 		line = line[:width-1]
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	fmt.Fprint(p.app.Streams.Err, eraseLine+string(line))
 	p.shown = true
 }

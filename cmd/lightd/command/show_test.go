@@ -93,7 +93,7 @@ Events:
 // TestWatchRows: a change that shows nothing new is no row, and a deletion is told.
 func TestWatchRows(t *testing.T) {
 	var b bytes.Buffer
-	a := &app{Env{Streams: terminal.Streams{Out: &b, Err: &b}, Now: func() time.Time { return noon }}}
+	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Now: func() time.Time { return noon }}}
 	show := a.shower(formTable, false, false)
 	show.goesOn = true
 	c := sample()

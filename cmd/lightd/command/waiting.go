@@ -116,6 +116,12 @@ themselves: then it ends at once, with the reason.`,
 				return struct{}{}, s.awaitGone(ctx, id, w.timeout)
 			}
 			_, err := s.Client.Wait(ctx, id, api.Goal(w.goal), w.timeout)
+			switch {
+			case ctx.Err() != nil:
+				err = ctx.Err() // a wait writes nothing: nothing of it is in doubt
+			case impossible(err):
+				err = coded{err, ExitInVain}
+			}
 			return struct{}{}, err
 		})
 		defer end()
@@ -127,6 +133,12 @@ themselves: then it ends at once, with the reason.`,
 			return nil
 		})
 	})
+}
+
+// impossible reports whether a wait was refused because the spec says the opposite.
+func impossible(err error) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && slices.ContainsFunc(refused.Details, func(d api.Detail) bool { return d.Field == "wait" })
 }
 
 // look is how often it is looked whether a container is gone.
