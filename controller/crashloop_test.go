@@ -22,7 +22,7 @@ import (
 const latency = time.Millisecond
 
 // inBubble plays with a whole node on a simulated engine, in simulated time.
-func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node)) {
+func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node), tune ...func(*setup)) {
 	t.Helper()
 	dir, err := os.MkdirTemp(memory(), "bubble")
 	if err != nil {
@@ -39,10 +39,10 @@ func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node)
 		sim := simengine.New(simengine.Options{AnyMounts: true, Before: slow})
 		t.Cleanup(func() { sim.Close() })
 		sim.AddImage(testImage(), simengine.ImageConfig{})
-		play(t, sim, newNode(t, dir, func(o *setup) {
+		play(t, sim, newNode(t, dir, append(tune, func(o *setup) {
 			o.host = "tcp://simulated:1"
 			o.dial = func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }
-		}))
+		})...))
 	})
 }
 

@@ -75,6 +75,34 @@ func TestCollection(t *testing.T) {
 	}
 }
 
+// TestOrphanHasItsGrace: it may be what somebody is about to do something with.
+func TestOrphanHasItsGrace(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.waitSynced(n.create("a", nil))
+		n.change("a", erase)
+		n.gone("a")
+		labels := map[string]string{observed.LabelID: "a", observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: n.store.Instance()}
+		if _, err := sim.Add("lightd-a", &container.Config{Image: testImage(), Labels: labels}, nil, false); err != nil {
+			t.Fatal(err)
+		}
+		collects := func() bool {
+			time.Sleep(time.Second)
+			n.controller.Nudge()
+			time.Sleep(time.Second)
+			return len(sim.Names()) == 0
+		}
+		for range 20 {
+			if collects() {
+				t.Fatal("removed within its grace")
+			}
+		}
+		time.Sleep(time.Minute)
+		if !collects() {
+			t.Error("not removed after its grace")
+		}
+	}, func(o *setup) { o.grace = time.Minute })
+}
+
 // eventually waits for what no channel tells: the state of the simulated engine.
 func eventually(t tester, what string, is func() bool) {
 	t.Helper()

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -79,8 +80,9 @@ type setup struct {
 	// files stands before the files of containers.
 	files           func(*datadir.Dir) controller.Data
 	resync, collect time.Duration
-	// install bounds an install script; 0 is the default.
-	install time.Duration
+	// install bounds an install script; 0 is the default. grace is that of orphans; 0 is next
+	// to none.
+	install, grace time.Duration
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
 	log   slog.Handler
 	quiet *slog.Logger
@@ -147,7 +149,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Console: cons,
 		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log, InstallTimeout: o.install,
 		Logs:        blueprint.Logs("10m", 3),
-		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: time.Millisecond,
+		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond),
 	})
 	n.controller = ctrl
 	ctx, cancel := context.WithCancel(context.Background())

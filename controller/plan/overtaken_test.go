@@ -149,3 +149,33 @@ func TestStopOfWhatWaits(t *testing.T) {
 		})
 	}
 }
+
+// TestPortThatIsStillBoundIsKept while the container that binds it takes its time to end.
+func TestPortThatIsStillBoundIsKept(t *testing.T) {
+	old := desired.Port{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP, ContainerPort: 25565}
+	w := newWorld(t, func(c *desired.Container) { c.Ports, c.Power = []desired.Port{old}, desired.PowerRunning })
+	w.settle()
+	w.change(func(c *desired.Container) { c.Ports, c.Releasing = []desired.Port{}, []desired.Port{old} })
+	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(w.in.Spec.Image), At: w.in.Now}
+	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer {
+		t.Fatalf("got %+v", d.Step)
+	}
+	w.in.Status.Stopping.Sent = true
+	if d := w.look(); d.Step != nil {
+		t.Errorf("while it ends: %+v", d.Step)
+	}
+}
+
+// TestRestartThatDidNotHappen is asked for still, also of what would rest otherwise.
+func TestRestartThatDidNotHappen(t *testing.T) {
+	w := newWorld(t, func(c *desired.Container) { c.Power, c.Restart = desired.PowerRunning, desired.RestartNever })
+	w.settle()
+	w.die(w.in.Seen.Run, 1)
+	w.settle()
+	w.change(func(c *desired.Container) { c.Requests.Restart++ })
+	for range 2 { // the daemon dies after the record, or Docker fails
+		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+			t.Fatalf("got %+v", d.Step)
+		}
+	}
+}
