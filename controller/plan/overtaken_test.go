@@ -179,3 +179,15 @@ func TestRestartThatDidNotHappen(t *testing.T) {
 		}
 	}
 }
+
+// TestSignalThatWasNotDelivered is sent again: no program is killed that nobody asked to end.
+func TestSignalThatWasNotDelivered(t *testing.T) {
+	w := newWorld(t, func(c *desired.Container) { c.Power = desired.PowerRunning })
+	w.settle()
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	for range 2 { // the daemon dies after the record, or Docker fails
+		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer {
+			t.Fatalf("got %+v", d.Step)
+		}
+	}
+}
