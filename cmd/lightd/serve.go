@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -62,6 +63,9 @@ func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 
 // serve runs the daemon until ctx ends. Containers go on running.
 func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) (err error) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(garbage)
+	}
 	listener, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("accept requests: %w", err)
@@ -74,6 +78,11 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 	defer func() { err = errors.Join(err, d.close()) }()
 	return d.run(ctx, listener, stdout)
 }
+
+// garbage is how much may pile up, in percent of the memory in use. Most of that is tables
+// of the database, of which little is ever touched: by Go's own 100 a flood of console text
+// would take as much again.
+const garbage = 50
 
 // daemon is everything that runs, wired together.
 type daemon struct {

@@ -50,7 +50,7 @@ func (l *lab) start(ctx context.Context, host string) (*daemon, error) {
 	}
 	d := &daemon{log: log, base: "http://" + address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: fleet}}}
 	d.cmd = exec.Command(l.binary, "serve", "--listen", address, "--data-dir", filepath.Join(l.dir, "data"), "--docker-host", host)
-	d.cmd.Env = append(os.Environ(), "LIGHTD_TOKEN="+bearer)
+	d.cmd.Env = append(os.Environ(), "LIGHTD_TOKEN="+bearer, "LIGHTD_CONFIG="+l.config)
 	d.cmd.Stdout, d.cmd.Stderr = log, log
 	// Ctrl-C reaches this process alone: it stops the daemon itself.
 	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}

@@ -40,8 +40,9 @@ func main() {
 	binary := flag.String("lightd", filepath.Join(".bin", "lightd"), "the `program` to measure")
 	image := flag.String("image", "lightd-test/busybox:latest", "the `image` of all containers, present on the engine")
 	log := flag.String("log", "", "`file` that the daemon's log is kept in")
+	only := flag.String("only", "", "measure only the console, or of that only flood, pattern, crowd or latency")
 	flag.Parse()
-	if err := bench(ctx, *binary, *image, *log); err != nil {
+	if err := bench(ctx, *binary, *image, *log, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -53,14 +54,16 @@ type lab struct {
 	binary string
 	image  string
 	log    string
+	config string // of the daemon; empty for none
+	only   string // empty for all
 	dir    string
 	docker *client.Client
 	ports  int // the first of a block of free ones
 	table  table
 }
 
-func bench(ctx context.Context, binary, image, log string) (err error) {
-	l := &lab{run: "bench-" + strconv.Itoa(os.Getpid()), binary: binary, image: image, log: log}
+func bench(ctx context.Context, binary, image, log, only string) (err error) {
+	l := &lab{run: "bench-" + strconv.Itoa(os.Getpid()), binary: binary, image: image, log: log, only: only}
 	if l.docker, err = client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation()); err != nil {
 		return fmt.Errorf("make Docker client: %w", err)
 	}
@@ -81,7 +84,11 @@ func bench(ctx context.Context, binary, image, log string) (err error) {
 	defer func() { err = errors.Join(err, l.clean()) }()
 
 	began, before := time.Now(), load()
-	if err := l.measure(ctx); err != nil {
+	measure := l.measure
+	if only != "" {
+		measure = l.measureConsole
+	}
+	if err := measure(ctx); err != nil {
 		return err
 	}
 	fmt.Printf("%d cores, engine %s (API %s), storage %s, cgroup v%s, kernel %s, %s;\ntook %s, load average %s before and %s after\n\n",
@@ -113,7 +120,7 @@ func (l *lab) measure(ctx context.Context) error {
 	if err := errors.Join(l.measureRunning(ctx, watched, p), watched.stop()); err != nil {
 		return err
 	}
-	return errors.Join(l.measureKnown(ctx), l.measureApply(ctx))
+	return errors.Join(l.measureConsole(ctx), l.measureKnown(ctx), l.measureApply(ctx))
 }
 
 // measureRunning measures a daemon that has running containers when it starts.

@@ -1,7 +1,7 @@
 package socket
 
 import (
-	"fmt"
+	"math/bits"
 
 	"lightd/observed/console"
 )
@@ -25,26 +25,16 @@ func encodeChunk(c console.Chunk) []byte {
 	return append(b, '}')
 }
 
-// plainBytes are those that stand for themselves in a string of RFC 8259.
-var plainBytes = func() (plain [256]bool) {
-	for c := range plain {
-		plain[c] = c >= ' ' && c != '"' && c != '\\'
-	}
-	return plain
-}()
-
-// appendString appends text, which is valid UTF-8, as a JSON string.
+// appendString appends text, which is valid UTF-8, as a string of RFC 8259.
 func appendString(b []byte, text string) []byte {
 	b = append(b, '"')
-	from := 0
-	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if plainBytes[c] {
-			continue
+	for {
+		n := plainRun(text)
+		b = append(b, text[:n]...)
+		if n == len(text) {
+			return append(b, '"')
 		}
-		b = append(b, text[from:i]...)
-		from = i + 1
-		switch c {
+		switch c := text[n]; c {
 		case '\n':
 			b = append(b, '\\', 'n')
 		case '\r':
@@ -54,9 +44,33 @@ func appendString(b []byte, text string) []byte {
 		case '"', '\\':
 			b = append(b, '\\', c)
 		default:
-			b = fmt.Appendf(b, `\u%04x`, c)
+			b = append(b, '\\', 'u', '0', '0', hex[c>>4], hex[c&0xf])
+		}
+		text = text[n+1:]
+	}
+}
+
+const hex = "0123456789abcdef"
+
+// plainRun returns how many bytes at the beginning of text stand for themselves in a string.
+// It looks at eight at a time: a byte of the mask is set for each one that does not.
+func plainRun(text string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; n+8 <= len(text); n += 8 {
+		t := text[n : n+8]
+		x := uint64(t[0]) | uint64(t[1])<<8 | uint64(t[2])<<16 | uint64(t[3])<<24 |
+			uint64(t[4])<<32 | uint64(t[5])<<40 | uint64(t[6])<<48 | uint64(t[7])<<56
+		quote, slash := x^('"'*ones), x^('\\'*ones)
+		mask := ((x-' '*ones)&^x | (quote-ones)&^quote | (slash-ones)&^slash) & tops
+		if mask != 0 {
+			return n + bits.TrailingZeros64(mask)/8
 		}
 	}
-	b = append(b, text[from:]...)
-	return append(b, '"')
+	for ; n < len(text); n++ {
+		if c := text[n]; c < ' ' || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return n
 }

@@ -5,7 +5,7 @@
 //
 //   - Docker is asked only while somebody needs the answer. However many clients follow
 //     a container, it has one output stream, one input connection and one stream of
-//     figures; a container that nobody has followed for 30 s has none.
+//     figures; a container that nobody has followed for 10 s has none.
 //   - A stream that is open is drained: no client holds up the program in the container or
 //     another client, but that one which takes 4 MiB/s or more may pace a flood. A client
 //     that falls further behind than its queue of 1 MiB loses the oldest text and is told
@@ -36,9 +36,9 @@
 // milliseconds apart, in either direction, so that the seam is looked for several times. The
 // same mends a stream that was cut and opened again, and one that was opened late.
 //
-// A Notice tells that rotation tore the log behind a position, that its container was made
-// anew, that the text is not in the log, that the log does not meet the live output, or
-// that it cannot be read. What cannot be told exactly:
+// A Notice tells that rotation tore the log behind a position, or may have, that its
+// container was made anew, that the text is not in the log, that the log does not meet the
+// live output, or that it cannot be read. What cannot be told exactly:
 //
 //   - The order between the two outputs, where they come from the log, is that of the log.
 //   - Where a text repeats itself for more than 1 KiB and within milliseconds, a repetition

@@ -152,7 +152,7 @@ func (h *hub) tellHistory(ctx context.Context, from From, w *writer, live bool) 
 	offset = -1
 	for i, l := range legs {
 		w.turn(l.ContainerID, l.from)
-		p := passage{c: h.c, Target: l.Target, from: l.from, lines: l.lines, emit: w.add, notice: w.notice}
+		p := passage{c: h.c, Target: l.Target, keeps: l.keeps, from: l.from, lines: l.lines, emit: w.add, notice: w.notice}
 		last := live && i == len(legs)-1
 		if last {
 			p.seam = func() (to *seam) {
@@ -173,6 +173,7 @@ func (h *hub) tellHistory(ctx context.Context, from From, w *writer, live bool) 
 // leg is one container's part of a history.
 type leg struct {
 	Target
+	keeps int64
 	from  *Position
 	lines int
 }
@@ -190,13 +191,13 @@ func legsOf(s observed.Snapshot, from From) (legs []leg, moved bool) {
 	p := from.Since
 	if p.IsZero() {
 		if c := toTail(s); c != nil {
-			legs = append(legs, leg{Target: targetOf(c), lines: min(from.Lines, maxLines)})
+			legs = append(legs, leg{Target: targetOf(c), keeps: keeps(c.Log), lines: min(from.Lines, maxLines)})
 		}
 		return legs, false
 	}
 	moved = p.container != 0
 	for _, c := range all {
-		l := leg{Target: targetOf(c)}
+		l := leg{Target: targetOf(c), keeps: keeps(c.Log)}
 		switch {
 		case named(c.ContainerID) == p.container:
 			legs, moved = nil, false

@@ -18,7 +18,7 @@ const (
 	drainTime = time.Second
 	// lingerTime is how long output is still followed after its last subscriber has left, who
 	// may be on the way back.
-	lingerTime = 30 * time.Second
+	lingerTime = 10 * time.Second
 )
 
 // hub holds what is open for one id.

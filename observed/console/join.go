@@ -7,7 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"time"
+
+	"github.com/docker/go-units"
 
 	"lightd/observed"
 )
@@ -28,11 +31,12 @@ const (
 
 // The gaps that are told.
 const (
-	noticeTorn  = "Output is missing here: Docker's log no longer holds all that was printed since %s"
-	noticeMoved = "Output is missing here: the container was made anew, and what it printed before is gone"
-	noticeLost  = "Output may be missing or repeated here: Docker's log does not hold the last known lines"
-	noticeSeam  = "Output may be missing or repeated here: Docker's log does not meet the live output"
-	noticeNoLog = "Output may be missing here: Docker's log cannot be read"
+	noticeTorn    = "Output is missing here: Docker's log no longer holds all that was printed since %s"
+	noticeRotated = "Output may be missing here: Docker's log no longer holds all that was printed%s; it begins at %s"
+	noticeMoved   = "Output is missing here: the container was made anew, and what it printed before is gone"
+	noticeLost    = "Output may be missing or repeated here: Docker's log does not hold the last known lines"
+	noticeSeam    = "Output may be missing or repeated here: Docker's log does not meet the live output"
+	noticeNoLog   = "Output may be missing here: Docker's log cannot be read"
 )
 
 // errSeam: a log and the live output do not meet.
@@ -58,6 +62,7 @@ func seamOf(c *composer, now time.Time, live bool) *seam {
 type passage struct {
 	c *Console
 	Target
+	keeps int64     // how much log is kept at least, once some was thrown away; 0: all
 	from  *Position // nil: the beginning, or the last lines
 	lines int
 	// seam makes a seam of what is live now; nil asks for all of the log.
@@ -67,6 +72,7 @@ type passage struct {
 
 	splice *splice
 	told   bool    // a gap at the beginning was told
+	read   int64   // how much log was read in this go, in bytes of Docker's files
 	last   []entry // the last lines
 	size   int     // in bytes
 }
@@ -81,7 +87,7 @@ func (p *passage) run(ctx context.Context) error {
 		if p.lines > 0 { // which are the last ones is another matter in each go
 			p.splice, p.last, p.size = newSplice(nil, p.keep, p.lost), nil, 0
 		}
-		met, err := p.read(ctx, to, goes <= maxGoes/4)
+		met, err := p.goThrough(ctx, to, goes <= maxGoes/4)
 		over := goes == maxGoes
 		if err == nil && (met || over) {
 			for _, e := range p.last {
@@ -90,6 +96,7 @@ func (p *passage) run(ctx context.Context) error {
 		}
 		switch {
 		case err == nil && met:
+			p.tellTorn()
 			p.splice.rest()
 			return nil
 		case ctx.Err() != nil:
@@ -126,8 +133,8 @@ func (s *seam) age() time.Duration {
 	return age
 }
 
-// read goes through the log once.
-func (p *passage) read(ctx context.Context, to *seam, patient bool) (met bool, err error) {
+// goThrough goes through the log once.
+func (p *passage) goThrough(ctx context.Context, to *seam, patient bool) (met bool, err error) {
 	p.splice.begin(to)
 	if err := p.entries(ctx); err != nil {
 		return false, err
@@ -150,6 +157,7 @@ func (p *passage) entries(ctx context.Context) error {
 		// Behind the seam there may be more, and what is before it is needed to find it.
 		part.Lines = p.lines + window
 	}
+	p.read = 0
 	r, err := p.c.cfg.Streams.Logs(ctx, p.ContainerID, part)
 	if err != nil {
 		return err
@@ -164,8 +172,53 @@ func (p *passage) entries(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		p.read += filed(e.text)
 		p.splice.feed(e)
 	}
+}
+
+// filed is how many bytes an entry takes in Docker's json-file, no less.
+func filed(text []byte) int64 {
+	n := int64(len(text)) + int64(len(`{"log":"","stream":"stdout","time":"2006-01-02T15:04:05.000000000Z"}`)) + 1
+	for _, c := range text {
+		switch {
+		case c < ' ', c == '<', c == '>', c == '&':
+			n += 5
+		case c == '"', c == '\\':
+			n++
+		}
+	}
+	return n
+}
+
+// tellTorn tells that what was printed first may be gone. Behind a time there is no text by
+// which that could be known, but how much of the log there is: as much as is kept at least,
+// when some was thrown away.
+func (p *passage) tellTorn() {
+	first := p.splice.first
+	if p.told || p.keeps == 0 || p.read < p.keeps || p.lines > 0 || first.IsZero() {
+		return
+	}
+	since := ""
+	if p.from != nil {
+		if !first.After(p.from.last()) {
+			return
+		}
+		since = " since " + p.from.last().UTC().Format(time.RFC3339)
+	}
+	p.told = true
+	p.notice(fmt.Sprintf(noticeRotated, since, first.UTC().Format(time.RFC3339)))
+}
+
+// keeps returns how much of a log Docker keeps at least, in bytes, once it has thrown away
+// some; 0 is all.
+func keeps(l observed.Log) int64 {
+	size, err := units.FromHumanSize(l.MaxSize)
+	files, also := strconv.Atoi(l.MaxFile)
+	if err != nil || also != nil || size <= 0 || files < 2 {
+		return 0
+	}
+	return int64(files-1) * size
 }
 
 // keep keeps the last lines.
@@ -195,8 +248,12 @@ func (p *passage) lost() {
 
 // gap returns the passage behind a position of what h hands out.
 func (h *hub) gap(ctx context.Context, t Target, from *Position) passage {
+	var kept int64
+	if c := find(h.c.cfg.Targets.Get(h.id), t.ContainerID); c != nil {
+		kept = keeps(c.Log)
+	}
 	return passage{
-		c: h.c, Target: t, from: from,
+		c: h.c, Target: t, keeps: kept, from: from,
 		emit: func(e entry) {
 			h.mu.Lock()
 			h.text.add(e.out, e.text, e.at)

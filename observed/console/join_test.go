@@ -26,6 +26,7 @@ type watched struct {
 	mu   sync.Mutex
 	now  observed.Snapshot
 	from From
+	log  observed.Log
 
 	printed [outputs]strings.Builder
 	lines   int
@@ -93,7 +94,7 @@ func (w *watched) disconnect() {
 }
 
 func (w *watched) container(p observed.Phase, started, finished time.Time) observed.Container {
-	return observed.Container{ContainerID: "c1", Role: observed.RoleRun, Phase: p, StartedAt: started, FinishedAt: finished, TTY: w.tape.tty}
+	return observed.Container{ContainerID: "c1", Role: observed.RoleRun, Phase: p, StartedAt: started, FinishedAt: finished, TTY: w.tape.tty, Log: w.log}
 }
 
 // print prints a few lines; each output has its own letters.
@@ -164,7 +165,7 @@ func liveThrough(t *testing.T, seed uint64, rotate bool) {
 	}
 	w := &watched{t: t, rng: rng, tape: &tape{tty: tty, streamLag: lag(5), logLag: lag(20)}}
 	if rotate {
-		w.tape.keep = 40 << 10
+		w.tape.keep, w.log = 40<<10, observed.Log{MaxSize: "20k", MaxFile: "2"}
 	}
 	time.Sleep(time.Hour)
 	w.boot()
@@ -256,8 +257,19 @@ func liveThrough(t *testing.T, seed uint64, rotate bool) {
 }
 
 func TestTextIsCompleteWhateverHappens(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		synctest.Test(t, func(t *testing.T) { liveThrough(t, seed, false) })
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// TestTextIsCompleteOrTheGapIsTold lets the log rotate so fast that much of it is gone
+// before it is read.
+func TestTextIsCompleteOrTheGapIsTold(t *testing.T) {
+	for seed := range uint64(40) {
+		synctest.Test(t, func(t *testing.T) { liveThrough(t, seed, true) })
 		if t.Failed() {
 			return
 		}
