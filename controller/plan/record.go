@@ -135,6 +135,7 @@ func (r *record) mergeRestarts() {
 // conclude writes the conditions that follow from the decision, and the receipt.
 func (r *record) conclude(n next) {
 	r.concludeProcess()
+	r.concludeInstall()
 	if n.dealt {
 		r.st.ObservedGeneration = r.in.Spec.Generation
 	}
@@ -175,6 +176,15 @@ func (r *record) progress(message string) {
 	case status.ReasonStepFailed, status.ReasonPortUnavailable, status.ReasonMountUnavailable:
 	default:
 		r.set(status.Synced, status.False, status.ReasonProgressing, message)
+	}
+}
+
+// concludeInstall says that the answer of before is that of the present generation too, unless
+// that one asks for another installation.
+func (r *record) concludeInstall() {
+	c := r.st.Get(status.Installed)
+	if c.Type != "" && r.in.Spec.Requests.Install <= r.st.Install.Request {
+		r.set(c.Type, c.Status, c.Reason, c.Message)
 	}
 }
 
