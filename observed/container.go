@@ -175,6 +175,9 @@ type Image struct {
 	Env, Volumes []string
 	// Pulling is true while a pull of the reference runs or waits for its turn.
 	Pulling bool
+	// PulledBytes and PullTotal are how far that pull has come: what was downloaded of the
+	// layers whose size is known so far. Both are 0 until that is known.
+	PulledBytes, PullTotal int64
 	// PullError is what ended the last pull, and PullFailedAt when; empty after a success.
 	PullError    string
 	PullFailedAt time.Time

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/terminal"
+	"lightd/observed/simengine"
 )
 
 // person is a terminal with a command at one end, and a test at the other.
@@ -171,6 +173,24 @@ func TestWatching(t *testing.T) {
 		p.cancel()
 		p.leaves(command.ExitInterrupted)
 	}
+}
+
+// TestWaitingForAPull shows on a terminal how far it has come, and elsewhere plain lines.
+func TestWaitingForAPull(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sim.Publish("slow:1", simengine.Remote{Layers: []int64{40_000_000}, Pace: 10 * time.Second})
+	file := d.file("web.yaml", strings.Replace(d.web("web", "power: running"), "game:1", "slow:1", 1))
+	p := d.sit("apply", "-f", file, "--wait=running")
+	p.sees("web: PullingImage  slow:1")
+	p.sees("\r\x1b[K  pulling image slow:1\r\x1b[K")
+	p.sees("\r\x1b[K  pulling image slow:1: 10.0 of 40.0 MB")
+	piped := d.do("wait", "web", "--for=running", "--timeout=100ms").want(command.ExitTimeout, "!pulling image slow:1: ")
+	if strings.ContainsAny(piped.errOut, "\r\x1b") || strings.Count(piped.errOut, "\n") != 1 {
+		t.Errorf("without a terminal: %q", piped.errOut)
+	}
+	p.cancel()
+	p.leaves(command.ExitInterrupted)
 }
 
 // TestMistakes makes every one that can be made, and some twice.

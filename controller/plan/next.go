@@ -238,12 +238,22 @@ func (r *record) needImage() (next, bool) {
 	case ref == r.st.Install.Snapshot:
 		return r.lost(ref), false
 	case img.Pulling:
-		return waitFor(status.ReasonProgressing, "pulling image "+ref, 0), false
+		return waitFor(status.ReasonProgressing, pulling(ref, img), 0), false
 	}
 	if left := img.PullFailedAt.Add(pullRetry).Sub(r.in.Now); img.PullError != "" && left > 0 {
 		return waitFor(status.ReasonImageUnavailable, img.PullError, left), false
 	}
 	return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
+}
+
+// pulling says how far a pull has come, as far as that is known.
+func pulling(ref string, img observed.Image) string {
+	message := "pulling image " + ref
+	if img.PullTotal > 0 {
+		const mb = 1e6 // as Docker counts them
+		message += fmt.Sprintf(": %.1f of %.1f MB", float64(img.PulledBytes)/mb, float64(img.PullTotal)/mb)
+	}
+	return message
 }
 
 // unnamed reports whether the image that the container and its installation rest on has

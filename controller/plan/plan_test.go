@@ -27,31 +27,6 @@ func TestInstallWithoutScript(t *testing.T) {
 	w.expect("CreateContainer WriteEntrypoint", "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
-func TestInstallPullsWhatIsMissing(t *testing.T) {
-	w := newWorld(t, nil)
-	w.in.Image.Present = false
-	w.settle()
-	w.expect("PullImage CreateContainer WriteEntrypoint",
-		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
-}
-
-func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
-	w := newWorld(t, nil)
-	w.in.Image = observed.Image{Known: true}
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.PullImage {
-		t.Fatalf("got %+v", d.Step)
-	}
-	w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
-	d := w.look()
-	if d.Step != nil || d.After != 30*time.Second || d.Status.Get(status.Synced).Reason != status.ReasonImageUnavailable {
-		t.Fatalf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
-	}
-	w.in.Now = w.in.Now.Add(31 * time.Second)
-	w.settle()
-	w.expect("PullImage CreateContainer WriteEntrypoint",
-		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
-}
-
 func TestScriptOutcomes(t *testing.T) {
 	for name, c := range map[string]struct {
 		code   int

@@ -110,7 +110,8 @@ func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (ima
 type Progress struct {
 	// Status is Docker's word for the last thing that happened.
 	Status string
-	// Current and Total count the bytes of all layers that are known so far.
+	// Current and Total count the bytes to download, of all layers whose size is known so
+	// far; what is here already is in neither.
 	Current, Total int64
 }
 
@@ -138,9 +139,7 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress func(Progress)) 
 // follow reads the stream of a pull to its end. An error in it is one, although the answer
 // began with 200.
 func follow(r io.Reader, progress func(Progress)) error {
-	type layer struct{ current, total int64 }
-	layers := map[string]layer{}
-	var sum Progress
+	var all layers
 	for decoder := json.NewDecoder(r); ; {
 		var m jsonmessage.JSONMessage
 		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
@@ -151,16 +150,39 @@ func follow(r io.Reader, progress func(Progress)) error {
 		if m.Error != nil {
 			return pullError(m.Error)
 		}
-		if m.Progress != nil && m.Status == "Downloading" {
-			was := layers[m.ID]
-			now := layer{m.Progress.Current, max(m.Progress.Total, m.Progress.Current)}
-			sum.Current += now.current - was.current
-			sum.Total += now.total - was.total
-			layers[m.ID] = now
-		}
-		sum.Status = m.Status
-		progress(sum)
+		progress(all.after(m))
 	}
+}
+
+// layers is how far each layer of a pull has come, by its id.
+type layers struct {
+	sum  Progress
+	each map[string]struct{ current, total int64 }
+}
+
+// after takes over what Docker says of one layer. Docker leaves reports out when they come
+// fast, the last one of a download too: the words that follow a download say that it is done.
+func (l *layers) after(m jsonmessage.JSONMessage) Progress {
+	l.sum.Status = m.Status
+	was := l.each[m.ID]
+	now := was
+	switch m.Status {
+	case "Downloading":
+		if m.Progress != nil {
+			now.current, now.total = m.Progress.Current, max(m.Progress.Total, m.Progress.Current)
+		}
+	case "Verifying Checksum", "Download complete", "Extracting", "Pull complete":
+		now.current = now.total
+	}
+	if now != was {
+		if l.each == nil {
+			l.each = map[string]struct{ current, total int64 }{}
+		}
+		l.each[m.ID] = now
+		l.sum.Current += now.current - was.current
+		l.sum.Total += now.total - was.total
+	}
+	return l.sum
 }
 
 // pullError types an error inside the stream by the status code that it may have.

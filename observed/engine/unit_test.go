@@ -150,13 +150,43 @@ func TestMerged(t *testing.T) {
 }
 
 func TestFollowPull(t *testing.T) {
-	var last Progress
-	err := follow(strings.NewReader(`{"status":"Downloading","id":"a","progressDetail":{"current":5,"total":10}}
-		{"status":"Downloading","id":"b","progressDetail":{"current":1,"total":2}}
-		{"status":"Downloading","id":"a","progressDetail":{"current":10,"total":10}}
-		{"status":"Extracting","id":"a","progressDetail":{"current":1,"total":99}}`), func(p Progress) { last = p })
-	if want := (Progress{Status: "Extracting", Current: 11, Total: 12}); err != nil || last != want {
-		t.Errorf("%+v, %v; want %+v", last, err, want)
+	// Each line of a stream, and the sum after it.
+	stream := []struct {
+		line           string
+		current, total int64
+	}{
+		{`{"status":"Pulling from library/game","id":"2"}`, 0, 0},
+		{`{"status":"Already exists","progressDetail":{},"id":"base"}`, 0, 0},
+		{`{"status":"Pulling fs layer","progressDetail":{},"id":"a"}`, 0, 0},
+		{`{"status":"Pulling fs layer","progressDetail":{},"id":"b"}`, 0, 0},
+		{`{"status":"Waiting","progressDetail":{},"id":"b"}`, 0, 0},
+		{`{"status":"Downloading","progressDetail":{"current":5,"total":10},"progress":"[=> ]","id":"a"}`, 5, 10},
+		{`{"status":"Downloading","progressDetail":{"current":1,"total":2},"progress":"[=> ]","id":"b"}`, 6, 12},
+		{`{"status":"Downloading","progressDetail":{"current":7},"progress":"7 B","id":"unsized"}`, 13, 19},
+		{`{"status":"Downloading","progressDetail":{"current":9,"total":10},"progress":"[=> ]","id":"a"}`, 17, 19},
+		{`{"status":"Verifying Checksum","progressDetail":{},"id":"a"}`, 18, 19},
+		{`{"status":"Download complete","progressDetail":{},"id":"a"}`, 18, 19},
+		{`{"status":"Retrying in 5 seconds","progressDetail":{},"id":"b"}`, 18, 19},
+		{`{"status":"Downloading","progressDetail":{"total":2},"progress":"[> ]","id":"b"}`, 17, 19},
+		{`{"status":"Extracting","progressDetail":{"current":1,"total":10},"progress":"[=> ]","id":"a"}`, 17, 19},
+		{`{"status":"Pull complete","progressDetail":{},"id":"a"}`, 17, 19},
+		{`{"status":"Download complete","progressDetail":{},"id":"b"}`, 19, 19},
+		{`{"status":"Digest: sha256:00"}`, 19, 19},
+		{`{"status":"Status: Downloaded newer image for game:2"}`, 19, 19},
+	}
+	var text strings.Builder
+	for _, s := range stream {
+		text.WriteString(s.line + "\r\n")
+	}
+	n := 0
+	err := follow(strings.NewReader(text.String()), func(p Progress) {
+		if s := stream[n]; p.Current != s.current || p.Total != s.total || !strings.Contains(s.line, p.Status) {
+			t.Errorf("after %s\n%+v, want %d of %d", s.line, p, s.current, s.total)
+		}
+		n++
+	})
+	if err != nil || n != len(stream) {
+		t.Errorf("%d of %d lines, %v", n, len(stream), err)
 	}
 	for _, c := range []struct {
 		in   string

@@ -7,7 +7,8 @@
 //   - One pull a reference at a time, a bounded number over all. A pull that shows no sign of
 //     life is ended long before the deadline of the whole.
 //   - Changed is called after the news is there to read. A pull that ended well shows its
-//     image at the instant at which it stops showing as a pull.
+//     image at the instant at which it stops showing as a pull. How far one has come is told
+//     now and then while it comes further, and a pull that is over soon tells its end alone.
 //   - What happens to an image in Docker is noticed by its events, and whatever was missed
 //     is found again when the stream of events is back. What is missing is looked for every
 //     5 min all the same.

@@ -44,6 +44,10 @@ const lookers = 2
 // have told that it came.
 const missingEvery = 5 * time.Minute
 
+// progressEvery is how often at most it is told how far a pull has come: each time, every
+// container that waits for it has its status written.
+const progressEvery = 2 * time.Second
+
 // Why a pull was given up.
 var (
 	errInactive = errors.New("no progress")
@@ -63,9 +67,8 @@ type Images struct {
 // entry is what is known of a reference. News counts the events about it: a look that began
 // before one of them may have missed what it told.
 type entry struct {
-	image    observed.Image
-	progress engine.Progress
-	news     int
+	image observed.Image
+	news  int
 }
 
 // New returns Images that know nothing and pull nothing until Run.
@@ -161,19 +164,8 @@ func (i *Images) Pull(ref string) {
 	if e.image.Pulling {
 		return
 	}
-	e.image.Pulling, e.progress = true, engine.Progress{}
+	e.image.Pulling = true
 	i.pulls.Add(ref)
-}
-
-// Progress returns how far the pull of a reference has come; ok is false when there is none.
-func (i *Images) Progress(ref string) (p engine.Progress, ok bool) {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	e := i.entries[ref]
-	if e == nil || !e.image.Pulling {
-		return engine.Progress{}, false
-	}
-	return e.progress, true
 }
 
 // entry returns the entry of a reference, a new one if there is none. The caller holds mu.
@@ -227,7 +219,7 @@ func (i *Images) pull(ctx context.Context, ref string) {
 	}
 	i.mu.Lock()
 	e := i.entry(ref)
-	e.image.Pulling = false
+	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = false, 0, 0
 	switch {
 	case err == nil:
 		e.show(found)
@@ -248,11 +240,13 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 	defer abort(nil)
 	stall := time.AfterFunc(i.config.Inactivity, func() { abort(errInactive) })
 	defer stall.Stop()
+	told := time.Now()
 	err := i.config.Engine.Pull(ctx, ref, func(p engine.Progress) {
 		stall.Reset(i.config.Inactivity)
-		i.mu.Lock()
-		i.entry(ref).progress = p
-		i.mu.Unlock()
+		if time.Since(told) >= progressEvery && i.advance(ref, p) {
+			told = time.Now()
+			i.config.Changed(ref)
+		}
 	})
 	if err == nil {
 		return nil
@@ -261,6 +255,18 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 		return errors.Join(cause, err)
 	}
 	return err
+}
+
+// advance shows how far a pull has come. It reports whether that is news.
+func (i *Images) advance(ref string, p engine.Progress) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	image := &i.entry(ref).image
+	if image.PulledBytes == p.Current && image.PullTotal == p.Total {
+		return false
+	}
+	image.PulledBytes, image.PullTotal = p.Current, p.Total
+	return true
 }
 
 // lookAtAll looks at every reference that is known: what happened to them may have been missed.

@@ -134,9 +134,6 @@ func TestLookAndPull(t *testing.T) {
 		if image := i.Image("a"); !image.Pulling || image.Present {
 			t.Errorf("during the pull: %+v", image)
 		}
-		if p, ok := i.Progress("a"); !ok || p.Total != 5 {
-			t.Errorf("progress %+v, %v", p, ok)
-		}
 		time.Sleep(400 * time.Second)
 		synctest.Wait()
 		if image := i.Image("a"); image.Pulling || !image.Present || image.PullError != "" || f.pulls != 1 || told() == 0 {
@@ -150,6 +147,56 @@ func TestLookAndPull(t *testing.T) {
 		if f.looks != looks {
 			t.Error("reading asked Docker")
 		}
+	})
+}
+
+// TestProgressIsToldNowAndThen: while it comes further, in even steps, and not after the end.
+func TestProgressIsToldNowAndThen(t *testing.T) {
+	report := func(from, to int64, progress func(engine.Progress)) {
+		for n := from; n < to; n++ {
+			time.Sleep(100 * time.Millisecond)
+			progress(engine.Progress{Status: "Downloading", Current: n, Total: 200})
+		}
+	}
+	f := &fake{pull: func(_ context.Context, ref string, progress func(engine.Progress)) error {
+		if ref == "small" {
+			report(0, 15, progress)
+			return nil
+		}
+		report(1, 101, progress) // 10 s
+		for range 100 {
+			time.Sleep(100 * time.Millisecond) // alive, and no further: it unpacks
+			progress(engine.Progress{Status: "Extracting", Current: 100, Total: 200})
+		}
+		report(101, 121, progress)
+		return errors.New("broken off")
+	}}
+	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
+		at := func(after time.Duration, pulled, total int64, news int) {
+			t.Helper()
+			time.Sleep(after)
+			synctest.Wait()
+			if image := i.Known("big"); image.PulledBytes != pulled || image.PullTotal != total {
+				t.Errorf("%d of %d, want %d of %d", image.PulledBytes, image.PullTotal, pulled, total)
+			}
+			if got := told(); got != news {
+				t.Errorf("told %d times, want %d", got, news)
+			}
+		}
+		i.Pull("big")
+		at(1950*time.Millisecond, 0, 0, 0)
+		at(100*time.Millisecond, 20, 200, 1)
+		at(1900*time.Millisecond, 20, 200, 0)
+		at(6*time.Second, 80, 200, 3)
+		at(100*time.Millisecond, 100, 200, 1)
+		at(9900*time.Millisecond, 100, 200, 0)
+		at(150*time.Millisecond, 101, 200, 1)
+		at(time.Minute, 0, 0, 1) // it ended, within 2 s of the last news
+		if image := i.Known("big"); image.Pulling || image.PullError == "" {
+			t.Errorf("%+v", image)
+		}
+		i.Pull("small")
+		at(time.Minute, 0, 0, 1)
 	})
 }
 

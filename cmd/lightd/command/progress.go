@@ -7,17 +7,20 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
+	"lightd/observed/status"
 )
 
 // progress tells, on the standard error, what happens to containers while a command waits
-// for them: their events as lines, and on a terminal the last line that a single one
-// prints, in place. The events begin after the one of number after. stop ends it and
-// returns when nothing more will be written; a second call does nothing.
+// for them: their events as lines, and on a terminal, of a single one and in place, what is
+// still waited for, as a pull with its bytes, and the last line that it prints. The events
+// begin after the one of number after. stop ends it and returns when nothing more will be
+// written; a second call does nothing.
 //
 // It is an extra: when it cannot be had, the command goes on without it.
 func (a *app) progress(ctx context.Context, s *session, ids []string, after uint64) (stop func()) {
@@ -39,6 +42,9 @@ func (a *app) progress(ctx context.Context, s *session, ids []string, after uint
 			p.follow(ctx, s, ids[0], after, nil)
 		}
 	})
+	if p.live {
+		done.Go(func() { p.lookOn(ctx, s, ids[0]) })
+	}
 	return func() {
 		cancel()
 		done.Wait()
@@ -58,16 +64,51 @@ func (p *ticker) follow(ctx context.Context, s *session, id string, after uint64
 	return nil
 }
 
+// lookOn shows each second what keeps a container from being as wanted, until ctx ends or
+// that cannot be had. What it says is shown when it is new: what the container printed since
+// stays otherwise.
+func (p *ticker) lookOn(ctx context.Context, s *session, id string) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for said := ""; ; {
+		c, err := s.follow.Get(ctx, id)
+		if err != nil && !errors.Is(err, client.ErrNotFound) {
+			return
+		}
+		if message := unsynced(c.Conditions); message != said {
+			if said = message; said != "" {
+				p.show(said)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// unsynced says why a container is not as its spec says; empty when it is.
+func unsynced(all []status.Condition) string {
+	for _, c := range all {
+		if c.Type == status.Synced && c.Status == status.False {
+			return c.Message
+		}
+	}
+	return ""
+}
+
 // ticker writes progress.
 type ticker struct {
 	app *app
 	ids []string
-	// live is true when the last line of output is shown in place.
+	// live is true when lines are shown in place.
 	live    bool
 	partial string
 
+	turn  sync.Mutex // held while something is told, so that no two are told as one
 	mu    sync.Mutex
-	shown bool // whether such a line is shown now; guarded by mu
+	shown bool // whether a line is shown in place now; guarded by mu
 }
 
 // eraseLine goes to the start of the line and empties it.
@@ -86,6 +127,8 @@ func (p *ticker) clear() {
 func (p *ticker) message(m client.Message) {
 	switch {
 	case m.Kind == api.MessageLifecycle && m.Lifecycle != nil && slices.Contains(p.ids, m.Lifecycle.InternalID):
+		p.turn.Lock()
+		defer p.turn.Unlock()
 		p.app.note("%s", strings.TrimSpace(fmt.Sprintf("%s: %s  %s", m.Lifecycle.InternalID, m.Lifecycle.Type, m.Lifecycle.Message)))
 	case m.Kind == api.MessageConsole && p.live:
 		p.output(m.Text)
@@ -108,10 +151,17 @@ func (p *ticker) output(text string) {
 	if len(lines) == 0 {
 		return
 	}
-	line := []rune("  " + render.Text(lines[len(lines)-1]))
+	p.show(lines[len(lines)-1])
+}
+
+// show shows a line in place of the one that is shown.
+func (p *ticker) show(text string) {
+	line := []rune("  " + render.Text(text))
 	if width := terminal.Width(p.app.Streams.Err); width > 1 && len(line) >= width {
 		line = line[:width-1]
 	}
+	p.turn.Lock()
+	defer p.turn.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	fmt.Fprint(p.app.Streams.Err, eraseLine+string(line))
