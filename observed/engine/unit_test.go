@@ -150,29 +150,30 @@ func TestMerged(t *testing.T) {
 }
 
 func TestFollowPull(t *testing.T) {
-	// Each line of a stream, and the sum after it.
+	// Each line of a stream, and the sum after it. That of the layer with an id of twelve was
+	// recorded from Docker 20.10, which left out its last report.
 	stream := []struct {
 		line           string
 		current, total int64
 	}{
 		{`{"status":"Pulling from library/game","id":"2"}`, 0, 0},
 		{`{"status":"Already exists","progressDetail":{},"id":"base"}`, 0, 0},
-		{`{"status":"Pulling fs layer","progressDetail":{},"id":"a"}`, 0, 0},
+		{`{"status":"Pulling fs layer","progressDetail":{},"id":"5116a73919ae"}`, 0, 0},
 		{`{"status":"Pulling fs layer","progressDetail":{},"id":"b"}`, 0, 0},
 		{`{"status":"Waiting","progressDetail":{},"id":"b"}`, 0, 0},
-		{`{"status":"Downloading","progressDetail":{"current":5,"total":10},"progress":"[=> ]","id":"a"}`, 5, 10},
-		{`{"status":"Downloading","progressDetail":{"current":1,"total":2},"progress":"[=> ]","id":"b"}`, 6, 12},
-		{`{"status":"Downloading","progressDetail":{"current":7},"progress":"7 B","id":"unsized"}`, 13, 19},
-		{`{"status":"Downloading","progressDetail":{"current":9,"total":10},"progress":"[=> ]","id":"a"}`, 17, 19},
-		{`{"status":"Verifying Checksum","progressDetail":{},"id":"a"}`, 18, 19},
-		{`{"status":"Download complete","progressDetail":{},"id":"a"}`, 18, 19},
-		{`{"status":"Retrying in 5 seconds","progressDetail":{},"id":"b"}`, 18, 19},
-		{`{"status":"Downloading","progressDetail":{"total":2},"progress":"[> ]","id":"b"}`, 17, 19},
-		{`{"status":"Extracting","progressDetail":{"current":1,"total":10},"progress":"[=> ]","id":"a"}`, 17, 19},
-		{`{"status":"Pull complete","progressDetail":{},"id":"a"}`, 17, 19},
-		{`{"status":"Download complete","progressDetail":{},"id":"b"}`, 19, 19},
-		{`{"status":"Digest: sha256:00"}`, 19, 19},
-		{`{"status":"Status: Downloaded newer image for game:2"}`, 19, 19},
+		{`{"status":"Downloading","progressDetail":{"current":539136,"total":80024611},"progress":"[=> ]","id":"5116a73919ae"}`, 539136, 80024611},
+		{`{"status":"Downloading","progressDetail":{"current":1,"total":2},"progress":"[=> ]","id":"b"}`, 539137, 80024613},
+		{`{"status":"Downloading","progressDetail":{"current":7},"progress":"7 B","id":"unsized"}`, 539144, 80024620},
+		{`{"status":"Downloading","progressDetail":{"current":66376192,"total":80024611},"progress":"[=> ]","id":"5116a73919ae"}`, 66376200, 80024620},
+		{`{"status":"Verifying Checksum","progressDetail":{},"id":"5116a73919ae"}`, 80024619, 80024620},
+		{`{"status":"Download complete","progressDetail":{},"id":"5116a73919ae"}`, 80024619, 80024620},
+		{`{"status":"Retrying in 5 seconds","progressDetail":{},"id":"b"}`, 80024619, 80024620},
+		{`{"status":"Downloading","progressDetail":{"total":2},"progress":"[> ]","id":"b"}`, 80024618, 80024620},
+		{`{"status":"Extracting","progressDetail":{"current":557056,"total":80024611},"progress":"[=> ]","id":"5116a73919ae"}`, 80024618, 80024620},
+		{`{"status":"Pull complete","progressDetail":{},"id":"5116a73919ae"}`, 80024618, 80024620},
+		{`{"status":"Download complete","progressDetail":{},"id":"b"}`, 80024620, 80024620},
+		{`{"status":"Digest: sha256:00"}`, 80024620, 80024620},
+		{`{"status":"Status: Downloaded newer image for game:2"}`, 80024620, 80024620},
 	}
 	var text strings.Builder
 	for _, s := range stream {
