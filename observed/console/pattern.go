@@ -2,7 +2,6 @@ package console
 
 import (
 	"fmt"
-	"regexp"
 	"sync"
 )
 
@@ -17,7 +16,7 @@ const (
 
 // matcher looks for a pattern in the lines of the streams of one run.
 type matcher struct {
-	re    *regexp.Regexp
+	re    *expression
 	lines [sources]line
 }
 
@@ -39,7 +38,7 @@ func (m *matcher) feed(source int, p []byte) bool {
 			l.text = append(l.text, p[:n]...)
 			l.fresh = l.fresh || n > 0
 			if len(l.text) == maxLine {
-				if m.re.Match(l.text) {
+				if m.re.match(l.text) {
 					return true
 				}
 				l.text = l.text[:copy(l.text, l.text[maxLine-overlap:])]
@@ -53,7 +52,7 @@ func (m *matcher) feed(source int, p []byte) bool {
 			continue // the window was full
 		}
 		if p[0] == '\n' {
-			if m.re.Match(l.text) {
+			if m.re.match(l.text) {
 				return true
 			}
 			l.text, l.fresh, l.escape = l.text[:0], false, plain
@@ -90,7 +89,7 @@ func (m *matcher) matchOpen() bool {
 	for i := range m.lines {
 		if l := &m.lines[i]; l.fresh {
 			l.fresh = false
-			if m.re.Match(l.text) {
+			if m.re.match(l.text) {
 				return true
 			}
 		}
@@ -152,24 +151,24 @@ func afterEscape(b byte) escape {
 // patterns keeps compiled patterns, which many containers share.
 type patterns struct {
 	mu       sync.Mutex
-	compiled map[string]*regexp.Regexp
+	compiled map[string]*expression
 }
 
 // maxPatterns bounds the compiled patterns that are kept.
 const maxPatterns = 512
 
-func (p *patterns) compile(pattern string) (*regexp.Regexp, error) {
+func (p *patterns) compile(pattern string) (*expression, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if re, ok := p.compiled[pattern]; ok {
 		return re, nil
 	}
-	re, err := regexp.Compile(pattern)
+	re, err := compileExpression(pattern)
 	if err != nil {
 		return nil, fmt.Errorf("compile start pattern: %w", err)
 	}
 	if p.compiled == nil || len(p.compiled) >= maxPatterns {
-		p.compiled = make(map[string]*regexp.Regexp)
+		p.compiled = make(map[string]*expression)
 	}
 	p.compiled[pattern] = re
 	return re, nil

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -30,7 +29,7 @@ func TestMatcher(t *testing.T) {
 		{"empty line", `^$`, []string{"a\n\n"}, true, false},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			m := matcher{re: regexp.MustCompile(tc.pattern)}
+			m := matcher{re: expressionOf(t, tc.pattern)}
 			got := false
 			for _, p := range tc.pieces {
 				got = got || m.feed(1, []byte(p))
@@ -48,7 +47,7 @@ func TestMatcher(t *testing.T) {
 }
 
 func TestMatcherKeepsStreamsApart(t *testing.T) {
-	m := matcher{re: regexp.MustCompile("^Done$")}
+	m := matcher{re: expressionOf(t, "^Done$")}
 	if m.feed(1, []byte("Do")) || m.feed(2, []byte("warning\n")) || !m.feed(1, []byte("ne\n")) {
 		t.Error("lines of two streams were mixed")
 	}
@@ -56,7 +55,7 @@ func TestMatcherKeepsStreamsApart(t *testing.T) {
 
 // TestMatcherIsBounded writes a line that is 2,000 windows long.
 func TestMatcherIsBounded(t *testing.T) {
-	m := matcher{re: regexp.MustCompile("^Done$")}
+	m := matcher{re: expressionOf(t, "^Done$")}
 	piece := []byte(strings.Repeat("x", 1<<20))
 	for range 128 {
 		if m.feed(1, piece) {
@@ -76,7 +75,7 @@ func FuzzMatcherSplit(f *testing.F) {
 	f.Add("\x1b]0;t\x07Done\n", 2)
 	f.Fuzz(func(t *testing.T, in string, at int) {
 		at = min(max(at, 0), len(in))
-		re := regexp.MustCompile("Done")
+		re := expressionOf(t, "Done")
 		whole, split := matcher{re: re}, matcher{re: re}
 		want := whole.feed(1, []byte(in)) || whole.matchOpen()
 		got := split.feed(1, []byte(in[:at])) || split.feed(1, []byte(in[at:])) || split.matchOpen()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"regexp"
 	"time"
 )
 
@@ -26,7 +25,7 @@ type watch struct {
 	hub     *hub
 	target  Target
 	pattern string
-	re      *regexp.Regexp
+	re      *expression
 	run     Run // StartedAt is zero until bound
 	matched bool
 
@@ -189,7 +188,7 @@ func (h *hub) unexpect() {
 }
 
 // expect reports whether the hub keeps the caller's use of it.
-func (h *hub) expect(t Target, run Run, pattern string, re *regexp.Regexp) bool {
+func (h *hub) expect(t Target, run Run, pattern string, re *expression) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	w := h.watch
