@@ -128,7 +128,10 @@ func (l *lab) measureRunning(ctx context.Context, d *daemon, p *proxy) error {
 	if err := d.awaitStates(ctx, l.names(), "running"); err != nil {
 		return err
 	}
-	if err := l.measureQuiet(ctx, d, p); err != nil {
+	if err := l.measureQuiet(ctx, d, p, fleet); err != nil {
+		return err
+	}
+	if err := l.reportMemory(d, fmt.Sprintf("resident memory, %d running", fleet)); err != nil {
 		return err
 	}
 	if err := l.measureAPI(ctx, d); err != nil {

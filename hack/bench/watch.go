@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,11 +26,15 @@ const (
 // measureWatches measures a daemon that many clients watch, and what a report of drift and a
 // dry run cost, over the known containers of own.
 func (l *lab) measureWatches(ctx context.Context, own *lab, p *proxy) error {
+	mark := p.mark()
 	d, err := own.start(ctx, p.host())
 	if err != nil {
 		return err
 	}
-	err = own.awaitAll(ctx, d, p, p.mark(), 0)
+	err = own.awaitAll(ctx, d, p, mark, 0)
+	if err == nil {
+		err = l.measureUnfollowed(ctx, d, p, mark)
+	}
 	if err == nil {
 		err = l.measureReports(ctx, own, d, p)
 	}
@@ -38,6 +43,21 @@ func (l *lab) measureWatches(ctx context.Context, own *lab, p *proxy) error {
 		err = l.measureTold(ctx, own, d)
 	}
 	return errors.Join(err, d.stop())
+}
+
+// measureUnfollowed counts the streams that a daemon has opened since mark for containers that
+// nobody follows, and what they cost.
+func (l *lab) measureUnfollowed(ctx context.Context, d *daemon, p *proxy, mark int) error {
+	if err := l.measureQuiet(ctx, d, p, known); err != nil {
+		return err
+	}
+	calls, _ := p.since(mark)
+	streams := slices.DeleteFunc(slices.Clone(calls), func(c call) bool {
+		kind := c.kind()
+		return !strings.HasSuffix(kind, "/attach") && !strings.HasSuffix(kind, "/stats") && !strings.HasSuffix(kind, "/logs")
+	})
+	l.table.add("  streams of output or figures that it has opened", listed(streams), "0", len(streams) == 0)
+	return nil
 }
 
 // measureReports measures what is answered from memory.
