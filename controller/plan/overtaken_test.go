@@ -26,14 +26,21 @@ func begun(t *testing.T) *world {
 // TestWriteThatFindsAStepUnderWay is dealt with no sooner than the step has ended: until
 // then what is seen may still change by it.
 func TestWriteThatFindsAStepUnderWay(t *testing.T) {
-	w := begun(t)
-	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-	d := plan.Observe(w.in)
-	if d.Status.ObservedGeneration == w.in.Spec.Generation || d.Status.Get(status.Synced).Status == status.True {
-		t.Errorf("generation %d is dealt with while a start is under way: %+v", d.Status.ObservedGeneration, d.Status.Get(status.Synced))
-	}
-	if len(d.Events) != 0 {
-		t.Errorf("told %+v", d.Events)
+	for name, change := range map[string]func(*desired.Container){
+		"stopped": func(c *desired.Container) { c.Power = desired.PowerStopped },
+		"paused":  func(c *desired.Container) { c.Paused = true },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := begun(t)
+			w.change(change)
+			d := plan.Observe(w.in)
+			if d.Status.ObservedGeneration == w.in.Spec.Generation || d.Status.Get(status.Synced).Status == status.True {
+				t.Errorf("generation %d is dealt with while a start is under way: %+v", d.Status.ObservedGeneration, d.Status.Get(status.Synced))
+			}
+			if len(d.Events) != 0 {
+				t.Errorf("told %+v", d.Events)
+			}
+		})
 	}
 }
 
