@@ -148,10 +148,11 @@ func (n *node) lives(ids []string, times int, script string) {
 				if n.t.Failed() {
 					return
 				}
-				if i > 0 {
-					script = "" // most have none
+				first := "" // most have no script
+				if i == 0 {
+					first = script
 				}
-				if err := n.live(id, script); err != nil {
+				if err := n.live(id, first); err != nil {
 					n.t.Errorf("%s: %v; events %s", id, err, n.events(id))
 				}
 			}
