@@ -345,6 +345,7 @@ type view struct {
 	} `json:"ports"`
 	Conditions []struct {
 		Type, Status, Reason, Message string
+		LastTransitionTime            time.Time `json:"last_transition_time"`
 	} `json:"conditions"`
 }
 

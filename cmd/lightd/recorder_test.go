@@ -18,6 +18,7 @@ import (
 type message struct {
 	Event      string  `json:"event"`
 	Data       string  `json:"data"`
+	Position   string  `json:"position"`
 	InternalID string  `json:"internal_id"`
 	Type       string  `json:"type"`
 	Message    string  `json:"message"`
@@ -87,6 +88,21 @@ func (r *recorder) say(text string) {
 	if err := r.conn.Write(context.Background(), websocket.MessageText, []byte(text)); err != nil {
 		r.t.Fatal(err)
 	}
+}
+
+// leave closes the connection and returns everything that it said.
+func (r *recorder) leave() []message {
+	r.t.Helper()
+	_ = r.conn.CloseNow()
+	var said []message
+	eventually(r.t, func() error {
+		var end error
+		if said, end = r.all(); end == nil {
+			return errors.New("the connection is still read")
+		}
+		return nil
+	})
+	return said
 }
 
 // all returns what was said so far, and whether there is more to come.
