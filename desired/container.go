@@ -99,6 +99,18 @@ func DefaultSpec() Spec {
 	}
 }
 
+// Equal reports whether s and other say the same, field by field; nothing and an empty list
+// or map are the same.
+func (s Spec) Equal(other Spec) bool {
+	return s.InternalID == other.InternalID && s.Image == other.Image && s.VolumeID == other.VolumeID &&
+		s.StartupCommand == other.StartupCommand && s.StartPattern == other.StartPattern &&
+		slices.Equal(s.Ports, other.Ports) && s.Limits == other.Limits && maps.Equal(s.Mount, other.Mount) &&
+		s.InstallScript == other.InstallScript && s.Power == other.Power &&
+		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
+		s.Restart == other.Restart && s.User == other.User && s.TTY == other.TTY && s.Init == other.Init &&
+		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused
+}
+
 // Clone returns a copy that shares no memory with s.
 func (s Spec) Clone() Spec {
 	s.Ports = slices.Clone(s.Ports)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"reflect"
 
 	"lightd/desired"
 )
@@ -129,7 +128,7 @@ func (tx *Tx) entryOf(spec desired.Spec) (entry, error) {
 		return entry{}, err
 	}
 	e := entry{spec: succeed(spec, old.Spec), old: &old}
-	if e.same = reflect.DeepEqual(e.spec, old.Spec); e.same {
+	if e.same = e.spec.Equal(old.Spec); e.same {
 		return e, nil
 	}
 	return e, tx.check(e.spec, &old.Spec)

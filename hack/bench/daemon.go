@@ -110,9 +110,13 @@ func (d *daemon) tail() string {
 func (d *daemon) call(ctx context.Context, method, path string, body, answer any) (int, error) {
 	var content io.Reader
 	if body != nil {
-		data, err := json.Marshal(body)
-		if err != nil {
-			return 0, fmt.Errorf("%s %s: %w", method, path, err)
+		// What is JSON already is sent as it is: to check it once more would be measured too.
+		data, encoded := body.(json.RawMessage)
+		if !encoded {
+			var err error
+			if data, err = json.Marshal(body); err != nil {
+				return 0, fmt.Errorf("%s %s: %w", method, path, err)
+			}
 		}
 		content = bytes.NewReader(data)
 	}

@@ -25,7 +25,7 @@ func Parse(data []byte) (Object, error) {
 		return nil, &Error{Reason: "the text is not valid UTF-8"}
 	}
 	// What is refused of names and text is told with its place, which the decoder would not.
-	p := parser{data: data, dec: jsontext.NewDecoder(bytes.NewBuffer(data),
+	p := parser{data: data, names: map[string]string{}, dec: jsontext.NewDecoder(bytes.NewBuffer(data),
 		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
 	value, err := p.value(place{}, 0)
 	if err != nil {
@@ -45,7 +45,14 @@ func Parse(data []byte) (Object, error) {
 type parser struct {
 	data []byte
 	dec  *jsontext.Decoder
+	// names are the keys by their raw text, as the same few come again and again in a list
+	// of objects, and sizes is how many the last object of each depth had.
+	names map[string]string
+	sizes [MaxDepth + 1]int
 }
+
+// maxNames bounds the keys that are remembered.
+const maxNames = 256
 
 func (p *parser) token() (jsontext.Token, error) {
 	token, err := p.dec.ReadToken()
@@ -106,18 +113,13 @@ func (p *parser) list(path place, depth int) (any, error) {
 }
 
 func (p *parser) object(path place, depth int) (any, error) {
-	object := Object{}
+	object := make(Object, p.sizes[depth])
 	for p.dec.PeekKind() != jsontext.KindEndObject {
-		before := p.dec.InputOffset()
-		token, err := p.token()
+		key, err := p.name(path)
 		if err != nil {
 			return nil, err
 		}
-		key := token.String()
 		at := path.member(key)
-		if err := p.checkText(at, key, before); err != nil {
-			return nil, err
-		}
 		if _, twice := object[key]; twice {
 			return nil, refuse(at, "is given twice")
 		}
@@ -125,8 +127,30 @@ func (p *parser) object(path place, depth int) (any, error) {
 			return nil, err
 		}
 	}
+	p.sizes[depth] = len(object)
 	_, err := p.token()
 	return object, err
+}
+
+// name reads a key.
+func (p *parser) name(path place) (string, error) {
+	before := p.dec.InputOffset()
+	token, err := p.token()
+	if err != nil {
+		return "", err
+	}
+	raw := p.data[before:p.dec.InputOffset()]
+	if key, known := p.names[string(raw)]; known {
+		return key, nil
+	}
+	key := token.String()
+	if err := p.checkText(path.member(key), key, before); err != nil {
+		return "", err
+	}
+	if len(p.names) < maxNames {
+		p.names[string(raw)] = key
+	}
+	return key, nil
 }
 
 const replacement = string(utf8.RuneError)

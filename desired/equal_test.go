@@ -1,0 +1,52 @@
+package desired
+
+import (
+	"reflect"
+	"testing"
+)
+
+// TestEqualLooksAtEveryField of a spec, those of its parts included.
+func TestEqualLooksAtEveryField(t *testing.T) {
+	if !(Spec{}).Equal(Spec{Ports: []Port{}, Env: map[string]string{}}) {
+		t.Error("nothing differs from an empty list")
+	}
+	var visit func(path string, of reflect.Type, at func(*Spec) reflect.Value)
+	visit = func(path string, of reflect.Type, at func(*Spec) reflect.Value) {
+		if of.Kind() == reflect.Struct {
+			for i := range of.NumField() {
+				f := of.Field(i)
+				visit(path+"."+f.Name, f.Type, func(s *Spec) reflect.Value { return at(s).Field(i) })
+			}
+			return
+		}
+		var changed Spec
+		at(&changed).Set(other(of))
+		if changed.Equal(Spec{}) || (Spec{}).Equal(changed) {
+			t.Errorf("%s makes no difference", path)
+		}
+	}
+	visit("spec", reflect.TypeFor[Spec](), func(s *Spec) reflect.Value { return reflect.ValueOf(s).Elem() })
+}
+
+// other returns a value of a type that is not its zero.
+func other(of reflect.Type) reflect.Value {
+	v := reflect.New(of).Elem()
+	switch of.Kind() {
+	case reflect.String:
+		v.SetString("x")
+	case reflect.Bool:
+		v.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		v.SetInt(1)
+	case reflect.Float64:
+		v.SetFloat(1)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(of))
+		v.SetMapIndex(reflect.ValueOf("x"), reflect.ValueOf("y"))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(of, 1, 1))
+	default:
+		panic("a spec has a field of kind " + of.Kind().String())
+	}
+	return v
+}
