@@ -1,6 +1,7 @@
 package console
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 )
@@ -31,7 +32,17 @@ type line struct {
 // feed adds output of one stream and reports whether a line that it completes matches.
 func (m *matcher) feed(source int, p []byte) bool {
 	l := &m.lines[source]
-	for len(p) > 0 {
+	for begins := true; len(p) > 0; { // a line begins, and has not been looked at as a whole
+		if begins {
+			if n := l.whole(p); n >= 0 {
+				if m.re.match(bytes.TrimSuffix(p[:n], cr)) {
+					return true
+				}
+				p = p[n+1:]
+				continue
+			}
+			begins = false
+		}
 		n := 0
 		if l.escape == plain {
 			n = plainRun(p[:min(len(p), maxLine-len(l.text))])
@@ -56,12 +67,28 @@ func (m *matcher) feed(source int, p []byte) bool {
 				return true
 			}
 			l.text, l.fresh, l.escape = l.text[:0], false, plain
+			begins = true
 		} else {
 			l.escape = l.escape.next(p[0])
 		}
 		p = p[1:]
 	}
 	return false
+}
+
+var cr = []byte{'\r'}
+
+// whole returns where the line ends that p begins with, if that can be matched as it is, which
+// most lines can; -1 otherwise.
+func (l *line) whole(p []byte) int {
+	if len(l.text) > 0 || l.escape != plain {
+		return -1
+	}
+	n := bytes.IndexByte(p[:min(len(p), maxLine)], '\n')
+	if n < 0 || bytes.IndexByte(p[:n], esc) >= 0 || bytes.IndexByte(p[:max(n-1, 0)], '\r') >= 0 {
+		return -1
+	}
+	return n
 }
 
 // plainRun returns how many bytes at the beginning of p are text.
