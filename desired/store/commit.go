@@ -244,6 +244,7 @@ func (b *batch) persist() error {
 			return fmt.Errorf("write %q: %w", k, err)
 		}
 	}
+	defer b.store.wake()
 	return txn.Commit()
 }
 

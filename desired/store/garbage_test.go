@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // usage is what the files of a directory take of the disk, in bytes.
@@ -53,4 +55,45 @@ func TestGarbageIsGivenBack(t *testing.T) {
 		t.Errorf("%v KiB of disk", sizes)
 	}
 	t.Logf("%v KiB of disk after %d writes", sizes, i)
+}
+
+// TestMergingKeepsUp: more is written than tables may pile up for, by one process and by many
+// short lives, and no write waits for ever.
+func TestMergingKeepsUp(t *testing.T) {
+	dir := t.TempDir()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	i := 0
+	for life := range 10 {
+		s := open(t, dir, Options{tune: small})
+		commits := 1
+		if life == 0 {
+			commits = 150
+		}
+		for range commits {
+			must(t, s.Update(ctx, func(tx *Tx) error {
+				for range 80 {
+					if err := tx.Set(fmt.Appendf(nil, "g/%d", i), make([]byte, 1000)); err != nil {
+						return err
+					}
+					i++
+				}
+				return nil
+			}))
+		}
+		if n := s.db.Levels()[0].NumTables; n > s.db.Opts().NumLevelZeroTablesStall {
+			t.Errorf("%d tables wait in life %d", n, life)
+		}
+		closeStore(t, s)
+	}
+	s := open(t, dir, Options{tune: small})
+	defer closeStore(t, s)
+	must(t, s.View(func(tx *Tx) error {
+		for j := range i {
+			if v, err := tx.Get(fmt.Appendf(nil, "g/%d", j)); err != nil || len(v) != 1000 {
+				return fmt.Errorf("value %d: %d bytes, %w", j, len(v), err)
+			}
+		}
+		return nil
+	}))
 }

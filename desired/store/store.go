@@ -43,7 +43,6 @@ const (
 	defaultMinFree = 64 << 20
 	// beyond is how far numbers jump when it is not known which were given out.
 	beyond      = 1 << 20
-	gcInterval  = 10 * time.Minute
 	queueLength = 256
 )
 
@@ -63,6 +62,7 @@ type Store struct {
 	publishing sync.RWMutex
 
 	queue   chan *write
+	written chan struct{} // has something in it when compact must look again
 	closing chan struct{} // closed when no write is taken any more
 	stopped chan struct{} // closed when the committer is gone
 	gone    sync.WaitGroup
@@ -102,6 +102,7 @@ func Open(dir string, o Options) (*Store, error) {
 	s := &Store{
 		dir: dir, options: o, log: o.Log, lock: lock,
 		queue:   make(chan *write, queueLength),
+		written: make(chan struct{}, 1),
 		closing: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	if err := s.start(); err != nil {
@@ -132,6 +133,7 @@ func (s *Store) start() error {
 	}
 	s.gone.Go(s.commitWrites)
 	s.gone.Go(s.collectGarbage)
+	s.gone.Go(s.compact)
 	return nil
 }
 
@@ -143,9 +145,9 @@ func (s *Store) tuning() badger.Options {
 		WithSyncWrites(true).
 		WithMemTableSize(32 << 20).
 		WithNumMemtables(2).
-		WithNumLevelZeroTables(2).
+		WithNumLevelZeroTables(1).
 		WithNumLevelZeroTablesStall(6).
-		WithNumCompactors(2).
+		WithNumCompactors(0). // see compact
 		WithValueThreshold(1 << 10).
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(0).
@@ -323,33 +325,6 @@ func (s *Store) beginTx(snapshot *badger.Txn, readOnly bool) (*Tx, error) {
 		tx.counters, err = decodeCounters(data)
 	}
 	return tx, err
-}
-
-// collectGarbage gives back, now and then, the disk space of values that were replaced.
-func (s *Store) collectGarbage() {
-	tick := time.NewTicker(gcInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-s.closing:
-			return
-		case <-tick.C:
-		}
-		s.giveBack()
-	}
-}
-
-// giveBack rewrites files of the value log, half of which is garbage, until none is left.
-func (s *Store) giveBack() {
-	// Rewriting needs space before it gives some back.
-	for s.checkSpace() == nil {
-		if err := s.db.RunValueLogGC(0.5); err != nil {
-			if !errors.Is(err, badger.ErrNoRewrite) {
-				s.log.Warn("collect garbage of the database", "error", err)
-			}
-			return
-		}
-	}
 }
 
 // now returns the present time as it will be read back from disk.
