@@ -229,7 +229,9 @@ func (h *hub) drain(old *stream) {
 		case <-old.done:
 		case <-timer.C:
 			old.cancel()
+			<-old.done
 		}
+		h.settleAll() // the rest of its run may be in the log
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/go-units"
 
 	"lightd/observed"
+	"lightd/observed/engine"
 )
 
 const (
@@ -101,7 +102,7 @@ func (p *passage) run(ctx context.Context) error {
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case over:
+		case over, removed(err):
 			return cmp.Or(err, errSeam)
 		}
 	}
@@ -308,6 +309,10 @@ func (h *hub) unmended(t Target, err error) {
 	h.tell(noticeNoLog)
 }
 
+// removed reports whether a log could not be read because there is no such container any
+// more, which an observation tells a moment later.
+func removed(err error) bool { return engine.Classify(err) == engine.NotFound }
+
 // ending is how a stream came to its end.
 type ending struct {
 	Target
@@ -346,7 +351,7 @@ func (h *hub) close(t Target, from Position, done chan struct{}) {
 	err := gap.run(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil && h.c.ctx.Err() == nil {
+	if err != nil && h.c.ctx.Err() == nil && !removed(err) {
 		h.unmended(t, err)
 	}
 	h.text.flush(time.Now())

@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
+
 	"lightd/observed"
 )
 
@@ -273,5 +275,33 @@ func TestTextIsCompleteOrTheGapIsTold(t *testing.T) {
 		if t.Failed() {
 			return
 		}
+	}
+}
+
+// TestRunWhoseLogCannotBeRead: an output that was silent until the end has its rest in the
+// log. That it cannot be read is told, but not of a container that is removed just then.
+func TestRunWhoseLogCannotBeRead(t *testing.T) {
+	for _, c := range []struct {
+		err  error
+		want string
+	}{
+		{errRefused, noticeNoLog},
+		{fmt.Errorf("read logs: %w", cerrdefs.ErrNotFound), ""},
+	} {
+		bubble(t, func(t *testing.T, w *world) {
+			started := time.Now()
+			w.see(up(started))
+			time.Sleep(time.Minute)
+			s := sub(t, w)
+			c1 := end(t, w.pipes.outputs)
+			w.pipes.set(func() { w.pipes.logErr = c.err })
+			if err := c1.Close(); err != nil {
+				t.Fatal(err)
+			}
+			w.see(inPhase(observed.Exited, started))
+			if got := next(s, time.Minute).Notice; got != c.want {
+				t.Errorf("%v: the notice is %q, want %q", c.err, got, c.want)
+			}
+		})
 	}
 }
