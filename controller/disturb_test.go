@@ -19,9 +19,8 @@ import (
 
 // TestDisturbancesAreHealedOnARealEngine does to a running container what people do.
 func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
-	// Networks make no event of the container, and files make none at all: what is looked at
-	// every five minutes is looked at every second here.
-	n := newNode(t, t.TempDir(), func(o *setup) { o.resync, o.collect = time.Second, time.Second })
+	// Files make no event: what is looked at every five minutes is looked at every second here.
+	n := newNode(t, t.TempDir(), func(o *setup) { o.collect = time.Second })
 	n.clean()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
 	if err != nil {
@@ -159,7 +158,7 @@ func TestStrangerWithOurNameOnARealEngine(t *testing.T) {
 // TestStrangerTakesOurNameOnARealEngine from a container that runs: ours runs on under its
 // other name, it is said who has the name, and it is taken back when it is free.
 func TestStrangerTakesOurNameOnARealEngine(t *testing.T) {
-	n := newNode(t, t.TempDir(), func(o *setup) { o.resync = time.Second })
+	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)
 	n.create("robbed", func(s *desired.Spec) { s.Power = desired.PowerRunning })

@@ -180,7 +180,7 @@ func roundTrip(t *testing.T, n *node, docker *client.Client) {
 		if err := d.do(t.Context(), n.inspect("full")); err != nil {
 			t.Fatalf("%s: %v", d.name, err)
 		}
-		n.cache.Refresh("full", false) // neither networks nor files make an event of the container
+		n.cache.Refresh("full", false) // files make no event
 		n.waitDrift("full", d.want)
 		free := n.change("full", func(c *desired.Container) { c.Paused = false })
 		n.wait("full", "healed", func(st status.Status) bool {

@@ -75,6 +75,9 @@ func (w *world) meddle() {
 	if b := w.books[id]; b != nil {
 		b.causes += 2 // it ends, and a start by somebody else may be undone and done again
 		b.spoilt = b.spoilt || install
+		if install && (what == "start" || what == "restart") {
+			w.reruns[(&scriptRun{volume: b.volume, request: c.Config.Labels[observed.LabelInstall]}).key()]++
+		}
 	}
 	hands[what](w, c.ID) // a call that is held up must not meet another one of that name
 }

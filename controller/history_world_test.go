@@ -58,6 +58,8 @@ type scriptRun struct {
 	ended, well     bool
 }
 
+func (s *scriptRun) key() string { return s.volume + " " + s.request }
+
 // world is a node, the engine beneath, and all that must not be forgotten of both.
 type world struct {
 	*node // the last one, dead or alive
@@ -80,6 +82,9 @@ type world struct {
 	rules []*simengine.Injected
 	busy  atomic.Int32
 
+	// reruns counts how often somebody else may have run the script of a request.
+	reruns map[string]int
+
 	mu       sync.Mutex
 	trap     *trap
 	scripts  []*scriptRun
@@ -90,7 +95,7 @@ type world struct {
 func newWorld(t *rapid.T, dir string) *world {
 	w := &world{
 		t: t, dir: dir, trap: newTrap(0), calm: true,
-		books: map[string]*book{}, kept: map[string]int{}, doomed: map[string]bool{}, foreign: map[string]string{}, starts: map[string]int{},
+		books: map[string]*book{}, kept: map[string]int{}, doomed: map[string]bool{}, foreign: map[string]string{}, starts: map[string]int{}, reruns: map[string]int{},
 	}
 	w.sim = simengine.New(simengine.Options{AnyMounts: true, Seed: 1, Before: w.before})
 	w.stock()

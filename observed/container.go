@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"lightd/desired"
@@ -34,9 +35,24 @@ const (
 // LabelPrefix is what the names of our labels begin with.
 const LabelPrefix = "lightd."
 
+// What the names of our containers in Docker begin with.
+const (
+	runPrefix     = "lightd-"
+	installPrefix = "lightd_install-"
+)
+
 // RunName and InstallName are the names in Docker of the containers of an id.
-func RunName(id string) string     { return "lightd-" + id }
-func InstallName(id string) string { return "lightd_install-" + id }
+func RunName(id string) string     { return runPrefix + id }
+func InstallName(id string) string { return installPrefix + id }
+
+// ParseName reads back what RunName and InstallName make.
+func ParseName(name string) (id string, role Role, ok bool) {
+	if id, ok = strings.CutPrefix(name, runPrefix); ok {
+		return id, RoleRun, true
+	}
+	id, ok = strings.CutPrefix(name, installPrefix)
+	return id, RoleInstall, ok
+}
 
 // Phase is the state of a container as Docker words it.
 type Phase string

@@ -65,6 +65,8 @@ type Cache struct {
 
 	mu      sync.Mutex
 	entries map[string]*entry
+	// owners are the ids of runtime containers, by what Docker calls those.
+	owners map[string]string
 	// foreign is what the last list had of other instances; warned that it was told of.
 	foreign []observed.Foreign
 	warned  bool
@@ -104,6 +106,9 @@ type entry struct {
 	ends int
 	// oom is the container that the kernel killed a process of since its start.
 	oom string
+	// leaving are the networks that Docker is about to take the runtime container off, because
+	// it has ended.
+	leaving []string
 }
 
 // New returns a Cache that knows nothing until Run.
@@ -119,6 +124,7 @@ func New(c Config) *Cache {
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
 		doubt:   make(chan struct{}, 1),
 		entries: map[string]*entry{},
+		owners:  map[string]string{},
 		since:   time.Now(),
 		lost:    time.Now(),
 		gap:     1,
@@ -221,7 +227,21 @@ func (c *Cache) Forget(id string) {
 func (c *Cache) drop(id string, e *entry) {
 	nothing := e.seen.Run == nil && e.seen.Install == nil && !e.listed
 	if nothing && !e.wanted {
+		c.own(id, e, "")
 		delete(c.entries, id)
+	}
+}
+
+// own notes which one the runtime container of an id is. The caller holds mu.
+func (c *Cache) own(id string, e *entry, containerID string) {
+	if e.run == containerID {
+		return
+	}
+	if c.owners[e.run] == id {
+		delete(c.owners, e.run)
+	}
+	if e.run = containerID; containerID != "" {
+		c.owners[containerID] = id
 	}
 }
 

@@ -56,7 +56,6 @@ func TestWhatDoesNotChangeCostsNothing(t *testing.T) {
 	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
 		f.calls()
 		time.Sleep(4 * time.Minute)
-		f.tell("lightd-a", "A", "exec_create: sh")
 		if inspects, lists := f.calls(); lists != 0 || len(inspects) != 0 {
 			t.Errorf("at rest: %d lists, inspected %v", lists, inspects)
 		}

@@ -64,7 +64,7 @@ func (f *fake) ListAll(context.Context) ([]engine.Listed, error) {
 	for name, c := range f.containers {
 		if l := f.labels(name); l != nil {
 			list = append(list, engine.Listed{ContainerID: c.ContainerID, Names: []string{name}, Labels: l,
-				Phase: c.Phase, Endpoint: c.Endpoint})
+				Phase: c.Phase, Endpoint: c.Endpoint, Networks: c.Networks})
 		}
 	}
 	return list, nil

@@ -119,10 +119,12 @@ func (c *Cache) show(id string, found observed.Snapshot, install bool, before ma
 	if found.Run != nil {
 		found.Run.Unwatched = e.missed(found.Run, c.gap)
 	}
-	e.seen, e.listed, e.run, e.gap = found, false, "", before.gap
+	e.seen, e.listed, e.gap = found, false, before.gap
+	run := ""
 	if found.Run != nil {
-		e.run = found.Run.ContainerID
+		run = found.Run.ContainerID
 	}
+	c.own(id, e, run)
 	c.drop(id, e)
 	return true
 }

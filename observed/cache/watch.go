@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -120,7 +121,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 	}
 	for id, p := range pairs {
 		if e := c.entry(id); e.run == "" && p.run != nil {
-			e.run = p.run.ContainerID
+			c.own(id, e, p.run.ContainerID)
 		}
 	}
 	for id, e := range c.entries {
@@ -247,18 +248,10 @@ func (c *Cache) markDown() (told []string, news bool) {
 	return ids, true
 }
 
-// telling are the actions after which a container may look different. All others, of which
-// commands run in a container and health checks make many, cost nothing.
-var telling = map[string]bool{
-	"create": true, "start": true, "die": true, "destroy": true, "oom": true, "rename": true,
-	"pause": true, "unpause": true, "update": true, "restart": true, "stop": true,
-}
-
 // handle takes one event.
 func (c *Cache) handle(ev engine.Event) {
-	id := ev.Attributes[observed.LabelID]
-	shown := c.note(id, ev)
-	if id == "" || !telling[ev.Action] {
+	id, shown := c.note(ev)
+	if id == "" {
 		return
 	}
 	// The answer to the call that made the event is often right behind it, and asks for a
@@ -272,15 +265,22 @@ func (c *Cache) handle(ev engine.Event) {
 // eventPause is how long an event waits for others before it has a container looked at.
 const eventPause = 5 * time.Millisecond
 
-// note keeps what an event itself says, and reports whether readers can see it.
-func (c *Cache) note(id string, ev engine.Event) (shown bool) {
+// note keeps what an event itself says. It returns the id that is to be looked at, if any,
+// and whether readers can see the news already.
+func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if ev.Time.After(c.lastEvent) {
 		c.lastEvent = ev.Time
 	}
-	if id == "" || !telling[ev.Action] {
-		return false
+	switch {
+	case ev.Action == "connect", ev.Action == "disconnect":
+		return c.noteNetwork(ev), false
+	case ev.Attributes[observed.LabelInstance] != c.instance:
+		return c.noteStranger(ev), false
+	}
+	if id = ev.Attributes[observed.LabelID]; id == "" {
+		return "", false
 	}
 	e := c.entry(id)
 	e.due = true
@@ -289,13 +289,57 @@ func (c *Cache) note(id string, ev engine.Event) (shown bool) {
 	}
 	switch ev.Action {
 	case "start":
-		e.oom = ""
+		e.oom, e.leaving = "", nil
 	case "oom":
 		e.oom = ev.ID
 	case "die":
-		return c.up && e.end(ev, c.gap)
+		if run := e.seen.Run; run != nil && run.ContainerID == ev.ID {
+			e.leaving = slices.Clone(run.Networks)
+		}
+		return id, c.up && e.end(ev, c.gap)
 	}
-	return false
+	return id, false
+}
+
+// noteNetwork returns whose container somebody put on a network, or took off one. What Docker
+// does itself, at each start and after each end, is no news. The caller holds mu.
+func (c *Cache) noteNetwork(ev engine.Event) (id string) {
+	id = c.owners[ev.ID]
+	e := c.entries[id]
+	if e == nil {
+		return ""
+	}
+	if at := slices.Index(e.leaving, ev.Attributes["name"]); at >= 0 && ev.Action == "disconnect" {
+		e.leaving = slices.Delete(e.leaving, at, at+1)
+		return ""
+	}
+	if ev.Action == "connect" && !e.seen.Run.Up() {
+		return ""
+	}
+	e.due = true
+	return id
+}
+
+// noteStranger returns the id whose name somebody's container takes, or gives back. The caller
+// holds mu.
+func (c *Cache) noteStranger(ev engine.Event) string {
+	names := []string{ev.Attributes["name"]}
+	switch ev.Action {
+	case "create", "destroy":
+	case "rename":
+		names = append(names, strings.TrimPrefix(ev.Attributes["oldName"], "/"))
+	default:
+		return ""
+	}
+	for _, name := range names {
+		id, role, ok := observed.ParseName(name)
+		if e := c.entries[id]; ok && e != nil {
+			e.due = true
+			e.install = e.install || role == observed.RoleInstall
+			return id
+		}
+	}
+	return ""
 }
 
 // end shows the end of the process of a run that is known. An event of an earlier run, or of

@@ -12,5 +12,5 @@
 //     know to decide, by the type of the error and never by its text.
 //   - Nothing is started here that goes on by itself: no goroutine outlives the call
 //     that made it, but for those of pooled connections, which Close ends.
-//   - It lists and follows only containers with the label of its own instance.
+//   - It changes only what it is told to by id or name. Whose a container is, its labels say.
 package engine

@@ -14,25 +14,42 @@ import (
 
 // Event is something that happened to a container or an image.
 type Event struct {
-	// Action is Docker's word, as in "die".
+	// Action is Docker's word, as in "die". A container that is put on a network or taken off
+	// one makes "connect" and "disconnect".
 	Action string
 	// ID is the container's id; of an image it is an id or a reference.
 	ID string
-	// Attributes are the labels of the container, and more: "name", "image", "exitCode".
+	// Attributes are the labels of the container, and more: "name", "image", "exitCode". Of
+	// "connect" and "disconnect" the name is the network's, and there are no labels.
 	Attributes map[string]string
 	// Time is when it happened, by the engine's clock.
 	Time time.Time
 }
 
-// ContainerEvents follows what happens to containers of our instance. It calls opened
-// once the engine tells all that happens from then on, and each with every event, in
-// order, from the calling goroutine. A since that is not zero asks for what happened
-// after it too, of which the engine remembers little. It returns when the stream ends,
-// and the error says why; it is never nil.
+// telling are the actions after which a container may look different. All others, of which
+// commands run in a container and health checks make many, are not even sent to us.
+var telling = []events.Action{
+	events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionDestroy, events.ActionOOM, events.ActionRename,
+	events.ActionPause, events.ActionUnPause, events.ActionUpdate, events.ActionRestart, events.ActionStop,
+	events.ActionConnect, events.ActionDisconnect,
+}
+
+// ContainerEvents follows what changes the looks of containers, anybody's: one that is not
+// ours may take our name or give it back, and what happens on networks says of no container
+// whose it is. It calls opened once the engine tells all that happens from then on, and each
+// with every event, in order, from the calling goroutine. A since that is not zero asks for
+// what happened after it too, of which the engine remembers little. It returns when the
+// stream ends, and the error says why; it is never nil.
 func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(Event)) error {
-	filter := e.ours()
-	filter.Add("type", string(events.ContainerEventType))
-	return e.events(ctx, "containers", since, filter, opened, each)
+	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)))
+	for _, action := range telling {
+		filter.Add("event", string(action))
+	}
+	return e.events(ctx, "containers", since, filter, opened, func(ev Event) {
+		if ev.ID != "" { // else it is a network that comes or goes
+			each(ev)
+		}
+	})
 }
 
 // ImageEvents follows what happens to images, anybody's. It is otherwise as
@@ -88,10 +105,14 @@ func ended(err error) error {
 }
 
 func event(m events.Message) Event {
-	return Event{
+	ev := Event{
 		Action: string(m.Action), ID: m.Actor.ID, Attributes: m.Actor.Attributes,
 		Time: time.Unix(0, m.TimeNano).UTC(),
 	}
+	if m.Type == events.NetworkEventType {
+		ev.ID = m.Actor.Attributes["container"]
+	}
+	return ev
 }
 
 // ExitCode returns the exit code that a "die" tells.

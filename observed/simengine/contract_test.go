@@ -151,7 +151,8 @@ func play(t *testing.T, sc scenario, run string, on side) []string {
 	st.Client = cli
 	watching, stop := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	messages, errs := cli.Events(watching, events.ListOptions{Filters: st.ours()})
+	messages, errs := cli.Events(watching, events.ListOptions{Filters: filters.NewArgs(
+		filters.Arg("type", "container"), filters.Arg("type", "network"))})
 	watcher.Go(func() { st.watch(messages, errs) })
 	finish := sync.OnceFunc(func() {
 		stop()
@@ -170,12 +171,16 @@ func (st *stage) ours() filters.Args {
 	return filters.NewArgs(filters.Arg("label", contractLabel+"="+st.run), filters.Arg("type", "container"))
 }
 
-// watch notes the events of the scenario.
+// watch notes the events of the scenario: those of its containers, and of them on networks.
 func (st *stage) watch(messages <-chan events.Message, errs <-chan error) {
 	for {
 		select {
 		case m := <-messages:
 			st.mu.Lock()
+			if m.Actor.Attributes[contractLabel] != st.run && !st.made[m.Actor.Attributes["container"]] {
+				st.mu.Unlock()
+				continue
+			}
 			line := "event " + st.plain(describe(m))
 			// Whether Docker tells of a detach hangs on which end goes first, the client or the
 			// program. Of "oom" it tells as often as it likes.

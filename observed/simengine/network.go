@@ -83,6 +83,9 @@ func (s *Sim) disconnectNetwork(c *call) (answer, error) {
 	}
 	target.joined = slices.Delete(slices.Clone(target.joined), at, at+1)
 	s.tellNetwork(n, "disconnect", target)
+	if target.running {
+		s.tellNetwork(n, "disconnect", target) // Docker tells it twice
+	}
 	return answer{status: http.StatusOK}, nil
 }
 
