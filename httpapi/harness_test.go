@@ -102,6 +102,9 @@ func (f *fakeConsole) History(_ context.Context, id string, from console.From, f
 	f.from = from
 	chunks, failure := f.history, f.failure
 	f.mu.Unlock()
+	if id == "web" && from.Lines == 13 {
+		return errors.New("the engine went away")
+	}
 	for _, chunk := range chunks {
 		if err := fn(chunk); err != nil {
 			return err
@@ -125,13 +128,6 @@ func (f *fakeConsole) Write(_ context.Context, id string, data []byte) error {
 	}
 	f.written.Write(data)
 	return nil
-}
-
-func (f *fakeConsole) Tail(_ context.Context, id string, lines int) (string, error) {
-	if lines == 13 {
-		return "", errors.New("the engine went away")
-	}
-	return fmt.Sprintf("%d lines of %s\n", lines, id), nil
 }
 
 // planner projects from what is recorded, of an engine that has nothing.

@@ -128,7 +128,10 @@ func TestLogsRoute(t *testing.T) {
 	n.send("POST", "/containers", spec(id, volume, `"power":"running","tty":false,"start_pattern":"^ready$",
 		"startup_command":"seq 1 10000; echo ready; while read line; do echo \"heard $line\"; done"`)).want(201, "")
 	n.until(id, "running", running)
-	n.untilLogged(id, "9999\n10000\nready\n")
+	// The engine's log may be behind what the daemon has matched.
+	if a := n.send("GET", path+"?tail=3", ""); a.text != "9999\n10000\nready\n" {
+		t.Errorf("the last three lines are %q", a.text)
+	}
 	a := n.send("GET", path+"?tail=5000", "")
 	if got := strings.Count(a.text, "\n"); got != 5000 || !strings.HasPrefix(a.text, "5002\n") {
 		t.Errorf("the last 5,000 lines are %d, from %.20q", got, a.text)
@@ -137,13 +140,7 @@ func TestLogsRoute(t *testing.T) {
 	for _, word := range []string{"one", "two"} {
 		ws.say(fmt.Sprintf(`{"event":"send_command","command":"%s\n"}`, word))
 		ws.await("an answer", func(m message) bool { return m.Event == "console" && strings.Contains(m.Data, "heard "+word) })
-		position := a.trailer.Get(api.TrailerPosition)
-		eventually(t, func() error {
-			if a = n.send("GET", path+"?since="+url.QueryEscape(position), ""); a.text == "" {
-				return fmt.Errorf("nothing behind %s", position)
-			}
-			return nil
-		})
+		a = n.send("GET", path+"?since="+url.QueryEscape(a.trailer.Get(api.TrailerPosition)), "")
 		if want := "heard " + word + "\n"; a.text != want {
 			t.Fatalf("after the last position comes %q, want %q", a.text, want)
 		}

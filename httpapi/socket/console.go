@@ -14,7 +14,6 @@ type Console interface {
 	Write(ctx context.Context, id string, data []byte) error
 	// History hands what lies behind From to fn, and ends where that ends.
 	History(ctx context.Context, id string, from console.From, fn func(console.Chunk) error) error
-	Tail(ctx context.Context, id string, lines int) (string, error)
 }
 
 // Output is one follower of what a container prints.

@@ -163,11 +163,15 @@ func (c *client) logs(ctx context.Context, object strictjson.Object) (any, error
 	if m.Lines < 1 || m.Lines > maxLines {
 		return nil, sentence(fmt.Sprintf("lines must be from 1 to %d", maxLines))
 	}
-	text, err := c.hub.cfg.Console.Tail(ctx, c.session.ID, m.Lines)
+	var text transcript
+	err := c.hub.cfg.Console.History(ctx, c.session.ID, console.From{Lines: m.Lines}, func(chunk console.Chunk) error {
+		text.add(chunk)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	return textMessage{"logs", text}, nil
+	return textMessage{"logs", string(text.buf)}, nil
 }
 
 // explain makes a sentence of err. What the engine says goes to the log.

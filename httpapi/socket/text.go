@@ -24,9 +24,8 @@ type text struct {
 	control  *http.ResponseController
 	live     bool   // what is written is to be seen at once
 	begun    bool   // the answer has
-	cut      bool   // the last line has no end yet
 	position string // behind what was written; empty when it is not known
-	scratch  []byte
+	transcript
 
 	mu     sync.Mutex
 	ending bool // guarded by mu
@@ -142,19 +141,10 @@ func (t *text) send(c console.Chunk) error {
 			return err
 		}
 	}
-	t.scratch = t.scratch[:0]
-	if c.Lost > 0 {
-		t.remark(skipped(c.Lost))
-	}
-	if c.Notice != "" {
-		t.remark(c.Notice)
-	}
-	t.scratch = append(t.scratch, c.Text...)
-	if n := len(t.scratch); n > 0 {
-		t.cut = t.scratch[n-1] != '\n'
-	}
+	t.buf = t.buf[:0]
+	t.add(c)
 	t.allow()
-	if _, err := t.w.Write(t.scratch); err != nil {
+	if _, err := t.w.Write(t.buf); err != nil {
 		return fmt.Errorf("write text: %w", err)
 	}
 	t.position = c.Position
@@ -162,15 +152,6 @@ func (t *text) send(c console.Chunk) error {
 		return nil
 	}
 	return t.control.Flush()
-}
-
-// remark adds a line of the daemon's own.
-func (t *text) remark(about string) {
-	if t.cut {
-		t.scratch = append(t.scratch, '\n')
-	}
-	t.cut = false
-	t.scratch = fmt.Appendf(t.scratch, "[lightd: %s]\n", about)
 }
 
 // end completes the answer.
@@ -206,4 +187,32 @@ func (t *text) hurry() {
 	defer t.mu.Unlock()
 	t.ending = true
 	_ = t.control.SetWriteDeadline(time.Now().Add(farewell))
+}
+
+// transcript is output as plain text, with what is to be said of it.
+type transcript struct {
+	buf []byte
+	cut bool // the last line has no end yet
+}
+
+func (t *transcript) add(c console.Chunk) {
+	if c.Lost > 0 {
+		t.remark(skipped(c.Lost))
+	}
+	if c.Notice != "" {
+		t.remark(c.Notice)
+	}
+	t.buf = append(t.buf, c.Text...)
+	if n := len(t.buf); n > 0 {
+		t.cut = t.buf[n-1] != '\n'
+	}
+}
+
+// remark adds a line of the daemon's own.
+func (t *transcript) remark(about string) {
+	if t.cut {
+		t.buf = append(t.buf, '\n')
+	}
+	t.cut = false
+	t.buf = fmt.Appendf(t.buf, "[lightd: %s]\n", about)
 }

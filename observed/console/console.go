@@ -165,7 +165,14 @@ func (c *Console) hub(id string) *hub {
 	return h
 }
 
-// release ends a use of h that hub began, and drops h when nothing of it is in use.
+// retain begins another use of h, which has one.
+func (c *Console) retain(h *hub) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h.users++
+}
+
+// release ends a use of h that hub or retain began, and drops h when nothing of it is in use.
 func (c *Console) release(h *hub) {
 	c.mu.Lock()
 	h.users--

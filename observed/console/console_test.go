@@ -346,6 +346,7 @@ func TestPatternOfAStart(t *testing.T) {
 			if w.Matched(id, target.ContainerID, started.Add(1)) || w.Matched(id, "other", started) {
 				t.Error("matched in a run that it was not expected of")
 			}
+			time.Sleep(logDelay)
 			if !ended(conn) {
 				t.Error("the stream is open after the match")
 			}

@@ -12,7 +12,8 @@
 //     how many bytes.
 //   - Each piece of text carries its Position, from which a later subscription goes on, as
 //     does one that begins with the last lines: what was printed in between comes once and
-//     completely, and where that cannot be it is told by a Notice.
+//     completely, and where that cannot be it is told by a Notice. The same holds for a
+//     History, which has what any subscriber was handed before it.
 //   - A stream that ends while the process lives is opened again. Its end is never taken
 //     for the end of the process.
 //   - Text is valid UTF-8, cut at line ends wherever a line fits.

@@ -304,12 +304,8 @@ func TestEnginePatternOfARunThatIsUpAlready(t *testing.T) {
 		r := onEngine(t)
 		x := r.create(tty, "echo ready; exec sleep 1000")
 		started := r.start(x).StartedAt
-		seen, err := r.Tail(t.Context(), id, 1)
-		for ; err == nil && !strings.Contains(seen, "ready"); seen, err = r.Tail(t.Context(), id, 1) {
+		for !strings.Contains(past(t, r.Console, From{Lines: 1}), "ready") {
 			time.Sleep(10 * time.Millisecond)
-		}
-		if err != nil {
-			t.Fatal(err)
 		}
 		if err := r.Expect(id, x, Run{StartedAt: started}, "^ready$"); err != nil {
 			t.Fatal(err)

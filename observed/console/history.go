@@ -11,6 +11,13 @@ import (
 	"lightd/observed"
 )
 
+const (
+	// maxLines bounds how many of the last lines are told.
+	maxLines = 5000
+	// maxTail bounds their size, in bytes.
+	maxTail = 4 << 20
+)
+
 // isLive reports whether s gets what is printed now.
 func (h *hub) isLive(s *Subscription) bool {
 	h.mu.Lock()
@@ -32,21 +39,24 @@ func (s *Subscription) join() {
 	if offset < 0 {
 		offset = h.ring.end
 	}
-	h.goLive(s, offset)
+	s.goLive(h.ring.after(offset))
 }
 
-// History hands what lies behind a position, or the last lines, to fn, up to what Docker's
-// log has now. It ends with the first error of fn, which it returns. A gap is told, as a
-// Notice.
+// History hands what lies behind a position, or the last lines, to fn, up to the present: all
+// that a subscriber was handed before the call is there. It ends with the first error of fn,
+// which it returns. A gap is told, as a Notice.
 func (c *Console) History(ctx context.Context, id string, from From, fn func(Chunk) error) error {
 	h := c.hub(id)
 	defer c.release(h)
+	if from.isNow() {
+		return nil
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	stop := context.AfterFunc(c.ctx, cancel)
 	defer stop()
 	var failed error
-	w := &writer{hand: func(chunk Chunk) bool {
+	hand := func(chunk Chunk) bool {
 		if failed == nil {
 			failed = fn(chunk)
 		}
@@ -54,15 +64,38 @@ func (c *Console) History(ctx context.Context, id string, from From, fn func(Chu
 			cancel()
 		}
 		return failed == nil
-	}}
-	_, err := h.tellHistory(ctx, from, w, false)
-	if failed == nil {
-		w.flush()
 	}
+	err := h.tellPast(ctx, from, hand)
 	if err := cmp.Or(failed, err, ctx.Err()); err != nil {
 		return fmt.Errorf("read output of %q: %w", id, err)
 	}
 	return nil
+}
+
+// tellPast hands out what from asks for, up to the present.
+func (h *hub) tellPast(ctx context.Context, from From, hand func(Chunk) bool) error {
+	h.mu.Lock()
+	chunks, ok := []Chunk(nil), h.current()
+	if ok {
+		chunks, ok = h.recall(from)
+	}
+	h.mu.Unlock()
+	if ok {
+		for _, c := range chunks {
+			if !hand(c) {
+				break
+			}
+		}
+		return nil
+	}
+	w := &writer{hand: hand}
+	_, err := h.tellHistory(ctx, from, w, false)
+	if errors.Is(err, errSeam) {
+		w.notice(noticeSeam)
+		err = nil
+	}
+	w.flush()
+	return err
 }
 
 // writer makes chunks of entries of the log.
@@ -135,8 +168,8 @@ func (w *writer) end(h *hub, err error) {
 }
 
 // tellHistory writes what from asks for, and returns the offset in the ring from where
-// on the rest is, or -1 when nothing of it is there. With live it ends where that begins,
-// else where the log ends.
+// on the rest is, or -1 when nothing of it is there. It ends where that begins or, unless
+// live, where the log ends if nothing is followed.
 func (h *hub) tellHistory(ctx context.Context, from From, w *writer, live bool) (offset int64, err error) {
 	s, err := h.awaitKnown(ctx, live)
 	if err != nil {
@@ -153,17 +186,16 @@ func (h *hub) tellHistory(ctx context.Context, from From, w *writer, live bool) 
 	for i, l := range legs {
 		w.turn(l.ContainerID, l.from)
 		p := passage{c: h.c, Target: l.Target, keeps: l.keeps, from: l.from, lines: l.lines, emit: w.add, notice: w.notice}
-		last := live && i == len(legs)-1
-		if last {
+		if i == len(legs)-1 {
 			p.seam = func() (to *seam) {
-				to, offset = h.seam(l.Target)
+				to, offset = h.seam(l.Target, live)
 				return to
 			}
 		}
 		if err := p.run(ctx); err != nil {
 			return offset, err
 		}
-		if last {
+		if live && i == len(legs)-1 {
 			h.learn(l.Target, p.splice)
 		}
 	}
@@ -209,6 +241,14 @@ func legsOf(s observed.Snapshot, from From) (legs []leg, moved bool) {
 		legs = append(legs, l)
 	}
 	return legs, moved
+}
+
+// toTail returns the container whose last lines are of interest, nil when there is none.
+func toTail(s observed.Snapshot) *observed.Container {
+	if s.Install.Up() || s.Run == nil {
+		return s.Install
+	}
+	return s.Run
 }
 
 // awaitKnown returns the observation once it is one, and with live once what runs is
@@ -261,14 +301,28 @@ func (h *hub) learn(t Target, s *splice) {
 	}
 }
 
-// seam returns where the live output of a container is, and the offset of that in the ring.
-func (h *hub) seam(t Target) (*seam, int64) {
+// current reports whether the text in memory is all that was printed up to now.
+func (h *hub) current() bool {
+	cur := h.output.cur
+	return cur != nil && cur.isOpen() && !h.holds && h.text.container == named(cur.ContainerID)
+}
+
+// seam returns where the output of a container is, as far as it was handed out, and the offset
+// of that in the ring. There is one only where that output is followed, or with live, will be.
+func (h *hub) seam(t Target, live bool) (*seam, int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
-	if h.text.container == named(t.ContainerID) {
-		live := h.output.cur != nil && h.output.cur.isOpen() && !h.holds
-		return seamOf(&h.text.composer, now, live), h.ring.end
+	mine := h.text.container == named(t.ContainerID)
+	current := mine && h.current()
+	if current {
+		h.text.lines(now)
+	}
+	switch {
+	case mine && (live || current):
+		return seamOf(&h.text.composer, now, current), h.ring.end
+	case !live:
+		return nil, -1
 	}
 	var c composer
 	if open := h.output.cur != nil && h.output.cur.isOpen(); !open {

@@ -111,27 +111,6 @@ func TestWriteToAnEngineThatHangs(t *testing.T) {
 	})
 }
 
-func TestTail(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		ctx := context.Background()
-		if _, err := w.Tail(ctx, id, 0); !errors.Is(err, ErrNoContainer) {
-			t.Errorf("got %v", err)
-		}
-		w.pipes.set(func() { w.pipes.log = "a\xff\n" })
-		w.see(inPhase(observed.Exited, time.Now()))
-		for asked, want := range map[int]int{-1: 200, 0: 200, 7: 7, 5000: 5000, 1 << 30: 5000} {
-			text, err := w.Tail(ctx, id, asked)
-			if err != nil || text != "a\uFFFD\n" || w.pipes.lines != want {
-				t.Errorf("%d lines: got %q, %v, asked for %d", asked, text, err, w.pipes.lines)
-			}
-		}
-		w.pipes.set(func() { w.pipes.logErr = errRefused })
-		if _, err := w.Tail(ctx, id, 0); !errors.Is(err, errRefused) {
-			t.Errorf("got %v", err)
-		}
-	})
-}
-
 func TestStats(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		started := time.Now()

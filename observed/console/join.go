@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,6 +21,8 @@ const (
 	// maxGoes bounds how often the log is read until it meets the live output: for about
 	// three seconds.
 	maxGoes = 16
+	// maxWiden bounds how far back the log is read for its last lines, in doublings.
+	maxWiden = 6
 	// closeTime bounds the reading of the rest of a run.
 	closeTime = 10 * time.Second
 	// firstRead and lastRead bound the pause before the log is read again.
@@ -66,15 +69,17 @@ type passage struct {
 	keeps int64     // how much log is kept at least, once some was thrown away; 0: all
 	from  *Position // nil: the beginning, or the last lines
 	lines int
-	// seam makes a seam of what is live now; nil asks for all of the log.
+	// seam makes a seam of what is live now. Without one, all of the log is asked for.
 	seam   func() *seam
 	emit   func(entry)
 	notice func(string)
 
 	splice *splice
+	goes   int     // how often the log was read, this time included
 	told   bool    // a gap at the beginning was told
 	read   int64   // how much log was read in this go, in bytes of Docker's files
 	last   []entry // the last lines
+	ends   int     // how many of them end a line
 	size   int     // in bytes
 }
 
@@ -83,28 +88,36 @@ type passage struct {
 // that is certain to lie before the seam.
 func (p *passage) run(ctx context.Context) error {
 	p.splice = newSplice(p.from, p.emit, p.lost)
-	for goes, pause := 1, firstRead; ; goes, pause = goes+1, min(2*pause, lastRead) {
+	p.goes = 1
+	for pause := firstRead; ; p.goes, pause = p.goes+1, min(2*pause, lastRead) {
 		to := p.awaitSeam(ctx, pause)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if p.lines > 0 { // which are the last ones is another matter in each go
-			p.splice, p.last, p.size = newSplice(nil, p.keep, p.lost), nil, 0
+			p.splice, p.last, p.ends, p.size = newSplice(nil, p.keep, p.lost), nil, 0, 0
 		}
-		met, err := p.goThrough(ctx, to, goes <= maxGoes/4)
-		over := goes == maxGoes
-		if err == nil && (met || over) {
-			for _, e := range p.last {
-				p.emit(e)
-			}
-		}
+		met, err := p.goThrough(ctx, to)
+		over := p.goes == maxGoes
 		switch {
 		case err == nil && met:
 			p.tellTorn()
 			p.splice.rest()
+			p.tellLast()
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case over, removed(err):
+			p.tellLast()
 			return cmp.Or(err, errSeam)
 		}
+	}
+}
+
+// tellLast hands out the last lines.
+func (p *passage) tellLast() {
+	for _, e := range p.last {
+		p.emit(e)
 	}
 }
 
@@ -118,14 +131,26 @@ func (p *passage) awaitSeam(ctx context.Context, pause time.Duration) *seam {
 		wait(ctx, young)
 		to = p.seam()
 	}
-	wait(ctx, pause)
+	if p.goes > 1 || to.recent() {
+		wait(ctx, pause)
+	}
 	return to
+}
+
+// recent reports whether the log may lack what came shortly before the seam.
+func (s *seam) recent() bool {
+	return s != nil && slices.ContainsFunc(s.outs[:], func(o tracker) bool {
+		return s.at.Sub(later(o.began, o.at)) < settling
+	})
 }
 
 // age is for how long outputs are followed of which nothing is known but that they were
 // silent since.
 func (s *seam) age() time.Duration {
 	age := settling
+	if s == nil {
+		return age
+	}
 	for i := range s.outs {
 		if o := &s.outs[i]; !o.whole && len(o.tail) == 0 {
 			age = min(age, s.at.Sub(o.began))
@@ -135,7 +160,7 @@ func (s *seam) age() time.Duration {
 }
 
 // goThrough goes through the log once.
-func (p *passage) goThrough(ctx context.Context, to *seam, patient bool) (met bool, err error) {
+func (p *passage) goThrough(ctx context.Context, to *seam) (met bool, err error) {
 	p.splice.begin(to)
 	if err := p.entries(ctx); err != nil {
 		return false, err
@@ -147,7 +172,7 @@ func (p *passage) goThrough(ctx context.Context, to *seam, patient bool) (met bo
 			return false, err
 		}
 	}
-	return p.splice.end(patient), nil
+	return p.splice.end(p.goes <= maxGoes/4), nil
 }
 
 func (p *passage) entries(ctx context.Context) error {
@@ -155,8 +180,9 @@ func (p *passage) entries(ctx context.Context) error {
 	defer cancel()
 	part := Range{Since: p.splice.since, Timestamps: true}
 	if p.lines > 0 {
-		// Behind the seam there may be more, and what is before it is needed to find it.
-		part.Lines = p.lines + window
+		// Behind the seam there may be more, in a flood much more, and what is before it
+		// is needed to find it.
+		part.Lines = p.lines + window<<min(p.goes-1, maxWiden)
 	}
 	p.read = 0
 	r, err := p.c.cfg.Streams.Logs(ctx, p.ContainerID, part)
@@ -227,7 +253,13 @@ func (p *passage) keep(e entry) {
 	e.text = bytes.Clone(e.text)
 	p.last = append(p.last, e)
 	p.size += len(e.text)
-	for len(p.last) > p.lines || p.size > maxTail {
+	if e.whole() {
+		p.ends++
+	}
+	for p.ends > p.lines || p.size > maxTail {
+		if p.last[0].whole() {
+			p.ends--
+		}
 		p.size -= len(p.last[0].text)
 		p.last = p.last[1:]
 	}

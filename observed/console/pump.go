@@ -252,7 +252,7 @@ func (h *hub) spread(c Chunk) {
 	p := h.text.position(time.Now())
 	p.ring, p.offset = h.ring.id, h.ring.end
 	c.Position, c.encoded = p.String(), new(encoding)
-	h.ring.add(c)
+	h.ring.add(c, h.text.container)
 	for s := range h.subs {
 		if s.live {
 			s.push(c)
@@ -267,21 +267,34 @@ func (h *hub) subscribe(s *Subscription) (lingered bool) {
 	h.subs[s] = struct{}{}
 	if s.from.isNow() {
 		s.live = true
-	} else if h.ring.has(s.from.Since) {
-		h.goLive(s, s.from.Since.offset)
+	} else if chunks, ok := h.recall(s.from); ok {
+		s.goLive(chunks, 0)
 	}
 	h.settle()
 	return lingered
 }
 
-// goLive gives s what is behind an offset, and then what comes.
-func (h *hub) goLive(s *Subscription, offset int64) {
-	items, lost := h.ring.after(offset)
+// recall returns what from asks for, up to the present, if that is in memory.
+func (h *hub) recall(from From) (chunks []Chunk, ok bool) {
+	h.text.lines(time.Now())
+	if !from.Since.IsZero() {
+		return h.ring.since(from.Since)
+	}
+	c := toTail(h.c.cfg.Targets.Get(h.id))
+	if c == nil {
+		return nil, false
+	}
+	return h.ring.lines(min(from.Lines, maxLines), named(c.ContainerID))
+}
+
+// goLive gives s some chunks, of which bytes are lost before them, and then what comes. The
+// caller has the hub's lock.
+func (s *Subscription) goLive(chunks []Chunk, lost int64) {
 	s.mu.Lock()
 	s.lost += lost
 	s.mu.Unlock()
-	for _, i := range items {
-		s.push(i.Chunk)
+	for _, c := range chunks {
+		s.push(c)
 	}
 	s.live = true
 }
@@ -290,11 +303,14 @@ func (h *hub) goLive(s *Subscription, offset int64) {
 func (h *hub) unsubscribe(s *Subscription) (lingers bool) {
 	delete(h.subs, s)
 	if len(h.subs) == 0 && h.output.cur != nil && h.c.ctx.Err() == nil {
-		h.linger = time.AfterFunc(lingerTime, h.lingerDue)
+		h.stayFor(lingerTime)
 	}
 	h.settle()
 	return h.linger != nil && len(h.subs) == 0
 }
+
+// stayFor makes the hub linger, with a use of its own.
+func (h *hub) stayFor(d time.Duration) { h.linger = time.AfterFunc(d, h.lingerDue) }
 
 // stay ends the lingering, and reports whether there is a use of the hub to be released.
 func (h *hub) stay() bool {

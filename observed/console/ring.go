@@ -2,6 +2,8 @@ package console
 
 import (
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 )
 
@@ -49,18 +51,19 @@ type ring struct {
 	end   int64
 }
 
-// item is a chunk and where it ends.
+// item is a chunk, where it ends, and of which container it is.
 type item struct {
 	Chunk
-	end int64
+	end       int64
+	container uint64
 }
 
 // begin begins to keep.
 func (r *ring) begin() { *r = ring{id: rand.Uint64() | 1} }
 
-func (r *ring) add(c Chunk) {
+func (r *ring) add(c Chunk, container uint64) {
 	r.size += len(c.Text)
-	r.items = append(r.items, item{c, r.end})
+	r.items = append(r.items, item{c, r.end, container})
 	n := 0
 	for r.size > ringBytes && n < len(r.items)-1 {
 		r.size -= len(r.items[n].Text)
@@ -72,24 +75,51 @@ func (r *ring) add(c Chunk) {
 
 // after returns what lies behind an offset, and how many bytes before that are not kept any
 // more. There may be notices among it that lie at the offset.
-func (r *ring) after(offset int64) (items []item, lost int64) {
-	first := len(r.items)
-	for first > 0 && r.items[first-1].end-int64(len(r.items[first-1].Text)) >= offset {
-		first--
-	}
-	items = r.items[first:]
+func (r *ring) after(offset int64) (chunks []Chunk, lost int64) {
 	begin := r.end
-	if len(items) > 0 {
-		begin = items[0].end - int64(len(items[0].Text))
+	for i := len(r.items) - 1; i >= 0; i-- {
+		at := r.items[i].end - int64(len(r.items[i].Text))
+		if at < offset {
+			break
+		}
+		begin = at
+		chunks = append(chunks, r.items[i].Chunk)
 	}
-	return items, begin - offset
+	slices.Reverse(chunks)
+	return chunks, begin - offset
 }
 
-// has reports whether all that lies behind p is kept.
-func (r *ring) has(p Position) bool {
-	if p.IsZero() || r.id == 0 || p.ring != r.id || p.offset > r.end {
-		return false
+// since returns what lies behind p, if all of it is kept.
+func (r *ring) since(p Position) (chunks []Chunk, ok bool) {
+	if r.id == 0 || p.ring != r.id || p.offset > r.end {
+		return nil, false
 	}
-	_, lost := r.after(p.offset)
-	return lost == 0
+	chunks, lost := r.after(p.offset)
+	return chunks, lost == 0
+}
+
+// lines returns the last lines of a container, and what is behind them without a line end,
+// if all of that is kept and nothing is missing in it.
+func (r *ring) lines(n int, container uint64) (chunks []Chunk, ok bool) {
+	for i := len(r.items) - 1; i >= 0 && !ok; i-- {
+		c := r.items[i].Chunk
+		if c.Notice != "" || r.items[i].container != container {
+			return nil, false
+		}
+		for end := len(c.Text); ; n-- {
+			end = strings.LastIndexByte(c.Text[:end], '\n')
+			if end < 0 {
+				break
+			}
+			if ok = n == 0; ok {
+				c.Text, c.encoded = c.Text[end+1:], nil
+				break
+			}
+		}
+		if c.Text != "" {
+			chunks = append(chunks, c)
+		}
+	}
+	slices.Reverse(chunks)
+	return chunks, ok
 }

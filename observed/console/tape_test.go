@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +25,6 @@ type tape struct {
 
 	mu       sync.Mutex
 	log      []logged
-	size     int
 	partial  [outputs][]byte
 	stamp    [outputs]time.Time
 	written  time.Time // when the last entry is in the log
@@ -128,9 +128,21 @@ func (t *tape) record(out int, text []byte) {
 	t.written = later(t.written, later(at, time.Now().Add(lag)))
 	text = []byte(strings.ToValidUTF8(string(text), "\uFFFD"))
 	t.log = append(t.log, logged{entry{out: out, at: at, text: text}, t.written})
-	for t.size += len(text); t.keep > 0 && t.size > t.keep; t.log = t.log[1:] {
-		t.size -= len(t.log[0].text)
+}
+
+// found returns what a reader finds now: what has come there has driven out what is old.
+func (t *tape) found() []logged {
+	now := time.Now()
+	n := sort.Search(len(t.log), func(i int) bool { return t.log[i].seen.After(now) })
+	size := 0
+	for i := n - 1; i >= 0 && t.keep > 0; i-- {
+		if size += len(t.log[i].text); size > t.keep {
+			t.log = t.log[i+1:]
+			n -= i + 1
+			break
+		}
 	}
+	return t.log[:n]
 }
 
 // cut breaks all streams off.
@@ -185,10 +197,8 @@ func (t *tape) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error)
 		return nil, t.logErr
 	}
 	var chosen []entry
-	for _, l := range t.log {
-		if !l.seen.After(time.Now()) {
-			chosen = append(chosen, l.entry)
-		}
+	for _, l := range t.found() {
+		chosen = append(chosen, l.entry)
 	}
 	if r.Lines > 0 {
 		chosen = chosen[max(0, len(chosen)-r.Lines):]

@@ -238,10 +238,13 @@ func (b *batcher) settle(now time.Time) {
 		b.cut(lineCut(b.buf[:maxChunk]), now)
 	}
 	if !b.armed && now.Sub(b.last) >= batchTime {
-		b.cut(bytes.LastIndexByte(b.buf, '\n')+1, now)
+		b.lines(now)
 	}
 	b.arm()
 }
+
+// lines sends the lines that are complete.
+func (b *batcher) lines(now time.Time) { b.cut(bytes.LastIndexByte(b.buf, '\n')+1, now) }
 
 // due is what again calls, under the owner's lock.
 func (b *batcher) due(now time.Time) {

@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"encoding/binary"
-	"strings"
 	"testing"
 	"unicode/utf8"
 )
@@ -102,20 +101,5 @@ func TestDemuxRefusesWhatIsNoFrame(t *testing.T) {
 	var d demux
 	if err := d.feed([]byte("plain text"), func(int, []byte) { t.Error("handed out") }); err == nil {
 		t.Error("no error")
-	}
-}
-
-func TestReadTailKeepsTheEnd(t *testing.T) {
-	line := strings.Repeat("é", 1000) + "\n"
-	text, err := readTail(strings.NewReader(strings.Repeat(line, 3*maxTail/len(line))), true)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(text) > maxTail || len(text) < maxTail-len(line) || strings.Trim(text, "é\n") != "" || !strings.HasPrefix(text, line) {
-		t.Errorf("got %d bytes that begin with %q", len(text), text[:20])
-	}
-	text, err = readTail(strings.NewReader(frame(1, "a\xc3")+frame(2, "b\n")+frame(1, "\xa9\n")), false)
-	if err != nil || text != "ab\né\n" {
-		t.Errorf("got %q, %v", text, err)
 	}
 }

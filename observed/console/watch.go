@@ -151,6 +151,11 @@ func (h *hub) peekDue(w *watch) {
 func (h *hub) matched() {
 	h.watch.matched = true
 	h.watch.stop()
+	// Who is told of the match may ask for the line, which the log may not have yet.
+	if !h.heard() && h.output.cur != nil {
+		h.c.retain(h)
+		h.stayFor(logDelay)
+	}
 	h.settle()
 }
 
