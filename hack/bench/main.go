@@ -40,7 +40,7 @@ func main() {
 	binary := flag.String("lightd", filepath.Join(".bin", "lightd"), "the `program` to measure")
 	image := flag.String("image", "lightd-test/busybox:latest", "the `image` of all containers, present on the engine")
 	log := flag.String("log", "", "`file` that the daemon's log is kept in")
-	only := flag.String("only", "", "measure only apply, or only console, or of that only flood, pattern, crowd or latency")
+	only := flag.String("only", "", "measure only apply, only known, or only console, or of that only flood, pattern, crowd or latency")
 	flag.Parse()
 	if err := bench(ctx, *binary, *image, *log, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -89,8 +89,12 @@ func bench(ctx context.Context, binary, image, log, only string) (err error) {
 	case "":
 	case "apply":
 		measure = l.measureApply
-	default:
+	case "known":
+		measure = l.measureKnown
+	case "console", "flood", "pattern", "crowd", "latency":
 		measure = l.measureConsole
+	default:
+		return fmt.Errorf("there is no measurement %q", only)
 	}
 	if err := measure(ctx); err != nil {
 		return err
