@@ -3,7 +3,6 @@ package httpapi
 import (
 	"errors"
 	"net/http"
-	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -31,7 +30,7 @@ func (s *Server) readLogs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	from, err := logsFrom(query)
+	from, err := beginning(query, defaultTail)
 	if err != nil {
 		return err
 	}
@@ -48,16 +47,4 @@ func (s *Server) readLogs(c *gin.Context) error {
 		s.log.Warn("log cannot be read", "container", id, "error", err)
 	}
 	return errEngine
-}
-
-// logsFrom reads where the text is to begin.
-func logsFrom(query url.Values) (console.From, error) {
-	if query.Has("since") && query.Has("tail") {
-		return console.From{}, invalid(Detail{Field: "tail", Message: "is the other way to say where to begin: give one of since and tail"})
-	}
-	if query.Has("since") {
-		return beginning(query)
-	}
-	lines, err := number(query, "tail", defaultTail, 0, maxTail)
-	return console.From{Lines: int(lines)}, err
 }

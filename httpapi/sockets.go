@@ -51,7 +51,7 @@ func (s *Server) openSocket(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	from, err := beginning(query)
+	from, err := beginning(query, 0)
 	if err != nil {
 		return err
 	}
@@ -83,15 +83,15 @@ func socketProblem(err error) error {
 // maxTail is how many lines of what was printed before may be asked for.
 const maxTail = 5000
 
-// beginning reads where console text is to begin: since, a position or a time, or tail.
-func beginning(query url.Values) (from console.From, err error) {
-	lines, err := number(query, "tail", 0, 1, maxTail)
-	if err != nil {
-		return from, err
-	}
-	from.Lines = int(lines)
+// beginning reads where console text is to begin: since, a position or a time, or tail, which
+// is absent where neither is given.
+func beginning(query url.Values, absent uint64) (from console.From, err error) {
 	if !query.Has("since") {
-		return from, nil
+		lines, err := number(query, "tail", absent, 0, maxTail)
+		return console.From{Lines: int(lines)}, err
+	}
+	if query.Has("tail") {
+		return from, invalid(Detail{Field: "tail", Message: "is the other way to say where to begin: give one of since and tail"})
 	}
 	since := query.Get("since")
 	if from.Since, err = console.ParsePosition(since); err == nil {

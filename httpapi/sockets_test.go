@@ -216,11 +216,11 @@ func TestSocketBeginning(t *testing.T) {
 	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	position := console.At(at)
 	for query, want := range map[string]console.From{
-		"":                                   {},
-		"?tail=7":                            {Lines: 7},
-		"?since=2026-11-26T12:00:00Z":        {Since: position},
-		"?since=" + position.String():        {Since: position},
-		"?since=2026-11-26T12:00:00Z&tail=7": {Since: position, Lines: 7},
+		"":                            {},
+		"?tail=7":                     {Lines: 7},
+		"?since=2026-11-26T12:00:00Z": {Since: position},
+		"?since=" + position.String(): {Since: position},
+		"?tail=0":                     {},
 	} {
 		p := n.connect("/ws/web" + query)
 		p.want("event installing")
@@ -231,7 +231,7 @@ func TestSocketBeginning(t *testing.T) {
 			t.Errorf("%s: text begins at %+v", query, got)
 		}
 	}
-	for _, query := range []string{"?tail=0", "?tail=5001", "?tail=x", "?since=", "?since=yesterday", "?since=AQ", "?tail=1&tail=2",
+	for _, query := range []string{"?since=2026-11-26T12:00:00Z&tail=7", "?tail=5001", "?tail=x", "?since=", "?since=yesterday", "?since=AQ", "?tail=1&tail=2",
 		"?since=2026-11-26T12:00:00Z&since=2026-11-26T12:00:00Z"} {
 		if _, answer, err := n.dial("/ws/web"+query, bearer); err == nil || answer.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s was not refused: %v", query, err)

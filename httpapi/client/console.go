@@ -47,8 +47,8 @@ type From struct {
 	// only what is to come.
 	After uint64
 	// Since is the Position of a console message, or a time as in RFC 3339, after which
-	// to begin; Tail is how many lines of before to begin with. Without either, text begins
-	// with what is printed from now on.
+	// to begin; Tail is how many lines of before to begin with, where Since is empty.
+	// Without either, text begins with what is printed from now on.
 	Since string
 	Tail  int
 }
@@ -192,7 +192,7 @@ func (k *Console) request() request {
 	if since != "" && k.id != "" {
 		r.query.Set("since", since)
 	}
-	if k.from.Tail > 0 {
+	if k.from.Tail > 0 && since == "" {
 		r.query.Set("tail", strconv.Itoa(k.from.Tail))
 	}
 	return r
