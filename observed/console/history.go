@@ -119,9 +119,14 @@ func (w *writer) turn(containerID string, from *Position) {
 
 func (w *writer) add(e entry) {
 	w.composer.add(e.out, e.text, e.at)
-	if len(w.buf) >= maxChunk-part {
-		w.flush()
+	for len(w.buf) >= maxChunk {
+		w.cut(lineCut(w.buf[:maxChunk]))
 	}
+}
+
+func (w *writer) cut(n int) {
+	text := w.take(n)
+	w.hand(Chunk{Text: text, Position: w.position().String()})
 }
 
 func (w *writer) notice(text string) {
@@ -131,13 +136,8 @@ func (w *writer) notice(text string) {
 
 // flush hands out what there is.
 func (w *writer) flush() {
-	for len(w.buf) > 0 {
-		n := len(w.buf)
-		if n > maxChunk {
-			n = lineCut(w.buf[:maxChunk])
-		}
-		text := w.take(n)
-		w.hand(Chunk{Text: text, Position: w.position().String()})
+	if len(w.buf) > 0 {
+		w.cut(len(w.buf))
 	}
 }
 

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"lightd/observed"
 )
@@ -190,4 +192,155 @@ func TestRingLines(t *testing.T) {
 			t.Errorf("%s: got %q, %v, want %q", name, got, ok, c.want)
 		}
 	}
+}
+
+// TestFiledIsNoLess compares with what Docker writes, whose encoder differs from Go's in that
+// it has no short form but for line breaks.
+func TestFiledIsNoLess(t *testing.T) {
+	written := func(text string) int {
+		line, err := json.Marshal(struct {
+			Log    string `json:"log"`
+			Stream string `json:"stream"`
+			Time   string `json:"time"`
+		}{text, "stdout", "2006-01-02T15:04:05.000000000Z"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		short := strings.Count(text, "\t") + strings.Count(text, "\b") + strings.Count(text, "\f")
+		return len(line) + len("\n") + 4*short
+	}
+	for _, text := range []string{
+		"", "plain\n", "\x1b[1mbold\x1b[m\r\n", `say "hi" \o/`, "<a href='x'>&amp;</a>", "tab\tbell\a\b\f\v\x00\x7f", "héé 日本 😀\n",
+		"line\u2028paragraph\u2029other\u2027\u202a", "broken \xff\xc3\n",
+	} {
+		valid := appendValid(nil, []byte(text))
+		if got, want := filed(valid), int64(written(text)); got != want {
+			t.Errorf("%q takes %d, counted are %d", text, want, got)
+		}
+	}
+}
+
+func TestKeeps(t *testing.T) {
+	for l, want := range map[observed.Log]int64{
+		{MaxSize: "10m", MaxFile: "3"}:  20_000_000,
+		{MaxSize: "20k", MaxFile: "2"}:  20_000,
+		{MaxSize: "20k", MaxFile: "1"}:  0, // the file is emptied
+		{}:                              0,
+		{MaxSize: "-1", MaxFile: "2"}:   0,
+		{MaxSize: "much", MaxFile: "2"}: 0,
+		{MaxSize: "20k", MaxFile: "x"}:  0,
+	} {
+		if got := keeps(l); got != want {
+			t.Errorf("%+v keeps %d, want %d", l, got, want)
+		}
+	}
+}
+
+// TestRotationIsTold: behind a time there is nothing to know the text by, and so it counts how
+// much log there is.
+func TestRotationIsTold(t *testing.T) {
+	limits := observed.Log{MaxSize: "20k", MaxFile: "2"}
+	hour := func(w *watched) From { return From{Since: At(time.Now().Add(-time.Hour))} }
+	for name, c := range map[string]struct {
+		lines int
+		log   observed.Log
+		from  func(w *watched) From
+		told  bool
+	}{
+		"rotated":              {1000, limits, hour, true},
+		"not rotated":          {100, limits, hour, false},
+		"not limited":          {1000, observed.Log{}, hour, false},
+		"last lines":           {1000, limits, func(*watched) From { return From{Lines: 1000} }, false},
+		"since the first line": {1000, limits, func(w *watched) From { return From{Since: At(w.tape.found()[0].at)} }, false},
+	} {
+		taped(t, &tape{tty: true}, func(t *testing.T, w *watched) {
+			w.log = c.log
+			w.see(w.container(observed.Running, time.Now(), time.Time{}))
+			if c.log != (observed.Log{}) {
+				w.tape.keep = 30_000 // so many bytes of text are more in the file
+			}
+			for i := range c.lines {
+				w.tape.print(0, fmt.Sprintf("line %d, and then some more text of which there is enough\n", i))
+				time.Sleep(time.Second)
+			}
+			if c.told {
+				time.Sleep(40 * time.Minute) // the first ones that are kept are from before
+			}
+			got := past(t, w.c, c.from(w))
+			if told := strings.HasSuffix(got, "Z: Docker's log no longer holds all that was printed]"); told != c.told {
+				t.Errorf("%s: it ends with %q", name, got[len(got)-100:])
+			}
+			if n := strings.Count(got, "\n"); n == 0 || !strings.Contains(got, fmt.Sprintf("line %d,", c.lines-1)) {
+				t.Errorf("%s: %d lines", name, n)
+			}
+		})
+	}
+}
+
+// TestHistoryComesInChunks: of bounded size, whole lines and characters, each with a position
+// behind which exactly the rest comes.
+func TestHistoryComesInChunks(t *testing.T) {
+	for name, text := range map[string]string{
+		"short lines":    strings.Repeat("a line of text\n", 10_000),
+		"long lines":     strings.Repeat(strings.Repeat("e", 40_000)+"\n", 8),
+		"one line":       strings.Repeat("e", 240_000) + "\n",
+		"without an end": strings.Repeat("a line of text é\n", 10_000) + strings.Repeat("é", 3*part),
+	} {
+		for _, tty := range []bool{true, false} {
+			t.Run(fmt.Sprint(name, tty), func(t *testing.T) {
+				taped(t, &tape{tty: tty}, func(t *testing.T, w *watched) {
+					since := At(time.Now())
+					// No more than a program can write at once.
+					for rest := text; rest != ""; {
+						n := min(len(rest), 4096)
+						w.tape.print(0, rest[:n])
+						rest = rest[n:]
+						time.Sleep(time.Millisecond)
+					}
+					w.tape.exit()
+					time.Sleep(time.Minute)
+					var got strings.Builder
+					var last []Chunk
+					err := w.c.History(context.Background(), id, From{Since: since}, func(c Chunk) error {
+						if len(c.Text) == 0 || len(c.Text) > maxChunk || !utf8.ValidString(c.Text) || c.Notice != "" {
+							t.Fatalf("a chunk of %d bytes, %q", len(c.Text), c.Notice)
+						}
+						if !strings.HasSuffix(c.Text, "\n") && strings.Contains(c.Text, "\n") && got.Len()+len(c.Text) < len(text) {
+							t.Errorf("a chunk of %d bytes ends within a line, and has whole ones", len(c.Text))
+						}
+						got.WriteString(c.Text)
+						last = append(last, c)
+						return nil
+					})
+					if err != nil || got.String() != text {
+						t.Fatalf("%d bytes of %d, %v", got.Len(), len(text), err)
+					}
+					told := 0
+					for _, c := range last {
+						told += len(c.Text)
+						p, err := ParsePosition(c.Position)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if rest := past(t, w.c, From{Since: p}); rest != text[told:] {
+							t.Fatalf("behind byte %d of %d come %d bytes, %.40q", told, len(text), len(rest), rest)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// TestHistoryEndsWhereItsReaderDoes: what is not wanted is not read.
+func TestHistoryEndsWhereItsReaderDoes(t *testing.T) {
+	taped(t, &tape{tty: true}, func(t *testing.T, w *watched) {
+		w.tape.print(0, strings.Repeat("a line of text\n", 50_000))
+		enough := errors.New("enough")
+		calls := 0
+		err := w.c.History(context.Background(), id, From{Lines: maxLines}, func(Chunk) error { calls++; return enough })
+		if !errors.Is(err, enough) || calls != 1 {
+			t.Errorf("got %v after %d calls", err, calls)
+		}
+	})
 }

@@ -36,7 +36,7 @@ const (
 // The gaps that are told.
 const (
 	noticeTorn    = "Output is missing here: Docker's log no longer holds all that was printed since %s"
-	noticeRotated = "Output may be missing here: Docker's log no longer holds all that was printed%s; it begins at %s"
+	noticeRotated = "Output may be missing before %s: Docker's log no longer holds all that was printed%s"
 	noticeMoved   = "Output is missing here: the container was made anew, and what it printed before is gone"
 	noticeLost    = "Output may be missing or repeated here: Docker's log does not hold the last known lines"
 	noticeSeam    = "Output may be missing or repeated here: Docker's log does not meet the live output"
@@ -204,23 +204,29 @@ func (p *passage) entries(ctx context.Context) error {
 	}
 }
 
-// filed is how many bytes an entry takes in Docker's json-file, no less.
+// filed is how many bytes an entry takes in Docker's json-file, no less: it escapes as
+// encoding/json does, and control characters other than line breaks in six bytes.
 func filed(text []byte) int64 {
 	n := int64(len(text)) + int64(len(`{"log":"","stream":"stdout","time":"2006-01-02T15:04:05.000000000Z"}`)) + 1
-	for _, c := range text {
+	for i, c := range text {
 		switch {
+		case c == '"', c == '\\', c == '\n', c == '\r':
+			n++
 		case c < ' ', c == '<', c == '>', c == '&':
 			n += 5
-		case c == '"', c == '\\':
-			n++
+		case c == 0xef && bytes.HasPrefix(text[i:], replacement), c == 0xe2 && i+2 < len(text) && text[i+1] == 0x80 && text[i+2]&^1 == 0xa8:
+			n += 3
 		}
 	}
 	return n
 }
 
+// replacement is what a byte becomes that is part of no character; Docker's log has it as \ufffd.
+var replacement = []byte("\uFFFD")
+
 // tellTorn tells that what was printed first may be gone. Behind a time there is no text by
 // which that could be known, but how much of the log there is: as much as is kept at least,
-// when some was thrown away.
+// when some was thrown away. That is known at the end.
 func (p *passage) tellTorn() {
 	first := p.splice.first
 	if p.told || p.keeps == 0 || p.read < p.keeps || p.lines > 0 || first.IsZero() {
@@ -234,7 +240,7 @@ func (p *passage) tellTorn() {
 		since = " since " + p.from.last().UTC().Format(time.RFC3339)
 	}
 	p.told = true
-	p.notice(fmt.Sprintf(noticeRotated, since, first.UTC().Format(time.RFC3339)))
+	p.notice(fmt.Sprintf(noticeRotated, first.UTC().Format(time.RFC3339), since))
 }
 
 // keeps returns how much of a log Docker keeps at least, in bytes, once it has thrown away

@@ -161,9 +161,8 @@ func (c *composer) note(out, n int, at time.Time) {
 	if n == 0 {
 		return
 	}
-	if last := len(c.parts) - 1; last >= 0 && c.parts[last].out == out {
+	if last := len(c.parts) - 1; last >= 0 && c.parts[last].out == out && c.parts[last].at.Equal(at) {
 		c.parts[last].n += n
-		c.parts[last].at = at
 		return
 	}
 	c.parts = append(c.parts, stretch{out, n, at})
@@ -178,17 +177,19 @@ func (c *composer) add(out int, text []byte, at time.Time) {
 // take returns the first n bytes of the text, which buf holds no longer.
 func (c *composer) take(n int) string {
 	text := string(c.buf[:n])
+	done := 0
 	for at := 0; at < n; {
-		p := &c.parts[0]
+		p := &c.parts[done]
 		m := min(p.n, n-at)
 		if p.out != untracked {
 			c.outs[p.out].add(c.buf[at:at+m], p.at)
 		}
 		at += m
 		if p.n -= m; p.n == 0 {
-			c.parts = c.parts[:copy(c.parts, c.parts[1:])]
+			done++
 		}
 	}
+	c.parts = c.parts[:copy(c.parts, c.parts[done:])]
 	c.buf = c.buf[:copy(c.buf, c.buf[n:])]
 	return text
 }
