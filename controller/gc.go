@@ -9,6 +9,7 @@ import (
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
+	"lightd/observed/status"
 )
 
 // Collect removes, until ctx ends, what nobody needs any more: images that keep an
@@ -71,13 +72,15 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 	}
 }
 
-// needed reports whether an installation is kept in ref, or may be about to be.
+// needed reports whether an installation is kept in ref, or may be about to be. One that is
+// over and was not kept there has nothing to do with it: ids come back, and with them names.
 func (c *Controller) needed(id string, request int64, ref string) bool {
 	if _, exists := c.cfg.Store.Container(id); !exists {
 		return false
 	}
 	st, known := c.cfg.Statuses.Get(id)
-	return !known || st.Install.Snapshot == ref || st.Install.Request <= request && st.Install.Snapshot == ""
+	inHand := st.Install.Phase != status.InstallDone && st.Install.Phase != status.InstallFailed
+	return !known || st.Install.Snapshot == ref || inHand && st.Install.Request == request
 }
 
 func (c *Controller) unspecified(id string) bool {

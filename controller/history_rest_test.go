@@ -133,6 +133,8 @@ func (w *world) untrue(c desired.Container, st status.Status) string {
 		return "it is off its network"
 	case !w.data.EntrypointOK(c.Spec):
 		return "its entry point is another one"
+	case st.Install.Snapshot != "" && !w.sim.HasImage(image):
+		return "the image that keeps its installation is gone"
 	}
 	return ""
 }

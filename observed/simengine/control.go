@@ -91,6 +91,13 @@ func (s *Sim) Names() []string {
 	return names
 }
 
+// HasImage reports whether an image has a name.
+func (s *Sim) HasImage(ref string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.refs[withTag(ref)] != nil
+}
+
 // Restart cuts everything and comes back at once, as an engine that was restarted. Unless
 // live, its containers were ended by it. It remembers no events.
 func (s *Sim) Restart(live bool) error {
