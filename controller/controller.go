@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -45,6 +46,8 @@ type Images interface {
 	// EnqueueImage is called when either has news.
 	Refresh(ref string)
 	Pull(ref string)
+	// Retain forgets what is not needed.
+	Retain(needed func(ref string) bool)
 }
 
 // Console is the streams of containers.
@@ -178,12 +181,20 @@ func (c *Controller) Enqueue(id string) { c.queue.Add(id) }
 // EnqueueImage has all keys looked at that may wait for an image, given by name or id.
 func (c *Controller) EnqueueImage(ref string) {
 	for _, spec := range c.cfg.Store.Containers() {
-		st, _ := c.cfg.Statuses.Get(spec.InternalID)
-		run := c.cfg.Sight.Get(spec.InternalID).Run
-		if spec.Image == ref || st.Install.Snapshot == ref || st.Install.Image == ref || run != nil && run.ImageID == ref {
+		if slices.Contains(c.imagesOf(spec), ref) {
 			c.Enqueue(spec.InternalID)
 		}
 	}
+}
+
+// imagesOf are the images, by name or id, that decisions on a container rest on.
+func (c *Controller) imagesOf(spec desired.Container) []string {
+	st, _ := c.cfg.Statuses.Get(spec.InternalID)
+	images := []string{spec.Image, st.Install.Snapshot, st.Install.Image}
+	if run := c.cfg.Sight.Get(spec.InternalID).Run; run != nil {
+		images = append(images, run.ImageID)
+	}
+	return images
 }
 
 // Run works until ctx ends, and returns when every worker and step has. Steps in flight

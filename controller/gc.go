@@ -28,6 +28,7 @@ func (c *Controller) Collect(ctx context.Context) {
 			return
 		case <-ticker.C:
 			c.lookAtFiles()
+			c.retainImages()
 		case <-c.nudge:
 		}
 	}
@@ -41,6 +42,17 @@ func (c *Controller) lookAtFiles() {
 			c.Enqueue(spec.InternalID)
 		}
 	}
+}
+
+// retainImages has the images forgotten that no container rests on any more.
+func (c *Controller) retainImages() {
+	needed := map[string]bool{}
+	for _, spec := range c.cfg.Store.Containers() {
+		for _, ref := range c.imagesOf(spec) {
+			needed[ref] = true
+		}
+	}
+	c.cfg.Images.Retain(func(ref string) bool { return needed[ref] })
 }
 
 // Nudge has the next collection begin soon. It never blocks.

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,8 +12,11 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"lightd/desired/store"
 	"lightd/observed"
+	"lightd/observed/records"
 	"lightd/observed/simengine"
+	"lightd/observed/status"
 )
 
 // somebody has the engine do something, past the daemon. Faults meet that call too: it may
@@ -262,6 +266,52 @@ func (w *world) disturbHost() {
 	case "pull fails":
 		w.sim.Publish(imageC, simengine.Remote{Layers: []int64{1, 1}, FailAfter: 1, Failure: "no luck"})
 	}
+}
+
+// setClock sets the clock of the machine. What the engine does from now on carries its time.
+func (w *world) setClock() {
+	d := []time.Duration{time.Hour, -time.Hour, 20 * time.Second, -20 * time.Second}[w.number("clock", 4)]
+	w.clock += d
+	w.set += d
+	w.sim.SetClock(w.clock)
+	w.trouble("the clock is set by %s", d)
+}
+
+// backdate makes what earlier daemons have recorded look as the clock has been set since: the
+// present one reads the clock of the bubble, which nobody can set.
+func (w *world) backdate(s *store.Store, all *records.Statuses) {
+	by := -w.set
+	w.set = 0
+	if by == 0 {
+		return
+	}
+	for _, c := range s.Containers() {
+		st, ok := all.Get(c.InternalID)
+		if !ok {
+			continue
+		}
+		st = st.Clone()
+		for _, at := range recordedTimes(&st) {
+			if !at.IsZero() {
+				*at = at.Add(by)
+			}
+		}
+		if err := s.Update(context.Background(), func(tx *store.Tx) error { return all.Put(tx, st) }); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+}
+
+// recordedTimes are those of the machine's clock that decisions rest on.
+func recordedTimes(st *status.Status) []*time.Time {
+	times := []*time.Time{&st.NotBefore, &st.Install.ScriptAt}
+	if st.Stopping != nil {
+		times = append(times, &st.Stopping.At, &st.Stopping.KilledAt)
+	}
+	if st.Doubt != nil {
+		times = append(times, &st.Doubt.Since)
+	}
+	return times
 }
 
 // release ends all faults.

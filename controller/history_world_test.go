@@ -44,8 +44,8 @@ type book struct {
 	acked desired.Container
 	// causes counts what may have started its program once each.
 	causes int
-	// restart is when the last restart was acknowledged.
-	restart time.Time
+	// restart is how often its program had been started when the last restart was acknowledged.
+	restart int
 	// spoilt tells that somebody had hands on its installation since the last rest.
 	spoilt bool
 	// dealt is the newest generation that was said to be dealt with.
@@ -82,6 +82,9 @@ type world struct {
 	rules []*simengine.Injected
 	busy  atomic.Int32
 
+	// clock is what the clock of the machine is off by, and set what of that came about since the
+	// last daemon was started: those that live do not go by it.
+	clock, set time.Duration
 	// reruns counts how often somebody else may have run the script of a request.
 	reruns map[string]int
 
@@ -139,6 +142,7 @@ func (w *world) boot() {
 		o.host = "tcp://simulated:1"
 		o.dial = func(ctx context.Context) (net.Conn, error) { return w.sim.Dial(ctx, "", "") }
 		o.free, o.files, o.resync, o.install = trap.freeSpace, trap.files, 30*time.Second, 2*time.Minute
+		o.records = w.backdate
 	})
 	w.statuses.Subscribe(func(string) { trap.point("after a status commit") })
 	w.store.Subscribe(func(string) { trap.point("after a spec commit") })

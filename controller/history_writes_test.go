@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"time"
 
 	"lightd/desired"
 	"lightd/desired/store"
@@ -202,7 +201,9 @@ func (w *world) acknowledged(c desired.Container) {
 	}
 	b.causes++
 	if c.Requests.Restart > b.acked.Requests.Restart {
-		b.restart = time.Now()
+		w.mu.Lock()
+		b.restart = w.starts[b.volume]
+		w.mu.Unlock()
 	}
 	b.acked = c
 }

@@ -83,6 +83,8 @@ type setup struct {
 	// install bounds an install script; 0 is the default. grace is that of orphans; 0 is next
 	// to none.
 	install, grace time.Duration
+	// records is given what is recorded before anybody reads it.
+	records func(*store.Store, *records.Statuses)
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
 	log   slog.Handler
 	quiet *slog.Logger
@@ -119,6 +121,9 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	must(err)
 	n.statuses, err = records.OpenStatuses(n.store)
 	must(err)
+	if o.records != nil {
+		o.records(n.store, n.statuses)
+	}
 	n.journal, err = records.OpenJournal(n.store)
 	must(err)
 	n.data, err = datadir.Open(filepath.Join(dir, "containers"))

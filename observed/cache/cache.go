@@ -78,7 +78,8 @@ type Cache struct {
 	// epoch counts the times that the engine went or came: a look that began in another
 	// one says nothing.
 	epoch int
-	// lastEvent is the engine's time of the last event, from which a stream goes on.
+	// lastEvent is the engine's time of the last event, from which a stream goes on: that one
+	// is told again.
 	lastEvent time.Time
 }
 

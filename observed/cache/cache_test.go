@@ -119,6 +119,7 @@ func TestDieAgainstALookUnderWay(t *testing.T) {
 		f.containers["lightd-a"] = gone
 		f.mu.Unlock()
 		f.tell("lightd-a", "A", "oom")
+		time.Sleep(1)
 		f.tell("lightd-a", "A", "die", "exitCode", "137")
 		for range 100 {
 			synctest.Wait()
@@ -127,6 +128,38 @@ func TestDieAgainstALookUnderWay(t *testing.T) {
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
+	})
+}
+
+// TestDieThatIsToldAgain is not the end of the run that has begun since, though the clock was
+// set back between the two.
+func TestDieThatIsToldAgain(t *testing.T) {
+	f := newFake()
+	f.put("lightd-a", "A", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		f.tell("lightd-a", "A", "die", "exitCode", "1")
+		last := engine.Event{Action: "die", ID: "A", Time: time.Now(), Attributes: labels("lightd-a")}
+		last.Attributes["exitCode"] = "1"
+		f.put("lightd-a", "A", observed.Running)
+		f.mu.Lock()
+		run := f.containers["lightd-a"]
+		run.StartedAt = run.StartedAt.Add(-time.Hour)
+		f.containers["lightd-a"] = run
+		f.mu.Unlock()
+		time.Sleep(time.Second)
+		synctest.Wait()
+		f.stream <- func(func(engine.Event)) error { return errors.New("cut") }
+		time.Sleep(time.Second)
+		synctest.Wait()
+		f.mu.Lock()
+		f.delay = time.Second
+		f.mu.Unlock()
+		f.stream <- func(each func(engine.Event)) error { each(last); return nil }
+		synctest.Wait()
+		if s := c.Get("a"); s.Run.Phase != observed.Running || !s.Known {
+			t.Errorf("shown as %+v", s.Run)
+		}
+		time.Sleep(2 * time.Second) // the look that it asks for
 	})
 }
 

@@ -270,9 +270,10 @@ const eventPause = 5 * time.Millisecond
 func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ev.Time.After(c.lastEvent) {
-		c.lastEvent = ev.Time
-	}
+	// One that is told again, or late, may be of an earlier run than the one that is known: the
+	// clock by which both are told apart can be set.
+	again := !ev.Time.After(c.lastEvent)
+	c.lastEvent = ev.Time
 	switch {
 	case ev.Action == "connect", ev.Action == "disconnect":
 		return c.noteNetwork(ev), false
@@ -296,7 +297,7 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 		if run := e.seen.Run; run != nil && run.ContainerID == ev.ID {
 			e.leaving = slices.Clone(run.Networks)
 		}
-		return id, c.up && e.end(ev, c.gap)
+		return id, c.up && !again && e.end(ev, c.gap)
 	}
 	return id, false
 }

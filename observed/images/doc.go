@@ -10,6 +10,7 @@
 //     image at the instant at which it stops showing as a pull. How far one has come is told
 //     now and then while it comes further, and a pull that is over soon tells its end alone.
 //   - What happens to an image in Docker is noticed by its events, and whatever was missed
-//     is found again when the stream of events is back. What is missing is looked for every
-//     5 min all the same.
+//     is found again when the stream of events is back. Docker loses events all the same: what
+//     is missing is looked for every 5 min, and a twelfth of what is there is looked at.
+//   - What nobody needs is forgotten when Retain is told.
 package images

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,9 +42,13 @@ type Config struct {
 // lookers bounds the inspections under way at once.
 const lookers = 2
 
-// missingEvery is how often what is missing is looked for without cause: Docker may not
-// have told that it came.
-const missingEvery = 5 * time.Minute
+// auditEvery is how often what is missing is looked for without cause, and one in auditShare of
+// the rest looked at, those first that were not for the longest time: Docker may not have told
+// that they came, went or changed.
+const (
+	auditEvery = 5 * time.Minute
+	auditShare = 12
+)
 
 // progressEvery is how often at most it is told how far a pull has come: each time, every
 // container that waits for it has its status written.
@@ -69,6 +75,7 @@ type Images struct {
 type entry struct {
 	image observed.Image
 	news  int
+	at    time.Time // of the last look
 }
 
 // New returns Images that know nothing and pull nothing until Run.
@@ -96,7 +103,7 @@ func (i *Images) Run(ctx context.Context) error {
 	for range i.config.Parallel {
 		group.Go(func() { work(i.pulls, func(ref string) { i.pull(ctx, ref) }) })
 	}
-	group.Go(func() { i.lookForMissing(ctx) })
+	group.Go(func() { i.audit(ctx) })
 	engine.Repeat(ctx, func(ctx context.Context) {
 		err := i.config.Engine.ImageEvents(ctx, i.lookAtAll, i.handle)
 		if ctx.Err() == nil {
@@ -178,10 +185,23 @@ func (i *Images) entry(ref string) *entry {
 	return e
 }
 
-// look asks Docker about a reference.
+// Retain forgets the references that nobody needs, which is what they cost from then on. One
+// that is asked for all the same is new.
+func (i *Images) Retain(needed func(ref string) bool) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	maps.DeleteFunc(i.entries, func(ref string, e *entry) bool { return !e.image.Pulling && !needed(ref) })
+}
+
+// look asks Docker about a reference, unless it was forgotten.
 func (i *Images) look(ctx context.Context, ref string) {
 	i.mu.Lock()
-	e := i.entry(ref)
+	e := i.entries[ref]
+	if e == nil {
+		i.mu.Unlock()
+		i.looks.Forget(ref)
+		return
+	}
 	before := e.news
 	i.mu.Unlock()
 	found, err := i.config.Engine.Image(ctx, ref)
@@ -206,6 +226,7 @@ func (i *Images) look(ctx context.Context, ref string) {
 
 // show takes over what Docker said, and leaves what is known of pulls.
 func (e *entry) show(found observed.Image) {
+	e.at = time.Now()
 	e.image.Known, e.image.Present = found.Known, found.Present
 	e.image.ImageID, e.image.User, e.image.Env, e.image.Volumes = found.ImageID, found.User, found.Env, found.Volumes
 }
@@ -272,18 +293,39 @@ func (i *Images) advance(ref string, p engine.Progress) bool {
 // lookAtAll looks at every reference that is known: what happened to them may have been missed.
 func (i *Images) lookAtAll() { i.stale(func(string, *entry) bool { return true }) }
 
-// lookForMissing looks now and then, until ctx ends, for what was not there.
-func (i *Images) lookForMissing(ctx context.Context) {
-	ticker := time.NewTicker(missingEvery)
+// audit looks now and then, until ctx ends, at what no event was about.
+func (i *Images) audit(ctx context.Context) {
+	ticker := time.NewTicker(auditEvery)
 	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			i.stale(func(_ string, e *entry) bool { return e.image.Known && !e.image.Present })
+			oldest := i.oldest()
+			i.stale(func(ref string, e *entry) bool { return e.image.Known && !e.image.Present || oldest[ref] })
 		}
 	}
+}
+
+// oldest returns the share of the references there are whose last look is the longest ago.
+func (i *Images) oldest() map[string]bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var present []string
+	for ref, e := range i.entries {
+		if e.image.Present {
+			present = append(present, ref)
+		}
+	}
+	slices.SortFunc(present, func(a, b string) int {
+		return cmp.Or(i.entries[a].at.Compare(i.entries[b].at), cmp.Compare(a, b))
+	})
+	oldest := map[string]bool{}
+	for _, ref := range present[:(len(present)+auditShare-1)/auditShare] {
+		oldest[ref] = true
+	}
+	return oldest
 }
 
 // handle looks at the references that an event of Docker is about.

@@ -101,12 +101,72 @@ func TestMissingImageIsLookedForWithoutAnEvent(t *testing.T) {
 		f.present["missing"], f.looks = "sha256:missing", 0
 		f.mu.Unlock()
 		time.Sleep(6 * time.Minute)
-		if image := i.Image("missing"); !image.Present || told() != 1 {
+		if image := i.Image("missing"); !image.Present || told() == 0 {
 			t.Errorf("not found: %+v", image)
 		}
+		time.Sleep(time.Minute)
+		if f.looks > 2 {
+			t.Errorf("%d looks for one that was missing, and one that was there", f.looks)
+		}
+	})
+}
+
+// TestWhatNoEventToldOf is found within an hour, at one look at each image.
+func TestWhatNoEventToldOf(t *testing.T) {
+	f := &fake{}
+	scene(t, f, func(t *testing.T, i *images.Images, _ func() int) {
+		const many = 30
+		ref := func(n int) string { return fmt.Sprint("image-", n) }
+		f.mu.Lock()
+		for n := range many {
+			f.present[ref(n)] = "sha256:" + ref(n)
+		}
+		f.mu.Unlock()
+		for n := range many {
+			i.Image(ref(n))
+		}
+		time.Sleep(time.Minute)
+		f.mu.Lock()
+		f.looks = 0
+		for n := range many {
+			f.present[ref(n)] = "sha256:moved"
+		}
+		f.mu.Unlock()
 		time.Sleep(time.Hour)
-		if f.looks != 1 {
-			t.Errorf("%d looks: what is there is looked at too", f.looks)
+		for n := range many {
+			if image := i.Image(ref(n)); image.ImageID != "sha256:moved" {
+				t.Errorf("%s is still %s", ref(n), image.ImageID)
+			}
+		}
+		if f.looks > many+many/2 {
+			t.Errorf("%d looks at %d images", f.looks, many)
+		}
+	})
+}
+
+// TestRetain: what nobody needs is forgotten, and costs nothing when everything is looked at.
+func TestRetain(t *testing.T) {
+	f := &fake{pull: func(context.Context, string, func(engine.Progress)) error { time.Sleep(time.Minute); return nil }}
+	scene(t, f, func(t *testing.T, i *images.Images, _ func() int) {
+		for _, ref := range []string{"needed", "waste"} {
+			i.Image(ref)
+		}
+		i.Pull("pulled")
+		synctest.Wait()
+		i.Refresh("waste") // the look finds nobody who asks
+		i.Retain(func(ref string) bool { return ref == "needed" })
+		synctest.Wait()
+		if !i.Known("needed").Known || i.Known("waste").Known || !i.Known("pulled").Pulling {
+			t.Errorf("needed %+v, waste %+v, pulled %+v", i.Known("needed"), i.Known("waste"), i.Known("pulled"))
+		}
+		time.Sleep(2 * time.Minute)
+		if !i.Known("pulled").Present {
+			t.Error("the pull brought nothing")
+		}
+		i.Image("waste")
+		synctest.Wait()
+		if !i.Known("waste").Known {
+			t.Error("what is asked for again is not looked at")
 		}
 	})
 }

@@ -157,7 +157,7 @@ func (s *Sim) feedOnce(ctx context.Context, c *box, data []byte) bool {
 	s.mu.Unlock()
 	if c.config.Tty {
 		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
-		_ = out.write(ctx, stdout, carriage(data), time.Now()) // the run may be over
+		_ = out.write(ctx, stdout, carriage(data), s.now()) // the run may be over
 	}
 	if !read {
 		return true // nobody will ever read it
@@ -183,7 +183,7 @@ func (s *Sim) Print(name, text string) error {
 		data = carriage(data)
 	}
 	s.mu.Unlock()
-	if err := out.write(s.ctx, stdout, data, time.Now()); err != nil {
+	if err := out.write(s.ctx, stdout, data, s.now()); err != nil {
 		return fmt.Errorf("print in %s: %w", name, err)
 	}
 	return nil

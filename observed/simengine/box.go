@@ -106,7 +106,7 @@ func (s *Sim) start(c *box) error {
 	s.pids++
 	c.running, c.paused, c.pid = true, false, s.pids
 	c.exitCode, c.failure = 0, ""
-	c.started = time.Now().UTC()
+	c.started = s.now().UTC()
 	c.exited = make(chan struct{})
 	close(c.begun)
 	s.mountPoints(c)
@@ -133,7 +133,7 @@ func (s *Sim) exit(c *box, code int, oom bool) {
 	}
 	c.running, c.paused, c.pid = false, false, 0
 	c.exitCode, c.oomKilled = code, oom
-	c.finished = time.Now().UTC()
+	c.finished = s.now().UTC()
 	if c.process != nil {
 		c.process.cancel()
 		c.process = nil
@@ -173,7 +173,7 @@ func (s *Sim) destroy(c *box, told bool) {
 		}
 		s.releasePorts(c)
 		if c.output != nil {
-			c.output.end(time.Now())
+			c.output.end(s.now())
 		}
 		close(c.exited)
 	}

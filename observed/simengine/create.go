@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
@@ -105,7 +104,7 @@ func (s *Sim) create(name string, config *container.Config, host *container.Host
 		return nil, errNoSpace("overlay2/" + c.id + "-init")
 	}
 	c.name = cmp.Or(name, "sim_"+c.id[:12])
-	c.created = time.Now().UTC()
+	c.created = s.now().UTC()
 	c.image, c.picture = config.Image, p
 	c.config, c.host = settle(c.id, config, p.config), settleHost(host)
 	c.joined = []string{networkOf(c.host)}

@@ -31,7 +31,7 @@ type subscriber struct {
 // publish tells an event, which only open streams can miss by intercepting. The caller
 // holds the lock.
 func (s *Sim) publish(m Message) {
-	now := time.Now()
+	now := s.now()
 	m.Scope, m.Time, m.TimeNano = "local", now.Unix(), now.UnixNano()
 	s.bus.history = append(s.bus.history, m)
 	if extra := len(s.bus.history) - keptEvents; extra >= keptEvents {
@@ -162,7 +162,7 @@ func (s *Sim) streamEvents(c *call) (answer, error) {
 	_ = flush() // the client has gone, which a write tells as well
 	var end <-chan time.Time
 	if !until.IsZero() {
-		timer := time.NewTimer(time.Until(until))
+		timer := time.NewTimer(until.Sub(s.now()))
 		defer timer.Stop()
 		end = timer.C
 	}

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -143,7 +142,7 @@ func (s *Sim) ownExec(e *execution) bool {
 // endExec ends an exec. The caller holds the lock.
 func (s *Sim) endExec(e *execution, out *output, code int) {
 	e.running, e.code = false, &code
-	out.end(time.Now())
+	out.end(s.now())
 	if e.box.running {
 		s.tellExec(e, "exec_die", map[string]string{"exitCode": strconv.Itoa(code)})
 	}

@@ -56,7 +56,7 @@ func (s *Sim) AddImage(ref string, c ImageConfig) (id string) {
 
 // newImage adds an image without a name. The caller holds the lock.
 func (s *Sim) newImage(config *container.Config, parent string) *picture {
-	p := &picture{id: "sha256:" + s.newID(), parent: parent, created: time.Now().UTC(), config: config, size: 2 << 20}
+	p := &picture{id: "sha256:" + s.newID(), parent: parent, created: s.now().UTC(), config: config, size: 2 << 20}
 	s.images[p.id] = p
 	return p
 }

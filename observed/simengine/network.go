@@ -19,7 +19,7 @@ type segment struct {
 }
 
 func (s *Sim) addNetwork(name, driver string) *segment {
-	n := &segment{id: s.newID(), name: name, driver: driver, created: time.Now().UTC()}
+	n := &segment{id: s.newID(), name: name, driver: driver, created: s.now().UTC()}
 	s.networks[n.id] = n
 	return n
 }

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 )
@@ -191,7 +190,7 @@ func (w processWriter) Write(b []byte) (int, error) {
 	if w.p.tty {
 		to, b = stdout, carriage(b)
 	}
-	if err := w.p.output.write(w.p.ctx, to, b, time.Now()); err != nil {
+	if err := w.p.output.write(w.p.ctx, to, b, w.p.sim.now()); err != nil {
 		return 0, err
 	}
 	return len(b), nil

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -35,6 +36,7 @@ type Sim struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // programs and calls
+	clock   atomic.Int64   // what it is off by, in nanoseconds
 
 	mu         sync.Mutex
 	random     *rand.Rand
@@ -125,6 +127,13 @@ func (s *Sim) SetAPIVersion(version string) {
 	defer s.mu.Unlock()
 	s.apiVersion = version
 }
+
+// SetClock sets the clock of the engine's host off by so much: what happens from now on
+// carries its time. What happened before keeps the time that it had.
+func (s *Sim) SetClock(off time.Duration) { s.clock.Store(int64(off)) }
+
+// now reads the clock of the engine's host.
+func (s *Sim) now() time.Time { return time.Now().Add(time.Duration(s.clock.Load())) }
 
 // SetRemovalTime makes each removal of a container take so long; meanwhile the name is
 // taken and another removal is refused.

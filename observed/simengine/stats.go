@@ -70,7 +70,7 @@ func (s *Sim) containerStats(c *call) (answer, error) {
 		s.mu.Unlock()
 		return answer{}, err
 	}
-	now := s.sample(target, time.Now())
+	now := s.sample(target, s.now())
 	s.mu.Unlock()
 	stream := c.query.Get("stream") == "" || c.flag("stream")
 	if !stream && (c.flag("one-shot") || now.Read.IsZero()) {

@@ -191,7 +191,7 @@ func (s *Sim) listContainers(c *call) (answer, error) {
 	if limit > 0 && len(chosen) > limit {
 		chosen = chosen[:limit]
 	}
-	now := time.Now()
+	now := s.now()
 	list := make([]container.Summary, 0, len(chosen))
 	for _, b := range chosen {
 		list = append(list, s.summary(b, now))
