@@ -119,7 +119,7 @@ func TestDieAgainstALookUnderWay(t *testing.T) {
 		f.containers["lightd-a"] = gone
 		f.mu.Unlock()
 		f.tell("lightd-a", "A", "oom")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		f.tell("lightd-a", "A", "die", "exitCode", "137")
 		for range 100 {
 			synctest.Wait()
