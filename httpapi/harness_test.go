@@ -26,6 +26,7 @@ import (
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
 	"lightd/desired/token"
+	"lightd/hack/patient"
 	"lightd/httpapi/openapi/conform"
 	"lightd/httpapi/socket"
 	"lightd/observed"
@@ -36,7 +37,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m,
+	patient.Main(m,
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
@@ -152,7 +153,7 @@ type node struct {
 	engine   *engineSwitch
 	console  *fakeConsole
 	drifts   *fakeDrifts
-	tokens   *token.Keeper
+	tokens   *agedTokens
 	free     atomic.Uint64
 	volume   string
 	logs     *syncBuffer
@@ -172,6 +173,29 @@ func (d *switchedDatabase) Ping(ctx context.Context) error {
 		return desired.ErrUnavailable
 	}
 	return d.Store.Ping(ctx)
+}
+
+// agedTokens is the keeper of tokens in a later hour: what has expired by then is over, and
+// no test waits for it.
+type agedTokens struct {
+	*token.Keeper
+	ahead atomic.Int64
+}
+
+// pass lets time pass for the tokens.
+func (a *agedTokens) pass(d time.Duration) { a.ahead.Add(int64(d)) }
+
+func (a *agedTokens) Valid(g token.Grant) bool {
+	late := !g.Master && time.Now().Add(time.Duration(a.ahead.Load())).After(g.ExpiresAt)
+	return !late && a.Keeper.Valid(g)
+}
+
+func (a *agedTokens) Authenticate(ctx context.Context, text string) (token.Grant, error) {
+	g, err := a.Keeper.Authenticate(ctx, text)
+	if err == nil && !a.Valid(g) {
+		return token.Grant{}, token.ErrUnknown
+	}
+	return g, err
 }
 
 type syncBuffer struct {
@@ -222,7 +246,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	n.records = must[*records.Statuses](t)(records.OpenStatuses(n.store))
 	n.journal = must[*records.Journal](t)(records.OpenJournal(n.store))
 	master := must[*token.Master](t)(token.Given(masterToken))
-	n.tokens = must[*token.Keeper](t)(token.Open(n.store, master))
+	n.tokens = &agedTokens{Keeper: must[*token.Keeper](t)(token.Open(n.store, master))}
 	n.database = &switchedDatabase{Store: n.store}
 	cfg := Config{
 		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
@@ -235,8 +259,8 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 			}
 			return nil, fs.ErrNotExist
 		},
-		DeleteWait: 20 * time.Millisecond,
-		Log:        slog.New(slog.NewTextHandler(n.logs, nil)),
+		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: patient.Bound,
+		Log: slog.New(slog.NewTextHandler(n.logs, nil)),
 	}
 	for _, fn := range tune {
 		fn(&cfg)
@@ -268,9 +292,29 @@ type answer struct {
 
 // send makes a request with the master token; header holds "Name: value" lines, of
 // which an empty value removes a header.
-func (n *node) send(method, path, body string, header ...string) answer {
+func (n *node) send(method, path, body string, header ...string) (a answer) {
 	n.t.Helper()
-	r := must[*http.Request](n.t)(http.NewRequest(method, n.url+path, strings.NewReader(body)))
+	if len(body) <= maxBody {
+		a, err := n.try(method, path, body, header...)
+		if err != nil {
+			n.t.Fatal(err)
+		}
+		return a
+	}
+	// What is too large can be cut off before the client reads why: it asks again.
+	patient.Until(n.t, func() (err error) {
+		a, err = n.try(method, path, body, header...)
+		return err
+	})
+	return a
+}
+
+// try is send, which may fail.
+func (n *node) try(method, path, body string, header ...string) (answer, error) {
+	r, err := http.NewRequest(method, n.url+path, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -283,21 +327,37 @@ func (n *node) send(method, path, body string, header ...string) answer {
 		}
 		r.Header.Set(name, value)
 	}
-	return n.do(r)
+	return n.exchange(r)
 }
 
 func (n *node) do(r *http.Request) answer {
 	n.t.Helper()
-	response := must[*http.Response](n.t)(n.client.Do(r))
+	return must[answer](n.t)(n.exchange(r))
+}
+
+func (n *node) exchange(r *http.Request) (answer, error) {
+	response, err := n.client.Do(r)
+	if err != nil {
+		return answer{}, err
+	}
 	defer response.Body.Close()
-	a := answer{status: response.StatusCode, header: response.Header}
-	a.text = string(must[[]byte](n.t)(io.ReadAll(response.Body)))
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}, err
+	}
+	a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
 	if strings.Contains(response.Header.Get("Content-Type"), "json") {
-		if err := json.Unmarshal([]byte(a.text), &a.json); err != nil {
-			n.t.Fatalf("%s %s: %q is not JSON: %v", r.Method, r.URL.Path, a.text, err)
+		if err := json.Unmarshal(text, &a.json); err != nil {
+			return a, fmt.Errorf("%s %s: %q is not JSON: %w", r.Method, r.URL.Path, text, err)
 		}
 	}
-	return a
+	return a, nil
+}
+
+// temporary makes a token.
+func (n *node) temporary(ttl string, once bool) string {
+	n.t.Helper()
+	return n.send("POST", "/auth/tokens", fmt.Sprintf(`{"ttl":%q,"remove_on_use":%v}`, ttl, once)).want(n.t, 201, "").json["token"].(string)
 }
 
 // want fails the test unless a has the status, and the text in its body.

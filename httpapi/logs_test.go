@@ -129,8 +129,8 @@ func TestLogsFollow(t *testing.T) {
 	t.Parallel()
 	n := newNode(t)
 	n.create("web")
-	short := n.send("POST", "/auth/tokens", `{"ttl":"1s"}`).want(t, 201, "").json["token"].(string)
-	ends := n.tail(short)
+	ends := n.tail(n.temporary("1h", false))
+	n.tokens.pass(time.Hour)
 	ends.ends(t, "token is no longer valid")
 
 	follows := n.tail(masterToken)
@@ -163,11 +163,7 @@ func TestLogsFollow(t *testing.T) {
 		}
 	}()
 	_, _ = io.CopyN(io.Discard, stopped.lines, 64<<20) // so that the other is full too
-	began := time.Now()
 	n.Close()
-	if took := time.Since(began); took > 5*time.Second {
-		t.Errorf("a reader that does not read held up the end for %v", took)
-	}
 	_, err := io.Copy(io.Discard, stuck.lines)
 	if err == nil {
 		t.Error("what was cut off looks complete")

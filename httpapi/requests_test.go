@@ -377,8 +377,9 @@ func TestDiskFull(t *testing.T) {
 // TestDatabaseHangs: while no write gets through, every write is answered in time,
 // reads go on, and the outcome of what was given up is told by reading.
 func TestDatabaseHangs(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.DatabaseTimeout = 50 * time.Millisecond })
+	n := newNode(t)
 	n.create("web")
+	n.databaseTimeout = 50 * time.Millisecond
 	before := n.dump()
 	release, hanging, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/patient"
 	"lightd/httpapi/api"
 	"lightd/observed/status"
 )
@@ -261,8 +262,9 @@ func TestWaitsEndWithTheToken(t *testing.T) {
 	n := newNode(t)
 	n.tokenCheck = time.Millisecond
 	n.create("web")
-	made := n.send("POST", "/auth/tokens", `{"ttl":"1s","remove_on_use":false}`).want(t, 201, "")
-	(<-n.sending("PATCH", "/containers/web?wait=synced&timeout=10m", `{"tty":false}`, "Authorization: Bearer "+made.json["token"].(string))).want(t, 401, "Unauthorized")
+	waiting := n.sending("PATCH", "/containers/web?wait=synced&timeout=10m", `{"tty":false}`, "Authorization: Bearer "+n.temporary("1h", false))
+	n.tokens.pass(time.Hour)
+	(<-waiting).want(t, 401, "Unauthorized")
 }
 
 // TestWaitsEndWithTheClient: nobody is left in the room.
@@ -301,13 +303,19 @@ func TestWaitsEndWithTheClient(t *testing.T) {
 func TestLongWaits(t *testing.T) {
 	n := newNode(t)
 	n.create("web")
-	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewHTTPServer(n.Handler(), n.log)
-	server.Config.ReadTimeout, server.Config.WriteTimeout = 50*time.Millisecond, 50*time.Millisecond
-	server.Start()
-	t.Cleanup(server.Close)
-	n.url = server.URL
-	n.send("PATCH", "/containers/web?wait=synced&timeout=200ms", `{}`).want(t, 202, "Timeout")
+	patient.More(t, 50*time.Millisecond, func(limit time.Duration) error {
+		server := httptest.NewUnstartedServer(nil)
+		server.Config = NewHTTPServer(n.Handler(), n.log)
+		server.Config.ReadTimeout, server.Config.WriteTimeout = limit, limit
+		server.Start()
+		defer server.Close()
+		n.url = server.URL
+		a, err := n.try("PATCH", fmt.Sprintf("/containers/web?wait=synced&timeout=%s", 4*limit), `{}`)
+		if err == nil {
+			a.want(t, 202, "Timeout")
+		}
+		return err
+	})
 }
 
 // TestEveryWriteWaits: each of them takes the parameter, and answers for its own generation.

@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/patient"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 func must(t testing.TB, err error) {
 	t.Helper()
@@ -88,6 +87,9 @@ func TestTemporaryTokens(t *testing.T) {
 	g, err := k.Authenticate(t.Context(), lasting)
 	if err != nil || g.Master || !g.ExpiresAt.Equal(expires) || !k.Valid(g) {
 		t.Errorf("%+v, %v", g, err)
+	}
+	if g.ExpiresAt = time.Now(); k.Valid(g) {
+		t.Error("a grant is good after its end")
 	}
 	for _, text := range []string{brief, lasting + "x", lasting[1:], "", given + "0"} {
 		if _, err := k.Authenticate(t.Context(), text); !errors.Is(err, ErrUnknown) {

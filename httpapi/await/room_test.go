@@ -5,12 +5,11 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"lightd/hack/patient"
 	"lightd/httpapi/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 // world is what is seen in a test.
 type world struct {

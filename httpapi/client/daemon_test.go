@@ -12,20 +12,20 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"lightd/hack/patient"
 	"lightd/httpapi/client"
 	"lightd/observed/simengine"
 )
 
 const token = "lightd_master_0123456789"
 
-// patience bounds what a test waits for.
-const patience = 30 * time.Second
+// patience bounds what a whole test waits for.
+const patience = 5 * patient.Bound
 
 // stage is what daemons of these tests share: the built program and a simulated engine.
 type stage struct {
@@ -104,7 +104,7 @@ func (d *daemon) ready() error {
 		return err
 	}
 	defer c.Close()
-	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(patient.Bound); ; time.Sleep(5 * time.Millisecond) {
 		if err := c.Ready(context.Background()); err == nil || time.Now().After(end) {
 			return err
 		}
@@ -162,15 +162,26 @@ func clientOf(t *testing.T, url string, tune ...func(*client.Config)) *client.Cl
 	return c
 }
 
-// freeAddress is one that a daemon can come back to.
+// nextPort is where the search of freeAddress goes on.
+var nextPort atomic.Int64
+
+// freeAddress is one that a daemon can come back to: its port is below those that the kernel
+// hands out by itself, to whoever connects in the meantime.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	nextPort.CompareAndSwap(0, int64(10000+os.Getpid()%9000))
+	for {
+		address := fmt.Sprintf("127.0.0.1:%d", nextPort.Add(1))
+		l, err := net.Listen("tcp", address)
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = l.Close()
+		return address
 	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func within(t *testing.T) context.Context {
@@ -186,7 +197,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	if err := goleak.Find(); err != nil && code == 0 {
+	if err := patient.Leaks(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/desired/store"
+	"lightd/hack/patient"
 	"lightd/httpapi/api"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -25,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	patient.Main(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
 // feed is a Console whose output is a channel for each subscriber, as the real one's is.
@@ -135,7 +137,7 @@ func (b *bench) append(kind journal.Type) {
 // ends returns the code that conn is closed with.
 func ends(t *testing.T, conn *websocket.Conn) websocket.StatusCode {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patient.Bound)
 	defer cancel()
 	for {
 		if _, _, err := conn.Read(ctx); err != nil {
@@ -145,6 +147,10 @@ func ends(t *testing.T, conn *websocket.Conn) websocket.StatusCode {
 }
 
 func TestInvalidTokenEnds(t *testing.T) {
+	var cfg Config
+	if cfg.setDefaults(); cfg.CheckEvery > 5*time.Second {
+		t.Errorf("tokens are looked at every %s", cfg.CheckEvery)
+	}
 	b := newBench(t, func(c *Config) { c.CheckEvery = time.Millisecond })
 	conn := b.dial()
 	b.invalid.Store(true)
@@ -162,7 +168,7 @@ func TestDeadPeerEnds(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(10 * time.Second):
+	case <-time.After(patient.Bound):
 		t.Error("a dead peer is still served")
 	}
 }
@@ -170,12 +176,19 @@ func TestDeadPeerEnds(t *testing.T) {
 // TestSlowClientIsDropped: one that takes nothing is dropped, and meanwhile the others
 // and the printing program notice nothing of it.
 func TestSlowClientIsDropped(t *testing.T) {
-	b := newBench(t, func(c *Config) { c.WriteWithin = 200 * time.Millisecond })
+	patient.More(t, 200*time.Millisecond, func(limit time.Duration) error { return slowClientIsDropped(t, limit) })
+}
+
+// slowClientIsDropped fails when the quick client was too slow too.
+func slowClientIsDropped(t *testing.T, limit time.Duration) error {
+	b := newBench(t, func(c *Config) { c.WriteWithin = limit })
 	b.dial() // never reads
 	quick := b.dial()
 	quick.SetReadLimit(1 << 20)
 	stop := make(chan struct{})
 	var printing sync.WaitGroup
+	end := sync.OnceFunc(func() { close(stop); printing.Wait() })
+	defer end()
 	printing.Go(func() {
 		text := strings.Repeat("all work and no play\n", 3000)
 		for {
@@ -192,7 +205,7 @@ func TestSlowClientIsDropped(t *testing.T) {
 	read := 0
 	for done := false; !done; {
 		if _, _, err := quick.Read(t.Context()); err != nil {
-			t.Fatalf("the quick client was dropped after %d messages: %v", read, err)
+			return fmt.Errorf("the quick client was dropped after %d messages: %w", read, err)
 		}
 		read++
 		select {
@@ -201,16 +214,15 @@ func TestSlowClientIsDropped(t *testing.T) {
 		default:
 		}
 	}
-	close(stop)
-	printing.Wait()
+	end()
 	b.append(journal.Exited)
 	for {
 		_, data, err := quick.Read(t.Context())
 		if err != nil {
-			t.Fatal(err)
+			return fmt.Errorf("the quick client was dropped: %w", err)
 		}
 		if strings.Contains(string(data), `"type":"Exited"`) {
-			return
+			return nil
 		}
 	}
 }

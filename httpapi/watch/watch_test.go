@@ -19,14 +19,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/patient"
 	"lightd/httpapi/api"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 // memory is a store without a database.
 type memory struct {
@@ -545,6 +544,8 @@ func TestNothingIsMissedOrDoubled(t *testing.T) {
 	var readers sync.WaitGroup
 	var replicas [8]replica
 	var resumed, compacted atomic.Int64
+	left, back := make(chan struct{}), make(chan struct{})
+	away := sync.OnceFunc(func() { close(left); <-back })
 	for i := range replicas {
 		p, match := &replicas[i], everything
 		if i%2 == 1 {
@@ -552,6 +553,9 @@ func TestNothingIsMissedOrDoubled(t *testing.T) {
 		}
 		readers.Go(func() {
 			for {
+				if i == 0 && p.whole {
+					away() // one at least comes too late
+				}
 				if !p.whole {
 					*p = replica{held: map[string]int64{}}
 				} else {
@@ -577,6 +581,12 @@ func TestNothingIsMissedOrDoubled(t *testing.T) {
 		})
 	}
 	for n := range 3000 {
+		switch n {
+		case 500:
+			<-left
+		case 2000:
+			close(back)
+		}
 		id := string(rune('a' + rand.N(12)))
 		labels := map[string]string{"n": "even"}
 		if rand.N(2) == 0 {

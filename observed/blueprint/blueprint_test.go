@@ -5,14 +5,13 @@ import (
 	"slices"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"lightd/desired"
+	"lightd/hack/patient"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 var place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("2m", 5)}
 

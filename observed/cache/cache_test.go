@@ -9,14 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"lightd/hack/patient"
 	"lightd/observed"
 	"lightd/observed/cache"
 	"lightd/observed/engine"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 func TestFirstList(t *testing.T) {
 	f := newFake()

@@ -14,14 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lightd/desired"
+	"lightd/hack/patient"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 // short are deadlines that a test can wait for.
 var short = engine.Timeouts{

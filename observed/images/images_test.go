@@ -11,14 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"lightd/hack/patient"
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/images"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 // fake is a registry and an engine in memory, for what depends on order and time.
 type fake struct {

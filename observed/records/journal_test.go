@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"lightd/desired/store"
+	"lightd/hack/patient"
 	"lightd/observed/journal"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -11,11 +11,12 @@ import (
 	"time"
 
 	"github.com/creack/pty"
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
+
+	"lightd/hack/patient"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { patient.Main(m) }
 
 func TestDetaching(t *testing.T) {
 	for in, want := range map[string]struct {
