@@ -2,7 +2,7 @@ package desired
 
 import (
 	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 )
 
@@ -16,12 +16,15 @@ func (d Duration) MarshalJSON() ([]byte, error) { return json.Marshal(time.Durat
 func (d *Duration) UnmarshalJSON(data []byte) error {
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {
-		return fmt.Errorf("a duration is a string such as \"10s\": %w", err)
+		return errDuration
 	}
 	v, err := time.ParseDuration(s)
 	if err != nil {
-		return fmt.Errorf("read duration %q: %w", s, err)
+		return errDuration
 	}
 	*d = Duration(v)
 	return nil
 }
+
+// errDuration is for those who wrote it, next to the name of the field.
+var errDuration = errors.New(`must be a duration in quotes, such as "10s" or "1m30s"`)

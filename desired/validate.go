@@ -86,8 +86,8 @@ func (f *faults) checkIdentity(s Spec) {
 	if !ValidID(s.InternalID) {
 		f.add("internal_id", "must be 1 to 63 letters, digits, '_', '.' or '-', and begin with a letter or a digit")
 	}
-	if !ValidVolumeID(s.VolumeID) {
-		f.add("volume_id", "must be a UUID in lower case")
+	if s.VolumeID == "" {
+		f.add("volume_id", "is required")
 	}
 	switch {
 	case s.Image == "":

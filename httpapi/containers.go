@@ -57,7 +57,7 @@ func (s *Server) getContainer(c *gin.Context) error {
 
 // listContainers is GET /containers.
 func (s *Server) listContainers(c *gin.Context) error {
-	selector, err := parseSelector(c.Query("selector"))
+	selector, err := selectorOf(c.Request.URL.Query())
 	if err != nil {
 		return err
 	}

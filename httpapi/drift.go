@@ -20,7 +20,7 @@ func (s *Server) driftOfContainer(c *gin.Context) error {
 
 // driftOfNode is GET /drift.
 func (s *Server) driftOfNode(c *gin.Context) error {
-	selector, err := parseSelector(c.Query("selector"))
+	selector, err := selectorOf(c.Request.URL.Query())
 	if err != nil {
 		return err
 	}

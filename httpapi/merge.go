@@ -11,6 +11,9 @@ import (
 // merged applies a JSON merge patch to a spec. A field that the patch removes takes its
 // default, as one that a create leaves out does.
 func merged(spec, defaults desired.Spec, patch strictjson.Object) (desired.Spec, error) {
+	if err := patch.CheckNames(&spec, readOnly...); err != nil {
+		return desired.Spec{}, err
+	}
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return desired.Spec{}, fmt.Errorf("encode spec of %s: %w", spec.InternalID, err)

@@ -66,7 +66,7 @@ func parseRange(text string) (first, last int, err error) {
 	first, errLow := parsePort(low)
 	last, errHigh := parsePort(high)
 	if errLow != nil || errHigh != nil || first > last {
-		return 0, 0, invalid(Detail{Field: "ports", Message: `must be a range such as "25565-25600"`})
+		return 0, 0, invalid(Detail{Field: "ports", Message: `must be a range such as "25565-25600", of ports from 1 to 65535`})
 	}
 	return first, last, nil
 }
@@ -202,6 +202,14 @@ func bindEndpoints(object strictjson.Object) ([]desired.Endpoint, error) {
 	}
 	if len(body.Ports) == 0 {
 		return nil, invalid(Detail{Field: "ports", Message: "is required"})
+	}
+	first := map[desired.Endpoint]int{}
+	for i, e := range body.Ports {
+		e.IP, e.Protocol = desired.NormalIP(e.IP), desired.NormalProtocol(e.Protocol)
+		if before, twice := first[e]; twice {
+			return nil, invalid(Detail{Field: fmt.Sprintf("ports[%d]", i), Message: fmt.Sprintf("is that of ports[%d]", before)})
+		}
+		first[e] = i
 	}
 	return body.Ports, nil
 }

@@ -65,11 +65,18 @@ func tagsOf(h http.Header, name string) ([]string, error) {
 		tag = strings.TrimSpace(tag)
 		quoted := strings.TrimPrefix(tag, "W/")
 		if tag != "*" && (len(quoted) < 2 || quoted[0] != '"' || quoted[len(quoted)-1] != '"') {
-			return nil, invalid(Detail{Field: name, Message: "must be * or a list of quoted entity tags"})
+			return nil, errTags(name)
 		}
 		tags = append(tags, tag)
 	}
+	if len(tags) > 1 && slices.Contains(tags, "*") {
+		return nil, errTags(name)
+	}
 	return tags, nil
+}
+
+func errTags(name string) error {
+	return invalid(Detail{Field: name, Message: "must be * or a list of quoted entity tags"})
 }
 
 var errStale = fail(http.StatusPreconditionFailed, "precondition_failed", "The container is not in the state that the request demands")

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -17,16 +19,39 @@ type demand struct {
 	exists, not bool
 }
 
+const selectorQuery = "selector"
+
+// selectorOf reads the selector of a list.
+func selectorOf(query url.Values) (selector, error) {
+	if err := only(query, selectorQuery); err != nil {
+		return nil, err
+	}
+	return parseSelector(query.Get(selectorQuery))
+}
+
+var (
+	errSelector = invalid(Detail{Field: selectorQuery, Message: "must be a list of key, !key, key=value or key!=value"})
+	errSets     = invalid(Detail{Field: selectorQuery, Message: "knows no sets: it must be a list of key, !key, key=value or key!=value"})
+)
+
+// setDemand is how Kubernetes writes "one of": read as the key that it would be here, it
+// would choose nothing, or with a negation all.
+var setDemand = regexp.MustCompile(`\s(in|notin)\s*\(`)
+
 // parseSelector reads demands that are separated by commas; nothing selects all.
 func parseSelector(text string) (selector, error) {
 	var s selector
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
+	if setDemand.MatchString(text) {
+		return nil, errSets
+	}
 	for term := range strings.SplitSeq(text, ",") {
 		d := parseDemand(strings.TrimSpace(term))
-		if d.key == "" || strings.ContainsAny(d.key, "!") {
-			return nil, invalid(Detail{Field: "selector", Message: "must be a list of key, !key, key=value or key!=value"})
+		// No label has such a key, so that "!a=b" would choose all.
+		if d.key == "" || strings.ContainsAny(d.key, "!=") {
+			return nil, errSelector
 		}
 		s = append(s, d)
 	}
@@ -35,7 +60,7 @@ func parseSelector(text string) (selector, error) {
 
 func parseDemand(term string) demand {
 	if rest, negated := strings.CutPrefix(term, "!"); negated {
-		return demand{key: rest, exists: true, not: true}
+		return demand{key: strings.TrimSpace(rest), exists: true, not: true}
 	}
 	key, value, equals := strings.Cut(term, "=")
 	if !equals {

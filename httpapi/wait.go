@@ -57,7 +57,11 @@ func (s *Server) waitingOf(r *http.Request, dryRun bool) (waiting, error) {
 func goalOf(query url.Values, dryRun bool) (waiting, error) {
 	goals, given := query[waitQuery]
 	if !given {
-		if query.Has(timeoutQuery) {
+		switch {
+		case !query.Has(timeoutQuery):
+		case dryRun:
+			return waiting{}, invalid(Detail{Field: timeoutQuery, Message: "has no meaning with dry_run: nothing is waited for"})
+		default:
 			return waiting{}, invalid(Detail{Field: timeoutQuery, Message: "has no meaning without wait"})
 		}
 		return waiting{}, nil
@@ -87,7 +91,7 @@ func timeoutOf(query url.Values, absent time.Duration) (time.Duration, error) {
 	}
 	timeout, err := time.ParseDuration(values[0])
 	if err != nil || len(values) > 1 || timeout <= 0 || timeout > maxTimeout {
-		return 0, invalid(Detail{Field: timeoutQuery, Message: "must be one duration of at most 10m, as in 60s"})
+		return 0, invalid(Detail{Field: timeoutQuery, Message: "must be one duration above 0 and of at most 10m, as in 60s"})
 	}
 	return timeout, nil
 }

@@ -261,6 +261,9 @@ func decodeVolume(id string, data []byte) (volumeRecord, error) {
 
 // volume returns the record of a volume that is not being deleted.
 func (tx *Tx) volume(id string) (volumeRecord, error) {
+	if !desired.ValidVolumeID(id) {
+		return volumeRecord{}, desired.ErrVolumeNotFound // whatever it is, and however long
+	}
 	data, err := tx.Get(volumeKey(id))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return volumeRecord{}, err

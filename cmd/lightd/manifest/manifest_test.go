@@ -45,7 +45,7 @@ func TestRefused(t *testing.T) {
 		{"not a number", "a.yaml", web + "limits: {cpu: .nan}\n", ":3: limits.cpu must be a number"},
 		{"null in a list", "a.yaml", web + "ports: [~]\n", ":3: ports[0] must not be null"},
 		{"null in a map", "a.yaml", web + "env: {A: }\n", ":3: env.A must not be null"},
-		{"a bad duration", "a.yaml", web + "stop: {timeout: soon}\n", ":3: stop.timeout read duration"},
+		{"a bad duration", "a.yaml", web + "stop: {timeout: soon}\n", ":3: stop.timeout must be a duration"},
 		{"a tag", "a.yaml", web + "user: !secret x\n", ":3: user has the tag !secret"},
 		{"a NUL", "a.yaml", web + "user: \"a\\0b\"\n", ":3: user must not contain a NUL"},
 		{"a list as a key", "a.yaml", web + "? [a]\n: b\n", ":3: has a key that is no text"},
