@@ -68,8 +68,8 @@ func (s *Server) listContainers(c *gin.Context) error {
 	if watching {
 		return s.watchContainers(c, selector)
 	}
-	if _, ok := negotiate(c.Request.Header); !ok {
-		return errNotAcceptable
+	if !givesJSON.accepts(c.Request.Header) {
+		return givesJSON.refusal
 	}
 	var chosen []desired.Container
 	var list []api.Summary

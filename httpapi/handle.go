@@ -69,6 +69,25 @@ func created(c *gin.Context, body any) error {
 	return nil
 }
 
+// headAsGet answers HEAD as GET (RFC 9110 section 9.3.2): net/http leaves the body out. What
+// goes on until the client leaves has no answer to tell of.
+func headAsGet(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead && !isEndless(r) {
+			get := *r
+			get.Method = http.MethodGet
+			r = &get
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// isEndless reports whether a GET of what r names is a stream.
+func isEndless(r *http.Request) bool {
+	query := r.URL.Query()
+	return isSocket(r.URL.Path) || query.Has("watch") || query.Has("follow")
+}
+
 // endAfterChunks closes the connection after a body in chunks. A length beside the chunks
 // is hidden from handlers, and a proxy in front may have gone by that: RFC 9112 section
 // 6.1 lets the request be served, and no other one after it on the same connection.

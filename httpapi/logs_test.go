@@ -54,7 +54,7 @@ func TestLogs(t *testing.T) {
 		t.Errorf("with nothing behind the position it is %q", got)
 	}
 	n.send("GET", "/containers/web/logs", "", "Accept: text/plain").want(t, 200, "")
-	n.send("GET", "/containers/web/logs", "", "Accept: image/png").want(t, 406, "")
+	n.send("GET", "/containers/web/logs", "", "Accept: image/png").want(t, 406, "can be of type text/plain")
 }
 
 func TestLogsRefused(t *testing.T) {

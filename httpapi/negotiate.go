@@ -64,6 +64,12 @@ func weigh(wish string) (media string, q float64) {
 	}
 }
 
+// acceptsJSON reports whether h allows one of the types that every route can give.
+func acceptsJSON(h http.Header) bool {
+	_, ok := negotiate(h)
+	return ok
+}
+
 // acceptsText reports whether h allows plain text, or at least the JSON that errors
 // of the same route are in.
 func acceptsText(h http.Header) bool {
@@ -74,6 +80,5 @@ func acceptsText(h http.Header) bool {
 			}
 		}
 	}
-	_, ok := negotiate(h)
-	return ok
+	return acceptsJSON(h)
 }

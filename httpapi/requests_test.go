@@ -37,9 +37,12 @@ func TestNothingWithoutToken(t *testing.T) {
 			}
 		})
 	}
-	for _, unknown := range []string{"GET /nowhere", "GET /", "DELETE /containers", "PUT /healthz", "GET /ws/", "BREW /pot"} {
+	for _, public := range []string{pathPing, pathHealth, pathReady} {
+		n.send("HEAD", public, "", "Authorization: ").want(t, 200, "")
+	}
+	for _, unknown := range []string{"HEAD /containers", "HEAD /nowhere", "GET /nowhere", "GET /", "DELETE /containers", "PUT /healthz", "GET /ws/", "BREW /pot"} {
 		method, target, _ := strings.Cut(unknown, " ")
-		n.send(method, target, "", "Authorization: ").want(t, 401, "Unauthorized")
+		n.send(method, target, "", "Authorization: ").want(t, 401, map[bool]string{false: "Unauthorized"}[method == "HEAD"])
 	}
 	if after := n.dump(); after != before {
 		t.Errorf("something was written:\n%s\n%s", before, after)
@@ -95,12 +98,24 @@ func TestUnknownRoutesAndMethods(t *testing.T) {
 	n.send("GET", "/nowhere", "").want(t, 404, `"code":"not_found"`)
 	n.send("GET", "/containers/", "").want(t, 404, `"error":"Route not found"`)
 	a := n.send("DELETE", "/containers", "").want(t, 405, `"code":"method_not_allowed"`)
-	for _, method := range []string{"GET", "POST"} {
+	for _, method := range []string{"GET", "HEAD", "POST"} {
 		if !strings.Contains(a.header.Get("Allow"), method) {
 			t.Errorf("Allow is %q", a.header.Get("Allow"))
 		}
 	}
 	n.send("GET", "/containers/web/start", "").want(t, 405, "Method not allowed")
+	for _, target := range []string{"/ws", "/ws/web", "/containers?watch=true", "/containers/web/logs?follow=true"} {
+		if a := n.send("HEAD", target, "").want(t, 405, ""); strings.Contains(a.header.Get("Allow"), "HEAD") {
+			t.Errorf("HEAD %s is refused, though it is allowed: %s", target, a.header.Get("Allow"))
+		}
+	}
+	get, head := n.send("GET", "/containers/web", ""), n.send("HEAD", "/containers/web", "").want(t, 200, "")
+	for _, name := range []string{"ETag", "Content-Type", "Cache-Control", "Content-Length"} {
+		if get.header.Get(name) != head.header.Get(name) {
+			t.Errorf("%s: GET says %q, HEAD %q", name, get.header.Get(name), head.header.Get(name))
+		}
+	}
+	n.send("HEAD", "/containers/nobody", "").want(t, 404, "")
 	for _, id := range []string{
 		"..%2fx", "%2e%2e", "..", "a%00b", "w%C3%A9b", "%ff", "web%0a", "WEB", strings.Repeat("a", 300), "web%2Fstart", "%25", "'%22",
 	} {
@@ -146,7 +161,8 @@ func TestAccept(t *testing.T) {
 	if a.header.Get("Content-Type") != "text/plain; charset=utf-8" {
 		t.Errorf("the install log is %s", a.header.Get("Content-Type"))
 	}
-	n.send("GET", "/containers/web/install-log", "", "Accept: image/png").want(t, 406, "not_acceptable")
+	n.send("GET", "/containers/web/install-log", "", "Accept: image/png").want(t, 406, "text/plain")
+	n.send("GET", "/containers?watch=true", "", "Accept: image/png").want(t, 406, "text/event-stream")
 }
 
 // TestBadInput sends what is wrong in one way to every route that could take it. A dry run of

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"cmp"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,8 +16,8 @@ import (
 type route struct {
 	method, path string
 	handle       handler
-	// accepts decides whether what the client wants can be given; nil for JSON.
-	accepts func(http.Header) bool
+	// offer is what the client can be given; nil for JSON.
+	offer *offer
 	// query are the parameters of a write; those of a read are not checked.
 	query []string
 }
@@ -29,7 +30,22 @@ const (
 	pathSockets = "/ws"
 )
 
-func anything(http.Header) bool { return true }
+// offer decides by the headers of a request whether what it wants can be given.
+type offer struct {
+	accepts func(http.Header) bool
+	refusal *problem
+}
+
+var (
+	givesJSON   = &offer{acceptsJSON, notAcceptable(mediaVendor, mediaJSON)}
+	givesText   = &offer{acceptsText, notAcceptable(mediaText)}
+	givesStream = &offer{acceptsStream, notAcceptable(mediaVendor, mediaJSON, mediaLines, mediaEvents+" (those two of a watch)")}
+	anything    = &offer{accepts: func(http.Header) bool { return true }}
+)
+
+func notAcceptable(media ...string) *problem {
+	return fail(http.StatusNotAcceptable, "not_acceptable", "The answer can be of type "+strings.Join(media, " or "))
+}
 
 func (s *Server) routes() []route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
@@ -39,7 +55,7 @@ func (s *Server) routes() []route {
 		{get, pathReady, s.readyz, anything, nil},
 
 		{post, "/containers", s.createContainer, nil, specParameters},
-		{get, "/containers", s.listContainers, acceptsStream, nil},
+		{get, "/containers", s.listContainers, givesStream, nil},
 		{get, "/containers/:id", s.getContainer, nil, nil},
 		{put, "/containers/:id", s.putContainer, nil, specParameters},
 		{patch, "/containers/:id", s.patchContainer, nil, specParameters},
@@ -50,9 +66,9 @@ func (s *Server) routes() []route {
 		{post, "/containers/:id/restart", s.powerRoute("restart"), nil, specParameters},
 		{post, "/containers/:id/reinstall", s.reinstall, nil, specParameters},
 		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, specParameters},
-		{get, "/containers/:id/install-log", s.readInstallLog, acceptsText, nil},
+		{get, "/containers/:id/install-log", s.readInstallLog, givesText, nil},
 		{get, "/containers/:id/plan", s.planContainer, nil, nil},
-		{get, "/containers/:id/logs", s.readLogs, acceptsText, nil},
+		{get, "/containers/:id/logs", s.readLogs, givesText, nil},
 		{get, "/containers/:id/events", s.containerEvents, nil, nil},
 		{get, "/events", s.allEvents, nil, nil},
 		{get, "/containers/:id/drift", s.driftOfContainer, nil, nil},
@@ -81,18 +97,12 @@ func (s *Server) routes() []route {
 	}
 }
 
-var errNotAcceptable = fail(http.StatusNotAcceptable, "not_acceptable",
-	"The answer can be of type "+mediaVendor+" or "+mediaJSON)
-
 // checked puts what holds for every route before its handler.
 func (r route) checked() handler {
-	accepts := r.accepts
-	if accepts == nil {
-		accepts = func(h http.Header) bool { _, ok := negotiate(h); return ok }
-	}
+	offer := cmp.Or(r.offer, givesJSON)
 	return func(c *gin.Context) error {
-		if !accepts(c.Request.Header) {
-			return errNotAcceptable
+		if !offer.accepts(c.Request.Header) {
+			return offer.refusal
 		}
 		if r.method != http.MethodGet {
 			if err := r.checkWrite(c.Request); err != nil {

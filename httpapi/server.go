@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -124,7 +125,7 @@ func New(cfg Config) (*Server, error) {
 		PerContainer: cfg.ConsolesPerContainer, Total: cfg.Consoles,
 	})
 	s.watches = watch.New(watch.Config{Store: source{cfg.Specs, cfg.Database}, Show: s.capture})
-	s.handler = s.recovering(endAfterChunks(s.authenticating(s.router())))
+	s.handler = headAsGet(s.recovering(endAfterChunks(s.authenticating(s.router()))))
 	return s, nil
 }
 
@@ -148,13 +149,15 @@ func (s *Server) Close() {
 // holding connections. WebSockets and waits set limits of their own.
 func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       60 * time.Second,
-		WriteTimeout:      2 * time.Minute,
-		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		Handler: h,
+		// "OPTIONS *" is answered as every other request is.
+		DisableGeneralOptionsHandler: true,
+		ReadHeaderTimeout:            10 * time.Second,
+		ReadTimeout:                  60 * time.Second,
+		WriteTimeout:                 2 * time.Minute,
+		IdleTimeout:                  2 * time.Minute,
+		MaxHeaderBytes:               64 << 10,
+		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -170,7 +173,12 @@ func (s *Server) router() http.Handler {
 		engine.Handle(r.method, r.path, s.adapt(r.checked()))
 	}
 	engine.NoRoute(s.adapt(func(*gin.Context) error { return errNoRoute }))
-	engine.NoMethod(s.adapt(func(*gin.Context) error { return errNoMethod }))
+	engine.NoMethod(s.adapt(func(c *gin.Context) error {
+		if h := c.Writer.Header(); !isEndless(c.Request) {
+			h.Set("Allow", strings.Replace(h.Get("Allow"), http.MethodGet, http.MethodGet+", "+http.MethodHead, 1))
+		}
+		return errNoMethod
+	}))
 	return engine
 }
 

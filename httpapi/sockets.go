@@ -21,7 +21,7 @@ import (
 
 var (
 	errUpgrade = fail(http.StatusUpgradeRequired, "upgrade_required", "This route is a WebSocket").
-			with("Upgrade", "websocket").with("Sec-WebSocket-Version", "13")
+			with("Upgrade", "websocket").with("Connection", "Upgrade").with("Sec-WebSocket-Version", "13")
 	errOrigin      = fail(http.StatusForbidden, "foreign_origin", "Origin is not allowed")
 	errConnections = fail(http.StatusTooManyRequests, "too_many_connections", "Too many connections to consoles").
 			with("Retry-After", "5")
