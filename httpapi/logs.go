@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/httpapi/sessions"
 	"lightd/httpapi/socket"
 	"lightd/observed/console"
 )
@@ -40,7 +41,7 @@ func (s *Server) readLogs(c *gin.Context) error {
 		return nil
 	case errors.Is(err, console.ErrNoContainer):
 		return errNoLog
-	case errors.Is(err, socket.ErrTooMany), errors.Is(err, socket.ErrClosed), errors.Is(err, socket.ErrGone):
+	case errors.Is(err, sessions.ErrTooMany), errors.Is(err, sessions.ErrClosed), errors.Is(err, socket.ErrGone):
 		return socketProblem(err)
 	}
 	if c.Request.Context().Err() == nil {

@@ -15,6 +15,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/token"
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 	"lightd/httpapi/socket"
 	"lightd/observed/console"
 )
@@ -69,9 +70,9 @@ func (s *Server) openSocket(c *gin.Context) error {
 // socketProblem is how a refusal of the hub is answered.
 func socketProblem(err error) error {
 	switch {
-	case errors.Is(err, socket.ErrTooMany):
+	case errors.Is(err, sessions.ErrTooMany):
 		return errConnections
-	case errors.Is(err, socket.ErrClosed):
+	case errors.Is(err, sessions.ErrClosed):
 		return errStopping
 	case errors.Is(err, socket.ErrGone):
 		return desired.ErrContainerNotFound

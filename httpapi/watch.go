@@ -12,6 +12,7 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 	"lightd/httpapi/watch"
 )
 
@@ -57,9 +58,9 @@ func refusalOfWatch(err error) error {
 	switch {
 	case errors.Is(err, watch.ErrCompacted):
 		return errCompacted
-	case errors.Is(err, watch.ErrTooMany):
+	case errors.Is(err, sessions.ErrTooMany):
 		return errWatches
-	case errors.Is(err, watch.ErrClosed):
+	case errors.Is(err, sessions.ErrClosed):
 		return errStopping
 	default:
 		return err

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -91,6 +93,18 @@ func (c *client) stop(code websocket.StatusCode, reason string) {
 		c.code, c.reason = code, reason
 		close(c.done)
 	})
+}
+
+// Valid reports whether the token that counts still holds.
+func (c *client) Valid() bool { return (*c.valid.Load())() }
+
+// Stop ends the connection for a reason of package sessions.
+func (c *client) Stop(why error) {
+	if errors.Is(why, sessions.ErrExpired) {
+		c.stop(websocket.StatusPolicyViolation, why.Error())
+		return
+	}
+	c.stop(websocket.StatusGoingAway, why.Error())
 }
 
 // run serves the connection until stop is called and everything has ended.
@@ -216,12 +230,8 @@ func (c *client) greet(ctx context.Context) error {
 	return c.catchUp(ctx)
 }
 
-// Why connections end.
-const (
-	reasonDeleted  = "container deleted"
-	reasonStopping = "daemon is stopping"
-	reasonToken    = "token is no longer valid"
-)
+// reasonDeleted is why a connection ends with its container.
+const reasonDeleted = "container deleted"
 
 // catchUp sends what the journal has and the client has not.
 func (c *client) catchUp(ctx context.Context) error {

@@ -5,23 +5,18 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 	"lightd/observed/console"
 	"lightd/observed/journal"
 )
 
-// Errors that Serve returns before it has answered anything.
-var (
-	ErrTooMany = errors.New("too many connections")
-	ErrClosed  = errors.New("daemon is stopping")
-	// ErrGone: the container was removed meanwhile.
-	ErrGone = errors.New("container is gone")
-)
+// ErrGone is what Serve and ServeText return when the container was removed meanwhile.
+var ErrGone = errors.New("container is gone")
 
 // Journal is where lifecycle events are read.
 type Journal interface {
@@ -98,51 +93,34 @@ type Session struct {
 
 // Hub holds the connections.
 type Hub struct {
-	cfg    Config
-	cancel func() // of the subscription to the journal
-	gone   sync.WaitGroup
-	quit   chan struct{}
-
-	mu      sync.Mutex
-	clients map[string]map[*client]struct{} // by Session.ID; guarded by mu
-	total   int                             // guarded by mu
-	closed  bool                            // guarded by mu
+	cfg     Config
+	clients *sessions.Set[*client] // by Session.ID
+	cancel  func()                 // of the subscription to the journal
 }
 
 // New returns a Hub without connections. Close it.
 func New(cfg Config) *Hub {
 	cfg.setDefaults()
-	h := &Hub{cfg: cfg, quit: make(chan struct{}), clients: map[string]map[*client]struct{}{}}
+	h := &Hub{cfg: cfg, clients: sessions.New[*client](sessions.Limits{Total: cfg.Total, PerKey: cfg.PerContainer, CheckEvery: cfg.CheckEvery})}
 	h.cancel = cfg.Journal.Subscribe(h.tell)
-	h.gone.Go(h.watchTokens)
 	return h
 }
 
 // Close ends all connections with 1001 and returns when they are gone.
 func (h *Hub) Close() {
-	h.mu.Lock()
-	already := h.closed
-	h.closed = true
-	h.mu.Unlock()
-	if already {
-		return
-	}
 	h.cancel()
-	close(h.quit)
-	for _, c := range h.all() {
-		c.stop(websocket.StatusGoingAway, reasonStopping)
-	}
-	h.gone.Wait()
+	h.clients.Close()
 }
 
 // Serve upgrades a request and returns when the connection has ended. Its error says
-// why nothing was upgraded, and leaves the answer to the caller.
+// why nothing was upgraded, ErrGone or one of package sessions, and leaves the answer to
+// the caller.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, s Session) error {
 	c, err := h.admit(s)
 	if err != nil {
 		return err
 	}
-	defer h.dismiss(c)
+	defer h.clients.Leave(s.ID, c)
 	// Listening began with the admission: whatever is not in the journal yet is heard.
 	c.begin()
 	if s.ID != "" && !h.cfg.Exists(s.ID) {
@@ -167,72 +145,12 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, s Session) error {
 }
 
 func (h *Hub) admit(s Session) (*client, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.closed {
-		return nil, ErrClosed
-	}
-	if h.total >= h.cfg.Total || s.ID != "" && len(h.clients[s.ID]) >= h.cfg.PerContainer {
-		return nil, ErrTooMany
-	}
 	c := newClient(h, s)
-	if h.clients[s.ID] == nil {
-		h.clients[s.ID] = map[*client]struct{}{}
-	}
-	h.clients[s.ID][c] = struct{}{}
-	h.total++
-	h.gone.Add(1)
-	return c, nil
-}
-
-func (h *Hub) dismiss(c *client) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.clients[c.session.ID], c)
-	if len(h.clients[c.session.ID]) == 0 {
-		delete(h.clients, c.session.ID)
-	}
-	h.total--
-	h.gone.Done()
+	return c, h.clients.Enter(s.ID, c)
 }
 
 // tell wakes those who follow the container of e. It is called by the committer.
 func (h *Hub) tell(e journal.Event) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, id := range []string{e.InternalID, ""} {
-		for c := range h.clients[id] {
-			c.wake()
-		}
-	}
-}
-
-func (h *Hub) all() []*client {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	all := make([]*client, 0, h.total)
-	for _, clients := range h.clients {
-		for c := range clients {
-			all = append(all, c)
-		}
-	}
-	return all
-}
-
-// watchTokens ends the sessions whose token holds no longer.
-func (h *Hub) watchTokens() {
-	ticker := time.NewTicker(h.cfg.CheckEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-h.quit:
-			return
-		case <-ticker.C:
-		}
-		for _, c := range h.all() {
-			if valid := *c.valid.Load(); !valid() {
-				c.stop(websocket.StatusPolicyViolation, reasonToken)
-			}
-		}
-	}
+	h.clients.Each(e.InternalID, (*client).wake)
+	h.clients.Each("", (*client).wake)
 }

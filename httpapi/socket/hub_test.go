@@ -19,6 +19,7 @@ import (
 	"lightd/desired/store"
 	"lightd/hack/patient"
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -268,7 +269,7 @@ func TestLimits(t *testing.T) {
 		_ = conn.CloseNow()
 		t.Error("let in one too many")
 	}
-	if err := <-b.served; err != ErrTooMany {
+	if err := <-b.served; err != sessions.ErrTooMany {
 		t.Errorf("got %v", err)
 	}
 }

@@ -7,9 +7,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coder/websocket"
-
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 	"lightd/observed/console"
 )
 
@@ -41,7 +40,7 @@ func (h *Hub) ServeText(w http.ResponseWriter, r *http.Request, s Session, follo
 	if err != nil {
 		return err
 	}
-	defer h.dismiss(c)
+	defer h.clients.Leave(s.ID, c)
 	c.begin()
 	if !h.cfg.Exists(s.ID) {
 		return ErrGone
@@ -104,7 +103,7 @@ func (t *text) follow(ctx context.Context) error {
 			}
 		case chunk, open := <-out.C():
 			if !open {
-				t.stop(websocket.StatusGoingAway, reasonStopping)
+				t.Stop(sessions.ErrClosed)
 				return nil
 			}
 			if err := t.send(chunk); err != nil {

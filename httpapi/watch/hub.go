@@ -9,15 +9,12 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 )
 
-// Errors that Serve returns before it has answered anything.
-var (
-	ErrTooMany = errors.New("too many watches")
-	ErrClosed  = errors.New("daemon is stopping")
-	// ErrCompacted: not all changes after that revision are known any more.
-	ErrCompacted = errors.New("changes are no longer known")
-)
+// ErrCompacted is what Serve returns when not all changes after that revision are known
+// any more.
+var ErrCompacted = errors.New("changes are no longer known")
 
 // Store is where containers and commits come from.
 type Store interface {
@@ -80,24 +77,20 @@ type Session struct {
 
 // Hub holds the log and the streams.
 type Hub struct {
-	cfg    Config
-	log    log
-	cancel func() // of the subscription to commits
-	more   chan struct{}
-	quit   chan struct{}
-	gone   sync.WaitGroup
-
-	mu      sync.Mutex
-	streams map[*stream]struct{} // guarded by mu
-	closed  bool                 // guarded by mu
+	cfg     Config
+	log     log
+	streams *sessions.Set[*stream]
+	cancel  func() // of the subscription to commits
+	more    chan struct{}
+	gone    sync.WaitGroup
 }
 
 // New returns a Hub that hears of every commit from now on. Close it.
 func New(cfg Config) *Hub {
 	cfg.setDefaults()
 	h := &Hub{
-		cfg: cfg, log: log{most: cfg.Keep}, more: make(chan struct{}, 1), quit: make(chan struct{}),
-		streams: map[*stream]struct{}{},
+		cfg: cfg, log: log{most: cfg.Keep}, more: make(chan struct{}, 1),
+		streams: sessions.New[*stream](sessions.Limits{Total: cfg.Total, CheckEvery: cfg.CheckEvery}),
 	}
 	// What is there and what changes after it meet at this one moment.
 	cfg.Store.Still(func(at store.Moment) {
@@ -105,68 +98,26 @@ func New(cfg Config) *Hub {
 		h.cancel = cfg.Store.SubscribeCommits(h.hear)
 	})
 	h.gone.Go(h.tell)
-	h.gone.Go(h.watchTokens)
 	return h
 }
 
 // Close ends all streams and returns when they are gone.
 func (h *Hub) Close() {
-	h.mu.Lock()
-	already := h.closed
-	h.closed = true
-	h.mu.Unlock()
-	if already {
-		return
-	}
 	h.cancel()
-	close(h.quit)
-	for _, s := range h.all() {
-		s.stop()
-	}
+	h.streams.Close()
 	h.gone.Wait()
 }
 
 // Serve answers a request with a stream, and returns when it has ended. Its error says why
-// nothing was answered.
+// nothing was answered: ErrCompacted, or one of package sessions.
 func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, session *Session) error {
 	s := newStream(h, w, session)
-	if err := h.admit(s); err != nil {
+	if err := h.streams.Enter("", s); err != nil {
 		return err
 	}
-	defer h.dismiss(s)
+	defer h.streams.Leave("", s)
+	defer s.end()
 	return s.run(r.Context())
-}
-
-func (h *Hub) admit(s *stream) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case h.closed:
-		return ErrClosed
-	case len(h.streams) >= h.cfg.Total:
-		return ErrTooMany
-	}
-	h.streams[s] = struct{}{}
-	h.gone.Add(1)
-	return nil
-}
-
-func (h *Hub) dismiss(s *stream) {
-	s.end()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	delete(h.streams, s)
-	h.gone.Done()
-}
-
-func (h *Hub) all() []*stream {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	all := make([]*stream, 0, len(h.streams))
-	for s := range h.streams {
-		all = append(all, s)
-	}
-	return all
 }
 
 // hear takes a commit into the log. It is called by the committer, and encodes nothing.
@@ -196,33 +147,15 @@ const pace = 20 * time.Microsecond
 func (h *Hub) tell() {
 	for {
 		select {
-		case <-h.quit:
+		case <-h.streams.Closing():
 			return
 		case <-h.more:
 		}
 		h.log.tell()
 		select {
-		case <-h.quit:
+		case <-h.streams.Closing():
 			return
-		case <-time.After(time.Duration(len(h.all())) * pace):
-		}
-	}
-}
-
-// watchTokens ends the streams whose token holds no longer.
-func (h *Hub) watchTokens() {
-	ticker := time.NewTicker(h.cfg.CheckEvery)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-h.quit:
-			return
-		case <-ticker.C:
-		}
-		for _, s := range h.all() {
-			if !s.session.Valid() {
-				s.stop()
-			}
+		case <-time.After(time.Duration(h.streams.Len()) * pace):
 		}
 	}
 }

@@ -38,8 +38,11 @@ func newStream(h *Hub, w http.ResponseWriter, session *Session) *stream {
 	return &stream{hub: h, session: session, w: w, control: http.NewResponseController(w), stopped: make(chan struct{})}
 }
 
-// stop makes the stream end, also one whose client does not read.
-func (s *stream) stop() {
+// Valid reports whether the token that opened the stream still holds.
+func (s *stream) Valid() bool { return s.session.Valid() }
+
+// Stop makes the stream end, also one whose client does not read.
+func (s *stream) Stop(error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping || s.over {

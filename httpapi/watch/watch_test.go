@@ -23,6 +23,7 @@ import (
 	"lightd/desired/store"
 	"lightd/hack/patient"
 	"lightd/httpapi/api"
+	"lightd/httpapi/sessions"
 )
 
 func TestMain(m *testing.M) { patient.Main(m) }
@@ -403,7 +404,7 @@ func TestEndsWithTheHub(t *testing.T) {
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("ended after %s", took)
 		}
-		if late := open(t, h, Session{}); !errors.Is(<-late.ended, ErrClosed) {
+		if late := open(t, h, Session{}); !errors.Is(<-late.ended, sessions.ErrClosed) {
 			t.Error("a stream of a hub that is closed")
 		}
 	})
@@ -414,7 +415,7 @@ func TestTooMany(t *testing.T) {
 	bubble(t, m, Config{Total: 1}, func(t *testing.T, h *Hub) {
 		r := open(t, h, Session{})
 		r.want("BOOKMARK 0")
-		if err := open(t, h, Session{}).close(); !errors.Is(err, ErrTooMany) {
+		if err := open(t, h, Session{}).close(); !errors.Is(err, sessions.ErrTooMany) {
 			t.Errorf("got %v", err)
 		}
 		_ = r.close()
