@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"os"
@@ -75,7 +76,8 @@ func (w *world) unrest() string {
 		case !ended(st) && st.State != settledState(c, st):
 			return fmt.Sprintf("%s: is %s: %+v", id, st.State, st)
 		}
-		if wrong := w.untrue(c, st); wrong != "" { // of which nobody told: a look now and then finds out
+		// Of either nobody may have told: a look now and then finds out.
+		if wrong := cmp.Or(w.untrue(c, st), w.unseen(c, st)); wrong != "" {
 			return fmt.Sprintf("%s: %s; %+v; seen %+v", id, wrong, st, w.cache.Get(id).Run)
 		}
 	}
@@ -135,6 +137,18 @@ func (w *world) untrue(c desired.Container, st status.Status) string {
 		return "its entry point is another one"
 	case st.Install.Snapshot != "" && !w.sim.HasImage(image):
 		return "the image that keeps its installation is gone"
+	}
+	return ""
+}
+
+// unseen says that a program which runs was not recorded yet.
+func (w *world) unseen(c desired.Container, st status.Status) string {
+	have, err := w.sim.Inspect(observed.RunName(c.InternalID))
+	if err != nil || !have.State.Running || c.Paused || ended(st) {
+		return ""
+	}
+	if started, _ := time.Parse(time.RFC3339Nano, have.State.StartedAt); !st.Run.Is(status.Run{ContainerID: have.ID, StartedAt: started}) {
+		return "its present run is not known"
 	}
 	return ""
 }
