@@ -14,6 +14,7 @@ import (
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/blueprint"
+	"lightd/observed/engine"
 	"lightd/observed/status"
 )
 
@@ -229,6 +230,9 @@ func (w *world) leftovers() string {
 		}
 		if have, ok := w.called(c.InternalID, observed.RoleRun); ok {
 			images = append(images, have.Config.Image) // a paused one may have an older one
+		}
+		if c.Paused { // or be about to have one
+			images = append(images, fmt.Sprintf("%s:%s.%d", engine.Repository(w.store.Instance()), c.InternalID, c.Requests.Install))
 		}
 	}
 	for _, name := range w.sim.Names() {

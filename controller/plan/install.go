@@ -91,7 +91,7 @@ func (r *record) nextScript() next {
 	if !c.Up() {
 		return do(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
-	left := min(r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now), r.in.InstallTimeout)
+	left := r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
 	if left > 0 && !r.st.Install.TimedOut {
 		return waitFor(status.ReasonProgressing, "the install script runs", left)
 	}

@@ -143,11 +143,11 @@ func (r *record) stop(reason string, kill bool) next {
 		}
 		return do(StopContainer, reason).on(c)
 	}
-	switch left := min(ask.At.Add(ask.Timeout).Sub(r.in.Now), ask.Timeout); {
+	switch left := ask.At.Add(ask.Timeout).Sub(r.in.Now); {
 	case ask.Killed && ask.KilledAt.IsZero():
 		return do(KillContainer, ask.Reason).on(c)
 	case ask.Killed:
-		if left := min(ask.KilledAt.Add(killRetry).Sub(r.in.Now), killRetry); left > 0 {
+		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
 			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
 		}
 		return do(KillContainer, "the process outlived SIGKILL").on(c)
@@ -369,8 +369,7 @@ func (r *record) power() next {
 	case r.st.Rest:
 		return next{dealt: true}
 	}
-	// A clock that was set back while the daemon was down must not make it wait longer.
-	if left := min(r.st.NotBefore.Sub(r.in.Now), Backoff(r.st.Crashes, 1)); left > 0 {
+	if left := r.st.NotBefore.Sub(r.in.Now); left > 0 {
 		n := waitFor(status.ReasonBackOff, fmt.Sprintf("the process ended %d times in a row; next start at %s",
 			r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)), left)
 		n.dealt = true

@@ -25,6 +25,7 @@ const engineEnds = 30 * time.Second
 // observe folds what is seen into what is recorded. Each change of a condition brings
 // its event with it, and a second fold of the same sight changes nothing.
 func (r *record) observe() {
+	r.observeClock()
 	r.observeEngine()
 	r.observeRequests()
 	r.observeImage()
@@ -37,6 +38,28 @@ func (r *record) observe() {
 	}
 	r.observeReady()
 	r.st.State = r.state()
+}
+
+// observeClock finds what an earlier daemon has recorded by a clock that was set back since,
+// which else would keep a wait going until the clock has caught up. This daemon began after
+// it, with the engine out of its sight: from there on a wait lasts a whole one at most.
+func (r *record) observeClock() {
+	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
+	times := []*time.Time{&r.st.Install.ScriptAt}
+	if ask := r.st.Stopping; ask != nil {
+		times = append(times, &ask.At, &ask.KilledAt)
+	}
+	for _, at := range times {
+		if at.After(now) {
+			*at = began
+		}
+	}
+	if most := now.Add(Backoff(r.st.Crashes, 1)); r.st.NotBefore.After(most) {
+		r.st.NotBefore = most
+	}
+	if doubt := r.st.Doubt; doubt != nil && doubt.Since.After(now) {
+		r.st.Doubt = nil
+	}
 }
 
 // observeEngine takes back the crashes that the engine made itself. On its way down it ends
