@@ -88,7 +88,7 @@ func (w *world) unrest() string {
 // ended reports whether an installation has failed, so that only a write goes on from there.
 func ended(st status.Status) bool {
 	switch st.Get(status.Synced).Reason {
-	case status.ReasonInstallFailed, status.ReasonInstallLost:
+	case status.ReasonInstallFailed, status.ReasonInstallLost, status.ReasonRefused:
 		return true
 	}
 	return false
@@ -159,6 +159,9 @@ func (w *world) checkRest(c desired.Container, st status.Status) {
 	id, b := c.InternalID, w.books[c.InternalID]
 	if c.Paused {
 		return
+	}
+	if st.Get(status.Synced).Reason == status.ReasonRefused && !w.refusing {
+		w.fail("a generation is called refused that is not", "%s: %+v", id, st)
 	}
 	if st.Install.Request != c.Requests.Install {
 		w.fail("an installation was skipped", "%s: %d of %d", id, st.Install.Request, c.Requests.Install)

@@ -64,16 +64,12 @@ func (w *world) trouble(format string, args ...any) {
 
 // meddle has somebody do something to one of our containers, or take its name.
 func (w *world) meddle() {
-	id := w.pick("id", historyIDs)
-	install, role := w.chance("the installation", 20), observed.RoleRun
-	if install {
-		role = observed.RoleInstall
-	}
-	c, ok := w.called(id, role)
-	if !ok {
-		w.stranger(id)
+	c, ok := w.someContainer()
+	if !ok || w.chance("a stranger", 15) {
+		w.stranger(w.pick("id", historyIDs))
 		return
 	}
+	id, install := c.Config.Labels[observed.LabelID], c.Config.Labels[observed.LabelRole] == string(observed.RoleInstall)
 	what := w.pick("disturbance", handNames)
 	w.trouble("somebody: %s %s", what, c.Name)
 	if b := w.books[id]; b != nil {
@@ -84,6 +80,22 @@ func (w *world) meddle() {
 		}
 	}
 	hands[what](w, c.ID) // a call that is held up must not meet another one of that name
+}
+
+// someContainer returns one of those that there are.
+func (w *world) someContainer() (c container.InspectResponse, ok bool) {
+	var all []container.InspectResponse
+	for _, id := range historyIDs {
+		for _, role := range []observed.Role{observed.RoleRun, observed.RoleInstall} {
+			if c, ok := w.called(id, role); ok {
+				all = append(all, c)
+			}
+		}
+	}
+	if len(all) == 0 {
+		return c, false
+	}
+	return all[w.number("container", len(all))], true
 }
 
 // called returns our container of an id and a role, whatever its name is by now.
@@ -147,7 +159,7 @@ var targets = []simengine.Rule{
 func (w *world) misbehave() {
 	r := targets[w.number("target", len(targets))]
 	r.Times = 1 + w.number("times", 3)
-	kind := w.number("fault", 6)
+	kind := w.number("fault", 7)
 	switch kind {
 	case 0:
 		r.Status, r.Message = http.StatusInternalServerError, "it does not feel like it"
@@ -163,6 +175,11 @@ func (w *world) misbehave() {
 		r.After = w.chance("after", 50)
 	case 5:
 		r.Status, r.Message = http.StatusServiceUnavailable, "later"
+	case 6: // of a step, not of a look, which would be a lie
+		r.Method = "POST"
+		r.Status = []int{http.StatusBadRequest, http.StatusConflict, http.StatusNotFound}[w.number("status", 3)]
+		r.Message = "no"
+		w.refusing = true
 	}
 	w.trouble("fault: %+v", r)
 	w.spoil()
@@ -241,7 +258,8 @@ func (w *world) lookAgain() {
 
 // disturbHost does something to what the node rests on.
 func (w *world) disturbHost() {
-	what := w.pick("host", []string{"image removed", "snapshot removed", "disk of the engine full", "port taken", "slow removals", "entry point altered", "pull fails"})
+	what := w.pick("host", []string{"image removed", "snapshot removed", "disk of the engine full", "port taken", "slow removals",
+		"entry point altered", "pull fails", "tag moved", "mounts gone"})
 	w.trouble("the host: %s", what)
 	id := w.pick("id", historyIDs)
 	switch what {
@@ -263,6 +281,11 @@ func (w *world) disturbHost() {
 		if _, err := os.Stat(path); err == nil {
 			_ = os.WriteFile(path, []byte("#!/bin/sh\nexec rm -rf /\n"), 0o755)
 		}
+	case "tag moved":
+		w.endsAll() // who follows it makes its container anew
+		w.somebody("POST", "/images/"+w.pick("image", imageRefs)+"/tag?repo=lightd-test/busybox&tag=latest", "")
+	case "mounts gone":
+		w.unmounted.Store(true)
 	case "pull fails":
 		w.sim.Publish(imageC, simengine.Remote{Layers: []int64{1, 1}, FailAfter: 1, Failure: "no luck"})
 	}
@@ -321,6 +344,7 @@ func (w *world) release() {
 	}
 	w.rules = nil
 	w.sim.InterceptEvents(nil)
+	w.unmounted.Store(false)
 	w.sim.SetDiskFull(false)
 	w.sim.SetRemovalTime(0)
 	w.sim.FreePort(pool[0].Port, "tcp")

@@ -78,6 +78,10 @@ type world struct {
 	foreign map[string]string // what somebody else's containers look like
 	// calm is true while nothing but writes and deaths has happened since the last rest.
 	calm bool
+	// refusing is true once the engine may have refused something for good, unmounted while the
+	// host lacks what containers mount.
+	refusing  bool
+	unmounted atomic.Bool
 	// rules are the faults in force, busy how many calls of somebody else are under way.
 	rules []*simengine.Injected
 	busy  atomic.Int32
@@ -143,6 +147,12 @@ func (w *world) boot() {
 		o.dial = func(ctx context.Context) (net.Conn, error) { return w.sim.Dial(ctx, "", "") }
 		o.free, o.files, o.resync, o.install = trap.freeSpace, trap.files, 30*time.Second, 2*time.Minute
 		o.records = w.backdate
+		o.mounts = func(s desired.Spec) error {
+			if w.unmounted.Load() {
+				return desired.Invalid("mount", "it is not there")
+			}
+			return nil
+		}
 	})
 	w.statuses.Subscribe(func(string) { trap.point("after a status commit") })
 	w.store.Subscribe(func(string) { trap.point("after a spec commit") })
@@ -208,11 +218,21 @@ func (w *world) program(ctx context.Context, p *simengine.Process) {
 	}
 	signals := p.Signals()
 	fmt.Fprintln(p.Stdout(), "up")
+	told := make(chan struct{}) // a word on its input
+	go func() {
+		if n, err := p.Stdin().Read(make([]byte, 16)); n > 0 && err == nil {
+			close(told)
+		}
+	}()
 	deaf := strings.Contains(strings.Join(p.Env(), " "), "DEAF")
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-told:
+			if told = nil; !deaf {
+				return
+			}
 		case <-signals:
 			if !deaf {
 				return

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"lightd/desired"
 	"lightd/desired/store"
@@ -56,13 +57,30 @@ var changes = map[string]func(*world, *desired.Container){
 	"policy": func(w *world, c *desired.Container) {
 		c.Restart = []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever}[w.number("policy", 3)]
 	},
-	"pause":  func(_ *world, c *desired.Container) { c.Paused = !c.Paused },
-	"delete": func(_ *world, c *desired.Container) { c.Deleting = true },
+	"stop settings": func(w *world, c *desired.Container) {
+		c.Stop.Signal = w.pick("signal", []string{"SIGTERM", "SIGINT", "SIGKILL"})
+		c.Stop.Command = w.pick("command", []string{"", "halt"})
+		c.Stop.Timeout = desired.Duration(time.Duration(1+9*w.number("timeout", 2)) * time.Second)
+	},
+	"init":   func(_ *world, c *desired.Container) { c.Init = !c.Init },
+	"tty":    func(_ *world, c *desired.Container) { c.TTY = !c.TTY },
+	"user":   func(w *world, c *desired.Container) { c.User = w.pick("user", []string{"", "1000:1000"}) },
+	"script": func(w *world, c *desired.Container) { c.InstallScript = w.pick("script", scripts) },
+	"follow": func(w *world, c *desired.Container) {
+		c.ImagePolicy = []desired.ImagePolicy{desired.ImagePinned, desired.ImageFollow}[w.number("follow", 2)]
+	},
+	"other limits": func(w *world, c *desired.Container) {
+		c.Limits.CPU, c.Limits.PIDs = float64(w.number("cpu", 3))/2, int64(100*(1+w.number("pids", 2)))
+	},
+	"command": func(w *world, c *desired.Container) { c.StartupCommand = w.pick("command", []string{"run", "walk"}) },
+	"pause":   func(_ *world, c *desired.Container) { c.Paused = !c.Paused },
+	"delete":  func(_ *world, c *desired.Container) { c.Deleting = true },
 }
 
 // changeNames are the changes, the usual ones more than once.
 var changeNames = []string{"start", "start", "start", "stop", "stop", "kill", "restart", "restart", "reinstall", "rebind", "rebind",
-	"limits", "limits", "limit taken away", "environment", "image", "labels", "pattern", "policy", "pause", "delete", "delete"}
+	"limits", "limits", "limit taken away", "environment", "image", "labels", "pattern", "policy", "pause", "delete", "delete",
+	"stop settings", "stop settings", "init", "tty", "user", "script", "follow", "other limits", "command"}
 
 // write makes one write of a client.
 func (w *world) write() {
@@ -70,11 +88,13 @@ func (w *world) write() {
 		w.boot()
 		w.settle()
 	}
-	switch what := w.number("write", 12); {
+	switch what := w.number("write", 13); {
 	case what == 10:
 		w.applyAll()
 	case what == 11:
 		w.deleteVolume()
+	case what == 12:
+		w.changePool()
 	default:
 		w.writeOne(w.pick("id", historyIDs))
 	}
@@ -165,7 +185,7 @@ func (w *world) applyAll() {
 			before[id] = have
 			want := have.Clone()
 			if w.chance("changed", 60) {
-				changes[w.pick("change", []string{"limits", "environment", "rebind", "labels", "image"})](w, &want)
+				changes[w.pick("change", []string{"limits", "environment", "rebind", "labels", "image", "stop settings", "follow", "other limits"})](w, &want)
 				want.Power = []desired.Power{desired.PowerRunning, desired.PowerStopped}[w.number("power", 2)]
 			}
 			list.Specs = append(list.Specs, want.Spec)
@@ -219,12 +239,32 @@ func (w *world) refused(before desired.Container, err error) {
 	if errors.As(err, &invalid) {
 		return // a list whose ports overlap
 	}
-	for _, known := range []error{desired.ErrPortInUse, desired.ErrDeleting, desired.ErrContainerNotFound, desired.ErrDiskFull} {
+	for _, known := range []error{desired.ErrPortInUse, desired.ErrDeleting, desired.ErrContainerNotFound, desired.ErrDiskFull,
+		desired.ErrPortNotInPool} {
 		if errors.Is(err, known) {
 			return
 		}
 	}
 	w.fail("a write was refused for no reason", "%s: %v", id, err)
+}
+
+// changePool takes a port out of the pool, or puts it back: one that is in use stays.
+func (w *world) changePool() {
+	ports, err := w.store.Ports()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	e := pool[w.number("port", len(pool))]
+	at := slices.IndexFunc(ports, func(p desired.PoolPort) bool { return p.Endpoint == e })
+	if at < 0 {
+		w.tell("add port %s: %v", e, w.store.AddPorts(context.Background(), []desired.Endpoint{e}))
+		return
+	}
+	err = w.store.DeletePorts(context.Background(), []desired.Endpoint{e})
+	w.tell("delete port %s, in use %t: %v", e, ports[at].InUse, err)
+	if ports[at].InUse && err == nil {
+		w.fail("a port in use was deleted from the pool", "%s", e)
+	}
 }
 
 // deleteVolume tries to delete a volume: one that is in use stays.

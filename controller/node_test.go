@@ -83,6 +83,8 @@ type setup struct {
 	// install bounds an install script; 0 is the default. grace is that of orphans; 0 is next
 	// to none.
 	install, grace time.Duration
+	// mounts looks at the host for the mounts of a spec, and finds them if nothing else is said.
+	mounts func(desired.Spec) error
 	// records is given what is recorded before anybody reads it.
 	records func(*store.Store, *records.Statuses)
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
@@ -93,7 +95,7 @@ type setup struct {
 // newNode starts a node in dir, and stops it at the end of the test if it was not.
 func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	t.Helper()
-	var o setup
+	o := setup{mounts: func(desired.Spec) error { return nil }}
 	for _, fn := range tune {
 		fn(&o)
 	}
@@ -154,7 +156,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Console: cons,
 		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log, InstallTimeout: o.install,
 		Logs:        blueprint.Logs("10m", 3),
-		CheckMounts: func(desired.Spec) error { return nil }, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond),
+		CheckMounts: o.mounts, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond),
 	})
 	n.controller = ctrl
 	ctx, cancel := context.WithCancel(context.Background())
