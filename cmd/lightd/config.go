@@ -141,7 +141,10 @@ func (s *settings) load() (config, error) {
 	return cfg, nil
 }
 
-var goType = regexp.MustCompile(`not found in type main\.\w+`)
+var (
+	goType     = regexp.MustCompile(`not found in type main\.\w+`)
+	goDuration = regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into time\\.Duration")
+)
 
 // readConfig reads a YAML file over cfg. Unknown keys are refused.
 func readConfig(path string, cfg *config) error {
@@ -155,9 +158,9 @@ func readConfig(path string, cfg *config) error {
 	var wrong *yaml.TypeError
 	switch {
 	case errors.As(err, &wrong):
-		// The library names the Go type that a key was looked for in.
-		problems := strings.Join(wrong.Errors, "; ")
-		return fmt.Errorf("read configuration %s: %s", path, goType.ReplaceAllString(problems, "is not a setting"))
+		// The library names the Go types that a key was looked for in, and a value read as.
+		problems := goType.ReplaceAllString(strings.Join(wrong.Errors, "; "), "is not a setting")
+		return fmt.Errorf("read configuration %s: %s", path, goDuration.ReplaceAllString(problems, `"$1" is no duration as in 10s`))
 	case err != nil && !errors.Is(err, io.EOF):
 		return fmt.Errorf("read configuration %s: %w", path, err)
 	}

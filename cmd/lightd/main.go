@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -91,6 +93,8 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.SetIn(streams.In)
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
+	root.SetFlagErrorFunc(flagError)
+	root.SetHelpCommand(helpCommand())
 	root.SetVersionTemplate("lightd {{.Version}}\n")
 	root.AddGroup(command.Groups()...)
 	root.SetHelpCommandGroupID(command.GroupDaemon)
@@ -100,7 +104,52 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 		Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,
 		Local: func() (remote.Local, error) { return local(getenv) },
 	})...)
+	root.InitDefaultCompletionCmd() // cobra's, which would answer an unknown shell with its help
+	for _, c := range root.Commands() {
+		if c.Name() == "completion" {
+			command.Branch(c)
+		}
+	}
 	return root
+}
+
+// flagError says where the flags of a command are told, and leaves out how Go reads numbers.
+func flagError(cmd *cobra.Command, err error) error {
+	text := err.Error()
+	var value *pflag.InvalidValueError
+	var number *strconv.NumError
+	if errors.As(err, &value) && errors.As(err, &number) {
+		text = fmt.Sprintf("--%s: %q is no number that it could be", value.GetFlag().Name, value.GetValue())
+	}
+	return usageError{Text: fmt.Sprintf("%s; see %q", text, cmd.CommandPath()+" --help")}
+}
+
+// helpCommand is cobra's own, but that a topic which there is not is a mistake in the call.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) (offers []cobra.Completion, _ cobra.ShellCompDirective) {
+			at, _, err := cmd.Root().Find(args)
+			if err != nil {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			for _, c := range at.Commands() {
+				if c.IsAvailableCommand() {
+					offers = append(offers, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return offers, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return usageError{Text: fmt.Sprintf("there is no command %q; see \"lightd --help\"", strings.Join(args, " "))}
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
 }
 
 // daemonCommands are those that are about the daemon of this machine, and its settings.

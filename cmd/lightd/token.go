@@ -21,20 +21,13 @@ func tokenCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Print or replace the master token, make a temporary one",
-		Args:  cobra.ArbitraryArgs,
-		RunE: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usageError{Text: "token: one of show, reset, create is needed"}
-			}
-			return usageError{Text: fmt.Sprintf("token: unknown command %q; there are show, reset, create", args[0])}
-		},
 	}
 	cmd.AddCommand(
 		masterTokenCommand("show", "Print the master token", getenv, streams),
 		masterTokenCommand("reset", "Replace the master token; a running daemon takes that into account at once", getenv, streams),
 		tokenCreateCommand(getenv, streams),
 	)
-	return cmd
+	return command.Branch(cmd)
 }
 
 // masterTokenCommand works on the file: it needs no running daemon, and one that runs

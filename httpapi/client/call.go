@@ -159,6 +159,9 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 		defer response.Body.Close()
 		return nil, refusalOf(r, response)
 	}
+	if err := foreign(r, response); err != nil {
+		return nil, errors.Join(err, response.Body.Close())
+	}
 	return response, nil
 }
 

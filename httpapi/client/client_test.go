@@ -184,6 +184,9 @@ func TestRefusals(t *testing.T) {
 		if !errors.As(err, &refusal) || err.Error() != k.text || refusal.Status != k.status || refusal.RetryAfter != 7*time.Second {
 			t.Errorf("%d became %#v, %v, want %s", k.status, refusal, err, k.text)
 		}
+		if foreign := !strings.Contains(k.body, `"code"`); errors.Is(err, ErrForeign) != foreign {
+			t.Errorf("%v is of a stranger: %v", err, !foreign)
+		}
 		for _, s := range sentinels {
 			if errors.Is(err, s) != (s == k.is) {
 				t.Errorf("%v is %v: %v", err, s, !(s == k.is))
@@ -198,6 +201,27 @@ func TestBadAnswers(t *testing.T) {
 		c := faked(t, func(r *http.Request) (*http.Response, error) { return answered(r, 200, body) })
 		if got, err := c.Get(t.Context(), "web"); err == nil {
 			t.Errorf("%q became %+v", body, got)
+		}
+	}
+}
+
+// TestPageForBrowsers: what listens there is something else, for reads and writes alike.
+func TestPageForBrowsers(t *testing.T) {
+	c := faked(t, func(r *http.Request) (*http.Response, error) {
+		return answered(r, 200, "<html>", "Content-Type: text/html; charset=utf-8")
+	})
+	_, read := c.Get(t.Context(), "web")
+	_, write := c.Power(t.Context(), "web", Start, Write{})
+	all := []error{read, write}
+	for _, err := range c.Watch(t.Context(), Watch{}) {
+		all = append(all, err)
+	}
+	if len(all) != 3 {
+		t.Errorf("the watch ended with %v", all[2:])
+	}
+	for _, err := range all {
+		if !errors.Is(err, ErrForeign) || errors.Is(err, ErrUnknownOutcome) {
+			t.Errorf("got %v", err)
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"strings"
@@ -14,7 +15,7 @@ import (
 	"lightd/httpapi/api"
 )
 
-// What errors are told apart by. Each but the last three stands for a status.
+// What errors are told apart by. Each but the last four stands for a status.
 var (
 	ErrInvalid      = errors.New("the request is not valid")        // 400
 	ErrUnauthorized = errors.New("the token is not accepted")       // 401
@@ -32,6 +33,9 @@ var (
 	ErrUnreachable = errors.New("the daemon cannot be reached")
 	// ErrUnknownOutcome: a write may have happened or not. Read before it is repeated.
 	ErrUnknownOutcome = errors.New("it is not known whether it was done")
+	// ErrForeign: what answered is no Lightd daemon, but a proxy, or something else at that
+	// address.
+	ErrForeign = errors.New("what answered is no Lightd daemon")
 	// ErrClosed: the Console was closed.
 	ErrClosed = errors.New("the console is closed")
 )
@@ -74,9 +78,9 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is reports whether target is what the status stands for, or ErrUnknownOutcome.
+// Is reports whether target is what the status stands for, ErrForeign or ErrUnknownOutcome.
 func (e *Error) Is(target error) bool {
-	return byStatus[e.Status] == target || e.unknown && target == ErrUnknownOutcome
+	return byStatus[e.Status] == target || e.Code == "" && target == ErrForeign || e.unknown && target == ErrUnknownOutcome
 }
 
 // NoAnswer is a call that got none: there was no connection, it broke, or time ran out.
@@ -137,11 +141,25 @@ func refusalOf(r request, response *http.Response) *Error {
 	data, err := io.ReadAll(io.LimitReader(response.Body, maxProblem))
 	if err != nil || json.Unmarshal(data, &e.Problem) != nil || e.Sentence == "" {
 		// What a proxy says is for browsers.
-		e.Problem = api.Problem{Sentence: "answered with " + strings.TrimSpace(
-			strconv.Itoa(response.StatusCode)+" "+http.StatusText(response.StatusCode))}
+		e.Problem = api.Problem{Sentence: "answered with " + statusOf(response)}
 	}
 	e.unknown = r.writes() && e.maybeDone()
 	return e
+}
+
+func statusOf(response *http.Response) string {
+	return strings.TrimSpace(strconv.Itoa(response.StatusCode) + " " + http.StatusText(response.StatusCode))
+}
+
+// foreign returns an error if a success is a page for browsers: no daemon has one, so that
+// something else listens there.
+func foreign(r request, response *http.Response) error {
+	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	if err != nil || media != "text/html" {
+		return nil
+	}
+	return &Error{Method: r.method, Path: r.path, Status: response.StatusCode,
+		Problem: api.Problem{Sentence: "answered " + statusOf(response) + " with a page for browsers"}}
 }
 
 // maybeDone reports whether a write that was answered like that may have happened. Every

@@ -142,6 +142,8 @@ func (s *session) explain(err error) error {
 		return err
 	case errors.Is(err, client.ErrUnauthorized) && errors.As(err, &refused):
 		return coded{fmt.Errorf("%s does not accept the token from %s: %s", s.target.URL, s.target.From, refused.Sentence), ExitFailed}
+	case notADaemon(err) && errors.As(err, &refused):
+		return coded{fmt.Errorf("%s: %s (is that the URL of a Lightd daemon?)", s.target.URL, refused.Sentence), ExitUnreachable}
 	case errors.Is(err, client.ErrUnreachable):
 		return coded{fmt.Errorf("%s: %s (is \"lightd serve\" running there?)", s.target.URL, sentence(err)), ExitUnreachable}
 	case ExitCode(err) == ExitUnreachable:

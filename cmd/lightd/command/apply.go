@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -36,7 +37,7 @@ func listFlags(cmd *cobra.Command) listing {
 func (l listing) check(cmd *cobra.Command) error {
 	switch {
 	case len(*l.files) == 0:
-		return usagef("%s: -f FILE is needed", cmd.Name())
+		return usagef("%s: -f FILE is needed%s", cmd.Name(), map[bool]string{true: ", or the id of a container"}[cmd.Name() == "plan"])
 	case *l.prune && *l.selector == "":
 		return usagef("%s: --prune needs a selector (-l): without one it would delete every container that the files lack", cmd.Name())
 	case !*l.prune && *l.selector != "":
@@ -121,7 +122,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 	w := waitFlags(cmd, api.UntilSynced)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing (\"lightd plan\" tells the steps)")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if err := NoArgs(cmd, args); err != nil {
+		if err := cmp.Or(w.checkArgs(cmd, args), NoArgs(cmd, args)); err != nil {
 			return err
 		}
 		if *dry && w.goal != "" {

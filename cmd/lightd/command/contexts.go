@@ -16,7 +16,7 @@ func (a *app) context() *cobra.Command {
 present one unless --server, --context, LIGHTD_URL or LIGHTD_CONTEXT says otherwise.`,
 	}
 	cmd.AddCommand(a.contextList(), a.contextUse(), a.contextSet(), a.contextDelete())
-	return branch(cmd)
+	return Branch(cmd)
 }
 
 func (a *app) stored() (*remote.Contexts, error) { return remote.Load(remote.Path(a.Getenv)) }

@@ -22,7 +22,16 @@ func (a *app) events() *cobra.Command {
 	form := outputFlag(cmd, formTable, formJSON)
 	watch := cmd.Flags().BoolP("watch", "w", false, "go on with what happens")
 	after := cmd.Flags().Uint64("after", 0, "only events after the one of this number")
-	tail := cmd.Flags().Int("tail", -1, "only the last `N` of those that there are")
+	tail := cmd.Flags().Int("tail", 0, "only the last `N` of those that there are (default: all)")
+	cmd.PreRunE = func(*cobra.Command, []string) error {
+		switch given := cmd.Flags().Changed("tail"); {
+		case !given:
+			*tail = all
+		case *tail < 0:
+			return usagef("events: --tail must not be below zero, as %d is", *tail)
+		}
+		return nil
+	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
 		id := ""
 		if len(args) > 0 {
@@ -47,6 +56,9 @@ func (a *app) events() *cobra.Command {
 		return nil
 	})
 }
+
+// all is no number of events: every one.
+const all = -1
 
 // pastEvents shows the events that there are, and returns the number of the last one.
 func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint64, tail int, show *eventShower) (uint64, error) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"lightd/cmd/lightd/manifest"
+	"lightd/cmd/lightd/remote"
 	"lightd/cmd/lightd/render"
 	"lightd/httpapi/client"
 )
@@ -30,7 +31,7 @@ const ExitHelp = `Exit codes:
   2    a mistake in the call or its settings; of diff: refused or failed too
   3    not found
   4    in conflict with the present state, or a stale precondition
-  5    the daemon cannot be reached, or cannot serve now
+  5    the daemon cannot be reached, cannot serve now, or is none
   6    the time to wait ran out
   7    waiting is in vain: it will not come true by itself
   130  interrupted`
@@ -94,7 +95,9 @@ func ExitCode(err error) int {
 			return ExitTimeout
 		}
 		return ExitInVain
-	case errors.Is(err, client.ErrNotFound):
+	case notADaemon(err):
+		return ExitUnreachable
+	case errors.Is(err, client.ErrNotFound), errors.Is(err, remote.ErrNoContext):
 		return ExitNotFound
 	case errors.Is(err, client.ErrConflict), errors.Is(err, client.ErrPrecondition):
 		return ExitConflict
@@ -106,6 +109,13 @@ func ExitCode(err error) int {
 		return ExitUnreachable
 	}
 	return ExitFailed
+}
+
+// notADaemon reports whether what answered is something else, or has no such route: a base
+// path that is wrong looks like that, and so does a daemon that is older than the program.
+func notADaemon(err error) bool {
+	var refused *client.Error
+	return errors.Is(err, client.ErrForeign) && !errors.Is(err, client.ErrUnavailable) || errors.As(err, &refused) && refused.Code == "not_found"
 }
 
 // Message returns what a user is told of err, safe for a terminal; empty when there is
@@ -122,7 +132,9 @@ func Message(err error) string {
 	if errors.As(err, &at) {
 		subject = at.subject + ": "
 	}
-	return render.Lines(subject+sentence(err), "")
+	// The daemon names what is missing by its id, which stands in front already.
+	text := strings.TrimSuffix(sentence(err), fmt.Sprintf(": %q", at.subject))
+	return render.Lines(subject+text, "")
 }
 
 func sentence(err error) string {
@@ -152,8 +164,16 @@ func sentence(err error) string {
 }
 
 // refusal is the daemon's sentence with the details that it does not tell itself. A detail
-// that begins as the sentence does says it again, and more.
+// that begins as the sentence does says it again, and more; that of a request that is not valid
+// says no more than its details.
 func refusal(e *client.Error) string {
+	if e.Code == "invalid" && len(e.Details) > 0 {
+		parts := make([]string, 0, len(e.Details))
+		for _, d := range e.Details {
+			parts = append(parts, strings.TrimSpace(d.Field+" "+d.Message))
+		}
+		return strings.Join(parts, "; ")
+	}
 	parts := []string{e.Sentence}
 	for i, d := range e.Details {
 		part := strings.TrimSpace(d.Field + " " + d.Message)

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"lightd/cmd/lightd/manifest"
+	"lightd/cmd/lightd/remote"
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
@@ -66,7 +68,14 @@ func TestParseRange(t *testing.T) {
 }
 
 func refused(status int, sentence string, details ...api.Detail) error {
-	return &client.Error{Method: "GET", Path: "/containers/web", Status: status, Problem: api.Problem{Sentence: sentence, Details: details}}
+	code := map[int]string{400: "invalid"}[status]
+	return &client.Error{Method: "GET", Path: "/containers/web", Status: status,
+		Problem: api.Problem{Sentence: sentence, Code: cmp.Or(code, "a_word"), Details: details}}
+}
+
+// byOther is an answer of something else.
+func byOther(status int) error {
+	return &client.Error{Status: status, Problem: api.Problem{Sentence: "answered so"}}
 }
 
 func unmet(reason string) error {
@@ -92,7 +101,11 @@ func TestErrors(t *testing.T) {
 		{fmt.Errorf("more: %w", of("web", refused(404, "Container not found"))), 3, "web: Container not found"},
 		{of("web", refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 0.0.0.0:1/tcp"})), 4, "web: ports[0]: Port already in use: 0.0.0.0:1/tcp"},
 		{refused(412, "Precondition failed"), 4, "Precondition failed"},
-		{refused(400, "The request is not valid: a is bad", api.Detail{Field: "a", Message: "is bad"}, api.Detail{Field: "b", Message: "is worse"}), 1, "The request is not valid: a is bad; b is worse"},
+		{refused(400, "The request is not valid: a is bad", api.Detail{Field: "a", Message: "is bad"}, api.Detail{Field: "b", Message: "is worse"}), 1, "a is bad; b is worse"},
+		{of("web", refused(404, "Container not found", api.Detail{Message: `Container not found: "web"`})), 3, "web: Container not found"},
+		{byOther(404), 5, "answered so"},
+		{byOther(200), 5, "answered so"},
+		{fmt.Errorf("%w \"x\"", remote.ErrNoContext), 3, `there is no context "x"`},
 		{refused(503, "The database does not answer"), 5, "The database does not answer"},
 		{&client.NoAnswer{Method: "GET", Path: "/x", Err: errors.New("refused")}, 5, "the daemon cannot be reached: refused"},
 		{&client.NoAnswer{Method: "GET", Path: "/x", Sent: true, Err: errors.New("broken pipe")}, 5, "the daemon did not answer: broken pipe"},

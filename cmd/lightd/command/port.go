@@ -18,11 +18,11 @@ func (a *app) port() *cobra.Command {
 		Short: "The network pool: the ports that containers may bind",
 	}
 	cmd.AddCommand(a.portAdd(), a.portList(), a.portDelete())
-	return branch(cmd)
+	return Branch(cmd)
 }
 
-// branch makes a command that only has others below it refuse to be called alone.
-func branch(cmd *cobra.Command) *cobra.Command {
+// Branch makes a command that only has others below it refuse to be called alone.
+func Branch(cmd *cobra.Command) *cobra.Command {
 	names := make([]string, 0, len(cmd.Commands()))
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())

@@ -37,6 +37,9 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 	selector := selectorFlag(cmd)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if err := w.checkArgs(cmd, args); err != nil {
+			return err
+		}
 		switch {
 		case *selector != "" && len(args) > 0:
 			return usagef("%s takes ids or a selector, not both", cmd.Name())

@@ -18,7 +18,7 @@ func (a *app) volume() *cobra.Command {
 		Short: "Volumes: directories that outlive the containers on them",
 	}
 	cmd.AddCommand(a.volumeCreate(), a.volumeList(), a.volumeDelete())
-	return branch(cmd)
+	return Branch(cmd)
 }
 
 func (a *app) volumeCreate() *cobra.Command {

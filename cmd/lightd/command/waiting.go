@@ -34,7 +34,7 @@ type waiting struct {
 // waitFlags adds --wait and --timeout to a write; usual is what --wait alone means.
 func waitFlags(cmd *cobra.Command, usual api.Goal) *waiting {
 	var w waiting
-	cmd.Flags().StringVar(&w.goal, "wait", "", "wait until it is `installed`, running, stopped or synced (alone: "+string(usual)+")")
+	cmd.Flags().StringVar(&w.goal, "wait", "", "wait until this `goal` is reached: installed, running, stopped or synced (alone: "+string(usual)+")")
 	cmd.Flags().Lookup("wait").NoOptDefVal = string(usual)
 	timeoutFlag(cmd, &w.timeout)
 	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions(goals, cobra.ShellCompDirectiveNoFileComp))
@@ -55,6 +55,20 @@ func waitFlags(cmd *cobra.Command, usual api.Goal) *waiting {
 		return nil
 	}
 	return &w
+}
+
+// checkArgs refuses "--wait running", which is "--wait" and an argument that would be taken
+// for an id.
+func (w waiting) checkArgs(cmd *cobra.Command, args []string) error {
+	if w.goal == "" {
+		return nil
+	}
+	for _, arg := range args {
+		if slices.Contains(goals, arg) {
+			return usagef("%s: --wait takes its goal with a \"=\", as in --wait=%s", path(cmd), arg)
+		}
+	}
+	return nil
 }
 
 func timeoutFlag(cmd *cobra.Command, timeout *time.Duration) {
@@ -141,33 +155,34 @@ func impossible(err error) bool {
 	return errors.As(err, &refused) && slices.ContainsFunc(refused.Details, func(d api.Detail) bool { return d.Field == "wait" })
 }
 
-// look is how often it is looked whether a container is gone.
-const look = 250 * time.Millisecond
-
-// awaitGone waits until there is no container of that id.
+// awaitGone waits until there is no container of that id: the stream of its events ends with
+// it.
 func (s *session) awaitGone(ctx context.Context, id string, timeout time.Duration) error {
-	tick := time.NewTicker(look)
-	defer tick.Stop()
-	end := time.NewTimer(timeout)
-	defer end.Stop()
-	for {
-		c, err := s.follow.Get(ctx, id)
-		if errors.Is(err, client.ErrNotFound) {
+	within, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	for _, err := range s.follow.FollowEvents(within, id, client.Now) {
+		switch {
+		case err == nil:
+			continue
+		case errors.Is(err, client.ErrNotFound):
 			return nil
-		}
-		if err != nil {
+		case within.Err() == nil:
 			return err
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-end.C:
-			message := "it is still there"
-			if c.Deleting {
-				message = "it is being deleted"
-			}
-			return &client.Unmet{InternalID: id, Wait: api.Wait{For: untilDeleted, Reason: api.ReasonTimeout, Message: message}}
-		}
 	}
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case within.Err() == nil:
+		return nil
+	}
+	c, err := s.Get(ctx, id)
+	if errors.Is(err, client.ErrNotFound) {
+		return nil
+	}
+	message := "it is still there"
+	if c.Deleting {
+		message = "it is being deleted"
+	}
+	return &client.Unmet{InternalID: id, Wait: api.Wait{For: untilDeleted, Reason: api.ReasonTimeout, Message: message}}
 }

@@ -78,11 +78,14 @@ func Load(path string) (*Contexts, error) {
 // Names returns the names of all contexts, sorted.
 func (c *Contexts) Names() []string { return slices.Sorted(maps.Keys(c.Contexts)) }
 
-// Get returns the context of a name.
+// ErrNoContext answers the name of a context that is not stored.
+var ErrNoContext = errors.New("there is no context")
+
+// Get returns the context of a name, or ErrNoContext.
 func (c *Contexts) Get(name string) (Context, error) {
 	at, found := c.Contexts[name]
 	if !found {
-		return Context{}, fmt.Errorf("there is no context %q in %s", name, c.path)
+		return Context{}, fmt.Errorf("%w %q in %s", ErrNoContext, name, c.path)
 	}
 	return at, nil
 }

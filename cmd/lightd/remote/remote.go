@@ -55,7 +55,7 @@ func Find(flags Flags, place Place) (Target, error) {
 	if flags.Server != "" && flags.Context != "" {
 		return Target{}, errors.New("--server and --context both say which daemon is meant")
 	}
-	address, stored, err := findServer(flags, place)
+	address, from, stored, err := findServer(flags, place)
 	if err != nil {
 		return Target{}, err
 	}
@@ -66,23 +66,23 @@ func Find(flags Flags, place Place) (Target, error) {
 		}
 	}
 	if address == "" {
-		address = local.Server
+		address, from = local.Server, "the settings of this machine's daemon"
 	}
 	if err := CheckServer(address); err != nil {
-		return Target{}, err
+		return Target{}, fmt.Errorf("%s: %w", from, err)
 	}
 	t := Target{URL: strings.TrimRight(address, "/")}
 	return t.with(findToken(flags, place, stored, local), place)
 }
 
-// findServer returns the address of the daemon, empty for that of this machine, and the
-// context that gave it, if one did.
-func findServer(flags Flags, place Place) (string, *Context, error) {
+// findServer returns the address of the daemon, empty for that of this machine, who says so,
+// and the context that gave it, if one did.
+func findServer(flags Flags, place Place) (address, from string, stored *Context, err error) {
 	if flags.Server != "" {
-		return flags.Server, nil, nil
+		return flags.Server, "--server", nil, nil
 	}
 	if v := place.Getenv("LIGHTD_URL"); v != "" && flags.Context == "" {
-		return v, nil, nil
+		return v, "LIGHTD_URL", nil, nil
 	}
 	name := flags.Context
 	if name == "" {
@@ -90,19 +90,19 @@ func findServer(flags Flags, place Place) (string, *Context, error) {
 	}
 	contexts, err := Load(Path(place.Getenv))
 	if err != nil {
-		return "", nil, err
+		return "", "", nil, err
 	}
 	if name == "" {
 		name = contexts.Current
 	}
 	if name == "" {
-		return "", nil, nil
+		return "", "", nil, nil
 	}
-	stored, err := contexts.Get(name)
+	found, err := contexts.Get(name)
 	if err != nil {
-		return "", nil, err
+		return "", "", nil, err
 	}
-	return stored.Server, &stored, nil
+	return found.Server, "the context " + name, &found, nil
 }
 
 // findToken returns the strongest of the places in which a token was given. A context that
