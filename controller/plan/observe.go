@@ -132,7 +132,6 @@ func (r *record) beginInstall() {
 	r.tell(journal.Started, "")
 	r.st.Install = status.Install{
 		Request: spec.Requests.Install, Phase: status.InstallPreparing,
-		Image: spec.Image, Script: spec.InstallScript != "",
 	}
 	r.st.InstallState = status.Installing
 	r.st.FailedGeneration = 0
@@ -155,6 +154,8 @@ func (r *record) observeImage() {
 func (r *record) observeInstall() {
 	in, seen := &r.st.Install, r.in.Seen
 	switch in.Phase {
+	case status.InstallPreparing: // nothing is made yet, and what comes is made from the spec
+		in.Image, in.Script = r.in.Spec.Image, r.in.Spec.InstallScript != ""
 	case status.InstallCreating:
 		first := seen.Run
 		if in.Script {

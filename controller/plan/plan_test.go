@@ -27,6 +27,28 @@ func TestInstallWithoutScript(t *testing.T) {
 	w.expect("CreateContainer WriteEntrypoint", "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
+// TestScriptThatChangesBeforeItsInstallationHasMadeAnything is the one that counts.
+func TestScriptThatChangesBeforeItsInstallationHasMadeAnything(t *testing.T) {
+	const with, without = "CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
+		"CreateContainer WriteEntrypoint"
+	for name, c := range map[string]struct{ before, after, steps string }{
+		"taken away": {"true", "", without}, "given": {"", "true", with},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(spec *desired.Container) { spec.InstallScript = c.before })
+			w.in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: w.in.Now}
+			w.settle()
+			w.change(func(spec *desired.Container) { spec.InstallScript, spec.Image = c.after, "other" })
+			w.in.Image = observed.Image{Known: true, Present: true}
+			w.story()
+			w.settle()
+			if got := strings.Join(w.steps, " "); got != c.steps || w.in.Status.Install.Image != "other" {
+				t.Errorf("on %s: %s", w.in.Status.Install.Image, got)
+			}
+		})
+	}
+}
+
 func TestScriptOutcomes(t *testing.T) {
 	for name, c := range map[string]struct {
 		code   int
