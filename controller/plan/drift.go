@@ -78,6 +78,8 @@ func (r *record) report() []Field {
 	switch {
 	case r.in.Spec.Deleting:
 		list = []Field{{Path: drift.Presence, Desired: false, Observed: true, Step: RemoveContainer, Kind: drift.Spec}}
+	case r.in.Spec.Requests.Install > r.st.Install.Request: // it is paused
+		list = []Field{{Path: pathInstallation, Desired: r.in.Spec.Requests.Install, Observed: r.st.Install.Request, Kind: drift.Spec}}
 	case r.st.Install.Phase != status.InstallDone:
 		list = []Field{{Path: pathInstallation, Desired: string(status.InstallDone), Observed: string(r.st.Install.Phase), Kind: drift.Spec}}
 		if n := r.nextActive(); n.step != nil {

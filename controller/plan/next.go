@@ -61,6 +61,9 @@ func (r *record) next() next {
 
 // nextPaused touches nothing, and says what it would do.
 func (r *record) nextPaused() next {
+	if r.in.Spec.Requests.Install > r.st.Install.Request {
+		return next{wait: status.ReasonPaused, message: "paused; an installation that was asked for would begin", dealt: true}
+	}
 	n := r.nextActive()
 	if n.step == nil && n.wait == "" {
 		return n
