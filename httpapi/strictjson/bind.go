@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -157,9 +158,13 @@ func (b *binder) bindScalar(path place, value any, to reflect.Value) {
 		}
 		b.failed.add(path, "must be true or false")
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		number, _ := value.(json.Number)
-		n, err := strconv.ParseInt(string(number), 10, to.Type().Bits())
-		if err != nil {
+		number, ok := value.(json.Number)
+		if !ok {
+			b.failed.add(path, "must be a whole number")
+			return
+		}
+		n, err := whole(string(number))
+		if err != nil || to.OverflowInt(n) {
 			b.failed.add(path, "must be a whole number in range")
 			return
 		}
@@ -175,6 +180,21 @@ func (b *binder) bindScalar(path place, value any, to reflect.Value) {
 	default:
 		panic(fmt.Sprintf("bind JSON to a field of type %s: not supported", to.Type()))
 	}
+}
+
+// whole reads an integer as JSON Schema has them (draft 2020-12, section 6.1.1): 512.0 is one,
+// and so is 1e9, as clients write it that know no other numbers than floating ones. Beyond 2^53
+// such a number need not be the one that was meant.
+func whole(number string) (int64, error) {
+	n, err := strconv.ParseInt(number, 10, 64)
+	if err == nil || !strings.ContainsAny(number, ".eE") {
+		return n, err
+	}
+	f, err := strconv.ParseFloat(number, 64)
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, strconv.ErrRange
+	}
+	return int64(f), nil
 }
 
 // unmarshal leaves a value to the type's own reading of it.

@@ -79,7 +79,9 @@ func TestRefused(t *testing.T) {
 		{"an object for a list", `{"list":{}}`, "list", "list"},
 		{"a string for a map", `{"env":"a"}`, "env", "object"},
 		{"a fraction for an integer", `{"inner":{"port":1.5}}`, "inner.port", "whole"},
-		{"an exponent for an integer", `{"inner":{"port":1e3}}`, "inner.port", "whole"},
+		{"a small fraction for an integer", `{"inner":{"port":15e-1}}`, "inner.port", "whole"},
+		{"1e999 for an integer", `{"big":1e999}`, "big", "range"},
+		{"an exponent beyond what is exact", `{"big":1e16}`, "big", "range"},
 		{"a string for an integer", `{"inner":{"port":"1"}}`, "inner.port", "whole"},
 		{"2^63", `{"big":9223372036854775808}`, "big", "range"},
 		{"1e999", `{"inner":{"cpu":1e999}}`, "inner.cpu", "range"},
@@ -125,8 +127,8 @@ func TestLongKey(t *testing.T) {
 }
 
 func TestDecodeOverDefaults(t *testing.T) {
-	text := `{"name":null,"on":true,"big":-9223372036854775808,"inner":{"port":7,"cpu":null},
-		"list":[{"port":1},{"cpu":0.5}],"env":{"B":"\ud83d\ude00 \ufffd"},"wait":null,"maybe":"x","state":[{}]}`
+	text := `{"name":null,"on":true,"big":-9223372036854775808,"inner":{"port":7.0,"cpu":null},
+		"list":[{"port":1e3},{"cpu":0.5}],"env":{"B":"\ud83d\ude00 \ufffd"},"wait":null,"maybe":"x","state":[{}]}`
 	got := outer{Name: "default", Inner: inner{CPU: 2}, Env: map[string]string{"A": "a"}, Wait: 5}
 	if err := Decode([]byte(text), &got, "state"); err != nil {
 		t.Fatal(err)
@@ -134,7 +136,7 @@ func TestDecodeOverDefaults(t *testing.T) {
 	maybe := "x"
 	want := outer{
 		Name: "default", On: true, Big: -1 << 63, Inner: inner{Port: 7, CPU: 2},
-		List: []inner{{Port: 1}, {CPU: 0.5}}, Env: map[string]string{"B": "😀 \ufffd"}, Wait: 5, Maybe: &maybe,
+		List: []inner{{Port: 1000}, {CPU: 0.5}}, Env: map[string]string{"B": "😀 \ufffd"}, Wait: 5, Maybe: &maybe,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, want %+v", got, want)
