@@ -326,6 +326,8 @@ func TestElsewhere(t *testing.T) {
 	}
 	d.do("__complete", "describe", "").want(0, "web\toffline, game:1\n")
 	d.do("__complete", "start", "web", "").is(0, ":4\n")
+	d.do("volume", "create").want(0)
+	d.do("__complete", "volume", "delete", "").is(0, "VOLUME\tmade AGE ago\n:4\n") // not the one that web names
 	d.do("__complete", "get", "--context", "").want(0, "here\t"+d.url)
 	d.do("__complete", "get", "-o", "").want(0, "yaml\n")
 	d.do("__complete", "explain", "limits.m").want(0, "limits.memory\n")

@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,7 +145,7 @@ func (s *session) explain(err error) error {
 		return coded{fmt.Errorf("%s does not accept the token from %s: %s", s.target.URL, s.target.From, refused.Sentence), ExitFailed}
 	case notADaemon(err) && errors.As(err, &refused):
 		return coded{fmt.Errorf("%s: %s (is that the URL of a Lightd daemon?)", s.target.URL, refused.Sentence), ExitUnreachable}
-	case errors.Is(err, client.ErrUnreachable):
+	case errors.Is(err, syscall.ECONNREFUSED) && errors.Is(err, client.ErrUnreachable):
 		return coded{fmt.Errorf("%s: %s (is \"lightd serve\" running there?)", s.target.URL, sentence(err)), ExitUnreachable}
 	case ExitCode(err) == ExitUnreachable:
 		return coded{fmt.Errorf("%s: %s", s.target.URL, sentence(err)), ExitUnreachable}

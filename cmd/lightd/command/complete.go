@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/render"
 )
 
 // completeWithin bounds what a person waits for a completion.
@@ -15,6 +16,30 @@ const completeWithin = 2 * time.Second
 
 // completeIDs offers the ids of the containers that the daemon has, with what they are.
 func (a *app) completeIDs(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.offer(cmd, args, func(ctx context.Context, s *session, offer func(id, description string)) error {
+		listing, err := s.List(ctx, "")
+		for _, c := range listing.Containers {
+			offer(c.InternalID, string(c.State)+", "+c.Image)
+		}
+		return err
+	})
+}
+
+// completeVolumes offers the ids of the volumes that no container names.
+func (a *app) completeVolumes(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.offer(cmd, args, func(ctx context.Context, s *session, offer func(id, description string)) error {
+		all, err := s.Volumes(ctx)
+		for _, v := range all {
+			if len(v.Containers) == 0 {
+				offer(v.VolumeID, "made "+render.Age(a.Now(), time.Unix(v.CreatedAt, 0))+" ago")
+			}
+		}
+		return err
+	})
+}
+
+// offer asks the daemon that a command is about for what it could be given next.
+func (a *app) offer(cmd *cobra.Command, args []string, list func(ctx context.Context, s *session, offer func(id, description string)) error) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var flags remote.Flags
 	flags.Server, _ = cmd.Flags().GetString("server")
 	flags.Context, _ = cmd.Flags().GetString("context")
@@ -26,15 +51,13 @@ func (a *app) completeIDs(cmd *cobra.Command, args []string, _ string) ([]cobra.
 	defer s.close()
 	ctx, cancel := context.WithTimeout(cmd.Context(), completeWithin)
 	defer cancel()
-	listing, err := s.List(ctx, "")
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	offers := make([]cobra.Completion, 0, len(listing.Containers))
-	for _, c := range listing.Containers {
-		if !slices.Contains(args, c.InternalID) {
-			offers = append(offers, cobra.CompletionWithDesc(c.InternalID, string(c.State)+", "+c.Image))
+	var offers []cobra.Completion
+	if err := list(ctx, s, func(id, description string) {
+		if !slices.Contains(args, id) {
+			offers = append(offers, cobra.CompletionWithDesc(id, description))
 		}
+	}); err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return offers, cobra.ShellCompDirectiveNoFileComp
 }

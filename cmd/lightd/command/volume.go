@@ -74,6 +74,7 @@ func (a *app) volumeDelete() *cobra.Command {
 			}
 			return noEmpty(cmd, args)
 		},
+		ValidArgsFunction: a.completeVolumes,
 	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
 		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
