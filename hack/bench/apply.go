@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -27,33 +25,18 @@ const (
 // measureApply measures a list of specs: new, unchanged, and only tried. The engine is
 // simulated, and a daemon of its own keeps nothing else.
 func (l *lab) measureApply(ctx context.Context) error {
-	own := *l
-	own.dir = filepath.Join(l.dir, "apply")
-	if err := os.Mkdir(own.dir, 0o700); err != nil {
-		return fmt.Errorf("make scratch directory: %w", err)
-	}
-	sim := simengine.New(simengine.Options{AnyMounts: true, LogBytes: 1 << 10})
-	defer sim.Close()
-	sim.AddImage(l.image, simengine.ImageConfig{})
-	socket := filepath.Join(own.dir, "sim.sock")
-	if err := sim.Serve(socket); err != nil {
-		return err
-	}
-	p, err := listen(filepath.Join(own.dir, "engine.sock"), "unix://"+socket)
-	if err != nil {
-		return err
-	}
-	defer p.close()
-	d, err := own.start(ctx, p.host())
-	if err != nil {
-		return err
-	}
-	list, err := own.wholeList(ctx, d)
-	if err == nil {
-		say("apply %d specs", wholeList)
-		err = l.measureList(ctx, d, p, list)
-	}
-	return errors.Join(err, d.stop())
+	return l.simulated("apply", func(own *lab, _ *simengine.Sim, p *proxy) error {
+		d, err := own.start(ctx, p.host())
+		if err != nil {
+			return err
+		}
+		list, err := own.wholeList(ctx, d)
+		if err == nil {
+			say("apply %d specs", wholeList)
+			err = l.measureList(ctx, d, p, list)
+		}
+		return errors.Join(err, d.stop())
+	})
 }
 
 // applied is what the answer to an apply counts.

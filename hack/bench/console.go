@@ -51,12 +51,11 @@ type stage struct {
 // measureConsole measures what a client gets of what a container prints, beside what the
 // Docker client alone gets of the same container.
 func (l *lab) measureConsole(ctx context.Context) (err error) {
-	own := *l // a daemon of its own, on data of its own, that lets enough clients in
-	own.dir = filepath.Join(l.dir, "console")
-	own.config = filepath.Join(own.dir, "config.yaml")
-	if err := os.Mkdir(own.dir, 0o700); err != nil {
-		return fmt.Errorf("make scratch directory: %w", err)
+	own, err := l.apart("console")
+	if err != nil {
+		return err
 	}
+	own.config = filepath.Join(own.dir, "config.yaml") // which lets enough clients in
 	if err := os.WriteFile(own.config, fmt.Appendf(nil, "consoles: {per_container: %d}\n", 2*crowdSize), 0o600); err != nil {
 		return fmt.Errorf("write configuration: %w", err)
 	}
@@ -65,7 +64,7 @@ func (l *lab) measureConsole(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
-	s := &stage{lab: &own, d: d}
+	s := &stage{lab: own, d: d}
 	defer func() { l.table = own.table }()
 	if err := s.set(ctx); err != nil {
 		return err

@@ -106,7 +106,8 @@ func (d *daemon) tail() string {
 	return string(data[max(0, len(data)-2000):])
 }
 
-// call makes one request and returns the status; a nil answer is not read.
+// call makes one request and returns the status; a nil answer is not read. Package client
+// would repeat what is refused and check what is sent, and all that would be measured too.
 func (d *daemon) call(ctx context.Context, method, path string, body, answer any) (int, error) {
 	var content io.Reader
 	if body != nil {

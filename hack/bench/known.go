@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -28,23 +26,16 @@ const (
 // measureKnown measures how a daemon starts that has many running containers. The engine is
 // simulated: a real one on a small machine does not hold so many.
 func (l *lab) measureKnown(ctx context.Context) error {
-	own := *l // a daemon of its own, on data of its own
-	own.dir = filepath.Join(l.dir, "known")
-	if err := os.Mkdir(own.dir, 0o700); err != nil {
-		return fmt.Errorf("make scratch directory: %w", err)
-	}
-	sim := simengine.New(simengine.Options{AnyMounts: true, LogBytes: 1 << 10})
-	defer sim.Close()
-	sim.AddImage(l.image, simengine.ImageConfig{})
-	socket := filepath.Join(own.dir, "sim.sock")
-	if err := sim.Serve(socket); err != nil {
-		return err
-	}
-	p, err := listen(filepath.Join(own.dir, "engine.sock"), "unix://"+socket)
-	if err != nil {
-		return err
-	}
-	defer p.close()
+	return l.simulated("known", func(own *lab, sim *simengine.Sim, p *proxy) error {
+		if err := l.measureRestarts(ctx, own, sim, p); err != nil {
+			return err
+		}
+		return l.measureWatches(ctx, own, p)
+	})
+}
+
+// measureRestarts measures a start with nothing to do, and one with some to be started.
+func (l *lab) measureRestarts(ctx context.Context, own *lab, sim *simengine.Sim, p *proxy) error {
 	if err := own.populate(ctx, p); err != nil {
 		return err
 	}
@@ -69,7 +60,7 @@ func (l *lab) measureKnown(ctx context.Context) error {
 	l.table.add(fmt.Sprintf("  the same, %d ended meanwhile, until all run", ended), ms(took), "< 1 s", took < restartTarget)
 	// Each is looked at as it was found, and again once it was started.
 	l.table.note("  Docker calls of it", listed(calls))
-	return l.measureWatches(ctx, &own, p)
+	return nil
 }
 
 // crowd are the ids of the known containers.
