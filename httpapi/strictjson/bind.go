@@ -12,15 +12,6 @@ import (
 	"sync"
 )
 
-// Decode parses data and binds it to the struct that v points to.
-func Decode(data []byte, v any, readOnly ...string) error {
-	object, err := Parse(data)
-	if err != nil {
-		return err
-	}
-	return object.Bind(v, readOnly...)
-}
-
 // Bind stores o in the struct that v points to. Members of the names in readOnly are
 // passed over. Maps and lists are replaced as a whole. After an error v is partly written.
 func (o Object) Bind(v any, readOnly ...string) error {

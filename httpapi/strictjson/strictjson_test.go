@@ -39,6 +39,14 @@ type outer struct {
 	Hidden string            `json:"-"`
 }
 
+func decode(data []byte, v any, readOnly ...string) error {
+	object, err := Parse(data)
+	if err != nil {
+		return err
+	}
+	return object.Bind(v, readOnly...)
+}
+
 func TestRefused(t *testing.T) {
 	cases := []struct {
 		name, text string
@@ -94,7 +102,7 @@ func TestRefused(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var v outer
-			err := Decode([]byte(c.text), &v)
+			err := decode([]byte(c.text), &v)
 			var refused *Error
 			if !errors.As(err, &refused) {
 				t.Fatalf("got %v, want an *Error", err)
@@ -130,7 +138,7 @@ func TestDecodeOverDefaults(t *testing.T) {
 	text := `{"name":null,"on":true,"big":-9223372036854775808,"inner":{"port":7.0,"cpu":null},
 		"list":[{"port":1e3},{"cpu":0.5}],"env":{"B":"\ud83d\ude00 \ufffd"},"wait":null,"maybe":"x","state":[{}]}`
 	got := outer{Name: "default", Inner: inner{CPU: 2}, Env: map[string]string{"A": "a"}, Wait: 5}
-	if err := Decode([]byte(text), &got, "state"); err != nil {
+	if err := decode([]byte(text), &got, "state"); err != nil {
 		t.Fatal(err)
 	}
 	maybe := "x"
@@ -144,7 +152,7 @@ func TestDecodeOverDefaults(t *testing.T) {
 }
 
 func TestEveryFaultIsNamed(t *testing.T) {
-	err := Decode([]byte(`{"a":1,"b":1,"name":1}`), &outer{})
+	err := decode([]byte(`{"a":1,"b":1,"name":1}`), &outer{})
 	want := &Error{Fields: []Field{
 		{"a", "is not a known field"}, {"b", "is not a known field"}, {"name", "must be a string"},
 	}}
@@ -198,7 +206,7 @@ func FuzzDecode(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var strict outer
-		if err := Decode(data, &strict); err != nil {
+		if err := decode(data, &strict); err != nil {
 			var refused *Error
 			if !errors.As(err, &refused) || refused.Error() == "" {
 				t.Fatalf("refused %q with %v", data, err)
