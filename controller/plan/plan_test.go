@@ -11,124 +11,6 @@ import (
 	"lightd/observed/status"
 )
 
-func TestInstallWithScriptTellsThePagesEightEventsInOrder(t *testing.T) {
-	w := newWorld(t, script)
-	w.settle()
-	w.expect("CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
-		"Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready")
-	if w.in.Status.InstallState != status.Ready || w.in.Seen.Run.Image != "kept:1" {
-		t.Errorf("got %s on %s", w.in.Status.InstallState, w.in.Seen.Run.Image)
-	}
-}
-
-func TestInstallWithoutScript(t *testing.T) {
-	w := newWorld(t, nil)
-	w.settle()
-	w.expect("CreateContainer WriteEntrypoint", "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
-}
-
-// TestScriptThatChangesBeforeItsInstallationHasMadeAnything is the one that counts.
-func TestScriptThatChangesBeforeItsInstallationHasMadeAnything(t *testing.T) {
-	const with, without = "CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
-		"CreateContainer WriteEntrypoint"
-	for name, c := range map[string]struct{ before, after, steps string }{
-		"taken away": {"true", "", without}, "given": {"", "true", with},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(spec *desired.Container) { spec.InstallScript = c.before })
-			w.in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: w.in.Now}
-			w.settle()
-			w.change(func(spec *desired.Container) { spec.InstallScript, spec.Image = c.after, "other" })
-			w.in.Image = observed.Image{Known: true, Present: true}
-			w.story()
-			w.settle()
-			if got := strings.Join(w.steps, " "); got != c.steps || w.in.Status.Install.Image != "other" {
-				t.Errorf("on %s: %s", w.in.Status.Install.Image, got)
-			}
-		})
-	}
-}
-
-func TestScriptOutcomes(t *testing.T) {
-	for name, c := range map[string]struct {
-		code   int
-		oom    bool
-		reason status.Reason
-	}{
-		"its own code":             {1, false, status.ReasonInstallScriptFailed},
-		"out of memory":            {137, true, status.ReasonInstallScriptFailed},
-		"cut off by the engine":    {137, false, status.ReasonInstallInterrupted},
-		"cut off, end not seen":    {255, false, status.ReasonInstallInterrupted},
-		"an engine's soft stop":    {143, false, status.ReasonInstallInterrupted},
-		"command could not be run": {127, false, status.ReasonInstallScriptFailed},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, script)
-			w.in.Spec.Power = desired.PowerRunning
-			w.exit = c.code
-			for w.in.Seen.Install == nil || w.in.Seen.Install.Phase != observed.Exited {
-				w.act(*w.look().Step)
-			}
-			w.in.Seen.Install.OOMKilled = c.oom
-			w.story()
-			// The output is kept before the failure is told.
-			w.act(*w.look().Step)
-			w.expect("", "")
-			w.settle()
-			w.expect("RemoveInstallContainer", "Error")
-			st := w.in.Status
-			if st.InstallState != status.Failed || st.Get(status.Installed).Reason != c.reason || st.ObservedGeneration != 1 {
-				t.Errorf("got %s, %+v", st.InstallState, st.Get(status.Installed))
-			}
-		})
-	}
-}
-
-func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
-	w := newWorld(t, script)
-	w.exit = -1
-	for w.in.Seen.Install == nil || !w.in.Seen.Install.Up() {
-		w.act(*w.look().Step)
-	}
-	w.in.Seen.Install = nil
-	w.story()
-	w.settle()
-	w.expect("", "Error")
-	if r := w.in.Status.Get(status.Installed).Reason; r != status.ReasonInstallInterrupted {
-		t.Errorf("got %s", r)
-	}
-}
-
-func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
-	w := newWorld(t, script)
-	for w.in.Status.Install.Phase != status.InstallScript {
-		d := w.look()
-		if d.Step.Kind != plan.StartInstallScript {
-			w.act(*d.Step)
-		}
-	}
-	w.story()
-	w.settle()
-	w.expect("StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
-		"InstallScriptComplete SettingUpEntrypoint Ready")
-}
-
-func TestScriptOverItsDeadline(t *testing.T) {
-	w := newWorld(t, script)
-	w.exit = -1
-	d := w.settle()
-	if d.After != 10*time.Minute-time.Second-10*time.Millisecond {
-		t.Errorf("looks again after %s", d.After)
-	}
-	w.in.Now = w.in.Now.Add(d.After)
-	w.story()
-	w.settle()
-	w.expect("KillInstallScript SaveInstallOutput RemoveInstallContainer", "Error")
-	if r := w.in.Status.Get(status.Installed).Reason; r != status.ReasonInstallTimeout {
-		t.Errorf("got %s", r)
-	}
-}
-
 // ready returns a world with an installed container that runs.
 func ready(t *testing.T, change func(*desired.Container)) *world {
 	w := newWorld(t, change)
@@ -369,14 +251,6 @@ func TestReplaceWaitsForABusyPortWithTheOldContainerUntouched(t *testing.T) {
 	}
 }
 
-func TestReinstallKeepsTheNumberAndBeginsAnew(t *testing.T) {
-	w := ready(t, script)
-	w.change(func(c *desired.Container) { c.Requests.Install++ })
-	w.settle()
-	w.expect("StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer",
-		"ReinstallStarted Started Stopping Exited RemovingOldContainer CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready Starting Running")
-}
-
 func TestLimits(t *testing.T) {
 	w := ready(t, func(c *desired.Container) { c.Limits.Memory = 64 << 20 })
 	w.change(func(c *desired.Container) { c.Limits.Memory, c.Limits.CPU = 128<<20, 0.5 })
@@ -471,21 +345,6 @@ func TestDelete(t *testing.T) {
 		}
 	}
 	w.expect("", "Deleting Stopping Exited")
-}
-
-func TestDeleteEndsAnInstallation(t *testing.T) {
-	w := newWorld(t, script)
-	w.exit = -1
-	w.settle()
-	w.change(func(c *desired.Container) { c.Deleting = true })
-	w.story()
-	d := w.look()
-	if d.Step == nil || d.Step.Kind != plan.RemoveInstallContainer {
-		t.Fatalf("got %+v", d.Step)
-	}
-	w.act(*d.Step)
-	w.look()
-	w.expect("", "Deleting") // no Error: it did not fail
 }
 
 func TestPausedSpecTouchesNothingAndTellsTheTruth(t *testing.T) {
