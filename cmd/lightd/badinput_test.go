@@ -131,7 +131,7 @@ func badNode(t *testing.T) (n *node, volume, host string) {
 	if err := os.WriteFile(config, []byte("mounts:\n  allowed: ["+host+"]\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n = newNode(t, "--config", config)
+	_, n = onSim(t, "--config", config)
 	volume, _ = n.volume()
 	n.send("POST", "/network/ports", `{"ip":"0.0.0.0","port":19100}`).want(201, "")
 	n.send("POST", "/network/ports", `{"ip":"0.0.0.0","port":19101}`).want(201, "")

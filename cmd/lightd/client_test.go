@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -149,7 +150,7 @@ func (s said) want(code int, texts ...string) said {
 
 var (
 	varying = regexp.MustCompile(`\b[0-9a-f]{8}-[0-9a-f-]{27}\b`)
-	seconds = regexp.MustCompile(`\b\d{1,2}s\b`)
+	seconds = regexp.MustCompile(`\b(\d+m)?\d{1,3}s\b`)
 	instant = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\dZ?`)
 	shortID = regexp.MustCompile(`\b[0-9a-f]{12}\b`)
 	blanks  = regexp.MustCompile(`(\S) {2,}`)
@@ -248,7 +249,7 @@ web: create
 func TestActing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.do("port", "add", pool).want(0)
+	d.do("port", "add", strings.Replace(pool, "77.0.1", "77.0.2", 1)).want(0)
 	d.do("apply", "-f", d.file("all.yaml", d.web("a", "labels: {game: quake}")+"---\n"+d.web("b", "labels: {game: quake}"))).want(0)
 	d.do("start", "a", "b", "--wait").is(0, "a: running (generation 2)\nb: running (generation 2)\n")
 	d.do("wait", "a", "b", "--for=running").is(0, "a is running\nb is running\n")
@@ -257,12 +258,12 @@ func TestActing(t *testing.T) {
 	d.do("restart", "a").is(0, "a: restart initiated (generation 4)\n")
 	d.do("wait", "a", "--for=running").want(0)
 	d.do("kill", "a", "--wait").is(0, "a: stopped (generation 5)\n")
-	d.do("rebind", "a", "-p", "127.77.0.1:15566:80", "-p", "0/tcp", "--wait").is(0, "a: synced (generation 6)\n")
-	d.do("get", "a", "-o", "wide").want(0, "127.77.0.1:15566->80/tcp,127.77.0.1:15565/tcp")
-	d.do("port", "list").is(0, "IP  PORT  PROTOCOL  IN USE  ID\n127.77.0.1  15565  tcp  yes  a\n127.77.0.1  15566  tcp  yes  a\n127.77.0.1  15567  tcp  no  -\n")
-	d.do("port", "list", "--free", "-o", "yaml").want(0, "- ip: 127.77.0.1\n    port: 15567\n")
-	d.do("port", "delete", "127.77.0.1:15566").want(4, "!in use")
-	d.do("port", "delete", "127.77.0.1:15567").want(0)
+	d.do("rebind", "a", "-p", "127.77.0.2:15566:80", "-p", "0/tcp", "--wait").is(0, "a: synced (generation 6)\n")
+	d.do("get", "a", "-o", "wide").want(0, "127.77.0.2:15566->80/tcp,127.77.0.2:15565/tcp")
+	d.do("port", "list").is(0, "IP  PORT  PROTOCOL  IN USE  ID\n127.77.0.2  15565  tcp  yes  a\n127.77.0.2  15566  tcp  yes  a\n127.77.0.2  15567  tcp  no  -\n")
+	d.do("port", "list", "--free", "-o", "yaml").want(0, "- ip: 127.77.0.2\n    port: 15567\n")
+	d.do("port", "delete", "127.77.0.2:15566").want(4, "!in use")
+	d.do("port", "delete", "127.77.0.2:15567").want(0)
 	d.do("rebind", "a", "--none", "--dry-run").want(0, "a: recreate, because ports changed")
 	d.do("reinstall", "a", "--image", "game:2", "--wait").is(0, "a: installed (generation 7)\n")
 	d.with("./install\n", "reinstall", "a", "--install-script", "-", "--wait").want(0)
@@ -273,7 +274,12 @@ func TestActing(t *testing.T) {
 	if err := d.sim.Exit("lightd-a", 1); err != nil {
 		t.Fatal(err)
 	}
-	d.do("wait", "a", "--for=running").want(0)
+	eventually(t, func() error {
+		if out := d.do("get", "a", "-o", "json").out; !strings.Contains(out, `"restarts": 1`) || !strings.Contains(out, `"state": "running"`) {
+			return errors.New(out)
+		}
+		return nil
+	})
 	d.do("logs", "a", "--tail", "1").is(0, "up\r\n")
 	d.with("hello\n", "attach", "a").want(0)
 	eventually(t, func() error {

@@ -43,10 +43,13 @@ func TestDisturbancesFromOutside(t *testing.T) {
 		before := n.until(id, "running", running)
 		started := d.inspect(name).State.StartedAt
 		disturb(name)
-		n.until(id, "running again after it was "+what, func(c view) bool {
-			return running(c) && slices.Contains(n.events(id)[7:], "Running") && !d.absent(name) && d.inspect(name).State.StartedAt != started
+		after := n.until(id, "running again after it was "+what, func(c view) bool {
+			if !running(c) || d.absent(name) {
+				return false
+			}
+			now := d.inspect(name)
+			return now.State.Running && now.State.StartedAt != started && now.ID[:12] == c.ContainerID
 		})
-		after := n.get(id)
 		if replaced := after.ContainerID != before.ContainerID; replaced != (what == "removed") {
 			t.Errorf("%s: from %s to %s", what, before.ContainerID, after.ContainerID)
 		}
@@ -200,7 +203,7 @@ func TestInstallContainerVanishes(t *testing.T) {
 	if got := lines(t, filepath.Join(path, "runs")); len(got) != 1 {
 		t.Errorf("the script ran %d times", len(got))
 	}
-	n.send("DELETE", "/containers/"+id, "").want(200, "Container deleted successfully")
+	n.delete(id)
 }
 
 // TestDeleteInInstallation ends the installation with the container.
@@ -213,7 +216,7 @@ func TestDeleteInInstallation(t *testing.T) {
 	ws := n.record("/ws?after=0")
 	n.send("POST", "/containers", spec(id, volume, `"install_script":"sleep 1000"`)).want(201, "")
 	ws.awaitType("RunningInstallScript")
-	n.send("DELETE", "/containers/"+id, "").want(200, "Container deleted successfully")
+	n.delete(id)
 	if !d.absent("lightd_install-"+id) || !d.absent("lightd-"+id) {
 		t.Error("something is left in Docker")
 	}
@@ -227,7 +230,7 @@ type relay struct {
 	socket string
 
 	mu       sync.Mutex
-	listener net.Listener // guarded by mu, like conns
+	listener net.Listener // nil while it is down; guarded by mu, like conns
 	conns    map[net.Conn]bool
 	wg       sync.WaitGroup
 }
@@ -270,21 +273,28 @@ func (r *relay) up() {
 				_ = in.Close()
 				continue
 			}
-			r.join(in, out)
-			r.join(out, in)
+			r.join(l, in.(*net.UnixConn), out.(*net.UnixConn))
 		}
 	})
 }
 
-// join copies until one end closes, and passes a half-closed connection on as one.
-func (r *relay) join(from, to net.Conn) {
+// join copies both ways until an end closes, and passes a half-closed connection on as one.
+// One that was accepted as the relay went down is closed.
+func (r *relay) join(l net.Listener, in, out *net.UnixConn) {
 	r.mu.Lock()
-	r.conns[from] = true
-	r.mu.Unlock()
-	r.wg.Go(func() {
-		_, _ = io.Copy(to, from)
-		_ = to.(*net.UnixConn).CloseWrite()
-	})
+	defer r.mu.Unlock()
+	if r.listener != l {
+		_ = in.Close()
+		_ = out.Close()
+		return
+	}
+	for from, to := range map[*net.UnixConn]*net.UnixConn{in: out, out: in} {
+		r.conns[from] = true
+		r.wg.Go(func() {
+			_, _ = io.Copy(to, from)
+			_ = to.CloseWrite()
+		})
+	}
 }
 
 // down is an engine that went away.
@@ -292,6 +302,7 @@ func (r *relay) down() {
 	r.mu.Lock()
 	if r.listener != nil {
 		_ = r.listener.Close()
+		r.listener = nil
 	}
 	for c := range r.conns {
 		_ = c.Close()
@@ -352,7 +363,7 @@ func TestEngineComesAndGoes(t *testing.T) {
 	if events := n.events(id); slices.Contains(events, "ContainerLost") || slices.Contains(events, "Exited") && after.ID == before.ID {
 		t.Errorf("events %v", events)
 	}
-	n.send("DELETE", at, "").want(200, "Container deleted successfully")
+	n.delete(id)
 }
 
 // TestOthersAreLeftAlone puts containers of others beside ours, with our names and labels.
@@ -380,7 +391,7 @@ func TestOthersAreLeftAlone(t *testing.T) {
 	n.crash()
 	n.start()
 	n.until("e2e-own", "running", running)
-	n.send("DELETE", "/containers/e2e-of-another", "").want(200, "")
+	n.delete("e2e-of-another")
 	for id, at := range started {
 		if s := d.inspect(id).State; !s.Running || s.StartedAt != at {
 			t.Errorf("%s of somebody else was touched: %+v", id, s)
@@ -410,7 +421,7 @@ func TestTwoNodesOnOneEngine(t *testing.T) {
 	b.crash()
 	b.start()
 	b.until("e2e-of-b", "running", running)
-	b.send("DELETE", "/containers/e2e-of-b", "").want(200, "")
+	b.delete("e2e-of-b")
 	if s := newDocker(t).inspect("lightd-e2e-of-a").State; !s.Running || s.StartedAt != started {
 		t.Errorf("a's container was touched: %+v", s)
 	}

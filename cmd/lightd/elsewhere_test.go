@@ -83,10 +83,12 @@ func TestDataDirectoryIsLost(t *testing.T) {
 		}
 	}
 	n.send("GET", "/readyz", "", "Authorization:").want(200, "ready")
-	log := n.log.String()
-	if strings.Count(log, "other Lightd instances") != 1 || !strings.Contains(log, instance+": rests, runs") {
-		t.Errorf("it said:\n%s", log)
-	}
+	eventually(t, func() error {
+		if log := n.log.String(); strings.Count(log, "other Lightd instances") != 1 || !strings.Contains(log, instance+": rests, runs") {
+			return fmt.Errorf("it said:\n%s", log)
+		}
+		return nil
+	})
 	if now := e.inspect("lightd-runs"); now.ID != before.ID || now.State.StartedAt != before.State.StartedAt {
 		t.Error("the container of the lost directory was touched")
 	}
@@ -94,7 +96,7 @@ func TestDataDirectoryIsLost(t *testing.T) {
 
 	e.remove("lightd-runs") // as the message says
 	n.until("runs", "running once the name is free", running)
-	n.send("DELETE", "/containers/runs", "").want(200, "")
+	n.delete("runs")
 	n.terminate()
 	lost.start("--docker-host", host) // it was found again
 	lost.until("runs", "made anew", running)

@@ -159,7 +159,7 @@ func TestLogsRoute(t *testing.T) {
 	if got := next(); got != "heard three\n" {
 		t.Errorf("it goes on with %q", got)
 	}
-	n.send("DELETE", "/containers/"+id, "").want(200, "")
+	n.delete(id)
 	if rest, err := lines.ReadString('\n'); rest != "" || err == nil || response.Trailer.Get(api.TrailerEnd) != "container deleted" {
 		t.Errorf("it ends with %q, %v, %v", rest, err, response.Trailer)
 	}

@@ -49,7 +49,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 func execute(ctx context.Context, root *cobra.Command, args []string) error {
 	began := false
 	beginning(root, &began)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // of nil cobra makes those of the process
 	err := root.ExecuteContext(ctx)
 	var usage usageError
 	if err != nil && !began && !errors.As(err, &usage) {

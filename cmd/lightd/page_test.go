@@ -189,7 +189,7 @@ func TestPublishedPage(t *testing.T) {
 	}
 	n := newNode(t, "--config", config)
 	d := newDocker(t)
-	first := 25565
+	first := pagePort
 	if !free(first, 2) {
 		first = unused(t, 2)
 	}
@@ -396,7 +396,7 @@ func TestPortsOfThePage(t *testing.T) {
 	n.send("POST", "/containers/"+id+"/stop", "").want(200, `"message":"Container stop initiated"`)
 	n.until(id, "stopped", offline)
 	n.wantInUse(first+1, id)
-	n.send("DELETE", "/containers/"+id, "").want(200, "Container deleted successfully")
+	n.delete(id)
 	n.wantInUse(first+1, "")
 	refuses(t, first+1)
 }
@@ -429,11 +429,14 @@ func answers(t *testing.T, port int) {
 
 func refuses(t *testing.T, port int) {
 	t.Helper()
-	conn, err := net.DialTimeout("tcp", address(port), time.Second)
-	if err == nil {
-		_ = conn.Close()
-		t.Errorf("port %d still accepts connections", port)
-	}
+	eventually(t, func() error {
+		conn, err := net.DialTimeout("tcp", address(port), patience)
+		if err == nil {
+			_ = conn.Close()
+			return fmt.Errorf("port %d still accepts connections", port)
+		}
+		return nil
+	})
 }
 
 // TestInstallStates sees each of the page's three words, and the eighth event.
@@ -546,7 +549,7 @@ func TestConsole(t *testing.T) {
 	if got := words(said); !slices.Equal(got[len(got)-3:], []string{"running", "stopping", "exit"}) {
 		t.Errorf("told %v", got)
 	}
-	n.send("DELETE", "/containers/"+id, "").want(200, "")
+	n.delete(id)
 }
 
 // TestCompanyOfRoutes calls the routes that the page only points to.

@@ -62,12 +62,15 @@ func newBrowser(t testing.TB) *browser {
 		t.Fatal("chromedriver does not listen")
 	}
 	var made struct{ SessionID string }
-	b.ask(http.MethodPost, "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
-		"goog:chromeOptions": map[string]any{"args": []string{
-			"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-			"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1100,700", "--user-data-dir=" + t.TempDir(),
-		}},
-	}}}, &made)
+	// A machine that is busy may not have a browser started in the time that the driver gives it.
+	eventually(t, func() error {
+		return b.try(http.MethodPost, "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
+			"goog:chromeOptions": map[string]any{"args": []string{
+				"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+				"--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1100,700", "--user-data-dir=" + t.TempDir(),
+			}},
+		}}}, &made)
+	})
 	b.session += "/" + made.SessionID
 	t.Cleanup(func() { b.ask(http.MethodDelete, "", nil, nil) })
 	return b
@@ -76,25 +79,43 @@ func newBrowser(t testing.TB) *browser {
 // ask sends a command and reads the value of its answer.
 func (b *browser) ask(method, command string, body, value any) {
 	b.t.Helper()
+	if err := b.try(method, command, body, value); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// try is ask, which may fail.
+func (b *browser) try(method, command string, body, value any) error {
 	var sent bytes.Buffer
 	if method == http.MethodPost {
 		if body == nil {
 			body = struct{}{}
 		}
-		sent.Write(must[[]byte](b.t)(json.Marshal(body)))
+		if err := json.NewEncoder(&sent).Encode(body); err != nil {
+			return err
+		}
 	}
-	r := must[*http.Request](b.t)(http.NewRequest(method, b.session+command, &sent))
+	r, err := http.NewRequest(method, b.session+command, &sent)
+	if err != nil {
+		return err
+	}
 	r.Header.Set("Content-Type", "application/json")
-	response := must[*http.Response](b.t)(web.Do(r))
+	response, err := web.Do(r)
+	if err != nil {
+		return err
+	}
 	defer func() { _ = response.Body.Close() }()
-	data := must[[]byte](b.t)(io.ReadAll(response.Body))
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return err
+	}
 	if response.StatusCode != http.StatusOK {
-		b.t.Fatalf("%s %s: the browser answers %s: %s", method, command, response.Status, data)
+		return fmt.Errorf("%s %s: the browser answers %s: %s", method, command, response.Status, data)
 	}
-	answer := struct{ Value any }{value}
-	if err := json.Unmarshal(data, &answer); err != nil {
-		b.t.Fatalf("%s %s: %v: %s", method, command, err, data)
+	if err := json.Unmarshal(data, &struct{ Value any }{value}); err != nil {
+		return fmt.Errorf("%s %s: %w: %s", method, command, err, data)
 	}
+	return nil
 }
 
 func (b *browser) open(url string) {

@@ -115,7 +115,7 @@ func TestInputEndsWhenItIsClosed(t *testing.T) {
 		if !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
-	case <-time.After(30 * time.Second):
+	case <-time.After(patient.Bound):
 		t.Fatal("it does not end")
 	}
 	if _, err := in.Read(p); !errors.Is(err, io.EOF) {
