@@ -249,7 +249,8 @@ func (n *node) change(id string, fn func(*desired.Container)) desired.Container 
 	return c
 }
 
-// wait returns the status once it is what fn wants; subscriptions tell when to look.
+// wait returns the status once it is what fn wants. Subscriptions tell when to look, and a
+// clock, for what fn may ask the engine.
 func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status {
 	n.t.Helper()
 	news := make(chan struct{}, 1)
@@ -260,6 +261,8 @@ func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status 
 		}
 	})
 	defer cancel()
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
 	deadline := time.After(60 * time.Second)
 	for {
 		st, ok := n.statuses.Get(id)
@@ -268,6 +271,7 @@ func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status 
 		}
 		select {
 		case <-news:
+		case <-tick.C:
 		case <-deadline:
 			n.t.Fatalf("%s: not %s after 60 s; events %v, status %+v", id, what, n.events(id), st)
 		}

@@ -259,7 +259,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 			}
 			return nil, fs.ErrNotExist
 		},
-		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: patient.Bound,
+		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: 5 * patient.Bound,
 		Log: slog.New(slog.NewTextHandler(n.logs, nil)),
 	}
 	for _, fn := range tune {

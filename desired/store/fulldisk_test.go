@@ -64,6 +64,7 @@ func TestOthersFillTheDisk(t *testing.T) {
 	release()
 	w.until("written", w.written+20)
 	w.kill()
+	w.end() // before that the database is not free
 
 	w = startWriter(t, dir, blindly+"=1") // as if others had taken the room since it looked
 	w.until("written", 20)

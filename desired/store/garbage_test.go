@@ -9,7 +9,8 @@ import (
 	"slices"
 	"syscall"
 	"testing"
-	"time"
+
+	"lightd/hack/patient"
 )
 
 // usage is what the files of a directory take of the disk, in bytes.
@@ -61,7 +62,7 @@ func TestGarbageIsGivenBack(t *testing.T) {
 // short lives, and no write waits for ever.
 func TestMergingKeepsUp(t *testing.T) {
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patient.Bound)
 	defer cancel()
 	i := 0
 	for life := range 10 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/patient"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
@@ -61,7 +62,7 @@ func newEngine(t *testing.T) *engine.Engine {
 // await returns the first snapshot of an id that is as wanted.
 func await(t *testing.T, c *cache.Cache, news <-chan string, id, what string, wanted func(observed.Snapshot) bool) observed.Snapshot {
 	t.Helper()
-	limit := time.After(30 * time.Second)
+	limit := time.After(patient.Bound)
 	for {
 		if s := c.Get(id); wanted(s) {
 			return s

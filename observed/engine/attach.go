@@ -73,7 +73,7 @@ func (e *Engine) attach(ctx context.Context, containerID string, o AttachOptions
 	defer cancel()
 	conn, err := e.connect(opening, containerID, o)
 	if err != nil {
-		if cause := context.Cause(opening); cause != nil && !errors.Is(err, cause) {
+		if cause := causeOf(opening); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)
 		}
 		return nil, err

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/docker/go-units"
 
+	"lightd/hack/patient"
 	"lightd/observed/engine"
 )
 
@@ -65,14 +67,26 @@ func TestFiguresAreThoseOfDocker(t *testing.T) {
 	for range enough { // the file is written by now
 		<-samples
 	}
-	shown := showDockerStats(t, id)
-	var s engine.Stats
-	for range enough { // some of them are from meanwhile
-		s = <-samples
-	}
+	// The two look at different moments, and the program gets what the machine has left.
+	patient.Until(t, func() error {
+		for len(samples) > 0 {
+			<-samples
+		}
+		shown := showDockerStats(t, id)
+		var s engine.Stats
+		for range enough { // some of them are from meanwhile
+			s = <-samples
+		}
+		return agree(t, s, shown)
+	})
 	cancel()
 	<-ended
+}
 
+// agree fails unless our figures are those that Docker shows.
+func agree(t *testing.T, s engine.Stats, shown dockerStats) (failed error) {
+	t.Helper()
+	fail := func(format string, args ...any) { failed = errors.Join(failed, fmt.Errorf(format, args...)) }
 	usage, limit := both(t, shown.MemUsage, units.RAMInBytes)
 	rx, tx := both(t, shown.NetIO, units.FromHumanSize)
 	read, written := both(t, shown.BlockIO, units.FromHumanSize)
@@ -94,16 +108,17 @@ func TestFiguresAreThoseOfDocker(t *testing.T) {
 		{"CPU", s.CPUPercent, cpu, 0.5, 5},
 	} {
 		if math.Abs(f.ours-f.dockers) > f.within*f.dockers+f.atMost {
-			t.Errorf("%s: %v, docker stats shows %v", f.what, f.ours, f.dockers)
+			fail("%s: %v, docker stats shows %v", f.what, f.ours, f.dockers)
 		}
 	}
 	if want := fmt.Sprint(s.PIDs); shown.PIDs != want {
-		t.Errorf("%s processes, docker stats shows %s", want, shown.PIDs)
+		fail("%s processes, docker stats shows %s", want, shown.PIDs)
 	}
-	if s.CPUPercent < 15 || s.CPUPercent > 60 {
-		t.Errorf("%v %% of a core for a program that has 30", s.CPUPercent)
+	if s.CPUPercent <= 0 || s.CPUPercent > 60 {
+		fail("%v %% of a core for a program that has 30 at most", s.CPUPercent)
 	}
 	if s.Memory > 12<<20 {
-		t.Errorf("%d bytes of memory: is the page cache among them?", s.Memory)
+		fail("%d bytes of memory: is the page cache among them?", s.Memory)
 	}
+	return failed
 }

@@ -138,7 +138,7 @@ func (e *Engine) call(ctx context.Context, limit time.Duration, op, target strin
 	if err == nil {
 		return nil
 	}
-	if errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+	if errors.Is(causeOf(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("%w (%v): %w", ErrTimeout, limit, err)
 	}
 	return fmt.Errorf("%s %s: %w", op, target, err)
@@ -184,7 +184,7 @@ func (e *Engine) session(ctx context.Context) (*session, error) {
 	s, err := e.negotiate(ctx)
 	if err != nil {
 		var class error = cerrdefs.ErrUnavailable
-		if errors.Is(context.Cause(ctx), ErrTimeout) {
+		if errors.Is(causeOf(ctx), ErrTimeout) {
 			class = ErrTimeout
 		}
 		// Whatever status a ping gave, it is not the answer to the question that waits.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
@@ -52,6 +53,15 @@ func (c Class) String() string {
 // ErrTimeout is in the chain of every error of a call that the engine did not answer
 // before the deadline of its kind.
 var ErrTimeout = errors.New("the engine did not answer in time")
+
+// causeOf returns why ctx has ended, nil if it has not. A connection keeps the deadline of ctx
+// by a timer of its own, and may find it passed a moment before ctx does.
+func causeOf(ctx context.Context) error {
+	if end, limited := ctx.Deadline(); limited && !time.Now().Before(end) {
+		<-ctx.Done()
+	}
+	return context.Cause(ctx)
+}
 
 // Classify returns the class of an error that this package returned, wrapped or not.
 func Classify(err error) Class {

@@ -26,7 +26,7 @@ func (e *Engine) stream(ctx context.Context, fn func(ctx context.Context, s *ses
 		return nil
 	}
 	err := e.try(ctx, func(ctx context.Context, s *session) error { return fn(ctx, s, answered) })
-	if errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+	if errors.Is(causeOf(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
 		err = fmt.Errorf("%w: %w", ErrTimeout, err)
 	}
 	return err
@@ -86,7 +86,7 @@ func (e *Engine) open(ctx context.Context, fn func(context.Context, *session) (i
 		err = ErrTimeout
 	}
 	if err != nil {
-		if errors.Is(context.Cause(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+		if errors.Is(causeOf(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
 			err = fmt.Errorf("%w: %w", ErrTimeout, err)
 		}
 		cancel(nil)

@@ -357,7 +357,7 @@ func TestRealImages(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	await := func(ref string, wanted func(observed.Image) bool) {
 		t.Helper()
-		limit := time.After(30 * time.Second)
+		limit := time.After(patient.Bound)
 		for !wanted(i.Image(ref)) {
 			select {
 			case <-news:

@@ -21,6 +21,7 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/client"
 
+	"lightd/hack/patient"
 	"lightd/observed/simengine"
 )
 
@@ -99,7 +100,7 @@ func realEngine(t *testing.T) *side {
 		t.Fatal(err)
 	}
 	defer func() { _ = cli.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patient.Bound)
 	defer cancel()
 	version, err := cli.ServerVersion(ctx)
 	if err != nil {
@@ -135,7 +136,7 @@ type scenario struct {
 // play runs a scenario on one side and returns its transcript.
 func play(t *testing.T, sc scenario, run string, on side) []string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*patient.Bound)
 	defer cancel()
 	st := &stage{t: t, ctx: ctx, side: on, run: run, made: map[string]bool{}, missed: make(chan struct{})}
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -151,7 +152,8 @@ func play(t *testing.T, sc scenario, run string, on side) []string {
 	st.Client = cli
 	watching, stop := context.WithCancel(ctx)
 	var watcher sync.WaitGroup
-	messages, errs := cli.Events(watching, events.ListOptions{Filters: filters.NewArgs(
+	// Docker answers a moment before it listens: what it tells meanwhile it tells again since now.
+	messages, errs := cli.Events(watching, events.ListOptions{Since: stamp(time.Now()), Filters: filters.NewArgs(
 		filters.Arg("type", "container"), filters.Arg("type", "network"))})
 	watcher.Go(func() { st.watch(messages, errs) })
 	finish := sync.OnceFunc(func() {
@@ -213,7 +215,7 @@ func describe(m events.Message) string {
 
 // sweep removes what is left.
 func (st *stage) sweep() {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(st.ctx), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(st.ctx), patient.Bound)
 	defer cancel()
 	list, err := st.ContainerList(ctx, container.ListOptions{
 		All: true, Filters: filters.NewArgs(filters.Arg("label", contractLabel+"="+st.run)),

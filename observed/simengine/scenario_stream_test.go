@@ -157,8 +157,9 @@ func input(st *stage) {
 		_, err = io.WriteString(conn.Conn, text)
 		st.must(err)
 		st.must(conn.CloseWrite())
+		_, err = io.Copy(io.Discard, conn.Reader) // it ends when the engine has taken over what it was sent
+		st.must(err)
 		conn.Close()
-		time.Sleep(200 * time.Millisecond) // the engine takes over what it was sent before the next attach
 	}
 	send("hel")
 	st.list(false)

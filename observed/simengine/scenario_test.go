@@ -16,6 +16,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/go-connections/nat"
 
+	"lightd/hack/patient"
 	"lightd/observed/simengine"
 )
 
@@ -176,9 +177,9 @@ func published(ip, port string) container.HostConfig {
 func ports(st *stage) {
 	config := sleeping()
 	config.ExposedPorts = nat.PortSet{"80/tcp": {}}
-	st.create("a", config, published("127.0.0.1", "39311"))
-	st.create("b", config, published("0.0.0.0", "39311"))
-	st.create("c", config, published("127.0.0.2", "39311"))
+	st.create("a", config, published("127.0.0.1", "19311"))
+	st.create("b", config, published("0.0.0.0", "19311"))
+	st.create("c", config, published("127.0.0.2", "19311"))
 	st.start("a")
 	st.inspect("a")
 	st.list(false)
@@ -312,7 +313,7 @@ func signals(st *stage) {
 	st.create("init", sleeping(), withInit())
 	st.start("init")
 	st.awaitEvent("start", 2)
-	time.Sleep(300 * time.Millisecond) // docker-init has no sign by which it tells that it listens
+	st.awaitInit("init")
 	st.kill("init", "15")
 	st.awaitEvent("die", 1)
 	st.inspect("init")
@@ -331,6 +332,24 @@ func signals(st *stage) {
 	st.kill("trap", "SIGTERM")
 	st.awaitEvent("die", 2)
 	st.inspect("trap")
+}
+
+// awaitInit waits until docker-init, which tells nobody that it listens, has a child: it
+// listens by then.
+func (st *stage) awaitInit(suffix string) {
+	c, err := st.ContainerInspect(st.ctx, st.name(suffix))
+	st.must(err)
+	if st.side.sim != nil {
+		return
+	}
+	children := fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", c.State.Pid)
+	patient.Until(st.t, func() error {
+		list, err := os.ReadFile(children)
+		if err == nil && len(list) == 0 {
+			err = fmt.Errorf("process %d has no child", c.State.Pid)
+		}
+		return err
+	})
 }
 
 func stopping(st *stage) {
