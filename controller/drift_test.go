@@ -262,7 +262,7 @@ func TestSinceSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer docker.Close()
-	dir, host := t.TempDir(), func(o *setup) { o.host = "unix://" + socket }
+	dir, host := inMemory(t), func(o *setup) { o.host = "unix://" + socket }
 	since := func(n *node) time.Time {
 		n.wait("a", "recorded", func(st status.Status) bool { return !st.Differs["name"].IsZero() })
 		n.waitDrift("a", "name RenameContainer")

@@ -73,16 +73,6 @@ func histories(t *testing.T, kinds []string) {
 	})
 }
 
-// memory is a directory in memory where there is one: nothing here is about disks, and their
-// time would be most of what a history takes.
-func memory() string {
-	const dir = "/dev/shm"
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return ""
-	}
-	return dir
-}
-
 // choose sets a flag of rapid as the environment says, unless the command line did.
 func choose(t *testing.T, name, variable, otherwise string) {
 	given := false

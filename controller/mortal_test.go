@@ -45,7 +45,7 @@ type mortal struct {
 // newMortal starts a node that dies at the atth point, if at is not 0, and later ones
 // which do not.
 func newMortal(t *testing.T, at int, tune ...func(*setup)) *mortal {
-	m := &mortal{t: t, tune: tune, dir: t.TempDir(), trap: newTrap(at), ran: make(chan struct{}, 1),
+	m := &mortal{t: t, tune: tune, dir: inMemory(t), trap: newTrap(at), ran: make(chan struct{}, 1),
 		sim: simengine.New(simengine.Options{AnyMounts: true})}
 	m.sim.AddImage(testImage(), simengine.ImageConfig{})
 	m.sim.OnCommand("install-entry.sh", m.script)

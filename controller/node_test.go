@@ -193,7 +193,7 @@ func onSim(t *testing.T, tune ...func(*setup)) (*simengine.Sim, *node) {
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
 	}
-	return sim, newNode(t, t.TempDir(), append(tune, func(o *setup) { o.host = "unix://" + socket })...)
+	return sim, newNode(t, inMemory(t), append(tune, func(o *setup) { o.host = "unix://" + socket })...)
 }
 
 // clean removes, at the end, whatever of the instance is left in Docker.
