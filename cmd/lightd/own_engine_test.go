@@ -14,7 +14,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
@@ -63,7 +62,7 @@ func (e *ownEngine) configure(config string) {
 
 // script runs hack/engine for this engine.
 func (e *ownEngine) script(command string) error {
-	ctx, cancel := e.bounded()
+	ctx, cancel := context.WithTimeout(context.Background(), 6*patience) // it has bounds of its own
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "../../hack/engine", command)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DOCKER_") }),
@@ -257,7 +256,7 @@ func (e *ownEngine) clear() {
 
 // discard leaves nothing of the engine.
 func (e *ownEngine) discard() {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := e.bounded()
 	defer cancel()
 	if _, err := e.Ping(ctx); err != nil {
 		if err := e.script("up"); err != nil {
