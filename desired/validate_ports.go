@@ -54,6 +54,8 @@ func (f *faults) checkPort(field string, p Port) {
 func (f *faults) checkIP(field, ip string) {
 	addr, err := netip.ParseAddr(ip)
 	switch {
+	case ip == "":
+		f.add(field, "is required")
 	case err != nil:
 		f.add(field, quote(ip)+" is no IP address")
 	case addr.Zone() != "":

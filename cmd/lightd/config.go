@@ -126,11 +126,19 @@ func (s *settings) load() (config, error) {
 			return config{}, err
 		}
 	}
-	chosen := cfg.settings()
-	for i, one := range s.given.settings() {
+	chosen, given := cfg.settings(), s.given.settings()
+	if s.getenv("LIGHTD_TOKEN") != "" || s.getenv("LIGHTD_TOKEN_FILE") != "" {
+		cfg.Token, cfg.TokenFile = "", "" // two ways to say one thing: the weaker place says neither
+	}
+	for i, one := range given {
 		if v := s.getenv(one.env); v != "" {
 			*chosen[i].value = v
 		}
+	}
+	if s.flags.Changed("token") || s.flags.Changed("token-file") {
+		cfg.Token, cfg.TokenFile = "", ""
+	}
+	for i, one := range given {
 		if s.flags.Changed(one.flag) {
 			*chosen[i].value = *one.value
 		}

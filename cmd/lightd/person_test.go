@@ -322,6 +322,7 @@ func TestElsewhere(t *testing.T) {
 	d.do("get").want(2, "!no daemon has run on this machine")
 	d.do("get", "-o", "name", "--server", d.url, "--token-file", token).is(0, "web\n")
 	d.with(secret, "get", "-o", "name", "--server", d.url, "--token-file", "-").is(0, "web\n")
+	d.do("get", "-o", "name", "--server", d.url, "--token", strings.TrimSpace(secret)).is(0, "web\n")
 	d.env = map[string]string{"HOME": d.dir, "LIGHTD_URL": d.url, "LIGHTD_TOKEN": strings.TrimSpace(secret)}
 	d.do("get", "-o", "name").is(0, "web\n")
 	d.env = away

@@ -146,6 +146,34 @@ func TestStrongestSettingWins(t *testing.T) {
 	}
 }
 
+// TestStrongestTokenWins: a token and the file of one are two ways to say the same.
+func TestStrongestTokenWins(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lightd.yaml")
+	for _, c := range []struct {
+		name, file  string
+		env         map[string]string
+		args        []string
+		token, from string
+	}{
+		{"a file in the environment before a token in the file", "token: of-file", map[string]string{"LIGHTD_TOKEN_FILE": "/env"}, nil, "", "/env"},
+		{"a file by flag before a token in the environment", "", map[string]string{"LIGHTD_TOKEN": "of-env"}, []string{"--token-file", "/flag"}, "", "/flag"},
+		{"a token by flag before all", "token_file: /file", map[string]string{"LIGHTD_TOKEN": "of-env"}, []string{"--token", "of-flag"}, "of-flag", "/d/token"},
+		{"a token in the file", "token: of-file", nil, nil, "of-file", "/d/token"},
+	} {
+		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		flags := pflag.NewFlagSet("lightd serve", pflag.ContinueOnError)
+		settings := newSettings(flags, func(k string) string { return c.env[k] })
+		if err := flags.Parse(append(c.args, "--config", path, "--data-dir", "/d")); err != nil {
+			t.Fatal(err)
+		}
+		if cfg, err := settings.load(); err != nil || cfg.Token != c.token || cfg.TokenFile != c.from {
+			t.Errorf("%s: got %q and %q, %v", c.name, cfg.Token, cfg.TokenFile, err)
+		}
+	}
+}
+
 // TestWholeProgramLeavesNothingBehind runs it in this process, without an engine.
 func TestWholeProgramLeavesNothingBehind(t *testing.T) {
 	others := goleak.IgnoreCurrent()

@@ -43,6 +43,7 @@ func (a *app) offer(cmd *cobra.Command, args []string, list func(ctx context.Con
 	var flags remote.Flags
 	flags.Server, _ = cmd.Flags().GetString("server")
 	flags.Context, _ = cmd.Flags().GetString("context")
+	flags.Token, _ = cmd.Flags().GetString("token")
 	flags.TokenFile, _ = cmd.Flags().GetString("token-file")
 	s, err := a.dial(flags)
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 
 // Flags are what the command line says of the daemon; empty where it says nothing.
 type Flags struct {
-	Server, TokenFile, Context string
+	Server, Token, TokenFile, Context string
 }
 
 // Local is the daemon of this machine.
@@ -54,6 +54,9 @@ type source struct {
 func Find(flags Flags, place Place) (Target, error) {
 	if flags.Server != "" && flags.Context != "" {
 		return Target{}, errors.New("--server and --context both say which daemon is meant")
+	}
+	if flags.Token != "" && flags.TokenFile != "" {
+		return Target{}, errors.New("--token and --token-file both give a token")
 	}
 	address, from, stored, err := findServer(flags, place)
 	if err != nil {
@@ -113,12 +116,15 @@ func findToken(flags Flags, place Place, stored *Context, local Local) source {
 		ofContext = source{file: stored.TokenFile, name: "the context's token file " + stored.TokenFile}
 	}
 	candidates := []source{
-		{file: flags.TokenFile, name: "--token-file " + flags.TokenFile},
+		{text: flags.Token, file: flags.TokenFile, name: "--token-file " + flags.TokenFile},
 		{},
 		{text: place.Getenv("LIGHTD_TOKEN"), name: "LIGHTD_TOKEN"},
 		{file: place.Getenv("LIGHTD_TOKEN_FILE"), name: "LIGHTD_TOKEN_FILE"},
 		ofContext,
 		{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile, local: true},
+	}
+	if flags.Token != "" {
+		candidates[0].name = "--token"
 	}
 	if flags.Context != "" {
 		candidates[1] = ofContext
