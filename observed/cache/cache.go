@@ -41,8 +41,13 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// lookers bounds the inspections under way at once.
-const lookers = 4
+// lookers bounds the inspections under way at once. One that takes longer than slow counts no
+// more: a container that the engine cannot show keeps nobody from seeing the others. All of
+// them have a deadline, so that there is a bound on those too.
+const (
+	lookers = 4
+	slow    = 500 * time.Millisecond
+)
 
 // Cache holds the snapshots. It is safe for concurrent use.
 type Cache struct {
@@ -136,9 +141,7 @@ func New(c Config) *Cache {
 // may be called once.
 func (c *Cache) Run(ctx context.Context) error {
 	var group sync.WaitGroup
-	for range lookers {
-		group.Go(func() { c.look(ctx) })
-	}
+	group.Go(func() { c.look(ctx) })
 	c.watch(ctx)
 	c.queue.ShutDown()
 	group.Wait()

@@ -223,6 +223,36 @@ func TestFewLooksAtOnce(t *testing.T) {
 	})
 }
 
+// TestContainersThatCannotBeSeen keep nobody from seeing the others.
+func TestContainersThatCannotBeSeen(t *testing.T) {
+	f := newFake()
+	for i := range 20 {
+		f.put(fmt.Sprintf("lightd-hangs-%d", i), fmt.Sprint(i), observed.Running)
+	}
+	f.put("lightd-a", "A", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+		f.mu.Lock()
+		f.delay, f.prompt = 10*time.Second, "lightd-a"
+		f.mu.Unlock()
+		for i := range 20 {
+			c.Refresh(fmt.Sprintf("hangs-%d", i), false)
+		}
+		synctest.Wait()
+		f.tell("lightd-a", "A", "update")
+		news.take()
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if got := news.take(); got["a"] == 0 {
+			t.Error("not seen within 3 s")
+		}
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		if got := news.take(); len(got) != 20 || f.most > 21 {
+			t.Errorf("told of %d, %d looks at once", len(got), f.most)
+		}
+	})
+}
+
 func TestEngineGoesAndComes(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)

@@ -36,7 +36,9 @@ type fake struct {
 	// recorded are the containers that a daemon recalls, by id.
 	recorded map[string]*observed.Container
 	// delay is how long an inspection takes, after it has seen what it reports.
-	delay  time.Duration
+	delay time.Duration
+	// prompt is the name of one that is inspected at once all the same.
+	prompt string
 	stream chan func(each func(engine.Event)) error
 	// log takes what the cache has to say; nil stands for the default.
 	log *slog.Logger
@@ -83,7 +85,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	}
 	f.most = max(f.most, len(f.underway))
 	c, ok := f.containers[name]
-	if f.delay > 0 {
+	if f.delay > 0 && name != f.prompt {
 		f.mu.Unlock()
 		time.Sleep(f.delay)
 		f.mu.Lock()

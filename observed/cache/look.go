@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"lightd/observed"
@@ -9,15 +10,24 @@ import (
 )
 
 // look takes ids from the queue and inspects them until the queue is shut down. The queue
-// hands out an id to one looker at a time.
+// hands out an id once at a time.
 func (c *Cache) look(ctx context.Context) {
+	var group sync.WaitGroup
+	defer group.Wait()
+	slots := make(chan struct{}, lookers)
 	for {
+		slots <- struct{}{}
 		id, shutdown := c.queue.Get()
 		if shutdown {
 			return
 		}
-		c.lookAt(ctx, id)
-		c.queue.Done(id)
+		leave := sync.OnceFunc(func() { <-slots })
+		group.Go(func() {
+			defer c.queue.Done(id)
+			defer leave()
+			defer time.AfterFunc(slow, leave).Stop()
+			c.lookAt(ctx, id)
+		})
 	}
 }
 
