@@ -27,7 +27,9 @@ type fake struct {
 	mu         sync.Mutex
 	containers map[string]observed.Container // by name
 	// foreign holds the instance of those that are not ours; "" stands for no Lightd's.
-	foreign  map[string]string
+	foreign map[string]string
+	// owned holds the id of those of ours that lost their name.
+	owned    map[string]string
 	down     bool
 	inspects []string
 	lists    int
@@ -37,6 +39,8 @@ type fake struct {
 	recorded map[string]*observed.Container
 	// delay is how long an inspection takes, after it has seen what it reports.
 	delay time.Duration
+	// failure, unless nil, is what inspections come to.
+	failure error
 	// prompt is the name of one that is inspected at once all the same.
 	prompt string
 	stream chan func(each func(engine.Event)) error
@@ -46,7 +50,7 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{
-		containers: map[string]observed.Container{}, foreign: map[string]string{}, underway: map[string]int{},
+		containers: map[string]observed.Container{}, foreign: map[string]string{}, owned: map[string]string{}, underway: map[string]int{},
 		stream: make(chan func(each func(engine.Event)) error),
 	}
 }
@@ -85,6 +89,14 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	}
 	f.most = max(f.most, len(f.underway))
 	c, ok := f.containers[name]
+	if !ok {
+		for _, other := range f.containers {
+			if other.ContainerID == name {
+				c, ok, name = other, true, other.Name
+			}
+		}
+	}
+	failure := f.failure
 	if f.delay > 0 && name != f.prompt {
 		f.mu.Unlock()
 		time.Sleep(f.delay)
@@ -92,6 +104,8 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	}
 	delete(f.underway, name)
 	switch {
+	case failure != nil:
+		return observed.Container{}, nil, failure
 	case !ok:
 		return observed.Container{}, nil, fmt.Errorf("%s: %w", name, cerrdefs.ErrNotFound)
 	default:
@@ -126,6 +140,9 @@ func (f *fake) labels(name string) map[string]string {
 		return nil
 	}
 	l := labels(name)
+	if id := f.owned[name]; id != "" {
+		l = labels(observed.RunName(id))
+	}
 	if foreign {
 		l[observed.LabelInstance] = other
 	}

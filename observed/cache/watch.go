@@ -63,20 +63,32 @@ func (c *Cache) follow(ctx context.Context) error {
 // lists lists at once, and then when in doubt and at intervals, until a list fails.
 func (c *Cache) lists(ctx context.Context) error {
 	for {
+		began := time.Now()
 		if err := c.list(ctx); err != nil {
 			return err
 		}
+		doubtful := time.NewTimer(doubtPause - time.Since(began))
 		timer := time.NewTimer(c.resync*9/10 + rand.N(c.resync/5))
 		select {
 		case <-timer.C:
 		case <-c.doubt:
+			select {
+			case <-doubtful.C:
+			case <-ctx.Done():
+			}
 		case <-ctx.Done():
-			timer.Stop()
-			return context.Cause(ctx)
 		}
 		timer.Stop()
+		doubtful.Stop()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 	}
 }
+
+// doubtPause is how long a list is believed when an inspection is not answered: an engine that
+// breaks off over one container, and lists it, must not be asked without end.
+const doubtPause = time.Second
 
 // list compares the containers that exist with those that are known, and has a look at
 // what differs. Without an answer the engine is down.

@@ -1,0 +1,256 @@
+package cache_test
+
+import (
+	"errors"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightd/observed"
+	"lightd/observed/cache"
+)
+
+// edit changes a container in Docker, without an event.
+func (f *fake) edit(name string, fn func(*observed.Container)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := f.containers[name]
+	fn(&c)
+	f.containers[name] = c
+}
+
+// takes makes every inspection from now on take so long.
+func (f *fake) takes(d time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.delay = d
+}
+
+// fails makes every inspection from now on fail.
+func (f *fake) fails(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.failure = err
+}
+
+// TestLookFromBeforeTheEngineWentSaysNothing when it is back: another engine may have answered.
+func TestLookFromBeforeTheEngineWentSaysNothing(t *testing.T) {
+	f := newFake()
+	f.put("lightd-a", "A", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		f.takes(20 * time.Second)
+		c.Refresh("a", false)
+		synctest.Wait() // it has seen A, and not answered
+		f.setDown(true)
+		time.Sleep(time.Second)
+		f.put("lightd-a", "B", observed.Running)
+		f.setDown(false)
+		for range 60 {
+			time.Sleep(time.Second)
+			synctest.Wait()
+			if s := c.Get("a"); s.Known && s.Run.ContainerID != "B" {
+				t.Fatalf("shown as known: %+v", s.Run)
+			}
+		}
+		if s := c.Get("a"); !s.Known {
+			t.Error("never looked at again")
+		}
+	})
+}
+
+// TestWhatIsNotOurs though its name and instance are: of another id, or in another role.
+func TestWhatIsNotOurs(t *testing.T) {
+	for name, change := range map[string]func(*observed.Container){
+		"in another role": func(c *observed.Container) { c.Role = observed.RoleInstall },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			f.put("lightd-a", "A", observed.Running)
+			f.edit("lightd-a", change)
+			scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+				c.Refresh("a", false)
+				synctest.Wait()
+				if s := c.Get("a"); s.Run != nil || s.RunNameTaken == nil || s.RunNameTaken.Instance != "" {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestLookThatFails is taken again, and has everything listed only when the engine may be away.
+func TestLookThatFails(t *testing.T) {
+	for name, c := range map[string]struct {
+		err   error
+		lists bool
+	}{
+		"refused":    {errors.New("500"), false},
+		"unanswered": {errAway, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			f.put("lightd-a", "A", observed.Running)
+			scene(t, f, func(t *testing.T, cache *cache.Cache, _ *told) {
+				f.fails(c.err)
+				f.put("lightd_install-a", "I", observed.Running) // which a list tells of
+				f.calls()
+				cache.Refresh("a", true)
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if looks, lists := f.calls(); (lists > 0) != c.lists || lists > 12 || len(looks) > 30 {
+					t.Errorf("%d lists, %d looks", lists, len(looks))
+				}
+				f.fails(nil)
+				time.Sleep(30 * time.Second)
+				synctest.Wait()
+				if s := cache.Get("a"); s.Install == nil {
+					t.Errorf("not looked at again: %+v", s)
+				}
+			})
+		})
+	}
+}
+
+// TestWhatOnlyAListTellsOf is looked at: each is done without an event.
+func TestWhatOnlyAListTellsOf(t *testing.T) {
+	for name, c := range map[string]struct {
+		before, change func(f *fake)
+		is             func(observed.Snapshot) bool
+	}{
+		"another name": {nil, func(f *fake) {
+			f.put("other", "A", observed.Running)
+			f.edit("other", func(c *observed.Container) { *c = f.containers["lightd-a"]; c.Name = "other" })
+			f.owned["other"] = "a"
+			f.remove("lightd-a")
+		}, func(s observed.Snapshot) bool { return s.Run != nil && s.Run.Name == "other" }},
+		"other networks": {nil, func(f *fake) { f.on("lightd-a", "lan") },
+			func(s observed.Snapshot) bool { return slices.Equal(s.Run.Networks, []string{"lan"}) }},
+		"an installation": {nil, func(f *fake) { f.put("lightd_install-a", "I", observed.Created) },
+			func(s observed.Snapshot) bool { return s.Install != nil }},
+		"the end of an installation": {func(f *fake) { f.put("lightd_install-a", "I", observed.Running) },
+			func(f *fake) { f.put("lightd_install-a", "I", observed.Exited) },
+			func(s observed.Snapshot) bool { return s.Install != nil && s.Install.Phase == observed.Exited }},
+		"an installation that is gone": {func(f *fake) { f.put("lightd_install-a", "I", observed.Running) },
+			func(f *fake) { f.remove("lightd_install-a") },
+			func(s observed.Snapshot) bool { return s.Install == nil }},
+		"a stranger in its place": {nil, func(f *fake) { f.put("lightd-a", "X", observed.Running); f.foreign["lightd-a"] = "" },
+			func(s observed.Snapshot) bool { return s.Run == nil && s.RunNameTaken != nil }},
+		"a stranger that is gone": {func(f *fake) { f.foreign["lightd-a"] = "" }, func(f *fake) { f.remove("lightd-a") },
+			func(s observed.Snapshot) bool { return s.RunNameTaken == nil }},
+		"a stranger with the name of the installation that is gone": {func(f *fake) {
+			f.put("lightd_install-a", "X", observed.Running)
+			f.foreign["lightd_install-a"] = ""
+		}, func(f *fake) { f.remove("lightd_install-a") },
+			func(s observed.Snapshot) bool { return s.InstallNameTaken == nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFake()
+			f.put("lightd-a", "A", observed.Running)
+			if c.before != nil {
+				c.before(f)
+			}
+			scene(t, f, func(t *testing.T, cache *cache.Cache, _ *told) {
+				cache.Refresh("a", true)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				if c.is(cache.Get("a")) {
+					t.Fatal("it is so already")
+				}
+				f.calls()
+				c.change(f)
+				time.Sleep(5*time.Minute + 31*time.Second) // one list
+				synctest.Wait()
+				if s := cache.Get("a"); !s.Known || !c.is(s) {
+					t.Errorf("after a list: %+v, %+v", s, s.Run)
+				}
+			})
+		})
+	}
+}
+
+// TestInstallationIsSeenByItsEvent though nobody asked for it.
+func TestInstallationIsSeenByItsEvent(t *testing.T) {
+	f := newFake()
+	f.put("lightd-a", "A", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		f.put("lightd_install-a", "I", observed.Created)
+		f.tell("lightd_install-a", "I", "create")
+		f.inspected()
+		if s := c.Get("a"); s.Install == nil {
+			t.Errorf("%+v", s)
+		}
+		f.tell("lightd_install-a", "I", "die", "exitCode", "3")
+		synctest.Wait()
+		if s := c.Get("a"); s.Install.Phase == observed.Exited {
+			t.Error("what never ran has ended")
+		}
+	})
+}
+
+// TestEndBeforeItWasSeen shows nothing: the exit code alone makes no container.
+func TestEndBeforeItWasSeen(t *testing.T) {
+	f := newFake()
+	f.put("lightd-a", "A", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+		f.takes(time.Second)
+		news.take()
+		f.tell("lightd-a", "OTHER", "die", "exitCode", "1")
+		synctest.Wait()
+		if s := c.Get("a"); s.Run.Phase != observed.Running || len(news.take()) > 0 {
+			t.Errorf("the end of another container: %+v", s.Run)
+		}
+		time.Sleep(time.Millisecond)
+		f.tell("lightd-a", "A", "die", "exitCode", "no number")
+		synctest.Wait()
+		if s := c.Get("a"); s.Run.Phase != observed.Running {
+			t.Errorf("an end without a code: %+v", s.Run)
+		}
+		time.Sleep(5 * time.Second)
+	})
+}
+
+// TestForgottenInstallation is remembered for as long as its container exists.
+func TestForgottenInstallation(t *testing.T) {
+	f := newFake()
+	f.put("lightd_install-a", "I", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		c.Forget("a")
+		if s := c.Get("a"); s.Install == nil || !slices.Equal(c.IDs(), []string{"a"}) {
+			t.Errorf("%+v, %v", s, c.IDs())
+		}
+		c.Forget("nobody")
+	})
+}
+
+// TestListedIsKnownToExist before it was looked at: nothing without a spec may be overlooked.
+func TestListedIsKnownToExist(t *testing.T) {
+	f := newFake()
+	f.put("lightd-a", "A", observed.Running)
+	f.delay = 10 * time.Second
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		if ids := c.IDs(); !slices.Equal(ids, []string{"a"}) || c.Get("a").Known {
+			t.Errorf("ids %v, %+v", ids, c.Get("a"))
+		}
+		c.Forget("a")
+		if ids := c.IDs(); !slices.Equal(ids, []string{"a"}) {
+			t.Errorf("forgotten while it exists: %v", ids)
+		}
+	})
+}
+
+// TestEndOfAStrangersLifeOnOurNetworks: only the end of the runtime container itself has it
+// leave its networks.
+func TestEndOfAStrangersLifeOnOurNetworks(t *testing.T) {
+	f := newFake()
+	f.put("lightd-a", "A", observed.Running)
+	f.put("lightd_install-a", "I", observed.Running)
+	f.on("lightd-a", "bridge")
+	scene(t, f, func(t *testing.T, _ *cache.Cache, _ *told) {
+		f.tell("lightd_install-a", "I", "die", "exitCode", "0")
+		f.inspected()
+		if looks := f.happen("disconnect", "A", "name", "bridge"); len(looks) == 0 {
+			t.Error("a disconnection was taken for an end's own")
+		}
+	})
+}
