@@ -4,7 +4,6 @@ import (
 	"context"
 	"net"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -24,11 +23,7 @@ const latency = time.Millisecond
 // inBubble plays with a whole node on a simulated engine, in simulated time.
 func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node), tune ...func(*setup)) {
 	t.Helper()
-	dir, err := os.MkdirTemp(memory(), "bubble")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
+	dir := inMemory(t)
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(engine http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

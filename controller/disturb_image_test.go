@@ -34,6 +34,7 @@ func force(t *testing.T, docker *client.Client, ref string) {
 // TestImageIsRemovedOnARealEngine: the container runs on, and what is needed to make it
 // anew is pulled again.
 func TestImageIsRemovedOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)
@@ -68,6 +69,7 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 // TestSnapshotIsRemovedOnARealEngine: with the container running it gets its name back.
 // With the container stopped Docker removes the image itself, and that is said.
 func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)

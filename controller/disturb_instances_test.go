@@ -13,6 +13,7 @@ import (
 // TestTwoInstancesOnARealEngine collect what each has left about, delete and crash, and never
 // touch what the other has.
 func TestTwoInstancesOnARealEngine(t *testing.T) {
+	t.Parallel()
 	a, b := newNode(t, t.TempDir()), newNode(t, t.TempDir())
 	for _, n := range []*node{a, b} {
 		n.clean()

@@ -19,6 +19,7 @@ import (
 
 // TestDisturbancesAreHealedOnARealEngine does to a running container what people do.
 func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
+	t.Parallel()
 	// Files make no event: what is looked at every five minutes is looked at every second here.
 	n := newNode(t, t.TempDir(), func(o *setup) { o.collect = time.Second })
 	n.clean()
@@ -128,6 +129,7 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 
 // TestStrangerWithOurNameOnARealEngine: it is told at once, and left alone.
 func TestStrangerWithOurNameOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
@@ -158,6 +160,7 @@ func TestStrangerWithOurNameOnARealEngine(t *testing.T) {
 // TestStrangerTakesOurNameOnARealEngine from a container that runs: ours runs on under its
 // other name, it is said who has the name, and it is taken back when it is free.
 func TestStrangerTakesOurNameOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)

@@ -222,6 +222,7 @@ func movedTag(t *testing.T, n *node, docker *client.Client) {
 }
 
 func TestDriftRoundTripOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())

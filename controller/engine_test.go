@@ -20,6 +20,7 @@ const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallS
 func power(c *desired.Container) { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
 
 func TestLifeOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	c := n.create("life", func(s *desired.Spec) {
@@ -84,6 +85,7 @@ func TestLifeOnARealEngine(t *testing.T) {
 }
 
 func TestFailedScriptIsKeptAndToldOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	c := n.create("fail", func(s *desired.Spec) { s.InstallScript = "echo no luck; exit 3" })
@@ -101,6 +103,7 @@ func TestFailedScriptIsKeptAndToldOnARealEngine(t *testing.T) {
 }
 
 func TestStopIsGracefulAndKillIsNot(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	n.create("grace", func(s *desired.Spec) {
@@ -133,6 +136,7 @@ func TestStopIsGracefulAndKillIsNot(t *testing.T) {
 }
 
 func TestNodeThatComesBackConverges(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	n.clean()
@@ -173,6 +177,7 @@ func TestNodeThatComesBackConverges(t *testing.T) {
 
 // TestPullFromARealRegistry uses the registry that hack/images brings up.
 func TestPullFromARealRegistry(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	port := os.Getenv("LIGHTD_TEST_REGISTRY_PORT")
@@ -197,6 +202,7 @@ func TestPullFromARealRegistry(t *testing.T) {
 }
 
 func TestImageThatCannotBeHadIsSaidAndTheOldContainerStays(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	n.create("noimage", func(s *desired.Spec) { s.Power = desired.PowerRunning })
@@ -217,6 +223,7 @@ func TestImageThatCannotBeHadIsSaidAndTheOldContainerStays(t *testing.T) {
 
 // TestBusyPortIsSaid: a port that some other program of the host holds.
 func TestBusyPortIsSaid(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -257,6 +264,7 @@ func TestBusyPortIsSaid(t *testing.T) {
 }
 
 func TestMovedTagIsFollowed(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	maker := n.waitSynced(n.create("follow-source", nil))

@@ -261,6 +261,7 @@ func TestCyclesLeaveNothing(t *testing.T) {
 
 // TestCyclesOnARealEngine are fewer, and leave the engine as they found it.
 func TestCyclesOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	n.lives([]string{"cycle-a", "cycle-b", "cycle-c", "cycle-d"}, 5, "echo tool > /usr/tool")
