@@ -169,6 +169,13 @@ func (f *fake) put(name, containerID string, phase observed.Phase) {
 	f.containers[name] = c
 }
 
+// strange makes a container that of an instance, or of no Lightd.
+func (f *fake) strange(name, instance string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.foreign[name] = instance
+}
+
 func (f *fake) remove(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -104,7 +104,8 @@ func TestStrangersComeAndGo(t *testing.T) {
 			s := c.Get(id)
 			return s.RunNameTaken != nil, s.InstallNameTaken != nil
 		}
-		f.foreign["lightd-a"], f.foreign["lightd_install-a"] = "", "another"
+		f.strange("lightd-a", "")
+		f.strange("lightd_install-a", "another")
 		for _, step := range []struct {
 			what         string
 			do           func() []string

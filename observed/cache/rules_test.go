@@ -119,10 +119,12 @@ func TestWhatOnlyAListTellsOf(t *testing.T) {
 		is             func(observed.Snapshot) bool
 	}{
 		"another name": {nil, func(f *fake) {
-			f.put("other", "A", observed.Running)
-			f.edit("other", func(c *observed.Container) { *c = f.containers["lightd-a"]; c.Name = "other" })
-			f.owned["other"] = "a"
-			f.remove("lightd-a")
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			c := f.containers["lightd-a"]
+			c.Name = "other"
+			f.containers["other"], f.owned["other"] = c, "a"
+			delete(f.containers, "lightd-a")
 		}, func(s observed.Snapshot) bool { return s.Run != nil && s.Run.Name == "other" }},
 		"other networks": {nil, func(f *fake) { f.on("lightd-a", "lan") },
 			func(s observed.Snapshot) bool { return slices.Equal(s.Run.Networks, []string{"lan"}) }},
@@ -134,13 +136,13 @@ func TestWhatOnlyAListTellsOf(t *testing.T) {
 		"an installation that is gone": {func(f *fake) { f.put("lightd_install-a", "I", observed.Running) },
 			func(f *fake) { f.remove("lightd_install-a") },
 			func(s observed.Snapshot) bool { return s.Install == nil }},
-		"a stranger in its place": {nil, func(f *fake) { f.put("lightd-a", "X", observed.Running); f.foreign["lightd-a"] = "" },
+		"a stranger in its place": {nil, func(f *fake) { f.put("lightd-a", "X", observed.Running); f.strange("lightd-a", "") },
 			func(s observed.Snapshot) bool { return s.Run == nil && s.RunNameTaken != nil }},
-		"a stranger that is gone": {func(f *fake) { f.foreign["lightd-a"] = "" }, func(f *fake) { f.remove("lightd-a") },
+		"a stranger that is gone": {func(f *fake) { f.strange("lightd-a", "") }, func(f *fake) { f.remove("lightd-a") },
 			func(s observed.Snapshot) bool { return s.RunNameTaken == nil }},
 		"a stranger with the name of the installation that is gone": {func(f *fake) {
 			f.put("lightd_install-a", "X", observed.Running)
-			f.foreign["lightd_install-a"] = ""
+			f.strange("lightd_install-a", "")
 		}, func(f *fake) { f.remove("lightd_install-a") },
 			func(s observed.Snapshot) bool { return s.InstallNameTaken == nil }},
 	} {
