@@ -37,6 +37,18 @@ func telling(d plan.Decision) string {
 	if differs := slices.Sorted(maps.Keys(st.Differs)); len(differs) > 0 {
 		lines = append(lines, "differs: "+strings.Join(differs, ", "))
 	}
+	if st.RestartHandled+st.RestartRequest > 0 || st.Restarting != nil {
+		lines = append(lines, fmt.Sprintf("restart %d handled, %d in hand: %t", st.RestartHandled, st.RestartRequest, st.Restarting != nil))
+	}
+	if !st.NotBefore.IsZero() {
+		lines = append(lines, "not before "+st.NotBefore.Format(time.TimeOnly))
+	}
+	if st.Replacing != "" {
+		lines = append(lines, "is being replaced")
+	}
+	if c := st.Get(status.Installed); c.Type != "" && c.ObservedGeneration != st.Get(status.Synced).ObservedGeneration {
+		lines = append(lines, fmt.Sprintf("Installed is of generation %d", c.ObservedGeneration))
+	}
 	if st.Seen != nil {
 		lines = append(lines, "remembered as "+string(st.Seen.Container.Phase))
 	}
@@ -188,6 +200,117 @@ var looks = map[string]struct {
 	}},
 	"a restart of what is stopped": {rests, func(w *world) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+	}},
+	"a restart of what runs, in hand": {runs, func(w *world) {
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+		w.act(*w.look().Step)
+	}},
+	"a restart that has happened": {runs, func(w *world) {
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+		w.act(*w.look().Step)
+		w.look()
+		w.in.Now = w.in.Now.Add(time.Second)
+		w.start(w.in.Seen.Run)
+	}},
+	"a second restart while the first is in hand": {runs, func(w *world) {
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+		w.act(*w.look().Step)
+		w.look()
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+	}},
+	"a second restart after the first": {runs, func(w *world) {
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+		w.settle()
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+	}},
+	"a restart that a stop has overtaken": {runs, func(w *world) {
+		w.change(func(c *desired.Container) { c.Requests.Restart++ })
+		w.act(*w.look().Step)
+		w.look()
+		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	}},
+	"a stop after crashes": {runs, func(w *world) {
+		ends(w, 1)
+		w.start(w.in.Seen.Run)
+		w.look()
+		ends(w, 1)
+		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	}},
+	"a start after crashes": {runs, func(w *world) {
+		ends(w, 1)
+		w.start(w.in.Seen.Run)
+		w.look()
+		ends(w, 1)
+		w.change(run)
+	}},
+	"a start at the end of a backoff": {runs, func(w *world) {
+		ends(w, 1)
+		w.start(w.in.Seen.Run)
+		w.look()
+		ends(w, 1)
+		w.in.Now = w.in.Now.Add(time.Minute)
+	}},
+	"somebody removes it after two ends": {runs, func(w *world) {
+		ends(w, 1)
+		w.start(w.in.Seen.Run)
+		w.look()
+		ends(w, 137)
+		w.in.Seen.Run = nil
+	}},
+	"somebody removes it after an end of its own": {runs, func(w *world) {
+		ends(w, 1)
+		w.start(w.in.Seen.Run)
+		w.look()
+		ends(w, 1)
+		w.in.Seen.Run = nil
+	}},
+	"an install container that went before its work was kept": {bare, func(w *world) {
+		script(&w.in.Spec)
+		for w.in.Status.Install.Phase != status.InstallScripted {
+			w.act(*w.look().Step)
+			w.in.Status = plan.Observe(w.in).Status
+		}
+		w.in.Seen.Install = nil
+	}},
+	"another install container in the place of one whose script runs": {bare, func(w *world) {
+		script(&w.in.Spec)
+		w.exit = -1
+		w.settle()
+		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
+	}},
+	"a container that is made anew": {rests, func(w *world) {
+		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
+		checked(w)
+		w.act(*w.look().Step)
+		w.act(*w.look().Step)
+	}},
+	"a container that was removed to be made anew": {rests, func(w *world) {
+		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
+		checked(w)
+		w.act(*w.look().Step)
+	}},
+	"other ports, told already": {rests, func(w *world) {
+		w.change(func(c *desired.Container) { c.Ports = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} })
+		w.look()
+	}},
+	"a container of another spec, as the installation ends": {bare, func(w *world) {
+		w.act(*w.look().Step)
+		w.act(*w.look().Step)
+		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
+	}},
+	"an entry point that is gone as the installation ends": {bare, func(w *world) {
+		w.act(*w.look().Step)
+		w.look()
+	}},
+	"ports that it gave back and still binds": {rests, func(w *world) {
+		port := desired.Port{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}
+		w.in.Seen.Run.Binds, w.in.Spec.Releasing = []desired.Port{port}, []desired.Port{port}
+		w.in.Spec.Paused = true
+	}},
+	"a pull of an image that nobody wants any more": {bare, func(w *world) {
+		w.in.Image.Present = false
+		w.look()
+		w.in.Spec.Image, w.in.Image = "other", observed.Image{Known: true, Present: true}
 	}},
 	"ports that it gave back": {rests, func(w *world) { w.in.Spec.Releasing = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} }},
 	"other ports": {rests, func(w *world) {
