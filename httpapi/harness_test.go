@@ -48,10 +48,19 @@ const masterToken = "lightd_master_0123456789"
 // engineSwitch is an engine that is there or not.
 type engineSwitch struct {
 	subscribe.Funcs[bool]
-	down atomic.Bool
+	down, hangs atomic.Bool
 }
 
 func (e *engineSwitch) Up() (bool, time.Time) { return !e.down.Load(), time.Time{} }
+
+// Ping is answered by an engine that does not hang.
+func (e *engineSwitch) Ping(ctx context.Context) error {
+	if !e.hangs.Load() {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
 
 func (e *engineSwitch) Subscribe(fn func(bool)) (cancel func()) { return e.Add(fn) }
 
@@ -250,7 +259,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	n.database = &switchedDatabase{Store: n.store}
 	cfg := Config{
 		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
-		Statuses: n.records, Journal: n.journal, Engine: n.engine, Console: n.console,
+		Statuses: n.records, Journal: n.journal, Engine: n.engine, PingEngine: n.engine.Ping, Console: n.console,
 		Planner: planner{n.records, n.engine},
 		Drifts:  n.drifts, Neighbours: n.drifts,
 		InstallLog: func(id string) (io.ReadCloser, error) {

@@ -9,10 +9,8 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
-const (
-	pingPatience = 500 * time.Millisecond
-	pingKept     = time.Second
-)
+// pingKept is for how long the answer to a ping counts.
+const pingKept = time.Second
 
 func (s *Server) ping(c *gin.Context) error {
 	return ok(c, map[string]string{"message": "pong"})
@@ -28,7 +26,7 @@ func (s *Server) readyz(c *gin.Context) error {
 	if err := s.databaseHealth.check(); err != nil {
 		missing = append(missing, Detail{Field: "database", Message: "does not take writes"})
 	}
-	if up, _ := s.engine.Up(); !up {
+	if up, _ := s.engine.Up(); !up || s.engineHealth.check() != nil {
 		missing = append(missing, Detail{Field: "engine", Message: "does not answer"})
 	}
 	if len(missing) == 0 {
@@ -42,10 +40,11 @@ func (s *Server) readyz(c *gin.Context) error {
 	return p.with("Retry-After", "5")
 }
 
-// pulse asks the database whether it is there, at most once in pingKept however many
-// ask: the route is open to everybody.
+// pulse asks something whether it is there, at most once in pingKept however many ask: the
+// route is open to everybody.
 type pulse struct {
-	ping func(context.Context) error
+	ping     func(context.Context) error
+	patience time.Duration
 
 	mu   sync.Mutex
 	at   time.Time // guarded by mu, like err
@@ -59,7 +58,7 @@ func (p *pulse) check() error {
 	if p.done && time.Since(p.at) < pingKept {
 		return p.err
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), pingPatience)
+	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
 	defer cancel()
 	p.err = p.ping(ctx)
 	p.at, p.done = time.Now(), true

@@ -391,6 +391,10 @@ func TestReady(t *testing.T) {
 	broken.send("GET", "/readyz", "", "Authorization: ").want(t, 503, "database")
 	broken.send("GET", "/healthz", "", "Authorization: ").want(t, 200, "ok")
 	n.send("GET", "/api/v1/public/ping", "", "Authorization: ").want(t, 200, "pong")
+	hung := newNode(t)
+	hung.engine.hangs.Store(true)
+	hung.engineHealth.patience = 10 * time.Millisecond
+	hung.send("GET", "/readyz", "", "Authorization: ").want(t, 503, "engine does not answer")
 }
 
 func TestDiskFull(t *testing.T) {

@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -27,8 +28,11 @@ type Config struct {
 	Statuses Statuses
 	Journal  Journal
 	Engine   Engine
-	Planner  Planner
-	Drifts   Drifts
+	// PingEngine asks Docker whether it answers: one that hangs breaks no connection, and
+	// from memory all is well.
+	PingEngine func(context.Context) error
+	Planner    Planner
+	Drifts     Drifts
 	// Neighbours tells of other instances.
 	Neighbours Neighbours
 	Console    socket.Console
@@ -75,6 +79,7 @@ type Server struct {
 	tokenCheck     time.Duration
 	subscriptions  []func()
 	databaseHealth *pulse
+	engineHealth   *pulse
 	sockets        *socket.Hub
 	watches        *watch.Hub
 	origins        origins
@@ -87,7 +92,7 @@ type Server struct {
 // New returns a Server that listens nowhere yet. Close it.
 func New(cfg Config) (*Server, error) {
 	if cfg.Specs == nil || cfg.Database == nil || cfg.Ports == nil || cfg.Volumes == nil || cfg.Tokens == nil ||
-		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.Planner == nil || cfg.Drifts == nil ||
+		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.PingEngine == nil || cfg.Planner == nil || cfg.Drifts == nil ||
 		cfg.Neighbours == nil || cfg.Console == nil || cfg.InstallLog == nil {
 		return nil, errors.New("make HTTP interface: a required part is missing")
 	}
@@ -104,7 +109,8 @@ func New(cfg Config) (*Server, error) {
 		log:             cfg.Log,
 		defaults:        desired.DefaultSpec(),
 		tokenCheck:      tokenCheck,
-		databaseHealth:  &pulse{ping: cfg.Database.Ping},
+		databaseHealth:  &pulse{ping: cfg.Database.Ping, patience: 500 * time.Millisecond},
+		engineHealth:    &pulse{ping: cfg.PingEngine, patience: time.Second},
 		origins:         origins,
 		closing:         make(chan struct{}),
 	}

@@ -142,7 +142,7 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	}
 	d.api, err = httpapi.New(httpapi.Config{
 		Specs: d.store, Database: d.store, Ports: d.store, Volumes: d.volumes, Tokens: d.tokens,
-		Statuses: statuses, Journal: d.journal, Engine: d.cache, Planner: d.controller, Drifts: d.controller, Neighbours: d.cache, Console: socket.Live(d.console),
+		Statuses: statuses, Journal: d.journal, Engine: d.cache, PingEngine: d.engine.Ping, Planner: d.controller, Drifts: d.controller, Neighbours: d.cache, Console: socket.Live(d.console),
 		InstallLog: data.InstallLog, Origins: cfg.Origins, ConsolesPerContainer: cfg.Consoles.PerContainer, Consoles: cfg.Consoles.Total,
 		StopTimeout: cfg.Timeouts.Stop, DatabaseTimeout: cfg.Timeouts.Database,
 		Log: log,

@@ -194,7 +194,7 @@ func (c *Client) Wait(ctx context.Context, id string, goal api.Goal, timeout tim
 		// In parts, so that nothing on the way takes the connection for a dead one.
 		part := waitPart
 		if timeout > 0 {
-			part = max(min(part, time.Until(end)), time.Millisecond)
+			part = max(min(part, time.Until(end).Round(time.Millisecond)), time.Millisecond) // the daemon repeats it to people
 		}
 		// A patch that says nothing changes nothing, and can wait like any other write.
 		receipt, err := c.Patch(ctx, id, struct{}{}, Write{Wait: goal, Timeout: part})
