@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"lightd/desired/store"
+	"lightd/hack/patient"
 	"lightd/httpapi/openapi/conform"
 	"lightd/observed/engine"
 )
@@ -38,8 +39,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience bounds every wait. It is long because a busy machine is no failure.
-const patience = 60 * time.Second
+// patience bounds every wait. It is long because a busy machine is no failure, and neither is
+// a slow mirror, of which the published page has an install script fetch a program.
+const patience = 5 * patient.Bound
 
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {

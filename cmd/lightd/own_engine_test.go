@@ -62,7 +62,7 @@ func (e *ownEngine) configure(config string) {
 
 // script runs hack/engine for this engine.
 func (e *ownEngine) script(command string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 6*patience) // it has bounds of its own
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience) // it has bounds of its own
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "../../hack/engine", command)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DOCKER_") }),
