@@ -28,7 +28,8 @@
 // A Position holds the container, a point in the ring (the latest 256 KiB of text, kept in
 // memory while the output stream is open), and of each of the two outputs its place: when
 // its last line came, the hash of up to 1 KiB of text that ends with that line, and how many
-// bytes of the next line are behind it. Text is counted as it is told, in valid UTF-8.
+// bytes of the next line are behind it, with the hash of the last 64 of them. Text is counted
+// as it is told, in valid UTF-8.
 //
 // It is looked for in the ring first, which spans runs and containers. Else Docker's log is
 // read, with its times, from shortly before it: the line is the one with that text before
@@ -45,7 +46,8 @@
 //   - Where a text repeats itself for more than 1 KiB and within milliseconds, a repetition
 //     too many or too few may be told at a seam.
 //   - Of a line that is open when a stream is opened in the middle of a run, what came before
-//     is not told: nobody has it until it ends.
+//     is not told: nobody has it until it ends. A client that comes at the very moment at which
+//     a stream is cut, or a process ends, may be told the beginning of such a line again.
 //   - Docker splits lines of more than 16 KiB in its log, and dates all parts as the first
 //     one: of a line that took long, parts may be missing, and characters at its splits.
 //   - An output that was silent before a position has no text to be known by: what counts

@@ -40,12 +40,13 @@ type entries struct {
 	decoders [outputs]decoder
 	buf      []byte
 	text     []byte
+	until    time.Time // of a terminal: no entry is later
 	last     time.Time // of a terminal: the time of the entry before
 	open     bool      // of a terminal: its line has not ended
 }
 
 func newEntries(r io.Reader, tty bool) *entries {
-	return &entries{r: bufio.NewReaderSize(r, 64<<10), tty: tty}
+	return &entries{r: bufio.NewReaderSize(r, 64<<10), tty: tty, until: time.Now().Add(slack)}
 }
 
 // next returns the next entry, whose text holds until the next call, or io.EOF.
@@ -115,16 +116,16 @@ func (s *entries) line() (entry, error) {
 	case !s.open:
 		return entry{}, fmt.Errorf("log entry without a time: %.40q", head)
 	}
-	text, err := s.r.Peek(part)
+	text, err := s.r.Peek(part + stampLen)
 	if len(text) == 0 && err != nil {
 		return entry{}, unexpected(err)
 	}
-	n := len(text)
 	if end := bytes.IndexByte(text, '\n') + 1; end > 0 {
-		n = end
+		text = text[:end]
 	}
-	if next := s.nextStamp(text[:n]); next > 0 {
-		n = next
+	n := min(len(text), part)
+	if next := s.nextStamp(text); next > 0 {
+		n = min(n, next)
 	}
 	s.buf = append(s.buf[:0], text[:n]...)
 	_, _ = s.r.Discard(n)
@@ -133,7 +134,7 @@ func (s *entries) line() (entry, error) {
 }
 
 // nextStamp finds the time of another entry within a line. A time that the program printed
-// is no later than the one at which it was logged.
+// is before the one at which it was logged, or after the present.
 func (s *entries) nextStamp(text []byte) int {
 	for from := 0; ; {
 		i := bytes.IndexByte(text[from:], 'Z')
@@ -142,7 +143,7 @@ func (s *entries) nextStamp(text []byte) int {
 		}
 		from += i + 1
 		if begin := from + 1 - stampLen; begin > 0 && from < len(text) {
-			if at, ok := stampOf(text[begin:]); ok && at.After(s.last) {
+			if at, ok := stampOf(text[begin:]); ok && !at.Before(s.last) && !at.After(s.until) {
 				return begin
 			}
 		}

@@ -294,7 +294,9 @@ func (h *hub) learn(t Target, s *splice) {
 		if !t.began.Equal(st.to.began) {
 			continue
 		}
-		t.learnOpen(st.skip)
+		if st.isOlder() {
+			t.learnOpen(st.skip)
+		}
 		if st.meets.found && !t.whole && len(st.to.tail) > 0 {
 			t.learnBefore(st.before, s.since)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -46,8 +47,10 @@ func taped(t *testing.T, x *tape, fn func(t *testing.T, w *watched)) {
 		w := &watched{t: t, tape: x}
 		time.Sleep(time.Hour)
 		w.boot()
-		defer w.c.Close()
-		defer w.disconnect()
+		defer func() {
+			w.disconnect()
+			w.c.Close()
+		}()
 		w.see(w.container(observed.Running, time.Now(), time.Time{}))
 		fn(t, w)
 	})
@@ -343,4 +346,101 @@ func TestHistoryEndsWhereItsReaderDoes(t *testing.T) {
 			t.Errorf("got %v after %d calls", err, calls)
 		}
 	})
+}
+
+// TestOpenLineAcrossADaemon: a line that is open when a daemon ends goes on where it was told
+// to, though the next daemon has not seen its beginning, and something was printed to nobody.
+func TestOpenLineAcrossADaemon(t *testing.T) {
+	for _, tty := range []bool{true, false} {
+		taped(t, &tape{tty: tty}, func(t *testing.T, w *watched) {
+			said := func(want string) {
+				t.Helper()
+				time.Sleep(time.Second)
+				w.read()
+				if got := w.got.String(); got != want || len(w.notices) > 0 {
+					t.Fatalf("tty=%v: got %q, want %q, %q", tty, got, want, w.notices)
+				}
+				w.got.Reset()
+			}
+			reboot := func() {
+				w.c.Close()
+				w.read()
+				w.disconnect()
+				w.boot()
+			}
+			w.connect()
+			time.Sleep(time.Second)
+			w.tape.print(0, "before\nLoading")
+			said("before\nLoading")
+			reboot()
+			w.tape.print(0, " (unseen)")
+			w.connect()
+			time.Sleep(time.Second)
+			w.tape.print(0, "...")
+			said("...")
+			reboot()
+			time.Sleep(time.Minute)
+			w.tape.print(0, " done\nafter\n")
+			time.Sleep(time.Second)
+			w.connect()
+			said(" done\nafter\n")
+			reboot()
+			w.tape.print(0, "more\n")
+			w.connect()
+			said("more\n")
+		})
+	}
+}
+
+// TestOpenLineOfASilentOutput: of two outputs one has a line open, and is silent; a long line
+// that it printed before is not taken for a part of that.
+func TestOpenLineOfASilentOutput(t *testing.T) {
+	taped(t, &tape{logLag: func() time.Duration { return 20 * time.Millisecond }}, func(t *testing.T, w *watched) {
+		w.connect()
+		time.Sleep(time.Second)
+		w.tape.print(1, strings.Repeat("e", part+10)+"\nopen")
+		time.Sleep(time.Minute)
+		w.tape.print(0, "out\n")
+		time.Sleep(time.Second)
+		w.read()
+		w.disconnect()
+		w.got.Reset()
+		time.Sleep(time.Minute)
+		w.tape.exit()
+		time.Sleep(time.Second)
+		w.connect()
+		time.Sleep(5 * time.Second)
+		w.read()
+		if got := w.got.String(); got != "" || len(w.notices) > 0 {
+			t.Errorf("%d bytes are told again, to %.20q, %q", len(got), got, w.notices)
+		}
+	})
+}
+
+// TestTerminalLogOfLongLines: Docker writes the time before each part of a line, the same for
+// all. A time that the program prints is text.
+func TestTerminalLogOfLongLines(t *testing.T) {
+	now := time.Now().UTC()
+	at := func(ago time.Duration) string { return now.Add(-ago).Format(stampForm) + " " }
+	printed := at(time.Hour) + at(-time.Hour)
+	parts := []string{
+		at(9*time.Second) + strings.Repeat("\uFFFD", part), at(9*time.Second) + "end " + printed + "\r\n",
+		at(8*time.Second) + "left", at(7*time.Second) + strings.Repeat("x", part-10), at(6*time.Second) + "next\r\n",
+	}
+	log := newEntries(strings.NewReader(strings.Join(parts, "")), true)
+	var got strings.Builder
+	for {
+		e, err := log.next()
+		if err != nil {
+			if !errors.Is(err, io.EOF) {
+				t.Error(err)
+			}
+			break
+		}
+		got.Write(e.text)
+	}
+	want := strings.Repeat("\uFFFD", part) + "end " + printed + "\r\nleft" + strings.Repeat("x", part-10) + "next\r\n"
+	if got.String() != want {
+		t.Errorf("got %d bytes, want %d", got.Len(), len(want))
+	}
 }

@@ -161,18 +161,19 @@ func (s *seam) age() time.Duration {
 
 // goThrough goes through the log once.
 func (p *passage) goThrough(ctx context.Context, to *seam) (met bool, err error) {
-	p.splice.begin(to)
+	patient := p.goes <= maxGoes/4
+	p.splice.begin(to, patient)
 	if err := p.entries(ctx); err != nil {
 		return false, err
 	}
 	if p.splice.missed() {
 		p.splice.again()
-		p.splice.begin(to)
+		p.splice.begin(to, patient)
 		if err := p.entries(ctx); err != nil {
 			return false, err
 		}
 	}
-	return p.splice.end(p.goes <= maxGoes/4), nil
+	return p.splice.end(patient), nil
 }
 
 func (p *passage) entries(ctx context.Context) error {
@@ -332,6 +333,14 @@ func (h *hub) mend(ctx context.Context, p *pump, from Position) {
 		h.unmended(p.s.Target, err)
 		h.text.begin(p.s.Target, hold.outs[0].began, false)
 		known = 0
+	}
+	if err == nil {
+		h.text.flush(time.Now())
+		for i := range gap.splice.strands {
+			if o := gap.splice.strands[i].to; !o.whole && len(o.tail) == 0 {
+				h.text.outs[i].interrupted(o)
+			}
+		}
 	}
 	hold.each(known, h.text.add)
 	h.text.settle(time.Now())

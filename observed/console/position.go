@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -16,6 +17,8 @@ const (
 	outputs = 2
 	// window is how much text before a place names it in the log, in bytes.
 	window = 1 << 10
+	// openWindow is how much text names a place within a line, in bytes.
+	openWindow = 64
 	// maxOpen bounds what is kept of a line that has not ended.
 	maxOpen = 16 << 10
 )
@@ -36,7 +39,41 @@ type place struct {
 	// the log, of which no byte count is known: its older part is gone.
 	width int
 	sum   uint64
-	open  int
+	// sure is how much of that text is known to be as it is in the log, and sureSum is of it;
+	// before, of a line, something may be missing that was printed to nobody.
+	sure    int
+	sureSum uint64
+	// open is how much of the next line lies before the place, or less where some of it was
+	// printed to nobody. It grew last at a time, and openSum is of its last openWidth bytes.
+	open      int
+	grew      time.Time
+	openWidth int
+	openSum   uint64
+}
+
+// openEnd returns where in text the open line of p ends: after n bytes, as far as is known.
+// Lead is what comes before text in the same line.
+func (p place) openEnd(lead, text []byte, n int) int {
+	if p.openWidth == 0 {
+		return n
+	}
+	line := append(bytes.Clone(lead), text...)
+	for at := n; at <= len(text); at++ {
+		if p.isOpenAt(line, len(lead)+at) {
+			return at
+		}
+	}
+	for at := n - 1; at >= 0; at-- {
+		if p.isOpenAt(line, len(lead)+at) {
+			return at
+		}
+	}
+	return n
+}
+
+// isOpenAt reports whether the open line of p may end after n bytes of line.
+func (p place) isOpenAt(line []byte, n int) bool {
+	return p.openWidth > 0 && n >= p.openWidth && n <= len(line) && xxhash.Sum64(line[n-p.openWidth:n]) == p.openSum
 }
 
 // Position is a point in the output of a container. What lies behind it can be told again,
@@ -74,7 +111,7 @@ func (p Position) last() time.Time {
 func named(containerID string) uint64 { return xxhash.Sum64String(containerID) }
 
 // positionVersion is the first byte of a position.
-const positionVersion = 1
+const positionVersion = 2
 
 // String writes p for ParsePosition, in characters that a URL may hold.
 func (p Position) String() string {
@@ -92,8 +129,16 @@ func (p Position) String() string {
 		if o.width > 0 {
 			b = binary.AppendVarint(b, at-later(time.Unix(0, 0), o.back).UnixNano())
 			b = binary.LittleEndian.AppendUint64(b, o.sum)
+			if b = binary.AppendUvarint(b, uint64(o.sure)); o.sure < o.width {
+				b = binary.LittleEndian.AppendUint64(b, o.sureSum)
+			}
 		}
-		b = binary.AppendUvarint(b, uint64(o.open))
+		if b = binary.AppendUvarint(b, uint64(o.open)); o.open > 0 {
+			b = binary.AppendVarint(b, o.grew.UnixNano()-at)
+			if b = binary.AppendUvarint(b, uint64(o.openWidth)); o.openWidth > 0 {
+				b = binary.LittleEndian.AppendUint64(b, o.openSum)
+			}
+		}
 	}
 	return base64.RawURLEncoding.EncodeToString(b)
 }
@@ -114,8 +159,16 @@ func ParsePosition(text string) (Position, error) {
 		if o.width = int(r.count(window)); o.width > 0 {
 			o.back = time.Unix(0, at-r.signed())
 			o.sum = r.fixed()
+			if o.sure = int(r.count(uint64(o.width))); o.sure < o.width {
+				o.sureSum = r.fixed()
+			}
 		}
-		o.open = int(r.count(1 << 40))
+		if o.open = int(r.count(1 << 40)); o.open > 0 {
+			o.grew = time.Unix(0, at+r.signed())
+			if o.openWidth = int(r.count(openWindow)); o.openWidth > 0 {
+				o.openSum = r.fixed()
+			}
+		}
 	}
 	if r.wrong || len(r.b) > 0 || p.IsZero() {
 		return Position{}, ErrPosition
@@ -174,6 +227,10 @@ type tracker struct {
 	open   []byte    // the end of the line after it
 	opened int       // its length
 	front  int       // so much of it came before began
+	grew   time.Time // when it was opened or grew
+	// blind is where in the text something may be missing, by total; what is older than the
+	// tail is forgotten.
+	blind []int64
 	// learned tells that tail has text from before began.
 	learned bool
 	// total counts the text; far and near are times when it was so much. The text at far is
@@ -191,7 +248,7 @@ type milestone struct {
 // reset begins anew.
 func (t *tracker) reset(began time.Time, whole bool) {
 	start := milestone{at: began}
-	*t = tracker{began: began, whole: whole, tail: t.tail[:0], open: t.open[:0], far: start, near: start}
+	*t = tracker{began: began, whole: whole, tail: t.tail[:0], open: t.open[:0], blind: t.blind[:0], far: start, near: start}
 }
 
 // add says that text came at a time.
@@ -208,6 +265,40 @@ func (t *tracker) add(text []byte, at time.Time) {
 	rest := text[end:]
 	t.opened += len(rest)
 	t.open = keepEnd(t.open, rest, maxOpen)
+	t.grew = at
+}
+
+// interrupted says that the text was not followed until o was: of the line that was open then,
+// some may be missing.
+func (t *tracker) interrupted(o *tracker) {
+	t.whole = false
+	t.blind = slices.DeleteFunc(t.blind, func(at int64) bool { return t.ended()-at > window })
+	t.blind = append(t.blind, t.total-int64(o.opened))
+}
+
+// ended is how much text there was when the last line ended.
+func (t *tracker) ended() int64 { return t.total - int64(t.opened-t.front) }
+
+// sure is how much of the end of the tail is without doubt.
+func (t *tracker) sure() int {
+	n := int64(len(t.tail))
+	for _, at := range t.blind {
+		if at < t.ended() {
+			n = min(n, t.ended()-at)
+		}
+	}
+	return int(n)
+}
+
+// sureOpen is how much of the end of the open line is without doubt.
+func (t *tracker) sureOpen() int {
+	n := int64(len(t.open))
+	for _, at := range t.blind {
+		if at >= t.ended() {
+			n = min(n, t.total-at)
+		}
+	}
+	return int(n)
 }
 
 // end adds lines, of which the last has its end.
@@ -249,16 +340,21 @@ func keepEnd(b, p []byte, limit int) []byte {
 }
 
 func (t *tracker) place() place {
+	p := place{at: t.began}
 	switch {
 	case len(t.tail) > 0:
-		return place{at: t.at, back: t.far.at, width: len(t.tail), sum: xxhash.Sum64(t.tail), open: t.opened}
+		p = place{at: t.at, back: t.far.at, width: len(t.tail), sum: xxhash.Sum64(t.tail), sure: t.sure()}
+		if p.sure < p.width {
+			p.sureSum = xxhash.Sum64(t.tail[p.width-p.sure:])
+		}
 	case !t.base.at.IsZero():
-		p := t.base
-		p.open += t.opened
-		return p
-	default:
-		return place{at: t.began, open: t.opened}
+		p = t.base
 	}
+	p.open += t.opened
+	if n := min(t.sureOpen(), openWindow); n > 0 {
+		p.grew, p.openWidth, p.openSum = t.grew, n, xxhash.Sum64(t.open[len(t.open)-n:])
+	}
+	return p
 }
 
 // cutOff is how much of the open line is not kept.
@@ -269,14 +365,9 @@ func (t *tracker) isAt(p place) bool {
 	return p.width > 0 && len(t.tail) >= p.width && xxhash.Sum64(t.tail[len(t.tail)-p.width:]) == p.sum
 }
 
-// endsAs reports whether the last line of t is that of o.
-func (t *tracker) endsAs(o *tracker) bool {
-	return len(o.tail) > 0 && bytes.HasSuffix(t.tail, o.tail)
-}
-
 // clone returns a copy that shares nothing.
 func (t *tracker) clone() tracker {
 	c := *t
-	c.tail, c.open = bytes.Clone(t.tail), bytes.Clone(t.open)
+	c.tail, c.open, c.blind = bytes.Clone(t.tail), bytes.Clone(t.open), slices.Clone(t.blind)
 	return c
 }

@@ -193,8 +193,7 @@ func (p *pump) end() {
 	h.mu.Lock()
 	hold := p.hold
 	h.mu.Unlock()
-	if hold != nil { // all that it has comes from the log, together with what follows
-		p.abort()
+	if hold != nil { // what it has of an open line is nowhere else
 		<-hold.done
 	}
 	h.mu.Lock()

@@ -37,9 +37,11 @@ type strand struct {
 	after   time.Time // what is older lies before from
 	seeking bool      // from was not found yet
 	nearest hit       // where it may be
-	skip    int       // so much of the next line lies before from
+	skip    int       // so much of the next line lies before from, by its count
+	lead    []byte    // the end of that
 
 	to     *tracker  // nil: the end of the log
+	ends   []byte    // its last lines, as far as they are to be known by
 	bound  time.Time // what is older lies before to, for want of better knowledge
 	quiet  time.Time // nothing came between to and then; zero: it may have
 	meets  hit       // where to may be
@@ -94,9 +96,10 @@ func newSplice(from *Position, emit func(entry), lost func()) *splice {
 		switch {
 		case st.from.width == 0:
 			st.after = st.from.at
-		case st.from.at.Before(recent.Add(-slack)): // it was silent since, and the other was not
+		case st.from.at.Before(recent.Add(-slack)) && st.skip < part:
+			// It was silent since, and the other was not. Of a longer line that is open the
+			// parts would be older than that.
 			st.after = recent
-			st.skip %= part // the rest of an open line is in the log already, and older
 		default:
 			st.seeking = true
 			s.since = earlier(s.since, st.from.back.Add(-slack))
@@ -108,8 +111,9 @@ func newSplice(from *Position, emit func(entry), lost func()) *splice {
 	return s
 }
 
-// begin begins a go through the log that ends at to; nil is the end of the log.
-func (s *splice) begin(to *seam) {
+// begin begins a go through the log that ends at to; nil is the end of the log. Without patience
+// it is known by that text only which is without doubt.
+func (s *splice) begin(to *seam, patient bool) {
 	s.first = time.Time{}
 	for i := range s.strands {
 		st := &s.strands[i]
@@ -122,6 +126,9 @@ func (s *splice) begin(to *seam) {
 			continue
 		}
 		st.to = &to.outs[i]
+		if st.ends = st.to.tail; !patient {
+			st.ends = st.ends[len(st.ends)-st.to.sure():]
+		}
 		switch {
 		case len(st.to.tail) > 0:
 			st.closed = st.to.at.Before(s.since)
@@ -177,7 +184,7 @@ func (s *splice) isLast(st *strand, e entry) bool {
 	if st.to.whole && len(st.to.tail) < window && !s.since.After(st.to.began) && st.since != len(st.to.tail) {
 		return false // it is all that was printed
 	}
-	return e.whole() && st.log.endsAs(st.to)
+	return e.whole() && len(st.ends) > 0 && bytes.HasSuffix(st.log.tail, st.ends)
 }
 
 // meet takes note of an entry that may be the last one before the seam, and reports whether
@@ -196,7 +203,7 @@ func (st *strand) meet(e entry) bool {
 		}
 	}
 	st.meets = hit{true, off}
-	st.before = append(st.before[:0], bytes.TrimSuffix(st.log.tail, st.to.tail)...)
+	st.before = append(st.before[:0], bytes.TrimSuffix(st.log.tail, st.ends)...)
 	return true
 }
 
@@ -272,9 +279,6 @@ func (s *splice) pass(st *strand, e entry) {
 	case st.closed:
 	case e.at.Before(st.after):
 		st.past.pass(e)
-		if e.at.After(st.from.at) && !e.whole() { // a run ended with its line open
-			st.skip = max(st.skip-len(e.text), 0)
-		}
 	case st.to == nil:
 		s.tell(st, e)
 	case len(st.to.tail) == 0:
@@ -314,35 +318,52 @@ func (s *splice) tell(st *strand, e entry) {
 	st.past.pass(e)
 	st.told = true
 	if st.skip > 0 {
-		n := min(st.skip, len(e.text))
-		st.skip -= n
-		if e.text[n-1] == '\n' {
-			st.skip = 0
-		}
-		e.text = e.text[n:]
+		e.text = st.skipOpen(e.text)
 	}
 	if len(e.text) > 0 {
 		s.emit(e)
 	}
 }
 
-// missed reports whether the place of an output was not found, though it may be in an older
-// part of the log. The outputs of which that is true have told nothing yet.
-func (s *splice) missed() bool {
-	for i := range s.strands {
-		if st := &s.strands[i]; st.seeking && !st.nearest.found {
-			return !s.since.IsZero()
-		}
+// skipOpen returns what lies behind from of text of the line that is open there.
+func (st *strand) skipOpen(text []byte) []byte {
+	line := bytes.TrimSuffix(text, []byte{'\n'})
+	n := min(st.skip, len(line))
+	if st.skip -= n; st.skip == 0 {
+		return text[st.from.openEnd(st.lead, line, n):]
 	}
-	return false
+	if len(line) < len(text) { // it was shorter
+		n = st.from.openEnd(st.lead, line, n)
+		st.skip, st.lead = 0, nil
+		return text[n:]
+	}
+	st.lead = keepEnd(st.lead, line, openWindow)
+	return nil
 }
 
-// again begins anew where missed is true. The log is then read from its beginning.
+// missed reports whether the place of an output was not found, though it may be in an older
+// part of the log, or known by less. The outputs of which that is true have told nothing yet.
+func (s *splice) missed() bool {
+	missed := false
+	for i := range s.strands {
+		if st := &s.strands[i]; st.seeking && !st.nearest.found {
+			missed = missed || !s.since.IsZero() || st.from.sure < st.from.width
+		}
+	}
+	return missed
+}
+
+// again begins anew where missed is true. The log is then read from its beginning, for the text
+// that is without doubt.
 func (s *splice) again() {
 	s.since = time.Time{}
 	for i := range s.strands {
 		if st := &s.strands[i]; st.seeking && !st.nearest.found {
-			*st = strand{from: st.from, skip: st.skip, seeking: true}
+			from := st.from
+			if from.sure < from.width {
+				from.width, from.sum = from.sure, from.sureSum
+			}
+			*st = strand{from: from, skip: st.skip, seeking: true}
 		}
 	}
 }
@@ -361,7 +382,7 @@ func (s *splice) end(patient bool) bool {
 			continue
 		}
 		settled = false
-		short = short || len(st.log.tail) < len(st.to.tail)
+		short = short || len(st.log.tail) < len(st.ends)
 	}
 	if short { // to know the seam takes what is before it
 		s.since = time.Time{}
@@ -397,8 +418,20 @@ func (s *splice) rest() {
 				}
 			}
 		}
-		if skip := max(st.skip-max(missing, 0), 0); skip < len(st.to.open) {
+		skip := min(max(st.skip-max(missing, 0), 0), len(st.to.open))
+		if st.isOlder() {
+			// What is open at to may come from the log, and then from the line's beginning.
+			if skip = st.skip; !st.from.isOpenAt(st.to.open, skip) {
+				skip = 0
+			}
+		} else if st.skip > 0 {
+			skip = st.from.openEnd(nil, st.to.open, skip)
+		}
+		if skip < len(st.to.open) {
 			s.emit(entry{out: out, at: time.Now(), text: st.to.open[skip:]})
 		}
 	}
 }
+
+// isOlder reports whether all that from has of an open line came before to was followed.
+func (st *strand) isOlder() bool { return st.skip > 0 && st.from.grew.Before(st.to.began) }

@@ -27,7 +27,8 @@ type tape struct {
 	log      []logged
 	partial  [outputs][]byte
 	stamp    [outputs]time.Time
-	written  time.Time // when the last entry is in the log
+	split    [outputs]bool // the last entry was a part of a line
+	written  time.Time     // when the last entry is in the log
 	attached []*tapeStream
 	refuse   bool
 	logErr   error
@@ -122,9 +123,13 @@ func (t *tape) print(out int, text string) {
 
 func (t *tape) record(out int, text []byte) {
 	lag := t.logLag()
-	// The copier of Docker stamps a line when it comes to it.
-	at := later(t.stamp[out].Add(100), time.Now().Add(lag/2))
-	t.stamp[out] = at
+	// The copier of Docker stamps a line when it comes to it, and all parts of a long one as
+	// the first.
+	at := t.stamp[out]
+	if !t.split[out] {
+		at = later(at.Add(100), time.Now().Add(lag/2))
+	}
+	t.stamp[out], t.split[out] = at, text[len(text)-1] != '\n'
 	t.written = later(t.written, later(at, time.Now().Add(lag)))
 	text = []byte(strings.ToValidUTF8(string(text), "\uFFFD"))
 	t.log = append(t.log, logged{entry{out: out, at: at, text: text}, t.written})
@@ -163,7 +168,7 @@ func (t *tape) exit() {
 		if len(b) > 0 {
 			t.record(i, b)
 		}
-		t.partial[i] = nil
+		t.partial[i], t.split[i] = nil, false
 	}
 	for _, s := range t.attached {
 		s.later(nil, true, 0)
