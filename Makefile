@@ -4,6 +4,8 @@ SHELL := /bin/bash
 TAGS     := nomsgpack
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PACKAGES ?= ./...
+# How many tests of a package run at once: they mostly wait, for an engine or a disk.
+PARALLEL ?= $(shell expr 2 \* $$(nproc))
 # How many random histories of each kind are played, and which: 0 has a seed drawn.
 HISTORIES ?= 1000
 SEED      ?= 0
@@ -17,10 +19,10 @@ build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
 test: lint engine images browser race-compiler ## everything, with the race detector, against a real engine and registry
-	go test -race -tags $(TAGS) -timeout 15m $(PACKAGES)
+	go test -race -tags $(TAGS) -timeout 15m -parallel $(PARALLEL) $(PACKAGES)
 
 test-unit: race-compiler ## what needs no engine
-	LIGHTD_TEST_NO_ENGINE=1 go test -race -tags $(TAGS) -timeout 10m $(PACKAGES)
+	LIGHTD_TEST_NO_ENGINE=1 go test -race -tags $(TAGS) -timeout 10m -parallel $(PARALLEL) $(PACKAGES)
 
 histories: race-compiler ## many random histories of a node; HISTORIES=1000 of each kind, SEED=0 has one drawn
 	LIGHTD_TEST_NO_ENGINE=1 LIGHTD_TEST_HISTORIES=$(HISTORIES) LIGHTD_TEST_SEED=$(SEED) \

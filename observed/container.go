@@ -41,8 +41,10 @@ const (
 	installPrefix = "lightd_install-"
 )
 
-// RunName and InstallName are the names in Docker of the containers of an id.
-func RunName(id string) string     { return runPrefix + id }
+// RunName is the name in Docker of the container of an id.
+func RunName(id string) string { return runPrefix + id }
+
+// InstallName is the name in Docker of the container in which the install script of an id runs.
 func InstallName(id string) string { return installPrefix + id }
 
 // ParseName reads back what RunName and InstallName make.
