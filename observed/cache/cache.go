@@ -104,6 +104,8 @@ type entry struct {
 	// run is the runtime container of the last list or look: it is found by its id when it
 	// lost its name.
 	run string
+	// installer is the same of an installation's container.
+	installer string
 	// gap is the one after which it was seen last: an end that is found after another gap was
 	// watched by nobody.
 	gap int

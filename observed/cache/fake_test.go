@@ -29,7 +29,9 @@ type fake struct {
 	// foreign holds the instance of those that are not ours; "" stands for no Lightd's.
 	foreign map[string]string
 	// owned holds the id of those of ours that lost their name.
-	owned    map[string]string
+	owned map[string]string
+	// installs are those of them that run a script.
+	installs map[string]bool
 	down     bool
 	inspects []string
 	lists    int
@@ -50,7 +52,7 @@ type fake struct {
 
 func newFake() *fake {
 	return &fake{
-		containers: map[string]observed.Container{}, foreign: map[string]string{}, owned: map[string]string{}, underway: map[string]int{},
+		containers: map[string]observed.Container{}, foreign: map[string]string{}, owned: map[string]string{}, installs: map[string]bool{}, underway: map[string]int{},
 		stream: make(chan func(each func(engine.Event)) error),
 	}
 }
@@ -88,6 +90,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 		panic("two looks at " + name)
 	}
 	f.most = max(f.most, len(f.underway))
+	asked := name
 	c, ok := f.containers[name]
 	if !ok {
 		for _, other := range f.containers {
@@ -102,7 +105,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 		time.Sleep(f.delay)
 		f.mu.Lock()
 	}
-	delete(f.underway, name)
+	delete(f.underway, asked)
 	switch {
 	case failure != nil:
 		return observed.Container{}, nil, failure
@@ -142,6 +145,9 @@ func (f *fake) labels(name string) map[string]string {
 	l := labels(name)
 	if id := f.owned[name]; id != "" {
 		l = labels(observed.RunName(id))
+		if f.installs[name] {
+			l = labels(observed.InstallName(id))
+		}
 	}
 	if foreign {
 		l[observed.LabelInstance] = other

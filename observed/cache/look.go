@@ -39,7 +39,7 @@ type mark struct {
 // lookAt inspects the containers of an id, shows what it found and tells so. While the
 // engine is away it does nothing: all ids are looked at when it is back.
 func (c *Cache) lookAt(ctx context.Context, id string) {
-	install, renamed, before, ok := c.begin(id)
+	install, renamed, renamedInstall, before, ok := c.begin(id)
 	if !ok {
 		return
 	}
@@ -51,6 +51,9 @@ func (c *Cache) lookAt(ctx context.Context, id string) {
 	}
 	if err == nil && install {
 		found.Install, found.InstallNameTaken, err = c.inspect(ctx, id, observed.InstallName(id), observed.RoleInstall)
+		if err == nil && found.Install == nil && renamedInstall != "" {
+			found.Install, _, err = c.inspect(ctx, id, renamedInstall, observed.RoleInstall)
+		}
 	}
 	if err != nil {
 		c.failed(ctx, id, install, err)
@@ -65,17 +68,17 @@ func (c *Cache) lookAt(ctx context.Context, id string) {
 }
 
 // begin tells whether a look at an id makes sense now, whether at both containers, and
-// which one is the runtime container if there is none of that name.
-func (c *Cache) begin(id string) (install bool, renamed string, before mark, ok bool) {
+// which ones they are if there are none of those names.
+func (c *Cache) begin(id string) (install bool, renamed, renamedInstall string, before mark, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[id]
 	if e == nil || !c.up || !e.due {
-		return false, "", mark{}, false
+		return false, "", "", mark{}, false
 	}
 	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != nil
 	e.install, e.due = false, false
-	return install, e.run, mark{c.epoch, e.ends, c.gap}, true
+	return install, e.run, e.installer, mark{c.epoch, e.ends, c.gap}, true
 }
 
 // inspect returns the container with a name if it is ours, else who has the name.
@@ -135,6 +138,11 @@ func (c *Cache) show(id string, found observed.Snapshot, install bool, before ma
 		run = found.Run.ContainerID
 	}
 	c.own(id, e, run)
+	if found.Install != nil {
+		e.installer = found.Install.ContainerID
+	} else if install {
+		e.installer = ""
+	}
 	c.drop(id, e)
 	return true
 }

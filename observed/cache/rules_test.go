@@ -190,6 +190,42 @@ func TestInstallationIsSeenByItsEvent(t *testing.T) {
 	})
 }
 
+// TestInstallationThatIsRenamed is the same one, whether an event told of it or a list.
+func TestInstallationThatIsRenamed(t *testing.T) {
+	f := newFake()
+	f.put("lightd_install-a", "I", observed.Running)
+	rename := func(from, to string) {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		c := f.containers[from]
+		c.Name = to
+		f.containers[to], f.owned[to] = c, "a"
+		f.installs[to] = true
+		delete(f.containers, from)
+	}
+	f.put("lightd_install-b", "J", observed.Running)
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		rename("lightd_install-a", "other")
+		f.tell("lightd_install-a", "I", "rename")
+		f.inspected()
+		if s := c.Get("a"); s.Install == nil || s.Install.Name != "other" {
+			t.Errorf("after an event: %+v", s)
+		}
+		rename("other", "another")
+		time.Sleep(5*time.Minute + 31*time.Second) // one list
+		synctest.Wait()
+		if s := c.Get("a"); s.Install == nil || s.Install.Name != "another" {
+			t.Errorf("after a list: %+v", s)
+		}
+		f.remove("another")
+		f.tell("lightd_install-a", "I", "destroy")
+		f.inspected()
+		if s := c.Get("a"); s.Install != nil {
+			t.Errorf("after its removal: %+v", s)
+		}
+	})
+}
+
 // TestEndBeforeItWasSeen shows nothing: the exit code alone makes no container.
 func TestEndBeforeItWasSeen(t *testing.T) {
 	f := newFake()

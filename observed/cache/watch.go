@@ -132,8 +132,12 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 		c.log.Info("the engine answers", "containers", len(list))
 	}
 	for id, p := range pairs {
-		if e := c.entry(id); e.run == "" && p.run != nil {
+		e := c.entry(id)
+		if e.run == "" && p.run != nil {
 			c.own(id, e, p.run.ContainerID)
+		}
+		if e.installer == "" && p.install != nil {
+			e.installer = p.install.ContainerID
 		}
 	}
 	for id, e := range c.entries {
@@ -195,8 +199,8 @@ func (c *Cache) audit() []string {
 	return known
 }
 
-// pairs sorts a list by id. The name says which container is which; a runtime container
-// that somebody gave another name counts where none has the right one.
+// pairs sorts a list by id. The name says which container is which; one that somebody gave
+// another name counts where none has the right one.
 func (c *Cache) pairs(list []engine.Listed) map[string]pair {
 	pairs := map[string]pair{}
 	for i := range list {
@@ -211,8 +215,11 @@ func (c *Cache) pairs(list []engine.Listed) map[string]pair {
 				p.install = l
 			}
 		}
-		if p.run == nil && l.Labels[observed.LabelRole] == string(observed.RoleRun) {
+		switch role := observed.Role(l.Labels[observed.LabelRole]); {
+		case role == observed.RoleRun && p.run == nil:
 			p.run = l
+		case role == observed.RoleInstall && p.install == nil:
+			p.install = l
 		}
 		if id != "" && (p.run != nil || p.install != nil) {
 			pairs[id] = p
