@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,8 +67,19 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 	})
 }
 
+// keepsImages reports whether Docker keeps the image of a stopped container whose name is
+// removed by force, as the image store of containerd does and those before it did not.
+func keepsImages(t *testing.T, docker *client.Client) bool {
+	t.Helper()
+	info, err := docker.Info(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Contains(info.DriverStatus, [2]string{"driver-type", "io.containerd.snapshotter.v1"})
+}
+
 // TestSnapshotIsRemovedOnARealEngine: with the container running it gets its name back.
-// With the container stopped Docker removes the image itself, and that is said.
+// With the container stopped Docker may remove the image itself, and that is said.
 func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
@@ -95,8 +107,9 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 
 	n.waitSynced(n.change("snapshot", halt))
 	force(t, docker, ref)
-	if named() {
-		t.Fatal("this engine keeps the image of a stopped container")
+	if keepsImages(t, docker) {
+		n.wait("snapshot", "named again", func(status.Status) bool { return named() })
+		return
 	}
 	n.change("snapshot", power)
 	n.waitState("snapshot", status.StateRunning) // the container itself needs it no more

@@ -70,9 +70,9 @@ func TestLogsAreBounded(t *testing.T) {
 	t.Parallel()
 	e := newOwnEngine(t, `{"log-driver": "none"}`)
 	bounds := func(size string, files int) string {
-		return settingsFile(t, fmt.Sprintf("docker_host: unix://%s\nlogs:\n  max_size: %s\n  max_file: %d\n", e.socket, size, files))
+		return settingsFile(t, fmt.Sprintf("logs:\n  max_size: %s\n  max_file: %d\n", size, files))
 	}
-	n := newNode(t, "--config", bounds("200k", 2))
+	n := newNode(t, "--docker-host", "unix://"+e.socket, "--config", bounds("200k", 2))
 	volume, _ := n.volume()
 	id := "e2e-flood"
 	n.send("POST", "/containers", spec(id, volume, `"power":"running","start_pattern":"^ready$","install_script":"echo installing; sleep 2",
@@ -101,7 +101,7 @@ func TestLogsAreBounded(t *testing.T) {
 
 	n.terminate()
 	ws.closed(websocket.StatusGoingAway, "daemon is stopping")
-	n.start("--config", bounds("300k", 3))
+	n.start("--docker-host", "unix://"+e.socket, "--config", bounds("300k", 3))
 	n.until(id, "as it was", func(c view) bool { return running(c) && c.ContainerID == before.ContainerID })
 	e.wantLogs("lightd-"+id, "200k", "2")
 	for _, want := range []string{`"path":"log.max_size","desired":"300k","observed":"200k"`, `"path":"log.max_file"`, `"kind":"deferred"`} {

@@ -154,10 +154,13 @@ func (i *Images) Known(ref string) observed.Image {
 	return observed.Image{}
 }
 
-// Refresh looks at a reference again. Changed follows.
+// Refresh looks at a reference again, of which nothing is known until then: what was seen
+// before is not what the caller has just done to it. Changed follows.
 func (i *Images) Refresh(ref string) {
 	i.mu.Lock()
-	i.entry(ref).news++
+	e := i.entry(ref)
+	e.news++
+	e.image.Known = false
 	i.mu.Unlock()
 	i.looks.Add(ref)
 }

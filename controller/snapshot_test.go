@@ -1,0 +1,35 @@
+package controller_test
+
+import (
+	"context"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestSnapshotIsNamedOnce on an engine that tells of images later than it changes them: what
+// was done is not done again before it was looked at.
+func TestSnapshotIsNamedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Change("/usr/tool", 1) })
+		n.create("a", func(s *desired.Spec) { s.Power, s.InstallScript = desired.PowerRunning, "make tool" })
+		snapshot := n.waitState("a", status.StateRunning).Install.Snapshot
+		if snapshot == "" {
+			t.Fatal("there is no snapshot")
+		}
+		sim.Inject(simengine.Rule{Method: "GET", Route: "/images/{name}/json", Delay: time.Second, After: true})
+		sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/images/"+snapshot+"?force=1", nil))
+		time.Sleep(time.Minute)
+		if !sim.HasImage(snapshot) {
+			t.Error("it has no name")
+		}
+		if named := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/images/{name}/tag"}); named != 1 {
+			t.Errorf("it was named %d times", named)
+		}
+		n.waitSynced(n.change("a", halt))
+	})
+}
