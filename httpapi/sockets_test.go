@@ -246,37 +246,38 @@ func TestSocketBeginning(t *testing.T) {
 // TestSocketCompression: only where the client asks for it in the address and offers it.
 func TestSocketCompression(t *testing.T) {
 	n := newNode(t)
-	n.create("web")
-	for _, c := range []struct {
-		target string
-		offer  websocket.CompressionMode
-		want   string
+	for i, c := range []struct {
+		query string
+		offer websocket.CompressionMode
+		want  string
 	}{
-		{"/ws/web", websocket.CompressionContextTakeover, ""},
-		{"/ws/web?compress=false", websocket.CompressionContextTakeover, ""},
-		{"/ws/web?compress=true", websocket.CompressionDisabled, ""},
-		{"/ws/web?compress=true", websocket.CompressionContextTakeover, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
-		{"/ws/web?compress=true", websocket.CompressionNoContextTakeover, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
+		{"", websocket.CompressionContextTakeover, ""},
+		{"?compress=false", websocket.CompressionContextTakeover, ""},
+		{"?compress=true", websocket.CompressionDisabled, ""},
+		{"?compress=true", websocket.CompressionContextTakeover, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
+		{"?compress=true", websocket.CompressionNoContextTakeover, "permessage-deflate; client_no_context_takeover; server_no_context_takeover"},
 	} {
-		conn, response, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(n.url, "http")+c.target, &websocket.DialOptions{
+		id := fmt.Sprintf("web-%d", i) // a client that has gone may take the next one's text
+		n.create(id)
+		conn, response, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(n.url, "http")+"/ws/"+id+c.query, &websocket.DialOptions{
 			HTTPHeader: http.Header{"Authorization": {"Bearer " + masterToken}}, HTTPClient: n.client, CompressionMode: c.offer,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := response.Header.Get("Sec-WebSocket-Extensions"); got != c.want {
-			t.Errorf("%s, offered %d: the extension is %q, want %q", c.target, c.offer, got, c.want)
+			t.Errorf("%s, offered %d: the extension is %q, want %q", c.query, c.offer, got, c.want)
 		}
 		p := &peer{t, conn}
 		p.want("event installing")
 		text := strings.Repeat("over and over again\n", 1000)
-		n.console.output("web") <- console.Chunk{Text: text}
+		n.console.output(id) <- console.Chunk{Text: text}
 		p.want("console " + text)
 		p.send(`{"event":"request_logs","lines":1` + strings.Repeat(" ", 1000) + `}`)
 		p.want("logs ")
 		_ = conn.CloseNow()
 	}
-	n.send("GET", "/ws/web?compress=please", "", upgrading...).want(t, 400, "compress")
+	n.send("GET", "/ws/web-0?compress=please", "", upgrading...).want(t, 400, "compress")
 }
 
 // TestSocketFlood: whoever sends without end is told so, and the connection stays.

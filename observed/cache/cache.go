@@ -229,10 +229,11 @@ func (c *Cache) Forget(id string) {
 	}
 }
 
-// drop removes an entry that says nothing to nobody. The caller holds mu.
+// drop removes an entry that says nothing to nobody, unless a look is due that may change
+// that. The caller holds mu.
 func (c *Cache) drop(id string, e *entry) {
 	nothing := e.seen.Run == nil && e.seen.Install == nil && !e.listed
-	if nothing && !e.wanted {
+	if nothing && !e.wanted && !e.due {
 		c.own(id, e, "")
 		delete(c.entries, id)
 	}

@@ -121,10 +121,7 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 func (c *Cache) show(id string, found observed.Snapshot, install bool, before mark) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entries[id]
-	if e == nil {
-		return true // forgotten; who is told will find nothing, as it is
-	}
+	e := c.entry(id) // a new one if it was forgotten meanwhile
 	if before.epoch != c.epoch || before.ends != e.ends {
 		e.install, e.due = e.install || install, true
 		return false

@@ -261,6 +261,26 @@ func TestForgottenInstallation(t *testing.T) {
 	})
 }
 
+// TestForgottenWhileALookIsDue, or under way: what it shows is not lost, though it is of
+// nobody any more.
+func TestForgottenWhileALookIsDue(t *testing.T) {
+	for _, wait := range []time.Duration{0, time.Second} {
+		f := newFake()
+		scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+			f.delay = 10 * time.Second
+			f.put("lightd-a", "A", observed.Created)
+			f.tell("lightd-a", "A", "create")
+			time.Sleep(wait)
+			synctest.Wait()
+			c.Forget("a")
+			time.Sleep(time.Minute)
+			if ids := c.IDs(); !slices.Equal(ids, []string{"a"}) || c.Get("a").Run == nil {
+				t.Errorf("after %s: ids %v, %+v", wait, ids, c.Get("a"))
+			}
+		})
+	}
+}
+
 // TestListedIsKnownToExist before it was looked at: nothing without a spec may be overlooked.
 func TestListedIsKnownToExist(t *testing.T) {
 	f := newFake()
