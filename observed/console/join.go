@@ -357,8 +357,12 @@ func (h *hub) unmended(t Target, err error) {
 }
 
 // removed reports whether a log could not be read because there is no such container any
-// more, which an observation tells a moment later.
-func removed(err error) bool { return engine.Classify(err) == engine.NotFound }
+// more, or because Docker is removing it, which it answers with a conflict. An observation
+// tells of that a moment later.
+func removed(err error) bool {
+	class := engine.Classify(err)
+	return class == engine.NotFound || class == engine.Conflict
+}
 
 // ending is how a stream came to its end.
 type ending struct {

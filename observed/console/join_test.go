@@ -287,6 +287,7 @@ func TestRunWhoseLogCannotBeRead(t *testing.T) {
 	}{
 		{errRefused, noticeNoLog},
 		{fmt.Errorf("read logs: %w", cerrdefs.ErrNotFound), ""},
+		{fmt.Errorf("read logs: %w", cerrdefs.ErrConflict), ""},
 	} {
 		bubble(t, func(t *testing.T, w *world) {
 			started := time.Now()
