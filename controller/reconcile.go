@@ -232,7 +232,7 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 	c.key(id, func(k *keyState) { k.busy, k.cancel = &s, cancel })
 	c.log.Info("step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 	c.steps.Go(func() {
-		defer c.slots.release(classOf(s.Kind))
+		defer c.slots.hold(classOf(s.Kind))()
 		defer cancel()
 		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s}
 		began := time.Now()

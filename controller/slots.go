@@ -3,6 +3,7 @@ package controller
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"lightd/controller/plan"
 )
@@ -22,8 +23,14 @@ const (
 
 // bounds are how many steps of a class run at once. Starts reach their best rate at 4
 // to 8 at once; each class has its own bound, so that calls that hang starve only
-// their own kind.
+// their own kind, and that not for long.
 var bounds = map[class]int{classStart: 8, classCreate: 8, classRemove: 8, classKeep: 2, classLight: 16}
+
+// slow is when a step counts no more though it has not ended: an engine that does not answer
+// for some containers keeps none of the others waiting. The deadlines of its calls bound how
+// many such steps there are. Only a snapshot keeps its place: it takes as long as its size asks
+// for, and two of them are what a disk can bear.
+const slow = 5 * time.Second
 
 func classOf(k plan.Kind) class {
 	switch k {
@@ -106,6 +113,20 @@ func (s *slots) release(c class) {
 	defer s.mu.Unlock()
 	s.busy[c]--
 	s.wakeFirst(c)
+}
+
+// hold keeps a slot that was admitted until the step has ended, which the caller tells, or is
+// slow.
+func (s *slots) hold(c class) (ended func()) {
+	release := sync.OnceFunc(func() { s.release(c) })
+	if c == classKeep || c == classFree {
+		return release
+	}
+	timer := time.AfterFunc(slow, release)
+	return func() {
+		timer.Stop()
+		release()
+	}
 }
 
 // wakeFirst wakes as many of the line as there is room for.

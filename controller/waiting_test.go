@@ -106,31 +106,58 @@ func othersDoNotWait(t *testing.T, n *node) {
 	}
 }
 
-// TestHungStartsHoldUpStartsOnly is the bound itself: more hung starts than there
-// is room for hold up starts, and nothing else.
-func TestHungStartsHoldUpStartsOnly(t *testing.T) {
-	sim, n := onSim(t)
-	n.create("victim", func(s *desired.Spec) { s.Power = desired.PowerRunning })
-	n.waitState("victim", status.StateRunning)
-	rule := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Hang: true})
-	const many = 20
-	for i := range many {
-		n.create(fmt.Sprintf("s%d", i), func(s *desired.Spec) { s.Power = desired.PowerRunning })
-	}
-	if err := rule.Await(t.Context(), 8); err != nil {
-		t.Fatal(err)
-	}
-	n.change("victim", slay)
-	n.waitState("victim", status.StateOffline)
-	n.change("victim", erase)
-	n.gone("victim")
-	n.waitSynced(n.create("stopped", nil)) // installing is not starting
-	if hits := rule.Hits(); hits != 8 {
-		t.Errorf("%d starts at once", hits)
-	}
-	// What waited in line goes on by itself.
-	rule.Release()
-	for i := range many {
-		n.waitState(fmt.Sprintf("s%d", i), status.StateRunning)
-	}
+// TestHungStartsHoldUpNobodyForLong hangs more starts than there is room for. They hold up
+// starts, nothing else, and those only for seconds.
+func TestHungStartsHoldUpNobodyForLong(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("victim", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("victim", status.StateRunning)
+		const many, room = 20, 8
+		var rules []*simengine.Injected
+		for i := range many {
+			id := fmt.Sprintf("s%d", i)
+			n.waitSynced(n.create(id, nil))
+			c, err := sim.Inspect(observed.RunName(id))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules = append(rules, sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Target: c.ID, Hang: true}))
+		}
+		hung := func() (sum int) {
+			for _, r := range rules {
+				sum += r.Hits()
+			}
+			return sum
+		}
+		n.waitSynced(n.create("good", nil))
+		for i := range many {
+			n.change(fmt.Sprintf("s%d", i), power)
+		}
+		time.Sleep(time.Second) // on the bubble's clock
+		if got := hung(); got != room {
+			t.Errorf("%d starts at once", got)
+		}
+		n.change("good", power)
+		began := time.Now()
+		n.change("victim", slay)
+		n.waitState("victim", status.StateOffline)
+		n.change("victim", erase)
+		n.gone("victim")
+		n.waitSynced(n.create("stopped", nil)) // installing is not starting
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("a kill, a deletion and a creation took %s", took)
+		}
+		n.waitState("good", status.StateRunning)
+		// The eight before it, and the twelve in line, in turns of five seconds.
+		if took := time.Since(began); took > 3*5*time.Second {
+			t.Errorf("the start behind the hung ones took %s", took)
+		}
+		if got := hung(); got != many {
+			t.Errorf("%d starts are hung", got)
+		}
+		for i, r := range rules {
+			r.Release()
+			n.waitState(fmt.Sprintf("s%d", i), status.StateRunning)
+		}
+	})
 }
