@@ -40,7 +40,7 @@ func main() {
 	binary := flag.String("lightd", filepath.Join(".bin", "lightd"), "the `program` to measure")
 	image := flag.String("image", "lightd-test/busybox:latest", "the `image` of all containers, present on the engine")
 	log := flag.String("log", "", "`file` that the daemon's log is kept in")
-	only := flag.String("only", "", "measure only apply, only known, or only console, or of that only flood, pattern, crowd or latency")
+	only := flag.String("only", "", "measure only apply, only known, only crash, or only console, or of that only flood, pattern, crowd or latency")
 	flag.Parse()
 	if err := bench(ctx, *binary, *image, *log, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -87,6 +87,8 @@ func bench(ctx context.Context, binary, image, log, only string) (err error) {
 	measure := l.measure
 	switch only {
 	case "":
+	case "crash":
+		measure = l.measureCrash
 	case "apply":
 		measure = l.measureApply
 	case "known":

@@ -87,21 +87,23 @@ func (p *proxy) serve(conn, engine net.Conn) {
 		_, _ = io.Copy(conn, engine)
 		conn.Close()
 	})
-	p.read(bufio.NewReader(io.TeeReader(conn, engine)))
+	p.read(conn, engine)
 	if half, ok := engine.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
 	answers.Wait()
 }
 
-// read reads the requests of a connection; what it reads is on its way to the engine.
-func (p *proxy) read(from *bufio.Reader) {
+// read reads the requests of a connection, and sends what it reads on to the engine.
+func (p *proxy) read(conn io.Reader, engine io.Writer) {
+	came := &arrivals{from: conn}
+	from := bufio.NewReader(io.TeeReader(came, engine))
 	for {
 		r, err := http.ReadRequest(from)
 		if err != nil {
 			return
 		}
-		p.note(call{time.Now(), r.Method, r.URL.Path})
+		p.note(call{came.last, r.Method, r.URL.Path})
 		if r.Header.Get("Upgrade") != "" {
 			_, _ = io.Copy(io.Discard, from)
 			return
@@ -110,6 +112,18 @@ func (p *proxy) read(from *bufio.Reader) {
 			return
 		}
 	}
+}
+
+// arrivals notes when bytes came.
+type arrivals struct {
+	from io.Reader
+	last time.Time
+}
+
+func (a *arrivals) Read(b []byte) (int, error) {
+	n, err := a.from.Read(b)
+	a.last = time.Now()
+	return n, err
 }
 
 func (p *proxy) hold(conns ...net.Conn) bool {
