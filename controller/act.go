@@ -22,6 +22,8 @@ type act struct {
 	st   status.Status
 	seen observed.Snapshot
 	step plan.Step
+	// began is when.
+	began time.Time
 
 	// What the step leaves behind beside its effect.
 	patch func(*status.Status) []journal.Event

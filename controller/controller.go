@@ -137,6 +137,11 @@ type keyState struct {
 	generation int64
 	retry      time.Time
 	host       plan.HostCheck
+	// last is the last step that succeeded, repeats how often it did so in a row, and next when
+	// another one could be taken at the earliest.
+	last    attempt
+	repeats int
+	next    time.Time
 	// outcome is what the last step left behind for the status, until it is recorded;
 	// ended counts the steps, to tell whose outcome was recorded.
 	outcome func(*status.Status) []journal.Event

@@ -234,10 +234,9 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 	c.steps.Go(func() {
 		defer c.slots.hold(classOf(s.Kind))()
 		defer cancel()
-		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s}
-		began := time.Now()
+		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
 		err := a.take(stepping)
-		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(began).Round(100*time.Microsecond), "error", err)
+		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
 		c.end(ctx, a, err)
 	})
 }
@@ -255,11 +254,14 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 		c.Nudge()
 		return
 	}
+	if err == nil {
+		err = a.again()
+	}
 	verdict := a.judge(err)
 	now := time.Now()
 	c.key(id, func(k *keyState) {
 		k.busy, k.cancel, k.failed, k.retry = nil, nil, "", time.Time{}
-		k.outcome, k.ended = verdict.patch, k.ended+1
+		k.outcome, k.ended, k.next = verdict.patch, k.ended+1, now.Add(verdict.retry)
 		if touches(a.step.Kind) {
 			k.acted = now
 		}
@@ -272,7 +274,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	})
 	if verdict.retry > 0 {
 		c.queue.AddAfter(id, verdict.retry)
-	} else {
+	} else if a.step.Kind != plan.CheckHost { // looking is no progress
 		c.limiter.Forget(id)
 	}
 	if a.step.Kind == plan.RemoveInstallContainer {

@@ -25,6 +25,8 @@ var heals = map[string]string{
 	"the engine restarts or is killed, and containers end with it":                    "TestEngineRestarts TestEngineThatEndsContainersOnItsWayDown",
 	"the machine reboots, or loses its power":                                         "TestEngineRestarts TestPowerCut",
 	"the engine tells of nothing more, or only of some of it":                         "TestFaultsOfTheEngine TestAuditReachesAll TestWhatNoEventToldOf",
+	"the engine does not answer for some containers":                                  "TestNobodyWaits TestHungStartsHoldUpNobodyForLong",
+	"the engine says that a step is done, and nothing changes":                        "TestStepWithoutEffectIsTakenEverLess",
 	"the clock is set by an hour":                                                     "TestClockThatWasSet TestHistoriesOfTrouble",
 	"the daemon is killed":                                                            "TestDaemonStopsAndStarts TestCrashAnywhere TestKilledWriter",
 	"the daemon dies during an installation":                                          "TestCrashInInstallation TestInstallationEndsUnwatched",

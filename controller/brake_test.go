@@ -1,0 +1,94 @@
+package controller_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/client"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestStepWithoutEffectIsTakenEverLess on an engine that says that a call is done, and does
+// nothing.
+func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule simengine.Rule
+		want func(*desired.Container)
+		// disturb happens behind the daemon's back.
+		disturb func(context.Context, *client.Client, string) error
+		// healed says that all is well again.
+		healed func(status.Status) bool
+	}{
+		"start": {
+			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 204}, want: power,
+			healed: func(st status.Status) bool { return st.State == status.StateRunning },
+		},
+		"kill": {
+			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 204}, want: slay,
+			healed: func(st status.Status) bool { return st.State == status.StateOffline },
+		},
+		"update": {
+			rule:   simengine.Rule{Method: "POST", Route: "/containers/{id}/update", Status: 200, Message: "{}"},
+			want:   func(c *desired.Container) { c.Limits.Memory = 64 << 20 },
+			healed: synced,
+		},
+		"rename": {
+			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/rename", Status: 204, Skip: 1},
+			disturb: func(ctx context.Context, docker *client.Client, id string) error {
+				return docker.ContainerRename(ctx, id, "elsewhere")
+			},
+			healed: synced,
+		},
+		"unpause": {
+			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/unpause", Status: 204},
+			disturb: func(ctx context.Context, docker *client.Client, id string) error {
+				return docker.ContainerPause(ctx, id)
+			},
+			healed: synced,
+		},
+		"remove": {
+			rule:   simengine.Rule{Method: "DELETE", Route: "/containers/{id}", Status: 204},
+			want:   func(c *desired.Container) { c.Env = map[string]string{"A": "b"} },
+			healed: synced,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+				n.waitState("a", status.StateRunning)
+				docker, err := sim.Client()
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer docker.Close()
+				if name == "start" {
+					n.change("a", halt)
+					n.waitState("a", status.StateOffline)
+				}
+				lie := sim.Inject(c.rule)
+				if c.want != nil {
+					n.change("a", c.want)
+				}
+				if c.disturb != nil {
+					if err := c.disturb(t.Context(), docker, observed.RunName("a")); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(time.Minute)
+				if made := lie.Hits(); made < 5 || made > 10 {
+					t.Errorf("%d calls in a minute", made)
+				}
+				lie.Release()
+				time.Sleep(time.Minute) // the next try is at most so far away
+				n.wait("a", "healed", c.healed)
+			})
+		})
+	}
+}
+
+func synced(st status.Status) bool { return st.Get(status.Synced).Status == status.True }
