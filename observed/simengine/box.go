@@ -95,6 +95,9 @@ func (s *Sim) start(c *box) error {
 	}
 	if err := s.bindPorts(c); err != nil {
 		c.exitCode, c.failure = 128, err.(refusal).message
+		if s.since(forgetsUnjoined) { // ports are bound where the first network is joined
+			c.joined, joined = c.joined[1:], joined[1:]
+		}
 		for _, n := range joined {
 			s.tellNetwork(n, "disconnect", c)
 		}
@@ -146,11 +149,17 @@ func (s *Sim) exit(c *box, code int, oom bool) {
 	if oom {
 		s.tell(c, "oom", nil)
 	}
-	s.tell(c, "die", map[string]string{"exitCode": strconv.Itoa(code)})
+	die := func() { s.tell(c, "die", map[string]string{"exitCode": strconv.Itoa(code)}) }
+	if !s.since(leavesFirst) {
+		die()
+	}
 	for _, name := range c.joined {
 		if n := s.network(name); n != nil {
 			s.tellNetwork(n, "disconnect", c)
 		}
+	}
+	if s.since(leavesFirst) {
+		die()
 	}
 	c.begun = make(chan struct{})
 	close(c.exited)

@@ -265,7 +265,7 @@ func TestEventFaults(t *testing.T) {
 // TestSocketGoesDown is about what only a socket shows: it is refused while the file is
 // there, and taken again.
 func TestSocketGoesDown(t *testing.T) {
-	on := simulation(t)
+	on := simulation(t, firstAPI)
 	cli, err := client.NewClientWithOpts(client.WithHost(on.host), client.WithAPIVersionNegotiation())
 	if err != nil {
 		t.Fatal(err)

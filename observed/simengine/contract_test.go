@@ -29,19 +29,23 @@ const (
 	busybox = "lightd-test/busybox:latest"
 	// contractLabel marks what a scenario makes, on a real engine too.
 	contractLabel = "lightd.contract"
+	// firstAPI is the oldest API version that Lightd speaks, that of Docker 20.10.
+	firstAPI = "1.41"
 )
 
 // TestContract runs each scenario against the simulation and against a real engine, with
-// the real Docker client, and compares what was answered, told and shown.
+// the real Docker client, and compares what was answered, told and shown. The simulation is of
+// the same release of Docker as the engine.
 func TestContract(t *testing.T) {
 	engine := realEngine(t)
 	for _, sc := range scenarios {
 		t.Run(sc.name, func(t *testing.T) {
 			run := fmt.Sprintf("%s-%d", sc.name, time.Now().UnixNano())
-			simulated := play(t, sc, run, simulation(t))
 			if engine == nil {
+				play(t, sc, run, simulation(t, firstAPI))
 				return
 			}
+			simulated := play(t, sc, run, simulation(t, engine.api))
 			actual := play(t, sc, run, *engine)
 			compare(t, actual, simulated)
 		})
@@ -69,19 +73,24 @@ func compare(t *testing.T, actual, simulated []string) {
 type side struct {
 	sim  *simengine.Sim // nil for the real one
 	host string
-	// exact is false for a real engine of another version, whose words may differ.
-	exact bool
+	// api is the newest API version that the engine speaks.
+	api string
 }
 
-func simulation(t *testing.T) side {
-	sim := simengine.New(simengine.Options{})
+// exact reports whether the words of errors are compared, and not only their classes: the
+// simulation has those of 20.10, and other releases of Docker change theirs as they like.
+func (s side) exact() bool { return s.api == firstAPI }
+
+// simulation is of the release of Docker that speaks an API version.
+func simulation(t *testing.T, api string) side {
+	sim := simengine.New(simengine.Options{APIVersion: api})
 	t.Cleanup(func() { _ = sim.Close() })
 	sim.AddImage(busybox, simengine.ImageConfig{Cmd: []string{"/bin/sh"}})
 	socket := filepath.Join(t.TempDir(), "s")
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
 	}
-	return side{sim: sim, host: "unix://" + socket, exact: true}
+	return side{sim: sim, host: "unix://" + socket, api: api}
 }
 
 // realEngine returns the engine at the default address. It is left out only if the
@@ -109,7 +118,7 @@ func realEngine(t *testing.T) *side {
 	if _, err := cli.ImageInspect(ctx, busybox); err != nil {
 		t.Fatalf("the engine lacks the test image, which hack/images makes: %v", err)
 	}
-	return &side{host: host, exact: strings.HasPrefix(version.Version, "20.10.")}
+	return &side{host: host, api: version.APIVersion}
 }
 
 // stage is where a scenario plays: it calls an engine and notes what comes of it.
@@ -123,6 +132,7 @@ type stage struct {
 	mu     sync.Mutex
 	lines  []string
 	told   []string
+	stops  []string
 	made   map[string]bool // container ids that are not destroyed yet
 	missed chan struct{}   // closed and replaced with every event
 }
@@ -144,7 +154,7 @@ func play(t *testing.T, sc scenario, run string, on side) []string {
 		return d.DialContext(ctx, "unix", strings.TrimPrefix(on.host, "unix://"))
 	}}
 	defer transport.CloseIdleConnections()
-	cli, err := client.NewClientWithOpts(client.WithHost(on.host), client.WithVersion("1.41"),
+	cli, err := client.NewClientWithOpts(client.WithHost(on.host), client.WithAPIVersionNegotiation(),
 		client.WithHTTPClient(&http.Client{Transport: noting{transport, st}}))
 	if err != nil {
 		t.Fatal(err)
@@ -165,7 +175,7 @@ func play(t *testing.T, sc scenario, run string, on side) []string {
 	sc.play(st)
 	st.clear()
 	finish()
-	return append(st.lines, st.told...)
+	return slices.Concat(st.lines, st.told, st.stops)
 }
 
 // ours selects what the scenario made.
@@ -185,9 +195,14 @@ func (st *stage) watch(messages <-chan events.Message, errs <-chan error) {
 			}
 			line := "event " + st.plain(describe(m))
 			// Whether Docker tells of a detach hangs on which end goes first, the client or the
-			// program. Of "oom" it tells as often as it likes.
+			// program. Of "oom" it tells as often as it likes. A "stop" is told by the call, beside
+			// what the end itself tells, and since 23.0 before the "die" or after it.
 			last := len(st.told) - 1
-			if m.Action != "detach" && (last < 0 || st.told[last] != line || m.Action != "oom") {
+			switch {
+			case m.Action == "detach", m.Action == "oom" && last >= 0 && st.told[last] == line:
+			case m.Action == "stop":
+				st.stops = append(st.stops, line)
+			default:
 				st.told = append(st.told, line)
 			}
 			if m.Action == events.ActionDestroy {
@@ -288,7 +303,7 @@ func (st *stage) outcome(what string, err error) {
 	switch {
 	case err == nil:
 		st.note("%s: done", what)
-	case st.side.exact:
+	case st.side.exact():
 		st.note("%s: %s: %v", what, class(err), err)
 	default:
 		st.note("%s: %s", what, class(err))
@@ -308,6 +323,8 @@ func class(err error) string {
 }
 
 var (
+	versionIn = regexp.MustCompile(`^/v[0-9.]+`)
+
 	longID  = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	shortID = regexp.MustCompile(`\b[0-9a-f]{12}\b`)
 	ago     = regexp.MustCompile(`Less than a second|\b\d+ seconds?|About a minute`)
@@ -330,7 +347,7 @@ type noting struct {
 func (n noting) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := n.next.RoundTrip(r)
 	if err == nil && !strings.HasSuffix(r.URL.Path, "/events") {
-		n.to.note("%s %s %d", r.Method, r.URL.Path, answer.StatusCode)
+		n.to.note("%s %s %d", r.Method, versionIn.ReplaceAllString(r.URL.Path, ""), answer.StatusCode)
 	}
 	return answer, err
 }
@@ -382,7 +399,7 @@ func (st *stage) inspect(suffix string) {
 	s, h, f := c.State, c.HostConfig, c.Config
 	st.note("%s %s running=%t paused=%t oom=%t code=%d pid=%t started=%t finished=%t restarting=%t dead=%t", c.Name, s.Status,
 		s.Running, s.Paused, s.OOMKilled, s.ExitCode, s.Pid > 0, happened(s.StartedAt), happened(s.FinishedAt), s.Restarting, s.Dead)
-	if st.side.exact {
+	if st.side.exact() {
 		st.note("error %q", s.Error)
 	}
 	pids := int64(-1)

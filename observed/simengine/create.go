@@ -12,6 +12,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/mount"
+	"github.com/docker/docker/api/types/network"
 )
 
 var validName = regexp.MustCompile(`^/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$`)
@@ -106,7 +107,7 @@ func (s *Sim) create(name string, config *container.Config, host *container.Host
 	c.name = cmp.Or(name, "sim_"+c.id[:12])
 	c.created = s.now().UTC()
 	c.image, c.picture = config.Image, p
-	c.config, c.host = settle(c.id, config, p.config), settleHost(host)
+	c.config, c.host = settle(c.id, config, p.config), s.settleHost(host)
 	c.joined = []string{networkOf(c.host)}
 	s.containers[c.id], s.byName[c.name] = c, c
 	s.tell(c, "create", nil)
@@ -169,11 +170,15 @@ func mergeEnv(env, image []string) []string {
 	return merged
 }
 
-// settleHost fills in what Docker does.
-func settleHost(host *container.HostConfig) *container.HostConfig {
+// settleHost fills in what Docker does. The caller holds the lock.
+func (s *Sim) settleHost(host *container.HostConfig) *container.HostConfig {
 	merged := *host
-	if merged.NetworkMode == "" {
-		merged.NetworkMode = "default"
+	merged.NetworkMode = cmp.Or(merged.NetworkMode, network.NetworkDefault)
+	if merged.NetworkMode.IsDefault() && s.since(namesBridge) {
+		merged.NetworkMode = network.NetworkBridge
+	}
+	if merged.RestartPolicy.Name == "" && s.since(namesNoRestart) {
+		merged.RestartPolicy.Name = container.RestartPolicyDisabled
 	}
 	if merged.LogConfig.Type == "" {
 		merged.LogConfig = container.LogConfig{Type: "json-file", Config: map[string]string{}}

@@ -4,8 +4,9 @@
 //
 // What it guarantees:
 //
-//   - It answers, fails and tells events as Docker 20.10 does (API 1.41). One suite of
-//     scenarios runs against it and against a real engine, and compares the two.
+//   - It answers, fails and tells events as Docker 20.10 does (API 1.41), or as the release
+//     does whose API version it is told to speak. One suite of scenarios runs against it and
+//     against a real engine, whichever is there, and compares the two.
 //   - It does what it is told: each call can be delayed, held, refused, cut, or done with
 //     its answer lost; events can be dropped, repeated and reordered; containers can be
 //     forgotten and the whole engine restarted, silenced or taken away.

@@ -82,9 +82,15 @@ func (s *Sim) disconnectNetwork(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusInternalServerError, "container %s is not connected to the network %s", target.id, n.name)
 	}
 	target.joined = slices.Delete(slices.Clone(target.joined), at, at+1)
-	s.tellNetwork(n, "disconnect", target)
-	if target.running {
-		s.tellNetwork(n, "disconnect", target) // Docker tells it twice
+	told := 1
+	switch once := s.since(tellsLeavingOnce); {
+	case once && !target.running:
+		told = 0
+	case !once && target.running:
+		told = 2
+	}
+	for range told {
+		s.tellNetwork(n, "disconnect", target)
 	}
 	return answer{status: http.StatusOK}, nil
 }

@@ -32,9 +32,12 @@ func wildcard(ip string) bool {
 	return err != nil || addr.IsUnspecified()
 }
 
-// bindPorts takes the host's ports that a container publishes, all or none. The caller
-// holds the lock.
+// bindPorts takes the host's ports that a container publishes, all or none. One that is on no
+// network publishes none. The caller holds the lock.
 func (s *Sim) bindPorts(c *box) error {
+	if len(c.joined) == 0 {
+		return nil
+	}
 	var bound []binding
 	for inside, outside := range c.host.PortBindings {
 		for _, b := range outside {

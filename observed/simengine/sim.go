@@ -17,7 +17,8 @@ import (
 
 // Options configures a Sim. The zero value is usable.
 type Options struct {
-	// APIVersion is the newest version that it speaks; empty is "1.41".
+	// APIVersion is the newest version that it speaks, and the release of Docker that it does as;
+	// empty is "1.41", which is 20.10.
 	APIVersion string
 	// Seed decides ids and the chances of rules.
 	Seed uint64
@@ -121,7 +122,7 @@ func (s *Sim) Close() error {
 	return nil
 }
 
-// SetAPIVersion makes it announce another newest version, as an engine that was replaced.
+// SetAPIVersion makes it another release of Docker from now on, as an engine that was replaced.
 func (s *Sim) SetAPIVersion(version string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
