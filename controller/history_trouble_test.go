@@ -155,12 +155,22 @@ var targets = []simengine.Rule{
 	{},
 }
 
+// lies are the steps that an engine may say it has taken.
+var lies = []simengine.Rule{
+	{Method: "POST", Route: "/containers/{id}/start", Status: http.StatusNoContent},
+	{Method: "POST", Route: "/containers/{id}/kill", Status: http.StatusNoContent},
+	{Method: "POST", Route: "/containers/{id}/rename", Status: http.StatusNoContent},
+	{Method: "POST", Route: "/containers/{id}/unpause", Status: http.StatusNoContent},
+	{Method: "POST", Route: "/containers/{id}/update", Status: http.StatusOK},
+	{Method: "POST", Route: "/images/{name}/tag", Status: http.StatusCreated},
+	{Method: "DELETE", Route: "/containers/{id}", Status: http.StatusNoContent},
+}
+
 // misbehave puts a fault in force.
 func (w *world) misbehave() {
 	r := targets[w.number("target", len(targets))]
 	r.Times = 1 + w.number("times", 3)
-	kind := w.number("fault", 7)
-	switch kind {
+	switch w.number("fault", 8) {
 	case 0:
 		r.Status, r.Message = http.StatusInternalServerError, "it does not feel like it"
 	case 1:
@@ -180,6 +190,9 @@ func (w *world) misbehave() {
 		r.Status = []int{http.StatusBadRequest, http.StatusConflict, http.StatusNotFound}[w.number("status", 3)]
 		r.Message = "no"
 		w.refusing = true
+	case 7: // says that it is done
+		r = lies[w.number("lie", len(lies))]
+		r.Times = 1 + w.number("times", 5)
 	}
 	w.trouble("fault: %+v", r)
 	w.spoil()
