@@ -1,0 +1,67 @@
+package controller_test
+
+import (
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestNameIsTakenOnceItIsFree, whether or not an event tells that the stranger's container
+// went. Until then nothing is tried.
+func TestNameIsTakenOnceItIsFree(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		if _, err := sim.Add("lightd-a", &container.Config{Image: testImage()}, nil, false); err != nil {
+			t.Fatal(err)
+		}
+		c := n.create("a", nil)
+		n.wait("a", "held up by a name", func(st status.Status) bool {
+			return st.Get(status.Synced).Reason == status.ReasonNameTaken
+		})
+		time.Sleep(time.Minute)
+		if made := sim.CountCalls(simengine.Rule{Method: "POST"}); made != 0 {
+			t.Errorf("%d things were tried meanwhile", made)
+		}
+		sim.InterceptEvents(simengine.DropEvents(nil))
+		sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/lightd-a", nil))
+		freed := time.Now()
+		n.waitSynced(c)
+		if took := time.Since(freed); took > 20*time.Second {
+			t.Errorf("made %s after the name was free", took)
+		}
+	}, seldom)
+}
+
+// TestRemovalWhoseEventIsLostIsNoticed: what somebody else removes, and takes a while to, is
+// looked at until it is gone, events or not.
+func TestRemovalWhoseEventIsLostIsNoticed(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		before := n.waitSynced(n.create("a", nil))
+		sim.SetRemovalTime(5 * time.Second)
+		sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
+		go sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/lightd-a", nil))
+		time.Sleep(time.Second)
+		n.cache.Refresh("a", false)
+		n.change("a", power)
+		began := time.Now()
+		st := n.waitState("a", status.StateRunning)
+		if took := time.Since(began); st.ContainerID == before.ContainerID || took > 8*time.Second {
+			t.Errorf("made anew after %s", took)
+		}
+		if !strings.Contains(n.events("a"), "ContainerLost") {
+			t.Errorf("events %s", n.events("a"))
+		}
+		if names := sim.Names(); len(names) != 1 || names[0] != observed.RunName("a") {
+			t.Errorf("containers %v", names)
+		}
+	}, seldom)
+}
+
+// seldom lists everything so seldom that it heals nothing in a test.
+func seldom(o *setup) { o.resync = 24 * time.Hour }

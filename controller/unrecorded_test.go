@@ -1,0 +1,45 @@
+package controller_test
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestNothingIsDoneThatCannotBeRecorded: while the disk is full a program that ends is not
+// started again, as nobody would know of it after a crash. Once there is room it is, by itself,
+// and what could not be recorded has used nothing up.
+func TestNothingIsDoneThatCannotBeRecorded(t *testing.T) {
+	var full atomic.Bool
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
+		before := sim.CountCalls(starts)
+		full.Store(true)
+		if err := sim.Exit("lightd-a", 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour) // more tries than there are places for starts
+		if made := sim.CountCalls(starts) - before; made != 0 {
+			t.Errorf("%d starts that are recorded nowhere", made)
+		}
+		full.Store(false)
+		time.Sleep(6 * time.Minute) // the longest wait between two tries, and a fifth
+		if st, _ := n.statuses.Get("a"); st.State != status.StateRunning || st.Restarts != 1 {
+			t.Errorf("with room again: %s after %d restarts", st.State, st.Restarts)
+		}
+	}, func(o *setup) {
+		o.resync = 24 * time.Hour // nothing else brings it back
+		o.free = func(string) (uint64, error) {
+			if full.Load() {
+				return 0, nil
+			}
+			return 1 << 40, nil
+		}
+	})
+}
