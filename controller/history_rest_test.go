@@ -143,8 +143,14 @@ func (w *world) untrue(c desired.Container, st status.Status) string {
 	return ""
 }
 
-// unseen says that a program which runs was not recorded yet.
+// unseen says that a program which runs was not recorded yet, or that a container is gone and
+// is still seen.
 func (w *world) unseen(c desired.Container, st status.Status) string {
+	if seen := w.cache.Get(c.InternalID).Run; seen != nil {
+		if _, err := w.sim.Inspect(seen.ContainerID); err != nil {
+			return "a container is seen that is gone"
+		}
+	}
 	have, err := w.sim.Inspect(observed.RunName(c.InternalID))
 	if err != nil || !have.State.Running || c.Paused || ended(st) {
 		return ""
