@@ -32,7 +32,10 @@ func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node)
 			})
 		}
 		sim := simengine.New(simengine.Options{AnyMounts: true, Before: slow})
-		t.Cleanup(func() { sim.Close() })
+		t.Cleanup(func() {
+			sim.Close()
+			time.Sleep(latency) // of calls that were under way
+		})
 		sim.AddImage(testImage(), simengine.ImageConfig{})
 		play(t, sim, newNode(t, dir, append(tune, func(o *setup) {
 			o.host = "tcp://simulated:1"

@@ -276,3 +276,23 @@ func TestCyclesOnARealEngine(t *testing.T) {
 		return names
 	})
 }
+
+// TestEntrypointThatWasAlteredIsMended at the next collection: files make no event.
+func TestEntrypointThatWasAlteredIsMended(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		c := n.create("a", nil)
+		n.waitSynced(c)
+		if err := os.WriteFile(filepath.Join(n.data.Path("a"), "entrypoint.sh"), []byte("exit 1"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		looks := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
+		before := sim.CountCalls(looks)
+		time.Sleep(6 * time.Minute)
+		if !n.data.EntrypointOK(c.Spec) {
+			t.Error("it is not")
+		}
+		if made := sim.CountCalls(looks) - before; made > 0 {
+			t.Errorf("%d looks at the container for a file", made)
+		}
+	}, seldom)
+}

@@ -19,22 +19,27 @@ func TestNothingIsDoneThatCannotBeRecorded(t *testing.T) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
-		before := sim.CountCalls(starts)
-		full.Store(true)
-		if err := sim.Exit("lightd-a", 1); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(time.Hour) // more tries than there are places for starts
-		if made := sim.CountCalls(starts) - before; made != 0 {
-			t.Errorf("%d starts that are recorded nowhere", made)
-		}
-		full.Store(false)
-		time.Sleep(6 * time.Minute) // the longest wait between two tries, and a fifth
-		if st, _ := n.statuses.Get("a"); st.State != status.StateRunning || st.Restarts != 1 {
-			t.Errorf("with room again: %s after %d restarts", st.State, st.Restarts)
+		for i, c := range []struct{ full, back time.Duration }{
+			{5 * time.Second, 15 * time.Second},
+			{time.Hour, 6 * time.Minute}, // more tries than there are places for starts, the longest wait between two
+		} {
+			before := sim.CountCalls(starts)
+			full.Store(true)
+			if err := sim.Exit("lightd-a", 1); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(c.full)
+			if made := sim.CountCalls(starts) - before; made != 0 {
+				t.Errorf("%d starts that are recorded nowhere", made)
+			}
+			full.Store(false)
+			time.Sleep(c.back)
+			if st, _ := n.statuses.Get("a"); st.State != status.StateRunning || st.Restarts != i+1 {
+				t.Errorf("with room again after %s: %s after %d restarts", c.full, st.State, st.Restarts)
+			}
 		}
 	}, func(o *setup) {
-		o.resync = 24 * time.Hour // nothing else brings it back
+		o.resync = 24 * time.Hour // nothing else is to bring it back
 		o.free = func(string) (uint64, error) {
 			if full.Load() {
 				return 0, nil

@@ -1,0 +1,130 @@
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// installing is a container with a script, whose program prints a line and changes the image.
+func installing(sim *simengine.Sim, n *node, id string) desired.Container {
+	sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) {
+		fmt.Fprintln(p.Stdout(), "done")
+		p.Change("/usr/tool", 1)
+	})
+	return n.create(id, func(s *desired.Spec) { s.InstallScript = "make tool" })
+}
+
+// TestDeletionCutsTheKeepingOff and nothing else does: what is not deleted needs the snapshot,
+// however long it takes.
+func TestDeletionCutsTheKeepingOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		kept := sim.Inject(simengine.Rule{Method: "POST", Route: "/commit", Delay: 5 * time.Minute, Times: 2})
+		installing(sim, n, "a")
+		if err := kept.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		n.change("a", limit)
+		time.Sleep(6 * time.Minute)
+		if st, _ := n.statuses.Get("a"); st.InstallState != status.Ready || kept.Hits() != 1 {
+			t.Errorf("%s after %d commits; events %s", st.InstallState, kept.Hits(), n.events("a"))
+		}
+		installing(sim, n, "b")
+		if err := kept.Await(t.Context(), 2); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		n.change("b", erase)
+		n.gone("b")
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("deleted after %s", took)
+		}
+	})
+}
+
+// TestDeletionCutsNoCreationOff: what the engine has begun to make has to be known.
+func TestDeletionCutsNoCreationOff(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		creates := simengine.Rule{Method: "POST", Route: "/containers/create", Delay: 3 * time.Second, After: true}
+		made := sim.Inject(creates)
+		n.create("a", nil)
+		if err := made.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		n.change("a", erase)
+		n.gone("a")
+		if took := time.Since(began); took < 2*time.Second || len(sim.Names()) > 0 {
+			t.Errorf("forgotten after %s, with %v left", took, sim.Names())
+		}
+	})
+}
+
+// TestScriptRunsAsRoot whatever the image says, and the program does not.
+func TestScriptRunsAsRoot(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.AddImage("lightd-test/user:1", simengine.ImageConfig{User: "1000"})
+		user := make(chan string, 1)
+		sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) {
+			c, err := sim.Inspect(p.Name())
+			if err != nil {
+				t.Error(err)
+			}
+			user <- c.Config.User
+			p.Change("/usr/tool", 1)
+		})
+		n.create("a", func(s *desired.Spec) {
+			s.Image, s.InstallScript, s.Power = "lightd-test/user:1", "make tool", desired.PowerRunning
+		})
+		st := n.waitState("a", status.StateRunning)
+		c, err := sim.Inspect(observed.RunName("a"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if as := <-user; as != "0:0" || st.Install.Snapshot == "" || c.Config.User != "1000" {
+			t.Errorf("the script ran as %q, the program runs as %q from %q", as, c.Config.User, st.Install.Snapshot)
+		}
+	})
+}
+
+// TestOutputOfAScript that cannot be had holds nothing up; what only takes its time is waited
+// for.
+func TestOutputOfAScript(t *testing.T) {
+	for name, c := range map[string]struct {
+		rule simengine.Rule
+		want string
+	}{
+		"cannot be read":   {simengine.Rule{Status: 500, Message: "no"}, ""},
+		"takes its time":   {simengine.Rule{Status: 503, Message: "not now", Times: 3}, "done\n"},
+		"is there at once": {simengine.Rule{Times: 1}, "done\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				c.rule.Method, c.rule.Route = "GET", "/containers/{id}/logs"
+				sim.Inject(c.rule)
+				spec := installing(sim, n, "a")
+				if st := n.waitSynced(spec); st.InstallState != status.Ready {
+					t.Errorf("%s", st.InstallState)
+				}
+				log, err := n.data.InstallLog("a")
+				if err != nil {
+					if c.want != "" {
+						t.Error(err)
+					}
+					return
+				}
+				defer log.Close()
+				if text, err := io.ReadAll(log); err != nil || string(text) != c.want {
+					t.Errorf("kept %q, %v", text, err)
+				}
+			})
+		})
+	}
+}
