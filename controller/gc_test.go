@@ -287,12 +287,12 @@ func TestEntrypointThatWasAlteredIsMended(t *testing.T) {
 		}
 		looks := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
 		before := sim.CountCalls(looks)
-		time.Sleep(6 * time.Minute)
+		time.Sleep(30 * time.Second)
 		if !n.data.EntrypointOK(c.Spec) {
 			t.Error("it is not")
 		}
 		if made := sim.CountCalls(looks) - before; made > 0 {
 			t.Errorf("%d looks at the container for a file", made)
 		}
-	}, seldom)
+	}, seldom, func(o *setup) { o.collect = 20 * time.Second })
 }

@@ -1,0 +1,102 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed/engine"
+	"lightd/observed/status"
+)
+
+// askedImages notes which images are looked at anew.
+type askedImages struct {
+	Images
+	asked []string
+}
+
+func (i *askedImages) Refresh(ref string) { i.asked = append(i.asked, ref) }
+
+// TestFailureHasAClass: who can mend it decides when it is tried again, and what is said.
+func TestFailureHasAClass(t *testing.T) {
+	const (
+		soon   = retryFirst * 6 / 5
+		slowly = waitRetry
+	)
+	busy := waiting{status.ReasonPortUnavailable, errors.New("busy")}
+	for name, c := range map[string]struct {
+		kind    plan.Kind
+		image   string
+		err     error
+		retry   time.Duration // at most; 0 is not at all
+		reason  status.Reason
+		refused bool
+		unsure  bool
+		asked   bool
+	}{
+		"done":                            {kind: plan.StartContainer},
+		"a busy port":                     {kind: plan.StartContainer, err: fmt.Errorf("start: %w", busy), retry: slowly, reason: status.ReasonPortUnavailable},
+		"a missing mount":                 {kind: plan.CreateContainer, err: desired.Invalid("mount", "it is not there"), retry: slowly, reason: status.ReasonMountUnavailable},
+		"an image that went":              {kind: plan.CreateContainer, image: "a:1", err: cerrdefs.ErrNotFound, retry: soon, asked: true},
+		"a container that went":           {kind: plan.StartContainer, err: cerrdefs.ErrNotFound, retry: soon},
+		"in somebody's hands":             {kind: plan.RemoveContainer, err: cerrdefs.ErrConflict, retry: soon},
+		"a refused creation":              {kind: plan.CreateContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
+		"a refused install creation":      {kind: plan.CreateInstallContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
+		"a refused start":                 {kind: plan.StartContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
+		"a refused install start":         {kind: plan.StartInstallScript, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
+		"a refused update":                {kind: plan.UpdateLimits, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
+		"an engine that fails":            {kind: plan.StartContainer, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
+		"an engine that is silent":        {kind: plan.StartContainer, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed},
+		"a script that may have begun":    {kind: plan.StartInstallScript, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed, unsure: true},
+		"a script that has not for sure":  {kind: plan.StartInstallScript, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
+		"files that cannot be written":    {kind: plan.WriteEntrypoint, err: errors.New("no"), retry: soon, reason: status.ReasonStepFailed},
+		"an image that the engine minds":  {kind: plan.CreateContainer, image: "a:1", err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
+		"a container that waits for that": {kind: plan.RestoreSnapshot, image: "a:1", err: cerrdefs.ErrConflict, retry: soon},
+	} {
+		t.Run(name, func(t *testing.T) {
+			images := &askedImages{}
+			ctrl := &Controller{cfg: Config{Images: images}, log: slog.New(slog.DiscardHandler), limiter: newLimiter()}
+			a := &act{Controller: ctrl, step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
+			v := a.judge(c.err)
+			if v.retry > c.retry || (v.retry == 0) != (c.retry == 0) || c.retry == slowly && v.retry != slowly {
+				t.Errorf("tried again after %s, want %s", v.retry, c.retry)
+			}
+			if (len(images.asked) > 0) != c.asked {
+				t.Errorf("looked at %v", images.asked)
+			}
+			st := status.Status{InternalID: "a", State: status.StateStarting, Starting: &status.Run{}}
+			told := 0
+			if v.patch != nil {
+				told = len(v.patch(&st))
+			}
+			if synced := st.Get(status.Synced); synced.Reason != c.reason || c.reason != "" && (synced.Status != status.False || synced.Message == "" || synced.ObservedGeneration != 3) {
+				t.Errorf("said %+v", synced)
+			}
+			if st.Install.Unsure != c.unsure {
+				t.Errorf("unsure: %v", st.Install.Unsure)
+			}
+			given := st.FailedGeneration == 3 && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
+				st.Get(status.Installed).Reason == status.ReasonRefused && told == 1
+			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == 0
+			if c.refused != given || c.refused == kept {
+				t.Errorf("%d events, status %+v", told, st)
+			}
+		})
+	}
+}
+
+// TestRefusalLeavesAnInstallationThatIsDone as it was.
+func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
+	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
+	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
+	a.judge(cerrdefs.ErrInvalidArgument).patch(&st)
+	if got := st.Get(status.Installed); got.Reason != "" {
+		t.Errorf("said %+v", got)
+	}
+}

@@ -1,0 +1,128 @@
+package controller_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lightd/controller"
+	"lightd/controller/datadir"
+	"lightd/desired"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// slowFiles are files that take their time to be looked at, or to be written, while told to.
+type slowFiles struct {
+	*datadir.Dir
+	look, write *atomic.Int64 // how long each takes
+	within      *atomic.Int32
+}
+
+func (f slowFiles) EntrypointOK(s desired.Spec) bool {
+	defer f.takes(f.look)()
+	return f.Dir.EntrypointOK(s)
+}
+
+func (f slowFiles) WriteEntrypoint(s desired.Spec) error {
+	defer f.takes(f.write)()
+	return f.Dir.WriteEntrypoint(s)
+}
+
+func (f slowFiles) takes(d *atomic.Int64) (over func()) {
+	f.within.Add(1)
+	time.Sleep(time.Duration(d.Load()))
+	return func() { f.within.Add(-1) }
+}
+
+// TestNothingOutlivesRun: neither a decision nor a step, of which no deadline makes an end.
+func TestNothingOutlivesRun(t *testing.T) {
+	for name, c := range map[string]struct{ look, write time.Duration }{
+		"a decision": {look: time.Minute},
+		"a step":     {write: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var look, write atomic.Int64
+			var within atomic.Int32
+			inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
+				look.Store(int64(c.look))
+				write.Store(int64(c.write))
+				n.create("a", nil)
+				time.Sleep(10 * time.Second)
+				if within.Load() == 0 {
+					t.Error("nothing goes on: this test shows nothing")
+				}
+				n.stop()
+				if left := within.Load(); left != 0 {
+					t.Errorf("%d go on", left)
+				}
+			}, func(o *setup) {
+				o.files = func(d *datadir.Dir) controller.Data { return slowFiles{d, &look, &write, &within} }
+			})
+		})
+	}
+}
+
+// TestIDThatComesBackBeginsAnew: what was remembered of the container before, its failures and
+// the waits for them, went with it.
+func TestIDThatComesBackBeginsAnew(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		failing := simengine.Rule{Method: "POST", Route: "/containers/create", Status: 500, Message: "no"}
+		failure := sim.Inject(failing)
+		running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
+		n.create("a", running)
+		time.Sleep(10 * time.Minute)
+		n.change("a", erase)
+		n.gone("a")
+		failing.Times = 2
+		failure.Release()
+		sim.Inject(failing)
+		began := time.Now()
+		n.create("a", running)
+		n.waitState("a", status.StateRunning)
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("running after %s", took)
+		}
+	})
+}
+
+// TestMissingMountIsWaitedFor: nothing is made without it, and a start that fails says so.
+func TestMissingMountIsWaitedFor(t *testing.T) {
+	var gone atomic.Bool
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		unavailable := func(st status.Status) bool {
+			return st.Get(status.Synced).Reason == status.ReasonMountUnavailable
+		}
+		sim.OnCommand("install-entry.sh", func(context.Context, *simengine.Process) {})
+		n.waitSynced(n.create("old", nil))
+		gone.Store(true)
+		c := n.create("new", nil)
+		script := n.create("script", func(s *desired.Spec) { s.InstallScript = "true" })
+		for _, id := range []string{"new", "script"} {
+			n.wait(id, "waiting for the mount", unavailable)
+		}
+		if made := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/containers/create"}); made != 1 {
+			t.Errorf("%d containers made", made)
+		}
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
+		n.change("old", power)
+		n.wait("old", "waiting for the mount", unavailable)
+		gone.Store(false)
+		began := time.Now()
+		n.waitSynced(c)
+		n.waitSynced(script)
+		n.waitState("old", status.StateRunning)
+		if took := time.Since(began); took > 20*time.Second {
+			t.Errorf("dealt with %s after it came back", took)
+		}
+	}, func(o *setup) {
+		o.resync = 24 * time.Hour
+		o.mounts = func(desired.Spec) error {
+			if gone.Load() {
+				return desired.Invalid("mount", "it is not there")
+			}
+			return nil
+		}
+	})
+}
