@@ -1,0 +1,61 @@
+package controller_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestOutcomeOfAStepIsToldOnce: what a step leaves behind is recorded with the next decision,
+// and not again with the one after.
+func TestOutcomeOfAStepIsToldOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		told := func(want string) {
+			t.Helper()
+			if got := strings.Count(n.events("a"), want); got != 1 {
+				t.Errorf("%s is told %d times: %s", want, got, n.events("a"))
+			}
+		}
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		n.waitSynced(n.change("a", limit))
+		time.Sleep(11 * time.Minute)
+		told("LimitsUpdated")
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Status: 400, Message: "not like that", Times: 1})
+		n.change("a", rebind)
+		st := n.wait("a", "refused", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonRefused })
+		if !strings.Contains(st.Get(status.Synced).Message, "not like that") {
+			t.Errorf("said %q", st.Get(status.Synced).Message)
+		}
+		time.Sleep(11 * time.Minute)
+		told("Error")
+		n.waitSynced(n.change("a", func(c *desired.Container) { c.Env = map[string]string{"A": "C"} }))
+		n.waitState("a", status.StateRunning)
+		told("Error")
+	})
+}
+
+// TestOldSnapshotsGoAtOnce: with the installation after theirs, and with their container.
+func TestOldSnapshotsGoAtOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		images := func(want int) {
+			t.Helper()
+			time.Sleep(time.Second)
+			tagged, err := n.engine.Images(t.Context())
+			if err != nil || len(tagged) != want {
+				t.Errorf("%d images, %v, want %d", len(tagged), err, want)
+			}
+		}
+		n.waitSynced(installing(sim, n, "a"))
+		images(1)
+		n.waitSynced(n.change("a", reinstall))
+		images(1)
+		n.change("a", erase)
+		n.gone("a")
+		images(0)
+	})
+}
