@@ -163,6 +163,10 @@ func (a *act) refuse(err error) verdict {
 			Message: err.Error(), ObservedGeneration: a.spec.Generation}
 		st.FailedGeneration, st.InstallState = a.spec.Generation, status.Failed
 		st.Starting, st.State = nil, status.StateOffline
+		if unbegun(st.Install) {
+			// The next spec begins anew: what was made for this one may be what is refused.
+			st.Install = status.Install{Request: st.Install.Request, Phase: status.InstallPreparing}
+		}
 		c.Type = status.Synced
 		st.Set(c, now)
 		if st.Install.Phase != status.InstallDone {
@@ -172,4 +176,10 @@ func (a *act) refuse(err error) verdict {
 		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.Error,
 			Generation: a.spec.Generation, Message: err.Error()}}
 	}}
+}
+
+// unbegun reports whether nothing of an installation has surely happened, though its first
+// container was asked for. It is for when the engine has refused it.
+func unbegun(in status.Install) bool {
+	return in.Phase == status.InstallCreating || in.Phase == status.InstallCreated || in.Phase == status.InstallScript && !in.Unsure
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -127,4 +129,39 @@ func TestOutputOfAScript(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestRefusedScriptBeginsAnew: a container that the engine will not start the install script in
+// is not kept for the next spec, which may be the one that mends it.
+func TestRefusedScriptBeginsAnew(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		ran := make(chan int64, 2) // with how much memory
+		sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) {
+			c, _ := sim.Inspect(p.ID())
+			ran <- c.HostConfig.Memory
+		})
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Times: 1, Status: 400, Message: "no such tool"})
+		n.create("a", func(s *desired.Spec) { s.InstallScript = "make tool" })
+		st := n.wait("a", "refused", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonRefused })
+		for _, c := range []status.ConditionType{status.Synced, status.Installed} {
+			if have := st.Get(c); have.Reason != status.ReasonRefused || !strings.Contains(have.Message, "no such tool") {
+				t.Errorf("%s is %+v", c, have)
+			}
+		}
+		if st.InstallState != status.Failed || st.ObservedGeneration != 1 {
+			t.Errorf("it is %+v", st)
+		}
+		if slices.Contains(sim.Names(), observed.InstallName("a")) {
+			t.Error("the install container is still there")
+		}
+		n.waitSynced(n.change("a", func(c *desired.Container) { c.Limits.Memory = 64 << 20 }))
+		if memory := <-ran; memory != 64<<20 || len(ran) > 0 {
+			t.Errorf("the script ran with %d bytes, and %d times more", memory, len(ran))
+		}
+		want := "Started CreatingContainer ContainerCreated RunningInstallScript Error " +
+			"Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
+		if got := n.events("a"); got != want {
+			t.Errorf("told %s", got)
+		}
+	})
 }

@@ -102,9 +102,16 @@ func (r *record) nextOfPhase() next {
 	return r.nextSteady()
 }
 
-// nextRefused leaves all as it is.
+// nextRefused leaves all as it is, but for a container whose script was not to be started: it
+// may be why, and is of no more use.
 func (r *record) nextRefused() next {
-	c := r.st.Get(status.Synced)
+	if r.in.Seen.Install != nil {
+		return r.removeInstall("the engine refuses to start the script")
+	}
+	c := r.st.Get(status.Installed)
+	if c.Reason != status.ReasonRefused {
+		c = r.st.Get(status.Synced)
+	}
 	return next{wait: status.ReasonRefused, message: c.Message, dealt: true}
 }
 

@@ -104,6 +104,9 @@ func (r *record) observeRequests() {
 		} else {
 			r.set(status.Installed, status.False, status.ReasonInstalling, "")
 		}
+		if r.st.Install.Phase == status.InstallPreparing {
+			r.tell(journal.Started, "") // it begins anew
+		}
 	}
 }
 
