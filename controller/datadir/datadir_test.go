@@ -86,8 +86,16 @@ func TestEntrypointIsMendedHoweverItWasAltered(t *testing.T) {
 	for name, alter := range map[string]func(path string) error{
 		"missing": os.Remove,
 		"altered": func(p string) error { return os.WriteFile(p, []byte("x"), 0o755) },
-		"mode":    func(p string) error { return os.Chmod(p, 0o600) },
-		"a link":  func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) },
+		"altered in one place": func(p string) error {
+			text, err := os.ReadFile(p)
+			if err != nil {
+				return err
+			}
+			text[len(text)-2]++
+			return os.WriteFile(p, text, 0o755)
+		},
+		"mode":   func(p string) error { return os.Chmod(p, 0o600) },
+		"a link": func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) },
 		"a directory in its place": func(p string) error {
 			return errors.Join(os.Remove(p), os.MkdirAll(filepath.Join(p, "x"), 0o755))
 		},
@@ -213,5 +221,31 @@ func TestInstallLogKeepsTheNewest(t *testing.T) {
 	got, err := io.ReadAll(log)
 	if err != nil || len(got) != maxLog || !strings.HasSuffix(string(got), "end") {
 		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// TestWhoMayRead: a container of any user its entry point and what leads there, nobody else
+// but root the scripts, which can hold secrets, and what they printed.
+func TestWhoMayRead(t *testing.T) {
+	d, s := open(t)
+	if err := errors.Join(d.SaveInstallLog("a", []byte("old")), d.WriteInstaller(s), d.WriteEntrypoint(s)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.InstallLog("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the output of an earlier script stayed: %v", err)
+	}
+	if err := d.SaveInstallLog("a", []byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]fs.FileMode{
+		"..": 0o711, ".": 0o755, entrypoint: 0o755, installer: 0o700, installRun: 0o700, installLog: 0o600,
+	} {
+		info, err := os.Stat(filepath.Join(d.Path("a"), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s has mode %o, want %o", name, got, want)
+		}
 	}
 }
