@@ -162,6 +162,11 @@ func (a *act) refuse(err error) verdict {
 		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
 			Message: err.Error(), ObservedGeneration: a.spec.Generation}
 		st.FailedGeneration, st.InstallState = a.spec.Generation, status.Failed
+		var told []journal.Event
+		if st.Starting != nil {
+			told = append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Exited,
+				Generation: a.spec.Generation, Message: "the engine refused to start it"})
+		}
 		st.Starting, st.State = nil, status.StateOffline
 		if unbegun(st.Install) {
 			// The next spec begins anew: what was made for this one may be what is refused.
@@ -173,8 +178,8 @@ func (a *act) refuse(err error) verdict {
 			c.Type = status.Installed
 			st.Set(c, now)
 		}
-		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.Error,
-			Generation: a.spec.Generation, Message: err.Error()}}
+		return append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Error,
+			Generation: a.spec.Generation, Message: err.Error()})
 	}}
 }
 

@@ -92,3 +92,25 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 }
 
 func synced(st status.Status) bool { return st.Get(status.Synced).Status == status.True }
+
+// TestCircleOfStepsIsSlow: a start that fails takes the container off its network, as it does since
+// Docker 29 where a port is taken. Made anew each time, it is started no faster than in place.
+func TestCircleOfStepsIsSlow(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.SetAPIVersion("1.52")
+		port := desired.Port{IP: "127.0.0.1", Port: 30001, Protocol: "tcp", ContainerPort: 30001}
+		if err := n.store.AddPorts(t.Context(), []desired.Endpoint{port.Endpoint()}); err != nil {
+			t.Fatal(err)
+		}
+		sim.OccupyPort(port.Port, string(port.Protocol))
+		n.create("a", func(s *desired.Spec) { s.Power, s.Ports = desired.PowerRunning, []desired.Port{port} })
+		time.Sleep(time.Minute)
+		made := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/containers/create"})
+		if starts := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}); made < 3 || starts < 5 || starts > 10 {
+			t.Errorf("made %d times and started %d times in a minute", made, starts)
+		}
+		sim.FreePort(port.Port, string(port.Protocol))
+		time.Sleep(time.Minute)
+		n.waitState("a", status.StateRunning)
+	})
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed/engine"
+	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
@@ -71,9 +73,9 @@ func TestFailureHasAClass(t *testing.T) {
 				t.Errorf("looked at %v", images.asked)
 			}
 			st := status.Status{InternalID: "a", State: status.StateStarting, Starting: &status.Run{}}
-			told := 0
+			told := ""
 			if v.patch != nil {
-				told = len(v.patch(&st))
+				told = types(v.patch(&st))
 			}
 			if synced := st.Get(status.Synced); synced.Reason != c.reason || c.reason != "" && (synced.Status != status.False || synced.Message == "" || synced.ObservedGeneration != 3) {
 				t.Errorf("said %+v", synced)
@@ -82,20 +84,30 @@ func TestFailureHasAClass(t *testing.T) {
 				t.Errorf("unsure: %v", st.Install.Unsure)
 			}
 			given := st.FailedGeneration == 3 && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
-				st.Get(status.Installed).Reason == status.ReasonRefused && told == 1
-			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == 0
+				st.Get(status.Installed).Reason == status.ReasonRefused && told == "Exited Error"
+			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == ""
 			if c.refused != given || c.refused == kept {
-				t.Errorf("%d events, status %+v", told, st)
+				t.Errorf("told %q, status %+v", told, st)
 			}
 		})
 	}
+}
+
+func types(events []journal.Event) string {
+	var told []string
+	for _, e := range events {
+		told = append(told, string(e.Type))
+	}
+	return strings.Join(told, " ")
 }
 
 // TestRefusalLeavesAnInstallationThatIsDone as it was.
 func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
 	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
-	a.judge(cerrdefs.ErrInvalidArgument).patch(&st)
+	if told := types(a.judge(cerrdefs.ErrInvalidArgument).patch(&st)); told != "Error" {
+		t.Errorf("told %q of what was not about to start", told)
+	}
 	if got := st.Get(status.Installed); got.Reason != "" {
 		t.Errorf("said %+v", got)
 	}

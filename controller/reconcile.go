@@ -259,11 +259,18 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	}
 	verdict := a.judge(err)
 	now := time.Now()
+	// What failed is mended by its own success: that of another step, which may be one of a
+	// circle that leads back to it, lets it be tried no sooner.
+	mended := false
 	c.key(id, func(k *keyState) {
-		k.busy, k.cancel, k.failed, k.retry = nil, nil, "", time.Time{}
+		k.busy, k.cancel = nil, nil
 		k.outcome, k.ended, k.next = verdict.patch, k.ended+1, now.Add(verdict.retry)
 		if touches(a.step.Kind) {
 			k.acted = now
+		}
+		mended = k.failed == "" || k.failed == a.step.Kind
+		if mended {
+			k.failed, k.retry = "", time.Time{}
 		}
 		if verdict.retry > 0 {
 			k.failed, k.failedAt, k.generation, k.retry = a.step.Kind, now, a.spec.Generation, now.Add(verdict.retry)
@@ -274,7 +281,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	})
 	if verdict.retry > 0 {
 		c.queue.AddAfter(id, verdict.retry)
-	} else if a.step.Kind != plan.CheckHost { // looking is no progress
+	} else if mended {
 		c.limiter.Forget(id)
 	}
 	if a.step.Kind == plan.RemoveInstallContainer {
