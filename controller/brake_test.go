@@ -114,3 +114,22 @@ func TestCircleOfStepsIsSlow(t *testing.T) {
 		n.waitState("a", status.StateRunning)
 	})
 }
+
+// TestFailuresOfThePastDoNotCount: once a container is in order, what fails next is tried again
+// soon, however often another step has failed before that is needed no more.
+func TestFailuresOfThePastDoNotCount(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.waitSynced(n.create("a", nil))
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/update", Status: 500, Message: "no"})
+		n.change("a", func(c *desired.Container) { c.Limits.Memory = 64 << 20 })
+		time.Sleep(10 * time.Minute)
+		n.waitSynced(n.change("a", func(c *desired.Container) { c.Limits.Memory = 0 }))
+		start := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
+		n.change("a", power)
+		began := time.Now()
+		n.waitState("a", status.StateRunning)
+		if took := time.Since(began); took > time.Second || start.Hits() != 1 {
+			t.Errorf("running after %s, %d failures", took, start.Hits())
+		}
+	})
+}

@@ -112,3 +112,25 @@ func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 		t.Errorf("said %+v", got)
 	}
 }
+
+// TestRefusalBeginsAnInstallationAnew unless its script may have run, or something was kept.
+func TestRefusalBeginsAnInstallationAnew(t *testing.T) {
+	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartInstallScript}}
+	for _, c := range []struct {
+		was  status.Install
+		want status.InstallPhase
+	}{
+		{status.Install{Phase: status.InstallCreating}, status.InstallPreparing},
+		{status.Install{Phase: status.InstallCreated}, status.InstallPreparing},
+		{status.Install{Phase: status.InstallScript}, status.InstallPreparing},
+		{status.Install{Phase: status.InstallScript, Unsure: true}, status.InstallScript},
+		{status.Install{Phase: status.InstallEntrypoint}, status.InstallEntrypoint},
+	} {
+		c.was.Request = 7
+		st := status.Status{Install: c.was}
+		a.judge(cerrdefs.ErrInvalidArgument).patch(&st)
+		if st.Install.Phase != c.want || st.Install.Request != 7 || c.want == c.was.Phase && st.Install != c.was {
+			t.Errorf("%+v became %+v", c.was, st.Install)
+		}
+	}
+}

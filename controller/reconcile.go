@@ -78,6 +78,9 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 	d = plan.Decide(in)
 	if d.Step == nil {
 		c.slots.withdraw(id)
+		if k.failed != "" && d.Status.Get(status.Synced).Status == status.True {
+			c.forgive(id)
+		}
 		return d, d.After
 	}
 	if left := time.Until(k.retry); left > 0 && k.holds(d.Step.Kind, in) {
@@ -88,6 +91,13 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 		return plan.Observe(in), 0 // a slot that becomes free puts the key back
 	}
 	return d, 0
+}
+
+// forgive forgets the failures of a container that is in order: what fails next has another
+// cause, and is tried again as soon as any other.
+func (c *Controller) forgive(id string) {
+	c.key(id, func(k *keyState) { k.failed, k.retry = "", time.Time{} })
+	c.limiter.Forget(id)
 }
 
 // holds reports whether a step is the one that failed, with nothing new since.

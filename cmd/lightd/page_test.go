@@ -439,39 +439,6 @@ func refuses(t *testing.T, port int) {
 	})
 }
 
-// TestConsole reads, writes and measures over the WebSocket.
-func TestConsole(t *testing.T) {
-	t.Parallel()
-	n := newNode(t)
-	volume, _ := n.volume()
-	id := "e2e-console"
-	n.send("POST", "/containers", spec(id, volume, `"limits":{"memory":67108864},"start_pattern":"Listening on port \\d+",
-		"startup_command":"echo Listening on port 80; while read line; do echo \"heard $line\"; done",
-		"install_script":"echo installing it"`)).want(201, "")
-	ws := n.record("/ws/" + id)
-	n.until(id, "installed", installed)
-	ws.say(`{"event":"power","action":"start"}`)
-	ws.await("running", func(m message) bool { return m.Event == "event" && m.Data == "running" })
-	ws.say(`{"event":"send_command","command":"hi there\n"}`)
-	ws.await("an answer", func(m message) bool { return m.Event == "console" && strings.Contains(m.Data, "heard hi there") })
-	ws.say(`{"event":"request_logs","lines":50}`)
-	ws.await("logs", func(m message) bool { return m.Event == "logs" && strings.Contains(m.Data, "Listening on port 80") })
-	ws.await("stats", func(m message) bool { return m.Event == "stats" && m.Memory > 0 && m.Limit == 67108864 })
-	ws.say(`{"event":"dance"}`)
-	ws.await("a refusal", func(m message) bool { return m.Event == "daemon_message" && strings.HasPrefix(m.Data, "Error: ") })
-	ws.say(`{"event":"power","action":"kill"}`)
-	ws.await("exit", func(m message) bool { return m.Event == "event" && m.Data == "exit" })
-	n.until(id, "killed", offline)
-	said, err := ws.all()
-	if err != nil {
-		t.Errorf("the connection ended: %v", err)
-	}
-	if got := words(said); !slices.Equal(got[len(got)-3:], []string{"running", "stopping", "exit"}) {
-		t.Errorf("told %v", got)
-	}
-	n.delete(id)
-}
-
 // TestCompanyOfRoutes calls the routes that the page only points to.
 func TestCompanyOfRoutes(t *testing.T) {
 	t.Parallel()

@@ -144,13 +144,7 @@ func (l *lab) measureRunning(ctx context.Context, d *daemon, p *proxy) error {
 	if err := l.reportMemory(d, fmt.Sprintf("resident memory, %d running", fleet)); err != nil {
 		return err
 	}
-	if err := l.measureAPI(ctx, d); err != nil {
-		return err
-	}
-	if err := settle(ctx, p); err != nil {
-		return err
-	}
-	return l.measureCrashes(ctx, d, p)
+	return l.measureCrowded(ctx, d, p)
 }
 
 // say tells whoever waits for the table what is going on.

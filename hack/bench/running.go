@@ -136,6 +136,11 @@ func (l *lab) measureCrash(ctx context.Context) (err error) {
 	if _, err := l.through(ctx, d); err != nil {
 		return err
 	}
+	return l.measureCrowded(ctx, d, p)
+}
+
+// measureCrowded measures requests, and crashes beside what the requests have made.
+func (l *lab) measureCrowded(ctx context.Context, d *daemon, p *proxy) error {
 	if err := l.measureAPI(ctx, d); err != nil {
 		return err
 	}
