@@ -51,7 +51,7 @@ type Run struct {
 	// when a later call brings its time.
 	StartedAt time.Time
 	// Since is where the output of this run begins in the log: the end of the run
-	// before it. When zero, shortly before StartedAt.
+	// before it. When zero, or after StartedAt, shortly before StartedAt.
 	Since time.Time
 }
 

@@ -154,6 +154,38 @@ func TestPatternOfARunThatIsUpAlready(t *testing.T) {
 	})
 }
 
+// TestPatternIsFoundThoughTheClockWasSetBack: the log has to be read from where the clock
+// that stamped it was, not from where it is.
+func TestPatternIsFoundThoughTheClockWasSetBack(t *testing.T) {
+	now := time.Date(2000, 1, 1, 1, 0, 0, 0, time.UTC) // as every bubble has it
+	for name, tc := range map[string]struct{ started, finished, since time.Time }{
+		"never":                    {now, now.Add(-time.Minute), now.Add(-time.Minute)},
+		"between two runs":         {now, now.Add(time.Hour), now.Add(-logSlack)},
+		"in the run":               {now.Add(time.Hour), now.Add(time.Hour - time.Minute), time.Time{}},
+		"in the first run":         {now.Add(time.Hour), time.Time{}, time.Time{}},
+		"between them, and in one": {now.Add(time.Hour), now.Add(2 * time.Hour), time.Time{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.see(up(tc.started))
+				w.pipes.set(func() { w.pipes.log = "Done\n" })
+				expect(t, w, Run{StartedAt: tc.started, Since: tc.finished}, "^Done$")
+				end(t, w.pipes.outputs)
+				time.Sleep(time.Second)
+				synctest.Wait()
+				w.pipes.set(func() {
+					if len(w.pipes.since) == 0 || !w.pipes.since[0].Equal(tc.since) {
+						t.Errorf("read the log since %v, not %v", w.pipes.since, tc.since)
+					}
+				})
+				if !w.Matched(id, target.ContainerID, tc.started) {
+					t.Error("not matched")
+				}
+			})
+		})
+	}
+}
+
 func TestLogIsReadForWhatABrokenStreamMissed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.see(inPhase(observed.Created, time.Time{}))

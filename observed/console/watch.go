@@ -239,18 +239,24 @@ func (h *hub) catchUp() {
 	w.reading = h.c.goes(func() { h.readLog(w, gaps) })
 }
 
-// beginOf returns where the output of a run begins in the log.
-func beginOf(r Run) time.Time {
-	if r.Since.IsZero() {
-		return r.StartedAt.Add(-logSlack)
+// beginOf returns where the output of a run begins in the log. Where the clock was set back
+// the log is not in the order of its times, and some of an earlier run comes with it: a
+// pattern matched too early is less harm than a line that is never found.
+func beginOf(r Run, now time.Time) time.Time {
+	since := r.Since
+	if since.IsZero() || since.After(r.StartedAt) {
+		since = r.StartedAt.Add(-logSlack)
 	}
-	return r.Since
+	if since.After(now) {
+		return time.Time{}
+	}
+	return since
 }
 
 // readLog matches the log of the run that w expects. The second look is for lines that
 // went to attached streams before ours was there, and into the log after the first look.
 func (h *hub) readLog(w *watch, gaps int) {
-	since := beginOf(w.run)
+	since := beginOf(w.run, time.Now())
 	found, err := false, error(nil)
 	pause := minRetry
 	for look := 0; look < 2 && !found && w.ctx.Err() == nil; {
