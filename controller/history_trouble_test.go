@@ -75,11 +75,23 @@ func (w *world) meddle() {
 	if b := w.books[id]; b != nil {
 		b.causes += 2 // it ends, and a start by somebody else may be undone and done again
 		b.spoilt = b.spoilt || install
-		if install && (what == "start" || what == "restart") {
-			w.reruns[(&scriptRun{volume: b.volume, request: c.Config.Labels[observed.LabelInstall]}).key()]++
+		if what == "start" || what == "restart" {
+			w.startedBySomebody(b.volume, install, c.Config.Labels[observed.LabelInstall])
 		}
 	}
 	hands[what](w, c.ID) // a call that is held up must not meet another one of that name
+}
+
+// startedBySomebody: a script runs that nobody asked for, or a program does whose entry point
+// may not be written yet.
+func (w *world) startedBySomebody(volume string, install bool, request string) {
+	if install {
+		w.reruns[(&scriptRun{volume: volume, request: request}).key()]++
+		return
+	}
+	w.mu.Lock()
+	w.untimely[volume]++
+	w.mu.Unlock()
 }
 
 // someContainer returns one of those that there are.

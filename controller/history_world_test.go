@@ -96,13 +96,15 @@ type world struct {
 	trap     *trap
 	scripts  []*scriptRun
 	starts   map[string]int // by volume
+	untimely map[string]int // starts by somebody, by volume, that may find no entry point
 	problems []string
 }
 
 func newWorld(t *rapid.T, dir string) *world {
 	w := &world{
 		t: t, dir: dir, trap: newTrap(0), calm: true,
-		books: map[string]*book{}, kept: map[string]int{}, doomed: map[string]bool{}, foreign: map[string]string{}, starts: map[string]int{}, reruns: map[string]int{},
+		books: map[string]*book{}, kept: map[string]int{}, doomed: map[string]bool{}, foreign: map[string]string{}, starts: map[string]int{},
+		untimely: map[string]int{}, reruns: map[string]int{},
 	}
 	// Docker 20.10 and 29 tell and show the same things otherwise.
 	release := w.pick("API version of the engine", []string{"1.41", "1.52"})
@@ -213,10 +215,16 @@ func (w *world) script(ctx context.Context, p *simengine.Process) {
 // program is what runs in a runtime container.
 func (w *world) program(ctx context.Context, p *simengine.Process) {
 	w.alone(p)
+	text, volume := readMounted(p, "entrypoint.sh"), volumeOf(p)
+	ready := strings.Contains(text, "exec")
 	w.mu.Lock()
-	w.starts[volumeOf(p)]++
+	w.starts[volume]++
+	if !ready && w.untimely[volume] > 0 {
+		w.untimely[volume]--
+		ready = true
+	}
 	w.mu.Unlock()
-	if text := readMounted(p, "entrypoint.sh"); !strings.Contains(text, "exec") {
+	if !ready {
 		w.problem("a program starts with the entry point %q", text)
 	}
 	signals := p.Signals()
