@@ -122,7 +122,7 @@ func (h *hub) missed(s *stream, asked time.Time) (Position, bool) {
 	c := find(h.c.cfg.Targets.Get(h.id), s.ContainerID)
 	switch {
 	case c != nil && c.StartedAt.After(h.recorded):
-		h.text.begin(s.Target, beginOf(Run{StartedAt: c.StartedAt, Since: c.FinishedAt}, asked), true)
+		h.text.begin(s.Target, beginOf(Run{StartedAt: c.StartedAt, Since: c.FinishedAt}), true)
 	case asked.Sub(h.recorded) > openedLate:
 		h.text.begin(s.Target, h.recorded, false)
 	default:

@@ -14,6 +14,8 @@ const (
 	patience = 500 * time.Millisecond
 	// logSlack is how long before StartedAt a run may have written its first lines.
 	logSlack = 2 * time.Second
+	// overdue is how long after a start the log is looked into as well.
+	overdue = 10 * time.Second
 	// logDelay is how long Docker may take until what it sent to an attached stream is
 	// in its log too.
 	logDelay = time.Second
@@ -38,8 +40,8 @@ type watch struct {
 	gap     bool
 	gaps    int
 	reading bool
-	// open is since when a stream was open for the start that was prepared.
-	open time.Time
+	// late looks into the log when a match is overdue, though no gap is known.
+	late *time.Timer
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -67,17 +69,16 @@ func (w *watch) reset() {
 // covered says that a stream is open from before the start on.
 func (w *watch) covered(t Target) {
 	if w != nil && w.target == t && !w.bound() {
-		w.gap, w.open = false, time.Now()
+		w.gap = false
 	}
 }
 
 // bind says which run the start was that is waited for. Somebody else may have been first:
-// then the stream was opened after it.
+// then the stream was opened after it, which the clocks of two machines cannot tell.
 func (w *watch) bind(run Run) {
 	w.run = run
-	if !w.gap && run.StartedAt.Before(w.open) {
-		w.gap = true
-		w.gaps++
+	if !w.gap {
+		w.late = time.AfterFunc(overdue, func() { w.hub.lookBack(w) })
 	}
 }
 
@@ -127,10 +128,23 @@ func (w *watch) stop() {
 		return
 	}
 	w.cancel()
-	if w.timer != nil {
-		w.timer.Stop()
+	for _, timer := range []*time.Timer{w.timer, w.late} {
+		if timer != nil {
+			timer.Stop()
+		}
 	}
 	w.live = matcher{re: w.re}
+}
+
+// lookBack has the log read for what may have been printed before the stream was open.
+func (h *hub) lookBack(w *watch) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.watch == w && w.pending() {
+		w.gap = true
+		w.gaps++
+		h.catchUp()
+	}
 }
 
 func (h *hub) peekDue(w *watch) {
@@ -239,24 +253,20 @@ func (h *hub) catchUp() {
 	w.reading = h.c.goes(func() { h.readLog(w, gaps) })
 }
 
-// beginOf returns where the output of a run begins in the log. Where the clock was set back
-// the log is not in the order of its times, and some of an earlier run comes with it: a
-// pattern matched too early is less harm than a line that is never found.
-func beginOf(r Run, now time.Time) time.Time {
-	since := r.Since
-	if since.IsZero() || since.After(r.StartedAt) {
-		since = r.StartedAt.Add(-logSlack)
+// beginOf returns where the output of a run begins in the log, by the engine's clock. Where
+// that was set back since the run before, some of that one's output comes with it: a pattern
+// matched too early is less harm than a line that is never found.
+func beginOf(r Run) time.Time {
+	if r.Since.IsZero() || r.Since.After(r.StartedAt) {
+		return r.StartedAt.Add(-logSlack)
 	}
-	if since.After(now) {
-		return time.Time{}
-	}
-	return since
+	return r.Since
 }
 
 // readLog matches the log of the run that w expects. The second look is for lines that
 // went to attached streams before ours was there, and into the log after the first look.
 func (h *hub) readLog(w *watch, gaps int) {
-	since := beginOf(w.run, time.Now())
+	since := beginOf(w.run)
 	found, err := false, error(nil)
 	pause := minRetry
 	for look := 0; look < 2 && !found && w.ctx.Err() == nil; {
