@@ -113,6 +113,26 @@ func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
 		"InstallScriptComplete SettingUpEntrypoint Ready")
 }
 
+// TestScriptThatStartsLateHasItsTime: the daemon was away between the record of the start and
+// the start for longer than a script may take.
+func TestScriptThatStartsLateHasItsTime(t *testing.T) {
+	w := newWorld(t, script)
+	w.exit = -1
+	for w.in.Status.Install.Phase != status.InstallScript {
+		d := w.look()
+		if d.Step.Kind != plan.StartInstallScript {
+			w.act(*d.Step)
+		}
+	}
+	w.story()
+	w.in.Now = w.in.Now.Add(time.Hour)
+	d := w.settle()
+	w.expect("StartInstallScript", "")
+	if d.After < 9*time.Minute || d.After > 10*time.Minute {
+		t.Errorf("looks again after %s", d.After)
+	}
+}
+
 func TestScriptOverItsDeadline(t *testing.T) {
 	w := newWorld(t, script)
 	w.exit = -1

@@ -29,8 +29,9 @@ func (r *record) intend(s Step) {
 			r.intendFirst()
 		}
 	case StartInstallScript:
+		in.ScriptAt = r.in.Now // what did not run has used up none of its time
 		if in.Phase != status.InstallScript {
-			in.Phase, in.ScriptAt = status.InstallScript, r.in.Now
+			in.Phase = status.InstallScript
 			r.tell(journal.RunningInstallScript, "")
 		}
 	case KillInstallScript:

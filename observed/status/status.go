@@ -76,7 +76,7 @@ type Install struct {
 	Script bool   `json:"script"`
 	// ContainerID is the container that runs the script; set before it is started.
 	ContainerID string `json:"container_id,omitempty"`
-	// ScriptAt is when the script was first started: its deadline counts from there, by
+	// ScriptAt is when the script was last to be started: its deadline counts from there, by
 	// this machine's clock and, while the daemon lives, one that nobody can set.
 	ScriptAt time.Time `json:"script_at,omitzero"`
 	// Unsure is set when the script was to be started and the engine gave no answer.
