@@ -231,9 +231,15 @@ func (b *batch) persist() error {
 	}
 	b.counters.sum = before.counters.sum + sum
 	b.writes[string(countersKey)] = b.counters.encode()
-	txn := b.store.db.NewTransaction(true)
+	b.announce(before.counters)
+	return b.store.put(b.writes)
+}
+
+// put returns once writes are on disk, all or none.
+func (s *Store) put(writes overlay) error {
+	txn := s.db.NewTransaction(true)
 	defer txn.Discard()
-	for k, v := range b.writes {
+	for k, v := range writes {
 		var err error
 		if v == nil {
 			err = txn.Delete([]byte(k))
@@ -244,7 +250,7 @@ func (b *batch) persist() error {
 			return fmt.Errorf("write %q: %w", k, err)
 		}
 	}
-	defer b.store.wake()
+	defer s.wake()
 	return txn.Commit()
 }
 

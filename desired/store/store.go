@@ -55,6 +55,7 @@ type Store struct {
 	db       *badger.DB
 	lock     *os.File
 	ledger   *ledger
+	ahead    *ahead
 	index    index
 	changed  subscribe.Funcs[string]
 	commits  subscribe.Funcs[Commit]
@@ -172,12 +173,20 @@ func (s *Store) load() (err error) {
 	if err != nil {
 		return fmt.Errorf("open what was acknowledged: %w", err)
 	}
+	ahead, err := openAhead(s.dir)
+	if err != nil {
+		return errors.Join(fmt.Errorf("open what was under way: %w", err), ledger.close())
+	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, ledger.close())
+			err = errors.Join(err, ledger.close(), ahead.close())
 		}
 	}()
 	if err := s.verify(promised); err != nil {
+		return err
+	}
+	s.ledger, s.ahead = ledger, ahead
+	if err := s.finish(); err != nil {
 		return err
 	}
 	err = s.View(func(tx *Tx) error {
@@ -202,7 +211,6 @@ func (s *Store) load() (err error) {
 			return err
 		}
 	}
-	s.ledger = ledger
 	return ledger.note(s.counters.revision)
 }
 
@@ -263,7 +271,7 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	close(s.closing)
 	s.gone.Wait()
-	err := errors.Join(s.db.Close(), s.ledger.close())
+	err := errors.Join(s.db.Close(), s.ledger.close(), s.ahead.close())
 	if err != nil {
 		err = fmt.Errorf("close database %s: %w", s.dir, err)
 	}

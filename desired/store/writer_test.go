@@ -23,7 +23,8 @@ const (
 )
 
 // writeForever writes one record after the other, the next ones of those that are there, and
-// tells of each on standard output, and of those that were refused.
+// tells of each on standard output when it is safe and when it is written, and of those that
+// were refused.
 func writeForever(dir string) error {
 	o := Options{tune: small}
 	if os.Getenv(blindly) != "" {
@@ -42,6 +43,7 @@ func writeForever(dir string) error {
 	for n := countRecords(s); ; {
 		key, value := record(n)
 		err := s.Update(context.Background(), func(tx *Tx) error {
+			tx.WhenSafe(func() { fmt.Println("safe", n+1) })
 			// What is written over and over fills logs, and is garbage to collect.
 			for i := range 16 {
 				if err := tx.Set(fmt.Appendf(nil, "g/%d", i), bytes.Repeat([]byte{byte(n)}, 1000+500*(i%2))); err != nil {
@@ -76,7 +78,7 @@ type writerProcess struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
-	// written is how many records it has told of.
+	// written is how many records it has told of, be they written or safe.
 	written int
 }
 
@@ -101,7 +103,7 @@ func (w *writerProcess) next() (what string, n int, ok bool) {
 	if k, _ := fmt.Sscan(w.lines.Text(), &what, &n); k < 2 {
 		return "", 0, false // cut off
 	}
-	if what == "written" {
+	if what == "written" || what == "safe" {
 		w.written = n
 	}
 	return what, n, true
