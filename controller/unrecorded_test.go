@@ -38,13 +38,17 @@ func TestNothingIsDoneThatCannotBeRecorded(t *testing.T) {
 				t.Errorf("with room again after %s: %s after %d restarts", c.full, st.State, st.Restarts)
 			}
 		}
-	}, func(o *setup) {
-		o.resync = 24 * time.Hour // nothing else is to bring it back
+	}, seldom, onDisk(&full))
+}
+
+// onDisk has the node record nothing while the disk is full.
+func onDisk(full *atomic.Bool) func(*setup) {
+	return func(o *setup) {
 		o.free = func(string) (uint64, error) {
 			if full.Load() {
 				return 0, nil
 			}
 			return 1 << 40, nil
 		}
-	})
+	}
 }

@@ -1,0 +1,99 @@
+package controller_test
+
+import (
+	"fmt"
+	"reflect"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestWhatIsSeenIsToldAtOnce, though a step is being taken, has just failed, or waits for its
+// turn: it has nothing to do with what can be done.
+func TestWhatIsSeenIsToldAtOnce(t *testing.T) {
+	update := simengine.Rule{Method: "POST", Route: "/containers/{id}/update"}
+	slow, failing := update, update
+	slow.Delay, failing.Status, failing.Message = time.Minute, 500, "no"
+	for name, c := range map[string]struct {
+		rule   simengine.Rule
+		others int // whose steps are hindered first
+		after  time.Duration
+	}{
+		"while a step is being taken": {slow, 0, time.Second},
+		"after a step has failed":     {failing, 0, time.Minute},
+		"while a step finds no room":  {slow, 16, time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
+				n.create("a", func(s *desired.Spec) { running(s); s.StartPattern = "up" })
+				n.waitState("a", status.StateStarting)
+				hindered := sim.Inject(c.rule)
+				for i := range c.others {
+					id := fmt.Sprint("other-", i)
+					n.create(id, running)
+					n.waitState(id, status.StateRunning)
+					n.change(id, limit)
+				}
+				if err := hindered.Await(t.Context(), c.others); err != nil {
+					t.Fatal(err)
+				}
+				n.change("a", limit)
+				time.Sleep(c.after)
+				if got := hindered.Hits(); got == 0 || c.others > 0 && got > c.others {
+					t.Errorf("%d calls are hindered: this test shows nothing", got)
+				}
+				at := time.Now()
+				if err := sim.Print("lightd-a", "up\n"); err != nil {
+					t.Fatal(err)
+				}
+				n.waitState("a", status.StateRunning)
+				if err := sim.Exit("lightd-a", 3); err != nil {
+					t.Fatal(err)
+				}
+				n.wait("a", "told to have ended", func(st status.Status) bool { return st.LastExit != nil && st.LastExit.Code == 3 })
+				if took := time.Since(at); took > time.Second {
+					t.Errorf("told after %s", took)
+				}
+			})
+		})
+	}
+}
+
+// TestOutcomeIsShownOnceItIsRecorded, and not before: of what nobody has recorded a reader would
+// hear nothing more after a crash.
+func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
+	for name, c := range map[string]struct {
+		status int
+		shown  func(status.Status) bool
+	}{
+		"a success": {204, func(st status.Status) bool { return st.Stopping != nil && st.Stopping.Sent }},
+		"a failure": {500, func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonStepFailed }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var full atomic.Bool
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+				n.waitState("a", status.StateRunning)
+				asked := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: 5 * time.Second, Status: c.status})
+				n.change("a", halt)
+				if err := asked.Await(t.Context(), 1); err != nil {
+					t.Fatal(err)
+				}
+				full.Store(true)
+				was, _ := n.statuses.Get("a")
+				was = was.Clone()
+				time.Sleep(10 * time.Second)
+				if is, _ := n.statuses.Get("a"); !reflect.DeepEqual(is, was) {
+					t.Errorf("%+v is shown, and recorded is %+v", is, was)
+				}
+				full.Store(false)
+				n.wait("a", "told how it ended", c.shown)
+			}, onDisk(&full))
+		})
+	}
+}
