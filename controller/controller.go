@@ -93,6 +93,9 @@ type Config struct {
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool
+	// SharedFate is true when a power cut that this daemon does not survive ends the
+	// containers too, so that a start need not wait until its record survives one.
+	SharedFate bool
 	// InstallTimeout bounds an install script (default 10 min), DatabaseTimeout a
 	// transaction (default 5 s).
 	InstallTimeout, DatabaseTimeout time.Duration

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"sync"
 	"time"
 
 	"lightd/controller/plan"
@@ -35,9 +36,15 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	}
 	in := c.gather(spec, before, seen, k)
 	d, after := c.decide(id, in, k)
-	if err := c.commit(ctx, id, before, d, k); err != nil {
+	var step sync.Once // begun, or given up
+	begin := func() {
 		if d.Step != nil {
-			c.slots.release(classOf(d.Step.Kind))
+			step.Do(func() { c.begin(ctx, spec, d.Status, seen, *d.Step) })
+		}
+	}
+	if err := c.commit(ctx, id, before, d, k, begin); err != nil {
+		if d.Step != nil {
+			step.Do(func() { c.slots.release(classOf(d.Step.Kind)) })
 		}
 		if errors.Is(err, records.ErrStale) || errors.Is(err, desired.ErrContainerNotFound) {
 			c.Enqueue(id) // decided on what is no longer so: decide again
@@ -45,9 +52,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		}
 		return 0, err
 	}
-	if d.Step != nil {
-		c.begin(ctx, spec, d.Status, seen, *d.Step)
-	}
+	begin()
 	return after, nil
 }
 
@@ -173,10 +178,15 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 }
 
 // commit records a decision: the status and its events, or neither. An unchanged
-// status is not written.
-func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState) error {
+// status is not written. A start begins as soon as its record outlives this daemon, where
+// what keeps the record from the disk undoes the start as well.
+func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState, begin func()) error {
 	if len(d.Events) > 0 || !reflect.DeepEqual(before, d.Status) {
-		if err := c.record(ctx, d.Status, d.Events); err != nil {
+		early := c.cfg.SharedFate && d.Step != nil && d.Step.Kind == plan.StartContainer
+		if !early {
+			begin = nil
+		}
+		if err := c.record(ctx, d.Status, d.Events, begin); err != nil {
 			return err
 		}
 	}
@@ -190,7 +200,9 @@ func (c *Controller) commit(ctx context.Context, id string, before status.Status
 	return nil
 }
 
-func (c *Controller) record(ctx context.Context, st status.Status, events []journal.Event) error {
+// record writes a status and its events, and calls safe, unless it is nil, when that outlives
+// this daemon.
+func (c *Controller) record(ctx context.Context, st status.Status, events []journal.Event, safe func()) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -199,6 +211,9 @@ func (c *Controller) record(ctx context.Context, st status.Status, events []jour
 		}
 		if err := c.cfg.Statuses.Put(tx, st); err != nil {
 			return err
+		}
+		if safe != nil {
+			tx.WhenSafe(safe)
 		}
 		return c.append(tx, events)
 	})

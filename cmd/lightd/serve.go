@@ -175,11 +175,12 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 		Streams: console.Docker(d.engine), Targets: d.cache, Log: d.log,
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
+	here := cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://")
 	d.controller = controller.New(controller.Config{
 		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
-		CheckMounts: checkMounts, LocalPorts: cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://"),
+		CheckMounts: checkMounts, LocalPorts: here, SharedFate: here,
 		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
 	})
 	return nil
