@@ -73,11 +73,14 @@ func TestCommitUnderWayIsTornOrOld(t *testing.T) {
 	whole = whole[:aheadHead+binary.BigEndian.Uint64(whole[8:])]
 	check := func(what string, image files, want int) {
 		t.Helper()
-		again := open(t, image.write(t), Options{tune: small})
-		if err := holds(again, want); err != nil {
-			t.Errorf("%s: %v", what, err)
+		dir := image.write(t)
+		for range 2 { // the second time against what the first one says that it holds
+			again := open(t, dir, Options{tune: small})
+			if err := holds(again, want); err != nil {
+				t.Errorf("%s: %v", what, err)
+			}
+			closeStore(t, again)
 		}
-		closeStore(t, again)
 	}
 	for _, length := range []int{0, 7, 8, 15, 16, 40, len(whole) / 2, len(whole) - 1} {
 		image := maps.Clone(before)
