@@ -198,7 +198,7 @@ func (c *Controller) EnqueueImage(ref string) {
 // imagesOf are the images, by name or id, that decisions on a container rest on.
 func (c *Controller) imagesOf(spec desired.Container) []string {
 	st, _ := c.cfg.Statuses.Get(spec.InternalID)
-	images := []string{spec.Image, st.Install.Snapshot, st.Install.Image}
+	images := []string{spec.Image, st.Install.Snapshot}
 	if run := c.cfg.Sight.Get(spec.InternalID).Run; run != nil {
 		images = append(images, run.ImageID)
 	}
@@ -280,7 +280,6 @@ func (c *Controller) forget(id string) {
 	delete(c.keys, id)
 	c.mu.Unlock()
 	c.limiter.Forget(id)
-	c.slots.withdraw(id)
 	c.cfg.Console.Forget(id)
 	c.cfg.Sight.Forget(id)
 }

@@ -23,7 +23,6 @@ import (
 func (c *Controller) reconcile(ctx context.Context, id string) (after time.Duration, err error) {
 	spec, exists := c.cfg.Store.Container(id)
 	if !exists {
-		c.slots.withdraw(id)
 		return 0, nil
 	}
 	var k keyState
@@ -172,9 +171,7 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 	if _, exists := c.cfg.Store.Container(id); !exists && !recorded {
 		seen.Known = seen.EngineUp // nobody has asked for what is not there yet
 	}
-	in := c.input(spec, st, seen, k, c.cfg.Images.Known)
-	in.Matched = seen.Run != nil && st.Matched.Is(life(seen.Run))
-	return in
+	return c.input(spec, st, seen, k, c.cfg.Images.Known)
 }
 
 // commit records a decision: the status and its events, or neither. An unchanged
@@ -304,9 +301,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 			k.host = *a.host
 		}
 	})
-	if verdict.retry > 0 {
-		c.queue.AddAfter(id, verdict.retry)
-	} else if mended {
+	if mended && verdict.retry == 0 {
 		c.limiter.Forget(id)
 	}
 	if a.step.Kind == plan.RemoveInstallContainer {
