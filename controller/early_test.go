@@ -2,11 +2,17 @@ package controller_test
 
 import (
 	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed/records"
 	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
@@ -107,4 +113,81 @@ func TestStartWhoseRecordIsNotAcknowledged(t *testing.T) {
 			t.Errorf("%d starts at once", at)
 		}
 	})
+}
+
+// TestStartIsRecordedBeforeItsCall looks at the files at the moment at which the engine hears of
+// a start: whoever opens them finds that it was to come, and nothing is said of its success.
+func TestStartIsRecordedBeforeItsCall(t *testing.T) {
+	var image atomic.Pointer[string] // where the next start has the files copied
+	dir := t.TempDir()               // on a disk, as its flushes are what a start does not wait for
+	sim := simengine.New(simengine.Options{AnyMounts: true, Before: func(engine http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/start") {
+				if to := image.Swap(nil); to != nil {
+					copyDatabase(t, *to, filepath.Join(dir, "db"))
+				}
+			}
+			engine.ServeHTTP(w, r)
+		})
+	}})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(testImage(), simengine.ImageConfig{})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, dir, func(o *setup) { o.host = "unix://" + socket })
+	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("a", status.StateRunning)
+	for i := range 3 {
+		to := filepath.Join(t.TempDir(), "db")
+		image.Store(&to)
+		n.change("a", func(c *desired.Container) { c.Requests.Restart++; c.Kill = true })
+		n.wait("a", "restarted", func(st status.Status) bool {
+			return st.RestartHandled == int64(i+1) && st.State == status.StateRunning
+		})
+		st := recorded(t, to, "a")
+		if st.Starting == nil || st.Restarting == nil || st.RestartHandled != int64(i) {
+			t.Errorf("start %d: the call came, and what is recorded says %+v", i+1, st)
+		}
+	}
+}
+
+// copyDatabase copies a database that is written to meanwhile: a file that speaks of what is in
+// another one goes before that one.
+func copyDatabase(t *testing.T, to, from string) {
+	if err := os.Mkdir(to, 0o700); err != nil {
+		t.Error(err)
+	}
+	for _, pattern := range []string{"acknowledged", "underway", "*.mem", "*.vlog", "[A-Z]*"} {
+		files, err := filepath.Glob(filepath.Join(from, pattern))
+		if err != nil || len(files) == 0 {
+			t.Errorf("no %s in %s: %v", pattern, from, err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err == nil {
+				err = os.WriteFile(filepath.Join(to, filepath.Base(file)), data, 0o600)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
+// recorded is the status of a container in a copy of a database.
+func recorded(t *testing.T, dir, id string) status.Status {
+	t.Helper()
+	s, err := store.Open(dir, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	statuses, err := records.OpenStatuses(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st, _ := statuses.Get(id)
+	return st
 }
