@@ -45,7 +45,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		if d.Step != nil {
 			step.Do(func() { c.slots.release(classOf(d.Step.Kind)) })
 		}
-		if errors.Is(err, records.ErrStale) || errors.Is(err, desired.ErrContainerNotFound) {
+		if errors.Is(err, records.ErrStale) {
 			c.Enqueue(id) // decided on what is no longer so: decide again
 			return 0, nil
 		}
@@ -203,9 +203,6 @@ func (c *Controller) record(ctx context.Context, st status.Status, events []jour
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Container(st.InternalID); err != nil {
-			return err
-		}
 		if err := c.cfg.Statuses.Put(tx, st); err != nil {
 			return err
 		}

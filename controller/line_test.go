@@ -1,0 +1,79 @@
+package controller_test
+
+import (
+	"fmt"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/simengine"
+)
+
+// TestPlaceInLineIsGivenUp by a container that wants nothing by now, or whose next step has just
+// failed: more of them than there is room for would hold up all others for good.
+func TestPlaceInLineIsGivenUp(t *testing.T) {
+	const room = 8 // for removals
+	type deed func(t *testing.T, sim *simengine.Sim, n *node, id string)
+	for name, c := range map[string]struct {
+		power desired.Power
+		// before is long before the engine takes its time, leave soon after join.
+		before, join, leave deed
+	}{
+		"as it wants nothing": {
+			desired.PowerStopped,
+			func(*testing.T, *simengine.Sim, *node, string) {},
+			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, rebind) },
+			func(_ *testing.T, _ *simengine.Sim, n *node, id string) {
+				n.change(id, func(c *desired.Container) { c.Env = nil })
+			},
+		},
+		// Its stop has failed when it ends by itself. Somebody starts it again.
+		"as its next step has failed": {
+			desired.PowerRunning,
+			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, rebind) },
+			func(t *testing.T, sim *simengine.Sim, n *node, id string) {
+				if err := sim.Exit("lightd-"+id, 1); err != nil {
+					t.Fatal(err)
+				}
+			},
+			func(_ *testing.T, sim *simengine.Sim, _ *node, id string) {
+				sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "http://engine/containers/lightd-"+id+"/start", nil))
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				each := func(group string, fn func(id string)) {
+					for i := range room {
+						fn(fmt.Sprint(group, i))
+					}
+				}
+				n.waitSynced(n.create("good", nil))
+				each("hung", func(id string) { n.waitSynced(n.create(id, nil)) })
+				each("idle", func(id string) {
+					n.waitSynced(n.create(id, func(s *desired.Spec) { s.Power, s.Stop.Timeout = c.power, desired.Duration(10*time.Minute) }))
+				})
+				sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 500, Message: "no"})
+				each("idle", func(id string) { c.before(t, sim, n, id) })
+				time.Sleep(45 * time.Second) // amidst a wait that is longer than all that follows
+				hung := sim.Inject(simengine.Rule{Method: "DELETE", Route: "/containers/{id}", Hang: true, Times: room})
+				each("hung", func(id string) { n.change(id, rebind) })
+				if err := hung.Await(t.Context(), room); err != nil {
+					t.Fatal(err)
+				}
+				each("idle", func(id string) { c.join(t, sim, n, id) })
+				time.Sleep(time.Second)
+				each("idle", func(id string) { c.leave(t, sim, n, id) })
+				time.Sleep(time.Second)
+				hung.Release()
+				time.Sleep(time.Second)
+				began := time.Now()
+				n.waitSynced(n.change("good", rebind))
+				if took := time.Since(began); took > time.Second {
+					t.Errorf("it took %s", took)
+				}
+			})
+		})
+	}
+}
