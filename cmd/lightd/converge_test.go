@@ -229,6 +229,9 @@ type relay struct {
 	t      *testing.T
 	socket string
 
+	// hear, unless nil, is told of what the daemon sends before the engine is.
+	hear func(sent []byte)
+
 	mu       sync.Mutex
 	listener net.Listener // nil while it is down; guarded by mu, like conns
 	conns    map[net.Conn]bool
@@ -288,13 +291,27 @@ func (r *relay) join(l net.Listener, in, out *net.UnixConn) {
 		_ = out.Close()
 		return
 	}
-	for from, to := range map[*net.UnixConn]*net.UnixConn{in: out, out: in} {
-		r.conns[from] = true
+	sent := io.Reader(in)
+	if r.hear != nil {
+		sent = io.TeeReader(in, r)
+	}
+	for _, way := range []struct {
+		from   io.Reader
+		to     *net.UnixConn
+		closes net.Conn
+	}{{sent, out, in}, {out, in, out}} {
+		r.conns[way.closes] = true
 		r.wg.Go(func() {
-			_, _ = io.Copy(to, from)
-			_ = to.CloseWrite()
+			_, _ = io.Copy(way.to, way.from)
+			_ = way.to.CloseWrite()
 		})
 	}
+}
+
+// Write is told of what the daemon sends.
+func (r *relay) Write(sent []byte) (int, error) {
+	r.hear(sent)
+	return len(sent), nil
 }
 
 // down is an engine that went away.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -378,5 +379,45 @@ func (k *killings) checkLives(id, told string) {
 	k.t.Helper()
 	if !lives.MatchString(told) {
 		k.t.Errorf("%s: the process is told as %s", id, told)
+	}
+}
+
+// TestKilledAtAStartCall kills the daemon when its call to start a program again is on its way,
+// and before the engine has it. The next daemon knows how the program ended, tells it once, and
+// starts it again unless the engine did after all.
+func TestKilledAtAStartCall(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t)
+	start := regexp.MustCompile(`^POST /v[0-9.]+/containers/[0-9a-f]+/start`)
+	var victim atomic.Pointer[node]
+	r.hear = func(sent []byte) {
+		if n := victim.Load(); n != nil && start.Match(sent) && victim.CompareAndSwap(n, nil) {
+			_ = n.cmd.Process.Kill()
+			<-n.exited
+		}
+	}
+	r.up()
+	n := newNode(t, "--docker-host", "unix://"+r.socket)
+	d := newDocker(t)
+	for i := range 4 {
+		volume, path := n.volume()
+		id := fmt.Sprintf("e2e-cut-%d", i)
+		n.send("POST", "/containers", spec(id, volume, `"power":"running","startup_command":"echo started >> starts; echo up; exec sleep 1000"`)).want(201, "")
+		n.until(id, "running", running)
+		told := n.events(id)
+		victim.Store(n)
+		d.kill("lightd-" + id)
+		n.awaitExit()
+		n.start("--docker-host", "unix://"+r.socket)
+		c := n.until(id, "running again", func(c view) bool { return running(c) && c.Restarts > 0 })
+		if c.Restarts != 1 || c.LastExit == nil || c.LastExit.Code != 137 {
+			t.Errorf("%s: %d restarts, and it last ended with %+v", id, c.Restarts, c.LastExit)
+		}
+		if got, want := n.events(id), append(told, "Exited", "Starting", "Running"); !slices.Equal(got, want) {
+			t.Errorf("%s: told %v, want %v", id, got, want)
+		}
+		if got := lines(t, filepath.Join(path, "starts")); len(got) != 2 {
+			t.Errorf("%s: started %d times", id, len(got))
+		}
 	}
 }
