@@ -133,3 +133,21 @@ func TestFailuresOfThePastDoNotCount(t *testing.T) {
 		}
 	})
 }
+
+// TestFailuresOfAnotherStepDoNotCount: what was done at last is no reason to wait the longer for
+// what comes after it.
+func TestFailuresOfAnotherStepDoNotCount(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Status: 500, Message: "no", Times: 6})
+		start := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		if err := start.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		n.waitState("a", status.StateRunning)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("running after %s", took)
+		}
+	})
+}

@@ -191,3 +191,27 @@ func recorded(t *testing.T, dir, id string) status.Status {
 	st, _ := statuses.Get(id)
 	return st
 }
+
+// TestOutcomeOfAnEarlyStartIsKept though the record that it began with, which tells the outcome of
+// the step before, is acknowledged only after it has ended.
+func TestOutcomeOfAnEarlyStartIsKept(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		hold, release := slowly(n)
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no"})
+		stop := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: time.Second, After: true})
+		n.change("a", again)
+		if err := stop.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond) // its end is recorded meanwhile
+		hold()
+		time.Sleep(600 * time.Millisecond) // it is answered, and started again
+		release()
+		time.Sleep(100 * time.Millisecond) // and not yet tried again
+		if st, _ := n.statuses.Get("a"); st.Get(status.Synced).Reason != status.ReasonStepFailed {
+			t.Errorf("told %+v", st.Get(status.Synced))
+		}
+	})
+}

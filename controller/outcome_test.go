@@ -50,9 +50,11 @@ func TestOldSnapshotsGoAtOnce(t *testing.T) {
 				t.Errorf("%d images, %v, want %d", len(tagged), err, want)
 			}
 		}
-		n.waitSynced(installing(sim, n, "a"))
+		first := n.waitSynced(installing(sim, n, "a")).Install.Snapshot
 		images(1)
-		n.waitSynced(n.change("a", reinstall))
+		if second := n.waitSynced(n.change("a", reinstall)).Install.Snapshot; second == first {
+			t.Errorf("%s is the name of two: nobody finds the first one any more", first)
+		}
 		images(1)
 		n.change("a", erase)
 		n.gone("a")

@@ -2,6 +2,8 @@ package controller_test
 
 import (
 	"context"
+	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -62,6 +64,38 @@ func TestNothingOutlivesRun(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestDaemonThatStops waits for no call that hangs, and takes none that it cuts off for a failure
+// of the engine.
+func TestDaemonThatStops(t *testing.T) {
+	var mu sync.Mutex
+	var complaints []string
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		hung := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Hang: true})
+		n.create("a", nil)
+		if err := hung.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		n.stop()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("it took %s", took)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if len(complaints) > 0 {
+			t.Errorf("it complains: %q", complaints)
+		}
+	}, func(o *setup) {
+		o.log = heard(func(r slog.Record) {
+			if r.Level >= slog.LevelWarn {
+				mu.Lock()
+				defer mu.Unlock()
+				complaints = append(complaints, r.Message+": "+said(r, "error"))
+			}
+		})
+	})
 }
 
 // TestIDThatComesBackBeginsAnew: what was remembered of the container before, its failures and

@@ -30,6 +30,13 @@ func TestSnapshotIsNamedOnce(t *testing.T) {
 		if named := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/images/{name}/tag"}); named != 1 {
 			t.Errorf("it was named %d times", named)
 		}
+		run, err := sim.Inspect("lightd-a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found, err := n.engine.Image(t.Context(), snapshot); err != nil || found.ImageID != run.Image {
+			t.Errorf("it is the name of %q, %v, and the container runs on %q", found.ImageID, err, run.Image)
+		}
 		n.waitSynced(n.change("a", halt))
 	})
 }

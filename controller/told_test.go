@@ -97,3 +97,33 @@ func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 		})
 	}
 }
+
+// TestNodeAtRestRecordsNothing, however often it looks.
+func TestNodeAtRestRecordsNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
+		n.waitSynced(n.create("off", nil))
+		n.create("on", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("on", status.StateRunning)
+		time.Sleep(11 * time.Minute) // a life that clears the count of crashes
+		was := n.versions("off", "on")
+		for range 60 {
+			for _, id := range []string{"off", "on"} {
+				n.cache.Refresh(id, true)
+				n.controller.Enqueue(id)
+			}
+			time.Sleep(time.Minute)
+		}
+		if is := n.versions("off", "on"); is != was {
+			t.Errorf("%d records of a status", is-was)
+		}
+	})
+}
+
+// versions counts the records of statuses.
+func (n *node) versions(ids ...string) (sum uint64) {
+	for _, id := range ids {
+		st, _ := n.statuses.Get(id)
+		sum += st.Version
+	}
+	return sum
+}
