@@ -404,6 +404,16 @@ func TestKilledAtAStartCall(t *testing.T) {
 		id := fmt.Sprintf("e2e-cut-%d", i)
 		n.send("POST", "/containers", spec(id, volume, `"power":"running","startup_command":"echo started >> starts; echo up; exec sleep 1000"`)).want(201, "")
 		n.until(id, "running", running)
+		// A program is running before it has done anything.
+		started := func(times int) func() error {
+			return func() error {
+				if got := lines(t, filepath.Join(path, "starts")); len(got) != times {
+					return fmt.Errorf("%s: started %d times, not %d", id, len(got), times)
+				}
+				return nil
+			}
+		}
+		eventually(t, started(1))
 		told := n.events(id)
 		victim.Store(n)
 		d.kill("lightd-" + id)
@@ -416,8 +426,6 @@ func TestKilledAtAStartCall(t *testing.T) {
 		if got, want := n.events(id), append(told, "Exited", "Starting", "Running"); !slices.Equal(got, want) {
 			t.Errorf("%s: told %v, want %v", id, got, want)
 		}
-		if got := lines(t, filepath.Join(path, "starts")); len(got) != 2 {
-			t.Errorf("%s: started %d times", id, len(got))
-		}
+		eventually(t, started(2))
 	}
 }
