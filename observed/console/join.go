@@ -346,9 +346,12 @@ func (h *hub) mend(ctx context.Context, p *pump, from Position) {
 	h.text.settle(time.Now())
 }
 
-// unmended tells that a gap could not be filled.
+// unmended tells that a gap could not be filled, unless all of the container goes just now.
 func (h *hub) unmended(t Target, err error) {
-	if errors.Is(err, errSeam) {
+	switch {
+	case removed(err):
+		return
+	case errors.Is(err, errSeam):
 		h.tell(noticeSeam)
 		return
 	}
@@ -402,7 +405,7 @@ func (h *hub) close(t Target, from Position, done chan struct{}) {
 	err := gap.run(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err != nil && h.c.ctx.Err() == nil && !removed(err) {
+	if err != nil && h.c.ctx.Err() == nil {
 		h.unmended(t, err)
 	}
 	h.text.flush(time.Now())

@@ -279,7 +279,8 @@ func TestTextIsCompleteOrTheGapIsTold(t *testing.T) {
 }
 
 // TestRunWhoseLogCannotBeRead: an output that was silent until the end has its rest in the
-// log. That it cannot be read is told, but not of a container that is removed just then.
+// log, and so has one whose stream broke what was printed until there was another. That it
+// cannot be read is told, but not of a container that is removed just then.
 func TestRunWhoseLogCannotBeRead(t *testing.T) {
 	for _, c := range []struct {
 		err  error
@@ -289,20 +290,22 @@ func TestRunWhoseLogCannotBeRead(t *testing.T) {
 		{fmt.Errorf("read logs: %w", cerrdefs.ErrNotFound), ""},
 		{fmt.Errorf("read logs: %w", cerrdefs.ErrConflict), ""},
 	} {
-		bubble(t, func(t *testing.T, w *world) {
-			started := time.Now()
-			w.see(up(started))
-			time.Sleep(time.Minute)
-			s := sub(t, w)
-			c1 := end(t, w.pipes.outputs)
-			w.pipes.set(func() { w.pipes.logErr = c.err })
-			if err := c1.Close(); err != nil {
-				t.Fatal(err)
-			}
-			w.see(inPhase(observed.Exited, started))
-			if got := next(s, time.Minute).Notice; got != c.want {
-				t.Errorf("%v: the notice is %q, want %q", c.err, got, c.want)
-			}
-		})
+		for _, phase := range []observed.Phase{observed.Exited, observed.Running} {
+			bubble(t, func(t *testing.T, w *world) {
+				started := time.Now()
+				w.see(up(started))
+				time.Sleep(time.Minute)
+				s := sub(t, w)
+				c1 := end(t, w.pipes.outputs)
+				w.pipes.set(func() { w.pipes.logErr = c.err })
+				if err := c1.Close(); err != nil {
+					t.Fatal(err)
+				}
+				w.see(inPhase(phase, started))
+				if got := next(s, time.Minute).Notice; got != c.want {
+					t.Errorf("%v of a container that is %s: the notice is %q, want %q", c.err, phase, got, c.want)
+				}
+			})
+		}
 	}
 }
