@@ -4,9 +4,12 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"time"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/status"
 )
 
 // TestPortIsTried: only what is certainly in the way is an error, and a port that was tried is
@@ -69,6 +72,46 @@ func TestOwnPortIsNoObstacle(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if held(c.run, c.at) != c.held {
 				t.Errorf("held: %v", !c.held)
+			}
+		})
+	}
+}
+
+// TestLookAtTheHost says what stands in the way of a container, and of which one.
+func TestLookAtTheHost(t *testing.T) {
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	busy := []desired.Port{{IP: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, Protocol: desired.TCP, ContainerPort: 1}}
+	for name, c := range map[string]struct {
+		ports    []desired.Port
+		run      *observed.Container
+		mounts   error
+		local    bool
+		snapshot string
+		want     status.Reason
+	}{
+		"nothing":                      {local: true},
+		"a busy port":                  {ports: busy, local: true, want: status.ReasonPortUnavailable},
+		"a busy port of its own":       {ports: busy, local: true, run: &observed.Container{Phase: observed.Running, Binds: busy}},
+		"a port of another host":       {ports: busy},
+		"a mount":                      {mounts: desired.Invalid("mount", "it is not there"), want: status.ReasonMountUnavailable},
+		"nothing, for an installation": {local: true, snapshot: "snapshot:1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctrl := &Controller{cfg: Config{LocalPorts: c.local, CheckMounts: func(desired.Spec) error { return c.mounts }}}
+			spec := desired.Container{Spec: desired.Spec{InternalID: "a", Image: "image:1", Ports: c.ports}}
+			a := &act{Controller: ctrl, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
+			a.checkHost()
+			image := "image:1"
+			if c.snapshot != "" {
+				image = c.snapshot
+			}
+			want := plan.HostCheck{Hash: spec.Hash(image), At: a.host.At, Reason: c.want, Message: a.host.Message}
+			if *a.host != want || (c.want != "") != (a.host.Message != "") || time.Since(a.host.At) > time.Minute {
+				t.Errorf("got %+v, want %+v", *a.host, want)
 			}
 		})
 	}

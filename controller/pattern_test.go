@@ -1,0 +1,63 @@
+package controller
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/console"
+	"lightd/observed/status"
+)
+
+// watched is a console in which the pattern of a run has matched once it is expected.
+type watched struct {
+	Console
+	err      error
+	expected []console.Run
+}
+
+func (w *watched) Expect(_ string, _ console.Target, run console.Run, _ string) error {
+	w.expected = append(w.expected, run)
+	return w.err
+}
+
+func (w *watched) Matched(_, _ string, startedAt time.Time) bool {
+	return len(w.expected) > 0 && w.expected[0].StartedAt.Equal(startedAt)
+}
+
+// TestPatternIsWatchedFor where there is one, in the life that goes on, until it was recorded that
+// it matched.
+func TestPatternIsWatchedFor(t *testing.T) {
+	began := time.Now()
+	up := observed.Container{ContainerID: "c", Phase: observed.Running, StartedAt: began}
+	ended := up
+	ended.Phase = observed.Exited
+	for name, c := range map[string]struct {
+		run      *observed.Container
+		pattern  string
+		recorded status.Run
+		err      error
+		expected bool
+		matched  bool
+	}{
+		"no container":            {nil, "up", status.Run{}, nil, false, false},
+		"ended":                   {&ended, "up", status.Run{}, nil, false, false},
+		"no pattern":              {&up, "", status.Run{}, nil, false, false},
+		"running":                 {&up, "up", status.Run{}, nil, true, true},
+		"cannot be watched now":   {&up, "up", status.Run{}, errors.New("no"), true, true}, // and was before
+		"matched":                 {&up, "up", status.Run{ContainerID: "c", StartedAt: began}, nil, false, true},
+		"matched in another life": {&up, "up", status.Run{ContainerID: "c", StartedAt: began.Add(-time.Hour)}, nil, true, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &watched{err: c.err}
+			ctrl := &Controller{cfg: Config{Console: w}, log: slog.New(slog.DiscardHandler)}
+			spec := desired.Container{Spec: desired.Spec{InternalID: "a", StartPattern: c.pattern}}
+			if got := ctrl.matched(spec, status.Status{Matched: c.recorded}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
+				t.Errorf("matched: %t, expected in %v", got, w.expected)
+			}
+		})
+	}
+}
