@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"lightd/desired"
@@ -96,6 +97,9 @@ func TestEntrypointIsMendedHoweverItWasAltered(t *testing.T) {
 		},
 		"mode":   func(p string) error { return os.Chmod(p, 0o600) },
 		"a link": func(p string) error { return errors.Join(os.Remove(p), os.Symlink("/etc/passwd", p)) },
+		"a link to the same": func(p string) error {
+			return errors.Join(os.Rename(p, p+".same"), os.Symlink(filepath.Base(p)+".same", p))
+		},
 		"a directory in its place": func(p string) error {
 			return errors.Join(os.Remove(p), os.MkdirAll(filepath.Join(p, "x"), 0o755))
 		},
@@ -225,27 +229,60 @@ func TestInstallLogKeepsTheNewest(t *testing.T) {
 }
 
 // TestWhoMayRead: a container of any user its entry point and what leads there, nobody else
-// but root the scripts, which can hold secrets, and what they printed.
+// but root the scripts, which can hold secrets, and what they printed. How the daemon was started
+// has no part in it.
 func TestWhoMayRead(t *testing.T) {
-	d, s := open(t)
-	if err := errors.Join(d.SaveInstallLog("a", []byte("old")), d.WriteInstaller(s), d.WriteEntrypoint(s)); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := d.InstallLog("a"); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the output of an earlier script stayed: %v", err)
-	}
-	if err := d.SaveInstallLog("a", []byte("new")); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]fs.FileMode{
-		"..": 0o711, ".": 0o755, entrypoint: 0o755, installer: 0o700, installRun: 0o700, installLog: 0o600,
-	} {
-		info, err := os.Stat(filepath.Join(d.Path("a"), name))
+	for _, mask := range []int{0o022, 0o077, 0} {
+		d, s := open(t)
+		old := syscall.Umask(mask)
+		err := errors.Join(d.SaveInstallLog("a", []byte("old")), d.WriteInstaller(s), d.WriteEntrypoint(s))
+		syscall.Umask(old)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := info.Mode().Perm(); got != want {
-			t.Errorf("%s has mode %o, want %o", name, got, want)
+		if _, err := d.InstallLog("a"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the output of an earlier script stayed: %v", err)
+		}
+		if err := d.SaveInstallLog("a", []byte("new")); err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]fs.FileMode{
+			"..": 0o711, ".": 0o755, entrypoint: 0o755, installer: 0o700, installRun: 0o700, installLog: 0o600,
+		} {
+			info, err := os.Stat(filepath.Join(d.Path("a"), name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := info.Mode().Perm(); got != want {
+				t.Errorf("%s has mode %o with umask %o, want %o", name, got, mask, want)
+			}
+		}
+	}
+}
+
+// TestWhatIsWritten is what a user reads who looks for what the container runs.
+func TestWhatIsWritten(t *testing.T) {
+	const trap = "trap 'exit $?' HUP INT QUIT TERM USR1 USR2\n"
+	for command, want := range map[string]string{
+		" ./server --port 1 ": "exec ./server --port 1\n",
+		"a && b":              trap + "a && b\n",
+		"a\r\nb":              trap + "a\nb\n",
+		"cd /x":               trap + "cd /x\n",
+	} {
+		want = "#!/bin/sh\n# Written by lightd; changes are undone.\ncd /home/container || exit 1\n" + want
+		if got := Entrypoint(desired.Spec{StartupCommand: command}); got != want {
+			t.Errorf("%q: got %q, want %q", command, got, want)
+		}
+	}
+	env := map[string]string{"B": "it's", "A": "$1", "not-a-name": "x", "C": "", "D": " "}
+	for script, want := range map[string]string{
+		"#!/bin/bash\ntrue": "exec /app/data/install.sh\n",
+		"true":              "exec /bin/sh /app/data/install.sh\n",
+	} {
+		want = "#!/bin/sh\n# Written by lightd.\n" +
+			`export A='$1'` + "\n" + `export B='it'\''s'` + "\nexport C=''\nexport D=' '\ncd /home/container || exit 1\n" + want
+		if got := installEntry(desired.Spec{InstallScript: script, Env: env}); got != want {
+			t.Errorf("%q: got %q, want %q", script, got, want)
 		}
 	}
 }

@@ -128,6 +128,10 @@ func (d *Dir) open(id string, create bool) (*os.Root, error) {
 		if err := parent.Mkdir(id, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("make data directory of container %s: %w", id, err)
 		}
+		// Mkdir's mode is cut by the umask.
+		if err := parent.Chmod(id, 0o755); err != nil {
+			return nil, fmt.Errorf("open data directory of container %s to its user: %w", id, err)
+		}
 	}
 	root, err := parent.OpenRoot(id)
 	if err != nil {

@@ -1,0 +1,37 @@
+package controller
+
+import (
+	"slices"
+	"testing"
+)
+
+type forgetfulSight struct {
+	Sight
+	forgotten []string
+}
+
+func (s *forgetfulSight) Forget(id string) { s.forgotten = append(s.forgotten, id) }
+
+type forgetfulConsole struct {
+	Console
+	forgotten []string
+}
+
+func (c *forgetfulConsole) Forget(id string) { c.forgotten = append(c.forgotten, id) }
+
+// TestNothingIsRemembered of a container that is gone, anywhere.
+func TestNothingIsRemembered(t *testing.T) {
+	sight, console := &forgetfulSight{}, &forgetfulConsole{}
+	c := &Controller{cfg: Config{Sight: sight, Console: console}, limiter: newLimiter(), keys: map[string]*keyState{"a": {}, "b": {}}}
+	for _, id := range []string{"a", "b"} {
+		c.limiter.When(id)
+	}
+	c.forget("a")
+	a := []string{"a"}
+	if !slices.Equal(sight.forgotten, a) || !slices.Equal(console.forgotten, a) {
+		t.Errorf("seen of no more: %v, heard of no more: %v", sight.forgotten, console.forgotten)
+	}
+	if len(c.keys) != 1 || c.keys["b"] == nil || c.limiter.NumRequeues("a") != 0 || c.limiter.NumRequeues("b") != 1 {
+		t.Errorf("remembered are %v, %d failures of a and %d of b", c.keys, c.limiter.NumRequeues("a"), c.limiter.NumRequeues("b"))
+	}
+}
