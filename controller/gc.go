@@ -90,9 +90,9 @@ func (c *Controller) needed(id string, request int64, ref string) bool {
 	if _, exists := c.cfg.Store.Container(id); !exists {
 		return false
 	}
-	st, known := c.cfg.Statuses.Get(id)
+	st, _ := c.cfg.Statuses.Get(id)
 	inHand := st.Install.Phase != status.InstallDone && st.Install.Phase != status.InstallFailed
-	return !known || st.Install.Snapshot == ref || inHand && st.Install.Request == request
+	return st.Install.Snapshot == ref || inHand && st.Install.Request == request
 }
 
 func (c *Controller) unspecified(id string) bool {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,26 +22,45 @@ import (
 	"lightd/hack/patient"
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/journal"
 	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 
 // TestCollection leaves waste of every kind about, and what only looks like it.
 func TestCollection(t *testing.T) {
-	sim, n := onSim(t)
+	var told atomic.Int32
+	sim, n := onSim(t, func(o *setup) {
+		o.log = heard(func(r slog.Record) {
+			if strings.Contains(r.Message, "has no spec") && said(r, "container") == "live-orphan" {
+				told.Add(1)
+			}
+		})
+	})
 	add := func(name, instance string, running bool) {
 		labels := map[string]string{observed.LabelID: name, observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: instance}
 		if _, err := sim.Add(observed.RunName(name), &container.Config{Image: testImage(), Labels: labels}, &container.HostConfig{}, running); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, id := range []string{"dead-orphan", "live-orphan"} {
+	sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Exit(1) })
+	for _, id := range []string{"dead-orphan", "live-orphan", "paused-orphan", "back"} {
 		n.waitSynced(n.create(id, nil))
 		n.change(id, erase)
 		n.gone(id)
 	}
+	n.waitSynced(n.create("back", nil))
+	n.waitSynced(n.create("failed", func(s *desired.Spec) { s.InstallScript = "false" }))
 	add("dead-orphan", n.store.Instance(), false)
 	add("live-orphan", n.store.Instance(), true)
+	add("paused-orphan", n.store.Instance(), true)
+	sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "http://engine/containers/lightd-paused-orphan/pause", nil))
+	if err := n.store.Update(t.Context(), func(tx *store.Tx) error { // something, but no deletion
+		_, err := n.journal.Append(tx, journal.Event{InternalID: "unheard-of", Type: journal.Started})
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	add("unheard-of", n.store.Instance(), false)
 	add("foreigner", "another-instance", false)
 	n.create("kept", func(s *desired.Spec) { s.Power = desired.PowerRunning })
@@ -47,7 +68,7 @@ func TestCollection(t *testing.T) {
 	n.create("in-hand", func(s *desired.Spec) { s.Image = "lightd-test/none:latest" })
 	n.wait("in-hand", "waiting for its image", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonImageUnavailable })
 	ref := func(tag string) string { return engine.Repository(n.store.Instance()) + ":" + tag }
-	for _, tag := range []string{"nobody.1", "kept.1", "in-hand.1", "in-hand.7"} {
+	for _, tag := range []string{"nobody.1", "kept.1", "failed.1", "in-hand.1", "in-hand.7", "mine"} {
 		sim.AddImage(ref(tag), simengine.ImageConfig{})
 	}
 
@@ -63,8 +84,9 @@ func TestCollection(t *testing.T) {
 		slices.Sort(refs)
 		return refs
 	}
-	// What is left may be the work of an installation that is about to be recorded.
-	images := []string{ref("in-hand.1")}
+	// What is left may be the work of an installation that is about to be recorded, or
+	// somebody's own.
+	images := []string{ref("in-hand.1"), ref("mine")}
 	eventually(t, "the waste gone", func() bool {
 		n.controller.Nudge()
 		return !slices.Contains(sim.Names(), "lightd-dead-orphan") && len(refs()) <= len(images)
@@ -76,11 +98,17 @@ func TestCollection(t *testing.T) {
 	}
 	names := sim.Names()
 	slices.Sort(names)
-	if want := []string{"lightd-foreigner", "lightd-kept", "lightd-live-orphan", "lightd-unheard-of"}; !slices.Equal(names, want) {
+	if want := []string{"lightd-back", "lightd-foreigner", "lightd-kept", "lightd-live-orphan", "lightd-paused-orphan", "lightd-unheard-of"}; !slices.Equal(names, want) {
 		t.Errorf("left %v, want %v", names, want)
 	}
 	if got := refs(); !slices.Equal(got, images) {
 		t.Errorf("images left: %v, want %v", got, images)
+	}
+	if events := n.events("back"); strings.Contains(events, "ContainerLost") {
+		t.Errorf("what came back was taken for what was deleted: %s", events)
+	}
+	if told.Load() != 1 {
+		t.Errorf("told %d times of one that is left alone", told.Load())
 	}
 }
 
@@ -105,6 +133,8 @@ func TestOrphanHasItsGrace(t *testing.T) {
 				t.Fatal("removed within its grace")
 			}
 		}
+		sim.Inject(simengine.Rule{Method: "GET", Route: "/containers/json", Status: 500, Message: "no", Times: 1})
+		collects() // which it cannot, and its grace goes on
 		time.Sleep(time.Minute)
 		if !collects() {
 			t.Error("not removed after its grace")
@@ -295,4 +325,19 @@ func TestEntrypointThatWasAlteredIsMended(t *testing.T) {
 			t.Errorf("%d looks at the container for a file", made)
 		}
 	}, seldom, func(o *setup) { o.collect = 20 * time.Second })
+}
+
+// TestImagesThatNobodyNeedsAreForgotten, and no others, which would be asked for again and again.
+func TestImagesThatNobodyNeedsAreForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.AddImage("other:1", simengine.ImageConfig{})
+		n.waitSynced(n.create("a", nil))
+		n.waitSynced(n.create("b", func(s *desired.Spec) { s.Image = "other:1" }))
+		n.change("b", erase)
+		n.gone("b")
+		time.Sleep(30 * time.Second)
+		if n.images.Known("other:1").Known || !n.images.Known(testImage()).Known {
+			t.Errorf("known is what nobody needs: %t, what is needed: %t", n.images.Known("other:1").Known, n.images.Known(testImage()).Known)
+		}
+	}, func(o *setup) { o.collect = 20 * time.Second })
 }

@@ -1,10 +1,12 @@
 package controller_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"lightd/desired/store"
+	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 
@@ -40,9 +42,30 @@ func TestSightingsAreRecorded(t *testing.T) {
 		}
 		if got := n.statuses.Sight(); got.Up != up || got.Since.IsZero() {
 			t.Errorf("recorded %+v, want up %v", got, up)
+		} else if got.Since != got.Since.Round(0).UTC() {
+			t.Errorf("recorded as it is read from no disk: %v", got.Since)
 		}
 	}
 	if st, _ := n.statuses.Get("a"); st.Get(status.Synced).Status != status.True {
 		t.Errorf("a status was changed: %+v", st.Get(status.Synced))
 	}
+}
+
+// TestSightingIsRecordedOnceItCanBe, soon.
+func TestSightingIsRecordedOnceItCanBe(t *testing.T) {
+	var full atomic.Bool
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.waitSynced(n.create("a", nil))
+		full.Store(true)
+		sim.Refuse()
+		time.Sleep(time.Minute)
+		if got := n.statuses.Sight(); !got.Up {
+			t.Error("it was recorded all the same: this test shows nothing")
+		}
+		full.Store(false)
+		time.Sleep(5 * time.Second)
+		if got := n.statuses.Sight(); got.Up {
+			t.Errorf("recorded %+v", got)
+		}
+	}, onDisk(&full))
 }

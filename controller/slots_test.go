@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lightd/controller/plan"
@@ -55,12 +56,64 @@ func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
 	}
 }
 
-func TestEveryKillIsFree(t *testing.T) {
-	for _, k := range []plan.Kind{plan.KillContainer, plan.StopContainer, plan.KillInstallScript} {
-		if classOf(k) != classFree {
-			t.Errorf("%s waits for a slot", k)
+// TestWhatCompetes: each kind of step only with what burdens the engine in the same way, and a
+// kill, or a pull, which has a bound of its own, with nothing.
+func TestWhatCompetes(t *testing.T) {
+	for want, kinds := range map[class][]plan.Kind{
+		classFree:   {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage},
+		classStart:  {plan.StartContainer, plan.StartInstallScript},
+		classCreate: {plan.CreateContainer, plan.CreateInstallContainer},
+		classRemove: {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},
+		classKeep:   {plan.KeepInstallation, plan.SaveInstallOutput},
+		classLight: {plan.RestoreSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.UpdateLimits, plan.UnpauseContainer,
+			plan.RenameContainer, plan.ReleasePorts},
+	} {
+		for _, k := range kinds {
+			if got := classOf(k); got != want {
+				t.Errorf("%s is %q, want %q", k, got, want)
+			}
+		}
+		if bound := bounds[want]; want != classFree && (bound < 2 || bound > 32) {
+			t.Errorf("%d of class %q at once", bound, want)
 		}
 	}
+}
+
+// TestHowLongToWait: what a user would take for an engine that is hammered, or for a daemon that
+// has gone to sleep, is a mistake.
+func TestHowLongToWait(t *testing.T) {
+	for name, c := range map[string]struct{ is, least, most time.Duration }{
+		"the first retry":                {retryFirst, 100 * time.Millisecond, 2 * time.Second},
+		"any other":                      {retryMost, time.Minute, 15 * time.Minute},
+		"somebody else":                  {waitRetry, 5 * time.Second, time.Minute},
+		"a sighting":                     {sightRetry, 100 * time.Millisecond, 10 * time.Second},
+		"an engine that does not answer": {slow, time.Second, 30 * time.Second},
+		"the same step once more":        {inRow, time.Second, time.Minute},
+	} {
+		if c.is < c.least || c.is > c.most {
+			t.Errorf("%s is waited for %s, want %s to %s", name, c.is, c.least, c.most)
+		}
+	}
+}
+
+// TestSnapshotKeepsItsPlace however long it takes: more than two at once are too much for a disk.
+func TestSnapshotKeepsItsPlace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSlots(func(string) {})
+		for c, kept := range map[class]int{classKeep: 1, classStart: 0} {
+			s.admit("a", c)
+			ended := s.hold(c)
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if s.busy[c] != kept {
+				t.Errorf("%d of class %q are busy, want %d", s.busy[c], c, kept)
+			}
+			ended()
+			if s.busy[c] != 0 {
+				t.Errorf("%d of class %q are busy after the end", s.busy[c], c)
+			}
+		}
+	})
 }
 
 func TestLimiterGrowsIsBoundedAndForgets(t *testing.T) {
@@ -71,6 +124,13 @@ func TestLimiterGrowsIsBoundedAndForgets(t *testing.T) {
 			t.Fatalf("got %s, want %s to %s", d, low, high)
 		}
 		low, high = min(2*low, retryMost), min(2*high, retryMost*6/5)
+	}
+	spread := map[time.Duration]bool{}
+	for i := range 20 {
+		spread[l.When(fmt.Sprint("b", i))] = true
+	}
+	if len(spread) < 2 {
+		t.Errorf("those that failed together all come back after %v", spread)
 	}
 	l.Forget("a")
 	if d := l.When("a"); d > time.Second {

@@ -98,14 +98,14 @@ func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 	}
 }
 
-// TestNodeAtRestRecordsNothing, however often it looks.
-func TestNodeAtRestRecordsNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
+// TestNodeAtRest records nothing, however often it looks, and asks the engine for no list.
+func TestNodeAtRest(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.waitSynced(n.create("off", nil))
 		n.create("on", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("on", status.StateRunning)
 		time.Sleep(11 * time.Minute) // a life that clears the count of crashes
-		was := n.versions("off", "on")
+		was, lists := n.versions("off", "on"), sim.CountCalls(simengine.Rule{Method: "GET", Route: "/containers/json"})
 		for range 60 {
 			for _, id := range []string{"off", "on"} {
 				n.cache.Refresh(id, true)
@@ -116,7 +116,10 @@ func TestNodeAtRestRecordsNothing(t *testing.T) {
 		if is := n.versions("off", "on"); is != was {
 			t.Errorf("%d records of a status", is-was)
 		}
-	})
+		if made := sim.CountCalls(simengine.Rule{Method: "GET", Route: "/containers/json"}) - lists; made > 0 {
+			t.Errorf("%d lists of all containers for waste that there is none of", made)
+		}
+	}, seldom)
 }
 
 // versions counts the records of statuses.
