@@ -3,6 +3,8 @@ package controller
 import (
 	"testing"
 	"time"
+
+	"lightd/hack/patient"
 )
 
 // toldSightings keeps who is to be told.
@@ -34,10 +36,19 @@ func TestDefaults(t *testing.T) {
 func TestControllerThatNeverRan(t *testing.T) {
 	told := &toldSightings{}
 	c := New(Config{Sightings: told})
-	for range 3 {
-		told.fn(true)
-		c.Nudge()
-		c.Enqueue("a")
+	heard := make(chan struct{})
+	go func() {
+		defer close(heard)
+		for range 3 {
+			told.fn(true)
+			c.Nudge()
+			c.Enqueue("a")
+		}
+	}()
+	select {
+	case <-heard:
+	case <-time.After(patient.Bound):
+		t.Fatal("it holds up who tells it something")
 	}
 	if n := c.queue.Len(); n != 1 {
 		t.Errorf("%d keys wait", n)

@@ -202,9 +202,7 @@ func TestOutcomeOfAnEarlyStartIsKept(t *testing.T) {
 		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no"})
 		stop := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: time.Second, After: true})
 		n.change("a", again)
-		if err := stop.Await(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		met(t, stop, 1)
 		time.Sleep(500 * time.Millisecond) // its end is recorded meanwhile
 		hold()
 		time.Sleep(600 * time.Millisecond) // it is answered, and started again

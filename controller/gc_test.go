@@ -157,6 +157,16 @@ func eventually(t tester, what string, is func() bool) {
 	}
 }
 
+// met waits until so many calls have met a rule.
+func met(t *testing.T, rule *simengine.Injected, calls int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patient.Bound)
+	defer cancel()
+	if err := rule.Await(ctx, calls); err != nil {
+		t.Fatalf("%d calls in %s, want %d", rule.Hits(), patient.Bound, calls)
+	}
+}
+
 // footprint is what a process holds on to.
 type footprint struct {
 	goroutines, files int

@@ -30,18 +30,14 @@ func TestDeletionCutsTheKeepingOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		kept := sim.Inject(simengine.Rule{Method: "POST", Route: "/commit", Delay: 5 * time.Minute, Times: 2})
 		installing(sim, n, "a")
-		if err := kept.Await(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		met(t, kept, 1)
 		n.change("a", limit)
 		time.Sleep(6 * time.Minute)
 		if st, _ := n.statuses.Get("a"); st.InstallState != status.Ready || kept.Hits() != 1 {
 			t.Errorf("%s after %d commits; events %s", st.InstallState, kept.Hits(), n.events("a"))
 		}
 		installing(sim, n, "b")
-		if err := kept.Await(t.Context(), 2); err != nil {
-			t.Fatal(err)
-		}
+		met(t, kept, 2)
 		began := time.Now()
 		n.change("b", erase)
 		n.gone("b")
@@ -57,9 +53,7 @@ func TestDeletionCutsNoCreationOff(t *testing.T) {
 		creates := simengine.Rule{Method: "POST", Route: "/containers/create", Delay: 3 * time.Second, After: true}
 		made := sim.Inject(creates)
 		n.create("a", nil)
-		if err := made.Await(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		met(t, made, 1)
 		began := time.Now()
 		n.change("a", erase)
 		n.gone("a")

@@ -59,9 +59,7 @@ func TestPlaceInLineIsGivenUp(t *testing.T) {
 				time.Sleep(45 * time.Second) // amidst a wait that is longer than all that follows
 				hung := sim.Inject(simengine.Rule{Method: "DELETE", Route: "/containers/{id}", Hang: true, Times: room})
 				each("hung", func(id string) { n.change(id, rebind) })
-				if err := hung.Await(t.Context(), room); err != nil {
-					t.Fatal(err)
-				}
+				met(t, hung, room)
 				each("idle", func(id string) { c.join(t, sim, n, id) })
 				time.Sleep(time.Second)
 				each("idle", func(id string) { c.leave(t, sim, n, id) })

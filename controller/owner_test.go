@@ -74,9 +74,7 @@ func TestDaemonThatStops(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		hung := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Hang: true})
 		n.create("a", nil)
-		if err := hung.Await(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		met(t, hung, 1)
 		began := time.Now()
 		n.stop()
 		if took := time.Since(began); took > time.Second {

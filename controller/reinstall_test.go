@@ -35,9 +35,7 @@ func TestReinstallWhileTheEndIsKept(t *testing.T) {
 				c.slow.Delay, c.slow.Times = 5*time.Second, 1
 				slow := sim.Inject(c.slow)
 				n.create("a", func(s *desired.Spec) { s.InstallScript = "make tool" })
-				if err := slow.Await(t.Context(), 1); err != nil {
-					t.Fatal(err)
-				}
+				met(t, slow, 1)
 				if st := n.waitSynced(n.change("a", reinstall)); st.InstallState != c.want || ran.Load() != 2 {
 					t.Errorf("%s after %d runs", st.InstallState, ran.Load())
 				}

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/simengine"
 	"lightd/observed/status"
@@ -16,26 +18,31 @@ import (
 // TestNameIsTakenOnceItIsFree, whether or not an event tells that the stranger's container
 // went. Until then nothing is tried.
 func TestNameIsTakenOnceItIsFree(t *testing.T) {
-	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
-		if _, err := sim.Add("lightd-a", &container.Config{Image: testImage()}, nil, false); err != nil {
-			t.Fatal(err)
-		}
-		c := n.create("a", nil)
-		n.wait("a", "held up by a name", func(st status.Status) bool {
-			return st.Get(status.Synced).Reason == status.ReasonNameTaken
+	for name, script := range map[string]string{observed.RunName("a"): "", observed.InstallName("a"): "true"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				sim.OnCommand("install-entry.sh", func(context.Context, *simengine.Process) {})
+				if _, err := sim.Add(name, &container.Config{Image: testImage()}, nil, false); err != nil {
+					t.Fatal(err)
+				}
+				c := n.create("a", func(s *desired.Spec) { s.InstallScript = script })
+				n.wait("a", "held up by a name", func(st status.Status) bool {
+					return st.Get(status.Synced).Reason == status.ReasonNameTaken
+				})
+				time.Sleep(time.Minute)
+				if made := sim.CountCalls(simengine.Rule{Method: "POST"}); made != 0 {
+					t.Errorf("%d things were tried meanwhile", made)
+				}
+				sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
+				sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/"+name, nil))
+				freed := time.Now()
+				n.waitSynced(c)
+				if took := time.Since(freed); took > 20*time.Second {
+					t.Errorf("made %s after the name was free", took)
+				}
+			}, seldom)
 		})
-		time.Sleep(time.Minute)
-		if made := sim.CountCalls(simengine.Rule{Method: "POST"}); made != 0 {
-			t.Errorf("%d things were tried meanwhile", made)
-		}
-		sim.InterceptEvents(simengine.DropEvents(nil))
-		sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/lightd-a", nil))
-		freed := time.Now()
-		n.waitSynced(c)
-		if took := time.Since(freed); took > 20*time.Second {
-			t.Errorf("made %s after the name was free", took)
-		}
-	}, seldom)
+	}
 }
 
 // TestRemovalWhoseEventIsLostIsNoticed: what somebody else removes, and takes a while to, is
@@ -43,6 +50,8 @@ func TestNameIsTakenOnceItIsFree(t *testing.T) {
 func TestRemovalWhoseEventIsLostIsNoticed(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		before := n.waitSynced(n.create("a", nil))
+		looks := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
+		looked := sim.CountCalls(looks)
 		sim.SetRemovalTime(5 * time.Second)
 		sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
 		go sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/lightd-a", nil))
@@ -53,6 +62,9 @@ func TestRemovalWhoseEventIsLostIsNoticed(t *testing.T) {
 		st := n.waitState("a", status.StateRunning)
 		if took := time.Since(began); st.ContainerID == before.ContainerID || took > 8*time.Second {
 			t.Errorf("made anew after %s", took)
+		}
+		if made := sim.CountCalls(looks) - looked; made > 60 {
+			t.Errorf("%d looks at it", made)
 		}
 		if !strings.Contains(n.events("a"), "ContainerLost") {
 			t.Errorf("events %s", n.events("a"))

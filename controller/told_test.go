@@ -39,9 +39,7 @@ func TestWhatIsSeenIsToldAtOnce(t *testing.T) {
 					n.waitState(id, status.StateRunning)
 					n.change(id, limit)
 				}
-				if err := hindered.Await(t.Context(), c.others); err != nil {
-					t.Fatal(err)
-				}
+				met(t, hindered, c.others)
 				n.change("a", limit)
 				time.Sleep(c.after)
 				if got := hindered.Hits(); got == 0 || c.others > 0 && got > c.others {
@@ -81,9 +79,7 @@ func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 				n.waitState("a", status.StateRunning)
 				asked := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: 5 * time.Second, Status: c.status})
 				n.change("a", halt)
-				if err := asked.Await(t.Context(), 1); err != nil {
-					t.Fatal(err)
-				}
+				met(t, asked, 1)
 				full.Store(true)
 				was, _ := n.statuses.Get("a")
 				was = was.Clone()

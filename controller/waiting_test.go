@@ -61,9 +61,7 @@ func nobodyWaits(t *testing.T, sim *simengine.Sim, n *node) {
 		})
 	}
 	for _, h := range hung {
-		if err := h.Await(t.Context(), 1); err != nil {
-			t.Fatal(err)
-		}
+		met(t, h, 1)
 	}
 
 	othersDoNotWait(t, n)

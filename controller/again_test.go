@@ -1,0 +1,89 @@
+package controller_test
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// elsewhere has a call made of the engine by somebody else.
+func elsewhere(sim *simengine.Sim, call, body string) {
+	r := httptest.NewRequest("POST", "http://engine/containers/lightd-a/"+call, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	sim.ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// TestTheSameDisturbanceOverAndOver, each time mended, is not a step that has no effect.
+func TestTheSameDisturbanceOverAndOver(t *testing.T) {
+	var complaints atomic.Int32
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		for range 10 {
+			elsewhere(sim, "pause", "")
+			time.Sleep(time.Second)
+			if c, err := sim.Inspect("lightd-a"); err != nil || c.State.Paused {
+				t.Errorf("it is paused: %+v, %v", c.State, err)
+			}
+			if st, _ := n.statuses.Get("a"); !synced(st) {
+				t.Errorf("said %+v", st.Get(status.Synced))
+			}
+			time.Sleep(time.Minute)
+		}
+		if got := complaints.Load(); got > 0 {
+			t.Errorf("%d complaints", got)
+		}
+	}, func(o *setup) {
+		o.log = heard(func(r slog.Record) {
+			if r.Level >= slog.LevelWarn {
+				complaints.Add(1)
+			}
+		})
+	})
+}
+
+// TestFailureThatIsOverIsForgotten: what stood in the way is gone, by somebody else's doing, and the
+// same step is tried at once when it is needed again.
+func TestFailureThatIsOverIsForgotten(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		failing := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/unpause", Status: 500, Message: "no"})
+		elsewhere(sim, "pause", "")
+		time.Sleep(time.Minute)
+		failing.Release()
+		elsewhere(sim, "unpause", "")
+		n.wait("a", "in order", synced)
+		elsewhere(sim, "pause", "")
+		time.Sleep(time.Second)
+		if c, err := sim.Inspect(observed.RunName("a")); err != nil || c.State.Paused {
+			t.Errorf("it is paused: %+v, %v", c.State, err)
+		}
+	})
+}
+
+// TestProcessThatIsSlowToDie is killed once, and not said to outlive it at once.
+func TestProcessThatIsSlowToDie(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		kill := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 204})
+		n.change("a", slay)
+		time.Sleep(5 * time.Second)
+		if kill.Hits() != 1 {
+			t.Errorf("killed %d times", kill.Hits())
+		}
+		if err := sim.Exit("lightd-a", 137); err != nil {
+			t.Fatal(err)
+		}
+		n.waitState("a", status.StateOffline)
+	})
+}
