@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+
+	"lightd/desired"
 )
 
 // A commit waits for the disk, twice as a rule. Somebody who acts on it and whose act a power
@@ -151,9 +153,35 @@ func (b *batch) announce(base counters) {
 		b.store.log.Debug("write the batch ahead of the database", "error", err)
 		return
 	}
+	b.announced = true
 	for _, fn := range safe {
 		b.store.guard("hook", fn)
 	}
+}
+
+// debt is a commit that somebody acts on, and that failed.
+type debt struct {
+	writes   overlay
+	accepted []accepted
+	revision uint64
+}
+
+// errOwed answers the writes that cannot be made before an earlier one is.
+var errOwed = fmt.Errorf("write to the database: %w: an earlier commit has to be made first", desired.ErrUnavailable)
+
+// settle makes the commit that is owed. Any other that came before it would pass over what
+// somebody acts on, and have what a death of this process leaves behind be of no use.
+func (s *Store) settle() {
+	o := s.owed
+	if o == nil || s.checkSpace() != nil {
+		return
+	}
+	if err := s.put(o.writes); err != nil {
+		s.log.Error("commit to the database what was said to be safe", "writes", len(o.writes), "error", err)
+		return
+	}
+	s.owed = nil
+	s.made(o.revision, o.accepted)
 }
 
 // finish makes the commit that the last process wrote ahead and did not come to make.

@@ -95,6 +95,7 @@ func (s *Store) next() *write {
 // commitBatch runs first and what has queued up behind it, and commits them together:
 // one flush of the disk serves them all.
 func (s *Store) commitBatch(first *write) {
+	s.settle()
 	b := &batch{store: s}
 	b.begin()
 	defer func() { b.snapshot.Discard() }()
@@ -117,6 +118,8 @@ type batch struct {
 	writes   overlay
 	size     int64
 	accepted []accepted
+	// announced is true once it was said to be safe.
+	announced bool
 	// containers are the records among writes.
 	containers map[string]*desired.Container
 }
@@ -131,7 +134,7 @@ func (b *batch) begin() {
 	b.snapshot = b.store.db.NewTransaction(false)
 	b.full = b.store.checkSpace()
 	b.counters = b.store.counters
-	b.writes, b.size, b.accepted = overlay{}, 0, nil
+	b.writes, b.size, b.accepted, b.announced = overlay{}, 0, nil, false
 	b.containers = map[string]*desired.Container{}
 }
 
@@ -139,6 +142,10 @@ func (b *batch) begin() {
 func (b *batch) run(w *write) {
 	if w.ctx.Err() != nil {
 		w.done <- unavailable(w.ctx)
+		return
+	}
+	if b.store.owed != nil {
+		w.done <- errOwed
 		return
 	}
 	tx := &Tx{store: b.store, snapshot: b.snapshot, base: b.writes, own: overlay{}, now: now(), counters: b.counters}
@@ -201,12 +208,11 @@ func (b *batch) commit() error {
 	if err != nil {
 		b.store.log.Error("commit to the database", "writes", len(b.writes), "error", err)
 		err = fmt.Errorf("commit: %w: %w", desired.ErrUnavailable, err)
-		b.store.recall(b.accepted)
-	} else {
-		b.acknowledge()
-		for _, a := range b.accepted {
-			b.store.publish(a.tx)
+		if happened := b.store.recall(b.accepted); !happened && b.announced {
+			b.store.owed = &debt{b.writes, b.accepted, b.counters.revision}
 		}
+	} else {
+		b.store.made(b.counters.revision, b.accepted)
 	}
 	// Numbers of a commit that failed are never given out again: it may have happened.
 	b.store.counters = b.counters
@@ -251,16 +257,22 @@ func (s *Store) put(writes overlay) error {
 		}
 	}
 	defer s.wake()
+	if s.options.Commit != nil {
+		return s.options.Commit(txn.Commit)
+	}
 	return txn.Commit()
 }
 
-// acknowledge notes, before anybody is told, that the batch is on disk.
-func (b *batch) acknowledge() {
-	if len(b.writes) == 0 {
-		return
+// made notes that what was accepted is on disk up to a revision, before anybody is told, and
+// lets the world know.
+func (s *Store) made(revision uint64, all []accepted) {
+	if slices.ContainsFunc(all, func(a accepted) bool { return len(a.tx.own) > 0 }) {
+		if err := s.ledger.note(revision); err != nil {
+			s.log.Warn("note what was acknowledged", "error", err)
+		}
 	}
-	if err := b.store.ledger.note(b.counters.revision); err != nil {
-		b.store.log.Warn("note what was acknowledged", "error", err)
+	for _, a := range all {
+		s.publish(a.tx)
 	}
 }
 
@@ -305,20 +317,22 @@ func (s *Store) tell(tx *Tx) {
 
 // recall looks whether a commit that failed has happened after all: then memory must say
 // so. Its writers do not know.
-func (s *Store) recall(all []accepted) {
+func (s *Store) recall(all []accepted) (happened bool) {
 	snapshot := s.db.NewTransaction(false)
 	defer snapshot.Discard()
 	stored, err := s.beginTx(snapshot, true)
 	if err != nil {
 		s.log.Error("look at what a failed commit left", "error", err)
 		s.forgetful = true
-		return
+		return false
 	}
 	for _, a := range all {
 		if len(a.tx.own) > 0 && a.tx.counters.revision <= stored.counters.revision {
 			s.publish(a.tx)
+			happened = true
 		}
 	}
+	return happened
 }
 
 // call runs fn, and makes an error of a panic: one bad write must not end all writing.

@@ -37,6 +37,9 @@ type Options struct {
 
 	// tune changes how the database beneath is sized; for tests.
 	tune func(badger.Options) badger.Options
+	// Commit, unless nil, is called for each commit with what makes it: a test has it fail, or
+	// take its time.
+	Commit func(commit func() error) error
 }
 
 const (
@@ -71,8 +74,10 @@ type Store struct {
 	// missed a commit, so that transactions read from the database.
 	counters  counters
 	forgetful bool
-	maxSize   int64
-	maxCount  int64
+	// owed, unless nil, is a commit that failed after it was said to be safe.
+	owed     *debt
+	maxSize  int64
+	maxCount int64
 
 	// mu keeps readers of the database and its closing apart.
 	mu     sync.RWMutex
