@@ -94,7 +94,8 @@ type Config struct {
 	// they can be tried beforehand.
 	LocalPorts bool
 	// SharedFate is true when a power cut that this daemon does not survive ends the
-	// containers too, so that a start need not wait until its record survives one.
+	// containers too, so that a start need not wait until its record survives one: all that
+	// can be lost is why it was made.
 	SharedFate bool
 	// InstallTimeout bounds an install script (default 10 min), DatabaseTimeout a
 	// transaction (default 5 s).
@@ -145,10 +146,12 @@ type keyState struct {
 	last    attempt
 	repeats int
 	next    time.Time
-	// outcome is what the last step left behind for the status, until it is recorded;
-	// ended counts the steps, to tell whose outcome was recorded.
+	// outcome is what the last step left behind for the status, until it is recorded; ended
+	// counts the steps, to tell whose outcome was recorded, and tried is the version of the
+	// status that was to have it, 0 while there is none.
 	outcome func(*status.Status) []journal.Event
 	ended   int
+	tried   uint64
 }
 
 // New returns a Controller that does nothing until it is Run; Enqueue may be called

@@ -7,7 +7,7 @@
 //   - One step of a key runs at a time, and no worker waits for it: steps run off the
 //     workers, each kind within a bound of its own, kills within none.
 //   - What may happen once only is recorded before it is done. The record outlives a death
-//     of the daemon, and a power cut too unless that undoes what was done as well.
+//     of the daemon, and a power cut too unless that ends what was started as well.
 //   - No decision rests on an observation from before the key's own last step.
 //   - A key whose step failed comes back by itself, after a delay that grows; what only
 //     somebody else can mend (a busy port, a missing image) is asked again slowly and

@@ -77,6 +77,8 @@ type setup struct {
 	dial func(context.Context) (net.Conn, error)
 	// free is what the store asks before each commit.
 	free func(string) (uint64, error)
+	// commit stands around each commit of the database.
+	commit func(commit func() error) error
 	// files stands before the files of containers.
 	files           func(*datadir.Dir) controller.Data
 	resync, collect time.Duration
@@ -119,7 +121,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		}
 	}
 	var err error
-	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}}, FreeSpace: o.free})
+	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}}, FreeSpace: o.free, Commit: o.commit})
 	must(err)
 	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
 	must(err)

@@ -109,6 +109,10 @@ func (k keyState) holds(step plan.Kind, in plan.Input) bool {
 	return step == k.failed && in.Spec.Generation == k.generation && !in.Seen.EngineLost.After(k.failedAt)
 }
 
+// recorded reports whether the outcome of the last step has gone into a status that was said not
+// to be recorded, as the database took too long to tell. Nobody else writes statuses.
+func (k keyState) recorded(st status.Status) bool { return k.tried > 0 && st.Version >= k.tried }
+
 // gather reads all that a decision rests on. What the last step left behind goes into
 // the status first: it is recorded together with what is decided on it. What is not known
 // yet is asked for.
@@ -122,7 +126,7 @@ func (c *Controller) gather(spec desired.Container, st status.Status, seen obser
 func (c *Controller) input(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState,
 	image func(ref string) observed.Image) plan.Input {
 	var told []journal.Event
-	if k.outcome != nil {
+	if k.outcome != nil && !k.recorded(st) {
 		st = st.Clone()
 		told = k.outcome(&st)
 	}
@@ -176,9 +180,14 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 
 // commit records a decision: the status and its events, or neither. An unchanged
 // status is not written. A start begins as soon as its record outlives this daemon, where
-// what keeps the record from the disk undoes the start as well.
+// a power cut that keeps the record from the disk ends what was started as well.
 func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState, begin func()) error {
 	if len(d.Events) > 0 || !reflect.DeepEqual(before, d.Status) {
+		c.key(id, func(have *keyState) {
+			if have.ended == k.ended {
+				have.tried = before.Version + 1
+			}
+		})
 		early := c.cfg.SharedFate && d.Step != nil && d.Step.Kind == plan.StartContainer
 		if !early {
 			begin = nil
@@ -244,13 +253,13 @@ func (c *Controller) matched(spec desired.Container, st status.Status, run *obse
 	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
 }
 
-// begin sends a step on its way, off the worker.
+// begin sends a step on its way, off the worker. It does not block.
 func (c *Controller) begin(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
 	id := spec.InternalID
 	stepping, cancel := context.WithCancel(ctx)
 	c.key(id, func(k *keyState) { k.busy, k.cancel = &s, cancel })
-	c.log.Info("step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 	c.steps.Go(func() {
+		c.log.Info("step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 		defer c.slots.hold(classOf(s.Kind))()
 		defer cancel()
 		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
@@ -283,7 +292,7 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	mended := false
 	c.key(id, func(k *keyState) {
 		k.busy, k.cancel = nil, nil
-		k.outcome, k.ended, k.next = verdict.patch, k.ended+1, now.Add(verdict.retry)
+		k.outcome, k.tried, k.ended, k.next = verdict.patch, 0, k.ended+1, now.Add(verdict.retry)
 		if touches(a.step.Kind) {
 			k.acted = now
 		}

@@ -1,0 +1,158 @@
+package controller_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// disk is what the commits of a node go through.
+type disk struct {
+	// fails counts down to the commit that fails, which is the one that makes it 0, after it
+	// has hung for so long; dead has all of them fail.
+	fails atomic.Int64
+	hangs time.Duration
+	dead  atomic.Bool
+}
+
+func (d *disk) beneath(o *setup) {
+	o.commit = func(commit func() error) error {
+		if d.fails.Add(-1) == 0 {
+			time.Sleep(d.hangs)
+			return errors.New("the disk does not answer")
+		}
+		if d.dead.Load() {
+			return errors.New("the disk is dead")
+		}
+		return commit()
+	}
+}
+
+// TestStartWhoseRecordFails begins all the same. It is the one start, of which everything is
+// told, as soon as the database can be written to again.
+func TestStartWhoseRecordFails(t *testing.T) {
+	for name, hangs := range map[string]time.Duration{"at once": 0, "after the deadline": 7 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			d := &disk{hangs: hangs}
+			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+				n.waitState("a", status.StateRunning)
+				starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
+				before, told := sim.CountCalls(starts), n.events("a")
+
+				d.fails.Store(1)
+				if err := sim.Exit("lightd-a", 7); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Minute)
+				st, _ := n.statuses.Get("a")
+				if st.State != status.StateRunning || st.Restarts != 1 || st.LastExit == nil || st.LastExit.Code != 7 {
+					t.Errorf("after a crash: %s, %d restarts, last exit %+v", st.State, st.Restarts, st.LastExit)
+				}
+
+				d.fails.Store(3) // the request, the stop, the start
+				n.change("a", again)
+				time.Sleep(time.Minute)
+				st, _ = n.statuses.Get("a")
+				if st.State != status.StateRunning || st.RestartHandled != 1 {
+					t.Errorf("after a restart: %s, %d handled", st.State, st.RestartHandled)
+				}
+				if made := sim.CountCalls(starts) - before; made != 2 {
+					t.Errorf("%d starts for a crash and a restart", made)
+				}
+				want := told + " Exited Starting Running Stopping Exited Starting Running"
+				if got := n.events("a"); got != want {
+					t.Errorf("told %s, want %s", got, want)
+				}
+			}, d.beneath)
+		})
+	}
+}
+
+// TestNothingIsStartedOnADeadDisk but the one that was on its way.
+func TestNothingIsStartedOnADeadDisk(t *testing.T) {
+	d := &disk{}
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
+		before := sim.CountCalls(starts)
+		d.dead.Store(true)
+		for range 100 {
+			_ = sim.Exit("lightd-a", 1) // it may be at rest
+			time.Sleep(time.Second)
+		}
+		if made := sim.CountCalls(starts) - before; made != 1 {
+			t.Errorf("%d starts", made)
+		}
+		d.dead.Store(false)
+		time.Sleep(10 * time.Minute)
+		if st, _ := n.statuses.Get("a"); st.State != status.StateRunning || st.Restarts != 2 {
+			t.Errorf("with a disk again: %s after %d restarts", st.State, st.Restarts)
+		}
+	}, d.beneath)
+}
+
+// TestOutcomeIsToldOnce though it is recorded after the deadline, so that it looks as if it
+// was not.
+func TestOutcomeIsToldOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		hold, release := slowly(n)
+		n.create("a", func(s *desired.Spec) { s.Limits.Memory, s.Power = 64<<20, desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		update := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/update", Delay: time.Second, After: true})
+		n.change("a", limitTo(65))
+		if err := update.Await(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(500 * time.Millisecond) // the call is done, and not yet answered
+		hold()
+		time.Sleep(7 * time.Second)
+		release()
+		time.Sleep(time.Minute)
+		if told := strings.Count(n.events("a"), "LimitsUpdated"); told != 1 {
+			t.Errorf("told %d times: %s", told, n.events("a"))
+		}
+	})
+}
+
+func limitTo(megabytes int64) func(*desired.Container) {
+	return func(c *desired.Container) { c.Limits.Memory = megabytes << 20 }
+}
+
+// TestStuckLogStopsNoWrite: nobody reads what is logged of a start, and others go on.
+func TestStuckLogStopsNoWrite(t *testing.T) {
+	var stuck atomic.Pointer[chan struct{}]
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		gate := make(chan struct{})
+		stuck.Store(&gate)
+		if err := sim.Exit("lightd-a", 1); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := n.volumes.Create(ctx); err != nil {
+			t.Errorf("another's write: %v", err)
+		}
+		stuck.Store(nil)
+		close(gate)
+		n.waitState("a", status.StateRunning)
+	}, func(o *setup) {
+		o.log = heard(func(r slog.Record) {
+			if gate := stuck.Load(); gate != nil && r.Message == "step" && said(r, "step") == "StartContainer" {
+				<-*gate
+			}
+		})
+	})
+}
