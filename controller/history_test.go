@@ -33,7 +33,7 @@ const (
 var (
 	calmly   = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "rest"}
 	troubled = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "rest",
-		"meddle", "meddle", "misbehave", "events", "engine", "host", "clock"}
+		"meddle", "meddle", "misbehave", "events", "engine", "host", "clock", "disk"}
 )
 
 // TestHistoriesOfWrites knows nothing but writes and the death of the daemon: nothing that
@@ -94,6 +94,7 @@ func (w *world) play(kinds []string) {
 	does := map[string]func(){
 		"write": w.write, "crash": w.crash, "boot": w.bootOrStop, "wait": w.wait, "rest": w.rest,
 		"meddle": w.meddle, "misbehave": w.misbehave, "events": w.disturbEvents, "engine": w.disturbEngine, "host": w.disturbHost, "clock": w.setClock,
+		"disk": w.disturbDisk,
 	}
 	w.t.Repeat(map[string]func(*rapid.T){
 		"": func(*rapid.T) {},

@@ -82,6 +82,7 @@ type world struct {
 	// host lacks what containers mount.
 	refusing  bool
 	unmounted atomic.Bool
+	commits   badCommits
 	// rules are the faults in force, busy how many calls of somebody else are under way.
 	rules []*simengine.Injected
 	busy  atomic.Int32
@@ -142,6 +143,7 @@ func (w *world) before(engine http.Handler) http.Handler {
 
 // boot starts a daemon on what the last one left.
 func (w *world) boot() {
+	w.mendDisk()
 	w.tell("the daemon is started")
 	trap := newTrap(0)
 	w.mu.Lock()
@@ -151,7 +153,7 @@ func (w *world) boot() {
 		o.host = "tcp://simulated:1"
 		o.dial = func(ctx context.Context) (net.Conn, error) { return w.sim.Dial(ctx, "", "") }
 		o.free, o.files, o.resync, o.install = trap.freeSpace, trap.files, 30*time.Second, 2*time.Minute
-		o.records = w.backdate
+		o.records, o.commit = w.backdate, w.commits.around
 		o.mounts = func(s desired.Spec) error {
 			if w.unmounted.Load() {
 				return desired.Invalid("mount", "it is not there")

@@ -84,6 +84,7 @@ var changeNames = []string{"start", "start", "start", "stop", "stop", "kill", "r
 
 // write makes one write of a client.
 func (w *world) write() {
+	w.mendDisk()
 	if !w.up {
 		w.boot()
 		w.settle()
