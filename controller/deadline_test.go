@@ -4,40 +4,63 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"lightd/controller/datadir"
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/observed/journal"
 	"lightd/observed/records"
 	"lightd/observed/status"
 )
+
+// recording is a controller that has nothing but a database and files.
+func recording(t *testing.T, dir string) *Controller {
+	t.Helper()
+	s, err := store.Open(filepath.Join(dir, "db"), store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	statuses, err := records.OpenStatuses(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	events, err := records.OpenJournal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := datadir.Open(filepath.Join(dir, "containers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := New(Config{Store: s, Statuses: statuses, Journal: events, Data: data, Sightings: &toldSightings{}, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(c.Close)
+	return c
+}
+
+// TestEventsAreRecordedThoughTheStatusStays as it was.
+func TestEventsAreRecordedThoughTheStatusStays(t *testing.T) {
+	c := recording(t, t.TempDir())
+	st := status.Status{InternalID: "a"}
+	d := plan.Decision{Status: st, Events: []journal.Event{{InternalID: "a", Type: journal.LimitsUpdated}}}
+	if err := c.commit(t.Context(), "a", st, d, keyState{}, func() {}); err != nil {
+		t.Fatal(err)
+	}
+	if page, _, err := c.cfg.Journal.Page("a", 0, 10); err != nil || types(page) != "LimitsUpdated" {
+		t.Errorf("recorded %q, %v", types(page), err)
+	}
+}
 
 // TestDatabaseThatDoesNotAnswer holds nobody for longer than DatabaseTimeout.
 func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
-		s, err := store.Open(dir+"/db", store.Options{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer s.Close()
-		statuses, err := records.OpenStatuses(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		journal, err := records.OpenJournal(s)
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := datadir.Open(dir + "/containers")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c := New(Config{Store: s, Statuses: statuses, Journal: journal, Data: data, Sightings: &toldSightings{}, Log: slog.New(slog.DiscardHandler)})
-		defer c.Close()
+		c := recording(t, dir)
 		for name, write := range map[string]func() error{
 			"a status":   func() error { return c.record(t.Context(), status.Status{InternalID: "a"}, nil, nil) },
 			"a sighting": func() error { return c.recordSight(t.Context()) },
@@ -47,7 +70,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 			},
 		} {
 			asked, answers := make(chan struct{}), make(chan struct{})
-			go s.Update(context.Background(), func(*store.Tx) error { close(asked); <-answers; return nil })
+			go c.cfg.Store.Update(context.Background(), func(*store.Tx) error { close(asked); <-answers; return nil })
 			<-asked
 			late := time.AfterFunc(time.Hour, func() { close(answers) })
 			began := time.Now()

@@ -90,6 +90,19 @@ func TestScriptRunsAsRoot(t *testing.T) {
 	})
 }
 
+// TestInstallContainerOfWhichNobodyTells is looked for by who has made it.
+func TestInstallContainerOfWhichNobodyTells(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "create" }))
+		began := time.Now()
+		n.waitSynced(installing(sim, n, "a"))
+		made := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/containers/create"})
+		if took := time.Since(began); took > time.Second || made != 2 {
+			t.Errorf("installed after %s, with %d containers", took, made)
+		}
+	}, seldom)
+}
+
 // TestOutputOfAScript that cannot be had holds nothing up; what only takes its time is waited
 // for.
 func TestOutputOfAScript(t *testing.T) {

@@ -171,10 +171,7 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 	}
 	c.mu.Unlock()
 	seen := c.cfg.Sight.Get(id)
-	st, recorded := c.cfg.Statuses.Get(id)
-	if _, exists := c.cfg.Store.Container(id); !exists && !recorded {
-		seen.Known = seen.EngineUp // nobody has asked for what is not there yet
-	}
+	st, _ := c.cfg.Statuses.Get(id)
 	return c.input(spec, st, seen, k, c.cfg.Images.Known)
 }
 
