@@ -35,7 +35,9 @@ type act struct {
 type verdict struct {
 	// retry is when the same step may be tried again; 0 when it succeeded.
 	retry time.Duration
-	patch func(*status.Status) []journal.Event
+	// overtaken is true when its container was gone, or in no state for it.
+	overtaken bool
+	patch     func(*status.Status) []journal.Event
 }
 
 // waiting is an error that only somebody else can mend.
@@ -124,7 +126,7 @@ func (a *act) judge(err error) verdict {
 	case class == engine.NotFound, class == engine.Conflict:
 		// Gone already, in somebody's hands, or in no state for it: looking again decides.
 		a.log.Debug("step was overtaken", "container", a.spec.InternalID, "step", a.step.Kind, "error", err)
-		return verdict{retry: a.limiter.When(a.spec.InternalID)}
+		return verdict{retry: a.limiter.When(a.spec.InternalID), overtaken: true}
 	case class == engine.Refused && final(a.step.Kind):
 		return a.refuse(err)
 	}

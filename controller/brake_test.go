@@ -123,6 +123,28 @@ func TestCircleOfStepsIsSlow(t *testing.T) {
 	})
 }
 
+// TestCircleOfVanishingsIsSlow: each container that is made is gone when it is to be started. That
+// the first one was somebody's doing is likely, and the next one starts at once.
+func TestCircleOfVanishingsIsSlow(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.waitSynced(n.create("a", nil))
+		start := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Delay: time.Millisecond, Status: 404, Message: "No such container"})
+		go func() {
+			for i := 1; start.Await(t.Context(), i) == nil; i++ {
+				_ = sim.Forget("lightd-a")
+			}
+		}()
+		n.change("a", power)
+		starts := inAMinute(start.Hits)
+		if starts < 5 || starts > 12 {
+			t.Errorf("%d starts in a minute", starts)
+		}
+		start.Release()
+		time.Sleep(10 * time.Minute)
+		n.waitState("a", status.StateRunning)
+	})
+}
+
 // TestFailuresOfThePastDoNotCount: once a container is in order, what fails next is tried again
 // soon, however often another step has failed before that is needed no more.
 func TestFailuresOfThePastDoNotCount(t *testing.T) {

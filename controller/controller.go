@@ -133,14 +133,10 @@ type keyState struct {
 	cancel context.CancelFunc
 	// acted is when the last step ended: an observation must be younger.
 	acted time.Time
-	// failed is the kind of the step that failed last, not to be tried before retry, but
-	// for a spec newer than generation, or an engine that was lost since and is back: nobody
-	// is kept waiting for what may do better now.
-	failed     plan.Kind
-	failedAt   time.Time
-	generation int64
-	retry      time.Time
-	host       plan.HostCheck
+	// failures are the steps that failed last, each until it succeeds. The map is never changed
+	// in place.
+	failures map[plan.Kind]failure
+	host     plan.HostCheck
 	// last is the last step that succeeded, repeats how often it did so in a row, and next when
 	// another one could be taken at the earliest.
 	last    attempt
@@ -152,6 +148,18 @@ type keyState struct {
 	outcome func(*status.Status) []journal.Event
 	ended   int
 	tried   uint64
+}
+
+// failure says of a step that failed until when it is not to be tried, but for a spec newer than
+// generation, or an engine that was lost since and is back: nobody is kept waiting for what may
+// do better now.
+type failure struct {
+	at         time.Time
+	generation int64
+	retry      time.Time
+	// on, unless empty, is the container that it failed on because somebody else was faster:
+	// another one need not wait for that, once.
+	on string
 }
 
 // New returns a Controller that does nothing until it is Run; Enqueue may be called

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"reflect"
 	"sync"
@@ -82,12 +83,12 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 	d = plan.Decide(in)
 	if d.Step == nil {
 		c.slots.withdraw(id)
-		if k.failed != "" && d.Status.Get(status.Synced).Status == status.True {
+		if len(k.failures) > 0 && d.Status.Get(status.Synced).Status == status.True {
 			c.forgive(id)
 		}
 		return d, d.After
 	}
-	if left := time.Until(k.retry); left > 0 && k.holds(d.Step.Kind, in) {
+	if left := k.failures[d.Step.Kind].holds(*d.Step, in); left > 0 {
 		c.slots.withdraw(id)
 		return plan.Observe(in), left
 	}
@@ -100,13 +101,16 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 // forgive forgets the failures of a container that is in order: what fails next has another
 // cause, and is tried again as soon as any other.
 func (c *Controller) forgive(id string) {
-	c.key(id, func(k *keyState) { k.failed, k.retry = "", time.Time{} })
+	c.key(id, func(k *keyState) { k.failures = nil })
 	c.limiter.Forget(id)
 }
 
-// holds reports whether a step is the one that failed, with nothing new since.
-func (k keyState) holds(step plan.Kind, in plan.Input) bool {
-	return step == k.failed && in.Spec.Generation == k.generation && !in.Seen.EngineLost.After(k.failedAt)
+// holds returns for how long a step of that kind is held back, with nothing new since it failed.
+func (f failure) holds(step plan.Step, in plan.Input) time.Duration {
+	if f.on != "" && step.Target != f.on || in.Spec.Generation != f.generation || in.Seen.EngineLost.After(f.at) {
+		return 0
+	}
+	return time.Until(f.retry)
 }
 
 // recorded reports whether the outcome of the last step has gone into a status that was said not
@@ -293,12 +297,11 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 		if touches(a.step.Kind) {
 			k.acted = now
 		}
-		mended = k.failed == "" || k.failed == a.step.Kind
-		if mended {
-			k.failed, k.retry = "", time.Time{}
-		}
+		k.failures = maps.Clone(k.failures)
+		delete(k.failures, a.step.Kind)
+		mended = len(k.failures) == 0
 		if verdict.retry > 0 {
-			k.failed, k.failedAt, k.generation, k.retry = a.step.Kind, now, a.spec.Generation, now.Add(verdict.retry)
+			k.failures = c.failed(k.failures, a, verdict, now)
 		}
 		if a.host != nil {
 			k.host = *a.host
@@ -315,6 +318,19 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	} else {
 		c.Enqueue(id)
 	}
+}
+
+// failed adds a step that has just failed to those that did.
+func (c *Controller) failed(others map[plan.Kind]failure, a *act, v verdict, now time.Time) map[plan.Kind]failure {
+	f := failure{at: now, generation: a.spec.Generation, retry: now.Add(v.retry)}
+	if v.overtaken && c.limiter.NumRequeues(a.spec.InternalID) == 1 {
+		f.on = a.step.Target
+	}
+	if others == nil {
+		others = map[plan.Kind]failure{}
+	}
+	others[a.step.Kind] = f
+	return others
 }
 
 // touches reports whether a step changes what Docker shows of a container, so that an
