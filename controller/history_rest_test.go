@@ -23,6 +23,8 @@ import (
 const (
 	restTime  = 90 * time.Minute // what no list shows is looked at once an hour
 	restCalls = 40               // for each container
+	// resync is when what no event has told of is seen, and told.
+	resync = 40 * time.Second
 )
 
 // rest ends all trouble, and holds that the node comes to rest as its specs say.
@@ -41,7 +43,7 @@ func (w *world) rest() {
 	for step := 100 * time.Millisecond; ; step = min(2*step, 10*time.Second) {
 		w.pass(step)
 		left := w.unrest()
-		if left == "" {
+		if left == "" && time.Since(began) > resync {
 			break
 		}
 		if time.Since(began) > restTime {
