@@ -139,7 +139,7 @@ func TestStartIsRecordedBeforeItsCall(t *testing.T) {
 	n := newNode(t, dir, func(o *setup) { o.host = "unix://" + socket })
 	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	n.waitState("a", status.StateRunning)
-	for i := range 3 {
+	for i := range 2 {
 		to := filepath.Join(t.TempDir(), "db")
 		image.Store(&to)
 		n.change("a", func(c *desired.Container) { c.Requests.Restart++; c.Kill = true })
