@@ -2,8 +2,6 @@ package controller_test
 
 import (
 	"log/slog"
-	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,13 +12,6 @@ import (
 	"lightd/observed/status"
 )
 
-// elsewhere has a call made of the engine by somebody else.
-func elsewhere(sim *simengine.Sim, call, body string) {
-	r := httptest.NewRequest("POST", "http://engine/containers/lightd-a/"+call, strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	sim.ServeHTTP(httptest.NewRecorder(), r)
-}
-
 // TestTheSameDisturbanceOverAndOver, each time mended, is not a step that has no effect.
 func TestTheSameDisturbanceOverAndOver(t *testing.T) {
 	var complaints atomic.Int32
@@ -28,7 +19,7 @@ func TestTheSameDisturbanceOverAndOver(t *testing.T) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		for range 10 {
-			elsewhere(sim, "pause", "")
+			bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
 			time.Sleep(time.Second)
 			if c, err := sim.Inspect("lightd-a"); err != nil || c.State.Paused {
 				t.Errorf("it is paused: %+v, %v", c.State, err)
@@ -57,12 +48,12 @@ func TestFailureThatIsOverIsForgotten(t *testing.T) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		failing := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/unpause", Status: 500, Message: "no"})
-		elsewhere(sim, "pause", "")
+		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
 		time.Sleep(time.Minute)
 		failing.Release()
-		elsewhere(sim, "unpause", "")
+		bySomebody(sim, "POST", "/containers/lightd-a/unpause", "")
 		n.wait("a", "in order", synced)
-		elsewhere(sim, "pause", "")
+		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
 		time.Sleep(time.Second)
 		if c, err := sim.Inspect(observed.RunName("a")); err != nil || c.State.Paused {
 			t.Errorf("it is paused: %+v, %v", c.State, err)

@@ -2,8 +2,8 @@ package controller_test
 
 import (
 	"context"
-	"errors"
 	"log/slog"
+	"math"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,41 +14,19 @@ import (
 	"lightd/observed/status"
 )
 
-// disk is what the commits of a node go through.
-type disk struct {
-	// fails counts down to the commit that fails, which is the one that makes it 0, after it
-	// has hung for so long; dead has all of them fail.
-	fails atomic.Int64
-	hangs time.Duration
-	dead  atomic.Bool
-}
-
-func (d *disk) beneath(o *setup) {
-	o.commit = func(commit func() error) error {
-		if d.fails.Add(-1) == 0 {
-			time.Sleep(d.hangs)
-			return errors.New("the disk does not answer")
-		}
-		if d.dead.Load() {
-			return errors.New("the disk is dead")
-		}
-		return commit()
-	}
-}
-
 // TestStartWhoseRecordFails begins all the same. It is the one start, of which everything is
 // told, as soon as the database can be written to again.
 func TestStartWhoseRecordFails(t *testing.T) {
 	for name, hangs := range map[string]time.Duration{"at once": 0, "after the deadline": 7 * time.Second} {
 		t.Run(name, func(t *testing.T) {
-			d := &disk{hangs: hangs}
+			var d disk
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 				n.waitState("a", status.StateRunning)
 				starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
 				before, told := sim.CountCalls(starts), n.events("a")
 
-				d.fails.Store(1)
+				d.fail(0, 1, hangs, false)
 				if err := sim.Exit("lightd-a", 7); err != nil {
 					t.Fatal(err)
 				}
@@ -58,7 +36,7 @@ func TestStartWhoseRecordFails(t *testing.T) {
 					t.Errorf("after a crash: %s, %d restarts, last exit %+v", st.State, st.Restarts, st.LastExit)
 				}
 
-				d.fails.Store(3) // the request, the stop, the start
+				d.fail(2, 1, hangs, false) // not the request and the stop, but the start
 				n.change("a", again)
 				time.Sleep(time.Minute)
 				st, _ = n.statuses.Get("a")
@@ -72,20 +50,20 @@ func TestStartWhoseRecordFails(t *testing.T) {
 				if got := n.events("a"); got != want {
 					t.Errorf("told %s, want %s", got, want)
 				}
-			}, d.beneath)
+			}, func(o *setup) { o.commit = d.around })
 		})
 	}
 }
 
 // TestNothingIsStartedOnADeadDisk but the one that was on its way.
 func TestNothingIsStartedOnADeadDisk(t *testing.T) {
-	d := &disk{}
+	var d disk
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
 		before := sim.CountCalls(starts)
-		d.dead.Store(true)
+		d.fail(0, math.MaxInt, 0, false)
 		for range 100 {
 			_ = sim.Exit("lightd-a", 1) // it may be at rest
 			time.Sleep(time.Second)
@@ -93,12 +71,12 @@ func TestNothingIsStartedOnADeadDisk(t *testing.T) {
 		if made := sim.CountCalls(starts) - before; made != 1 {
 			t.Errorf("%d starts", made)
 		}
-		d.dead.Store(false)
+		d.fail(0, 0, 0, false)
 		time.Sleep(10 * time.Minute)
 		if st, _ := n.statuses.Get("a"); st.State != status.StateRunning || st.Restarts != 2 {
 			t.Errorf("with a disk again: %s after %d restarts", st.State, st.Restarts)
 		}
-	}, d.beneath)
+	}, func(o *setup) { o.commit = d.around })
 }
 
 // TestOutcomeIsToldOnce though it is recorded after the deadline, so that it looks as if it

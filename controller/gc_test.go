@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -54,7 +53,7 @@ func TestCollection(t *testing.T) {
 	add("dead-orphan", n.store.Instance(), false)
 	add("live-orphan", n.store.Instance(), true)
 	add("paused-orphan", n.store.Instance(), true)
-	sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "http://engine/containers/lightd-paused-orphan/pause", nil))
+	bySomebody(sim, "POST", "/containers/lightd-paused-orphan/pause", "")
 	if err := n.store.Update(t.Context(), func(tx *store.Tx) error { // something, but no deletion
 		_, err := n.journal.Append(tx, journal.Event{InternalID: "unheard-of", Type: journal.Started})
 		return err

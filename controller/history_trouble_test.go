@@ -2,14 +2,10 @@ package controller_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
-	"sync"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -28,7 +24,7 @@ func (w *world) somebody(method, path, body string) {
 	go func() {
 		defer w.busy.Add(-1)
 		defer func() { _ = recover() }() // a call that is cut off
-		w.sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(method, "http://engine"+path, strings.NewReader(body)))
+		bySomebody(w.sim, method, path, body)
 	}()
 }
 
@@ -318,37 +314,6 @@ func (w *world) disturbHost() {
 	}
 }
 
-// badCommits are commits of the database that take long, and fail.
-type badCommits struct {
-	mu   sync.Mutex
-	left int
-	// hangs is how long each takes; happens has it happen all the same.
-	hangs   time.Duration
-	happens bool
-}
-
-func (b *badCommits) around(commit func() error) error {
-	b.mu.Lock()
-	bad, hangs, happens := b.left > 0, b.hangs, b.happens
-	b.left--
-	b.mu.Unlock()
-	if !bad {
-		return commit()
-	}
-	time.Sleep(hangs)
-	failed := errors.New("the disk does not answer")
-	if happens {
-		return errors.Join(commit(), failed)
-	}
-	return failed
-}
-
-func (b *badCommits) set(left int, hangs time.Duration, happens bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.left, b.hangs, b.happens = left, hangs, happens
-}
-
 // disturbDisk has the next records of the daemon fail. A client's write ends that: what became
 // of one that got no answer, its client would have to find out.
 func (w *world) disturbDisk() {
@@ -356,12 +321,12 @@ func (w *world) disturbDisk() {
 	hangs := []time.Duration{0, 0, time.Second, 7 * time.Second}[w.number("hangs", 4)]
 	happens := w.chance("happens", 30)
 	w.trouble("the disk: %d commits fail after %s, and happen: %t", left, hangs, happens)
-	w.commits.set(left, hangs, happens)
+	w.disk.fail(0, left, hangs, happens)
 }
 
 // mendDisk ends that.
 func (w *world) mendDisk() {
-	w.commits.set(0, 0, false)
+	w.disk.fail(0, 0, 0, false)
 	if w.up {
 		_ = w.store.Ping(context.Background()) // a dead one writes nothing
 	}

@@ -82,7 +82,7 @@ type world struct {
 	// host lacks what containers mount.
 	refusing  bool
 	unmounted atomic.Bool
-	commits   badCommits
+	disk      disk
 	// rules are the faults in force, busy how many calls of somebody else are under way.
 	rules []*simengine.Injected
 	busy  atomic.Int32
@@ -153,7 +153,7 @@ func (w *world) boot() {
 		o.host = "tcp://simulated:1"
 		o.dial = func(ctx context.Context) (net.Conn, error) { return w.sim.Dial(ctx, "", "") }
 		o.free, o.files, o.resync, o.install = trap.freeSpace, trap.files, 30*time.Second, 2*time.Minute
-		o.records, o.commit = w.backdate, w.commits.around
+		o.records, o.commit = w.backdate, w.disk.around
 		o.mounts = func(s desired.Spec) error {
 			if w.unmounted.Load() {
 				return desired.Invalid("mount", "it is not there")

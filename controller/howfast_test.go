@@ -2,10 +2,8 @@ package controller_test
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -29,10 +27,8 @@ func TestHowFastIsHealed(t *testing.T) {
 	const name = "lightd-a"
 	call := func(method, path, body string) func(*testing.T, *simengine.Sim, *node) {
 		return func(t *testing.T, sim *simengine.Sim, _ *node) {
-			w := httptest.NewRecorder()
-			sim.ServeHTTP(w, httptest.NewRequest(method, "http://engine"+path, strings.NewReader(body)))
-			if w.Code >= 300 {
-				t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)
+			if answer := bySomebody(sim, method, path, body); answer.Code >= 300 {
+				t.Fatalf("%s %s: %d %s", method, path, answer.Code, answer.Body)
 			}
 		}
 	}

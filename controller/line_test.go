@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"fmt"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -38,7 +37,7 @@ func TestPlaceInLineIsGivenUp(t *testing.T) {
 				}
 			},
 			func(_ *testing.T, sim *simengine.Sim, _ *node, id string) {
-				sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "http://engine/containers/lightd-"+id+"/start", nil))
+				bySomebody(sim, "POST", "/containers/lightd-"+id+"/start", "")
 			},
 		},
 	} {

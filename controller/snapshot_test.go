@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -22,7 +21,7 @@ func TestSnapshotIsNamedOnce(t *testing.T) {
 			t.Fatal("there is no snapshot")
 		}
 		sim.Inject(simengine.Rule{Method: "GET", Route: "/images/{name}/json", Delay: time.Second, After: true})
-		sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/images/"+snapshot+"?force=1", nil))
+		bySomebody(sim, "DELETE", "/images/"+snapshot+"?force=1", "")
 		time.Sleep(time.Minute)
 		if !sim.HasImage(snapshot) {
 			t.Error("it has no name")

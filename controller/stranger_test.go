@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"context"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -34,7 +33,7 @@ func TestNameIsTakenOnceItIsFree(t *testing.T) {
 					t.Errorf("%d things were tried meanwhile", made)
 				}
 				sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
-				sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/"+name, nil))
+				bySomebody(sim, "DELETE", "/containers/"+name, "")
 				freed := time.Now()
 				n.waitSynced(c)
 				if took := time.Since(freed); took > 20*time.Second {
@@ -54,7 +53,7 @@ func TestRemovalWhoseEventIsLostIsNoticed(t *testing.T) {
 		looked := sim.CountCalls(looks)
 		sim.SetRemovalTime(5 * time.Second)
 		sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
-		go sim.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("DELETE", "http://engine/containers/lightd-a", nil))
+		go bySomebody(sim, "DELETE", "/containers/lightd-a", "")
 		time.Sleep(time.Second)
 		n.cache.Refresh("a", false)
 		n.change("a", power)

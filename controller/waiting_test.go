@@ -13,9 +13,9 @@ import (
 )
 
 // TestNobodyWaits fills the node with everything that takes for ever: forty installations,
-// a pull that stalls, a program that ignores its signal, and one call of each kind that the
-// engine never answers. Others are started, stopped, killed and deleted meanwhile, each
-// within a second.
+// a pull that stalls, a program that ignores its signal, and calls to kill, start and remove
+// that the engine never answers. Others are started, stopped, killed and deleted meanwhile,
+// each within a second.
 func TestNobodyWaits(t *testing.T) { inBubble(t, nobodyWaits) }
 
 func nobodyWaits(t *testing.T, sim *simengine.Sim, n *node) {

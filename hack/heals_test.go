@@ -11,9 +11,9 @@ import (
 
 // heals names, for each row of the README's table of what heals, the tests that do it.
 var heals = map[string]string{
-	"the process crashes, or is killed or stopped through Docker":                                           "TestDisturbancesAreHealedOnARealEngine TestDisturbancesFromOutside TestCrashLoop",
-	"the container is removed":                                                                              "TestDisturbancesAreHealedOnARealEngine TestLifeOnARealEngine",
-	"it is paused, renamed, or its limits or Docker's own restart policy are changed":                       "TestDisturbancesAreHealedOnARealEngine TestDriftRoundTripOnARealEngine",
+	"the process crashes, or is killed or stopped through Docker":                                           "TestDisturbancesAreHealedOnARealEngine TestDisturbancesFromOutside TestCrashLoop TestHowFastIsHealed",
+	"the container is removed":                                                                              "TestDisturbancesAreHealedOnARealEngine TestLifeOnARealEngine TestHowFastIsHealed",
+	"it is paused, renamed, or its limits or Docker's own restart policy are changed":                       "TestDisturbancesAreHealedOnARealEngine TestDriftRoundTripOnARealEngine TestHowFastIsHealed",
 	"somebody makes it otherwise, under its name and labels":                                                "TestDriftRoundTripOnARealEngine TestRecreationThatDoesNotHelp",
 	"it is started and should be stopped":                                                                   "TestDisturbancesFromOutside",
 	"it is taken off its network":                                                                           "TestDisturbancesAreHealedOnARealEngine TestNetworks",
@@ -28,7 +28,7 @@ var heals = map[string]string{
 	"the engine does not answer for some containers":                                                        "TestNobodyWaits TestHungStartsHoldUpNobodyForLong",
 	"a step fails, or is said to be done and changes nothing, or leads in a circle back to one that failed": "TestFailingStepIsTriedEverLess TestStepWithoutEffectIsTakenEverLess TestCircleOfStepsIsSlow",
 	"the clock is set by an hour":                                                                           "TestClockThatWasSet TestHistoriesOfTrouble",
-	"the daemon is killed":                                                                                  "TestDaemonStopsAndStarts TestCrashAnywhere TestKilledWriter",
+	"the daemon is killed":                                                                                  "TestDaemonStopsAndStarts TestCrashAnywhere TestKilledWriter TestKilledAtAStartCall",
 	"the daemon dies during an installation":                                                                "TestCrashInInstallation TestInstallationEndsUnwatched",
 	"an installation is cut off by engine or host":                                                          "TestInstallContainerVanishes TestEngineRestarts",
 	"the disk is full (64 MiB left)":                                                                        "TestOthersFillTheDisk TestDiskOfTheDataDirectoryIsFull",

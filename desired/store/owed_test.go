@@ -84,13 +84,7 @@ func TestCommitThatFailsThoughItWasSafe(t *testing.T) {
 
 // TestWriteThatIsOwedIsPublished when it is made: memory shows it, and those who follow hear it.
 func TestWriteThatIsOwedIsPublished(t *testing.T) {
-	fails := &atomic.Bool{}
-	s := open(t, t.TempDir(), Options{Commit: func(commit func() error) error {
-		if fails.Load() {
-			return errDisk
-		}
-		return commit()
-	}})
+	s, fails := failing(t)
 	addVolume(t, s)
 	var heard []string
 	defer s.Subscribe(func(id string) { heard = append(heard, id) })()

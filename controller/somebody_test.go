@@ -1,0 +1,15 @@
+package controller_test
+
+import (
+	"net/http/httptest"
+	"strings"
+
+	"lightd/observed/simengine"
+)
+
+// bySomebody has the engine do something, past the daemon, and returns its answer.
+func bySomebody(sim *simengine.Sim, method, path, body string) *httptest.ResponseRecorder {
+	answer := httptest.NewRecorder()
+	sim.ServeHTTP(answer, httptest.NewRequest(method, "http://engine"+path, strings.NewReader(body)))
+	return answer
+}
