@@ -82,7 +82,7 @@ func isPublic(r *http.Request) bool {
 		return false
 	}
 	switch r.URL.Path {
-	case pathPing, pathHealth, pathReady:
+	case pathPing, pathHealth, pathReady, pathOpenAPI:
 		return true
 	default:
 		return false

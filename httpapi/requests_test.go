@@ -37,7 +37,7 @@ func TestNothingWithoutToken(t *testing.T) {
 			}
 		})
 	}
-	for _, public := range []string{pathPing, pathHealth, pathReady} {
+	for _, public := range []string{pathPing, pathHealth, pathReady, pathOpenAPI} {
 		n.send("HEAD", public, "", "Authorization: ").want(t, 200, "")
 	}
 	for _, unknown := range []string{"HEAD /containers", "HEAD /nowhere", "GET /nowhere", "GET /", "DELETE /containers", "PUT /healthz", "GET /ws/", "BREW /pot"} {

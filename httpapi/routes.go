@@ -27,6 +27,7 @@ const (
 	pathPing    = "/api/v1/public/ping"
 	pathHealth  = "/healthz"
 	pathReady   = "/readyz"
+	pathOpenAPI = "/openapi.json"
 	pathSockets = "/ws"
 )
 
@@ -93,7 +94,7 @@ func (s *Server) routes() []route {
 		{del, "/volumes/:id", s.deleteVolume, nil, dryRunParameters},
 
 		{post, "/auth/tokens", s.createToken, nil, nil},
-		{get, "/openapi.json", s.describe, nil, nil},
+		{get, pathOpenAPI, s.describe, nil, nil},
 	}
 }
 

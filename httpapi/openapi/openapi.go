@@ -50,6 +50,11 @@ func assemble() (map[string]any, error) {
 			return nil, err
 		}
 	}
+	components, _ := whole["components"].(map[string]any)
+	schemas, _ := components["schemas"].(map[string]any)
+	if err := derive(schemas); err != nil {
+		return nil, err
+	}
 	// A round makes the numbers those of JSON.
 	data, err := json.Marshal(whole)
 	if err != nil {

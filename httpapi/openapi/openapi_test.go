@@ -42,8 +42,11 @@ func at(d map[string]any, where ...string) map[string]any {
 
 // shapes are the schemas that stand for a type of Go.
 var shapes = map[string]reflect.Type{
-	"Spec": reflect.TypeFor[desired.Spec](), "Port": reflect.TypeFor[desired.Port](), "Limits": reflect.TypeFor[desired.Limits](),
-	"Stop": reflect.TypeFor[desired.Stop](), "Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](),
+	"ContainerSpec": reflect.TypeFor[desired.Spec](), "StoredSpec": reflect.TypeFor[desired.Spec](), "ContainerPatch": reflect.TypeFor[desired.Spec](),
+	"PortSpec": reflect.TypeFor[desired.Port](), "Port": reflect.TypeFor[desired.Port](),
+	"LimitsSpec": reflect.TypeFor[desired.Limits](), "Limits": reflect.TypeFor[desired.Limits](), "LimitsPatch": reflect.TypeFor[desired.Limits](),
+	"StopSpec": reflect.TypeFor[desired.Stop](), "Stop": reflect.TypeFor[desired.Stop](), "StopPatch": reflect.TypeFor[desired.Stop](),
+	"Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](),
 	"Condition": reflect.TypeFor[status.Condition](), "Exit": reflect.TypeFor[status.Exit](), "Receipt": reflect.TypeFor[api.Receipt](),
 	"WaitResult": reflect.TypeFor[api.Wait](), "Plan": reflect.TypeFor[api.Plan](), "Step": reflect.TypeFor[plan.Step](),
 	"Obstacle": reflect.TypeFor[plan.Obstacle](),
@@ -58,7 +61,7 @@ var shapes = map[string]reflect.Type{
 var words = map[string][2]string{
 	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "ImagePolicy": {"desired", "ImagePolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
-	"ConditionType": {"observed/status", "ConditionType"}, "Truth": {"observed/status", "Truth"}, "Reason": {"observed/status", "Reason"},
+	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "Truth"}, "Reason": {"observed/status", "Reason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},
 	"Goal": {"httpapi/api", "Goal"}, "DriftKind": {"observed/drift", "Kind"}, "Change": {"httpapi/api", "Change"},
 }

@@ -25,8 +25,14 @@ type Field struct {
 // schema is a schema of the document in which references are resolved.
 type schema map[string]any
 
-// whole is the container as it is read: its spec and what the daemon adds.
-const whole = "Container"
+// whole is the container as it is read, with what the daemon adds, and as a spec writes it: the
+// latter's fields have the defaults.
+var whole = schema{
+	"type": "object", "description": "A container as it should be, and as it is.",
+	"allOf": []any{map[string]any{"$ref": schemaPrefix + "Container"}, map[string]any{"$ref": schemaPrefix + "ContainerSpec"}},
+}
+
+const schemaPrefix = "#/components/schemas/"
 
 // resolve follows a reference; what stands beside it goes before what it refers to.
 func resolve(s schema) (schema, error) {
@@ -34,7 +40,7 @@ func resolve(s schema) (schema, error) {
 	if !ok {
 		return s, nil
 	}
-	target, err := component(strings.TrimPrefix(ref, "#/components/schemas/"))
+	target, err := component(strings.TrimPrefix(ref, schemaPrefix))
 	if err != nil {
 		return nil, err
 	}
@@ -108,18 +114,16 @@ var index = regexp.MustCompile(`\[\d*\]`)
 // Find returns the field at path, as in "limits.memory", "ports.port" or "ports[0].port";
 // the whole for "". Its error names what there is instead.
 func Find(path string) (Field, error) {
-	at, err := component(whole)
-	if err != nil {
-		return Field{}, err
-	}
-	f := Field{schema: at}
+	f := Field{schema: whole}
 	for name := range strings.SplitSeq(index.ReplaceAllString(path, ""), ".") {
 		if name == "" {
 			continue
 		}
-		if f, err = f.below(name); err != nil {
+		below, err := f.below(name)
+		if err != nil {
 			return Field{}, err
 		}
+		f = below
 	}
 	return f, nil
 }
@@ -195,6 +199,7 @@ func (s schema) kind() string {
 
 func (s schema) text(key string) string {
 	text, _ := s[key].(string)
+	text, _, _ = strings.Cut(text, openapi.DefaultSentence) // a fact of its own here
 	return text
 }
 
@@ -238,9 +243,9 @@ func (f Field) facts() [][2]string {
 		}
 		add("one of", strings.Join(words, ", "))
 	}
-	for _, key := range []string{"pattern", "minimum", "maximum", "format", "default", "example"} {
+	for _, key := range []string{"pattern", "minimum", "maximum", "format", openapi.Default, "example"} {
 		if v, ok := f.schema[key]; ok {
-			add(key, encode(v))
+			add(strings.TrimPrefix(key, "x-"), encode(v))
 		}
 	}
 	return facts

@@ -1,0 +1,137 @@
+package openapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// The marks of a schema that is derived from the one that a request has.
+const (
+	// answerMark: every member is there.
+	answerMark = "x-answer-of"
+	// patchMark: every member may be left out, and may be null.
+	patchMark = "x-patch-of"
+)
+
+const schemaPrefix = "#/components/schemas/"
+
+// derive makes the schemas that are marked so, and moves the defaults of all.
+func derive(schemas map[string]any) error {
+	// The names of what is derived, by the mark and the schema that it comes from.
+	names := map[string]map[string]string{answerMark: {}, patchMark: {}}
+	for name, schema := range schemas {
+		for mark, derived := range names {
+			if from, marked := schema.(map[string]any)[mark].(string); marked {
+				derived[from] = name
+			}
+		}
+	}
+	for mark, derived := range names {
+		for from, name := range derived {
+			source, ok := schemas[from].(map[string]any)
+			if !ok {
+				return fmt.Errorf("derive schema %s: there is no schema %s", name, from)
+			}
+			made, err := derivation(source, mark, derived)
+			if err != nil {
+				return fmt.Errorf("derive schema %s: %w", name, err)
+			}
+			marked := schemas[name].(map[string]any)
+			if made["description"] = marked["description"]; len(marked) != 2 {
+				return fmt.Errorf("derive schema %s: it has more than a mark and a description", name)
+			}
+			schemas[name] = made
+		}
+	}
+	for _, schema := range schemas {
+		moveDefaults(schema.(map[string]any))
+	}
+	return nil
+}
+
+// derivation is the answer's or the patch's schema of a request's; references follow names.
+func derivation(source map[string]any, mark string, names map[string]string) (map[string]any, error) {
+	made, err := clone(source)
+	if err != nil {
+		return nil, err
+	}
+	properties, _ := made["properties"].(map[string]any)
+	delete(made, "required")
+	if mark == answerMark {
+		made["required"] = slices.Sorted(maps.Keys(properties))
+	}
+	for name, p := range properties {
+		property := p.(map[string]any)
+		delete(property, "default")
+		// A patch replaces a list as a whole, by one that a request has.
+		if items, ok := property["items"].(map[string]any); ok && mark == answerMark {
+			redirect(items, names)
+		}
+		redirect(property, names)
+		if mark == patchMark {
+			properties[name] = nullable(property)
+		}
+	}
+	return made, nil
+}
+
+// redirect points a reference to what is derived of its target.
+func redirect(schema map[string]any, names map[string]string) {
+	ref, _ := schema["$ref"].(string)
+	if name, derived := names[strings.TrimPrefix(ref, schemaPrefix)]; derived {
+		schema["$ref"] = schemaPrefix + name
+	}
+}
+
+// nullable lets a property be null, and the values of a map too.
+func nullable(property map[string]any) map[string]any {
+	if ref, ok := property["$ref"]; ok {
+		delete(property, "$ref")
+		property["oneOf"] = []any{map[string]any{"$ref": ref}, map[string]any{"type": "null"}}
+		return property
+	}
+	property["type"] = []any{property["type"], "null"}
+	if values, ok := property["additionalProperties"].(map[string]any); ok {
+		values["type"] = []any{values["type"], "null"}
+	}
+	return property
+}
+
+// moveDefaults writes the default of each property into its description, and keeps the value
+// as x-default: openapi-typescript takes a property that has a default for one that is always
+// there, so that a client could leave nothing out of a request.
+func moveDefaults(schema map[string]any) {
+	properties, _ := schema["properties"].(map[string]any)
+	for _, p := range properties {
+		property := p.(map[string]any)
+		value, ok := property["default"]
+		if !ok {
+			continue
+		}
+		delete(property, "default")
+		property[Default] = value
+		if text, err := json.Marshal(value); err == nil {
+			property["description"] = fmt.Sprintf("%v%s `%s`.", property["description"], DefaultSentence, text)
+		}
+	}
+}
+
+// How the default of a property is written in a schema among the components.
+const (
+	// Default is the keyword of its value.
+	Default = "x-default"
+	// DefaultSentence begins the sentence at the end of its description.
+	DefaultSentence = " Default:"
+)
+
+func clone(schema map[string]any) (map[string]any, error) {
+	data, err := json.Marshal(schema)
+	if err != nil {
+		return nil, err
+	}
+	var copied map[string]any
+	return copied, json.Unmarshal(data, &copied)
+}
