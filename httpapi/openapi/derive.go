@@ -52,6 +52,27 @@ func derive(schemas map[string]any) error {
 	return nil
 }
 
+// widen gives every whole number without a bound the format int64: without a format many
+// generators take 32 bits, which hold neither bytes nor revisions.
+func widen(v any) {
+	switch v := v.(type) {
+	case []any:
+		for _, one := range v {
+			widen(one)
+		}
+	case map[string]any:
+		for _, one := range v {
+			widen(one)
+		}
+		types, _ := v["type"].([]any)
+		if v["type"] == "integer" || slices.Contains(types, any("integer")) {
+			if v["format"] == nil && v["maximum"] == nil {
+				v["format"] = "int64"
+			}
+		}
+	}
+}
+
 // derivation is the answer's or the patch's schema of a request's; references follow names.
 func derivation(source map[string]any, mark string, names map[string]string) (map[string]any, error) {
 	made, err := clone(source)

@@ -55,6 +55,7 @@ func assemble() (map[string]any, error) {
 	if err := derive(schemas); err != nil {
 		return nil, err
 	}
+	widen(whole)
 	// A round makes the numbers those of JSON.
 	data, err := json.Marshal(whole)
 	if err != nil {

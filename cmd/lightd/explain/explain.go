@@ -167,6 +167,21 @@ func requiredOfSpec(name string) bool {
 	return slices.Contains([]string{"internal_id", "image", "volume_id", "startup_command"}, name)
 }
 
+// isAdded reports whether the field at path is one that the daemon adds to a spec. What is below
+// such a field says nothing of it.
+func isAdded(path string) bool {
+	if path == "" || strings.Contains(path, ".") {
+		return false
+	}
+	spec, err := component("ContainerSpec")
+	if err != nil {
+		return false
+	}
+	members, err := spec.members()
+	_, given := members[path]
+	return err == nil && !given
+}
+
 // kind formats the type of a value.
 func (s schema) kind() string {
 	if inner, mark, err := s.inside(); err == nil && mark != "" {
@@ -233,7 +248,7 @@ func (f Field) facts() [][2]string {
 	if f.required {
 		add("required", "yes")
 	}
-	if readOnly, _ := f.schema["readOnly"].(bool); readOnly {
+	if isAdded(f.Path) {
 		add("read-only", "the daemon says it; in a spec it is passed over")
 	}
 	if values, ok := f.schema["enum"].([]any); ok {
@@ -244,7 +259,7 @@ func (f Field) facts() [][2]string {
 		add("one of", strings.Join(words, ", "))
 	}
 	for _, key := range []string{"pattern", "minimum", "maximum", "format", openapi.Default, "example"} {
-		if v, ok := f.schema[key]; ok {
+		if v, ok := f.schema[key]; ok && v != "int64" { // of interest to generators only
 			add(strings.TrimPrefix(key, "x-"), encode(v))
 		}
 	}
@@ -275,7 +290,7 @@ func (f Field) writeBelow(out io.Writer) error {
 	}
 	var given, added []string
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		if readOnly, _ := members[name]["readOnly"].(bool); readOnly {
+		if f.Path == "" && isAdded(name) {
 			added = append(added, name)
 		} else {
 			given = append(given, name)
