@@ -122,15 +122,15 @@ func (a *act) judge(err error) verdict {
 		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
 	case class == engine.NotFound && a.step.Image != "":
 		a.cfg.Images.Refresh(a.step.Image)
-		return verdict{retry: a.limiter.When(a.spec.InternalID)}
+		return verdict{retry: a.backoff.When(a.spec.InternalID)}
 	case class == engine.NotFound, class == engine.Conflict:
 		// Gone already, in somebody's hands, or in no state for it: looking again decides.
 		a.log.Debug("step was overtaken", "container", a.spec.InternalID, "step", a.step.Kind, "error", err)
-		return verdict{retry: a.limiter.When(a.spec.InternalID), overtaken: true}
+		return verdict{retry: a.backoff.When(a.spec.InternalID), overtaken: true}
 	case class == engine.Refused && final(a.step.Kind):
 		return a.refuse(err)
 	}
-	return a.complain(err, status.ReasonStepFailed, a.limiter.When(a.spec.InternalID))
+	return a.complain(err, status.ReasonStepFailed, a.backoff.When(a.spec.InternalID))
 }
 
 // final reports whether a refusal of the step lasts until the spec changes.

@@ -110,10 +110,11 @@ type Config struct {
 
 // Controller drives every container to its spec. Run it once.
 type Controller struct {
-	cfg     Config
-	log     *slog.Logger
-	limiter workqueue.TypedRateLimiter[string]
+	cfg Config
+	log *slog.Logger
+	// queue counts the errors of reconciles, backoff the failures of steps.
 	queue   workqueue.TypedRateLimitingInterface[string]
+	backoff workqueue.TypedRateLimiter[string]
 	slots   *slots
 	steps   sync.WaitGroup
 	nudge   chan struct{}
@@ -136,7 +137,9 @@ type keyState struct {
 	// failures are the steps that failed last, each until it succeeds. The map is never changed
 	// in place.
 	failures map[plan.Kind]failure
-	host     plan.HostCheck
+	// overtaken is true once a step was overtaken since the backoff was reset.
+	overtaken bool
+	host      plan.HostCheck
 	// last is the last step that succeeded, repeats how often it did so in a row, and next when
 	// another one could be taken at the earliest.
 	last    attempt
@@ -180,8 +183,8 @@ func New(cfg Config) *Controller {
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
 	}
-	c := &Controller{cfg: cfg, log: cfg.Log, limiter: newLimiter(), keys: map[string]*keyState{}, nudge: make(chan struct{}, 1)}
-	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(c.limiter,
+	c := &Controller{cfg: cfg, log: cfg.Log, backoff: newLimiter(), keys: map[string]*keyState{}, nudge: make(chan struct{}, 1)}
+	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
 	c.sighted = make(chan struct{}, 1)
@@ -258,7 +261,11 @@ func (c *Controller) work(ctx context.Context) bool {
 	case err != nil && ctx.Err() == nil:
 		c.log.Error("reconcile failed", "container", id, "error", err)
 		c.queue.AddRateLimited(id)
-	case after > 0:
+		return true
+	case err == nil:
+		c.queue.Forget(id) // the next error is a first one
+	}
+	if after > 0 {
 		c.queue.AddAfter(id, after)
 	}
 	return true
@@ -290,7 +297,8 @@ func (c *Controller) forget(id string) {
 	c.mu.Lock()
 	delete(c.keys, id)
 	c.mu.Unlock()
-	c.limiter.Forget(id)
+	c.backoff.Forget(id)
+	c.queue.Forget(id)
 	c.cfg.Console.Forget(id)
 	c.cfg.Sight.Forget(id)
 }

@@ -3,6 +3,8 @@ package controller
 import (
 	"slices"
 	"testing"
+
+	"k8s.io/client-go/util/workqueue"
 )
 
 type forgetfulSight struct {
@@ -22,16 +24,22 @@ func (c *forgetfulConsole) Forget(id string) { c.forgotten = append(c.forgotten,
 // TestNothingIsRemembered of a container that is gone, anywhere.
 func TestNothingIsRemembered(t *testing.T) {
 	sight, console := &forgetfulSight{}, &forgetfulConsole{}
-	c := &Controller{cfg: Config{Sight: sight, Console: console}, limiter: newLimiter(), keys: map[string]*keyState{"a": {}, "b": {}}}
+	c := &Controller{cfg: Config{Sight: sight, Console: console}, backoff: newLimiter(), keys: map[string]*keyState{"a": {}, "b": {}}}
+	c.queue = workqueue.NewTypedRateLimitingQueue(newLimiter())
+	defer c.queue.ShutDown()
 	for _, id := range []string{"a", "b"} {
-		c.limiter.When(id)
+		c.backoff.When(id)
+		c.queue.AddRateLimited(id)
 	}
 	c.forget("a")
 	a := []string{"a"}
 	if !slices.Equal(sight.forgotten, a) || !slices.Equal(console.forgotten, a) {
 		t.Errorf("seen of no more: %v, heard of no more: %v", sight.forgotten, console.forgotten)
 	}
-	if len(c.keys) != 1 || c.keys["b"] == nil || c.limiter.NumRequeues("a") != 0 || c.limiter.NumRequeues("b") != 1 {
-		t.Errorf("remembered are %v, %d failures of a and %d of b", c.keys, c.limiter.NumRequeues("a"), c.limiter.NumRequeues("b"))
+	if len(c.keys) != 1 || c.keys["b"] == nil || c.backoff.NumRequeues("a") != 0 || c.backoff.NumRequeues("b") != 1 {
+		t.Errorf("remembered are %v, %d failures of a and %d of b", c.keys, c.backoff.NumRequeues("a"), c.backoff.NumRequeues("b"))
+	}
+	if c.queue.NumRequeues("a") != 0 || c.queue.NumRequeues("b") != 1 {
+		t.Errorf("the queue counts %d errors of a and %d of b", c.queue.NumRequeues("a"), c.queue.NumRequeues("b"))
 	}
 }

@@ -63,7 +63,7 @@ func TestFailureHasAClass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			images := &askedImages{}
-			ctrl := &Controller{cfg: Config{Images: images}, log: slog.New(slog.DiscardHandler), limiter: newLimiter()}
+			ctrl := &Controller{cfg: Config{Images: images}, log: slog.New(slog.DiscardHandler), backoff: newLimiter()}
 			a := &act{Controller: ctrl, step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
 			v := a.judge(c.err)
 			if v.retry > c.retry || (v.retry == 0) != (c.retry == 0) || c.retry == slowly && v.retry != slowly {

@@ -84,7 +84,7 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 	if d.Step == nil {
 		c.slots.withdraw(id)
 		if len(k.failures) > 0 && d.Status.Get(status.Synced).Status == status.True {
-			c.forgive(id)
+			c.resetBackoff(id)
 		}
 		return d, d.After
 	}
@@ -98,11 +98,11 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 	return d, 0
 }
 
-// forgive forgets the failures of a container that is in order: what fails next has another
+// resetBackoff forgets the failures of a container that is in order: what fails next has another
 // cause, and is tried again as soon as any other.
-func (c *Controller) forgive(id string) {
-	c.key(id, func(k *keyState) { k.failures = nil })
-	c.limiter.Forget(id)
+func (c *Controller) resetBackoff(id string) {
+	c.key(id, func(k *keyState) { k.failures, k.overtaken = nil, false })
+	c.backoff.Forget(id)
 }
 
 // holds returns for how long a step of that kind is held back, with nothing new since it failed.
@@ -298,17 +298,20 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 			k.acted = now
 		}
 		k.failures = maps.Clone(k.failures)
+		if k.failures == nil {
+			k.failures = map[plan.Kind]failure{}
+		}
 		delete(k.failures, a.step.Kind)
-		mended = len(k.failures) == 0
+		mended = len(k.failures) == 0 && verdict.retry == 0
 		if verdict.retry > 0 {
-			k.failures = c.failed(k.failures, a, verdict, now)
+			k.failures[a.step.Kind] = k.failureOf(a, verdict, now)
 		}
 		if a.host != nil {
 			k.host = *a.host
 		}
 	})
-	if mended && verdict.retry == 0 {
-		c.limiter.Forget(id)
+	if mended {
+		c.resetBackoff(id)
 	}
 	if a.step.Kind == plan.RemoveInstallContainer {
 		c.Nudge() // the image of the installation before may be waste now
@@ -320,17 +323,14 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	}
 }
 
-// failed adds a step that has just failed to those that did.
-func (c *Controller) failed(others map[plan.Kind]failure, a *act, v verdict, now time.Time) map[plan.Kind]failure {
+// failureOf returns the failure of a step that has just ended. The first one that was overtaken
+// since the backoff was reset holds for its own container alone.
+func (k *keyState) failureOf(a *act, v verdict, now time.Time) failure {
 	f := failure{at: now, generation: a.spec.Generation, retry: now.Add(v.retry)}
-	if v.overtaken && c.limiter.NumRequeues(a.spec.InternalID) == 1 {
-		f.on = a.step.Target
+	if v.overtaken && !k.overtaken {
+		k.overtaken, f.on = true, a.step.Target
 	}
-	if others == nil {
-		others = map[plan.Kind]failure{}
-	}
-	others[a.step.Kind] = f
-	return others
+	return f
 }
 
 // touches reports whether a step changes what Docker shows of a container, so that an

@@ -119,11 +119,19 @@ func TestSnapshotKeepsItsPlace(t *testing.T) {
 func TestLimiterGrowsIsBoundedAndForgets(t *testing.T) {
 	l := newLimiter()
 	low, high := retryFirst, retryFirst*6/5
-	for range 20 {
-		if d := l.When("a"); d < low || d > high {
+	longest := map[time.Duration]bool{}
+	for i := range 40 {
+		d := l.When("a")
+		if d < low || d > high {
 			t.Fatalf("got %s, want %s to %s", d, low, high)
 		}
-		low, high = min(2*low, retryMost), min(2*high, retryMost*6/5)
+		if i >= 20 {
+			longest[d] = true
+		}
+		low, high = min(2*low, retryMost*4/5), min(2*high, retryMost)
+	}
+	if len(longest) < 2 {
+		t.Errorf("the longest delays are all %v", longest)
 	}
 	spread := map[time.Duration]bool{}
 	for i := range 20 {

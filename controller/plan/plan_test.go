@@ -377,8 +377,10 @@ func TestRefusedForGoodWaitsForTheSpec(t *testing.T) {
 
 func TestBackoffIsBounded(t *testing.T) {
 	for n := range 100 {
-		if d := plan.Backoff(n, 0.999); d < 0 || d > 330*time.Second {
-			t.Errorf("backoff %d is %s", n, d)
+		for _, jitter := range []float64{0, 0.5, 0.999} {
+			if d := plan.Backoff(n, jitter); d < 0 || d > 5*time.Minute || n > 12 && d < 4*time.Minute {
+				t.Errorf("backoff %d with jitter %g is %s", n, jitter, d)
+			}
 		}
 	}
 }
