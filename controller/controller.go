@@ -55,7 +55,7 @@ type Console interface {
 	Prepare(ctx context.Context, id string, t console.Target) error
 	Expect(id string, t console.Target, run console.Run, pattern string) error
 	Matched(id, containerID string, startedAt time.Time) bool
-	Write(ctx context.Context, id string, data []byte) error
+	WriteLine(ctx context.Context, id, command string) error
 	Forget(id string)
 }
 

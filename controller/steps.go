@@ -102,7 +102,7 @@ func (a *act) stop(ctx context.Context) error {
 	}
 	s := a.spec.Stop
 	if s.Command != "" {
-		err := a.cfg.Console.Write(ctx, a.spec.InternalID, []byte(strings.TrimSuffix(s.Command, "\n")+"\n"))
+		err := a.cfg.Console.WriteLine(ctx, a.spec.InternalID, strings.TrimSuffix(s.Command, "\n"))
 		if err == nil {
 			a.patch = sent
 			return nil

@@ -130,10 +130,20 @@ func (f *fakeConsole) SubscribeStats(id string) socket.Figures {
 	return fakeFigures{f.figures[id]}
 }
 
-func (f *fakeConsole) Write(_ context.Context, id string, data []byte) error {
+func (f *fakeConsole) OpenInput(id string) socket.Input { return fakeInput{f, id} }
+
+// fakeInput takes what is written to "web".
+type fakeInput struct {
+	*fakeConsole
+	id string
+}
+
+func (f fakeInput) Close() {}
+
+func (f fakeInput) Write(_ context.Context, data []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if id != "web" {
+	if f.id != "web" {
 		return console.ErrNotRunning
 	}
 	f.written.Write(data)

@@ -39,8 +39,10 @@ type client struct {
 	hub     *Hub
 	session Session
 	conn    *websocket.Conn
-	raw     net.Conn      // what conn runs over
-	limit   *rate.Limiter // belongs to the reader
+	raw     net.Conn // what conn runs over
+	// limit and input belong to the reader; input is nil until something was written.
+	limit *rate.Limiter
+	input Input
 
 	news    chan struct{} // holds a value when the journal may have more
 	replies chan any

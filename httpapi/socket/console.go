@@ -11,7 +11,8 @@ import (
 type Console interface {
 	Subscribe(id string, from console.From) Output
 	SubscribeStats(id string) Figures
-	Write(ctx context.Context, id string, data []byte) error
+	// OpenInput returns the way of one client to the standard input.
+	OpenInput(id string) Input
 	// History hands what lies behind From to fn, and ends where that ends.
 	History(ctx context.Context, id string, from console.From, fn func(console.Chunk) error) error
 }
@@ -19,6 +20,12 @@ type Console interface {
 // Output is one follower of what a container prints.
 type Output interface {
 	C() <-chan console.Chunk
+	Close()
+}
+
+// Input is where one client writes. Its lines and those of others are kept apart.
+type Input interface {
+	Write(ctx context.Context, data []byte) error
 	Close()
 }
 
@@ -37,3 +44,4 @@ func (l live) Subscribe(id string, from console.From) Output {
 	return l.Console.Subscribe(id, from)
 }
 func (l live) SubscribeStats(id string) Figures { return l.Console.SubscribeStats(id) }
+func (l live) OpenInput(id string) Input        { return l.Console.OpenInput(id) }

@@ -53,8 +53,8 @@ func (f *feed) Subscribe(string, console.From) Output {
 	return feedOutput{c}
 }
 
-func (f *feed) SubscribeStats(string) Figures               { return noFigures{} }
-func (f *feed) Write(context.Context, string, []byte) error { return nil }
+func (f *feed) SubscribeStats(string) Figures { return noFigures{} }
+func (f *feed) OpenInput(string) Input        { return nil }
 func (f *feed) History(context.Context, string, console.From, func(console.Chunk) error) error {
 	return nil
 }

@@ -50,6 +50,11 @@ func (s sentence) Error() string { return string(s) }
 
 // read handles messages one after the other until the connection ends.
 func (c *client) read(ctx context.Context) {
+	defer func() {
+		if c.input != nil {
+			c.input.Close()
+		}
+	}()
 	for {
 		kind, data, err := c.conn.Read(ctx)
 		if err != nil {
@@ -135,7 +140,10 @@ func (c *client) sendCommand(ctx context.Context, object strictjson.Object) erro
 	if m.Command == "" {
 		return sentence("command is required")
 	}
-	return c.hub.cfg.Console.Write(ctx, c.session.ID, []byte(m.Command))
+	if c.input == nil {
+		c.input = c.hub.cfg.Console.OpenInput(c.session.ID)
+	}
+	return c.input.Write(ctx, []byte(m.Command))
 }
 
 func (c *client) power(ctx context.Context, object strictjson.Object) error {
@@ -183,6 +191,8 @@ func (c *client) explain(err error) string {
 		return err.Error()
 	case errors.Is(err, console.ErrNotRunning):
 		return console.ErrNotRunning.Error()
+	case errors.Is(err, console.ErrLineTaken):
+		return console.ErrLineTaken.Error()
 	case errors.Is(err, console.ErrNoContainer):
 		return console.ErrNoContainer.Error()
 	case errors.Is(err, console.ErrTimeout):

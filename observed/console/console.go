@@ -59,6 +59,7 @@ type Run struct {
 type Console struct {
 	cfg      Config
 	patterns patterns
+	created  time.Time
 
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -75,6 +76,7 @@ type Console struct {
 func New(cfg Config) *Console {
 	c := &Console{
 		cfg:     cfg,
+		created: time.Now(),
 		wake:    make(chan struct{}, 1),
 		hubs:    make(map[string]*hub),
 		pending: make(map[string]struct{}),

@@ -320,7 +320,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		c := end(t, w.pipes.outputs)
 		w.pipes.set(func() { w.pipes.logErr = errRefused })
 		expect(t, w, Run{StartedAt: started}, "Done")
-		go func() { _ = w.Write(context.Background(), id, []byte("x")) }()
+		go func() { _ = w.writeAs(context.Background(), id, []byte("x")) }()
 		in := end(t, w.pipes.inputs)
 		w.Close()
 		if !ended(c) || !ended(in) {
@@ -338,7 +338,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		if _, ok := <-w.SubscribeStats(id).C(); ok {
 			t.Error("a subscription to figures was opened")
 		}
-		if err := w.Write(context.Background(), id, []byte("x")); err == nil {
+		if err := w.writeAs(context.Background(), id, []byte("x")); err == nil {
 			t.Error("input was taken")
 		}
 		w.Close()

@@ -20,7 +20,7 @@
 //   - A start pattern sees every line of the run that it is expected of, also those that
 //     were written before the daemon was there to read them; memory is bounded whatever
 //     the program writes.
-//   - What different clients write is never mixed within one Write.
+//   - What different clients write is never mixed within one Write, nor on one line: see Input.
 //   - After Close no goroutine, timer or stream of the package is left.
 //
 // # Positions
@@ -52,4 +52,21 @@
 //     one: of a line that took long, parts may be missing, and characters at its splits.
 //   - An output that was silent before a position has no text to be known by: what counts
 //     then is the time in the log.
+//
+// # Input
+//
+// The input of a process is one stream, in which each client has a line of its own, and a stop
+// command is one (WriteLine). What a client leaves open is written at once, as a program may
+// want keys and not lines. Where somebody else writes then,
+//
+//   - with a terminal the open line is taken back first, by ^E and the kill character ^U. Its
+//     client goes on where it was: what it had typed is typed again before its next text, as
+//     far as it has no other keys in it than those that erase. A program that reads keys without
+//     a line discipline or a line editor gets these as they are;
+//   - without a terminal nothing can take it back: it is ended with a newline. What its client
+//     writes next is refused once (ErrLineTaken), so that the rest of a command is not run as one.
+//
+// A run that is older than the daemon, and one to which a write timed out, counts as one with an
+// open line: before the first text the program gets ^E ^U, or an empty line. What is written
+// past the daemon, by docker attach for instance, is not known.
 package console

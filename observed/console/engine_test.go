@@ -198,7 +198,7 @@ func TestEngineOneStreamForAll(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.start(x)
-		if err := r.Write(t.Context(), id, []byte("hello\n")); err != nil {
+		if err := r.writeAs(t.Context(), id, []byte("hello\n")); err != nil {
 			t.Fatal(err)
 		}
 		for _, s := range []*Subscription{a, b} {
@@ -237,7 +237,7 @@ func TestEngineInputIsInOrderAndWhole(t *testing.T) {
 			wg.Go(func() {
 				for l := range lines {
 					text := fmt.Sprintf("<%d %03d %s>\n", w, l, strings.Repeat("x", 50))
-					if err := r.Write(t.Context(), id, []byte(text)); err != nil {
+					if err := r.writeAs(t.Context(), id, []byte(text)); err != nil {
 						t.Error(err)
 						return
 					}
@@ -268,10 +268,71 @@ func TestEngineInputIsInOrderAndWhole(t *testing.T) {
 	})
 }
 
+// TestEngineStopCommandIsALineOfItsOwn, whatever a client left on the line.
+func TestEngineStopCommandIsALineOfItsOwn(t *testing.T) {
+	bothKinds(t, func(t *testing.T, tty bool) {
+		r := onEngine(t)
+		x := r.create(tty, `while read -r l; do echo "got <$l>"; done`)
+		s := r.Subscribe(id, From{})
+		defer s.Close()
+		if err := r.Prepare(t.Context(), id, x); err != nil {
+			t.Fatal(err)
+		}
+		r.start(x)
+		a, b := r.OpenInput(id), r.OpenInput(id)
+		defer a.Close()
+		defer b.Close()
+		write := func(in *Input, text string) {
+			t.Helper()
+			if err := in.Write(t.Context(), []byte(text)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write(a, "say hal")
+		write(b, "list\r\n")
+		text := r.reads(s, contains("got <list>"))
+		want := "got <say hal>"
+		if tty {
+			write(a, "lo\n") // goes on with its line, which was taken back
+			want = "got <say hallo>"
+			text += r.reads(s, contains(want))
+		}
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in %q", want, text)
+		}
+		write(b, "say ha\x16") // quotes the next key, to a terminal
+		if err := r.WriteLine(t.Context(), id, "stop"); err != nil {
+			t.Fatal(err)
+		}
+		r.reads(s, contains("got <stop>"))
+	})
+}
+
+// TestEngineOpenLineOfADaemonThatIsGone: the next one does not know of it, and reckons with it.
+func TestEngineOpenLineOfADaemonThatIsGone(t *testing.T) {
+	bothKinds(t, func(t *testing.T, tty bool) {
+		first := onEngine(t)
+		x := first.create(tty, `while read -r l; do echo "got <$l>"; done`)
+		first.start(x)
+		if err := first.writeAs(t.Context(), id, []byte("say hal")); err != nil {
+			t.Fatal(err)
+		}
+		first.Close()
+		second := onEngine(t)
+		second.look(x.ContainerID)
+		s := second.Subscribe(id, From{Lines: 10})
+		defer s.Close()
+		if err := second.WriteLine(t.Context(), id, "stop"); err != nil {
+			t.Fatal(err)
+		}
+		second.reads(s, contains("got <stop>"))
+	})
+}
+
 func TestEngineInputEndsWithTheRun(t *testing.T) {
 	r := onEngine(t)
 	x := r.create(false, "read l; echo got $l")
-	if err := r.Write(t.Context(), id, []byte("x\n")); err == nil {
+	if err := r.writeAs(t.Context(), id, []byte("x\n")); err == nil {
 		t.Error("input taken before the start")
 	}
 	for range 3 {
@@ -280,7 +341,7 @@ func TestEngineInputEndsWithTheRun(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.start(x)
-		if err := r.Write(t.Context(), id, []byte("once\n")); err != nil {
+		if err := r.writeAs(t.Context(), id, []byte("once\n")); err != nil {
 			t.Fatal(err)
 		}
 		r.reads(s, contains("got once"))
@@ -293,7 +354,7 @@ func TestEngineProgramThatDoesNotRead(t *testing.T) {
 	r := onEngine(t)
 	x := r.create(false, "exec sleep 1000")
 	r.start(x)
-	if err := r.Write(t.Context(), id, make([]byte, 8<<20)); !errors.Is(err, ErrTimeout) {
+	if err := r.writeAs(t.Context(), id, make([]byte, 8<<20)); !errors.Is(err, ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -393,7 +454,7 @@ func TestEngineKeysOfATerminalArePassedOn(t *testing.T) {
 	}
 	r.start(x)
 	r.reads(s, contains("go"))
-	if err := r.Write(t.Context(), id, []byte("a\x10\x11b\n")); err != nil {
+	if err := r.writeAs(t.Context(), id, []byte("a\x10\x11b\n")); err != nil {
 		t.Fatal(err)
 	}
 	r.reads(s, contains("61 10 11 62 0a"))

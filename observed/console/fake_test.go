@@ -88,6 +88,13 @@ func (p *pipes) Stats(ctx context.Context, _ string, fn func(observed.Stats)) er
 	}
 }
 
+// writeAs writes as a client that comes for this alone.
+func (c *Console) writeAs(ctx context.Context, id string, data []byte) error {
+	in := c.OpenInput(id)
+	defer in.Close()
+	return in.Write(ctx, data)
+}
+
 // world is a Console over pipes and a cache that the test writes. It lives in a bubble.
 type world struct {
 	*Console

@@ -51,6 +51,7 @@ type hub struct {
 	last     *observed.Stats
 
 	turn  chan struct{} // capacity 1: who holds it may write
+	line  openLine
 	stdin *stdin
 }
 

@@ -12,74 +12,13 @@ import (
 	"lightd/observed/engine"
 )
 
-// writeTime bounds how long a Write waits for the program to read, and for its turn.
+// writeTime bounds how long a write waits for the program to read, and for its turn.
 const writeTime = 5 * time.Second
 
 // stdin is the input connection of one run.
 type stdin struct {
 	life
 	conn Conn
-}
-
-// Write sends data to the standard input of the runtime container of id, whole and in
-// order: what others write comes before or after it. The context bounds the wait for its
-// turn and for the connection. Once begun it is carried through, or ends as ErrTimeout, so
-// that no half line is left behind by a client that goes away.
-func (c *Console) Write(ctx context.Context, id string, data []byte) error {
-	if err := c.write(ctx, id, data); err != nil {
-		return fmt.Errorf("write to input of %q: %w", id, err)
-	}
-	return nil
-}
-
-func (c *Console) write(ctx context.Context, id string, data []byte) error {
-	if !c.cfg.Targets.Get(id).Run.Up() {
-		return ErrNotRunning
-	}
-	if len(data) == 0 {
-		return nil
-	}
-	h := c.hub(id)
-	h.mu.Lock()
-	taken := h.keep()
-	h.mu.Unlock()
-	if !taken {
-		defer c.release(h)
-	}
-	if err := h.takeTurn(ctx); err != nil {
-		return err
-	}
-	defer func() { <-h.turn }()
-	s, fresh, err := h.input(ctx)
-	if err != nil {
-		return err
-	}
-	n, err := h.send(s, data)
-	if err == nil || fresh || n > 0 || errors.Is(err, ErrTimeout) {
-		return err
-	}
-	// The connection had ended, and nothing of data is on its way.
-	if s, _, err = h.input(ctx); err != nil {
-		return err
-	}
-	_, err = h.send(s, data)
-	return err
-}
-
-// takeTurn waits until no other Write is under way.
-func (h *hub) takeTurn(ctx context.Context) error {
-	timer := time.NewTimer(writeTime)
-	defer timer.Stop()
-	select {
-	case h.turn <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return ErrTimeout
-	case <-h.c.ctx.Done():
-		return ErrClosed
-	}
 }
 
 // input returns the connection to the present run, and whether it was opened now.

@@ -150,17 +150,20 @@ func (s *Sim) feed(ctx context.Context, c *box, from io.Reader) {
 	}
 }
 
-// feedOnce passes on what was read, echoed if a terminal is between.
+// feedOnce passes on what was read, through the line discipline if a terminal is between.
 func (s *Sim) feedOnce(ctx context.Context, c *box, data []byte) bool {
 	s.mu.Lock()
 	in, out, read := c.in(), s.out(c), c.process != nil || !c.running
-	s.mu.Unlock()
+	var echo []byte
 	if c.config.Tty {
-		data = bytes.ReplaceAll(data, []byte("\r"), []byte("\n"))
-		_ = out.write(ctx, stdout, carriage(data), s.now()) // the run may be over
+		data, echo = c.terminal.input(data)
 	}
-	if !read {
-		return true // nobody will ever read it
+	s.mu.Unlock()
+	if len(echo) > 0 {
+		_ = out.write(ctx, stdout, echo, s.now()) // the run may be over
+	}
+	if !read || len(data) == 0 {
+		return true // nobody will ever read it, or not yet
 	}
 	select {
 	case in.chunks <- data:

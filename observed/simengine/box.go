@@ -30,11 +30,12 @@ type box struct {
 	changes []container.FilesystemChange
 	stats   Figures
 
-	output *output
-	input  *input
-	begun  chan struct{} // closed at the start of a run, and replaced at its end
-	exited chan struct{} // closed at the end of a run, and replaced at the start of one
-	gone   chan struct{} // closed at its removal
+	output   *output
+	input    *input
+	terminal lineDiscipline
+	begun    chan struct{} // closed at the start of a run, and replaced at its end
+	exited   chan struct{} // closed at the end of a run, and replaced at the start of one
+	gone     chan struct{} // closed at its removal
 }
 
 func newBox() *box {
@@ -145,7 +146,7 @@ func (s *Sim) exit(c *box, code int, oom bool) {
 	if c.output != nil {
 		c.output.end(c.finished)
 	}
-	c.input = nil
+	c.input, c.terminal = nil, lineDiscipline{}
 	if oom {
 		s.tell(c, "oom", nil)
 	}

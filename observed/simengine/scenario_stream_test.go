@@ -129,7 +129,7 @@ func terminal(st *stage) {
 	lines := bufio.NewReader(conn.Reader)
 	first, err := lines.ReadString('\n')
 	st.must(err)
-	_, err = io.WriteString(conn.Conn, "hello\n")
+	_, err = io.WriteString(conn.Conn, "hell\x7fp\x05\x15hello\n") // erased, and taken back
 	st.must(err)
 	rest, err := io.ReadAll(lines)
 	st.must(err)

@@ -1,0 +1,266 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// ErrLineTaken: the line that a text would go on with is over, because other input came
+// between and there was no way to take the line back. Nothing of the text was written.
+var ErrLineTaken = errors.New("other input ended the line that this text goes on with: send the whole line again")
+
+// Keys of a terminal, as its line discipline has them from the start.
+const (
+	keyInterrupt = 0x03 // ^C
+	keyEOF       = 0x04 // ^D
+	keyLineEnd   = 0x05 // ^E, for programs that edit lines themselves
+	keyBackspace = 0x08 // ^H
+	keyKill      = 0x15 // ^U: takes the open line back
+	keyWordErase = 0x17 // ^W
+	keySuspend   = 0x1a // ^Z
+	keyQuit      = 0x1c // ^\
+	keyErase     = 0x7f
+)
+
+var (
+	// takeBack makes a terminal forget its open line. The kill character alone does so for
+	// the line discipline of the kernel. ^E before it ends a pending quotation (^V) or escape
+	// there, and moves the cursor of a program with a line editor of its own to the end, up
+	// to which its kill character removes.
+	takeBack = []byte{keyLineEnd, keyKill}
+	// endLine is all that can be done about an open line without a terminal.
+	endLine = []byte{'\n'}
+)
+
+// maxOpenInput bounds what is kept of the open line of a client.
+const maxOpenInput = 4 << 10
+
+// openLine is what is known of the end of the input of one run. It belongs to whoever holds
+// the turn.
+type openLine struct {
+	life
+	// open tells that the last byte that was written ends no line. Owner is the client that
+	// wrote it; nil where that is not known, as after a restart of the daemon.
+	open  bool
+	owner *Input
+}
+
+// Input is one client's way to the standard input of the runtime container of an id. Close it.
+type Input struct {
+	hub *hub
+
+	once sync.Once
+
+	// These belong to whoever holds the turn. open is what the client wrote since its last
+	// line end, in the run of life; partial tells that it is more than that.
+	life    life
+	open    []byte
+	partial bool
+}
+
+// OpenInput returns an input of a client of its own. It opens no connection.
+func (c *Console) OpenInput(id string) *Input { return &Input{hub: c.hub(id)} }
+
+// Close ends the input. A line that the client left open stays open, and is nobody's.
+func (in *Input) Close() { in.once.Do(func() { in.hub.c.release(in.hub) }) }
+
+// Write sends data to the standard input of the process that runs, whole and in order, as
+// text of this client: it goes on with the line that the client left open, and with no other
+// one. CRLF becomes one line end. The context bounds the wait for its turn and for the
+// connection. Once begun it is carried through, or ends as ErrTimeout, so that no half line
+// is left behind by a client that goes away.
+func (in *Input) Write(ctx context.Context, data []byte) error {
+	return in.hub.write(ctx, in, data)
+}
+
+// WriteLine sends a command to the standard input of the runtime container of id as a line of
+// its own: what a client left open is taken back with a terminal, and ended without one.
+func (c *Console) WriteLine(ctx context.Context, id, command string) error {
+	h := c.hub(id)
+	defer c.release(h)
+	return h.write(ctx, nil, []byte(command+"\n"))
+}
+
+func (h *hub) write(ctx context.Context, in *Input, data []byte) error {
+	if err := h.writeInTurn(ctx, in, bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))); err != nil {
+		return fmt.Errorf("write to input of %q: %w", h.id, err)
+	}
+	return nil
+}
+
+func (h *hub) writeInTurn(ctx context.Context, in *Input, data []byte) error {
+	if !h.c.cfg.Targets.Get(h.id).Run.Up() {
+		return ErrNotRunning
+	}
+	if len(data) == 0 {
+		return nil
+	}
+	h.mu.Lock()
+	if h.keep() { // the state of the line outlives its clients
+		h.c.retain(h)
+	}
+	h.mu.Unlock()
+	if err := h.lockInput(ctx); err != nil {
+		return err
+	}
+	defer func() { <-h.turn }()
+	s, fresh, err := h.input(ctx)
+	if err != nil {
+		return err
+	}
+	n, err := h.writeLine(s, in, data)
+	if err == nil || fresh || n > 0 || errors.Is(err, ErrTimeout) || errors.Is(err, ErrLineTaken) {
+		return err
+	}
+	// The connection had ended, and nothing of data is on its way.
+	if s, _, err = h.input(ctx); err != nil {
+		return err
+	}
+	_, err = h.writeLine(s, in, data)
+	return err
+}
+
+// lockInput waits until no other write is under way.
+func (h *hub) lockInput(ctx context.Context) error {
+	timer := time.NewTimer(writeTime)
+	defer timer.Stop()
+	select {
+	case h.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return ErrTimeout
+	case <-h.c.ctx.Done():
+		return ErrClosed
+	}
+}
+
+// writeLine writes data as text of a client, or as a line of its own for nil, behind what
+// separates it from the lines of others. The caller has the turn.
+func (h *hub) writeLine(s *stdin, in *Input, data []byte) (int, error) {
+	h.line.enter(s.life, h.c.created)
+	in.enter(s.life)
+	before, err := h.separator(s.TTY, in)
+	if err != nil {
+		return 0, err
+	}
+	n, err := h.send(s, append(before, data...))
+	switch {
+	case err != nil && n == 0 && !errors.Is(err, ErrTimeout):
+	case err != nil: // how much of it arrived is not known
+		h.line.open, h.line.owner = true, nil
+		in.reset()
+	default:
+		h.line.open, h.line.owner = in.add(s.TTY, data), in
+	}
+	return n, err
+}
+
+// separator returns what is to be written before text of in, so that it is on no line of
+// another: what takes the open line back, or ends it, and what in itself had taken back.
+func (h *hub) separator(tty bool, in *Input) ([]byte, error) {
+	switch {
+	case !h.line.open && (in == nil || len(in.open) == 0):
+		return nil, nil
+	case h.line.open && h.line.owner == in && in != nil:
+		return nil, nil
+	case !tty && in != nil && len(in.open) > 0:
+		in.reset()
+		return nil, ErrLineTaken
+	}
+	var before []byte
+	switch {
+	case h.line.open && tty:
+		before = append(before, takeBack...)
+	case h.line.open:
+		before = append(before, endLine...)
+	}
+	if in != nil {
+		again := in.typedAgain()
+		in.reset()
+		in.open = again
+		before = append(before, again...)
+	}
+	return before, nil
+}
+
+// enter begins a run. Of one that is older than this daemon nobody knows what was written to
+// it: that it has an open line is the assumption that does no harm.
+func (l *openLine) enter(run life, created time.Time) {
+	if !l.is(run) {
+		*l = openLine{life: run, open: !run.startedAt.After(created)}
+	}
+}
+
+func (in *Input) enter(run life) {
+	if in != nil && !in.life.is(run) {
+		in.reset()
+		in.life = run
+	}
+}
+
+func (in *Input) reset() {
+	if in != nil {
+		in.open, in.partial = nil, false
+	}
+}
+
+// add takes note of what was written, and reports whether that leaves a line open.
+func (in *Input) add(tty bool, data []byte) bool {
+	end := lastLineEnd(tty, data)
+	if in == nil {
+		return end < len(data)
+	}
+	if end > 0 {
+		in.reset()
+	}
+	data = data[end:]
+	room := min(maxOpenInput-len(in.open), len(data))
+	in.partial = in.partial || room < len(data)
+	in.open = append(in.open, data[:room]...)
+	return len(in.open) > 0
+}
+
+// lastLineEnd returns where the last line of data begins that is open.
+func lastLineEnd(tty bool, data []byte) int {
+	if !tty {
+		return bytes.LastIndexByte(data, '\n') + 1
+	}
+	for i := len(data); i > 0; i-- {
+		switch data[i-1] {
+		case '\n', '\r', keyInterrupt, keyEOF, keyKill, keySuspend, keyQuit:
+			return i
+		}
+	}
+	return 0
+}
+
+// typedAgain returns the open line as it is to be typed again after it was taken back: as it
+// was edited. A line with other keys in it is not typed again, nor one that is not known.
+func (in *Input) typedAgain() []byte {
+	if in.partial {
+		return nil
+	}
+	var line []byte
+	for _, b := range in.open {
+		switch {
+		case b == keyErase, b == keyBackspace:
+			_, size := utf8.DecodeLastRune(line)
+			line = line[:len(line)-size]
+		case b == keyWordErase:
+			line = bytes.TrimRight(line, " ")
+			line = line[:bytes.LastIndexByte(line, ' ')+1]
+		case b < ' ':
+			return nil
+		default:
+			line = append(line, b)
+		}
+	}
+	return line
+}

@@ -1,0 +1,192 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"lightd/observed"
+)
+
+// reader collects what a process reads.
+type reader struct {
+	t *testing.T
+	c net.Conn
+}
+
+// wants checks what comes next on the input.
+func (r reader) wants(text string) {
+	r.t.Helper()
+	buf := make([]byte, len(text))
+	_ = r.c.SetReadDeadline(time.Now().Add(time.Second))
+	if n, err := io.ReadFull(r.c, buf); err != nil || string(buf) != text {
+		r.t.Fatalf("read %q, %v, want %q", buf[:n], err, text)
+	}
+	synctest.Wait()
+}
+
+// writes starts a write, which ends when it was read.
+func (w *world) writes(t *testing.T, in *Input, text string) {
+	t.Helper()
+	go func() {
+		if err := in.Write(context.Background(), []byte(text)); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}()
+}
+
+// running makes the container one that runs, with a terminal or not, since after the console
+// was made or, with old, before it.
+func (w *world) running(tty, old bool) {
+	s := up(time.Now())
+	if old {
+		s = up(w.created.Add(-time.Hour))
+	}
+	s.Run.TTY = tty
+	w.see(s)
+}
+
+// TestLinesOfClientsAreKeptApart goes through what may stand on the open line when somebody
+// else writes. The steps name who writes what and what the process then reads; "stop" is a
+// line of its own.
+func TestLinesOfClientsAreKeptApart(t *testing.T) {
+	type step struct{ who, text, read string }
+	for name, c := range map[string]struct {
+		tty, old bool
+		steps    []step
+	}{
+		"one client goes on": {tty: true, steps: []step{
+			{"a", "say hal", "say hal"}, {"a", "lo\n", "lo\n"}, {"a", "list\n", "list\n"}, {"stop", "end", "end\n"},
+		}},
+		"a stop takes an open line back": {tty: true, steps: []step{
+			{"a", "say hal", "say hal"}, {"stop", "stop", "\x05\x15stop\n"},
+		}},
+		"a stop ends an open line without a terminal": {steps: []step{
+			{"a", "say hal", "say hal"}, {"stop", "stop", "\nstop\n"},
+		}},
+		"a line is typed again": {tty: true, steps: []step{
+			{"a", "say haw\x7fl", "say haw\x7fl"}, {"b", "list\r\n", "\x05\x15list\n"}, {"a", "lo\r", "say hallo\r"},
+		}},
+		"two that type": {tty: true, steps: []step{
+			{"a", "a", "a"}, {"b", "x", "\x05\x15x"}, {"a", "b", "\x05\x15ab"}, {"b", "y\n", "\x05\x15xy\n"}, {"a", "c\n", "abc\n"},
+		}},
+		"keys that edit are not typed again": {tty: true, steps: []step{
+			{"a", "say\x1b[D", "say\x1b[D"}, {"b", "list\n", "\x05\x15list\n"}, {"a", "x", "x"},
+		}},
+		"a line that was cancelled": {tty: true, steps: []step{
+			{"a", "say hal\x03", "say hal\x03"}, {"b", "list\n", "list\n"},
+		}},
+		"a carriage return ends no line without a terminal": {steps: []step{
+			{"a", "50 %\r", "50 %\r"}, {"stop", "stop", "\nstop\n"},
+		}},
+		"an older run, with a terminal": {tty: true, old: true, steps: []step{
+			{"stop", "stop", "\x05\x15stop\n"}, {"a", "list\n", "list\n"},
+		}},
+		"an older run": {old: true, steps: []step{{"a", "list\n", "\nlist\n"}, {"stop", "stop", "stop\n"}}},
+		"CRLF is one line end": {steps: []step{
+			{"a", "one\r\ntwo\r\n", "one\ntwo\n"}, {"stop", "three\r\nfour", "three\nfour\n"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, w *world) {
+				w.running(c.tty, c.old)
+				clients := map[string]*Input{"a": w.OpenInput(id), "b": w.OpenInput(id)}
+				defer clients["a"].Close()
+				defer clients["b"].Close()
+				var process *reader
+				for _, s := range c.steps {
+					if in := clients[s.who]; in != nil {
+						w.writes(t, in, s.text)
+					} else {
+						go func() {
+							if err := w.WriteLine(context.Background(), id, s.text); err != nil {
+								t.Errorf("%q: %v", s.text, err)
+							}
+						}()
+					}
+					if process == nil {
+						process = &reader{t, end(t, w.pipes.inputs)}
+					}
+					process.wants(s.read)
+				}
+			})
+		})
+	}
+}
+
+// TestRestOfALineThatWasEndedIsRefused: half of a command is no command.
+func TestRestOfALineThatWasEndedIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.running(false, false)
+		a, b := w.OpenInput(id), w.OpenInput(id)
+		defer a.Close()
+		defer b.Close()
+		w.writes(t, a, "rm -rf tmp")
+		process := reader{t, end(t, w.pipes.inputs)}
+		process.wants("rm -rf tmp")
+		w.writes(t, b, "list\n")
+		process.wants("\nlist\n")
+		if err := a.Write(context.Background(), []byte("/old\n")); !errors.Is(err, ErrLineTaken) {
+			t.Errorf("got %v", err)
+		}
+		w.writes(t, a, "rm -rf tmp/old\n")
+		process.wants("rm -rf tmp/old\n")
+	})
+}
+
+// TestLineOfAClientThatLeft is nobody's, and of a run that is over none is open.
+func TestLineOfAClientThatLeft(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.running(true, false)
+		a, b := w.OpenInput(id), w.OpenInput(id)
+		defer b.Close()
+		w.writes(t, a, "say hal")
+		c := end(t, w.pipes.inputs)
+		reader{t, c}.wants("say hal")
+		a.Close()
+		a.Close()
+		w.writes(t, b, "list\nsay ")
+		reader{t, c}.wants("\x05\x15list\nsay ")
+		w.see(inPhase(observed.Exited, time.Now()))
+		time.Sleep(time.Second)
+		w.running(true, false)
+		w.writes(t, b, "list\n")
+		reader{t, end(t, w.pipes.inputs)}.wants("list\n")
+	})
+}
+
+// TestStateAfterAWriteThatTimedOut is unknown: how much of it arrived nobody knows.
+func TestStateAfterAWriteThatTimedOut(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.running(true, false)
+		a := w.OpenInput(id)
+		defer a.Close()
+		if err := a.Write(context.Background(), []byte("list\n")); !errors.Is(err, ErrTimeout) {
+			t.Fatalf("got %v", err)
+		}
+		end(t, w.pipes.inputs)
+		w.writes(t, a, "list\n")
+		reader{t, end(t, w.pipes.inputs)}.wants("\x05\x15list\n")
+	})
+}
+
+// TestOpenInputIsBounded: a client that never ends its line.
+func TestOpenInputIsBounded(t *testing.T) {
+	var in Input
+	for range 100 {
+		if !in.add(false, []byte(strings.Repeat("x", 1000))) {
+			t.Fatal("the line is not open")
+		}
+	}
+	if cap(in.open) > 4*maxOpenInput || !in.partial || in.typedAgain() != nil {
+		t.Errorf("keeps %d bytes", cap(in.open))
+	}
+	if in.add(false, []byte("\n")) || in.partial || len(in.open) > 0 {
+		t.Error("the line has no end")
+	}
+}

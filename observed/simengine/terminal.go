@@ -1,0 +1,62 @@
+package simengine
+
+import (
+	"bytes"
+	"unicode/utf8"
+)
+
+// maxTerminalLine is how much of a line the kernel keeps; what comes behind it is dropped.
+const maxTerminalLine = 4095
+
+// lineDiscipline is what the kernel has between the input of a terminal and the program: it
+// hands over whole lines, echoes what is typed, and knows the keys that erase. Programs of the
+// simulation do not turn it off, and its keys for signals are plain characters here.
+type lineDiscipline struct {
+	line []byte
+}
+
+// input takes what was typed, and returns what the program gets to read and what is echoed.
+func (l *lineDiscipline) input(data []byte) (read, echo []byte) {
+	for _, b := range data {
+		switch b {
+		case '\r', '\n':
+			read = append(append(read, l.line...), '\n')
+			echo = append(echo, "\r\n"...)
+			l.line = nil
+		case 0x04: // ^D hands over what there is
+			read = append(read, l.line...)
+			l.line = nil
+		case 0x15: // ^U
+			for len(l.line) > 0 {
+				echo = append(echo, l.erase()...)
+			}
+		case 0x7f:
+			echo = append(echo, l.erase()...)
+		default:
+			if len(l.line) < maxTerminalLine {
+				l.line = append(l.line, b)
+				echo = append(echo, echoOf(b)...)
+			}
+		}
+	}
+	return read, echo
+}
+
+// erase takes the last character back.
+func (l *lineDiscipline) erase() (echo []byte) {
+	_, size := utf8.DecodeLastRune(l.line)
+	if size == 0 {
+		return nil
+	}
+	last := l.line[len(l.line)-size:]
+	l.line = l.line[:len(l.line)-size]
+	return bytes.Repeat([]byte("\b \b"), utf8.RuneCount(echoOf(last[0])))
+}
+
+// echoOf is how a character shows: a control character as ^ and a letter.
+func echoOf(b byte) []byte {
+	if b < ' ' && b != '\t' {
+		return []byte{'^', b + '@'}
+	}
+	return []byte{b}
+}
