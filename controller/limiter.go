@@ -13,24 +13,20 @@ const (
 	retryMost  = 5 * time.Minute
 )
 
-// jittered changes what another limiter says by up to a fifth, so that a thousand keys that
-// failed together do not come back together. No delay exceeds retryMost.
+// jittered adds up to a fifth to what another limiter says, so that a thousand keys
+// that failed together do not come back together.
 type jittered struct {
 	workqueue.TypedRateLimiter[string]
 }
 
-// newLimiter returns an exponential limiter. The queue has one, for the errors of reconciles,
+// newLimiter returns an exponential limiter whose delays, jitter included, are at most retryMost. The queue has one, for the errors of reconciles,
 // and the steps have another: a reconcile that succeeds resets the first and not the second.
 func newLimiter() workqueue.TypedRateLimiter[string] {
-	return jittered{workqueue.NewTypedItemExponentialFailureRateLimiter[string](retryFirst, retryMost)}
+	return jittered{workqueue.NewTypedItemExponentialFailureRateLimiter[string](retryFirst, retryMost*5/6)}
 }
 
 // When returns the delay after one more failure of key.
 func (l jittered) When(key string) time.Duration {
 	d := l.TypedRateLimiter.When(key)
-	jitter := time.Duration(rand.Int64N(int64(d)/5 + 1))
-	if d+jitter > retryMost {
-		return d - jitter
-	}
-	return d + jitter
+	return d + time.Duration(rand.Int64N(int64(d)/5+1))
 }

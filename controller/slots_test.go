@@ -128,7 +128,7 @@ func TestLimiterGrowsIsBoundedAndForgets(t *testing.T) {
 		if i >= 20 {
 			longest[d] = true
 		}
-		low, high = min(2*low, retryMost*4/5), min(2*high, retryMost)
+		low, high = min(2*low, retryMost*5/6), min(2*high, retryMost)
 	}
 	if len(longest) < 2 {
 		t.Errorf("the longest delays are all %v", longest)

@@ -357,21 +357,16 @@ func (r *record) crash(c *observed.Container) {
 }
 
 // Backoff returns how long to wait after the nth end in a row: nothing after the first,
-// then 1 s doubling to 5 min, each up to a tenth longer, or shorter where it would exceed 5 min,
-// by jitter in [0,1).
+// then 1 s doubling, each up to a tenth longer by jitter in [0,1), and never more than 5 min.
 func Backoff(n int, jitter float64) time.Duration {
 	if n <= 1 {
 		return 0
 	}
-	d := backoffMost
+	d := backoffMost * 10 / 11
 	if shift := n - 2; shift < 9 {
-		d = min(backoffFirst<<shift, backoffMost)
+		d = min(backoffFirst<<shift, d)
 	}
-	spread := time.Duration(jitter * float64(d) / 10)
-	if d+spread > backoffMost {
-		return d - spread
-	}
-	return d + spread
+	return d + time.Duration(jitter*float64(d)/10)
 }
 
 // observeReady ends an installation whose container stands as it should.
