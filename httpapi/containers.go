@@ -61,8 +61,11 @@ func (s *Server) listContainers(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	watching, err := flag(c.Request.URL.Query(), "watch")
+	watching, err := flag(c.Request.URL.Query(), watchQuery)
 	if err != nil {
+		return err
+	}
+	if err := checkList(c.Request.URL.Query(), watching); err != nil {
 		return err
 	}
 	if watching {
@@ -71,18 +74,65 @@ func (s *Server) listContainers(c *gin.Context) error {
 	if !givesJSON.accepts(c.Request.Header) {
 		return givesJSON.refusal
 	}
+	return s.pageContainers(c, selector)
+}
+
+// checkList refuses parameters of a list in a watch, and those of a watch in a list.
+func checkList(query url.Values, watching bool) error {
+	misplaced, why := []string{afterQuery}, "has no meaning without watch=true"
+	if watching {
+		misplaced, why = []string{limitQuery, continueQuery, viewQuery}, "has no meaning in a watch, which has all, in full"
+	}
+	for _, name := range misplaced {
+		if query.Has(name) {
+			return invalid(Detail{Field: name, Message: why})
+		}
+	}
+	return nil
+}
+
+// pageContainers answers with a page of the containers that a selector chooses. The entity tag
+// is that of all of them: it is what an apply by the same selector demands.
+func (s *Server) pageContainers(c *gin.Context, selector selector) error {
+	query := c.Request.URL.Query()
+	p, err := pageOf(query, "containers")
+	if err != nil {
+		return err
+	}
+	full, err := fullView(query)
+	if err != nil {
+		return err
+	}
 	var chosen []desired.Container
-	var list []api.Summary
-	var revision uint64
+	list, next, revision := []any{}, "", uint64(0)
 	s.database.Still(func(at store.Moment) {
 		chosen, revision = selector.choose(s.specs.Containers()), at.Revision
-		list = make([]api.Summary, 0, len(chosen))
-		for _, container := range chosen {
-			list = append(list, s.summary(container))
+		var shown []desired.Container
+		shown, next = cut(p, chosen, func(c desired.Container) string { return c.InternalID })
+		for _, container := range shown {
+			if full {
+				list = append(list, s.view(container))
+			} else {
+				list = append(list, s.summary(container))
+			}
 		}
 	})
 	c.Header("ETag", etagOfList(chosen))
-	return ok(c, map[string]any{"containers": list, "revision": revision})
+	return replyPage(c, p, list, revision, next)
+}
+
+// fullView reports whether a list is to have whole containers, as a GET of one has.
+func fullView(query url.Values) (bool, error) {
+	switch query.Get(viewQuery) {
+	case "full":
+		return true, nil
+	case "summary":
+		return false, nil
+	}
+	if query.Has(viewQuery) {
+		return false, invalid(Detail{Field: viewQuery, Message: "must be summary or full"})
+	}
+	return false, nil
 }
 
 // putContainer is PUT /containers/:id: create, or replace the whole spec.

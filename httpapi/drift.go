@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"encoding/json"
 	"slices"
 
 	"github.com/gin-gonic/gin"
@@ -24,6 +25,11 @@ func (s *Server) driftOfNode(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	p, err := pageOf(c.Request.URL.Query(), "drift")
+	if err != nil {
+		return err
+	}
+	revision := s.revision()
 	node := api.NodeDrift{Containers: []api.Drift{}, Foreign: []api.Foreign{}}
 	for _, container := range s.specs.Containers() {
 		if selector.matches(container.Labels) {
@@ -35,6 +41,13 @@ func (s *Server) driftOfNode(c *gin.Context) error {
 			ContainerID: short(f.ContainerID), Name: f.Name, InternalID: f.InternalID, Instance: f.Instance,
 		})
 	}
+	node.Containers, node.Continue = cut(p, node.Containers, func(d api.Drift) string { return d.InternalID })
+	content, err := json.Marshal(node)
+	if err != nil {
+		return err
+	}
+	c.Header("ETag", tagOfRead("", content)) // without the revision, as that of a page
+	node.Revision = revision
 	return ok(c, node)
 }
 

@@ -1,9 +1,6 @@
 package httpapi
 
 import (
-	"net/url"
-	"strconv"
-
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
@@ -28,11 +25,11 @@ func (s *Server) allEvents(c *gin.Context) error { return s.pageEvents(c, "") }
 
 func (s *Server) pageEvents(c *gin.Context, id string) error {
 	query := c.Request.URL.Query()
-	after, err := number(query, "after", 0, 0, 1<<63)
+	after, err := number(query, afterQuery, 0, 0, 1<<63)
 	if err != nil {
 		return err
 	}
-	limit, err := number(query, "limit", defaultEvents, 1, maxEvents)
+	limit, err := number(query, limitQuery, defaultEvents, 1, maxEvents)
 	if err != nil {
 		return err
 	}
@@ -44,18 +41,4 @@ func (s *Server) pageEvents(c *gin.Context, id string) error {
 		events = []journal.Event{}
 	}
 	return ok(c, map[string]any{"events": events, "last_seq": last})
-}
-
-// number reads one query parameter that is a whole number in a range.
-func number(query url.Values, name string, absent, low, high uint64) (uint64, error) {
-	values := query[name]
-	if len(values) == 0 {
-		return absent, nil
-	}
-	n, err := strconv.ParseUint(values[0], 10, 64)
-	if err != nil || n < low || n > high || len(values) > 1 {
-		return 0, invalid(Detail{Field: name, Message: "must be one whole number from " +
-			strconv.FormatUint(low, 10) + " to " + strconv.FormatUint(high, 10)})
-	}
-	return n, nil
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -40,35 +39,6 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	reply(w, r, p.status, p)
 }
 
-// reply writes body as JSON under the media type that was asked for.
-func reply(w http.ResponseWriter, r *http.Request, status int, body any) {
-	data, err := json.Marshal(body)
-	if err != nil {
-		panic(fmt.Sprintf("encode an answer of type %T: %v", body, err))
-	}
-	media, ok := negotiate(r.Header)
-	if !ok {
-		media = mediaJSON
-	}
-	h := w.Header()
-	h.Set("Content-Type", media)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	w.WriteHeader(status)
-	// A client that does not read its answer has only itself to tell.
-	_, _ = w.Write(append(data, '\n'))
-}
-
-func ok(c *gin.Context, body any) error {
-	reply(c.Writer, c.Request, http.StatusOK, body)
-	return nil
-}
-
-func created(c *gin.Context, body any) error {
-	reply(c.Writer, c.Request, http.StatusCreated, body)
-	return nil
-}
-
 // headAsGet answers HEAD as GET (RFC 9110 section 9.3.2): net/http leaves the body out. What
 // goes on until the client leaves has no answer to tell of.
 func headAsGet(next http.Handler) http.Handler {
@@ -85,7 +55,7 @@ func headAsGet(next http.Handler) http.Handler {
 // isEndless reports whether a GET of what r names is a stream.
 func isEndless(r *http.Request) bool {
 	query := r.URL.Query()
-	return isSocket(r.URL.Path) || query.Has("watch") || query.Has("follow")
+	return isSocket(r.URL.Path) || query.Has(watchQuery) || query.Has(followQuery)
 }
 
 // endAfterChunks closes the connection after a body in chunks. A length beside the chunks

@@ -365,7 +365,7 @@ func (n *node) exchange(r *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	a := answer{status: response.StatusCode, header: response.Header, text: string(text)}
-	if strings.Contains(response.Header.Get("Content-Type"), "json") && r.Method != http.MethodHead {
+	if strings.Contains(response.Header.Get("Content-Type"), "json") && r.Method != http.MethodHead && response.Header.Get("Content-Encoding") == "" {
 		if err := json.Unmarshal(text, &a.json); err != nil {
 			return a, fmt.Errorf("%s %s: %q is not JSON: %w", r.Method, r.URL.Path, text, err)
 		}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bufio"
 	"errors"
 	"io"
 	"io/fs"
@@ -101,8 +102,19 @@ func (s *Server) readInstallLog(c *gin.Context) error {
 	h.Set("Content-Type", mediaText+"; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Vary", "Accept, Accept-Encoding")
+	text := bufio.NewReaderSize(log, minPacked)
+	begin, _ := text.Peek(minPacked)
+	packed := len(begin) == minPacked && acceptsGzip(c.Request.Header)
+	if packed {
+		h.Set("Content-Encoding", "gzip")
+	}
 	c.Status(http.StatusOK)
 	// Once the status is sent, a broken copy can only show as a cut answer.
-	_, _ = io.Copy(c.Writer, log)
+	if packed {
+		_ = packTo(c.Writer, text)
+	} else {
+		_, _ = io.Copy(c.Writer, text)
+	}
 	return nil
 }

@@ -27,7 +27,7 @@ func (s *Server) readLogs(c *gin.Context) error {
 		return desired.ErrContainerNotFound
 	}
 	query := c.Request.URL.Query()
-	follow, err := flag(query, "follow")
+	follow, err := flag(query, followQuery)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -83,18 +85,28 @@ func parsePort(text string) (int, error) {
 
 // listPorts is GET /network/ports.
 func (s *Server) listPorts(c *gin.Context) error {
+	p, err := pageOf(c.Request.URL.Query(), "ports")
+	if err != nil {
+		return err
+	}
+	revision := s.revision()
 	ports, err := s.ports.Ports()
 	if err != nil {
 		return err
 	}
-	return ok(c, map[string]any{"ports": orEmpty(ports)})
+	// In the order of what the token of a page is made of.
+	slices.SortFunc(ports, func(a, b desired.PoolPort) int {
+		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), cmp.Compare(a.IP, b.IP))
+	})
+	part, next := cut(p, ports, func(p desired.PoolPort) string { return fmt.Sprintf("%s %05d %s", p.Protocol, p.Port, p.IP) })
+	return replyPage(c, p, orEmpty(part), revision, next)
 }
 
 // randomPort is GET /network/ports/random.
 func (s *Server) randomPort(c *gin.Context) error {
-	protocol := desired.Protocol(strings.ToLower(c.Query("protocol")))
+	protocol := desired.Protocol(strings.ToLower(c.Query(protocolQuery)))
 	if protocol != "" && protocol != desired.TCP && protocol != desired.UDP {
-		return invalid(Detail{Field: "protocol", Message: "must be tcp or udp"})
+		return invalid(Detail{Field: protocolQuery, Message: "must be tcp or udp"})
 	}
 	port, err := s.ports.RandomPort(protocol)
 	if isError(err, desired.ErrNoPorts) {
@@ -112,7 +124,7 @@ func endpointOf(c *gin.Context) (desired.Endpoint, error) {
 	if err != nil {
 		return desired.Endpoint{}, invalid(Detail{Field: "port", Message: "must be from 1 to 65535"})
 	}
-	return desired.Endpoint{IP: c.Param("ip"), Port: port, Protocol: desired.Protocol(c.Query("protocol"))}, nil
+	return desired.Endpoint{IP: c.Param("ip"), Port: port, Protocol: desired.Protocol(c.Query(protocolQuery))}, nil
 }
 
 // getPort is GET /network/ports/:ip/:port.

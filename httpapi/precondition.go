@@ -85,7 +85,7 @@ var errStale = fail(http.StatusPreconditionFailed, "precondition_failed", "The c
 // into the transaction that writes.
 func (p precondition) check(tag string) error {
 	fits := func(tags []string) bool {
-		return tag != "" && (slices.Contains(tags, "*") || slices.Contains(tags, tag))
+		return tag != "" && slices.ContainsFunc(tags, func(one string) bool { return one == "*" || generationOf(one) == tag })
 	}
 	if p.match != nil && !fits(p.match) || p.noneMatch != nil && fits(p.noneMatch) {
 		return errStale

@@ -3,7 +3,6 @@ package httpapi
 import (
 	"cmp"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -18,17 +17,19 @@ type route struct {
 	handle       handler
 	// offer is what the client can be given; nil for JSON.
 	offer *offer
-	// query are the parameters of a write; those of a read are not checked.
+	// query are the parameters that it has; any other is refused.
 	query []string
 }
 
-// The paths that are answered without a token, and those where a token may be in the query.
+// The paths that are answered without a token, those where a token may be in the query, and that
+// where one is made.
 const (
 	pathPing    = "/api/v1/public/ping"
 	pathHealth  = "/healthz"
 	pathReady   = "/readyz"
 	pathOpenAPI = "/openapi.json"
 	pathSockets = "/ws"
+	pathTokens  = "/auth/tokens"
 )
 
 // offer decides by the headers of a request whether what it wants can be given.
@@ -56,7 +57,7 @@ func (s *Server) routes() []route {
 		{get, pathReady, s.readyz, anything, nil},
 
 		{post, "/containers", s.createContainer, nil, specParameters},
-		{get, "/containers", s.listContainers, givesStream, nil},
+		{get, "/containers", s.listContainers, givesStream, listParameters},
 		{get, "/containers/:id", s.getContainer, nil, nil},
 		{put, "/containers/:id", s.putContainer, nil, specParameters},
 		{patch, "/containers/:id", s.patchContainer, nil, specParameters},
@@ -69,31 +70,31 @@ func (s *Server) routes() []route {
 		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, specParameters},
 		{get, "/containers/:id/install-log", s.readInstallLog, givesText, nil},
 		{get, "/containers/:id/plan", s.planContainer, nil, nil},
-		{get, "/containers/:id/logs", s.readLogs, givesText, nil},
-		{get, "/containers/:id/events", s.containerEvents, nil, nil},
-		{get, "/events", s.allEvents, nil, nil},
+		{get, "/containers/:id/logs", s.readLogs, givesText, logParameters},
+		{get, "/containers/:id/events", s.containerEvents, nil, eventParameters},
+		{get, "/events", s.allEvents, nil, eventParameters},
 		{get, "/containers/:id/drift", s.driftOfContainer, nil, nil},
-		{get, "/drift", s.driftOfNode, nil, nil},
+		{get, "/drift", s.driftOfNode, nil, driftParameters},
 
-		{get, pathSockets, s.openSocket, anything, nil},
-		{get, pathSockets + "/:id", s.openSocket, anything, nil},
+		{get, pathSockets, s.openSocket, anything, nodeSocket},
+		{get, pathSockets + "/:id", s.openSocket, anything, containerSocket},
 
 		{post, "/apply", s.apply, nil, specParameters},
 
 		{post, "/network/ports", s.addPorts, nil, dryRunParameters},
-		{get, "/network/ports", s.listPorts, nil, nil},
-		{get, "/network/ports/random", s.randomPort, nil, nil},
+		{get, "/network/ports", s.listPorts, nil, pageParameters},
+		{get, "/network/ports/random", s.randomPort, nil, protocolParameters},
 		{post, "/network/ports/bulk-delete", s.deletePorts, nil, dryRunParameters},
-		{get, "/network/ports/:ip/:port", s.getPort, nil, nil},
+		{get, "/network/ports/:ip/:port", s.getPort, nil, protocolParameters},
 		{del, "/network/ports/:ip/:port", s.deletePort, nil, portParameters},
 		{put, "/network/ports/:ip/:port/use", s.usePort, nil, portParameters},
 
 		{post, "/volumes", s.createVolume, nil, dryRunParameters},
-		{get, "/volumes", s.listVolumes, nil, nil},
+		{get, "/volumes", s.listVolumes, nil, pageParameters},
 		{get, "/volumes/:id", s.getVolume, nil, nil},
 		{del, "/volumes/:id", s.deleteVolume, nil, dryRunParameters},
 
-		{post, "/auth/tokens", s.createToken, nil, nil},
+		{post, pathTokens, s.createToken, nil, nil},
 		{get, pathOpenAPI, s.describe, nil, nil},
 	}
 }
@@ -105,31 +106,28 @@ func (r route) checked() handler {
 		if !offer.accepts(c.Request.Header) {
 			return offer.refusal
 		}
-		if r.method != http.MethodGet {
-			if err := r.checkWrite(c.Request); err != nil {
-				return err
-			}
+		if err := r.check(c.Request); err != nil {
+			return err
 		}
 		return r.handle(c)
 	}
 }
 
-// checkWrite refuses parameters and preconditions that nobody reads: a write whose meaning
-// the client believes to have changed must not happen as if it had not.
-func (r route) checkWrite(request *http.Request) error {
-	query, err := url.ParseQuery(request.URL.RawQuery)
+// check refuses parameters and preconditions that nobody reads.
+func (r route) check(request *http.Request) error {
+	details, err := r.checkQuery(request.URL.RawQuery)
 	if err != nil {
-		return fail(http.StatusBadRequest, "malformed", "The query is malformed")
+		return err
 	}
-	var details []Detail
-	for name := range query {
-		if !slices.Contains(r.query, name) {
-			details = append(details, Detail{Field: name, Message: "is not a known query parameter"})
+	if r.method == http.MethodGet {
+		if _, err := tagsOf(request.Header, headerNoneMatch); err != nil {
+			return err
 		}
-	}
-	for _, name := range []string{headerMatch, headerNoneMatch} {
-		if !r.conditional() && len(request.Header.Values(name)) > 0 {
-			details = append(details, Detail{Field: name, Message: "has no meaning here: what this writes has no entity tag"})
+	} else if !r.conditional() {
+		for _, name := range []string{headerMatch, headerNoneMatch} {
+			if len(request.Header.Values(name)) > 0 {
+				details = append(details, Detail{Field: name, Message: "has no meaning here: what this writes has no entity tag"})
+			}
 		}
 	}
 	if len(details) == 0 {

@@ -19,13 +19,8 @@ type demand struct {
 	exists, not bool
 }
 
-const selectorQuery = "selector"
-
 // selectorOf reads the selector of a list.
 func selectorOf(query url.Values) (selector, error) {
-	if err := only(query, selectorQuery); err != nil {
-		return nil, err
-	}
 	return parseSelector(query.Get(selectorQuery))
 }
 

@@ -44,11 +44,11 @@ func (s *Server) openSocket(c *gin.Context) error {
 		return errOrigin
 	}
 	query := c.Request.URL.Query()
-	after, err := number(query, "after", 0, 0, 1<<63)
+	after, err := number(query, afterQuery, 0, 0, 1<<63)
 	if err != nil {
 		return err
 	}
-	compress, err := flag(query, "compress")
+	compress, err := flag(query, compressQuery)
 	if err != nil {
 		return err
 	}
@@ -57,11 +57,11 @@ func (s *Server) openSocket(c *gin.Context) error {
 		return err
 	}
 	if id == "" && from != (console.From{}) {
-		return invalid(Detail{Field: "since", Message: "needs a container, and so does tail"})
+		return invalid(Detail{Field: sinceQuery, Message: "needs a container, and so does tail"})
 	}
 	who := callerOf(c)
 	err = s.sockets.Serve(c.Writer, c.Request, socket.Session{
-		ID: id, After: after, Replay: query.Has("after"), From: from, Protocol: who.protocol, Compress: compress,
+		ID: id, After: after, Replay: query.Has(afterQuery), From: from, Protocol: who.protocol, Compress: compress,
 		Valid: s.validity(who.grant), Renew: s.renew,
 	})
 	return socketProblem(err)
@@ -87,34 +87,26 @@ const maxTail = 5000
 // beginning reads where console text is to begin: since, a position or a time, or tail, which
 // is absent where neither is given.
 func beginning(query url.Values, absent uint64) (from console.From, err error) {
-	if !query.Has("since") {
-		lines, err := number(query, "tail", absent, 0, maxTail)
+	if !query.Has(sinceQuery) {
+		lines, err := number(query, tailQuery, absent, 0, maxTail)
 		return console.From{Lines: int(lines)}, err
 	}
-	if query.Has("tail") {
-		return from, invalid(Detail{Field: "tail", Message: "is the other way to say where to begin: give one of since and tail"})
+	if query.Has(tailQuery) {
+		return from, invalid(Detail{Field: tailQuery, Message: "is the other way to say where to begin: give one of since and tail"})
 	}
-	since := query.Get("since")
+	since := query.Get(sinceQuery)
 	if from.Since, err = console.ParsePosition(since); err == nil {
-		return from, only(query, "since")
+		return from, nil
 	}
 	at, err := time.Parse(time.RFC3339, since)
 	if seconds, wrong := strconv.ParseInt(since, 10, 64); wrong == nil && seconds > 0 {
 		at, err = time.Unix(seconds, 0), nil
 	}
 	if err != nil {
-		return from, invalid(Detail{Field: "since", Message: "must be the position of a console message, or a time as in RFC 3339 or in seconds since 1970"})
+		return from, invalid(Detail{Field: sinceQuery, Message: "must be the position of a console message, or a time as in RFC 3339 or in seconds since 1970"})
 	}
 	from.Since = console.At(at)
-	return from, only(query, "since")
-}
-
-// only refuses a parameter that is given more than once.
-func only(query url.Values, name string) error {
-	if len(query[name]) > 1 {
-		return invalid(Detail{Field: name, Message: "must be given once"})
-	}
-	return nil
+	return from, nil
 }
 
 // validity returns what tells whether a grant still holds.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -48,19 +50,26 @@ func (s *Server) createVolume(c *gin.Context) error {
 
 // listVolumes is GET /volumes.
 func (s *Server) listVolumes(c *gin.Context) error {
+	p, err := pageOf(c.Request.URL.Query(), "volumes")
+	if err != nil {
+		return err
+	}
+	revision := s.revision()
 	all, err := s.volumes.List()
 	if err != nil {
 		return err
 	}
+	slices.SortFunc(all, func(a, b store.Volume) int { return strings.Compare(a.ID, b.ID) })
+	part, next := cut(p, all, func(v store.Volume) string { return v.ID })
 	users := map[string][]string{}
 	for _, container := range s.specs.Containers() {
 		users[container.VolumeID] = append(users[container.VolumeID], container.InternalID)
 	}
-	list := make([]api.Volume, 0, len(all))
-	for _, v := range all {
+	list := make([]api.Volume, 0, len(part))
+	for _, v := range part {
 		list = append(list, volumeView(v, users[v.ID]))
 	}
-	return ok(c, map[string]any{"volumes": list})
+	return replyPage(c, p, list, revision, next)
 }
 
 // getVolume is GET /volumes/:id. The size is null when it takes too long to find out.

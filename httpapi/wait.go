@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	waitQuery    = "wait"
-	timeoutQuery = "timeout"
 	// defaultTimeout bounds a wait that names no bound, maxTimeout every other.
 	defaultTimeout = time.Minute
 	maxTimeout     = 10 * time.Minute

@@ -83,7 +83,7 @@ func (s *Server) session(c *gin.Context, chosen selector) (*watch.Session, error
 // resumeAt returns the revision to go on from; 0 for a list. What a browser says of itself
 // is newer than what is in the address that it was given.
 func resumeAt(r *http.Request) (uint64, error) {
-	after, err := number(r.URL.Query(), "after", 0, 0, 1<<63)
+	after, err := number(r.URL.Query(), afterQuery, 0, 0, 1<<63)
 	if err != nil {
 		return 0, err
 	}

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"net/http"
-	"net/url"
 
 	"github.com/gin-gonic/gin"
 
@@ -11,15 +10,6 @@ import (
 	"lightd/desired/store"
 	"lightd/httpapi/api"
 	"lightd/httpapi/await"
-)
-
-const dryRunQuery = "dry_run"
-
-// The query parameters of writes.
-var (
-	dryRunParameters = []string{dryRunQuery}
-	specParameters   = []string{dryRunQuery, waitQuery, timeoutQuery}
-	portParameters   = []string{dryRunQuery, "protocol"}
 )
 
 // nothingWritten is the message of a dry run.
@@ -51,18 +41,6 @@ func (s *Server) intentOf(c *gin.Context) (intent, error) {
 		return in, in.pre.check(etag(container))
 	}
 	return in, nil
-}
-
-// flag reads one query parameter that is true or false.
-func flag(query url.Values, name string) (bool, error) {
-	values := query[name]
-	switch {
-	case len(values) == 0, len(values) == 1 && values[0] == "false":
-		return false, nil
-	case len(values) == 1 && values[0] == "true":
-		return true, nil
-	}
-	return false, invalid(Detail{Field: name, Message: "must be true or false, once"})
 }
 
 // dryVerb reads a write that has neither a body nor preconditions.

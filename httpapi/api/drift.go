@@ -30,10 +30,15 @@ type Drift struct {
 	Fields []DriftField `json:"fields"`
 }
 
-// NodeDrift is the report of all: the containers that are not in sync, and how many are.
+// NodeDrift is the report of all: the containers that are not in sync, by the page, and how many
+// of all are.
 type NodeDrift struct {
 	Containers []Drift `json:"containers"`
-	InSync     int     `json:"in_sync"`
+	// Revision is that of the store before the report was made; Continue asks for the next page,
+	// and is empty where none follows.
+	Revision uint64 `json:"revision"`
+	Continue string `json:"continue,omitempty"`
+	InSync   int    `json:"in_sync"`
 	// Drifted have a field of kind DriftSpec. The others are counted apart: MovedTag and
 	// Deferred have a field of that kind, Unknown cannot be seen.
 	Drifted  int `json:"drifted"`

@@ -50,7 +50,7 @@ func TestRequests(t *testing.T) {
 		{"an id is no path", func(ctx context.Context, c *Client) error { _, err := c.Get(ctx, "../a b/c?d"); return err },
 			"GET /base/containers/..%2Fa%20b%2Fc%3Fd", "", map[string]string{"Accept": "application/json"}},
 		{"a selector", func(ctx context.Context, c *Client) error { _, err := c.List(ctx, "a=b,!c"); return err },
-			"GET /base/containers?selector=a%3Db%2C%21c", "", nil},
+			"GET /base/containers?limit=500&selector=a%3Db%2C%21c", "", nil},
 		{"a patch", func(ctx context.Context, c *Client) error {
 			_, err := c.Patch(ctx, "web", memory, Write{DryRun: true, IfMatch: `"x-1"`})
 			return err

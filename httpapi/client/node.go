@@ -14,11 +14,16 @@ import (
 
 // Ports lists the network pool.
 func (c *Client) Ports(ctx context.Context) ([]desired.PoolPort, error) {
-	var out struct {
-		Ports []desired.PoolPort `json:"ports"`
+	type page struct {
+		Ports    []desired.PoolPort `json:"ports"`
+		Continue string             `json:"continue"`
 	}
-	_, err := c.call(ctx, get("network", "ports"), &out)
-	return out.Ports, err
+	all := []desired.PoolPort{}
+	_, err := pages(ctx, c, get("network", "ports"), func(p page) string {
+		all = append(all, p.Ports...)
+		return p.Continue
+	})
+	return all, err
 }
 
 // Port reads one port of the pool.
@@ -97,11 +102,16 @@ func (c *Client) DeletePorts(ctx context.Context, all []desired.Endpoint) error 
 
 // Volumes lists the volumes.
 func (c *Client) Volumes(ctx context.Context) ([]api.Volume, error) {
-	var out struct {
-		Volumes []api.Volume `json:"volumes"`
+	type page struct {
+		Volumes  []api.Volume `json:"volumes"`
+		Continue string       `json:"continue"`
 	}
-	_, err := c.call(ctx, get("volumes"), &out)
-	return out.Volumes, err
+	all := []api.Volume{}
+	_, err := pages(ctx, c, get("volumes"), func(p page) string {
+		all = append(all, p.Volumes...)
+		return p.Continue
+	})
+	return all, err
 }
 
 // Volume reads one volume, with its size.

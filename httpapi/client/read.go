@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 
 	"lightd/httpapi/api"
 )
@@ -17,9 +20,66 @@ func get(segments ...string) request {
 // choosing puts a selector into a request.
 func (r request) choosing(selector string) request {
 	if selector != "" {
-		r.query = url.Values{"selector": {selector}}
+		return r.with("selector", selector)
 	}
 	return r
+}
+
+// with returns r with one more parameter.
+func (r request) with(name, value string) request {
+	query := maps.Clone(r.query)
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set(name, value)
+	r.query = query
+	return r
+}
+
+// listPage is how many elements of a list are asked for at once: no answer is so large that it
+// takes a slow connection longer than Config.Timeout.
+const listPage = 500
+
+// pages reads a list page by page, each into a new P that read returns the continue of. The
+// header is that of the first page: what changes after it makes its entity tag stale.
+func pages[P any](ctx context.Context, c *Client, r request, read func(P) (next string)) (http.Header, error) {
+	r = r.with("limit", strconv.Itoa(listPage))
+	var first http.Header
+	for {
+		var page P
+		a, err := c.call(ctx, r, &page)
+		if err != nil {
+			return nil, err
+		}
+		if first == nil {
+			first = a.header
+		}
+		next := read(page)
+		if next == "" {
+			return first, nil
+		}
+		r = r.with("continue", next)
+	}
+}
+
+// containersPage is a page of containers.
+type containersPage[T any] struct {
+	Containers []T    `json:"containers"`
+	Revision   uint64 `json:"revision"`
+	Continue   string `json:"continue"`
+}
+
+// containers reads all pages of a list of containers, in either view.
+func containers[T any](ctx context.Context, c *Client, r request) (all []T, revision uint64, tag string, err error) {
+	all = []T{}
+	header, err := pages(ctx, c, r, func(p containersPage[T]) string {
+		if len(all) == 0 {
+			revision = p.Revision
+		}
+		all = append(all, p.Containers...)
+		return p.Continue
+	})
+	return all, revision, header.Get("ETag"), err
 }
 
 func isStatus(err error, status int) bool {
@@ -40,12 +100,24 @@ type Listing struct {
 }
 
 // List lists the containers that a selector, as in "game=quake,!test", chooses; all when
-// it is empty.
-func (c *Client) List(ctx context.Context, selector string) (Listing, error) {
-	var l Listing
-	a, err := c.call(ctx, get("containers").choosing(selector), &l)
-	l.ETag = a.header.Get("ETag")
+// it is empty. It reads page by page; Revision and ETag are those of the first.
+func (c *Client) List(ctx context.Context, selector string) (l Listing, err error) {
+	l.Containers, l.Revision, l.ETag, err = containers[api.Summary](ctx, c, get("containers").choosing(selector))
 	return l, err
+}
+
+// ListFull is List with whole containers, as Get returns one.
+func (c *Client) ListFull(ctx context.Context, selector string) (l FullListing, err error) {
+	r := get("containers").choosing(selector).with("view", "full")
+	l.Containers, l.Revision, l.ETag, err = containers[api.Container](ctx, c, r)
+	return l, err
+}
+
+// FullListing is a list of whole containers; see Listing.
+type FullListing struct {
+	Containers []api.Container
+	Revision   uint64
+	ETag       string
 }
 
 // Container is a container as it should be, and as it is.
@@ -79,9 +151,14 @@ func (c *Client) Drift(ctx context.Context, id string) (api.Drift, error) {
 
 // NodeDrift is Drift of all containers that a selector chooses.
 func (c *Client) NodeDrift(ctx context.Context, selector string) (api.NodeDrift, error) {
-	var d api.NodeDrift
-	_, err := c.call(ctx, get("drift").choosing(selector), &d)
-	return d, err
+	var all api.NodeDrift
+	_, err := pages(ctx, c, get("drift").choosing(selector), func(p api.NodeDrift) string {
+		next := p.Continue
+		p.Containers, p.Continue = slices.Concat([]api.Drift{}, all.Containers, p.Containers), ""
+		all = p
+		return next
+	})
+	return all, err
 }
 
 // InstallLog opens what the last installation of a container printed. Close it.

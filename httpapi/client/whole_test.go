@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -204,6 +205,11 @@ func TestWholeInterface(t *testing.T) {
 
 		list, err := c.List(ctx, "of=whole")
 		must(err)
+		full, err := c.ListFull(ctx, "of=whole")
+		must(err)
+		if one, err := c.Get(ctx, "whole"); err != nil || len(full.Containers) != 1 || !reflect.DeepEqual(full.Containers[0].Spec(), one.Spec()) {
+			t.Errorf("%+v, %v", full, err)
+		}
 		applied, err := c.Apply(ctx, client.List{Specs: []desired.Spec{spec}, Prune: true, Selector: "of=whole"}, client.Write{IfMatch: list.ETag})
 		must(err)
 		if len(list.Containers) != 1 || applied.Updated != 1 || len(applied.Containers) != 1 {

@@ -14,6 +14,8 @@ const (
 	answerMark = "x-answer-of"
 	// patchMark: every member may be left out, and may be null.
 	patchMark = "x-patch-of"
+	// listedMark: what the first schema has is there, what the second has may be.
+	listedMark = "x-listed"
 )
 
 const schemaPrefix = "#/components/schemas/"
@@ -44,6 +46,11 @@ func derive(schemas map[string]any) error {
 				return fmt.Errorf("derive schema %s: it has more than a mark and a description", name)
 			}
 			schemas[name] = made
+		}
+	}
+	for name, schema := range schemas {
+		if both, marked := schema.(map[string]any)[listedMark].([]any); marked {
+			schemas[name] = listed(schemas, both, schema.(map[string]any)["description"])
 		}
 	}
 	for _, schema := range schemas {
@@ -97,6 +104,28 @@ func derivation(source map[string]any, mark string, names map[string]string) (ma
 		}
 	}
 	return made, nil
+}
+
+// listed is the schema of what has the members of the first of two, and may have those of the second.
+func listed(schemas map[string]any, both []any, description any) map[string]any {
+	properties := map[string]any{}
+	var add func(schema map[string]any)
+	add = func(schema map[string]any) {
+		parts, _ := schema["allOf"].([]any)
+		for _, part := range parts {
+			ref, _ := part.(map[string]any)["$ref"].(string)
+			add(schemas[strings.TrimPrefix(ref, schemaPrefix)].(map[string]any))
+		}
+		more, _ := schema["properties"].(map[string]any)
+		maps.Copy(properties, more)
+	}
+	for _, name := range both {
+		add(schemas[name.(string)].(map[string]any))
+	}
+	return map[string]any{
+		"type": "object", "description": description, "properties": properties, "unevaluatedProperties": false,
+		"required": schemas[both[0].(string)].(map[string]any)["required"],
+	}
 }
 
 // redirect points a reference to what is derived of its target.

@@ -46,7 +46,7 @@ var shapes = map[string]reflect.Type{
 	"PortSpec": reflect.TypeFor[desired.Port](), "Port": reflect.TypeFor[desired.Port](),
 	"LimitsSpec": reflect.TypeFor[desired.Limits](), "Limits": reflect.TypeFor[desired.Limits](), "LimitsPatch": reflect.TypeFor[desired.Limits](),
 	"StopSpec": reflect.TypeFor[desired.Stop](), "Stop": reflect.TypeFor[desired.Stop](), "StopPatch": reflect.TypeFor[desired.Stop](),
-	"Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](),
+	"Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](), "ListedContainer": reflect.TypeFor[api.Container](),
 	"Condition": reflect.TypeFor[status.Condition](), "Exit": reflect.TypeFor[status.Exit](), "Receipt": reflect.TypeFor[api.Receipt](),
 	"WaitResult": reflect.TypeFor[api.Wait](), "Plan": reflect.TypeFor[api.Plan](), "Step": reflect.TypeFor[plan.Step](),
 	"Obstacle": reflect.TypeFor[plan.Obstacle](),

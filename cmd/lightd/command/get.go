@@ -102,22 +102,10 @@ func (a *app) find(ctx context.Context, s *session, ids []string, selector strin
 	return list, err
 }
 
-// all reads all containers that a selector chooses: as the beginning of a watch tells them,
-// which is more than a list does, and in one answer.
+// all reads all containers that a selector chooses, in full.
 func (s *session) all(ctx context.Context, selector string) ([]api.Container, error) {
-	var list []api.Container
-	for e, err := range s.Watch(ctx, client.Watch{Selector: selector}) {
-		if err != nil {
-			return nil, err
-		}
-		if e.Type == api.Bookmark {
-			break
-		}
-		if e.Container != nil {
-			list = append(list, *e.Container)
-		}
-	}
-	return sorted(list), nil
+	listing, err := s.ListFull(ctx, selector)
+	return listing.Containers, err
 }
 
 // watch shows what is there and then every change, until ctx ends.
@@ -153,11 +141,6 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 		}
 	}
 	return nil
-}
-
-func sorted(list []api.Container) []api.Container {
-	slices.SortFunc(list, func(a, b api.Container) int { return strings.Compare(a.InternalID, b.InternalID) })
-	return list
 }
 
 // shower shows containers in one of the forms.

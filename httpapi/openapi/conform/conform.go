@@ -2,6 +2,7 @@ package conform
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -260,10 +261,23 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		response.Body = io.NopCloser(io.MultiReader(bytes.NewReader(e.Answer), broken{err}))
 		return response, nil
 	}
+	if response.Header.Get("Content-Encoding") == "gzip" {
+		if e.Answer, err = unpack(e.Answer); err != nil {
+			t.complain(fmt.Errorf("%s %s: %w", e.Method, e.Path, err))
+		}
+	}
 	if err := t.checker.Check(e); err != nil {
 		t.complain(err)
 	}
 	return response, nil
+}
+
+func unpack(data []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(data))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 // isStream reports whether the answer to r is one without an end.

@@ -1,0 +1,128 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The query parameters of more than one route.
+const (
+	dryRunQuery   = "dry_run"
+	waitQuery     = "wait"
+	timeoutQuery  = "timeout"
+	selectorQuery = "selector"
+	protocolQuery = "protocol"
+	limitQuery    = "limit"
+	continueQuery = "continue"
+	viewQuery     = "view"
+	watchQuery    = "watch"
+	followQuery   = "follow"
+	afterQuery    = "after"
+	sinceQuery    = "since"
+	tailQuery     = "tail"
+	compressQuery = "compress"
+)
+
+// The query parameters of the routes; a route that is not named here has none.
+var (
+	dryRunParameters   = []string{dryRunQuery}
+	specParameters     = []string{dryRunQuery, waitQuery, timeoutQuery}
+	portParameters     = []string{dryRunQuery, protocolQuery}
+	protocolParameters = []string{protocolQuery}
+	pageParameters     = []string{limitQuery, continueQuery}
+	driftParameters    = append([]string{selectorQuery}, pageParameters...)
+	listParameters     = append([]string{watchQuery, afterQuery, viewQuery}, driftParameters...)
+	eventParameters    = []string{afterQuery, limitQuery}
+	logParameters      = []string{tailQuery, sinceQuery, followQuery}
+	nodeSocket         = []string{tokenQuery, afterQuery, compressQuery}
+	containerSocket    = append([]string{sinceQuery, tailQuery}, nodeSocket...)
+)
+
+// checkQuery refuses parameters that nobody reads, and those that are there twice: a request
+// whose meaning the client believes to be another must not be answered as if it were.
+func (r route) checkQuery(rawQuery string) ([]Detail, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, fail(http.StatusBadRequest, "malformed", "The query is malformed")
+	}
+	var details []Detail
+	for name, values := range query {
+		switch {
+		case !slices.Contains(r.query, name):
+			details = append(details, Detail{Field: name, Message: "is not a known query parameter" + didYouMean(name, r.query)})
+		case len(values) > 1:
+			details = append(details, Detail{Field: name, Message: "must be given once"})
+		}
+	}
+	return details, nil
+}
+
+// didYouMean names the one of known that a name is a slip of; empty where there is none.
+func didYouMean(name string, known []string) string {
+	nearest, least := "", len(name)/3+2
+	for _, candidate := range known {
+		if d := editDistance(strings.ToLower(name), candidate); d < least {
+			nearest, least = candidate, d
+		}
+	}
+	if nearest == "" {
+		return ""
+	}
+	return ": did you mean " + nearest + "?"
+}
+
+// maxSlip bounds the names that are compared with the known ones.
+const maxSlip = 32
+
+// editDistance is how many characters have to be put in, taken out or replaced to make b of a.
+func editDistance(a, b string) int {
+	if len(a) > maxSlip {
+		return len(a)
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			replaced := diagonal
+			if a[i] != b[j] {
+				replaced++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// flag reads one query parameter that is true or false.
+func flag(query url.Values, name string) (bool, error) {
+	values := query[name]
+	switch {
+	case len(values) == 0, len(values) == 1 && values[0] == "false":
+		return false, nil
+	case len(values) == 1 && values[0] == "true":
+		return true, nil
+	}
+	return false, invalid(Detail{Field: name, Message: "must be true or false, once"})
+}
+
+// number reads one query parameter that is a whole number in a range.
+func number(query url.Values, name string, absent, low, high uint64) (uint64, error) {
+	values := query[name]
+	if len(values) == 0 {
+		return absent, nil
+	}
+	n, err := strconv.ParseUint(values[0], 10, 64)
+	if err != nil || n < low || n > high || len(values) > 1 {
+		return 0, invalid(Detail{Field: name, Message: "must be one whole number from " +
+			strconv.FormatUint(low, 10) + " to " + strconv.FormatUint(high, 10)})
+	}
+	return n, nil
+}
