@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"lightd/controller/plan"
@@ -148,7 +149,7 @@ func (a *act) complain(err error, reason status.Reason, retry time.Duration) ver
 		"error", err, "retry", retry.Round(time.Millisecond))
 	return verdict{retry: retry, patch: func(st *status.Status) []journal.Event {
 		st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
-			Message: err.Error(), ObservedGeneration: a.spec.Generation}, time.Now())
+			Message: messageOf(err), ObservedGeneration: a.spec.Generation}, time.Now())
 		if a.step.Kind == plan.StartInstallScript && engine.Classify(err) == engine.Unavailable {
 			st.Install.Unsure = true
 		}
@@ -162,7 +163,7 @@ func (a *act) refuse(err error) verdict {
 		"step", a.step.Kind, "error", err)
 	return verdict{patch: func(st *status.Status) []journal.Event {
 		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
-			Message: err.Error(), ObservedGeneration: a.spec.Generation}
+			Message: messageOf(err), ObservedGeneration: a.spec.Generation}
 		st.FailedGeneration, st.InstallState = a.spec.Generation, status.Failed
 		var told []journal.Event
 		if st.Starting != nil {
@@ -181,8 +182,20 @@ func (a *act) refuse(err error) verdict {
 			st.Set(c, now)
 		}
 		return append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Error,
-			Generation: a.spec.Generation, Message: err.Error()})
+			Generation: a.spec.Generation, Message: c.Message})
 	}}
+}
+
+// maxMessage bounds what is recorded of an error: an engine's answer may hold up to 1 MiB.
+const maxMessage = 4 << 10
+
+// messageOf returns an error as conditions and events hold it.
+func messageOf(err error) string {
+	text := err.Error()
+	if len(text) <= maxMessage {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxMessage], "") + "..."
 }
 
 // unbegun reports whether nothing of an installation has surely happened, though its first

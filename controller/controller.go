@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -67,7 +68,7 @@ type Data interface {
 	WriteEntrypoint(s desired.Spec) error
 	WriteInstaller(s desired.Spec) error
 	ClearInstaller(id string) error
-	SaveInstallLog(id string, output []byte) error
+	SaveInstallLog(id string, output io.Reader) error
 	Remove(id string) error
 }
 

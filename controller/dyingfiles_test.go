@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -62,7 +63,7 @@ func (f dyingFiles) ClearInstaller(id string) error {
 	return f.dies(id, "clear install-entry.sh", func() error { return f.Dir.ClearInstaller(id) })
 }
 
-func (f dyingFiles) SaveInstallLog(id string, output []byte) error {
+func (f dyingFiles) SaveInstallLog(id string, output io.Reader) error {
 	return f.dies(id, "save install.log", func() error { return f.Dir.SaveInstallLog(id, output) }, "install.log")
 }
 

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path"
 	"strings"
+	"time"
 
 	"lightd/observed/blueprint"
 	"lightd/observed/console"
@@ -14,6 +14,10 @@ import (
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
+
+// outputTimeout bounds the reading of what a script printed, which may be as much as Docker
+// is set to keep.
+const outputTimeout = 10 * time.Minute
 
 // createInstall makes the container that runs the install script: no ports, no startup
 // command, and as root, which installing packages needs.
@@ -45,12 +49,16 @@ func (a *act) keepInstall(ctx context.Context) error {
 	if err := a.saveOutput(ctx); err != nil {
 		return err
 	}
-	changes, err := a.cfg.Engine.Changes(ctx, a.step.Target)
+	changed, byScript := false, a.changedByScript()
+	err := a.cfg.Engine.Changes(ctx, a.step.Target, func(c engine.Change) bool {
+		changed = byScript(c)
+		return !changed
+	})
 	if err != nil {
 		return err
 	}
 	snapshot := ""
-	if a.changed(changes) {
+	if changed {
 		image, err := a.cfg.Engine.Image(ctx, a.st.Install.Image)
 		if err != nil {
 			return err
@@ -91,17 +99,16 @@ func (a *act) saveOutput(ctx context.Context) error {
 	return nil
 }
 
+// copyOutput streams the output into the data directory, within the deadline of a snapshot.
 func (a *act) copyOutput(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, outputTimeout, engine.ErrTimeout)
+	defer cancel()
 	logs, err := a.cfg.Engine.Logs(ctx, a.step.Target, engine.LogsOptions{})
 	if err != nil {
 		return err
 	}
 	defer logs.Close()
-	output, err := io.ReadAll(engine.Merged(logs, false))
-	if err != nil {
-		return fmt.Errorf("read output of the install script of container %s: %w", a.spec.InternalID, err)
-	}
-	return a.cfg.Data.SaveInstallLog(a.spec.InternalID, output)
+	return a.cfg.Data.SaveInstallLog(a.spec.InternalID, engine.Merged(logs, false))
 }
 
 // dockersOwn are paths that Docker itself puts into every container.
@@ -110,9 +117,9 @@ var dockersOwn = []string{
 	"/dev/console", "/dev/pts", "/dev/shm", "/sbin/docker-init", "/proc", "/sys",
 }
 
-// changed reports whether a script changed the image's file system: anything but mount
-// points, what Docker puts in, and the directories above them.
-func (a *act) changed(changes []engine.Change) bool {
+// changedByScript tells what a script changed in the image's file system from what differs
+// anyway: mount points, what Docker puts in, and the directories above them.
+func (a *act) changedByScript() func(engine.Change) bool {
 	own := append([]string{blueprint.Home, blueprint.Data}, dockersOwn...)
 	for target := range a.spec.Mount {
 		own = append(own, target)
@@ -123,12 +130,7 @@ func (a *act) changed(changes []engine.Change) bool {
 			expected[p] = true
 		}
 	}
-	for _, c := range changes {
-		if c.Kind == engine.Deleted || !expected[c.Path] {
-			return true
-		}
-	}
-	return false
+	return func(c engine.Change) bool { return c.Kind == engine.Deleted || !expected[c.Path] }
 }
 
 // snapshotRef names the image that keeps an installation.

@@ -7,9 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/metrics"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"lightd/desired"
 	"lightd/observed/blueprint"
@@ -165,7 +167,7 @@ func TestNoLinkLeadsOut(t *testing.T) {
 	if _, err := d.InstallLog("a"); err == nil {
 		t.Error("a link was read")
 	}
-	if err := errors.Join(d.WriteEntrypoint(s), d.SaveInstallLog("a", []byte("log"))); err != nil {
+	if err := errors.Join(d.WriteEntrypoint(s), d.SaveInstallLog("a", strings.NewReader("log"))); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(outside); string(got) != "mine" {
@@ -214,18 +216,76 @@ func TestInstallLogKeepsTheNewest(t *testing.T) {
 	if _, err := d.InstallLog("a"); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("none yet: %v", err)
 	}
-	if err := d.SaveInstallLog("a", []byte(strings.Repeat("x", maxLog)+"end")); err != nil {
-		t.Fatal(err)
+	for name, printed := range map[string]string{
+		"nothing":           "",
+		"little":            "little",
+		"as much as fits":   strings.Repeat("a", maxLog-3) + "end",
+		"one byte too much": "b" + strings.Repeat("a", maxLog-3) + "end",
+		"several times":     strings.Repeat("0123456789abc", 2*maxLog/13) + "end",
+	} {
+		if err := d.SaveInstallLog("a", strings.NewReader(printed)); err != nil {
+			t.Fatal(name, err)
+		}
+		if got, want := installLogOf(t, d), printed[max(0, len(printed)-maxLog):]; got != want {
+			t.Errorf("%s: got %d bytes that end with %q, want %d", name, len(got), got[max(0, len(got)-20):], len(want))
+		}
 	}
+}
+
+func installLogOf(t *testing.T, d *Dir) string {
+	t.Helper()
 	log, err := d.InstallLog("a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer log.Close()
 	got, err := io.ReadAll(log)
-	if err != nil || len(got) != maxLog || !strings.HasSuffix(string(got), "end") {
-		t.Errorf("%d bytes, %v", len(got), err)
+	if err != nil {
+		t.Fatal(err)
 	}
+	return string(got)
+}
+
+// TestInstallLogIsKeptAsFarAsItCouldBeRead: a log that Docker cannot give to its end is
+// an error, and what came before it is there.
+func TestInstallLogIsKeptAsFarAsItCouldBeRead(t *testing.T) {
+	d, _ := open(t)
+	broken := errors.New("broken")
+	err := d.SaveInstallLog("a", io.MultiReader(strings.NewReader("the first part"), iotest.ErrReader(broken)))
+	if got := installLogOf(t, d); !errors.Is(err, broken) || got != "the first part" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	left, err := os.ReadDir(d.Path("a"))
+	if err != nil || len(left) != 1 {
+		t.Errorf("files beside the log: %v, %v", left, err)
+	}
+}
+
+// TestInstallLogIsSavedInBoundedMemory: how much a script prints is nobody's choice but its
+// own, and that of the setting that bounds Docker's log.
+func TestInstallLogIsSavedInBoundedMemory(t *testing.T) {
+	const printed, most = 64 << 20, 4 << 20
+	d, _ := open(t)
+	allocated := func() uint64 {
+		sample := []metrics.Sample{{Name: "/gc/heap/allocs:bytes"}}
+		metrics.Read(sample)
+		return sample[0].Value.Uint64()
+	}
+	before := allocated()
+	if err := d.SaveInstallLog("a", io.LimitReader(zeros{}, printed)); err != nil {
+		t.Fatal(err)
+	}
+	if got := allocated() - before; got > most {
+		t.Errorf("%d bytes were allocated for an output of %d, want at most %d", got, int64(printed), most)
+	}
+}
+
+// zeros never ends.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
 }
 
 // TestWhoMayRead: a container of any user its entry point and what leads there, nobody else
@@ -235,7 +295,7 @@ func TestWhoMayRead(t *testing.T) {
 	for _, mask := range []int{0o022, 0o077, 0} {
 		d, s := open(t)
 		old := syscall.Umask(mask)
-		err := errors.Join(d.SaveInstallLog("a", []byte("old")), d.WriteInstaller(s), d.WriteEntrypoint(s))
+		err := errors.Join(d.SaveInstallLog("a", strings.NewReader("old")), d.WriteInstaller(s), d.WriteEntrypoint(s))
 		syscall.Umask(old)
 		if err != nil {
 			t.Fatal(err)
@@ -243,7 +303,7 @@ func TestWhoMayRead(t *testing.T) {
 		if _, err := d.InstallLog("a"); !errors.Is(err, fs.ErrNotExist) {
 			t.Errorf("the output of an earlier script stayed: %v", err)
 		}
-		if err := d.SaveInstallLog("a", []byte("new")); err != nil {
+		if err := d.SaveInstallLog("a", strings.NewReader("new")); err != nil {
 			t.Fatal(err)
 		}
 		for name, want := range map[string]fs.FileMode{

@@ -79,12 +79,23 @@ func (d *Dir) WriteInstaller(s desired.Spec) error {
 // script itself stays, where the published page says it is.
 func (d *Dir) ClearInstaller(id string) error { return d.remove(id, installRun) }
 
-// SaveInstallLog keeps the newest 16 MiB of what the install script printed.
-func (d *Dir) SaveInstallLog(id string, output []byte) error {
-	if over := len(output) - maxLog; over > 0 {
-		output = output[over:]
+// SaveInstallLog keeps the newest 16 MiB of what the install script printed. How much that
+// was is up to the script, so the rest goes through a file and never through memory. Where
+// output breaks off, what came before is kept and the error returned.
+func (d *Dir) SaveInstallLog(id string, output io.Reader) error {
+	root, err := d.open(id, true)
+	if err != nil {
+		return err
 	}
-	return d.write(id, file{installLog, output, 0o600})
+	defer root.Close()
+	cut, err := saveTail(root, installLog, output, maxLog)
+	if err != nil {
+		return fmt.Errorf("write %s of container %s: %w", installLog, id, err)
+	}
+	if cut != nil {
+		return fmt.Errorf("read output of the install script of container %s: %w", id, cut)
+	}
+	return nil
 }
 
 // InstallLog opens what the last install script printed; the error is fs.ErrNotExist
@@ -156,20 +167,30 @@ func (d *Dir) write(id string, files ...file) error {
 
 // replace writes f beside its place and renames it: whoever holds the old one open keeps it.
 func replace(root *os.Root, f file) error {
-	fresh := "." + f.name + ".new"
+	return replaceFrom(root, f.name, f.mode, bytes.NewReader(f.data))
+}
+
+func replaceFrom(root *os.Root, name string, mode fs.FileMode, from io.Reader) error {
+	out, fresh, err := temporary(root, name, mode)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, from)
+	err = errors.Join(err, out.Chmod(mode), out.Close())
+	if err != nil {
+		return err
+	}
+	return root.Rename(fresh, name)
+}
+
+// temporary makes the file that is written beside name, in place of what a crash has left.
+func temporary(root *os.Root, name string, mode fs.FileMode) (out *os.File, fresh string, err error) {
+	fresh = "." + name + ".new"
 	if err := root.RemoveAll(fresh); err != nil {
-		return err
+		return nil, "", err
 	}
-	out, err := root.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_EXCL, f.mode)
-	if err != nil {
-		return err
-	}
-	_, err = out.Write(f.data)
-	err = errors.Join(err, out.Chmod(f.mode), out.Close())
-	if err != nil {
-		return err
-	}
-	return root.Rename(fresh, f.name)
+	out, err = root.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)
+	return out, fresh, err
 }
 
 func (d *Dir) remove(id string, names ...string) error {

@@ -114,34 +114,3 @@ func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired
 			return err
 		})
 }
-
-// ChangeKind says how a path differs from the image.
-type ChangeKind int
-
-// The kinds of change, as Docker numbers them.
-const (
-	Modified ChangeKind = iota
-	Added
-	Deleted
-)
-
-// Change is a path of a container that differs from its image.
-type Change struct {
-	Path string
-	Kind ChangeKind
-}
-
-// Changes returns what differs in a container's file system from its image.
-func (e *Engine) Changes(ctx context.Context, containerID string) ([]Change, error) {
-	var changes []Change
-	err := e.call(ctx, e.timeouts.Commit, "list changes of container", containerID,
-		func(ctx context.Context, s *session) error {
-			found, err := s.ContainerDiff(ctx, containerID)
-			changes = make([]Change, len(found))
-			for i, c := range found {
-				changes[i] = Change{Path: c.Path, Kind: ChangeKind(c.Kind)}
-			}
-			return err
-		})
-	return changes, err
-}

@@ -357,7 +357,11 @@ func TestSnapshot(t *testing.T) {
 	if err := <-died; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	changes, err := e.Changes(t.Context(), id)
+	var changes []engine.Change
+	err := e.Changes(t.Context(), id, func(c engine.Change) bool {
+		changes = append(changes, c)
+		return true
+	})
 	if err != nil || len(changes) != 1 || changes[0] != (engine.Change{Path: "/kept", Kind: engine.Added}) {
 		t.Errorf("changes %v, %v", changes, err)
 	}

@@ -51,11 +51,13 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 		"unpause": func(ctx context.Context) error { return e.Unpause(ctx, "x") },
 		"remove":  func(ctx context.Context) error { return e.Remove(ctx, "x") },
 		"update":  func(ctx context.Context) error { return e.UpdateLimits(ctx, "x", desired.Limits{}) },
-		"changes": func(ctx context.Context) error { _, err := e.Changes(ctx, "x"); return err },
-		"commit":  func(ctx context.Context) error { _, err := e.Commit(ctx, "x", "r:t", ""); return err },
-		"image":   func(ctx context.Context) error { _, err := e.Image(ctx, "x"); return err },
-		"images":  func(ctx context.Context) error { _, err := e.Images(ctx); return err },
-		"rmi":     func(ctx context.Context) error { return e.RemoveImage(ctx, "x") },
+		"changes": func(ctx context.Context) error {
+			return e.Changes(ctx, "x", func(engine.Change) bool { return true })
+		},
+		"commit": func(ctx context.Context) error { _, err := e.Commit(ctx, "x", "r:t", ""); return err },
+		"image":  func(ctx context.Context) error { _, err := e.Image(ctx, "x"); return err },
+		"images": func(ctx context.Context) error { _, err := e.Images(ctx); return err },
+		"rmi":    func(ctx context.Context) error { return e.RemoveImage(ctx, "x") },
 		"events": func(ctx context.Context) error {
 			return e.ContainerEvents(ctx, time.Time{}, func() {}, func(engine.Event) {})
 		},

@@ -1,0 +1,95 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/containerd/errdefs/pkg/errhttp"
+	"github.com/docker/docker/client"
+)
+
+// ChangeKind says how a path differs from the image.
+type ChangeKind int
+
+// The kinds of change, as Docker numbers them.
+const (
+	Modified ChangeKind = iota
+	Added
+	Deleted
+)
+
+// Change is a path of a container that differs from its image.
+type Change struct {
+	Path string
+	Kind ChangeKind
+}
+
+// Changes calls each with what differs in a container's file system from its image, until
+// each returns false. The list is as long as what a script wrote, so it is decoded entry by
+// entry; the Docker client reads it whole.
+func (e *Engine) Changes(ctx context.Context, containerID string, each func(Change) bool) error {
+	return e.call(ctx, e.timeouts.Commit, "list changes of container", containerID,
+		func(ctx context.Context, s *session) error {
+			body, err := e.get(ctx, s, "/containers/"+containerID+"/changes")
+			if err != nil {
+				return err
+			}
+			defer body.Close()
+			return decodeChanges(body, each)
+		})
+}
+
+// decodeChanges reads the array of Docker, which is null when there are none.
+func decodeChanges(r io.Reader, each func(Change) bool) error {
+	decoder := json.NewDecoder(r)
+	first, err := decoder.Token()
+	switch {
+	case err != nil:
+		return fmt.Errorf("read changes: %w", err)
+	case first == nil:
+		return nil
+	case first != json.Delim('['):
+		return fmt.Errorf("%w: changes are no list", cerrdefs.ErrInternal)
+	}
+	for decoder.More() {
+		var c Change
+		if err := decoder.Decode(&c); err != nil {
+			return fmt.Errorf("read changes: %w", err)
+		}
+		if !each(c) {
+			return nil
+		}
+	}
+	if _, err := decoder.Token(); err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return fmt.Errorf("read changes: %w", err)
+	}
+	return nil
+}
+
+// get requests a path of the API and returns the body of a success.
+func (e *Engine) get(ctx context.Context, s *session, path string) (io.ReadCloser, error) {
+	target := url.URL{Scheme: "http", Host: client.DummyHost, Path: "/v" + s.ClientVersion() + path}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cerrdefs.ErrInvalidArgument, err)
+	}
+	answer, err := s.HTTPClient().Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer.Body, nil
+	}
+	defer answer.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(answer.Body, 1024))
+	return nil, fmt.Errorf("%w: the engine answered %s: %s", errhttp.ToNative(answer.StatusCode), answer.Status, text)
+}
