@@ -80,6 +80,9 @@ func (a *act) take(ctx context.Context) (err error) {
 	case plan.RestoreSnapshot:
 		defer a.cfg.Images.Refresh(a.step.Image)
 		return e.Tag(ctx, a.seen.Run.ImageID, a.step.Image)
+	case plan.LoadSnapshot:
+		a.cfg.Snapshots.Load(a.step.Image)
+		return nil
 	case plan.WriteEntrypoint:
 		return a.cfg.Data.WriteEntrypoint(a.spec.Spec)
 	case plan.CheckHost:

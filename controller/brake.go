@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"lightd/controller/plan"
@@ -47,10 +48,10 @@ var errNoEffect = errors.New("the step was reported to be done several times ove
 
 // again counts how often a step that succeeded was taken on one and the same sight, and returns
 // errNoEffect when that is too often: an engine, or a disk, that says yes and does nothing is
-// asked ever less, like one that says no. A pull and a look at the host leave the sight as it
-// is, and have a pace of their own.
+// asked ever less, like one that says no. A pull, a load and a look at the host leave the sight
+// as it is, and have a pace of their own.
 func (a *act) again() (err error) {
-	if a.step.Kind == plan.PullImage || a.step.Kind == plan.CheckHost {
+	if slices.Contains([]plan.Kind{plan.PullImage, plan.LoadSnapshot, plan.CheckHost}, a.step.Kind) {
 		return nil
 	}
 	a.key(a.spec.InternalID, func(k *keyState) {

@@ -41,16 +41,16 @@ func TestWhatAScriptChanged(t *testing.T) {
 func TestSnapshotNames(t *testing.T) {
 	const instance = "11111111-2222-3333-4444-555555555555"
 	for _, id := range []string{"a", "with.dot", "with.7"} {
-		if got, request, ok := parseSnapshot(instance, snapshotRef(instance, id, 12)); got != id || request != 12 || !ok {
+		if got, request, ok := parseSnapshot(snapshotRef(instance, id, 12)); got != id || request != 12 || !ok {
 			t.Errorf("%s came back as %q, %d, %t", id, got, request, ok)
 		}
 	}
 	ours := engine.Repository(instance)
 	for _, ref := range []string{
-		"", "busybox:latest", "busybox:a.1", snapshotRef("99999999-2222-3333-4444-555555555555", "a", 1),
+		"", "busybox:latest", "busybox:a.1", "lightd/:a.1", "lightd/x/y:a.1",
 		ours + ":latest", ours + ":.1", ours + ":a.", ours + ":a.b",
 	} {
-		if id, request, ok := parseSnapshot(instance, ref); ok {
+		if id, request, ok := parseSnapshot(ref); ok {
 			t.Errorf("%q is taken for request %d of %q", ref, request, id)
 		}
 	}

@@ -51,6 +51,16 @@ type Images interface {
 	Retain(needed func(ref string) bool)
 }
 
+// Snapshots is the copies of the images that keep installations; see snapshots.Copies.
+type Snapshots interface {
+	Copy(ref string) observed.SnapshotCopy
+	// Save and Load begin what others do in the background. EnqueueImage is called when it ends.
+	Save(ref string)
+	Load(ref string)
+	Remove(ref string) error
+	Retain(needed func(ref string) bool)
+}
+
 // Console is the streams of containers.
 type Console interface {
 	Prepare(ctx context.Context, id string, t console.Target) error
@@ -81,6 +91,7 @@ type Config struct {
 	// Sightings tells when the engine goes out of Sight and comes back.
 	Sightings Sightings
 	Images    Images
+	Snapshots Snapshots
 	Console   Console
 	Engine    *engine.Engine
 	Data      Data

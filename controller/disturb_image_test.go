@@ -111,6 +111,15 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 		n.wait("snapshot", "named again", func(status.Status) bool { return named() })
 		return
 	}
+	n.wait("snapshot", "loaded from its copy", func(st status.Status) bool {
+		return named() && st.Get(status.Synced).Status == status.True
+	})
+	eventually(t, "the copy to be there", func() bool { return n.stored.Has(ref) })
+	if err := n.stored.Remove(ref); err != nil {
+		t.Fatal(err)
+	}
+	n.copies.Retain(func(string) bool { return true })
+	force(t, docker, ref)
 	n.change("snapshot", power)
 	n.waitState("snapshot", status.StateRunning) // the container itself needs it no more
 	if err := docker.ContainerRemove(t.Context(), before.ContainerID, container.RemoveOptions{Force: true}); err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // Collect removes, until ctx ends, what nobody needs any more: images that keep an
-// installation which was replaced or deleted, and containers of this instance whose spec was
+// installation which was replaced or deleted, with their copies, and containers of this instance whose spec was
 // deleted and that do not run. Of any other without a spec is only told: somebody may have
 // restored an old database, which knows nothing of it.
 func (c *Controller) Collect(ctx context.Context) {
@@ -22,6 +22,7 @@ func (c *Controller) Collect(ctx context.Context) {
 	orphans := map[string]time.Time{}
 	for {
 		c.collectSnapshots(ctx)
+		c.reconcileCopies()
 		orphans = c.collectOrphans(ctx, orphans)
 		select {
 		case <-ctx.Done():
@@ -70,7 +71,7 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 		return
 	}
 	for _, image := range tagged {
-		id, request, ok := parseSnapshot(c.cfg.Engine.Instance(), image.Ref)
+		id, request, ok := parseSnapshot(image.Ref)
 		if !ok || c.needed(id, request, image.Ref) {
 			continue
 		}
@@ -80,6 +81,28 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 		case engine.NotFound, engine.Conflict: // gone, or still in use: the next round will see
 		default:
 			c.log.Debug("image of an old installation not removed", "image", image.Ref, "error", err)
+		}
+	}
+}
+
+// reconcileCopies has each image that keeps an installation copied to the data directory, and
+// the copies removed that nobody needs: of another installation, or of a container that was
+// deleted. One of which nothing is known stays: the database may be an old one, or new.
+func (c *Controller) reconcileCopies() {
+	c.cfg.Snapshots.Retain(func(ref string) bool {
+		id, request, ok := parseSnapshot(ref)
+		if !ok {
+			return true
+		}
+		if c.unspecified(id) {
+			return !c.deleted(id)
+		}
+		return c.needed(id, request, ref)
+	})
+	for _, spec := range c.cfg.Store.Containers() {
+		st, _ := c.cfg.Statuses.Get(spec.InternalID)
+		if st.Install.Snapshot != "" && !spec.Deleting {
+			c.cfg.Snapshots.Save(st.Install.Snapshot)
 		}
 	}
 }

@@ -64,6 +64,10 @@ func (a *act) keepInstall(ctx context.Context) error {
 			return err
 		}
 		snapshot = snapshotRef(a.cfg.Engine.Instance(), a.spec.InternalID, a.st.Install.Request)
+		// A copy under this name is of another life of the id, or from after a database was restored.
+		if err := a.cfg.Snapshots.Remove(snapshot); err != nil {
+			return err
+		}
 		if _, err := a.cfg.Engine.Commit(ctx, a.step.Target, snapshot, image.User); err != nil {
 			return err
 		}
@@ -138,11 +142,12 @@ func snapshotRef(instance, id string, request int64) string {
 	return fmt.Sprintf("%s:%s.%d", engine.Repository(instance), id, request)
 }
 
-// parseSnapshot reads back what snapshotRef wrote.
-func parseSnapshot(instance, ref string) (id string, request int64, ok bool) {
-	tag, found := strings.CutPrefix(ref, engine.Repository(instance)+":")
+// parseSnapshot reads back what snapshotRef wrote, of whatever instance.
+func parseSnapshot(ref string) (id string, request int64, ok bool) {
+	repository, tag, found := strings.Cut(ref, ":")
+	instance, ours := strings.CutPrefix(repository, engine.Repository(""))
 	dot := strings.LastIndexByte(tag, '.')
-	if !found || dot <= 0 {
+	if !found || !ours || instance == "" || strings.ContainsRune(instance, '/') || dot <= 0 {
 		return "", 0, false
 	}
 	if _, err := fmt.Sscanf(tag[dot+1:], "%d", &request); err != nil {

@@ -25,6 +25,7 @@ import (
 	"lightd/observed/images"
 	"lightd/observed/records"
 	"lightd/observed/simengine"
+	"lightd/observed/snapshots"
 	"lightd/observed/status"
 )
 
@@ -63,11 +64,17 @@ type node struct {
 	cache      *cache.Cache
 	images     *images.Images
 	data       *datadir.Dir
+	stored     *snapshots.Store
+	copies     *snapshots.Copies
 	controller *controller.Controller
 	// saw holds a value when the cache had news since it was last read.
 	saw  chan struct{}
 	stop func()
+	tune []func(*setup)
 }
+
+// again starts another node in the place of one that was stopped.
+func (n *node) again() *node { return newNode(n.t, n.dir, n.tune...) }
 
 // setup is what a test may choose of a node.
 type setup struct {
@@ -106,7 +113,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	if o.host == "" && os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
 		t.Skip("left out by LIGHTD_TEST_NO_ENGINE=1")
 	}
-	n := &node{t: t, dir: dir, saw: make(chan struct{}, 1)}
+	n := &node{t: t, dir: dir, saw: make(chan struct{}, 1), tune: tune}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	if o.log != nil {
 		log = slog.New(slog.NewMultiHandler(log.Handler(), o.log))
@@ -156,18 +163,23 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	n.images = imgs
 	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
+	n.stored, err = snapshots.Open(filepath.Join(dir, "snapshots"), snapshots.Options{FreeSpace: o.free, Log: log})
+	must(err)
+	n.copies = snapshots.New(snapshots.Config{Engine: n.engine, Store: n.stored, Log: log, Loaded: imgs.Refresh,
+		Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	ctrl = controller.New(controller.Config{
-		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Console: cons,
+		Store: n.store, Statuses: n.statuses, Journal: n.journal, Sight: n.cache, Sightings: n.cache, Images: imgs, Snapshots: n.copies, Console: cons,
 		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", SharedFate: !o.elsewhere, Log: log, InstallTimeout: o.install,
 		Logs:        blueprint.Logs("10m", 3),
 		CheckMounts: o.mounts, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond),
 	})
 	n.controller = ctrl
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}, 4)
+	done := make(chan struct{}, 5)
 	run := func(fn func()) { go func() { fn(); done <- struct{}{} }() }
 	run(func() { _ = n.cache.Run(ctx) })
 	run(func() { _ = imgs.Run(ctx) })
+	run(func() { _ = n.copies.Run(ctx) })
 	run(func() { _ = ctrl.Run(ctx) })
 	run(func() { ctrl.Collect(ctx) })
 	stopped := false
@@ -177,7 +189,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		}
 		stopped = true
 		cancel()
-		for range 4 {
+		for range 5 {
 			<-done
 		}
 		cons.Close()

@@ -145,7 +145,7 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 		Told:           told,
 	}
 	if st.Install.Snapshot != "" {
-		in.Snapshot = image(st.Install.Snapshot)
+		in.Snapshot, in.Copy = image(st.Install.Snapshot), c.cfg.Snapshots.Copy(st.Install.Snapshot)
 		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {
 			in.RunImage = image(seen.Run.ImageID)
 		}
@@ -337,7 +337,7 @@ func (k *keyState) failureOf(a *act, v verdict, now time.Time) failure {
 // observation from before its end is worth nothing.
 func touches(k plan.Kind) bool {
 	switch k {
-	case plan.PullImage, plan.WriteEntrypoint, plan.CheckHost, plan.ReleasePorts, plan.SaveInstallOutput, plan.KeepInstallation:
+	case plan.PullImage, plan.LoadSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.ReleasePorts, plan.SaveInstallOutput, plan.KeepInstallation:
 		return false
 	}
 	return true

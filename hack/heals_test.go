@@ -19,6 +19,7 @@ var heals = map[string]string{
 	"it is taken off its network":                                                                           "TestDisturbancesAreHealedOnARealEngine TestNetworks",
 	"its network is removed":                                                                                "TestDisturbancesAreHealedOnARealEngine",
 	"its image is removed":                                                                                  "TestImageIsRemovedOnARealEngine TestSnapshotIsRemovedOnARealEngine",
+	"all that is unused is pruned, every night (`docker system prune -af`)":                                 "TestPruneOfEverything TestInstallationOutlivesAPrune",
 	"its entry script is altered or removed":                                                                "TestDisturbancesAreHealedOnARealEngine",
 	"somebody's container has or takes its name":                                                            "TestStrangerWithOurNameOnARealEngine TestStrangerTakesOurNameOnARealEngine TestStrangersComeAndGo TestOthersAreLeftAlone",
 	"the engine restarts, and containers live on":                                                           "TestEngineRestarts TestEngineThatGoesAndComes",

@@ -200,3 +200,17 @@ type Image struct {
 	PullError    string
 	PullFailedAt time.Time
 }
+
+// SnapshotCopy is what is known of the copy of an image that keeps an installation.
+type SnapshotCopy struct {
+	// Present is true when the copy is in the data directory, Damaged when it was there and
+	// is not what was saved.
+	Present, Damaged bool
+	// SaveError is why it could not be made; empty when it could, or was not tried yet.
+	SaveError string
+	// Loading is true while the image is loaded from it, or waits for its turn.
+	Loading bool
+	// LoadError is what ended the last load, and LoadFailedAt when; empty after a success.
+	LoadError    string
+	LoadFailedAt time.Time
+}

@@ -2,13 +2,15 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
-// TestDataDirectoryOnAnotherEngine converges there. What a script made in an image is on the
-// engine of before: it is brought over, or made again by whoever says so, and by nobody else.
+// TestDataDirectoryOnAnotherEngine converges there, and brings over what scripts made in images.
+// Where its copy is gone it is brought over by hand, or made again by whoever says so, and by
+// nobody else.
 func TestDataDirectoryOnAnotherEngine(t *testing.T) {
 	t.Parallel()
 	e := newOwnEngine(t, "")
@@ -17,23 +19,37 @@ func TestDataDirectoryOnAnotherEngine(t *testing.T) {
 	plain, _ := n.volume()
 	n.send("POST", "/containers", spec("plain", plain, pace)).want(201, "")
 	runs := map[string]string{}
-	for _, id := range []string{"brought", "again"} {
+	for _, id := range []string{"copied", "brought", "again"} {
 		volume, path := n.volume()
 		runs[id] = filepath.Join(path, "installs")
 		n.send("POST", "/containers", spec(id, volume,
 			`"power":"running","start_pattern":"up","install_script":"echo ran >> installs; echo tool > /usr/tool"`)).want(201, "")
 	}
 	before := n.until("plain", "running", running)
-	n.until("again", "running", running)
-	n.until("brought", "running", running)
+	manifests := filepath.Join(n.dir, "snapshots", "manifests")
+	for id := range runs {
+		n.until(id, "running", running)
+		eventually(t, func() error { return copiedTo(manifests, id) })
+	}
 	snapshot := e.inspect("lightd-brought").Config.Image
 	image := e.save(snapshot)
 	n.terminate()
+	for _, id := range []string{"brought", "again"} {
+		for _, manifest := range must[[]string](t)(filepath.Glob(filepath.Join(manifests, "*:"+id+".*"))) {
+			if err := os.Remove(manifest); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 	e.empty()
 	n.start("--docker-host", host)
 
 	n.until("plain", "made anew", func(c view) bool { return running(c) && c.ContainerID != before.ContainerID })
+	n.until("copied", "running from its copy", running)
 	for id, path := range runs {
+		if id == "copied" {
+			continue
+		}
 		c := n.until(id, "told as lost", func(c view) bool { return c.reason("Synced", "False") == "InstallationLost" })
 		if c.ObservedGeneration != c.Generation || c.State != "offline" {
 			t.Errorf("%s: %+v", id, c)
@@ -44,16 +60,27 @@ func TestDataDirectoryOnAnotherEngine(t *testing.T) {
 	}
 	e.restore(image)
 	n.until("brought", "running from the image that was brought", running)
-	if got := e.exec("lightd-brought", "cat", "/usr/tool"); got != "tool\n" {
-		t.Errorf("what the script made is %q", got)
+	for _, id := range []string{"brought", "copied"} {
+		if got := e.exec("lightd-"+id, "cat", "/usr/tool"); got != "tool\n" {
+			t.Errorf("what the script of %s made is %q", id, got)
+		}
 	}
 	n.send("POST", "/containers/again/reinstall", "").want(200, "")
 	n.until("again", "running from a new installation", running)
-	for id, want := range map[string]int{"brought": 1, "again": 2} {
+	for id, want := range map[string]int{"copied": 1, "brought": 1, "again": 2} {
 		if got := lines(t, runs[id]); len(got) != want {
 			t.Errorf("%s: its script ran %d times, want %d", id, len(got), want)
 		}
 	}
+}
+
+// copiedTo reports whether the installation of an id has a manifest.
+func copiedTo(manifests, id string) error {
+	found, err := filepath.Glob(filepath.Join(manifests, "*:"+id+".*"))
+	if err == nil && len(found) != 1 {
+		err = fmt.Errorf("%s has %d copies", id, len(found))
+	}
+	return err
 }
 
 // TestDataDirectoryIsLost: the containers that it knew run on. They are told of once, are

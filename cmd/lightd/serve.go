@@ -34,6 +34,7 @@ import (
 	"lightd/observed/engine"
 	"lightd/observed/images"
 	"lightd/observed/records"
+	"lightd/observed/snapshots"
 )
 
 // Housekeeping intervals.
@@ -94,6 +95,7 @@ type daemon struct {
 	engine     *engine.Engine
 	cache      *cache.Cache
 	images     *images.Images
+	snapshots  *snapshots.Copies
 	console    *console.Console
 	controller *controller.Controller
 	api        *httpapi.Server
@@ -171,13 +173,21 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 		Engine: d.engine, Timeout: cfg.Timeouts.Pull, Log: d.log,
 		Changed: func(ref string) { d.controller.EnqueueImage(ref) },
 	})
+	copies, err := snapshots.Open(filepath.Join(cfg.DataDir, "snapshots"), snapshots.Options{Log: d.log})
+	if err != nil {
+		return err
+	}
+	d.snapshots = snapshots.New(snapshots.Config{
+		Engine: d.engine, Store: copies, Log: d.log,
+		Changed: func(ref string) { d.controller.EnqueueImage(ref) }, Loaded: d.images.Refresh,
+	})
 	d.console = console.New(console.Config{
 		Streams: console.Docker(d.engine), Targets: d.cache, Log: d.log,
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	here := cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://")
 	d.controller = controller.New(controller.Config{
-		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images,
+		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images, Snapshots: d.snapshots,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
 		CheckMounts: checkMounts, LocalPorts: here, SharedFate: here,
@@ -202,6 +212,7 @@ func (d *daemon) run(ctx context.Context, listener net.Listener, stdout io.Write
 	}
 	part("cache", d.cache.Run)
 	part("images", d.images.Run)
+	part("snapshots", d.snapshots.Run)
 	part("controller", d.controller.Run)
 	part("collection", func(ctx context.Context) error { d.controller.Collect(ctx); return nil })
 	part("housekeeping", d.housekeep)

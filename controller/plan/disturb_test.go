@@ -57,11 +57,31 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 		w := installed(t)
 		w.in.RunImage.Known = true
 		w.die(w.in.Seen.Run, 1)
-		if d := w.settle(); d.Status.Get(status.Synced).Status != status.True {
-			t.Errorf("got %+v", d.Status.Get(status.Synced))
+		d := w.settle()
+		if c := d.Status.Get(status.Synced); c.Status != status.False || c.Reason != status.ReasonInstallLost {
+			t.Errorf("got %+v", c)
+		}
+		if d.Status.ObservedGeneration != w.in.Spec.Generation {
+			t.Error("who waits for this generation waits for ever")
 		}
 		w.expect("StartContainer", "Exited Starting Running")
 	})
+	for name, gone := range map[string]func(*world){
+		"the image is gone, its copy is there, the container fits": func(w *world) { w.in.RunImage.Known = true },
+		"the image and the container are gone, the copy is there":  func(w *world) { w.in.Seen.Run = nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := installed(t)
+			gone(w)
+			w.in.Copy.Present = true
+			if d := w.settle(); d.Status.Get(status.Synced).Status != status.True {
+				t.Errorf("got %+v", d.Status.Get(status.Synced))
+			}
+			if got := w.story(); !strings.HasPrefix(got, "steps:  LoadSnapshot") {
+				t.Errorf("steps: %s", got)
+			}
+		})
+	}
 	for name, recreate := range map[string]func(*world){
 		"the image is gone, the container does not fit": func(w *world) {
 			w.in.RunImage.Known = true

@@ -208,9 +208,12 @@ func (r *record) beside() []Field {
 		list = append(list, Field{Path: drift.Presence, Desired: true, Observed: string(run.Phase), Step: CreateContainer, Kind: drift.Spec})
 	}
 	if r.unnamed() && r.in.RunImage.Known {
-		f := Field{Path: pathInstallation, Desired: r.image(), Kind: drift.Deferred}
-		if r.in.RunImage.Present {
-			f.Step, f.Kind = RestoreSnapshot, drift.Spec
+		f := Field{Path: pathInstallation, Desired: r.image(), Kind: drift.Spec}
+		switch {
+		case r.in.RunImage.Present:
+			f.Step = RestoreSnapshot
+		case r.in.Copy.Present:
+			f.Step = LoadSnapshot
 		}
 		list = append(list, f)
 	}

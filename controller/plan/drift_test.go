@@ -78,7 +78,11 @@ var disturbances = map[string]struct {
 	},
 		want: "installation=kept:1/<nil> RestoreSnapshot"},
 	"snapshot that is gone": {made: script, do: func(w *world) { w.in.Snapshot.Present, w.in.RunImage.Known = false, true },
-		want: "installation=kept:1/<nil> deferred"},
+		want: "installation=kept:1/<nil>"},
+	"snapshot that is gone, with a copy": {made: script, do: func(w *world) {
+		w.in.Snapshot.Present, w.in.RunImage.Known, w.in.Copy.Present = false, true, true
+	},
+		want: "installation=kept:1/<nil> LoadSnapshot"},
 	"refused": {do: func(w *world) {
 		w.in.Status.FailedGeneration = w.in.Spec.Generation
 		w.in.Seen.Run.Env = nil

@@ -202,7 +202,19 @@ func (r *record) nextSteady() next {
 	if !in.EntrypointOK {
 		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
 	}
-	return r.power()
+	if n := r.power(); n.step != nil || n.wait != "" {
+		return n
+	}
+	return r.nextSnapshot()
+}
+
+// nextSnapshot sees to the image that keeps the installation while all else is in order: the
+// container does without it, and its successor could not.
+func (r *record) nextSnapshot() next {
+	if !r.unnamed() || !r.in.RunImage.Known {
+		return next{dealt: true}
+	}
+	return r.restore()
 }
 
 // create makes the runtime container once all that it needs is there.
@@ -246,7 +258,7 @@ func (r *record) needImage() (next, bool) {
 	case ref == r.st.Install.Snapshot && r.unnamed() && !r.in.RunImage.Known:
 		return waitFor(status.ReasonProgressing, "looking for what image "+ref+" was", 0), false
 	case ref == r.st.Install.Snapshot:
-		return r.lost(ref), false
+		return r.restore(), false
 	case img.Pulling:
 		return waitFor(status.ReasonProgressing, pulling(ref, img), 0), false
 	}
@@ -273,12 +285,31 @@ func (r *record) unnamed() bool {
 	return ref != "" && r.in.Snapshot.Known && !r.in.Snapshot.Present && run != nil && run.Image == ref
 }
 
-// lost is an installation whose image is gone: removed by force, or on another engine.
-// Without it a container would lack what the script made, and the script is run again
-// only when somebody asks for it.
+// restore loads the image that keeps the installation from its copy: it was pruned, removed by
+// force, or is on another engine.
+func (r *record) restore() next {
+	ref, copied := r.st.Install.Snapshot, r.in.Copy
+	switch left := copied.LoadFailedAt.Add(pullRetry).Sub(r.in.Now); {
+	case copied.Loading:
+		return waitFor(status.ReasonProgressing, "loading image "+ref+" from its copy", 0)
+	case !copied.Present:
+		return r.lost(ref)
+	case copied.LoadError != "" && left > 0:
+		return waitFor(status.ReasonImageUnavailable, copied.LoadError, left)
+	}
+	return do(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
+}
+
+// lost is an installation whose image is gone, and its copy too. Without it a container would
+// lack what the script made, and the script is run again only when somebody asks for it.
 func (r *record) lost(ref string) next {
+	copied := "there is no copy of it"
+	if r.in.Copy.Damaged {
+		copied = "its copy is damaged"
+	}
 	return next{wait: status.ReasonInstallLost, dealt: true,
-		message: "the image " + ref + ", which keeps what the install script made, is not on this engine: load it, or reinstall"}
+		message: "the image " + ref + ", which keeps what the install script made, is not on this engine, and " + copied +
+			": load it, or reinstall"}
 }
 
 // recreate says what Docker cannot change in place; empty when nothing.

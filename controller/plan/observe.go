@@ -32,6 +32,7 @@ func (r *record) observe() {
 	if !r.in.Spec.Deleting { // what goes with its container has not failed
 		r.observeInstall()
 	}
+	r.observeCopy()
 	r.observeIdentity()
 	if run := r.in.Seen.Run; run != nil {
 		r.observeLife(run)
@@ -180,6 +181,21 @@ func (r *record) observeInstall() {
 		if seen.Install == nil || seen.Install.ContainerID != in.ContainerID {
 			r.failInstall(status.ReasonInstallInterrupted, "the install container vanished before what it did was kept")
 		}
+	}
+}
+
+// observeCopy tells once that an installation could not be copied.
+func (r *record) observeCopy() {
+	in, failed := &r.st.Install, r.in.Copy.SaveError
+	if in.Snapshot == "" {
+		failed = ""
+	}
+	if in.CopyError == failed {
+		return
+	}
+	in.CopyError = failed
+	if failed != "" {
+		r.tell(journal.SnapshotNotCopied, failed)
 	}
 }
 

@@ -24,6 +24,7 @@ const (
 	SaveInstallOutput      Kind = "SaveInstallOutput"
 	RemoveInstallContainer Kind = "RemoveInstallContainer"
 	RestoreSnapshot        Kind = "RestoreSnapshot"
+	LoadSnapshot           Kind = "LoadSnapshot"
 	WriteEntrypoint        Kind = "WriteEntrypoint"
 	CheckHost              Kind = "CheckHost"
 	CreateContainer        Kind = "CreateContainer"
@@ -64,6 +65,8 @@ type Input struct {
 	Seen   observed.Snapshot
 	// Image is what is known of the spec's image, Snapshot of the installation's own.
 	Image, Snapshot observed.Image
+	// Copy is what is known of the copy of Snapshot in the data directory.
+	Copy observed.SnapshotCopy
 	// RunImage is what is known of the very image that the runtime container was made
 	// from. It need only be there when Snapshot is missing.
 	RunImage observed.Image

@@ -165,7 +165,7 @@ func (p *projection) take(s Step) {
 				changed(c).Phase = observed.Running
 			}
 		}
-	case RestoreSnapshot:
+	case RestoreSnapshot, LoadSnapshot:
 		p.in.Snapshot.Present = true
 	case WriteEntrypoint:
 		p.in.EntrypointOK = true

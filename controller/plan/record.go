@@ -61,7 +61,7 @@ func (r *record) tellDrift(s Step) {
 		return
 	}
 	switch s.Kind {
-	case UpdateLimits, WriteEntrypoint, UnpauseContainer, RenameContainer, RestoreSnapshot, StopContainer, KillContainer, CheckHost, RemoveContainer:
+	case UpdateLimits, WriteEntrypoint, UnpauseContainer, RenameContainer, RestoreSnapshot, LoadSnapshot, StopContainer, KillContainer, CheckHost, RemoveContainer:
 		r.tell(journal.DriftDetected, s.Reason)
 	}
 }
@@ -184,6 +184,12 @@ func (r *record) progress(message string) {
 // that one asks for another installation.
 func (r *record) concludeInstall() {
 	c := r.st.Get(status.Installed)
+	if c.Status == status.True {
+		c.Message = ""
+		if failed := r.st.Install.CopyError; failed != "" {
+			c.Message = "the installation is not copied to the data directory: " + failed
+		}
+	}
 	if c.Type != "" && r.in.Spec.Requests.Install <= r.st.Install.Request {
 		r.set(c.Type, c.Status, c.Reason, c.Message)
 	}

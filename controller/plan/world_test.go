@@ -138,7 +138,7 @@ func (w *world) act(s plan.Step) {
 		st.Install.OutputSaved = true
 	case plan.RemoveInstallContainer:
 		seen.Install = nil
-	case plan.RestoreSnapshot:
+	case plan.RestoreSnapshot, plan.LoadSnapshot:
 		w.in.Snapshot.Present = true
 	case plan.WriteEntrypoint:
 		w.in.EntrypointOK = true

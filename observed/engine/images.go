@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -16,6 +17,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/jsonmessage"
 
 	"lightd/observed"
@@ -104,6 +106,62 @@ func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (ima
 			return err
 		})
 	return imageID, err
+}
+
+// SaveImage hands read an image with all of its layers, as an archive. NotFound means that
+// the image is gone.
+func (e *Engine) SaveImage(ctx context.Context, ref string, read func(io.Reader) error) error {
+	return e.call(ctx, e.timeouts.Commit, "save image", ref, func(ctx context.Context, s *session) error {
+		body, err := s.ImageSave(ctx, []string{ref})
+		if err != nil {
+			return err
+		}
+		defer func() { _ = body.Close() }()
+		return read(body)
+	})
+}
+
+// LoadImage takes over what an archive holds. An error of the archive is in the chain of the
+// error, and the engine has taken over nothing then.
+func (e *Engine) LoadImage(ctx context.Context, archive func() (io.ReadCloser, error)) error {
+	return e.call(ctx, e.timeouts.Commit, "load image from", "its archive", func(ctx context.Context, s *session) error {
+		from, err := archive()
+		if err != nil {
+			return err
+		}
+		defer func() { _ = from.Close() }()
+		source := &broken{Reader: from}
+		answer, err := s.ImageLoad(ctx, source, client.ImageLoadWithQuiet(true))
+		if err == nil {
+			defer func() { _ = answer.Body.Close() }()
+			err = follow(answer.Body, func(Progress) {})
+		}
+		return errors.Join(err, source.failed())
+	})
+}
+
+// broken keeps why a reader has failed, of which the engine only knows that it did.
+type broken struct {
+	io.Reader
+	mu  sync.Mutex
+	err error
+}
+
+// Read implements io.Reader.
+func (b *broken) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.mu.Lock()
+		b.err = err
+		b.mu.Unlock()
+	}
+	return n, err
+}
+
+func (b *broken) failed() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.err
 }
 
 // Progress is how far a pull has come.

@@ -30,6 +30,7 @@ const (
 	BackOff              Type = "BackOff"
 	DriftDetected        Type = "DriftDetected"
 	ContainerLost        Type = "ContainerLost"
+	SnapshotNotCopied    Type = "SnapshotNotCopied"
 	Deleting             Type = "Deleting"
 	Deleted              Type = "Deleted"
 )

@@ -98,6 +98,21 @@ func (s *Sim) HasImage(ref string) bool {
 	return s.refs[withTag(ref)] != nil
 }
 
+// ForgetImage has an image gone, whatever is made from it.
+func (s *Sim) ForgetImage(ref string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.findImage(ref)
+	if p == nil {
+		return
+	}
+	for _, name := range s.names(p) {
+		s.untag(p, name)
+	}
+	delete(s.images, p.id)
+	s.tellImage(p, "delete", p.id)
+}
+
 // Restart cuts everything and comes back at once, as an engine that was restarted. Unless
 // live, its containers were ended by it. It remembers no events.
 func (s *Sim) Restart(live bool) error {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+	"github.com/docker/docker/pkg/jsonmessage"
 	"github.com/docker/docker/pkg/stdcopy"
 
 	"lightd/observed/simengine"
@@ -260,9 +263,41 @@ func images(st *stage) {
 	st.outcome("tag", st.ImageTag(st.ctx, repo+":nope", repo+":other"))
 	st.removeImage(repo + ":other")
 	st.remove("b", true)
+	saved := st.saveImage(ref)
+	_, err = st.ImageSave(st.ctx, []string{repo + ":nope"})
+	st.note("save of what is not there: %t", err != nil)
+	st.removeImage(ref)
+	st.note("a load of half of it: %t", st.loadImage(saved[:len(saved)/2]) != nil)
+	st.showImage(ref)
+	st.note("load: %v", st.loadImage(saved))
+	st.showImage(ref)
 	st.removeImage(ref)
 	st.removeImage(ref)
 	st.showImage(ref)
+}
+
+func (st *stage) saveImage(ref string) []byte {
+	body, err := st.ImageSave(st.ctx, []string{ref})
+	st.must(err)
+	defer body.Close()
+	archive, err := io.ReadAll(body)
+	st.must(err)
+	return archive
+}
+
+// loadImage returns the error that is in the answer.
+func (st *stage) loadImage(archive []byte) error {
+	answer, err := st.ImageLoad(st.ctx, bytes.NewReader(archive), client.ImageLoadWithQuiet(true))
+	st.must(err)
+	defer answer.Body.Close()
+	for decoder := json.NewDecoder(answer.Body); ; {
+		var m jsonmessage.JSONMessage
+		if err := decoder.Decode(&m); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil || m.Error != nil {
+			return errors.Join(err, m.Error)
+		}
+	}
 }
 
 func (st *stage) showImage(ref string) {

@@ -70,6 +70,8 @@ func handlers() map[string]handler {
 		"POST /commit":                   (*Sim).commitContainer,
 		"GET /images/json":               (*Sim).listImages,
 		"POST /images/create":            (*Sim).pullImage,
+		"GET /images/get":                (*Sim).saveImages,
+		"POST /images/load":              (*Sim).loadImages,
 		"GET /images/{name}/json":        (*Sim).inspectImage,
 		"POST /images/{name}/tag":        (*Sim).tagImage,
 		"DELETE /images/{name}":          (*Sim).removeImage,
@@ -87,7 +89,7 @@ var table = handlers()
 // route returns the template of a path, and what stands in its variable.
 func route(path string) (template, id string) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	if len(parts) < 2 || slices.Contains([]string{"json", "create"}, parts[1]) && len(parts) == 2 {
+	if len(parts) < 2 || slices.Contains([]string{"json", "create", "get", "load"}, parts[1]) && len(parts) == 2 {
 		return path, ""
 	}
 	switch parts[0] {

@@ -87,6 +87,9 @@ type Install struct {
 	OutputSaved bool `json:"output_saved,omitempty"`
 	// Snapshot is the image that holds what the script changed; empty when nothing was.
 	Snapshot string `json:"snapshot,omitempty"`
+	// CopyError is why there is no copy of it in the data directory; empty when there is one,
+	// or none was tried.
+	CopyError string `json:"copy_error,omitempty"`
 }
 
 // Ask is the record of a stop in progress.
