@@ -73,6 +73,10 @@ type Console interface {
 // Data is the files of containers; see datadir.Dir.
 type Data interface {
 	Path(id string) string
+	// ImageVolumes is the directory of what is below the VOLUME paths of the images of id, and
+	// MakeImageVolume makes one in it.
+	ImageVolumes(id string) string
+	MakeImageVolume(id, directory string) error
 	EntrypointOK(s desired.Spec) bool
 	Make(id string) error
 	WriteEntrypoint(s desired.Spec) error

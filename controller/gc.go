@@ -23,6 +23,7 @@ func (c *Controller) Collect(ctx context.Context) {
 	for {
 		c.collectSnapshots(ctx)
 		c.reconcileCopies()
+		c.collectVolumes(ctx)
 		orphans = c.collectOrphans(ctx, orphans)
 		select {
 		case <-ctx.Done():
@@ -103,6 +104,26 @@ func (c *Controller) reconcileCopies() {
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
 		if st.Install.Snapshot != "" && !spec.Deleting {
 			c.cfg.Snapshots.Save(st.Install.Snapshot)
+		}
+	}
+}
+
+// collectVolumes removes Docker's names of the volumes of containers that are no more. Their data
+// was in the data directory, and went with its container.
+func (c *Controller) collectVolumes(ctx context.Context) {
+	volumes, err := c.cfg.Engine.Volumes(ctx)
+	if err != nil {
+		c.log.Debug("volumes not listed", "error", err)
+		return
+	}
+	for _, v := range volumes {
+		if !c.unspecified(v.InternalID) {
+			continue
+		}
+		switch err := c.cfg.Engine.RemoveVolume(ctx, v.Name); engine.Classify(err) {
+		case engine.None, engine.NotFound, engine.Conflict: // gone, or still in use: the next round will see
+		default:
+			c.log.Debug("volume of a deleted container not removed", "volume", v.Name, "error", err)
 		}
 	}
 }

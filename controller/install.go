@@ -34,8 +34,7 @@ func (a *act) createInstall(ctx context.Context) error {
 	if image.User != "" {
 		b.User = "0:0"
 	}
-	_, err = a.cfg.Engine.Create(ctx, b)
-	return err
+	return a.createFrom(ctx, b, image)
 }
 
 func (a *act) startInstall(ctx context.Context) error {

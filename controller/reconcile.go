@@ -22,6 +22,9 @@ import (
 
 // reconcile looks at one key and takes at most one step. It returns when to look again.
 func (c *Controller) reconcile(ctx context.Context, id string) (after time.Duration, err error) {
+	// The status is read before the spec: after the spec it might be gone with it, and a new one
+	// would be recorded for a container that is no more.
+	before, _ := c.cfg.Statuses.Get(id)
 	spec, exists := c.cfg.Store.Container(id)
 	if !exists {
 		return 0, nil
@@ -29,7 +32,6 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	var k keyState
 	c.key(id, func(have *keyState) { k = *have })
 	seen := c.cfg.Sight.Get(id)
-	before, _ := c.cfg.Statuses.Get(id)
 	if !seen.Known || !seen.EngineUp || k.busy == nil && (!seen.At.After(k.acted) || overdue(seen)) {
 		c.cfg.Sight.Refresh(id, before.Install.Phase != status.InstallDone)
 		return 0, nil // the cache puts the key back when it has looked

@@ -27,7 +27,7 @@ import (
 func (c *Controller) place(s desired.Spec) blueprint.Place {
 	return blueprint.Place{
 		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
-		Log: c.cfg.Logs,
+		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: c.cfg.Logs,
 	}
 }
 
@@ -63,7 +63,24 @@ func (a *act) create(ctx context.Context) error {
 	if err := errors.Join(a.cfg.CheckMounts(a.spec.Spec), a.cfg.Data.Make(a.spec.InternalID)); err != nil {
 		return err
 	}
-	b := blueprint.Run(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request)
+	image := a.cfg.Images.Known(a.step.Image)
+	if !image.Present {
+		var err error
+		if image, err = a.cfg.Engine.Image(ctx, a.step.Image); err != nil {
+			return err
+		}
+	}
+	return a.createFrom(ctx, blueprint.Run(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request), image)
+}
+
+// createFrom makes a container with the volumes that its image asks for.
+func (a *act) createFrom(ctx context.Context, b blueprint.Blueprint, image observed.Image) error {
+	b = b.WithImageVolumes(a.place(a.spec.Spec), image.Volumes)
+	for _, v := range b.Volumes {
+		if err := a.cfg.Data.MakeImageVolume(a.spec.InternalID, v.Directory); err != nil {
+			return err
+		}
+	}
 	_, err := a.cfg.Engine.Create(ctx, b)
 	return err
 }

@@ -346,3 +346,30 @@ func TestWhatIsWritten(t *testing.T) {
 		}
 	}
 }
+
+// TestImageVolumesGoWithTheirContainer and lie where nobody else gets to, whatever the umask.
+func TestImageVolumesGoWithTheirContainer(t *testing.T) {
+	old := syscall.Umask(0)
+	d, _ := open(t)
+	syscall.Umask(old)
+	at := d.ImageVolumes("a")
+	for range 2 {
+		if err := d.MakeImageVolume("a", filepath.Join(at, "0123")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if info, err := os.Stat(filepath.Dir(at)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	for _, other := range []string{filepath.Join(at, ".."), filepath.Join(at, "x", "y"), d.ImageVolumes("b"), "/etc/x", at} {
+		if err := d.MakeImageVolume("a", other); err == nil {
+			t.Errorf("%s was made", other)
+		}
+	}
+	if err := d.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("it stayed: %v", err)
+	}
+}

@@ -17,14 +17,42 @@ const maxLog = 16 << 20
 
 // Dir is the place of the files of all containers. Its methods may be called
 // concurrently for different containers.
-type Dir struct{ path string }
+type Dir struct{ path, volumes string }
 
-// Open makes the directory path where it is missing.
+// imageVolumes is the directory beside that of the files of containers.
+const imageVolumes = "image_volumes"
+
+// Open makes the directory path where it is missing, and beside it the one of what containers
+// keep below the VOLUME paths of their images. Nobody but the engine passes through that.
 func Open(path string) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o711); err != nil {
+	d := &Dir{path: path, volumes: filepath.Join(filepath.Dir(path), imageVolumes)}
+	if err := errors.Join(os.MkdirAll(path, 0o711), os.MkdirAll(d.volumes, 0o700)); err != nil {
 		return nil, fmt.Errorf("make container data directory: %w", err)
 	}
-	return &Dir{path: path}, nil
+	return d, nil
+}
+
+// ImageVolumes returns the directory of what is below the VOLUME paths of the images of id.
+func (d *Dir) ImageVolumes(id string) string { return filepath.Join(d.volumes, id) }
+
+// MakeImageVolume makes a directory in ImageVolumes where it is missing. Whose it is and who may
+// read it, Docker takes from the image when it fills it.
+func (d *Dir) MakeImageVolume(id, directory string) error {
+	root, err := os.OpenRoot(d.volumes)
+	if err != nil {
+		return fmt.Errorf("open directory of image volumes: %w", err)
+	}
+	defer root.Close()
+	name, err := filepath.Rel(d.volumes, directory)
+	if err != nil || filepath.Dir(name) != id {
+		return fmt.Errorf("make image volume of container %s: %s is not in its place", id, directory)
+	}
+	for _, dir := range []string{id, name} {
+		if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("make image volume of container %s: %w", id, err)
+		}
+	}
+	return nil
 }
 
 // Path returns where the files of id are.
@@ -109,14 +137,19 @@ func (d *Dir) InstallLog(id string) (io.ReadCloser, error) {
 	return root.Open(installLog)
 }
 
-// Remove takes away all files of id.
+// Remove takes away all files of id, and what is in its image volumes.
 func (d *Dir) Remove(id string) error {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return fmt.Errorf("open container data directory: %w", err)
 	}
 	defer root.Close()
-	if err := root.RemoveAll(id); err != nil {
+	volumes, err := os.OpenRoot(d.volumes)
+	if err != nil {
+		return fmt.Errorf("open directory of image volumes: %w", err)
+	}
+	defer volumes.Close()
+	if err := errors.Join(root.RemoveAll(id), volumes.RemoveAll(id)); err != nil {
 		return fmt.Errorf("remove data of container %s: %w", id, err)
 	}
 	return nil

@@ -120,8 +120,9 @@ func (r *record) fields() []Field {
 		return r.differing
 	}
 	r.compared = true
-	want := blueprint.Run(r.in.Spec, r.in.Place, r.image(), r.st.Install.Request)
-	for _, d := range drift.Compare(want, *run, r.madeFrom(run)) {
+	from := r.madeFrom(run)
+	want := blueprint.Run(r.in.Spec, r.in.Place, r.image(), r.st.Install.Request).WithImageVolumes(r.in.Place, from.Volumes)
+	for _, d := range drift.Compare(want, *run, from) {
 		f := Field{Path: d.Path, Desired: d.Desired, Observed: d.Observed, Kind: drift.Spec}
 		if f.Step = r.mend(d); f.Step == "" {
 			f.Kind = drift.Deferred

@@ -7,6 +7,7 @@ import (
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/blueprint"
+	"lightd/observed/drift"
 	"lightd/observed/status"
 )
 
@@ -210,13 +211,15 @@ func (p *projection) takeRun(s Step) {
 func (p *projection) made(role observed.Role, ref string) *observed.Container {
 	id, install := fmt.Sprintf("projected-%d", len(p.out.Steps)), p.in.Status.Install
 	if role == observed.RoleInstall {
-		return blueprint.Install(p.in.Spec, p.in.Place, ref, install.Request).Fresh(id, p.in.Image)
+		return blueprint.Install(p.in.Spec, p.in.Place, ref, install.Request).
+			WithImageVolumes(p.in.Place, p.in.Image.Volumes).Fresh(id, p.in.Image)
 	}
 	image := p.in.Image
 	if ref == install.Snapshot {
 		image = p.in.Snapshot
 	}
-	return blueprint.Run(p.in.Spec, p.in.Place, ref, install.Request).Fresh(id, image)
+	return blueprint.Run(p.in.Spec, p.in.Place, ref, install.Request).
+		WithImageVolumes(p.in.Place, image.Volumes).Fresh(id, image)
 }
 
 func (p *projection) start(c **observed.Container) {
@@ -255,6 +258,7 @@ func (p *projection) conclude() {
 	if was != nil && p.takes(CreateContainer, RemoveContainer) {
 		p.out.Loses = append(p.out.Loses, "what the process wrote outside its volume and mounts")
 	}
+	p.concludeVolumes()
 	if install.Snapshot == "" {
 		return
 	}
@@ -264,5 +268,25 @@ func (p *projection) conclude() {
 		p.out.Loses = append(p.out.Loses, kept)
 	default:
 		p.out.Keeps = append(p.out.Keeps, kept)
+	}
+}
+
+// concludeVolumes says what becomes of the data below the VOLUME paths of the image.
+func (p *projection) concludeVolumes() {
+	was := p.before.Seen.Run
+	if was == nil {
+		return
+	}
+	for _, m := range was.Mounts {
+		name := "what is below " + m.Target + ", a VOLUME of the image"
+		switch {
+		case drift.IsAnonymous(m) && p.takes(RemoveContainer):
+			p.out.Loses = append(p.out.Loses, name)
+		case !blueprint.IsImageVolume(m):
+		case p.before.Spec.Deleting:
+			p.out.Loses = append(p.out.Loses, name)
+		default:
+			p.out.Keeps = append(p.out.Keeps, name)
+		}
 	}
 }

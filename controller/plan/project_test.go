@@ -227,3 +227,39 @@ func TestProjectionComesTrue(t *testing.T) {
 		}
 	}
 }
+
+// TestProjectTellsOfImageVolumes: ours are kept over all but a deletion, and those that Docker made
+// for a container of an earlier version go with it.
+func TestProjectTellsOfImageVolumes(t *testing.T) {
+	const name = "what is below /var/game, a VOLUME of the image"
+	for label, c := range map[string]struct {
+		anonymous, keeps, loses bool
+		change                  func(*desired.Container)
+	}{
+		"recreated":                  {false, true, false, func(c *desired.Container) { c.Env = map[string]string{"A": "b"} }},
+		"reinstalled":                {false, true, false, func(c *desired.Container) { c.Requests.Install++ }},
+		"deleted":                    {false, false, true, func(c *desired.Container) { c.Deleting = true }},
+		"of before, left as it is":   {true, false, false, func(c *desired.Container) { c.Power = desired.PowerStopped }},
+		"of before, recreated":       {true, false, true, func(c *desired.Container) { c.Env = map[string]string{"A": "b"} }},
+		"of before, deleted with it": {true, false, true, func(c *desired.Container) { c.Deleting = true }},
+	} {
+		t.Run(label, func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.in.Image.Volumes = []string{"/var/game"}
+			w.change(run)
+			w.settle()
+			if c.anonymous {
+				mounts := w.in.Seen.Run.Mounts
+				mounts[len(mounts)-1].Source = strings.Repeat("0a", 32)
+			}
+			if d := w.settle(); d.Status.Get(status.Synced).Status != status.True {
+				t.Fatalf("%+v", d.Status.Get(status.Synced))
+			}
+			w.change(c.change)
+			p := plan.Project(w.in)
+			if slices.Contains(p.Keeps, name) != c.keeps || slices.Contains(p.Loses, name) != c.loses {
+				t.Errorf("keeps %q, loses %q", p.Keeps, p.Loses)
+			}
+		})
+	}
+}

@@ -104,7 +104,7 @@ func (w *world) create(role observed.Role, ref string) *observed.Container {
 	} else if ref == w.in.Status.Install.Snapshot {
 		image = w.in.Snapshot
 	}
-	return make(w.in.Spec, w.in.Place, ref, w.in.Spec.Requests.Install).Fresh(fmt.Sprintf("c%d", w.made), image)
+	return make(w.in.Spec, w.in.Place, ref, w.in.Spec.Requests.Install).WithImageVolumes(w.in.Place, image.Volumes).Fresh(fmt.Sprintf("c%d", w.made), image)
 }
 
 func (w *world) start(c *observed.Container) {

@@ -2,9 +2,13 @@ package blueprint
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"lightd/desired"
 	"lightd/observed"
@@ -42,8 +46,10 @@ type Blueprint struct {
 	// Init runs docker-init as the first process.
 	Init   bool
 	Mounts []observed.Mount
-	Ports  []desired.Port
-	Limits desired.Limits
+	// Volumes are Docker's volumes that it has for the VOLUME paths of its image.
+	Volumes []Volume
+	Ports   []desired.Port
+	Limits  desired.Limits
 	// StopSignal is what `docker stop` and an engine that ends send; Lightd sends its own.
 	StopSignal    string
 	RestartPolicy string
@@ -65,9 +71,58 @@ type Place struct {
 	Instance string
 	// Volume and Data are the host's directories of its volume and of its own files.
 	Volume, Data string
+	// ImageVolumes is the directory in which it keeps what is below the VOLUME paths of images.
+	ImageVolumes string
 	// Log is how Docker is to keep its output. It is the host's and not the spec's: a
 	// container that was made with another one is left as it is.
 	Log observed.Log
+}
+
+// Volume is a volume of Docker's whose data is in a directory of the host. Docker fills it with
+// what the image has there when it is first used, which it does for no other kind of mount.
+type Volume struct {
+	Name, Target string
+	// Directory is where its data is.
+	Directory string
+	Labels    map[string]string
+}
+
+// WithImageVolumes returns b with a volume for each VOLUME path of its image that is not mounted
+// anyway. Both containers of a spec, and all that come after them, have the same ones: Docker's
+// own are new in each container. The name holds the directory, as one that exists already is
+// taken as it is.
+func (b Blueprint) WithImageVolumes(at Place, targets []string) Blueprint {
+	b.Volumes = nil
+	for _, target := range slices.Sorted(slices.Values(targets)) {
+		if slices.ContainsFunc(b.Mounts, func(m observed.Mount) bool { return m.Target == target }) {
+			continue
+		}
+		sum := sha256.Sum256([]byte(target))
+		directory := filepath.Join(at.ImageVolumes, hex.EncodeToString(sum[:6]))
+		sum = sha256.Sum256([]byte(directory))
+		id := b.Labels[observed.LabelID]
+		b.Volumes = append(b.Volumes, Volume{
+			Name:   volumePrefix + at.Instance + "-" + id + "-" + hex.EncodeToString(sum[:6]),
+			Target: target, Directory: directory,
+			Labels: map[string]string{observed.LabelInstance: at.Instance, observed.LabelID: id},
+		})
+	}
+	return b
+}
+
+// volumePrefix is what the names of our volumes in Docker begin with.
+const volumePrefix = "lightd-"
+
+// IsImageVolume reports whether m is a volume that WithImageVolumes has named.
+func IsImageVolume(m observed.Mount) bool { return strings.HasPrefix(m.Source, volumePrefix) }
+
+// AllMounts returns all that is mounted, volumes by their names.
+func (b Blueprint) AllMounts() []observed.Mount {
+	all := slices.Clone(b.Mounts)
+	for _, v := range b.Volumes {
+		all = append(all, observed.Mount{Source: v.Name, Target: v.Target})
+	}
+	return all
 }
 
 // common is what both containers of a spec have.
@@ -143,7 +198,7 @@ func (b Blueprint) Fresh(containerID string, image observed.Image) *observed.Con
 		Image: b.Image, ImageID: image.ImageID,
 		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
 		TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
-		Mounts: b.Mounts, Binds: b.Ports, Limits: b.Limits,
+		Mounts: b.AllMounts(), Binds: b.Ports, Limits: b.Limits,
 		StopSignal: b.StopSignal, RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
 	}
 }

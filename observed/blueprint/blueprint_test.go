@@ -67,6 +67,41 @@ func TestInstallHoldsNoSecretAndNoPort(t *testing.T) {
 	}
 }
 
+// TestImageVolumes are the same ones for both containers and for all that come after them, and
+// others for another container, path or data directory. What is mounted anyway needs none.
+func TestImageVolumes(t *testing.T) {
+	at := place
+	at.ImageVolumes = "/d/image_volumes/a"
+	targets := []string{"/var/game", "/etc/game", blueprint.Home}
+	run := blueprint.Run(spec(), at, "img", 3).WithImageVolumes(at, targets)
+	later := spec()
+	later.Generation, later.Env = 9, map[string]string{"X": "y"}
+	again := blueprint.Run(later, at, "other", 4).WithImageVolumes(at, []string{"/etc/game", "/var/game"})
+	install := blueprint.Install(spec(), at, "img", 3).WithImageVolumes(at, targets)
+	if len(run.Volumes) != 2 || !reflect.DeepEqual(run.Volumes, install.Volumes) || !reflect.DeepEqual(run.Volumes, again.Volumes) {
+		t.Fatalf("run %+v\nlater %+v\ninstall %+v", run.Volumes, again.Volumes, install.Volumes)
+	}
+	names := map[string]bool{}
+	elsewhere, other := at, spec()
+	elsewhere.ImageVolumes = "/e/image_volumes/a"
+	other.InternalID = "b"
+	all := slices.Concat(run.Volumes,
+		blueprint.Run(spec(), elsewhere, "img", 3).WithImageVolumes(elsewhere, targets).Volumes,
+		blueprint.Run(other, at, "img", 3).WithImageVolumes(at, targets).Volumes)
+	for _, v := range all {
+		names[v.Name] = true
+		if v.Labels[observed.LabelInstance] != at.Instance || v.Labels[observed.LabelID] == "" {
+			t.Errorf("labels of %s: %v", v.Name, v.Labels)
+		}
+	}
+	if len(names) != 6 {
+		t.Errorf("names %v", names)
+	}
+	if got := run.Fresh("c", observed.Image{}).Mounts; len(got) != len(run.Mounts)+2 {
+		t.Errorf("mounts %v", got)
+	}
+}
+
 func TestFreshShowsWhatWasAskedFor(t *testing.T) {
 	b := blueprint.Run(spec(), place, "img", 3)
 	c := b.Fresh("c1", observed.Image{ImageID: "sha256:x"})
@@ -79,6 +114,9 @@ func TestFreshShowsWhatWasAskedFor(t *testing.T) {
 	other := map[string]string{"Ports": "Binds"}
 	for i := range asked.NumField() {
 		name := asked.Type().Field(i).Name
+		if name == "Volumes" {
+			continue // among the mounts
+		}
 		if o := other[name]; o != "" {
 			name = o
 		}

@@ -2,6 +2,7 @@ package drift
 
 import (
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -42,7 +43,8 @@ const (
 	StopSignal    = "stop.signal"
 	Hash          = "labels." + observed.LabelHash
 
-	logPrefix = "log."
+	logPrefix    = "log."
+	volumePrefix = "image_volume."
 )
 
 // Difference is one field that Docker shows otherwise than it should be. Nil stands for
@@ -54,13 +56,14 @@ type Difference struct {
 }
 
 // Waits reports whether d can wait until the container is made anew for another reason. So
-// can a network that somebody added: all that the spec says works as it is.
+// can a network that somebody added: all that the spec says works as it is. A volume that Docker
+// made by itself, which earlier versions left to it, holds data that would go with the container.
 func (d Difference) Waits() bool {
 	if d.Path == Networks {
 		have, _ := d.Observed.([]string)
 		return slices.Contains(have, blueprint.Network)
 	}
-	return d.Path == StopSignal || strings.HasPrefix(d.Path, logPrefix)
+	return d.Path == StopSignal || strings.HasPrefix(d.Path, logPrefix) || strings.HasPrefix(d.Path, volumePrefix)
 }
 
 // Compare returns where have differs from what want would make, in a fixed order. image is
@@ -164,21 +167,35 @@ func variables(list []string) map[string]string {
 	return all
 }
 
-// mounts compares what is mounted where. Volumes of the image are Docker's to make.
+// anonymous is the name of a volume that Docker made by itself.
+var anonymous = regexp.MustCompile(`^[0-9a-f]{64}$`)
+
+// IsAnonymous reports whether m is a volume that Docker made for a VOLUME path of the image, and
+// removes with the container.
+func IsAnonymous(m observed.Mount) bool { return anonymous.MatchString(m.Source) }
+
+// mounts compares what is mounted where.
 func (c *comparison) mounts() {
-	asked, shown := byTarget(c.want.Mounts), byTarget(c.have.Mounts)
+	asked, shown := byTarget(c.want.AllMounts()), byTarget(c.have.Mounts)
 	for _, target := range keys(asked, shown) {
 		want, wanted := asked[target]
 		have, there := shown[target]
 		switch {
 		case wanted && !there:
 			c.differ("mount."+target, want.String(), nil)
+		case wanted && IsAnonymous(have) && c.isVolume(target):
+			c.differ(volumePrefix+target, want.String(), have.String())
 		case wanted && want != have:
 			c.differ("mount."+target, want.String(), have.String())
 		case !wanted && c.image.Present && !slices.Contains(c.image.Volumes, target):
 			c.differ("mount."+target, nil, have.String())
 		}
 	}
+}
+
+// isVolume reports whether a volume of the image is wanted there.
+func (c *comparison) isVolume(target string) bool {
+	return slices.ContainsFunc(c.want.Volumes, func(v blueprint.Volume) bool { return v.Target == target })
 }
 
 func byTarget(list []observed.Mount) map[string]observed.Mount {

@@ -64,6 +64,25 @@ func text(list []drift.Difference) string {
 	return strings.Join(lines, "; ")
 }
 
+// TestImageVolumes: a volume of Docker's own in the place of ours waits for the next recreation,
+// as it goes with its container; any other is a difference like that of any mount.
+func TestImageVolumes(t *testing.T) {
+	at := blueprint.Place{Instance: "i", ImageVolumes: "/d/a"}
+	want := blueprint.Run(full(), at, "img", 1).WithImageVolumes(at, image.Volumes)
+	for source, expected := range map[string]string{
+		want.Volumes[0].Name:     "",
+		strings.Repeat("0a", 32): "image_volume./anonymous: " + want.Volumes[0].Name + ", is " + strings.Repeat("0a", 32) + " (waits)",
+		"other":                  "mount./anonymous: " + want.Volumes[0].Name + ", is other",
+	} {
+		have := *want.Fresh("c1", image)
+		have.Env = append(slices.Clone(have.Env), "PATH=/bin")
+		have.Mounts[len(have.Mounts)-1].Source = source
+		if got := text(drift.Compare(want, have, image)); got != expected {
+			t.Errorf("%s: got %q, want %q", source, got, expected)
+		}
+	}
+}
+
 // fields is a table of what somebody may have done to a container, by the field of the
 // observation that shows it.
 var fields = map[string][]struct {

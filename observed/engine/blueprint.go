@@ -43,6 +43,14 @@ func configs(b blueprint.Blueprint) (*container.Config, *container.HostConfig) {
 			Type: mount.TypeBind, Source: m.Source, Target: m.Target, ReadOnly: m.ReadOnly,
 		})
 	}
+	for _, v := range b.Volumes {
+		host.Mounts = append(host.Mounts, mount.Mount{
+			Type: mount.TypeVolume, Source: v.Name, Target: v.Target,
+			VolumeOptions: &mount.VolumeOptions{Labels: v.Labels, DriverConfig: &mount.Driver{
+				Name: "local", Options: map[string]string{"type": "none", "o": "bind", "device": v.Directory},
+			}},
+		})
+	}
 	return config, host
 }
 

@@ -1,6 +1,8 @@
 package engine_test
 
 import (
+	"context"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -94,7 +96,7 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 	if known.User != "daemon" || !slices.Contains(known.Env, "FROM_IMAGE=1") || !slices.Equal(known.Volumes, []string{"/anonymous"}) {
 		t.Errorf("the image shows %+v", known)
 	}
-	at := blueprint.Place{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir(), Log: blueprint.Logs("1m", 2)}
+	at := blueprint.Place{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir(), ImageVolumes: t.TempDir(), Log: blueprint.Logs("1m", 2)}
 	full := fullSpec(e.Instance(), image)
 	full.Mount = map[string]string{"/data": t.TempDir(), "/a": t.TempDir()}
 	bare := desired.Container{Spec: desired.DefaultSpec(), Generation: 1}
@@ -103,7 +105,14 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 		"run":     blueprint.Run(full, at, image, 3),
 		"bare":    blueprint.Run(bare, at, image, 1),
 		"install": blueprint.Install(full, at, image, 3),
+		"volumes": blueprint.Install(bare, at, image, 3).WithImageVolumes(at, known.Volumes),
 	} {
+		for _, v := range b.Volumes {
+			if err := os.Mkdir(v.Directory, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = e.RemoveVolume(context.WithoutCancel(t.Context()), v.Name) })
+		}
 		id := create(t, e, b)
 		got, want := inspect(t, e, id), *b.Fresh(id, known)
 		if d := drift.Compare(b, got, known); len(d) > 0 {
@@ -115,9 +124,15 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 			want.Env = append(want.Env, "BOTH=image")
 			want.User = "daemon"
 		}
+		if len(b.Volumes) > 0 {
+			want.Mounts = slices.DeleteFunc(want.Mounts, func(m observed.Mount) bool { return m.Target == "/anonymous" })
+		}
 		volume := slices.IndexFunc(got.Mounts, func(m observed.Mount) bool { return m.Target == "/anonymous" })
 		if volume < 0 || got.Mounts[volume].Source == "" {
 			t.Fatalf("%s: no volume of the image in %v", name, got.Mounts)
+		}
+		if asked := slices.Contains(b.AllMounts(), got.Mounts[volume]); asked != (len(b.Volumes) > 0) {
+			t.Errorf("%s: its volume is %v, asked for: %t", name, got.Mounts[volume], asked)
 		}
 		want.Mounts = append(want.Mounts, got.Mounts[volume])
 		if got.Limits.Swap == engine.UnlimitedSwap {

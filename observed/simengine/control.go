@@ -140,6 +140,7 @@ func (s *Sim) Wipe() error {
 	clear(s.images)
 	clear(s.refs)
 	clear(s.execs)
+	clear(s.volumes)
 	s.bus.history = nil
 	s.mu.Unlock()
 	return s.Up()

@@ -109,6 +109,7 @@ func (s *Sim) create(name string, config *container.Config, host *container.Host
 	c.image, c.picture = config.Image, p
 	c.config, c.host = settle(c.id, config, p.config), s.settleHost(host)
 	c.joined = []string{networkOf(c.host)}
+	s.makeVolumes(c.host.Mounts)
 	s.containers[c.id], s.byName[c.name] = c, c
 	s.tell(c, "create", nil)
 	return c, nil

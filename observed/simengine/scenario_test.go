@@ -9,11 +9,13 @@ import (
 	"strings"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/api/types/volume"
 	"github.com/docker/go-connections/nat"
 
 	"lightd/hack/patient"
@@ -48,6 +50,7 @@ var scenarios = []scenario{
 	{"images", images},
 	{"pulls", pulls},
 	{"mounts", mounts},
+	{"volumes", volumes},
 }
 
 // cmd returns the configuration of a container that runs a command.
@@ -477,4 +480,42 @@ func mounts(st *stage) {
 		}
 	}
 	st.note("%s", strings.ReplaceAll(fmt.Sprint(c.HostConfig.Binds), dir, "DIR"))
+}
+
+// volumes are made with the first container that names them, taken as they are by the next, and
+// outlive both.
+func volumes(st *stage) {
+	dir, err := os.MkdirTemp("", "contract")
+	st.must(err)
+	defer func() { _ = os.RemoveAll(dir) }()
+	name := "contract-" + strings.ToLower(st.run)
+	host := plainHost()
+	host.Mounts = []mount.Mount{{Type: mount.TypeVolume, Source: name, Target: "/var/data", VolumeOptions: &mount.VolumeOptions{
+		Labels:       map[string]string{contractLabel: st.run},
+		DriverConfig: &mount.Driver{Name: "local", Options: map[string]string{"type": "none", "o": "bind", "device": dir}},
+	}}}
+	labelled := func() {
+		found, err := st.VolumeList(st.ctx, volume.ListOptions{Filters: filters.NewArgs(filters.Arg("label", contractLabel+"="+st.run))})
+		st.must(err)
+		for _, v := range found.Volumes {
+			st.note("volume %t %s %t %v", v.Name == name, v.Driver, v.Options["device"] == dir, len(v.Labels))
+		}
+	}
+	labelled()
+	st.create("a", sleeping(), host)
+	host.Mounts[0].VolumeOptions = nil
+	st.create("b", sleeping(), host)
+	c, err := st.ContainerInspect(st.ctx, st.name("b"))
+	st.must(err)
+	for _, m := range c.Mounts {
+		st.note("%s %t %s %t mode=%q %q %s", m.Type, m.Name == name, m.Destination, m.RW, m.Mode, m.Propagation, m.Driver)
+	}
+	labelled()
+	st.note("in use: %v", cerrdefs.IsConflict(st.VolumeRemove(st.ctx, name, false)))
+	st.remove("a", true)
+	st.remove("b", true)
+	labelled()
+	st.outcome("remove volume", st.VolumeRemove(st.ctx, name, false))
+	st.note("gone: %v", cerrdefs.IsNotFound(st.VolumeRemove(st.ctx, name, false)))
+	labelled()
 }

@@ -75,6 +75,8 @@ func handlers() map[string]handler {
 		"GET /images/{name}/json":        (*Sim).inspectImage,
 		"POST /images/{name}/tag":        (*Sim).tagImage,
 		"DELETE /images/{name}":          (*Sim).removeImage,
+		"GET /volumes":                   (*Sim).listVolumes,
+		"DELETE /volumes/{id}":           (*Sim).removeVolume,
 		"GET /networks":                  (*Sim).listNetworks,
 		"POST /networks/create":          (*Sim).createNetwork,
 		"GET /networks/{id}":             (*Sim).inspectNetwork,
@@ -93,7 +95,7 @@ func route(path string) (template, id string) {
 		return path, ""
 	}
 	switch parts[0] {
-	case "containers", "exec", "networks":
+	case "containers", "exec", "networks", "volumes":
 		id, parts[1] = parts[1], "{id}"
 		return "/" + strings.Join(parts, "/"), id
 	case "images":

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/volume"
 )
 
 // Options configures a Sim. The zero value is usable.
@@ -50,6 +51,7 @@ type Sim struct {
 	networks   map[string]*segment
 	images     map[string]*picture
 	refs       map[string]*picture
+	volumes    map[string]*volume.Volume
 	remotes    map[string]Remote
 	ports      map[portKey]string // what is bound, by container id; "" is a stranger
 	pids       int
@@ -82,6 +84,7 @@ func New(o Options) *Sim {
 		networks:   map[string]*segment{},
 		images:     map[string]*picture{},
 		refs:       map[string]*picture{},
+		volumes:    map[string]*volume.Volume{},
 		remotes:    map[string]Remote{},
 		ports:      map[portKey]string{},
 		pids:       1000,

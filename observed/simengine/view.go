@@ -40,6 +40,13 @@ func (c *box) mounts() []container.MountPoint {
 		})
 	}
 	for _, m := range c.host.Mounts {
+		if m.Type == mount.TypeVolume {
+			points = append(points, container.MountPoint{
+				Type: m.Type, Name: m.Source, Source: "/var/lib/docker/volumes/" + m.Source + "/_data",
+				Destination: m.Target, Driver: "local", Mode: "z", RW: !m.ReadOnly,
+			})
+			continue
+		}
 		points = append(points, container.MountPoint{
 			Type: m.Type, Source: m.Source, Destination: m.Target, RW: !m.ReadOnly,
 			Propagation: mount.PropagationRPrivate,
