@@ -69,7 +69,7 @@ type Spec struct {
 	Limits         Limits            `json:"limits"`
 	Mount          map[string]string `json:"mount"` // container path to host path
 	InstallScript  string            `json:"install_script"`
-	Power          Power             `json:"power"`
+	Power          Power             `json:"power,omitempty"` // nothing leaves it as it is, stopped at first
 	Env            map[string]string `json:"env"`
 	Labels         map[string]string `json:"labels"`
 	Stop           Stop              `json:"stop"`

@@ -118,6 +118,16 @@ func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	if err != nil {
 		return list{}, err
 	}
+	var faults desired.Faults
+	for i, element := range elements {
+		object, _ := element.(strictjson.Object) // else it was refused
+		if err := leavePower(object, &l.specs[i]); err != nil {
+			faults.Take(desired.In(fmt.Sprintf("%s[%d]", specsField, i), err))
+		}
+	}
+	if err := faults.Err(specsField); err != nil {
+		return list{}, err
+	}
 	var body struct {
 		Prune    bool   `json:"prune"`
 		Selector string `json:"selector"`

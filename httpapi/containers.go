@@ -10,6 +10,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/strictjson"
 	"lightd/observed/status"
 )
 
@@ -24,7 +25,7 @@ func (s *Server) createContainer(c *gin.Context) error {
 		return err
 	}
 	spec := s.defaults.Clone()
-	if err := object.Bind(&spec, readOnly...); err != nil {
+	if err := bindWhole(object, &spec); err != nil {
 		return err
 	}
 	create := func(tx *store.Tx) (store.Written, error) {
@@ -147,7 +148,7 @@ func (s *Server) putContainer(c *gin.Context) error {
 	}
 	spec := s.defaults.Clone()
 	spec.InternalID = c.Param("id")
-	if err := object.Bind(&spec, readOnly...); err != nil {
+	if err := bindWhole(object, &spec); err != nil {
 		return err
 	}
 	if spec.InternalID != c.Param("id") {
@@ -165,6 +166,27 @@ func (s *Server) putContainer(c *gin.Context) error {
 		}
 		return http.StatusOK, receiptOf("Container updated", w.Container)
 	})
+}
+
+// bindWhole reads the spec that a container is to have. What it says nothing of has the default,
+// but for the power: that has verbs of its own, and who describes the rest stops nothing. The
+// store leaves it as it is.
+func bindWhole(object strictjson.Object, spec *desired.Spec) error {
+	if err := object.Bind(spec, readOnly...); err != nil {
+		return err
+	}
+	return leavePower(object, spec)
+}
+
+// leavePower empties the power of a spec that says nothing of it, and refuses one that is empty.
+func leavePower(object strictjson.Object, spec *desired.Spec) error {
+	switch {
+	case object["power"] == nil:
+		spec.Power = ""
+	case spec.Power == "":
+		return spec.Power.Validate()
+	}
+	return nil // any other the store refuses, with all else that is wrong
 }
 
 var errOtherID = invalid(Detail{Field: "internal_id", Message: "must be the one in the path"})

@@ -8,8 +8,8 @@ import (
 	"lightd/httpapi/strictjson"
 )
 
-// merged applies a JSON merge patch to a spec. A field that the patch removes takes its
-// default, as one that a create leaves out does.
+// merged applies a JSON merge patch to a spec. A field that the patch removes is as one that a
+// PUT leaves out.
 func merged(spec, defaults desired.Spec, patch strictjson.Object) (desired.Spec, error) {
 	if err := patch.CheckNames(&spec, readOnly...); err != nil {
 		return desired.Spec{}, err
@@ -24,8 +24,5 @@ func merged(spec, defaults desired.Spec, patch strictjson.Object) (desired.Spec,
 	}
 	result := defaults.Clone()
 	result.InternalID = spec.InternalID
-	if err := object.Merge(patch).Bind(&result, readOnly...); err != nil {
-		return desired.Spec{}, err
-	}
-	return result, nil
+	return result, bindWhole(object.Merge(patch), &result)
 }

@@ -63,6 +63,28 @@ func TestDryRunsAskDockerNothing(t *testing.T) {
 	})
 }
 
+// TestSpecWithoutPower: whatever brings it, what runs goes on.
+func TestSpecWithoutPower(t *testing.T) {
+	t.Parallel()
+	_, n := onSim(t)
+	volume, _ := n.volume()
+	n.send("PUT", "/containers/web?wait=running", spec("web", volume, `"power":"running"`)).want(201, `"met":true`)
+	bare := spec("web", volume, `"env":{"A":"b"}`)
+	n.send("PUT", "/containers/web?wait=running", bare).want(200, `"met":true`) // made anew, and started
+	before := n.events("web")
+	changed := spec("web", volume, `"env":{"A":"b"},"labels":{"c":"d"}`)
+	n.send("PUT", "/containers/web?wait=synced", changed).want(200, `"met":true`)
+	n.send("POST", "/apply?wait=synced", `{"containers":[`+changed+`]}`).want(200, `"unchanged":1`)
+	if after := n.events("web"); len(after) != len(before) {
+		t.Errorf("specs without power led to %v", after[len(before):])
+	}
+	n.send("POST", "/containers/web/stop?wait=stopped", "").want(200, `"met":true`)
+	n.send("POST", "/apply?wait=synced", `{"containers":[`+bare+`]}`).want(200, `"updated":1`)
+	if c := n.send("GET", "/containers/web", ""); !strings.Contains(c.text, `"power":"stopped"`) {
+		t.Errorf("a spec without power made it %s", c.text)
+	}
+}
+
 // tryAll asks for what changes nothing.
 func (n *node) tryAll(volume, list string) {
 	n.t.Helper()

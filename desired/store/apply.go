@@ -121,7 +121,7 @@ func (tx *Tx) checkList(list []desired.Spec) ([]entry, error) {
 func (tx *Tx) entryOf(spec desired.Spec) (entry, error) {
 	old, err := tx.Container(spec.InternalID)
 	if errors.Is(err, desired.ErrContainerNotFound) {
-		e := entry{spec: spec.Normalize()}
+		e := entry{spec: begin(spec)}
 		return e, tx.check(e.spec, nil)
 	}
 	if err != nil {

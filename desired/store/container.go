@@ -122,7 +122,7 @@ func decodeContainer(id string, data []byte) (desired.Container, error) {
 // assigned. It changes nothing when it returns an error: a *desired.ValidationError,
 // ErrContainerExists, ErrVolumeNotFound, ErrPortNotInPool, ErrPortInUse or ErrNoPorts.
 func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
-	spec = spec.Normalize()
+	spec = begin(spec)
 	if err := tx.check(spec, nil); err != nil {
 		return desired.Container{}, err
 	}
@@ -182,10 +182,22 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 	return tx.change(c, old)
 }
 
+// begin returns spec as that of a new container: one that says nothing of power is stopped.
+func begin(spec desired.Spec) desired.Spec {
+	spec = spec.Normalize()
+	if spec.Power == "" {
+		spec.Power = desired.PowerStopped
+	}
+	return spec
+}
+
 // succeed returns spec as the one that follows old: ports that are to be assigned keep
-// what they had.
+// what they had, and so does a power that the spec says nothing of.
 func succeed(spec, old desired.Spec) desired.Spec {
 	spec = spec.Normalize()
+	if spec.Power == "" {
+		spec.Power = old.Power
+	}
 	keepAssigned(spec.Ports, old.Ports)
 	return spec
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -99,13 +100,17 @@ func withoutNulls(data []byte) []byte {
 	if json.Unmarshal(data, &object) != nil {
 		return data
 	}
-	var drop func(map[string]any)
-	drop = func(object map[string]any) {
-		for name, value := range object {
-			if inner, ok := value.(map[string]any); ok {
-				drop(inner)
-			} else if value == nil {
-				delete(object, name)
+	var drop func(any)
+	drop = func(v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, element := range v {
+				drop(element)
+			}
+		case map[string]any:
+			maps.DeleteFunc(v, func(_ string, value any) bool { return value == nil })
+			for _, value := range v {
+				drop(value)
 			}
 		}
 	}
