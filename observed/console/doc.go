@@ -18,8 +18,10 @@
 //     for the end of the process.
 //   - Text is valid UTF-8, cut at line ends wherever a line fits.
 //   - A start pattern sees every line of the run that it is expected of, also those that
-//     were written before the daemon was there to read them; memory is bounded whatever
-//     the program writes.
+//     were written before the daemon was there to read them, each as a person sees it in a
+//     terminal and in every state that comes to an end (package screen); memory is bounded
+//     whatever the program writes.
+//   - What a client types is no output: its echo is left out before a pattern is matched.
 //   - What different clients write is never mixed within one Write, nor on one line: see Input.
 //   - After Close no goroutine, timer or stream of the package is left.
 //
@@ -52,6 +54,15 @@
 //     one: of a line that took long, parts may be missing, and characters at its splits.
 //   - An output that was silent before a position has no text to be known by: what counts
 //     then is the time in the log.
+//
+// # Echo
+//
+// A terminal echoes what is typed, and so does a program with a line editor; neither can be asked
+// not to. So what goes to a terminal is kept for a while, and the end of a line that is the same is
+// no output: of a line that ended once, within 10 s, so that the same text as an answer counts; of
+// the open line always. What stays: text that was typed past this daemon or before its restart,
+// and what a line editor brings back from its history, counts as output; where a program turns the
+// echo off and answers with the very line that was typed, the first answer does not count.
 //
 // # Input
 //

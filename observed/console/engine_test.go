@@ -381,6 +381,51 @@ func TestEnginePatternOfARunThatIsUpAlready(t *testing.T) {
 	})
 }
 
+// TestEngineEchoIsNoMatch: a terminal prints what is typed, and the program may print the same.
+func TestEngineEchoIsNoMatch(t *testing.T) {
+	r := onEngine(t)
+	x := r.create(true, `echo up; read -r l; read -r l; printf '> \r\033[KLoading\rDone\033[K\n'; exec sleep 1000`)
+	s := r.Subscribe(id, From{})
+	defer s.Close()
+	if err := r.Expect(id, x, Run{}, "^Done$"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Prepare(t.Context(), id, x); err != nil {
+		t.Fatal(err)
+	}
+	started := r.start(x).StartedAt
+	if err := r.Expect(id, x, Run{StartedAt: started}, "^Done$"); err != nil {
+		t.Fatal(err)
+	}
+	r.reads(s, contains("up"))
+	in := r.OpenInput(id)
+	defer in.Close()
+	for _, keys := range []string{"D", "o", "n", "e", "\r"} { // and Enter
+		if err := in.Write(t.Context(), []byte(keys)); err != nil {
+			t.Fatal(err)
+		}
+		if keys != "\r" {
+			r.reads(s, contains(keys))
+		}
+	}
+	select {
+	case <-r.changed:
+		t.Fatal("an echo matched")
+	case <-time.After(time.Second): // a pause in which an open line is looked at, too
+	}
+	if err := in.Write(t.Context(), []byte("Done\n")); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-r.changed:
+	case <-time.After(patient.Bound):
+		t.Fatal("the answer does not match")
+	}
+	if text := past(t, r.Console, From{Lines: 10}); strings.Count(text, "Done") != 3 {
+		t.Errorf("the log has %q", text)
+	}
+}
+
 func TestEngineFlood(t *testing.T) {
 	r := onEngine(t)
 	const lines = 150_000 // as much as fits the queue of a subscriber: this one may be slow

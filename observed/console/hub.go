@@ -45,6 +45,7 @@ type hub struct {
 	preparing bool      // Prepare opens the stream itself
 
 	watch *watch
+	typed typed
 
 	figures  link
 	watchers map[*StatsSubscription]struct{}

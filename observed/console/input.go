@@ -10,6 +10,7 @@ import (
 
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/screen"
 )
 
 // writeTime bounds how long a write waits for the program to read, and for its turn.
@@ -90,8 +91,28 @@ func (b *bounded) Close() error {
 	return b.Conn.Close()
 }
 
+// typed is what was written to the terminal of one run.
+type typed struct {
+	life
+	screen.Typed
+}
+
+// noteTyped takes note of what a terminal is about to echo.
+func (h *hub) noteTyped(l life, data []byte) {
+	if !l.TTY {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.typed.is(l) {
+		h.typed = typed{life: l}
+	}
+	h.typed.Write(data, time.Now())
+}
+
 // send writes data and drops the connection when that fails.
 func (h *hub) send(s *stdin, data []byte) (int, error) {
+	h.noteTyped(s.life, data)
 	n, err := 0, s.conn.SetWriteDeadline(time.Now().Add(writeTime))
 	if err == nil {
 		n, err = s.conn.Write(data)

@@ -141,7 +141,7 @@ func (p *pump) feed(b []byte) error {
 	now := time.Now()
 	err := p.demux.feed(b, func(source int, piece []byte) {
 		p.write(outputOf(source), piece, now)
-		if h.output.cur == p.s && h.watch.feed(p.s.life, source, piece) {
+		if h.output.cur == p.s && h.watch.feed(p.s.life, source, piece, now) {
 			matched = true
 		}
 	})

@@ -277,3 +277,43 @@ func TestExpectNothing(t *testing.T) {
 		}
 	})
 }
+
+// TestWhatIsTypedIsNoMatch, live and in the log; what the program prints is one, also where it is
+// the same text.
+func TestWhatIsTypedIsNoMatch(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		w.running(true, false)
+		started := w.Get(id).Run.StartedAt
+		in := w.OpenInput(id)
+		defer in.Close()
+		w.writes(t, in, "Do")
+		process := reader{t, end(t, w.pipes.inputs)}
+		process.wants("Do")
+		expect(t, w, Run{StartedAt: started}, "Done$")
+		c := end(t, w.pipes.outputs)
+		say(t, c, "> Do")
+		w.writes(t, in, "ne")
+		process.wants("ne")
+		say(t, c, "ne")
+		time.Sleep(time.Second) // and it is quiet
+		w.writes(t, in, "\n")
+		process.wants("\n")
+		say(t, c, "\r\n> ")
+		w.pipes.set(func() { w.pipes.log, w.pipes.since = "> Done\r\n", nil })
+		h := w.known(id)
+		h.lookBack(h.watch)
+		time.Sleep(2 * overdue) // the log is read
+		synctest.Wait()
+		if w.pipes.set(func() {
+			if len(w.pipes.since) == 0 {
+				t.Error("the log was not read")
+			}
+		}); w.Matched(id, target.ContainerID, started) {
+			t.Fatal("an echo matched")
+		}
+		say(t, c, "\r\x1b[KDone\r\n> ")
+		if !w.Matched(id, target.ContainerID, started) {
+			t.Error("the answer does not match")
+		}
+	})
+}

@@ -61,7 +61,7 @@ func (w *watch) restart(t Target) {
 }
 
 func (w *watch) reset() {
-	w.live = matcher{re: w.re}
+	w.live = w.hub.matcher(w)
 	w.gap = true
 	w.gaps++
 }
@@ -96,8 +96,12 @@ func (w *watch) follows(l life) bool {
 }
 
 // feed adds live output and reports whether it matches.
-func (w *watch) feed(l life, source int, p []byte) bool {
-	return w.follows(l) && w.live.feed(source, p)
+func (w *watch) feed(l life, source int, p []byte, now time.Time) bool {
+	if !w.follows(l) {
+		return false
+	}
+	w.hub.typed.Expire(now)
+	return w.live.feed(source, p)
 }
 
 // peek sees to it that an open line is matched: when it is quiet, or has waited long.
@@ -135,6 +139,9 @@ func (w *watch) stop() {
 	}
 	w.live = matcher{re: w.re}
 }
+
+// matcher returns a matcher for the live output that w follows.
+func (h *hub) matcher(w *watch) matcher { return newMatcher(w.re, w.target, &h.typed.Typed) }
 
 // lookBack has the log read for what may have been printed before the stream was open.
 func (h *hub) lookBack(w *watch) {
@@ -220,7 +227,7 @@ func (h *hub) expect(t Target, run Run, pattern string, re *expression) bool {
 		h.dropWatch()
 		w = &watch{
 			hub: h, target: t, pattern: pattern, re: re, run: run,
-			gap: true, live: matcher{re: re},
+			gap: true, live: newMatcher(re, t, &h.typed.Typed),
 		}
 		w.ctx, w.cancel = context.WithCancel(h.c.ctx)
 		h.watch = w
@@ -322,7 +329,9 @@ func (h *hub) matchLog(w *watch, since time.Time) (bool, error) {
 		return false, err
 	}
 	defer r.Close()
-	m := matcher{re: w.re}
+	h.mu.Lock()
+	m := newMatcher(w.re, w.target, h.typed.Again())
+	h.mu.Unlock()
 	frames := demux{raw: w.target.TTY}
 	buf := make([]byte, 32<<10)
 	for {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
+	"lightd/observed/screen"
 	"lightd/observed/status"
 )
 
@@ -103,8 +105,8 @@ type ticker struct {
 	app *app
 	ids []string
 	// live is true when lines are shown in place.
-	live    bool
-	partial string
+	live bool
+	line screen.Line // that is printed
 
 	turn  sync.Mutex // held while something is told, so that no two are told as one
 	mu    sync.Mutex
@@ -135,23 +137,20 @@ func (p *ticker) message(m client.Message) {
 	}
 }
 
-// maxPartial bounds what is kept of a line without an end.
-const maxPartial = 4096
-
-// output shows the last line of what a container prints.
+// output shows the last line of what a container prints, as a person sees it in a terminal.
 func (p *ticker) output(text string) {
-	p.partial += text
-	lines := strings.FieldsFunc(p.partial, func(r rune) bool { return r == '\n' || r == '\r' })
-	if end := strings.LastIndexAny(p.partial, "\r\n"); end >= 0 {
-		p.partial = p.partial[end+1:]
+	last := ""
+	keep := func(text []byte) bool {
+		if len(bytes.TrimSpace(text)) > 0 {
+			last = string(text)
+		}
+		return false
 	}
-	if len(p.partial) > maxPartial {
-		p.partial = ""
+	p.line.Feed([]byte(text), keep)
+	keep(p.line.Show())
+	if last != "" {
+		p.show(last)
 	}
-	if len(lines) == 0 {
-		return
-	}
-	p.show(lines[len(lines)-1])
 }
 
 // show shows a line in place of the one that is shown.
