@@ -119,6 +119,9 @@ func (a *act) judge(err error) verdict {
 	}
 	var invalid *desired.ValidationError
 	var wait waiting
+	if full := diskFull(err); full != nil {
+		return a.complain(full, status.ReasonDiskFull, spaceRetry)
+	}
 	switch class := engine.Classify(err); {
 	case errors.As(err, &wait):
 		return a.complain(err, wait.reason, waitRetry)

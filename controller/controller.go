@@ -167,6 +167,8 @@ type keyState struct {
 	outcome func(*status.Status) []journal.Event
 	ended   int
 	tried   uint64
+	// unrecorded are the events of what is held in memory.
+	unrecorded []journal.Event
 }
 
 // failure says of a step that failed until when it is not to be tried, but for a spec newer than
@@ -246,6 +248,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	defer c.unsight()
 	var workers sync.WaitGroup
 	workers.Go(func() { c.recordSightings(ctx) })
+	workers.Go(func() { c.watchSpace(ctx) })
 	for range c.cfg.Workers {
 		workers.Go(func() {
 			for c.work(ctx) {

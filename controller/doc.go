@@ -12,6 +12,8 @@
 //   - A key whose step failed comes back by itself, after a delay that grows; what only
 //     somebody else can mend (a busy port, a missing image) is asked again slowly and
 //     said in the condition Synced; what the engine refuses for good waits for the spec.
+//   - What a full disk has no room to record is held in memory, where readers see it; steps that
+//     may happen twice without harm go on, all others wait.
 //   - It writes status, events and, as the finalizer of a deletion or of a port that
 //     nobody binds, removals; never a spec. Containers that do not carry this
 //     instance's label are never touched.

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 
@@ -37,6 +38,9 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		return 0, nil // the cache puts the key back when it has looked
 	}
 	in := c.gather(spec, before, seen, k)
+	if c.cfg.Statuses.Held(id) {
+		in.Status = unheld(in.Status)
+	}
 	d, after := c.decide(id, in, k)
 	var step sync.Once // begun, or given up
 	begin := func() {
@@ -45,6 +49,9 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		}
 	}
 	if err := c.commit(ctx, id, before, d, k, begin); err != nil {
+		if errors.Is(err, desired.ErrDiskFull) {
+			return c.hold(id, in, d, k, begin), nil
+		}
 		if d.Step != nil {
 			step.Do(func() { c.slots.release(classOf(d.Step.Kind)) })
 		}
@@ -185,7 +192,8 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 // status is not written. A start begins as soon as its record outlives this daemon, where
 // a power cut that keeps the record from the disk ends what was started as well.
 func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState, begin func()) error {
-	if len(d.Events) > 0 || !reflect.DeepEqual(before, d.Status) {
+	events := slices.Concat(k.unrecorded, d.Events)
+	if len(events) > 0 || !reflect.DeepEqual(before, d.Status) || c.cfg.Statuses.Held(id) {
 		c.key(id, func(have *keyState) {
 			if have.ended == k.ended {
 				have.tried = before.Version + 1
@@ -195,12 +203,13 @@ func (c *Controller) commit(ctx context.Context, id string, before status.Status
 		if !early {
 			begin = nil
 		}
-		if err := c.record(ctx, d.Status, d.Events, begin); err != nil {
+		if err := c.record(ctx, d.Status, events, begin); err != nil {
 			return err
 		}
 	}
-	if k.outcome != nil {
+	if k.outcome != nil || k.unrecorded != nil {
 		c.key(id, func(have *keyState) {
+			have.unrecorded = nil
 			if have.ended == k.ended { // no step has ended since
 				have.outcome = nil
 			}

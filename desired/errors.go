@@ -2,6 +2,7 @@ package desired
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -44,6 +45,23 @@ const (
 	// ErrTooLarge: more than one transaction can hold; nothing was written.
 	ErrTooLarge Error = "Too many changes for one transaction"
 )
+
+// DiskFullError is ErrDiskFull with what somebody needs who is to make room.
+type DiskFullError struct {
+	// Mount is where the disk is mounted, Free what is free on it and Needed what must be, in
+	// bytes.
+	Mount        string
+	Free, Needed uint64
+}
+
+// Error names the disk and says what to do.
+func (e *DiskFullError) Error() string {
+	return fmt.Sprintf("%s: %d MiB are free on the disk at %s, and %d MiB are needed. Stop or delete containers, delete volumes, or remove other files there",
+		ErrDiskFull, e.Free>>20, e.Mount, e.Needed>>20)
+}
+
+// Unwrap returns ErrDiskFull.
+func (*DiskFullError) Unwrap() error { return ErrDiskFull }
 
 // FieldError is one thing that is wrong with one field.
 type FieldError struct {

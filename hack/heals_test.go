@@ -32,7 +32,9 @@ var heals = map[string]string{
 	"the daemon is killed":                                                                                  "TestDaemonStopsAndStarts TestCrashAnywhere TestKilledWriter TestKilledAtAStartCall",
 	"the daemon dies during an installation":                                                                "TestCrashInInstallation TestInstallationEndsUnwatched",
 	"an installation is cut off by engine or host":                                                          "TestInstallContainerVanishes TestEngineRestarts",
-	"the disk is full (64 MiB left)":                                                                        "TestOthersFillTheDisk TestDiskOfTheDataDirectoryIsFull",
+	"the disk of the data directory is low (below 256 MiB free)":                                            "TestDiskThatIsLow",
+	"it is full (below 64 MiB, down to nothing)":                                                            "TestReserveOnAFullDisk TestReserveIsBounded TestDiskOfTheDataDirectoryIsFull TestFullDiskThatTakesNoRecord TestInstallationWaitsForTheDisk",
+	"the engine's own disk is full":                                                                         "TestFullDiskOfTheEngine",
 	"the data directory is moved, here or to another engine":                                                "TestDataDirectoryMoves TestDataDirectoryOnAnotherEngine",
 	"the data directory is lost":                                                                            "TestDataDirectoryIsLost",
 }

@@ -41,11 +41,15 @@ type Database interface {
 	// SubscribeCommits and Still are for who follows all changes in their order.
 	SubscribeCommits(fn func(store.Commit)) (cancel func())
 	Still(fn func(store.Moment))
+	// Space is what is left on the disk.
+	Space() store.Space
 }
 
 // Statuses are what the controller recorded.
 type Statuses interface {
 	Get(id string) (status.Status, bool)
+	// Held reports whether what Get returns could not be recorded.
+	Held(id string) bool
 	// Subscribe tells of every record that was written or deleted, when Get shows it.
 	Subscribe(fn func(id string)) (cancel func())
 	// Sight is whether Docker could be seen, in the order of what else was recorded.

@@ -2,11 +2,15 @@ package httpapi
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
+
+	"lightd/desired/store"
+	"lightd/httpapi/api"
 )
 
 // pingKept is for how long the answer to a ping counts.
@@ -29,8 +33,17 @@ func (s *Server) readyz(c *gin.Context) error {
 	if up, _ := s.engine.Up(); !up || s.engineHealth.check() != nil {
 		missing = append(missing, Detail{Field: "engine", Message: "does not answer"})
 	}
+	space := s.database.Space()
+	left := fmt.Sprintf("%d MiB are free, %d MiB are needed", space.Free>>20, space.Needed>>20)
+	if space.Level == store.SpaceFull {
+		missing = append(missing, Detail{Field: "disk", Message: "full: " + left})
+	}
 	if len(missing) == 0 {
-		return ok(c, map[string]string{"status": "ready"})
+		answer := api.Ready{Status: "ready"}
+		if space.Level == store.SpaceLow {
+			answer.Warnings = []Detail{{Field: "disk", Message: "low: " + left}}
+		}
+		return ok(c, answer)
 	}
 	p := fail(http.StatusServiceUnavailable, "not_ready", "Not ready: "+missing[0].Field+" "+missing[0].Message)
 	for _, m := range missing[1:] {

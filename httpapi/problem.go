@@ -80,6 +80,10 @@ func problemOf(err error) (p *problem, known bool) {
 	if errors.As(err, &text) {
 		return problemOfText(text), true
 	}
+	var full *desired.DiskFullError
+	if errors.As(err, &full) {
+		return fail(http.StatusInsufficientStorage, "disk_full", full.Error()), true
+	}
 	var fields *desired.ValidationError
 	if errors.As(err, &fields) {
 		details := make([]Detail, 0, len(fields.Fields))

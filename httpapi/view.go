@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/store"
 	"lightd/httpapi/api"
 	"lightd/observed/status"
 )
@@ -19,8 +20,29 @@ var readOnly = []string{
 const shortID = 12
 
 func (s *Server) view(c desired.Container) api.Container {
+	return s.shown(c, s.sight())()
+}
+
+// shown takes what is known of a container, and returns what makes of it what a client sees.
+func (s *Server) shown(c desired.Container, now status.Sight) func() api.Container {
 	st, _ := s.statuses.Get(c.InternalID)
-	return show(c, st, s.sight())
+	space, held := s.database.Space(), s.statuses.Held(c.InternalID)
+	return func() api.Container { return show(c, withSpace(st, space, held), now) }
+}
+
+// withSpace adds to a status that the disk is full, and whether what is shown is recorded.
+func withSpace(st status.Status, space store.Space, held bool) status.Status {
+	if space.Level != store.SpaceFull && !held {
+		return st
+	}
+	c := status.Condition{Type: status.DiskFull, Status: status.True, Reason: status.ReasonRecording,
+		Message: space.Full().Error(), ObservedGeneration: st.ObservedGeneration}
+	if held {
+		c.Reason, c.Message = status.ReasonUnrecorded, c.Message+". What is shown is from memory: there is no room to record it"
+	}
+	st = st.Clone()
+	st.Set(c, space.Since)
+	return st
 }
 
 // show is what a client sees of a container.

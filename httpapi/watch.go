@@ -39,9 +39,7 @@ type source struct {
 // capture takes what is known of a container now, and returns what makes of it what a
 // client is shown.
 func (s *Server) capture(c desired.Container) func() api.Container {
-	st, _ := s.statuses.Get(c.InternalID)
-	now := s.statuses.Sight()
-	return func() api.Container { return show(c, st, now) }
+	return s.shown(c, s.statuses.Sight())
 }
 
 // watchContainers is GET /containers?watch=true. What it keeps on its stack every stream

@@ -117,6 +117,7 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 		Rules:       desired.Rules{Cores: runtime.NumCPU(), AllowedMounts: cfg.Mounts.Allowed},
 		CheckMounts: checkMounts,
 		Reserved:    reserved(addr),
+		Reserve:     true,
 		Log:         log,
 	})
 	if err != nil {

@@ -174,7 +174,7 @@ func (r *record) remember() {
 // progress says what is going on, but keeps a complaint until it is settled.
 func (r *record) progress(message string) {
 	switch have := r.st.Get(status.Synced); have.Reason {
-	case status.ReasonStepFailed, status.ReasonPortUnavailable, status.ReasonMountUnavailable:
+	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonMountUnavailable:
 	default:
 		r.set(status.Synced, status.False, status.ReasonProgressing, message)
 	}

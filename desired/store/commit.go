@@ -113,8 +113,8 @@ func (s *Store) commitBatch(first *write) {
 type batch struct {
 	store    *Store
 	snapshot *badger.Txn
-	full     error // why nothing may be written, if so
 	counters counters
+	cost     cost // of writes
 	writes   overlay
 	size     int64
 	accepted []accepted
@@ -132,9 +132,8 @@ type accepted struct {
 
 func (b *batch) begin() {
 	b.snapshot = b.store.db.NewTransaction(false)
-	b.full = b.store.checkSpace()
 	b.counters = b.store.counters
-	b.writes, b.size, b.accepted, b.announced = overlay{}, 0, nil, false
+	b.writes, b.size, b.cost, b.accepted, b.announced = overlay{}, 0, cost{}, nil, false
 	b.containers = map[string]*desired.Container{}
 }
 
@@ -170,8 +169,9 @@ func (b *batch) merge(tx *Tx) error {
 	if len(tx.own) == 0 {
 		return nil
 	}
-	if b.full != nil {
-		return b.full
+	more := b.store.costOf(tx.own)
+	if err := b.store.admit(!tx.ordinary, b.cost, more); err != nil {
+		return err
 	}
 	size, err := b.store.measure(tx)
 	if err != nil {
@@ -181,7 +181,7 @@ func (b *batch) merge(tx *Tx) error {
 		err := b.commit()
 		b.snapshot.Discard()
 		b.begin()
-		if err = errors.Join(err, b.full); err != nil {
+		if err = errors.Join(err, b.store.admit(!tx.ordinary, b.cost, more)); err != nil {
 			return err
 		}
 	}
@@ -189,6 +189,7 @@ func (b *batch) merge(tx *Tx) error {
 	maps.Copy(b.writes, tx.own)
 	maps.Copy(b.containers, tx.containers)
 	b.size += size
+	b.cost = b.cost.plus(more)
 	b.counters = tx.counters
 	return nil
 }
@@ -241,6 +242,8 @@ func (b *batch) persist() error {
 	return b.store.put(b.writes)
 }
 
+func (s *Store) costOf(o overlay) cost { return costOf(o, s.db.Opts().ValueThreshold) }
+
 // put returns once writes are on disk, all or none.
 func (s *Store) put(writes overlay) error {
 	txn := s.db.NewTransaction(true)
@@ -257,6 +260,7 @@ func (s *Store) put(writes overlay) error {
 		}
 	}
 	defer s.wake()
+	defer s.reserve.account(s.costOf(writes))
 	if s.options.Commit != nil {
 		return s.options.Commit(txn.Commit)
 	}

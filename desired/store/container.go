@@ -147,7 +147,7 @@ func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 	if err := tx.claim(&c, nil); err != nil {
 		return desired.Container{}, err
 	}
-	return tx.putContainer(c)
+	return tx.putContainer(c, false)
 }
 
 // ChangeContainer lets fn change the spec, the requests and the marks of a container,
@@ -225,7 +225,18 @@ func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 	}
 	c.Generation++
 	c.UpdatedAt = tx.now
-	return tx.putContainer(c)
+	return tx.putContainer(c, frees(c, old))
+}
+
+// frees reports whether all that c changes of old powers off or deletes, which a full disk
+// must not keep anybody from.
+func frees(c, old desired.Container) bool {
+	if c.Power != desired.PowerStopped && !c.Deleting {
+		return false
+	}
+	c.Power, c.Kill, c.Deleting = old.Power, old.Kill, old.Deleting
+	c.Generation, c.UpdatedAt = old.Generation, old.UpdatedAt
+	return reflect.DeepEqual(c, old)
 }
 
 // check validates spec as far as it differs from old, nil for a new one.
@@ -302,17 +313,22 @@ func (tx *Tx) ReleasePorts(id string, eps []desired.Endpoint) error {
 		return err
 	}
 	c.Releasing = keep
-	_, err = tx.putContainer(c)
+	_, err = tx.putContainer(c, true)
 	return err
 }
 
-func (tx *Tx) putContainer(c desired.Container) (desired.Container, error) {
+// putContainer stores c. What is essential is written on a full disk too.
+func (tx *Tx) putContainer(c desired.Container, essential bool) (desired.Container, error) {
 	c.Revision = tx.Revision()
 	data, err := json.Marshal(c)
 	if err != nil {
 		return desired.Container{}, fmt.Errorf("encode container %q: %w", c.InternalID, err)
 	}
-	if err := tx.Set(containerKey(c.InternalID), data); err != nil {
+	set := tx.Set
+	if essential {
+		set = tx.SetEssential
+	}
+	if err := set(containerKey(c.InternalID), data); err != nil {
 		return desired.Container{}, err
 	}
 	tx.note(c.InternalID, &c)

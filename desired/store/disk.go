@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-
-	"lightd/desired"
 )
 
 // LockedError tells that another process has the database open.
@@ -61,26 +59,4 @@ func readPID(f *os.File) int {
 		return 0
 	}
 	return pid
-}
-
-// checkSpace returns desired.ErrDiskFull when too little space is left. The database
-// writes through memory maps: running out in the middle of one kills the process.
-func (s *Store) checkSpace() error {
-	free, err := s.options.FreeSpace(s.dir)
-	if err != nil {
-		return fmt.Errorf("read free space of %s: %w: %w", s.dir, desired.ErrUnavailable, err)
-	}
-	if free < s.options.MinFree {
-		return fmt.Errorf("%w: %d MiB free of the %d MiB that are kept in reserve",
-			desired.ErrDiskFull, free>>20, s.options.MinFree>>20)
-	}
-	return nil
-}
-
-func freeSpace(dir string) (uint64, error) {
-	var st syscall.Statfs_t
-	if err := syscall.Statfs(dir, &st); err != nil {
-		return 0, err
-	}
-	return st.Bavail * uint64(st.Bsize), nil
 }

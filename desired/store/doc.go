@@ -11,8 +11,10 @@
 //     writes never conflict; and no two containers ever hold overlapping ports.
 //   - What is read from memory (Container, Containers) is current when a write is
 //     answered, and subscribers hear of it in the order of commits.
-//   - A disk that runs full refuses writes before it can damage the database, reads go
-//     on, and writes work again as soon as there is room.
+//   - A disk that runs full refuses ordinary writes before it can damage the database. What
+//     frees space or powers off, and what is recorded of that (SetEssential), goes on in
+//     blocks that were allocated before, with nothing free at all. What does not fit there
+//     either never reaches the database. Writes work again as soon as there is room.
 //   - A second process on the same directory is refused with a *LockedError.
 //   - A power cut loses nothing that was acknowledged. A database that lost or altered a
 //     record all the same, by a bad disk or a bad copy, is refused with a *DamagedError:

@@ -62,7 +62,11 @@ func (s *Store) collectGarbage() {
 func (s *Store) giveBack() {
 	// Rewriting needs space before it gives some back.
 	for s.checkSpace() == nil {
-		if err := s.db.RunValueLogGC(0.5); err != nil {
+		err := s.db.RunValueLogGC(0.5)
+		if err == nil {
+			s.accountRewrite()
+		}
+		if err != nil {
 			if !errors.Is(err, badger.ErrNoRewrite) {
 				s.log.Warn("collect garbage of the database", "error", err)
 			}
@@ -70,4 +74,12 @@ func (s *Store) giveBack() {
 		}
 		s.wake()
 	}
+}
+
+// accountRewrite accounts what a collection has written: at most half a file of the value log,
+// to both files, and the last part of it to files that were begun meanwhile.
+func (s *Store) accountRewrite() {
+	const smallest = 1 << 10 // of the values in the log
+	half := s.db.Opts().ValueLogFileSize
+	s.reserve.account(cost{half / smallest * 256, half})
 }

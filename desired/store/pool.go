@@ -46,6 +46,7 @@ func (tx *Tx) AddPorts(eps []desired.Endpoint) error {
 		return err
 	}
 	t := tx.table()
+	t.grows = true
 	tx.pool = poolSearch{}
 	for _, e := range eps {
 		if tx.store.isReserved(e) {
@@ -119,6 +120,7 @@ func (tx *Tx) UsePort(e desired.Endpoint, inUse bool) (desired.PoolPort, error) 
 		return desired.PoolPort{}, err
 	}
 	t := tx.table()
+	t.grows = true
 	tx.pool.restart()
 	entries, err := t.load(slotOf(e))
 	if err != nil {

@@ -74,9 +74,11 @@ func find(entries []poolPort, ip string) *poolPort {
 type table struct {
 	tx    *Tx
 	slots map[slot][]poolPort
+	// grows is true when more is added than given up, which a full disk has no room for.
+	grows bool
 }
 
-func (tx *Tx) table() *table { return &table{tx, map[slot][]poolPort{}} }
+func (tx *Tx) table() *table { return &table{tx: tx, slots: map[slot][]poolPort{}} }
 
 func (t *table) load(s slot) ([]poolPort, error) {
 	if entries, ok := t.slots[s]; ok {
@@ -109,7 +111,11 @@ func (t *table) write() error {
 		if err != nil {
 			return fmt.Errorf("encode port %d/%s: %w", s.port, s.protocol, err)
 		}
-		if err := t.tx.Set(s.key(), data); err != nil {
+		set := t.tx.SetEssential
+		if t.grows {
+			set = t.tx.Set
+		}
+		if err := set(s.key(), data); err != nil {
 			return err
 		}
 	}
@@ -133,6 +139,7 @@ func (t *table) take(e desired.Endpoint, id string) error {
 		return fmt.Errorf("%w: %s", desired.ErrPortInUse, explain(e, *by))
 	}
 	entry.Owner, entry.Named = id, true
+	t.grows = true
 	return nil
 }
 

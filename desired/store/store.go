@@ -27,8 +27,13 @@ type Options struct {
 	CheckMounts func(desired.Spec) error
 	// Reserved are endpoints that never go to a container: the daemon's own listener.
 	Reserved []desired.Endpoint
-	// MinFree is the free space in bytes below which no write is taken (default 64 MiB).
+	// MinFree is the free space in bytes below which the disk is full (default 64 MiB): only what
+	// frees space or powers off, statuses and events are written then. Below four times as much
+	// it is low.
 	MinFree uint64
+	// Reserve keeps disk space for what is written on a full disk. Without it that needs 48 MiB
+	// free.
+	Reserve bool
 	// FreeSpace returns the free bytes of the file system that holds a directory
 	// (default: statfs).
 	FreeSpace func(dir string) (uint64, error)
@@ -62,6 +67,12 @@ type Store struct {
 	index    index
 	changed  subscribe.Funcs[string]
 	commits  subscribe.Funcs[Commit]
+	reserve  *reserve
+
+	spaceMu      sync.Mutex
+	space        Space // guarded by spaceMu
+	spaceChanged subscribe.Funcs[Space]
+
 	// publishing is held while memory goes from one transaction to the next.
 	publishing sync.RWMutex
 
@@ -119,8 +130,8 @@ func Open(dir string, o Options) (*Store, error) {
 
 // start opens what is beneath, loads what is held in memory, and starts the goroutines.
 func (s *Store) start() error {
-	// A database that is opened writes at once: a full disk would kill the process.
-	if err := s.checkSpace(); err != nil {
+	s.space.Mount = mountPoint(s.dir)
+	if err := s.openSpace(); err != nil {
 		return err
 	}
 	o := s.tuning()
@@ -137,6 +148,13 @@ func (s *Store) start() error {
 	if err := s.load(); err != nil {
 		return errors.Join(err, db.Close())
 	}
+	if s.options.Reserve {
+		if s.reserve, err = openReserve(s.dir, s.db.Opts(), s.log); err != nil {
+			s.log.Warn("space for a full disk is not reserved", "database", s.dir, "error", err)
+		}
+		s.reserve.restore(s.Space().Free, s.options.MinFree)
+	}
+	s.gone.Go(s.watchSpace)
 	s.gone.Go(s.commitWrites)
 	s.gone.Go(s.collectGarbage)
 	s.gone.Go(s.compact)
@@ -276,7 +294,13 @@ func (s *Store) Close() error {
 	s.mu.Unlock()
 	close(s.closing)
 	s.gone.Wait()
-	err := errors.Join(s.db.Close(), s.ledger.close(), s.ahead.close())
+	var err error
+	if s.closable() {
+		err = s.db.Close()
+	} else {
+		s.log.Warn("the disk is full; the database is left as after a crash", "database", s.dir)
+	}
+	err = errors.Join(err, s.ledger.close(), s.ahead.close())
 	if err != nil {
 		err = fmt.Errorf("close database %s: %w", s.dir, err)
 	}
@@ -301,7 +325,7 @@ func (s *Store) Try(fn func(*Tx) error) error {
 		if err := s.call(fn, tx); err != nil || len(tx.own) == 0 {
 			return err
 		}
-		if err := s.checkSpace(); err != nil {
+		if err := s.admit(!tx.ordinary, cost{}, s.costOf(tx.own)); err != nil {
 			return err
 		}
 		_, err := s.measure(tx)

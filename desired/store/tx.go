@@ -43,8 +43,10 @@ type Tx struct {
 	// this one. base is nil outside the committer.
 	base, own overlay
 	readOnly  bool
-	now       time.Time
-	counters  counters
+	// ordinary is true once something was written that must not use the reserve of a full disk.
+	ordinary bool
+	now      time.Time
+	counters counters
 	// containers are the records written here, earlier those that earlier transactions
 	// of the batch wrote; nil stands for a removal. memory has all others; it is nil
 	// outside the committer, who alone knows it to be current.
@@ -84,8 +86,15 @@ func (tx *Tx) Get(key []byte) ([]byte, error) {
 	return valueOf(item)
 }
 
-// Set writes key. Both slices are copied.
+// Set writes key. Both slices are copied. On a full disk the transaction fails with it.
 func (tx *Tx) Set(key, value []byte) error {
+	tx.ordinary = true
+	return tx.SetEssential(key, value)
+}
+
+// SetEssential is Set for what is written on a full disk too: what frees space or powers off,
+// and what is recorded of that. So is every deletion.
+func (tx *Tx) SetEssential(key, value []byte) error {
 	if tx.readOnly {
 		return fmt.Errorf("set %q: %w", key, errReadOnly)
 	}

@@ -285,6 +285,9 @@ func (tx *Tx) putVolume(id string, record volumeRecord) error {
 	if err != nil {
 		return fmt.Errorf("encode volume %s: %w", id, err)
 	}
+	if record.Deleting {
+		return tx.SetEssential(volumeKey(id), data)
+	}
 	return tx.Set(volumeKey(id), data)
 }
 

@@ -13,3 +13,9 @@ type Detail struct {
 	Field   string `json:"field,omitempty"`
 	Message string `json:"message"`
 }
+
+// Ready answers GET /readyz: what is not urgent yet is among the warnings.
+type Ready struct {
+	Status   string   `json:"status"`
+	Warnings []Detail `json:"warnings,omitempty"`
+}

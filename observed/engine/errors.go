@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -89,4 +90,9 @@ func unreachable(err error) bool {
 		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
 		errors.As(err, &netErr)
+}
+
+// NoSpace reports whether the engine found no space on a disk of its own.
+func NoSpace(err error) bool {
+	return err != nil && strings.Contains(err.Error(), "no space left on device")
 }

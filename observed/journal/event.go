@@ -33,15 +33,21 @@ const (
 	SnapshotNotCopied    Type = "SnapshotNotCopied"
 	Deleting             Type = "Deleting"
 	Deleted              Type = "Deleted"
+
+	// Those of the node, which have no container.
+	DiskLow       Type = "DiskLow"
+	DiskFull      Type = "DiskFull"
+	DiskRecovered Type = "DiskRecovered"
 )
 
 // Event is one entry of the journal.
 type Event struct {
 	// Seq only grows, over all containers; the journal assigns it.
-	Seq        uint64    `json:"seq"`
-	Time       time.Time `json:"time"`
-	InternalID string    `json:"internal_id"`
-	Type       Type      `json:"type"`
-	Generation int64     `json:"generation"`
-	Message    string    `json:"message"`
+	Seq  uint64    `json:"seq"`
+	Time time.Time `json:"time"`
+	// InternalID is the container, empty for an event of the node.
+	InternalID string `json:"internal_id"`
+	Type       Type   `json:"type"`
+	Generation int64  `json:"generation"`
+	Message    string `json:"message"`
 }

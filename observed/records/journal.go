@@ -85,10 +85,10 @@ func (j *Journal) Append(tx *store.Tx, e journal.Event) (uint64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("encode event %s of %q: %w", e.Type, e.InternalID, err)
 	}
-	if err := tx.Set(eventKey(e.Seq), data); err != nil {
+	if err := tx.SetEssential(eventKey(e.Seq), data); err != nil {
 		return 0, err
 	}
-	if err := tx.Set(indexKey(e.InternalID, e.Seq), nil); err != nil {
+	if err := tx.SetEssential(indexKey(e.InternalID, e.Seq), nil); err != nil {
 		return 0, err
 	}
 	tx.AfterCommit(func() {

@@ -18,6 +18,7 @@ type Statuses struct {
 
 	mu    sync.RWMutex
 	byID  map[string]status.Status // guarded by mu
+	held  map[string]status.Status // guarded by mu; what could not be recorded
 	sight status.Sight             // guarded by mu
 }
 
@@ -29,7 +30,7 @@ func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 
 // OpenStatuses reads all status records of a database.
 func OpenStatuses(s *store.Store) (*Statuses, error) {
-	r := &Statuses{byID: map[string]status.Status{}, sight: status.Sight{Up: true}}
+	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, sight: status.Sight{Up: true}}
 	err := s.View(func(tx *store.Tx) error {
 		bad := r.readSight(tx)
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
@@ -50,13 +51,58 @@ func OpenStatuses(s *store.Store) (*Statuses, error) {
 	return r, nil
 }
 
-// Get returns the status of a container as of the last commit. It is shared and
-// read-only; Clone before changing it.
+// Get returns the status of a container as of the last commit, or what is held of it. It is
+// shared and read-only; Clone before changing it.
 func (r *Statuses) Get(id string) (status.Status, bool) {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
+	if st, ok := r.held[id]; ok {
+		return st, true
+	}
 	st, ok := r.byID[id]
 	return st, ok
+}
+
+// Hold keeps a status that cannot be recorded in memory, where Get returns it until a Put or a
+// Delete. Its version stays that of the record which it will follow.
+func (r *Statuses) Hold(st status.Status) {
+	r.mu.Lock()
+	r.held[st.InternalID] = st
+	r.mu.Unlock()
+	r.changed.Tell(st.InternalID)
+}
+
+// Held reports whether what Get returns is not recorded.
+func (r *Statuses) Held(id string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	_, ok := r.held[id]
+	return ok
+}
+
+var spaceKey = []byte("m/space")
+
+// PutSpace records the level of the disk, and returns the one before, empty when none was
+// recorded and there is something to record now. Containers look different while the disk is full: each takes a revision.
+func (r *Statuses) PutSpace(tx *store.Tx, level string) (before string, err error) {
+	data, err := tx.Get(spaceKey)
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return "", err
+	}
+	if before = string(data); before == level || before == "" && level == string(store.SpaceOK) {
+		return level, nil
+	}
+	if err := tx.SetEssential(spaceKey, []byte(level)); err != nil {
+		return "", err
+	}
+	if full := string(store.SpaceFull); before != full && level != full {
+		return before, nil
+	}
+	all, err := tx.Containers()
+	for _, c := range all {
+		tx.Touch(c.InternalID)
+	}
+	return before, err
 }
 
 func (r *Statuses) readSight(tx *store.Tx) error {
@@ -90,7 +136,7 @@ func (r *Statuses) PutSight(tx *store.Tx, now status.Sight) error {
 	if err != nil {
 		return fmt.Errorf("encode sight of the engine: %w", err)
 	}
-	if err := tx.Set(sightKey, data); err != nil {
+	if err := tx.SetEssential(sightKey, data); err != nil {
 		return err
 	}
 	all, err := tx.Containers()
@@ -133,7 +179,7 @@ func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
 	if last.Version != st.Version {
 		return fmt.Errorf("write version %d of status of %q over version %d: %w", st.Version+1, st.InternalID, last.Version, ErrStale)
 	}
-	if !st.LooksLike(last) {
+	if !st.LooksLike(last) || r.Held(st.InternalID) {
 		tx.Touch(st.InternalID)
 	}
 	st.Version++
@@ -141,12 +187,13 @@ func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
 	if err != nil {
 		return fmt.Errorf("encode status of %q: %w", st.InternalID, err)
 	}
-	if err := tx.Set(recordKey(st.InternalID), data); err != nil {
+	if err := tx.SetEssential(recordKey(st.InternalID), data); err != nil {
 		return err
 	}
 	tx.AfterCommit(func() {
 		r.mu.Lock()
 		r.byID[st.InternalID] = st
+		delete(r.held, st.InternalID)
 		r.mu.Unlock()
 		r.changed.Tell(st.InternalID)
 	})
@@ -169,7 +216,10 @@ func (r *Statuses) last(tx *store.Tx, id string) (status.Status, error) {
 		return status.Status{}, fmt.Errorf("decode status of %q: %w", id, err)
 	}
 	// Memory has the same unless another transaction of this batch has written it.
-	if have, ok := r.Get(id); ok && have.Version == last.Version {
+	r.mu.RLock()
+	have, ok := r.byID[id]
+	r.mu.RUnlock()
+	if ok && have.Version == last.Version {
 		return have, nil
 	}
 	var st status.Status
@@ -188,6 +238,7 @@ func (r *Statuses) Delete(tx *store.Tx, id string) error {
 	tx.AfterCommit(func() {
 		r.mu.Lock()
 		delete(r.byID, id)
+		delete(r.held, id)
 		r.mu.Unlock()
 		r.changed.Tell(id)
 	})

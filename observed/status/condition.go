@@ -20,6 +20,8 @@ const (
 	ProcessRunning ConditionType = "Running"
 	// Synced: Docker matches the spec.
 	Synced ConditionType = "Synced"
+	// DiskFull is shown while the disk of the data directory is full, and never recorded.
+	DiskFull ConditionType = "DiskFull"
 )
 
 // Truth is the status of a condition.
@@ -69,6 +71,11 @@ const (
 	ReasonRefused          Reason = "RefusedByEngine"
 	ReasonInstallFailed    Reason = "InstallationFailed"
 	ReasonInstallLost      Reason = "InstallationLost"
+	ReasonDiskFull         Reason = "DiskFull"
+
+	// DiskFull
+	ReasonRecording  Reason = "Recording"
+	ReasonUnrecorded Reason = "Unrecorded"
 )
 
 // Condition is one question and its present answer.

@@ -1,0 +1,172 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed/engine"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+const (
+	// spaceRetry is how often what a full disk keeps from happening is tried again.
+	spaceRetry = 4 * time.Second
+	// maxUnrecorded bounds the events of a container that wait for room on the disk.
+	maxUnrecorded = 100
+)
+
+// watchSpace says, until ctx ends, when the disk of the database becomes low or full and when it
+// recovers: in the log, once a change, and in the journal. All containers are reconciled then.
+func (c *Controller) watchSpace(ctx context.Context) {
+	changed := make(chan struct{}, 1)
+	defer c.cfg.Store.SubscribeSpace(func(store.Space) {
+		select {
+		case changed <- struct{}{}:
+		default:
+		}
+	})()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	logged := store.SpaceOK
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+			c.enqueueAll()
+		case <-retry.C:
+		}
+		now := c.cfg.Store.Space()
+		if now.Level != logged {
+			c.logSpace(now)
+			logged = now.Level
+		}
+		if err := c.recordSpace(ctx, now); err != nil && ctx.Err() == nil {
+			c.log.Debug("the level of the disk is not recorded", "error", err, "retry", spaceRetry)
+			retry.Reset(spaceRetry)
+		}
+	}
+}
+
+func (c *Controller) enqueueAll() {
+	for _, spec := range c.cfg.Store.Containers() {
+		c.Enqueue(spec.InternalID)
+	}
+}
+
+func (c *Controller) logSpace(now store.Space) {
+	attrs := []any{"level", now.Level, "disk", now.Mount, "free_mib", now.Free >> 20, "needed_mib", now.Needed >> 20}
+	switch now.Level {
+	case store.SpaceFull:
+		c.log.Warn("the disk of the data directory is full: only what frees space or powers off is written", attrs...)
+	case store.SpaceLow:
+		c.log.Warn("the disk of the data directory is low", attrs...)
+	default:
+		c.log.Info("the disk of the data directory has room again", attrs...)
+	}
+}
+
+// recordSpace records a level that is another one than was recorded last, with its event. While
+// the disk is full every container has a condition that says so.
+func (c *Controller) recordSpace(ctx context.Context, now store.Space) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
+	defer cancel()
+	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		before, err := c.cfg.Statuses.PutSpace(tx, string(now.Level))
+		if err != nil || before == string(now.Level) {
+			return err
+		}
+		e := journal.Event{Type: journal.DiskRecovered, Message: fmt.Sprintf("%d MiB are free on the disk at %s", now.Free>>20, now.Mount)}
+		switch {
+		case now.Level == store.SpaceFull:
+			e.Type, e.Message = journal.DiskFull, now.Full().Error()
+		case now.Level == store.SpaceLow && before != string(store.SpaceFull):
+			e.Type, e.Message = journal.DiskLow, fmt.Sprintf("%d MiB are free on the disk at %s, below %d MiB", now.Free>>20, now.Mount, now.Needed>>20)
+		}
+		return c.append(tx, []journal.Event{e})
+	})
+	if err != nil {
+		return fmt.Errorf("record the level of the disk: %w", err)
+	}
+	return nil
+}
+
+// hold keeps in memory what a full disk has no room to record, where readers see it, and takes
+// the step if that is safe without a record. See rule 8 of the design: what may happen twice
+// without harm is all that goes on.
+func (c *Controller) hold(id string, in plan.Input, d plan.Decision, k keyState, begin func()) time.Duration {
+	step, safe := d.Step, false
+	if step != nil {
+		safe = safeUnrecorded(d.Status, *step)
+	}
+	if step != nil && !safe {
+		d = plan.Observe(in) // without the intent: nothing of it happens
+		d.Status = d.Status.Clone()
+		d.Status.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: status.ReasonDiskFull,
+			Message: fmt.Sprintf("%s waits for room on the disk of the data directory", step.Kind), ObservedGeneration: d.Status.ObservedGeneration}, time.Now())
+	}
+	c.cfg.Statuses.Hold(d.Status)
+	c.key(id, func(have *keyState) {
+		if have.ended != k.ended {
+			return
+		}
+		have.outcome = nil // it is in what is held
+		have.unrecorded = append(slices.Clone(have.unrecorded), d.Events...)
+		have.unrecorded = have.unrecorded[max(0, len(have.unrecorded)-maxUnrecorded):]
+	})
+	switch {
+	case step == nil:
+		return min(spaceRetry, max(d.After, time.Second))
+	case safe:
+		begin()
+		return 0 // the end of the step puts the key back
+	}
+	c.slots.release(classOf(step.Kind))
+	return spaceRetry
+}
+
+// unheld returns a status without the complaint of hold, which is made anew if it still holds.
+func unheld(st status.Status) status.Status {
+	if synced := st.Get(status.Synced); synced.Reason == status.ReasonDiskFull {
+		synced.Reason, synced.Message = status.ReasonProgressing, ""
+		st = st.Clone()
+		st.Set(synced, time.Now())
+	}
+	return st
+}
+
+// safeUnrecorded reports whether a step may be taken without its intent being recorded: a daemon
+// that starts afterwards finds what it left, and at worst does it again.
+func safeUnrecorded(st status.Status, s plan.Step) bool {
+	switch s.Kind {
+	case plan.StartContainer:
+		return st.Restarting == nil
+	case plan.RemoveContainer, plan.RemoveInstallContainer:
+		return st.Deleting
+	case plan.StopContainer, plan.KillContainer, plan.UnpauseContainer, plan.RenameContainer, plan.CheckHost,
+		plan.ReleasePorts, plan.Finalize:
+		return true
+	}
+	return false
+}
+
+// diskFull returns what is told of an error that says that a disk is full, nil of any other.
+func diskFull(err error) error {
+	switch {
+	case errors.Is(err, desired.ErrDiskFull):
+		return err
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("the disk of the data directory is full: %w", err)
+	case engine.NoSpace(err):
+		return fmt.Errorf("the engine's disk is full: %w", err)
+	}
+	return nil
+}
