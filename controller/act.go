@@ -170,7 +170,7 @@ func (a *act) refuse(err error) verdict {
 	return verdict{patch: func(st *status.Status) []journal.Event {
 		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
 			Message: messageOf(err), ObservedGeneration: a.spec.Generation}
-		st.FailedGeneration, st.InstallState = a.spec.Generation, status.Failed
+		st.FailedGeneration = a.spec.Generation
 		var told []journal.Event
 		if st.Starting != nil {
 			told = append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Exited,
@@ -183,10 +183,8 @@ func (a *act) refuse(err error) verdict {
 		}
 		c.Type = status.Synced
 		st.Set(c, now)
-		if st.Install.Phase != status.InstallDone {
-			c.Type = status.Installed
-			st.Set(c, now)
-		}
+		c.Type = status.Installed
+		st.Set(c, now)
 		return append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Error,
 			Generation: a.spec.Generation, Message: c.Message})
 	}}

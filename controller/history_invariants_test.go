@@ -251,6 +251,9 @@ func (w *world) checkReceipt(c desired.Container, st status.Status) {
 		w.fail("the receipt is of no generation that was", "%s: %d of %d, after %d", c.InternalID, st.ObservedGeneration, c.Generation, b.dealt)
 	}
 	b.dealt = st.ObservedGeneration
+	if wrong := contradiction(st); wrong != "" {
+		w.fail("a status contradicts itself", "%s: %s", c.InternalID, wrong)
+	}
 	if st.Get(status.Installed).Reason == status.ReasonInstallInterrupted && !b.spoilt {
 		w.fail("an installation that nobody touched was interrupted", "%s", c.InternalID)
 	}

@@ -75,6 +75,9 @@ func (m *mortal) invariants() {
 			m.complain("scripts ran for the requests %v: one twice, or an old one", m.scripts)
 		}
 	}
+	if st, _ := m.statuses.Get("a"); contradiction(st) != "" {
+		m.complain("%s", contradiction(st))
+	}
 	page := m.page()
 	for i, e := range page {
 		if i > 0 && e.Seq <= page[i-1].Seq {
@@ -91,6 +94,17 @@ func (m *mortal) invariants() {
 		}
 	}
 	m.grammar()
+}
+
+// contradiction tells what of a status denies what else is in it; empty when nothing does.
+func contradiction(st status.Status) string {
+	installed := st.Get(status.Installed)
+	switch {
+	case st.InstallState == status.Failed && installed.Status == status.True,
+		st.InstallState == status.Ready && installed.Status != status.True:
+		return fmt.Sprintf("install_state is %s beside %+v", st.InstallState, installed)
+	}
+	return ""
 }
 
 func number(s string) int {

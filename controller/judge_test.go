@@ -101,15 +101,17 @@ func types(events []journal.Event) string {
 	return strings.Join(told, " ")
 }
 
-// TestRefusalLeavesAnInstallationThatIsDone as it was.
+// TestRefusalLeavesAnInstallationThatIsDone: no script runs again, and the words agree that the
+// operation failed.
 func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
 	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
 	if told := types(a.judge(cerrdefs.ErrInvalidArgument).patch(&st)); told != "Error" {
 		t.Errorf("told %q of what was not about to start", told)
 	}
-	if got := st.Get(status.Installed); got.Reason != "" {
-		t.Errorf("said %+v", got)
+	if got := st.Get(status.Installed); st.Install.Phase != status.InstallDone || st.InstallState != status.Failed ||
+		got.Status != status.False || got.Reason != status.ReasonRefused {
+		t.Errorf("%s, %s beside %+v", st.Install.Phase, st.InstallState, got)
 	}
 }
 

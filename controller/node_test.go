@@ -282,6 +282,9 @@ func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status 
 	deadline := time.After(60 * time.Second)
 	for {
 		st, ok := n.statuses.Get(id)
+		if wrong := contradiction(st); wrong != "" {
+			n.t.Errorf("%s: %s", id, wrong)
+		}
 		if ok && fn(st) {
 			return st
 		}

@@ -99,9 +99,8 @@ func (r *record) observeRequests() {
 	}
 	if failed := r.st.FailedGeneration; failed != 0 && failed != spec.Generation {
 		r.st.FailedGeneration = 0
-		r.st.InstallState = status.Installing
 		if r.st.Install.Phase == status.InstallDone {
-			r.st.InstallState = status.Ready
+			r.set(status.Installed, status.True, status.ReasonInstalled, "")
 		} else {
 			r.set(status.Installed, status.False, status.ReasonInstalling, "")
 		}
@@ -137,7 +136,6 @@ func (r *record) beginInstall() {
 	r.st.Install = status.Install{
 		Request: spec.Requests.Install, Phase: status.InstallPreparing,
 	}
-	r.st.InstallState = status.Installing
 	r.st.FailedGeneration = 0
 	r.set(status.Installed, status.False, status.ReasonInstalling, "")
 }
@@ -234,7 +232,6 @@ func killed(code int) bool { return code == 137 || code == 143 || code == 255 }
 
 func (r *record) failInstall(reason status.Reason, message string) {
 	r.st.Install.Phase = status.InstallFailed
-	r.st.InstallState = status.Failed
 	r.tell(journal.Error, message)
 	r.set(status.Installed, status.False, reason, message)
 }
@@ -391,7 +388,6 @@ func (r *record) observeReady() {
 		return
 	}
 	r.st.Install.Phase = status.InstallDone
-	r.st.InstallState = status.Ready
 	r.tell(journal.Ready, "")
 	r.set(status.Installed, status.True, status.ReasonInstalled, "")
 }

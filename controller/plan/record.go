@@ -184,6 +184,13 @@ func (r *record) progress(message string) {
 // that one asks for another installation.
 func (r *record) concludeInstall() {
 	c := r.st.Get(status.Installed)
+	refused := r.st.FailedGeneration != 0 && r.st.FailedGeneration == r.in.Spec.Generation
+	switch {
+	case refused && c.Status == status.True: // a record of before that one said so
+		c.Status, c.Reason, c.Message = status.False, status.ReasonRefused, r.st.Get(status.Synced).Message
+	case !refused && c.Reason == status.ReasonRefused && r.st.Install.Phase == status.InstallDone:
+		c.Status, c.Reason = status.True, status.ReasonInstalled
+	}
 	if c.Status == status.True {
 		c.Message = ""
 		if failed := r.st.Install.CopyError; failed != "" {

@@ -62,6 +62,9 @@ func (w *world) look() plan.Decision {
 	for _, e := range d.Events {
 		w.events = append(w.events, string(e.Type))
 	}
+	if word := d.Status.InstallState; word == status.Failed && d.Status.Get(status.Installed).Status == status.True {
+		w.t.Errorf("install_state is %s beside %+v", word, d.Status.Get(status.Installed))
+	}
 	return d
 }
 

@@ -85,7 +85,7 @@ func (t Target) reached(s Sight) Verdict {
 	st := s.Status
 	switch t.Goal {
 	case api.UntilInstalled:
-		if st.Install.Request >= t.Install && st.Install.Phase == status.InstallDone {
+		if st.Install.Request >= t.Install && st.Install.Phase == status.InstallDone && st.InstallState != status.Failed {
 			return met(status.ReasonInstalled, "")
 		}
 	case api.UntilRunning:

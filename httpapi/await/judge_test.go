@@ -116,6 +116,7 @@ func TestJudge(t *testing.T) {
 		{"the script failed", api.UntilInstalled, seen(running, installFailed(2)), vain + "InstallScriptFailed: exit code 1"},
 		{"the script before failed", api.UntilInstalled, seen(running, installFailed(1)), pending + "InstallationFailed: exit code 1"},
 		{"the image cannot be had", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), synced(status.ReasonImageUnavailable, "not found")), pending + "ImageUnavailable: not found"},
+		{"refused though installed", api.UntilInstalled, seen(running, refused(5), func(s *Sight) { s.Status.InstallState = status.Failed }), vain + "RefusedByEngine: no such runtime"},
 		{"refused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallCreating, 2), refused(5)), vain + "RefusedByEngine: no such runtime"},
 		{"paused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallDone, 1), synced(status.ReasonPaused, "paused")), vain + "Paused: paused"},
 		{"deleted meanwhile", api.UntilInstalled, seen(running, installing(status.InstallScript, 2), deleting), vain + "Deleting: the container is being deleted"},

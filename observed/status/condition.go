@@ -93,9 +93,13 @@ const maxMessage = 1024
 
 // Set replaces the condition of c's type, in the order of types. The transition time
 // stays as it was unless the status or the reason changed. It reports whether anything
-// that a reader sees did.
+// that a reader sees did. The page's word follows from the condition Installed: InstallState is
+// written nowhere else.
 func (s *Status) Set(c Condition, now time.Time) bool {
 	c.Message = clip(c.Message)
+	if c.Type == Installed {
+		s.InstallState = installStateOf(c)
+	}
 	at, found := slices.BinarySearchFunc(s.Conditions, c.Type, func(have Condition, t ConditionType) int {
 		return strings.Compare(string(have.Type), string(t))
 	})
@@ -114,6 +118,17 @@ func (s *Status) Set(c Condition, now time.Time) bool {
 	}
 	s.Conditions[at] = c
 	return true
+}
+
+// installStateOf is the page's word for the condition Installed.
+func installStateOf(c Condition) InstallState {
+	switch {
+	case c.Status == True:
+		return Ready
+	case c.Status == False && c.Reason != ReasonInstalling:
+		return Failed
+	}
+	return Installing
 }
 
 // Get returns the condition of type t; the zero Condition when there is none.
