@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/client-go/util/workqueue"
 
+	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
@@ -80,7 +81,7 @@ type Data interface {
 	EntrypointOK(s desired.Spec) bool
 	Make(id string) error
 	WriteEntrypoint(s desired.Spec) error
-	WriteInstaller(s desired.Spec) error
+	WriteInstaller(s desired.Spec, who datadir.Identity) error
 	ClearInstaller(id string) error
 	SaveInstallLog(id string, output io.Reader) error
 	Remove(id string) error

@@ -55,8 +55,8 @@ func (f dyingFiles) WriteEntrypoint(s desired.Spec) error {
 	return f.dies(s.InternalID, "write entrypoint.sh", func() error { return f.Dir.WriteEntrypoint(s) }, written...)
 }
 
-func (f dyingFiles) WriteInstaller(s desired.Spec) error {
-	return f.dies(s.InternalID, "write install.sh", func() error { return f.Dir.WriteInstaller(s) }, "install.sh", "install-entry.sh")
+func (f dyingFiles) WriteInstaller(s desired.Spec, who datadir.Identity) error {
+	return f.dies(s.InternalID, "write install.sh", func() error { return f.Dir.WriteInstaller(s, who) }, "install.sh", "install-entry.sh")
 }
 
 func (f dyingFiles) ClearInstaller(id string) error {

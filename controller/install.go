@@ -1,13 +1,14 @@
 package controller
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"strings"
 	"time"
 
+	"lightd/controller/datadir"
 	"lightd/observed/blueprint"
 	"lightd/observed/console"
 	"lightd/observed/engine"
@@ -22,12 +23,18 @@ const outputTimeout = 10 * time.Minute
 // createInstall makes the container that runs the install script: no ports, no startup
 // command, and as root, which installing packages needs.
 func (a *act) createInstall(ctx context.Context) error {
-	err := errors.Join(a.cfg.CheckMounts(a.spec.Spec), a.cfg.Data.WriteInstaller(a.spec.Spec))
-	if err != nil {
+	if err := a.cfg.CheckMounts(a.spec.Spec); err != nil {
 		return err
 	}
 	image, err := a.cfg.Engine.Image(ctx, a.step.Image)
 	if err != nil {
+		return err
+	}
+	who := datadir.Identity{Owner: cmp.Or(a.spec.User, image.User)}
+	if who.UID, who.GID, err = a.cfg.Engine.RootIDs(ctx); err != nil {
+		return err
+	}
+	if err := a.cfg.Data.WriteInstaller(a.spec.Spec, who); err != nil {
 		return err
 	}
 	b := blueprint.Install(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request)
@@ -94,12 +101,73 @@ func (a *act) saveOutput(ctx context.Context) error {
 	case err != nil:
 		a.log.Warn("output of the install script is lost", "container", a.spec.InternalID, "error", err)
 	}
+	missing, err := a.missingInterpreter(ctx)
+	if err != nil {
+		return err
+	}
 	request := a.st.Install.Request
 	a.patch = func(st *status.Status) []journal.Event {
-		st.Install.OutputSaved = st.Install.OutputSaved || st.Install.Request == request
+		if st.Install.Request == request {
+			st.Install.OutputSaved, st.Install.MissingInterpreter = true, missing
+		}
 		return nil
 	}
 	return nil
+}
+
+// The exit codes of a shell for what it could not run.
+const (
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+// missingInterpreter returns the interpreter of a script that could not be run for lack of it,
+// and "" where that is not why it failed.
+func (a *act) missingInterpreter(ctx context.Context) (string, error) {
+	c := a.seen.Install
+	if c == nil || c.ExitCode != exitNotFound && c.ExitCode != exitNotExecutable {
+		return "", nil
+	}
+	interpreter, lookup := datadir.Interpreter(a.spec.Spec)
+	if interpreter == "" {
+		return "", nil
+	}
+	found, err := a.cfg.Engine.HasFile(ctx, a.step.Target, interpreter)
+	switch {
+	case err != nil:
+		return "", onlyUnavailable(err)
+	case !found:
+		return interpreter, nil
+	}
+	if lookup == "" {
+		return "", nil
+	}
+	for _, dir := range strings.Split(searchPath(c.Env), ":") {
+		found, err := a.cfg.Engine.HasFile(ctx, a.step.Target, path.Join("/", dir, lookup))
+		if err != nil || found {
+			return "", onlyUnavailable(err)
+		}
+	}
+	return lookup, nil
+}
+
+// onlyUnavailable drops an error that will be the same when it is tried again: the reason of a
+// failure is not worth holding it up.
+func onlyUnavailable(err error) error {
+	if engine.Classify(err) == engine.Unavailable {
+		return err
+	}
+	return nil
+}
+
+// searchPath is the PATH of a container.
+func searchPath(env []string) string {
+	for _, pair := range env {
+		if value, is := strings.CutPrefix(pair, "PATH="); is {
+			return value
+		}
+	}
+	return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 }
 
 // copyOutput streams the output into the data directory, within the deadline of a snapshot.

@@ -191,7 +191,7 @@ func TestNoLinkLeadsOut(t *testing.T) {
 
 func TestInstallerHoldsScriptAndEnvironment(t *testing.T) {
 	d, s := open(t)
-	if err := d.WriteInstaller(s); err != nil {
+	if err := d.WriteInstaller(s, Identity{}); err != nil {
 		t.Fatal(err)
 	}
 	script, err := os.ReadFile(filepath.Join(d.Path("a"), installer))
@@ -295,7 +295,7 @@ func TestWhoMayRead(t *testing.T) {
 	for _, mask := range []int{0o022, 0o077, 0} {
 		d, s := open(t)
 		old := syscall.Umask(mask)
-		err := errors.Join(d.SaveInstallLog("a", strings.NewReader("old")), d.WriteInstaller(s), d.WriteEntrypoint(s))
+		err := errors.Join(d.SaveInstallLog("a", strings.NewReader("old")), d.WriteInstaller(s, Identity{}), d.WriteEntrypoint(s))
 		syscall.Umask(old)
 		if err != nil {
 			t.Fatal(err)
@@ -341,7 +341,7 @@ func TestWhatIsWritten(t *testing.T) {
 	} {
 		want = "#!/bin/sh\n# Written by lightd.\n" +
 			`export A='$1'` + "\n" + `export B='it'\''s'` + "\nexport C=''\nexport D=' '\ncd /home/container || exit 1\n" + want
-		if got := installEntry(desired.Spec{InstallScript: script, Env: env}); got != want {
+		if got := installEntry(desired.Spec{InstallScript: script, Env: env}, ""); got != want {
 			t.Errorf("%q: got %q, want %q", script, got, want)
 		}
 	}

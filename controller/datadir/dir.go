@@ -94,13 +94,28 @@ func (d *Dir) WriteEntrypoint(s desired.Spec) error {
 
 // WriteInstaller puts the install script of s in place, and takes the output of an
 // earlier one away. The scripts can hold secrets: only the container, as root, reads them.
-func (d *Dir) WriteInstaller(s desired.Spec) error {
+func (d *Dir) WriteInstaller(s desired.Spec, who Identity) error {
 	if err := d.remove(s.InternalID, installLog); err != nil {
 		return err
 	}
-	return d.write(s.InternalID,
-		file{installer, []byte(unixLines(s.InstallScript)), 0o700},
-		file{installRun, []byte(installEntry(s)), 0o700})
+	root, err := d.open(s.InternalID, true)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	for _, f := range []file{
+		{installer, []byte(installScript(s)), 0o700},
+		{installRun, []byte(installEntry(s, who.Owner)), 0o700},
+	} {
+		err := replace(root, f)
+		if err == nil && (who.UID != 0 || who.GID != 0) {
+			err = root.Lchown(f.name, who.UID, who.GID)
+		}
+		if err != nil {
+			return fmt.Errorf("write %s of container %s: %w", f.name, s.InternalID, err)
+		}
+	}
+	return nil
 }
 
 // ClearInstaller takes away what the install script's environment was read from. The

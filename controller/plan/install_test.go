@@ -171,3 +171,40 @@ func TestDeleteEndsAnInstallation(t *testing.T) {
 	w.look()
 	w.expect("", "Deleting") // no Error: it did not fail
 }
+
+// TestHowAScriptEndedIsTold where its exit code alone would not say it.
+func TestHowAScriptEndedIsTold(t *testing.T) {
+	for name, c := range map[string]struct {
+		code    int
+		oom     bool
+		missing string
+		want    []string
+	}{
+		"a child killed for memory": {0, true, "", []string{
+			"OOMKilled the kernel killed a process of the install script for its memory limit",
+			"InstallScriptComplete after 1s; a process of it was killed for its memory limit"}},
+		"the script killed for memory": {137, true, "", []string{"Error the install script ran out of memory"}},
+		"no interpreter":               {127, false, "/bin/bash", []string{"Error the install script's interpreter /bin/bash is not in the image"}},
+		"another reason":               {127, false, "", []string{"Error the install script ended with exit code 127"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, script)
+			w.exit = -1
+			w.settle()
+			w.in.Now = w.in.Now.Add(time.Second - w.in.Now.Sub(w.in.Seen.Install.StartedAt))
+			w.die(w.in.Seen.Install, c.code)
+			w.in.Seen.Install.OOMKilled = c.oom
+			w.in.Status.Install.OutputSaved, w.in.Status.Install.MissingInterpreter = true, c.missing
+			var told []string
+			for _, e := range plan.Decide(w.in).Events {
+				told = append(told, string(e.Type)+" "+e.Message)
+			}
+			got := strings.Join(told, "\n")
+			for _, want := range c.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("told %q, want %q", got, want)
+				}
+			}
+		})
+	}
+}

@@ -218,7 +218,14 @@ func (r *record) observeScript(c *observed.Container) {
 		r.failInstall(status.ReasonInstallScriptFailed, "the install script ran out of memory")
 	case c.ExitCode == 0:
 		in.Phase = status.InstallScripted
-		r.tell(journal.InstallScriptComplete, fmt.Sprintf("after %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond)))
+		message := fmt.Sprintf("after %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond))
+		if c.OOMKilled {
+			r.tell(journal.OOMKilled, "the kernel killed a process of the install script for its memory limit")
+			message += "; a process of it was killed for its memory limit, and the installation may lack what that was to do"
+		}
+		r.tell(journal.InstallScriptComplete, message)
+	case in.MissingInterpreter != "":
+		r.failInstall(status.ReasonInstallScriptFailed, fmt.Sprintf("the install script's interpreter %s is not in the image", in.MissingInterpreter))
 	case killed(c.ExitCode):
 		r.failInstall(status.ReasonInstallInterrupted, fmt.Sprintf("the install script was cut off (exit code %d)", c.ExitCode))
 	default:

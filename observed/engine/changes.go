@@ -75,6 +75,20 @@ func decodeChanges(r io.Reader, each func(Change) bool) error {
 	return nil
 }
 
+// HasFile reports whether a path is in the file system of a container.
+func (e *Engine) HasFile(ctx context.Context, containerID, path string) (found bool, err error) {
+	err = e.call(ctx, e.timeouts.Query, "look for "+path+" in container", containerID,
+		func(ctx context.Context, s *session) error {
+			_, err := s.ContainerStatPath(ctx, containerID, path)
+			found = err == nil
+			if cerrdefs.IsNotFound(err) {
+				return nil
+			}
+			return err
+		})
+	return found, err
+}
+
 // get requests a path of the API and returns the body of a success.
 func (e *Engine) get(ctx context.Context, s *session, path string) (io.ReadCloser, error) {
 	target := url.URL{Scheme: "http", Host: client.DummyHost, Path: "/v" + s.ClientVersion() + path}

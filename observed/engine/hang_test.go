@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -58,6 +59,16 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 		"image":  func(ctx context.Context) error { _, err := e.Image(ctx, "x"); return err },
 		"images": func(ctx context.Context) error { _, err := e.Images(ctx); return err },
 		"rmi":    func(ctx context.Context) error { return e.RemoveImage(ctx, "x") },
+		"save": func(ctx context.Context) error {
+			return e.SaveImage(ctx, "x", func(r io.Reader) error { _, err := io.Copy(io.Discard, r); return err })
+		},
+		"load": func(ctx context.Context) error {
+			return e.LoadImage(ctx, func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil })
+		},
+		"has file":      func(ctx context.Context) error { _, err := e.HasFile(ctx, "x", "/x"); return err },
+		"root ids":      func(ctx context.Context) error { _, _, err := e.RootIDs(ctx); return err },
+		"volumes":       func(ctx context.Context) error { _, err := e.Volumes(ctx); return err },
+		"remove volume": func(ctx context.Context) error { return e.RemoveVolume(ctx, "x") },
 		"events": func(ctx context.Context) error {
 			return e.ContainerEvents(ctx, time.Time{}, func() {}, func(engine.Event) {})
 		},

@@ -64,6 +64,7 @@ func handlers() map[string]handler {
 		"GET /containers/{id}/logs":      (*Sim).containerLogs,
 		"GET /containers/{id}/stats":     (*Sim).containerStats,
 		"GET /containers/{id}/changes":   (*Sim).containerChanges,
+		"HEAD /containers/{id}/archive":  (*Sim).statPath,
 		"DELETE /containers/{id}":        (*Sim).removeContainer,
 		"POST /exec/{id}/start":          (*Sim).startExec,
 		"GET /exec/{id}/json":            (*Sim).inspectExec,

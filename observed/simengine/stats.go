@@ -1,9 +1,11 @@
 package simengine
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"path"
 	"time"
 
 	"github.com/docker/docker/api/types/container"
@@ -114,6 +116,21 @@ func (s *Sim) containerChanges(c *call) (answer, error) {
 	}
 	var changes []container.FilesystemChange
 	return answer{http.StatusOK, append(changes, target.changes...)}, nil
+}
+
+// statPath tells of a path of a container, which is there: nothing is known of files here.
+func (s *Sim) statPath(c *call) (answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.find(c.id); err != nil {
+		return answer{}, err
+	}
+	stat, err := json.Marshal(container.PathStat{Name: path.Base(c.query.Get("path")), Mode: 0o755})
+	if err != nil {
+		return answer{}, fmt.Errorf("stat path: %w", err)
+	}
+	c.w.Header().Set("X-Docker-Container-Path-Stat", base64.StdEncoding.EncodeToString(stat))
+	return answer{status: http.StatusOK}, nil
 }
 
 // SetChange notes that a path of a container differs from its image.

@@ -85,6 +85,9 @@ type Install struct {
 	TimedOut bool `json:"timed_out,omitempty"`
 	// OutputSaved is true once the script's output is in the container's data directory.
 	OutputSaved bool `json:"output_saved,omitempty"`
+	// MissingInterpreter is what the script names after its #! and the image lacks; it is looked
+	// for when the script could not be run.
+	MissingInterpreter string `json:"missing_interpreter,omitempty"`
 	// Snapshot is the image that holds what the script changed; empty when nothing was.
 	Snapshot string `json:"snapshot,omitempty"`
 	// CopyError is why there is no copy of it in the data directory; empty when there is one,

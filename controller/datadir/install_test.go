@@ -1,0 +1,139 @@
+package datadir
+
+import (
+	"cmp"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"lightd/desired"
+	"lightd/observed/blueprint"
+)
+
+// TestInstallScriptBeginsWithItsInterpreter whatever an editor has put before it.
+func TestInstallScriptBeginsWithItsInterpreter(t *testing.T) {
+	const bom = "\ufeff"
+	for script, c := range map[string]struct{ written, path, lookup string }{
+		"#!/bin/bash\ntrue\n":                 {"#!/bin/bash\ntrue\n", "/bin/bash", ""},
+		bom + "#!/bin/bash -e\r\ntrue\r\n":    {"#!/bin/bash -e\ntrue\n", "/bin/bash", ""},
+		"\r\n\n  \t#! /usr/bin/env bash\n\n:": {"#! /usr/bin/env bash\n\n:", "/usr/bin/env", "bash"},
+		"\n" + bom + "\n#!/bin/sh":            {"#!/bin/sh", "/bin/sh", ""},
+		"#!/usr/bin/env -S bash -e\n":         {"#!/usr/bin/env -S bash -e\n", "/usr/bin/env", ""},
+		bom + "true\r\n":                      {"true\n", "", ""},
+		"\n\ntrue # not #!/bin/bash\n":        {"\n\ntrue # not #!/bin/bash\n", "", ""},
+		"#!\ntrue":                            {"#!\ntrue", "", ""},
+		"":                                    {"", "", ""},
+	} {
+		s := desired.Spec{InstallScript: script}
+		path, lookup := Interpreter(s)
+		if got := installScript(s); got != c.written || path != c.path || lookup != c.lookup {
+			t.Errorf("%q is written as %q, for %q and %q", script, got, path, lookup)
+		}
+		if direct := strings.Contains(installEntry(s, ""), "exec /app/data/install.sh"); direct != strings.HasPrefix(c.written, "#!") {
+			t.Errorf("%q is run by its interpreter: %t", script, direct)
+		}
+	}
+	if got := Entrypoint(desired.Spec{StartupCommand: bom + "./server\r\n"}); !strings.Contains(got, "\nexec ./server\n") {
+		t.Errorf("startup command: %q", got)
+	}
+}
+
+// TestFilesOfAnInstallationAreHandedOver, with find and without: those of root, and of nobody
+// else, through no link, and with the exit code of the script.
+func TestFilesOfAnInstallationAreHandedOver(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	const user, group, somebody = 12345, 12346, 777
+	for name, c := range map[string]struct{ with, without string }{
+		"with find":    {},
+		"without find": {"command -v find", "false"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			home, data, outside := filepath.Join(dir, "home"), filepath.Join(dir, "data"), filepath.Join(dir, "outside")
+			err := errors.Join(os.Mkdir(home, 0o777), os.Mkdir(data, 0o755), os.WriteFile(outside, nil, 0o600),
+				os.WriteFile(filepath.Join(home, "theirs"), nil, 0o644), os.Lchown(filepath.Join(home, "theirs"), somebody, somebody))
+			if err != nil {
+				t.Fatal(err)
+			}
+			script := `mkdir -p "a b/.hidden/c" ./-d; touch "a b/.hidden/c/x
+y" ./-d/..e "*"; ln -s ` + outside + ` link; ln -s . loop; ln -s /none dangling; exit 7`
+			entry := installEntry(desired.Spec{InstallScript: script}, "12345:12346")
+			if c.with != "" && !strings.Contains(entry, c.with) {
+				t.Fatalf("no %q in %s", c.with, entry)
+			}
+			entry = strings.NewReplacer(blueprint.Home, home, blueprint.Data, data, cmp.Or(c.with, "\x00"), c.without).Replace(entry)
+			if err := os.WriteFile(filepath.Join(data, installer), []byte(script), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			out, err := exec.Command("/bin/sh", "-c", entry).CombinedOutput()
+			var exit *exec.ExitError
+			if !errors.As(err, &exit) || exit.ExitCode() != 7 || len(out) > 0 {
+				t.Errorf("%v, printed %q", err, out)
+			}
+			owner := func(path string) (uid, gid uint32) {
+				info, err := os.Lstat(path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				stat := info.Sys().(*syscall.Stat_t)
+				return stat.Uid, stat.Gid
+			}
+			seen := 0
+			err = filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
+				want := uint32(user)
+				if filepath.Base(path) == "theirs" {
+					want = somebody
+				}
+				if uid, gid := owner(path); uid != want || want == user && gid != group {
+					t.Errorf("%q belongs to %d:%d, want %d", path, uid, gid, want)
+				}
+				seen++
+				return err
+			})
+			if err != nil || seen != 12 {
+				t.Errorf("%d files, %v", seen, err)
+			}
+			if uid, _ := owner(outside); uid != 0 {
+				t.Errorf("what a link leads to was given to %d", uid)
+			}
+		})
+	}
+}
+
+// TestInstallerOfRoot takes the place of the shell, as there is nobody to give files to.
+func TestInstallerOfRoot(t *testing.T) {
+	for owner, handedOver := range map[string]bool{"": false, "root": false, "0": false, "0:0": false, "root:games": false, "1000": true, "steam:games": true, "00": true} {
+		if got := strings.Contains(installEntry(desired.Spec{InstallScript: "true"}, owner), "chown"); got != handedOver {
+			t.Errorf("%q: handed over: %t", owner, got)
+		}
+	}
+}
+
+// TestInstallerBelongsToRootOfTheContainer where the engine maps users: nobody else may read it.
+func TestInstallerBelongsToRootOfTheContainer(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	d, s := open(t)
+	for range 2 { // it is written again, over the one of before
+		if err := d.WriteInstaller(s, Identity{UID: 100000, GID: 100001}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{installer, installRun} {
+		info, err := os.Stat(filepath.Join(d.Path("a"), name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 100000 || stat.Gid != 100001 || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s belongs to %d:%d, with mode %v", name, stat.Uid, stat.Gid, info.Mode())
+		}
+	}
+}

@@ -1,0 +1,114 @@
+package controller_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+
+	"lightd/desired"
+	"lightd/observed/engine"
+	"lightd/observed/status"
+)
+
+// TestServerOwnsWhatItsInstallationLeftOnARealEngine, whether the spec or the image says who it
+// runs as: it writes a file and into a directory that the script made as root.
+func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	docker := newDocker(t)
+	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: testImage(),
+		Cmd: []string{"sh", "-c", "echo steam:x:4321:4322::/:/bin/sh > /etc/passwd; touch /done; sleep 1000"}}, nil, nil, nil, "")
+	if err == nil {
+		err = docker.ContainerStart(t.Context(), base.ID, container.StartOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a user", func() bool {
+		found, err := n.engine.HasFile(t.Context(), base.ID, "/done")
+		return err == nil && found
+	})
+	const image = "lightd-test/with-a-user:1"
+	_, err = docker.ContainerCommit(t.Context(), base.ID, container.CommitOptions{Reference: image, Changes: []string{"USER steam"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = n.engine.Remove(t.Context(), base.ID)
+		_ = n.engine.RemoveImage(t.Context(), image)
+	})
+	for id, set := range map[string]func(*desired.Spec){
+		"of-the-spec":     func(s *desired.Spec) { s.User = "1000:1000" },
+		"without-a-group": func(s *desired.Spec) { s.User = "1000" },
+		"of-the-image":    func(s *desired.Spec) { s.Image = image },
+	} {
+		c := n.create(id, func(s *desired.Spec) {
+			s.InstallScript = "umask 077; mkdir -p game/maps; echo installed > game/log; id -u >> game/log"
+			s.StartupCommand = "touch game/maps/new && echo started >> game/log; exec sleep 1000"
+			s.Power = desired.PowerRunning
+			set(s)
+		})
+		n.waitState(id, status.StateRunning)
+		game := filepath.Join(n.volumes.Path(c.VolumeID), "game")
+		eventually(t, id+" to write", func() bool {
+			text, err := os.ReadFile(filepath.Join(game, "log"))
+			_, made := os.Stat(filepath.Join(game, "maps", "new"))
+			return err == nil && made == nil && string(text) == "installed\n0\nstarted\n"
+		})
+	}
+}
+
+// TestHowAScriptFailsOnARealEngine: an interpreter that is not in the image is named, what an
+// editor puts before the #! does not matter, and a child that was killed for memory is told
+// though the script ended well.
+func TestHowAScriptFailsOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	for id, c := range map[string]struct {
+		script, event string
+		failed        bool
+	}{
+		"missing":         {"#!/bin/nosuchshell -e\ntrue\n", "Error: the install script's interpreter /bin/nosuchshell is not in the image", true},
+		"missing-by-env":  {"#!/usr/bin/env nosuchshell\ntrue\n", "Error: the install script's interpreter nosuchshell is not in the image", true},
+		"other-not-found": {"#!/bin/sh\nnosuchprogram\n", "Error: the install script ended with exit code 127", true},
+		"editor":          {"\ufeff\r\n#!/bin/sh -e\r\ntest \"$-\" != \"${-#*e}\"\r\n", "", false},
+		"killed": {"#!/bin/sh\nsh -c 'tail /dev/zero' || true\n",
+			"a process of it was killed for its memory limit", false},
+	} {
+		n.create(id, func(s *desired.Spec) {
+			s.InstallScript = c.script
+			s.Limits.Memory = 32 << 20
+		})
+		st := n.wait(id, "at its end", func(st status.Status) bool { return st.InstallState != status.Installing })
+		if failed := st.InstallState == status.Failed; failed != c.failed {
+			t.Errorf("%s: %s; events %s", id, st.InstallState, n.told(id))
+		}
+		if got := n.told(id); !strings.Contains(got, c.event) || id == "killed" && !strings.Contains(got, "OOMKilled: ") {
+			t.Errorf("%s: events %s", id, got)
+		}
+	}
+}
+
+// told returns the events of a container with their messages.
+func (n *node) told(id string) string {
+	page, _, err := n.journal.Page(id, 0, 1000)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	var b strings.Builder
+	for _, e := range page {
+		b.WriteString(string(e.Type) + ": " + e.Message + "; ")
+	}
+	return b.String()
+}
+
+// TestRootIDsOfAnEngine that maps nobody.
+func TestRootIDsOfAnEngine(t *testing.T) {
+	_, n := onSim(t)
+	if uid, gid, err := n.engine.RootIDs(t.Context()); uid != 0 || gid != 0 || engine.Classify(err) != engine.None {
+		t.Errorf("%d:%d, %v", uid, gid, err)
+	}
+}
