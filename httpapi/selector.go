@@ -1,12 +1,15 @@
 package httpapi
 
 import (
+	"iter"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"lightd/desired"
+	"lightd/httpapi/api"
 )
 
 // selector is a conjunction of demands on labels.
@@ -25,7 +28,7 @@ func selectorOf(query url.Values) (selector, error) {
 }
 
 var (
-	errSelector = invalid(Detail{Field: selectorQuery, Message: "must be a list of key, !key, key=value or key!=value"})
+	errSelector = invalid(Detail{Field: selectorQuery, Message: "must be a list of key, !key, key=value or key!=value; a backslash makes a comma, a blank, ! or = part of a label"})
 	errSets     = invalid(Detail{Field: selectorQuery, Message: "knows no sets: it must be a list of key, !key, key=value or key!=value"})
 )
 
@@ -33,19 +36,19 @@ var (
 // would choose nothing, or with a negation all.
 var setDemand = regexp.MustCompile(`\s(in|notin)\s*\(`)
 
-// parseSelector reads demands that are separated by commas; nothing selects all.
+// parseSelector reads demands that are separated by commas; nothing selects all. A backslash
+// takes the meaning from a character that has one, so that every label can be named.
 func parseSelector(text string) (selector, error) {
-	var s selector
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
 	if setDemand.MatchString(text) {
 		return nil, errSets
 	}
-	for term := range strings.SplitSeq(text, ",") {
-		d := parseDemand(strings.TrimSpace(term))
-		// No label has such a key, so that "!a=b" would choose all.
-		if d.key == "" || strings.ContainsAny(d.key, "!=") {
+	var s selector
+	for term := range splitSymbols(symbolsOf(text), ',') {
+		d, ok := parseDemand(trimSymbols(term))
+		if !ok {
 			return nil, errSelector
 		}
 		s = append(s, d)
@@ -53,16 +56,91 @@ func parseSelector(text string) (selector, error) {
 	return s, nil
 }
 
-func parseDemand(term string) demand {
-	if rest, negated := strings.CutPrefix(term, "!"); negated {
-		return demand{key: strings.TrimSpace(rest), exists: true, not: true}
+// symbol is a character of a selector. One that is literal stands for itself.
+type symbol struct {
+	r       rune
+	literal bool
+}
+
+// symbolsOf reads the backslashes of a selector. Before a character that has no meaning of its
+// own a backslash is one.
+func symbolsOf(text string) []symbol {
+	runes := []rune(text)
+	symbols := make([]symbol, 0, len(runes))
+	for i := 0; i < len(runes); i++ {
+		if runes[i] == '\\' && i+1 < len(runes) && (strings.ContainsRune(api.SelectorSymbols, runes[i+1]) || unicode.IsSpace(runes[i+1])) {
+			i++
+			symbols = append(symbols, symbol{runes[i], true})
+			continue
+		}
+		symbols = append(symbols, symbol{r: runes[i]})
 	}
-	key, value, equals := strings.Cut(term, "=")
-	if !equals {
-		return demand{key: key, exists: true}
+	return symbols
+}
+
+// splitSymbols yields what is between the separators that are none of a label.
+func splitSymbols(all []symbol, separator rune) iter.Seq[[]symbol] {
+	return func(yield func([]symbol) bool) {
+		for {
+			i := slices.Index(all, symbol{r: separator})
+			if i < 0 {
+				yield(all)
+				return
+			}
+			if !yield(all[:i]) {
+				return
+			}
+			all = all[i+1:]
+		}
 	}
-	key, not := strings.CutSuffix(key, "!")
-	return demand{key: strings.TrimSpace(key), value: strings.TrimSpace(strings.TrimPrefix(value, "=")), not: not}
+}
+
+func trimSymbols(all []symbol) []symbol {
+	blank := func(s symbol) bool { return !s.literal && unicode.IsSpace(s.r) }
+	for len(all) > 0 && blank(all[0]) {
+		all = all[1:]
+	}
+	for len(all) > 0 && blank(all[len(all)-1]) {
+		all = all[:len(all)-1]
+	}
+	return all
+}
+
+// word is what symbols spell; ok is false where one of them has a meaning that it cannot have
+// there.
+func word(all []symbol, meaning string) (text string, ok bool) {
+	var b strings.Builder
+	for _, s := range trimSymbols(all) {
+		if !s.literal && strings.ContainsRune(meaning, s.r) {
+			return "", false
+		}
+		b.WriteRune(s.r)
+	}
+	return b.String(), true
+}
+
+// parseDemand reads one demand. No label has an empty key, nor one with a bare "!" or "=": read
+// as such, "!a=b" would choose all.
+func parseDemand(term []symbol) (d demand, ok bool) {
+	bang, equals := symbol{r: '!'}, symbol{r: '='}
+	key, value := term, []symbol(nil)
+	switch i := slices.Index(term, equals); {
+	case len(term) > 0 && term[0] == bang:
+		key, d.exists, d.not = term[1:], true, true
+	case i < 0:
+		d.exists = true
+	default:
+		key, value = term[:i], term[i+1:]
+		if len(value) > 0 && value[0] == equals { // "==" is how others write it
+			value = value[1:]
+		}
+		if last := len(key) - 1; last >= 0 && key[last] == bang {
+			key, d.not = key[:last], true
+		}
+	}
+	d.value, _ = word(value, "")
+	d.key, ok = word(key, "!=")
+	return d, ok && d.key != ""
 }
 
 // choose returns those of containers that s matches, in their order.

@@ -1,0 +1,76 @@
+package httpapi
+
+import (
+	"net/url"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"lightd/httpapi/api"
+)
+
+// TestEveryLabelCanBeNamed: whatever a label may be, a selector chooses by it, and by it alone.
+func TestEveryLabelCanBeNamed(t *testing.T) {
+	part := rapid.StringOfN(rapid.SampledFrom([]rune("ab\\,=!()'\"% \tinö")), 0, 12, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		key := part.Filter(func(s string) bool { return s != "" && !strings.Contains(s, "=") }).Draw(t, "key")
+		value, other := part.Draw(t, "value"), part.Draw(t, "other")
+		labels := map[string]string{key: value, "more": "x"}
+		k, v := api.EscapeLabel(key), api.EscapeLabel(value)
+		for text, want := range map[string]bool{
+			k: true, "!" + k: false, k + "=" + v: true, k + "==" + v: true, k + "!=" + v: false, " " + k + " = " + v + " , more ": true,
+			k + "=" + v + "x": false, k + "x": false, "x" + k + "=" + v: false, k + "=" + api.EscapeLabel(other): other == value,
+		} {
+			s, err := parseSelector(text)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			if got := s.matches(labels); got != want {
+				t.Fatalf("%q of %q: got %v", text, labels, got)
+			}
+		}
+	})
+}
+
+// TestSelectorsOfBefore read as they did: a backslash before what has no meaning is one.
+func TestSelectorsOfBefore(t *testing.T) {
+	labels := map[string]string{"path": `C:\games`, "q": `a=b"c'`, "p": "100%", "in": "(x)"}
+	for text, want := range map[string]bool{
+		`path=C:\games`: true, `path=C:games`: false, `q=a=b"c'`: true, `p=100%`: true, `path,q,!z`: true, `in=(x)`: true, `path\`: false, ` path `: true,
+	} {
+		s, err := parseSelector(text)
+		if err != nil || s.matches(labels) != want {
+			t.Errorf("%q: %v, %v", text, s, err)
+		}
+	}
+	for _, wrong := range []string{"=", "a,,b", "a,", "!", "!a=b", "a!b", "!!a", "a!!=b", "!=b", `\ in (b)`, "a in (b)", "a notin(b)", " , "} {
+		if s, err := parseSelector(wrong); err == nil {
+			t.Errorf("%q is read as %v", wrong, s)
+		}
+	}
+}
+
+// TestSelectorOfOddLabels goes all the way: such labels are written, chosen by, and pruned by.
+func TestSelectorOfOddLabels(t *testing.T) {
+	n := newNode(t)
+	odd := `"labels":{" a, b!":"x=1, \\y"}`
+	n.send("POST", "/containers", n.with("odd", odd)).want(t, 201, "")
+	n.send("POST", "/containers", n.with("even", `"labels":{"a":"b"}`)).want(t, 201, "")
+	selector := api.EscapeLabel(" a, b!") + "=" + api.EscapeLabel(`x=1, \y`)
+	for _, target := range []string{"/containers", "/drift"} {
+		n.send("GET", target+"?selector="+url.QueryEscape(selector), "").want(t, 200, "")
+	}
+	a := n.send("GET", "/containers?selector="+url.QueryEscape(selector), "")
+	if strings.Count(a.text, "internal_id") != 1 || !strings.Contains(a.text, `"odd"`) {
+		t.Errorf("got %s", a.text)
+	}
+	n.apply("", body(`"prune":true,"selector":`+strconv.Quote(selector)))
+	if c, _ := n.store.Container("odd"); !c.Deleting {
+		t.Error("it was not pruned")
+	}
+	if c, _ := n.store.Container("even"); c.Deleting {
+		t.Error("another one was pruned")
+	}
+}
