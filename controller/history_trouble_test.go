@@ -370,7 +370,7 @@ func (w *world) backdate(s *store.Store, all *records.Statuses) {
 func recordedTimes(st *status.Status) []*time.Time {
 	times := []*time.Time{&st.NotBefore, &st.Install.ScriptAt}
 	if st.Stopping != nil {
-		times = append(times, &st.Stopping.At, &st.Stopping.KilledAt)
+		times = append(times, &st.Stopping.At, &st.Stopping.RungAt, &st.Stopping.KilledAt)
 	}
 	if st.Doubt != nil {
 		times = append(times, &st.Doubt.Since)

@@ -113,7 +113,7 @@ func number(s string) int {
 }
 
 // process is what is told of a process, over all its lives.
-var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?(Running )?)?$`)
+var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )*Exited )*(Starting (Running )?(Stopping )*)?$`)
 
 // grammar is the order of events. An installation is told from its beginning, and each
 // part of it once; only the last one has to come to its end.

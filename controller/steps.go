@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -108,33 +107,32 @@ func (a *act) prepare(ctx context.Context, t console.Target) {
 	}
 }
 
-// stop asks the process to end in the way that the spec says.
+// stop asks the process to end by the rung that was decided on and recorded. A command that
+// cannot be written is no failure of the step: the next rung takes its place.
 func (a *act) stop(ctx context.Context) error {
-	run := life(a.seen.Run)
-	sent := func(st *status.Status) []journal.Event {
-		if st.Stopping != nil && st.Stopping.Run.Is(run) {
-			st.Stopping.Sent = true
-		}
-		return nil
-	}
-	s := a.spec.Stop
-	if s.Command != "" {
-		err := a.cfg.Console.WriteLine(ctx, a.spec.InternalID, strings.TrimSuffix(s.Command, "\n"))
-		if err == nil {
-			a.patch = sent
+	run, ask := life(a.seen.Run), a.st.Stopping
+	patch := func(change func(*status.Ask)) func(*status.Status) []journal.Event {
+		return func(st *status.Status) []journal.Event {
+			if st.Stopping != nil && st.Stopping.Run.Is(run) && st.Stopping.Rung == ask.Rung {
+				change(st.Stopping)
+			}
 			return nil
 		}
-		a.log.Warn("the stop command was not read; the signal is sent", "container", a.spec.InternalID, "error", err)
+	}
+	a.patch = patch(func(ask *status.Ask) { ask.Sent = true })
+	if ask.Signal == "" {
+		err := a.cfg.Console.WriteLine(ctx, a.spec.InternalID, a.spec.Stop.Line())
+		if err != nil {
+			a.log.Warn("stop command not consumed; sending signal", "container", a.spec.InternalID, "error", err)
+			a.patch = patch(func(ask *status.Ask) { ask.Unread = true })
+		}
+		return nil
 	}
 	signal := a.cfg.Engine.Kill
 	if !a.spec.Init {
 		signal = a.cfg.Engine.Signal
 	}
-	if err := signal(ctx, a.step.Target, s.Signal); err != nil {
-		return err
-	}
-	a.patch = sent
-	return nil
+	return signal(ctx, a.step.Target, ask.Signal)
 }
 
 // kill ends the process at once.

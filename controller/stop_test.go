@@ -20,14 +20,19 @@ func TestStopIsAskedForOnce(t *testing.T) {
 		// read is what the program is told on its input, signals what the engine is to send.
 		read, signals string
 	}{
-		"a signal to init":      {desired.Stop{Signal: "SIGINT"}, true, "", "SIGINT SIGKILL"},
-		"a command":             {desired.Stop{Signal: "SIGINT", Command: "halt"}, true, "halt\n", "SIGKILL"},
-		"a command with an end": {desired.Stop{Signal: "SIGINT", Command: "halt\n"}, true, "halt\n", "SIGKILL"},
-		"a signal without init": {desired.Stop{Signal: "SIGINT"}, false, "", "exec SIGINT SIGKILL"},
+		"a signal to init":       {desired.Stop{Signal: "SIGINT"}, true, "", "SIGINT SIGKILL"},
+		"a command":              {desired.Stop{Signal: "SIGINT", Command: "halt"}, true, "halt\n", "SIGINT SIGKILL"},
+		"a command with an end":  {desired.Stop{Signal: "SIGINT", Command: "halt\n"}, true, "halt\n", "SIGINT SIGKILL"},
+		"a signal without init":  {desired.Stop{Signal: "SIGINT"}, false, "", "exec SIGINT SIGKILL"},
+		"the image's signal":     {desired.Stop{}, true, "", "SIGQUIT SIGKILL"},
+		"a key":                  {desired.Stop{Command: "^C"}, true, "", "SIGINT SIGQUIT SIGKILL"},
+		"a key without init":     {desired.Stop{Command: "^C", Signal: "RTMIN+3"}, false, "", "exec SIGINT exec SIGRTMIN+3 SIGKILL"},
+		"a command without init": {desired.Stop{Command: "halt"}, false, "halt\n", "exec SIGQUIT SIGKILL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 				words := make(chan string, 8)
+				sim.AddImage("quits:1", simengine.ImageConfig{StopSignal: "SIGQUIT"})
 				sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
 					go func() {
 						word := make([]byte, 64)
@@ -43,7 +48,7 @@ func TestStopIsAskedForOnce(t *testing.T) {
 					<-ctx.Done()
 				})
 				n.create("a", func(s *desired.Spec) {
-					s.Power, s.Init = desired.PowerRunning, c.init
+					s.Power, s.Init, s.Image = desired.PowerRunning, c.init, "quits:1"
 					s.Stop.Signal, s.Stop.Command = c.stop.Signal, c.stop.Command
 				})
 				n.waitState("a", status.StateRunning)

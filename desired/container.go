@@ -48,11 +48,13 @@ type Limits struct {
 
 // Stop says how a container is asked to end before it is killed.
 type Stop struct {
-	// Signal is a signal name as in "SIGTERM".
+	// Signal is a signal name as in "SIGTERM"; empty stands for the image's own, and where
+	// that names none for DefaultStopSignal.
 	Signal string `json:"signal"`
-	// Command, when set, is written to the standard input in place of the signal.
+	// Command, when set, comes before the signal: a line for the standard input, or the
+	// notation of a signal (see CommandSignal).
 	Command string `json:"command"`
-	// Timeout is how long the process may take before SIGKILL.
+	// Timeout is how long the process may take before SIGKILL. Command and Signal share it.
 	Timeout Duration `json:"timeout"`
 }
 
@@ -91,7 +93,7 @@ func DefaultSpec() Spec {
 		Power:       PowerStopped,
 		Env:         map[string]string{},
 		Labels:      map[string]string{},
-		Stop:        Stop{Signal: "SIGTERM", Timeout: Duration(10 * time.Second)},
+		Stop:        Stop{Timeout: Duration(10 * time.Second)},
 		Restart:     RestartAlways,
 		TTY:         true,
 		Init:        true,

@@ -23,7 +23,7 @@ func (s Spec) Normalize() Spec {
 	if s.Limits.PIDs == 0 {
 		s.Limits.PIDs = DefaultPIDs
 	}
-	s.Stop.Signal = normalSignal(s.Stop.Signal)
+	s.Stop.Signal = NormalSignal(s.Stop.Signal)
 	return s
 }
 
@@ -58,15 +58,6 @@ func NormalProtocol(p Protocol) Protocol {
 		return TCP
 	}
 	return Protocol(strings.ToLower(string(p)))
-}
-
-// normalSignal makes "SIGTERM" of "term", "TERM" and "sigterm".
-func normalSignal(s string) string {
-	s = strings.ToUpper(s)
-	if s != "" && !strings.HasPrefix(s, "SIG") && signals["SIG"+s] {
-		return "SIG" + s
-	}
-	return s
 }
 
 func orEmpty(m map[string]string) map[string]string {

@@ -108,6 +108,9 @@ func (f *faults) checkCommands(s Spec) {
 	f.checkText("startup_command", s.StartupCommand, maxStartup)
 	f.checkText("install_script", s.InstallScript, maxScript)
 	f.checkText("stop.command", s.Stop.Command, maxStopCommand)
+	if _, ok := s.Stop.CommandSignal(); !ok {
+		f.add("stop.command", quote(s.Stop.Command)+` is no signal: there are ^C, ^\ and ^ with a name, as in ^SIGTERM`)
+	}
 	// Compiling comes after the bound: the work of it grows with the length.
 	if f.checkText("start_pattern", s.StartPattern, maxPattern) {
 		if _, err := regexp.Compile(s.StartPattern); err != nil {
@@ -206,7 +209,7 @@ func (f *faults) checkChoices(s Spec) {
 	oneOf(f, "power", s.Power, PowerRunning, PowerStopped)
 	oneOf(f, "restart", s.Restart, RestartAlways, RestartOnFailure, RestartNever)
 	oneOf(f, "image_policy", s.ImagePolicy, ImagePinned, ImageFollow)
-	if !signals[s.Stop.Signal] {
+	if _, ok := SignalNumber(s.Stop.Signal); !ok && s.Stop.Signal != "" {
 		f.add("stop.signal", fmt.Sprintf("%s is no signal that can ask a process to stop", quote(s.Stop.Signal)))
 	}
 	if s.Stop.Timeout < 0 || time.Duration(s.Stop.Timeout) > maxStopTimeout {
@@ -226,14 +229,6 @@ func oneOf[T ~string](f *faults, field string, v T, allowed ...T) {
 		names[i] = string(a)
 	}
 	f.add(field, "must be "+strings.Join(names, " or "))
-}
-
-// signals are those that a stop may send. SIGSTOP and SIGCONT are missing: neither
-// can end a process.
-var signals = map[string]bool{
-	"SIGTERM": true, "SIGINT": true, "SIGQUIT": true, "SIGHUP": true, "SIGKILL": true,
-	"SIGUSR1": true, "SIGUSR2": true, "SIGABRT": true, "SIGALRM": true, "SIGPIPE": true,
-	"SIGWINCH": true, "SIGPWR": true, "SIGXCPU": true, "SIGXFSZ": true, "SIGTRAP": true,
 }
 
 var userPart = regexp.MustCompile(`^([0-9]{1,10}|[a-zA-Z_][a-zA-Z0-9_.-]{0,31}\$?)$`)

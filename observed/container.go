@@ -187,10 +187,10 @@ type Image struct {
 	Known   bool
 	Present bool
 	ImageID string
-	// User, Env and Volumes are what the image gives its containers: its own USER, ENV and
-	// VOLUME.
-	User         string
-	Env, Volumes []string
+	// User, StopSignal, Env and Volumes are what the image gives its containers: its own USER,
+	// STOPSIGNAL, ENV and VOLUME.
+	User, StopSignal string
+	Env, Volumes     []string
 	// Pulling is true while a pull of the reference runs or waits for its turn.
 	Pulling bool
 	// PulledBytes and PullTotal are how far that pull has come: what was downloaded of the

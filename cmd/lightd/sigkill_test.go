@@ -336,7 +336,7 @@ func (k *killings) checkEngine() {
 }
 
 // lives is what is told of the processes of one container from its creation to its end.
-var lives = regexp.MustCompile(`^(Starting (Running )?(Stopping )?(Running )?Exited )*(Starting (Running )?(Stopping )?(Running )?)?$`)
+var lives = regexp.MustCompile(`^(Starting (Running )?(Stopping )*Exited )*(Starting (Running )?(Stopping )*)?$`)
 
 // checkEvents holds that what was told stays, in numbers that grow, and in the order of
 // the contract, and that nothing is told of which the daemon was not the cause.

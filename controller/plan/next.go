@@ -141,37 +141,6 @@ func (r *record) remove(reason string) next {
 	return do(RemoveContainer, reason).on(c)
 }
 
-// stop asks the process to end, and kills it when the grace has run out.
-func (r *record) stop(reason string, kill bool) next {
-	c, ask := r.in.Seen.Run, r.st.Stopping
-	if c.Phase == observed.Paused {
-		return do(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
-	}
-	if ask == nil || !ask.Run.Is(life(c)) {
-		if kill {
-			return do(KillContainer, reason).on(c)
-		}
-		return do(StopContainer, reason).on(c)
-	}
-	switch left := ask.At.Add(ask.Timeout).Sub(r.in.Now); {
-	case ask.Killed && ask.KilledAt.IsZero():
-		return do(KillContainer, ask.Reason).on(c)
-	case ask.Killed:
-		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
-			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
-		}
-		return do(KillContainer, "the process outlived SIGKILL").on(c)
-	case kill:
-		return do(KillContainer, reason).on(c)
-	case left <= 0:
-		return do(KillContainer, fmt.Sprintf("the process did not end within %s", ask.Timeout)).on(c)
-	case !ask.Sent:
-		return do(StopContainer, ask.Reason).on(c)
-	default:
-		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
-	}
-}
-
 // nextSteady keeps an installed container as its spec says.
 func (r *record) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run

@@ -48,7 +48,7 @@ func (r *record) observeClock() {
 	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
 	times := []*time.Time{&r.st.Install.ScriptAt}
 	if ask := r.st.Stopping; ask != nil {
-		times = append(times, &ask.At, &ask.KilledAt)
+		times = append(times, &ask.At, &ask.RungAt, &ask.KilledAt)
 	}
 	for _, at := range times {
 		if at.After(now) {
@@ -294,6 +294,9 @@ func (r *record) observeLife(run *observed.Container) {
 			r.end(now, run)
 		}
 		return
+	}
+	if ask := r.st.Stopping; ask != nil && ask.Run.Is(now) {
+		return // what is to end does not become ready any more
 	}
 	pattern := r.in.Spec.StartPattern
 	if !r.st.Matched.Is(now) && (pattern == "" || r.in.Matched) {

@@ -46,6 +46,10 @@ type Step struct {
 	Reason string `json:"reason"`
 	Target string `json:"-"`
 	Image  string `json:"-"`
+
+	// rung and signal are those of a stop, which its record carries to where it is executed.
+	rung   status.StopRung
+	signal string
 }
 
 // HostCheck is the answer of the last look at what a recreation needs of the host.

@@ -107,7 +107,7 @@ func TestStopEscalates(t *testing.T) {
 	w.in.Now = w.in.Now.Add(10 * time.Second)
 	w.story()
 	w.settle()
-	w.expect("KillContainer", "Exited")
+	w.expect("KillContainer", "Stopping Exited")
 }
 
 // TestStartDuringStop: the stop in progress is brought to its end, and then started.

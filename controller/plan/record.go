@@ -73,21 +73,6 @@ func (r *record) intendFirst() {
 	}
 }
 
-func (r *record) intendStop(s Step) {
-	now, run := r.in.Now, life(r.in.Seen.Run)
-	if ask := r.st.Stopping; ask == nil || !ask.Run.Is(run) {
-		r.st.Stopping = &status.Ask{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
-		r.tell(journal.Stopping, s.Reason)
-	}
-	if s.Kind == KillContainer {
-		r.st.Stopping.Killed = true
-	}
-	if r.restartWanted() && r.st.Restarting == nil {
-		r.st.Restarting = &run
-	}
-	r.mergeRestarts()
-}
-
 func (r *record) intendRemove(s Step) {
 	if r.st.Replacing == "" && !r.in.Spec.Deleting {
 		r.tell(journal.RemovingOldContainer, s.Reason)

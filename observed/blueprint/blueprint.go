@@ -50,7 +50,8 @@ type Blueprint struct {
 	Volumes []Volume
 	Ports   []desired.Port
 	Limits  desired.Limits
-	// StopSignal is what `docker stop` and an engine that ends send; Lightd sends its own.
+	// StopSignal is what `docker stop` and an engine that ends send; empty keeps the image's.
+	// Lightd sends its own.
 	StopSignal    string
 	RestartPolicy string
 	Log           observed.Log
@@ -199,6 +200,6 @@ func (b Blueprint) Fresh(containerID string, image observed.Image) *observed.Con
 		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
 		TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
 		Mounts: b.AllMounts(), Binds: b.Ports, Limits: b.Limits,
-		StopSignal: b.StopSignal, RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
+		StopSignal: cmp.Or(b.StopSignal, image.StopSignal), RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
 	}
 }

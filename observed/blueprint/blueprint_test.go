@@ -45,7 +45,7 @@ func TestRun(t *testing.T) {
 	if !slices.Equal(b.Mounts, mounts) || !slices.Equal(b.Ports, c.Ports) {
 		t.Errorf("mounts %v ports %v", b.Mounts, b.Ports)
 	}
-	if b.RestartPolicy != "no" || b.StopSignal != "SIGTERM" || !b.Init || !b.TTY || !b.OpenStdin || b.User != "1000" {
+	if b.RestartPolicy != "no" || b.StopSignal != "" || !b.Init || !b.TTY || !b.OpenStdin || b.User != "1000" {
 		t.Errorf("%+v", b)
 	}
 	if want := (observed.Log{Driver: "json-file", MaxSize: "2m", MaxFile: "5"}); b.Log != want || blueprint.Install(c, place, "img", 3).Log != want {

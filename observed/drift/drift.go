@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"cmp"
 	"math"
 	"regexp"
 	"slices"
@@ -87,7 +88,7 @@ func Compare(want blueprint.Blueprint, have observed.Container, image observed.I
 	}
 	c.limits()
 	c.scalar(RestartPolicy, want.RestartPolicy, have.RestartPolicy)
-	c.scalar(StopSignal, want.StopSignal, have.StopSignal)
+	c.stopSignal()
 	c.scalar(logPrefix+"driver", want.Log.Driver, have.Log.Driver)
 	c.scalar(logPrefix+"max_size", want.Log.MaxSize, have.Log.MaxSize)
 	c.scalar(logPrefix+"max_file", want.Log.MaxFile, have.Log.MaxFile)
@@ -136,6 +137,19 @@ func (c *comparison) process() {
 	c.scalar("tty", c.want.TTY, c.have.TTY)
 	c.scalar("open_stdin", c.want.OpenStdin, c.have.OpenStdin)
 	c.scalar("init", c.want.Init, c.have.Init)
+}
+
+// stopSignal compares the signals by which Docker itself ends a container. What neither spec
+// nor image names is Docker's default.
+func (c *comparison) stopSignal() {
+	want, known := c.want.StopSignal, true
+	if want == "" {
+		want, known = c.image.StopSignal, c.image.Present
+	}
+	name := func(signal string) string { return desired.NormalSignal(cmp.Or(signal, desired.DefaultStopSignal)) }
+	if known {
+		c.scalar(StopSignal, name(want), name(c.have.StopSignal))
+	}
 }
 
 // env compares the environment. Docker shows the image's own beside ours.

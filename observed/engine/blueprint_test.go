@@ -30,7 +30,7 @@ func TestDockerShowsWhatTheBlueprintSays(t *testing.T) {
 		sim := simengine.New(simengine.Options{AnyMounts: true})
 		t.Cleanup(func() { _ = sim.Close() })
 		sim.AddImage("much", simengine.ImageConfig{
-			User: "daemon", Entrypoint: []string{"/entry"}, Cmd: []string{"its", "own"}, WorkingDir: "/opt",
+			User: "daemon", Entrypoint: []string{"/entry"}, Cmd: []string{"its", "own"}, WorkingDir: "/opt", StopSignal: "SIGQUIT",
 			Env:     []string{"PATH=/usr/bin", "FROM_IMAGE=1", "BOTH=image"},
 			Labels:  map[string]string{"from": "image"},
 			Volumes: []string{"/anonymous"},
@@ -51,7 +51,7 @@ func imageThatSaysMuch(t *testing.T) (ref string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: image}, nil, nil, nil, "")
+	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: image, StopSignal: "SIGQUIT"}, nil, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
 	}

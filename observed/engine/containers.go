@@ -3,8 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
-	"regexp"
-	"strings"
+	"strconv"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -44,21 +43,20 @@ func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
 		func(ctx context.Context, s *session) error { return s.ContainerKill(ctx, containerID, signal) })
 }
 
-// signalName is what may reach a shell.
-var signalName = regexp.MustCompile(`^[A-Z0-9+-]{1,16}$`)
-
 // Signal sends a signal to every process of a container that has no init in front: the
 // first one, where there may be only a shell that passes nothing on, and all others by
 // means of a shell in the container. Where there is no shell the first must do.
 func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
-	if !signalName.MatchString(signal) {
+	number, ok := desired.SignalNumber(signal)
+	if !ok {
 		return fmt.Errorf("send signal %q: %w: not the name of a signal", signal, cerrdefs.ErrInvalidArgument)
 	}
 	err := e.call(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
 		func(ctx context.Context, s *session) error {
 			made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{
 				User: "0",
-				Cmd:  []string{"/bin/sh", "-c", `kill -s "$0" -1`, strings.TrimPrefix(signal, "SIG")},
+				// By number: not every shell has names for the real-time signals.
+				Cmd: []string{"/bin/sh", "-c", `kill -s "$0" -1`, strconv.Itoa(number)},
 			})
 			if err != nil {
 				return err

@@ -36,7 +36,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) 
 		}
 		known.Present, known.ImageID = true, found.ID
 		if found.Config != nil {
-			known.User, known.Env = found.Config.User, found.Config.Env
+			known.User, known.StopSignal, known.Env = found.Config.User, found.Config.StopSignal, found.Config.Env
 			known.Volumes = slices.Sorted(maps.Keys(found.Config.Volumes))
 		}
 		return nil

@@ -230,8 +230,10 @@ func (i *Images) look(ctx context.Context, ref string) {
 // show takes over what Docker said, and leaves what is known of pulls.
 func (e *entry) show(found observed.Image) {
 	e.at = time.Now()
-	e.image.Known, e.image.Present = found.Known, found.Present
-	e.image.ImageID, e.image.User, e.image.Env, e.image.Volumes = found.ImageID, found.User, found.Env, found.Volumes
+	was := e.image
+	e.image = found
+	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = was.Pulling, was.PulledBytes, was.PullTotal
+	e.image.PullError, e.image.PullFailedAt = was.PullError, was.PullFailedAt
 }
 
 // pull runs one pull and shows how it ended together with the image that it brought.

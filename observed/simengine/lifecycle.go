@@ -1,6 +1,7 @@
 package simengine
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -26,6 +27,13 @@ func signalNumber(name string) int {
 	}
 	if n := unix.SignalNum(name); n != 0 {
 		return int(n)
+	}
+	for prefix, base := range map[string]int{"SIGRTMIN": 34, "SIGRTMAX": 64} {
+		if offset, found := strings.CutPrefix(name, prefix); found {
+			if n, err := strconv.Atoi(cmp.Or(offset, "0")); err == nil && 34 <= base+n && base+n <= 64 {
+				return base + n
+			}
+		}
 	}
 	return -1
 }

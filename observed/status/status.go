@@ -95,6 +95,16 @@ type Install struct {
 	CopyError string `json:"copy_error,omitempty"`
 }
 
+// StopRung is one of the means of a stop. A stop climbs from one to the next, and never back.
+type StopRung string
+
+// The rungs, in order. A stop without a command begins with the signal.
+const (
+	StopByCommand StopRung = "command"
+	StopBySignal  StopRung = "signal"
+	StopByKill    StopRung = "kill"
+)
+
 // Ask is the record of a stop in progress.
 type Ask struct {
 	// Run is the life that is to end.
@@ -104,8 +114,16 @@ type Ask struct {
 	Timeout time.Duration `json:"timeout"`
 	// Reason is why.
 	Reason string `json:"reason"`
-	// Sent is set after the signal or command was delivered: until then it is sent again.
-	Sent bool `json:"sent,omitempty"`
+	// Rung is the means that was asked for last, RungAt when, and Signal the signal of it.
+	// They are empty in a record of an older version.
+	Rung   StopRung  `json:"rung,omitempty"`
+	RungAt time.Time `json:"rung_at,omitzero"`
+	Signal string    `json:"signal,omitempty"`
+	// Sent is set after the signal or command of the rung was delivered: until then it is
+	// sent again. Unread is set when the program did not take the command: the next rung
+	// need not wait for its time.
+	Sent   bool `json:"sent,omitempty"`
+	Unread bool `json:"unread,omitempty"`
 	// Killed is set before SIGKILL is sent, KilledAt after it was.
 	Killed   bool      `json:"killed,omitempty"`
 	KilledAt time.Time `json:"killed_at,omitzero"`

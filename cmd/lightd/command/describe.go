@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/render"
+	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 	"lightd/observed/journal"
@@ -193,11 +195,7 @@ func (d description) writeSpec(s *sheet) {
 	s.line("Ports", strings.ReplaceAll(ports(c.Ports), ",", ", "))
 	s.line("Limits", limits(c))
 	s.line("Restart", string(c.Restart))
-	stop := c.Stop.Signal
-	if c.Stop.Command != "" {
-		stop = fmt.Sprintf("the command %q", c.Stop.Command)
-	}
-	s.line("Stop", fmt.Sprintf("%s, then SIGKILL after %s", stop, time.Duration(c.Stop.Timeout)))
+	s.line("Stop", stopOf(c.Stop))
 	if c.User != "" {
 		s.line("User", c.User)
 	}
@@ -269,4 +267,13 @@ func (d description) writePlan(s *sheet) {
 	if w := d.plan.Waits; w != nil {
 		s.line("Waits", string(w.Reason)+": "+w.Message)
 	}
+}
+
+// stopOf names the means of a stop in their order.
+func stopOf(stop desired.Stop) string {
+	means := cmp.Or(stop.Signal, "the image's stop signal")
+	if stop.Command != "" {
+		means = fmt.Sprintf("the command %q, %s", stop.Command, means)
+	}
+	return fmt.Sprintf("%s, then SIGKILL after %s", means, time.Duration(stop.Timeout))
 }

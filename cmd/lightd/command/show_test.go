@@ -64,7 +64,7 @@ Start pattern:   up
 Ports:           25565/tcp, [::1]:80->8080/udp
 Limits:          512MiB of memory and 1GiB of swap, 1.5 cores, 512 processes
 Restart:         always
-Stop:            SIGTERM, then SIGKILL after 10s
+Stop:            the image's stop signal, then SIGKILL after 10s
 Mounts:          /in <- /out
 Environment:     A=line\nbreak
                  B=2

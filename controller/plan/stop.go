@@ -1,0 +1,159 @@
+package plan
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// maxSignalShare bounds what the signal gets of the timeout of a stop that begins with a
+// command: a quarter, and no more than this.
+const maxSignalShare = 5 * time.Second
+
+// signalShare returns how long before the end of the timeout a signal follows a command that
+// did not end the process.
+func signalShare(timeout time.Duration) time.Duration { return min(timeout/4, maxSignalShare) }
+
+// stop ends the process by a command, a signal and SIGKILL, of which each gets its share of
+// the timeout. A kill goes to SIGKILL at once. A daemon that finds a stop under way goes on
+// from the rung that was recorded.
+func (r *record) stop(reason string, kill bool) next {
+	c, ask := r.in.Seen.Run, r.st.Stopping
+	if c.Phase == observed.Paused {
+		return do(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
+	}
+	if ask == nil || !ask.Run.Is(life(c)) {
+		if kill {
+			return do(KillContainer, reason).on(c).by(status.StopByKill, "")
+		}
+		return r.rung(r.firstRung(), reason)
+	}
+	switch {
+	case ask.Killed && ask.KilledAt.IsZero():
+		return do(KillContainer, ask.Reason).on(c).by(status.StopByKill, "")
+	case ask.Killed:
+		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
+			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
+		}
+		return do(KillContainer, "the process outlived SIGKILL").on(c).by(status.StopByKill, "")
+	case kill:
+		return do(KillContainer, reason).on(c).by(status.StopByKill, "")
+	}
+	return r.climb(*ask)
+}
+
+// climb carries a stop on whose process has neither ended nor been killed.
+func (r *record) climb(ask status.Ask) next {
+	rung, since := ask.Rung, ask.RungAt
+	if rung == "" { // recorded by a version that knew one rung before SIGKILL
+		rung, since = r.firstRung(), ask.At
+	}
+	if rung == status.StopByCommand {
+		left := ask.At.Add(ask.Timeout - signalShare(ask.Timeout)).Sub(r.in.Now)
+		switch {
+		case ask.Unread, !ask.Sent && r.in.Spec.Stop.Command == "":
+			return r.rung(status.StopBySignal, r.stopSignal()+" as the stop command was not read")
+		case left <= 0:
+			return r.rung(status.StopBySignal, fmt.Sprintf("%s after %s without an end", r.stopSignal(), ask.Timeout-signalShare(ask.Timeout)))
+		case !ask.Sent:
+			return r.rung(rung, ask.Reason)
+		}
+		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
+	}
+	// A signal that comes late, because the daemon was away, has its share all the same.
+	end := ask.At.Add(ask.Timeout)
+	if late := since.Add(signalShare(ask.Timeout)); late.After(end) {
+		end = late
+	}
+	switch left := end.Sub(r.in.Now); {
+	case left <= 0:
+		return do(KillContainer, fmt.Sprintf("SIGKILL after %s without an end", ask.Timeout)).on(r.in.Seen.Run).by(status.StopByKill, "")
+	case !ask.Sent:
+		return r.rung(rung, ask.Reason)
+	default:
+		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
+	}
+}
+
+// firstRung is what a stop begins with. A command in the notation of a signal is none where
+// the signal would only be sent twice.
+func (r *record) firstRung() status.StopRung {
+	stop := r.in.Spec.Stop
+	signal, _ := stop.CommandSignal()
+	if stop.Command == "" || signal == r.stopSignal() {
+		return status.StopBySignal
+	}
+	return status.StopByCommand
+}
+
+// rung is the step that asks the process to end.
+func (r *record) rung(rung status.StopRung, reason string) next {
+	signal := r.stopSignal()
+	if rung == status.StopByCommand {
+		signal, _ = r.in.Spec.Stop.CommandSignal()
+	}
+	return do(StopContainer, reason).on(r.in.Seen.Run).by(rung, signal)
+}
+
+// by says which rung of a stop a step is.
+func (n next) by(rung status.StopRung, signal string) next {
+	n.step.rung, n.step.signal = rung, signal
+	return n
+}
+
+// stopSignal is the signal that asks the process to end: that of the spec, else the image's,
+// else SIGTERM. Where the image is not known, the container shows what it was made with.
+func (r *record) stopSignal() string {
+	run := r.in.Seen.Run
+	from := run.StopSignal
+	if image := r.madeFrom(run); image.Present {
+		from = image.StopSignal
+	}
+	if _, ok := desired.SignalNumber(from); !ok {
+		from = ""
+	}
+	return cmp.Or(r.in.Spec.Stop.Signal, desired.NormalSignal(from), desired.DefaultStopSignal)
+}
+
+// intendStop records the rung of a stop, and tells of each once.
+func (r *record) intendStop(s Step) {
+	now, run := r.in.Now, life(r.in.Seen.Run)
+	ask := r.st.Stopping
+	first := ask == nil || !ask.Run.Is(run)
+	if first {
+		ask = &status.Ask{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
+		r.st.Stopping = ask
+	}
+	if ask.Rung != s.rung && !(ask.Killed && s.Kind == KillContainer) {
+		adopted := !first && ask.Rung == "" && s.Kind == StopContainer && s.rung == r.firstRung()
+		ask.Rung, ask.RungAt, ask.Signal, ask.Sent = s.rung, now, s.signal, false
+		if adopted {
+			ask.RungAt = ask.At // its event is in the journal already
+		} else {
+			r.tell(journal.Stopping, rungMessage(s, first))
+		}
+	}
+	ask.Killed = ask.Killed || s.Kind == KillContainer
+	if r.restartWanted() && r.st.Restarting == nil {
+		r.st.Restarting = &run
+	}
+	r.mergeRestarts()
+}
+
+// rungMessage names what is done to end the process, and why.
+func rungMessage(s Step, first bool) string {
+	means := cmp.Or(s.signal, "stop command")
+	if s.rung == status.StopByKill {
+		means = "SIGKILL"
+	}
+	if !first && strings.HasPrefix(s.Reason, means) {
+		return s.Reason // "SIGTERM after 7.5s without an end"
+	}
+	return s.Reason + " (" + means + ")"
+}
