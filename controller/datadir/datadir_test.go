@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"lightd/desired"
 	"lightd/observed/blueprint"
@@ -59,6 +60,39 @@ func TestScriptsRun(t *testing.T) {
 		out, err := exec.Command("/bin/sh", "-c", script).CombinedOutput()
 		if err != nil || string(out) != "its here  now\n" {
 			t.Errorf("%s: got %q, %v", name, out, err)
+		}
+	}
+}
+
+// TestEndWithoutASignal is what it was without the shell in front: at once, with the exit code
+// of the command, whatever runs beside it.
+func TestEndWithoutASignal(t *testing.T) {
+	for command, want := range map[string]int{
+		"true; false":                   1,
+		"(exit 7)":                      7,
+		"sh -c 'exit 7'":                7,
+		"sh -c 'kill -9 $$'":            137,
+		"sleep 60 & exit 7":             7,
+		"sleep 60 & sh -c 'exit 7'":     7,
+		"(sleep 0.1; exit 7) & wait":    0,
+		"(sleep 0.1; exit 7) & wait $!": 7,
+		"set -eu; false; true":          1,
+		"exec sh -c 'exit 7'":           7,
+		"no-such-program":               127,
+	} {
+		for _, shell := range [][]string{{"dash"}, {"bash"}, {"busybox", "sh"}} {
+			if _, err := exec.LookPath(shell[0]); err != nil {
+				continue
+			}
+			script := strings.ReplaceAll(Entrypoint(desired.Spec{StartupCommand: command, Init: true}), blueprint.Home, t.TempDir())
+			began := time.Now()
+			cmd := exec.Command(shell[0], append(shell[1:], "-c", script)...)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+			_ = cmd.Run()
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what runs beside it
+			if got := cmd.ProcessState.ExitCode(); got != want || time.Since(began) > 30*time.Second {
+				t.Errorf("%s: %q ends with %d after %s, want %d", shell, command, got, time.Since(began), want)
+			}
 		}
 	}
 }
@@ -322,16 +356,31 @@ func TestWhoMayRead(t *testing.T) {
 
 // TestWhatIsWritten is what a user reads who looks for what the container runs.
 func TestWhatIsWritten(t *testing.T) {
-	const trap = "trap 'exit $?' HUP INT QUIT TERM USR1 USR2\n"
-	for command, want := range map[string]string{
-		" ./server --port 1 ": "exec ./server --port 1\n",
-		"a && b":              trap + "a && b\n",
-		"a\r\nb":              trap + "a\nb\n",
-		"cd /x":               trap + "cd /x\n",
+	const head = "#!/bin/sh\n# Written by lightd; changes are undone.\ncd /home/container || exit 1\n"
+	for name, test := range map[string]struct {
+		spec desired.Spec
+		end  string
+		with []string
+	}{
+		"a program without init": {desired.Spec{StartupCommand: " ./server --port 1 "}, head + "exec ./server --port 1\n", nil},
+		"a program": {desired.Spec{StartupCommand: " ./server --port 1 ", Init: true}, "\n./server --port 1\n",
+			[]string{"*) exec ./server --port 1 ;;", "trap lightd_exit 0", "trap 'lightd_signal $? 15 6000' 15\n"}},
+		"a script for a shell": {desired.Spec{StartupCommand: "/bin/bash run.sh", Init: true}, "\n/bin/bash run.sh\n", []string{"trap lightd_exit 0"}},
+		"two commands":         {desired.Spec{StartupCommand: "a && b"}, "\na && b\n", []string{"trap lightd_exit 0", "lightd_left=0 "}},
+		"two lines":            {desired.Spec{StartupCommand: "a\r\nb"}, "\na\nb\n", nil},
+		"a builtin":            {desired.Spec{StartupCommand: "cd /x"}, "\ncd /x\n", nil},
+		"its own traps":        {desired.Spec{StartupCommand: "trap x TERM; y"}, "\ntrap x TERM; y\n", []string{"lightd_left=100 "}},
+		"its own signal": {desired.Spec{StartupCommand: "a; b", Stop: desired.Stop{Signal: "SIGHUP"}}, "\na; b\n",
+			[]string{"trap 'lightd_signal $? 1 6000' 1\n", "trap 'lightd_signal $? 10 100' 10\n"}},
 	} {
-		want = "#!/bin/sh\n# Written by lightd; changes are undone.\ncd /home/container || exit 1\n" + want
-		if got := Entrypoint(desired.Spec{StartupCommand: command}); got != want {
-			t.Errorf("%q: got %q, want %q", command, got, want)
+		got := Entrypoint(test.spec)
+		if !strings.HasPrefix(got, head) || !strings.HasSuffix(got, test.end) {
+			t.Errorf("%s: got %q", name, got)
+		}
+		for _, part := range test.with {
+			if !strings.Contains(got, part) {
+				t.Errorf("%s: no %q in %s", name, part, got)
+			}
 		}
 	}
 	env := map[string]string{"B": "it's", "A": "$1", "not-a-name": "x", "C": "", "D": " "}

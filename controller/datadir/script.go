@@ -19,27 +19,6 @@ const (
 	installLog = "install.log"
 )
 
-// Entrypoint returns the script that runs the startup command of s.
-//
-// A simple command takes the shell's place, and gets signals and gives its exit code
-// directly. For anything else the shell stays in front of the program and outlasts it:
-// with an init process in the container, signals reach the whole process group, and a
-// shell that died of the signal would take the container, and so the program, down at
-// once. A shell with a trap runs it only after its foreground command has ended (POSIX
-// 2.11), and then passes on the program's own exit code.
-func Entrypoint(s desired.Spec) string {
-	command := unixLines(s.StartupCommand)
-	if simple(command) {
-		command = "exec " + strings.TrimSpace(command)
-	} else {
-		command = "trap 'exit $?' HUP INT QUIT TERM USR1 USR2\n" + command
-	}
-	return "#!/bin/sh\n" +
-		"# Written by lightd; changes are undone.\n" +
-		"cd " + blueprint.Home + " || exit 1\n" +
-		command + "\n"
-}
-
 // program is a first word that names a file to execute, and is no assignment.
 var program = regexp.MustCompile(`^[A-Za-z0-9_./+-]+$`)
 
