@@ -50,8 +50,8 @@ const put = await client.PUT("/containers/{id}", {
 });
 check(put.data?.generation === 2, "what was read and is so already changes nothing", put);
 
-const listed = await client.GET("/containers", { params: { query: { selector: "by=typescript" } } });
-check(listed.data?.containers.length === 1 && listed.data.containers[0]?.internal_id === "typescript", "it is listed", listed.data);
+const listed = await client.GET("/containers", { params: { query: { selector: "by=typescript", view: "full", limit: 1 } } });
+check(listed.data?.containers.length === 1 && listed.data.containers[0]?.env?.["A"] === "b" && listed.data.continue === undefined, "it is listed", listed.data);
 
 const refused = await client.POST("/containers", { body: { ...spec, internal_id: "typescript-2", image: "" } });
 check(refused.error?.code === "invalid" && refused.error.details?.[0]?.field === "image", "an invalid spec is refused", refused);

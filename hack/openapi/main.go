@@ -54,13 +54,18 @@ func run(ctx context.Context, url string) error {
 
 // change reads the container and changes it.
 func change(ctx context.Context, c *lightd.ClientWithResponses, id string) error {
-	got, err := c.GetContainerWithResponse(ctx, id)
+	got, err := c.GetContainerWithResponse(ctx, id, nil)
 	if err != nil || got.JSON200 == nil {
 		return fmt.Errorf("get: %w: %s", err, got.Body)
 	}
 	// What an answer has is there, without a pointer.
 	if one := got.JSON200; one.InternalId != id || one.Limits.Pids != 512 || one.Stop.Timeout != "10s" || len(one.Conditions) == 0 {
 		return fmt.Errorf("get: %s", got.Body)
+	}
+	tag := got.HTTPResponse.Header.Get("ETag")
+	again, err := c.GetContainerWithResponse(ctx, id, &lightd.GetContainerParams{IfNoneMatch: &tag})
+	if err != nil || again.StatusCode() != http.StatusNotModified {
+		return fmt.Errorf("get again: %w: %s", err, again.Body)
 	}
 	memory := int64(128 << 20)
 	patched, err := c.PatchContainerWithResponse(ctx, id, nil, lightd.ContainerPatch{Limits: &lightd.LimitsPatch{Memory: &memory}})
@@ -83,7 +88,7 @@ func read(ctx context.Context, c *lightd.ClientWithResponses, id string, spec li
 	if err != nil || refused.JSON400 == nil || refused.JSON400.Code != "invalid" || *(*refused.JSON400.Details)[0].Field != "image" {
 		return fmt.Errorf("create what is not valid: %w: %s", err, refused.Body)
 	}
-	missing, err := c.GetContainerWithResponse(ctx, "nobody")
+	missing, err := c.GetContainerWithResponse(ctx, "nobody", nil)
 	if err != nil || missing.JSON404 == nil || missing.JSON404.Code != "container_not_found" {
 		return fmt.Errorf("get nobody: %w: %s", err, missing.Body)
 	}
