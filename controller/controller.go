@@ -65,6 +65,7 @@ type Snapshots interface {
 // Console is the streams of containers.
 type Console interface {
 	Prepare(ctx context.Context, id string, t console.Target) error
+	Started(id string, t console.Target)
 	Expect(id string, t console.Target, run console.Run, pattern string) error
 	Matched(id, containerID string, startedAt time.Time) bool
 	WriteLine(ctx context.Context, id, command string) error

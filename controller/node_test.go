@@ -161,7 +161,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		}})
 	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	n.images = imgs
-	cons = console.New(console.Config{Streams: console.Docker(n.engine), Targets: n.cache, Log: log,
+	cons = console.New(console.Config{Streams: console.Docker(n.engine), Resize: console.Resizer(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	n.stored, err = snapshots.Open(filepath.Join(dir, "snapshots"), snapshots.Options{FreeSpace: o.free, Log: log})
 	must(err)

@@ -92,6 +92,9 @@ func (a *act) start(ctx context.Context) error {
 	}
 	a.prepare(ctx, t)
 	err := a.cfg.Engine.Start(ctx, a.step.Target)
+	if err == nil {
+		a.cfg.Console.Started(a.spec.InternalID, t)
+	}
 	if engine.Classify(err) == engine.Other {
 		if check := a.look(); check.Reason != "" {
 			return waiting{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}

@@ -107,7 +107,9 @@ func (f *faults) checkCommands(s Spec) {
 	}
 	f.checkText("startup_command", s.StartupCommand, maxStartup)
 	f.checkText("install_script", s.InstallScript, maxScript)
-	f.checkText("stop.command", s.Stop.Command, maxStopCommand)
+	if f.checkText("stop.command", s.Stop.Command, maxStopCommand) && s.TTY {
+		f.checkTerminalLines("stop.command", s.Stop.Command)
+	}
 	if _, ok := s.Stop.CommandSignal(); !ok {
 		f.add("stop.command", quote(s.Stop.Command)+` is no signal: there are ^C, ^\ and ^ with a name, as in ^SIGTERM`)
 	}
@@ -115,6 +117,20 @@ func (f *faults) checkCommands(s Spec) {
 	if f.checkText("start_pattern", s.StartPattern, maxPattern) {
 		if _, err := regexp.Compile(s.StartPattern); err != nil {
 			f.add("start_pattern", "must be an RE2 expression: "+err.Error())
+		}
+	}
+}
+
+// MaxTerminalLine is how many bytes a line may have, without its end, that a terminal hands over
+// to a program as one.
+const MaxTerminalLine = 4095
+
+// checkTerminalLines refuses what the kernel would cut.
+func (f *faults) checkTerminalLines(field, v string) {
+	for line := range strings.Lines(v) {
+		if len(strings.TrimRight(line, "\r\n")) > MaxTerminalLine {
+			f.add(field, fmt.Sprintf("has a line of more than %d bytes, which a terminal (tty) would cut", MaxTerminalLine))
+			return
 		}
 	}
 }

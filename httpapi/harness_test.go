@@ -140,6 +140,13 @@ type fakeInput struct {
 
 func (f fakeInput) Close() {}
 
+func (f fakeInput) Resize(_ context.Context, s console.Size) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	fmt.Fprintf(&f.written, "[%d by %d]", s.Cols, s.Rows)
+	return nil
+}
+
 func (f fakeInput) Write(_ context.Context, data []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -155,6 +155,7 @@ func TestSocketConsole(t *testing.T) {
 	close(n.console.figures["web"])
 
 	p.send(`{"event":"send_command","command":"say hi\n"}`)
+	p.send(`{"event":"resize","cols":120,"rows":40}`)
 	n.console.history = []console.Chunk{{Text: "one\ntw"}, {Notice: "Output is missing here"}, {Text: "three\n"}}
 	lines := func(want int) {
 		t.Helper()
@@ -165,7 +166,7 @@ func TestSocketConsole(t *testing.T) {
 	}
 	p.send(`{"event":"request_logs"}`)
 	lines(200)
-	if got := n.console.written.String(); got != "say hi\n" {
+	if got := n.console.written.String(); got != "say hi\n[120 by 40]" {
 		t.Errorf("the program read %q", got)
 	}
 	p.send(`{"event":"request_logs","lines":5000}`)
@@ -186,11 +187,15 @@ func TestSocketConsole(t *testing.T) {
 		`{"event":"send_command","command":1}`: "command must be a string",
 		`{"event":"send_command","command":"a\u0000"}`:      "NUL",
 		`{"event":"send_command","command":"x","now":true}`: "now is not a known field",
-		`{"event":"power"}`:                        "action must be",
-		`{"event":"power","action":"explode"}`:     "action must be",
-		`{"event":"request_logs","lines":0}`:       "lines must be",
-		`{"event":"request_logs","lines":5001}`:    "lines must be",
-		`{"event":"request_logs","event":"power"}`: "event is given twice",
+		`{"event":"resize","cols":0,"rows":40}`:             "cols and rows must be from 1 to 1000",
+		`{"event":"resize","cols":80,"rows":1001}`:          "cols and rows must be from 1 to 1000",
+		`{"event":"resize","cols":"80","rows":24}`:          "cols must be",
+		`{"event":"resize","cols":80}`:                      "cols and rows must be",
+		`{"event":"power"}`:                                 "action must be",
+		`{"event":"power","action":"explode"}`:              "action must be",
+		`{"event":"request_logs","lines":0}`:                "lines must be",
+		`{"event":"request_logs","lines":5001}`:             "lines must be",
+		`{"event":"request_logs","event":"power"}`:          "event is given twice",
 	} {
 		p.send(text)
 		if got := p.read(); !strings.HasPrefix(got, "daemon_message Error: ") || !strings.Contains(got, want) {

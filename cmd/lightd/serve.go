@@ -183,7 +183,7 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 		Changed: func(ref string) { d.controller.EnqueueImage(ref) }, Loaded: d.images.Refresh,
 	})
 	d.console = console.New(console.Config{
-		Streams: console.Docker(d.engine), Targets: d.cache, Log: d.log,
+		Streams: console.Docker(d.engine), Resize: console.Resizer(d.engine), Targets: d.cache, Log: d.log,
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	here := cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://")

@@ -23,6 +23,7 @@ const (
 // The messages of the client.
 const (
 	SendCommand MessageKind = "send_command"
+	Resize      MessageKind = "resize"
 	Power       MessageKind = "power"
 	RequestLogs MessageKind = "request_logs"
 	Auth        MessageKind = "auth"

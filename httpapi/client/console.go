@@ -39,6 +39,7 @@ type Console struct {
 	mu      sync.Mutex
 	conn    *websocket.Conn // nil while there is none; guarded by mu, like changed
 	changed chan struct{}   // closed when conn changes
+	size    map[string]any  // the last resize message; guarded by mu
 }
 
 // From is where the messages of a WebSocket begin.
@@ -223,6 +224,7 @@ func (k *Console) connect() error {
 	if k.opened == "" {
 		k.opened = clock(response.Header).UTC().Format(time.RFC3339)
 	}
+	k.resizeAgain(ctx, conn)
 	k.set(conn)
 	if k.ctx.Err() != nil {
 		k.drop() // Close may have come before set
@@ -271,6 +273,29 @@ func (k *Console) drop() {
 // what the container prints, or a daemon_message that begins with "Error: ".
 func (k *Console) SendCommand(ctx context.Context, text string) error {
 	return k.send(ctx, map[string]any{"event": api.SendCommand, "command": text})
+}
+
+// Resize makes the terminal of the container so large, in characters from 1 to 1,000, also when
+// the connection was opened again.
+func (k *Console) Resize(ctx context.Context, cols, rows int) error {
+	m := map[string]any{"event": api.Resize, "cols": cols, "rows": rows}
+	k.mu.Lock()
+	k.size = m
+	k.mu.Unlock()
+	return k.send(ctx, m)
+}
+
+// resizeAgain tells a new connection the size that was set.
+func (k *Console) resizeAgain(ctx context.Context, conn *websocket.Conn) {
+	k.mu.Lock()
+	m := k.size
+	k.mu.Unlock()
+	if m == nil {
+		return
+	}
+	if data, err := json.Marshal(m); err == nil {
+		_ = conn.Write(ctx, websocket.MessageText, data) // a reader finds what is wrong with it
+	}
 }
 
 // Power writes what the process should do, as Client.Power does.

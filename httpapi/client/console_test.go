@@ -197,9 +197,9 @@ func TestConsoleSends(t *testing.T) {
 			}
 		}
 	}
-	s := play(t, says(hears(3), `{"event":"event","data":"running"}`),
+	s := play(t, says(hears(4), `{"event":"event","data":"running"}`),
 		says(func(ctx context.Context, conn *websocket.Conn) {
-			hears(2)(ctx, conn)
+			hears(3)(ctx, conn)
 			closes(websocket.StatusNormalClosure)(ctx, conn)
 		},
 			`{"event":"event","data":"running"}`))
@@ -217,7 +217,8 @@ func TestConsoleSends(t *testing.T) {
 			continue
 		}
 		if words++; words == 1 {
-			err = errors.Join(k.SendCommand(t.Context(), "say <hi> \"you\"\n"), k.Power(t.Context(), Restart), k.Renew(t.Context()))
+			err = errors.Join(k.SendCommand(t.Context(), "say <hi> \"you\"\n"), k.Power(t.Context(), Restart), k.Renew(t.Context()),
+				k.Resize(t.Context(), 120, 40))
 		} else {
 			err = errors.Join(k.RequestLogs(t.Context(), 0), k.RequestLogs(t.Context(), 7))
 		}
@@ -228,6 +229,7 @@ func TestConsoleSends(t *testing.T) {
 	for _, want := range []string{
 		`{"command":"say <hi> \"you\"\n","event":"send_command"}`, `{"action":"restart","event":"power"}`,
 		`{"event":"auth","token":"` + testToken + `"}`,
+		`{"event":"resize","cols":120,"rows":40}`, `{"event":"resize","cols":120,"rows":40}`, // and for the new connection
 		`{"event":"request_logs"}`, `{"event":"request_logs","lines":7}`,
 	} {
 		if got := <-heard; !sameJSON(t, got, want) {

@@ -26,6 +26,7 @@ type Output interface {
 // Input is where one client writes. Its lines and those of others are kept apart.
 type Input interface {
 	Write(ctx context.Context, data []byte) error
+	Resize(ctx context.Context, s console.Size) error
 	Close()
 }
 

@@ -102,12 +102,14 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 		return c.renew(ctx, object)
 	case "send_command":
 		return nil, c.sendCommand(ctx, object)
+	case "resize":
+		return nil, c.resize(ctx, object)
 	case "power":
 		return nil, c.power(ctx, object)
 	case "request_logs":
 		return c.logs(ctx, object)
 	default:
-		return nil, sentence("event must be send_command, power, request_logs or auth")
+		return nil, sentence("event must be send_command, resize, power, request_logs or auth")
 	}
 }
 
@@ -140,10 +142,30 @@ func (c *client) sendCommand(ctx context.Context, object strictjson.Object) erro
 	if m.Command == "" {
 		return sentence("command is required")
 	}
+	return c.openInput().Write(ctx, []byte(m.Command))
+}
+
+func (c *client) openInput() Input {
 	if c.input == nil {
 		c.input = c.hub.cfg.Console.OpenInput(c.session.ID)
 	}
-	return c.input.Write(ctx, []byte(m.Command))
+	return c.input
+}
+
+func (c *client) resize(ctx context.Context, object strictjson.Object) error {
+	var m struct {
+		Event string `json:"event"`
+		Cols  int    `json:"cols"`
+		Rows  int    `json:"rows"`
+	}
+	if err := object.Bind(&m); err != nil {
+		return err
+	}
+	size := console.Size{Cols: m.Cols, Rows: m.Rows}
+	if !size.Valid() {
+		return sentence(fmt.Sprintf("cols and rows must be from 1 to %d", console.MaxSize))
+	}
+	return c.openInput().Resize(ctx, size)
 }
 
 func (c *client) power(ctx context.Context, object strictjson.Object) error {
@@ -193,6 +215,10 @@ func (c *client) explain(err error) string {
 		return console.ErrNotRunning.Error()
 	case errors.Is(err, console.ErrLineTaken):
 		return console.ErrLineTaken.Error()
+	case errors.Is(err, console.ErrLineTooLong):
+		return console.ErrLineTooLong.Error()
+	case errors.Is(err, console.ErrNoTerminal):
+		return console.ErrNoTerminal.Error()
 	case errors.Is(err, console.ErrNoContainer):
 		return console.ErrNoContainer.Error()
 	case errors.Is(err, console.ErrTimeout):

@@ -33,6 +33,8 @@ type Targets interface {
 type Config struct {
 	Streams Streams
 	Targets Targets
+	// Resize makes the terminal of a container as large as it is told; nil does nothing.
+	Resize func(ctx context.Context, containerID string, s Size) error
 	// Changed is called, without any lock held, when Matched has news of an id. It must
 	// not block.
 	Changed func(id string)

@@ -55,6 +55,11 @@
 //   - An output that was silent before a position has no text to be known by: what counts
 //     then is the time in the log.
 //
+// # Size
+//
+// A terminal is 80 by 24 until a client sets a size (Input.Resize), which is set again at each start
+// while that client is there. Like input it is no desired state: nothing of it is kept.
+//
 // # Echo
 //
 // A terminal echoes what is typed, and so does a program with a line editor; neither can be asked
@@ -76,6 +81,9 @@
 //     a line discipline or a line editor gets these as they are;
 //   - without a terminal nothing can take it back: it is ended with a newline. What its client
 //     writes next is refused once (ErrLineTaken), so that the rest of a command is not run as one.
+//
+// A line of more than 4,095 bytes for a terminal, which the kernel would cut and hand over as a line,
+// is refused before anything of it is written; keys, up to 16 bytes at once, are not counted.
 //
 // A run that is older than the daemon, and one to which a write timed out, counts as one with an
 // open line: before the first text the program gets ^E ^U, or an empty line. What is written

@@ -69,7 +69,7 @@ func onEngine(t *testing.T) *real {
 	}
 	r := &real{t: t, engine: e, changed: make(chan string, 16)}
 	r.Console = New(Config{
-		Streams: &counted{Docker(e), r}, Targets: r, Log: slog.New(slog.DiscardHandler),
+		Streams: &counted{Docker(e), r}, Resize: Resizer(e), Targets: r, Log: slog.New(slog.DiscardHandler),
 		Changed: func(id string) { r.changed <- id },
 	})
 	t.Cleanup(r.Close)
@@ -423,6 +423,42 @@ func TestEngineEchoIsNoMatch(t *testing.T) {
 	}
 	if text := past(t, r.Console, From{Lines: 10}); strings.Count(text, "Done") != 3 {
 		t.Errorf("the log has %q", text)
+	}
+}
+
+// TestEngineTerminal: its size, and the longest line that it hands over.
+func TestEngineTerminal(t *testing.T) {
+	r := onEngine(t)
+	x := r.create(true, `stty -echo; while read -r l; do echo "<$(stty size)> ${#l}"; done`)
+	s := r.Subscribe(id, From{})
+	defer s.Close()
+	in := r.OpenInput(id)
+	defer in.Close()
+	line := strings.Repeat("x", desired.MaxTerminalLine)
+	for _, size := range []string{"24 80", "40 120", "40 120"} {
+		if err := r.Prepare(t.Context(), id, x); err != nil {
+			t.Fatal(err)
+		}
+		r.start(x)
+		r.Started(id, x)
+		eventually := func(want string) { // the size is set behind the start
+			for text := ""; !strings.Contains(text, want); {
+				if err := in.Write(t.Context(), []byte("\n")); err != nil {
+					t.Fatal(err)
+				}
+				text = r.reads(s, contains("> 0"))
+			}
+		}
+		eventually("<" + size + ">")
+		if err := in.Write(t.Context(), []byte(line+"\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		r.reads(s, contains("<"+size+"> 4095"))
+		if err := in.Resize(t.Context(), Size{Cols: 120, Rows: 40}); err != nil {
+			t.Fatal(err)
+		}
+		eventually("<40 120>")
+		r.kill(x)
 	}
 }
 

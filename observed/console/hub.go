@@ -54,6 +54,11 @@ type hub struct {
 	turn  chan struct{} // capacity 1: who holds it may write
 	line  openLine
 	stdin *stdin
+
+	sizing sync.Mutex // held while the terminal is resized, before mu
+	size   Size       // what sizer has set
+	sizer  *Input     // nil: no client that is there
+	sized  life       // which has that size
 }
 
 // prepared is a container that is about to be started.
@@ -141,6 +146,7 @@ func (h *hub) settle() {
 	h.settleOutput(s)
 	h.settleStats(s)
 	h.settleStdin(s)
+	h.settleSize(s)
 }
 
 // heard reports whether there are subscribers, or were a moment ago.

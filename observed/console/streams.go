@@ -43,6 +43,13 @@ type Range struct {
 // Docker returns the streams that e opens.
 func Docker(e *engine.Engine) Streams { return docker{e} }
 
+// Resizer returns what resizes the terminals of e.
+func Resizer(e *engine.Engine) func(ctx context.Context, containerID string, s Size) error {
+	return func(ctx context.Context, containerID string, s Size) error {
+		return e.Resize(ctx, containerID, s.Cols, s.Rows)
+	}
+}
+
 type docker struct{ engine *engine.Engine }
 
 // AttachOutput implements Streams.

@@ -8,11 +8,17 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"lightd/desired"
 )
 
 // ErrLineTaken: the line that a text would go on with is over, because other input came
 // between and there was no way to take the line back. Nothing of the text was written.
 var ErrLineTaken = errors.New("other input ended the line that this text goes on with: send the whole line again")
+
+// ErrLineTooLong: a terminal would cut the line and hand over its beginning as a line. Nothing was
+// written.
+var ErrLineTooLong = fmt.Errorf("a line for a terminal may have at most %d bytes", desired.MaxTerminalLine)
 
 // Keys of a terminal, as its line discipline has them from the start.
 const (
@@ -67,7 +73,17 @@ type Input struct {
 func (c *Console) OpenInput(id string) *Input { return &Input{hub: c.hub(id)} }
 
 // Close ends the input. A line that the client left open stays open, and is nobody's.
-func (in *Input) Close() { in.once.Do(func() { in.hub.c.release(in.hub) }) }
+func (in *Input) Close() {
+	in.once.Do(func() {
+		h := in.hub
+		h.mu.Lock()
+		if h.sizer == in {
+			h.sizer = nil
+		}
+		h.mu.Unlock()
+		h.c.release(h)
+	})
+}
 
 // Write sends data to the standard input of the process that runs, whole and in order, as
 // text of this client: it goes on with the line that the client left open, and with no other
@@ -114,7 +130,7 @@ func (h *hub) writeInTurn(ctx context.Context, in *Input, data []byte) error {
 		return err
 	}
 	n, err := h.writeLine(s, in, data)
-	if err == nil || fresh || n > 0 || errors.Is(err, ErrTimeout) || errors.Is(err, ErrLineTaken) {
+	if err == nil || fresh || n > 0 || errors.Is(err, ErrTimeout) || errors.Is(err, ErrLineTaken) || errors.Is(err, ErrLineTooLong) {
 		return err
 	}
 	// The connection had ended, and nothing of data is on its way.
@@ -146,6 +162,9 @@ func (h *hub) lockInput(ctx context.Context) error {
 func (h *hub) writeLine(s *stdin, in *Input, data []byte) (int, error) {
 	h.line.enter(s.life, h.c.created)
 	in.enter(s.life)
+	if s.TTY && in.tooLong(data) {
+		return 0, ErrLineTooLong
+	}
 	before, err := h.separator(s.TTY, in)
 	if err != nil {
 		return 0, err
@@ -211,6 +230,27 @@ func (in *Input) reset() {
 	}
 }
 
+// maxKeys is how long a text is at most that is no more than keys. Those are passed on: a person
+// sees where the line ends, and a terminal without a line discipline has no lines.
+const maxKeys = 16
+
+// tooLong reports whether data makes a line longer than a terminal can hand over.
+func (in *Input) tooLong(data []byte) bool {
+	before := 0
+	if in != nil {
+		before = len(in.open)
+	}
+	for len(data) > 0 {
+		n := firstLineEnd(data)
+		if n > maxKeys && before+n > desired.MaxTerminalLine {
+			return true
+		}
+		before = 0
+		data = data[min(n+1, len(data)):]
+	}
+	return false
+}
+
 // add takes note of what was written, and reports whether that leaves a line open.
 func (in *Input) add(tty bool, data []byte) bool {
 	end := lastLineEnd(tty, data)
@@ -232,14 +272,19 @@ func lastLineEnd(tty bool, data []byte) int {
 	if !tty {
 		return bytes.LastIndexByte(data, '\n') + 1
 	}
-	for i := len(data); i > 0; i-- {
-		switch data[i-1] {
-		case '\n', '\r', keyInterrupt, keyEOF, keyKill, keySuspend, keyQuit:
-			return i
-		}
-	}
-	return 0
+	return bytes.LastIndexAny(data, lineEnds) + 1
 }
+
+// firstLineEnd returns where the first line of data ends that is written to a terminal.
+func firstLineEnd(data []byte) int {
+	if n := bytes.IndexAny(data, lineEnds); n >= 0 {
+		return n
+	}
+	return len(data)
+}
+
+// lineEnds are what ends the open line of a terminal.
+var lineEnds = string([]byte{'\n', '\r', keyInterrupt, keyEOF, keyKill, keySuspend, keyQuit})
 
 // typedAgain returns the open line as it is to be typed again after it was taken back: as it
 // was edited. A line with other keys in it is not typed again, nor one that is not known.

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"lightd/desired"
 	"lightd/observed"
 )
 
@@ -188,5 +190,110 @@ func TestOpenInputIsBounded(t *testing.T) {
 	}
 	if in.add(false, []byte("\n")) || in.partial || len(in.open) > 0 {
 		t.Error("the line has no end")
+	}
+}
+
+// TestLineThatATerminalWouldCut is refused, and nothing of it is written; the next one is not.
+func TestLineThatATerminalWouldCut(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		longest := strings.Repeat("x", desired.MaxTerminalLine)
+		w.running(true, false)
+		in := w.OpenInput(id)
+		defer in.Close()
+		w.writes(t, in, "list\n"+longest+"\r\n")
+		process := reader{t, end(t, w.pipes.inputs)}
+		process.wants("list\n" + longest + "\n")
+		for name, text := range map[string]string{"a line": longest + "x\n", "one of several": "list\n" + longest + "x", "an open line": longest + "x"} {
+			if err := in.Write(ctx, []byte(text)); !errors.Is(err, ErrLineTooLong) {
+				t.Errorf("%s: got %v", name, err)
+			}
+		}
+		if err := w.WriteLine(ctx, id, longest+"x"); !errors.Is(err, ErrLineTooLong) {
+			t.Errorf("a stop command: got %v", err)
+		}
+		w.writes(t, in, longest[:3000])
+		process.wants(longest[:3000])
+		if err := in.Write(ctx, []byte(longest[:3000]+"\n")); !errors.Is(err, ErrLineTooLong) {
+			t.Errorf("in two pieces: got %v", err)
+		}
+		w.writes(t, in, longest[:1095]+"\n")
+		process.wants(longest[:1095] + "\n")
+		for range 5000 { // keys, of which there may be any number
+			w.writes(t, in, "j")
+			process.wants("j")
+		}
+	})
+	bubble(t, func(t *testing.T, w *world) {
+		w.running(false, false)
+		line := strings.Repeat("x", 10_000) + "\n"
+		go func() {
+			if err := w.writeAs(context.Background(), id, []byte(line)); err != nil {
+				t.Error(err)
+			}
+		}()
+		reader{t, end(t, w.pipes.inputs)}.wants(line)
+	})
+}
+
+// TestSizeOfATerminal: the default at a start, what a client sets, and that again at each start for
+// as long as it is there.
+func TestSizeOfATerminal(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		var set []Size
+		w.cfg.Resize = func(_ context.Context, containerID string, s Size) error {
+			if containerID != target.ContainerID {
+				t.Errorf("resizes %s", containerID)
+			}
+			set = append(set, s)
+			return nil
+		}
+		wants := func(what string, want ...Size) {
+			t.Helper()
+			synctest.Wait()
+			if !slices.Equal(set, want) {
+				t.Errorf("%s: set %v, want %v", what, set, want)
+			}
+			set = nil
+		}
+		ctx := context.Background()
+		w.see(inPhase(observed.Created, time.Time{}))
+		w.Started(id, target)
+		wants("a start", Size{80, 24})
+		w.running(true, false)
+		in, other := w.OpenInput(id), w.OpenInput(id)
+		defer other.Close()
+		if err := in.Resize(ctx, Size{120, 40}); err != nil {
+			t.Error(err)
+		}
+		wants("a client", Size{120, 40})
+		w.see(inPhase(observed.Exited, time.Now()))
+		time.Sleep(time.Second)
+		wants("an end")
+		w.running(true, false)
+		wants("a start by somebody", Size{120, 40})
+		w.Started(id, target)
+		wants("a start of ours", Size{120, 40})
+		if err := other.Resize(ctx, Size{100, 30}); err != nil {
+			t.Error(err)
+		}
+		in.Close()
+		wants("another client", Size{100, 30})
+		other.Close()
+		w.Started(id, target)
+		wants("a start without them", Size{80, 24})
+		w.running(false, false)
+		w.Started(id, Target{ContainerID: target.ContainerID})
+		in = w.OpenInput(id)
+		defer in.Close()
+		if err := in.Resize(ctx, Size{100, 30}); !errors.Is(err, ErrNoTerminal) {
+			t.Errorf("without a terminal: %v", err)
+		}
+		wants("without a terminal")
+	})
+	for s, want := range map[Size]bool{{1, 1}: true, {1000, 1000}: true, {0, 24}: false, {80, 0}: false, {1001, 24}: false, {80, 1001}: false, {-1, 24}: false} {
+		if s.Valid() != want {
+			t.Errorf("%v is valid: %t", s, !want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/containerd/errdefs/pkg/errhttp"
+	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 )
 
@@ -54,6 +55,13 @@ func (c *Conn) CloseWrite() error {
 func (c *Conn) Close() error {
 	c.stop()
 	return c.conn.Close()
+}
+
+// Resize makes the terminal of a running container as large as it is told.
+func (e *Engine) Resize(ctx context.Context, containerID string, cols, rows int) error {
+	return e.call(ctx, e.timeouts.Query, "resize terminal of container", containerID, func(ctx context.Context, s *session) error {
+		return s.ContainerResize(ctx, containerID, container.ResizeOptions{Width: uint(cols), Height: uint(rows)})
+	})
 }
 
 // Attach connects to the streams of a container. When it returns, the engine hands over

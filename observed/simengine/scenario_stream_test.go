@@ -128,7 +128,10 @@ func terminal(st *stage) {
 	conn, err := st.ContainerAttach(st.ctx, st.name("a"), container.AttachOptions{Stream: true, Stdout: true, Stderr: true, Stdin: true})
 	st.outcome("attach", err)
 	defer conn.Close()
+	size := container.ResizeOptions{Width: 120, Height: 40}
+	st.note("resized before the start: %t", st.ContainerResize(st.ctx, st.name("a"), size) == nil)
 	st.start("a")
+	st.outcome("resize", st.ContainerResize(st.ctx, st.name("a"), size))
 	lines := bufio.NewReader(conn.Reader)
 	first, err := lines.ReadString('\n')
 	st.must(err)

@@ -58,6 +58,7 @@ func handlers() map[string]handler {
 		"POST /containers/{id}/pause":    (*Sim).pauseContainer,
 		"POST /containers/{id}/unpause":  (*Sim).unpauseContainer,
 		"POST /containers/{id}/rename":   (*Sim).renameContainer,
+		"POST /containers/{id}/resize":   (*Sim).resizeContainer,
 		"POST /containers/{id}/update":   (*Sim).updateContainer,
 		"POST /containers/{id}/attach":   (*Sim).attachContainer,
 		"POST /containers/{id}/exec":     (*Sim).createExec,

@@ -2,6 +2,9 @@ package simengine
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
+	"strconv"
 	"unicode/utf8"
 )
 
@@ -12,7 +15,8 @@ const maxTerminalLine = 4095
 // hands over whole lines, echoes what is typed, and knows the keys that erase. Programs of the
 // simulation do not turn it off, and its keys for signals are plain characters here.
 type lineDiscipline struct {
-	line []byte
+	line       []byte
+	cols, rows int
 }
 
 // input takes what was typed, and returns what the program gets to read and what is echoed.
@@ -59,4 +63,39 @@ func echoOf(b byte) []byte {
 		return []byte{'^', b + '@'}
 	}
 	return []byte{b}
+}
+
+// resizeContainer keeps the size of the terminal.
+func (s *Sim) resizeContainer(c *call) (answer, error) {
+	rows, err := strconv.Atoi(c.query.Get("h"))
+	if err != nil {
+		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+	}
+	cols, err := strconv.Atoi(c.query.Get("w"))
+	if err != nil {
+		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	target, err := s.find(c.id)
+	if err != nil {
+		return answer{}, err
+	}
+	if !target.running {
+		return answer{}, refuse(http.StatusConflict, "Container %s is not running", target.id)
+	}
+	target.terminal.cols, target.terminal.rows = cols, rows
+	s.tell(target, "resize", map[string]string{"height": strconv.Itoa(rows), "width": strconv.Itoa(cols)})
+	return answer{status: http.StatusOK}, nil
+}
+
+// TerminalSize returns how large the terminal of a container is; a new run begins with 0 by 0.
+func (s *Sim) TerminalSize(name string) (cols, rows int, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c, err := s.find(name)
+	if err != nil {
+		return 0, 0, fmt.Errorf("size of terminal: %w", err)
+	}
+	return c.terminal.cols, c.terminal.rows, nil
 }

@@ -1,10 +1,12 @@
 package command
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/signal"
 	"strings"
 	"sync"
@@ -28,7 +30,8 @@ func (a *app) attach() *cobra.Command {
 its restarts, and what is typed goes to its standard input. Ctrl-P Ctrl-Q detaches and leaves
 the container as it is.
 
-A container with a terminal of its own (tty, the default) gets every key, Ctrl-C included. One
+A container with a terminal of its own (tty, the default) gets every key, Ctrl-C included, and
+the size of this one. One
 without gets whole lines: Ctrl-C and Ctrl-D at the start of a line detach too. Input that is
 no terminal is sent until its end, and then the command ends.`,
 		Args:              oneID,
@@ -96,6 +99,9 @@ func (t *attachment) run(ctx context.Context) error {
 	if person {
 		t.tell("attached to %s (%s); Ctrl-P Ctrl-Q detaches", t.container.InternalID, t.container.State)
 	}
+	if person && t.container.TTY {
+		defer t.followSize(ctx)()
+	}
 	var feeding sync.WaitGroup
 	var feedErr error
 	if !t.mute {
@@ -115,6 +121,35 @@ func (t *attachment) run(ctx context.Context) error {
 	}
 	return err
 }
+
+// followSize gives the container's terminal the size of this one, now and whenever that changes,
+// until the function that it returns is called.
+func (t *attachment) followSize(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	changed := make(chan os.Signal, 1)
+	signal.Notify(changed, syscall.SIGWINCH)
+	var following sync.WaitGroup
+	following.Go(func() {
+		for {
+			if cols, rows := terminal.Size(t.Streams.In); cols > 0 && rows > 0 {
+				_ = t.console.Resize(ctx, min(cols, maxSize), min(rows, maxSize)) // the reader finds what is wrong
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return func() {
+		signal.Stop(changed)
+		cancel()
+		following.Wait()
+	}
+}
+
+// maxSize is how large a terminal the daemon can be told of.
+const maxSize = 1000
 
 // farewell puts the terminal back, and what is written next at the start of a line.
 func (t *attachment) farewell(restore func()) {
@@ -206,6 +241,9 @@ func (p *pieces) next() (string, error) {
 	whole := len(p.rest)
 	if err == nil {
 		whole = wholeRunes(p.rest)
+	}
+	if lines := bytes.LastIndexByte(p.rest, '\n') + 1; n == len(buffer) && lines > 0 {
+		whole = lines // more is there: what others write comes between two lines
 	}
 	text := strings.ToValidUTF8(string(p.rest[:whole]), "\ufffd")
 	p.rest = append(p.rest[:0], p.rest[whole:]...)

@@ -32,16 +32,22 @@ func Is(stream any) bool {
 	return is
 }
 
-// Width returns the columns of the terminal that a stream is; 0 when it is none.
-func Width(stream any) int {
+// Size returns the columns and rows of the terminal that a stream is; 0 when it is none.
+func Size(stream any) (cols, rows int) {
 	fd, is := descriptor(stream)
 	if !is {
-		return 0
+		return 0, 0
 	}
-	width, _, err := term.GetSize(fd)
+	cols, rows, err := term.GetSize(fd)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
+	return cols, rows
+}
+
+// Width returns the columns of the terminal that a stream is; 0 when it is none.
+func Width(stream any) int {
+	width, _ := Size(stream)
 	return width
 }
 
