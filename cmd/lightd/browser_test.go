@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -45,13 +46,19 @@ func TestConsolePage(t *testing.T) {
 	b.click("#go")
 	b.shows("#link", "connected")
 	b.shows("#word", "installed")
+	b.offers("start")
+	if b.run("document.querySelector('#connect').offsetHeight") != "0" {
+		t.Error("the form of the connection stays")
+	}
 	b.click("[data-action=start]")
 	b.shows("#word", "running")
+	b.offers("stop restart kill")
 	b.shows("#output", "Listening on port 80")
 	b.enter("#command", "hello there\n")
 	b.shows("#output", "heard hello there")
 	b.shows("#stats", "Memory")
 	b.checkScreen()
+	b.checkFollows()
 
 	picture := b.screenshot()
 	save(t, picture)
@@ -74,11 +81,44 @@ func TestConsolePage(t *testing.T) {
 			t.Errorf("%q is shown %d times", once, got)
 		}
 	}
+	b.click("[data-action=stop]")
+	b.shows("#word", "offline")
+	b.offers("start")
 	n.delete(id)
 	b.until("document.querySelector('#link').textContent", "end", func(s string) bool { return s == "container deleted" })
 	if url := b.run("location.href"); strings.Contains(url, n.token) {
 		t.Error("the token is in the address")
 	}
+}
+
+// offers waits until just these actions can be chosen.
+func (b *browser) offers(actions string) {
+	b.t.Helper()
+	b.until(`[...document.querySelectorAll("#power button:enabled")].map(e => e.dataset.action).join(" ")`, actions,
+		func(s string) bool { return s == actions })
+}
+
+// checkFollows makes the window small: the end of the output stays in sight, until the user scrolls
+// away from it.
+func (b *browser) checkFollows() {
+	b.t.Helper()
+	const toEnd = "(e => e.scrollHeight - e.scrollTop - e.clientHeight)(document.querySelector('#output'))"
+	atEnd := func(s string) bool { n, err := strconv.ParseFloat(s, 64); return err == nil && n < 2 }
+	for _, height := range []string{"260px", "230px"} {
+		b.run(fmt.Sprintf("(document.body.style.height = %q)", height))
+		b.until(toEnd, "end of the output", atEnd)
+		b.enter("#command", "in "+height+"\n")
+		b.shows("#output", "heard in "+height)
+		b.until(toEnd, "end of the output", atEnd)
+	}
+	if b.run("document.querySelector('#output').scrollTop") == "0" {
+		b.t.Error("the output fits the window: nothing was to be followed")
+	}
+	b.run("(document.querySelector('#output').scrollTop = 0)")
+	b.until("screen.follow", "scrolling", func(s string) bool { return s == "false" })
+	b.run("(document.body.style.height = '250px')")
+	b.until("document.querySelector('#output').scrollTop", "place that the user chose", func(s string) bool { return s == "0" })
+	b.run("(document.body.style.height = '', screen.follow = true, screen.toEnd())")
 }
 
 // checkScreen compares what is shown of the program's first lines with what a terminal shows.
