@@ -129,7 +129,7 @@ func (s *Server) look(id string) await.Sight {
 	container, found := s.specs.Container(id)
 	st, _ := s.statuses.Get(id)
 	up, _ := s.engine.Up()
-	return await.Sight{Container: container, Found: found, Status: st, EngineUp: up}
+	return await.Sight{Container: container, Found: found, Status: st, EngineUp: up, Now: time.Now()}
 }
 
 // enter takes a place for the wait that a request asks for; nil when it asks for none, and for

@@ -116,6 +116,8 @@ func TestWaitsEndWhereNothingMoreComes(t *testing.T) {
 		{"the same, waited for again", "PATCH /containers/e2e-script?wait=synced", `{}`, `"reason":"InstallScriptFailed"`},
 		{"a job that is done", "PUT /containers/e2e-job?wait=running", spec("e2e-job", volume, `"power":"running","restart":"never","start_pattern":"never printed","startup_command":"exit 4"`),
 			`"reason":"Exited","message":"the process ended (exit code 4) and its restart policy is never"`},
+		{"a program that ends at once", "PUT /containers/e2e-crash?wait=running", spec("e2e-crash", volume, `"power":"running","startup_command":"exit 4"`),
+			`"reason":"Exited","message":"the process ended within 1s (exit code 4)"`},
 		{"what is paused", "PUT /containers/e2e-paused?wait=synced", spec("e2e-paused", volume, `"paused":true`), `"reason":"Paused"`},
 	} {
 		method, target, _ := strings.Cut(c.request, " ")

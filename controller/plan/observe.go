@@ -46,7 +46,7 @@ func (r *record) observe() {
 // it, with the engine out of its sight: from there on a wait lasts a whole one at most.
 func (r *record) observeClock() {
 	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
-	times := []*time.Time{&r.st.Install.ScriptAt}
+	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.RunSeen}
 	if ask := r.st.Stopping; ask != nil {
 		times = append(times, &ask.At, &ask.RungAt, &ask.KilledAt)
 	}
@@ -317,7 +317,7 @@ func (r *record) begin(now status.Run) {
 	if r.st.Starting == nil {
 		r.tell(journal.Starting, "started by somebody else")
 	}
-	r.st.Run, r.st.Starting, r.st.Rest = now, nil, false
+	r.st.Run, r.st.Starting, r.st.Rest, r.st.RunSeen = now, nil, false, r.in.Now
 	if r.st.Stopping != nil && !r.st.Stopping.Run.Is(now) {
 		r.st.Stopping = nil
 	}
@@ -344,6 +344,10 @@ func (r *record) end(ended status.Run, c *observed.Container) {
 		message += " (" + exit.Signal + ")"
 	}
 	r.tell(journal.Exited, message)
+	r.st.EarlyExit = 0
+	if !asked && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
+		r.st.EarlyExit = r.st.StartGeneration
+	}
 	if asked || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting {
 		r.forgive()
 		return

@@ -104,7 +104,7 @@ func (r *record) intendStart(s Step) {
 		r.st.Restarting = &run
 	}
 	r.mergeRestarts()
-	r.st.NotBefore = time.Time{}
+	r.st.StartGeneration, r.st.NotBefore = r.in.Spec.Generation, time.Time{}
 }
 
 func (r *record) restartWanted() bool {

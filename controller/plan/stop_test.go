@@ -177,3 +177,34 @@ func TestMatchAfterAStopIsNone(t *testing.T) {
 		t.Errorf("it is %s, Running is %s (%s), told %v", d.Status.State, c.Status, c.Reason, d.Events)
 	}
 }
+
+// TestEarlyExit: an end within the first second is recorded for the generation that was
+// started, until a process has lasted longer, and not where the end was asked for.
+func TestEarlyExit(t *testing.T) {
+	w := ready(t, nil)
+	started := w.in.Spec.Generation
+	early := func(after time.Duration) int64 {
+		w.in.Now = w.in.Seen.Run.StartedAt.Add(after)
+		w.die(w.in.Seen.Run, 1)
+		return w.look().Status.EarlyExit
+	}
+	if got := early(time.Minute); got != 0 {
+		t.Errorf("after a minute: %d", got)
+	}
+	w.settle()
+	if got := early(time.Second / 2); got != started {
+		t.Errorf("after half a second: %d, want %d", got, started)
+	}
+	w.in.Now = w.in.Now.Add(time.Minute)
+	w.settle()
+	if got := early(time.Minute); got != 0 {
+		t.Errorf("after another minute: %d", got)
+	}
+	w.in.Now = w.in.Now.Add(time.Minute)
+	w.settle()
+	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
+	w.look()
+	if got := early(0); got != 0 {
+		t.Errorf("an end that was asked for: %d", got)
+	}
+}

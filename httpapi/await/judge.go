@@ -35,6 +35,7 @@ type Sight struct {
 	Found     bool
 	Status    status.Status
 	EngineUp  bool
+	Now       time.Time
 }
 
 // Verdict is what a Sight means for a Target. Reason and Message say why it is so; of a
@@ -43,6 +44,9 @@ type Verdict struct {
 	Done, Met bool
 	Reason    status.Reason
 	Message   string
+
+	// again is when time alone may change the verdict; 0 for never.
+	again time.Duration
 }
 
 func met(reason status.Reason, message string) Verdict {
@@ -89,7 +93,7 @@ func (t Target) reached(s Sight) Verdict {
 			return met(status.ReasonInstalled, "")
 		}
 	case api.UntilRunning:
-		if running := st.Get(status.ProcessRunning); s.EngineUp && t.dealt(s) && st.State == status.StateRunning {
+		if running := st.Get(status.ProcessRunning); t.up(s) && s.settles() <= 0 {
 			return met(running.Reason, running.Message)
 		}
 	case api.UntilStopped:
@@ -107,6 +111,20 @@ func (t Target) reached(s Sight) Verdict {
 		}
 	}
 	return Verdict{}
+}
+
+// up reports whether the process runs as it was written to.
+func (t Target) up(s Sight) bool {
+	return s.EngineUp && t.dealt(s) && s.Status.State == status.StateRunning
+}
+
+// settles returns how long a process that runs must last yet before it counts. One whose
+// start pattern has matched has said so itself, and a record of an older version has no time.
+func (s Sight) settles() time.Duration {
+	if s.Container.StartPattern != "" || s.Status.RunSeen.IsZero() {
+		return 0
+	}
+	return s.Status.RunSeen.Add(status.Settled).Sub(s.Now)
 }
 
 // failed is a verdict when nothing but another write, or somebody's hand, can bring the goal
@@ -132,9 +150,18 @@ func (t Target) failed(s Sight) Verdict {
 	case t.since(synced) && (synced.Reason == status.ReasonPaused || synced.Reason == status.ReasonInstallLost):
 		return because(synced)
 	case t.Goal == api.UntilRunning:
-		return t.rested(s)
+		return t.ended(s)
 	}
 	return Verdict{}
+}
+
+// ended is a verdict when the process stays down, or was up for too short a time to count on
+// the next start.
+func (t Target) ended(s Sight) Verdict {
+	if v := t.rested(s); v.Done || s.Status.EarlyExit < t.Generation || s.Status.LastExit == nil {
+		return v
+	}
+	return vain(status.ReasonExited, fmt.Sprintf("the process ended within %s (exit code %d)", status.Settled, s.Status.LastExit.Code))
 }
 
 // rested is a verdict when the process has ended and its restart policy leaves it so.
@@ -166,6 +193,8 @@ func (t Target) pending(s Sight) Verdict {
 	switch {
 	case !s.EngineUp:
 		return Verdict{Reason: status.ReasonEngineDown, Message: "the engine does not answer"}
+	case t.Goal == api.UntilRunning && t.up(s):
+		return Verdict{Reason: status.ReasonStarting, Message: "the process has been up for less than " + status.Settled.String(), again: s.settles()}
 	case t.since(synced) && synced.Status == status.False:
 		return Verdict{Reason: synced.Reason, Message: synced.Message}
 	case t.Goal == api.UntilRunning && t.dealt(s) && running.Status == status.False:

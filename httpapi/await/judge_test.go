@@ -66,6 +66,20 @@ func down(s *Sight) {
 	set(status.ProcessRunning, status.False, status.ReasonExited, "exit code 0", 5)(s)
 }
 
+// fresh is a process that has been up for that long.
+func fresh(up time.Duration) func(*Sight) {
+	return func(s *Sight) { s.Status.RunSeen, s.Now = born, born.Add(up) }
+}
+
+func patterned(s *Sight) { s.Container.StartPattern = "up" }
+
+// early is a process that has ended within its first second, of a start for that generation.
+func early(generation int64) func(*Sight) {
+	return func(s *Sight) {
+		s.Status.EarlyExit, s.Status.LastExit = generation, &status.Exit{Code: 3}
+	}
+}
+
 func rest(s *Sight)     { s.Status.Rest = true }
 func away(s *Sight)     { s.EngineUp = false }
 func deleting(s *Sight) { s.Container.Deleting, s.Container.Generation = true, 6 }
@@ -108,6 +122,14 @@ func TestJudge(t *testing.T) {
 		want string
 	}{
 		{"installed", api.UntilInstalled, seen(running), met + "Installed"},
+		{"just up", api.UntilRunning, seen(running, fresh(999*time.Millisecond)), pending + "Starting: the process has been up for less than 1s"},
+		{"up for a second", api.UntilRunning, seen(running, fresh(time.Second)), met + "PatternMatched"},
+		{"just up, and its pattern matched", api.UntilRunning, seen(running, fresh(0), patterned), met + "PatternMatched"},
+		{"ended at once", api.UntilRunning, seen(running, down, early(5)), vain + "Exited: the process ended within 1s (exit code 3)"},
+		{"ended at once, and is up again", api.UntilRunning, seen(running, fresh(0), early(5)), vain + "Exited: the process ended within 1s (exit code 3)"},
+		{"ended at once, and lasts now", api.UntilRunning, seen(running, fresh(time.Minute), early(5)), met + "PatternMatched"},
+		{"ended at once before the write", api.UntilRunning, seen(running, fresh(0), early(4)), pending + "Starting: the process has been up for less than 1s"},
+		{"ended at once, waited for as installed", api.UntilInstalled, seen(running, down, early(5)), met + "Installed"},
 		{"installed, and much else still to do", api.UntilInstalled, seen(running, busy, down), met + "Installed"},
 		{"installed, seen before the engine went", api.UntilInstalled, seen(running, away), met + "Installed"},
 		{"an earlier installation", api.UntilInstalled, seen(running, installing(status.InstallDone, 1), busy), pending + "Progressing: CheckHost: ports changed"},

@@ -2,6 +2,7 @@ package await
 
 import (
 	"sync"
+	"time"
 
 	"lightd/observed/status"
 )
@@ -73,6 +74,8 @@ type Result struct {
 	Verdict
 	Target Target
 	Status status.Status
+
+	timer *time.Timer // of a verdict that time alone may change
 }
 
 // Wait is the wait of one request, for any number of targets.
@@ -115,12 +118,23 @@ func (w *Wait) For(targets ...Target) {
 func (w *Wait) judge(id string, s Sight) {
 	result := w.results[id]
 	result.Verdict, result.Status = result.Target.Judge(s), s.Status
+	result.stopTimer()
 	if !result.Done {
+		if result.again > 0 && w.inside {
+			result.timer = time.AfterFunc(result.again, func() { w.room.Look(id) })
+		}
 		return
 	}
 	w.room.forget(id, w)
 	if w.open--; w.open == 0 || !result.Met {
 		w.end()
+	}
+}
+
+func (r *Result) stopTimer() {
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer = nil
 	}
 }
 
@@ -140,7 +154,7 @@ func (w *Wait) Results() map[string]Result {
 	defer w.room.mu.Unlock()
 	all := make(map[string]Result, len(w.results))
 	for id, r := range w.results {
-		all[id] = *r
+		all[id] = Result{Verdict: r.Verdict, Target: r.Target, Status: r.Status}
 	}
 	return all
 }
@@ -155,7 +169,8 @@ func (w *Wait) Leave() {
 	}
 	w.inside = false
 	r.free++
-	for id := range w.results {
+	for id, result := range w.results {
+		result.stopTimer()
 		r.forget(id, w)
 	}
 }

@@ -4,9 +4,12 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"lightd/hack/patient"
 	"lightd/httpapi/api"
+	"lightd/observed/status"
 )
 
 func TestMain(m *testing.M) { patient.Main(m) }
@@ -110,6 +113,31 @@ func TestNothingToWaitFor(t *testing.T) {
 	if len(w.room.byID) != 0 {
 		t.Error("who has left waits")
 	}
+}
+
+// TestTimeAloneMeetsAWait: nobody tells of a process that goes on running.
+func TestTimeAloneMeetsAWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		sight := seen(running)
+		sight.Status.RunSeen = began
+		room := NewRoom(1, func(string) Sight {
+			now := sight
+			now.Now = time.Now()
+			return now
+		})
+		w, _ := room.Enter()
+		w.For(until(api.UntilRunning, "a"))
+		<-w.Done()
+		if took := time.Since(began); took != status.Settled {
+			t.Errorf("met after %s", took)
+		}
+		w.Leave()
+		left, _ := room.Enter()
+		sight.Status.RunSeen = time.Now()
+		left.For(until(api.UntilRunning, "a"))
+		left.Leave() // and leaves no timer behind
+	})
 }
 
 // TestManyAtOnce: whoever enters, is told and leaves at the same time, all places are free in

@@ -49,6 +49,10 @@ const (
 	InstallFailed     InstallPhase = "failed"
 )
 
+// Settled is how long a process without a start pattern must be up before somebody who waits
+// for it counts on it.
+const Settled = time.Second
+
 // Sight is whether Docker can be seen, and since when it can or cannot.
 type Sight struct {
 	Up    bool      `json:"up"`
@@ -180,6 +184,13 @@ type Status struct {
 	// the evidence that RestartRequest was met.
 	Restarting     *Run  `json:"restarting,omitempty"`
 	RestartRequest int64 `json:"restart_request,omitempty"`
+
+	// RunSeen is when Run was first seen, by this machine's clock, and StartGeneration the
+	// generation whose start it followed. EarlyExit is the generation whose start last ended
+	// within Settled, unasked; 0 once a process has lasted longer.
+	RunSeen         time.Time `json:"run_seen,omitzero"`
+	StartGeneration int64     `json:"start_generation,omitempty"`
+	EarlyExit       int64     `json:"early_exit,omitempty"`
 
 	// Rest is true when the restart policy leaves the ended process at rest.
 	Rest bool `json:"rest,omitempty"`
