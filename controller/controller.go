@@ -78,7 +78,7 @@ type Data interface {
 	// ImageVolumes is the directory of what is below the VOLUME paths of the images of id, and
 	// MakeImageVolume makes one in it.
 	ImageVolumes(id string) string
-	MakeImageVolume(id, directory string) error
+	MakeImageVolume(id, directory string, who datadir.Identity) error
 	EntrypointOK(s desired.Spec) bool
 	Make(id string) error
 	WriteEntrypoint(s desired.Spec) error

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
@@ -75,13 +76,29 @@ func (a *act) create(ctx context.Context) error {
 // createFrom makes a container with the volumes that its image asks for.
 func (a *act) createFrom(ctx context.Context, b blueprint.Blueprint, image observed.Image) error {
 	b = b.WithImageVolumes(a.place(a.spec.Spec), image.Volumes)
-	for _, v := range b.Volumes {
-		if err := a.cfg.Data.MakeImageVolume(a.spec.InternalID, v.Directory); err != nil {
-			return err
-		}
+	if err := a.makeImageVolumes(ctx, b.Volumes); err != nil {
+		return err
 	}
 	_, err := a.cfg.Engine.Create(ctx, b)
 	return err
+}
+
+// makeImageVolumes makes the directories of volumes where they are missing.
+func (a *act) makeImageVolumes(ctx context.Context, volumes []blueprint.Volume) error {
+	if len(volumes) == 0 {
+		return nil
+	}
+	var who datadir.Identity
+	var err error
+	if who.UID, who.GID, err = a.cfg.Engine.RootIDs(ctx); err != nil {
+		return err
+	}
+	for _, v := range volumes {
+		if err := a.cfg.Data.MakeImageVolume(a.spec.InternalID, v.Directory, who); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // start starts the runtime container, with its output in hand before the first byte.

@@ -316,7 +316,10 @@ func debian() string  { return envOr("LIGHTD_DEMO_IMAGE", "lightd-test/debian:la
 
 // spec is a body for a container on the small image. More is JSON after a comma.
 func spec(id, volume, more string) string {
-	s := fmt.Sprintf(`{"internal_id":%q,"image":%q,"volume_id":%q`, id, busybox(), volume)
+	s := fmt.Sprintf(`{"internal_id":%q,"volume_id":%q`, id, volume)
+	if !strings.Contains(more, `"image"`) {
+		s += fmt.Sprintf(`,"image":%q`, busybox())
+	}
 	if !strings.Contains(more, `"startup_command"`) {
 		s += `,"startup_command":"echo up; exec sleep 1000"`
 	}

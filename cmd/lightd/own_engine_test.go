@@ -34,6 +34,9 @@ func newOwnEngine(t *testing.T, config string) *ownEngine {
 	}
 	// A socket's path is short: a test's own directory can be too long for it.
 	dir := must[string](t)(os.MkdirTemp("", "engine"))
+	if err := os.Chmod(dir, 0o711); err != nil { // an engine that maps users passes through as one of them
+		t.Fatal(err)
+	}
 	e := &ownEngine{dir: dir, socket: filepath.Join(dir, "s")}
 	c, err := client.NewClientWithOpts(client.WithHost("unix://"+e.socket), client.WithAPIVersionNegotiation())
 	if err != nil {

@@ -403,7 +403,7 @@ func TestImageVolumesGoWithTheirContainer(t *testing.T) {
 	syscall.Umask(old)
 	at := d.ImageVolumes("a")
 	for range 2 {
-		if err := d.MakeImageVolume("a", filepath.Join(at, "0123")); err != nil {
+		if err := d.MakeImageVolume("a", filepath.Join(at, "0123"), Identity{}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -411,7 +411,7 @@ func TestImageVolumesGoWithTheirContainer(t *testing.T) {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
 	for _, other := range []string{filepath.Join(at, ".."), filepath.Join(at, "x", "y"), d.ImageVolumes("b"), "/etc/x", at} {
-		if err := d.MakeImageVolume("a", other); err == nil {
+		if err := d.MakeImageVolume("a", other, Identity{}); err == nil {
 			t.Errorf("%s was made", other)
 		}
 	}

@@ -35,9 +35,9 @@ func Open(path string) (*Dir, error) {
 // ImageVolumes returns the directory of what is below the VOLUME paths of the images of id.
 func (d *Dir) ImageVolumes(id string) string { return filepath.Join(d.volumes, id) }
 
-// MakeImageVolume makes a directory in ImageVolumes where it is missing. Whose it is and who may
-// read it, Docker takes from the image when it fills it.
-func (d *Dir) MakeImageVolume(id, directory string) error {
+// MakeImageVolume makes a directory in ImageVolumes where it is missing, for root of the container.
+// Where the image has something there, Docker takes from it whose it is and who may read it.
+func (d *Dir) MakeImageVolume(id, directory string, who Identity) error {
 	root, err := os.OpenRoot(d.volumes)
 	if err != nil {
 		return fmt.Errorf("open directory of image volumes: %w", err)
@@ -48,7 +48,11 @@ func (d *Dir) MakeImageVolume(id, directory string) error {
 		return fmt.Errorf("make image volume of container %s: %s is not in its place", id, directory)
 	}
 	for _, dir := range []string{id, name} {
-		if err := root.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		err := root.Mkdir(dir, 0o755)
+		if err == nil && (who.UID != 0 || who.GID != 0) {
+			err = root.Lchown(dir, who.UID, who.GID)
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
 			return fmt.Errorf("make image volume of container %s: %w", id, err)
 		}
 	}

@@ -63,3 +63,20 @@ func TestChangesAreReadInBoundedMemory(t *testing.T) {
 		t.Errorf("%d bytes were in use for %d entries, want at most %d", peak, seen, limit)
 	}
 }
+
+// TestMappedRoot: the engine's directory tells whom it maps root to.
+func TestMappedRoot(t *testing.T) {
+	for dir, want := range map[string][2]int{
+		"/var/lib/docker/100000.100001":  {100000, 100001},
+		"/var/lib/docker/100000.100001/": {100000, 100001},
+		"/var/lib/docker":                {0, 0},
+		"/srv/docker.d":                  {0, 0},
+		"/srv/1.x":                       {0, 0},
+		"/srv/-1.-2":                     {0, 0},
+		"":                               {0, 0},
+	} {
+		if uid, gid := mappedRoot(dir); uid != want[0] || gid != want[1] {
+			t.Errorf("%q: %d:%d", dir, uid, gid)
+		}
+	}
+}
