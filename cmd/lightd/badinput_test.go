@@ -88,7 +88,7 @@ var badFields = []struct{ field, value, named string }{
 	{"restart", `"sometimes"`, "restart"},
 	{"image_policy", `"latest"`, "image_policy"},
 	{"stop", `{"signal":"SIGSTOP"}`, "stop.signal"},
-	{"stop", `{"signal":"9"}`, "stop.signal"},
+	{"stop", `{"signal":"65"}`, "stop.signal"},
 	{"stop", `{"timeout":"-1s"}`, "stop.timeout"},
 	{"stop", `{"timeout":"soon"}`, "stop.timeout"},
 	{"stop", `{"timeout":"24h"}`, "stop.timeout"},
