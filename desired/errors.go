@@ -32,6 +32,9 @@ const (
 	ErrPortNotFound Error = "Port not found in pool"
 	ErrNoPorts      Error = "No available ports in pool"
 
+	// ErrMountOverlap: a mount source lies inside that of another container, or holds it.
+	ErrMountOverlap Error = "Mount source overlaps that of another container"
+
 	ErrVolumeNotFound Error = "Volume not found"
 	ErrVolumeInUse    Error = "Volume is in use"
 

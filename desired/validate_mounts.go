@@ -39,6 +39,7 @@ func (f *faults) checkMounts(mounts map[string]string, allowed []string) {
 			f.add(field, fmt.Sprintf("%s is not below a directory of mounts.allowed", quote(source)))
 		}
 	}
+	f.checkNested(mounts, func(source string) []string { return []string{filepath.Clean(source)} })
 }
 
 // MountRules says which places of the host a container may see.
@@ -50,10 +51,11 @@ type MountRules struct {
 	Forbidden []string
 }
 
-// CheckMounts looks at the host: every source of s must exist and, with all symbolic
+// CheckMounts inspects the host: every source of s must exist and, with all symbolic
 // links resolved, lie inside an allowed directory, be no socket, and neither lie in nor
-// hold a forbidden place. The host can change afterwards, so this is asked again before
-// each creation of a container. The answer is a *ValidationError.
+// hold a forbidden place, and no two lie inside one another. The host can change
+// afterwards, so this is repeated before each act that makes Docker resolve the sources: a
+// creation and every start. The error is a *ValidationError.
 func CheckMounts(s Spec, r MountRules) error {
 	var f faults
 	if len(s.Mount) == 0 {
@@ -67,13 +69,20 @@ func CheckMounts(s Spec, r MountRules) error {
 			f.add("mount."+target, problem)
 		}
 	}
+	f.checkNested(s.Mount, places)
 	return f.err()
 }
 
 func checkSource(source string, allowed, forbidden []string) string {
-	resolved, err := filepath.EvalSymlinks(source)
+	r, err := resolve(source)
+	resolved := r.path
 	if err != nil {
 		return fmt.Sprintf("%s cannot be resolved on the host", quote(source))
+	}
+	for _, link := range r.links {
+		if insideAny(link, forbidden) {
+			return fmt.Sprintf("%s leads through a link in a place that no container may see", quote(source))
+		}
 	}
 	if !insideAny(resolved, allowed) {
 		return fmt.Sprintf("%s leads out of the directories of mounts.allowed", quote(source))

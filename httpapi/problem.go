@@ -61,6 +61,7 @@ var refusals = map[desired.Error]struct {
 	desired.ErrPortExists:        {http.StatusConflict, "port_exists"},
 	desired.ErrPortNotFound:      {http.StatusNotFound, "port_not_found"},
 	desired.ErrNoPorts:           {http.StatusConflict, "no_free_port"},
+	desired.ErrMountOverlap:      {http.StatusConflict, "mount_overlap"},
 	desired.ErrVolumeNotFound:    {http.StatusBadRequest, "volume_not_found"},
 	desired.ErrVolumeInUse:       {http.StatusConflict, "volume_in_use"},
 	desired.ErrTooLarge:          {http.StatusRequestEntityTooLarge, "too_large"},

@@ -74,6 +74,9 @@ func (tx *Tx) Apply(l List) ([]Written, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := tx.checkListSources(entries); err != nil {
+		return nil, err
+	}
 	tx.pool.wanted = wantedBy(entries)
 	listed := make(map[string]bool, len(entries))
 	out := make([]Written, 0, len(entries))

@@ -120,7 +120,8 @@ func decodeContainer(id string, data []byte) (desired.Container, error) {
 
 // CreateContainer stores a new container with the ports that spec names, or asks to be
 // assigned. It changes nothing when it returns an error: a *desired.ValidationError,
-// ErrContainerExists, ErrVolumeNotFound, ErrPortNotInPool, ErrPortInUse or ErrNoPorts.
+// ErrContainerExists, ErrMountOverlap, ErrVolumeNotFound, ErrPortNotInPool, ErrPortInUse or
+// ErrNoPorts.
 func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
 	spec = begin(spec)
 	if err := tx.check(spec, nil); err != nil {
@@ -130,6 +131,9 @@ func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
 	case err == nil:
 		return desired.Container{}, fmt.Errorf("%w: %q", desired.ErrContainerExists, spec.InternalID)
 	case !errors.Is(err, desired.ErrContainerNotFound):
+		return desired.Container{}, err
+	}
+	if err := tx.checkSources(spec, nil); err != nil {
 		return desired.Container{}, err
 	}
 	return tx.create(spec)
@@ -177,6 +181,9 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 	}
 	c.Spec = succeed(c.Spec, old.Spec)
 	if err := tx.check(c.Spec, &old.Spec); err != nil {
+		return desired.Container{}, err
+	}
+	if err := tx.checkSources(c.Spec, &old.Spec); err != nil {
 		return desired.Container{}, err
 	}
 	return tx.change(c, old)
