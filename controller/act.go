@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
@@ -94,6 +95,8 @@ func (a *act) take(ctx context.Context) (err error) {
 		return a.updateLimits(ctx)
 	case plan.StartContainer:
 		return a.start(ctx)
+	case plan.VerifyMounts:
+		return a.verifyMounts(ctx)
 	case plan.UnpauseContainer:
 		return e.Unpause(ctx, target)
 	case plan.RenameContainer:
@@ -127,6 +130,10 @@ func (a *act) judge(err error) verdict {
 		return a.complain(err, wait.reason, waitRetry)
 	case errors.As(err, &invalid):
 		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
+	case errors.Is(err, datadir.ErrMissing):
+		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
+	case terminal(a.step.Kind, err):
+		return a.refuse(err)
 	case class == engine.NotFound && a.step.Image != "":
 		a.cfg.Images.Refresh(a.step.Image)
 		return verdict{retry: a.backoff.When(a.spec.InternalID)}
@@ -134,19 +141,8 @@ func (a *act) judge(err error) verdict {
 		// Gone already, in somebody's hands, or in no state for it: looking again decides.
 		a.log.Debug("step was overtaken", "container", a.spec.InternalID, "step", a.step.Kind, "error", err)
 		return verdict{retry: a.backoff.When(a.spec.InternalID), overtaken: true}
-	case class == engine.Refused && final(a.step.Kind):
-		return a.refuse(err)
 	}
 	return a.complain(err, status.ReasonStepFailed, a.backoff.When(a.spec.InternalID))
-}
-
-// final reports whether a refusal of the step lasts until the spec changes.
-func final(k plan.Kind) bool {
-	switch k {
-	case plan.CreateContainer, plan.CreateInstallContainer, plan.StartContainer, plan.StartInstallScript:
-		return true
-	}
-	return false
 }
 
 // complain says in the condition Synced what stands in the way.
@@ -170,7 +166,7 @@ func (a *act) refuse(err error) verdict {
 	return verdict{patch: func(st *status.Status) []journal.Event {
 		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
 			Message: messageOf(err), ObservedGeneration: a.spec.Generation}
-		st.FailedGeneration = a.spec.Generation
+		st.FailedGeneration, st.FailedBy = a.spec.Generation, status.FailedBySpec
 		var told []journal.Event
 		if st.Starting != nil {
 			told = append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Exited,

@@ -106,6 +106,9 @@ type Config struct {
 	// CheckMounts looks at the host for the mounts of a spec; the error is a
 	// *desired.ValidationError.
 	CheckMounts func(desired.Spec) error
+	// PinMounts pins the sources of mounts before a start, to compare them with what was
+	// mounted; nil where the engine is on another host.
+	PinMounts func([]observed.Mount) (MountPins, error)
 	// Logs is how Docker keeps the output of the containers that are made.
 	Logs observed.Log
 	// LocalPorts is true when the engine binds the ports of this very host, so that

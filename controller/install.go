@@ -23,7 +23,7 @@ const outputTimeout = 10 * time.Minute
 // createInstall makes the container that runs the install script: no ports, no startup
 // command, and as root, which installing packages needs.
 func (a *act) createInstall(ctx context.Context) error {
-	if err := a.cfg.CheckMounts(a.spec.Spec); err != nil {
+	if err := a.checkHostPaths(a.spec.Spec); err != nil {
 		return err
 	}
 	image, err := a.cfg.Engine.Image(ctx, a.step.Image)
@@ -45,8 +45,7 @@ func (a *act) createInstall(ctx context.Context) error {
 }
 
 func (a *act) startInstall(ctx context.Context) error {
-	a.prepare(ctx, console.Target{ContainerID: a.step.Target})
-	return a.cfg.Engine.Start(ctx, a.step.Target)
+	return a.startOf(ctx, a.seen.Install, console.Target{ContainerID: a.step.Target})
 }
 
 // keepInstall keeps what the script printed and what it changed. It may be repeated:

@@ -147,11 +147,11 @@ func TestRefusedScriptBeginsAnew(t *testing.T) {
 			c, _ := sim.Inspect(p.ID())
 			ran <- c.HostConfig.Memory
 		})
-		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Times: 1, Status: 400, Message: "no such tool"})
+		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Times: 1, Status: 400, Message: "unable to find user tool: no matching entries in passwd file"})
 		n.create("a", func(s *desired.Spec) { s.InstallScript = "make tool" })
 		st := n.wait("a", "refused", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonRefused })
 		for _, c := range []status.ConditionType{status.Synced, status.Installed} {
-			if have := st.Get(c); have.Reason != status.ReasonRefused || !strings.Contains(have.Message, "no such tool") {
+			if have := st.Get(c); have.Reason != status.ReasonRefused || !strings.Contains(have.Message, "unable to find user") {
 				t.Errorf("%s is %+v", c, have)
 			}
 		}

@@ -10,12 +10,16 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 
+	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
+
+// errNoUser is what the engine says of a user that the image does not have.
+var errNoUser = fmt.Errorf("%w: unable to find user x: no matching entries in passwd file", cerrdefs.ErrInternal)
 
 // askedImages notes which images are looked at anew.
 type askedImages struct {
@@ -50,8 +54,11 @@ func TestFailureHasAClass(t *testing.T) {
 		"in somebody's hands":             {kind: plan.RemoveContainer, err: cerrdefs.ErrConflict, retry: soon},
 		"a refused creation":              {kind: plan.CreateContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
 		"a refused install creation":      {kind: plan.CreateInstallContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
-		"a refused start":                 {kind: plan.StartContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
-		"a refused install start":         {kind: plan.StartInstallScript, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
+		"a refused start":                 {kind: plan.StartContainer, err: errNoUser, reason: status.ReasonRefused, refused: true},
+		"a refused install start":         {kind: plan.StartInstallScript, err: errNoUser, reason: status.ReasonRefused, refused: true},
+		"a start refused for any reason":  {kind: plan.StartContainer, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
+		"a creation that failed":          {kind: plan.CreateContainer, err: errNoUser, retry: soon, reason: status.ReasonStepFailed},
+		"a missing directory of ours":     {kind: plan.WriteEntrypoint, err: fmt.Errorf("write: %w", datadir.ErrMissing), retry: slowly, reason: status.ReasonMountUnavailable},
 		"a refused update":                {kind: plan.UpdateLimits, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that fails":            {kind: plan.StartContainer, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that is silent":        {kind: plan.StartContainer, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed},
@@ -83,7 +90,7 @@ func TestFailureHasAClass(t *testing.T) {
 			if st.Install.Unsure != c.unsure {
 				t.Errorf("unsure: %v", st.Install.Unsure)
 			}
-			given := st.FailedGeneration == 3 && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
+			given := st.FailedGeneration == 3 && st.FailedBy == status.FailedBySpec && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
 				st.Get(status.Installed).Reason == status.ReasonRefused && told == "Exited Error"
 			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == ""
 			if c.refused != given || c.refused == kept {
@@ -106,7 +113,7 @@ func types(events []journal.Event) string {
 func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
 	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
-	if told := types(a.judge(cerrdefs.ErrInvalidArgument).patch(&st)); told != "Error" {
+	if told := types(a.judge(errNoUser).patch(&st)); told != "Error" {
 		t.Errorf("told %q of what was not about to start", told)
 	}
 	if got := st.Get(status.Installed); st.Install.Phase != status.InstallDone || st.InstallState != status.Failed ||
@@ -130,7 +137,7 @@ func TestRefusalBeginsAnInstallationAnew(t *testing.T) {
 	} {
 		c.was.Request = 7
 		st := status.Status{Install: c.was}
-		a.judge(cerrdefs.ErrInvalidArgument).patch(&st)
+		a.judge(errNoUser).patch(&st)
 		if st.Install.Phase != c.want || st.Install.Request != 7 || c.want == c.was.Phase && st.Install != c.was {
 			t.Errorf("%+v became %+v", c.was, st.Install)
 		}

@@ -1,7 +1,9 @@
 package controller
 
 import (
+	"cmp"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -91,6 +93,7 @@ func TestLookAtTheHost(t *testing.T) {
 		mounts   error
 		local    bool
 		snapshot string
+		volume   string
 		want     status.Reason
 	}{
 		"nothing":                      {local: true},
@@ -98,10 +101,13 @@ func TestLookAtTheHost(t *testing.T) {
 		"a busy port of its own":       {ports: busy, local: true, run: &observed.Container{Phase: observed.Running, Binds: busy}},
 		"a port of another host":       {ports: busy},
 		"a mount":                      {mounts: desired.Invalid("mount", "it is not there"), want: status.ReasonMountUnavailable},
+		"no directory of its volume":   {volume: filepath.Join(t.TempDir(), "none"), want: status.ReasonMountUnavailable},
 		"nothing, for an installation": {local: true, snapshot: "snapshot:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctrl := &Controller{cfg: Config{LocalPorts: c.local, CheckMounts: func(desired.Spec) error { return c.mounts }}}
+			c.volume = cmp.Or(c.volume, t.TempDir())
+			ctrl := &Controller{cfg: Config{LocalPorts: c.local, CheckMounts: func(desired.Spec) error { return c.mounts },
+				VolumePath: func(string) string { return c.volume }}}
 			spec := desired.Container{Spec: desired.Spec{InternalID: "a", Image: "image:1", Ports: c.ports}}
 			a := &act{Controller: ctrl, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
 			a.checkHost()

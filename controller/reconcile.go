@@ -148,6 +148,7 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 		Image:          image(spec.Image),
 		EntrypointOK:   c.cfg.Data.EntrypointOK(spec.Spec),
 		Place:          c.placeOf(spec.Spec, seen.Run),
+		VerifyMounts:   c.cfg.PinMounts != nil,
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),

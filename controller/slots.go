@@ -42,7 +42,7 @@ func classOf(k plan.Kind) class {
 		return classRemove
 	case plan.KeepInstallation, plan.SaveInstallOutput:
 		return classKeep
-	case plan.StopContainer, plan.KillContainer, plan.KillInstallScript, plan.PullImage, plan.LoadSnapshot:
+	case plan.StopContainer, plan.KillContainer, plan.KillInstallScript, plan.PullImage, plan.LoadSnapshot, plan.VerifyMounts:
 		return classFree
 	}
 	return classLight

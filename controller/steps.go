@@ -12,13 +12,11 @@ import (
 	"time"
 
 	"lightd/controller/datadir"
-	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/console"
-	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -60,7 +58,7 @@ func sameFile(a, b string) bool {
 
 // create makes the runtime container.
 func (a *act) create(ctx context.Context) error {
-	if err := errors.Join(a.cfg.CheckMounts(a.spec.Spec), a.cfg.Data.Make(a.spec.InternalID)); err != nil {
+	if err := errors.Join(a.checkHostPaths(a.spec.Spec), a.cfg.Data.Make(a.spec.InternalID)); err != nil {
 		return err
 	}
 	image := a.cfg.Images.Known(a.step.Image)
@@ -80,7 +78,7 @@ func (a *act) createFrom(ctx context.Context, b blueprint.Blueprint, image obser
 		return err
 	}
 	_, err := a.cfg.Engine.Create(ctx, b)
-	return err
+	return a.explain(err)
 }
 
 // makeImageVolumes makes the directories of volumes where they are missing.
@@ -107,17 +105,7 @@ func (a *act) start(ctx context.Context) error {
 	if err := a.cfg.Console.Expect(a.spec.InternalID, t, console.Run{}, a.spec.StartPattern); err != nil {
 		a.log.Warn("start pattern cannot be watched", "container", a.spec.InternalID, "error", err)
 	}
-	a.prepare(ctx, t)
-	err := a.cfg.Engine.Start(ctx, a.step.Target)
-	if err == nil {
-		a.cfg.Console.Started(a.spec.InternalID, t)
-	}
-	if engine.Classify(err) == engine.Other {
-		if check := a.look(); check.Reason != "" {
-			return waiting{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
-		}
-	}
-	return err
+	return a.startOf(ctx, a.seen.Run, t)
 }
 
 // prepare opens the output before a start. Without it the first lines come from the log.
@@ -201,39 +189,6 @@ func (a *act) finalize(ctx context.Context) error {
 	}
 	a.gone = true
 	return nil
-}
-
-// checkHost keeps a look at what a recreation needs of the host.
-func (a *act) checkHost() {
-	image := a.spec.Image
-	if a.st.Install.Snapshot != "" {
-		image = a.st.Install.Snapshot
-	}
-	check := a.look()
-	check.Hash = a.spec.Hash(image)
-	a.host = &check
-}
-
-// look tries what Docker would only tell by failing: mounts, and free host ports.
-func (a *act) look() plan.HostCheck {
-	check := plan.HostCheck{At: time.Now()}
-	if err := a.cfg.CheckMounts(a.spec.Spec); err != nil {
-		check.Reason, check.Message = status.ReasonMountUnavailable, err.Error()
-		return check
-	}
-	if !a.cfg.LocalPorts {
-		return check
-	}
-	for _, p := range a.spec.Ports {
-		if held(a.seen.Run, p.Endpoint()) {
-			continue
-		}
-		if err := tryPort(p.Endpoint()); err != nil {
-			check.Reason, check.Message = status.ReasonPortUnavailable, err.Error()
-			return check
-		}
-	}
-	return check
 }
 
 // held reports whether the container itself binds what overlaps e now.

@@ -184,3 +184,10 @@ func parents(path string) func(yield func(string) bool) {
 		}
 	}
 }
+
+// ResolvePath returns what an absolute path leads to on the host, with all symbolic links
+// resolved.
+func ResolvePath(path string) (string, error) {
+	r, err := resolve(path)
+	return r.path, err
+}

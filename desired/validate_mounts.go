@@ -73,6 +73,25 @@ func CheckMounts(s Spec, r MountRules) error {
 	return f.err()
 }
 
+// CheckAllowed refuses a directory to mount from that makes every place of the host one, or
+// that lies in a forbidden one.
+func CheckAllowed(dir string, forbidden []string) error {
+	places := append(append(resolveAll(forbidden), forbidden...), closedSources...)
+	resolved, err := ResolvePath(dir)
+	if err != nil {
+		resolved = dir // it may come later
+	}
+	for _, path := range []string{dir, resolved} {
+		switch {
+		case path == "/":
+			return fmt.Errorf("%q is the whole host", dir)
+		case insideAny(path, places):
+			return fmt.Errorf("%q lies in a place that no container may see", dir)
+		}
+	}
+	return nil
+}
+
 func checkSource(source string, allowed, forbidden []string) string {
 	r, err := resolve(source)
 	resolved := r.path

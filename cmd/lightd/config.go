@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
+
+	"lightd/desired"
 )
 
 // config are the settings of the program. Strongest first: flag, environment, file,
@@ -198,6 +200,9 @@ func (c *config) check() error {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
 			return usageError{Text: fmt.Sprintf("mounts.allowed: %q is not an absolute clean path", dir)}
 		}
+		if err := desired.CheckAllowed(dir, c.closedPlaces()); err != nil {
+			return usageError{Text: fmt.Sprintf("mounts.allowed: %v", err)}
+		}
 	}
 	if err := c.Logs.check(); err != nil {
 		return err
@@ -214,6 +219,19 @@ func (c *config) check() error {
 		}
 	}
 	return nil
+}
+
+// closedPlaces are those of the host that no mount may reach: our own directory, and what the
+// engine keeps to itself.
+func (c *config) closedPlaces() []string {
+	places := []string{
+		c.DataDir, "/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd",
+		"/run/docker.sock", "/var/run/docker.sock",
+	}
+	if path, ok := strings.CutPrefix(c.DockerHost, "unix://"); ok {
+		places = append(places, path)
+	}
+	return places
 }
 
 // logSize is a size as Docker's json-file driver reads it, in the form that leaves no room

@@ -289,13 +289,7 @@ func (d *daemon) close() error {
 
 // mountCheck returns the look at the host for the mounts of a spec.
 func mountCheck(cfg config) func(desired.Spec) error {
-	rules := desired.MountRules{
-		Allowed:   cfg.Mounts.Allowed,
-		Forbidden: []string{cfg.DataDir, "/var/run/docker.sock", "/run/docker.sock"},
-	}
-	if path, ok := strings.CutPrefix(cfg.DockerHost, "unix://"); ok {
-		rules.Forbidden = append(rules.Forbidden, path)
-	}
+	rules := desired.MountRules{Allowed: cfg.Mounts.Allowed, Forbidden: cfg.closedPlaces()}
 	return func(s desired.Spec) error { return desired.CheckMounts(s, rules) }
 }
 

@@ -15,6 +15,10 @@ import (
 // maxLog bounds what is kept of the output of an install script, in bytes.
 const maxLog = 16 << 20
 
+// ErrMissing answers when the directory of all containers is not there: a disk that is not
+// mounted yet, for instance. It is not made again, as what was in it would seem to be lost.
+var ErrMissing = errors.New("container data directory is missing on this host")
+
 // Dir is the place of the files of all containers. Its methods may be called
 // concurrently for different containers.
 type Dir struct{ path, volumes string }
@@ -183,6 +187,9 @@ type file struct {
 // open opens the directory of id, never through a link.
 func (d *Dir) open(id string, create bool) (*os.Root, error) {
 	parent, err := os.OpenRoot(d.path)
+	if errors.Is(err, fs.ErrNotExist) && create {
+		return nil, fmt.Errorf("%w: %s", ErrMissing, d.path)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open container data directory: %w", err)
 	}

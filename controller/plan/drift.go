@@ -109,7 +109,7 @@ func (r *record) hopeless() bool {
 		return false
 	}
 	n := r.nextActive()
-	return n.step == nil && n.dealt && n.wait != "" && n.wait != status.ReasonBackOff
+	return n.step == nil && n.dealt && n.wait != "" && n.wait != status.ReasonBackOff && n.wait != status.ReasonMountEscaped
 }
 
 // fields are what Docker shows of the runtime container otherwise than its spec makes it,
@@ -218,6 +218,9 @@ func (r *record) beside() []Field {
 		}
 		list = append(list, f)
 	}
+	if escape := r.st.MountEscape; escape != nil {
+		list = append(list, Field{Path: "mount." + escape.Target, Desired: escape.Source, Observed: escape.Found, Step: StartContainer, Kind: drift.Spec})
+	}
 	if !r.in.EntrypointOK {
 		list = append(list, Field{Path: pathEntrypoint, Desired: "in place", Observed: "missing or altered", Step: WriteEntrypoint, Kind: drift.Spec})
 	}
@@ -240,7 +243,7 @@ func (r *record) process() []Field {
 	switch n := r.power(); {
 	case n.step != nil:
 		f.Step = n.step.Kind
-	case n.wait == status.ReasonBackOff:
+	case n.wait == status.ReasonBackOff, n.wait == status.ReasonMountEscaped:
 		f.Step = StartContainer
 	case n.wait != "":
 		f.Step = StopContainer

@@ -84,7 +84,7 @@ var disturbances = map[string]struct {
 	},
 		want: "installation=kept:1/<nil> LoadSnapshot"},
 	"refused": {do: func(w *world) {
-		w.in.Status.FailedGeneration = w.in.Spec.Generation
+		w.in.Status.FailedGeneration, w.in.Status.FailedBy = w.in.Spec.Generation, status.FailedBySpec
 		w.in.Seen.Run.Env = nil
 	}, want: "env.TINI_KILL_PROCESS_GROUP=1/<nil>"},
 	"a stop that nobody wants any more": {do: func(w *world) {

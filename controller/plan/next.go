@@ -102,11 +102,14 @@ func (r *record) nextOfPhase() next {
 	return r.nextSteady()
 }
 
-// nextRefused leaves all as it is, but for a container whose script was not to be started: it
-// may be why, and is of no more use.
+// nextRefused leaves all as it is, but for a container whose script was not to be started, and
+// for one that differs from its spec: that may be why.
 func (r *record) nextRefused() next {
 	if r.in.Seen.Install != nil {
 		return r.removeInstall("the engine refuses to start the script")
+	}
+	if reason := r.replaceRefused(); reason != "" {
+		return r.replace(reason)
 	}
 	c := r.st.Get(status.Installed)
 	if c.Reason != status.ReasonRefused {
@@ -149,6 +152,9 @@ func (r *record) nextSteady() next {
 	}
 	if run == nil {
 		return r.create("the container does not exist")
+	}
+	if life := r.st.MountsUnverified; life != nil && run.Up() && life.Is(status.Run{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
+		return do(VerifyMounts, "its mounts were not compared with the host since it was started").on(run)
 	}
 	if r.unnamed() && in.RunImage.Present {
 		return do(RestoreSnapshot, "somebody took the name of the image that keeps the installation").on(run).from(r.image())
@@ -358,6 +364,41 @@ func Releasable(c desired.Container, run *observed.Container) []desired.Endpoint
 	return free
 }
 
+// replaceRefused says why a container that the engine refuses to start is recreated: what it
+// differs in may be what is refused. Once a generation is enough.
+func (r *record) replaceRefused() string {
+	run := r.in.Seen.Run
+	if run == nil || run.Up() || r.st.Install.Phase != status.InstallDone || r.st.ReplacedGeneration == r.in.Spec.Generation {
+		return ""
+	}
+	var differ []Field
+	for _, f := range r.fields() {
+		if f.Kind != drift.MovedTag && !f.futile {
+			differ = append(differ, f)
+		}
+	}
+	if len(differ) == 0 {
+		return ""
+	}
+	return "the engine refuses to start it, and it differs from its spec in " + pathsOf(differ)
+}
+
+// escaped waits where a mount led elsewhere when the container was last started.
+func (r *record) escaped() (next, bool) {
+	escape := r.st.MountEscape
+	if escape == nil {
+		return next{}, false
+	}
+	left := escape.NotBefore.Sub(r.in.Now)
+	if left <= 0 {
+		return next{}, false
+	}
+	n := waitFor(status.ReasonMountEscaped, fmt.Sprintf("%s led to %s instead of %s on this host, and the process was killed; next start at %s",
+		escape.Target, escape.Found, escape.Source, escape.NotBefore.UTC().Format(time.RFC3339)), left)
+	n.dealt = true
+	return n, true
+}
+
 // power brings the process to what the spec says of it.
 func (r *record) power() next {
 	spec, run := r.in.Spec, r.in.Seen.Run
@@ -374,6 +415,11 @@ func (r *record) power() next {
 		return next{dealt: true}
 	case run.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
+	}
+	if n, waits := r.escaped(); waits {
+		return n
+	}
+	switch {
 	case restart:
 		return do(StartContainer, "a restart was asked for").on(run)
 	case r.st.Rest:

@@ -97,8 +97,11 @@ func (r *record) observeRequests() {
 	if !spec.Deleting && !spec.Paused && spec.Requests.Install > r.st.Install.Request {
 		r.beginInstall()
 	}
-	if failed := r.st.FailedGeneration; failed != 0 && failed != spec.Generation {
-		r.st.FailedGeneration = 0
+	if escape := r.st.MountEscape; escape != nil && escape.Generation != spec.Generation {
+		r.st.MountEscape = nil
+	}
+	if failed := r.st.FailedGeneration; failed != 0 && (failed != spec.Generation || r.st.FailedBy == "") {
+		r.st.FailedGeneration, r.st.FailedBy = 0, ""
 		if r.st.Install.Phase == status.InstallDone {
 			r.set(status.Installed, status.True, status.ReasonInstalled, "")
 		} else {
@@ -136,7 +139,7 @@ func (r *record) beginInstall() {
 	r.st.Install = status.Install{
 		Request: spec.Requests.Install, Phase: status.InstallPreparing,
 	}
-	r.st.FailedGeneration = 0
+	r.st.FailedGeneration, r.st.FailedBy = 0, ""
 	r.set(status.Installed, status.False, status.ReasonInstalling, "")
 }
 
@@ -318,6 +321,10 @@ func (r *record) begin(now status.Run) {
 		r.tell(journal.Starting, "started by somebody else")
 	}
 	r.st.Run, r.st.Starting, r.st.Rest, r.st.RunSeen = now, nil, false, r.in.Now
+	r.st.MountsUnverified = nil
+	if r.in.VerifyMounts && len(r.in.Spec.Mount) > 0 && !r.st.MountsVerified.Is(now) {
+		r.st.MountsUnverified = &now
+	}
 	if r.st.Stopping != nil && !r.st.Stopping.Run.Is(now) {
 		r.st.Stopping = nil
 	}
@@ -328,8 +335,8 @@ func (r *record) begin(now status.Run) {
 
 // end records the end of a life; c is nil when its end was not seen.
 func (r *record) end(ended status.Run, c *observed.Container) {
-	asked := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended)
-	r.st.Ended, r.st.Stopping = ended, nil
+	asked := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) || r.st.MountEscape != nil && r.st.MountEscape.Run.Is(ended)
+	r.st.Ended, r.st.Stopping, r.st.MountsUnverified = ended, nil, nil
 	if c == nil {
 		r.tell(journal.Exited, "its end was not seen")
 		return

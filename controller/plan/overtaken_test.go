@@ -84,7 +84,9 @@ func TestPortsAreGivenBackBeforeAWait(t *testing.T) {
 		}, status.ReasonInstallLost},
 		"for a name":                        {func(w *world) { w.in.Seen.RunNameTaken = &observed.Foreign{} }, status.ReasonNameTaken},
 		"after an installation that failed": {func(w *world) { w.in.Status.Install.Phase = status.InstallFailed }, status.ReasonInstallFailed},
-		"after a refusal":                   {func(w *world) { w.in.Status.FailedGeneration = w.in.Spec.Generation }, status.ReasonRefused},
+		"after a refusal": {func(w *world) {
+			w.in.Status.FailedGeneration, w.in.Status.FailedBy = w.in.Spec.Generation, status.FailedBySpec
+		}, status.ReasonRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, nil)

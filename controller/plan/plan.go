@@ -30,6 +30,7 @@ const (
 	CreateContainer        Kind = "CreateContainer"
 	UpdateLimits           Kind = "UpdateLimits"
 	StartContainer         Kind = "StartContainer"
+	VerifyMounts           Kind = "VerifyMounts"
 	UnpauseContainer       Kind = "UnpauseContainer"
 	RenameContainer        Kind = "RenameContainer"
 	StopContainer          Kind = "StopContainer"
@@ -81,7 +82,9 @@ type Input struct {
 	// Matched tells whether the start pattern has matched in the life that Seen shows.
 	Matched bool
 	Host    HostCheck
-	Now     time.Time
+	// VerifyMounts tells whether what is mounted in a process can be inspected from here.
+	VerifyMounts bool
+	Now          time.Time
 	// InstallTimeout bounds an install script.
 	InstallTimeout time.Duration
 	// Jitter, in [0,1), spreads backoffs.

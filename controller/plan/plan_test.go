@@ -364,7 +364,7 @@ func TestPausedSpecTouchesNothingAndTellsTheTruth(t *testing.T) {
 
 func TestRefusedForGoodWaitsForTheSpec(t *testing.T) {
 	w := ready(t, nil)
-	w.in.Status.FailedGeneration, w.in.Status.InstallState = w.in.Spec.Generation, status.Failed
+	w.in.Status.FailedGeneration, w.in.Status.FailedBy, w.in.Status.InstallState = w.in.Spec.Generation, status.FailedBySpec, status.Failed
 	w.in.Seen.Run = nil
 	w.settle()
 	w.expect("", "Exited ContainerLost")

@@ -75,7 +75,7 @@ func (p *projection) imagine() bool {
 	if !seen.Known && p.in.Status.ContainerID != recorded {
 		return false
 	}
-	seen.Known, seen.EngineUp = true, true
+	seen.Known, seen.EngineUp, p.in.VerifyMounts = true, true, false
 	if !p.in.Image.Known {
 		p.unsure, p.in.Image.Known = true, true
 	}

@@ -93,9 +93,11 @@ func TestProject(t *testing.T) {
 			steps: "ReleasePorts", keeps: []string{volume}},
 		"the engine is away": {change: stopped, see: func(in *plan.Input) { in.Seen.Known, in.Seen.EngineUp = false, false },
 			steps: "StopContainer", restarts: true, keeps: []string{volume}, waits: status.ReasonEngineDown},
-		"never seen":       {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{} }, keeps: []string{volume}, waits: status.ReasonEngineDown},
-		"not looked at":    {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{EngineUp: true} }, keeps: []string{volume}, waits: status.ReasonProgressing},
-		"refused for good": {see: func(in *plan.Input) { in.Status.FailedGeneration = in.Spec.Generation }, keeps: []string{volume}, waits: status.ReasonRefused},
+		"never seen":    {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{} }, keeps: []string{volume}, waits: status.ReasonEngineDown},
+		"not looked at": {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{EngineUp: true} }, keeps: []string{volume}, waits: status.ReasonProgressing},
+		"refused for good": {see: func(in *plan.Input) {
+			in.Status.FailedGeneration, in.Status.FailedBy = in.Spec.Generation, status.FailedBySpec
+		}, keeps: []string{volume}, waits: status.ReasonRefused},
 		"a stop under way": {made: script, see: func(in *plan.Input) {
 			r := status.Run{ContainerID: in.Seen.Run.ContainerID, StartedAt: in.Seen.Run.StartedAt}
 			in.Status.Stopping = &status.Ask{Run: r, At: in.Now, Timeout: time.Minute, Sent: true}

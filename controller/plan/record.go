@@ -78,6 +78,11 @@ func (r *record) intendRemove(s Step) {
 		r.tell(journal.RemovingOldContainer, s.Reason)
 	}
 	r.st.Replacing = s.Reason
+	if r.st.FailedGeneration == r.in.Spec.Generation && r.st.Install.Phase == status.InstallDone {
+		// The container that takes its place is started as any other.
+		r.st.FailedGeneration, r.st.FailedBy, r.st.ReplacedGeneration = 0, "", r.in.Spec.Generation
+		r.set(status.Installed, status.True, status.ReasonInstalled, "")
+	}
 	if r.fits() {
 		r.st.Futile, r.st.Replaced = r.reasons(), s.Target // unless it helps
 	}

@@ -425,7 +425,7 @@ func restsWith(t *testing.T, change func(*desired.Container)) *world {
 
 // refused is what the controller records of a container that the engine will not have.
 func refused(w *world) {
-	w.in.Status.FailedGeneration, w.in.Status.InstallState = w.in.Spec.Generation, status.Failed
+	w.in.Status.FailedGeneration, w.in.Status.FailedBy, w.in.Status.InstallState = w.in.Spec.Generation, status.FailedBySpec, status.Failed
 	w.in.Status.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: status.ReasonRefused, Message: "no"}, w.in.Now)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
@@ -34,6 +35,23 @@ func (e *Engine) Start(ctx context.Context, containerID string) error {
 		}
 		return err
 	})
+}
+
+// Process returns the first process of a container as the engine's host numbers it, 0 when
+// there is none, and when it was started.
+func (e *Engine) Process(ctx context.Context, containerID string) (pid int, startedAt time.Time, err error) {
+	err = e.call(ctx, e.timeouts.Query, "inspect the process of container", containerID, func(ctx context.Context, s *session) error {
+		found, err := s.ContainerInspect(ctx, containerID)
+		if err != nil {
+			return err
+		}
+		if found.ContainerJSONBase == nil || found.State == nil {
+			return fmt.Errorf("%w: half of an answer", cerrdefs.ErrInternal)
+		}
+		pid, startedAt = found.State.Pid, instant(found.State.StartedAt)
+		return nil
+	})
+	return pid, startedAt, err
 }
 
 // Kill sends a signal to the first process. Conflict means that it does not run. With

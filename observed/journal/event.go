@@ -31,6 +31,7 @@ const (
 	DriftDetected        Type = "DriftDetected"
 	ContainerLost        Type = "ContainerLost"
 	SnapshotNotCopied    Type = "SnapshotNotCopied"
+	MountEscaped         Type = "MountEscaped"
 	Deleting             Type = "Deleting"
 	Deleted              Type = "Deleted"
 

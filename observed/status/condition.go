@@ -67,6 +67,8 @@ const (
 	ReasonImageUnavailable Reason = "ImageUnavailable"
 	ReasonPortUnavailable  Reason = "PortUnavailable"
 	ReasonMountUnavailable Reason = "MountUnavailable"
+	ReasonMountEscaped     Reason = "MountEscaped"
+	ReasonPortNotPublished Reason = "PortNotPublished"
 	ReasonNameTaken        Reason = "NameTaken"
 	ReasonRefused          Reason = "RefusedByEngine"
 	ReasonInstallFailed    Reason = "InstallationFailed"

@@ -211,8 +211,22 @@ type Status struct {
 	RebindGeneration int64 `json:"rebind_generation,omitempty"`
 	// Deleting is set when the deletion was told.
 	Deleting bool `json:"deleting,omitempty"`
-	// FailedGeneration is a generation that the engine refused for good.
-	FailedGeneration int64 `json:"failed_generation,omitempty"`
+	// FailedGeneration is a generation that the engine refused for good, FailedBy what was
+	// found to be at fault. A refusal without one was recorded before that was told apart from
+	// what the host lacks: it is tried once more.
+	FailedGeneration int64  `json:"failed_generation,omitempty"`
+	FailedBy         string `json:"failed_by,omitempty"`
+	// ReplacedGeneration is the last generation for which a container was recreated because the
+	// engine refused to start it and it differed from its spec.
+	ReplacedGeneration int64 `json:"replaced_generation,omitempty"`
+
+	// MountsUnverified is the life whose mounts are still to be compared with the host,
+	// MountsVerified the last one whose mounts were.
+	MountsUnverified *Run `json:"mounts_unverified,omitempty"`
+	MountsVerified   Run  `json:"mounts_verified,omitzero"`
+	// MountEscape is what was found where a mount led elsewhere; nil once a later start was
+	// verified, or the spec has changed.
+	MountEscape *MountEscape `json:"mount_escape,omitempty"`
 
 	// Differs says since when what differs from the spec does, by the path of the field.
 	Differs map[string]time.Time `json:"differs,omitempty"`
@@ -226,6 +240,23 @@ type Status struct {
 	// tell from a list which ones are still as they were.
 	Seen *Seen `json:"seen,omitempty"`
 }
+
+// MountEscape is a mount that led to another place of the host than its source.
+type MountEscape struct {
+	// Run is the life that was ended for it, Generation the spec that it was started for.
+	Run        Run   `json:"run"`
+	Generation int64 `json:"generation"`
+	// Target is where it is in the container, Source what the spec says, Found what was there.
+	Target string `json:"target"`
+	Source string `json:"source"`
+	Found  string `json:"found"`
+	// Count is how often in a row that was so, NotBefore when the next start may happen.
+	Count     int       `json:"count"`
+	NotBefore time.Time `json:"not_before"`
+}
+
+// FailedBySpec is the fault of a spec that the engine refuses.
+const FailedBySpec = "spec"
 
 // Seen is an observation that was recorded. Values are read-only and may be shared.
 type Seen struct {
@@ -262,6 +293,8 @@ func (s Status) Clone() Status {
 	s.Restarting = clonePtr(s.Restarting)
 	s.LastExit = clonePtr(s.LastExit)
 	s.Doubt = clonePtr(s.Doubt)
+	s.MountsUnverified = clonePtr(s.MountsUnverified)
+	s.MountEscape = clonePtr(s.MountEscape)
 	s.Differs = maps.Clone(s.Differs)
 	s.Futile = slices.Clone(s.Futile)
 	return s

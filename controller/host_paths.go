@@ -1,0 +1,154 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/engine"
+	"lightd/observed/status"
+)
+
+// checkHostPaths inspects every path of the host that Docker resolves for a container. Docker
+// resolves them at its creation and at each of its starts, and the host can change in between:
+// whatever makes Docker do so comes after this check. The error is a blocked one.
+func (c *Controller) checkHostPaths(s desired.Spec) error {
+	if err := c.cfg.CheckMounts(s); err != nil {
+		return waiting{status.ReasonMountUnavailable, err}
+	}
+	if err := c.checkVolume(s.VolumeID); err != nil {
+		return waiting{status.ReasonMountUnavailable, err}
+	}
+	if len(s.Mount) == 0 {
+		return nil
+	}
+	sources := c.otherSources(s.InternalID)
+	if err := sources.Check(s.InternalID, s.Mount); err != nil {
+		return waiting{status.ReasonMountUnavailable, err}
+	}
+	return nil
+}
+
+// checkVolume wants the directory of a volume to be there. Nothing makes one in its place: an
+// empty directory where data was would look like a success.
+func (c *Controller) checkVolume(id string) error {
+	path := c.cfg.VolumePath(id)
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("the directory %s of volume %s is missing on this host", path, id)
+	case err != nil:
+		return fmt.Errorf("inspect the directory of volume %s: %w", id, err)
+	case !info.IsDir():
+		return fmt.Errorf("%s of volume %s is not a directory", path, id)
+	}
+	if resolved, err := filepath.EvalSymlinks(path); err != nil || resolved == path {
+		return nil
+	}
+	// An administrator may have put it elsewhere, but no container.
+	sources := c.otherSources("")
+	if err := sources.Check("", map[string]string{"volume": path}); err != nil {
+		return fmt.Errorf("the directory of volume %s leads through what a container can write: %w", id, err)
+	}
+	return nil
+}
+
+// otherSources are the mount sources of all containers but one: those of the specs, and those
+// of containers that were made for an earlier spec and are still there.
+func (c *Controller) otherSources(id string) *desired.MountSources {
+	var sources desired.MountSources
+	for _, spec := range c.cfg.Store.Containers() {
+		if spec.InternalID != id {
+			sources.Add(spec.InternalID, spec.Mount)
+		}
+	}
+	for _, other := range c.cfg.Sight.IDs() {
+		seen := c.cfg.Sight.Get(other)
+		for _, made := range []*observed.Container{seen.Run, seen.Install} {
+			if other != id && made != nil {
+				sources.Add(other, hostMounts(made.Mounts))
+			}
+		}
+	}
+	return &sources
+}
+
+// hostMounts returns the mounts of a container that a spec asked for.
+func hostMounts(mounts []observed.Mount) map[string]string {
+	found := map[string]string{}
+	for _, m := range mounts {
+		if filepath.IsAbs(m.Source) && !ownTarget(m.Target) {
+			found[m.Target] = m.Source
+		}
+	}
+	return found
+}
+
+// checkHost keeps the result of a probe of what a recreation needs of the host.
+func (a *act) checkHost() {
+	image := a.spec.Image
+	if a.st.Install.Snapshot != "" {
+		image = a.st.Install.Snapshot
+	}
+	check := a.probeHost()
+	check.Hash = a.spec.Hash(image)
+	a.host = &check
+}
+
+// probeHost tries what Docker reports only by failing: host paths, and free host ports.
+func (a *act) probeHost() plan.HostCheck {
+	check := plan.HostCheck{At: time.Now()}
+	if err := a.checkHostPaths(a.spec.Spec); err != nil {
+		check.Reason, check.Message = status.ReasonMountUnavailable, err.Error()
+		return check
+	}
+	if !a.cfg.LocalPorts {
+		return check
+	}
+	for _, p := range a.spec.Ports {
+		if held(a.seen.Run, p.Endpoint()) {
+			continue
+		}
+		if err := tryPort(p.Endpoint()); err != nil {
+			check.Reason, check.Message = status.ReasonPortUnavailable, err.Error()
+			return check
+		}
+	}
+	return check
+}
+
+// explain returns the error of a creation or a start as one of the host where the host is what
+// it failed on: that may be mended without another spec.
+func (a *act) explain(err error) error {
+	switch engine.Classify(err) {
+	case engine.Refused, engine.Other:
+	default:
+		return err
+	}
+	if check := a.probeHost(); check.Reason != "" {
+		return waiting{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
+	}
+	if engine.FaultOf(err) == engine.FaultHost {
+		return waiting{status.ReasonMountUnavailable, err}
+	}
+	return err
+}
+
+// terminal reports whether the refusal of a step lasts until the spec changes. A creation is
+// refused for what the spec says, as far as the class of the error says so; a start for many
+// things, of which few are certainly the spec's.
+func terminal(k plan.Kind, err error) bool {
+	switch k {
+	case plan.CreateContainer, plan.CreateInstallContainer:
+		return engine.Classify(err) == engine.Refused
+	case plan.StartContainer, plan.StartInstallScript:
+		return engine.FaultOf(err) == engine.FaultSpec
+	}
+	return false
+}

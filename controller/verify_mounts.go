@@ -1,0 +1,160 @@
+package controller
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+	"lightd/observed/console"
+	"lightd/observed/engine"
+	"lightd/observed/hostmount"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// MountPins hold mount sources as they were before a start; see package hostmount.
+type MountPins interface {
+	Verify(pid int) error
+	Close()
+}
+
+// Pauses after a start whose mounts led elsewhere.
+const (
+	escapeFirst = 15 * time.Second
+	escapeMost  = 5 * time.Minute
+)
+
+func ownTarget(target string) bool { return target == blueprint.Home || target == blueprint.Data }
+
+// startOf makes Docker start a container, with its host paths checked before, and what was
+// really mounted compared with them after.
+func (a *act) startOf(ctx context.Context, c *observed.Container, t console.Target) error {
+	if err := a.checkHostPaths(a.spec.Spec); err != nil {
+		return err
+	}
+	pins, err := a.pin(c)
+	if err != nil {
+		return err
+	}
+	if pins != nil {
+		defer pins.Close()
+	}
+	a.prepare(ctx, t)
+	if err := a.cfg.Engine.Start(ctx, a.step.Target); err != nil {
+		return a.explain(err)
+	}
+	if a.step.Kind == plan.StartContainer {
+		a.cfg.Console.Started(a.spec.InternalID, t)
+	}
+	if pins == nil {
+		return nil
+	}
+	if err := a.verify(ctx, pins); err != nil {
+		// The start is done. The container is verified again for as long as it is not.
+		a.log.Warn("mounts not verified", "container", a.spec.InternalID, "error", err)
+	}
+	return nil
+}
+
+// pin pins the mount sources of a container; nil when none is a spec's, or they cannot be
+// compared from here.
+func (a *act) pin(c *observed.Container) (MountPins, error) {
+	if a.cfg.PinMounts == nil || c == nil || len(hostMounts(c.Mounts)) == 0 {
+		return nil, nil
+	}
+	pins, err := a.cfg.PinMounts(c.Mounts)
+	if err != nil {
+		return nil, waiting{status.ReasonMountUnavailable, err}
+	}
+	return pins, nil
+}
+
+// verifyMounts compares the mounts of a container that runs.
+func (a *act) verifyMounts(ctx context.Context) error {
+	pins, err := a.pin(a.seen.Run)
+	var gone *hostmount.PinError
+	if errors.As(err, &gone) {
+		// It was mounted, and the path leads nowhere that it may: nobody knows what was mounted.
+		return a.killEscaped(ctx, life(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Err.Error()})
+	}
+	if err != nil {
+		return err
+	}
+	if pins == nil {
+		a.patch = verified(life(a.seen.Run))
+		return nil
+	}
+	defer pins.Close()
+	return a.verify(ctx, pins)
+}
+
+// verify compares what is mounted in the process of the step's container with what was pinned,
+// and kills the process when something else is.
+func (a *act) verify(ctx context.Context, pins MountPins) error {
+	pid, startedAt, err := a.cfg.Engine.Process(ctx, a.step.Target)
+	if err != nil {
+		return err
+	}
+	run := status.Run{ContainerID: a.step.Target, StartedAt: startedAt}
+	var escape *hostmount.EscapeError
+	switch err := pins.Verify(pid); {
+	case errors.As(err, &escape):
+		return a.killEscaped(ctx, run, escape)
+	case errors.Is(err, hostmount.ErrUnverifiable):
+		a.log.Debug("mounts cannot be verified", "container", a.spec.InternalID, "error", err)
+		a.patch = verified(run)
+	case err != nil:
+		return err
+	default:
+		a.patch = verified(run)
+	}
+	return nil
+}
+
+// killEscaped ends a process that sees another place of the host than it was to.
+func (a *act) killEscaped(ctx context.Context, run status.Run, escape *hostmount.EscapeError) error {
+	a.log.Error("a mount leads elsewhere; the container is killed", "container", a.spec.InternalID, "docker_id", a.step.Target,
+		"target", escape.Target, "source", escape.Source, "found", escape.Found)
+	err := a.cfg.Engine.Kill(ctx, a.step.Target, "SIGKILL")
+	if class := engine.Classify(err); class != engine.None && class != engine.Conflict && class != engine.NotFound {
+		return fmt.Errorf("kill a container with a mount that leads elsewhere: %w", err)
+	}
+	a.patch = a.escaped(run, escape)
+	return nil
+}
+
+func verified(run status.Run) func(*status.Status) []journal.Event {
+	return func(st *status.Status) []journal.Event {
+		st.MountsVerified, st.MountsUnverified, st.MountEscape = run, nil, nil
+		return nil
+	}
+}
+
+// escaped records a mount that led elsewhere. Another start waits ever longer.
+func (a *act) escaped(run status.Run, escape *hostmount.EscapeError) func(*status.Status) []journal.Event {
+	return func(st *status.Status) []journal.Event {
+		now, count := time.Now(), 1
+		if st.MountEscape != nil {
+			count += st.MountEscape.Count
+		}
+		pause := escapeMost
+		if count < 10 {
+			pause = min(escapeFirst<<(count-1), escapeMost)
+		}
+		st.MountsVerified, st.MountsUnverified = run, nil
+		message := escape.Error()
+		if a.step.Kind == plan.StartInstallScript {
+			st.Install.Phase = status.InstallFailed
+			st.Set(status.Condition{Type: status.Installed, Status: status.False, Reason: status.ReasonMountEscaped,
+				Message: message, ObservedGeneration: a.spec.Generation}, now)
+		} else {
+			st.MountEscape = &status.MountEscape{Run: run, Generation: a.spec.Generation, Target: escape.Target,
+				Source: escape.Source, Found: escape.Found, Count: count, NotBefore: now.Add(pause)}
+		}
+		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.MountEscaped, Generation: a.spec.Generation, Message: message}}
+	}
+}

@@ -1,0 +1,60 @@
+package engine
+
+import "strings"
+
+// Fault is what has to change before a creation or start that the engine refused can work.
+type Fault int
+
+// The faults.
+const (
+	// FaultUnknown: the answer does not say. It may work another time.
+	FaultUnknown Fault = iota
+	// FaultHost: the host lacks something, a mount source for instance.
+	FaultHost
+	// FaultSpec: the same container will be refused again.
+	FaultSpec
+)
+
+// String returns the name of f.
+func (f Fault) String() string {
+	return [...]string{"unknown", "host", "spec"}[f]
+}
+
+// faultTexts are parts of the engine's messages that identify a fault, first match first.
+// The engine has a class for none of them: a missing mount source and a missing program are
+// both "invalid parameter", an unknown user is an internal error.
+var faultTexts = []struct {
+	text  string
+	fault Fault
+}{
+	{"bind source path does not exist", FaultHost},
+	{"error evaluating symlinks from mount source", FaultHost},
+	{"error while creating mount source path", FaultHost},
+	{"stale file handle", FaultHost},
+	{"transport endpoint is not connected", FaultHost},
+	{"docker-init", FaultUnknown}, // the engine's own program, which an update may be replacing
+	{"no matching entries in passwd file", FaultSpec},
+	{"no matching entries in group file", FaultSpec},
+	{"uids and gids must be in range", FaultSpec},
+	{"executable file not found in $PATH", FaultSpec},
+	{"exec format error", FaultSpec},
+}
+
+// FaultOf returns whose fault it is that a creation or start was refused, by the text of the
+// engine's answer. It is the only place that reads such texts, and for where neither the
+// class of the error nor the host itself answers.
+func FaultOf(err error) Fault {
+	if err == nil {
+		return FaultUnknown
+	}
+	message := err.Error()
+	if strings.Contains(message, `exec: "/bin/sh": stat /bin/sh: no such file or directory`) {
+		return FaultSpec // the image has no shell
+	}
+	for _, known := range faultTexts {
+		if strings.Contains(message, known.text) {
+			return known.fault
+		}
+	}
+	return FaultUnknown
+}

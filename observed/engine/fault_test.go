@@ -1,0 +1,44 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+)
+
+// TestFaultOf holds the answers of engines 20.10 and 29 to starts and creations that fail.
+func TestFaultOf(t *testing.T) {
+	const (
+		v20 = "failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: "
+		v29 = "failed to create task for container: failed to create shim task: OCI runtime create failed: runc create failed: unable to start container process: error during container init: "
+	)
+	for _, c := range []struct {
+		message string
+		want    Fault
+	}{
+		{`invalid mount config for type "bind": bind source path does not exist: /srv/x`, FaultHost},
+		{`error while creating mount source path '/srv/x': mkdir /srv: read-only file system`, FaultHost},
+		{`error evaluating symlinks from mount source "/srv/x": lstat /srv/x: no such file or directory`, FaultHost},
+		{`error while creating mount source path '/srv/x': stat /srv/x: transport endpoint is not connected`, FaultHost},
+		{`unable to find user nobodyxx: no matching entries in passwd file`, FaultSpec},
+		{`unable to find group nogrpxx: no matching entries in group file`, FaultSpec},
+		{`failed to set user: unable to find user nobodyxx: no matching entries in passwd file`, FaultSpec},
+		{v20 + `exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown`, FaultSpec},
+		{v29 + `exec: "/bin/sh": stat /bin/sh: no such file or directory`, FaultSpec},
+		{v29 + `exec: "sh": executable file not found in $PATH`, FaultSpec},
+		{v20 + `exec /bin/sh: exec format error: unknown`, FaultSpec},
+		{v20 + `exec: "/sbin/docker-init": stat /sbin/docker-init: no such file or directory: unknown`, FaultUnknown},
+		{`exec: "docker-init": executable file not found in $PATH`, FaultUnknown},
+		{v20 + `error during container init: error mounting "/srv/f" to rootfs at "/etc": mount /srv/f:/etc (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultUnknown},
+		{v29 + `error mounting "/srv/f" to rootfs at "/etc": mount src=/srv/f, dst=/etc, dstFd=/proc/self/fd/11, flags=MS_BIND|MS_REC: not a directory: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultUnknown},
+		{`driver failed programming external connectivity on endpoint lightd-a: Bind for 0.0.0.0:80 failed: port is already allocated`, FaultUnknown},
+		{`try again`, FaultUnknown},
+	} {
+		if got := FaultOf(fmt.Errorf("start container a: %w", errors.New(c.message))); got != c.want {
+			t.Errorf("%s fault of %q, want %s", got, c.message, c.want)
+		}
+	}
+	if FaultOf(nil) != FaultUnknown {
+		t.Error("no error has a fault")
+	}
+}

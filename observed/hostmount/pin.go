@@ -1,0 +1,148 @@
+package hostmount
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+)
+
+// Pinner pins mount sources. The zero value allows none but our own.
+type Pinner struct {
+	// Allowed are the directories that containers may mount from.
+	Allowed []string
+}
+
+// Pins hold mount sources as they were when they were pinned. Close them.
+type Pins struct {
+	pinner  Pinner
+	sources []pinned
+}
+
+// pinned is one source. The open file keeps its inode from being given to another one.
+type pinned struct {
+	observed.Mount
+	fd int
+	id identity
+}
+
+// PinError is a source that cannot be pinned.
+type PinError struct {
+	observed.Mount
+	Err error
+}
+
+// Error names the source, and why.
+func (e *PinError) Error() string { return fmt.Sprintf("open mount source %s: %v", e.Source, e.Err) }
+
+// Unwrap returns why.
+func (e *PinError) Unwrap() error { return e.Err }
+
+// identity tells one file from all others of the host.
+type identity struct{ dev, ino uint64 }
+
+// Pin opens the sources of mounts. What Docker itself provides, a named volume, is left out.
+func (p Pinner) Pin(mounts []observed.Mount) (*Pins, error) {
+	pins := &Pins{pinner: p}
+	for _, m := range mounts {
+		if !filepath.IsAbs(m.Source) {
+			continue
+		}
+		fd, err := p.open(m)
+		if err != nil {
+			pins.Close()
+			return nil, &PinError{Mount: m, Err: err}
+		}
+		one := pinned{Mount: m, fd: fd}
+		if one.id, err = identify(fd); err != nil {
+			_ = unix.Close(fd)
+			pins.Close()
+			return nil, &PinError{Mount: m, Err: err}
+		}
+		pins.sources = append(pins.sources, one)
+	}
+	return pins, nil
+}
+
+// Close releases the sources.
+func (p *Pins) Close() {
+	for _, s := range p.sources {
+		_ = unix.Close(s.fd)
+	}
+	p.sources = nil
+}
+
+// unchanged reports an EscapeError when the path of a source leads to another file by now.
+func (p *Pins) unchanged() error {
+	for _, s := range p.sources {
+		if own(s.Target) {
+			continue
+		}
+		fd, err := p.pinner.open(s.Mount)
+		if err != nil {
+			return &EscapeError{Mount: s.Mount, Found: "what cannot be opened any more"}
+		}
+		id, err := identify(fd)
+		_ = unix.Close(fd)
+		if err != nil || id != s.id {
+			return &EscapeError{Mount: s.Mount, Found: "another file by now"}
+		}
+	}
+	return nil
+}
+
+func own(target string) bool { return target == blueprint.Home || target == blueprint.Data }
+
+// open opens a source as a handle that can only be asked about. Those of a spec are opened
+// beneath the allowed directory, with no link on the way: links were resolved before, and one
+// that appears is not followed.
+func (p Pinner) open(m observed.Mount) (int, error) {
+	if own(m.Target) {
+		return unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
+	resolved, err := desired.ResolvePath(m.Source)
+	if err != nil {
+		return -1, err
+	}
+	for _, dir := range p.Allowed {
+		root, err := desired.ResolvePath(dir)
+		if err != nil {
+			continue
+		}
+		rest, err := filepath.Rel(root, resolved)
+		if err != nil || rest == ".." || strings.HasPrefix(rest, "../") {
+			continue
+		}
+		return openBeneath(root, rest)
+	}
+	return -1, errors.New("it leads out of the directories of mounts.allowed")
+}
+
+func openBeneath(root, rest string) (int, error) {
+	dir, err := unix.Open(root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, err
+	}
+	defer unix.Close(dir)
+	fd, err := unix.Openat2(dir, rest, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) { // a kernel before 5.6, or a filter
+		return unix.Openat(dir, rest, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	}
+	return fd, err
+}
+
+func identify(fd int) (identity, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return identity{}, err
+	}
+	return identity{dev: uint64(st.Dev), ino: st.Ino}, nil
+}

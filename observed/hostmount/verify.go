@@ -1,0 +1,189 @@
+package hostmount
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"lightd/observed"
+)
+
+// ErrUnverifiable answers for a process that cannot be inspected from here: it has ended, or
+// the engine runs on another machine or in another container.
+var ErrUnverifiable = errors.New("the mounts of the process cannot be inspected")
+
+// EscapeError is a mount that does not lead to its source.
+type EscapeError struct {
+	observed.Mount
+	// Found says what is mounted instead.
+	Found string
+}
+
+// Error names the target, the source and what is there instead.
+func (e *EscapeError) Error() string {
+	return fmt.Sprintf("%s is not mounted from %s but from %s", e.Target, e.Source, e.Found)
+}
+
+// Verify compares what is mounted in a process, 0 for one that has ended, with what was
+// pinned. It returns nil when each source is mounted as it was, an *EscapeError when one is
+// not, and ErrUnverifiable.
+func (p *Pins) Verify(pid int) error {
+	mounts, err := mountsOf(pid)
+	if err != nil {
+		if changed := p.unchanged(); changed != nil {
+			return changed
+		}
+		return fmt.Errorf("%w: %v", ErrUnverifiable, err)
+	}
+	var escaped error
+	ours := 0
+	for _, s := range p.sources {
+		at := find(mounts, s)
+		switch {
+		case at >= 0:
+			mounts[at].claimed = true
+			if own(s.Target) {
+				ours++
+			}
+		case escaped == nil:
+			escaped = &EscapeError{Mount: s.Mount, Found: foundAt(mounts, s.Target)}
+		}
+	}
+	if ours == 0 {
+		return fmt.Errorf("%w: process %d has none of our directories", ErrUnverifiable, pid)
+	}
+	return escaped
+}
+
+// find returns the index of the mount of a source, -1 for none. It is at the target, or where
+// a link of the image leads to; each counts for one source.
+func find(mounts []mounted, s pinned) int {
+	matches := func(m mounted) bool { return m.id == s.id && !m.claimed }
+	if at := slices.IndexFunc(mounts, func(m mounted) bool { return matches(m) && m.point == s.Target }); at >= 0 {
+		return at
+	}
+	if slices.ContainsFunc(mounts, func(m mounted) bool { return m.point == s.Target }) {
+		return -1
+	}
+	return slices.IndexFunc(mounts, matches)
+}
+
+func foundAt(mounts []mounted, target string) string {
+	for _, m := range mounts {
+		if m.point == target {
+			return fmt.Sprintf("%s of device %s", m.root, m.device)
+		}
+	}
+	return "nowhere that it was to be mounted from"
+}
+
+// mounted is one line of a mount table, with the file that is mounted there.
+type mounted struct {
+	id                  identity
+	mountID             uint64
+	device, root, point string
+	claimed             bool
+}
+
+// mountsOf returns what is mounted in a process and can be reached there. It is read through
+// the root directory of the process, with nothing followed that the process could have put in.
+func mountsOf(pid int) ([]mounted, error) {
+	if pid <= 0 {
+		return nil, errors.New("it has ended")
+	}
+	proc := "/proc/" + strconv.Itoa(pid)
+	root, err := unix.Open(proc+"/root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(root)
+	table, err := os.Open(proc + "/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer table.Close()
+	lines, err := parseTable(table)
+	if err != nil {
+		return nil, err
+	}
+	var reached []mounted
+	for _, m := range lines {
+		if id, ok := identifyMount(root, m); ok {
+			m.id = id
+			reached = append(reached, m)
+		}
+	}
+	if len(reached) == 0 {
+		return nil, errors.New("nothing is mounted in it")
+	}
+	return reached, nil
+}
+
+// identifyMount returns the file at a mount point, unless another mount hides it.
+func identifyMount(root int, m mounted) (identity, bool) {
+	path := strings.TrimPrefix(m.point, "/")
+	if path == "" {
+		path = "."
+	}
+	fd, err := unix.Openat2(root, path, &unix.OpenHow{
+		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
+	})
+	if err != nil {
+		return identity{}, false
+	}
+	defer unix.Close(fd)
+	var st unix.Statx_t
+	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_MNT_ID, &st); err != nil {
+		return identity{}, false
+	}
+	if st.Mask&unix.STATX_MNT_ID != 0 && st.Mnt_id != m.mountID {
+		return identity{}, false
+	}
+	id, err := identify(fd)
+	return id, err == nil
+}
+
+// parseTable reads the lines of a mountinfo file; see proc(5).
+func parseTable(table io.Reader) ([]mounted, error) {
+	var list []mounted
+	lines := bufio.NewScanner(table)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			return nil, fmt.Errorf("mount table has a line of %d fields", len(fields))
+		}
+		id, err := strconv.ParseUint(fields[0], 10, 64)
+		if err != nil {
+			return nil, fmt.Errorf("mount table has an id %q", fields[0])
+		}
+		list = append(list, mounted{mountID: id, device: fields[2], root: unescape(fields[3]), point: unescape(fields[4])})
+	}
+	return list, lines.Err()
+}
+
+// unescape reads the octal escapes of a mount table.
+func unescape(s string) string {
+	if !strings.Contains(s, `\`) {
+		return s
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '\\' && i+4 <= len(s) {
+			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
+				b.WriteByte(byte(c))
+				i += 3
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
