@@ -14,6 +14,8 @@
 //     said in the condition Synced; what the engine refuses for good waits for the spec.
 //   - What a full disk has no room to record is held in memory, where readers see it; steps that
 //     may happen twice without harm go on, all others wait.
+//   - Each act that makes Docker resolve paths of the host comes after a check of all of them, and
+//     what a start has mounted is compared with what was checked.
 //   - It writes status, events and, as the finalizer of a deletion or of a port that
 //     nobody binds, removals; never a spec. Containers that do not carry this
 //     instance's label are never touched.

@@ -28,10 +28,12 @@ import (
 	"lightd/desired/token"
 	"lightd/httpapi"
 	"lightd/httpapi/socket"
+	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
 	"lightd/observed/console"
 	"lightd/observed/engine"
+	"lightd/observed/hostmount"
 	"lightd/observed/images"
 	"lightd/observed/records"
 	"lightd/observed/snapshots"
@@ -192,6 +194,7 @@ func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadi
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
 		CheckMounts: checkMounts, LocalPorts: here, SharedFate: here,
+		PinMounts:      pinMounts(cfg, here),
 		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
 	})
 	return nil
@@ -291,6 +294,21 @@ func (d *daemon) close() error {
 func mountCheck(cfg config) func(desired.Spec) error {
 	rules := desired.MountRules{Allowed: cfg.Mounts.Allowed, Forbidden: cfg.closedPlaces()}
 	return func(s desired.Spec) error { return desired.CheckMounts(s, rules) }
+}
+
+// pinMounts returns what pins the mount sources of a container; nil for an engine elsewhere.
+func pinMounts(cfg config, here bool) func([]observed.Mount) (controller.MountPins, error) {
+	if !here {
+		return nil
+	}
+	pinner := hostmount.Pinner{Allowed: cfg.Mounts.Allowed}
+	return func(mounts []observed.Mount) (controller.MountPins, error) {
+		pins, err := pinner.Pin(mounts)
+		if err != nil {
+			return nil, err
+		}
+		return pins, nil
+	}
 }
 
 // reserved is the daemon's own listener, which no container may be given.

@@ -61,6 +61,7 @@ func plain(e journal.Event) string {
 		journal.OOMKilled:     "Server ran out of memory",
 		journal.BackOff:       "Server waits before it starts again",
 		journal.ContainerLost: "Server was removed from outside",
+		journal.MountEscaped:  "Server was killed for a mount that leads elsewhere",
 		journal.Error:         "Server failed",
 		journal.PullingImage:  "Image is being pulled",
 		journal.Deleting:      "Server is being deleted",
