@@ -22,6 +22,8 @@ var heals = map[string]string{
 	"all that is unused is pruned, every night (`docker system prune -af`)":                                 "TestPruneOfEverything TestInstallationOutlivesAPrune",
 	"its entry script is altered or removed":                                                                "TestDisturbancesAreHealedOnARealEngine",
 	"somebody's container has or takes its name":                                                            "TestStrangerWithOurNameOnARealEngine TestStrangerTakesOurNameOnARealEngine TestStrangersComeAndGo TestOthersAreLeftAlone",
+	"a mount source, a volume's directory or a whole disk is not there at a start":                          "TestMountIsCheckedAtEveryStart TestMissingMountIsWaitedFor",
+	"a mount source is replaced by a link that leads elsewhere":                                             "TestMountIsCheckedAtEveryStart TestMountThatEscapes",
 	"the engine restarts, and containers live on":                                                           "TestEngineRestarts TestEngineThatGoesAndComes",
 	"the engine restarts or is killed, and containers end with it":                                          "TestEngineRestarts TestEngineThatEndsContainersOnItsWayDown",
 	"the machine reboots, or loses its power":                                                               "TestEngineRestarts TestPowerCut",
