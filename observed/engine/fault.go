@@ -30,6 +30,7 @@ var faultTexts = []struct {
 	{"bind source path does not exist", FaultHost},
 	{"error evaluating symlinks from mount source", FaultHost},
 	{"error while creating mount source path", FaultHost},
+	{"failed to mount local volume", FaultHost},
 	{"stale file handle", FaultHost},
 	{"transport endpoint is not connected", FaultHost},
 	{"docker-init", FaultUnknown}, // the engine's own program, which an update may be replacing
