@@ -60,7 +60,7 @@ func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
 // kill, or a pull, which has a bound of its own, with nothing.
 func TestWhatCompetes(t *testing.T) {
 	for want, kinds := range map[class][]plan.Kind{
-		classFree:   {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage},
+		classFree:   {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage, plan.VerifyMounts},
 		classStart:  {plan.StartContainer, plan.StartInstallScript},
 		classCreate: {plan.CreateContainer, plan.CreateInstallContainer},
 		classRemove: {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},

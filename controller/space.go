@@ -151,7 +151,7 @@ func safeUnrecorded(st status.Status, s plan.Step) bool {
 		return st.Restarting == nil
 	case plan.RemoveContainer, plan.RemoveInstallContainer:
 		return st.Deleting
-	case plan.StopContainer, plan.KillContainer, plan.UnpauseContainer, plan.RenameContainer, plan.CheckHost,
+	case plan.StopContainer, plan.VerifyMounts, plan.KillContainer, plan.UnpauseContainer, plan.RenameContainer, plan.CheckHost,
 		plan.ReleasePorts, plan.Finalize:
 		return true
 	}
