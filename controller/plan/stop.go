@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -118,7 +117,13 @@ func (r *record) stopSignal() string {
 	if _, ok := desired.SignalNumber(from); !ok {
 		from = ""
 	}
-	return cmp.Or(r.in.Spec.Stop.Signal, desired.NormalSignal(from), desired.DefaultStopSignal)
+	switch {
+	case r.in.Spec.Stop.Signal != "":
+		return r.in.Spec.Stop.Signal
+	case from != "":
+		return desired.NormalSignal(from)
+	}
+	return desired.DefaultStopSignal
 }
 
 // intendStop records the rung of a stop, and tells of each once.
@@ -148,9 +153,12 @@ func (r *record) intendStop(s Step) {
 
 // rungMessage names what is done to end the process, and why.
 func rungMessage(s Step, first bool) string {
-	means := cmp.Or(s.signal, "stop command")
-	if s.rung == status.StopByKill {
+	means := s.signal
+	switch {
+	case s.rung == status.StopByKill:
 		means = "SIGKILL"
+	case means == "":
+		means = "stop command"
 	}
 	if !first && strings.HasPrefix(s.Reason, means) {
 		return s.Reason // "SIGTERM after 7.5s without an end"
