@@ -38,6 +38,7 @@ var heals = map[string]string{
 	"it is full (below 64 MiB, down to nothing)":                                                            "TestReserveOnAFullDisk TestReserveIsBounded TestDiskOfTheDataDirectoryIsFull TestFullDiskThatTakesNoRecord TestInstallationWaitsForTheDisk",
 	"the engine's own disk is full":                                                                         "TestFullDiskOfTheEngine",
 	"the data directory is moved, here or to another engine":                                                "TestDataDirectoryMoves TestDataDirectoryOnAnotherEngine",
+	"the data directory is copied, and the copy started on the same engine":                                 "TestCopyIsRefused TestCopyAsAnInstanceOfItsOwn TestSettle",
 	"the data directory is lost":                                                                            "TestDataDirectoryIsLost",
 }
 

@@ -30,6 +30,11 @@ const (
 	LabelHash       = "lightd.spec-hash"  // desired.Spec.Hash
 	LabelInstall    = "lightd.install"    // the number of the installation request
 	LabelCommand    = "lightd.command"    // the startup command, which is in a file otherwise
+
+	// LabelOwnerEpoch says which owner of the instance has made it, and LabelOwner marks the
+	// instance that has one; see package owner.
+	LabelOwnerEpoch = "lightd.owner-epoch"
+	LabelOwner      = "lightd.owner"
 )
 
 // LabelPrefix is what the names of our labels begin with.

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"lightd/desired"
+	"lightd/observed/owner"
 )
 
 // config are the settings of the program. Strongest first: flag, environment, file,
@@ -33,6 +34,8 @@ type config struct {
 	Consoles   consoles `yaml:"consoles"`
 	Timeouts   timeouts `yaml:"timeouts"`
 	Origins    []string `yaml:"origins"`
+
+	owner owner.Mode
 }
 
 type mounts struct {

@@ -235,6 +235,9 @@ func (n *node) sweep() {
 		}
 		return err
 	})
+	if err := e.RemoveVolume(ctx, engine.OwnerMark(instance)); err != nil && engine.Classify(err) != engine.NotFound {
+		n.t.Error(err)
+	}
 	snapshots, err := e.Images(ctx)
 	if err != nil {
 		n.t.Error(err)

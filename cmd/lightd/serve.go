@@ -35,6 +35,7 @@ import (
 	"lightd/observed/engine"
 	"lightd/observed/hostmount"
 	"lightd/observed/images"
+	"lightd/observed/owner"
 	"lightd/observed/records"
 	"lightd/observed/snapshots"
 )
@@ -54,10 +55,19 @@ func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 		Args:  command.NoArgs,
 	}
 	s := newSettings(cmd.Flags(), getenv)
+	newInstance := cmd.Flags().Bool("new-instance", false, "make a copied data directory an instance of its own")
+	takeOver := cmd.Flags().Bool("take-over", false, "make a copied data directory the node; the other one then refuses to run")
+	cmd.MarkFlagsMutuallyExclusive("new-instance", "take-over")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := s.load()
 		if err != nil {
 			return err
+		}
+		switch {
+		case *newInstance:
+			cfg.owner = owner.NewInstance
+		case *takeOver:
+			cfg.owner = owner.TakeOver
 		}
 		return serve(cmd.Context(), cfg, streams.Out, cfg.logger(streams.Err))
 	}
@@ -125,6 +135,10 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	if err != nil {
 		return nil, err
 	}
+	record, err := d.settle(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
 	if d.volumes, err = d.store.Volumes(ctx, filepath.Join(cfg.DataDir, "volumes")); err != nil {
 		return nil, err
 	}
@@ -142,7 +156,7 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	if d.tokens, err = openTokens(d.store, cfg); err != nil {
 		return nil, err
 	}
-	if err := d.wireEngine(cfg, statuses, data, checkMounts); err != nil {
+	if err := d.wireEngine(cfg, record, statuses, data, checkMounts); err != nil {
 		return nil, err
 	}
 	d.api, err = httpapi.New(httpapi.Config{
@@ -155,18 +169,40 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	return d, err
 }
 
+// settle decides whether the data directory may be used for its instance.
+func (d *daemon) settle(ctx context.Context, cfg config) (owner.Record, error) {
+	db := filepath.Join(cfg.DataDir, "db")
+	return owner.Settle(ctx, d.store, db, cfg.owner, func(ctx context.Context, instance string) (engine.Presence, error) {
+		e, err := engine.New(engine.Config{Host: cfg.DockerHost, Instance: instance, Log: d.log})
+		if err != nil {
+			return engine.Presence{}, err
+		}
+		seen, err := e.Presence(ctx)
+		return seen, errors.Join(err, e.Close())
+	})
+}
+
 // wireEngine makes everything on the Docker side. Nothing of it contacts the engine yet.
-func (d *daemon) wireEngine(cfg config, statuses *records.Statuses, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
+func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.Statuses, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
 	var err error
 	d.engine, err = engine.New(engine.Config{
-		Host: cfg.DockerHost, Instance: d.store.Instance(), Log: d.log,
+		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Log: d.log,
 		Timeouts: engine.Timeouts{Remove: cfg.Timeouts.Remove, Create: cfg.Timeouts.Create},
 	})
 	if err != nil {
 		return err
 	}
+	guard := &owner.Guard{Record: record, Instance: d.store.Instance(), Engine: d.engine}
+	d.engine.Guard(func(ctx context.Context) error {
+		var taken *owner.TakenOverError
+		if err := guard.Claim(ctx); errors.As(err, &taken) {
+			d.cache.Fail(err)
+			return err
+		}
+		return nil
+	})
 	d.cache = cache.New(cache.Config{
-		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Recall: statuses.Seen,
+		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Recall: statuses.Seen, Owner: guard,
 		Changed: func(id string) {
 			d.console.Notify(id)
 			d.controller.Enqueue(id)

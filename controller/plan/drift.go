@@ -140,11 +140,31 @@ func (r *record) fields() []Field {
 		// It was made anew for these very reasons, and shows the same again.
 		for i := range r.differing {
 			if f := &r.differing[i]; f.Step == CreateContainer {
-				f.Step, f.Kind, f.futile = "", drift.Deferred, true
+				f.Step, f.futile = "", true
+				if !ownMount(f.Path) {
+					f.Kind = drift.Deferred
+				}
 			}
 		}
 	}
 	return r.differing
+}
+
+// ownMount reports whether a field is the mount of a directory of ours: with another one the
+// container works on somebody else's data, which can never wait.
+func ownMount(path string) bool {
+	return path == "mount."+blueprint.Home || path == "mount."+blueprint.Data
+}
+
+// misplaced returns where a container has another directory for one of ours though it was made
+// anew for that; empty when nowhere.
+func (r *record) misplaced() string {
+	for _, f := range r.fields() {
+		if f.futile && ownMount(f.Path) {
+			return fmt.Sprintf("%s is %v and must be %v", f.Path, f.Observed, f.Desired)
+		}
+	}
+	return ""
 }
 
 // reasons are those for which the container should be made anew, in words that tell those

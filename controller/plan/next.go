@@ -174,6 +174,12 @@ func (r *record) nextSteady() next {
 	if differ := r.mendedBy(UpdateLimits); len(differ) > 0 {
 		return do(UpdateLimits, reasonOf(differ)).on(run)
 	}
+	if where := r.misplaced(); where != "" {
+		if n := r.power(); n.step != nil && n.step.Kind != StartContainer {
+			return n
+		}
+		return next{wait: status.ReasonMountUnavailable, dealt: true, after: waitRetry, message: where}
+	}
 	if !in.EntrypointOK {
 		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
 	}

@@ -310,6 +310,17 @@ func (s *Store) Close() error {
 // Instance is the UUID of this database, made when it was first opened.
 func (s *Store) Instance() string { return s.instance }
 
+// RenewInstance gives the database another identity, as if it were new. Nobody else may use the
+// Store meanwhile.
+func (s *Store) RenewInstance(ctx context.Context) error {
+	id := newUUID()
+	if err := s.Update(ctx, func(tx *Tx) error { return tx.SetEssential(instanceKey, []byte(id)) }); err != nil {
+		return fmt.Errorf("renew the instance id: %w", err)
+	}
+	s.instance = id
+	return nil
+}
+
 // Ping reports whether the committer answers.
 func (s *Store) Ping(ctx context.Context) error {
 	return s.Update(ctx, func(*Tx) error { return nil })

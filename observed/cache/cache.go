@@ -37,8 +37,19 @@ type Config struct {
 	// in order, nil when it was not. What a list shows to be the same is not inspected. It
 	// must not block, nor call the cache; nil recalls nothing.
 	Recall func(id string) *observed.Container
+	// Owner, unless nil, tells whether the instance is still ours, by the epoch of each container
+	// and with each list. What it does not allow is shown to nobody, and ends Run.
+	Owner Owner
 	// Log takes what is worth knowing; nil stands for slog.Default().
 	Log *slog.Logger
+}
+
+// Owner guards the instance.
+type Owner interface {
+	// Check returns an error for the epoch of a container that another daemon made, Claim a
+	// *owner.TakenOverError, or an error of the engine.
+	Check(epoch string) error
+	Claim(ctx context.Context) error
 }
 
 // lookers bounds the inspections under way at once. One that takes longer than slow counts no
@@ -55,8 +66,11 @@ type Cache struct {
 	instance string
 	changed  func(id string)
 	recall   func(id string) *observed.Container
-	resync   time.Duration
-	log      *slog.Logger
+	owner    Owner
+	// abort ends Run.
+	abort  context.CancelCauseFunc
+	resync time.Duration
+	log    *slog.Logger
 
 	queue     workqueue.TypedRateLimitingInterface[string]
 	sightings subscribe.Funcs[bool]
@@ -125,7 +139,7 @@ func New(c Config) *Cache {
 		c.Recall = func(string) *observed.Container { return nil }
 	}
 	return &Cache{
-		engine: c.Engine, instance: c.Instance, changed: c.Changed, recall: c.Recall,
+		engine: c.Engine, instance: c.Instance, changed: c.Changed, recall: c.Recall, owner: c.Owner,
 		resync: cmp.Or(c.Resync, 5*time.Minute),
 		log:    cmp.Or(c.Log, slog.Default()),
 		queue: workqueue.NewTypedRateLimitingQueue(
@@ -142,12 +156,27 @@ func New(c Config) *Cache {
 // Run keeps the cache until ctx ends. It returns after all that it started has ended, and
 // may be called once.
 func (c *Cache) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	c.mu.Lock()
+	c.abort = cancel
+	c.mu.Unlock()
 	var group sync.WaitGroup
 	group.Go(func() { c.look(ctx) })
 	c.watch(ctx)
 	c.queue.ShutDown()
 	group.Wait()
 	return context.Cause(ctx)
+}
+
+// Fail ends Run with an error. Nothing that is known counts from now on: nobody acts on it.
+func (c *Cache) Fail(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.up = false
+	if c.abort != nil {
+		c.abort(err)
+	}
 }
 
 // Get returns what is known of an id. It never touches Docker. An id that nobody has asked

@@ -12,6 +12,7 @@ import (
 
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/owner"
 )
 
 // watch follows the events of the engine until ctx ends, and lists whenever some may have
@@ -99,6 +100,9 @@ func (c *Cache) list(ctx context.Context) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err == nil:
+		if err := c.checkOwner(ctx, found); err != nil {
+			return err
+		}
 		stale, recalled := c.compare(c.ours(found), began)
 		c.tell()
 		for _, id := range stale {
@@ -111,6 +115,32 @@ func (c *Cache) list(ctx context.Context) error {
 		c.down(err)
 	}
 	return err
+}
+
+// checkOwner ends everything when the instance is another daemon's.
+func (c *Cache) checkOwner(ctx context.Context, list []engine.Listed) error {
+	if c.owner == nil {
+		return nil
+	}
+	for _, l := range list {
+		if l.Labels[observed.LabelInstance] != c.instance {
+			continue
+		}
+		if err := c.owner.Check(l.Labels[observed.LabelOwnerEpoch]); err != nil {
+			c.Fail(err)
+			return err
+		}
+	}
+	err := c.owner.Claim(ctx)
+	var taken *owner.TakenOverError
+	switch {
+	case errors.As(err, &taken):
+		c.Fail(err)
+		return err
+	case err != nil && ctx.Err() == nil:
+		c.log.Warn("cannot mark the owner of this instance in Docker", "err", err)
+	}
+	return nil
 }
 
 // pair is what a list has of one id.
@@ -269,6 +299,21 @@ func (c *Cache) markDown() (told []string, news bool) {
 
 // handle takes one event.
 func (c *Cache) handle(ev engine.Event) {
+	if c.owner != nil && ev.Attributes[observed.LabelInstance] == c.instance {
+		if err := c.owner.Check(ev.Attributes[observed.LabelOwnerEpoch]); err != nil {
+			c.Fail(err)
+			return
+		}
+	}
+	if ev.Mark {
+		if c.owner != nil && ev.ID == engine.OwnerMark(c.instance) && ev.Action == "create" {
+			select { // somebody may have taken over: the next list tells
+			case c.doubt <- struct{}{}:
+			default:
+			}
+		}
+		return
+	}
 	id, shown := c.note(ev)
 	if id == "" {
 		return

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -10,13 +11,23 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/blueprint"
 )
 
 // Create makes a container and returns its id. NotFound means that the image is missing,
 // Conflict that the name is taken, Refused that Docker will never make it so.
 func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID string, err error) {
+	if e.guard != nil {
+		if err := e.guard(ctx); err != nil {
+			return "", err
+		}
+	}
 	config, host := configs(b)
+	if e.epoch != "" {
+		config.Labels = maps.Clone(config.Labels)
+		config.Labels[observed.LabelOwnerEpoch] = e.epoch
+	}
 	err = e.call(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
 		containerID = made.ID

@@ -52,7 +52,10 @@ type Config struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Instance is the UUID that marks the containers of this data directory.
 	Instance string
-	Timeouts Timeouts
+	// OwnerEpoch is a label of the containers that are made, unless it is empty. It is no part of
+	// what they are compared by.
+	OwnerEpoch string
+	Timeouts   Timeouts
 	// Log takes what is not worth an error; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -64,6 +67,8 @@ type Engine struct {
 	transport *http.Transport
 	fresh     *http.Transport
 	instance  string
+	epoch     string
+	guard     func(context.Context) error
 	timeouts  Timeouts
 	log       *slog.Logger
 
@@ -93,7 +98,7 @@ func New(c Config) (*Engine, error) {
 		dial = c.Dial
 	}
 	e := &Engine{
-		host: host, dial: dial, instance: c.Instance,
+		host: host, dial: dial, instance: c.Instance, epoch: c.OwnerEpoch,
 		timeouts: c.Timeouts.withDefaults(),
 		log:      c.Log,
 		gate:     make(chan struct{}, 1),
@@ -113,6 +118,10 @@ func (e *Engine) Close() error {
 	e.transport.CloseIdleConnections()
 	return nil
 }
+
+// Guard has fn called before a container is made, which fails with its error. It is set before
+// the first call.
+func (e *Engine) Guard(fn func(context.Context) error) { e.guard = fn }
 
 // Instance returns the UUID that marks our containers.
 func (e *Engine) Instance() string { return e.instance }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/docker/api/types/events"
@@ -22,6 +23,8 @@ type Event struct {
 	// Attributes are the labels of the container, and more: "name", "image", "exitCode". Of
 	// "connect" and "disconnect" the name is the network's, and there are no labels.
 	Attributes map[string]string
+	// Mark is true for the mark of an instance's owner, whose name is ID.
+	Mark bool
 	// Time is when it happened, by the engine's clock.
 	Time time.Time
 }
@@ -36,17 +39,18 @@ var telling = []events.Action{
 
 // ContainerEvents follows what changes the looks of containers, anybody's: one that is not
 // ours may take our name or give it back, and what happens on networks says of no container
-// whose it is. It calls opened once the engine tells all that happens from then on, and each
+// whose it is. The marks of owners are among them. It calls opened once the engine tells all that happens from then on, and each
 // with every event, in order, from the calling goroutine. A since that is not zero asks for
 // what happened after it too, of which the engine remembers little. It returns when the
 // stream ends, and the error says why; it is never nil.
 func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(Event)) error {
-	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)))
+	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)),
+		filters.Arg("type", string(events.VolumeEventType)))
 	for _, action := range telling {
 		filter.Add("event", string(action))
 	}
 	return e.events(ctx, "containers", since, filter, opened, func(ev Event) {
-		if ev.ID != "" { // else it is a network that comes or goes
+		if ev.ID != "" { // else it is a network that comes or goes, or a volume
 			each(ev)
 		}
 	})
@@ -109,8 +113,13 @@ func event(m events.Message) Event {
 		Action: string(m.Action), ID: m.Actor.ID, Attributes: m.Actor.Attributes,
 		Time: time.Unix(0, m.TimeNano).UTC(),
 	}
-	if m.Type == events.NetworkEventType {
+	switch m.Type {
+	case events.NetworkEventType:
 		ev.ID = m.Actor.Attributes["container"]
+	case events.VolumeEventType:
+		if ev.Mark = strings.HasPrefix(ev.ID, ownerPrefix); !ev.Mark {
+			ev.ID = ""
+		}
 	}
 	return ev
 }

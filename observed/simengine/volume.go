@@ -31,6 +31,20 @@ func (s *Sim) makeVolumes(mounts []mount.Mount) {
 	}
 }
 
+// createVolume makes a volume, or returns the one of that name as it is.
+func (s *Sim) createVolume(c *call) (answer, error) {
+	var o volume.CreateOptions
+	if err := c.decode(&o); err != nil {
+		return answer{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.makeVolumes([]mount.Mount{{Type: mount.TypeVolume, Source: o.Name, VolumeOptions: &mount.VolumeOptions{
+		Labels: o.Labels, DriverConfig: &mount.Driver{Options: o.DriverOpts},
+	}}})
+	return answer{http.StatusCreated, s.volumes[o.Name]}, nil
+}
+
 func (s *Sim) listVolumes(c *call) (answer, error) {
 	f, err := filters.FromJSON(c.query.Get("filters"))
 	if err != nil {

@@ -1,0 +1,191 @@
+package owner
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"lightd/desired/store"
+	"lightd/observed/engine"
+)
+
+// Mode is what an operator says of a directory that is a copy, or was copied.
+type Mode string
+
+// The modes.
+const (
+	// Unsaid: the daemon is refused where it is not clear which directory is the node.
+	Unsaid Mode = ""
+	// NewInstance makes the directory an instance of its own.
+	NewInstance Mode = "new-instance"
+	// TakeOver makes the directory the node; the other one is refused from then on.
+	TakeOver Mode = "take-over"
+)
+
+// Record is what a database says of the directory that it is in.
+type Record struct {
+	Identity Identity `json:"identity"`
+	// Epoch marks what is made from here, Former are those that were taken over.
+	Epoch  string   `json:"epoch"`
+	Former []string `json:"former,omitempty"`
+}
+
+// knows reports whether what carries an epoch is ours. Revisions before carried none.
+func (r Record) knows(epoch string) bool {
+	return epoch == "" || epoch == r.Epoch || slices.Contains(r.Former, epoch)
+}
+
+var recordKey = []byte("m/owner")
+
+func load(s *store.Store) (r Record, found bool, err error) {
+	err = s.View(func(tx *store.Tx) error {
+		data, err := tx.Get(recordKey)
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		found = true
+		return json.Unmarshal(data, &r)
+	})
+	if err != nil {
+		return Record{}, false, fmt.Errorf("read the owner record: %w", err)
+	}
+	return r, found, nil
+}
+
+// save writes the record, on a full disk too: without it the daemon does not start.
+func save(ctx context.Context, s *store.Store, r Record) error {
+	data, err := json.Marshal(r)
+	if err == nil {
+		err = s.Update(ctx, func(tx *store.Tx) error { return tx.SetEssential(recordKey, data) })
+	}
+	if err != nil {
+		return fmt.Errorf("write the owner record: %w", err)
+	}
+	return nil
+}
+
+// Look returns what an engine shows of an instance.
+type Look func(ctx context.Context, instance string) (engine.Presence, error)
+
+// lookTime bounds the look at an engine before a start.
+const lookTime = 10 * time.Second
+
+// Settle decides whether the database in dir may be used for its instance, and returns its
+// record; dir is in the data directory. An error is a sentence that says what was found and what an operator may choose.
+func Settle(ctx context.Context, s *store.Store, dir string, mode Mode, look Look) (Record, error) {
+	here, err := Identify(dir)
+	if err != nil {
+		return Record{}, err
+	}
+	r, found, err := load(s)
+	if err != nil {
+		return Record{}, err
+	}
+	if !found { // a new database, or one of a revision that kept none
+		r = Record{Identity: here, Epoch: rand.Text()}
+		return r, save(ctx, s, r)
+	}
+	same := r.Identity.Is(here)
+	if same && mode == Unsaid {
+		return r, nil
+	}
+	looking, cancel := context.WithTimeout(ctx, lookTime)
+	defer cancel()
+	seen, err := look(looking, s.Instance())
+	switch {
+	case err != nil && same:
+		return r, nil // the guard looks again once the engine answers
+	case err != nil:
+		return Record{}, fmt.Errorf("data directory %s is not the one where instance %s was last started (it was copied, restored or moved to another disk), and the engine does not answer whether that one is in use: %w",
+			filepath.Dir(dir), s.Instance(), err)
+	}
+	return r.settle(ctx, s, dir, here, mode, seen)
+}
+
+// settle decides on what the engine shows.
+func (r Record) settle(ctx context.Context, s *store.Store, dir string, here Identity, mode Mode, seen engine.Presence) (Record, error) {
+	foreign := slices.DeleteFunc(slices.Clone(seen.Epochs), r.knows)
+	contested := len(foreign) > 0 || !r.Identity.Is(here) && !seen.Empty()
+	switch {
+	case !contested && r.Identity.Is(here):
+		return r, nil // a flag that stays in the unit says nothing new
+	case !contested:
+		r = Record{Epoch: rand.Text()}
+	case mode == NewInstance:
+		if err := s.RenewInstance(ctx); err != nil {
+			return Record{}, err
+		}
+		r = Record{Epoch: rand.Text()}
+	case mode == TakeOver:
+		former := append(slices.Clone(r.Former), r.Epoch)
+		r = Record{Epoch: rand.Text(), Former: append(former, foreign...)}
+	default:
+		return Record{}, fmt.Errorf("data directory %s is a copy, or was copied: instance %s was last started from another directory, and the engine has %s of it. "+
+			"Nothing was touched. Start with --take-over to make this directory the node (the other one then refuses to run), or with --new-instance to make it an instance of its own",
+			filepath.Dir(dir), s.Instance(), seen)
+	}
+	r.Identity = here
+	return r, save(ctx, s, r)
+}
+
+// TakenOverError tells that another daemon acts for our instance.
+type TakenOverError struct {
+	Instance, Epoch, Found string
+}
+
+// Error says what was found and what an operator may choose.
+func (e *TakenOverError) Error() string {
+	return fmt.Sprintf("instance %s was taken over by a daemon with another data directory, a copy of this one or this one of it: the engine shows its epoch %s, and ours is %s. "+
+		"Nothing of it was touched. Start with --take-over to take the node back, or with --new-instance to go on as an instance of your own",
+		e.Instance, short(e.Found), short(e.Epoch))
+}
+
+func short(epoch string) string { return strings.ToLower(fmt.Sprintf("%.8s", epoch)) }
+
+// Engine is where the mark is kept.
+type Engine interface {
+	// ClaimOwner makes the mark of our instance unless there is one, and returns its epoch.
+	ClaimOwner(ctx context.Context, epoch string) (holder string, err error)
+	// ReplaceOwner puts another mark in its place.
+	ReplaceOwner(ctx context.Context, epoch string) error
+}
+
+// Guard notices that the instance was taken over.
+type Guard struct {
+	Record   Record
+	Instance string
+	Engine   Engine
+}
+
+// Check returns a *TakenOverError for the epoch of a container that another daemon made.
+func (g *Guard) Check(epoch string) error {
+	if g.Record.knows(epoch) {
+		return nil
+	}
+	return &TakenOverError{Instance: g.Instance, Epoch: g.Record.Epoch, Found: epoch}
+}
+
+// Claim sees to it that the mark is there and ours, whoever has removed it. Its error is a
+// *TakenOverError, or one of the engine.
+func (g *Guard) Claim(ctx context.Context) error {
+	holder, err := g.Engine.ClaimOwner(ctx, g.Record.Epoch)
+	if err != nil {
+		return err
+	}
+	if err := g.Check(holder); err != nil {
+		return err
+	}
+	if holder != g.Record.Epoch {
+		return g.Engine.ReplaceOwner(ctx, g.Record.Epoch)
+	}
+	return nil
+}
