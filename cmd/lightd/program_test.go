@@ -73,6 +73,8 @@ func TestBadCalls(t *testing.T) {
 		{"an unknown key below", serve("--config", file("mounts:\n  alowed: []")), nil, 1, "alowed"},
 		{"a key twice", serve("--config", file("listen: a\nlisten: b")), nil, 1, "listen"},
 		{"a relative mount", serve("--config", file("mounts:\n  allowed: [srv]")), nil, 2, `"srv" is not an absolute`},
+		{"the whole host to mount from", serve("--config", file("mounts:\n  allowed: [/]")), nil, 2, `"/" is the whole host`},
+		{"the directory of the engine to mount from", serve("--config", file("mounts:\n  allowed: [/var/lib/docker/volumes]")), nil, 2, "no container may see"},
 		{"logs without a bound", serve("--config", file("logs:\n  max_size: 0")), nil, 2, "logs.max_size"},
 		{"logs of a negative size", serve("--config", file("logs:\n  max_size: -1")), nil, 2, "logs.max_size"},
 		{"logs of a size without a unit", serve("--config", file("logs:\n  max_size: 10")), nil, 2, `"10" is not a size`},

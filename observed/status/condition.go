@@ -68,7 +68,6 @@ const (
 	ReasonPortUnavailable  Reason = "PortUnavailable"
 	ReasonMountUnavailable Reason = "MountUnavailable"
 	ReasonMountEscaped     Reason = "MountEscaped"
-	ReasonPortNotPublished Reason = "PortNotPublished"
 	ReasonNameTaken        Reason = "NameTaken"
 	ReasonRefused          Reason = "RefusedByEngine"
 	ReasonInstallFailed    Reason = "InstallationFailed"
