@@ -3,7 +3,6 @@ package controller_test
 import (
 	"fmt"
 	"reflect"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -73,23 +72,25 @@ func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 		"a failure": {500, func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonStepFailed }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var full atomic.Bool
+			failing := &disk{}
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
-				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+				n.create("a", func(s *desired.Spec) {
+					s.Power, s.Stop.Timeout = desired.PowerRunning, desired.Duration(10*time.Minute)
+				})
 				n.waitState("a", status.StateRunning)
 				asked := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: 5 * time.Second, Status: c.status})
 				n.change("a", halt)
 				met(t, asked, 1)
-				full.Store(true)
+				failing.fail(0, 1000, 0, false)
 				was, _ := n.statuses.Get("a")
 				was = was.Clone()
 				time.Sleep(10 * time.Second)
 				if is, _ := n.statuses.Get("a"); !reflect.DeepEqual(is, was) {
 					t.Errorf("%+v is shown, and recorded is %+v", is, was)
 				}
-				full.Store(false)
+				failing.fail(0, 0, 0, false)
 				n.wait("a", "told how it ended", c.shown)
-			}, onDisk(&full))
+			}, func(o *setup) { o.commit = failing.around })
 		})
 	}
 }
