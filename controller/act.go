@@ -147,25 +147,44 @@ func (a *act) judge(err error) verdict {
 
 // complain says in the condition Synced what stands in the way.
 func (a *act) complain(err error, reason status.Reason, retry time.Duration) verdict {
-	a.log.Warn("step failed", "container", a.spec.InternalID, "step", a.step.Kind, "reason", reason,
+	a.log.Debug("step failed", "container", a.spec.InternalID, "step", a.step.Kind, "reason", reason,
 		"error", err, "retry", retry.Round(time.Millisecond))
-	return verdict{retry: retry, patch: func(st *status.Status) []journal.Event {
-		st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
-			Message: messageOf(err), ObservedGeneration: a.spec.Generation}, time.Now())
+	message := a.message(err)
+	return verdict{retry: retry, patch: func(st *status.Status) (events []journal.Event) {
+		if st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
+			Message: message, ObservedGeneration: a.spec.Generation}, time.Now()) {
+			events = append(events, a.failureEvent(reason, message))
+		}
 		if a.step.Kind == plan.StartInstallScript && engine.Classify(err) == engine.Unavailable {
 			st.Install.Unsure = true
 		}
-		return nil
+		return events
 	}}
+}
+
+// message is the text of an error, the same for each failure of one cause.
+func (a *act) message(err error) string {
+	return messageOf(err, a.step.Target, a.st.ContainerID)
+}
+
+// failureEvent reports a step that failed for a reason.
+func (a *act) failureEvent(reason status.Reason, message string) journal.Event {
+	e := journal.Event{InternalID: a.spec.InternalID, Type: journal.StepFailed, Generation: a.spec.Generation,
+		Message: string(a.step.Kind) + ": " + message}
+	if reason != status.ReasonStepFailed {
+		e.Type, e.Message = journal.Blocked, string(reason)+": "+message
+	}
+	return e
 }
 
 // refuse gives the present generation up.
 func (a *act) refuse(err error) verdict {
-	a.log.Warn("the engine refuses the container as specified", "container", a.spec.InternalID,
+	a.log.Debug("the engine refuses the container as specified", "container", a.spec.InternalID,
 		"step", a.step.Kind, "error", err)
+	message := a.message(err)
 	return verdict{patch: func(st *status.Status) []journal.Event {
 		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
-			Message: messageOf(err), ObservedGeneration: a.spec.Generation}
+			Message: message, ObservedGeneration: a.spec.Generation}
 		st.FailedGeneration, st.FailedBy = a.spec.Generation, status.FailedBySpec
 		var told []journal.Event
 		if st.Starting != nil {
@@ -189,9 +208,9 @@ func (a *act) refuse(err error) verdict {
 // maxMessage bounds what is recorded of an error: an engine's answer may hold up to 1 MiB.
 const maxMessage = 4 << 10
 
-// messageOf returns an error as conditions and events hold it.
-func messageOf(err error) string {
-	text := err.Error()
+// messageOf returns an error as conditions and events hold it, with the ids in keep.
+func messageOf(err error, keep ...string) string {
+	text := engine.Message(err, keep...)
 	if len(text) <= maxMessage {
 		return text
 	}

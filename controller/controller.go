@@ -161,6 +161,8 @@ type keyState struct {
 	// overtaken is true once a step was overtaken since the backoff was reset.
 	overtaken bool
 	host      plan.HostCheck
+	// attempt is when what failed or waits is tried again, as of the last decision.
+	attempt plan.Attempt
 	// last is the last step that succeeded, repeats how often it did so in a row, and next when
 	// another one could be taken at the earliest.
 	last    attempt
@@ -183,6 +185,8 @@ type failure struct {
 	at         time.Time
 	generation int64
 	retry      time.Time
+	// count is how often the step has failed in a row.
+	count int
 	// on, unless empty, is the container that it failed on because somebody else was faster:
 	// another one need not wait for that, once.
 	on string

@@ -92,13 +92,17 @@ func hostMounts(mounts []observed.Mount) map[string]string {
 
 // checkHost keeps the result of a probe of what a recreation needs of the host.
 func (a *act) checkHost() {
-	image := a.spec.Image
-	if a.st.Install.Snapshot != "" {
-		image = a.st.Install.Snapshot
-	}
 	check := a.probeHost()
-	check.Hash = a.spec.Hash(image)
+	check.Hash = runHash(a.spec, a.st)
 	a.host = &check
+}
+
+// runHash is the hash of the runtime container that the spec asks for.
+func runHash(spec desired.Container, st status.Status) string {
+	if st.Install.Snapshot != "" {
+		return spec.Hash(st.Install.Snapshot)
+	}
+	return spec.Hash(spec.Image)
 }
 
 // probeHost tries what Docker reports only by failing: host paths, and free host ports.

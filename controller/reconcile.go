@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"math/rand/v2"
 	"reflect"
@@ -42,6 +43,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		in.Status = unheld(in.Status)
 	}
 	d, after := c.decide(id, in, k)
+	c.key(id, func(have *keyState) { have.attempt = d.Attempt })
 	var step sync.Once // begun, or given up
 	begin := func() {
 		if d.Step != nil {
@@ -97,9 +99,12 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 		}
 		return d, d.After
 	}
-	if left := k.failures[d.Step.Kind].holds(*d.Step, in); left > 0 {
+	f := k.failures[d.Step.Kind]
+	if left := f.holds(*d.Step, in); left > 0 {
 		c.slots.withdraw(id)
-		return plan.Observe(in), left
+		d = plan.Observe(in)
+		d.Attempt = f.next()
+		return d, left
 	}
 	if !c.slots.admit(id, classOf(d.Step.Kind)) {
 		return plan.Observe(in), 0 // a slot that becomes free puts the key back
@@ -121,6 +126,9 @@ func (f failure) holds(step plan.Step, in plan.Input) time.Duration {
 	}
 	return time.Until(f.retry)
 }
+
+// next is the attempt that follows a failure.
+func (f failure) next() plan.Attempt { return plan.Attempt{At: f.retry, Number: f.count + 1} }
 
 // recorded reports whether the outcome of the last step has gone into a status that was said not
 // to be recorded, as the database took too long to tell. Nobody else writes statuses.
@@ -154,6 +162,14 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 		Jitter:         rand.Float64(),
 		Told:           told,
 	}
+	for kind, f := range k.failures {
+		if f.on == "" && f.holds(plan.Step{}, in) > 0 {
+			if in.Held == nil {
+				in.Held = map[plan.Kind]plan.Attempt{}
+			}
+			in.Held[kind] = f.next()
+		}
+	}
 	if st.Install.Snapshot != "" {
 		in.Snapshot, in.Copy = image(st.Install.Snapshot), c.cfg.Snapshots.Copy(st.Install.Snapshot)
 		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {
@@ -167,6 +183,17 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 // known: it asks Docker nothing, and changes nothing.
 func (c *Controller) Project(spec desired.Container) plan.Projection {
 	return plan.Project(c.known(spec))
+}
+
+// NextAttempt returns when what has failed, or waits for somebody else, is tried again; the zero
+// Attempt when nothing is. It asks nobody.
+func (c *Controller) NextAttempt(id string) plan.Attempt {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.keys[id]; k != nil {
+		return k.attempt
+	}
+	return plan.Attempt{}
 }
 
 // Drift returns where the container differs from a spec, with the step that mends each, and
@@ -236,6 +263,9 @@ func (c *Controller) record(ctx context.Context, st status.Status, events []jour
 	if err != nil {
 		return fmt.Errorf("record status of container %s: %w", st.InternalID, err)
 	}
+	for _, e := range events {
+		c.log.Log(ctx, e.Level(), "container event", "container", e.InternalID, "type", e.Type, "message", e.Message, "generation", e.Generation)
+	}
 	return nil
 }
 
@@ -270,9 +300,15 @@ func (c *Controller) matched(spec desired.Container, st status.Status, run *obse
 func (c *Controller) begin(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
 	id := spec.InternalID
 	stepping, cancel := context.WithCancel(ctx)
-	c.key(id, func(k *keyState) { k.busy, k.cancel = &s, cancel })
+	level := slog.LevelInfo
+	c.key(id, func(k *keyState) {
+		k.busy, k.cancel = &s, cancel
+		if c.repeats(*k, spec, st, s) {
+			level = slog.LevelDebug // it was logged when it was tried first
+		}
+	})
 	c.steps.Go(func() {
-		c.log.Info("step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
+		c.log.Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 		defer c.slots.hold(classOf(s.Kind))()
 		defer cancel()
 		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
@@ -280,6 +316,18 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
 		c.end(ctx, a, err)
 	})
+}
+
+// repeats reports whether a step is tried again for the spec that it failed for.
+func (c *Controller) repeats(k keyState, spec desired.Container, st status.Status, s plan.Step) bool {
+	switch s.Kind {
+	case plan.CheckHost:
+		return k.host.Failures > 0 && k.host.Hash == runHash(spec, st)
+	case plan.PullImage:
+		return c.cfg.Images.Known(s.Image).PullFailures > 0
+	}
+	f, failed := k.failures[s.Kind]
+	return failed && f.generation == spec.Generation
 }
 
 // end keeps how a step ended for the next look at the key, and has that taken. A daemon
@@ -313,13 +361,14 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 		if k.failures == nil {
 			k.failures = map[plan.Kind]failure{}
 		}
+		before := k.failures[a.step.Kind]
 		delete(k.failures, a.step.Kind)
 		mended = len(k.failures) == 0 && verdict.retry == 0
 		if verdict.retry > 0 {
-			k.failures[a.step.Kind] = k.failureOf(a, verdict, now)
+			k.failures[a.step.Kind] = k.failureOf(a, verdict, before.count+1, now)
 		}
 		if a.host != nil {
-			k.host = *a.host
+			k.host = a.host.After(k.host)
 		}
 	})
 	if mended {
@@ -337,8 +386,8 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 
 // failureOf returns the failure of a step that has just ended. The first one that was overtaken
 // since the backoff was reset holds for its own container alone.
-func (k *keyState) failureOf(a *act, v verdict, now time.Time) failure {
-	f := failure{at: now, generation: a.spec.Generation, retry: now.Add(v.retry)}
+func (k *keyState) failureOf(a *act, v verdict, count int, now time.Time) failure {
+	f := failure{at: now, generation: a.spec.Generation, retry: now.Add(v.retry), count: count}
 	if v.overtaken && !k.overtaken {
 		k.overtaken, f.on = true, a.step.Target
 	}

@@ -32,6 +32,8 @@ type SpecReader interface {
 // nothing.
 type Planner interface {
 	Project(spec desired.Container) plan.Projection
+	// NextAttempt is when what has failed, or waits for somebody else, is tried again.
+	NextAttempt(id string) plan.Attempt
 }
 
 // Database tells of the store as a whole.

@@ -163,6 +163,12 @@ type planner struct {
 	engine  *engineSwitch
 }
 
+// NextAttempt is the start of what crashes.
+func (p planner) NextAttempt(id string) plan.Attempt {
+	st, _ := p.records.Get(id)
+	return plan.Attempt{At: st.NotBefore, Number: st.Crashes}
+}
+
 func (p planner) Project(c desired.Container) plan.Projection {
 	st, _ := p.records.Get(c.InternalID)
 	up, _ := p.engine.Up()

@@ -13,14 +13,20 @@ import (
 // so that what was read can be changed and written back.
 var readOnly = []string{
 	"container_id", "install_state", "state", "conditions", "generation", "observed_generation",
-	"restarts", "last_exit", "deleting", "created_at", "updated_at",
+	"restarts", "last_exit", "next_attempt_at", "attempt", "deleting", "created_at", "updated_at",
 }
 
 // shortID is how many digits of a Docker id are shown, as by Docker itself.
 const shortID = 12
 
 func (s *Server) view(c desired.Container) api.Container {
-	return s.shown(c, s.sight())()
+	now := s.sight()
+	shown := s.shown(c, now)()
+	if now.Up {
+		next := s.planner.NextAttempt(c.InternalID)
+		shown.NextAttemptAt, shown.Attempt = next.At, next.Number
+	}
+	return shown
 }
 
 // shown takes what is known of a container, and returns what makes of it what a client sees.

@@ -204,6 +204,8 @@ type Image struct {
 	// PullError is what ended the last pull, and PullFailedAt when; empty after a success.
 	PullError    string
 	PullFailedAt time.Time
+	// PullFailures counts the pulls that failed since one did not.
+	PullFailures int
 }
 
 // SnapshotCopy is what is known of the copy of an image that keeps an installation.

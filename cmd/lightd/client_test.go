@@ -100,6 +100,12 @@ func newDesk(t *testing.T) *desk {
 	return d
 }
 
+// api returns a client of the daemon that speaks HTTP itself.
+func (d *desk) api() *node {
+	d.t.Helper()
+	return &node{t: d.t, url: d.url, token: strings.TrimSpace(string(must[[]byte](d.t)(os.ReadFile(filepath.Join(d.dir, "token")))))}
+}
+
 // said is what a command printed.
 type said struct {
 	t           *testing.T

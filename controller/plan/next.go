@@ -24,10 +24,13 @@ const (
 // next is a step, or the reason why there is none.
 type next struct {
 	step *Step
-	// wait, when not empty, is what the spec waits for.
+	// wait, when not empty, is what the spec waits for. Of a step that repeats a failed one it is
+	// why that failed, which stays so until this one ends.
 	wait    status.Reason
 	message string
 	after   time.Duration
+	// attempt is when what is waited for is tried again.
+	attempt Attempt
 	// dealt is true when the present generation needs nothing more.
 	dealt bool
 }
@@ -240,13 +243,23 @@ func (r *record) needImage() (next, bool) {
 		return waitFor(status.ReasonProgressing, "looking for what image "+ref+" was", 0), false
 	case ref == r.st.Install.Snapshot:
 		return r.restore(), false
-	case img.Pulling:
+	case img.Pulling && (img.PullError == "" || img.PullTotal > 0):
 		return waitFor(status.ReasonProgressing, pulling(ref, img), 0), false
+	case img.Pulling: // once more, and nothing has come yet
+		return waitFor(status.ReasonImageUnavailable, img.PullError, 0), false
 	}
-	if left := img.PullFailedAt.Add(pullRetry).Sub(r.in.Now); img.PullError != "" && left > 0 {
-		return waitFor(status.ReasonImageUnavailable, img.PullError, left), false
+	if img.PullError == "" {
+		return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
 	}
-	return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
+	at := img.PullFailedAt.Add(pullRetry)
+	if left := at.Sub(r.in.Now); left > 0 {
+		n := waitFor(status.ReasonImageUnavailable, img.PullError, left)
+		n.attempt = Attempt{at, img.PullFailures + 1}
+		return n, false
+	}
+	n := do(PullImage, "image "+ref+" is not on this machine").from(ref)
+	n.wait, n.message = status.ReasonImageUnavailable, img.PullError
+	return n, false
 }
 
 // pulling says how far a pull has come, as far as that is known.
@@ -271,6 +284,8 @@ func (r *record) unnamed() bool {
 func (r *record) restore() next {
 	ref, copied := r.st.Install.Snapshot, r.in.Copy
 	switch left := copied.LoadFailedAt.Add(pullRetry).Sub(r.in.Now); {
+	case copied.Loading && copied.LoadError != "":
+		return waitFor(status.ReasonImageUnavailable, copied.LoadError, 0)
 	case copied.Loading:
 		return waitFor(status.ReasonProgressing, "loading image "+ref+" from its copy", 0)
 	case !copied.Present:
@@ -278,7 +293,11 @@ func (r *record) restore() next {
 	case copied.LoadError != "" && left > 0:
 		return waitFor(status.ReasonImageUnavailable, copied.LoadError, left)
 	}
-	return do(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
+	n := do(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
+	if copied.LoadError != "" {
+		n.wait, n.message = status.ReasonImageUnavailable, copied.LoadError
+	}
+	return n
 }
 
 // lost is an installation whose image is gone, and its copy too. Without it a container would
@@ -335,7 +354,9 @@ func (r *record) replace(reason string) next {
 	age := r.in.Now.Sub(check.At)
 	switch {
 	case check.Hash == hash && check.Reason != "" && age < waitRetry:
-		return waitFor(check.Reason, check.Message, waitRetry-age)
+		n := waitFor(check.Reason, check.Message, waitRetry-age)
+		n.attempt = Attempt{check.At.Add(waitRetry), check.Failures + 1}
+		return n
 	case check.Hash != hash || check.Reason != "" || age > hostFresh:
 		return do(CheckHost, reason)
 	}
@@ -434,6 +455,7 @@ func (r *record) power() next {
 	if left := r.st.NotBefore.Sub(r.in.Now); left > 0 {
 		n := waitFor(status.ReasonBackOff, fmt.Sprintf("the process ended %d times in a row; next start at %s",
 			r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)), left)
+		n.attempt = Attempt{r.st.NotBefore, r.st.Crashes + 1}
 		n.dealt = true
 		return n
 	}

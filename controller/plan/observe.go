@@ -350,12 +350,14 @@ func (r *record) end(ended status.Run, c *observed.Container) {
 	if exit.Signal != "" {
 		message += " (" + exit.Signal + ")"
 	}
+	wanted := asked || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting
 	r.tell(journal.Exited, message)
+	r.events[len(r.events)-1].Failed = !wanted && exit.Code != 0
 	r.st.EarlyExit = 0
 	if !asked && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
 		r.st.EarlyExit = r.st.StartGeneration
 	}
-	if asked || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting {
+	if wanted {
 		r.forgive()
 		return
 	}

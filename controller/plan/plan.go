@@ -61,6 +61,27 @@ type HostCheck struct {
 	// Reason is empty when nothing stands in the way.
 	Reason  status.Reason
 	Message string
+	// Failures counts the checks in a row that found the same reason for the same spec.
+	Failures int
+}
+
+// After returns h with its count of failures, which goes on from the check before it.
+func (h HostCheck) After(before HostCheck) HostCheck {
+	if h.Failures = 0; h.Reason == "" {
+		return h
+	}
+	if h.Failures = 1; before.Hash == h.Hash && before.Reason == h.Reason {
+		h.Failures += before.Failures
+	}
+	return h
+}
+
+// Attempt is when what has failed, or waits for somebody else, is tried again. The zero value is
+// none.
+type Attempt struct {
+	At time.Time `json:"next_attempt_at,omitzero"`
+	// Number counts the tries in a row, that one included.
+	Number int `json:"attempt,omitempty"`
 }
 
 // Input is all that a decision rests on.
@@ -91,6 +112,9 @@ type Input struct {
 	Jitter float64
 	// Told are events of the last step, which come before those of this decision.
 	Told []journal.Event
+	// Held are the steps that have failed, with when each may be tried again. They change no
+	// decision: Project names them.
+	Held map[Kind]Attempt
 }
 
 // Decision is the answer: what to record, in one transaction, and then what to do.
@@ -101,6 +125,8 @@ type Decision struct {
 	Step *Step
 	// After is when to look again though nothing happens; 0 for never.
 	After time.Duration
+	// Attempt is when what stands in the way is tried again.
+	Attempt Attempt
 }
 
 // Decide returns what to record and to do next. It does not change its input.
@@ -117,7 +143,7 @@ func Decide(in Input) Decision {
 		r.intend(*n.step)
 	}
 	r.conclude(n)
-	return Decision{Status: r.st, Events: r.events, Step: n.step, After: n.after}
+	return Decision{Status: r.st, Events: r.events, Step: n.step, After: n.after, Attempt: n.attempt}
 }
 
 // Observe is Decide for a step that has to wait: what is seen is recorded, and no step
@@ -166,8 +192,9 @@ func (r *record) tell(t journal.Type, message string) {
 	})
 }
 
-func (r *record) set(t status.ConditionType, truth status.Truth, reason status.Reason, message string) {
-	r.st.Set(status.Condition{
+// set reports whether the condition changed.
+func (r *record) set(t status.ConditionType, truth status.Truth, reason status.Reason, message string) bool {
+	return r.st.Set(status.Condition{
 		Type: t, Status: truth, Reason: reason, Message: message, ObservedGeneration: r.in.Spec.Generation,
 	}, r.in.Now)
 }

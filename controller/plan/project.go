@@ -23,6 +23,8 @@ type Projection struct {
 	Loses []string `json:"loses"`
 	// Waits is what stands in the way of the rest; nil when nothing does.
 	Waits *Obstacle `json:"waits,omitempty"`
+	// Attempt is when the first of the steps, or what stands in the way, is tried again.
+	Attempt
 }
 
 // Obstacle is something that no step removes.
@@ -102,6 +104,7 @@ func (p *projection) advance() bool {
 		return p.pass(n)
 	}
 	step := *n.step
+	p.hold(step)
 	if step.Kind == PullImage && p.unsure {
 		step.Reason = "it is not known whether image " + step.Image + " is on this machine"
 	}
@@ -110,9 +113,24 @@ func (p *projection) advance() bool {
 	return step.Kind != Finalize
 }
 
+// hold names what the first step waits for when it has failed before.
+func (p *projection) hold(step Step) {
+	held, failed := p.in.Held[step.Kind]
+	if !failed || len(p.out.Steps) > 0 {
+		return
+	}
+	p.out.Attempt = held
+	if c := p.before.Status.Get(status.Synced); c.Reason != status.ReasonProgressing {
+		p.out.Waits = &Obstacle{c.Reason, c.Message}
+	}
+}
+
 // pass lets time go by where that is all it takes.
 func (p *projection) pass(n next) bool {
 	seen := &p.in.Seen
+	if len(p.out.Steps) == 0 && p.out.Attempt == (Attempt{}) {
+		p.out.Attempt = n.attempt
+	}
 	switch {
 	case n.wait == "":
 		return false

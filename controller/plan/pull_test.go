@@ -15,7 +15,7 @@ func TestInstallPullsWhatIsMissing(t *testing.T) {
 	w.in.Image.Present = false
 	w.settle()
 	w.expect("PullImage CreateContainer WriteEntrypoint",
-		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
+		"Started PullingImage PullFailed ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
 // TestPullSaysHowFarItHasCome, and nothing but the words changes by it.
@@ -64,5 +64,5 @@ func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
 	w.in.Now = w.in.Now.Add(31 * time.Second)
 	w.settle()
 	w.expect("PullImage CreateContainer WriteEntrypoint",
-		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
+		"Started PullingImage PullFailed ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }

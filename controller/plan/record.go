@@ -133,16 +133,29 @@ func (r *record) conclude(n next) {
 	switch {
 	case r.in.Spec.Deleting:
 		r.set(status.Synced, status.False, status.ReasonDeleting, "the container is being deleted")
-	case n.step != nil:
+	case n.step != nil && n.wait == "":
 		r.progress(string(n.step.Kind) + ": " + n.step.Reason)
 	case n.wait == status.ReasonProgressing:
 		r.progress(n.message)
 	case n.wait != "":
-		r.set(status.Synced, status.False, n.wait, n.message)
+		if r.set(status.Synced, status.False, n.wait, n.message) {
+			r.emitFailure(n.wait, n.message)
+		}
 	default:
 		r.set(status.Synced, status.True, status.ReasonSynced, "")
 	}
 	r.remember()
+}
+
+// emitFailure reports, once, what keeps the container from its spec. A crash loop and a failed
+// installation have events of their own.
+func (r *record) emitFailure(reason status.Reason, message string) {
+	switch reason {
+	case status.ReasonImageUnavailable:
+		r.tell(journal.PullFailed, message)
+	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
+		r.tell(journal.Blocked, string(reason)+": "+message)
+	}
 }
 
 // remember keeps what is seen of a container that is in sync, and forgets it before a step

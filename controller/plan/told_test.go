@@ -25,6 +25,9 @@ func telling(d plan.Decision) string {
 	case d.After > 0:
 		next = "a look after " + d.After.String()
 	}
+	if d.Attempt.Number > 0 {
+		next += fmt.Sprintf(", attempt %d at %s", d.Attempt.Number, d.Attempt.At.Format(time.TimeOnly))
+	}
 	lines := []string{"next: " + next, fmt.Sprintf("%s %s, dealt with %d", st.InstallState, st.State, st.ObservedGeneration)}
 	for _, t := range []status.ConditionType{status.Installed, status.ProcessStarted, status.ProcessRunning, status.Synced} {
 		if c := st.Get(t); c.Type != "" {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	"lightd/desired"
 	"lightd/observed/status"
 )
@@ -34,9 +36,14 @@ type Container struct {
 	Conditions         []status.Condition    `json:"conditions"`
 	Restarts           int                   `json:"restarts"`
 	LastExit           *status.Exit          `json:"last_exit"`
-	Deleting           bool                  `json:"deleting"`
-	CreatedAt          int64                 `json:"created_at"`
-	UpdatedAt          int64                 `json:"updated_at"`
+	// NextAttemptAt is when what has failed, or waits for somebody else, is tried again, and
+	// Attempt the number of that try. Both are absent when nothing is, and from a watch: they
+	// change with every try, of which no revision is made.
+	NextAttemptAt time.Time `json:"next_attempt_at,omitzero"`
+	Attempt       int       `json:"attempt,omitempty"`
+	Deleting      bool      `json:"deleting"`
+	CreatedAt     int64     `json:"created_at"`
+	UpdatedAt     int64     `json:"updated_at"`
 }
 
 // Spec returns the part of c that a client writes.

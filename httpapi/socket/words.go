@@ -64,6 +64,9 @@ func plain(e journal.Event) string {
 		journal.MountEscaped:  "Server was killed for a mount that leads elsewhere",
 		journal.Error:         "Server failed",
 		journal.PullingImage:  "Image is being pulled",
+		journal.PullFailed:    "Image cannot be pulled",
+		journal.StepFailed:    "Server cannot be changed",
+		journal.Blocked:       "Server waits",
 		journal.Deleting:      "Server is being deleted",
 	}[e.Type]
 	if told && e.Message != "" {

@@ -250,9 +250,10 @@ func (i *Images) pull(ctx context.Context, ref string) {
 	case err == nil:
 		e.show(found)
 		e.news++
-		e.image.PullError, e.image.PullFailedAt = "", time.Time{}
+		e.image.PullError, e.image.PullFailedAt, e.image.PullFailures = "", time.Time{}, 0
 	case ctx.Err() == nil:
-		e.image.PullError, e.image.PullFailedAt = err.Error(), time.Now()
+		e.image.PullError, e.image.PullFailedAt = engine.Message(err), time.Now()
+		e.image.PullFailures++
 	}
 	i.mu.Unlock()
 	i.config.Changed(ref)

@@ -1,6 +1,9 @@
 package journal
 
-import "time"
+import (
+	"log/slog"
+	"time"
+)
 
 // Type names what happened. The first eight are the published page's, in its order.
 type Type string
@@ -28,12 +31,17 @@ const (
 	Exited               Type = "Exited"
 	OOMKilled            Type = "OOMKilled"
 	BackOff              Type = "BackOff"
-	DriftDetected        Type = "DriftDetected"
-	ContainerLost        Type = "ContainerLost"
-	SnapshotNotCopied    Type = "SnapshotNotCopied"
-	MountEscaped         Type = "MountEscaped"
-	Deleting             Type = "Deleting"
-	Deleted              Type = "Deleted"
+	// PullFailed, StepFailed and Blocked report the change of Synced to what their messages say:
+	// a failed pull, an error of the engine, something that only somebody else can take away.
+	PullFailed        Type = "PullFailed"
+	StepFailed        Type = "StepFailed"
+	Blocked           Type = "Blocked"
+	DriftDetected     Type = "DriftDetected"
+	ContainerLost     Type = "ContainerLost"
+	SnapshotNotCopied Type = "SnapshotNotCopied"
+	MountEscaped      Type = "MountEscaped"
+	Deleting          Type = "Deleting"
+	Deleted           Type = "Deleted"
 
 	// Those of the node, which have no container.
 	DiskLow       Type = "DiskLow"
@@ -51,4 +59,23 @@ type Event struct {
 	Type       Type   `json:"type"`
 	Generation int64  `json:"generation"`
 	Message    string `json:"message"`
+	// Failed is true of an end of the process that is a failure: nobody asked for it, and its
+	// exit code is not 0. It decides how the event is logged, and is not stored.
+	Failed bool `json:"-"`
+}
+
+// Level is how an event is logged: what failed for good is an error, what fails a warning. An
+// ordinary event is for debugging, as the journal has it.
+func (e Event) Level() slog.Level {
+	switch e.Type {
+	case Error, DiskFull:
+		return slog.LevelError
+	case PullFailed, StepFailed, Blocked, BackOff, OOMKilled, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow:
+		return slog.LevelWarn
+	case Exited:
+		if e.Failed {
+			return slog.LevelWarn
+		}
+	}
+	return slog.LevelDebug
 }

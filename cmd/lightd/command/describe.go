@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/render"
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
@@ -149,6 +150,9 @@ func (d description) writeState(s *sheet, now time.Time) {
 	c := d.container
 	s.line("ID", c.InternalID)
 	s.line("State", string(c.State)+", should be "+string(c.Power))
+	if at := attempt(plan.Attempt{At: c.NextAttemptAt, Number: c.Attempt}, now); at != "" {
+		s.line("Next attempt", at)
+	}
 	s.line("Install", string(c.InstallState))
 	text := fmt.Sprintf("%d, dealt with", c.Generation)
 	if c.ObservedGeneration < c.Generation {

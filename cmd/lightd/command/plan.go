@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,6 +93,9 @@ func (a *app) showPlan(r api.Receipt) error {
 		return err
 	}
 	var lines []string
+	if at := attempt(r.Attempt, a.Now()); at != "" {
+		lines = append(lines, at)
+	}
 	if w := r.Waits; w != nil {
 		lines = append(lines, fmt.Sprintf("waits, %s: %s", w.Reason, w.Message))
 	}
@@ -107,6 +111,14 @@ func (a *app) showPlan(r api.Receipt) error {
 		}
 	}
 	return nil
+}
+
+// attempt says when what waits is tried again; empty when nothing is.
+func attempt(next plan.Attempt, now time.Time) string {
+	if next.At.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (attempt %d)", render.In(now, next.At), next.Number)
 }
 
 // heading says in a few words what would be done, and because of what.

@@ -59,5 +59,14 @@ func Age(now, at time.Time) string {
 	return duration.HumanDuration(max(0, now.Sub(at)))
 }
 
+// In formats how far at lies ahead, as in "in 69s", and "now" for what is due.
+func In(now, at time.Time) string {
+	left := at.Sub(now).Round(time.Second)
+	if left <= 0 {
+		return "now"
+	}
+	return "in " + duration.HumanDuration(left)
+}
+
 // Bytes formats a size in units of 1024, as in "512MiB".
 func Bytes(n int64) string { return units.BytesSize(float64(n)) }

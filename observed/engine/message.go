@@ -1,0 +1,47 @@
+package engine
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// volatile is what an engine, a registry or the network puts into the text of an error that
+// differs though the failure is the same: an endpoint that was drawn anew, an ephemeral port,
+// whichever of its addresses a name was resolved to.
+var volatile = []struct {
+	pattern *regexp.Regexp
+	instead string
+}{
+	{regexp.MustCompile(`\b(dial|read|write) (tcp|udp)[46]? \S+: `), "$1 $2: "},
+	{regexp.MustCompile(`\blookup (\S+) on \S+: `), "lookup $1: "},
+	{regexp.MustCompile(`(?i)\b(request[ _-]?id|host[ _-]?id|trace[ _-]?id)[:= ]+"?[^\s,;)"]+`), "$1"},
+	{regexp.MustCompile(`\bcurrent time \S+ is\b`), "current time is"},
+	{regexp.MustCompile(`\bpid[:= ]+\d+\b`), "pid"},
+	{regexp.MustCompile(`/tmp/[^\s:;,"')]+`), "/tmp/..."},
+	{regexp.MustCompile(`\b\d+(\.\d+)?(ns|µs|us|ms)\b|\b\d+\.\d+s\b`), "some time"},
+	{regexp.MustCompile(` \([0-9a-f]{12,64}\)`), ""},
+}
+
+// hexID is an id as Docker makes them, with the algorithm in front where it is a digest.
+var hexID = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{12,64}\b`)
+
+// Message returns the text of err for people, without what differs between two failures of the
+// same cause: a condition, an event or a log line that carries it changes when the failure does.
+// The ids in keep stay, as short as Docker shows them, and so do digests.
+func Message(err error, keep ...string) string {
+	text := err.Error()
+	for _, v := range volatile {
+		text = v.pattern.ReplaceAllString(text, v.instead)
+	}
+	return hexID.ReplaceAllStringFunc(text, func(id string) string {
+		ours := slices.ContainsFunc(keep, func(k string) bool { return k != "" && strings.HasPrefix(k, id) })
+		switch {
+		case strings.HasPrefix(id, "sha256:"), strings.Trim(id, "0123456789") == "":
+			return id
+		case ours:
+			return id[:12]
+		}
+		return "..."
+	})
+}
