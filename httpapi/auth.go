@@ -62,6 +62,7 @@ func (s *Server) identified(r *http.Request) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
+	requestOf(r.Context()).from(grant)
 	who := caller{grant: grant, protocol: protocol}
 	return r.WithContext(context.WithValue(r.Context(), callerKey{}, who)), nil
 }

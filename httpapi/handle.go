@@ -17,7 +17,9 @@ func (s *Server) adapt(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {
 			s.refuse(c.Writer, c.Request, err)
+			return
 		}
+		s.logOther(c)
 	}
 }
 
@@ -29,9 +31,9 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	case r.Context().Err() != nil:
 		// The caller has gone: it is no news that what was done for it was cut short.
 	case !known:
-		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "error", err)
+		s.log.Error("request failed", append(requestOf(r.Context()).attrs(), "method", r.Method, "path", r.URL.Path, "error", err)...)
 	case p.status >= http.StatusInternalServerError && !errors.As(err, &said):
-		s.log.Warn("request could not be served", "method", r.Method, "path", r.URL.Path, "error", err)
+		s.log.Warn("request could not be served", append(requestOf(r.Context()).attrs(), "method", r.Method, "path", r.URL.Path, "error", err)...)
 	}
 	for name, value := range p.header {
 		w.Header().Set(name, value)
@@ -81,8 +83,8 @@ func (s *Server) recovering(next http.Handler) http.Handler {
 			if err, is := reason.(error); is && errors.Is(err, http.ErrAbortHandler) {
 				panic(reason) // not a fault, but the way to cut an answer short
 			}
-			s.log.Error("request panicked", "method", r.Method, "path", r.URL.Path,
-				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))
+			s.log.Error("request panicked", append(requestOf(r.Context()).attrs(), "method", r.Method, "path", r.URL.Path,
+				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))...)
 			reply(w, r, http.StatusInternalServerError, fail(http.StatusInternalServerError, "internal", "Internal error"))
 		}()
 		next.ServeHTTP(w, r)

@@ -60,10 +60,20 @@ func (s *Server) power(ctx context.Context, id, action string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.databaseTimeout)
 	defer cancel()
-	return s.specs.Update(ctx, func(tx *store.Tx) error {
-		_, err := tx.ChangeContainer(id, s.applying(v))
+	var done store.Written
+	err := s.specs.Update(ctx, func(tx *store.Tx) error {
+		old, err := tx.Container(id)
+		if err != nil {
+			return err
+		}
+		container, err := tx.ChangeContainer(id, s.applying(v))
+		done = store.Compare(old, container)
 		return err
 	})
+	if err == nil {
+		s.logWrite(ctx, requestOf(ctx), "WEBSOCKET", action, done)
+	}
+	return err
 }
 
 var errFailedInstall = fail(http.StatusConflict, "installation_failed", "Cannot start a container whose installation failed")

@@ -131,7 +131,7 @@ func New(cfg Config) (*Server, error) {
 		PerContainer: cfg.ConsolesPerContainer, Total: cfg.Consoles,
 	})
 	s.watches = watch.New(watch.Config{Store: source{cfg.Specs, cfg.Database}, Show: s.capture})
-	s.handler = headAsGet(s.recovering(endAfterChunks(s.authenticating(s.router()))))
+	s.handler = identifying(headAsGet(s.recovering(endAfterChunks(s.authenticating(s.router())))))
 	return s, nil
 }
 

@@ -124,6 +124,7 @@ func (s *Server) renew(ctx context.Context, secret string) (func() bool, error) 
 	if err != nil {
 		return nil, err
 	}
+	requestOf(ctx).from(grant)
 	return s.validity(grant), nil
 }
 

@@ -156,6 +156,9 @@ func (s *Server) begin(c *gin.Context, in intent, fn func(*store.Tx) ([]store.Wr
 		return nil
 	})
 	if err == nil {
+		if !in.dryRun {
+			s.logWrites(c, done)
+		}
 		return done, wait, nil
 	}
 	if wait != nil {

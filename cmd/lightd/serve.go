@@ -46,6 +46,8 @@ const (
 	sweepEvery = time.Minute
 	// drain is how long requests may take to end once the program is told to.
 	drain = 5 * time.Second
+	// engineMoment is what the engine has to name its version in the first line.
+	engineMoment = 500 * time.Millisecond
 )
 
 func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
@@ -89,7 +91,23 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	return d.run(ctx, listener, stdout)
+	return d.run(ctx, listener, func() { d.announce(ctx, cfg, listener.Addr(), stdout) })
+}
+
+// announce prints the one line that says that requests are accepted. As JSON it waits a moment for
+// the engine, to name its version.
+func (d *daemon) announce(ctx context.Context, cfg config, addr net.Addr, stdout io.Writer) {
+	address := "http://" + addr.String()
+	if cfg.LogFormat != "json" {
+		fmt.Fprintf(stdout, "lightd %s accepts requests on %s\n", version, address)
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, engineMoment)
+	defer cancel()
+	_ = d.engine.Ping(ctx) // a daemon without an engine accepts requests too
+	engineVersion, apiVersion := d.engine.Version()
+	slog.New(slog.NewJSONHandler(stdout, nil)).Info("accepts requests", "version", version, "address", address,
+		"data_dir", cfg.DataDir, "engine_version", engineVersion, "engine_api_version", apiVersion)
 }
 
 // garbage is how much may pile up, in percent of the memory in use. Most of that is tables
@@ -238,7 +256,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 
 // run serves until ctx ends or a part fails, and then stops the parts: first requests,
 // then what watches and acts. The database is closed last, by close.
-func (d *daemon) run(ctx context.Context, listener net.Listener, stdout io.Writer) error {
+func (d *daemon) run(ctx context.Context, listener net.Listener, announce func()) error {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	parts, failed := errgroup.WithContext(working)
@@ -264,7 +282,7 @@ func (d *daemon) run(ctx context.Context, listener net.Listener, stdout io.Write
 		}
 		return nil
 	})
-	fmt.Fprintf(stdout, "lightd %s accepts requests on http://%s\n", version, listener.Addr())
+	announce()
 	select {
 	case <-ctx.Done():
 		d.log.Info("stopping; containers keep running")

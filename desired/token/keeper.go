@@ -81,6 +81,15 @@ type Grant struct {
 	singleUse bool
 }
 
+// ID names the token for a log: "master", or of a temporary one the first digits of its hash, which
+// tell it from others and are of no use for anything else.
+func (g Grant) ID() string {
+	if g.Master {
+		return "master"
+	}
+	return fmt.Sprintf("temporary-%x", g.hash[:4])
+}
+
 // Authenticate accepts or refuses a token: ErrUnknown, or the error that kept a
 // single-use token from being consumed, which then is not used up as far as is known.
 func (k *Keeper) Authenticate(ctx context.Context, text string) (Grant, error) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -76,6 +77,8 @@ type Engine struct {
 	// agree, and is a channel so that those who wait keep to their deadlines.
 	current atomic.Pointer[session]
 	gate    chan struct{}
+	// own is the engine's own version, agreed that of the API.
+	own, agreed atomic.Pointer[string]
 }
 
 // errNoVersion marks an engine that is too ill, or something that is none.
@@ -219,7 +222,12 @@ func (e *Engine) negotiate(ctx context.Context) (*session, error) {
 		return nil, errNoVersion
 	}
 	c.NegotiateAPIVersionPing(answer)
-	e.log.Debug("agreed on a version of the API", "host", e.host, "version", c.ClientVersion())
+	level, version := slog.LevelDebug, c.ClientVersion()
+	if before := e.agreed.Swap(&version); before == nil || *before != version {
+		level = slog.LevelInfo // another engine, or the first one
+	}
+	own, _ := e.Version()
+	e.log.Log(ctx, level, "negotiated API version", "host", e.host, "engine_version", own, "engine_api_version", version)
 	return &session{Client: c, announced: answer.APIVersion}, nil
 }
 
@@ -235,9 +243,27 @@ func (e *Engine) newClient() (*client.Client, error) {
 	)
 }
 
-// heard drops the session when the engine announces another version than at its start.
-func (e *Engine) heard(version string) {
-	if s := e.current.Load(); s != nil && s.announced != version {
+// heard keeps the engine's own version, and drops the session when the engine announces another
+// version of the API than at its start.
+func (e *Engine) heard(answer http.Header) {
+	if _, own, found := strings.Cut(answer.Get("Server"), "Docker/"); found {
+		own, _, _ = strings.Cut(own, " ")
+		e.own.Store(&own)
+	}
+	version := answer.Get("Api-Version")
+	if s := e.current.Load(); version != "" && s != nil && s.announced != version {
 		e.current.CompareAndSwap(s, nil)
 	}
+}
+
+// Version returns the engine's own version and that of the API that is spoken with it, as of its
+// last answer; empty while there was none.
+func (e *Engine) Version() (own, api string) {
+	if v := e.own.Load(); v != nil {
+		own = *v
+	}
+	if v := e.agreed.Load(); v != nil {
+		api = *v
+	}
+	return own, api
 }

@@ -50,7 +50,7 @@ func newTransport(dial dialer, pooled bool) *http.Transport {
 // answering on those that it has, and a container that it starts then holds its end up.
 type listener struct {
 	next, fresh http.RoundTripper
-	heard       func(version string)
+	heard       func(header http.Header)
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -61,9 +61,7 @@ func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	answer, err := next.RoundTrip(r)
 	if err == nil {
-		if version := answer.Header.Get("Api-Version"); version != "" {
-			l.heard(version)
-		}
+		l.heard(answer.Header)
 	}
 	return answer, err
 }
