@@ -8,6 +8,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/journal"
 	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
@@ -34,9 +35,12 @@ func TestTheSameDisturbanceOverAndOver(t *testing.T) {
 		}
 	}, func(o *setup) {
 		o.log = heard(func(r slog.Record) {
-			if r.Level >= slog.LevelWarn {
-				complaints.Add(1)
-			}
+			r.Attrs(func(a slog.Attr) bool {
+				if a.Key == "type" && a.Value.String() == string(journal.StepFailed) {
+					complaints.Add(1)
+				}
+				return true
+			})
 		})
 	})
 }

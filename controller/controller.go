@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -137,6 +138,7 @@ type Controller struct {
 	queue   workqueue.TypedRateLimitingInterface[string]
 	backoff workqueue.TypedRateLimiter[string]
 	slots   *slots
+	logs    atomic.Pointer[observed.Log]
 	steps   sync.WaitGroup
 	nudge   chan struct{}
 	// sighted holds a value when the engine went or came, until unsight.
@@ -214,6 +216,7 @@ func New(cfg Config) *Controller {
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
+	c.SetLogs(cfg.Logs)
 	c.sighted = make(chan struct{}, 1)
 	c.unsight = cfg.Sightings.Subscribe(func(bool) {
 		select {

@@ -92,12 +92,23 @@ func TestFailureHasAClass(t *testing.T) {
 			}
 			given := st.FailedGeneration == 3 && st.FailedBy == status.FailedBySpec && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
 				st.Get(status.Installed).Reason == status.ReasonRefused && told == "Exited Error"
-			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == ""
+			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == failureEventOf(c.reason)
 			if c.refused != given || c.refused == kept {
 				t.Errorf("told %q, status %+v", told, st)
 			}
 		})
 	}
+}
+
+// failureEventOf is the event of a failure that is tried again.
+func failureEventOf(reason status.Reason) string {
+	switch reason {
+	case "":
+		return ""
+	case status.ReasonStepFailed:
+		return "StepFailed"
+	}
+	return "Blocked"
 }
 
 func types(events []journal.Event) string {

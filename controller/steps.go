@@ -25,9 +25,12 @@ import (
 func (c *Controller) place(s desired.Spec) blueprint.Place {
 	return blueprint.Place{
 		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
-		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: c.cfg.Logs,
+		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: *c.logs.Load(),
 	}
 }
+
+// SetLogs changes how Docker keeps the output of the containers that are made from now on.
+func (c *Controller) SetLogs(logs observed.Log) { c.logs.Store(&logs) }
 
 // placeOf is place in the words of a container: where two paths lead to one directory, that
 // of the container counts. One that leads elsewhere was left behind when the data directory

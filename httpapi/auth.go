@@ -158,6 +158,12 @@ func parseOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
+// CheckOrigins returns what is wrong with a list of origins that may open a WebSocket.
+func CheckOrigins(list []string) error {
+	_, err := parseOrigins(list)
+	return err
+}
+
 // permits reports whether r comes from no browser, from a page of this very host, or
 // from an origin that is allowed.
 func (o origins) permits(r *http.Request) bool {

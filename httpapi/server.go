@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -82,7 +83,7 @@ type Server struct {
 	engineHealth   *pulse
 	sockets        *socket.Hub
 	watches        *watch.Hub
-	origins        origins
+	origins        atomic.Pointer[origins]
 	handler        http.Handler
 
 	closing chan struct{}
@@ -111,9 +112,9 @@ func New(cfg Config) (*Server, error) {
 		tokenCheck:      tokenCheck,
 		databaseHealth:  &pulse{ping: cfg.Database.Ping, patience: 500 * time.Millisecond},
 		engineHealth:    &pulse{ping: cfg.PingEngine, patience: time.Second},
-		origins:         origins,
 		closing:         make(chan struct{}),
 	}
+	s.origins.Store(&origins)
 	if cfg.StopTimeout != 0 {
 		s.defaults.Stop.Timeout = desired.Duration(cfg.StopTimeout)
 	}
@@ -137,6 +138,18 @@ func New(cfg Config) (*Server, error) {
 
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Reconfigure changes, for connections to come, which foreign origins may open a WebSocket and how
+// many clients may be connected to consoles; see Config. After an error nothing has changed.
+func (s *Server) Reconfigure(origins []string, perContainer, total int) error {
+	allowed, err := parseOrigins(origins)
+	if err != nil {
+		return err
+	}
+	s.origins.Store(&allowed)
+	s.sockets.SetLimits(perContainer, total)
+	return nil
+}
 
 // Close ends every WebSocket and every wait, and returns when they are gone. Requests
 // that come later are still answered, but for WebSockets.

@@ -40,7 +40,7 @@ func (s *Server) openSocket(c *gin.Context) error {
 	if !isUpgrade(c.Request) {
 		return errUpgrade
 	}
-	if !s.origins.permits(c.Request) {
+	if !s.origins.Load().permits(c.Request) {
 		return errOrigin
 	}
 	query := c.Request.URL.Query()

@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"lightd/desired"
+	"lightd/httpapi"
 	"lightd/observed/owner"
 )
 
@@ -149,9 +150,27 @@ func (s *settings) load() (config, error) {
 		}
 	}
 	if err := cfg.check(); err != nil {
-		return config{}, err
+		return config{}, s.locate(err)
 	}
 	return cfg, nil
+}
+
+// locate makes a mistake in the call of a setting that can be none, and says on which line of the
+// file it is, if it is from there.
+func (s *settings) locate(err error) error {
+	var bad *settingError
+	if !errors.As(err, &bad) {
+		return err
+	}
+	for _, one := range s.given.settings() {
+		if strings.ReplaceAll(one.flag, "-", "_") == bad.key && (s.flags.Changed(one.flag) || s.getenv(one.env) != "") {
+			return usageError{Text: bad.text}
+		}
+	}
+	if line := lineOf(s.file, bad.key); line > 0 {
+		return usageError{Text: fmt.Sprintf("%s:%d: %s", s.file, line, bad.text)}
+	}
+	return usageError{Text: bad.text}
 }
 
 var (
@@ -182,7 +201,7 @@ func readConfig(path string, cfg *config) error {
 
 func (c *config) check() error {
 	if c.DataDir == "" {
-		return usageError{Text: "the data directory must not be empty"}
+		return badSetting("data_dir", "the data directory must not be empty")
 	}
 	abs, err := filepath.Abs(c.DataDir)
 	if err != nil {
@@ -193,32 +212,35 @@ func (c *config) check() error {
 		c.TokenFile = filepath.Join(c.DataDir, "token")
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		return usageError{Text: fmt.Sprintf("log format %q is neither text nor json", c.LogFormat)}
+		return badSetting("log_format", "log format %q is neither text nor json", c.LogFormat)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return usageError{Text: fmt.Sprintf("log level %q is not one of debug, info, warn, error", c.LogLevel)}
+		return badSetting("log_level", "log level %q is not one of debug, info, warn, error", c.LogLevel)
 	}
 	for _, dir := range c.Mounts.Allowed {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
-			return usageError{Text: fmt.Sprintf("mounts.allowed: %q is not an absolute clean path", dir)}
+			return badSetting("mounts.allowed", "mounts.allowed: %q is not an absolute clean path", dir)
 		}
 		if err := desired.CheckAllowed(dir, c.closedPlaces()); err != nil {
-			return usageError{Text: fmt.Sprintf("mounts.allowed: %v", err)}
+			return badSetting("mounts.allowed", "mounts.allowed: %v", err)
 		}
+	}
+	if err := httpapi.CheckOrigins(c.Origins); err != nil {
+		return badSetting("origins", "origins: %v", err)
 	}
 	if err := c.Logs.check(); err != nil {
 		return err
 	}
 	if c.Consoles.PerContainer < 1 || c.Consoles.Total < 1 {
-		return usageError{Text: fmt.Sprintf("consoles: per_container and total must be above zero, not %d and %d", c.Consoles.PerContainer, c.Consoles.Total)}
+		return badSetting("consoles", "consoles: per_container and total must be above zero, not %d and %d", c.Consoles.PerContainer, c.Consoles.Total)
 	}
 	for name, d := range map[string]time.Duration{
 		"database": c.Timeouts.Database, "remove": c.Timeouts.Remove, "create": c.Timeouts.Create,
 		"install": c.Timeouts.Install, "pull": c.Timeouts.Pull, "stop": c.Timeouts.Stop,
 	} {
 		if d <= 0 {
-			return usageError{Text: fmt.Sprintf("timeouts.%s must be above zero, not %s", name, d)}
+			return badSetting("timeouts."+name, "timeouts.%s must be above zero, not %s", name, d)
 		}
 	}
 	return nil
@@ -249,10 +271,10 @@ const minLogFiles, maxLogFiles = 2, 1000
 func (l *logs) check() error {
 	l.MaxSize = strings.ToLower(l.MaxSize)
 	if !logSize.MatchString(l.MaxSize) {
-		return usageError{Text: fmt.Sprintf("logs.max_size: %q is not a size as in 500k, 10m or 1g", l.MaxSize)}
+		return badSetting("logs.max_size", "logs.max_size: %q is not a size as in 500k, 10m or 1g", l.MaxSize)
 	}
 	if l.MaxFile < minLogFiles || l.MaxFile > maxLogFiles {
-		return usageError{Text: fmt.Sprintf("logs.max_file must be from %d to %d, not %d", minLogFiles, maxLogFiles, l.MaxFile)}
+		return badSetting("logs.max_file", "logs.max_file must be from %d to %d, not %d", minLogFiles, maxLogFiles, l.MaxFile)
 	}
 	return nil
 }

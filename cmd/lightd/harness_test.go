@@ -113,9 +113,18 @@ var accepts = regexp.MustCompile(`^lightd \S+ accepts requests on (http://\S+)$`
 // start starts the daemon and returns when it accepts requests.
 func (n *node) start(args ...string) {
 	n.t.Helper()
+	n.startWith(nil, args...)
+}
+
+// startWith is start with another standard error than the test's own.
+func (n *node) startWith(stderr *os.File, args ...string) {
+	n.t.Helper()
 	n.cmd = program(n.t, nil, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...)...)
 	n.log, n.exited = &locked{}, make(chan struct{})
 	n.cmd.Stderr = n.log
+	if stderr != nil {
+		n.cmd.Stderr = stderr
+	}
 	stdout := must[io.ReadCloser](n.t)(n.cmd.StdoutPipe())
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)

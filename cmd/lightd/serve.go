@@ -71,13 +71,21 @@ func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 		case *takeOver:
 			cfg.owner = owner.TakeOver
 		}
-		return serve(cmd.Context(), cfg, streams.Out, cfg.logger(streams.Err))
+		hangup, stop := signals()
+		defer stop()
+		return serve(cmd.Context(), cfg, reloads{hangup, s.load}, streams.Out, cfg.logger(streams.Err))
 	}
 	return cmd
 }
 
+// reloads are when to read the configuration again, and how.
+type reloads struct {
+	when <-chan os.Signal
+	load func() (config, error)
+}
+
 // serve runs the daemon until ctx ends. Containers go on running.
-func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) (err error) {
+func serve(ctx context.Context, cfg config, again reloads, stdout io.Writer, log *slog.Logger) (err error) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
 	}
@@ -91,7 +99,7 @@ func serve(ctx context.Context, cfg config, stdout io.Writer, log *slog.Logger) 
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	return d.run(ctx, listener, func() { d.announce(ctx, cfg, listener.Addr(), stdout) })
+	return d.run(ctx, listener, again, func() { d.announce(ctx, cfg, listener.Addr(), stdout) })
 }
 
 // announce prints the one line that says that requests are accepted. As JSON it waits a moment for
@@ -118,6 +126,7 @@ const garbage = 50
 // daemon is everything that runs, wired together.
 type daemon struct {
 	log        *slog.Logger
+	config     *liveConfig
 	store      *store.Store
 	volumes    *store.Volumes
 	journal    *records.Journal
@@ -133,7 +142,7 @@ type daemon struct {
 
 // open opens what is on disk and wires the rest. On an error nothing stays open.
 func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *daemon, err error) {
-	d := &daemon{log: log}
+	d := &daemon{log: log, config: newLiveConfig(cfg)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -142,13 +151,13 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	if err := os.MkdirAll(cfg.DataDir, 0o711); err != nil {
 		return nil, fmt.Errorf("make data directory: %w", err)
 	}
-	checkMounts := mountCheck(cfg)
+	checkMounts := mountCheck(d.config)
 	d.store, err = store.Open(filepath.Join(cfg.DataDir, "db"), store.Options{
 		Rules:       desired.Rules{Cores: runtime.NumCPU(), AllowedMounts: cfg.Mounts.Allowed},
-		CheckMounts: checkMounts,
-		Reserved:    reserved(addr),
-		Reserve:     true,
-		Log:         log,
+		CheckMounts: checkMounts, AllowedMounts: d.config.allowedMounts,
+		Reserved: reserved(addr),
+		Reserve:  true,
+		Log:      log,
 	})
 	if err != nil {
 		return nil, err
@@ -248,7 +257,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
 		CheckMounts: checkMounts, LocalPorts: here, SharedFate: here,
-		PinMounts:      pinMounts(cfg, here),
+		PinMounts:      pinMounts(d.config, here),
 		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
 	})
 	return nil
@@ -256,7 +265,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 
 // run serves until ctx ends or a part fails, and then stops the parts: first requests,
 // then what watches and acts. The database is closed last, by close.
-func (d *daemon) run(ctx context.Context, listener net.Listener, announce func()) error {
+func (d *daemon) run(ctx context.Context, listener net.Listener, again reloads, announce func()) error {
 	working, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
 	parts, failed := errgroup.WithContext(working)
@@ -283,10 +292,16 @@ func (d *daemon) run(ctx context.Context, listener net.Listener, announce func()
 		return nil
 	})
 	announce()
-	select {
-	case <-ctx.Done():
-		d.log.Info("stopping; containers keep running")
-	case <-failed.Done():
+	for serving := true; serving; {
+		select {
+		case <-again.when:
+			d.reload(again.load)
+		case <-ctx.Done():
+			d.log.Info("stopping; containers keep running")
+			serving = false
+		case <-failed.Done():
+			serving = false
+		}
 	}
 	d.api.Close()
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), drain)
@@ -345,18 +360,22 @@ func (d *daemon) close() error {
 }
 
 // mountCheck returns the look at the host for the mounts of a spec.
-func mountCheck(cfg config) func(desired.Spec) error {
-	rules := desired.MountRules{Allowed: cfg.Mounts.Allowed, Forbidden: cfg.closedPlaces()}
-	return func(s desired.Spec) error { return desired.CheckMounts(s, rules) }
+func mountCheck(live *liveConfig) func(desired.Spec) error {
+	rules := desired.MountRules{Forbidden: live.Load().closedPlaces()}
+	return func(s desired.Spec) error {
+		now := rules
+		now.Allowed = live.allowedMounts()
+		return desired.CheckMounts(s, now)
+	}
 }
 
 // pinMounts returns what pins the mount sources of a container; nil for an engine elsewhere.
-func pinMounts(cfg config, here bool) func([]observed.Mount) (controller.MountPins, error) {
+func pinMounts(live *liveConfig, here bool) func([]observed.Mount) (controller.MountPins, error) {
 	if !here {
 		return nil
 	}
-	pinner := hostmount.Pinner{Allowed: cfg.Mounts.Allowed}
 	return func(mounts []observed.Mount) (controller.MountPins, error) {
+		pinner := hostmount.Pinner{Allowed: live.allowedMounts()}
 		pins, err := pinner.Pin(mounts)
 		if err != nil {
 			return nil, err

@@ -15,7 +15,7 @@ func TestInstallPullsWhatIsMissing(t *testing.T) {
 	w.in.Image.Present = false
 	w.settle()
 	w.expect("PullImage CreateContainer WriteEntrypoint",
-		"Started PullingImage PullFailed ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
+		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
 // TestPullSaysHowFarItHasCome, and nothing but the words changes by it.

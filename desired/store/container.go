@@ -259,7 +259,11 @@ func (tx *Tx) check(spec desired.Spec, old *desired.Spec) error {
 			return nil
 		}
 	}
-	if err := spec.Validate(tx.store.options.Rules); err != nil {
+	rules := tx.store.options.Rules
+	if allowed := tx.store.options.AllowedMounts; allowed != nil {
+		rules.AllowedMounts = allowed()
+	}
+	if err := spec.Validate(rules); err != nil {
 		return err
 	}
 	look := tx.store.options.CheckMounts

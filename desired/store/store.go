@@ -22,6 +22,8 @@ import (
 type Options struct {
 	// Rules are what specs are checked against.
 	Rules desired.Rules
+	// AllowedMounts, unless nil, returns those of Rules as of now.
+	AllowedMounts func() []string
 	// CheckMounts looks at the host for the mounts of a spec whenever they change; nil
 	// looks at nothing. It runs in the committer and so must answer fast.
 	CheckMounts func(desired.Spec) error

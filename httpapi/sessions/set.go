@@ -32,7 +32,7 @@ type Limits struct {
 
 // Set is the sessions that are open. Its methods may be used by any number of goroutines.
 type Set[S Session] struct {
-	limits Limits
+	limits Limits // Total and PerKey are guarded by mu
 	quit   chan struct{}
 	gone   sync.WaitGroup // the sessions, and who looks at their tokens
 
@@ -67,6 +67,13 @@ func (set *Set[S]) Enter(key string, s S) error {
 	set.total++
 	set.gone.Add(1)
 	return nil
+}
+
+// SetLimits changes the bounds for sessions to come.
+func (set *Set[S]) SetLimits(perKey, total int) {
+	set.mu.Lock()
+	defer set.mu.Unlock()
+	set.limits.PerKey, set.limits.Total = perKey, total
 }
 
 // Leave is the end of s.

@@ -106,6 +106,9 @@ func New(cfg Config) *Hub {
 	return h
 }
 
+// SetLimits bounds the connections to come. Those that are open stay.
+func (h *Hub) SetLimits(perContainer, total int) { h.clients.SetLimits(perContainer, total) }
+
 // Close ends all connections with 1001 and returns when they are gone.
 func (h *Hub) Close() {
 	h.cancel()

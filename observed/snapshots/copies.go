@@ -246,7 +246,7 @@ func (c *Copies) load(ctx context.Context, ref string) {
 	c.change(ref, func(e *entry) {
 		e.copy.Present, e.copy.Loading, e.copy.LoadError, e.copy.LoadFailedAt = present, false, "", time.Time{}
 		if err != nil {
-			e.copy.LoadError, e.copy.LoadFailedAt = fmt.Sprint(err), time.Now()
+			e.copy.LoadError, e.copy.LoadFailedAt = engine.Message(err), time.Now()
 		}
 		e.copy.Damaged = e.copy.Damaged && !present || errors.Is(err, ErrDamaged)
 	})

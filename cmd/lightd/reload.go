@@ -1,0 +1,134 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"syscall"
+
+	"go.yaml.in/yaml/v3"
+
+	"lightd/observed/blueprint"
+)
+
+// reloadable are the settings that take effect for what comes after a reload. All others need a
+// restart.
+var reloadable = []string{"origins", "mounts.allowed", "consoles.per_container", "consoles.total", "logs.max_size", "logs.max_file"}
+
+// signals arranges what signals do to the daemon, but for those that end it: SIGHUP is what is
+// returned, and what some tool sends to have a log opened again, or a broken pipe behind the log,
+// ends nothing. SIGQUIT is Go's own: it prints all stacks and ends the program.
+func signals() (reload <-chan os.Signal, stop func()) {
+	signal.Ignore(syscall.SIGPIPE, syscall.SIGUSR1, syscall.SIGUSR2)
+	hangup := make(chan os.Signal, 1) // one that is under way stands for those behind it
+	signal.Notify(hangup, syscall.SIGHUP)
+	return hangup, func() { signal.Stop(hangup) }
+}
+
+// liveConfig is the configuration that is in force. Readers get one that nobody changes.
+type liveConfig struct{ atomic.Pointer[config] }
+
+func newLiveConfig(cfg config) *liveConfig {
+	l := &liveConfig{}
+	l.Store(&cfg)
+	return l
+}
+
+// allowedMounts are the host's directories that containers may mount from now.
+func (l *liveConfig) allowedMounts() []string { return l.Load().Mounts.Allowed }
+
+// reload reads the configuration again, and puts in force what needs no restart. One that is not
+// valid changes nothing.
+func (d *daemon) reload(load func() (config, error)) {
+	loaded, err := load()
+	if err != nil {
+		d.log.Error("configuration not reloaded; the one before stays in force", "error", err)
+		return
+	}
+	now := *d.config.Load()
+	var changed, restart []string
+	for _, key := range differingKeys(now, loaded) {
+		if slices.Contains(reloadable, key) {
+			changed = append(changed, key)
+		} else {
+			restart = append(restart, key)
+		}
+	}
+	now.Origins, now.Mounts, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Consoles, loaded.Logs
+	if err := d.api.Reconfigure(now.Origins, now.Consoles.PerContainer, now.Consoles.Total); err != nil {
+		d.log.Error("configuration not reloaded; the one before stays in force", "error", err)
+		return
+	}
+	d.controller.SetLogs(blueprint.Logs(now.Logs.MaxSize, now.Logs.MaxFile))
+	d.config.Store(&now)
+	attrs := []any{"changed", strings.Join(changed, " ")}
+	if len(restart) > 0 {
+		d.log.Warn("configuration reloaded; some settings need a restart", append(attrs, "needs_restart", strings.Join(restart, " "))...)
+		return
+	}
+	d.log.Info("configuration reloaded", attrs...)
+}
+
+// differingKeys names the settings that differ, dotted and as in the file. It has no values: one
+// of them is the token.
+func differingKeys(a, b config) []string {
+	var differ []string
+	var compare func(prefix string, a, b reflect.Value)
+	compare = func(prefix string, a, b reflect.Value) {
+		for i := range a.NumField() {
+			key := prefix + a.Type().Field(i).Tag.Get("yaml")
+			one, other := a.Field(i), b.Field(i)
+			switch {
+			case !a.Type().Field(i).IsExported(): // no setting of the file
+			case one.Kind() == reflect.Struct:
+				compare(key+".", one, other)
+			case one.Kind() == reflect.Slice && one.Len()+other.Len() == 0:
+			case !reflect.DeepEqual(one.Interface(), other.Interface()):
+				differ = append(differ, key)
+			}
+		}
+	}
+	compare("", reflect.ValueOf(a), reflect.ValueOf(b))
+	return differ
+}
+
+// settingError is a setting that can be none, by its key in the file.
+type settingError struct{ key, text string }
+
+// Error implements error.
+func (e *settingError) Error() string { return e.text }
+
+// badSetting returns the error of a value that a setting cannot have.
+func badSetting(key, format string, args ...any) error {
+	return &settingError{key, fmt.Sprintf(format, args...)}
+}
+
+// lineOf returns the line of a file that a key is on, 0 when it is not there.
+func lineOf(file, key string) int {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	var document yaml.Node
+	if yaml.Unmarshal(data, &document) != nil || len(document.Content) == 0 {
+		return 0
+	}
+	at, line := document.Content[0], 0
+	for name := range strings.SplitSeq(key, ".") {
+		found := false
+		for i := 0; at.Kind == yaml.MappingNode && i+1 < len(at.Content); i += 2 {
+			if at.Content[i].Value == name {
+				line, at, found = at.Content[i].Line, at.Content[i+1], true
+				break
+			}
+		}
+		if !found {
+			return line // of what it is below
+		}
+	}
+	return line
+}

@@ -1,0 +1,152 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/coder/websocket"
+)
+
+// configure writes the daemon's file.
+func (n *node) configure(text string) {
+	n.t.Helper()
+	if err := os.WriteFile(filepath.Join(n.dir, "lightd.yaml"), []byte(text), 0o600); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// hangUp sends SIGHUP and waits for a line of the log that it brings.
+func (n *node) hangUp(line string) {
+	n.t.Helper()
+	before := len(n.log.String())
+	if err := n.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		n.t.Fatal(err)
+	}
+	match := regexp.MustCompile(line)
+	eventually(n.t, func() error {
+		if text := n.log.String()[before:]; !match.MatchString(text) {
+			return fmt.Errorf("%q is not in %q", line, text)
+		}
+		return nil
+	})
+}
+
+// TestReload: SIGHUP puts in force what needs no restart, and names the rest. A file that is broken
+// changes nothing.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	n := &node{t: t, dir: t.TempDir()}
+	shared := t.TempDir()
+	n.configure("origins: []\n")
+	n.start("--docker-host", "unix:///nonexistent/docker.sock", "--config", filepath.Join(n.dir, "lightd.yaml"))
+	volume, _ := n.volume()
+	mounting := func(id string, status int) {
+		t.Helper()
+		n.send("PUT", "/containers/"+id, spec(id, volume, fmt.Sprintf(`"mount":{"/in":%q}`, shared))).want(status, "")
+	}
+	connect := func(origin string) int {
+		t.Helper()
+		conn, answer, err := websocket.Dial(t.Context(), "ws"+strings.TrimPrefix(n.url, "http")+"/ws/plain", &websocket.DialOptions{
+			HTTPHeader: http.Header{"Authorization": {"Bearer " + n.token}, "Origin": {origin}}})
+		if err == nil {
+			t.Cleanup(func() { _ = conn.CloseNow() })
+		}
+		return answer.StatusCode
+	}
+	n.send("PUT", "/containers/plain", spec("plain", volume, "")).want(201, "")
+	mounting("a", 400)
+	if got := connect("http://panel"); got != 403 {
+		t.Errorf("a foreign origin is answered with %d", got)
+	}
+
+	n.configure("origins: ['http://panel']\nmounts:\n  allowed: [" + shared + "]\nconsoles: {per_container: 1, total: 9}\nlogs: {max_size: 1m}\n")
+	n.hangUp(`level=INFO msg="configuration reloaded" changed="mounts.allowed logs.max_size consoles.per_container consoles.total origins"`)
+	mounting("a", 201)
+	for i, want := range []int{101, 429} {
+		if got := connect("http://panel"); got != want {
+			t.Errorf("connection %d is answered with %d, want %d", i, got, want)
+		}
+	}
+
+	// What is broken changes nothing, and says where.
+	for text, says := range map[string]string{
+		"mounts:\n  allowed: [srv]\n":                         `lightd.yaml:2: mounts.allowed: .*srv`,
+		"origins:\n- nonsense\n":                              `lightd.yaml:1: origins: .*nonsense`,
+		"mounts:\n  alowed: []\n":                             `line 2: field alowed`,
+		"logs:\n  max_file: 3\n  max_size: 10q\n":             `lightd.yaml:3: logs.max_size: .*10q`,
+		"timeouts:\n  stop: 0s\n":                             `lightd.yaml:2: timeouts.stop`,
+		"listen: [\n":                                         `line 1`,
+		"consoles:\n  total: 0\n":                             `lightd.yaml:1: consoles`,
+		"mounts: {allowed: []}\norigins: []\nlog_format: x\n": `lightd.yaml:3: log format .*x`,
+	} {
+		n.configure(text)
+		n.hangUp(`level=ERROR msg="configuration not reloaded; the one before stays in force" error=.*` + says)
+	}
+	mounting("b", 201)
+
+	// The rest is named, with no value.
+	n.configure("mounts: {allowed: []}\norigins: ['http://panel']\nconsoles: {per_container: 1, total: 9}\nlogs: {max_size: 1m}\ntoken: lightd_01234567890123456789\ntimeouts: {stop: 9s}\n")
+	n.hangUp(`level=WARN msg="configuration reloaded; some settings need a restart" changed=mounts.allowed needs_restart="token timeouts.stop"`)
+	mounting("c", 400)
+	if strings.Contains(n.log.String(), "lightd_0123") {
+		t.Error("a token is in the log")
+	}
+	n.configure("origins: ['http://panel']\nconsoles: {per_container: 1, total: 9}\nlogs: {max_size: 1m}\n")
+	n.hangUp(`level=INFO msg="configuration reloaded" changed=""`)
+	n.send("GET", "/containers/a", "").want(200, shared)
+}
+
+// TestOtherSignals end nothing: a tool that has logs opened again, and a reader of the log that
+// goes away.
+func TestOtherSignals(t *testing.T) {
+	t.Parallel()
+	n := &node{t: t, dir: t.TempDir()}
+	n.start("--docker-host", "unix:///nonexistent/docker.sock")
+	for _, signal := range []syscall.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGPIPE} {
+		if err := n.cmd.Process.Signal(signal); err != nil {
+			t.Fatal(err)
+		}
+		n.send("GET", "/containers", "").want(200, "")
+	}
+	n.terminate()
+}
+
+// TestBrokenLogPipe: the daemon goes on without whoever read its log.
+func TestBrokenLogPipe(t *testing.T) {
+	t.Parallel()
+	n := &node{t: t, dir: t.TempDir()}
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.startWith(writer, "--docker-host", "unix:///nonexistent/docker.sock")
+	_ = writer.Close()
+	_ = reader.Close()
+	for range 3 {
+		n.send("POST", "/volumes", "").want(201, "") // each is a line in the log
+	}
+	n.terminate()
+}
+
+// TestEverySettingIsReloadableOrNamed: a key that a reload does not know would be told of nobody.
+func TestEverySettingIsReloadableOrNamed(t *testing.T) {
+	var a config
+	b := config{Listen: "x", DataDir: "x", DockerHost: "x", Token: "x", TokenFile: "x", LogFormat: "x", LogLevel: "x",
+		Mounts: mounts{[]string{"x"}}, Logs: logs{"x", 1}, Consoles: consoles{1, 1}, Timeouts: timeouts{1, 1, 1, 1, 1, 1}, Origins: []string{"x"}}
+	want := []string{"listen", "data_dir", "docker_host", "token", "token_file", "log_format", "log_level", "mounts.allowed",
+		"logs.max_size", "logs.max_file", "consoles.per_container", "consoles.total", "timeouts.database", "timeouts.remove",
+		"timeouts.create", "timeouts.install", "timeouts.pull", "timeouts.stop", "origins"}
+	if got := differingKeys(a, b); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := differingKeys(b, b); len(got) > 0 {
+		t.Errorf("one and the same differs in %q", got)
+	}
+}
