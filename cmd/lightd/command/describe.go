@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -23,6 +24,12 @@ import (
 
 // lastEvents is how many events a description ends with.
 const lastEvents = 10
+
+// lastLines is how many lines of output a description shows, and longestLine how much of each.
+const (
+	lastLines   = 5
+	longestLine = 4 << 10
+)
 
 func (a *app) describe() *cobra.Command {
 	cmd := &cobra.Command{
@@ -52,6 +59,9 @@ type description struct {
 	drift     *api.Drift
 	plan      *api.Plan
 	events    []journal.Event
+	// output are the last lines that it printed, or that its installation did where that has failed.
+	output       []string
+	ofInstalling bool
 }
 
 func (s *session) describe(ctx context.Context, id string) (description, error) {
@@ -78,7 +88,38 @@ func (s *session) describe(ctx context.Context, id string) (description, error) 
 	} else if gone(err) != nil {
 		return d, err
 	}
-	return d, nil
+	err = s.readOutput(ctx, &d)
+	return d, err
+}
+
+// readOutput reads the last lines of output. One that there is none of is no error.
+func (s *session) readOutput(ctx context.Context, d *description) error {
+	id := d.container.InternalID
+	d.ofInstalling = d.container.Condition(status.Installed).Status == status.False
+	var text io.ReadCloser
+	var err error
+	if d.ofInstalling {
+		text, err = s.InstallLog(ctx, id)
+	} else {
+		text, err = s.Logs(ctx, id, client.Logs{Tail: lastLines})
+	}
+	if err != nil {
+		return gone(err)
+	}
+	defer func() { _ = text.Close() }() // it was only read
+	lines := bufio.NewReaderSize(text, longestLine)
+	for {
+		line, cut, err := lines.ReadLine()
+		if err != nil {
+			return nil // what came before it breaks off is shown
+		}
+		if d.output = append(d.output, string(line)); len(d.output) > lastLines {
+			d.output = d.output[1:]
+		}
+		for cut && err == nil {
+			_, cut, err = lines.ReadLine()
+		}
+	}
 }
 
 // gone passes over that a container went while it was being described.
@@ -137,13 +178,35 @@ func (d description) write(out io.Writer, now time.Time) error {
 	d.writeSpec(s)
 	d.writeConditions(s, now)
 	d.writeDrift(s, now)
-	d.writePlan(s)
+	d.writePlan(s, now)
 	rows := make([][]string, 0, len(d.events))
 	for _, e := range d.events {
 		rows = append(rows, []string{fmt.Sprint(e.Seq), render.Age(now, e.Time), fmt.Sprint(e.Generation), string(e.Type), e.Message})
 	}
 	s.table("Events", []string{"SEQ", "AGE", "GENERATION", "TYPE", "MESSAGE"}, rows)
+	d.writeOutput(s)
+	for i, hint := range hintsFor(d.container) {
+		name := ""
+		if i == 0 {
+			name = "Hint:"
+		}
+		s.printf("%-17s%s\n", name, render.Text(hint))
+	}
 	return s.err
+}
+
+func (d description) writeOutput(s *sheet) {
+	if len(d.output) == 0 {
+		return
+	}
+	title := "Last output:"
+	if d.ofInstalling {
+		title = "Last output of the installation:"
+	}
+	s.printf("%s\n", title)
+	for _, line := range d.output {
+		s.printf("  %s\n", render.Text(render.Plain(line)))
+	}
 }
 
 func (d description) writeState(s *sheet, now time.Time) {
@@ -220,9 +283,21 @@ func limits(c api.Container) string {
 		}
 	}
 	if c.Limits.CPU > 0 {
-		cpu = fmt.Sprintf("%v cores", c.Limits.CPU)
+		cpu = plural(c.Limits.CPU, "core")
 	}
-	return fmt.Sprintf("%s, %s, %d processes", memory, cpu, c.Limits.PIDs)
+	return fmt.Sprintf("%s, %s, %s", memory, cpu, plural(c.Limits.PIDs, "process"))
+}
+
+// plural is a number of things, as in "1 core" and "1.5 cores".
+func plural[N int | int64 | float64](n N, thing string) string {
+	text := fmt.Sprintf("%v %s", n, thing)
+	switch {
+	case n == 1:
+		return text
+	case strings.HasSuffix(thing, "s"):
+		return text + "es"
+	}
+	return text + "s"
 }
 
 func entries(s *sheet, title string, m map[string]string, between string) {
@@ -259,7 +334,7 @@ func (d description) writeDrift(s *sheet, now time.Time) {
 	s.table("Drift", driftColumns[1:], rows)
 }
 
-func (d description) writePlan(s *sheet) {
+func (d description) writePlan(s *sheet, now time.Time) {
 	if d.plan == nil {
 		return
 	}
@@ -268,6 +343,9 @@ func (d description) writePlan(s *sheet) {
 		rows = append(rows, []string{string(step.Kind), step.Reason})
 	}
 	s.table("Next", []string{"STEP", "BECAUSE"}, rows)
+	if at := attempt(d.plan.Attempt, now); at != "" {
+		s.line("When", at)
+	}
 	if w := d.plan.Waits; w != nil {
 		s.line("Waits", string(w.Reason)+": "+w.Message)
 	}

@@ -28,6 +28,7 @@ func sample() api.Container {
 		TTY: true, Init: true, ImagePolicy: spec.ImagePolicy, Generation: 3, ObservedGeneration: 2,
 		Conditions: []status.Condition{{Type: status.Synced, Status: status.False, Reason: status.ReasonBackOff, Message: "it\u202eended\n", LastTransitionTime: noon.Add(-90 * time.Second)}},
 		Restarts:   4, LastExit: &status.Exit{Code: 137, Signal: "SIGKILL", OOM: true, At: noon.Add(-time.Minute)},
+		NextAttemptAt: noon.Add(69 * time.Second), Attempt: 9,
 		CreatedAt: noon.Add(-48 * time.Hour).Unix(), UpdatedAt: noon.Add(-time.Hour).Unix(),
 	}
 }
@@ -40,7 +41,9 @@ func TestDescription(t *testing.T) {
 			{Path: "image", Desired: "sha256:1", Observed: "sha256:2", Since: noon, Kind: api.DriftMovedTag},
 			{Path: "log.driver", Desired: "json-file", Since: noon, Kind: api.DriftDeferred},
 		}},
-		plan:   &api.Plan{Steps: []plan.Step{{Kind: plan.UpdateLimits, Reason: "limits.memory differs"}}, Waits: &plan.Obstacle{Reason: status.ReasonBackOff, Message: "for 5 s"}},
+		plan:   &api.Plan{Steps: []plan.Step{{Kind: plan.UpdateLimits, Reason: "limits.memory differs"}}, Waits: &plan.Obstacle{Reason: status.ReasonBackOff, Message: "for 5 s"},
+			Attempt: plan.Attempt{At: noon.Add(69 * time.Second), Number: 9}},
+		output: []string{"Loading 10%\rLoading", "\x1b[31mcannot open\t\u202ethe world\x1b[0m\r"},
 		events: []journal.Event{{Seq: 42, Time: noon.Add(-time.Minute), InternalID: "web", Type: journal.Exited, Generation: 2, Message: "exit code 137 (SIGKILL)"}},
 	}
 	var b bytes.Buffer
@@ -49,6 +52,7 @@ func TestDescription(t *testing.T) {
 	}
 	want := `ID:              web
 State:           backoff, should be running
+Next attempt:    in 69s (attempt 9)
 Install:         ready
 Generation:      3, dealt with up to 2
 Created:         2026-11-22T12:00:00Z (2d ago)
@@ -80,10 +84,15 @@ Drift:
 Next:
   STEP           BECAUSE
   UpdateLimits   limits.memory differs
+When:            in 69s (attempt 9)
 Waits:           BackOff: for 5 s
 Events:
   SEQ   AGE   GENERATION   TYPE     MESSAGE
   42    60s   2            Exited   exit code 137 (SIGKILL)
+Last output:
+  Loading
+  cannot open    \u202ethe world
+Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start web" tries it at once
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,16 @@ func Text(s string) string {
 		i += size
 	}
 	return b.String()
+}
+
+// control is what colours text or moves the cursor.
+var control = regexp.MustCompile("\x1b(\\[[0-9;?]*[ -/]*[@-~]|\\][^\a\x1b]*(\a|\x1b\\\\)|[()][A-Z0-9]|[=>78])")
+
+// Plain returns a line of output without colours and without what was written over: a line that a
+// program has drawn again and again is as it was last.
+func Plain(line string) string {
+	line = strings.TrimRight(control.ReplaceAllString(line, ""), "\r\n")
+	return strings.ReplaceAll(line[strings.LastIndexByte(line, '\r')+1:], "\t", "    ")
 }
 
 func safe(s string) bool {

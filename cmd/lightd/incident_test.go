@@ -1,0 +1,49 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestDescriptionEndsAnIncident: what went wrong, what it printed last, what comes next and when,
+// and what to do about it, all in one place.
+func TestDescriptionEndsAnIncident(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("apply", "-f", d.file("broken.yaml", d.web("broken", "install_script: exit 3")), "--wait").want(7)
+	out := d.do("describe", "broken").want(0).out
+	if want := `
+Last output of the installation:
+  fetching
+  unpacking
+Hint:            InstallScriptFailed: read what it printed with "lightd logs --install broken", mend the script, and then "lightd reinstall broken"
+`; !strings.Contains(out, want) {
+		t.Errorf("%q is not in\n%s", want, out)
+	}
+
+	d.do("apply", "-f", d.file("web.yaml", d.web("web", "power: running")), "--wait=running").want(0)
+	api := d.api()
+	for ends := 1; ends < 6; ends++ {
+		if err := d.sim.Exit("lightd-web", 1); err != nil {
+			t.Fatal(err)
+		}
+		if ends < 5 {
+			api.until("web", "running again", func(c view) bool { return c.Restarts == ends && c.State == "running" })
+		}
+	}
+	api.until("web", "in its backoff", func(c view) bool { return c.State == "backoff" })
+	out = d.do("describe", "web").want(0).out
+	for _, want := range []string{
+		"\nNext attempt:    in ", "s (attempt 6)\n", "\nWhen:            in ", "StartContainer   power is running\n", "\nLast output:\n  up\n",
+		"\nHint:            BackOff: read why it ends with \"lightd logs web\"; \"lightd start web\" tries it at once\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is not in\n%s", want, out)
+		}
+	}
+	// What is well has no hint, and what has printed nothing no output.
+	d.do("apply", "-f", d.file("off.yaml", d.web("off", "")), "--wait").want(0)
+	if out := d.do("describe", "off").want(0).out; strings.Contains(out, "Hint") || strings.Contains(out, "output") {
+		t.Errorf("of a container that is as it should be:\n%s", out)
+	}
+}
