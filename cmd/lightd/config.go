@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,11 +115,14 @@ type settings struct {
 	getenv func(string) string
 }
 
-// newSettings adds the flags of the settings to flags.
-func newSettings(flags *pflag.FlagSet, getenv func(string) string) *settings {
+// newSettings adds the flags of the settings to flags: those that are named, or all.
+func newSettings(flags *pflag.FlagSet, getenv func(string) string, names ...string) *settings {
 	s := &settings{flags: flags, getenv: getenv}
 	flags.StringVar(&s.file, "config", getenv("LIGHTD_CONFIG"), "YAML `file` of settings (LIGHTD_CONFIG)")
 	for _, one := range s.given.settings() {
+		if len(names) > 0 && !slices.Contains(names, one.flag) {
+			continue
+		}
 		flags.StringVar(one.value, one.flag, "", one.usage+" ("+one.env+")")
 	}
 	return s

@@ -54,6 +54,9 @@ func execute(ctx context.Context, root *cobra.Command, args []string) error {
 	var usage usageError
 	if err != nil && !began && !errors.As(err, &usage) {
 		// What cobra refuses before a command begins is in the call.
+		if err = command.Suggest(root, err); errors.As(err, &usage) {
+			return err
+		}
 		return usageError{Text: err.Error()}
 	}
 	return err
@@ -85,6 +88,8 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 		Version:       version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		// What cobra would suggest is often far from what was meant; see command.Suggest.
+		DisableSuggestions: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cmd.SetOut(streams.Err)
 			return errors.Join(cmd.Help(), usageError{Text: "no command given"})
@@ -118,7 +123,11 @@ func flagError(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	var value *pflag.InvalidValueError
 	var number *strconv.NumError
-	if errors.As(err, &value) && errors.As(err, &number) {
+	var usage usageError
+	switch {
+	case errors.As(err, &usage):
+		text = usage.Text
+	case errors.As(err, &value) && errors.As(err, &number):
 		text = fmt.Sprintf("--%s: %q is no number that it could be", value.GetFlag().Name, value.GetValue())
 	}
 	return usageError{Text: fmt.Sprintf("%s; see %q", text, cmd.CommandPath()+" --help")}

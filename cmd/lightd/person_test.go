@@ -216,7 +216,7 @@ func TestMistakes(t *testing.T) {
 		{"get nope", 3, "nope: Container not found"},
 		{"get nope web", 3, "nope: Container not found"},
 		{"get web -l a=b", 2, "ids or a selector"},
-		{"get -l =", 1, "selector"},
+		{"get -l =", 2, "selector"},
 		{"get -o xml", 2, `"xml" is none of table, wide, json, yaml, name`},
 		{"get -w nope", 3, "Container not found"},
 		{"describe", 2, "the id of a container is needed"},
@@ -285,7 +285,7 @@ func TestMistakes(t *testing.T) {
 		{"completion tcsh", 2, "there are bash, fish, powershell, zsh"},
 		{"completion", 2, "one of bash"},
 		{"get --token-file /nonexistent", 2, "/nonexistent"},
-		{"gett", 2, `unknown command "gett"`},
+		{"gett", 2, `there is no command "gett"; did you mean "get"?`},
 		{"get --nope", 2, "--nope"},
 	} {
 		d.do(strings.Fields(c.args)...).want(c.code, "!"+c.text)

@@ -53,7 +53,7 @@ func TestBadCalls(t *testing.T) {
 		text string
 	}{
 		{"nothing", nil, nil, 2, "Usage"},
-		{"an unknown command", []string{"dance"}, nil, 2, `unknown command "dance"`},
+		{"an unknown command", []string{"dance"}, nil, 2, `there is no command "dance"`},
 		{"an unknown flag", serve("--lisen", "x"), nil, 2, "lisen"},
 		{"a flag without a value", serve("--listen"), nil, 2, "listen"},
 		{"an argument too many", serve("now"), nil, 2, `"now"`},

@@ -30,11 +30,14 @@ func tokenCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 	return command.Branch(cmd)
 }
 
+// tokenSettings are those that lead to the master token.
+var tokenSettings = []string{"data-dir", "token", "token-file"}
+
 // masterTokenCommand works on the file: it needs no running daemon, and one that runs
 // takes a reset into account at once.
 func masterTokenCommand(verb, short string, getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{Use: verb, Short: short, Args: command.NoArgs}
-	s := newSettings(cmd.Flags(), getenv)
+	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		cfg, err := s.load()
 		if err != nil {
@@ -70,8 +73,8 @@ func masterToken(cfg config, reset bool) (secret string, err error) {
 // tokenCreateCommand asks the running daemon, which alone may write its database.
 func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "create --ttl 1h", Short: "Ask the running daemon for a temporary token", Args: command.NoArgs}
-	s := newSettings(cmd.Flags(), getenv)
-	ttl := cmd.Flags().String("ttl", "", "how long it lives: a number and s, m, h or d; at most 30d (required)")
+	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
+	ttl := cmd.Flags().String("ttl", "", "how `long` it lives: a number and s, m, h or d; at most 30d (required)")
 	once := cmd.Flags().Bool("single-use", false, "it works exactly once")
 	server := cmd.Flags().String("server", getenv("LIGHTD_URL"), "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

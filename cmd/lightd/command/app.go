@@ -53,11 +53,13 @@ type app struct {
 	Env
 	// clear takes away a line of progress that is shown in place.
 	clear func()
+	// catchUp writes the progress of a container up to what is recorded now.
+	catchUp func(id string)
 }
 
 // Commands returns the commands.
 func Commands(env Env) []*cobra.Command {
-	a := &app{Env: env, clear: func() {}}
+	a := &app{Env: env, clear: func() {}, catchUp: func(string) {}}
 	in := func(group string, list ...*cobra.Command) []*cobra.Command {
 		for _, c := range list {
 			c.GroupID = group
@@ -127,12 +129,24 @@ func (a *app) talking(cmd *cobra.Command, run func(ctx context.Context, s *sessi
 			return err
 		}
 		defer s.close()
-		return s.explain(run(cmd.Context(), s, args))
+		return s.explain(run(cmd.Context(), s, bareIDs(args)))
 	}
 	if cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
 	}
 	return cmd
+}
+
+// bareIDs returns ids without the kind in front that kubectl has, as in container/web.
+func bareIDs(args []string) []string {
+	bare := make([]string, len(args))
+	for i, arg := range args {
+		if kind, id, found := strings.Cut(arg, "/"); found && (kind == "container" || kind == "containers") {
+			arg = id
+		}
+		bare[i] = arg
+	}
+	return bare
 }
 
 // explain adds to an error of the connection which daemon it was about, and to a refused

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -145,20 +146,46 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 		}
 		write := w.write()
 		write.DryRun = *dry
+		end := time.Now().Add(w.timeout)
 		applied, err := s.send(ctx, objects, list, write)
 		if err != nil {
 			return err
 		}
-		return a.showApplied(ctx, s, applied, *w, *dry)
+		return a.showApplied(ctx, s, applied, end, *dry)
 	})
 }
 
-func (a *app) showApplied(ctx context.Context, s *session, applied client.Applied, w waiting, dry bool) error {
+// waitForRest goes on waiting for the containers of an apply whose wait ended before their own end:
+// the daemon answers as soon as one fails, and no request waits longer than 10 minutes.
+func (s *session) waitForRest(ctx context.Context, applied client.Applied, end time.Time) (waited func(*client.Unmet) error, stop func()) {
+	goals := map[string]api.Goal{}
+	var ids []string
+	for _, r := range applied.Containers {
+		cut := r.Wait != nil && !r.Wait.Met && (r.Wait.Reason == api.ReasonPending || r.Wait.Reason == api.ReasonTimeout)
+		if cut && time.Until(end) > time.Second {
+			ids, goals[r.InternalID] = append(ids, r.InternalID), r.Wait.For
+		}
+	}
+	result, stop := ahead(ctx, ids, func(ctx context.Context, id string) (client.Receipt, error) {
+		return s.follow.Wait(ctx, id, goals[id], max(time.Until(end), time.Millisecond))
+	})
+	return func(unmet *client.Unmet) error {
+		if goals[unmet.InternalID] == "" {
+			return unmet
+		}
+		_, err := result(unmet.InternalID)
+		return err
+	}, stop
+}
+
+func (a *app) showApplied(ctx context.Context, s *session, applied client.Applied, end time.Time, dry bool) error {
 	suffix := ""
 	if dry {
 		suffix = " (dry run)"
 	}
 	failed := map[int]int{} // exit codes, and how often
+	rest, stop := s.waitForRest(ctx, applied, end)
+	defer stop()
 	for _, r := range applied.Containers {
 		text := string(r.Action)
 		if r.Action != desired.Deleted {
@@ -167,13 +194,10 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		var unmet error
 		switch {
 		case r.Wait == nil || r.Wait.Met:
-		case r.Wait.Reason == api.ReasonPending:
-			// Another one ended the waiting, and is told.
-			a.say("%s: %s, not waited for any longer", r.InternalID, text)
-			continue
 		default:
-			unmet = w.rest(ctx, s, r.InternalID, &client.Unmet{InternalID: r.InternalID, Wait: *r.Wait})
+			unmet = rest(&client.Unmet{InternalID: r.InternalID, Wait: *r.Wait})
 		}
+		a.catchUp(r.InternalID)
 		if r.Wait != nil && unmet == nil {
 			text += ", " + string(r.Wait.For)
 		}
@@ -190,7 +214,7 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		return nil
 	case failed[ExitInterrupted] > 0:
 		return context.Canceled
-	case failed[ExitInVain] > 0: // what is in vain ends the waiting for the others
+	case failed[ExitInVain] > 0:
 		return exit(ExitInVain)
 	}
 	return exit(ExitTimeout)

@@ -2,13 +2,16 @@ package command
 
 import (
 	"context"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/remote"
 	"lightd/cmd/lightd/render"
+	"lightd/desired"
 )
 
 // completeWithin bounds what a person waits for a completion.
@@ -36,6 +39,34 @@ func (a *app) completeVolumes(cmd *cobra.Command, args []string, _ string) ([]co
 		}
 		return err
 	})
+}
+
+// completeFreePorts offers the ports of the pool that nothing uses, as a user writes them.
+func (a *app) completeFreePorts(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return a.offer(cmd, args, func(ctx context.Context, s *session, offer func(id, description string)) error {
+		all, err := s.Ports(ctx)
+		for _, p := range all {
+			if !p.InUse {
+				offer(portText(p), "free")
+			}
+		}
+		return err
+	})
+}
+
+// portText is a port of the pool in the words that commands take.
+func portText(p desired.PoolPort) string {
+	text := fmt.Sprint(p.Port)
+	switch {
+	case strings.Contains(p.IP, ":"):
+		text = "[" + p.IP + "]:" + text
+	case p.IP != "0.0.0.0":
+		text = p.IP + ":" + text
+	}
+	if p.Protocol == desired.UDP {
+		text += "/udp"
+	}
+	return text
 }
 
 // offer asks the daemon that a command is about for what it could be given next.

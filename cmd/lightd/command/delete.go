@@ -64,6 +64,7 @@ or be those that files hold.`,
 		defer end()
 		return a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
+			a.catchUp(id)
 			switch {
 			case *absent && errors.Is(err, client.ErrNotFound):
 				return nil

@@ -19,7 +19,7 @@ func (a *app) events() *cobra.Command {
 		Args:              a.atMostOneID,
 		ValidArgsFunction: a.completeOne,
 	}
-	form := outputFlag(cmd, formTable, formJSON)
+	form := outputFlag(cmd, formTable, formJSON, formYAML)
 	watch := cmd.Flags().BoolP("watch", "w", false, "go on with what happens")
 	after := cmd.Flags().Uint64("after", 0, "only events after the one of this number")
 	tail := cmd.Flags().Int("tail", 0, "only the last `N` of those that there are (default: all)")
@@ -86,7 +86,7 @@ func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint6
 	return after, show.flush()
 }
 
-// eventShower shows events as a table, or each as JSON on a line.
+// eventShower shows events as a table, each as JSON on a line, or each as a document of YAML.
 type eventShower struct {
 	out   io.Writer
 	form  string
@@ -98,8 +98,16 @@ type eventShower struct {
 const manyRows = 1000
 
 func (v *eventShower) event(e journal.Event, at bool) error {
-	if v.form == formJSON {
+	switch v.form {
+	case formJSON:
 		return render.JSONLine(v.out, e)
+	case formYAML:
+		if v.rows++; v.rows > 1 {
+			if _, err := io.WriteString(v.out, "---\n"); err != nil {
+				return err
+			}
+		}
+		return render.YAML(v.out, e)
 	}
 	if v.table == nil {
 		v.table = render.NewTable(v.out, "SEQ", "TIME", "ID", "TYPE", "MESSAGE")

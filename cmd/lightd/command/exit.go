@@ -90,6 +90,8 @@ func ExitCode(err error) int {
 		return ExitUsage
 	case errors.Is(err, context.Canceled):
 		return ExitInterrupted
+	case badSelector(err):
+		return ExitUsage
 	case errors.As(err, &unmet):
 		if unmet.TimedOut() {
 			return ExitTimeout
@@ -109,6 +111,12 @@ func ExitCode(err error) int {
 		return ExitUnreachable
 	}
 	return ExitFailed
+}
+
+// badSelector reports whether the daemon refused a selector: it is a mistake in the call.
+func badSelector(err error) bool {
+	var refused *client.Error
+	return errors.As(err, &refused) && len(refused.Details) == 1 && refused.Details[0].Field == "selector"
 }
 
 // notADaemon reports whether what answered is something else, or has no such route: a base

@@ -29,20 +29,32 @@ const (
 
 // outputFlag adds -o, and returns where its value is.
 func outputFlag(cmd *cobra.Command, forms ...string) *string {
-	form := cmd.Flags().StringP("output", "o", forms[0], "one of "+strings.Join(forms, ", "))
+	form := &output{form: forms[0], forms: forms}
+	cmd.Flags().VarP(form, "output", "o", "one of "+strings.Join(forms, ", "))
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
-	before := cmd.PreRunE
-	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		if !slices.Contains(forms, *form) {
-			return usagef("--output %q is none of %s", *form, strings.Join(forms, ", "))
-		}
-		if before != nil {
-			return before(cmd, args)
-		}
-		return nil
-	}
-	return form
+	return &form.form
 }
+
+// output is the value of -o: it takes no form that its command does not have.
+type output struct {
+	form  string
+	forms []string
+}
+
+// String implements pflag.Value.
+func (o *output) String() string { return o.form }
+
+// Set implements pflag.Value.
+func (o *output) Set(form string) error {
+	if !slices.Contains(o.forms, form) {
+		return usagef("--output %q is none of %s", form, strings.Join(o.forms, ", "))
+	}
+	o.form = form
+	return nil
+}
+
+// Type implements pflag.Value.
+func (o *output) Type() string { return "string" }
 
 func selectorFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().StringP("selector", "l", "", "only those with these labels, as in `a=b,!c`")

@@ -37,7 +37,7 @@ var hints = map[status.Reason]string{
 	status.ReasonEngineDown:       `see to the engine on the daemon's machine: "systemctl status docker"; nothing is lost meanwhile`,
 	status.ReasonStepFailed:       `Docker failed, and is tried again by itself; its own log says more: "journalctl -u docker"`,
 	status.ReasonImageUnavailable: `check the name of the image and whether the machine reaches its registry: "docker pull IMAGE"; or load it with "docker load"`,
-	status.ReasonPortUnavailable:  `find who has the port with "ss -ltnup", and end that; or give it another one with "lightd rebind ID --port PORT"`,
+	status.ReasonPortUnavailable:  `find who has the port with "ss -ltnup", and end that; or give it another one with "lightd rebind ID -p PORT"`,
 	status.ReasonMountUnavailable: `make the directory on the daemon's machine, or put it below mounts.allowed of its configuration`,
 	status.ReasonNameTaken:        `"docker rename" or "docker rm" the container that has the name`,
 	status.ReasonRefused:          `change the spec as the message says, and apply it; "lightd explain" has every field`,

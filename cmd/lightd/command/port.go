@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"lightd/cmd/lightd/render"
 	"lightd/desired"
+	"lightd/httpapi/client"
 )
 
 func (a *app) port() *cobra.Command {
@@ -104,25 +106,48 @@ func (a *app) portAdd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add PORTS...",
 		Short:   "Put ports into the pool",
-		Long:    "Puts ports into the pool: [ADDRESS:]PORT[-LAST][/udp], of all addresses unless one is named. A range is added whole or not at all.",
+		Long:    "Puts ports into the pool: [ADDRESS:]PORT[-LAST][/udp], of all addresses unless one is named. What is there already stays.",
 		Example: "  lightd port add 25565-25600 27015/udp",
 		Args:    portRanges(&ranges),
 	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
 		for i, r := range ranges {
-			var err error
-			if r.first == r.last {
-				err = s.AddPort(ctx, r.endpoints()[0])
-			} else {
-				err = s.AddPorts(ctx, r.ip, r.first, r.last, r.protocol)
-			}
-			if err != nil {
+			there, err := s.addRange(ctx, r)
+			switch all := r.last - r.first + 1; {
+			case err != nil:
 				return of(args[i], err)
+			case there == all:
+				a.say("%s: already there", args[i])
+			case there > 0:
+				a.say("%s: added, but for %d that were already there", args[i], there)
+			default:
+				a.say("%s: added", args[i])
 			}
-			a.say("%s: added", args[i])
 		}
 		return nil
 	})
+}
+
+// addRange puts ports into the pool, whole or not at all where none of them is there, and else those
+// that are not. It returns how many were there.
+func (s *session) addRange(ctx context.Context, r poolRange) (there int, err error) {
+	if r.first == r.last {
+		err = s.AddPort(ctx, r.endpoints()[0])
+	} else {
+		err = s.AddPorts(ctx, r.ip, r.first, r.last, r.protocol)
+	}
+	if !errors.Is(err, client.ErrConflict) {
+		return 0, err
+	}
+	for _, e := range r.endpoints() {
+		switch err := s.AddPort(ctx, e); {
+		case errors.Is(err, client.ErrConflict):
+			there++
+		case err != nil:
+			return there, err
+		}
+	}
+	return there, nil
 }
 
 func (a *app) portDelete() *cobra.Command {
@@ -131,6 +156,8 @@ func (a *app) portDelete() *cobra.Command {
 		Use:   "delete PORTS...",
 		Short: "Take ports out of the pool, all or none; not those in use",
 		Args:  portRanges(&ranges),
+
+		ValidArgsFunction: a.completeFreePorts,
 	}
 	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
 		var all []desired.Endpoint

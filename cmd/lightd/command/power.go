@@ -76,6 +76,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 		defer end()
 		return a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
+			a.catchUp(id)
 			switch {
 			case err != nil:
 				return err

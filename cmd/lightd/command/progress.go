@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
+	"lightd/observed/journal"
 	"lightd/observed/screen"
 	"lightd/observed/status"
 )
@@ -27,8 +27,12 @@ import (
 // It is an extra: when it cannot be had, the command goes on without it.
 func (a *app) progress(ctx context.Context, s *session, ids []string, after uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	p := &ticker{app: a, ids: ids, live: len(ids) == 1 && terminal.Is(a.Streams.Err)}
+	p := &ticker{app: a, ids: ids, live: len(ids) == 1 && terminal.Is(a.Streams.Err), seen: map[string]uint64{}}
+	for _, id := range ids {
+		p.seen[id] = after
+	}
 	a.clear = p.clear
+	a.catchUp = func(id string) { p.catchUp(ctx, s, id) }
 	var done sync.WaitGroup
 	done.Go(func() {
 		if len(ids) != 1 {
@@ -48,10 +52,44 @@ func (a *app) progress(ctx context.Context, s *session, ids []string, after uint
 		done.Go(func() { p.lookOn(ctx, s, ids[0]) })
 	}
 	return func() {
+		a.catchUp = func(string) {}
 		cancel()
 		done.Wait()
 		p.clear()
 	}
+}
+
+// catchUp writes the events of a container that are recorded and that the stream has not brought
+// yet, so that the outcome which follows from them comes behind them.
+func (p *ticker) catchUp(ctx context.Context, s *session, id string) {
+	p.turn.Lock()
+	after, known := p.seen[id]
+	p.turn.Unlock()
+	if !known || after == client.Now {
+		return // what was before is none of this command's
+	}
+	events, _, err := s.EventPage(ctx, id, after, 1000)
+	if errors.Is(err, client.ErrNotFound) {
+		events, _, err = s.EventPage(ctx, "", after, 1000) // those of what is deleted
+	}
+	if err != nil {
+		return // it is an extra
+	}
+	for _, e := range events {
+		p.event(e)
+	}
+}
+
+// event writes one of the events that are followed, once.
+func (p *ticker) event(e journal.Event) {
+	p.turn.Lock()
+	defer p.turn.Unlock()
+	after, followed := p.seen[e.InternalID]
+	if !followed || after != client.Now && e.Seq <= after {
+		return
+	}
+	p.seen[e.InternalID] = e.Seq
+	p.app.note("%s", strings.TrimSpace(fmt.Sprintf("%s: %s  %s", e.InternalID, e.Type, e.Message)))
 }
 
 // follow tells what comes until the stream ends, or until a message is the end, which it
@@ -108,7 +146,8 @@ type ticker struct {
 	live bool
 	line screen.Line // that is printed
 
-	turn  sync.Mutex // held while something is told, so that no two are told as one
+	turn  sync.Mutex        // held while something is told, so that no two are told as one
+	seen  map[string]uint64 // the last event of each container that was written; guarded by turn
 	mu    sync.Mutex
 	shown bool // whether a line is shown in place now; guarded by mu
 }
@@ -128,10 +167,8 @@ func (p *ticker) clear() {
 
 func (p *ticker) message(m client.Message) {
 	switch {
-	case m.Kind == api.MessageLifecycle && m.Lifecycle != nil && slices.Contains(p.ids, m.Lifecycle.InternalID):
-		p.turn.Lock()
-		defer p.turn.Unlock()
-		p.app.note("%s", strings.TrimSpace(fmt.Sprintf("%s: %s  %s", m.Lifecycle.InternalID, m.Lifecycle.Type, m.Lifecycle.Message)))
+	case m.Kind == api.MessageLifecycle && m.Lifecycle != nil:
+		p.event(*m.Lifecycle)
 	case m.Kind == api.MessageConsole && p.live:
 		p.output(m.Text)
 	}

@@ -77,6 +77,7 @@ else. A port is [ADDRESS:]PORT[:CONTAINER_PORT][/udp], as in docker run; PORT 0 
 		ValidArgsFunction: a.completeOne,
 	}
 	texts := cmd.Flags().StringArrayP("publish", "p", nil, "a `port`; may be given more than once")
+	_ = cmd.RegisterFlagCompletionFunc("publish", a.completeFreePorts)
 	none := cmd.Flags().Bool("none", false, "no port at all")
 	var wanted []desired.Port
 	cmd.PreRunE = func(*cobra.Command, []string) error {

@@ -41,7 +41,7 @@ func TestDescription(t *testing.T) {
 			{Path: "image", Desired: "sha256:1", Observed: "sha256:2", Since: noon, Kind: api.DriftMovedTag},
 			{Path: "log.driver", Desired: "json-file", Since: noon, Kind: api.DriftDeferred},
 		}},
-		plan:   &api.Plan{Steps: []plan.Step{{Kind: plan.UpdateLimits, Reason: "limits.memory differs"}}, Waits: &plan.Obstacle{Reason: status.ReasonBackOff, Message: "for 5 s"},
+		plan: &api.Plan{Steps: []plan.Step{{Kind: plan.UpdateLimits, Reason: "limits.memory differs"}}, Waits: &plan.Obstacle{Reason: status.ReasonBackOff, Message: "for 5 s"},
 			Attempt: plan.Attempt{At: noon.Add(69 * time.Second), Number: 9}},
 		output: []string{"Loading 10%\rLoading", "\x1b[31mcannot open\t\u202ethe world\x1b[0m\r"},
 		events: []journal.Event{{Seq: 42, Time: noon.Add(-time.Minute), InternalID: "web", Type: journal.Exited, Generation: 2, Message: "exit code 137 (SIGKILL)"}},

@@ -140,7 +140,9 @@ themselves: then it ends at once, with the reason.`,
 		})
 		defer end()
 		return a.each(ctx, s, args, func(_ context.Context, id string) error {
-			if _, err := waited(id); err != nil {
+			_, err := waited(id)
+			a.catchUp(id)
+			if err != nil {
 				return err
 			}
 			a.say("%s is %s", id, w.goal)

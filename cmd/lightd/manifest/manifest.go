@@ -218,6 +218,10 @@ func (r *reader) list(name, prefix string, list []any, lines map[string]int) {
 
 // object checks one spec and adds it.
 func (r *reader) object(o Object) {
+	for path, problem := range withUnits(o.Fields) {
+		r.failed.add(o.Fault(path, problem))
+		return
+	}
 	o.Spec = desired.DefaultSpec()
 	err := o.Fields.Bind(&o.Spec, readOnly...)
 	var refused *strictjson.Error
