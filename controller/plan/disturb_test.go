@@ -64,7 +64,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 		if d.Status.ObservedGeneration != w.in.Spec.Generation {
 			t.Error("who waits for this generation waits for ever")
 		}
-		w.expect("StartContainer", "Exited Starting Running")
+		w.expect("StartContainer", "Exited Starting Running Blocked")
 	})
 	for name, gone := range map[string]func(*world){
 		"the image is gone, its copy is there, the container fits": func(w *world) { w.in.RunImage.Known = true },

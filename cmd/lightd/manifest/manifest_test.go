@@ -41,7 +41,7 @@ func TestRefused(t *testing.T) {
 		{"a key twice below", "a.yaml", web + "env:\n  A: x\n  A: y\n", ":5: env.A is given twice"},
 		{"a number for a string", "a.yaml", web + "env:\n  PORT: 25565\n", `:4: env.PORT must be a string: quote it, as in "25565"`},
 		{"a boolean for a string", "a.yaml", web + "env: {EULA: true}\n", `:3: env.EULA must be a string: quote it, as in "true"`},
-		{"a string for a number", "a.yaml", web + "limits: {memory: 512MB}\n", ":3: limits.memory must be a whole number"},
+		{"a string for a number", "a.yaml", web + "limits: {memory: 512MB}\n", ":3: limits.memory \"512MB\" can mean two sizes"},
 		{"not a number", "a.yaml", web + "limits: {cpu: .nan}\n", ":3: limits.cpu must be a number"},
 		{"null in a list", "a.yaml", web + "ports: [~]\n", ":3: ports[0] must not be null"},
 		{"null in a map", "a.yaml", web + "env: {A: }\n", ":3: env.A must not be null"},
