@@ -56,7 +56,7 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 	n.send("PATCH", "/containers/web", `{"memory":1}`).want(t, 400, "")
 	n.send("PATCH", "/containers/web?dry_run=true", `{"env":{"A":"b"}}`).want(t, 200, "")
 	n.send("GET", "/containers/web", "").want(t, 200, "")
-	n.send("POST", "/apply", fmt.Sprintf(`{"containers":[%s,%s]}`, n.spec("web"), n.spec("two"))).want(t, 200, "")
+	n.send("POST", "/apply", fmt.Sprintf(`{"containers":[%s,%s]}`, strings.Replace(n.spec("web"), "{", `{"env":{"C":"d"},`, 1), n.spec("two"))).want(t, 200, "")
 	n.send("POST", "/volumes?dry_run=true", "").want(t, 200, "")
 	n.send("POST", "/volumes", "").want(t, 201, "")
 	n.send("DELETE", "/containers/two?timeout=1ms", "").want(t, 202, "")

@@ -292,7 +292,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 			return nil, fs.ErrNotExist
 		},
 		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: 5 * patient.Bound,
-		Log: slog.New(slog.NewTextHandler(n.logs, nil)),
+		Log: slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, fn := range tune {
 		fn(&cfg)

@@ -126,12 +126,14 @@ func TestApplyWaitsForEach(t *testing.T) {
 
 	p := d.sit("apply", "-f", d.file("one.yaml", d.web("one", "power: running")), "--wait=running")
 	p.leaves(0)
+	p.sees("one: created")
 	screen := p.screen.String()
 	if steps, outcome := strings.Index(screen, "one: Running"), strings.Index(screen, "one: created"); steps < 0 || outcome < steps {
 		t.Errorf("the outcome comes before the last step:\n%s", screen)
 	}
 	p = d.sit("delete", "one")
 	p.leaves(0)
+	p.sees("one: deleted")
 	screen = p.screen.String()
 	if steps, outcome := strings.Index(screen, "one: Deleting"), strings.Index(screen, "one: deleted"); steps < 0 || outcome < steps {
 		t.Errorf("the outcome comes before the last step:\n%s", screen)
