@@ -5,8 +5,9 @@ import (
 	"io"
 	"math"
 	"slices"
-	"text/tabwriter"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // row is one figure. Target and verdict stay empty where there is nothing to meet.
@@ -26,13 +27,63 @@ func (t *table) add(what, figure, target string, met bool) {
 	*t = append(*t, row{what, figure, target, verdict})
 }
 
+// The widths of the columns, in characters. A whole line has at most 110.
+const (
+	whatWidth    = 44
+	figureWidth  = 36
+	targetWidth  = 18
+	verdictWidth = 6
+)
+
+// print writes the table; a cell that is wider than its column goes on in the next line.
 func (t table) print(to io.Writer) error {
-	w := tabwriter.NewWriter(to, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "MEASURED\tFIGURE\tTARGET\t")
-	for _, r := range t {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", r.what, r.figure, r.target, r.verdict)
+	all := append(table{{"MEASURED", "FIGURE", "TARGET", ""}}, t...)
+	for _, r := range all {
+		cells := [][]string{wrap(r.what, whatWidth), wrap(r.figure, figureWidth), wrap(r.target, targetWidth), wrap(r.verdict, verdictWidth)}
+		for i := range max(len(cells[0]), len(cells[1]), len(cells[2]), len(cells[3])) {
+			part := func(cell []string) string {
+				if i < len(cell) {
+					return cell[i]
+				}
+				return ""
+			}
+			line := fmt.Sprintf("%-*s  %-*s  %-*s  %s", whatWidth, part(cells[0]), figureWidth, part(cells[1]), targetWidth, part(cells[2]), part(cells[3]))
+			if _, err := fmt.Fprintln(to, strings.TrimRight(line, " ")); err != nil {
+				return err
+			}
+		}
 	}
-	return w.Flush()
+	return nil
+}
+
+// wrap breaks text between words into lines of at most width characters, each but the first
+// indented; a word that is wider is cut. Leading blanks of the text stay.
+func wrap(text string, width int) []string {
+	const indent = "  "
+	var lines []string
+	line := text[:len(text)-len(strings.TrimLeft(text, " "))]
+	empty := true
+	for _, word := range strings.Fields(text) {
+		for utf8.RuneCountInString(word) > width-len(indent) {
+			if !empty {
+				lines = append(lines, line)
+			}
+			cut := []rune(word)[:width-len(indent)]
+			lines, line, empty = append(lines, indent+string(cut)), indent, true
+			word = strings.TrimPrefix(word, string(cut))
+		}
+		switch {
+		case empty:
+			line += word
+		case utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width:
+			lines = append(lines, line)
+			line = indent + word
+		default:
+			line += " " + word
+		}
+		empty = false
+	}
+	return append(lines, line)
 }
 
 // quantile returns the value below which the part q of all lies, by the nearest rank.

@@ -19,9 +19,6 @@ import (
 // realCache returns a cache of a real engine that runs, and a channel of what it tells.
 func realCache(t *testing.T) (*engine.Engine, *cache.Cache, <-chan string) {
 	t.Helper()
-	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
-		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
-	}
 	e := newEngine(t)
 	news := make(chan string, 1024)
 	c := cache.New(cache.Config{Engine: e, Instance: e.Instance(), Changed: func(id string) { news <- id }})
@@ -35,6 +32,9 @@ func realCache(t *testing.T) (*engine.Engine, *cache.Cache, <-chan string) {
 // newEngine returns a client of the engine of this machine under an instance of its own.
 func newEngine(t *testing.T) *engine.Engine {
 	t.Helper()
+	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
+		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
+	}
 	var b [16]byte
 	_, _ = rand.Read(b[:])
 	e, err := engine.New(engine.Config{Instance: fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])})
@@ -142,9 +142,6 @@ func TestStrangersAreLeftOut(t *testing.T) {
 }
 
 func TestWhatWasThereBeforeIsFound(t *testing.T) {
-	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
-		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
-	}
 	e := newEngine(t)
 	id := e.Instance()
 	containerID := run(t, e, id)
