@@ -216,7 +216,6 @@ func New(cfg Config) *Controller {
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
-	c.SetLogs(cfg.Logs)
 	c.sighted = make(chan struct{}, 1)
 	c.unsight = cfg.Sightings.Subscribe(func(bool) {
 		select {

@@ -25,8 +25,16 @@ import (
 func (c *Controller) place(s desired.Spec) blueprint.Place {
 	return blueprint.Place{
 		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
-		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: *c.logs.Load(),
+		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: c.logFiles(),
 	}
+}
+
+// logFiles is how Docker keeps the output of a container that is made now.
+func (c *Controller) logFiles() observed.Log {
+	if logs := c.logs.Load(); logs != nil {
+		return *logs
+	}
+	return c.cfg.Logs
 }
 
 // SetLogs changes how Docker keeps the output of the containers that are made from now on.

@@ -233,7 +233,7 @@ func (e *entry) show(found observed.Image) {
 	was := e.image
 	e.image = found
 	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = was.Pulling, was.PulledBytes, was.PullTotal
-	e.image.PullError, e.image.PullFailedAt = was.PullError, was.PullFailedAt
+	e.image.PullError, e.image.PullFailedAt, e.image.PullFailures = was.PullError, was.PullFailedAt, was.PullFailures
 }
 
 // pull runs one pull and shows how it ended together with the image that it brought.
