@@ -337,7 +337,7 @@ func TestConsoleInputThatNobodyReads(t *testing.T) {
 	n.send("POST", "/containers/"+id+"/start", "").want(200, "")
 	n.until(id, "running", running)
 	// More than all the buffers on the way hold.
-	command := fmt.Sprintf(`{"event":"send_command","command":"%s\n"}`, strings.Repeat("x", 60<<10))
+	command := fmt.Sprintf(`{"event":"send_command","command":"%s"}`, strings.Repeat(strings.Repeat("x", 4000)+`\n`, 15))
 	began := time.Now()
 	for range 30 {
 		ws.say(command)

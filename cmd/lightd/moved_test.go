@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -107,9 +108,15 @@ func TestCopyIsRefused(t *testing.T) {
 		t.Errorf("the original ended with %d:\n%s", code, n.log)
 	}
 	c.until("copied", "running there", func(now view) bool { return running(now) && now.ContainerID != before.ContainerID })
-	if got := lines(t, filepath.Join(c.dir, "volumes", volume, "runs")); len(got) != 2 {
-		t.Errorf("in the copy: %v", got)
+	ran := func(dir string, times int) func() error { // a program is running before it has done anything
+		return func() error {
+			if got := lines(t, filepath.Join(dir, "runs")); len(got) != times {
+				return fmt.Errorf("it ran %d times in %s, not %d", len(got), dir, times)
+			}
+			return nil
+		}
 	}
+	eventually(t, ran(filepath.Join(c.dir, "volumes", volume), 2))
 	if got := lines(t, filepath.Join(path, "runs")); len(got) != 1 {
 		t.Errorf("in the original: %v", got)
 	}
@@ -121,9 +128,7 @@ func TestCopyIsRefused(t *testing.T) {
 	}
 	n.start("--take-over")
 	n.until("copied", "running in the original", running)
-	if got := lines(t, filepath.Join(path, "runs")); len(got) != 2 {
-		t.Errorf("in the original: %v", got)
-	}
+	eventually(t, ran(path, 2))
 	n.terminate()
 	n.start() // and needs no flag from then on
 	n.until("copied", "running", running)

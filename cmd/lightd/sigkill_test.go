@@ -389,11 +389,10 @@ func TestKilledAtAStartCall(t *testing.T) {
 	t.Parallel()
 	r := newRelay(t)
 	start := regexp.MustCompile(`^POST /v[0-9.]+/containers/[0-9a-f]+/start`)
-	var victim atomic.Pointer[node]
+	var kill atomic.Pointer[func()]
 	r.hear = func(sent []byte) {
-		if n := victim.Load(); n != nil && start.Match(sent) && victim.CompareAndSwap(n, nil) {
-			_ = n.cmd.Process.Kill()
-			<-n.exited
+		if f := kill.Load(); f != nil && start.Match(sent) && kill.CompareAndSwap(f, nil) {
+			(*f)()
 		}
 	}
 	r.up()
@@ -416,7 +415,12 @@ func TestKilledAtAStartCall(t *testing.T) {
 		}
 		eventually(t, started(1))
 		told := n.events(id)
-		victim.Store(n)
+		process, exited := n.cmd.Process, n.exited
+		killed := func() {
+			_ = process.Kill()
+			<-exited
+		}
+		kill.Store(&killed)
 		d.kill("lightd-" + id)
 		n.awaitExit()
 		n.start("--docker-host", "unix://"+r.socket)
