@@ -31,6 +31,9 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 	err = e.call(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
 		containerID = made.ID
+		if len(made.Warnings) > 0 {
+			e.log.Warn("engine on a created container", "container", b.Name, "warnings", made.Warnings)
+		}
 		return err
 	})
 	return containerID, err
