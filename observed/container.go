@@ -138,6 +138,8 @@ type Container struct {
 	Endpoint string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
+	// Published are those that the engine has bound for it; none while it does not run.
+	Published []desired.Port
 }
 
 // Shape names the fields that a Container has: a record with another shape was written by

@@ -37,6 +37,7 @@ const (
 	pathRestart      = "restart"
 	pathEntrypoint   = "entrypoint.sh"
 	pathInstallation = "installation"
+	pathPublished    = "ports.published"
 )
 
 // Drift returns where what is seen differs from what should be, by the same reading that
@@ -240,6 +241,9 @@ func (r *record) beside() []Field {
 	}
 	if escape := r.st.MountEscape; escape != nil {
 		list = append(list, Field{Path: "mount." + escape.Target, Desired: escape.Source, Observed: escape.Found, Step: StartContainer, Kind: drift.Spec})
+	}
+	if len(r.unpublished()) > 0 {
+		list = append(list, Field{Path: pathPublished, Desired: r.in.Spec.Ports, Observed: append([]desired.Port{}, run.Published...), Kind: drift.Spec})
 	}
 	if !r.in.EntrypointOK {
 		list = append(list, Field{Path: pathEntrypoint, Desired: "in place", Observed: "missing or altered", Step: WriteEntrypoint, Kind: drift.Spec})

@@ -189,7 +189,10 @@ func (r *record) nextSteady() next {
 	if n := r.power(); n.step != nil || n.wait != "" {
 		return n
 	}
-	return r.nextSnapshot()
+	if n := r.nextSnapshot(); n.step != nil || n.wait != "" {
+		return n
+	}
+	return r.nextPublished()
 }
 
 // nextSnapshot sees to the image that keeps the installation while all else is in order: the

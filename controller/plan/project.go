@@ -242,7 +242,7 @@ func (p *projection) made(role observed.Role, ref string) *observed.Container {
 
 func (p *projection) start(c **observed.Container) {
 	now := changed(c)
-	now.Phase, now.StartedAt = observed.Running, p.in.Now
+	now.Phase, now.StartedAt, now.Published = observed.Running, p.in.Now, now.Binds
 }
 
 func (p *projection) exit(c **observed.Container, code int) {

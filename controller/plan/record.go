@@ -153,7 +153,7 @@ func (r *record) emitFailure(reason status.Reason, message string) {
 	switch reason {
 	case status.ReasonImageUnavailable:
 		r.tell(journal.PullFailed, message)
-	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
+	case status.ReasonPortUnavailable, status.ReasonPortNotPublished, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
 		r.tell(journal.Blocked, string(reason)+": "+message)
 	}
 }
@@ -177,7 +177,7 @@ func (r *record) remember() {
 // progress says what is going on, but keeps a complaint until it is settled.
 func (r *record) progress(message string) {
 	switch have := r.st.Get(status.Synced); have.Reason {
-	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonMountUnavailable:
+	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonPortNotPublished, status.ReasonMountUnavailable:
 	default:
 		r.set(status.Synced, status.False, status.ReasonProgressing, message)
 	}

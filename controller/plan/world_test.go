@@ -112,6 +112,7 @@ func (w *world) create(role observed.Role, ref string) *observed.Container {
 
 func (w *world) start(c *observed.Container) {
 	c.Phase, c.StartedAt, c.Unwatched = observed.Running, w.in.Now, false
+	c.Published = c.Binds
 }
 
 func (w *world) die(c *observed.Container, code int) {

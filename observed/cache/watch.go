@@ -421,7 +421,7 @@ func (e *entry) end(ev engine.Event, gap int) bool {
 		}
 		now := *was
 		now.Phase, now.ExitCode, now.FinishedAt = observed.Exited, code, ev.Time
-		now.OOMKilled = e.oom == ev.ID
+		now.OOMKilled, now.Published = e.oom == ev.ID, nil
 		now.Unwatched = e.gap != gap // it was told afterwards
 		*at = &now
 		e.seen.At = time.Now()

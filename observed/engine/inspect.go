@@ -104,8 +104,12 @@ func translate(from container.InspectResponse) observed.Container {
 	labels := from.Config.Labels
 	var connected []string
 	var endpoint string
+	var published []desired.Port
 	if from.NetworkSettings != nil {
 		connected, endpoint = networks(from.NetworkSettings.Networks)
+		if from.State.Running {
+			published = binds(from.NetworkSettings.Ports)
+		}
 	}
 	generation, _ := strconv.ParseInt(labels[observed.LabelGeneration], 10, 64)
 	install, _ := strconv.ParseInt(labels[observed.LabelInstall], 10, 64)
@@ -144,6 +148,7 @@ func translate(from container.InspectResponse) observed.Container {
 		Networks:      connected,
 		Endpoint:      endpoint,
 		Binds:         binds(from.HostConfig.PortBindings),
+		Published:     published,
 	}
 }
 

@@ -35,7 +35,7 @@ func wildcard(ip string) bool {
 // bindPorts takes the host's ports that a container publishes, all or none. One that is on no
 // network publishes none. The caller holds the lock.
 func (s *Sim) bindPorts(c *box) error {
-	if len(c.joined) == 0 {
+	if len(c.joined) == 0 || s.unbridged {
 		return nil
 	}
 	var bound []binding
@@ -107,6 +107,14 @@ func (s *Sim) OccupyPort(port int, protocol string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.ports[portKey{"0.0.0.0", port, protocol}] = ""
+}
+
+// Unbridge lets the engine publish no ports from the next start of each container on, as one
+// does that is configured to have no bridge; false ends that.
+func (s *Sim) Unbridge(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unbridged = on
 }
 
 // FreePort undoes OccupyPort.

@@ -54,6 +54,7 @@ type Sim struct {
 	volumes    map[string]*volume.Volume
 	remotes    map[string]Remote
 	ports      map[portKey]string // what is bound, by container id; "" is a stranger
+	unbridged  bool
 	pids       int
 	removal    time.Duration
 	full       bool

@@ -66,6 +66,7 @@ const (
 	ReasonStepFailed       Reason = "StepFailed"
 	ReasonImageUnavailable Reason = "ImageUnavailable"
 	ReasonPortUnavailable  Reason = "PortUnavailable"
+	ReasonPortNotPublished Reason = "PortNotPublished"
 	ReasonMountUnavailable Reason = "MountUnavailable"
 	ReasonMountEscaped     Reason = "MountEscaped"
 	ReasonNameTaken        Reason = "NameTaken"

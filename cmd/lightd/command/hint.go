@@ -38,17 +38,17 @@ var hints = map[status.Reason]string{
 	status.ReasonStepFailed:       `Docker failed, and is tried again by itself; its own log says more: "journalctl -u docker"`,
 	status.ReasonImageUnavailable: `check the name of the image and whether the machine reaches its registry: "docker pull IMAGE"; or load it with "docker load"`,
 	status.ReasonPortUnavailable:  `find who has the port with "ss -ltnup", and end that; or give it another one with "lightd rebind ID -p PORT"`,
+	status.ReasonPortNotPublished: `the engine was started so that it publishes no ports: see its "bridge" setting`,
 	status.ReasonMountUnavailable: `make the directory on the daemon's machine, or put it below mounts.allowed of its configuration`,
 	status.ReasonNameTaken:        `"docker rename" or "docker rm" the container that has the name`,
 	status.ReasonRefused:          `change the spec as the message says, and apply it; "lightd explain" has every field`,
 	status.ReasonInstallFailed:    `"lightd logs --install ID" has what it printed; then "lightd reinstall ID"`,
 	status.ReasonInstallLost:      `load the image again if you have it, else "lightd reinstall ID"`,
 
-	"MountEscaped":     `somebody put a link in the way of a mount: look at the source on the daemon's machine before you start it again`,
-	"PortNotPublished": `the engine was started so that it publishes no ports: see its "bridge" setting`,
-	"Recording":        none,
-	"Unrecorded":       `make room on the disk that the message names; what is shown is not recorded yet`,
-	"DiskFull":         `make room on the disk that the message names; stopping and deleting go on meanwhile`,
+	"MountEscaped": `somebody put a link in the way of a mount: look at the source on the daemon's machine before you start it again`,
+	"Recording":    none,
+	"Unrecorded":   `make room on the disk that the message names; what is shown is not recorded yet`,
+	"DiskFull":     `make room on the disk that the message names; stopping and deleting go on meanwhile`,
 }
 
 // hintsFor are what can be done about a container, once for each reason, in the order of its

@@ -1,0 +1,53 @@
+package plan
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"lightd/desired"
+	"lightd/observed/status"
+)
+
+// nextPublished waits where the process runs and the engine has not published a port that the
+// container was made with. Neither a restart nor a recreation changes what the engine is
+// configured to do, so there is no step: the engine's restart leads to another observation.
+func (r *record) nextPublished() next {
+	missing := r.unpublished()
+	if len(missing) == 0 {
+		return next{dealt: true}
+	}
+	p := missing[0]
+	message := fmt.Sprintf("the process runs, and the engine does not publish %s/%s", netip.AddrPortFrom(address(p.IP), uint16(p.Port)), p.Protocol)
+	if more := len(missing) - 1; more > 0 {
+		message += fmt.Sprintf(" and %d more", more)
+	}
+	return next{wait: status.ReasonPortNotPublished, dealt: true,
+		message: message + `: check "bridge" in the engine's daemon.json, and the networks of the container`}
+}
+
+// unpublished returns the ports of the spec that the container was made with and that the engine
+// has not bound for it. A process that is being stopped needs none.
+func (r *record) unpublished() []desired.Port {
+	run := r.in.Seen.Run
+	if !run.Up() || r.st.Stopping != nil || r.in.Spec.Power != desired.PowerRunning {
+		return nil
+	}
+	var missing []desired.Port
+	for _, p := range r.in.Spec.Ports {
+		published := func(have desired.Port) bool {
+			return have.Port == p.Port && have.Protocol == p.Protocol && have.ContainerPort == p.ContainerPort &&
+				(have.IP == p.IP || address(have.IP).IsUnspecified())
+		}
+		if slices.Contains(run.Binds, p) && !slices.ContainsFunc(run.Published, published) {
+			missing = append(missing, p)
+		}
+	}
+	return missing
+}
+
+// address returns the zero Addr for what is no address.
+func address(ip string) netip.Addr {
+	addr, _ := netip.ParseAddr(ip)
+	return addr
+}
