@@ -159,6 +159,7 @@ var incomparable = map[string]string{
 	"StartedAt": "as Phase", "FinishedAt": "as Phase", "ExitCode": "as Phase", "OOMKilled": "as Phase", "Unwatched": "as Phase",
 	"Generation": "tells when it was made", "Install": "tells when it was made",
 	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start",
+	"Published": "what the engine has bound of a running process is for the plan",
 }
 
 // TestEveryField leaves no field of a container, and none of a blueprint, that is neither
