@@ -19,7 +19,7 @@ build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
 test: lint engine images browser race-compiler ## everything, with the race detector, against a real engine and registry
-	go test -race -tags $(TAGS) -timeout 15m -parallel $(PARALLEL) $(PACKAGES)
+	go test -race -tags $(TAGS) -timeout 30m -parallel $(PARALLEL) $(PACKAGES)
 
 test-unit: race-compiler ## what needs no engine
 	LIGHTD_TEST_NO_ENGINE=1 go test -race -tags $(TAGS) -timeout 10m -parallel $(PARALLEL) $(PACKAGES)
