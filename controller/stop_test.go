@@ -23,11 +23,11 @@ func TestStopIsAskedForOnce(t *testing.T) {
 		"a signal to init":       {desired.Stop{Signal: "SIGINT"}, true, "", "SIGINT SIGKILL"},
 		"a command":              {desired.Stop{Signal: "SIGINT", Command: "halt"}, true, "halt\n", "SIGINT SIGKILL"},
 		"a command with an end":  {desired.Stop{Signal: "SIGINT", Command: "halt\n"}, true, "halt\n", "SIGINT SIGKILL"},
-		"a signal without init":  {desired.Stop{Signal: "SIGINT"}, false, "", "exec SIGINT SIGKILL"},
+		"a signal without init":  {desired.Stop{Signal: "SIGINT"}, false, "", "SIGINT exec SIGKILL"},
 		"the image's signal":     {desired.Stop{}, true, "", "SIGQUIT SIGKILL"},
 		"a key":                  {desired.Stop{Command: "^C"}, true, "", "SIGINT SIGQUIT SIGKILL"},
-		"a key without init":     {desired.Stop{Command: "^C", Signal: "RTMIN+3"}, false, "", "exec SIGINT exec SIGRTMIN+3 SIGKILL"},
-		"a command without init": {desired.Stop{Command: "halt"}, false, "halt\n", "exec SIGQUIT SIGKILL"},
+		"a key without init":     {desired.Stop{Command: "^C", Signal: "RTMIN+3"}, false, "", "SIGINT exec SIGRTMIN+3 exec SIGKILL"},
+		"a command without init": {desired.Stop{Command: "halt"}, false, "halt\n", "SIGQUIT exec SIGKILL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {

@@ -75,13 +75,20 @@ func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
 		func(ctx context.Context, s *session) error { return s.ContainerKill(ctx, containerID, signal) })
 }
 
-// Signal sends a signal to every process of a container that has no init in front: the
-// first one, where there may be only a shell that passes nothing on, and all others by
-// means of a shell in the container. Where there is no shell the first must do.
+// Signal sends a signal to every process of a container that has no init in front: to the
+// first one, where there may be only a shell that passes nothing on, and then to all others by
+// means of a shell in the container. Where there is no shell the first process gets it alone.
+//
+// The first process comes first: a shell whose foreground command has died of the signal would
+// otherwise go on, and may end the container before it has the signal itself. Conflict means
+// that the container does not run.
 func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	number, ok := desired.SignalNumber(signal)
 	if !ok {
 		return fmt.Errorf("send signal %q: %w: not the name of a signal", signal, cerrdefs.ErrInvalidArgument)
+	}
+	if err := e.Kill(ctx, containerID, signal); err != nil {
+		return err
 	}
 	err := e.call(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
 		func(ctx context.Context, s *session) error {
@@ -98,11 +105,7 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	if err != nil {
 		e.log.Debug("only the first process gets the signal", "container", containerID, "err", err)
 	}
-	killed := e.Kill(ctx, containerID, signal)
-	if err == nil && Classify(killed) == Conflict {
-		return nil // the others' end was the first one's too
-	}
-	return killed
+	return nil
 }
 
 // Unpause lets a paused container go on.
