@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"lightd/httpapi/suggest"
 )
 
 // The query parameters of more than one route.
@@ -62,43 +64,11 @@ func (r route) checkQuery(rawQuery string) ([]Detail, error) {
 
 // didYouMean names the one of known that a name is a slip of; empty where there is none.
 func didYouMean(name string, known []string) string {
-	nearest, least := "", len(name)/3+2
-	for _, candidate := range known {
-		if d := editDistance(strings.ToLower(name), candidate); d < least {
-			nearest, least = candidate, d
-		}
-	}
+	nearest := suggest.Nearest(strings.ToLower(name), known, len(name)/3+1)
 	if nearest == "" {
 		return ""
 	}
 	return ": did you mean " + nearest + "?"
-}
-
-// maxSlip bounds the names that are compared with the known ones.
-const maxSlip = 32
-
-// editDistance is how many characters have to be put in, taken out or replaced to make b of a.
-func editDistance(a, b string) int {
-	if len(a) > maxSlip {
-		return len(a)
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
-				replaced++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // flag reads one query parameter that is true or false.

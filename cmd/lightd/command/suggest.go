@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"lightd/httpapi/suggest"
 )
 
 // habits are commands of kubectl, docker and systemctl that are called otherwise here.
@@ -44,46 +46,14 @@ func Suggest(root *cobra.Command, err error) error {
 // nearest returns the command whose name differs in the fewest letters, at most one in four, and none
 // where two do alike.
 func nearest(root *cobra.Command, given string) string {
-	var near []string
-	least := max(1, len(given)/4)
-	for _, c := range root.Commands() {
-		d := distance(given, c.Name())
-		if len(given) < 4 || !c.IsAvailableCommand() || d > least {
-			continue
-		}
-		if d < least {
-			near, least = nil, d
-		}
-		near = append(near, c.Name())
-	}
-	if len(near) != 1 {
+	if len(given) < 4 {
 		return ""
 	}
-	return near[0]
-}
-
-// distance is how many letters must be changed, put in, taken out or swapped with the next one to
-// make one word of another (Damerau and Levenshtein, each place once).
-func distance(a, b string) int {
-	d := make([][]int, len(a)+1)
-	for i := range d {
-		d[i] = make([]int, len(b)+1)
-		d[i][0] = i
-	}
-	for j := range d[0] {
-		d[0][j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
-			}
-			d[i][j] = min(d[i-1][j]+1, d[i][j-1]+1, d[i-1][j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				d[i][j] = min(d[i][j], d[i-2][j-2]+1)
-			}
+	var names []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
 		}
 	}
-	return d[len(a)][len(b)]
+	return suggest.Nearest(given, names, max(1, len(given)/4))
 }
