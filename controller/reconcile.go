@@ -17,6 +17,7 @@ import (
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/console"
+	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/records"
 	"lightd/observed/status"
@@ -312,10 +313,19 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 		defer c.slots.hold(classOf(s.Kind))()
 		defer cancel()
 		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
-		err := a.take(stepping)
+		err := a.take(engine.WithPorts(stepping, portsOf(spec, seen)))
 		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
 		c.end(ctx, a, err)
 	})
+}
+
+// portsOf is how many ports the engine may have to bind or to release in a step.
+func portsOf(spec desired.Container, seen observed.Snapshot) int {
+	n := len(spec.Ports)
+	if seen.Run != nil {
+		n = max(n, len(seen.Run.Binds))
+	}
+	return n
 }
 
 // repeats reports whether a step is tried again for the spec that it failed for.

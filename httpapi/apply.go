@@ -207,6 +207,7 @@ func (s *Server) appliedOne(in intent, w store.Written) api.Receipt {
 		return s.projected(w)
 	}
 	r := receiptOf("", w.Container)
+	r.Warnings = warningsOf(w)
 	if r.Action = w.Action; w.Action == desired.Created {
 		r.State = status.Installing
 	}

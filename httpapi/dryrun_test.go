@@ -91,6 +91,40 @@ func TestDryRun(t *testing.T) {
 	}
 }
 
+// TestManyPortsAreWarnedOf: every write that leaves a container with so many ports names what the
+// engine needs for them, and its dry run does.
+func TestManyPortsAreWarnedOf(t *testing.T) {
+	n := newNode(t)
+	n.send("POST", "/network/ports", `{"ip":"127.0.0.1","ports":"30000-30299"}`).want(t, 201, "")
+	list := func(count int) string {
+		var ports []string
+		for i := range count {
+			ports = append(ports, fmt.Sprintf(`{"ip":"127.0.0.1","port":%d}`, 30000+i))
+		}
+		return `"ports":[` + strings.Join(ports, ",") + `]`
+	}
+	with := func(count int) string { return strings.TrimSuffix(n.spec("web"), "}") + "," + list(count) + "}" }
+	const warned = `"warnings":[{"field":"ports","message":"300 published ports: the engine needs about 15 s, up to 90 s on a busy machine`
+	for _, c := range []struct{ request, body, want, absent string }{
+		{"POST /containers", with(49), `"internal_id"`, "warnings"},
+		{"PUT /containers/web", with(50), `"message":"50 published ports: the engine needs about 3 s, up to 15 s`, ""},
+		{"PUT /containers/web", with(300), warned, ""},
+		{"PUT /containers/web", with(300), `"internal_id"`, "warnings"}, // it was so already
+		{"POST /apply", `{"containers":[` + strings.TrimSuffix(with(300), "}") + `,"labels":{"a":"b"}}]}`, warned, ""},
+		{"PATCH /containers/web", `{"labels":{"a":"c"}}`, warned, ""},
+		{"POST /containers/web/start", "", warned, ""},
+		{"DELETE /containers/web", "", `"internal_id"`, "warnings"},
+	} {
+		method, target, _ := strings.Cut(c.request, " ")
+		for _, query := range []string{"?dry_run=true", ""} {
+			a := n.send(method, target+query, c.body)
+			if a.status >= 300 || !strings.Contains(a.text, c.want) || c.absent != "" && strings.Contains(a.text, c.absent) {
+				t.Errorf("%s%s: %d %.600s", c.request, query, a.status, a.text)
+			}
+		}
+	}
+}
+
 // TestDryRunOfNode: what has no plan is judged, and not done either.
 func TestDryRunOfNode(t *testing.T) {
 	n := newNode(t)

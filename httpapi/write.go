@@ -126,6 +126,7 @@ func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(s
 	}
 	c.Header("ETag", etag(done.Container))
 	status, body := receipt(done)
+	body.Warnings = warningsOf(done)
 	if wait != nil {
 		results, timedOut, err := s.await(c, wait, in.timeout)
 		if err != nil {
@@ -176,7 +177,7 @@ func (s *Server) projected(w store.Written) api.Receipt {
 	projection := s.planner.Project(w.Container)
 	spec := w.Spec
 	return api.Receipt{
-		InternalID: w.InternalID, Action: w.Action, Generation: w.Generation, Spec: &spec, Plan: &projection,
+		InternalID: w.InternalID, Action: w.Action, Generation: w.Generation, Spec: &spec, Warnings: warningsOf(w), Plan: &projection,
 	}
 }
 

@@ -23,3 +23,39 @@ func TestEngineWithoutBridge(t *testing.T) {
 	n.until("unbridged", "offline", offline)
 	n.delete("unbridged")
 }
+
+// TestManyPorts: an engine that takes its time for the ports of a container is waited for, at the
+// start, at the kill and at the removal.
+func TestManyPorts(t *testing.T) {
+	t.Parallel()
+	e := newOwnEngine(t, `{"userland-proxy": false}`)
+	n := newNode(t, "--docker-host", "unix://"+e.socket)
+	volume, _ := n.volume()
+	n.send("POST", "/network/ports", `{"ip":"127.0.0.1","ports":"20000-20299"}`).want(201, "")
+	var ports []string
+	for port := 20000; port < 20300; port++ {
+		ports = append(ports, fmt.Sprintf(`{"ip":"127.0.0.1","port":%d}`, port))
+	}
+	n.send("POST", "/containers", spec("wide", volume, `"ports":[`+strings.Join(ports, ",")+`]`)).want(201, `"warnings"`)
+	n.patiently("/containers/wide/start?wait=running&timeout=30s")
+	n.patiently("/containers/wide/kill?wait=stopped&timeout=30s")
+	for _, event := range n.events("wide") {
+		if strings.Contains(event, "StepFailed") || strings.Contains(event, "Blocked") {
+			t.Errorf("event %s", event)
+		}
+	}
+	n.delete("wide")
+}
+
+// patiently repeats a write that waits until what it waits for has come, for some minutes.
+func (n *node) patiently(target string) {
+	n.t.Helper()
+	var last answer
+	for range 12 {
+		if last = n.send("POST", target, ""); last.status == 200 {
+			return
+		}
+		last.want(202, `"reason":"Timeout"`)
+	}
+	n.t.Fatalf("%s: %s", target, last.text)
+}

@@ -19,6 +19,9 @@ type Receipt struct {
 	Generation int64               `json:"generation"`
 	// Spec is the whole spec as it would be stored; told of a dry run.
 	Spec *desired.Spec `json:"spec,omitempty"`
+	// Warnings name what is accepted of the spec and may yet surprise; of a write that changed
+	// something.
+	Warnings []Detail `json:"warnings,omitempty"`
 	// Wait and Conditions are told where the request asked to wait.
 	Wait       *Wait              `json:"wait,omitempty"`
 	Conditions []status.Condition `json:"conditions,omitempty"`

@@ -22,7 +22,7 @@ type Timeouts struct {
 	Query time.Duration
 	// Create bounds the creation of a container: 60 s.
 	Create time.Duration
-	// Start bounds a start: 60 s.
+	// Start bounds a start: 60 s. This one, Kill and Remove are longer under WithPorts.
 	Start time.Duration
 	// Kill bounds a signal, an unpause and a change of limits: 10 s.
 	Kill time.Duration
@@ -128,6 +128,27 @@ func (e *Engine) Guard(fn func(context.Context) error) { e.guard = fn }
 
 // Instance returns the UUID that marks our containers.
 func (e *Engine) Instance() string { return e.instance }
+
+// portTime is what the deadlines of a start, an end and a removal allow for each published port: the
+// engine takes 50 to 300 ms for one, and gives no other call of the container an answer meanwhile.
+const portTime = time.Second
+
+// portsKey is the key of the number of ports in a context.
+type portsKey struct{}
+
+// WithPorts returns a context for the calls of a container that publishes n ports: the deadlines of
+// those that bind or release them are longer by what that may take.
+func WithPorts(ctx context.Context, n int) context.Context {
+	return context.WithValue(ctx, portsKey{}, n)
+}
+
+// portCall is call for what has to wait for the ports of a container.
+func (e *Engine) portCall(ctx context.Context, limit time.Duration, op, target string,
+	fn func(context.Context, *session) error,
+) error {
+	n, _ := ctx.Value(portsKey{}).(int)
+	return e.call(ctx, limit+time.Duration(n)*portTime, op, target, fn)
+}
 
 // Ping asks the engine whether it is there, and notices when it is another one.
 func (e *Engine) Ping(ctx context.Context) error {

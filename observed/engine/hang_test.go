@@ -13,12 +13,14 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"lightd/desired"
 	"lightd/hack/patient"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
+	"lightd/observed/simengine"
 )
 
 func TestMain(m *testing.M) { patient.Main(m) }
@@ -222,4 +224,57 @@ func TestBadAddress(t *testing.T) {
 			t.Errorf("%q was taken", host)
 		}
 	}
+}
+
+// TestDeadlinesGrowWithPorts: the engine binds and releases the ports of a container one after the
+// other, and answers nothing else of it meanwhile.
+func TestDeadlinesGrowWithPorts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ports, each = 300, 300 * time.Millisecond
+		sim := simengine.New(simengine.Options{})
+		t.Cleanup(func() { _ = sim.Close() })
+		sim.SlowPorts(each)
+		e := newEngine(t, engine.Config{Host: "tcp://simulated:1", Instance: "i",
+			Dial: func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }})
+		sim.AddImage("image", simengine.ImageConfig{})
+		b := blueprint.Blueprint{Name: "lightd-a", Image: "image"}
+		for port := 1; port <= ports; port++ {
+			b.Ports = append(b.Ports, desired.Port{IP: "127.0.0.1", Port: 20000 + port, Protocol: desired.TCP, ContainerPort: port})
+		}
+		id, err := e.Create(t.Context(), b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		withPorts := engine.WithPorts(t.Context(), ports)
+		for _, step := range []struct {
+			what string
+			call func(context.Context) error
+		}{
+			{"start", func(ctx context.Context) error { return e.Start(ctx, id) }},
+			{"kill", func(ctx context.Context) error { return e.Kill(ctx, id, "SIGKILL") }},
+		} {
+			if err := step.call(t.Context()); !errors.Is(err, engine.ErrTimeout) {
+				t.Errorf("a %s without the time of its ports: %v", step.what, err)
+			}
+			time.Sleep(ports * each)
+			if err := step.call(withPorts); err != nil && engine.Classify(err) != engine.Conflict { // done by the first one
+				t.Errorf("a %s after that: %v", step.what, err)
+			}
+		}
+		for range 2 {
+			began := time.Now()
+			if err := e.Start(withPorts, id); err != nil {
+				t.Errorf("a start with the time of its ports: %v", err)
+			}
+			if err := e.Kill(withPorts, id, "SIGKILL"); err != nil {
+				t.Errorf("a kill with the time of its ports: %v", err)
+			}
+			if took := time.Since(began); took < 2*ports*each {
+				t.Errorf("the engine took %v", took)
+			}
+		}
+		if err := e.Remove(withPorts, id); err != nil {
+			t.Errorf("the removal: %v", err)
+		}
+	})
 }

@@ -24,7 +24,8 @@ type box struct {
 	failure                              string
 	started, finished                    time.Time
 
-	joined  []string // names of networks
+	held    chan struct{} // while its ports are bound or released; closed at the end of that
+	joined  []string      // names of networks
 	bound   []binding
 	process *Process // while a Program runs in it
 	changes []container.FilesystemChange

@@ -5,6 +5,7 @@ import (
 	"context"
 	"net/http"
 	"path"
+	"strings"
 	"time"
 )
 
@@ -146,6 +147,9 @@ func (s *Sim) strike(c *call) *Injected {
 
 // perform answers a call, with what the rules do to it.
 func (s *Sim) perform(c *call, do handler) {
+	if strings.HasPrefix(c.route, "/containers/{id}") && !goesOn(c.route) {
+		s.awaitPorts(c)
+	}
 	i := s.strike(c)
 	if i == nil {
 		s.answerWith(c, do)

@@ -49,6 +49,7 @@ func terminates(sig int) bool {
 }
 
 func (s *Sim) startContainer(c *call) (answer, error) {
+	defer s.holdPorts(c.id, true)()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	target, err := s.find(c.id)
@@ -76,6 +77,9 @@ func (s *Sim) killContainer(c *call) (answer, error) {
 		if sig = signalNumber(name); sig < 0 {
 			return answer{}, refuse(http.StatusBadRequest, "Invalid signal: %s", name)
 		}
+	}
+	if sig == sigKill {
+		defer s.holdPorts(c.id, false)()
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

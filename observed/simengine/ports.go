@@ -2,8 +2,10 @@ package simengine
 
 import (
 	"cmp"
+	"net/http"
 	"net/netip"
 	"strconv"
+	"time"
 
 	"github.com/docker/go-connections/nat"
 )
@@ -115,6 +117,58 @@ func (s *Sim) Unbridge(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.unbridged = on
+}
+
+// SlowPorts lets a start and a kill of a container take that long for each port that it publishes.
+// As in Docker other calls of the container wait meanwhile, and what began goes on without the
+// client.
+func (s *Sim) SlowPorts(each time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.portTime = each
+}
+
+// holdPorts takes the time of the ports of a container that is about to start or to end, and
+// returns what lets other calls of it go on.
+func (s *Sim) holdPorts(id string, start bool) (release func()) {
+	s.mu.Lock()
+	c, err := s.find(id)
+	if err != nil || c.running == start || c.held != nil || len(c.host.PortBindings) == 0 || s.portTime == 0 {
+		s.mu.Unlock()
+		return func() {}
+	}
+	held := make(chan struct{})
+	c.held = held
+	wait := s.portTime * time.Duration(len(c.host.PortBindings))
+	s.mu.Unlock()
+	s.sleep(s.ctx, wait)
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c.held = nil
+		close(held)
+	}
+}
+
+// awaitPorts returns when no other call binds or releases the ports of a call's container.
+func (s *Sim) awaitPorts(c *call) {
+	ctx, cancel := s.ends(c)
+	defer cancel()
+	for {
+		s.mu.Lock()
+		target, err := s.find(c.id)
+		if err != nil || target.held == nil {
+			s.mu.Unlock()
+			return
+		}
+		held := target.held
+		s.mu.Unlock()
+		select {
+		case <-held:
+		case <-ctx.Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
 }
 
 // FreePort undoes OccupyPort.

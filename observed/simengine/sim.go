@@ -55,6 +55,7 @@ type Sim struct {
 	remotes    map[string]Remote
 	ports      map[portKey]string // what is bound, by container id; "" is a stranger
 	unbridged  bool
+	portTime   time.Duration
 	pids       int
 	removal    time.Duration
 	full       bool

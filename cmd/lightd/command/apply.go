@@ -202,6 +202,7 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 			text += ", " + string(r.Wait.For)
 		}
 		a.say("%s: %s%s", r.InternalID, text, suffix)
+		a.warn(r)
 		if unmet != nil {
 			failed[ExitCode(unmet)]++
 			if message := Message(of(r.InternalID, unmet)); message != "" {

@@ -82,6 +82,7 @@ func (a *app) showPlan(r api.Receipt) error {
 	if _, err := fmt.Fprintln(a.Streams.Out, render.Text(head)); err != nil {
 		return err
 	}
+	a.warn(r)
 	if r.Plan == nil {
 		return nil
 	}
@@ -111,6 +112,13 @@ func (a *app) showPlan(r api.Receipt) error {
 		}
 	}
 	return nil
+}
+
+// warn writes the warnings of a write.
+func (a *app) warn(r api.Receipt) {
+	for _, w := range r.Warnings {
+		a.note("lightd: %s: warning: %s", r.InternalID, w.Message)
+	}
 }
 
 // attempt says when what waits is tried again; empty when nothing is.

@@ -84,6 +84,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 				return a.showPlan(receipt.Receipt)
 			}
 			a.say("%s: %s", id, outcome(receipt.Receipt))
+			a.warn(receipt.Receipt)
 			return nil
 		})
 	})

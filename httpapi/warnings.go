@@ -1,0 +1,31 @@
+package httpapi
+
+import (
+	"fmt"
+	"time"
+
+	"lightd/desired"
+	"lightd/desired/store"
+)
+
+// manyPorts is from how many published ports on a write warns of the time that the engine takes for
+// them: it binds and releases each by itself, one after the other, whether they are in a row or not.
+const manyPorts = 50
+
+// What the engine takes for one port, on an idle machine and on one that is busy; see the figures in
+// the README.
+const (
+	portIdle = 50 * time.Millisecond
+	portBusy = 300 * time.Millisecond
+)
+
+// warningsOf names what a write accepted and may yet surprise whoever sent it.
+func warningsOf(w store.Written) []Detail {
+	n := len(w.Ports)
+	if n < manyPorts || w.Action != desired.Created && w.Action != desired.Updated {
+		return nil
+	}
+	seconds := func(each time.Duration) int { return int((time.Duration(n) * each).Round(time.Second).Seconds()) }
+	return []Detail{{Field: "ports", Message: fmt.Sprintf("%d published ports: the engine needs about %d s, up to %d s on a busy machine, for them at each start and at each end of the process",
+		n, seconds(portIdle), seconds(portBusy))}}
+}
