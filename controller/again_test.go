@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/journal"
@@ -21,7 +22,11 @@ func TestTheSameDisturbanceOverAndOver(t *testing.T) {
 		n.waitState("a", status.StateRunning)
 		for range 10 {
 			bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
-			time.Sleep(time.Second)
+			time.Sleep(plan.PauseGrace - time.Second)
+			if c, err := sim.Inspect("lightd-a"); err != nil || !c.State.Paused {
+				t.Errorf("the pause was not left alone: %+v, %v", c.State, err)
+			}
+			time.Sleep(2 * time.Second)
 			if c, err := sim.Inspect("lightd-a"); err != nil || c.State.Paused {
 				t.Errorf("it is paused: %+v, %v", c.State, err)
 			}
@@ -53,12 +58,12 @@ func TestFailureThatIsOverIsForgotten(t *testing.T) {
 		n.waitState("a", status.StateRunning)
 		failing := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/unpause", Status: 500, Message: "no"})
 		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
-		time.Sleep(time.Minute)
+		time.Sleep(plan.PauseGrace + time.Minute)
 		failing.Release()
 		bySomebody(sim, "POST", "/containers/lightd-a/unpause", "")
 		n.wait("a", "in order", synced)
 		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
-		time.Sleep(time.Second)
+		time.Sleep(plan.PauseGrace + time.Second)
 		if c, err := sim.Inspect(observed.RunName("a")); err != nil || c.State.Paused {
 			t.Errorf("it is paused: %+v, %v", c.State, err)
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/client"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/simengine"
@@ -78,6 +79,9 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 					if err := c.disturb(t.Context(), docker, observed.RunName("a")); err != nil {
 						t.Fatal(err)
 					}
+				}
+				if name == "unpause" {
+					time.Sleep(plan.PauseGrace)
 				}
 				if made := inAMinute(lie.Hits); made < 5 || made > 10 {
 					t.Fatalf("%d calls in a minute", made)

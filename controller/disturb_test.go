@@ -49,10 +49,6 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 			},
 			func(a, b seen) bool { return a.ContainerID != b.ContainerID },
 		},
-		"paused": {
-			func(ctx context.Context, c seen) error { return docker.ContainerPause(ctx, c.ContainerID) },
-			func(a, b seen) bool { return b.Phase == observed.Running && a.StartedAt.Equal(b.StartedAt) },
-		},
 		"renamed": {
 			func(ctx context.Context, c seen) error {
 				return docker.ContainerRename(ctx, c.ContainerID, c.Name+"-old")

@@ -115,7 +115,7 @@ func disturbances(n *node, docker *client.Client, lan string) []disturbance {
 		{"restart policy", update(container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "unless-stopped"}}), "restart_policy UpdateLimits", ""},
 		{"frozen", func(ctx context.Context, c observed.Container) error {
 			return docker.ContainerPause(ctx, c.ContainerID)
-		}, "power UnpauseContainer", ""},
+		}, "power deferred UnpauseContainer", "power deferred UnpauseContainer"},
 		{"killed", func(ctx context.Context, c observed.Container) error {
 			return docker.ContainerKill(ctx, c.ContainerID, "KILL")
 		}, "power StartContainer", ""},

@@ -9,6 +9,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed/simengine"
 	"lightd/observed/status"
@@ -40,7 +41,7 @@ func TestHowFastIsHealed(t *testing.T) {
 		"killed":       {call("POST", "/containers/"+name+"/kill", ""), again, soon},
 		"stopped":      {call("POST", "/containers/"+name+"/stop?t=1", ""), again, soon},
 		"removed":      {call("DELETE", "/containers/"+name+"?force=1", ""), another, soon},
-		"paused":       {call("POST", "/containers/"+name+"/pause", ""), asItWas, soon},
+		"paused":       {call("POST", "/containers/"+name+"/pause", ""), asItWas, plan.PauseGrace + soon},
 		"renamed":      {call("POST", "/containers/"+name+"/rename?name=other", ""), asItWas, soon},
 		"limited":      {call("POST", "/containers/"+name+"/update", `{"Memory": 33554432, "MemorySwap": 33554432}`), asItWas, soon},
 		"disconnected": {call("POST", "/networks/bridge/disconnect", fmt.Sprintf(`{"Container": %q}`, name)), another, soon},

@@ -13,7 +13,8 @@ import (
 var heals = map[string]string{
 	"the process crashes, or is killed or stopped through Docker":                                           "TestDisturbancesAreHealedOnARealEngine TestDisturbancesFromOutside TestCrashLoop TestHowFastIsHealed",
 	"the container is removed":                                                                              "TestDisturbancesAreHealedOnARealEngine TestLifeOnARealEngine TestHowFastIsHealed",
-	"it is paused, renamed, or its limits or Docker's own restart policy are changed":                       "TestDisturbancesAreHealedOnARealEngine TestDriftRoundTripOnARealEngine TestHowFastIsHealed",
+	"it is renamed, or its limits or Docker's own restart policy are changed":                               "TestDisturbancesAreHealedOnARealEngine TestDriftRoundTripOnARealEngine TestHowFastIsHealed",
+	"it is paused (`docker pause`, `docker commit`, a backup tool)":                                         "TestPauseOfSomebodyOnARealEngine TestCommitBySomebodyOnARealEngine TestPauseOverARestartOfTheDaemon TestHowFastIsHealed",
 	"somebody makes it otherwise, under its name and labels":                                                "TestDriftRoundTripOnARealEngine TestRecreationThatDoesNotHelp",
 	"it is started and should be stopped":                                                                   "TestDisturbancesFromOutside",
 	"it is taken off its network":                                                                           "TestDisturbancesAreHealedOnARealEngine TestNetworks",

@@ -269,6 +269,8 @@ func (r *record) process() []Field {
 		f.Step = n.step.Kind
 	case n.wait == status.ReasonBackOff, n.wait == status.ReasonMountEscaped:
 		f.Step = StartContainer
+	case run.Phase == observed.Paused && n.wait == "":
+		f.Step, f.Kind = UnpauseContainer, drift.Deferred
 	case n.wait != "":
 		f.Step = StopContainer
 	case ask != nil && run.Up() && ask.Run.Is(life(run)):

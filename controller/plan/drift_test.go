@@ -56,7 +56,7 @@ var disturbances = map[string]struct {
 	"dead": {do: func(w *world) { w.in.Seen.Run.Phase = observed.Dead },
 		want: "presence=true/dead CreateContainer; power=running/stopped StartContainer"},
 	"killed":    {do: func(w *world) { w.die(w.in.Seen.Run, 137) }, want: "power=running/stopped StartContainer"},
-	"frozen":    {do: func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, want: "power=running/paused UnpauseContainer"},
+	"frozen":    {do: func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, want: "power=running/paused deferred UnpauseContainer"},
 	"entry":     {do: func(w *world) { w.in.EntrypointOK = false }, want: "entrypoint.sh=in place/missing or altered WriteEntrypoint"},
 	"env":       {do: func(w *world) { w.in.Seen.Run.Env = append(w.in.Seen.Run.Env, "A=1") }, want: "env.A=<nil>/(hidden) CreateContainer"},
 	"new env":   {do: func(w *world) { w.change(func(c *desired.Container) { c.Env["A"] = "1" }) }, want: "env.A=1/<nil> CreateContainer"},

@@ -82,9 +82,6 @@ func (r *record) removeInstall(reason string) next {
 
 func (r *record) nextScript() next {
 	c := r.in.Seen.Install
-	if c.Phase == observed.Paused {
-		return do(UnpauseContainer, "the install script is frozen").on(c)
-	}
 	if !c.Up() && !c.StartedAt.IsZero() {
 		return do(SaveInstallOutput, "the install script failed").on(c)
 	}
@@ -92,7 +89,17 @@ func (r *record) nextScript() next {
 		return do(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
 	left := r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
-	if left > 0 && !r.st.Install.TimedOut {
+	inTime := left > 0 && !r.st.Install.TimedOut
+	switch {
+	case c.Phase == observed.Paused && inTime:
+		n := r.unpause(c, "the install script is frozen")
+		if n.step == nil {
+			n.wait, n.dealt, n.after = status.ReasonProgressing, false, min(n.after, left)
+		}
+		return n
+	case c.Phase == observed.Paused:
+		return do(UnpauseContainer, "the install script is frozen").on(c)
+	case inTime:
 		return waitFor(status.ReasonProgressing, "the install script runs", left)
 	}
 	return do(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)

@@ -186,13 +186,17 @@ func (r *record) nextSteady() next {
 	if !in.EntrypointOK {
 		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
 	}
-	if n := r.power(); n.step != nil || n.wait != "" {
+	n := r.power()
+	if n.step != nil || n.wait != "" {
 		return n
 	}
-	if n := r.nextSnapshot(); n.step != nil || n.wait != "" {
-		return n
+	if other := r.nextSnapshot(); other.step != nil || other.wait != "" {
+		return other.noLaterThan(n)
 	}
-	return r.nextPublished()
+	if other := r.nextPublished(); other.wait != "" {
+		return other.noLaterThan(n)
+	}
+	return n
 }
 
 // nextSnapshot sees to the image that keeps the installation while all else is in order: the
@@ -432,15 +436,14 @@ func (r *record) escaped() (next, bool) {
 // power brings the process to what the spec says of it.
 func (r *record) power() next {
 	spec, run := r.in.Spec, r.in.Seen.Run
-	if run.Phase == observed.Paused {
-		return do(UnpauseContainer, "the process is frozen").on(run)
-	}
 	restart := spec.Requests.Restart > r.st.RestartHandled
 	switch {
 	case run.Up() && spec.Power == desired.PowerStopped:
 		return r.stop("power is stopped", spec.Kill)
 	case run.Up() && restart:
 		return r.stop("a restart was asked for", false)
+	case run.Phase == observed.Paused:
+		return r.unpause(run, "the process is frozen")
 	case run.Up(), spec.Power == desired.PowerStopped:
 		return next{dealt: true}
 	case run.Phase == observed.Removing:

@@ -33,6 +33,7 @@ func (r *record) observe() {
 		r.observeInstall()
 	}
 	r.observeCopy()
+	r.observePause()
 	r.observeIdentity()
 	if run := r.in.Seen.Run; run != nil {
 		r.observeLife(run)
@@ -49,6 +50,9 @@ func (r *record) observeClock() {
 	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.RunSeen}
 	if ask := r.st.Stopping; ask != nil {
 		times = append(times, &ask.At, &ask.RungAt, &ask.KilledAt)
+	}
+	if pause := r.st.Pause; pause != nil {
+		times = append(times, &pause.Since)
 	}
 	for _, at := range times {
 		if at.After(now) {

@@ -269,7 +269,11 @@ func TestDisturbancesAreHealed(t *testing.T) {
 	}{
 		"killed":  {func(w *world) { w.die(w.in.Seen.Run, 137) }, "StartContainer", "Exited Starting Running"},
 		"removed": {func(w *world) { w.in.Seen.Run = nil }, "CreateContainer StartContainer", "Exited ContainerLost Starting Running"},
-		"paused":  {func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, "UnpauseContainer", "DriftDetected"},
+		"paused": {func(w *world) {
+			w.in.Seen.Run.Phase = observed.Paused
+			w.look()
+			w.in.Now = w.in.Now.Add(plan.PauseGrace)
+		}, "UnpauseContainer", "DriftDetected"},
 		"limits":  {func(w *world) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", "DriftDetected"},
 		"entry":   {func(w *world) { w.in.EntrypointOK = false }, "WriteEntrypoint", "DriftDetected"},
 		"renamed": {func(w *world) { w.in.Seen.Run.Name = "other" }, "RenameContainer", "DriftDetected"},

@@ -132,9 +132,9 @@ func (p *projection) pass(n next) bool {
 		p.out.Attempt = n.attempt
 	}
 	switch {
-	case n.wait == "":
+	case n.wait == "" && n.attempt == (Attempt{}):
 		return false
-	case n.wait == status.ReasonBackOff:
+	case n.wait == "", n.wait == status.ReasonBackOff, n.wait == status.ReasonProgressing && n.attempt != (Attempt{}):
 		p.in.Now = p.in.Now.Add(n.after)
 		return true
 	case n.wait != status.ReasonProgressing && n.wait != status.ReasonDeleting:

@@ -21,7 +21,8 @@ const (
 	Spec Kind = "spec"
 	// MovedTag is a tag that is pinned and points to another image than the container runs.
 	MovedTag Kind = "moved_tag"
-	// Deferred is put right when the container is next made anew, and not worth that alone.
+	// Deferred is put right when the container is next made anew, and not worth that alone. The
+	// pause of a process is ended when it has lasted for a while.
 	Deferred Kind = "deferred"
 )
 

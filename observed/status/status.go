@@ -228,6 +228,9 @@ type Status struct {
 	// verified, or the spec has changed.
 	MountEscape *MountEscape `json:"mount_escape,omitempty"`
 
+	// Pause is the pause of a container by somebody; nil while none is paused.
+	Pause *Pause `json:"pause,omitempty"`
+
 	// Differs says since when what differs from the spec does, by the path of the field.
 	Differs map[string]time.Time `json:"differs,omitempty"`
 	// Futile names the differences for which the container was made anew, until they are
@@ -253,6 +256,13 @@ type MountEscape struct {
 	// Count is how often in a row that was so, NotBefore when the next start may happen.
 	Count     int       `json:"count"`
 	NotBefore time.Time `json:"not_before"`
+}
+
+// Pause is a pause of a container that somebody else made.
+type Pause struct {
+	// Run is the life that is paused, Since when that was first observed.
+	Run   Run       `json:"run"`
+	Since time.Time `json:"since"`
 }
 
 // FailedBySpec is the fault of a spec that the engine refuses.
@@ -295,6 +305,7 @@ func (s Status) Clone() Status {
 	s.Doubt = clonePtr(s.Doubt)
 	s.MountsUnverified = clonePtr(s.MountsUnverified)
 	s.MountEscape = clonePtr(s.MountEscape)
+	s.Pause = clonePtr(s.Pause)
 	s.Differs = maps.Clone(s.Differs)
 	s.Futile = slices.Clone(s.Futile)
 	return s

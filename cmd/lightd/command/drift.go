@@ -142,6 +142,8 @@ func mendedBy(d api.Drift, f api.DriftField) string {
 	switch {
 	case f.Kind == api.DriftMovedTag && f.Step == "":
 		return "nothing: the image is pinned"
+	case f.Kind == api.DriftDeferred && f.Step != "": // a pause
+		return string(f.Step) + ", when it has lasted a minute"
 	case f.Kind == api.DriftDeferred:
 		return "the next container"
 	case f.Step == "":

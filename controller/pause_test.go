@@ -1,0 +1,126 @@
+package controller_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/image"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// TestPauseOfSomebodyOnARealEngine is left alone for a minute, and then ended without a restart.
+func TestPauseOfSomebodyOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	docker := newDocker(t)
+	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	before := n.waitState("a", status.StateRunning)
+	n.wait("a", "in sync", synced)
+	if err := docker.ContainerPause(t.Context(), before.ContainerID); err != nil {
+		t.Fatal(err)
+	}
+	st := n.wait("a", "paused", func(st status.Status) bool { return st.Pause != nil })
+	since := st.Pause.Since
+	if !synced(st) || strings.Contains(n.events("a"), "DriftDetected") {
+		t.Errorf("%+v, events %s", st.Get(status.Synced), n.events("a"))
+	}
+	n.waitDrift("a", "power deferred UnpauseContainer")
+	eventually(t, "the next attempt is named", func() bool { return n.controller.NextAttempt("a").At.Equal(since.Add(plan.PauseGrace)) })
+	deadline := time.NewTimer(time.Until(since.Add(plan.PauseGrace + 30*time.Second)))
+	defer deadline.Stop()
+	gone := make(chan struct{}, 1)
+	cancel := n.statuses.Subscribe(func(string) {
+		if st, ok := n.statuses.Get("a"); ok && st.Pause == nil {
+			select {
+			case gone <- struct{}{}:
+			default:
+			}
+		}
+	})
+	defer cancel()
+	select {
+	case <-gone:
+	case <-deadline.C:
+		t.Fatal("it is paused still")
+	}
+	if lasted := time.Since(since); lasted < plan.PauseGrace {
+		t.Errorf("unpaused after %s", lasted)
+	}
+	after := n.wait("a", "in sync", synced)
+	if c := n.inspect("a"); c.Phase != observed.Running || !after.Run.Is(before.Run) {
+		t.Errorf("it is %s, run %+v, before %+v", c.Phase, after.Run, before.Run)
+	}
+}
+
+// TestCommitBySomebodyOnARealEngine is not disturbed: the engine pauses a container while it
+// commits it.
+func TestCommitBySomebodyOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	docker := newDocker(t)
+	n.create("a", func(s *desired.Spec) {
+		s.Power, s.StartPattern = desired.PowerRunning, "written"
+		s.StartupCommand = "dd if=/dev/zero of=/big bs=1048576 count=300 2>/dev/null; echo written; sleep 100000"
+	})
+	before := n.waitState("a", status.StateRunning)
+	n.wait("a", "in sync", synced)
+	paused := make(chan struct{})
+	cancel := n.statuses.Subscribe(func(string) {
+		if st, ok := n.statuses.Get("a"); ok && st.Pause != nil {
+			select {
+			case <-paused:
+			default:
+				close(paused)
+			}
+		}
+	})
+	defer cancel()
+	made, err := docker.ContainerCommit(t.Context(), before.ContainerID, container.CommitOptions{Pause: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer docker.ImageRemove(t.Context(), made.ID, image.RemoveOptions{Force: true})
+	select {
+	case <-paused:
+	case <-time.After(10 * time.Second):
+		t.Error("the pause of the commit was not observed: the test shows nothing")
+	}
+	st := n.wait("a", "unpaused", func(st status.Status) bool { return st.Pause == nil && synced(st) })
+	if !st.Run.Is(before.Run) || strings.Contains(n.events("a"), "DriftDetected") {
+		t.Errorf("run %+v, before %+v; events %s", st.Run, before.Run, n.events("a"))
+	}
+}
+
+// TestPauseOverARestartOfTheDaemon ends when it would have ended without one.
+func TestPauseOverARestartOfTheDaemon(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
+		began := time.Now()
+		time.Sleep(plan.PauseGrace / 2)
+		n.stop()
+		n = n.again()
+		for {
+			if c, err := sim.Inspect("lightd-a"); err == nil && !c.State.Paused {
+				break
+			}
+			if time.Since(began) > 2*plan.PauseGrace {
+				t.Fatal("it is paused still")
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+		if lasted := time.Since(began); lasted < plan.PauseGrace || lasted > plan.PauseGrace+2*time.Second {
+			t.Errorf("unpaused after %s", lasted)
+		}
+	})
+}
