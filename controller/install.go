@@ -173,12 +173,12 @@ func searchPath(env []string) string {
 func (a *act) copyOutput(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, outputTimeout, engine.ErrTimeout)
 	defer cancel()
-	logs, err := a.cfg.Engine.Logs(ctx, a.step.Target, engine.LogsOptions{})
+	logs, err := console.LogText(ctx, console.Docker(a.cfg.Engine), console.Target{ContainerID: a.step.Target})
 	if err != nil {
 		return err
 	}
 	defer logs.Close()
-	return a.cfg.Data.SaveInstallLog(a.spec.InternalID, engine.Merged(logs, false))
+	return a.cfg.Data.SaveInstallLog(a.spec.InternalID, logs)
 }
 
 // dockersOwn are paths that Docker itself puts into every container.

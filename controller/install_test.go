@@ -172,3 +172,31 @@ func TestRefusedScriptBeginsAnew(t *testing.T) {
 		}
 	})
 }
+
+// TestOutputOfAScriptInADamagedLog is kept up to its end.
+func TestOutputOfAScriptInADamagedLog(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		spec := installing(sim, n, "a")
+		sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) {
+			fmt.Fprintln(p.Stdout(), "one")
+			if err := sim.DamageLog(p.Name(), 300); err != nil {
+				t.Error(err)
+			}
+			for _, line := range []string{"lost", "two", "three"} {
+				time.Sleep(time.Millisecond)
+				fmt.Fprintln(p.Stdout(), line)
+			}
+			p.Change("/usr/tool", 1)
+		})
+		n.waitSynced(spec)
+		log, err := n.data.InstallLog("a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		want := "one\nOutput may be missing here: Docker's log is damaged\ntwo\nthree\n"
+		if text, err := io.ReadAll(log); err != nil || string(text) != want {
+			t.Errorf("kept %q, %v", text, err)
+		}
+	})
+}

@@ -42,8 +42,17 @@
 //
 // A Notice tells that rotation tore the log behind a position, or may have, that its
 // container was made anew, that the text is not in the log, that the log does not meet the
-// live output, or that it cannot be read. What cannot be told exactly:
+// live output, that it is damaged, or that it cannot be read.
 //
+// Docker ends a damaged log (NUL bytes after a power cut) at the damage, or leaves out an unknown
+// number of lines behind it, without an error. So the end of a log stream is not the end of the log:
+// each read is verified by the first one of as many last lines, and where it fails, the longest
+// undamaged end of the log is looked for and follows the Notice. It is bounded to 4 MiB.
+//
+// What cannot be told exactly:
+//
+//   - Of several damaged places only the last one has a Notice. Of one in a log of more than 4 MiB
+//     the Notice may come at the end of what was read, and lines behind it may be missing.
 //   - The order between the two outputs, where they come from the log, is that of the log.
 //   - Where a text repeats itself for more than 1 KiB and within milliseconds, a repetition
 //     too many or too few may be told at a seam.

@@ -28,6 +28,19 @@ type entry struct {
 	text []byte
 	// meets is for the splice: the text up to here is that before its seam.
 	meets bool
+	// damaged marks the first entry of an output behind a damaged place of the log.
+	damaged bool
+}
+
+// equal reports whether two entries are the same one of a log.
+func (e entry) equal(o entry) bool {
+	return e.out == o.out && e.at.Equal(o.at) && bytes.Equal(e.text, o.text)
+}
+
+// clone returns an entry that owns its text.
+func (e entry) clone() entry {
+	e.text = bytes.Clone(e.text)
+	return e
 }
 
 // whole reports whether the entry ends a line.
@@ -77,6 +90,10 @@ func (s *entries) frame() (entry, error) {
 		return entry{}, err
 	}
 	length := binary.BigEndian.Uint32(head[4:])
+	if head[0] == sources { // what Docker itself has to say
+		text, _ := io.ReadAll(io.LimitReader(s.r, int64(min(length, 1024))))
+		return entry{}, fmt.Errorf("engine ended the log: %s", text)
+	}
 	if head[0] >= sources || length > maxEntry {
 		return entry{}, fmt.Errorf("frame of stream %d with %d bytes is no log", head[0], length)
 	}

@@ -28,9 +28,9 @@ type pipes struct {
 	mu       sync.Mutex
 	attached int
 	followed int
-	refuse   bool // attaching fails
-	hang     bool // attaching waits for its context
-	log      string
+	refuse   bool   // attaching fails
+	hang     bool   // attaching waits for its context
+	log      string // each line is given a time unless it has one
 	logErr   error
 	since    []time.Time
 	lines    int
@@ -70,9 +70,19 @@ func (p *pipes) AttachInput(ctx context.Context, _ string) (Conn, error) {
 func (p *pipes) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.since = append(p.since, r.Since)
+	if r.Lines == 0 {
+		p.since = append(p.since, r.Since)
+	}
 	p.lines = r.Lines
-	return io.NopCloser(strings.NewReader(p.log)), p.logErr
+	log := p.log
+	if _, dated := stampOf([]byte(log)); r.Timestamps && !dated && log != "" {
+		var b strings.Builder
+		for line := range strings.Lines(log) {
+			b.WriteString(time.Time{}.Format(stampForm) + " " + line)
+		}
+		log = b.String()
+	}
+	return io.NopCloser(strings.NewReader(log)), p.logErr
 }
 
 func (p *pipes) Stats(ctx context.Context, _ string, fn func(observed.Stats)) error {

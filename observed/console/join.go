@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strconv"
 	"time"
@@ -41,6 +40,7 @@ const (
 	noticeLost    = "Output may be missing or repeated here: Docker's log does not hold the last known lines"
 	noticeSeam    = "Output may be missing or repeated here: Docker's log does not meet the live output"
 	noticeNoLog   = "Output may be missing here: Docker's log cannot be read"
+	noticeDamaged = "Output may be missing here: Docker's log is damaged"
 )
 
 // errSeam: a log and the live output do not meet.
@@ -81,13 +81,16 @@ type passage struct {
 	last   []entry // the last lines
 	ends   int     // how many of them end a line
 	size   int     // in bytes
+
+	damagedEnd    bool // the log was damaged behind its last readable entry
+	damageNoticed bool
 }
 
 // run reads the log until it meets the seam, which may take several goes: what was sent to
 // the stream comes into the log a little later, or earlier. On errSeam it has emitted all
 // that is certain to lie before the seam.
 func (p *passage) run(ctx context.Context) error {
-	p.splice = newSplice(p.from, p.emit, p.lost)
+	p.splice = newSplice(p.from, p.emitEntry, p.lost)
 	p.goes = 1
 	for pause := firstRead; ; p.goes, pause = p.goes+1, min(2*pause, lastRead) {
 		to := p.awaitSeam(ctx, pause)
@@ -102,6 +105,9 @@ func (p *passage) run(ctx context.Context) error {
 		switch {
 		case err == nil && met:
 			p.tellTorn()
+			if p.damagedEnd && p.lines == 0 {
+				p.noticeDamage()
+			}
 			p.splice.rest()
 			p.tellLast()
 			return nil
@@ -116,8 +122,29 @@ func (p *passage) run(ctx context.Context) error {
 
 // tellLast hands out the last lines.
 func (p *passage) tellLast() {
-	for _, e := range p.last {
-		p.emit(e)
+	for i, e := range p.last {
+		e.damaged = e.damaged && i > 0 // nothing is shown of what is before the damage
+		p.emitEntry(e)
+	}
+	if p.lines > 0 && p.damagedEnd {
+		p.noticeDamage()
+	}
+}
+
+// emitEntry emits an entry, behind a notice where the log is damaged before it. A position
+// behind the damage needs none.
+func (p *passage) emitEntry(e entry) {
+	if e.damaged && (p.from == nil || p.from.last().Before(e.at)) {
+		p.noticeDamage()
+	}
+	p.emit(e)
+}
+
+// noticeDamage emits the notice of a damaged log once.
+func (p *passage) noticeDamage() {
+	if !p.damageNoticed {
+		p.damageNoticed = true
+		p.notice(noticeDamaged)
 	}
 }
 
@@ -177,8 +204,6 @@ func (p *passage) goThrough(ctx context.Context, to *seam) (met bool, err error)
 }
 
 func (p *passage) entries(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	part := Range{Since: p.splice.since, Timestamps: true}
 	if p.lines > 0 {
 		// Behind the seam there may be more, in a flood much more, and what is before it
@@ -186,23 +211,14 @@ func (p *passage) entries(ctx context.Context) error {
 		part.Lines = p.lines + window<<min(p.goes-1, maxWiden)
 	}
 	p.read = 0
-	r, err := p.c.cfg.Streams.Logs(ctx, p.ContainerID, part)
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	log := newEntries(r, p.TTY)
-	for {
-		e, err := log.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	log := logReader{target: p.Target, source: p.c.cfg.Streams, hold: maxHeld}
+	var err error
+	p.damagedEnd, err = log.read(ctx, part, func(e entry) bool {
 		p.read += filed(e.text)
 		p.splice.feed(e)
-	}
+		return true
+	})
+	return err
 }
 
 // filed is how many bytes an entry takes in Docker's json-file, no less: it escapes as

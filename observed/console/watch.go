@@ -2,8 +2,6 @@ package console
 
 import (
 	"context"
-	"errors"
-	"io"
 	"time"
 )
 
@@ -321,36 +319,21 @@ func (h *hub) expects(w *watch) bool {
 	return h.watch == w && w.pending() && h.output.cur != nil && w.follows(h.output.cur.life)
 }
 
+// matchLog matches the lines of the log from a time on, those behind a damaged place too.
 func (h *hub) matchLog(w *watch, since time.Time) (bool, error) {
-	ctx, cancel := context.WithCancel(w.ctx)
-	defer cancel()
-	r, err := h.c.cfg.Streams.Logs(ctx, w.target.ContainerID, Range{Since: since})
-	if err != nil {
-		return false, err
-	}
-	defer r.Close()
 	h.mu.Lock()
 	m := newMatcher(w.re, w.target, h.typed.Again())
 	h.mu.Unlock()
-	frames := demux{raw: w.target.TTY}
-	buf := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(buf)
-		found := false
-		ferr := frames.feed(buf[:n], func(source int, p []byte) {
-			found = found || m.feed(source, p)
-		})
-		switch {
-		case found:
-			return true, nil
-		case errors.Is(err, io.EOF):
-			return m.matchOpen(), nil
-		case err != nil:
-			return false, err
-		case ferr != nil:
-			return false, ferr
-		}
+	found := false
+	log := logReader{target: w.target, source: h.c.cfg.Streams}
+	_, err := log.read(w.ctx, Range{Since: since}, func(e entry) bool {
+		found = m.feed(e.out+1, e.text)
+		return !found
+	})
+	if err != nil {
+		return found, err
 	}
+	return found || m.matchOpen(), nil
 }
 
 func later(a, b time.Time) time.Time {

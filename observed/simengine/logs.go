@@ -3,6 +3,7 @@ package simengine
 import (
 	"bytes"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ type logFilter struct {
 	since, until time.Time
 	tail         int // -1 is all
 	stamps       bool
+	retries      bool // decoding goes on behind damage
 }
 
 func (c *call) logFilter() (logFilter, error) {
@@ -49,6 +51,10 @@ func instant(text string) (time.Time, error) {
 
 // choose returns the lines that are wanted of those kept.
 func (f logFilter) choose(c *call, lines []chunk) []chunk {
+	if slices.ContainsFunc(lines, chunk.isDamage) {
+		lines = readDamaged(lines, f.tail, f.retries)
+		f.tail = -1
+	}
 	var chosen []chunk
 	for _, l := range lines {
 		if c.wants(l.stream) && f.within(l) {
@@ -84,6 +90,7 @@ func (s *Sim) containerLogs(c *call) (answer, error) {
 		return answer{}, err
 	}
 	out, tty := s.out(target), target.config.Tty
+	f.retries = !s.since(endsAtDamage)
 	s.mu.Unlock()
 	kept, follow, leave := out.follow(true, true)
 	defer leave()

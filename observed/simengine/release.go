@@ -8,6 +8,8 @@ import "github.com/docker/docker/api/types/versions"
 const (
 	// Since 23.0 a container has left its networks when its end is told, and not after.
 	leavesFirst = "1.42"
+	// Since 23.0 a log ends where it is damaged; before, some lines behind that were left out.
+	endsAtDamage = "1.42"
 	// Since 25.0 a container without a restart policy shows the policy "no".
 	namesNoRestart = "1.44"
 	// Since 27.0 a container on the default network shows that it is on "bridge".

@@ -41,6 +41,7 @@ var scenarios = []scenario{
 	{"since", since},
 	{"wait", waiting},
 	{"logs", logs},
+	{"damagedlog", damagedLog},
 	{"follow", follow},
 	{"attach", attach},
 	{"terminal", terminal},

@@ -1,0 +1,290 @@
+package console
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+)
+
+const (
+	// firstTail is how many lines the search for the undamaged end of a log begins with.
+	firstTail = 16
+	// growth is by how many lines a log may grow between two reads for the second one to
+	// contain the first without a search.
+	growth = 64
+	// entryOverhead is what an entry takes in memory beside its text.
+	entryOverhead = 80
+)
+
+// logReader reads a container's log, also one that a power cut has damaged. Docker's decoder
+// ends the log at such a place, or skips an unknown number of lines behind it, and answers in
+// either case as if that was the end. The last lines alone are still right: Docker counts their
+// line ends from the end of the file, so that as many entries as were requested mean that no
+// damage is among them.
+type logReader struct {
+	target Target
+	source LogSource
+	// hold bounds how much of the log is kept until it is verified, in bytes. With 0 nothing is,
+	// and what a damaged log lacks comes last, together with what was there already.
+	hold int
+}
+
+// LogSource reads Docker's logs, as Docker frames them.
+type LogSource interface {
+	Logs(ctx context.Context, containerID string, r Range) (io.ReadCloser, error)
+}
+
+// LogText returns the text of a container's log, of both outputs, up to its present end. A line of
+// its own stands where the log is damaged. Close it.
+func LogText(ctx context.Context, source LogSource, t Target) (io.ReadCloser, error) {
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(writeLog(ctx, logReader{target: t, source: source, hold: maxHeld}, w)) }()
+	text := bufio.NewReader(r)
+	if _, err := text.Peek(1); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	return struct {
+		io.Reader
+		io.Closer
+	}{text, r}, nil
+}
+
+// writeLog writes the text of a log until its end, or until w fails.
+func writeLog(ctx context.Context, log logReader, w io.Writer) error {
+	var failed error
+	noticed, open := false, false
+	write := func(text []byte) bool {
+		if failed == nil {
+			_, failed = w.Write(text)
+		}
+		return failed == nil
+	}
+	notice := func() {
+		if open {
+			write([]byte("\n"))
+		}
+		write([]byte(noticeDamaged + "\n"))
+		noticed = true
+	}
+	damagedEnd, err := log.read(ctx, Range{}, func(e entry) bool {
+		if e.damaged && !noticed {
+			notice()
+		}
+		open = !e.whole()
+		return write(e.text)
+	})
+	if damagedEnd {
+		notice()
+	}
+	return cmp.Or(failed, err)
+}
+
+// logPart is what a read of a log has returned.
+type logPart struct {
+	held        []entry // not fed yet
+	size        int     // of held
+	n           int
+	first, last entry
+	fed         bool // some of it was fed already
+	stopped     bool // by the consumer
+}
+
+// read feeds a part of the log until its end or until feed returns false. The first entries
+// behind a damaged place are marked. The log may also be damaged behind its last entry, which
+// the result reports. An undamaged log costs one request of a single entry beyond the read
+// itself, and none where the read returned as many lines as were requested.
+func (l logReader) read(ctx context.Context, part Range, feed func(entry) bool) (damagedEnd bool, err error) {
+	part.Timestamps = true
+	var p logPart
+	if err := l.each(ctx, part, func(e entry) bool { return p.add(e, l.hold, feed) }); err != nil {
+		// What came before the error counts, as it does without verification.
+		p.flush(feed)
+		return false, err
+	}
+	if p.stopped || part.Lines > 0 && p.n >= part.Lines {
+		p.flush(feed)
+		return false, nil
+	}
+	intact, err := l.verify(ctx, &p, part)
+	if err != nil || intact {
+		p.flush(feed)
+		return false, unlessRemoved(err)
+	}
+	tail, damaged, err := l.intactTail(ctx, &p, part)
+	if err != nil {
+		p.flush(feed)
+		return false, unlessRemoved(err)
+	}
+	return p.join(tail, damaged, part, l.hold == 0, feed), nil
+}
+
+// unlessRemoved returns err, but nil where the container went after the log was read.
+func unlessRemoved(err error) error {
+	if removed(err) {
+		return nil
+	}
+	return err
+}
+
+// each calls fn with the entries of a part until fn returns false.
+func (l logReader) each(ctx context.Context, part Range, fn func(entry) bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r, err := l.source.Logs(ctx, l.target.ContainerID, part)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	log := newEntries(r, l.target.TTY)
+	for {
+		e, err := log.next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil || !fn(e) {
+			return err
+		}
+	}
+}
+
+func (p *logPart) add(e entry, hold int, feed func(entry) bool) bool {
+	if p.n++; p.n == 1 {
+		p.first = e.clone()
+	}
+	text := append(p.last.text[:0], e.text...)
+	p.last = e
+	p.last.text = text
+	if !p.fed && p.size+len(e.text)+entryOverhead <= hold {
+		p.held = append(p.held, e.clone())
+		p.size += len(e.text) + entryOverhead
+		return true
+	}
+	p.flush(feed)
+	p.fed = true
+	p.stopped = p.stopped || !feed(e)
+	return !p.stopped
+}
+
+// flush feeds what is held.
+func (p *logPart) flush(feed func(entry) bool) {
+	for _, e := range p.held {
+		if p.stopped = p.stopped || !feed(e); p.stopped {
+			break
+		}
+	}
+	p.held = nil
+}
+
+// verify reports whether a read has all lines of its part: the last n lines of the log then begin
+// as its n entries do. A log that has grown since does not.
+func (l logReader) verify(ctx context.Context, p *logPart, part Range) (bool, error) {
+	e, found, err := l.firstOf(ctx, max(p.n, 1))
+	switch {
+	case err != nil:
+		return false, err
+	case p.n == 0:
+		return !found || e.at.Before(part.Since), nil
+	}
+	return found && e.equal(p.first), nil
+}
+
+// firstOf returns the first one of the last n lines.
+func (l logReader) firstOf(ctx context.Context, n int) (first entry, found bool, err error) {
+	err = l.each(ctx, Range{Lines: n, Timestamps: true}, func(e entry) bool {
+		first, found = e.clone(), true
+		return false
+	})
+	return first, found, err
+}
+
+// tail returns the last n lines, or what there is of them. It is exact when they were all
+// there and not too large to hold.
+func (l logReader) tail(ctx context.Context, n int) (got []entry, exact bool, err error) {
+	size := 0
+	err = l.each(ctx, Range{Lines: n, Timestamps: true}, func(e entry) bool {
+		size += len(e.text) + entryOverhead
+		got = append(got, e.clone())
+		return size <= maxHeld
+	})
+	return got, len(got) >= n && size <= maxHeld, err
+}
+
+// intactTail returns the longest undamaged end of the log, or as much of it as contains p or may
+// be held, and whether there is damage before it in the part that was read.
+func (l logReader) intactTail(ctx context.Context, p *logPart, part Range) (best []entry, damaged bool, err error) {
+	covers := func(got []entry) bool {
+		switch {
+		case len(got) == 0:
+			return false
+		case p.n == 0:
+			return got[0].at.Before(part.Since)
+		}
+		return got[0].at.Before(p.first.at) || got[0].equal(p.first)
+	}
+	if got, exact, err := l.tail(ctx, p.n+growth); err != nil || exact && covers(got) {
+		return got, false, err
+	}
+	low, high := 0, 0
+	for n := firstTail; high-low != 1; {
+		got, exact, err := l.tail(ctx, n)
+		switch {
+		case err != nil:
+			return nil, false, err
+		case exact && covers(got):
+			return got, false, nil
+		case exact:
+			best, low = got, n
+		default:
+			high = n
+		}
+		if n = 2 * low; high > 0 {
+			n = (low + high) / 2
+		}
+	}
+	if len(best) == 0 {
+		return nil, true, nil
+	}
+	// Rotation may have dropped what was read before: the log then begins with the tail.
+	e, found, err := l.firstOf(ctx, low+p.n+growth)
+	return best, found && e.at.Before(best[0].at), err
+}
+
+// join feeds what is held up to an undamaged tail of the log, and the tail. It reports damage
+// behind which nothing was fed.
+func (p *logPart) join(tail []entry, damaged bool, part Range, repeat bool, feed func(entry) bool) (damagedEnd bool) {
+	if len(tail) > 0 {
+		for i, e := range p.held {
+			if e.at.After(tail[0].at) || e.equal(tail[0]) {
+				p.held = p.held[:i]
+				break
+			}
+		}
+	}
+	p.flush(feed)
+	if p.fed && !repeat {
+		tail = behind(tail, p.last)
+	}
+	var marked [outputs]bool
+	for _, e := range tail {
+		if e.at.Before(part.Since) {
+			continue
+		}
+		e.damaged, marked[e.out] = damaged && !marked[e.out], true
+		if p.stopped = p.stopped || !feed(e); p.stopped {
+			return false
+		}
+	}
+	return damaged && marked == [outputs]bool{}
+}
+
+// behind returns what of a tail comes after an entry.
+func behind(tail []entry, last entry) []entry {
+	for i := len(tail) - 1; i >= 0; i-- {
+		if tail[i].equal(last) || tail[i].at.Before(last.at) {
+			return tail[i+1:]
+		}
+	}
+	return tail
+}
