@@ -128,6 +128,7 @@ func disturbances(n *node, docker *client.Client, lan string) []disturbance {
 		{"off the network", func(ctx context.Context, c observed.Container) error {
 			return docker.NetworkDisconnect(ctx, "bridge", c.ContainerID, true)
 		}, "networks CreateContainer", ""},
+		{"another host name", rebuild(docker, func(c *container.Config, _ *container.HostConfig) { c.Hostname = "other" }), "hostname deferred", "hostname deferred"},
 		{"removed", func(ctx context.Context, c observed.Container) error {
 			return docker.ContainerRemove(ctx, c.ContainerID, container.RemoveOptions{Force: true})
 		}, "presence CreateContainer", ""},

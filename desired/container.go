@@ -77,6 +77,7 @@ type Spec struct {
 	Stop           Stop              `json:"stop"`
 	Restart        RestartPolicy     `json:"restart"`
 	User           string            `json:"user"`
+	Hostname       string            `json:"hostname"` // see HostnameOrDefault
 	TTY            bool              `json:"tty"`
 	Init           bool              `json:"init"`
 	ImagePolicy    ImagePolicy       `json:"image_policy"`
@@ -109,7 +110,7 @@ func (s Spec) Equal(other Spec) bool {
 		slices.Equal(s.Ports, other.Ports) && s.Limits == other.Limits && maps.Equal(s.Mount, other.Mount) &&
 		s.InstallScript == other.InstallScript && s.Power == other.Power &&
 		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
-		s.Restart == other.Restart && s.User == other.User && s.TTY == other.TTY && s.Init == other.Init &&
+		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname && s.TTY == other.TTY && s.Init == other.Init &&
 		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused
 }
 

@@ -24,6 +24,7 @@ type createTime struct {
 	User           string            `json:"user"`
 	TTY            bool              `json:"tty"`
 	Init           bool              `json:"init"`
+	Hostname       string            `json:"hostname,omitempty"` // nothing for the default
 }
 
 // Hash identifies what Docker must be told when it creates the runtime container of
@@ -36,9 +37,13 @@ func (s Spec) Hash(image string) string {
 		return cmp.Or(cmp.Compare(a.Port, b.Port), cmp.Compare(a.Protocol, b.Protocol),
 			cmp.Compare(a.IP, b.IP), cmp.Compare(a.ContainerPort, b.ContainerPort))
 	})
+	hostname := s.Hostname
+	if hostname == (Spec{InternalID: s.InternalID}).HostnameOrDefault() {
+		hostname = ""
+	}
 	data, err := json.Marshal(createTime{
 		Image: image, VolumeID: s.VolumeID, StartupCommand: s.StartupCommand, Ports: ports,
-		Mount: s.Mount, Env: s.Env, User: s.User, TTY: s.TTY, Init: s.Init,
+		Mount: s.Mount, Env: s.Env, User: s.User, TTY: s.TTY, Init: s.Init, Hostname: hostname,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("encode strings, numbers and maps of them: %v", err))

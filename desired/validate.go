@@ -231,6 +231,9 @@ func (f *faults) checkChoices(s Spec) {
 	if s.Stop.Timeout < 0 || time.Duration(s.Stop.Timeout) > maxStopTimeout {
 		f.add("stop.timeout", "must be from 0s to "+maxStopTimeout.String())
 	}
+	if !validHostname(s.Hostname) {
+		f.add("hostname", fmt.Sprintf("must be labels of letters, digits and '-', with dots between, of at most %d bytes in all", maxHostname))
+	}
 	if !validUser(s.User) {
 		f.add("user", "must be a name or a uid, with :group or :gid if wanted")
 	}

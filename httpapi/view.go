@@ -59,7 +59,7 @@ func show(c desired.Container, st status.Status, now status.Sight) api.Container
 		InstallState: installState(c, st), State: stateAt(st, now), Power: c.Power,
 		Ports: orEmpty(c.Ports), Limits: c.Limits, Mount: orEmptyMap(c.Mount), InstallScript: c.InstallScript,
 		Env: orEmptyMap(c.Env), Labels: orEmptyMap(c.Labels), Stop: c.Stop, Restart: c.Restart,
-		User: c.User, TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
+		User: c.User, Hostname: c.Hostname, TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
 		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditionsAt(st, now),
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: unix(c.CreatedAt), UpdatedAt: unix(c.UpdatedAt),

@@ -123,6 +123,8 @@ type Container struct {
 	// nothing was, what the image says; Env holds both.
 	Entrypoint, Cmd, Env         []string
 	WorkingDir, User, StopSignal string
+	// Hostname is Docker's own choice, the first digits of its id, where none was given.
+	Hostname string
 	// TTY tells whether its output is one stream, or two that Docker multiplexes.
 	TTY, OpenStdin, Init bool
 	// Mounts are paths of the host, and volumes by their names.

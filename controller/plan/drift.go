@@ -199,8 +199,8 @@ func (r *record) madeFrom(run *observed.Container) observed.Image {
 func (r *record) mend(d drift.Difference) Kind {
 	limits := r.in.Spec.Limits
 	switch {
-	case d.Waits():
-		return ""
+	case d.Waits(), d.Path == drift.Hostname && r.in.Spec.Hostname == "" && r.fits():
+		return "" // a host name that Docker chose for a container of an earlier version
 	case d.Path == drift.Name:
 		return RenameContainer
 	case d.Path == drift.Memory && limits.Memory == 0, d.Path == drift.CPU && limits.CPU == 0:

@@ -27,6 +27,7 @@ type Container struct {
 	Stop               desired.Stop          `json:"stop"`
 	Restart            desired.RestartPolicy `json:"restart"`
 	User               string                `json:"user"`
+	Hostname           string                `json:"hostname"`
 	TTY                bool                  `json:"tty"`
 	Init               bool                  `json:"init"`
 	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
@@ -51,7 +52,7 @@ func (c Container) Spec() desired.Spec {
 	return desired.Spec{
 		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
-		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User,
+		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname,
 		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
 	}
 }

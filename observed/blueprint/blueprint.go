@@ -42,6 +42,7 @@ type Blueprint struct {
 	// Env is a list of KEY=value.
 	Env              []string
 	WorkingDir, User string
+	Hostname         string
 	TTY, OpenStdin   bool
 	// Init runs docker-init as the first process.
 	Init   bool
@@ -138,6 +139,7 @@ func common(c desired.Container, role observed.Role, at Place, image string, ins
 			observed.LabelInstall:    strconv.FormatInt(install, 10),
 		},
 		WorkingDir: Home,
+		Hostname:   c.HostnameOrDefault(),
 		Init:       c.Init,
 		Limits:     c.Limits,
 		Mounts: []observed.Mount{
@@ -198,7 +200,7 @@ func (b Blueprint) Fresh(containerID string, image observed.Image) *observed.Con
 		Generation: number(observed.LabelGeneration), Install: number(observed.LabelInstall),
 		Image: b.Image, ImageID: image.ImageID,
 		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
-		TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
+		Hostname: b.Hostname, TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
 		Mounts: b.AllMounts(), Binds: b.Ports, Limits: b.Limits,
 		StopSignal: cmp.Or(b.StopSignal, image.StopSignal), RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
 	}

@@ -43,6 +43,7 @@ const (
 	PIDs          = "limits.pids"
 	RestartPolicy = "restart_policy"
 	StopSignal    = "stop.signal"
+	Hostname      = "hostname"
 	Hash          = "labels." + observed.LabelHash
 
 	logPrefix    = "log."
@@ -135,6 +136,7 @@ func (c *comparison) process() {
 	if known {
 		c.scalar("user", user, c.have.User)
 	}
+	c.scalar(Hostname, c.want.Hostname, c.have.Hostname)
 	c.scalar("tty", c.want.TTY, c.have.TTY)
 	c.scalar("open_stdin", c.want.OpenStdin, c.have.OpenStdin)
 	c.scalar("init", c.want.Init, c.have.Init)

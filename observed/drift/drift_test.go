@@ -95,6 +95,7 @@ var fields = map[string][]struct {
 	"Cmd":        {{func(c *observed.Container) { c.Cmd = []string{"x"} }, "command: [], is [x]"}},
 	"WorkingDir": {{func(c *observed.Container) { c.WorkingDir = "/" }, "working_dir: /home/container, is /"}},
 	"User":       {{func(c *observed.Container) { c.User = "0" }, "user: 1000, is 0"}},
+	"Hostname":   {{func(c *observed.Container) { c.Hostname = "x" }, "hostname: a, is x"}},
 	"TTY":        {{func(c *observed.Container) { c.TTY = true }, "tty: false, is true"}},
 	"OpenStdin":  {{func(c *observed.Container) { c.OpenStdin = false }, "open_stdin: true, is false"}},
 	"Init":       {{func(c *observed.Container) { c.Init = false }, "init: true, is false"}},

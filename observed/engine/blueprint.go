@@ -23,6 +23,7 @@ func configs(b blueprint.Blueprint) (*container.Config, *container.HostConfig) {
 		Env:          b.Env,
 		WorkingDir:   b.WorkingDir,
 		User:         b.User,
+		Hostname:     b.Hostname,
 		Tty:          b.TTY,
 		OpenStdin:    b.OpenStdin,
 		ExposedPorts: exposed,

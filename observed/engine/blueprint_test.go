@@ -82,7 +82,7 @@ func fullSpec(id, image string) desired.Container {
 		{IP: "127.0.0.1", Port: 39883, Protocol: desired.TCP, ContainerPort: 80},
 	}
 	s.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 100}
-	s.User, s.TTY, s.Init, s.Stop.Signal = "1000:1000", false, false, "SIGINT"
+	s.User, s.TTY, s.Init, s.Stop.Signal, s.Hostname = "1000:1000", false, false, "SIGINT", "game-1.example"
 	return desired.Container{Spec: s, Generation: 7}
 }
 

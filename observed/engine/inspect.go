@@ -133,6 +133,7 @@ func translate(from container.InspectResponse) observed.Container {
 		Env:         from.Config.Env,
 		WorkingDir:  from.Config.WorkingDir,
 		User:        from.Config.User,
+		Hostname:    from.Config.Hostname,
 		StopSignal:  from.Config.StopSignal,
 		TTY:         from.Config.Tty,
 		OpenStdin:   from.Config.OpenStdin,

@@ -266,6 +266,9 @@ func (d description) writeSpec(s *sheet) {
 	if c.User != "" {
 		s.line("User", c.User)
 	}
+	if c.Hostname != "" {
+		s.line("Host name", c.Hostname)
+	}
 	if !c.TTY || !c.Init {
 		s.line("Process", fmt.Sprintf("tty %t, init %t", c.TTY, c.Init))
 	}
