@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"cmp"
 	"context"
 	"testing"
 	"time"
@@ -24,6 +25,8 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 		disturb func(context.Context, *client.Client, string) error
 		// healed says that all is well again.
 		healed func(status.Status) bool
+		// least is how many calls a minute has; 5 when 0.
+		least int
 	}{
 		"start": {
 			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 204}, want: power,
@@ -37,6 +40,7 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 			rule:   simengine.Rule{Method: "POST", Route: "/containers/{id}/update", Status: 200, Message: "{}"},
 			want:   func(c *desired.Container) { c.Limits.Memory = 64 << 20 },
 			healed: synced,
+			least:  2, // the process runs without, and what cannot be had is not asked for as often
 		},
 		"rename": {
 			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/rename", Status: 204, Skip: 1},
@@ -83,7 +87,7 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 				if name == "unpause" {
 					time.Sleep(plan.PauseGrace)
 				}
-				if made := inAMinute(lie.Hits); made < 5 || made > 10 {
+				if made := inAMinute(lie.Hits); made < cmp.Or(c.least, 5) || made > 10 {
 					t.Fatalf("%d calls in a minute", made)
 				}
 				lie.Release()

@@ -20,6 +20,7 @@ import (
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
+	"lightd/observed/cgroup"
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/images"
@@ -145,7 +146,11 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	if o.files != nil {
 		files = o.files(n.data)
 	}
-	n.engine, err = engine.New(engine.Config{Host: o.host, Dial: o.dial, Instance: n.store.Instance(), Log: log})
+	config := engine.Config{Host: o.host, Dial: o.dial, Instance: n.store.Instance(), Log: log}
+	if o.dial == nil {
+		config.ReadLimits = cgroup.Read
+	}
+	n.engine, err = engine.New(config)
 	must(err)
 
 	var ctrl *controller.Controller

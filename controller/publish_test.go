@@ -26,6 +26,12 @@ func TestEngineThatPublishesNothing(t *testing.T) {
 		if st.ObservedGeneration == 0 {
 			t.Error("the generation is not observed")
 		}
+		n.crashes(sim, "a", 4, func(st status.Status) bool {
+			return st.Get(status.Synced).Reason == status.ReasonPortNotPublished && st.State == status.StateRunning
+		})
+		if events := n.events("a"); strings.Count(events, "Blocked") != 1 {
+			t.Errorf("reported once a life: %s", events)
+		}
 		time.Sleep(time.Minute)
 		was, writes := n.versions("a"), sim.CountCalls(simengine.Rule{Method: "POST"})
 		for range 60 {
@@ -77,4 +83,47 @@ func TestManyPorts(t *testing.T) {
 			t.Errorf("events %s", events)
 		}
 	}, seldom)
+}
+
+// TestEngineWithoutLimits discards the limits of a container, which runs all the same. That is
+// reported once, in a crash loop too, and ends with an engine that has them.
+func TestEngineWithoutLimits(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.WithoutLimits(true)
+		n.create("a", func(s *desired.Spec) {
+			s.Power, s.Limits = desired.PowerRunning, desired.Limits{Memory: 64 << 20, PIDs: 50}
+		})
+		reported := func(st status.Status) bool {
+			return st.Get(status.Synced).Reason == status.ReasonLimitNotEnforced && st.State == status.StateRunning
+		}
+		if st := n.wait("a", "reported", reported); st.ObservedGeneration == 0 {
+			t.Error("the generation is not observed")
+		}
+		n.crashes(sim, "a", 4, reported)
+		time.Sleep(time.Hour)
+		calls := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/containers/{id}/update"})
+		time.Sleep(24 * time.Hour)
+		if more := sim.CountCalls(simengine.Rule{Method: "POST", Route: "/containers/{id}/update"}) - calls; more > 24 {
+			t.Errorf("%d updates in a day", more)
+		}
+		if events := n.events("a"); strings.Count(events, "Blocked") != 1 || strings.Contains(events, "StepFailed") || strings.Count(events, "LimitsUpdated") > 1 {
+			t.Errorf("events %s", events)
+		}
+		sim.WithoutLimits(false)
+		time.Sleep(time.Hour)
+		n.wait("a", "limited", func(st status.Status) bool { return st.Get(status.Synced).Status == status.True })
+	}, seldom)
+}
+
+// crashes ends the process so often, and waits each time until it is as before.
+func (n *node) crashes(sim *simengine.Sim, id string, times int, is func(status.Status) bool) {
+	n.t.Helper()
+	for range times {
+		before := n.wait(id, "as before", is)
+		if err := sim.Exit("lightd-"+id, 1); err != nil {
+			n.t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		n.wait(id, "as before", func(st status.Status) bool { return st.Restarts > before.Restarts && is(st) })
+	}
 }

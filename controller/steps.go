@@ -173,6 +173,9 @@ func (a *act) updateLimits(ctx context.Context) error {
 	if err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits); err != nil {
 		return err
 	}
+	if u := a.st.LimitUpdates; u != nil && u.Count > 1 {
+		return nil // the first one was reported
+	}
 	a.patch = func(*status.Status) []journal.Event {
 		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.LimitsUpdated,
 			Generation: a.spec.Generation, Message: a.step.Reason}}

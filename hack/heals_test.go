@@ -15,6 +15,8 @@ var heals = map[string]string{
 	"the container is removed":                                                                              "TestDisturbancesAreHealedOnARealEngine TestLifeOnARealEngine TestHowFastIsHealed",
 	"it is renamed, or its limits or Docker's own restart policy are changed":                               "TestDisturbancesAreHealedOnARealEngine TestDriftRoundTripOnARealEngine TestHowFastIsHealed",
 	"it is paused (`docker pause`, `docker commit`, a backup tool)":                                         "TestPauseOfSomebodyOnARealEngine TestCommitBySomebodyOnARealEngine TestPauseOverARestartOfTheDaemon TestHowFastIsHealed",
+	"its cgroup is written to by hand, or the kernel does not support a limit":                              "TestCgroupWrittenByHand TestEngineWithoutLimits TestLimitsThatAreNotEnforced",
+	"the engine does not publish its ports (`\"bridge\": \"none\"`)":                                        "TestEngineWithoutBridge TestEngineThatPublishesNothing",
 	"somebody makes it otherwise, under its name and labels":                                                "TestDriftRoundTripOnARealEngine TestRecreationThatDoesNotHelp",
 	"it is started and should be stopped":                                                                   "TestDisturbancesFromOutside",
 	"it is taken off its network":                                                                           "TestDisturbancesAreHealedOnARealEngine TestNetworks",

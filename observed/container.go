@@ -96,6 +96,13 @@ type Log struct {
 	MaxFile string `json:"max_file"`
 }
 
+// Enforced are limits as the kernel has them; nil is one that cannot be read, and 0 is none.
+type Enforced struct {
+	Memory *int64   `json:"memory,omitempty"`
+	CPU    *float64 `json:"cpu,omitempty"`
+	PIDs   *int64   `json:"pids,omitempty"`
+}
+
 // Container is what Docker said of one container of ours. Values are read-only.
 type Container struct {
 	ContainerID string
@@ -130,6 +137,9 @@ type Container struct {
 	// Mounts are paths of the host, and volumes by their names.
 	Mounts []Mount
 	Limits desired.Limits
+	// Enforced are those that the kernel holds the process to, nil while none runs, and where they
+	// cannot be read.
+	Enforced *Enforced
 	// RestartPolicy is Docker's own.
 	RestartPolicy string
 	Log           Log

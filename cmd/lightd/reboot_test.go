@@ -24,7 +24,9 @@ func newHousehold(t *testing.T, e *ownEngine) *household {
 	t.Helper()
 	h := &household{node: newNode(t, "--docker-host", "unix://"+e.socket), engine: e}
 	volume, _ := h.volume()
-	h.send("POST", "/containers", spec("lives", volume, pace)).want(201, "")
+	h.send("POST", "/network/ports", `{"ip":"127.0.0.1","port":19101}`).want(201, "")
+	h.send("POST", "/containers", spec("lives", volume, pace+`,"ports":[{"ip":"127.0.0.1","port":19101}],
+		"limits":{"memory":67108864,"cpu":0.5,"pids":50}`)).want(201, "")
 	h.send("POST", "/containers", spec("rests", volume, "")).want(201, "")
 	h.until("lives", "running", running)
 	h.until("rests", "installed", installed)

@@ -31,6 +31,7 @@ import (
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
+	"lightd/observed/cgroup"
 	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/hostmount"
@@ -211,11 +212,16 @@ func (d *daemon) settle(ctx context.Context, cfg config) (owner.Record, error) {
 
 // wireEngine makes everything on the Docker side. Nothing of it contacts the engine yet.
 func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.Statuses, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
-	var err error
-	d.engine, err = engine.New(engine.Config{
+	here := cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://")
+	config := engine.Config{
 		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Log: d.log,
 		Timeouts: engine.Timeouts{Remove: cfg.Timeouts.Remove, Create: cfg.Timeouts.Create},
-	})
+	}
+	if here {
+		config.ReadLimits = cgroup.Read
+	}
+	var err error
+	d.engine, err = engine.New(config)
 	if err != nil {
 		return err
 	}
@@ -251,7 +257,6 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Streams: console.Docker(d.engine), Resize: console.Resizer(d.engine), Targets: d.cache, Log: d.log,
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
-	here := cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://")
 	d.controller = controller.New(controller.Config{
 		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images, Snapshots: d.snapshots,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,

@@ -130,6 +130,14 @@ func (r *record) fields() []Field {
 		}
 		r.differing = append(r.differing, f)
 	}
+	r.differing = append(r.differing, r.unenforced(r.differing)...)
+	if r.untilUpdate() > 0 {
+		for i := range r.differing {
+			if f := &r.differing[i]; f.Step == UpdateLimits && slices.Contains(limitPaths, f.Path) {
+				f.Step = ""
+			}
+		}
+	}
 	if r.moved() {
 		f := Field{Path: drift.Image, Desired: r.in.Image.ImageID, Observed: run.ImageID, Kind: drift.MovedTag}
 		if r.in.Spec.ImagePolicy == desired.ImageFollow {
@@ -203,9 +211,9 @@ func (r *record) mend(d drift.Difference) Kind {
 		return "" // a host name that Docker chose for a container of an earlier version
 	case d.Path == drift.Name:
 		return RenameContainer
-	case d.Path == drift.Memory && limits.Memory == 0, d.Path == drift.CPU && limits.CPU == 0:
+	case !canUpdate(d.Path, limits):
 		return CreateContainer
-	case d.Path == drift.Memory, d.Path == drift.Swap, d.Path == drift.CPU, d.Path == drift.PIDs, d.Path == drift.RestartPolicy:
+	case d.Path == drift.RestartPolicy, slices.Contains(limitPaths, d.Path):
 		return UpdateLimits
 	}
 	return CreateContainer

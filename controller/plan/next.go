@@ -175,7 +175,7 @@ func (r *record) nextSteady() next {
 		return n
 	}
 	if differ := r.mendedBy(UpdateLimits); len(differ) > 0 {
-		return do(UpdateLimits, reasonOf(differ)).on(run)
+		return r.updateLimits(differ)
 	}
 	if where := r.misplaced(); where != "" {
 		if n := r.power(); n.step != nil && n.step.Kind != StartContainer {
@@ -194,6 +194,9 @@ func (r *record) nextSteady() next {
 		return other.noLaterThan(n)
 	}
 	if other := r.nextPublished(); other.wait != "" {
+		return other.noLaterThan(n)
+	}
+	if other := r.nextEnforced(); other.wait != "" {
 		return other.noLaterThan(n)
 	}
 	return n

@@ -138,6 +138,7 @@ func Decide(in Input) Decision {
 	r.observe()
 	r.giveUpStart()
 	r.noteDrift()
+	r.forgetReported()
 	n := r.next()
 	if n.step != nil {
 		r.intend(*n.step)
@@ -156,6 +157,7 @@ func Observe(in Input) Decision {
 	}
 	r.observe()
 	r.noteDrift()
+	r.forgetReported()
 	n := r.next()
 	if n.dealt && n.wait == "" {
 		r.concludeProcess()

@@ -219,7 +219,7 @@ func (p *projection) takeRun(s Step) {
 		*run = nil
 	case UpdateLimits:
 		now := changed(run)
-		now.Limits, now.RestartPolicy = p.in.Spec.Limits, blueprint.RestartPolicy
+		now.Limits, now.Enforced, now.RestartPolicy = p.in.Spec.Limits, nil, blueprint.RestartPolicy
 	case RenameContainer:
 		changed(run).Name = observed.RunName(p.in.Spec.InternalID)
 	}

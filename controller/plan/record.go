@@ -49,6 +49,8 @@ func (r *record) intend(s Step) {
 		r.intendRemove(s)
 	case StartContainer:
 		r.intendStart(s)
+	case UpdateLimits:
+		r.countUpdate()
 	}
 	r.st.State = r.state()
 }
@@ -153,9 +155,15 @@ func (r *record) emitFailure(reason status.Reason, message string) {
 	switch reason {
 	case status.ReasonImageUnavailable:
 		r.tell(journal.PullFailed, message)
-	case status.ReasonPortUnavailable, status.ReasonPortNotPublished, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
-		r.tell(journal.Blocked, string(reason)+": "+message)
+	case status.ReasonPortNotPublished, status.ReasonLimitNotEnforced:
+		r.emitBlockedOnce(reason, message)
+	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
+		r.emitBlocked(reason, message)
 	}
+}
+
+func (r *record) emitBlocked(reason status.Reason, message string) {
+	r.tell(journal.Blocked, string(reason)+": "+message)
 }
 
 // remember keeps what is seen of a container that is in sync, and forgets it before a step
@@ -177,7 +185,8 @@ func (r *record) remember() {
 // progress says what is going on, but keeps a complaint until it is settled.
 func (r *record) progress(message string) {
 	switch have := r.st.Get(status.Synced); have.Reason {
-	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonPortNotPublished, status.ReasonMountUnavailable:
+	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonPortNotPublished,
+		status.ReasonLimitNotEnforced, status.ReasonMountUnavailable:
 	default:
 		r.set(status.Synced, status.False, status.ReasonProgressing, message)
 	}

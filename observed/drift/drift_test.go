@@ -160,6 +160,7 @@ var incomparable = map[string]string{
 	"StartedAt": "as Phase", "FinishedAt": "as Phase", "ExitCode": "as Phase", "OOMKilled": "as Phase", "Unwatched": "as Phase",
 	"Generation": "tells when it was made", "Install": "tells when it was made",
 	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start",
+	"Enforced":  "what the kernel has of a running process is for the plan",
 	"Published": "what the engine has bound of a running process is for the plan",
 }
 

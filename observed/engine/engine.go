@@ -14,6 +14,8 @@ import (
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/client"
+
+	"lightd/observed"
 )
 
 // Timeouts are the deadlines of the kinds of call. A zero one stands for its default.
@@ -57,21 +59,25 @@ type Config struct {
 	// what they are compared by.
 	OwnerEpoch string
 	Timeouts   Timeouts
+	// ReadLimits reads the limits of a process of this machine that is a container's; nil where the
+	// engine's processes are not this machine's.
+	ReadLimits func(pid int, containerID string) *observed.Enforced
 	// Log takes what is not worth an error; nil stands for slog.Default().
 	Log *slog.Logger
 }
 
 // Engine is a client of one Docker Engine. It is safe for concurrent use.
 type Engine struct {
-	host      string
-	dial      dialer
-	transport *http.Transport
-	fresh     *http.Transport
-	instance  string
-	epoch     string
-	guard     func(context.Context) error
-	timeouts  Timeouts
-	log       *slog.Logger
+	host       string
+	dial       dialer
+	transport  *http.Transport
+	fresh      *http.Transport
+	instance   string
+	epoch      string
+	guard      func(context.Context) error
+	timeouts   Timeouts
+	readLimits func(pid int, containerID string) *observed.Enforced
+	log        *slog.Logger
 
 	// current is the version agreed on, nil until then; gate lets one call at a time
 	// agree, and is a channel so that those who wait keep to their deadlines.
@@ -102,9 +108,10 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		host: host, dial: dial, instance: c.Instance, epoch: c.OwnerEpoch,
-		timeouts: c.Timeouts.withDefaults(),
-		log:      c.Log,
-		gate:     make(chan struct{}, 1),
+		timeouts:   c.Timeouts.withDefaults(),
+		readLimits: c.ReadLimits,
+		log:        c.Log,
+		gate:       make(chan struct{}, 1),
 	}
 	if e.log == nil {
 		e.log = slog.Default()

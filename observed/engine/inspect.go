@@ -94,6 +94,9 @@ func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Conta
 			return fmt.Errorf("%w: half of an answer", cerrdefs.ErrInternal)
 		}
 		c, labels = translate(found), found.Config.Labels
+		if e.readLimits != nil && found.State.Running {
+			c.Enforced = e.readLimits(found.State.Pid, found.ID)
+		}
 		return nil
 	})
 	return c, labels, err

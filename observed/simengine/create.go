@@ -41,11 +41,12 @@ func (s *Sim) createContainer(c *call) (answer, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	warnings := s.discardLimits(&host.Resources)
 	made, err := s.create(strings.TrimPrefix(name, "/"), config, host)
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusCreated, container.CreateResponse{ID: made.id, Warnings: []string{}}}, nil
+	return answer{http.StatusCreated, container.CreateResponse{ID: made.id, Warnings: warnings}}, nil
 }
 
 // checkCreate refuses what Docker would never make.

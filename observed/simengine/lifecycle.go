@@ -285,6 +285,7 @@ func (s *Sim) updateContainer(c *call) (answer, error) {
 			"Cannot update container %s: Container is marked for removal and cannot be \"update\".", target.id)
 	}
 	host := *target.host
+	warnings := s.discardLimits(&request.Resources)
 	if conflict := update(&host.Resources, &request.Resources); conflict != "" {
 		return answer{}, refuse(http.StatusConflict, "Cannot update container %s: %s", target.id, conflict)
 	}
@@ -293,5 +294,5 @@ func (s *Sim) updateContainer(c *call) (answer, error) {
 	}
 	target.host = &host
 	s.tell(target, "update", nil)
-	return answer{http.StatusOK, container.UpdateResponse{}}, nil
+	return answer{http.StatusOK, container.UpdateResponse{Warnings: warnings}}, nil
 }

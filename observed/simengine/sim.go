@@ -56,6 +56,7 @@ type Sim struct {
 	ports      map[portKey]string // what is bound, by container id; "" is a stranger
 	unbridged  bool
 	portTime   time.Duration
+	unlimited  bool
 	pids       int
 	removal    time.Duration
 	full       bool

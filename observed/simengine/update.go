@@ -35,3 +35,29 @@ func update(limits, to *container.Resources) (conflict string) {
 	}
 	return ""
 }
+
+// WithoutLimits lets the engine discard limits of memory and of processes from now on, as one does
+// whose kernel does not support them; false ends that.
+func (s *Sim) WithoutLimits(on bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unlimited = on
+}
+
+// discardLimits takes out what the kernel does not support, and returns what Docker says of it. The
+// caller holds the lock.
+func (s *Sim) discardLimits(r *container.Resources) []string {
+	warnings := []string{}
+	if !s.unlimited {
+		return warnings
+	}
+	if r.Memory > 0 {
+		warnings = append(warnings, "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.")
+		r.Memory, r.MemorySwap = 0, -1
+	}
+	if r.PidsLimit != nil && *r.PidsLimit > 0 {
+		warnings = append(warnings, "Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.")
+		r.PidsLimit = nil
+	}
+	return warnings
+}

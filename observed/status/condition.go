@@ -67,6 +67,7 @@ const (
 	ReasonImageUnavailable Reason = "ImageUnavailable"
 	ReasonPortUnavailable  Reason = "PortUnavailable"
 	ReasonPortNotPublished Reason = "PortNotPublished"
+	ReasonLimitNotEnforced Reason = "LimitNotEnforced"
 	ReasonMountUnavailable Reason = "MountUnavailable"
 	ReasonMountEscaped     Reason = "MountEscaped"
 	ReasonNameTaken        Reason = "NameTaken"

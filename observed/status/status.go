@@ -239,9 +239,25 @@ type Status struct {
 	Futile   []string `json:"futile,omitempty"`
 	Replaced string   `json:"replaced,omitempty"`
 
+	// LimitUpdates counts the updates of limits that had no effect yet; nil once the limits are as
+	// specified.
+	LimitUpdates *LimitUpdates `json:"limit_updates,omitempty"`
+	// Reported is what was last reported of a process that runs otherwise than specified, by the
+	// reason, until one runs as specified: each life of a crash loop would report it again.
+	Reported map[Reason]string `json:"reported,omitempty"`
+
 	// Seen is the runtime container while it is in sync, so that a daemon that starts can
 	// tell from a list which ones are still as they were.
 	Seen *Seen `json:"seen,omitempty"`
+}
+
+// LimitUpdates are updates of the limits of one container for one generation.
+type LimitUpdates struct {
+	ContainerID string `json:"container_id"`
+	Generation  int64  `json:"generation"`
+	Count       int    `json:"count"`
+	// At is when the last one was made.
+	At time.Time `json:"at"`
 }
 
 // MountEscape is a mount that led to another place of the host than its source.
@@ -308,6 +324,8 @@ func (s Status) Clone() Status {
 	s.Pause = clonePtr(s.Pause)
 	s.Differs = maps.Clone(s.Differs)
 	s.Futile = slices.Clone(s.Futile)
+	s.LimitUpdates = clonePtr(s.LimitUpdates)
+	s.Reported = maps.Clone(s.Reported)
 	return s
 }
 

@@ -39,6 +39,7 @@ var hints = map[status.Reason]string{
 	status.ReasonImageUnavailable: `check the name of the image and whether the machine reaches its registry: "docker pull IMAGE"; or load it with "docker load"`,
 	status.ReasonPortUnavailable:  `find who has the port with "ss -ltnup", and end that; or give it another one with "lightd rebind ID -p PORT"`,
 	status.ReasonPortNotPublished: `the engine was started so that it publishes no ports: see its "bridge" setting`,
+	status.ReasonLimitNotEnforced: `see the warnings of "docker info" on the daemon's machine; a restart takes away what somebody wrote by hand: "lightd restart ID"`,
 	status.ReasonMountUnavailable: `make the directory on the daemon's machine, or put it below mounts.allowed of its configuration`,
 	status.ReasonNameTaken:        `"docker rename" or "docker rm" the container that has the name`,
 	status.ReasonRefused:          `change the spec as the message says, and apply it; "lightd explain" has every field`,

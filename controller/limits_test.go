@@ -1,0 +1,104 @@
+package controller_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// limitFiles returns the file of the memory limit and that of the number of processes in the cgroup of
+// a process, and skips the test where they are elsewhere than most systems have them.
+func limitFiles(t *testing.T, pid int) (memory, pids string) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+	if err != nil {
+		t.Skip(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		switch fields[1] {
+		case "":
+			if memory == "" {
+				memory = filepath.Join("/sys/fs/cgroup", fields[2], "memory.max")
+			}
+			if pids == "" {
+				pids = filepath.Join("/sys/fs/cgroup", fields[2], "pids.max")
+			}
+		case "memory":
+			memory = filepath.Join("/sys/fs/cgroup/memory", fields[2], "memory.limit_in_bytes")
+		case "pids":
+			pids = filepath.Join("/sys/fs/cgroup/pids", fields[2], "pids.max")
+		}
+	}
+	for _, name := range []string{memory, pids} {
+		if _, err := os.Stat(name); err != nil {
+			t.Skip(err)
+		}
+	}
+	return memory, pids
+}
+
+// TestCgroupWrittenByHand: at the next inspect the limits are set back without a restart, and one that
+// the spec does not have is reported until the process ends.
+func TestCgroupWrittenByHand(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	n.create("a", func(s *desired.Spec) {
+		s.Power, s.Limits = desired.PowerRunning, desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 50}
+	})
+	running := func(st status.Status) bool { return st.State == status.StateRunning && synced(st) }
+	n.wait("a", "running", running)
+	before := n.inspect("a")
+	if before.Enforced == nil {
+		t.Skip("the limits of this engine's processes cannot be read from here")
+	}
+	pid, _, err := n.engine.Process(t.Context(), before.ContainerID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	memory, pids := limitFiles(t, pid)
+	if err := errors.Join(os.WriteFile(memory, []byte("33554432"), 0), os.WriteFile(pids, []byte("max"), 0)); err != nil {
+		t.Fatal(err)
+	}
+	if now := n.inspect("a").Enforced; *now.Memory != 32<<20 || *now.PIDs != 0 || *now.CPU != 0.5 {
+		t.Fatalf("read %d %v %d", *now.Memory, *now.CPU, *now.PIDs)
+	}
+	enforced := func(want desired.Limits) func(status.Status) bool {
+		return func(st status.Status) bool {
+			now := n.inspect("a")
+			return synced(st) && now.Enforced != nil && *now.Enforced.Memory == want.Memory && *now.Enforced.PIDs == want.PIDs
+		}
+	}
+	n.cache.Refresh("a", false)
+	n.wait("a", "limited again", enforced(desired.Limits{Memory: 64 << 20, PIDs: 50}))
+	if now := n.inspect("a"); now.ContainerID != before.ContainerID || !now.StartedAt.Equal(before.StartedAt) {
+		t.Errorf("it was started again: %+v", now)
+	}
+	if events := n.events("a"); strings.Count(events, "DriftDetected") != 1 || strings.Count(events, "LimitsUpdated") != 1 || strings.Contains(events, "Blocked") {
+		t.Errorf("events %s", events)
+	}
+
+	n.create("b", func(s *desired.Spec) { s.Power, s.Limits = desired.PowerRunning, desired.Limits{PIDs: 50} })
+	n.wait("b", "running", running)
+	if pid, _, err = n.engine.Process(t.Context(), n.inspect("b").ContainerID); err != nil {
+		t.Fatal(err)
+	}
+	memory, _ = limitFiles(t, pid)
+	if err := os.WriteFile(memory, []byte("33554432"), 0); err != nil {
+		t.Fatal(err)
+	}
+	n.cache.Refresh("b", false)
+	n.wait("b", "reported", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonLimitNotEnforced })
+	if err := n.engine.Kill(t.Context(), observed.RunName("b"), "SIGKILL"); err != nil {
+		t.Fatal(err)
+	}
+	n.wait("b", "as specified in its next life", running)
+}

@@ -1,0 +1,181 @@
+package plan
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"lightd/desired"
+	"lightd/observed/drift"
+	"lightd/observed/status"
+)
+
+// Limits of a container are updated so often in a row; where that has no effect, ever less. An engine
+// that was lost from sight meanwhile may be another one, or run on another kernel: it is as new.
+const (
+	maxLimitUpdates  = 2
+	firstLimitUpdate = time.Minute
+	lastLimitUpdate  = time.Hour
+)
+
+// Tolerances of limits that are read back: the kernel counts memory in pages, and systemd rounds
+// CPU up to a hundredth of a core.
+const (
+	memoryTolerance = 64 << 10
+	cpuTolerance    = 0.0101
+)
+
+// limitPaths are the fields that an update of limits changes.
+var limitPaths = []string{drift.Memory, drift.Swap, drift.CPU, drift.PIDs}
+
+// unenforced returns where the kernel holds the process to another limit than the spec says though
+// Docker shows the right one. What could not be read differs in nothing.
+func (r *record) unenforced(shown []Field) []Field {
+	run := r.in.Seen.Run
+	if !run.Up() || run.Enforced == nil {
+		return nil
+	}
+	var list []Field
+	want, have := r.in.Spec.Limits, run.Enforced
+	add := func(path string, want, have any) {
+		if !slices.ContainsFunc(shown, func(f Field) bool { return f.Path == path }) {
+			list = append(list, Field{Path: path, Desired: want, Observed: have, Kind: drift.Spec})
+		}
+	}
+	if m := have.Memory; m != nil && (*m == 0) != (want.Memory == 0) || m != nil && abs(*m-want.Memory) >= memoryTolerance {
+		add(drift.Memory, want.Memory, *m)
+	}
+	if c := have.CPU; c != nil && (*c == 0) != (want.CPU == 0) || c != nil && max(*c-want.CPU, want.CPU-*c) > cpuTolerance {
+		add(drift.CPU, want.CPU, *c)
+	}
+	if n := have.PIDs; n != nil && *n != want.PIDs {
+		add(drift.PIDs, want.PIDs, *n)
+	}
+	for i := range list {
+		if canUpdate(list[i].Path, want) {
+			list[i].Step = UpdateLimits
+		}
+	}
+	return list
+}
+
+func abs(n int64) int64 { return max(n, -n) }
+
+// canUpdate reports whether Docker can change a limit in place: it takes none of memory and CPU away.
+func canUpdate(path string, want desired.Limits) bool {
+	switch path {
+	case drift.Memory:
+		return want.Memory != 0
+	case drift.CPU:
+		return want.CPU != 0
+	}
+	return true
+}
+
+// untilUpdate is how long the next update of the limits waits, after too many without an effect.
+func (r *record) untilUpdate() time.Duration {
+	u := r.st.LimitUpdates
+	if u == nil || u.Count < maxLimitUpdates || !r.sameUpdates(u) {
+		return 0
+	}
+	pause := min(firstLimitUpdate<<min(u.Count-maxLimitUpdates, 10), lastLimitUpdate)
+	return max(0, u.At.Add(pause).Sub(r.in.Now))
+}
+
+// updateLimits is the step that does so. One that repeats what had no effect keeps that reported.
+func (r *record) updateLimits(differ []Field) next {
+	n := do(UpdateLimits, reasonOf(differ)).on(r.in.Seen.Run)
+	if u := r.st.LimitUpdates; u != nil && u.Count >= maxLimitUpdates && r.sameUpdates(u) {
+		n.wait, n.message = status.ReasonLimitNotEnforced, r.notEnforced(r.limitsDiffering())
+	}
+	return n
+}
+
+// sameUpdates reports whether the next update is one more of u.
+func (r *record) sameUpdates(u *status.LimitUpdates) bool {
+	return u.ContainerID == r.in.Seen.Run.ContainerID && u.Generation == r.in.Spec.Generation && !r.in.Seen.EngineLost.After(u.At)
+}
+
+// countUpdate records an update before it is made.
+func (r *record) countUpdate() {
+	count := 1
+	if u := r.st.LimitUpdates; u != nil && r.sameUpdates(u) {
+		count += u.Count
+	}
+	r.st.LimitUpdates = &status.LimitUpdates{ContainerID: r.in.Seen.Run.ContainerID, Generation: r.in.Spec.Generation, Count: count, At: r.in.Now}
+}
+
+// limitsDiffering returns the limits that differ from the spec and that no recreation is for.
+func (r *record) limitsDiffering() []Field {
+	var list []Field
+	for _, f := range r.fields() {
+		if slices.Contains(limitPaths, f.Path) && f.Kind == drift.Spec && f.Step != CreateContainer {
+			list = append(list, f)
+		}
+	}
+	return list
+}
+
+// nextEnforced waits where a container is not held to its limits, and no update of them has an
+// effect. The process runs meanwhile: another container would be held to them no better.
+func (r *record) nextEnforced() next {
+	differ := r.limitsDiffering()
+	if len(differ) == 0 {
+		return next{dealt: true}
+	}
+	return next{wait: status.ReasonLimitNotEnforced, dealt: true, after: r.untilUpdate(), message: r.notEnforced(differ)}
+}
+
+// notEnforced says which limits the kernel has not, and what to do about it.
+func (r *record) notEnforced(differ []Field) string {
+	f := differ[0]
+	message := fmt.Sprintf("%s is %v and must be %v", f.Path, limitText(f.Path, f.Observed), limitText(f.Path, f.Desired))
+	if more := len(differ) - 1; more > 0 {
+		message += fmt.Sprintf(" (and %d more)", more)
+	}
+	if !canUpdate(f.Path, r.in.Spec.Limits) {
+		return message + ": somebody limited the cgroup by hand, which ends with the process"
+	}
+	return message + `, and Docker's update of it has no effect: check the warnings of "docker info" for what the kernel does not support`
+}
+
+// limitText is a limit for people.
+func limitText(path string, limit any) any {
+	if path != drift.Swap && (limit == int64(0) || limit == float64(0)) {
+		return "unlimited"
+	}
+	return limit
+}
+
+// forgetReported drops what was reported of a process that ran otherwise than specified, once one
+// runs as specified.
+func (r *record) forgetReported() {
+	if r.st.LimitUpdates != nil && r.in.Seen.Run != nil && len(r.limitsDiffering()) == 0 {
+		r.st.LimitUpdates = nil
+	}
+	if !r.in.Seen.Run.Up() || r.st.Stopping != nil || r.in.Spec.Power != desired.PowerRunning {
+		return
+	}
+	if len(r.unpublished()) == 0 {
+		delete(r.st.Reported, status.ReasonPortNotPublished)
+	}
+	if len(r.limitsDiffering()) == 0 {
+		delete(r.st.Reported, status.ReasonLimitNotEnforced)
+	}
+	if len(r.st.Reported) == 0 {
+		r.st.Reported = nil
+	}
+}
+
+// emitBlockedOnce emits what keeps a process that runs from its spec, unless that was the last thing that was
+// reported for that reason.
+func (r *record) emitBlockedOnce(reason status.Reason, message string) {
+	if r.st.Reported[reason] == message {
+		return
+	}
+	if r.st.Reported == nil {
+		r.st.Reported = map[status.Reason]string{}
+	}
+	r.st.Reported[reason] = message
+	r.emitBlocked(reason, message)
+}
