@@ -48,7 +48,7 @@ func (n *node) litter(id string) []string {
 	n.waitSynced(n.create(id, nil))
 	n.change(id, erase)
 	n.gone(id)
-	containerID, err := n.engine.Create(n.t.Context(), blueprint.Blueprint{
+	containerID, _, err := n.engine.Create(n.t.Context(), blueprint.Blueprint{
 		Name: observed.RunName(id), Image: testImage(), Labels: map[string]string{
 			observed.LabelInstance: n.store.Instance(), observed.LabelRole: string(observed.RoleRun), observed.LabelID: id,
 		},

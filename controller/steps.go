@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -88,8 +89,18 @@ func (a *act) createFrom(ctx context.Context, b blueprint.Blueprint, image obser
 	if err := a.makeImageVolumes(ctx, b.Volumes); err != nil {
 		return err
 	}
-	_, err := a.cfg.Engine.Create(ctx, b)
+	_, warnings, err := a.cfg.Engine.Create(ctx, b)
+	if err == nil && len(warnings) > 0 {
+		a.patch = a.creationWarning(warnings)
+	}
 	return a.explain(err)
+}
+
+// creationWarning reports what the engine warned of at a creation.
+func (a *act) creationWarning(warnings []string) func(*status.Status) []journal.Event {
+	e := journal.Event{InternalID: a.spec.InternalID, Type: journal.CreationWarning, Generation: a.spec.Generation,
+		Message: messageOf(errors.New(strings.Join(warnings, "; ")))}
+	return func(*status.Status) []journal.Event { return []journal.Event{e} }
 }
 
 // makeImageVolumes makes the directories of volumes where they are missing.

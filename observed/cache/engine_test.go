@@ -88,7 +88,7 @@ func sleeper(e *engine.Engine, id string) blueprint.Blueprint {
 
 func run(t *testing.T, e *engine.Engine, id string) (containerID string) {
 	t.Helper()
-	containerID, err := e.Create(t.Context(), sleeper(e, id))
+	containerID, _, err := e.Create(t.Context(), sleeper(e, id))
 	if err != nil {
 		t.Fatal(err)
 	}

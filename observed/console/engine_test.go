@@ -79,7 +79,7 @@ func onEngine(t *testing.T) *real {
 // create makes a container that runs script.
 func (r *real) create(tty bool, script string) Target {
 	r.t.Helper()
-	containerID, err := r.engine.Create(r.t.Context(), blueprint.Blueprint{
+	containerID, _, err := r.engine.Create(r.t.Context(), blueprint.Blueprint{
 		Name: fmt.Sprintf("lightd-console-test-%d", time.Now().UnixNano()), Image: testImage,
 		Labels:     map[string]string{observed.LabelInstance: r.engine.Instance()},
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{script},

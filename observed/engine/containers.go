@@ -15,12 +15,12 @@ import (
 	"lightd/observed/blueprint"
 )
 
-// Create makes a container and returns its id. NotFound means that the image is missing,
+// Create makes a container and returns its id, and what the engine warns of. NotFound means that the image is missing,
 // Conflict that the name is taken, Refused that Docker will never make it so.
-func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID string, err error) {
+func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID string, warnings []string, err error) {
 	if e.guard != nil {
 		if err := e.guard(ctx); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
 	config, host := configs(b)
@@ -30,13 +30,13 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 	}
 	err = e.call(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
-		containerID = made.ID
+		containerID, warnings = made.ID, made.Warnings
 		if len(made.Warnings) > 0 {
 			e.log.Warn("engine on a created container", "container", b.Name, "warnings", made.Warnings)
 		}
 		return err
 	})
-	return containerID, err
+	return containerID, warnings, err
 }
 
 // Start starts a container; one that runs already is no error.

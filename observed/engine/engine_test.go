@@ -79,7 +79,7 @@ func scripted(e *engine.Engine, script string) blueprint.Blueprint {
 
 func create(t *testing.T, e *engine.Engine, b blueprint.Blueprint) (containerID string) {
 	t.Helper()
-	containerID, err := e.Create(t.Context(), b)
+	containerID, _, err := e.Create(t.Context(), b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestLifeOfAContainer(t *testing.T) {
 	b.Ports = []desired.Port{{IP: "127.0.0.1", Port: 19871, Protocol: desired.UDP, ContainerPort: 5}}
 	b.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 64}
 	id := create(t, e, b)
-	if _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.Conflict {
+	if _, _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.Conflict {
 		t.Errorf("the same name again: %v", err)
 	}
 	c := inspect(t, e, b.Name)
@@ -158,12 +158,12 @@ func TestWhatDockerWillNeverMake(t *testing.T) {
 	e := realEngine(t)
 	b := scripted(e, "true")
 	b.Mounts = []observed.Mount{{Source: "/no/such/source", Target: "/x"}}
-	if _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.Refused {
+	if _, _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.Refused {
 		t.Errorf("a mount of nothing: %v", err)
 	}
 	b = scripted(e, "true")
 	b.Image = "lightd-test/no-such-image:latest"
-	if _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.NotFound {
+	if _, _, err := e.Create(t.Context(), b); engine.Classify(err) != engine.NotFound {
 		t.Errorf("no image: %v", err)
 	}
 }

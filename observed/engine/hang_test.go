@@ -47,7 +47,10 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 		"ping":    e.Ping,
 		"list":    func(ctx context.Context) error { _, err := e.List(ctx); return err },
 		"inspect": func(ctx context.Context) error { _, _, err := e.Inspect(ctx, "x"); return err },
-		"create":  func(ctx context.Context) error { _, err := e.Create(ctx, blueprint.Blueprint{Name: "x"}); return err },
+		"create": func(ctx context.Context) error {
+			_, _, err := e.Create(ctx, blueprint.Blueprint{Name: "x"})
+			return err
+		},
 		"start":   func(ctx context.Context) error { return e.Start(ctx, "x") },
 		"kill":    func(ctx context.Context) error { return e.Kill(ctx, "x", "SIGKILL") },
 		"signal":  func(ctx context.Context) error { return e.Signal(ctx, "x", "SIGTERM") },
@@ -241,7 +244,7 @@ func TestDeadlinesGrowWithPorts(t *testing.T) {
 		for port := 1; port <= ports; port++ {
 			b.Ports = append(b.Ports, desired.Port{IP: "127.0.0.1", Port: 20000 + port, Protocol: desired.TCP, ContainerPort: port})
 		}
-		id, err := e.Create(t.Context(), b)
+		id, _, err := e.Create(t.Context(), b)
 		if err != nil {
 			t.Fatal(err)
 		}

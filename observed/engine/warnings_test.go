@@ -33,9 +33,12 @@ func TestWarningsAtCreationAreLogged(t *testing.T) {
 				Host: "tcp://" + server.Listener.Addr().String(),
 				Log:  slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelWarn})),
 			})
-			id, err := e.Create(t.Context(), blueprint.Blueprint{Name: "lightd-a"})
+			id, got, err := e.Create(t.Context(), blueprint.Blueprint{Name: "lightd-a"})
 			if err != nil || id != "made" {
 				t.Fatalf("created %q, %v", id, err)
+			}
+			if want := name == "one"; (len(got) == 1 && got[0] == warning) != want || !want && len(got) > 0 {
+				t.Errorf("warnings %q", got)
 			}
 			if logged := strings.Contains(out.String(), warning); logged != (name == "one") {
 				t.Errorf("the log is %q", out.String())

@@ -33,9 +33,11 @@ const (
 	BackOff              Type = "BackOff"
 	// PullFailed, StepFailed and Blocked report the change of Synced to what their messages say:
 	// a failed pull, an error of the engine, something that only somebody else can take away.
-	PullFailed        Type = "PullFailed"
-	StepFailed        Type = "StepFailed"
-	Blocked           Type = "Blocked"
+	PullFailed Type = "PullFailed"
+	StepFailed Type = "StepFailed"
+	Blocked    Type = "Blocked"
+	// CreationWarning is what the engine warned of when it created a container.
+	CreationWarning   Type = "CreationWarning"
 	DriftDetected     Type = "DriftDetected"
 	ContainerLost     Type = "ContainerLost"
 	SnapshotNotCopied Type = "SnapshotNotCopied"

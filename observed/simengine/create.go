@@ -46,7 +46,7 @@ func (s *Sim) createContainer(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusCreated, container.CreateResponse{ID: made.id, Warnings: warnings}}, nil
+	return answer{http.StatusCreated, container.CreateResponse{ID: made.id, Warnings: append(warnings, s.warnings...)}}, nil
 }
 
 // checkCreate refuses what Docker would never make.

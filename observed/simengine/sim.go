@@ -60,6 +60,7 @@ type Sim struct {
 	pids       int
 	removal    time.Duration
 	full       bool
+	warnings   []string // of each creation
 	programs   []programRule
 	bus        bus
 	rules      []*Injected
@@ -155,6 +156,14 @@ func (s *Sim) SetDiskFull(full bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.full = full
+}
+
+// WarnAtCreation makes the engine warn of something at each creation, as it does of limits that
+// its kernel does not support.
+func (s *Sim) WarnAtCreation(warnings ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.warnings = warnings
 }
 
 // newID returns 64 hexadecimal digits. The caller holds the lock.
