@@ -128,7 +128,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.sockets = socket.New(socket.Config{
 		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
-		IDs: s.ids, Exists: s.exists, Word: s.word, Power: s.power, Explain: s.explain, Log: s.log,
+		IDs: s.ids, Exists: s.exists, View: s.socketView, Power: s.power, Explain: s.explain, Log: s.log,
 		PerContainer: cfg.ConsolesPerContainer, Total: cfg.Consoles,
 	})
 	s.watches = watch.New(watch.Config{Store: source{cfg.Specs, cfg.Database}, Show: s.capture})

@@ -14,7 +14,6 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/token"
-	"lightd/httpapi/api"
 	"lightd/httpapi/sessions"
 	"lightd/httpapi/socket"
 	"lightd/observed/console"
@@ -147,11 +146,11 @@ func hasToken(h http.Header, name, token string) bool {
 	return false
 }
 
-// word is the present word of a container.
-func (s *Server) word(id string) api.Word {
+// socketView is what is recorded of a container, as its word is made of it.
+func (s *Server) socketView(id string) socket.View {
 	container, _ := s.specs.Container(id)
 	st, _ := s.statuses.Get(id)
-	return socket.Present(installState(container, st), st.State, st.LastExit != nil)
+	return socket.ViewOf(installState(container, st), st)
 }
 
 func (s *Server) exists(id string) bool {

@@ -13,7 +13,6 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
 
-	"lightd/httpapi/api"
 	"lightd/httpapi/sessions"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -51,7 +50,7 @@ type client struct {
 	// These belong to the writer once it runs. What is after start is live; sent is the last event
 	// that was sent; words are the last words, by container.
 	start, sent uint64
-	words       map[string]api.Word
+	views       map[string]View
 
 	once   sync.Once
 	done   chan struct{} // closed by stop, after code and reason were set
@@ -63,7 +62,7 @@ func newClient(h *Hub, s Session) *client {
 	c := &client{
 		hub: h, session: s, limit: rate.NewLimiter(messageRate, messageBurst),
 		news: make(chan struct{}, 1), replies: make(chan any, maxReplies),
-		words: map[string]api.Word{}, done: make(chan struct{}),
+		views: map[string]View{}, done: make(chan struct{}),
 	}
 	c.valid.Store(&s.Valid)
 	return c
@@ -225,7 +224,7 @@ func (c *client) greet(ctx context.Context) error {
 		return nil
 	}
 	for _, id := range ids {
-		if err := c.sendWord(ctx, id, c.hub.cfg.Word(id)); err != nil {
+		if err := c.sendView(ctx, id, c.hub.cfg.View(id)); err != nil {
 			return err
 		}
 	}
@@ -274,10 +273,9 @@ func (c *client) sendEvent(ctx context.Context, e journal.Event) error {
 		return err
 	}
 	if e.Type == journal.Deleted {
-		delete(c.words, e.InternalID)
-	}
-	if word := wordOf(e.Type); word != "" && word != c.words[e.InternalID] {
-		if err := c.sendWord(ctx, e.InternalID, word); err != nil {
+		delete(c.views, e.InternalID)
+	} else if e.InternalID != "" {
+		if err := c.sendChange(ctx, e); err != nil {
 			return err
 		}
 	}
@@ -287,9 +285,20 @@ func (c *client) sendEvent(ctx context.Context, e journal.Event) error {
 	return nil
 }
 
-func (c *client) sendWord(ctx context.Context, id string, word api.Word) error {
-	c.words[id] = word
-	m := wordMessage{Event: "event", Data: word}
+// sendChange sends the word after an event where it is another one than before.
+func (c *client) sendChange(ctx context.Context, e journal.Event) error {
+	before, sent := c.views[e.InternalID]
+	now := before.After(e.Type, c.hub.cfg.View(e.InternalID))
+	if sent && now.Word() == before.Word() {
+		c.views[e.InternalID] = now
+		return nil
+	}
+	return c.sendView(ctx, e.InternalID, now)
+}
+
+func (c *client) sendView(ctx context.Context, id string, v View) error {
+	c.views[id] = v
+	m := wordMessage{Event: "event", Data: v.Word()}
 	if c.session.ID == "" {
 		m.InternalID = id
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/coder/websocket"
 
-	"lightd/httpapi/api"
 	"lightd/httpapi/sessions"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -29,10 +28,10 @@ type Journal interface {
 type Config struct {
 	Journal Journal
 	Console Console
-	// IDs lists all containers, Exists tells whether one is there, Word what it does.
+	// IDs lists all containers, Exists tells whether one is there, View what is recorded of it.
 	IDs    func() []string
 	Exists func(id string) bool
-	Word   func(id string) api.Word
+	View   func(id string) View
 	// Settle returns when everything that was committed before shows in what the others
 	// here return.
 	Settle func(context.Context) error

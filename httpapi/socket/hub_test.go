@@ -18,7 +18,6 @@ import (
 
 	"lightd/desired/store"
 	"lightd/hack/patient"
-	"lightd/httpapi/api"
 	"lightd/httpapi/sessions"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -95,7 +94,7 @@ func newBench(t testing.TB, tune func(*Config)) *bench {
 	}
 	cfg := Config{
 		Journal: b.journal, Console: b.feed, IDs: func() []string { return []string{"web"} },
-		Exists: func(string) bool { return true }, Word: func(string) api.Word { return api.Running },
+		Exists: func(string) bool { return true }, View: func(string) View { return View{Install: status.Ready, State: status.StateRunning} },
 		Settle: b.store.Ping, Power: func(context.Context, string, string) error { return nil },
 		Explain: func(err error) string { return err.Error() }, Log: slog.New(slog.DiscardHandler),
 	}
@@ -283,29 +282,5 @@ func TestGoneMeanwhile(t *testing.T) {
 	}
 	if _, _, err := websocket.Dial(t.Context(), b.url, nil); err == nil {
 		t.Error("let in to what is gone")
-	}
-}
-
-func TestPresent(t *testing.T) {
-	cases := []struct {
-		install status.InstallState
-		state   status.State
-		ended   bool
-		want    api.Word
-	}{
-		{status.Installing, "", false, api.Installing},
-		{status.Installing, status.StateOffline, true, api.Installing},
-		{status.Failed, status.StateOffline, true, api.Failed},
-		{status.Ready, status.StateOffline, false, api.Installed},
-		{status.Ready, status.StateOffline, true, api.Exit},
-		{status.Ready, status.StateBackOff, true, api.Exit},
-		{status.Ready, status.StateStarting, true, api.Starting},
-		{status.Ready, status.StateRunning, false, api.Running},
-		{status.Installing, status.StateStopping, false, api.Stopping},
-	}
-	for _, c := range cases {
-		if got := Present(c.install, c.state, c.ended); got != c.want {
-			t.Errorf("%s %s ended=%v: got %s, want %s", c.install, c.state, c.ended, got, c.want)
-		}
 	}
 }

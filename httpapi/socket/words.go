@@ -6,10 +6,28 @@ import (
 	"lightd/observed/status"
 )
 
-// Present returns the word for what is recorded of a container: how its installation
-// stands, what its process does, and whether one has ever ended.
-func Present(install status.InstallState, state status.State, ended bool) api.Word {
-	switch state {
+// View is what the word for a container is made of. Word makes it both of what is recorded, when a
+// connection begins, and of each event after that.
+type View struct {
+	Install status.InstallState
+	State   status.State
+	// Ended is true when a process has ended since the installation.
+	Ended bool
+}
+
+// ViewOf returns the view of what is recorded of a container, with its installation as clients see it.
+func ViewOf(install status.InstallState, st status.Status) View {
+	installed := st.Get(status.Installed).LastTransitionTime
+	v := View{Install: install, State: st.State, Ended: st.RunSeen.After(installed)}
+	if st.LastExit != nil && st.LastExit.At.After(installed) {
+		v.Ended = true
+	}
+	return v
+}
+
+// Word returns the word: what the process does and, while there is none, how the installation stands.
+func (v View) Word() api.Word {
+	switch v.State {
 	case status.StateStarting:
 		return api.Starting
 	case status.StateRunning:
@@ -18,37 +36,38 @@ func Present(install status.InstallState, state status.State, ended bool) api.Wo
 		return api.Stopping
 	}
 	switch {
-	case install == status.Installing:
+	case v.Install == status.Installing:
 		return api.Installing
-	case install == status.Failed:
+	case v.Install == status.Failed:
 		return api.Failed
-	case ended:
+	case v.Ended:
 		return api.Exit
 	default:
 		return api.Installed
 	}
 }
 
-// wordOf returns the word that an event stands for, empty when it changes none.
-func wordOf(t journal.Type) api.Word {
+// After returns the view after an event, in order of which a client gets every word. What the event
+// says nothing of is as recorded.
+func (v View) After(t journal.Type, recorded View) View {
+	v.Install, v.Ended = recorded.Install, recorded.Ended
 	switch t {
 	case journal.Started, journal.ReinstallStarted:
-		return api.Installing
+		v.Install = status.Installing
 	case journal.Ready:
-		return api.Installed
+		v.Install = status.Ready
 	case journal.Error:
-		return api.Failed
+		v.Install = status.Failed
 	case journal.Starting:
-		return api.Starting
+		v.State = status.StateStarting
 	case journal.Running:
-		return api.Running
+		v.State = status.StateRunning
 	case journal.Stopping:
-		return api.Stopping
+		v.State = status.StateStopping
 	case journal.Exited, journal.ContainerLost:
-		return api.Exit
-	default:
-		return ""
+		v.State = status.StateOffline
 	}
+	return v
 }
 
 // plain returns what a person at the console is told of an event; empty for nothing.
