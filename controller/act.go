@@ -122,10 +122,13 @@ func (a *act) judge(err error) verdict {
 	}
 	var invalid *desired.ValidationError
 	var wait waiting
+	var unsuitable *unsuitableError
 	if full := diskFull(err); full != nil {
 		return a.complain(full, status.ReasonDiskFull, spaceRetry)
 	}
 	switch class := engine.Classify(err); {
+	case errors.As(err, &unsuitable):
+		return a.refuse(err, status.ReasonImageUnsuitable)
 	case errors.As(err, &wait):
 		return a.complain(err, wait.reason, waitRetry)
 	case errors.As(err, &invalid):
@@ -133,7 +136,7 @@ func (a *act) judge(err error) verdict {
 	case errors.Is(err, datadir.ErrMissing):
 		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
 	case terminal(a.step.Kind, err):
-		return a.refuse(err)
+		return a.refuse(err, status.ReasonRefused)
 	case class == engine.NotFound && a.step.Image != "":
 		a.cfg.Images.Refresh(a.step.Image)
 		return verdict{retry: a.backoff.When(a.spec.InternalID)}
@@ -178,14 +181,18 @@ func (a *act) failureEvent(reason status.Reason, message string) journal.Event {
 }
 
 // refuse gives the present generation up.
-func (a *act) refuse(err error) verdict {
+func (a *act) refuse(err error, reason status.Reason) verdict {
 	a.log.Debug("the engine refuses the container as specified", "container", a.spec.InternalID,
 		"step", a.step.Kind, "error", err)
 	message := a.message(err)
 	return verdict{patch: func(st *status.Status) []journal.Event {
-		now, c := time.Now(), status.Condition{Status: status.False, Reason: status.ReasonRefused,
+		now, c := time.Now(), status.Condition{Status: status.False, Reason: reason,
 			Message: message, ObservedGeneration: a.spec.Generation}
-		st.FailedGeneration, st.FailedBy = a.spec.Generation, status.FailedBySpec
+		st.FailedGeneration, st.FailedBy, st.FailedImage = a.spec.Generation, status.FailedBySpec, ""
+		var unsuitable *unsuitableError
+		if errors.As(err, &unsuitable) {
+			st.FailedImage = unsuitable.imageID
+		}
 		var told []journal.Event
 		if st.Starting != nil {
 			told = append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Exited,

@@ -137,10 +137,12 @@ type Controller struct {
 	// queue counts the errors of reconciles, backoff the failures of steps.
 	queue   workqueue.TypedRateLimitingInterface[string]
 	backoff workqueue.TypedRateLimiter[string]
-	slots   *slots
-	logs    atomic.Pointer[observed.Log]
-	steps   sync.WaitGroup
-	nudge   chan struct{}
+	// shells holds the ids of the images that are known to have a shell.
+	shells sync.Map
+	slots  *slots
+	logs   atomic.Pointer[observed.Log]
+	steps  sync.WaitGroup
+	nudge  chan struct{}
 	// sighted holds a value when the engine went or came, until unsight.
 	sighted chan struct{}
 	unsight func()

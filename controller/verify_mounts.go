@@ -43,9 +43,12 @@ func (a *act) startOf(ctx context.Context, c *observed.Container, t console.Targ
 	if pins != nil {
 		defer pins.Close()
 	}
+	if err := a.checkImage(ctx, c); err != nil {
+		return err
+	}
 	a.prepare(ctx, t)
 	if err := a.cfg.Engine.Start(ctx, a.step.Target); err != nil {
-		return a.explain(err)
+		return unsuitable(c, a.explain(err))
 	}
 	if a.step.Kind == plan.StartContainer {
 		a.cfg.Console.Started(a.spec.InternalID, t)

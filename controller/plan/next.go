@@ -114,11 +114,24 @@ func (r *record) nextRefused() next {
 	if reason := r.replaceRefused(); reason != "" {
 		return r.replace(reason)
 	}
+	if r.imageReplaced() && r.in.Seen.Run != nil {
+		return r.replace("the tag " + r.in.Spec.Image + " is another image now")
+	}
 	c := r.st.Get(status.Installed)
-	if c.Reason != status.ReasonRefused {
+	if !c.Reason.GivenUp() {
 		c = r.st.Get(status.Synced)
 	}
-	return next{wait: status.ReasonRefused, message: c.Message, dealt: true}
+	if !c.Reason.GivenUp() {
+		c.Reason = status.ReasonRefused
+	}
+	return next{wait: c.Reason, message: c.Message, dealt: true}
+}
+
+// imageReplaced reports whether the image that the present generation could not run from is
+// another one now. A container that never ran is recreated for that, whatever the image policy.
+func (r *record) imageReplaced() bool {
+	failed, image := r.st.FailedImage, r.in.Image
+	return failed != "" && r.st.Install.Snapshot == "" && image.Present && image.ImageID != failed
 }
 
 func (r *record) nextDelete() next {

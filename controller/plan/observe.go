@@ -104,7 +104,7 @@ func (r *record) observeRequests() {
 	if escape := r.st.MountEscape; escape != nil && escape.Generation != spec.Generation {
 		r.st.MountEscape = nil
 	}
-	if failed := r.st.FailedGeneration; failed != 0 && (failed != spec.Generation || r.st.FailedBy == "") {
+	if failed := r.st.FailedGeneration; failed != 0 && (failed != spec.Generation || r.st.FailedBy == "" || r.imageReplaced() && r.in.Seen.Run == nil) {
 		r.st.FailedGeneration, r.st.FailedBy = 0, ""
 		if r.st.Install.Phase == status.InstallDone {
 			r.set(status.Installed, status.True, status.ReasonInstalled, "")

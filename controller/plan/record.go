@@ -200,7 +200,7 @@ func (r *record) concludeInstall() {
 	switch {
 	case refused && c.Status == status.True: // a record of before that one said so
 		c.Status, c.Reason, c.Message = status.False, status.ReasonRefused, r.st.Get(status.Synced).Message
-	case !refused && c.Reason == status.ReasonRefused && r.st.Install.Phase == status.InstallDone:
+	case !refused && c.Reason.GivenUp() && r.st.Install.Phase == status.InstallDone:
 		c.Status, c.Reason = status.True, status.ReasonInstalled
 	}
 	if c.Status == status.True {

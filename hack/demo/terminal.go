@@ -65,7 +65,7 @@ func (s *story) edit(w wish, change string) error {
 // stuck are the reasons for which a container waits for what nobody is going to give it here.
 var stuck = []status.Reason{
 	status.ReasonImageUnavailable, status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken,
-	status.ReasonPortNotPublished, status.ReasonLimitNotEnforced, status.ReasonInstallLost, status.ReasonRefused, status.ReasonEngineDown,
+	status.ReasonPortNotPublished, status.ReasonLimitNotEnforced, status.ReasonInstallLost, status.ReasonRefused, status.ReasonImageUnsuitable, status.ReasonEngineDown,
 }
 
 // unlessStuck returns a context that ends when the container waits in vain.

@@ -145,7 +145,7 @@ func (t Target) failed(s Sight) Verdict {
 		return vain(api.ReasonOvertaken, "a later write stopped it")
 	case s.Status.Install.Phase == status.InstallFailed && s.Status.Install.Request >= t.Install:
 		return because(s.Status.Get(status.Installed))
-	case s.Status.FailedGeneration >= t.Generation && synced.Reason == status.ReasonRefused:
+	case s.Status.FailedGeneration >= t.Generation && synced.Reason.GivenUp():
 		return because(synced)
 	case t.since(synced) && (synced.Reason == status.ReasonPaused || synced.Reason == status.ReasonInstallLost):
 		return because(synced)

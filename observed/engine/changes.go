@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 
@@ -75,11 +76,14 @@ func decodeChanges(r io.Reader, each func(Change) bool) error {
 	return nil
 }
 
-// HasFile reports whether a path is in the file system of a container.
+// HasFile reports whether a path is in the file system of a container. A link is followed.
 func (e *Engine) HasFile(ctx context.Context, containerID, path string) (found bool, err error) {
 	err = e.call(ctx, e.timeouts.Query, "look for "+path+" in container", containerID,
 		func(ctx context.Context, s *session) error {
-			_, err := s.ContainerStatPath(ctx, containerID, path)
+			stat, err := s.ContainerStatPath(ctx, containerID, path)
+			if err == nil && stat.Mode&fs.ModeSymlink != 0 && stat.LinkTarget != "" {
+				_, err = s.ContainerStatPath(ctx, containerID, stat.LinkTarget)
+			}
 			found = err == nil
 			if cerrdefs.IsNotFound(err) {
 				return nil

@@ -38,7 +38,6 @@ var faultTexts = []struct {
 	{"no matching entries in group file", FaultSpec},
 	{"uids and gids must be in range", FaultSpec},
 	{"executable file not found in $PATH", FaultSpec},
-	{"exec format error", FaultSpec},
 }
 
 // FaultOf returns whose fault it is that a creation or start was refused, by the text of the
@@ -49,8 +48,8 @@ func FaultOf(err error) Fault {
 		return FaultUnknown
 	}
 	message := err.Error()
-	if strings.Contains(message, `exec: "/bin/sh": stat /bin/sh: no such file or directory`) {
-		return FaultSpec // the image has no shell
+	if ImageUnsuitable(err) {
+		return FaultSpec
 	}
 	for _, known := range faultTexts {
 		if strings.Contains(message, known.text) {
@@ -58,4 +57,15 @@ func FaultOf(err error) Fault {
 		}
 	}
 	return FaultUnknown
+}
+
+// ImageUnsuitable reports whether a start was refused because the image has no shell, or its
+// programs are for another architecture.
+func ImageUnsuitable(err error) bool {
+	if err == nil {
+		return false
+	}
+	message := err.Error()
+	return strings.Contains(message, `exec: "/bin/sh": stat /bin/sh: no such file or directory`) ||
+		strings.Contains(message, "exec format error")
 }

@@ -72,6 +72,7 @@ const (
 	ReasonMountEscaped     Reason = "MountEscaped"
 	ReasonNameTaken        Reason = "NameTaken"
 	ReasonRefused          Reason = "RefusedByEngine"
+	ReasonImageUnsuitable  Reason = "ImageUnsuitable"
 	ReasonInstallFailed    Reason = "InstallationFailed"
 	ReasonInstallLost      Reason = "InstallationLost"
 	ReasonDiskFull         Reason = "DiskFull"
@@ -80,6 +81,9 @@ const (
 	ReasonRecording  Reason = "Recording"
 	ReasonUnrecorded Reason = "Unrecorded"
 )
+
+// GivenUp reports whether r says that nothing is tried until the spec, or its image, is another one.
+func (r Reason) GivenUp() bool { return r == ReasonRefused || r == ReasonImageUnsuitable }
 
 // Condition is one question and its present answer.
 type Condition struct {

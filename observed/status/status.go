@@ -216,6 +216,9 @@ type Status struct {
 	// what the host lacks: it is tried once more.
 	FailedGeneration int64  `json:"failed_generation,omitempty"`
 	FailedBy         string `json:"failed_by,omitempty"`
+	// FailedImage is the id of the image that FailedGeneration cannot run from; empty when it was
+	// not the image that was at fault.
+	FailedImage string `json:"failed_image,omitempty"`
 	// ReplacedGeneration is the last generation for which a container was recreated because the
 	// engine refused to start it and it differed from its spec.
 	ReplacedGeneration int64 `json:"replaced_generation,omitempty"`

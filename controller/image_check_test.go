@@ -1,0 +1,128 @@
+package controller_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/image"
+	"github.com/docker/docker/client"
+
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/simengine"
+	"lightd/observed/status"
+)
+
+// importImage makes an image of a few files; one without content is a link to the name after " -> ".
+func importImage(t *testing.T, docker *client.Client, ref string, files ...string) {
+	t.Helper()
+	var archive bytes.Buffer
+	out := tar.NewWriter(&archive)
+	for _, file := range files {
+		name, target, link := strings.Cut(file, " -> ")
+		head := &tar.Header{Name: name, Mode: 0o755, Typeflag: tar.TypeReg}
+		if link {
+			head.Typeflag, head.Linkname = tar.TypeSymlink, target
+		}
+		if err := out.WriteHeader(head); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	body, err := docker.ImageImport(t.Context(), image.ImportSource{Source: &archive, SourceName: "-"}, ref, image.ImportOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	if _, err := io.Copy(io.Discard, body); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{Force: true}) })
+}
+
+func unsuited(st status.Status) bool {
+	return st.Get(status.Synced).Reason == status.ReasonImageUnsuitable
+}
+
+// TestImageWithoutShellOnARealEngine is refused at the first start, and no container of it is
+// started. What its tag means may change, and so may the spec.
+func TestImageWithoutShellOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	docker := newDocker(t)
+	repository := "lightd-shell-" + n.store.Instance()
+	for name, c := range map[string]struct {
+		script string
+		init   bool
+		files  []string
+	}{
+		"plain":   {"", true, []string{"hello"}},
+		"no-init": {"", false, []string{"hello"}},
+		"link":    {"", true, []string{"bin/sh -> /bin/nothing"}},
+		"install": {"true", true, []string{"hello"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ref := repository + ":" + name
+			importImage(t, docker, ref, c.files...)
+			n.create(name, func(s *desired.Spec) {
+				s.Image, s.Power, s.Init, s.InstallScript = ref, desired.PowerRunning, c.init, c.script
+			})
+			st := n.wait(name, "refused", unsuited)
+			if installed := st.Get(status.Installed); installed.Reason != status.ReasonImageUnsuitable || !strings.Contains(installed.Message, "/bin/sh") || st.InstallState != status.Failed {
+				t.Errorf("installed %+v, %s", installed, st.InstallState)
+			}
+			if st.Restarts > 0 || st.LastExit != nil || strings.Contains(n.events(name), "BackOff") {
+				t.Errorf("it was started: %+v; %s", st, n.events(name))
+			}
+			if err := docker.ImageTag(t.Context(), testImage(), ref); err != nil {
+				t.Fatal(err)
+			}
+			n.images.Refresh(ref)
+			n.wait(name, "running on the new image", func(st status.Status) bool {
+				return st.State == status.StateRunning && synced(st) && st.InstallState == status.Ready
+			})
+		})
+	}
+}
+
+// TestImagesWithAShellAreCheckedOnce, and those whose /bin/sh leads through links are none without.
+func TestImagesWithAShellAreCheckedOnce(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		checks := simengine.Rule{Method: http.MethodHead, Route: "/containers/{id}/archive"}
+		for _, id := range []string{"a", "b"} {
+			n.create(id, func(s *desired.Spec) { s.Power = desired.PowerRunning })
+			n.waitState(id, status.StateRunning)
+		}
+		if err := sim.Exit(observed.RunName("a"), 1); err != nil {
+			t.Fatal(err)
+		}
+		n.wait("a", "started again", func(st status.Status) bool { return st.Restarts == 1 && st.State == status.StateRunning })
+		if got := sim.CountCalls(checks); got != 1 {
+			t.Errorf("%d checks of one image", got)
+		}
+	})
+}
+
+// TestImageOfAnotherArchitecture: a start that fails for it is not repeated.
+func TestImageOfAnotherArchitecture(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		starts := sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/containers/{id}/start", Status: http.StatusBadRequest,
+			Message: `OCI runtime create failed: container_linux.go:380: starting container process caused: exec: "/bin/sh": exec format error: unknown`})
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		st := n.wait("a", "refused", unsuited)
+		if message := st.Get(status.Synced).Message; !strings.Contains(message, "cannot run on this machine") || starts.Hits() != 1 {
+			t.Errorf("%q after %d starts", message, starts.Hits())
+		}
+		starts.Release()
+		n.change("a", func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
+		n.waitState("a", status.StateRunning)
+	})
+}
