@@ -25,6 +25,9 @@ const (
 // Network is Docker's name of the one that every container is on.
 const Network = "bridge"
 
+// TerminalRows and TerminalCols are the size of a terminal until a client sets another.
+const TerminalRows, TerminalCols = 24, 80
+
 // RestartPolicy is Docker's own: restarting is Lightd's business.
 const RestartPolicy = "no"
 

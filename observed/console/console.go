@@ -72,6 +72,7 @@ type Console struct {
 	closed  bool
 	hubs    map[string]*hub
 	pending map[string]struct{} // ids whose observation changed
+	sizes   map[string]*pendingSize
 }
 
 // New returns a Console that has no stream open. Close it.

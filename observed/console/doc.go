@@ -67,7 +67,9 @@
 // # Size
 //
 // A terminal is 80 by 24 until a client sets a size (Input.Resize), which is set again at each start
-// while that client is there. Like input it is no desired state: nothing of it is kept.
+// while that client is there. Docker 20.10 starts it with 0 by 0, and it gets its size 1 s later: the
+// signal of that would meet an init process without its child, which warns in the output; a daemon
+// that ends within that second leaves it at 0 by 0. Later releases start it with 80 by 24. Like input it is no desired state: nothing of it is kept.
 //
 // # Echo
 //

@@ -79,18 +79,25 @@ func onEngine(t *testing.T) *real {
 // create makes a container that runs script.
 func (r *real) create(tty bool, script string) Target {
 	r.t.Helper()
-	containerID, _, err := r.engine.Create(r.t.Context(), blueprint.Blueprint{
-		Name: fmt.Sprintf("lightd-console-test-%d", time.Now().UnixNano()), Image: testImage,
-		Labels:     map[string]string{observed.LabelInstance: r.engine.Instance()},
+	containerID := r.createFrom(blueprint.Blueprint{
+		Image: testImage, Labels: map[string]string{observed.LabelInstance: r.engine.Instance()},
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{script},
 		TTY: tty, OpenStdin: true, Limits: desired.Limits{PIDs: 64},
 	})
+	r.look(containerID)
+	return Target{ContainerID: containerID, TTY: tty}
+}
+
+// createFrom makes a container under a name of its own.
+func (r *real) createFrom(b blueprint.Blueprint) (containerID string) {
+	r.t.Helper()
+	b.Name = fmt.Sprintf("lightd-console-test-%d", time.Now().UnixNano())
+	containerID, _, err := r.engine.Create(r.t.Context(), b)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.t.Cleanup(func() { _ = r.engine.Remove(context.Background(), containerID) })
-	r.look(containerID)
-	return Target{ContainerID: containerID, TTY: tty}
+	return containerID
 }
 
 // look refreshes the observation.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/blueprint"
 )
 
 // ErrNoTerminal: the container was made without a terminal.
@@ -23,14 +24,20 @@ func (s Size) Valid() bool {
 	return s.Cols >= 1 && s.Cols <= MaxSize && s.Rows >= 1 && s.Rows <= MaxSize
 }
 
-// defaultSize is what a terminal has until a client sets another; Docker leaves it at 0 by 0.
-var defaultSize = Size{Cols: 80, Rows: 24}
+// defaultSize is what a terminal has until a client sets another; Docker 20.10 leaves it at 0 by 0.
+var defaultSize = Size{Cols: blueprint.TerminalCols, Rows: blueprint.TerminalRows}
+
+// sizeDelay is how long after a start a terminal gets its size. That is a SIGWINCH, which the init
+// process of the container forwards, and warns in the output where its child is not there yet.
+// Docker 20.10 cannot set the size before the start; later releases have it from the creation.
+const sizeDelay = time.Second
 
 // resizeTime bounds a resize that nobody waits for.
 const resizeTime = 5 * time.Second
 
 // Resize makes the terminal of the runtime container so large, now, and again after each start
-// while in is open. Of several clients the last one counts.
+// while in is open. Of several clients the last one counts. A run that has just begun gets its size
+// a moment later.
 func (in *Input) Resize(ctx context.Context, s Size) error {
 	h := in.hub
 	run := h.c.cfg.Targets.Get(h.id).Run
@@ -43,58 +50,90 @@ func (in *Input) Resize(ctx context.Context, s Size) error {
 		h.sized = lifeOf(run)
 	}
 	h.mu.Unlock()
-	if !run.Up() {
+	if !run.Up() || h.c.sizeIsDue(h.id) {
 		return nil
 	}
-	if err := h.applySize(ctx, run.ContainerID); err != nil && h.c.cfg.Targets.Get(h.id).Run.Up() {
+	if rest := sizeDelay - time.Since(run.StartedAt); rest > 0 {
+		h.c.sizeAfter(min(rest, sizeDelay), h.id, run.ContainerID)
+		return nil
+	}
+	if err := h.c.applySize(ctx, h.id, run.ContainerID); err != nil && h.c.cfg.Targets.Get(h.id).Run.Up() {
 		return fmt.Errorf("resize terminal of %q: %w", h.id, err)
 	}
 	return nil
 }
 
-// applySize makes the terminal as large as was asked for last.
-func (h *hub) applySize(ctx context.Context, containerID string) error {
-	h.sizing.Lock()
-	defer h.sizing.Unlock()
-	h.mu.Lock()
-	size := h.size
-	h.mu.Unlock()
-	return h.c.resize(ctx, containerID, size)
-}
-
-func (c *Console) resize(ctx context.Context, containerID string, s Size) error {
+// applySize makes a terminal as large as a client has requested last, else of the default size.
+func (c *Console) applySize(ctx context.Context, id, containerID string) error {
 	if c.cfg.Resize == nil {
 		return nil
 	}
-	return c.cfg.Resize(ctx, containerID, s)
+	size := defaultSize
+	if h := c.known(id); h != nil {
+		h.sizing.Lock()
+		defer h.sizing.Unlock()
+		h.mu.Lock()
+		if h.sizer != nil {
+			size = h.size
+		}
+		h.mu.Unlock()
+	}
+	return c.cfg.Resize(ctx, containerID, size)
 }
 
 // Started is called right after container t of id was started: its terminal gets a size. It
 // does not wait for that.
 func (c *Console) Started(id string, t Target) {
-	if !t.TTY {
-		return
+	if t.TTY {
+		c.sizeAfter(sizeDelay, id, t.ContainerID)
 	}
-	apply := func(ctx context.Context, containerID string) error { return c.resize(ctx, containerID, defaultSize) }
-	if h := c.known(id); h != nil {
-		h.mu.Lock()
-		if h.sizer != nil {
-			apply = h.applySize
-		}
-		h.mu.Unlock()
-	}
-	c.sizeLater(id, t, apply)
 }
 
-// sizeLater calls apply in the background. A process that has ended already needs no size.
-func (c *Console) sizeLater(id string, t Target, apply func(context.Context, string) error) {
-	c.goes(func() {
-		ctx, cancel := context.WithTimeout(c.ctx, resizeTime)
+// sizeAfter sets the size of a terminal after a while, and no longer for a run before. A process
+// that has ended needs no size.
+func (c *Console) sizeAfter(d time.Duration, id, containerID string) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	c.mu.Lock()
+	if c.sizes == nil {
+		c.sizes = map[string]*pendingSize{}
+	}
+	pending := &pendingSize{cancel}
+	if before := c.sizes[id]; before != nil {
+		before.cancel()
+	}
+	c.sizes[id] = pending
+	c.mu.Unlock()
+	started := c.goes(func() {
 		defer cancel()
-		if err := apply(ctx, t.ContainerID); err != nil {
-			c.cfg.Log.Debug("cannot resize terminal", "id", id, "container", t.ContainerID, "error", err)
+		wait(ctx, d)
+		due := ctx.Err() == nil
+		c.mu.Lock()
+		if c.sizes[id] == pending {
+			delete(c.sizes, id)
+		}
+		c.mu.Unlock()
+		if !due {
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, resizeTime)
+		defer cancel()
+		if err := c.applySize(ctx, id, containerID); err != nil {
+			c.cfg.Log.Debug("cannot resize terminal", "id", id, "container", containerID, "error", err)
 		}
 	})
+	if !started {
+		cancel()
+	}
+}
+
+// pendingSize is a size that a terminal gets a moment after its start.
+type pendingSize struct{ cancel context.CancelFunc }
+
+// sizeIsDue reports whether a terminal gets its size in a moment.
+func (c *Console) sizeIsDue(id string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.sizes[id] != nil
 }
 
 // settleSize gives a run that was started by whom ever the size that a client has set.
@@ -104,5 +143,5 @@ func (h *hub) settleSize(s observed.Snapshot) {
 		return
 	}
 	h.sized = lifeOf(run)
-	h.c.sizeLater(h.id, targetOf(run), h.applySize)
+	h.c.sizeAfter(sizeDelay, h.id, run.ContainerID)
 }

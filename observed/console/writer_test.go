@@ -7,6 +7,7 @@ import (
 	"net"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -240,25 +241,43 @@ func TestLineThatATerminalWouldCut(t *testing.T) {
 // as long as it is there.
 func TestSizeOfATerminal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
+		var mu sync.Mutex
 		var set []Size
 		w.cfg.Resize = func(_ context.Context, containerID string, s Size) error {
 			if containerID != target.ContainerID {
 				t.Errorf("resizes %s", containerID)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			set = append(set, s)
 			return nil
 		}
+		sizes := func() []Size {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(set)
+		}
+		started := true // nothing is set within the first moment
 		wants := func(what string, want ...Size) {
 			t.Helper()
-			synctest.Wait()
-			if !slices.Equal(set, want) {
-				t.Errorf("%s: set %v, want %v", what, set, want)
+			time.Sleep(sizeDelay - time.Millisecond)
+			if got := sizes(); len(got) > 0 && started {
+				t.Errorf("%s: set %v too early", what, got)
 			}
+			time.Sleep(2 * time.Millisecond)
+			if got := sizes(); !slices.Equal(got, want) {
+				t.Errorf("%s: set %v, want %v", what, got, want)
+			}
+			mu.Lock()
 			set = nil
+			mu.Unlock()
 		}
 		ctx := context.Background()
 		w.see(inPhase(observed.Created, time.Time{}))
 		w.Started(id, target)
+		time.Sleep(sizeDelay / 2)
+		w.Started(id, target) // the first run has ended at once
 		wants("a start", Size{80, 24})
 		w.running(true, false)
 		in, other := w.OpenInput(id), w.OpenInput(id)
@@ -274,12 +293,17 @@ func TestSizeOfATerminal(t *testing.T) {
 		wants("a start by somebody", Size{120, 40})
 		w.Started(id, target)
 		wants("a start of ours", Size{120, 40})
+		started = false
 		if err := other.Resize(ctx, Size{100, 30}); err != nil {
 			t.Error(err)
+		}
+		if got := sizes(); !slices.Equal(got, []Size{{100, 30}}) {
+			t.Errorf("later than its start: set %v", got)
 		}
 		in.Close()
 		wants("another client", Size{100, 30})
 		other.Close()
+		started = true
 		w.Started(id, target)
 		wants("a start without them", Size{80, 24})
 		w.running(false, false)

@@ -36,6 +36,10 @@ func configs(b blueprint.Blueprint) (*container.Config, *container.HostConfig) {
 		Init:          &b.Init,
 		Resources:     resources(b.Limits),
 	}
+	if b.TTY {
+		// Docker 20.10 ignores it, and the console sets it after the start.
+		host.ConsoleSize = [2]uint{blueprint.TerminalRows, blueprint.TerminalCols}
+	}
 	if b.Log.Driver != "" {
 		host.LogConfig.Config = map[string]string{logMaxSize: b.Log.MaxSize, logMaxFile: b.Log.MaxFile}
 	}

@@ -68,6 +68,9 @@ type Process struct {
 // launch runs the program of a container that was started. The caller holds the lock.
 func (s *Sim) launch(c *box) {
 	s.out(c).begin()
+	if size := c.host.ConsoleSize; c.config.Tty && s.since(startsWithSize) {
+		c.terminal.rows, c.terminal.cols = int(size[0]), int(size[1])
+	}
 	program := s.programOf(c, c.command())
 	if program == nil {
 		return

@@ -10,6 +10,8 @@ const (
 	leavesFirst = "1.42"
 	// Since 23.0 a log ends where it is damaged; before, some lines behind that were left out.
 	endsAtDamage = "1.42"
+	// Since 23.0 a terminal has the size of HostConfig.ConsoleSize from its start on.
+	startsWithSize = "1.42"
 	// Since 25.0 a container without a restart policy shows the policy "no".
 	namesNoRestart = "1.44"
 	// Since 27.0 a container on the default network shows that it is on "bridge".

@@ -89,7 +89,7 @@ func (s *Sim) resizeContainer(c *call) (answer, error) {
 	return answer{status: http.StatusOK}, nil
 }
 
-// TerminalSize returns how large the terminal of a container is; a new run begins with 0 by 0.
+// TerminalSize returns how large the terminal of a container is; in 20.10 a new run begins with 0 by 0.
 func (s *Sim) TerminalSize(name string) (cols, rows int, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
