@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -66,7 +67,7 @@ func (s *Server) apply(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	reply(c.Writer, c.Request, s.waitedAll(&answer, in.waiting, results, timedOut), answer)
+	reply(c.Writer, c.Request, s.waitedAll(c.Request.Context(), &answer, in.waiting, results, timedOut), answer)
 	return nil
 }
 
@@ -82,13 +83,16 @@ func (in intent) possible(written []store.Written) error {
 }
 
 // waitedAll completes each receipt, and returns the status of the answer.
-func (s *Server) waitedAll(answer *api.Applied, in waiting, results map[string]await.Result, timedOut bool) int {
-	status := http.StatusOK
+func (s *Server) waitedAll(ctx context.Context, answer *api.Applied, in waiting, results map[string]await.Result, timedOut bool) int {
+	status, unmet := http.StatusOK, 0
 	for i := range answer.Containers {
 		receipt := &answer.Containers[i]
 		result, waited := results[receipt.InternalID]
 		if waited && !s.waited(receipt, in, result, timedOut) {
 			status = http.StatusAccepted
+			if unmet++; unmet <= outputContainers {
+				s.withOutput(ctx, receipt, result)
+			}
 		}
 	}
 	return status

@@ -71,6 +71,7 @@ type Server struct {
 	drifts          Drifts
 	neighbours      Neighbours
 	installLog      InstallLog
+	console         socket.Console
 	defaults        desired.Spec
 	databaseTimeout time.Duration
 	deleteWait      time.Duration
@@ -104,7 +105,7 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
 		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner,
-		database: cfg.Database, drifts: cfg.Drifts, neighbours: cfg.Neighbours, installLog: cfg.InstallLog,
+		database: cfg.Database, drifts: cfg.Drifts, neighbours: cfg.Neighbours, installLog: cfg.InstallLog, console: cfg.Console,
 		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,

@@ -134,6 +134,7 @@ func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(s
 		}
 		if !s.waited(&body, in.waiting, results[done.InternalID], timedOut) {
 			status = http.StatusAccepted
+			s.withOutput(c.Request.Context(), &body, results[done.InternalID])
 		}
 	}
 	reply(c.Writer, c.Request, status, body)

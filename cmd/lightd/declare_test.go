@@ -118,6 +118,10 @@ func TestWaitsEndWhereNothingMoreComes(t *testing.T) {
 			`"reason":"Exited","message":"the process ended (exit code 4) and its restart policy is never"`},
 		{"a program that ends at once", "PUT /containers/e2e-crash?wait=running", spec("e2e-crash", volume, `"power":"running","startup_command":"exit 4"`),
 			`"reason":"Exited","message":"the process ended within 1s (exit code 4)"`},
+		{"a program that says why", "PUT /containers/e2e-says?wait=running", spec("e2e-says", volume, `"power":"running","restart":"never","startup_command":"for i in 1 2 3 4 5 6; do echo line $i; done; exit 4"`),
+			`"reason":"Exited","message":"the process ended (exit code 4) and its restart policy is never; last output: line 2 | line 3 | line 4 | line 5 | line 6"`},
+		{"a script that says why", "PUT /containers/e2e-script-says?wait=running", spec("e2e-script-says", volume, `"power":"running","install_script":"echo no room; exit 3"`),
+			`"reason":"InstallScriptFailed","message":"the install script ended with exit code 3; last output: no room"`},
 		{"what is paused", "PUT /containers/e2e-paused?wait=synced", spec("e2e-paused", volume, `"paused":true`), `"reason":"Paused"`},
 	} {
 		method, target, _ := strings.Cut(c.request, " ")
