@@ -102,3 +102,20 @@ func TestCgroupWrittenByHand(t *testing.T) {
 	}
 	n.wait("b", "as specified in its next life", running)
 }
+
+// TestLimitOfProcessesIsReached by a program on a real engine: the next inspect reports it.
+func TestLimitOfProcessesIsReached(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	n.create("forks", func(s *desired.Spec) {
+		s.Power, s.Limits.PIDs, s.StartPattern = desired.PowerRunning, 20, "^full$"
+		s.StartupCommand = "(for i in $(seq 40); do sleep 1000 & done) 2>/dev/null; echo full; exec sleep 1000"
+	})
+	n.waitState("forks", status.StateRunning)
+	if n.inspect("forks").Enforced == nil {
+		t.Skip("the cgroups of this engine's processes cannot be read from here")
+	}
+	n.cache.Refresh("forks", false)
+	n.wait("forks", "reported", func(status.Status) bool { return strings.Contains(n.events("forks"), "PIDsLimitReached") })
+}

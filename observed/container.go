@@ -101,6 +101,8 @@ type Enforced struct {
 	Memory *int64   `json:"memory,omitempty"`
 	CPU    *float64 `json:"cpu,omitempty"`
 	PIDs   *int64   `json:"pids,omitempty"`
+	// PIDsRefused counts the processes and threads that were refused for the limit in this run.
+	PIDsRefused int64 `json:"pids_refused,omitempty"`
 }
 
 // Container is what Docker said of one container of ours. Values are read-only.

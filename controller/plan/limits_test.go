@@ -9,6 +9,7 @@ import (
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/drift"
+	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
@@ -124,5 +125,35 @@ func TestLimitsOfAnotherEngine(t *testing.T) {
 	}
 	if synced := w.in.Status.Get(status.Synced); synced.Reason != status.ReasonLimitNotEnforced || w.in.Status.State != status.StateRunning {
 		t.Errorf("got %+v, %s", synced, w.in.Status.State)
+	}
+}
+
+// TestLimitOfProcessesIsReached: it is reported once for each run, however often it is.
+func TestLimitOfProcessesIsReached(t *testing.T) {
+	w := ready(t, func(s *desired.Container) { s.Limits = desired.Limits{PIDs: 50} })
+	reported := func(refused int64) (n int) {
+		have := enforced(0, 0, 50)
+		have.PIDsRefused = refused
+		w.in.Seen.Run.Enforced = have
+		d := plan.Decide(w.in)
+		w.in.Status = d.Status
+		for _, e := range d.Events {
+			if e.Type == journal.PIDsLimitReached {
+				n++
+			}
+		}
+		return n
+	}
+	for i, c := range []struct {
+		refused  int64
+		want     int
+		newStart bool
+	}{{0, 0, false}, {2, 1, false}, {2, 0, false}, {9, 0, false}, {0, 0, true}, {1, 1, false}} {
+		if c.newStart {
+			w.in.Seen.Run.StartedAt = w.in.Seen.Run.StartedAt.Add(time.Hour)
+		}
+		if got := reported(c.refused); got != c.want {
+			t.Errorf("%d: %d events after %d refusals, want %d", i, got, c.refused, c.want)
+		}
 	}
 }

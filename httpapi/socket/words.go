@@ -73,20 +73,21 @@ func (v View) After(t journal.Type, recorded View) View {
 // plain returns what a person at the console is told of an event; empty for nothing.
 func plain(e journal.Event) string {
 	text, told := map[journal.Type]string{
-		journal.Starting:      "Server starting",
-		journal.Running:       "Server started",
-		journal.Stopping:      "Server stopping",
-		journal.Exited:        "Server stopped",
-		journal.OOMKilled:     "Server ran out of memory",
-		journal.BackOff:       "Server waits before it starts again",
-		journal.ContainerLost: "Server was removed from outside",
-		journal.MountEscaped:  "Server was killed for a mount that leads elsewhere",
-		journal.Error:         "Server failed",
-		journal.PullingImage:  "Image is being pulled",
-		journal.PullFailed:    "Image cannot be pulled",
-		journal.StepFailed:    "Server cannot be changed",
-		journal.Blocked:       "Server waits",
-		journal.Deleting:      "Server is being deleted",
+		journal.Starting:         "Server starting",
+		journal.Running:          "Server started",
+		journal.Stopping:         "Server stopping",
+		journal.Exited:           "Server stopped",
+		journal.OOMKilled:        "Server ran out of memory",
+		journal.PIDsLimitReached: "Server is at its limit of processes",
+		journal.BackOff:          "Server waits before it starts again",
+		journal.ContainerLost:    "Server was removed from outside",
+		journal.MountEscaped:     "Server was killed for a mount that leads elsewhere",
+		journal.Error:            "Server failed",
+		journal.PullingImage:     "Image is being pulled",
+		journal.PullFailed:       "Image cannot be pulled",
+		journal.StepFailed:       "Server cannot be changed",
+		journal.Blocked:          "Server waits",
+		journal.Deleting:         "Server is being deleted",
 	}[e.Type]
 	if told && e.Message != "" {
 		text += ": " + e.Message

@@ -26,6 +26,7 @@ func (r reader) read(pid int, containerID string) *observed.Enforced {
 	groups, mounts := r.groups(pid, containerID), r.mounts()
 	e := observed.Enforced{
 		Memory: r.memory(groups, mounts), CPU: r.cpu(groups, mounts), PIDs: r.pids(groups, mounts),
+		PIDsRefused: r.pidsRefused(groups, mounts),
 	}
 	if e == (observed.Enforced{}) {
 		return nil
@@ -128,6 +129,17 @@ func (r reader) memory(groups map[string]string, mounts map[string]mount) *int64
 
 func (r reader) pids(groups map[string]string, mounts map[string]mount) *int64 {
 	return number(r.fields(groups, mounts, "pids", "pids.max", "pids.max"))
+}
+
+// pidsRefused reads how often a process or thread was refused for the limit.
+func (r reader) pidsRefused(groups map[string]string, mounts map[string]mount) int64 {
+	words := r.fields(groups, mounts, "pids", "pids.events", "pids.events")
+	at := slices.Index(words, "max")
+	if at < 0 || at+1 == len(words) {
+		return 0
+	}
+	n, _ := strconv.ParseInt(words[at+1], 10, 64)
+	return n
 }
 
 func (r reader) cpu(groups map[string]string, mounts map[string]mount) *float64 {

@@ -46,9 +46,10 @@ func TestRead(t *testing.T) {
 			"sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_quota_us":       "50000\n",
 			"sys/fs/cgroup/cpu,cpuacct/docker/abc/cpu.cfs_period_us":      "100000\n",
 			"sys/fs/cgroup/pids/docker/abc/pids.max":                      "50\n",
+			"sys/fs/cgroup/pids/docker/abc/pids.events":                   "max 3\n",
 			"sys/fs/cgroup/unified/docker/abc/memory.max":                 "1\n",
 			"sys/fs/cgroup/memory/docker/abc/child/memory.limit_in_bytes": "1\n",
-		}, `{"memory":67108864,"cpu":0.5,"pids":50}`},
+		}, `{"memory":67108864,"cpu":0.5,"pids":50,"pids_refused":3}`},
 		"version 1 without limits": {map[string]string{
 			"proc/self/mountinfo": v1, "proc/7/cgroup": inV1,
 			"sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes":  "9223372036854771712\n",
@@ -62,9 +63,10 @@ func TestRead(t *testing.T) {
 		}, `{"pids":50}`},
 		"version 2": {map[string]string{
 			"proc/self/mountinfo": v2, "proc/7/cgroup": "0::/system.slice/docker-abc.scope\n",
-			"sys/fs/cgroup/system.slice/docker-abc.scope/memory.max": "67108864\n",
-			"sys/fs/cgroup/system.slice/docker-abc.scope/cpu.max":    "150000 100000\n",
-			"sys/fs/cgroup/system.slice/docker-abc.scope/pids.max":   "50\n",
+			"sys/fs/cgroup/system.slice/docker-abc.scope/memory.max":  "67108864\n",
+			"sys/fs/cgroup/system.slice/docker-abc.scope/cpu.max":     "150000 100000\n",
+			"sys/fs/cgroup/system.slice/docker-abc.scope/pids.max":    "50\n",
+			"sys/fs/cgroup/system.slice/docker-abc.scope/pids.events": "max 0\n",
 		}, `{"memory":67108864,"cpu":1.5,"pids":50}`},
 		"version 2 without limits, and a cgroup of the program's own": {map[string]string{
 			"proc/self/mountinfo": v2, "proc/7/cgroup": "0::/system.slice/docker-abc.scope/init.scope\n",

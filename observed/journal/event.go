@@ -30,7 +30,9 @@ const (
 	Stopping             Type = "Stopping"
 	Exited               Type = "Exited"
 	OOMKilled            Type = "OOMKilled"
-	BackOff              Type = "BackOff"
+	// PIDsLimitReached is a process or thread that the kernel refused for the limit of them.
+	PIDsLimitReached Type = "PIDsLimitReached"
+	BackOff          Type = "BackOff"
 	// PullFailed, StepFailed and Blocked report the change of Synced to what their messages say:
 	// a failed pull, an error of the engine, something that only somebody else can take away.
 	PullFailed Type = "PullFailed"
@@ -72,7 +74,7 @@ func (e Event) Level() slog.Level {
 	switch e.Type {
 	case Error, DiskFull:
 		return slog.LevelError
-	case PullFailed, StepFailed, Blocked, BackOff, OOMKilled, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow:
+	case PullFailed, StepFailed, Blocked, BackOff, OOMKilled, PIDsLimitReached, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow:
 		return slog.LevelWarn
 	case Exited:
 		if e.Failed {

@@ -192,6 +192,9 @@ type Status struct {
 	StartGeneration int64     `json:"start_generation,omitempty"`
 	EarlyExit       int64     `json:"early_exit,omitempty"`
 
+	// PIDsLimitReached is the last life that was seen at its limit of processes.
+	PIDsLimitReached Run `json:"pids_limit_reached,omitzero"`
+
 	// Rest is true when the restart policy leaves the ended process at rest.
 	Rest bool `json:"rest,omitempty"`
 	// Crashes counts the exits in a row that call for a backoff, NotBefore is when
