@@ -109,7 +109,7 @@ func TestPauseOverARestartOfTheDaemon(t *testing.T) {
 		began := time.Now()
 		time.Sleep(plan.PauseGrace / 2)
 		n.stop()
-		n = n.again()
+		n.again()
 		for {
 			if c, err := sim.Inspect("lightd-a"); err == nil && !c.State.Paused {
 				break
