@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
@@ -58,6 +59,36 @@ func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
 			_, made := os.Stat(filepath.Join(game, "maps", "new"))
 			return err == nil && made == nil && string(text) == "installed\n0\nstarted\n"
 		})
+	}
+}
+
+// TestInstallationLeavesTheFilesOfOthersOnARealEngine alone: those of another container on the
+// volume, and those that were there before a reinstallation.
+func TestInstallationLeavesTheFilesOfOthersOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	other := n.create("root", func(s *desired.Spec) {
+		s.StartupCommand = "umask 077; echo secret > secret; exec sleep 1000"
+		s.Power = desired.PowerRunning
+	})
+	volume := n.volumes.Path(other.VolumeID)
+	owner := func(name string) int {
+		info, err := os.Lstat(filepath.Join(volume, name))
+		if err != nil {
+			return -1
+		}
+		return int(info.Sys().(*syscall.Stat_t).Uid)
+	}
+	eventually(t, "a file of root", func() bool { return owner("secret") == 0 })
+	n.create("user", func(s *desired.Spec) {
+		s.VolumeID, s.User = other.VolumeID, "1000:1000"
+		s.InstallScript = "mkdir -p game; echo installed > game/$(date +%s%N)"
+	})
+	n.wait("user", "at its end", func(st status.Status) bool { return st.InstallState != status.Installing })
+	for name, want := range map[string]int{"": 0, "secret": 0, "game": 1000} {
+		if got := owner(name); got != want {
+			t.Errorf("%q belongs to %d, want %d", name, got, want)
+		}
 	}
 }
 

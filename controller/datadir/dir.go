@@ -123,12 +123,20 @@ func (d *Dir) WriteInstaller(s desired.Spec, who Identity) error {
 			return fmt.Errorf("write %s of container %s: %w", f.name, s.InternalID, err)
 		}
 	}
+	if _, err := root.Lstat(installBegan); err == nil {
+		return nil // an earlier script was cut off, and what it left is still root's
+	}
+	if err := replace(root, file{installBegan, nil, 0o644}); err != nil {
+		return fmt.Errorf("write %s of container %s: %w", installBegan, s.InternalID, err)
+	}
 	return nil
 }
 
-// ClearInstaller takes away what the install script's environment was read from. The
-// script itself stays, where the published page says it is.
-func (d *Dir) ClearInstaller(id string) error { return d.remove(id, installRun) }
+// ClearInstaller takes away what the install script's environment was read from, and when the
+// script began. The script itself stays, where the published page says it is.
+func (d *Dir) ClearInstaller(id string) error {
+	return errors.Join(d.remove(id, installRun), d.remove(id, installBegan))
+}
 
 // SaveInstallLog keeps the newest 16 MiB of what the install script printed. How much that
 // was is up to the script, so the rest goes through a file and never through memory. Where

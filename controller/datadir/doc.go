@@ -6,7 +6,7 @@
 // not at all: a write goes to a new name and is renamed. A shell that is reading the
 // old entry point keeps reading the old one. The scripts of an installation belong to
 // root of the container, who need not be root of the host, and nobody else reads them;
-// what a script leaves in the volume as root is given to the user of the server.
+// what root created or changed in the volume since a script began is given to the user of the server.
 //
 // What containers keep below the VOLUME paths of their images lies beside that, in
 // image_volumes, and goes with the container.

@@ -43,32 +43,46 @@ func TestInstallScriptBeginsWithItsInterpreter(t *testing.T) {
 	}
 }
 
-// TestFilesOfAnInstallationAreHandedOver, with find and without: those of root, and of nobody
-// else, through no link, and with the exit code of the script.
+// TestFilesOfAnInstallationAreHandedOver where find compares the time of a change and where it
+// does not: those of root that the script made or changed, and no others, through no link, and
+// with the exit code of the script.
 func TestFilesOfAnInstallationAreHandedOver(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root gives files away")
 	}
 	const user, group, somebody = 12345, 12346, 777
-	for name, c := range map[string]struct{ with, without string }{
-		"with find":    {},
-		"without find": {"command -v find", "false"},
+	for name, c := range map[string]struct {
+		without string
+		shared  bool
+	}{
+		"with find":                   {},
+		"without find":                {without: "-cnewer"},
+		"with find, beside others":    {shared: true},
+		"without find, beside others": {without: "-cnewer", shared: true},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			dir := t.TempDir()
 			home, data, outside := filepath.Join(dir, "home"), filepath.Join(dir, "data"), filepath.Join(dir, "outside")
-			err := errors.Join(os.Mkdir(home, 0o777), os.Mkdir(data, 0o755), os.WriteFile(outside, nil, 0o600),
-				os.WriteFile(filepath.Join(home, "theirs"), nil, 0o644), os.Lchown(filepath.Join(home, "theirs"), somebody, somebody))
+			err := errors.Join(os.Mkdir(home, 0o777), os.Mkdir(data, 0o755), os.WriteFile(outside, nil, 0o600))
+			if c.shared {
+				err = errors.Join(err, os.Mkdir(filepath.Join(home, "old"), 0o700), os.WriteFile(filepath.Join(home, "old", "changed"), nil, 0o600),
+					os.WriteFile(filepath.Join(home, "old", "secret"), nil, 0o600), os.Symlink("old", filepath.Join(home, "oldlink")))
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
+			began := filepath.Join(data, installBegan)
+			laterThan(t, home, began)
+			laterThan(t, began, filepath.Join(dir, "later"))
 			script := `mkdir -p "a b/.hidden/c" ./-d; touch "a b/.hidden/c/x
-y" ./-d/..e "*"; ln -s ` + outside + ` link; ln -s . loop; ln -s /none dangling; exit 7`
+y" ./-d/..e "*"; touch -d 2001-01-01 unpacked; ln -s ` + outside + ` link; ln -s . loop; ln -s /none dangling
+touch theirs; chown 777:777 theirs; [ ! -f old/changed ] || echo new > old/changed; exit 7`
 			entry := installEntry(desired.Spec{InstallScript: script}, "12345:12346")
-			if c.with != "" && !strings.Contains(entry, c.with) {
-				t.Fatalf("no %q in %s", c.with, entry)
+			if c.without != "" && !strings.Contains(entry, c.without) {
+				t.Fatalf("no %q in %s", c.without, entry)
 			}
-			entry = strings.NewReplacer(blueprint.Home, home, blueprint.Data, data, cmp.Or(c.with, "\x00"), c.without).Replace(entry)
+			entry = strings.NewReplacer(blueprint.Home, home, blueprint.Data, data, cmp.Or(c.without, "\x00"), "-none").Replace(entry)
 			if err := os.WriteFile(filepath.Join(data, installer), []byte(script), 0o700); err != nil {
 				t.Fatal(err)
 			}
@@ -77,33 +91,97 @@ y" ./-d/..e "*"; ln -s ` + outside + ` link; ln -s . loop; ln -s /none dangling;
 			if !errors.As(err, &exit) || exit.ExitCode() != 7 || len(out) > 0 {
 				t.Errorf("%v, printed %q", err, out)
 			}
-			owner := func(path string) (uid, gid uint32) {
-				info, err := os.Lstat(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				stat := info.Sys().(*syscall.Stat_t)
-				return stat.Uid, stat.Gid
-			}
 			seen := 0
 			err = filepath.WalkDir(home, func(path string, _ fs.DirEntry, err error) error {
 				want := uint32(user)
-				if filepath.Base(path) == "theirs" {
+				switch filepath.Base(path) {
+				case "theirs":
 					want = somebody
+				case "old", "oldlink", "secret":
+					want = 0
+				case "home":
+					if c.shared {
+						want = 0
+					}
 				}
-				if uid, gid := owner(path); uid != want || want == user && gid != group {
+				if uid, gid := owner(t, path); uid != want || want == user && gid != group {
 					t.Errorf("%q belongs to %d:%d, want %d", path, uid, gid, want)
 				}
 				seen++
 				return err
 			})
-			if err != nil || seen != 12 {
+			files := 13
+			if c.shared {
+				files += 4
+			}
+			if err != nil || seen != files {
 				t.Errorf("%d files, %v", seen, err)
 			}
-			if uid, _ := owner(outside); uid != 0 {
+			if uid, _ := owner(t, outside); uid != 0 {
 				t.Errorf("what a link leads to was given to %d", uid)
 			}
 		})
+	}
+}
+
+// owner returns whose a file is; links are not followed.
+func owner(t *testing.T, path string) (uid, gid uint32) {
+	t.Helper()
+	info, err := os.Lstat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stat := info.Sys().(*syscall.Stat_t)
+	return stat.Uid, stat.Gid
+}
+
+// laterThan makes the file at path with a time of its last change after that of old: the
+// clock of a file system goes in steps.
+func laterThan(t *testing.T, old, path string) {
+	t.Helper()
+	changed := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Sys().(*syscall.Stat_t).Ctim.Nano()
+	}
+	for {
+		if err := os.WriteFile(path, []byte("x"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if changed(path) > changed(old) {
+			return
+		}
+	}
+}
+
+// TestBeginOfAnInstallation stays until one ended well: what a script that was cut off left is
+// handed over by the next one.
+func TestBeginOfAnInstallation(t *testing.T) {
+	d, s := open(t)
+	began := filepath.Join(d.Path("a"), installBegan)
+	write := func() os.FileInfo {
+		t.Helper()
+		if err := d.WriteInstaller(s, Identity{}); err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(began)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info
+	}
+	first := write()
+	laterThan(t, began, filepath.Join(t.TempDir(), "later"))
+	if again := write(); !again.ModTime().Equal(first.ModTime()) {
+		t.Errorf("began %s, then %s", first.ModTime(), again.ModTime())
+	}
+	if err := d.ClearInstaller("a"); err != nil {
+		t.Fatal(err)
+	}
+	if next := write(); !next.ModTime().After(first.ModTime()) {
+		t.Errorf("began %s, then %s", first.ModTime(), next.ModTime())
 	}
 }
 

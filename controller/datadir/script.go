@@ -17,6 +17,8 @@ const (
 	installer  = "install.sh"
 	installRun = "install-entry.sh"
 	installLog = "install.log"
+	// installBegan is as old as the first script since the last installation that ended well.
+	installBegan = "install-began"
 )
 
 // program is a first word that names a file to execute, and is no assignment.
@@ -94,39 +96,56 @@ func installEntry(s desired.Spec, owner string) string {
 		return b.String()
 	}
 	user, group, _ := strings.Cut(owner, ":")
-	fmt.Fprintf(&b, handOver, run, quote(user), quote(group), blueprint.Home)
+	fmt.Fprintf(&b, handOver, run, quote(user), quote(group), blueprint.Home, blueprint.Data+"/"+installBegan, systemPath)
 	return b.String()
 }
 
-// handOver runs a script and gives the files of root in the volume to the user of the server,
-// whom only the container knows by name. Links are not followed, other mounts not entered, and
-// what belongs to somebody is left alone. An image without find has the shell go through.
-const handOver = `%s
+// handOver runs a script and gives the files of root in the volume that are newer than the file
+// installBegan to the user of the server, whom only the container knows by name. The time is that
+// of the last change of an inode, which an archive does not carry along. The volume's own
+// directory goes with them where nothing older is in it. Links are not followed, other file
+// systems not entered. Where find cannot compare that time, the shell goes through, by whole
+// seconds: the script then begins a second after installBegan.
+const handOver = `dated() (
+	PATH=%[6]s
+	find %[5]s -cnewer %[5]s >/dev/null 2>&1
+)
+dated || sleep 1
+%[1]s
 code=$?
-PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
-owner=%s
-group=%s
+PATH=%[6]s
+owner=%[2]s
+group=%[3]s
 [ -n "$group" ] || group=$(id -g "$owner" 2>/dev/null)
 owner=$owner${group:+:$group}
-home=%s
+home=%[4]s
+began=%[5]s
 each() {
 	for file in "$1"/* "$1"/.[!.]* "$1"/..?*; do
-		if [ -h "$file" ]; then
+		[ -h "$file" ] || [ -e "$file" ] || continue
+		set -- "$1" $(stat -c '%%d %%u %%Z' "$file")
+		[ "$2" = "$device" ] || continue
+		if [ "$4" -le "$since" ]; then
+			[ "$1" != $home ] || older=yes
+		elif [ "$3" = 0 ]; then
 			chown -h "$owner" "$file"
-		elif [ -e "$file" ]; then
-			[ ! -O "$file" ] || chown -h "$owner" "$file"
-			[ ! -d "$file" ] || (each "$file")
 		fi
+		[ -h "$file" ] || [ ! -d "$file" ] || (each "$file")
 	done
 }
-if command -v find >/dev/null 2>&1; then
-	find $home -xdev -user 0 -exec chown -h "$owner" {} +
+older=
+if dated; then
+	find $home -mindepth 1 -xdev -user 0 -cnewer $began -exec chown -h "$owner" {} +
+	older=$(find $home -mindepth 1 -maxdepth 1 ! -cnewer $began)
 else
-	[ ! -O $home ] || chown -h "$owner" $home
-	each $home
-fi || echo "lightd: not all of $home could be given to $owner" >&2
+	since=$(stat -c %%Y $began) && device=$(stat -c %%d $home) && each $home
+fi && { [ -n "$older" ] || [ ! -O $home ] || chown -h "$owner" $home; } ||
+	echo "lightd: not all of $home could be given to $owner" >&2
 exit $code
 `
+
+// systemPath is where the programs are that handOver needs, whatever PATH the spec has.
+const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // installScript returns the install script as it is run. What an editor puts before the #!, a
 // byte order mark or blank lines, would hide it from the kernel.
