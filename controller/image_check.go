@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"regexp"
 
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/status"
 )
 
 // unsuitableError is the refusal of an image that no container can run from: that changes with
@@ -30,6 +33,9 @@ func (a *act) checkImage(ctx context.Context, c *observed.Container) error {
 	if c == nil {
 		return nil
 	}
+	if err := a.checkArchitecture(ctx, c); err != nil {
+		return err
+	}
 	if _, known := a.shells.Load(c.ImageID); known && len(a.spec.Mount) == 0 {
 		return nil
 	}
@@ -47,6 +53,29 @@ func (a *act) checkImage(ctx context.Context, c *observed.Container) error {
 	}
 	return &unsuitableError{c.ImageID, fmt.Errorf("the image %s has no %s, which runs the startup command and the install script", c.Image, shell)}
 }
+
+// checkArchitecture finds an image of another architecture by the end of the last run: docker-init, or
+// runc, starts everywhere and prints within a moment that the kernel does not execute the shell of the
+// image. An emulator of the host may execute it all the same, so that the architecture
+// that the image names decides nothing.
+func (a *act) checkArchitecture(ctx context.Context, c *observed.Container) error {
+	if c.ExitCode == 0 || c.FinishedAt.Sub(c.StartedAt) > status.Settled || c.FinishedAt.Before(c.StartedAt) {
+		return nil
+	}
+	output, err := a.cfg.Engine.Logs(ctx, c.ContainerID, engine.LogsOptions{Tail: 5})
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = output.Close() }() // it was only read
+	text, _ := io.ReadAll(io.LimitReader(output, 4<<10))
+	if !execFailed.Match(text) {
+		return nil
+	}
+	return &unsuitableError{c.ImageID, fmt.Errorf("the image %s is of another architecture than this machine: exec format error of its %s", c.Image, shell)}
+}
+
+// execFailed is what tini, runc 1.0 and runc 1.1 print when the kernel does not execute the shell.
+var execFailed = regexp.MustCompile(`(?i)(\[FATAL tini \(\d+\)\] exec ` + shell + ` failed: |exec user process caused: |exec ` + shell + `: )exec format error`)
 
 // unsuitable returns the error of a start as one of the image where the engine says so, and the
 // host is not at fault.

@@ -18,7 +18,11 @@ import (
 	"lightd/observed/status"
 )
 
-// importImage makes an image of a few files; one without content is a link to the name after " -> ".
+// foreignProgram is the beginning of a program for a machine of another kind.
+var foreignProgram = "\x7fELF\x02\x01\x01" + strings.Repeat("\x00", 9) + "\x02\x00\xb7\x00\x01" + strings.Repeat("\x00", 43)
+
+// importImage makes an image of a few files: empty ones, links to the name after " -> ", and programs
+// of another architecture before " = foreign".
 func importImage(t *testing.T, docker *client.Client, ref string, files ...string) {
 	t.Helper()
 	var archive bytes.Buffer
@@ -29,7 +33,14 @@ func importImage(t *testing.T, docker *client.Client, ref string, files ...strin
 		if link {
 			head.Typeflag, head.Linkname = tar.TypeSymlink, target
 		}
+		content := ""
+		if program, foreign := strings.CutSuffix(name, " = foreign"); foreign {
+			head.Name, head.Size, content = program, int64(len(foreignProgram)), foreignProgram
+		}
 		if err := out.WriteHeader(head); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(out, content); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,4 +136,27 @@ func TestImageOfAnotherArchitecture(t *testing.T) {
 		n.change("a", func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		n.waitState("a", status.StateRunning)
 	})
+}
+
+// TestImageOfAnotherArchitectureOnARealEngine: its first start succeeds where the engine does not
+// refuse it, and the next one is refused.
+func TestImageOfAnotherArchitectureOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	docker := newDocker(t)
+	for name, init := range map[string]bool{"foreign": true, "foreign-no-init": false} {
+		ref := "lightd-arch-" + n.store.Instance() + ":" + name
+		importImage(t, docker, ref, "bin/sh = foreign")
+		n.create(name, func(s *desired.Spec) { s.Image, s.Power, s.Init = ref, desired.PowerRunning, init })
+		st := n.wait(name, "refused", unsuited)
+		if message := st.Get(status.Synced).Message; !strings.Contains(message, "exec format error") || st.Restarts > 1 {
+			t.Errorf("%s: %q after %d restarts", name, message, st.Restarts)
+		}
+		if err := docker.ImageTag(t.Context(), testImage(), ref); err != nil {
+			t.Fatal(err)
+		}
+		n.images.Refresh(ref)
+		n.wait(name, "running on the new image", func(st status.Status) bool { return st.State == status.StateRunning && synced(st) })
+	}
 }
