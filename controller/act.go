@@ -133,7 +133,7 @@ func (a *act) judge(err error) verdict {
 		return a.complain(err, wait.reason, waitRetry)
 	case errors.As(err, &invalid):
 		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
-	case errors.Is(err, datadir.ErrMissing):
+	case errors.Is(err, datadir.ErrMissing), errors.Is(err, datadir.ErrReplaced):
 		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
 	case terminal(a.step.Kind, err):
 		return a.refuse(err, status.ReasonRefused)

@@ -36,11 +36,13 @@ func (c *Controller) Collect(ctx context.Context) {
 	}
 }
 
-// lookAtFiles has the keys looked at whose entry point was altered: files make no event.
+// lookAtFiles enqueues the containers whose entry point was altered, or whose directories were
+// replaced under their process: files make no event.
 func (c *Controller) lookAtFiles() {
 	for _, spec := range c.cfg.Store.Containers() {
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
-		if st.ContainerID != "" && !c.cfg.Data.EntrypointOK(spec.Spec) {
+		run := c.cfg.Sight.Get(spec.InternalID).Run
+		if st.ContainerID != "" && (!c.cfg.Data.EntrypointOK(spec.Spec) || len(c.replacedMounts(spec.Spec, st, run)) > 0) {
 			c.Enqueue(spec.InternalID)
 		}
 	}

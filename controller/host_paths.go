@@ -25,6 +25,9 @@ func (c *Controller) checkHostPaths(s desired.Spec) error {
 	if err := c.checkVolume(s.VolumeID); err != nil {
 		return waiting{status.ReasonMountUnavailable, err}
 	}
+	if err := checkNoLink(c.cfg.Data.Path(s.InternalID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return waiting{status.ReasonMountUnavailable, fmt.Errorf("data directory of container %s: %w", s.InternalID, err)}
+	}
 	if len(s.Mount) == 0 {
 		return nil
 	}
@@ -39,22 +42,38 @@ func (c *Controller) checkHostPaths(s desired.Spec) error {
 // empty directory where data was would look like a success.
 func (c *Controller) checkVolume(id string) error {
 	path := c.cfg.VolumePath(id)
-	info, err := os.Stat(path)
-	switch {
+	switch err := checkNoLink(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the directory %s of volume %s is missing on this host", path, id)
 	case err != nil:
-		return fmt.Errorf("inspect the directory of volume %s: %w", id, err)
-	case !info.IsDir():
-		return fmt.Errorf("%s of volume %s is not a directory", path, id)
+		return fmt.Errorf("directory of volume %s: %w", id, err)
 	}
 	if resolved, err := filepath.EvalSymlinks(path); err != nil || resolved == path {
 		return nil
 	}
-	// An administrator may have put it elsewhere, but no container.
+	// An administrator may have put all volumes elsewhere, but no container.
 	sources := c.otherSources("")
 	if err := sources.Check("", map[string]string{"volume": path}); err != nil {
 		return fmt.Errorf("the directory of volume %s leads through what a container can write: %w", id, err)
+	}
+	return nil
+}
+
+// checkNoLink wants a directory of ours at a path. A link is not followed: its data would be
+// somebody else's.
+func checkNoLink(path string) error {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return err
+	case info.Mode()&fs.ModeSymlink != 0:
+		target, err := desired.ResolvePath(path)
+		if err != nil {
+			return fmt.Errorf("%s was replaced by a link that cannot be resolved", path)
+		}
+		return fmt.Errorf("%s was replaced by a link to %s", path, target)
+	case !info.IsDir():
+		return fmt.Errorf("%s is not a directory", path)
 	}
 	return nil
 }

@@ -59,6 +59,7 @@ func TestFailureHasAClass(t *testing.T) {
 		"a start refused for any reason":  {kind: plan.StartContainer, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
 		"a creation that failed":          {kind: plan.CreateContainer, err: errNoUser, retry: soon, reason: status.ReasonStepFailed},
 		"a missing directory of ours":     {kind: plan.WriteEntrypoint, err: fmt.Errorf("write: %w", datadir.ErrMissing), retry: slowly, reason: status.ReasonMountUnavailable},
+		"a directory of ours by a link":   {kind: plan.WriteEntrypoint, err: fmt.Errorf("write: %w", datadir.ErrReplaced), retry: slowly, reason: status.ReasonMountUnavailable},
 		"a refused update":                {kind: plan.UpdateLimits, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that fails":            {kind: plan.StartContainer, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that is silent":        {kind: plan.StartContainer, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed},

@@ -2,12 +2,15 @@ package controller
 
 import (
 	"cmp"
+	"errors"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
@@ -87,6 +90,14 @@ func TestLookAtTheHost(t *testing.T) {
 	}
 	defer listener.Close()
 	busy := []desired.Port{{IP: "127.0.0.1", Port: listener.Addr().(*net.TCPAddr).Port, Protocol: desired.TCP, ContainerPort: 1}}
+	files, err := datadir.Open(filepath.Join(t.TempDir(), "containers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(files.Make("a"), os.Symlink(t.TempDir(), link), os.Symlink("a", files.Path("b"))); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		ports    []desired.Port
 		run      *observed.Container
@@ -94,6 +105,7 @@ func TestLookAtTheHost(t *testing.T) {
 		local    bool
 		snapshot string
 		volume   string
+		id       string
 		want     status.Reason
 	}{
 		"nothing":                      {local: true},
@@ -102,13 +114,15 @@ func TestLookAtTheHost(t *testing.T) {
 		"a port of another host":       {ports: busy},
 		"a mount":                      {mounts: desired.Invalid("mount", "it is not there"), want: status.ReasonMountUnavailable},
 		"no directory of its volume":   {volume: filepath.Join(t.TempDir(), "none"), want: status.ReasonMountUnavailable},
+		"a volume that is a link":      {volume: link, want: status.ReasonMountUnavailable},
+		"a link for its data":          {id: "b", want: status.ReasonMountUnavailable},
 		"nothing, for an installation": {local: true, snapshot: "snapshot:1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.volume = cmp.Or(c.volume, t.TempDir())
-			ctrl := &Controller{cfg: Config{LocalPorts: c.local, CheckMounts: func(desired.Spec) error { return c.mounts },
+			ctrl := &Controller{cfg: Config{LocalPorts: c.local, Data: files, CheckMounts: func(desired.Spec) error { return c.mounts },
 				VolumePath: func(string) string { return c.volume }}}
-			spec := desired.Container{Spec: desired.Spec{InternalID: "a", Image: "image:1", Ports: c.ports}}
+			spec := desired.Container{Spec: desired.Spec{InternalID: cmp.Or(c.id, "a"), Image: "image:1", Ports: c.ports}}
 			a := &act{Controller: ctrl, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
 			a.checkHost()
 			image := "image:1"

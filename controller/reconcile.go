@@ -158,6 +158,7 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 		EntrypointOK:   c.cfg.Data.EntrypointOK(spec.Spec),
 		Place:          c.placeOf(spec.Spec, seen.Run),
 		VerifyMounts:   c.cfg.PinMounts != nil,
+		Replaced:       c.replacedMounts(spec.Spec, st, seen.Run),
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),

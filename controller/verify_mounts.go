@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightd/controller/plan"
+	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/console"
@@ -19,6 +20,8 @@ import (
 // MountPins hold mount sources as they were before a start; see package hostmount.
 type MountPins interface {
 	Verify(pid int) error
+	// Own are the identities of our own directories, by their targets.
+	Own() map[string]observed.FileID
 	Close()
 }
 
@@ -63,10 +66,9 @@ func (a *act) startOf(ctx context.Context, c *observed.Container, t console.Targ
 	return nil
 }
 
-// pin pins the mount sources of a container; nil when none is a spec's, or they cannot be
-// compared from here.
+// pin pins the mount sources of a container; nil when they cannot be compared from here.
 func (a *act) pin(c *observed.Container) (MountPins, error) {
-	if a.cfg.PinMounts == nil || c == nil || len(hostMounts(c.Mounts)) == 0 {
+	if a.cfg.PinMounts == nil || c == nil {
 		return nil, nil
 	}
 	pins, err := a.cfg.PinMounts(c.Mounts)
@@ -88,7 +90,7 @@ func (a *act) verifyMounts(ctx context.Context) error {
 		return err
 	}
 	if pins == nil {
-		a.patch = verified(life(a.seen.Run))
+		a.patch = verified(life(a.seen.Run), nil)
 		return nil
 	}
 	defer pins.Close()
@@ -109,11 +111,11 @@ func (a *act) verify(ctx context.Context, pins MountPins) error {
 		return a.killEscaped(ctx, run, escape)
 	case errors.Is(err, hostmount.ErrUnverifiable):
 		a.log.Debug("mounts cannot be verified", "container", a.spec.InternalID, "error", err)
-		a.patch = verified(run)
+		a.patch = verified(run, nil)
 	case err != nil:
 		return err
 	default:
-		a.patch = verified(run)
+		a.patch = verified(run, pins.Own())
 	}
 	return nil
 }
@@ -130,9 +132,10 @@ func (a *act) killEscaped(ctx context.Context, run status.Run, escape *hostmount
 	return nil
 }
 
-func verified(run status.Run) func(*status.Status) []journal.Event {
+// verified records the life whose mounts were compared, and which directories of ours it has.
+func verified(run status.Run, own map[string]observed.FileID) func(*status.Status) []journal.Event {
 	return func(st *status.Status) []journal.Event {
-		st.MountsVerified, st.MountsUnverified, st.MountEscape = run, nil, nil
+		st.MountsVerified, st.MountedDirs, st.MountsUnverified, st.MountEscape = run, own, nil, nil
 		return nil
 	}
 }
@@ -148,7 +151,7 @@ func (a *act) escaped(run status.Run, escape *hostmount.EscapeError) func(*statu
 		if count < 10 {
 			pause = min(escapeFirst<<(count-1), escapeMost)
 		}
-		st.MountsVerified, st.MountsUnverified = run, nil
+		st.MountsVerified, st.MountedDirs, st.MountsUnverified = run, nil, nil
 		message := escape.Error()
 		if a.step.Kind == plan.StartInstallScript {
 			st.Install.Phase = status.InstallFailed
@@ -160,4 +163,25 @@ func (a *act) escaped(run status.Run, escape *hostmount.EscapeError) func(*statu
 		}
 		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.MountEscaped, Generation: a.spec.Generation, Message: message}}
 	}
+}
+
+// replacedMounts are the directories of ours that a running container has mounted and that are
+// not at their paths any more. A path that the container has for another one is drift of its own.
+func (c *Controller) replacedMounts(spec desired.Spec, st status.Status, run *observed.Container) []plan.ReplacedMount {
+	if !run.Up() || len(st.MountedDirs) == 0 || !st.MountsVerified.Is(life(run)) {
+		return nil
+	}
+	at := c.place(spec)
+	paths := map[string]string{blueprint.Home: at.Volume, blueprint.Data: at.Data}
+	var found []plan.ReplacedMount
+	for _, m := range run.Mounts {
+		id, mounted := st.MountedDirs[m.Target]
+		if !mounted {
+			continue
+		}
+		if now := hostmount.Replaced(paths[m.Target], id); now != "" && hostmount.Replaced(m.Source, id) != "" {
+			found = append(found, plan.ReplacedMount{Run: st.MountsVerified, Mount: m, Found: now})
+		}
+	}
+	return found
 }

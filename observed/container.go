@@ -81,6 +81,12 @@ type Mount struct {
 	ReadOnly       bool
 }
 
+// FileID identifies a file among all files of the host.
+type FileID struct {
+	Dev uint64 `json:"dev"`
+	Ino uint64 `json:"ino"`
+}
+
 // String writes m as Docker's command line does, without the target.
 func (m Mount) String() string {
 	if m.ReadOnly {

@@ -165,6 +165,55 @@ func TestMountIsCheckedAtEveryStart(t *testing.T) {
 	}
 }
 
+// TestVolumeReplaced: a volume's directory that is replaced is never in sync elsewhere: under a
+// running process, at the next start, and when it is swapped right before the engine's start.
+func TestVolumeReplaced(t *testing.T) {
+	t.Parallel()
+	m := newMountable(t)
+	volume, path := m.volume()
+	d := newDocker(t)
+	const id = "e2e-volume-replaced"
+	m.send("POST", "/containers", spec(id, volume, `"power":"running","startup_command":"touch ran; exec sleep 1000"`)).want(201, "")
+	m.until(id, "running", func(c view) bool { return running(c) && c.reason("Synced", "True") != "" })
+	drifts := func(want string) { m.t.Helper(); m.send("GET", "/containers/"+id+"/drift", "").want(200, want) }
+
+	m.swap(path)
+	drifts("a link to " + m.secret)
+	d.kill("lightd-" + id)
+	m.until(id, "waiting", because("MountUnavailable"))
+	m.back(path)
+	m.until(id, "running", func(c view) bool { return running(c) && c.reason("Synced", "True") != "" })
+
+	m.move(path, path+".away")
+	if err := os.Mkdir(path, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	drifts("another file or directory")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	m.move(path+".away", path)
+
+	swap := func() { m.beforeStart.Store(nil); m.swap(path) }
+	m.beforeStart.Store(&swap)
+	d.kill("lightd-" + id)
+	m.until(id, "killed", func(c view) bool {
+		return c.State == "offline" && (because("MountEscaped")(c) || because("MountUnavailable")(c)) && len(m.eventsOf(id, "MountEscaped")) == 1
+	})
+	m.back(path)
+	m.until(id, "running", running)
+}
+
+// eventsOf are the events of a container that are of a type.
+func (m *mountable) eventsOf(id, of string) (found []string) {
+	for _, e := range m.events(id) {
+		if strings.Contains(e, of) {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
 func (m *mountable) move(from, to string) {
 	m.t.Helper()
 	if err := os.Rename(from, to); err != nil {

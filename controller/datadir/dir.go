@@ -19,6 +19,9 @@ const maxLog = 16 << 20
 // mounted yet, for instance. It is not made again, as what was in it would seem to be lost.
 var ErrMissing = errors.New("container data directory is missing on this host")
 
+// ErrReplaced answers when a link or a file is where the directory of a container was.
+var ErrReplaced = errors.New("data directory of the container was replaced")
+
 // Dir is the place of the files of all containers. Its methods may be called
 // concurrently for different containers.
 type Dir struct{ path, volumes string }
@@ -206,6 +209,11 @@ func (d *Dir) open(id string, create bool) (*os.Root, error) {
 		if err := parent.Mkdir(id, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, fmt.Errorf("make data directory of container %s: %w", id, err)
 		}
+	}
+	if info, err := parent.Lstat(id); err == nil && !info.IsDir() {
+		return nil, fmt.Errorf("%w: %s is not a directory", ErrReplaced, d.Path(id))
+	}
+	if create {
 		// Mkdir's mode is cut by the umask.
 		if err := parent.Chmod(id, 0o755); err != nil {
 			return nil, fmt.Errorf("open data directory of container %s to its user: %w", id, err)

@@ -165,15 +165,28 @@ func ownMount(path string) bool {
 	return path == "mount."+blueprint.Home || path == "mount."+blueprint.Data
 }
 
-// misplaced returns where a container has another directory for one of ours though it was made
-// anew for that; empty when nowhere.
+// misplaced returns where a container has another directory for one of ours: it was made anew for
+// that, or the directory was replaced under its process; empty when nowhere.
 func (r *record) misplaced() string {
 	for _, f := range r.fields() {
 		if f.futile && ownMount(f.Path) {
 			return fmt.Sprintf("%s is %v and must be %v", f.Path, f.Observed, f.Desired)
 		}
 	}
+	for _, m := range r.replaced() {
+		return fmt.Sprintf("the process has the directory mounted at %s that was at %s, where %s is now: "+
+			"put the directory back, or restart the container to use what is there", m.Target, m.Source, m.Found)
+	}
 	return ""
+}
+
+// replaced are the directories of ours that the process has mounted and that are not at their
+// paths any more. The process is not ended for it: what it writes goes where its data is.
+func (r *record) replaced() []ReplacedMount {
+	run := r.in.Seen.Run
+	return slices.DeleteFunc(slices.Clone(r.in.Replaced), func(m ReplacedMount) bool {
+		return !run.Up() || !m.Run.Is(life(run))
+	})
 }
 
 // reasons are those for which the container should be made anew, in words that tell those
@@ -249,6 +262,9 @@ func (r *record) beside() []Field {
 	}
 	if escape := r.st.MountEscape; escape != nil {
 		list = append(list, Field{Path: "mount." + escape.Target, Desired: escape.Source, Observed: escape.Found, Step: StartContainer, Kind: drift.Spec})
+	}
+	for _, m := range r.replaced() {
+		list = append(list, Field{Path: "mount." + m.Target, Desired: m.Source, Observed: "the directory that was there before " + m.Found, Kind: drift.Spec})
 	}
 	if len(r.unpublished()) > 0 {
 		list = append(list, Field{Path: pathPublished, Desired: r.in.Spec.Ports, Observed: append([]desired.Port{}, run.Published...), Kind: drift.Spec})

@@ -67,6 +67,9 @@ var disturbances = map[string]struct {
 		want: "hostname=a/b CreateContainer"},
 	"command":   {do: func(w *world) { w.change(func(c *desired.Container) { c.StartupCommand = "x" }) }, want: "startup_command=x/run CreateContainer"},
 	"elsewhere": {do: func(w *world) { w.in.Place.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
+	"replaced under its process": {do: func(w *world) {
+		w.in.Replaced = []plan.ReplacedMount{{Run: lifeOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
+	}, want: "mount./home/container=/v/the directory that was there before a link to /x"},
 	"new image": {do: func(w *world) { w.change(func(c *desired.Container) { c.Image = "x" }) }, want: "image=x/img CreateContainer"},
 	"stopped":   {do: func(w *world) { w.change(halt) }, want: "power=stopped/running StopContainer"},
 	"slain":     {do: func(w *world) { w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true }) }, want: "power=stopped/running KillContainer"},

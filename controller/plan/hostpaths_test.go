@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -134,5 +135,45 @@ func TestRefusedStartOfWhatDiffers(t *testing.T) {
 	w.settle()
 	if w.in.Status.FailedGeneration != w.in.Spec.Generation || len(w.steps) > 0 {
 		t.Errorf("it is recreated again: %v", w.steps)
+	}
+}
+
+// TestReplacedUnderItsProcess: a running container whose directory was replaced is not in sync and
+// runs on, until it is restarted, stopped, or the directory is back.
+func TestReplacedUnderItsProcess(t *testing.T) {
+	start := func() *world {
+		w := mounted(t)
+		w.change(run)
+		w.act(*w.look().Step)
+		w.in.Status.MountsVerified = lifeOf(w.in.Seen.Run) // as the start leaves it
+		w.settle()
+		w.in.Replaced = []plan.ReplacedMount{{Run: lifeOf(w.in.Seen.Run),
+			Mount: observed.Mount{Source: "/volumes/v", Target: "/home/container"}, Found: "a link to /etc"}}
+		d := w.look()
+		synced := d.Status.Get(status.Synced)
+		if d.Step != nil || synced.Status != status.False || synced.Reason != status.ReasonMountUnavailable || !strings.Contains(synced.Message, "/volumes/v, where a link to /etc is now") {
+			t.Fatalf("step %+v, %+v", d.Step, synced)
+		}
+		return w
+	}
+	w := start()
+	w.in.Replaced = nil
+	if d := w.look(); d.Status.Get(status.Synced).Status != status.True {
+		t.Errorf("once it is back %+v", d.Status.Get(status.Synced))
+	}
+	for name, change := range map[string]func(*desired.Container){
+		"stopped":   halt,
+		"restarted": func(c *desired.Container) { c.Requests.Restart++ },
+	} {
+		w := start()
+		w.change(change)
+		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer {
+			t.Errorf("%s: %+v", name, d.Step)
+		}
+	}
+	w = start()
+	w.die(w.in.Seen.Run, 1)
+	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+		t.Errorf("after its end %+v", d.Step)
 	}
 }

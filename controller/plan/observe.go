@@ -330,7 +330,7 @@ func (r *record) begin(now status.Run) {
 	}
 	r.st.Run, r.st.Starting, r.st.Rest, r.st.RunSeen = now, nil, false, r.in.Now
 	r.st.MountsUnverified = nil
-	if r.in.VerifyMounts && len(r.in.Spec.Mount) > 0 && !r.st.MountsVerified.Is(now) {
+	if r.in.VerifyMounts && !r.st.MountsVerified.Is(now) {
 		r.st.MountsUnverified = &now
 	}
 	if r.st.Stopping != nil && !r.st.Stopping.Run.Is(now) {

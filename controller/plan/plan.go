@@ -84,6 +84,16 @@ type Attempt struct {
 	Number int `json:"attempt,omitempty"`
 }
 
+// ReplacedMount is a directory of ours that a process has mounted, though another file is at its
+// path by now.
+type ReplacedMount struct {
+	// Run is the life that has it.
+	Run status.Run
+	observed.Mount
+	// Found describes what is at the path.
+	Found string
+}
+
 // Input is all that a decision rests on.
 type Input struct {
 	Spec   desired.Container
@@ -105,7 +115,9 @@ type Input struct {
 	Host    HostCheck
 	// VerifyMounts tells whether what is mounted in a process can be inspected from here.
 	VerifyMounts bool
-	Now          time.Time
+	// Replaced are the mounts of our own directories that are not at their paths any more.
+	Replaced []ReplacedMount
+	Now      time.Time
 	// InstallTimeout bounds an install script.
 	InstallTimeout time.Duration
 	// Jitter, in [0,1), spreads backoffs.

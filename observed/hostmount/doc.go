@@ -6,6 +6,7 @@
 // remembers its device and inode; Verify looks in the mount table of the started process for
 // mounts of exactly those. It promises:
 //
+//   - Our own directories are pinned like the sources of a spec, and are never links.
 //   - A mount that leads elsewhere is reported for as long as the process lives.
 //   - Nothing is reported of a process that it cannot inspect, or that is not the container's:
 //     that is ErrUnverifiable. Our own directories, which no container can replace, tell.

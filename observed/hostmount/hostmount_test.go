@@ -138,6 +138,16 @@ func TestVerify(t *testing.T) {
 			h.t.Fatal(err)
 		}
 	}
+	swapVolume := func(h *host) {
+		if err := errors.Join(os.Rename(h.at("volume"), h.at("away")), os.Symlink(h.at("secret"), h.at("volume"))); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	newVolume := func(h *host) {
+		if err := errors.Join(os.Rename(h.at("volume"), h.at("away")), os.Mkdir(h.at("volume"), 0o755)); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		// before and after are what happens between pin, start and verification.
 		before, after func(*host)
@@ -156,6 +166,10 @@ func TestVerify(t *testing.T) {
 		"two that changed places":      {asked: []string{"/a", "allowed/a", "/b", "allowed/b c"}, got: []string{"/a", "allowed/b c", "/b", "allowed/a"}, escaped: "/a"},
 		"not mounted":                  {asked: []string{"/a", "allowed/a"}, escaped: "/a"},
 		"by a link of the image":       {asked: []string{"/var/run/a", "allowed/a"}, got: []string{"/run/a", "allowed/a"}},
+		"our own, by a link":           {before: swapVolume, escaped: blueprint.Home},
+		"our own, another directory":   {before: newVolume, escaped: blueprint.Home},
+		"our own, replaced later":      {after: swapVolume},
+		"our own, replaced and ended":  {before: swapVolume, gone: true, escaped: blueprint.Home},
 		"ended":                        {asked: []string{"/a", "allowed/a"}, gone: true, unverifiable: true},
 		"ended, and swapped meanwhile": {before: swap, asked: []string{"/a", "allowed/a"}, gone: true, escaped: "/a"},
 	} {
@@ -184,6 +198,38 @@ func TestVerify(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestOwnDirectoryIsNoLink: one of ours that is a link is not pinned, and what replaced a pinned
+// one is described until it is back.
+func TestOwnDirectoryIsNoLink(t *testing.T) {
+	h := newHost(t)
+	id := h.pin(h.mounts()).Own()[blueprint.Home]
+	replaced := func(want string) {
+		t.Helper()
+		if got := Replaced(h.at("volume"), id); got != want {
+			t.Errorf("replaced by %q, want %q", got, want)
+		}
+	}
+	replaced("")
+	must := func(errs ...error) {
+		t.Helper()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(os.Rename(h.at("volume"), h.at("away")))
+	replaced("nothing")
+	must(os.Mkdir(h.at("volume"), 0o755))
+	replaced("another file or directory")
+	must(os.Remove(h.at("volume")), os.Symlink(h.at("secret"), h.at("volume")))
+	replaced("a link to " + h.at("secret"))
+	if pins, err := (Pinner{}).Pin(h.mounts()); err == nil {
+		pins.Close()
+		t.Error("a link was pinned")
+	}
+	must(os.Remove(h.at("volume")), os.Rename(h.at("away"), h.at("volume")))
+	replaced("")
 }
 
 // TestVerifyAnotherProcess: one without our directories is none of ours.

@@ -29,7 +29,7 @@ type Pins struct {
 type pinned struct {
 	observed.Mount
 	fd int
-	id identity
+	id observed.FileID
 }
 
 // PinError is a source that cannot be pinned.
@@ -43,9 +43,6 @@ func (e *PinError) Error() string { return fmt.Sprintf("open mount source %s: %v
 
 // Unwrap returns why.
 func (e *PinError) Unwrap() error { return e.Err }
-
-// identity tells one file from all others of the host.
-type identity struct{ dev, ino uint64 }
 
 // Pin opens the sources of mounts. What Docker itself provides, a named volume, is left out.
 func (p Pinner) Pin(mounts []observed.Mount) (*Pins, error) {
@@ -81,9 +78,6 @@ func (p *Pins) Close() {
 // unchanged reports an EscapeError when the path of a source leads to another file by now.
 func (p *Pins) unchanged() error {
 	for _, s := range p.sources {
-		if own(s.Target) {
-			continue
-		}
 		fd, err := p.pinner.open(s.Mount)
 		if err != nil {
 			return &EscapeError{Mount: s.Mount, Found: "what cannot be opened any more"}
@@ -97,14 +91,54 @@ func (p *Pins) unchanged() error {
 	return nil
 }
 
+// Own returns the identities of our own directories, by their targets.
+func (p *Pins) Own() map[string]observed.FileID {
+	ids := map[string]observed.FileID{}
+	for _, s := range p.sources {
+		if own(s.Target) {
+			ids[s.Target] = s.id
+		}
+	}
+	return ids
+}
+
+// Replaced describes what is at a path in place of the directory id; empty when that is still
+// there. It does not wait for a network file system.
+func Replaced(path string, id observed.FileID) string {
+	var st unix.Statx_t
+	const flags = unix.AT_SYMLINK_NOFOLLOW | unix.AT_NO_AUTOMOUNT | unix.AT_STATX_DONT_SYNC
+	err := unix.Statx(unix.AT_FDCWD, path, flags, unix.STATX_TYPE|unix.STATX_INO, &st)
+	now := observed.FileID{Dev: unix.Mkdev(st.Dev_major, st.Dev_minor), Ino: st.Ino}
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return "nothing"
+	case err != nil:
+		return "what cannot be inspected: " + err.Error()
+	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+		return "a link to " + leadsTo(path)
+	case now != id:
+		return "another file or directory"
+	}
+	return ""
+}
+
+// leadsTo is what a path is resolved to, as far as it can be.
+func leadsTo(path string) string {
+	resolved, err := desired.ResolvePath(path)
+	if err != nil {
+		return resolved + ", which cannot be resolved"
+	}
+	return resolved
+}
+
 func own(target string) bool { return target == blueprint.Home || target == blueprint.Data }
 
 // open opens a source as a handle that can only be asked about. Those of a spec are opened
 // beneath the allowed directory, with no link on the way: links were resolved before, and one
-// that appears is not followed.
+// that appears is not followed. Our own are directories, and no links.
 func (p Pinner) open(m observed.Mount) (int, error) {
 	if own(m.Target) {
-		return unix.Open(m.Source, unix.O_PATH|unix.O_CLOEXEC, 0)
+		return unix.Open(m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	}
 	resolved, err := desired.ResolvePath(m.Source)
 	if err != nil {
@@ -139,10 +173,10 @@ func openBeneath(root, rest string) (int, error) {
 	return fd, err
 }
 
-func identify(fd int) (identity, error) {
+func identify(fd int) (observed.FileID, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return identity{}, err
+		return observed.FileID{}, err
 	}
-	return identity{dev: uint64(st.Dev), ino: st.Ino}, nil
+	return observed.FileID{Dev: uint64(st.Dev), Ino: st.Ino}, nil
 }

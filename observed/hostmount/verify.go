@@ -86,7 +86,7 @@ func foundAt(mounts []mounted, target string) string {
 
 // mounted is one line of a mount table, with the file that is mounted there.
 type mounted struct {
-	id                  identity
+	id                  observed.FileID
 	mountID             uint64
 	device, root, point string
 	claimed             bool
@@ -127,7 +127,7 @@ func mountsOf(pid int) ([]mounted, error) {
 }
 
 // identifyMount returns the file at a mount point, unless another mount hides it.
-func identifyMount(root int, m mounted) (identity, bool) {
+func identifyMount(root int, m mounted) (observed.FileID, bool) {
 	path := strings.TrimPrefix(m.point, "/")
 	if path == "" {
 		path = "."
@@ -136,15 +136,15 @@ func identifyMount(root int, m mounted) (identity, bool) {
 		Flags: unix.O_PATH | unix.O_CLOEXEC, Resolve: unix.RESOLVE_IN_ROOT | unix.RESOLVE_NO_SYMLINKS,
 	})
 	if err != nil {
-		return identity{}, false
+		return observed.FileID{}, false
 	}
 	defer unix.Close(fd)
 	var st unix.Statx_t
 	if err := unix.Statx(fd, "", unix.AT_EMPTY_PATH, unix.STATX_INO|unix.STATX_MNT_ID, &st); err != nil {
-		return identity{}, false
+		return observed.FileID{}, false
 	}
 	if st.Mask&unix.STATX_MNT_ID != 0 && st.Mnt_id != m.mountID {
-		return identity{}, false
+		return observed.FileID{}, false
 	}
 	id, err := identify(fd)
 	return id, err == nil

@@ -230,6 +230,9 @@ type Status struct {
 	// MountsVerified the last one whose mounts were.
 	MountsUnverified *Run `json:"mounts_unverified,omitempty"`
 	MountsVerified   Run  `json:"mounts_verified,omitzero"`
+	// MountedDirs are our own directories as that life has them mounted, by their targets. It is
+	// empty where they could not be inspected.
+	MountedDirs map[string]observed.FileID `json:"mounted_dirs,omitempty"`
 	// MountEscape is what was found where a mount led elsewhere; nil once a later start was
 	// verified, or the spec has changed.
 	MountEscape *MountEscape `json:"mount_escape,omitempty"`
@@ -327,6 +330,7 @@ func (s Status) Clone() Status {
 	s.Doubt = clonePtr(s.Doubt)
 	s.MountsUnverified = clonePtr(s.MountsUnverified)
 	s.MountEscape = clonePtr(s.MountEscape)
+	s.MountedDirs = maps.Clone(s.MountedDirs)
 	s.Pause = clonePtr(s.Pause)
 	s.Differs = maps.Clone(s.Differs)
 	s.Futile = slices.Clone(s.Futile)
