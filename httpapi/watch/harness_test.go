@@ -30,6 +30,8 @@ type memory struct {
 	containers map[string]desired.Container
 	hear       func(store.Commit)
 	shown      atomic.Int64
+	// stilled, unless nil, has a value for each call of Still.
+	stilled chan struct{}
 }
 
 func newMemory(ids ...string) *memory {
@@ -50,6 +52,9 @@ func (m *memory) Containers() []desired.Container {
 }
 
 func (m *memory) Still(fn func(store.Moment)) {
+	if m.stilled != nil {
+		m.stilled <- struct{}{}
+	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	fn(store.Moment{Revision: m.revision, Shown: m.revision})

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"lightd/desired/store"
 	"lightd/httpapi/api"
 )
 
@@ -80,7 +81,9 @@ func (s *stream) run(ctx context.Context) error {
 			return ErrCompacted
 		}
 	} else {
-		list, s.at, listed = l.list()
+		// A commit that is being published is in the log afterwards: a client that was told of it
+		// by another answer finds it in the list.
+		s.hub.cfg.Store.Still(func(store.Moment) { list, s.at, listed = l.list() })
 	}
 	err := s.open()
 	if err == nil && !s.session.Resume {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/store"
 )
 
 func TestWatch(t *testing.T) {
@@ -170,4 +171,35 @@ func TestEncodesOnce(t *testing.T) {
 			_ = r.close()
 		}
 	})
+}
+
+// TestListFollowsWhatIsPublished: a stream that begins while a commit is being published, of which
+// another answer may have told already, lists what that commit wrote.
+func TestListFollowsWhatIsPublished(t *testing.T) {
+	m := newMemory("a")
+	h := New(Config{Store: m, Show: m.show})
+	defer h.Close()
+	m.stilled = make(chan struct{}, 1)
+	m.mu.Lock()
+	c := m.containers["a"]
+	m.revision++
+	c.Generation, c.Revision = 2, m.revision
+	m.containers["a"] = c
+	r := open(t, h, Session{})
+	first := make(chan string, 1)
+	go func() { first <- r.next() }()
+	select {
+	case <-m.stilled:
+	case line := <-first:
+		t.Errorf("listed %q while the commit was being published", line)
+		first <- line
+	}
+	m.hear(store.Commit{Revision: m.revision, Touched: []string{"a"}})
+	m.mu.Unlock()
+	if got := <-first; got != "ADDED 2 a/2" {
+		t.Errorf("listed %q", got)
+	}
+	if err := r.close(); err != nil {
+		t.Error(err)
+	}
 }
