@@ -19,6 +19,7 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 )
 
@@ -30,9 +31,7 @@ func main() {
 	// A second signal ends the program at once: NotifyContext is let go after the first.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		if message := command.Message(err); message != "" {
-			fmt.Fprintln(os.Stderr, "lightd:", message)
-		}
+		command.WriteError(os.Stderr, os.Getenv, err)
 		os.Exit(command.ExitCode(err))
 	}
 }
@@ -115,7 +114,33 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 			command.Branch(c)
 		}
 	}
+	fitHelp(root, helpWidth(getenv, streams))
 	return root
+}
+
+// widestHelp is how wide the lines of a help text are at most.
+const widestHelp = 80
+
+func helpWidth(getenv func(string) string, streams terminal.Streams) int {
+	if width := terminal.Columns(streams.Out, getenv); width > 0 {
+		return min(width, widestHelp)
+	}
+	return widestHelp
+}
+
+// fitHelp makes no line of the help of all commands wider than width.
+func fitHelp(root *cobra.Command, width int) {
+	// pflag lets a last short word stand beyond the width.
+	const slop = 5
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", fmt.Sprintf("Flags.FlagUsagesWrapped %d", max(width-slop, 40))))
+	var fit func(cmd *cobra.Command)
+	fit = func(cmd *cobra.Command) {
+		cmd.Long = render.Reflow(cmd.Long, width)
+		for _, c := range cmd.Commands() {
+			fit(c)
+		}
+	}
+	fit(root)
 }
 
 // flagError says where the flags of a command are told, and leaves out how Go reads numbers.

@@ -24,7 +24,7 @@ func tokenCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 	}
 	cmd.AddCommand(
 		masterTokenCommand("show", "Print the master token", getenv, streams),
-		masterTokenCommand("reset", "Replace the master token; a running daemon takes that into account at once", getenv, streams),
+		masterTokenCommand("reset", "Replace the master token; a running daemon uses it at once", getenv, streams),
 		tokenCreateCommand(getenv, streams),
 	)
 	return command.Branch(cmd)

@@ -171,13 +171,40 @@ func (s *session) explain(err error) error {
 // say writes a line for people to the standard output.
 func (a *app) say(format string, args ...any) {
 	a.clear()
-	fmt.Fprintln(a.Streams.Out, render.Text(fmt.Sprintf(format, args...)))
+	a.print(a.Streams.Out, render.Text(fmt.Sprintf(format, args...)))
 }
 
 // note writes a line for people to the standard error.
 func (a *app) note(format string, args ...any) {
 	a.clear()
-	fmt.Fprintln(a.Streams.Err, render.Text(fmt.Sprintf(format, args...)))
+	a.print(a.Streams.Err, render.Text(fmt.Sprintf(format, args...)))
+}
+
+// columns is how wide the lines of a stream may be; 0 for no bound.
+func (a *app) columns(stream io.Writer) int { return terminal.Columns(stream, a.Getenv) }
+
+// print writes a text that is safe for a terminal, as wide as the stream is. What does not fit goes
+// on below, indented.
+func (a *app) print(stream io.Writer, text string) {
+	fmt.Fprintln(stream, render.Wrap(text, a.columns(stream), hang(text)))
+}
+
+// hang is the indentation of what goes on below a line.
+func hang(text string) string {
+	return text[:len(text)-len(strings.TrimLeft(text, " "))] + "  "
+}
+
+// table returns a table on the standard output that fits, with the spare columns as render.Table has
+// them.
+func (a *app) table(columns []string, spare ...int) *render.Table {
+	return render.NewTable(a.Streams.Out, columns...).Fit(a.columns(a.Streams.Out), spare...)
+}
+
+// WriteError writes the message of an error; nothing when everything is said.
+func WriteError(out io.Writer, getenv func(string) string, err error) {
+	if message := Message(err); message != "" {
+		fmt.Fprintln(out, render.Wrap("lightd: "+message, terminal.Columns(out, getenv), "  "))
+	}
 }
 
 // colour reports whether colour may be used on a stream.
@@ -202,10 +229,8 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 		case ExitCode(err) == ExitUnreachable, errors.Is(err, client.ErrUnauthorized):
 			return err // the next one would fare no better
 		}
-		if text := Message(s.explain(of(id, err))); text != "" {
-			a.clear()
-			fmt.Fprintln(a.Streams.Err, "lightd:", text)
-		}
+		a.clear()
+		WriteError(a.Streams.Err, a.Getenv, s.explain(of(id, err)))
 		if first == nil {
 			first = exit(ExitCode(err))
 		}

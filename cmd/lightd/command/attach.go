@@ -31,8 +31,7 @@ its restarts, and what is typed goes to its standard input. Ctrl-P Ctrl-Q detach
 the container as it is.
 
 A container with a terminal of its own (tty, the default) gets every key, Ctrl-C included, and
-the size of this one. One
-without gets whole lines: Ctrl-C and Ctrl-D at the start of a line detach too. Input that is
+the size of this one. A container without one gets whole lines: Ctrl-C and Ctrl-D at the start of a line detach too. Input that is
 no terminal is sent until its end, and then the command ends.`,
 		Args:              oneID,
 		ValidArgsFunction: a.completeOne,

@@ -4,7 +4,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/remote"
-	"lightd/cmd/lightd/render"
 )
 
 func (a *app) context() *cobra.Command {
@@ -40,7 +39,7 @@ func (a *app) contextList() *cobra.Command {
 			a.note("There is no context: commands talk to the daemon of this machine. \"lightd context set NAME --server URL --token-file FILE\" makes one.")
 			return nil
 		}
-		t := render.NewTable(a.Streams.Out, "PRESENT", "NAME", "SERVER", "TOKEN FILE")
+		t := a.table([]string{"PRESENT", "NAME", "SERVER", "TOKEN FILE"}, 3)
 		for _, name := range all.Names() {
 			star := " "
 			if name == all.Current {

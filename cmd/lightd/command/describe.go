@@ -34,7 +34,7 @@ const (
 func (a *app) describe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "describe ID...",
-		Short:             "Show all of a container: spec, conditions, drift, what comes next, events",
+		Short:             "Show all of a container: spec, conditions, drift, next, events",
 		Args:              ids,
 		ValidArgsFunction: a.completeIDs,
 	}
@@ -48,7 +48,7 @@ func (a *app) describe() *cobra.Command {
 			if shown++; shown > 1 {
 				fmt.Fprintln(a.Streams.Out)
 			}
-			return d.write(a.Streams.Out, a.Now())
+			return d.write(a.Streams.Out, a.Now(), a.columns(a.Streams.Out))
 		})
 	})
 }
@@ -132,21 +132,30 @@ func gone(err error) error {
 
 // sheet writes "Name:  value" lines.
 type sheet struct {
-	out io.Writer
-	err error
+	out   io.Writer
+	width int // of a line; 0 for no bound
+	err   error
+}
+
+// sheetIndent is where the values of a sheet begin.
+var sheetIndent = strings.Repeat(" ", 17)
+
+// entry writes a line of safe text whose value goes on below itself where it does not fit.
+func (s *sheet) entry(name, value string) {
+	s.printf("%s\n", render.Wrap(fmt.Sprintf("%-17s%s", name, value), s.width, sheetIndent))
 }
 
 func (s *sheet) line(name, value string) {
 	if value == "" {
 		value = "-"
 	}
-	s.printf("%-17s%s\n", name+":", render.Text(value))
+	s.entry(name+":", render.Text(value))
 }
 
 // block is a line whose value may have several.
 func (s *sheet) block(name, text string) {
 	if text != "" {
-		s.printf("%-17s%s\n", name+":", render.Lines(text, strings.Repeat(" ", 17)))
+		s.printf("%-17s%s\n", name+":", render.Lines(text, sheetIndent))
 	}
 }
 
@@ -156,14 +165,15 @@ func (s *sheet) printf(format string, args ...any) {
 	}
 }
 
-// table writes rows below a title, and "none" when there are none.
-func (s *sheet) table(title string, columns []string, rows [][]string) {
+// table writes rows below a title, and "none" when there are none. The spare columns are left out
+// where the rows do not fit.
+func (s *sheet) table(title string, columns []string, rows [][]string, spare ...int) {
 	if len(rows) == 0 {
 		s.line(title, "none")
 		return
 	}
 	s.printf("%s:\n", title)
-	t := render.NewTable(s.out, columns...)
+	t := render.NewTable(s.out, columns...).Fit(s.width, spare...)
 	for _, row := range rows {
 		t.Row(row...)
 	}
@@ -172,8 +182,8 @@ func (s *sheet) table(title string, columns []string, rows [][]string) {
 	}
 }
 
-func (d description) write(out io.Writer, now time.Time) error {
-	s := &sheet{out: out}
+func (d description) write(out io.Writer, now time.Time, width int) error {
+	s := &sheet{out: out, width: width}
 	d.writeState(s, now)
 	d.writeSpec(s)
 	d.writeConditions(s, now)
@@ -183,14 +193,14 @@ func (d description) write(out io.Writer, now time.Time) error {
 	for _, e := range d.events {
 		rows = append(rows, []string{fmt.Sprint(e.Seq), render.Age(now, e.Time), fmt.Sprint(e.Generation), string(e.Type), e.Message})
 	}
-	s.table("Events", []string{"SEQ", "AGE", "GENERATION", "TYPE", "MESSAGE"}, rows)
+	s.table("Events", []string{"SEQ", "AGE", "GENERATION", "TYPE", "MESSAGE"}, rows, 2)
 	d.writeOutput(s)
 	for i, hint := range hintsFor(d.container) {
 		name := ""
 		if i == 0 {
 			name = "Hint:"
 		}
-		s.printf("%-17s%s\n", name, render.Text(hint))
+		s.entry(name, render.Text(hint))
 	}
 	return s.err
 }
@@ -278,7 +288,7 @@ func (d description) writeSpec(s *sheet) {
 }
 
 func limits(c api.Container) string {
-	memory, cpu := "no limit of memory", "no limit of cores"
+	memory, cpu := "no limit of memory", "no limit of CPU"
 	if c.Limits.Memory > 0 {
 		memory = render.Bytes(c.Limits.Memory) + " of memory"
 		if c.Limits.Swap > 0 {
@@ -314,7 +324,7 @@ func entries(s *sheet, title string, m map[string]string, between string) {
 		if i == 0 {
 			name = title + ":"
 		}
-		s.printf("%-17s%s\n", name, render.Text(k+between+m[k]))
+		s.entry(name, render.Text(k+between+m[k]))
 	}
 }
 

@@ -77,9 +77,12 @@ func (a *app) encode(form string, v any) error {
 
 var driftColumns = []string{"ID", "FIELD", "SHOULD BE", "IS", "SINCE", "MENDED BY"}
 
+// driftSince is the column that a narrow terminal can spare.
+const driftSince = 4
+
 // showNodeDrift writes the report of all, and the counts for people.
 func (a *app) showNodeDrift(all api.NodeDrift) error {
-	t := render.NewTable(a.Streams.Out, driftColumns...)
+	t := a.table(driftColumns, driftSince)
 	for _, d := range all.Containers {
 		for _, row := range driftRows(d, a.Now()) {
 			t.Row(row...)
@@ -94,7 +97,7 @@ func (a *app) showNodeDrift(all api.NodeDrift) error {
 	for _, count := range []struct {
 		n    int
 		what string
-	}{{all.MovedTag, "with a tag that moved"}, {all.Deferred, "with something that waits for the next container"}, {all.Unknown, "not known"}} {
+	}{{all.MovedTag, "with a tag that moved"}, {all.Deferred, "with something that waits for the next container"}, {all.Unknown, "unknown: the engine does not answer"}} {
 		if count.n > 0 {
 			text += fmt.Sprintf(", %d %s", count.n, count.what)
 		}
@@ -108,7 +111,7 @@ func (a *app) showNodeDrift(all api.NodeDrift) error {
 
 // showDrift writes the reports of the containers that were asked for.
 func (a *app) showDrift(list []api.Drift) error {
-	t := render.NewTable(a.Streams.Out, driftColumns...)
+	t := a.table(driftColumns, driftSince)
 	rows := 0
 	for _, d := range list {
 		if d.InSync {
@@ -128,7 +131,7 @@ func (a *app) showDrift(list []api.Drift) error {
 // driftRows are the cells of a report, the id first.
 func driftRows(d api.Drift, now time.Time) [][]string {
 	if !d.Known {
-		return [][]string{{d.InternalID, "(not known)", "", "", "", "a look, once the engine can be seen"}}
+		return [][]string{{d.InternalID, "(unknown)", "", "", "", "nothing until the engine answers"}}
 	}
 	rows := make([][]string, 0, len(d.Fields))
 	for _, f := range d.Fields {

@@ -37,7 +37,7 @@ func (a *app) events() *cobra.Command {
 		if len(args) > 0 {
 			id = args[0]
 		}
-		show := &eventShower{out: a.Streams.Out, form: *form}
+		show := &eventShower{out: a.Streams.Out, form: *form, now: a.Now, width: a.columns(a.Streams.Out), one: id != ""}
 		last, err := a.pastEvents(ctx, s, id, *after, *tail, show)
 		if err != nil {
 			return of(id, err)
@@ -90,6 +90,9 @@ func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint6
 type eventShower struct {
 	out   io.Writer
 	form  string
+	now   func() time.Time
+	width int // of a line; 0 for no bound
+	one   bool
 	table *render.Table
 	rows  int
 }
@@ -111,12 +114,33 @@ func (v *eventShower) event(e journal.Event, at bool) error {
 	}
 	if v.table == nil {
 		v.table = render.NewTable(v.out, "SEQ", "TIME", "ID", "TYPE", "MESSAGE")
+		if v.one {
+			v.table.Fit(v.width, idColumn)
+		} else {
+			v.table.Fit(v.width)
+		}
 	}
-	v.table.Row(fmt.Sprint(e.Seq), e.Time.Local().Format(time.DateTime), e.InternalID, string(e.Type), e.Message)
+	v.table.Row(fmt.Sprint(e.Seq), v.time(e.Time), e.InternalID, string(e.Type), e.Message)
 	if v.rows++; at || v.rows%manyRows == 0 {
 		return v.table.Flush()
 	}
 	return nil
+}
+
+// idColumn can be spared where all events are of one container.
+const idColumn = 2
+
+// time formats when something happened: in full where lines may be as long as they are, else without
+// the date of today, or without the seconds.
+func (v *eventShower) time(at time.Time) string {
+	at, now := at.Local(), v.now().Local()
+	switch {
+	case v.width <= 0:
+		return at.Format(time.DateTime)
+	case at.YearDay() == now.YearDay() && at.Year() == now.Year():
+		return at.Format(time.TimeOnly)
+	}
+	return at.Format("01-02 15:04")
 }
 
 func (v *eventShower) flush() error {

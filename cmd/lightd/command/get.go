@@ -157,12 +157,14 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 
 // shower shows containers in one of the forms.
 type shower struct {
-	out  io.Writer
-	note func(string, ...any)
-	now  func() time.Time
-	form string
-	one  bool
-	bare bool
+	out io.Writer
+	// width is that of a line; 0 for no bound. The wide form has none.
+	width int
+	note  func(string, ...any)
+	now   func() time.Time
+	form  string
+	one   bool
+	bare  bool
 	// goesOn is true of a watch.
 	goesOn bool
 	table  *render.Table
@@ -171,7 +173,7 @@ type shower struct {
 }
 
 func (a *app) shower(form string, bare, one bool) *shower {
-	return &shower{out: a.Streams.Out, note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
+	return &shower{out: a.Streams.Out, width: a.columns(a.Streams.Out), note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
 }
 
 // list shows containers. One that was asked for by its id stands for itself in JSON and
@@ -273,6 +275,12 @@ const stateDeleted = "deleted"
 
 var narrow = []string{"ID", "INSTALL", "STATE", "SYNCED", "RESTARTS", "AGE", "IMAGE"}
 
+// The columns that a narrow terminal can spare: -o wide and describe have them.
+const (
+	installColumn = 1
+	imageColumn   = 6
+)
+
 // usual are the widths that a table that goes on begins with.
 var usual = []int{12, 10, 8, 12, 8, 5}
 
@@ -308,6 +316,9 @@ func (v *shower) open() *render.Table {
 	}
 	if v.table = render.NewTable(v.out, columns...); v.bare {
 		v.table = render.NewPlainTable(v.out, len(columns))
+	}
+	if v.form != formWide {
+		v.table.Fit(v.width, imageColumn, installColumn)
 	}
 	if v.goesOn {
 		v.table.Reserve(usual...)

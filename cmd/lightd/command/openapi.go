@@ -64,7 +64,7 @@ func (a *app) explain() *cobra.Command {
 		if err != nil {
 			return coded{err, ExitNotFound}
 		}
-		return field.Write(a.Streams.Out)
+		return field.Write(a.Streams.Out, a.columns(a.Streams.Out))
 	}
 	return cmd
 }

@@ -19,7 +19,7 @@ import (
 func (a *app) plan() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "plan -f FILE | plan ID...",
-		Short: "Show what an apply would do, step by step; or what the daemon does next",
+		Short: "Show what an apply would do, or what the daemon does next",
 		Long: `With files, shows what applying them would do: the steps with their reasons, whether a process
 is restarted or a container made anew, and which data stays. With ids, shows the steps that
 the daemon would take now. Nothing is done.`,
@@ -79,14 +79,12 @@ func summary(a api.Applied) string {
 // showPlan writes what would be done to one container.
 func (a *app) showPlan(r api.Receipt) error {
 	head := r.InternalID + ": " + heading(r)
-	if _, err := fmt.Fprintln(a.Streams.Out, render.Text(head)); err != nil {
-		return err
-	}
+	a.print(a.Streams.Out, render.Text(head))
 	a.warn(r)
 	if r.Plan == nil {
 		return nil
 	}
-	t := render.NewPlainTable(a.Streams.Out, 3)
+	t := render.NewPlainTable(a.Streams.Out, 3).Fit(a.columns(a.Streams.Out))
 	for i, step := range r.Steps {
 		t.Row(fmt.Sprintf("%d.", i+1), string(step.Kind), step.Reason)
 	}
@@ -107,9 +105,7 @@ func (a *app) showPlan(r api.Receipt) error {
 		lines = append(lines, "loses "+strings.Join(r.Loses, ", "))
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(a.Streams.Out, "  "+render.Text(line)); err != nil {
-			return err
-		}
+		a.print(a.Streams.Out, "  "+render.Text(line))
 	}
 	return nil
 }

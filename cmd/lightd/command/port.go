@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lightd/cmd/lightd/render"
 	"lightd/desired"
 	"lightd/httpapi/client"
 )
@@ -197,10 +196,14 @@ func (a *app) portList() *cobra.Command {
 			return a.encode(*form, map[string][]desired.PoolPort{"ports": list})
 		}
 		if len(list) == 0 {
-			a.note("There is no such port in the pool.")
+			if len(all) == 0 {
+				a.note("There is no port in the pool: \"lightd port add\" adds some.")
+			} else {
+				a.note("There is no free port in the pool.")
+			}
 			return nil
 		}
-		t := render.NewTable(a.Streams.Out, "IP", "PORT", "PROTOCOL", "IN USE", "ID")
+		t := a.table([]string{"IP", "PORT", "PROTOCOL", "IN USE", "ID"})
 		for _, p := range list {
 			use := "no"
 			if p.InUse {

@@ -47,7 +47,7 @@ func TestDescription(t *testing.T) {
 		events: []journal.Event{{Seq: 42, Time: noon.Add(-time.Minute), InternalID: "web", Type: journal.Exited, Generation: 2, Message: "exit code 137 (SIGKILL)"}},
 	}
 	var b bytes.Buffer
-	if err := d.write(&b, noon); err != nil {
+	if err := d.write(&b, noon, 0); err != nil {
 		t.Fatal(err)
 	}
 	want := `ID:              web
@@ -102,7 +102,7 @@ Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start
 // TestWatchRows: a change that shows nothing new is no row, and a deletion is told.
 func TestWatchRows(t *testing.T) {
 	var b bytes.Buffer
-	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Now: func() time.Time { return noon }}}
+	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Getenv: func(string) string { return "" }, Now: func() time.Time { return noon }}}
 	show := a.shower(formTable, false, false)
 	show.goesOn = true
 	c := sample()

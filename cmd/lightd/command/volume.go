@@ -56,7 +56,7 @@ func (a *app) volumeList() *cobra.Command {
 			a.note("There is no volume.")
 			return nil
 		}
-		t := render.NewTable(a.Streams.Out, "ID", "CONTAINERS", "AGE", "PATH")
+		t := a.table([]string{"ID", "CONTAINERS", "AGE", "PATH"}, 3)
 		for _, v := range all {
 			t.Row(v.VolumeID, strings.Join(v.Containers, ","), render.Age(a.Now(), time.Unix(v.CreatedAt, 0)), v.Path)
 		}
@@ -67,7 +67,7 @@ func (a *app) volumeList() *cobra.Command {
 func (a *app) volumeDelete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete ID...",
-		Short: "Delete volumes and the data on them; not those that a container names",
+		Short: "Delete volumes and their data; not those that a container names",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("%s: the id of a volume is needed", path(cmd))

@@ -219,7 +219,8 @@ func (s schema) text(key string) string {
 }
 
 // Write tells all of a field, and in a line each of those below it.
-func (f Field) Write(out io.Writer) error {
+// No line is wider than width, unless that is 0.
+func (f Field) Write(out io.Writer, width int) error {
 	var b strings.Builder
 	name := f.Path
 	if name == "" {
@@ -227,18 +228,19 @@ func (f Field) Write(out io.Writer) error {
 	}
 	fmt.Fprintf(&b, "%s <%s>\n", render.Text(name), f.schema.kind())
 	if text := f.schema.text("description"); text != "" {
-		fmt.Fprintf(&b, "\n  %s\n", render.Text(text))
+		fmt.Fprintf(&b, "\n%s\n", render.Wrap("  "+render.Text(text), width, "  "))
 	}
 	if facts := f.facts(); len(facts) > 0 {
 		b.WriteByte('\n')
 		for _, fact := range facts {
-			fmt.Fprintf(&b, "  %-9s %s\n", fact[0]+":", render.Text(fact[1]))
+			line := fmt.Sprintf("  %-9s %s", fact[0]+":", render.Text(fact[1]))
+			b.WriteString(render.Wrap(line, width, strings.Repeat(" ", 12)) + "\n")
 		}
 	}
 	if _, err := io.WriteString(out, b.String()); err != nil {
 		return err
 	}
-	return f.writeBelow(out)
+	return f.writeBelow(out, width)
 }
 
 // facts are the short things to know of a field.
@@ -279,7 +281,7 @@ func encode(v any) string {
 }
 
 // writeBelow lists the fields of an object: those of a spec first.
-func (f Field) writeBelow(out io.Writer) error {
+func (f Field) writeBelow(out io.Writer, width int) error {
 	holder, _, err := f.schema.inside()
 	if err != nil {
 		return err
@@ -301,7 +303,7 @@ func (f Field) writeBelow(out io.Writer) error {
 		if len(names) > 0 {
 			fmt.Fprintf(out, "\n%s\n", title)
 		}
-		t := render.NewPlainTable(out, 3)
+		t := render.NewPlainTable(out, 3).Fit(width)
 		for _, name := range names {
 			kind := members[name].kind()
 			if f.Path == "" && requiredOfSpec(name) {

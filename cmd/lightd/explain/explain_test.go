@@ -33,7 +33,7 @@ func TestExplain(t *testing.T) {
 			continue
 		}
 		var b bytes.Buffer
-		if err := f.Write(&b); err != nil {
+		if err := f.Write(&b, 0); err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range want {

@@ -146,3 +146,43 @@ func TestDiff(t *testing.T) {
 		t.Errorf("%v, %v, %q", differs, err, none.String())
 	}
 }
+
+// TestFit: a table that is too wide leaves out what it can spare and goes on below in its columns;
+// its first column stays whole.
+func TestFit(t *testing.T) {
+	var b strings.Builder
+	table := NewTable(&b, "ID", "STATE", "IMAGE", "MESSAGE").Fit(40, 2)
+	table.Row("a-long-identifier", "running", "registry.example.com/game", "it has ended, and starts again")
+	table.Row("b", "x", "y", "averyveryverylongwordofmany")
+	if err := table.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want := "ID                 STATE    MESSAGE\n" +
+		"a-long-identifier  running  it has\n" +
+		"                            ended, and\n" +
+		"                            starts again\n" +
+		"b                  x        averyveryver\n" +
+		"                            ylongwordofm\n" +
+		"                            any\n"
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestWrap(t *testing.T) {
+	for _, c := range []struct {
+		in    string
+		width int
+		want  string
+	}{
+		{"one two three", 0, "one two three"}, {"one two three", 13, "one two three"}, {"one two three", 8, "one two\n  three"},
+		{"one https://a/very/long/url b", 8, "one\n  https://a/very/long/url\n  b"}, {"  größe größe", 9, "  größe\n  größe"}, {"a\nb c d", 4, "a\nb c\n  d"},
+	} {
+		if got := Wrap(c.in, c.width, "  "); got != c.want {
+			t.Errorf("%q in %d: got %q, want %q", c.in, c.width, got, c.want)
+		}
+	}
+	if got := Reflow("one\ntwo three\n\nList:\n  a\n  b\nend", 9); got != "one two\nthree\n\nList:\n  a\n  b\nend" {
+		t.Errorf("got %q", got)
+	}
+}

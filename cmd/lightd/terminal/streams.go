@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"golang.org/x/term"
 )
@@ -49,6 +50,18 @@ func Size(stream any) (cols, rows int) {
 func Width(stream any) int {
 	width, _ := Size(stream)
 	return width
+}
+
+// Columns returns how wide the lines of a stream may be: the width of its terminal, else COLUMNS, else
+// 0, which is no bound.
+func Columns(stream any, getenv func(string) string) int {
+	if width := Width(stream); width > 0 {
+		return width
+	}
+	if n, err := strconv.Atoi(getenv("COLUMNS")); err == nil && n > 0 {
+		return n
+	}
+	return 0
 }
 
 // Raw puts the terminal of the standard input into raw mode, and returns what puts it back,
