@@ -90,6 +90,7 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 		if in.Spec.Deleting && classOf(k.busy.Kind) == classKeep {
 			k.cancel() // what is deleted need not be kept
 		}
+		in.Underway = true
 		return plan.Observe(in), 0 // the end of the step puts the key back
 	}
 	d = plan.Decide(in)

@@ -27,6 +27,31 @@ func TestInstallWithoutScript(t *testing.T) {
 	w.expect("CreateContainer WriteEntrypoint", "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
+// TestProgressIsThatOfTheStepUnderWay: what is seen then is from before it, and what the plan
+// would do about that is not what happens.
+func TestProgressIsThatOfTheStepUnderWay(t *testing.T) {
+	w := newWorld(t, script)
+	w.in.Spec.Power = desired.PowerRunning
+	for range 20 {
+		d := w.look()
+		if d.Step == nil {
+			break
+		}
+		before := w.in.Status.Get(status.Synced)
+		w.in.Underway = true
+		now := plan.Observe(w.in).Status.Get(status.Synced)
+		w.in.Underway = false
+		if want := string(d.Step.Kind) + ": " + d.Step.Reason; now != before || now.Message != want {
+			t.Errorf("%q became %q while the step %q runs", before.Message, now.Message, want)
+		}
+		w.steps = append(w.steps, string(d.Step.Kind))
+		w.act(*d.Step)
+	}
+	if got := strings.Join(w.steps, " "); !strings.Contains(got, "StartInstallScript KeepInstallation") || !strings.Contains(got, "StartContainer") {
+		t.Errorf("the steps were %s", got)
+	}
+}
+
 // TestScriptThatChangesBeforeItsInstallationHasMadeAnything is the one that counts.
 func TestScriptThatChangesBeforeItsInstallationHasMadeAnything(t *testing.T) {
 	const with, without = "CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",

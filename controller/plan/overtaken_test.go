@@ -33,6 +33,7 @@ func TestWriteThatFindsAStepUnderWay(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := begun(t)
 			w.change(change)
+			w.in.Underway = true
 			d := plan.Observe(w.in)
 			if d.Status.ObservedGeneration == w.in.Spec.Generation || d.Status.Get(status.Synced).Status == status.True {
 				t.Errorf("generation %d is dealt with while a start is under way: %+v", d.Status.ObservedGeneration, d.Status.Get(status.Synced))

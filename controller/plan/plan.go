@@ -122,6 +122,8 @@ type Input struct {
 	InstallTimeout time.Duration
 	// Jitter, in [0,1), spreads backoffs.
 	Jitter float64
+	// Underway tells whether a step is being taken: what is seen is then older than what it does.
+	Underway bool
 	// Told are events of the last step, which come before those of this decision.
 	Told []journal.Event
 	// Held are the steps that have failed, with when each may be tried again. They change no
@@ -171,8 +173,8 @@ func Observe(in Input) Decision {
 	r.noteDrift()
 	r.forgetReported()
 	n := r.next()
-	if n.dealt && n.wait == "" {
-		r.concludeProcess()
+	if n.dealt && n.wait == "" || r.in.Underway && !r.in.Spec.Deleting {
+		r.concludeProcess() // the message of a step stays until it has ended
 	} else {
 		n.dealt = false
 		r.conclude(n)
