@@ -83,7 +83,8 @@ func (r *record) report() []Field {
 		list = []Field{{Path: pathInstallation, Desired: r.in.Spec.Requests.Install, Observed: r.st.Install.Request, Kind: drift.Spec}}
 	case r.st.Install.Phase != status.InstallDone:
 		list = []Field{{Path: pathInstallation, Desired: string(status.InstallDone), Observed: string(r.st.Install.Phase), Kind: drift.Spec}}
-		if n := r.nextActive(); n.step != nil {
+		n := r.nextActive()
+		if list[0].Step = n.pending; n.step != nil {
 			list[0].Step = n.step.Kind
 		}
 	case r.in.Seen.Run == nil:

@@ -75,7 +75,7 @@ func (r *record) nextFirst() next {
 func (r *record) removeInstall(reason string) next {
 	c := r.in.Seen.Install
 	if c.Phase == observed.Removing {
-		return waitFor(status.ReasonProgressing, "the install container is being removed", settleSoon)
+		return waitFor(status.ReasonProgressing, "the install container is being removed", settleSoon).then(RemoveInstallContainer)
 	}
 	return do(RemoveInstallContainer, reason).on(c)
 }
@@ -100,7 +100,7 @@ func (r *record) nextScript() next {
 	case c.Phase == observed.Paused:
 		return do(UnpauseContainer, "the install script is frozen").on(c)
 	case inTime:
-		return waitFor(status.ReasonProgressing, "the install script runs", left)
+		return waitFor(status.ReasonProgressing, "the install script runs", left).then(KeepInstallation)
 	}
 	return do(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
 }

@@ -31,6 +31,8 @@ type next struct {
 	after   time.Duration
 	// attempt is when what is waited for is tried again.
 	attempt Attempt
+	// pending is the step that follows by itself once the wait is over; empty where that depends.
+	pending Kind
 	// dealt is true when the present generation needs nothing more.
 	dealt bool
 }
@@ -49,6 +51,12 @@ func (n next) from(image string) next {
 
 func waitFor(reason status.Reason, message string, after time.Duration) next {
 	return next{wait: reason, message: message, after: after}
+}
+
+// then names the step that follows the wait.
+func (n next) then(k Kind) next {
+	n.pending = k
+	return n
 }
 
 // next chooses the step; see the package comment for what wins over what.
@@ -247,7 +255,11 @@ func (r *record) nameTaken(name string, other *observed.Foreign) next {
 			"either that instance's data directory is the one to run, or remove the container and this one is made",
 			name, other.ContainerID, other.Instance)
 	}
-	return waitFor(status.ReasonNameTaken, message, waitRetry)
+	n := waitFor(status.ReasonNameTaken, message, waitRetry).then(CreateContainer)
+	if name == observed.InstallName(r.in.Spec.InternalID) {
+		n.pending = CreateInstallContainer
+	}
+	return n
 }
 
 // needImage returns true when the image that a container is made from is there, and
@@ -267,22 +279,28 @@ func (r *record) needImage() (next, bool) {
 	case ref == r.st.Install.Snapshot:
 		return r.restore(), false
 	case img.Pulling && (img.PullError == "" || img.PullTotal > 0):
-		return waitFor(status.ReasonProgressing, pulling(ref, img), 0), false
+		return waitFor(status.ReasonProgressing, pulling(ref, img), 0).then(PullImage), false
 	case img.Pulling: // once more, and nothing has come yet
-		return waitFor(status.ReasonImageUnavailable, img.PullError, 0), false
+		return waitFor(status.ReasonImageUnavailable, img.PullError, 0).then(PullImage), false
 	}
 	if img.PullError == "" {
 		return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
 	}
 	at := img.PullFailedAt.Add(pullRetry)
-	if left := at.Sub(r.in.Now); left > 0 {
-		n := waitFor(status.ReasonImageUnavailable, img.PullError, left)
+	if left := at.Sub(r.in.Now); left > 0 && !r.imageSooner() {
+		n := waitFor(status.ReasonImageUnavailable, img.PullError, left).then(PullImage)
 		n.attempt = Attempt{at, img.PullFailures + 1}
 		return n, false
 	}
 	n := do(PullImage, "image "+ref+" is not on this machine").from(ref)
 	n.wait, n.message = status.ReasonImageUnavailable, img.PullError
 	return n, false
+}
+
+// imageSooner reports whether the spec was written since the image was last pulled or loaded for
+// this container, which brings the next try forward.
+func (r *record) imageSooner() bool {
+	return r.st.ImageGeneration != 0 && r.st.ImageGeneration != r.in.Spec.Generation
 }
 
 // pulling says how far a pull has come, as far as that is known.
@@ -308,13 +326,15 @@ func (r *record) restore() next {
 	ref, copied := r.st.Install.Snapshot, r.in.Copy
 	switch left := copied.LoadFailedAt.Add(pullRetry).Sub(r.in.Now); {
 	case copied.Loading && copied.LoadError != "":
-		return waitFor(status.ReasonImageUnavailable, copied.LoadError, 0)
+		return waitFor(status.ReasonImageUnavailable, copied.LoadError, 0).then(LoadSnapshot)
 	case copied.Loading:
-		return waitFor(status.ReasonProgressing, "loading image "+ref+" from its copy", 0)
+		return waitFor(status.ReasonProgressing, "loading image "+ref+" from its copy", 0).then(LoadSnapshot)
 	case !copied.Present:
 		return r.lost(ref)
-	case copied.LoadError != "" && left > 0:
-		return waitFor(status.ReasonImageUnavailable, copied.LoadError, left)
+	case copied.LoadError != "" && left > 0 && !r.imageSooner():
+		n := waitFor(status.ReasonImageUnavailable, copied.LoadError, left).then(LoadSnapshot)
+		n.attempt = Attempt{At: copied.LoadFailedAt.Add(pullRetry)}
+		return n
 	}
 	n := do(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
 	if copied.LoadError != "" {
@@ -377,7 +397,7 @@ func (r *record) replace(reason string) next {
 	age := r.in.Now.Sub(check.At)
 	switch {
 	case check.Hash == hash && check.Reason != "" && age < waitRetry:
-		n := waitFor(check.Reason, check.Message, waitRetry-age)
+		n := waitFor(check.Reason, check.Message, waitRetry-age).then(CheckHost)
 		n.attempt = Attempt{check.At.Add(waitRetry), check.Failures + 1}
 		return n
 	case check.Hash != hash || check.Reason != "" || age > hostFresh:

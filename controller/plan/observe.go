@@ -148,6 +148,9 @@ func (r *record) beginInstall() {
 }
 
 func (r *record) observeImage() {
+	if r.in.Image.Pulling {
+		r.st.ImageGeneration = r.in.Spec.Generation
+	}
 	if r.st.Pulling == "" {
 		return
 	}

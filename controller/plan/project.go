@@ -141,6 +141,9 @@ func (p *projection) pass(n next) bool {
 		if p.out.Waits == nil {
 			p.out.Waits = &Obstacle{n.wait, n.message}
 		}
+		if n.pending != "" && n.attempt != (Attempt{}) && len(p.out.Steps) == 0 {
+			p.out.Steps = append(p.out.Steps, Step{Kind: n.pending, Reason: "tried again after: " + n.message})
+		}
 		return false
 	case seen.Install != nil && seen.Install.Phase == observed.Removing:
 		seen.Install = nil

@@ -65,7 +65,7 @@ func TestProject(t *testing.T) {
 			steps: "PullImage " + recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"image that failed to be pulled": {change: func(c *desired.Container) { c.Image = "other" },
 			see:   func(in *plan.Input) { in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: in.Now} },
-			keeps: []string{volume}, waits: status.ReasonImageUnavailable},
+			steps: "PullImage", keeps: []string{volume}, waits: status.ReasonImageUnavailable},
 		"image with a script": {made: script, change: func(c *desired.Container) { c.Image = "other"; c.Requests.Install++ },
 			steps:    "StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer",
 			restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written, kept}},

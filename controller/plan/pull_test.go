@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"lightd/controller/plan"
+	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/status"
 )
@@ -50,6 +51,70 @@ func TestPullSaysHowFarItHasCome(t *testing.T) {
 	}
 }
 
+// TestDriftOfAnInstallationThatWaits names the step that follows the wait by itself.
+func TestDriftOfAnInstallationThatWaits(t *testing.T) {
+	foreign := &observed.Foreign{ContainerID: "f"}
+	for name, c := range map[string]struct {
+		change func(*desired.Container)
+		see    func(*plan.Input)
+		want   plan.Kind
+	}{
+		"failed pull": {see: func(in *plan.Input) {
+			in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: in.Now}
+		}, want: plan.PullImage},
+		"pull":         {see: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true} }, want: plan.PullImage},
+		"pull again":   {see: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true, PullError: "no"} }, want: plan.PullImage},
+		"taken name":   {see: func(in *plan.Input) { in.Seen.RunNameTaken = foreign }, want: plan.CreateContainer},
+		"taken name 2": {change: script, see: func(in *plan.Input) { in.Seen.InstallNameTaken = foreign }, want: plan.CreateInstallContainer},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, c.change)
+			c.see(&w.in)
+			if d := w.look(); d.Step != nil {
+				t.Fatalf("it does not wait: %+v", d.Step)
+			}
+			fields, known := plan.Drift(w.in)
+			if !known || len(fields) != 1 || fields[0].Path != "installation" || fields[0].Step != c.want {
+				t.Errorf("got %+v", fields)
+			}
+		})
+	}
+}
+
+// TestWriteBringsAPullForward, and is no failure of its own.
+func TestWriteBringsAPullForward(t *testing.T) {
+	w := newWorld(t, nil)
+	failed := func() {
+		w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
+	}
+	w.in.Image = observed.Image{Known: true}
+	w.look()
+	failed()
+	if d := w.look(); d.Step != nil {
+		t.Fatalf("a pull that has just failed is repeated: %+v", d.Step)
+	}
+	w.story()
+	for range 2 {
+		w.in.Now = w.in.Now.Add(time.Second)
+		w.change(func(c *desired.Container) { c.Requests.Start++ })
+		d := w.look()
+		if d.Step == nil || d.Step.Kind != plan.PullImage {
+			t.Fatalf("got %+v, wait %s", d.Step, d.After)
+		}
+		if got := d.Status.Get(status.Synced); got.Reason != status.ReasonImageUnavailable {
+			t.Errorf("the failure is hidden while it is tried again: %+v", got)
+		}
+		failed()
+		if d := w.look(); d.Step != nil || d.After != 30*time.Second {
+			t.Fatalf("got %+v after %s", d.Step, d.After)
+		}
+		w.expect("", "") // the same cause
+	}
+	w.in.Image.PullError = "no space"
+	w.look()
+	w.expect("", "PullFailed")
+}
+
 func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
 	w := newWorld(t, nil)
 	w.in.Image = observed.Image{Known: true}
@@ -60,6 +125,9 @@ func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
 	d := w.look()
 	if d.Step != nil || d.After != 30*time.Second || d.Status.Get(status.Synced).Reason != status.ReasonImageUnavailable {
 		t.Fatalf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
+	}
+	if p := plan.Project(w.in); len(p.Steps) != 1 || p.Steps[0].Kind != plan.PullImage || p.Attempt != d.Attempt || d.Attempt.At.IsZero() {
+		t.Errorf("what comes next: %+v, attempt %+v", p.Steps, p.Attempt)
 	}
 	w.in.Now = w.in.Now.Add(31 * time.Second)
 	w.settle()

@@ -17,7 +17,10 @@ func (r *record) intend(s Step) {
 	in := &r.st.Install
 	r.tellDrift(s)
 	switch s.Kind {
+	case LoadSnapshot:
+		r.st.ImageGeneration = r.in.Spec.Generation
 	case PullImage:
+		r.st.ImageGeneration = r.in.Spec.Generation
 		if r.st.Pulling != s.Image {
 			r.st.Pulling = s.Image
 			r.tell(journal.PullingImage, s.Image)
@@ -140,7 +143,9 @@ func (r *record) conclude(n next) {
 	case n.wait == status.ReasonProgressing:
 		r.progress(n.message)
 	case n.wait != "":
-		if r.set(status.Synced, status.False, n.wait, n.message) {
+		before := r.st.Get(status.Synced)
+		r.set(status.Synced, status.False, n.wait, n.message)
+		if now := r.st.Get(status.Synced); now.Reason != before.Reason || now.Message != before.Message {
 			r.emitFailure(n.wait, n.message)
 		}
 	default:
@@ -149,7 +154,7 @@ func (r *record) conclude(n next) {
 	r.remember()
 }
 
-// emitFailure reports, once, what keeps the container from its spec. A crash loop and a failed
+// emitFailure reports, once for each cause and whatever the generation, what keeps the container from its spec. A crash loop and a failed
 // installation have events of their own.
 func (r *record) emitFailure(reason status.Reason, message string) {
 	switch reason {

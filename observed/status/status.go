@@ -192,6 +192,10 @@ type Status struct {
 	StartGeneration int64     `json:"start_generation,omitempty"`
 	EarlyExit       int64     `json:"early_exit,omitempty"`
 
+	// ImageGeneration is the generation for which the image was last pulled or loaded. A later one
+	// does not wait for the next try.
+	ImageGeneration int64 `json:"image_generation,omitempty"`
+
 	// PIDsLimitReached is the last life that was seen at its limit of processes.
 	PIDsLimitReached Run `json:"pids_limit_reached,omitzero"`
 
