@@ -27,6 +27,8 @@ func TestInstallScriptBeginsWithItsInterpreter(t *testing.T) {
 		bom + "true\r\n":                      {"true\n", "", ""},
 		"\n\ntrue # not #!/bin/bash\n":        {"\n\ntrue # not #!/bin/bash\n", "", ""},
 		"#!\ntrue":                            {"#!\ntrue", "", ""},
+		"#! \t\r\n:":                          {"#! \t\n:", "", ""},
+		"#!":                                  {"#!", "", ""},
 		"":                                    {"", "", ""},
 	} {
 		s := desired.Spec{InstallScript: script}
@@ -34,7 +36,7 @@ func TestInstallScriptBeginsWithItsInterpreter(t *testing.T) {
 		if got := installScript(s); got != c.written || path != c.path || lookup != c.lookup {
 			t.Errorf("%q is written as %q, for %q and %q", script, got, path, lookup)
 		}
-		if direct := strings.Contains(installEntry(s, ""), "exec /app/data/install.sh"); direct != strings.HasPrefix(c.written, "#!") {
+		if direct := strings.Contains(installEntry(s, ""), "exec /app/data/install.sh"); direct != (c.path != "") {
 			t.Errorf("%q is run by its interpreter: %t", script, direct)
 		}
 	}

@@ -88,7 +88,7 @@ func installEntry(s desired.Spec, owner string) string {
 	}
 	fmt.Fprintf(&b, "cd %s || exit 1\n", blueprint.Home)
 	run := blueprint.Data + "/" + installer
-	if !strings.HasPrefix(installScript(s), "#!") {
+	if path, _ := Interpreter(s); path == "" {
 		run = "/bin/sh " + run
 	}
 	if isRoot(owner) {
