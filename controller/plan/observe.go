@@ -131,7 +131,11 @@ func (r *record) giveUpStart() {
 	}
 	r.st.Starting = nil
 	r.st.State = r.state()
-	r.tell(journal.Exited, "it was stopped before it started")
+	message := "it was stopped before it started"
+	if r.in.Spec.Deleting {
+		message = "it was deleted before it started"
+	}
+	r.tell(journal.Exited, message)
 }
 
 func (r *record) beginInstall() {

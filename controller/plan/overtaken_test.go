@@ -8,6 +8,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
@@ -54,7 +55,10 @@ func TestStartThatIsWantedNoMore(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := begun(t)
 			w.change(change)
-			w.look()
+			d := w.look()
+			if !slices.ContainsFunc(d.Events, func(e journal.Event) bool { return e.Message == "it was "+name+" before it started" }) {
+				t.Errorf("told %+v", d.Events)
+			}
 			if !slices.Contains(w.events, "Exited") || w.in.Status.State != status.StateOffline {
 				t.Errorf("%s; told %v", w.in.Status.State, w.events)
 			}
