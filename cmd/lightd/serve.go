@@ -210,6 +210,10 @@ func (d *daemon) settle(ctx context.Context, cfg config) (owner.Record, error) {
 	})
 }
 
+// handover is what a daemon that is taken over is given to end: it notices within a second, and
+// a call to the engine that it has begun takes another one or two.
+const handover = 3 * time.Second
+
 // wireEngine makes everything on the Docker side. Nothing of it contacts the engine yet.
 func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.Statuses, data *datadir.Dir, checkMounts func(desired.Spec) error) error {
 	here := cfg.DockerHost == "" || strings.HasPrefix(cfg.DockerHost, "unix://")
@@ -225,7 +229,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 	if err != nil {
 		return err
 	}
-	guard := &owner.Guard{Record: record, Instance: d.store.Instance(), Engine: d.engine}
+	guard := &owner.Guard{Record: record, Instance: d.store.Instance(), Engine: d.engine, Handover: handover}
 	d.engine.Guard(func(ctx context.Context) error {
 		var taken *owner.TakenOverError
 		if err := guard.Claim(ctx); errors.As(err, &taken) {

@@ -145,7 +145,7 @@ type TakenOverError struct {
 // Error says what was found and what an operator may choose.
 func (e *TakenOverError) Error() string {
 	return fmt.Sprintf("instance %s was taken over by a daemon with another data directory, a copy of this one or this one of it: the engine shows its epoch %s, and ours is %s. "+
-		"Nothing of it was touched. Start with --take-over to take the node back, or with --new-instance to go on as an instance of your own",
+		"This daemon ends, and touches nothing more. Start with --take-over to take the node back, or with --new-instance to go on as an instance of your own",
 		e.Instance, short(e.Found), short(e.Epoch))
 }
 
@@ -164,6 +164,9 @@ type Guard struct {
 	Record   Record
 	Instance string
 	Engine   Engine
+	// Handover is how long the daemon that was taken over may take to notice its successor's mark
+	// and to end. A Claim that replaces a mark lasts that long.
+	Handover time.Duration
 }
 
 // Check returns a *TakenOverError for the epoch of a container that another daemon made.
@@ -184,8 +187,28 @@ func (g *Guard) Claim(ctx context.Context) error {
 	if err := g.Check(holder); err != nil {
 		return err
 	}
-	if holder != g.Record.Epoch {
-		return g.Engine.ReplaceOwner(ctx, g.Record.Epoch)
+	if holder == g.Record.Epoch {
+		return nil
 	}
-	return nil
+	if err := g.Engine.ReplaceOwner(ctx, g.Record.Epoch); err != nil || g.Handover == 0 {
+		return err
+	}
+	return g.awaitHandover(ctx)
+}
+
+// awaitHandover waits until the daemon that was taken over acts no more, and returns an error if
+// the instance was taken over again meanwhile.
+func (g *Guard) awaitHandover(ctx context.Context) error {
+	ended := time.NewTimer(g.Handover)
+	defer ended.Stop()
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-ended.C:
+	}
+	holder, err := g.Engine.ClaimOwner(ctx, g.Record.Epoch)
+	if err != nil {
+		return err
+	}
+	return g.Check(holder)
 }
