@@ -136,6 +136,15 @@ func (s *settings) load() (config, error) {
 			return config{}, err
 		}
 	}
+	s.overlay(&cfg)
+	if err := cfg.check(); err != nil {
+		return config{}, s.locate(err)
+	}
+	return cfg, nil
+}
+
+// overlay puts what the environment and the flags say over what the file does.
+func (s *settings) overlay(cfg *config) {
 	chosen, given := cfg.settings(), s.given.settings()
 	if s.getenv("LIGHTD_TOKEN") != "" || s.getenv("LIGHTD_TOKEN_FILE") != "" {
 		cfg.Token, cfg.TokenFile = "", "" // two ways to say one thing: the weaker place says neither
@@ -153,10 +162,46 @@ func (s *settings) load() (config, error) {
 			*chosen[i].value = *one.value
 		}
 	}
-	if err := cfg.check(); err != nil {
+}
+
+// loadForClient returns the settings that a client of this machine's daemon needs: where the daemon
+// listens, and its token. What the file says otherwise is not read: a mistake there, which only
+// concerns the daemon, must not put its clients out of order.
+func (s *settings) loadForClient() (config, error) {
+	cfg := defaults(s.getenv)
+	if s.file != "" {
+		if err := readClientConfig(s.file, &cfg); err != nil {
+			return config{}, err
+		}
+	}
+	s.overlay(&cfg)
+	if err := cfg.findToken(); err != nil {
 		return config{}, s.locate(err)
 	}
 	return cfg, nil
+}
+
+// readClientConfig reads the settings that a client needs from a YAML file over cfg.
+func readClientConfig(path string, cfg *config) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read configuration: %w", err)
+	}
+	file := struct {
+		Listen    *string `yaml:"listen"`
+		DataDir   *string `yaml:"data_dir"`
+		Token     *string `yaml:"token"`
+		TokenFile *string `yaml:"token_file"`
+	}{}
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		return fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	for to, from := range map[*string]*string{&cfg.Listen: file.Listen, &cfg.DataDir: file.DataDir, &cfg.Token: file.Token, &cfg.TokenFile: file.TokenFile} {
+		if from != nil {
+			*to = *from
+		}
+	}
+	return nil
 }
 
 // locate makes a mistake in the call of a setting that can be none, and says on which line of the
@@ -203,7 +248,8 @@ func readConfig(path string, cfg *config) error {
 	return nil
 }
 
-func (c *config) check() error {
+// findToken makes the data directory absolute, and the token file the usual one where none is given.
+func (c *config) findToken() error {
 	if c.DataDir == "" {
 		return badSetting("data_dir", "the data directory must not be empty")
 	}
@@ -214,6 +260,13 @@ func (c *config) check() error {
 	c.DataDir = abs
 	if c.TokenFile == "" {
 		c.TokenFile = filepath.Join(c.DataDir, "token")
+	}
+	return nil
+}
+
+func (c *config) check() error {
+	if err := c.findToken(); err != nil {
+		return err
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return badSetting("log_format", "log format %q is neither text nor json", c.LogFormat)

@@ -206,7 +206,7 @@ func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cob
 // local is the daemon that the settings of this machine describe, found as `token show`
 // finds it.
 func local(getenv func(string) string) (remote.Local, error) {
-	cfg, err := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv).load()
+	cfg, err := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv).loadForClient()
 	if err != nil {
 		return remote.Local{}, err
 	}

@@ -39,7 +39,7 @@ func masterTokenCommand(verb, short string, getenv func(string) string, streams 
 	cmd := &cobra.Command{Use: verb, Short: short, Args: command.NoArgs}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		cfg, err := s.load()
+		cfg, err := s.loadForClient()
 		if err != nil {
 			return err
 		}
@@ -78,9 +78,12 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 	once := cmd.Flags().Bool("single-use", false, "it works exactly once")
 	server := cmd.Flags().String("server", getenv("LIGHTD_URL"), "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cfg, err := s.load()
+		cfg, err := s.loadForClient()
 		if err != nil {
 			return err
+		}
+		if *ttl == "" {
+			return usageError{Text: "token create: --ttl is needed, as in --ttl 1h"}
 		}
 		life, err := token.ParseTTL(*ttl)
 		if err != nil {

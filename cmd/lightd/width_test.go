@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
+	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/terminal"
 )
 
@@ -40,6 +43,37 @@ func TestHelpFits(t *testing.T) {
 		visit(root)
 		if commands < 30 {
 			t.Errorf("only %d commands were visited", commands)
+		}
+	}
+}
+
+// TestClientConfigMistakes: a mistake in the daemon's file keeps no client command that does not need
+// what it is in; a file that cannot be read is a warning where the daemon is given otherwise.
+func TestClientConfigMistakes(t *testing.T) {
+	dir := t.TempDir()
+	secret := "lightd_" + strings.Repeat("ab", 16)
+	for name, content := range map[string]string{
+		"token": secret + "\n", "unknown.yaml": "data_dir: " + dir + "\nlog_level: loud\nnonsense: 1\ntimeouts: {stop: never}\n", "bad.yaml": "data_dir: [\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct{ file, url, args, out, fault string }{
+		{"unknown.yaml", "", "token show", secret, ""},
+		{"unknown.yaml", "http://127.0.0.1:1", "get", "", "cannot be reached"},
+		{"bad.yaml", "", "get", "", "--server or LIGHTD_URL"},
+		{"bad.yaml", "http://127.0.0.1:1", "get --token-file " + filepath.Join(dir, "token"), "warning: read configuration", "cannot be reached"},
+		{"unknown.yaml", "", "token create", "", "--ttl is needed"},
+		{"unknown.yaml", "", "wait web", "", "--for is needed"},
+	} {
+		var out bytes.Buffer
+		getenv := func(name string) string {
+			return map[string]string{"LIGHTD_CONFIG": filepath.Join(dir, c.file), "LIGHTD_URL": c.url, "HOME": dir}[name]
+		}
+		err := run(t.Context(), strings.Fields(c.args), getenv, &out, &out)
+		if message := command.Message(err); !strings.Contains(message, c.fault) || (c.fault == "") != (err == nil) || !strings.Contains(out.String(), c.out) {
+			t.Errorf("%s with %s: got %q and %q", c.args, c.file, out.String(), message)
 		}
 	}
 }

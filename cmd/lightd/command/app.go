@@ -98,7 +98,7 @@ func (a *app) daemonFlags(cmd *cobra.Command) *remote.Flags {
 
 // dial finds the daemon. It makes no connection.
 func (a *app) dial(flags remote.Flags) (*session, error) {
-	target, err := remote.Find(flags, remote.Place{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local})
+	target, err := remote.Find(flags, remote.Place{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local, Warn: func(text string) { a.note("lightd: warning: %s", text) }})
 	if err != nil {
 		return nil, coded{err, ExitUsage}
 	}

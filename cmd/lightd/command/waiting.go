@@ -116,6 +116,9 @@ themselves: then it ends at once, with the reason.`,
 	_ = cmd.RegisterFlagCompletionFunc("for", cobra.FixedCompletions(all, cobra.ShellCompDirectiveNoFileComp))
 	timeoutFlag(cmd, &w.timeout)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
+		if w.goal == "" {
+			return usagef("wait: --for is needed: one of installed, running, stopped, synced, deleted")
+		}
 		if !slices.Contains(all, w.goal) {
 			return usagef("wait: --for must be one of installed, running, stopped, synced, deleted; got %q", w.goal)
 		}

@@ -29,6 +29,8 @@ type Place struct {
 	Getenv func(string) string
 	// Stdin is read for a token file of the name "-".
 	Stdin io.Reader
+	// Warn is called with what is wrong and does not keep the command; nil for nobody.
+	Warn func(string)
 	// Local tells of the daemon of this machine, by its own settings.
 	Local func() (Local, error)
 }
@@ -64,8 +66,12 @@ func Find(flags Flags, place Place) (Target, error) {
 	}
 	var local Local
 	if address == "" || stored == nil && loopback(address) {
-		if local, err = place.Local(); err != nil {
-			return Target{}, err
+		local, err = place.Local()
+		switch {
+		case err != nil && address == "":
+			return Target{}, fmt.Errorf("%w; name the daemon with --server or LIGHTD_URL, and its token with --token-file", err)
+		case err != nil && place.Warn != nil:
+			place.Warn(err.Error())
 		}
 	}
 	if address == "" {
