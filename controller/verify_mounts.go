@@ -84,7 +84,7 @@ func (a *act) verifyMounts(ctx context.Context) error {
 	var gone *hostmount.PinError
 	if errors.As(err, &gone) {
 		// It was mounted, and the path leads nowhere that it may: nobody knows what was mounted.
-		return a.killEscaped(ctx, life(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Err.Error()})
+		return a.killEscaped(ctx, life(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Found()})
 	}
 	if err != nil {
 		return err

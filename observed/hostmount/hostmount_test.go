@@ -249,9 +249,20 @@ func TestPinFollowsNoLink(t *testing.T) {
 	}
 	h.pin(h.mounts("/a", "allowed/in"))
 	for _, source := range []string{"allowed/out", "allowed/none", "secret"} {
-		if pins, err := (Pinner{Allowed: []string{h.at("allowed")}}).Pin(h.mounts("/a", source)); err == nil {
+		pins, err := (Pinner{Allowed: []string{h.at("allowed")}}).Pin(h.mounts("/a", source))
+		var pin *PinError
+		if !errors.As(err, &pin) {
 			pins.Close()
 			t.Errorf("%s was pinned", source)
+			continue
+		}
+		found := map[string]string{
+			"allowed/out":  h.at("secret") + ", which the source leads to now",
+			"allowed/none": h.at("allowed/none") + ", which the source leads to now and which cannot be resolved",
+			"secret":       "what may not be mounted any more: it leads to " + h.at("secret") + ", out of the directories of mounts.allowed",
+		}
+		if got := pin.Found(); got != found[source] {
+			t.Errorf("%s leads to %q, want %q", source, got, found[source])
 		}
 	}
 	if _, err := openBeneath(h.at("allowed"), "in"); err == nil {

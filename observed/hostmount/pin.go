@@ -44,6 +44,18 @@ func (e *PinError) Error() string { return fmt.Sprintf("open mount source %s: %v
 // Unwrap returns why.
 func (e *PinError) Unwrap() error { return e.Err }
 
+// Found describes what the source leads to now.
+func (e *PinError) Found() string {
+	resolved, err := desired.ResolvePath(e.Source)
+	switch {
+	case err != nil:
+		return resolved + ", which the source leads to now and which cannot be resolved"
+	case resolved != filepath.Clean(e.Source):
+		return resolved + ", which the source leads to now"
+	}
+	return "what may not be mounted any more: " + e.Err.Error()
+}
+
 // Pin opens the sources of mounts. What Docker itself provides, a named volume, is left out.
 func (p Pinner) Pin(mounts []observed.Mount) (*Pins, error) {
 	pins := &Pins{pinner: p}
@@ -155,7 +167,7 @@ func (p Pinner) open(m observed.Mount) (int, error) {
 		}
 		return openBeneath(root, rest)
 	}
-	return -1, errors.New("it leads out of the directories of mounts.allowed")
+	return -1, fmt.Errorf("it leads to %s, out of the directories of mounts.allowed", resolved)
 }
 
 func openBeneath(root, rest string) (int, error) {
