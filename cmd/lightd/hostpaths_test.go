@@ -138,11 +138,12 @@ func TestMountIsCheckedAtEveryStart(t *testing.T) {
 		`"startup_command":"echo x >> /all/ran; echo x >> ran; exec sleep 1000"`, source))).want(201, "")
 	first := m.until("e2e-every-start", "running", running)
 	for name, c := range map[string]struct{ away, back func() }{
-		"a link":                 {func() { m.swap(source) }, func() { m.back(source) }},
-		"a source that is gone":  {func() { m.move(source, source+".gone") }, func() { m.move(source+".gone", source) }},
-		"a volume that is gone":  {func() { m.move(path, path+".gone") }, func() { m.move(path+".gone", path) }},
-		"our directory is gone":  {func() { m.move(filepath.Join(m.dir, "containers"), filepath.Join(m.dir, "gone")) }, func() { m.move(filepath.Join(m.dir, "gone"), filepath.Join(m.dir, "containers")) }},
-		"a daemon that restarts": {func() { m.swap(source); m.terminate(); m.start(m.cmd.Args[len(m.cmd.Args)-4:]...) }, func() { m.back(source) }},
+		"a link":                  {func() { m.swap(source) }, func() { m.back(source) }},
+		"a source that is a file": {func() { m.move(source, source+".gone"); m.file(source) }, func() { m.move(source, source+".file"); m.move(source+".gone", source) }},
+		"a source that is gone":   {func() { m.move(source, source+".gone") }, func() { m.move(source+".gone", source) }},
+		"a volume that is gone":   {func() { m.move(path, path+".gone") }, func() { m.move(path+".gone", path) }},
+		"our directory is gone":   {func() { m.move(filepath.Join(m.dir, "containers"), filepath.Join(m.dir, "gone")) }, func() { m.move(filepath.Join(m.dir, "gone"), filepath.Join(m.dir, "containers")) }},
+		"a daemon that restarts":  {func() { m.swap(source); m.terminate(); m.start(m.cmd.Args[len(m.cmd.Args)-4:]...) }, func() { m.back(source) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.away()
@@ -212,6 +213,13 @@ func (m *mountable) eventsOf(id, of string) (found []string) {
 		}
 	}
 	return found
+}
+
+func (m *mountable) file(path string) {
+	m.t.Helper()
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		m.t.Error(err)
+	}
 }
 
 func (m *mountable) move(from, to string) {

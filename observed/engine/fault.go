@@ -31,6 +31,7 @@ var faultTexts = []struct {
 	{"error evaluating symlinks from mount source", FaultHost},
 	{"error while creating mount source path", FaultHost},
 	{"failed to mount local volume", FaultHost},
+	{"Are you trying to mount a directory onto a file", FaultHost}, // a source that became the other one
 	{"stale file handle", FaultHost},
 	{"transport endpoint is not connected", FaultHost},
 	{"docker-init", FaultUnknown}, // the engine's own program, which an update may be replacing

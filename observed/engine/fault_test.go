@@ -29,8 +29,8 @@ func TestFaultOf(t *testing.T) {
 		{v20 + `exec /bin/sh: exec format error: unknown`, FaultSpec},
 		{v20 + `exec: "/sbin/docker-init": stat /sbin/docker-init: no such file or directory: unknown`, FaultUnknown},
 		{`exec: "docker-init": executable file not found in $PATH`, FaultUnknown},
-		{v20 + `error during container init: error mounting "/srv/f" to rootfs at "/etc": mount /srv/f:/etc (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultUnknown},
-		{v29 + `error mounting "/srv/f" to rootfs at "/etc": mount src=/srv/f, dst=/etc, dstFd=/proc/self/fd/11, flags=MS_BIND|MS_REC: not a directory: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultUnknown},
+		{v20 + `error during container init: error mounting "/srv/f" to rootfs at "/etc": mount /srv/f:/etc (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultHost},
+		{v29 + `error mounting "/srv/f" to rootfs at "/etc": mount src=/srv/f, dst=/etc, dstFd=/proc/self/fd/11, flags=MS_BIND|MS_REC: not a directory: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultHost},
 		{`driver failed programming external connectivity on endpoint lightd-a: Bind for 0.0.0.0:80 failed: port is already allocated`, FaultUnknown},
 		{`try again`, FaultUnknown},
 	} {
