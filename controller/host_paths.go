@@ -157,6 +157,9 @@ func (a *act) explain(err error) error {
 	if check := a.probeHost(); check.Reason != "" {
 		return waiting{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
 	}
+	if engine.PortUnavailable(err) {
+		return waiting{status.ReasonPortUnavailable, err}
+	}
 	if engine.FaultOf(err) == engine.FaultHost {
 		return waiting{status.ReasonMountUnavailable, err}
 	}

@@ -3,12 +3,16 @@ package controller
 import (
 	"cmp"
 	"errors"
+	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
 
 	"lightd/controller/datadir"
 	"lightd/controller/plan"
@@ -134,5 +138,25 @@ func TestLookAtTheHost(t *testing.T) {
 				t.Errorf("got %+v, want %+v", *a.host, want)
 			}
 		})
+	}
+}
+
+// TestExplainPort: a port that only the engine's answer shows as taken waits for it, and is no
+// failure of the step.
+func TestExplainPort(t *testing.T) {
+	files, err := datadir.Open(filepath.Join(t.TempDir(), "containers"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	volume := t.TempDir()
+	ctrl := &Controller{log: slog.New(slog.DiscardHandler), backoff: newLimiter(), cfg: Config{Data: files,
+		CheckMounts: func(desired.Spec) error { return nil }, VolumePath: func(string) string { return volume }}}
+	a := &act{Controller: ctrl, step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+	failed := fmt.Errorf("start container a: %w", fmt.Errorf("%w: Bind for 0.0.0.0:80 failed: port is already allocated", cerrdefs.ErrInternal))
+	v := a.judge(a.explain(failed))
+	var st status.Status
+	v.patch(&st)
+	if synced := st.Get(status.Synced); synced.Reason != status.ReasonPortUnavailable || v.retry != waitRetry {
+		t.Errorf("got %+v, again after %s", synced, v.retry)
 	}
 }

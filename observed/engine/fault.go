@@ -1,6 +1,9 @@
 package engine
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Fault is what has to change before a creation or start that the engine refused can work.
 type Fault int
@@ -49,8 +52,11 @@ func FaultOf(err error) Fault {
 		return FaultUnknown
 	}
 	message := err.Error()
-	if ImageUnsuitable(err) {
+	switch {
+	case ImageUnsuitable(err):
 		return FaultSpec
+	case PortUnavailable(err):
+		return FaultHost
 	}
 	for _, known := range faultTexts {
 		if strings.Contains(message, known.text) {
@@ -58,6 +64,21 @@ func FaultOf(err error) Fault {
 		}
 	}
 	return FaultUnknown
+}
+
+// PortUnavailable reports whether a start was refused because a host port is not free: another
+// container has it, or another program of the engine's host.
+func PortUnavailable(err error) bool {
+	if err == nil {
+		return false
+	}
+	message := err.Error()
+	if strings.Contains(message, "port is already allocated") {
+		return true
+	}
+	return slices.ContainsFunc([]string{"address already in use", "cannot assign requested address"}, func(text string) bool {
+		return strings.Contains(message, "bind: "+text)
+	})
 }
 
 // ImageUnsuitable reports whether a start was refused because the image has no shell, or its

@@ -31,7 +31,10 @@ func TestFaultOf(t *testing.T) {
 		{`exec: "docker-init": executable file not found in $PATH`, FaultUnknown},
 		{v20 + `error during container init: error mounting "/srv/f" to rootfs at "/etc": mount /srv/f:/etc (via /proc/self/fd/6), flags: 0x5000: not a directory: unknown: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultHost},
 		{v29 + `error mounting "/srv/f" to rootfs at "/etc": mount src=/srv/f, dst=/etc, dstFd=/proc/self/fd/11, flags=MS_BIND|MS_REC: not a directory: Are you trying to mount a directory onto a file (or vice-versa)?`, FaultHost},
-		{`driver failed programming external connectivity on endpoint lightd-a: Bind for 0.0.0.0:80 failed: port is already allocated`, FaultUnknown},
+		{`driver failed programming external connectivity on endpoint lightd-a: Bind for 0.0.0.0:80 failed: port is already allocated`, FaultHost},
+		{`driver failed programming external connectivity on endpoint lightd-a: Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use`, FaultHost},
+		{`driver failed programming external connectivity on endpoint lightd-a: Error starting userland proxy: listen tcp4 10.9.9.9:80: bind: cannot assign requested address`, FaultHost},
+		{`address already in use`, FaultUnknown},
 		{`try again`, FaultUnknown},
 	} {
 		if got := FaultOf(fmt.Errorf("start container a: %w", errors.New(c.message))); got != c.want {
