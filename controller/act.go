@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -165,9 +167,17 @@ func (a *act) complain(err error, reason status.Reason, retry time.Duration) ver
 	}}
 }
 
-// message is the text of an error, the same for each failure of one cause.
+// message is the text of an error, the same for each failure of one cause, with the host paths of
+// the container as they are.
 func (a *act) message(err error) string {
-	return messageOf(err, a.step.Target, a.st.ContainerID)
+	keep := []string{a.step.Target, a.st.ContainerID}
+	if a.cfg.VolumePath != nil {
+		keep = append(keep, a.cfg.VolumePath(a.spec.VolumeID))
+	}
+	if a.cfg.Data != nil {
+		keep = append(keep, a.cfg.Data.Path(a.spec.InternalID))
+	}
+	return messageOf(err, slices.AppendSeq(keep, maps.Values(a.spec.Mount))...)
 }
 
 // failureEvent reports a step that failed for a reason.

@@ -104,6 +104,9 @@ func checkSource(source string, allowed, forbidden []string) string {
 		}
 	}
 	if !insideAny(resolved, allowed) {
+		if resolved != source {
+			return fmt.Sprintf("%s leads to %s, out of the directories of mounts.allowed", quote(source), quote(resolved))
+		}
 		return fmt.Sprintf("%s leads out of the directories of mounts.allowed", quote(source))
 	}
 	for _, place := range forbidden {

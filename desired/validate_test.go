@@ -2,6 +2,7 @@ package desired
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"net"
 	"os"
@@ -213,6 +214,10 @@ func TestCheckMounts(t *testing.T) {
 				t.Errorf("%s: %v", test.source, err)
 			}
 		})
+	}
+	err = CheckMounts(Spec{Mount: map[string]string{"/x": at("srv/out")}}, rules)
+	if want := fmt.Sprintf("%q leads to %q", at("srv/out"), at("outside")); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 	everything := MountRules{Allowed: []string{"/"}}
 	for _, source := range []string{"/", "/proc", "/dev/null"} {

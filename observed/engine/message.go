@@ -18,7 +18,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`(?i)\b(request[ _-]?id|host[ _-]?id|trace[ _-]?id)[:= ]+"?[^\s,;)"]+`), "$1"},
 	{regexp.MustCompile(`\bcurrent time \S+ is\b`), "current time is"},
 	{regexp.MustCompile(`\bpid[:= ]+\d+\b`), "pid"},
-	{regexp.MustCompile(`/tmp/[^\s:;,"')]+`), "/tmp/..."},
+	{regexp.MustCompile(`/(tmp|tmpmounts)/(GetImageBlob|docker-[a-z-]+|containerd-mount|runc-process)\d+[^\s:;,"')]*`), "/$1/..."},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(ns|µs|us|ms)\b|\b\d+\.\d+s\b`), "some time"},
 	{regexp.MustCompile(` \([0-9a-f]{12,64}\)`), ""},
 }
@@ -28,9 +28,29 @@ var hexID = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{12,64}\b`)
 
 // Message returns the text of err for people, without what differs between two failures of the
 // same cause: a condition, an event or a log line that carries it changes when the failure does.
-// The ids in keep stay, as short as Docker shows them, and so do digests.
+// The ids in keep stay, as short as Docker shows them, and so do digests; its absolute paths stay
+// as they are.
 func Message(err error, keep ...string) string {
-	text := err.Error()
+	paths := slices.DeleteFunc(slices.Clone(keep), func(k string) bool { return !strings.HasPrefix(k, "/") })
+	if len(paths) == 0 {
+		return stable(err.Error(), keep)
+	}
+	// The longest first: one may begin with another.
+	slices.SortFunc(paths, func(a, b string) int { return len(b) - len(a) })
+	for i, path := range paths {
+		paths[i] = regexp.QuoteMeta(path)
+	}
+	whole := regexp.MustCompile(strings.Join(paths, "|"))
+	text, message, from := err.Error(), "", 0
+	for _, at := range whole.FindAllStringIndex(text, -1) {
+		message += stable(text[from:at[0]], keep) + text[at[0]:at[1]]
+		from = at[1]
+	}
+	return message + stable(text[from:], keep)
+}
+
+// stable returns text without what is volatile in it.
+func stable(text string, keep []string) string {
 	for _, v := range volatile {
 		text = v.pattern.ReplaceAllString(text, v.instead)
 	}

@@ -54,6 +54,26 @@ func TestMessageIsStable(t *testing.T) {
 	}
 }
 
+// TestMessageKeepsPaths: the paths of the host that a spec names are shown as they are.
+func TestMessageKeepsPaths(t *testing.T) {
+	id := strings.Repeat("0f", 32)
+	keep := []string{id, "/tmp/a", "/tmp/a b/x", "/srv/volumes/1b4e28ba-2fa1-11d2-883f-0016d3cca427", "/srv/10ms"}
+	for text, want := range map[string]string{
+		`"/tmp/a" and "/tmp/a b/x" lie inside one another`:                                        "",
+		`"/tmp/h4/allowed/x" leads to /tmp/secret`:                                                "",
+		`error mounting "/srv/volumes/1b4e28ba-2fa1-11d2-883f-0016d3cca427" to rootfs, /srv/10ms`: "",
+		`start container ` + id + `: mount /tmp/a: 3ms`:                                           "start container 0f0f0f0f0f0f: mount /tmp/a: some time",
+		`write /var/lib/docker/tmp/docker-import-81/x: no`:                                        "write /var/lib/docker/tmp/...: no",
+	} {
+		if want == "" {
+			want = text
+		}
+		if got := engine.Message(errors.New(text), keep...); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+}
+
 // TestMessageKeepsWhatDiffers: another cause has another message.
 func TestMessageKeepsWhatDiffers(t *testing.T) {
 	for _, pair := range [][2]string{

@@ -40,7 +40,7 @@ var hints = map[status.Reason]string{
 	status.ReasonPortUnavailable:  `find who has the port with "ss -ltnup", and end that; or give it another one with "lightd rebind ID -p PORT"`,
 	status.ReasonPortNotPublished: `the engine was started so that it publishes no ports: see its "bridge" setting`,
 	status.ReasonLimitNotEnforced: `see the warnings of "docker info" on the daemon's machine; a restart takes away what somebody wrote by hand: "lightd restart ID"`,
-	status.ReasonMountUnavailable: `make the directory on the daemon's machine, or put it below mounts.allowed of its configuration`,
+	status.ReasonMountUnavailable: `on the daemon's machine, make or mount what is missing; what was replaced by a link, put back as it was`,
 	status.ReasonNameTaken:        `"docker rename" or "docker rm" the container that has the name`,
 	status.ReasonRefused:          `change the spec as the message says, and apply it; "lightd explain" has every field`,
 	status.ReasonImageUnsuitable:  `take an image that has /bin/sh and is made for this machine, and apply the spec with it`,
