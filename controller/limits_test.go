@@ -51,12 +51,12 @@ func TestCgroupWrittenByHand(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	n.create("a", func(s *desired.Spec) {
+	n.create("cgroup", func(s *desired.Spec) {
 		s.Power, s.Limits = desired.PowerRunning, desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 50}
 	})
 	running := func(st status.Status) bool { return st.State == status.StateRunning && synced(st) }
-	n.wait("a", "running", running)
-	before := n.inspect("a")
+	n.wait("cgroup", "running", running)
+	before := n.inspect("cgroup")
 	if before.Enforced == nil {
 		t.Skip("the limits of this engine's processes cannot be read from here")
 	}
@@ -68,39 +68,39 @@ func TestCgroupWrittenByHand(t *testing.T) {
 	if err := errors.Join(os.WriteFile(memory, []byte("33554432"), 0), os.WriteFile(pids, []byte("max"), 0)); err != nil {
 		t.Fatal(err)
 	}
-	if now := n.inspect("a").Enforced; *now.Memory != 32<<20 || *now.PIDs != 0 || *now.CPU != 0.5 {
+	if now := n.inspect("cgroup").Enforced; *now.Memory != 32<<20 || *now.PIDs != 0 || *now.CPU != 0.5 {
 		t.Fatalf("read %d %v %d", *now.Memory, *now.CPU, *now.PIDs)
 	}
 	enforced := func(want desired.Limits) func(status.Status) bool {
 		return func(st status.Status) bool {
-			now := n.inspect("a")
+			now := n.inspect("cgroup")
 			return synced(st) && now.Enforced != nil && *now.Enforced.Memory == want.Memory && *now.Enforced.PIDs == want.PIDs
 		}
 	}
-	n.cache.Refresh("a", false)
-	n.wait("a", "limited again", enforced(desired.Limits{Memory: 64 << 20, PIDs: 50}))
-	if now := n.inspect("a"); now.ContainerID != before.ContainerID || !now.StartedAt.Equal(before.StartedAt) {
+	n.cache.Refresh("cgroup", false)
+	n.wait("cgroup", "limited again", enforced(desired.Limits{Memory: 64 << 20, PIDs: 50}))
+	if now := n.inspect("cgroup"); now.ContainerID != before.ContainerID || !now.StartedAt.Equal(before.StartedAt) {
 		t.Errorf("it was started again: %+v", now)
 	}
-	if events := n.events("a"); strings.Count(events, "DriftDetected") != 1 || strings.Count(events, "LimitsUpdated") != 1 || strings.Contains(events, "Blocked") {
+	if events := n.events("cgroup"); strings.Count(events, "DriftDetected") != 1 || strings.Count(events, "LimitsUpdated") != 1 || strings.Contains(events, "Blocked") {
 		t.Errorf("events %s", events)
 	}
 
-	n.create("b", func(s *desired.Spec) { s.Power, s.Limits = desired.PowerRunning, desired.Limits{PIDs: 50} })
-	n.wait("b", "running", running)
-	if pid, _, err = n.engine.Process(t.Context(), n.inspect("b").ContainerID); err != nil {
+	n.create("cgroup-next", func(s *desired.Spec) { s.Power, s.Limits = desired.PowerRunning, desired.Limits{PIDs: 50} })
+	n.wait("cgroup-next", "running", running)
+	if pid, _, err = n.engine.Process(t.Context(), n.inspect("cgroup-next").ContainerID); err != nil {
 		t.Fatal(err)
 	}
 	memory, _ = limitFiles(t, pid)
 	if err := os.WriteFile(memory, []byte("33554432"), 0); err != nil {
 		t.Fatal(err)
 	}
-	n.cache.Refresh("b", false)
-	n.wait("b", "reported", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonLimitNotEnforced })
-	if err := n.engine.Kill(t.Context(), observed.RunName("b"), "SIGKILL"); err != nil {
+	n.cache.Refresh("cgroup-next", false)
+	n.wait("cgroup-next", "reported", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonLimitNotEnforced })
+	if err := n.engine.Kill(t.Context(), observed.RunName("cgroup-next"), "SIGKILL"); err != nil {
 		t.Fatal(err)
 	}
-	n.wait("b", "as specified in its next life", running)
+	n.wait("cgroup-next", "as specified in its next life", running)
 }
 
 // TestLimitOfProcessesIsReached by a program on a real engine: the next inspect reports it.

@@ -21,24 +21,24 @@ func TestPauseOfSomebodyOnARealEngine(t *testing.T) {
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)
-	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
-	before := n.waitState("a", status.StateRunning)
-	n.wait("a", "in sync", synced)
+	n.create("pause", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	before := n.waitState("pause", status.StateRunning)
+	n.wait("pause", "in sync", synced)
 	if err := docker.ContainerPause(t.Context(), before.ContainerID); err != nil {
 		t.Fatal(err)
 	}
-	st := n.wait("a", "paused", func(st status.Status) bool { return st.Pause != nil })
+	st := n.wait("pause", "paused", func(st status.Status) bool { return st.Pause != nil })
 	since := st.Pause.Since
-	if !synced(st) || strings.Contains(n.events("a"), "DriftDetected") {
-		t.Errorf("%+v, events %s", st.Get(status.Synced), n.events("a"))
+	if !synced(st) || strings.Contains(n.events("pause"), "DriftDetected") {
+		t.Errorf("%+v, events %s", st.Get(status.Synced), n.events("pause"))
 	}
-	n.waitDrift("a", "power deferred UnpauseContainer")
-	eventually(t, "the next attempt is named", func() bool { return n.controller.NextAttempt("a").At.Equal(since.Add(plan.PauseGrace)) })
+	n.waitDrift("pause", "power deferred UnpauseContainer")
+	eventually(t, "the next attempt is named", func() bool { return n.controller.NextAttempt("pause").At.Equal(since.Add(plan.PauseGrace)) })
 	deadline := time.NewTimer(time.Until(since.Add(plan.PauseGrace + 30*time.Second)))
 	defer deadline.Stop()
 	gone := make(chan struct{}, 1)
 	cancel := n.statuses.Subscribe(func(string) {
-		if st, ok := n.statuses.Get("a"); ok && st.Pause == nil {
+		if st, ok := n.statuses.Get("pause"); ok && st.Pause == nil {
 			select {
 			case gone <- struct{}{}:
 			default:
@@ -54,8 +54,8 @@ func TestPauseOfSomebodyOnARealEngine(t *testing.T) {
 	if lasted := time.Since(since); lasted < plan.PauseGrace {
 		t.Errorf("unpaused after %s", lasted)
 	}
-	after := n.wait("a", "in sync", synced)
-	if c := n.inspect("a"); c.Phase != observed.Running || !after.Run.Is(before.Run) {
+	after := n.wait("pause", "in sync", synced)
+	if c := n.inspect("pause"); c.Phase != observed.Running || !after.Run.Is(before.Run) {
 		t.Errorf("it is %s, run %+v, before %+v", c.Phase, after.Run, before.Run)
 	}
 }
@@ -67,15 +67,15 @@ func TestCommitBySomebodyOnARealEngine(t *testing.T) {
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)
-	n.create("a", func(s *desired.Spec) {
+	n.create("commit", func(s *desired.Spec) {
 		s.Power, s.StartPattern = desired.PowerRunning, "written"
 		s.StartupCommand = "dd if=/dev/zero of=/big bs=1048576 count=300 2>/dev/null; echo written; sleep 100000"
 	})
-	before := n.waitState("a", status.StateRunning)
-	n.wait("a", "in sync", synced)
+	before := n.waitState("commit", status.StateRunning)
+	n.wait("commit", "in sync", synced)
 	paused := make(chan struct{})
 	cancel := n.statuses.Subscribe(func(string) {
-		if st, ok := n.statuses.Get("a"); ok && st.Pause != nil {
+		if st, ok := n.statuses.Get("commit"); ok && st.Pause != nil {
 			select {
 			case <-paused:
 			default:
@@ -94,9 +94,9 @@ func TestCommitBySomebodyOnARealEngine(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Error("the pause of the commit was not observed: the test shows nothing")
 	}
-	st := n.wait("a", "unpaused", func(st status.Status) bool { return st.Pause == nil && synced(st) })
-	if !st.Run.Is(before.Run) || strings.Contains(n.events("a"), "DriftDetected") {
-		t.Errorf("run %+v, before %+v; events %s", st.Run, before.Run, n.events("a"))
+	st := n.wait("commit", "unpaused", func(st status.Status) bool { return st.Pause == nil && synced(st) })
+	if !st.Run.Is(before.Run) || strings.Contains(n.events("commit"), "DriftDetected") {
+		t.Errorf("run %+v, before %+v; events %s", st.Run, before.Run, n.events("commit"))
 	}
 }
 
