@@ -33,6 +33,8 @@ type act struct {
 	patch func(*status.Status) []journal.Event
 	host  *plan.HostCheck
 	gone  bool
+	// killed is true once the process was killed for a mount that leads elsewhere.
+	killed bool
 }
 
 // verdict is what becomes of a key after a step.

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"time"
 
 	"lightd/observed"
 	"lightd/observed/engine"
-	"lightd/observed/status"
 )
 
 // unsuitableError is the refusal of an image that no container can run from: that changes with
@@ -59,7 +59,7 @@ func (a *act) checkImage(ctx context.Context, c *observed.Container) error {
 // image. An emulator of the host may execute it all the same, so that the architecture
 // that the image names decides nothing.
 func (a *act) checkArchitecture(ctx context.Context, c *observed.Container) error {
-	if c.ExitCode == 0 || c.FinishedAt.Sub(c.StartedAt) > status.Settled || c.FinishedAt.Before(c.StartedAt) {
+	if c.ExitCode == 0 || c.FinishedAt.Sub(c.StartedAt) > execFailsWithin || c.FinishedAt.Before(c.StartedAt) {
 		return nil
 	}
 	output, err := a.cfg.Engine.Logs(ctx, c.ContainerID, engine.LogsOptions{Tail: 5})
@@ -73,6 +73,10 @@ func (a *act) checkArchitecture(ctx context.Context, c *observed.Container) erro
 	}
 	return &unsuitableError{c.ImageID, fmt.Errorf("the image %s is of another architecture than this machine: exec format error of its %s", c.Image, shell)}
 }
+
+// execFailsWithin is how long a run may last whose output is read for execFailed: such a run ends at
+// once, but for a busy machine.
+const execFailsWithin = 10 * time.Second
 
 // execFailed is what tini, runc 1.0 and runc 1.1 print when the kernel does not execute the shell.
 var execFailed = regexp.MustCompile(`(?i)(\[FATAL tini \(\d+\)\] exec ` + shell + ` failed: |exec user process caused: |exec ` + shell + `: )exec format error`)

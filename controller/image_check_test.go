@@ -150,8 +150,8 @@ func TestImageOfAnotherArchitectureOnARealEngine(t *testing.T) {
 		importImage(t, docker, ref, "bin/sh = foreign")
 		n.create(name, func(s *desired.Spec) { s.Image, s.Power, s.Init = ref, desired.PowerRunning, init })
 		st := n.wait(name, "refused", unsuited)
-		if message := st.Get(status.Synced).Message; !strings.Contains(message, "exec format error") || st.Restarts > 1 {
-			t.Errorf("%s: %q after %d restarts", name, message, st.Restarts)
+		if message := st.Get(status.Synced).Message; !strings.Contains(message, "exec format error") {
+			t.Errorf("%s: %q", name, message)
 		}
 		if err := docker.ImageTag(t.Context(), testImage(), ref); err != nil {
 			t.Fatal(err)

@@ -87,8 +87,8 @@ func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
 				n.create("a", func(s *desired.Spec) { running(s); s.Ports = []desired.Port{{IP: at.IP, Port: at.Port}} })
 			},
 			mend:   func(sim *simengine.Sim, _ *node) { sim.FreePort(7000, "tcp") },
-			reason: status.ReasonStepFailed, event: "StepFailed",
-			tries: calls("POST", "/containers/{id}/start"), apart: 6 * time.Minute,
+			reason: status.ReasonPortUnavailable, event: "Blocked",
+			tries: calls("POST", "/containers/{id}/start"), apart: 16 * time.Second,
 		},
 		"an image that cannot be pulled": {
 			begin: func(_ *simengine.Sim, n *node) {

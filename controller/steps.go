@@ -141,6 +141,15 @@ func (a *act) prepare(ctx context.Context, t console.Target) {
 // cannot be written is no failure of the step: the next rung takes its place.
 func (a *act) stop(ctx context.Context) error {
 	run, ask := life(a.seen.Run), a.st.Stopping
+	if unverified := a.st.MountsUnverified; unverified != nil && unverified.Is(run) {
+		// Somebody else started it: where its mounts lead elsewhere it gets no time to end by itself.
+		if err := a.verifyMounts(ctx); err != nil {
+			a.log.Debug("mounts not verified before the stop", "container", a.spec.InternalID, "error", err)
+		}
+		if a.killed {
+			return nil
+		}
+	}
 	patch := func(change func(*status.Ask)) func(*status.Status) []journal.Event {
 		return func(st *status.Status) []journal.Event {
 			if st.Stopping != nil && st.Stopping.Run.Is(run) && st.Stopping.Rung == ask.Rung {

@@ -128,7 +128,7 @@ func (a *act) killEscaped(ctx context.Context, run status.Run, escape *hostmount
 	if class := engine.Classify(err); class != engine.None && class != engine.Conflict && class != engine.NotFound {
 		return fmt.Errorf("kill a container with a mount that leads elsewhere: %w", err)
 	}
-	a.patch = a.escaped(run, escape)
+	a.patch, a.killed = a.escaped(run, escape), true
 	return nil
 }
 

@@ -67,12 +67,15 @@ func resolve(path string) (resolution, error) {
 }
 
 // places are the locations on the host that decide what a source is: the path as written,
-// what it leads to, and the links between.
-func places(source string) []string {
+// what it leads to, the links between, and where that is within its file system.
+func (t mountTable) places(source string) []string {
 	r, _ := resolve(source)
 	list := append([]string{filepath.Clean(source)}, r.links...)
 	if r.path != list[0] {
 		list = append(list, r.path)
+	}
+	if at := t.locate(r.path); at != "" {
+		list = append(list, at)
 	}
 	return list
 }
@@ -114,6 +117,8 @@ type MountSources struct {
 	// at are the containers with a location of a source at a path, above those with one
 	// strictly below it.
 	at, above map[string]mountOwners
+	// table is the host's as of the first use.
+	table mountTable
 }
 
 // mountOwners are two different containers at most: that is enough to find one that is
@@ -139,10 +144,10 @@ func (o mountOwners) other(owner string) (string, bool) {
 // Add notes the sources of a container.
 func (m *MountSources) Add(owner string, mounts map[string]string) {
 	if m.at == nil {
-		m.at, m.above = map[string]mountOwners{}, map[string]mountOwners{}
+		m.at, m.above, m.table = map[string]mountOwners{}, map[string]mountOwners{}, readMountTable()
 	}
 	for _, source := range mounts {
-		for _, place := range places(source) {
+		for _, place := range m.table.places(source) {
 			m.at[place] = m.at[place].with(owner)
 			for dir := range parents(place) {
 				m.above[dir] = m.above[dir].with(owner)
@@ -156,7 +161,7 @@ func (m *MountSources) Add(owner string, mounts map[string]string) {
 // and no overlap.
 func (m *MountSources) Check(owner string, mounts map[string]string) error {
 	for _, target := range slices.Sorted(maps.Keys(mounts)) {
-		for _, place := range places(mounts[target]) {
+		for _, place := range m.table.places(mounts[target]) {
 			other, found := m.above[place].other(owner)
 			for dir := range parents(place) {
 				if found {

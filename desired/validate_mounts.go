@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -64,12 +65,16 @@ func CheckMounts(s Spec, r MountRules) error {
 	allowed := resolveAll(r.Allowed)
 	forbidden := append(resolveAll(r.Forbidden), r.Forbidden...)
 	forbidden = append(forbidden, closedSources...)
+	table := readMountTable()
+	for _, place := range forbidden {
+		forbidden = append(forbidden, table.locate(place))
+	}
 	for target, source := range s.Mount {
-		if problem := checkSource(source, allowed, forbidden); problem != "" {
+		if problem := checkSource(source, allowed, forbidden, table); problem != "" {
 			f.add("mount."+target, problem)
 		}
 	}
-	f.checkNested(s.Mount, places)
+	f.checkNested(s.Mount, table.places)
 	return f.err()
 }
 
@@ -92,10 +97,13 @@ func CheckAllowed(dir string, forbidden []string) error {
 	return nil
 }
 
-func checkSource(source string, allowed, forbidden []string) string {
+func checkSource(source string, allowed, forbidden []string, table mountTable) string {
 	r, err := resolve(source)
 	resolved := r.path
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Sprintf("%s does not exist on the host", quote(source))
+	case err != nil:
 		return fmt.Sprintf("%s cannot be resolved on the host", quote(source))
 	}
 	for _, link := range r.links {
@@ -109,9 +117,11 @@ func checkSource(source string, allowed, forbidden []string) string {
 		}
 		return fmt.Sprintf("%s leads out of the directories of mounts.allowed", quote(source))
 	}
-	for _, place := range forbidden {
-		if inside(resolved, place) || inside(place, resolved) {
-			return fmt.Sprintf("%s reaches a place that no container may see", quote(source))
+	for _, at := range []string{resolved, table.locate(resolved)} {
+		for _, place := range forbidden {
+			if at != "" && (inside(at, place) || inside(place, at)) {
+				return fmt.Sprintf("%s reaches a place that no container may see", quote(source))
+			}
 		}
 	}
 	info, err := os.Lstat(resolved)

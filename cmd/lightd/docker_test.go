@@ -55,6 +55,16 @@ func (d *docker) absent(name string) bool {
 	return err != nil
 }
 
+// start starts a container behind the daemon's back.
+func (d *docker) start(name string) {
+	d.t.Helper()
+	ctx, cancel := d.bounded()
+	defer cancel()
+	if err := d.ContainerStart(ctx, name, container.StartOptions{}); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 func (d *docker) kill(name string) {
 	d.t.Helper()
 	ctx, cancel := d.bounded()

@@ -109,6 +109,30 @@ func TestMountThatEscapes(t *testing.T) {
 	}
 }
 
+// TestStoppedContainerStartedByHand: one that is to be stopped is killed, and not asked to end, when
+// somebody starts it on a source that leads elsewhere.
+func TestStoppedContainerStartedByHand(t *testing.T) {
+	t.Parallel()
+	m := newMountable(t)
+	volume, _ := m.volume()
+	source := filepath.Join(m.allowed, "shared")
+	const id = "e2e-started-by-hand"
+	m.send("POST", "/containers", spec(id, volume, fmt.Sprintf(`"mount":{"/all":%q},"stop":{"timeout":"60s"},"startup_command":"trap '' TERM; while :; do sleep 1; done"`, source))).want(201, "")
+	m.until(id, "installed", installed)
+	m.swap(source)
+	newDocker(t).start("lightd-" + id)
+	eventually(t, func() error {
+		if got := len(m.eventsOf(id, "MountEscaped")); got != 1 {
+			return fmt.Errorf("%d events of it: %v", got, m.events(id))
+		}
+		return nil
+	})
+	m.until(id, "offline", func(c view) bool { return c.State == "offline" })
+	m.back(source)
+	m.send("POST", "/containers/"+id+"/start", "").want(200, "")
+	m.until(id, "running", running)
+}
+
 // TestInstallMountThatEscapes: so is the process of an install script.
 func TestInstallMountThatEscapes(t *testing.T) {
 	t.Parallel()

@@ -161,6 +161,9 @@ func (t Target) ended(s Sight) Verdict {
 	if v := t.rested(s); v.Done || s.Status.EarlyExit < t.Generation || s.Status.LastExit == nil {
 		return v
 	}
+	if s.Status.Rest { // while its start is still under way
+		return vain(status.ReasonExited, fmt.Sprintf("the process ended (exit code %d) and its restart policy is %s", s.Status.LastExit.Code, s.Container.Restart))
+	}
 	return vain(status.ReasonExited, fmt.Sprintf("the process ended within %s (exit code %d)", status.Settled, s.Status.LastExit.Code))
 }
 
