@@ -275,7 +275,7 @@ func TestSourcesInsideOneAnother(t *testing.T) {
 		m.send("PUT", "/containers/e2e-inner"+dry, spec("e2e-inner", volume, mount("/sub", sub))).want(409, code)
 		m.send("PATCH", "/containers/e2e-plain"+dry, "{"+mount("/sub", sub)+"}").want(409, code)
 		m.send("POST", "/apply"+dry, `{"containers":[`+spec("e2e-plain", volume, mount("/sub", sub))+`]}`).want(409, "containers[0].mount./sub")
-		m.send("POST", "/apply"+dry, `{"containers":[`+spec("e2e-one", volume, mount("/x", filepath.Join(m.allowed, "shared2")))+`]}`).want(400, "cannot be resolved")
+		m.send("POST", "/apply"+dry, `{"containers":[`+spec("e2e-one", volume, mount("/x", filepath.Join(m.allowed, "shared2")))+`]}`).want(400, "does not exist")
 	}
 	m.send("POST", "/containers", spec("e2e-same", volume, mount("/sub", shared))).want(201, "")
 }
