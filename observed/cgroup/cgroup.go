@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
+
 	"lightd/observed"
 )
 
@@ -59,28 +61,25 @@ func (r reader) groups(pid int, containerID string) map[string]string {
 	return all
 }
 
-// mount is a file system of cgroups: of root and what is below it, at a directory.
-type mount struct{ root, at string }
-
 // mounts returns where the controllers are mounted.
-func (r reader) mounts() map[string]mount {
-	all := map[string]mount{}
-	r.lines("proc/self/mountinfo", func(line string) {
-		before, after, found := strings.Cut(line, " - ")
-		head, tail := strings.Fields(before), strings.Fields(after)
-		if !found || len(head) < 5 || len(tail) < 3 {
-			return
-		}
-		m := mount{root: head[3], at: head[4]}
-		switch tail[0] {
+func (r reader) mounts() map[string]*mountinfo.Info {
+	all := map[string]*mountinfo.Info{}
+	table, err := os.Open(filepath.Join(r.root, "proc/self/mountinfo"))
+	if err != nil {
+		return all
+	}
+	defer func() { _ = table.Close() }()
+	mounts, _ := mountinfo.GetMountsFromReader(table, nil) // none where the table cannot be read
+	for _, m := range mounts {
+		switch m.FSType {
 		case "cgroup2":
 			all[unified] = m
 		case "cgroup":
-			for option := range strings.SplitSeq(tail[2], ",") {
+			for option := range strings.SplitSeq(m.VFSOptions, ",") {
 				all[option] = m
 			}
 		}
-	})
+	}
 	return all
 }
 
@@ -98,18 +97,21 @@ func (r reader) lines(name string, fn func(string)) {
 
 // fields returns the words of a file in the cgroup of a controller of version 1 or, unless it is
 // mounted, in that of version 2; nil where there is none.
-func (r reader) fields(groups map[string]string, mounts map[string]mount, controller, v1, v2 string) []string {
+func (r reader) fields(groups map[string]string, mounts map[string]*mountinfo.Info, controller, v1, v2 string) []string {
 	name, file := controller, v1
 	if _, mounted := mounts[controller]; !mounted {
 		name, file = unified, v2
 	}
 	m, mounted := mounts[name]
 	group, inGroup := groups[name]
-	below, inside := strings.CutPrefix(group, strings.TrimSuffix(m.root, "/"))
-	if !mounted || !inGroup || !inside {
+	if !mounted || !inGroup {
 		return nil
 	}
-	text, err := os.ReadFile(filepath.Join(r.root, m.at, below, file))
+	below, inside := strings.CutPrefix(group, strings.TrimSuffix(m.Root, "/"))
+	if !inside {
+		return nil
+	}
+	text, err := os.ReadFile(filepath.Join(r.root, m.Mountpoint, below, file))
 	if err != nil {
 		return nil
 	}
@@ -119,7 +121,7 @@ func (r reader) fields(groups map[string]string, mounts map[string]mount, contro
 // noMemoryLimit is from where on version 1 means none: the most that its page counter can hold.
 const noMemoryLimit = 1 << 62
 
-func (r reader) memory(groups map[string]string, mounts map[string]mount) *int64 {
+func (r reader) memory(groups map[string]string, mounts map[string]*mountinfo.Info) *int64 {
 	n := number(r.fields(groups, mounts, "memory", "memory.limit_in_bytes", "memory.max"))
 	if n != nil && *n >= noMemoryLimit {
 		*n = 0
@@ -127,12 +129,12 @@ func (r reader) memory(groups map[string]string, mounts map[string]mount) *int64
 	return n
 }
 
-func (r reader) pids(groups map[string]string, mounts map[string]mount) *int64 {
+func (r reader) pids(groups map[string]string, mounts map[string]*mountinfo.Info) *int64 {
 	return number(r.fields(groups, mounts, "pids", "pids.max", "pids.max"))
 }
 
 // pidsRefused reads how often a process or thread was refused for the limit.
-func (r reader) pidsRefused(groups map[string]string, mounts map[string]mount) int64 {
+func (r reader) pidsRefused(groups map[string]string, mounts map[string]*mountinfo.Info) int64 {
 	words := r.fields(groups, mounts, "pids", "pids.events", "pids.events")
 	at := slices.Index(words, "max")
 	if at < 0 || at+1 == len(words) {
@@ -142,7 +144,7 @@ func (r reader) pidsRefused(groups map[string]string, mounts map[string]mount) i
 	return n
 }
 
-func (r reader) cpu(groups map[string]string, mounts map[string]mount) *float64 {
+func (r reader) cpu(groups map[string]string, mounts map[string]*mountinfo.Info) *float64 {
 	words := r.fields(groups, mounts, "cpu", "cpu.cfs_quota_us", "cpu.max")
 	if len(words) == 1 {
 		words = append(words, r.fields(groups, mounts, "cpu", "cpu.cfs_period_us", "")...)

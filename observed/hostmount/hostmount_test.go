@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -270,15 +269,5 @@ func TestPinFollowsNoLink(t *testing.T) {
 	}
 	if _, err := openBeneath(h.at("allowed"), "../secret"); err == nil {
 		t.Error("the place was left")
-	}
-}
-
-func TestParseTable(t *testing.T) {
-	got, err := parseTable(strings.NewReader("36 35 98:0 /srv/a\\040b /data\\134x rw,noatime shared:1 - ext4 /dev/root rw\n"))
-	if err != nil || len(got) != 1 || got[0] != (mounted{mountID: 36, device: "98:0", root: "/srv/a b", point: `/data\x`}) {
-		t.Errorf("%+v, %v", got, err)
-	}
-	if _, err := parseTable(strings.NewReader("36 35\n")); err == nil {
-		t.Error("half a line was read")
 	}
 }

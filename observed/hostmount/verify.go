@@ -1,15 +1,14 @@
 package hostmount
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 
 	"lightd/observed"
@@ -109,12 +108,13 @@ func mountsOf(pid int) ([]mounted, error) {
 		return nil, err
 	}
 	defer table.Close()
-	lines, err := parseTable(table)
+	lines, err := mountinfo.GetMountsFromReader(table, nil)
 	if err != nil {
 		return nil, err
 	}
 	var reached []mounted
-	for _, m := range lines {
+	for _, line := range lines {
+		m := mounted{mountID: uint64(line.ID), device: fmt.Sprintf("%d:%d", line.Major, line.Minor), root: line.Root, point: line.Mountpoint}
 		if id, ok := identifyMount(root, m); ok {
 			m.id = id
 			reached = append(reached, m)
@@ -148,42 +148,4 @@ func identifyMount(root int, m mounted) (observed.FileID, bool) {
 	}
 	id, err := identify(fd)
 	return id, err == nil
-}
-
-// parseTable reads the lines of a mountinfo file; see proc(5).
-func parseTable(table io.Reader) ([]mounted, error) {
-	var list []mounted
-	lines := bufio.NewScanner(table)
-	lines.Buffer(nil, 1<<20)
-	for lines.Scan() {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 5 {
-			return nil, fmt.Errorf("mount table has a line of %d fields", len(fields))
-		}
-		id, err := strconv.ParseUint(fields[0], 10, 64)
-		if err != nil {
-			return nil, fmt.Errorf("mount table has an id %q", fields[0])
-		}
-		list = append(list, mounted{mountID: id, device: fields[2], root: unescape(fields[3]), point: unescape(fields[4])})
-	}
-	return list, lines.Err()
-}
-
-// unescape reads the octal escapes of a mount table.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+4 <= len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }
