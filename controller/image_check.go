@@ -62,6 +62,8 @@ func (a *act) checkArchitecture(ctx context.Context, c *observed.Container) erro
 	if c.ExitCode == 0 || c.FinishedAt.Sub(c.StartedAt) > execFailsWithin || c.FinishedAt.Before(c.StartedAt) {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, execOutputTime)
+	defer cancel()
 	output, err := a.cfg.Engine.Logs(ctx, c.ContainerID, engine.LogsOptions{Tail: 5})
 	if err != nil {
 		return nil
@@ -77,6 +79,9 @@ func (a *act) checkArchitecture(ctx context.Context, c *observed.Container) erro
 // execFailsWithin is how long a run may last whose output is read for execFailed: such a run ends at
 // once, but for a busy machine.
 const execFailsWithin = 10 * time.Second
+
+// execOutputTime bounds the reading of that output.
+const execOutputTime = 5 * time.Second
 
 // execFailed is what tini, runc 1.0 and runc 1.1 print when the kernel does not execute the shell.
 var execFailed = regexp.MustCompile(`(?i)(\[FATAL tini \(\d+\)\] exec ` + shell + ` failed: |exec user process caused: |exec ` + shell + `: )exec format error`)

@@ -154,8 +154,8 @@ func (r *record) conclude(n next) {
 	r.remember()
 }
 
-// emitFailure reports, once for each cause and whatever the generation, what keeps the container from its spec. A crash loop and a failed
-// installation have events of their own.
+// emitFailure reports, once for each cause and whatever the generation, what keeps the container
+// from its spec. A crash loop and a failed installation have events of their own.
 func (r *record) emitFailure(reason status.Reason, message string) {
 	switch reason {
 	case status.ReasonImageUnavailable:
