@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/status"
 )
 
@@ -50,4 +51,32 @@ func (r *record) unpublished() []desired.Port {
 func address(ip string) netip.Addr {
 	addr, _ := netip.ParseAddr(ip)
 	return addr
+}
+
+// release gives back ports that nothing names or binds any more.
+func (r *record) release() (next, bool) {
+	if len(r.in.Spec.Releasing) == 0 || len(r.Releasable()) == 0 {
+		return next{}, false
+	}
+	return do(ReleasePorts, "no container binds them any more"), true
+}
+
+// Releasable returns the ports that may be given back.
+func (r *record) Releasable() []desired.Endpoint { return Releasable(r.in.Spec, r.in.Seen.Run) }
+
+// Releasable returns the claimed ports that c names no longer and run does not bind.
+func Releasable(c desired.Container, run *observed.Container) []desired.Endpoint {
+	var free []desired.Endpoint
+	for _, p := range c.Releasing {
+		held := false
+		if run != nil {
+			for _, b := range run.Binds {
+				held = held || b.Endpoint() == p.Endpoint()
+			}
+		}
+		if !held {
+			free = append(free, p.Endpoint())
+		}
+	}
+	return free
 }

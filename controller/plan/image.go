@@ -1,0 +1,124 @@
+package plan
+
+import (
+	"fmt"
+
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// needImage returns true when the image that a container is made from is there, and
+// else what is to be done for it.
+func (r *record) needImage() (next, bool) {
+	ref, img := r.image(), r.in.Image
+	if ref == r.st.Install.Snapshot {
+		img = r.in.Snapshot
+	}
+	switch {
+	case !img.Known:
+		return waitFor(status.ReasonProgressing, "looking for image "+ref, 0), false
+	case img.Present:
+		return next{}, true
+	case ref == r.st.Install.Snapshot && r.unnamed() && !r.in.RunImage.Known:
+		return waitFor(status.ReasonProgressing, "looking for what image "+ref+" was", 0), false
+	case ref == r.st.Install.Snapshot:
+		return r.restore(), false
+	case img.Pulling && (img.PullError == "" || img.PullTotal > 0):
+		return waitFor(status.ReasonProgressing, pulling(ref, img), 0).then(PullImage), false
+	case img.Pulling: // once more, and nothing has come yet
+		return waitFor(status.ReasonImageUnavailable, img.PullError, 0).then(PullImage), false
+	}
+	if img.PullError == "" {
+		return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
+	}
+	at := img.PullFailedAt.Add(pullRetry)
+	if left := at.Sub(r.in.Now); left > 0 && !r.imageSooner() {
+		n := waitFor(status.ReasonImageUnavailable, img.PullError, left).then(PullImage)
+		n.attempt = Attempt{at, img.PullFailures + 1}
+		return n, false
+	}
+	n := do(PullImage, "image "+ref+" is not on this machine").from(ref)
+	n.wait, n.message = status.ReasonImageUnavailable, img.PullError
+	return n, false
+}
+
+// imageSooner reports whether the spec was written since the image was last pulled or loaded for
+// this container, which brings the next try forward.
+func (r *record) imageSooner() bool {
+	return r.st.ImageGeneration != 0 && r.st.ImageGeneration != r.in.Spec.Generation
+}
+
+// pulling says how far a pull has come, as far as that is known.
+func pulling(ref string, img observed.Image) string {
+	message := "pulling image " + ref
+	if img.PullTotal > 0 {
+		const mb = 1e6 // as Docker counts them
+		message += fmt.Sprintf(": %.1f of %.1f MB", float64(img.PulledBytes)/mb, float64(img.PullTotal)/mb)
+	}
+	return message
+}
+
+// unnamed reports whether the image that the container and its installation rest on has
+// lost its name. It stays for as long as the container runs.
+func (r *record) unnamed() bool {
+	run, ref := r.in.Seen.Run, r.st.Install.Snapshot
+	return ref != "" && r.in.Snapshot.Known && !r.in.Snapshot.Present && run != nil && run.Image == ref
+}
+
+// restore loads the image that keeps the installation from its copy: it was pruned, removed by
+// force, or is on another engine.
+func (r *record) restore() next {
+	ref, copied := r.st.Install.Snapshot, r.in.Copy
+	switch left := copied.LoadFailedAt.Add(pullRetry).Sub(r.in.Now); {
+	case copied.Loading && copied.LoadError != "":
+		return waitFor(status.ReasonImageUnavailable, copied.LoadError, 0).then(LoadSnapshot)
+	case copied.Loading:
+		return waitFor(status.ReasonProgressing, "loading image "+ref+" from its copy", 0).then(LoadSnapshot)
+	case !copied.Present:
+		return r.lost(ref)
+	case copied.LoadError != "" && left > 0 && !r.imageSooner():
+		n := waitFor(status.ReasonImageUnavailable, copied.LoadError, left).then(LoadSnapshot)
+		n.attempt = Attempt{At: copied.LoadFailedAt.Add(pullRetry)}
+		return n
+	}
+	n := do(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
+	if copied.LoadError != "" {
+		n.wait, n.message = status.ReasonImageUnavailable, copied.LoadError
+	}
+	return n
+}
+
+// lost is an installation whose image is gone, and its copy too. Without it a container would
+// lack what the script made, and the script is run again only when somebody asks for it.
+func (r *record) lost(ref string) next {
+	copied := "there is no copy of it"
+	if r.in.Copy.Damaged {
+		copied = "its copy is damaged"
+	}
+	return next{wait: status.ReasonInstallLost, dealt: true,
+		message: "the image " + ref + ", which keeps what the install script made, is not on this engine, and " + copied +
+			": load it, or reinstall"}
+}
+
+// moved reports whether the tag that the container was made from is another image now.
+// What an installation changed rests on the image that it ran on: that one stays.
+func (r *record) moved() bool {
+	run := r.in.Seen.Run
+	return r.st.Install.Snapshot == "" && run.Image == r.in.Spec.Image && r.in.Image.Present && r.in.Image.ImageID != run.ImageID
+}
+
+// imageReplaced reports whether the image that the present generation could not run from is
+// another one now. A container that never ran is recreated for that, whatever the image policy.
+func (r *record) imageReplaced() bool {
+	failed, image := r.st.FailedImage, r.in.Image
+	return failed != "" && r.st.Install.Snapshot == "" && image.Present && image.ImageID != failed
+}
+
+// nextSnapshot sees to the image that keeps the installation while all else is in order: the
+// container does without it, and its successor could not.
+func (r *record) nextSnapshot() next {
+	if !r.unnamed() || !r.in.RunImage.Known {
+		return next{dealt: true}
+	}
+	return r.restore()
+}
