@@ -10,6 +10,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/desired/mountsource"
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/status"
@@ -67,7 +68,7 @@ func checkNoLink(path string) error {
 	case err != nil:
 		return err
 	case info.Mode()&fs.ModeSymlink != 0:
-		target, err := desired.ResolvePath(path)
+		target, err := mountsource.Resolve(path)
 		if err != nil {
 			return fmt.Errorf("%s was replaced by a link that cannot be resolved", path)
 		}
@@ -80,8 +81,8 @@ func checkNoLink(path string) error {
 
 // otherSources are the mount sources of all containers but one: those of the specs, and those
 // of containers that were made for an earlier spec and are still there.
-func (c *Controller) otherSources(id string) *desired.MountSources {
-	var sources desired.MountSources
+func (c *Controller) otherSources(id string) *mountsource.Index {
+	var sources mountsource.Index
 	for _, spec := range c.cfg.Store.Containers() {
 		if spec.InternalID != id {
 			sources.Add(spec.InternalID, spec.Mount)

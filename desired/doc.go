@@ -3,6 +3,6 @@
 //
 // Everything here is a value or a pure function. What a spec means for Docker is
 // decided elsewhere; that a spec is well-formed is decided here and only here, so
-// that every way of writing one passes the same checks. Package desired/store
-// keeps the values.
+// that every way of writing one passes the same checks. Package desired/mountsource
+// compares mount sources with the host, and package desired/store keeps the values.
 package desired

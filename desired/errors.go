@@ -119,6 +119,16 @@ func Invalid(field, message string) error {
 	return &ValidationError{Fields: []FieldError{{Field: field, Message: message}}}
 }
 
+// InvalidFields returns a ValidationError of fields, nil when there are none. Maps are walked in
+// no order: sorting gives the same answer to the same mistake.
+func InvalidFields(fields []FieldError) error {
+	if len(fields) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(fields, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
+	return &ValidationError{Fields: fields}
+}
+
 // faults collects field errors.
 type faults []FieldError
 
@@ -126,12 +136,4 @@ func (f *faults) add(field, message string) {
 	*f = append(*f, FieldError{Field: field, Message: message})
 }
 
-// err returns nil when nothing was collected. Maps are walked in no order: sorting
-// gives the same answer to the same mistake.
-func (f faults) err() error {
-	if len(f) == 0 {
-		return nil
-	}
-	slices.SortStableFunc(f, func(a, b FieldError) int { return strings.Compare(a.Field, b.Field) })
-	return &ValidationError{Fields: f}
-}
+func (f faults) err() error { return InvalidFields(f) }

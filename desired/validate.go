@@ -96,7 +96,7 @@ func (f *faults) checkIdentity(s Spec) {
 		f.add("image", fmt.Sprintf("must be at most %d bytes", maxImage))
 	default:
 		if _, err := reference.ParseNormalizedNamed(s.Image); err != nil {
-			f.add("image", fmt.Sprintf("%s is no image reference: %v", quote(s.Image), err))
+			f.add("image", fmt.Sprintf("%s is no image reference: %v", Quote(s.Image), err))
 		}
 	}
 }
@@ -111,7 +111,7 @@ func (f *faults) checkCommands(s Spec) {
 		f.checkTerminalLines("stop.command", s.Stop.Command)
 	}
 	if _, ok := s.Stop.CommandSignal(); !ok {
-		f.add("stop.command", quote(s.Stop.Command)+` is no signal: there are ^C, ^\ and ^ with a name, as in ^SIGTERM`)
+		f.add("stop.command", Quote(s.Stop.Command)+` is no signal: there are ^C, ^\ and ^ with a name, as in ^SIGTERM`)
 	}
 	// Compiling comes after the bound: the work of it grows with the length.
 	if f.checkText("start_pattern", s.StartPattern, maxPattern) {
@@ -197,9 +197,9 @@ func (f *faults) checkKey(field, k string) bool {
 	case k == "":
 		f.add(field, "must not have an empty key")
 	case len(k) > maxKey:
-		f.add(field, fmt.Sprintf("the key %s is longer than %d bytes", quote(k), maxKey))
+		f.add(field, fmt.Sprintf("the key %s is longer than %d bytes", Quote(k), maxKey))
 	case !utf8.ValidString(k) || strings.Contains(k, "=") || strings.ContainsFunc(k, unicode.IsControl):
-		f.add(field, fmt.Sprintf("the key %s must not contain '=', a line break or another control character", quote(k)))
+		f.add(field, fmt.Sprintf("the key %s must not contain '=', a line break or another control character", Quote(k)))
 	default:
 		return true
 	}
@@ -226,7 +226,7 @@ func (f *faults) checkChoices(s Spec) {
 	oneOf(f, "restart", s.Restart, RestartAlways, RestartOnFailure, RestartNever)
 	oneOf(f, "image_policy", s.ImagePolicy, ImagePinned, ImageFollow)
 	if _, ok := SignalNumber(s.Stop.Signal); !ok && s.Stop.Signal != "" {
-		f.add("stop.signal", fmt.Sprintf("%s is no signal that can ask a process to stop", quote(s.Stop.Signal)))
+		f.add("stop.signal", fmt.Sprintf("%s is no signal that can ask a process to stop", Quote(s.Stop.Signal)))
 	}
 	if s.Stop.Timeout < 0 || time.Duration(s.Stop.Timeout) > maxStopTimeout {
 		f.add("stop.timeout", "must be from 0s to "+maxStopTimeout.String())
@@ -274,8 +274,8 @@ func validUserPart(part string) bool {
 	return id <= maxUserID
 }
 
-// quote makes a client's text fit for a message: one line, and short.
-func quote(s string) string {
+// Quote makes a client's text fit for a message: one line, and short.
+func Quote(s string) string {
 	if len(s) > maxQuotedInError {
 		return fmt.Sprintf("%q...", s[:maxQuotedInError])
 	}

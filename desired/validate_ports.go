@@ -57,7 +57,7 @@ func (f *faults) checkIP(field, ip string) {
 	case ip == "":
 		f.add(field, "is required")
 	case err != nil:
-		f.add(field, quote(ip)+" is no IP address")
+		f.add(field, Quote(ip)+" is no IP address")
 	case addr.Zone() != "":
 		f.add(field, "must not have a zone")
 	case addr.IsMulticast():

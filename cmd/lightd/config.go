@@ -16,7 +16,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
-	"lightd/desired"
+	"lightd/desired/mountsource"
 	"lightd/httpapi"
 	"lightd/observed/owner"
 )
@@ -279,7 +279,7 @@ func (c *config) check() error {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
 			return badSetting("mounts.allowed", "mounts.allowed: %q is not an absolute clean path", dir)
 		}
-		if err := desired.CheckAllowed(dir, c.closedPlaces()); err != nil {
+		if err := mountsource.CheckAllowed(dir, c.closedPlaces()); err != nil {
 			return badSetting("mounts.allowed", "mounts.allowed: %v", err)
 		}
 	}

@@ -24,6 +24,7 @@ import (
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/desired"
+	"lightd/desired/mountsource"
 	"lightd/desired/store"
 	"lightd/desired/token"
 	"lightd/httpapi"
@@ -370,11 +371,11 @@ func (d *daemon) close() error {
 
 // mountCheck returns the look at the host for the mounts of a spec.
 func mountCheck(live *liveConfig) func(desired.Spec) error {
-	rules := desired.MountRules{Forbidden: live.Load().closedPlaces()}
+	rules := mountsource.Rules{Forbidden: live.Load().closedPlaces()}
 	return func(s desired.Spec) error {
 		now := rules
 		now.Allowed = live.allowedMounts()
-		return desired.CheckMounts(s, now)
+		return mountsource.Check(s, now)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 
 	"lightd/desired"
+	"lightd/desired/mountsource"
 )
 
 // checkSources returns desired.ErrMountOverlap when a mount source of spec and one of another
@@ -17,7 +18,7 @@ func (tx *Tx) checkSources(spec desired.Spec, old *desired.Spec) error {
 	if err != nil {
 		return err
 	}
-	var sources desired.MountSources
+	var sources mountsource.Index
 	for _, c := range all {
 		if c.InternalID != spec.InternalID {
 			sources.Add(c.InternalID, c.Mount)
@@ -42,7 +43,7 @@ func (tx *Tx) checkListSources(entries []entry) error {
 	if err != nil {
 		return err
 	}
-	var sources desired.MountSources
+	var sources mountsource.Index
 	for _, c := range all {
 		if !listed[c.InternalID] {
 			sources.Add(c.InternalID, c.Mount)

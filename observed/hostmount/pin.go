@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"lightd/desired"
+	"lightd/desired/mountsource"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 )
@@ -46,7 +46,7 @@ func (e *PinError) Unwrap() error { return e.Err }
 
 // Found describes what the source leads to now.
 func (e *PinError) Found() string {
-	resolved, err := desired.ResolvePath(e.Source)
+	resolved, err := mountsource.Resolve(e.Source)
 	switch {
 	case err != nil:
 		return resolved + ", which the source leads to now and which cannot be resolved"
@@ -136,7 +136,7 @@ func Replaced(path string, id observed.FileID) string {
 
 // leadsTo is what a path is resolved to, as far as it can be.
 func leadsTo(path string) string {
-	resolved, err := desired.ResolvePath(path)
+	resolved, err := mountsource.Resolve(path)
 	if err != nil {
 		return resolved + ", which cannot be resolved"
 	}
@@ -152,12 +152,12 @@ func (p Pinner) open(m observed.Mount) (int, error) {
 	if own(m.Target) {
 		return unix.Open(m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	}
-	resolved, err := desired.ResolvePath(m.Source)
+	resolved, err := mountsource.Resolve(m.Source)
 	if err != nil {
 		return -1, err
 	}
 	for _, dir := range p.Allowed {
-		root, err := desired.ResolvePath(dir)
+		root, err := mountsource.Resolve(dir)
 		if err != nil {
 			continue
 		}

@@ -1,4 +1,4 @@
-package desired
+package mountsource
 
 import (
 	"errors"
@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/moby/sys/mountinfo"
+
+	"lightd/desired"
 )
 
 // TestLocate finds where a path is within its file system.
@@ -21,7 +23,7 @@ func TestLocate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	table := mountTable(infos)
+	mounts := table(infos)
 	for path, want := range map[string]string{
 		"/srv/a/x":          "/\x00254:0/srv/a/x",
 		"/srv/w":            "/\x00254:0/srv/a",
@@ -30,11 +32,11 @@ func TestLocate(t *testing.T) {
 		"/srv/with space/x": "/\x00254:0/other/x",
 		"/":                 "/\x00254:0",
 	} {
-		if got := table.locate(path); got != want {
+		if got := mounts.locate(path); got != want {
 			t.Errorf("%s is at %q, want %q", path, got, want)
 		}
 	}
-	if got := mountTable(nil).locate("/srv"); got != "" {
+	if got := table(nil).locate("/srv"); got != "" {
 		t.Errorf("an unreadable table locates %q", got)
 	}
 }
@@ -70,15 +72,15 @@ func TestSourcesBehindABindMount(t *testing.T) {
 	bindMount(t, at("allowed/x"), at("allowed/w"))
 	bindMount(t, at("allowed/x/y"), at("allowed/below"))
 	bindMount(t, at("data"), at("allowed/bm"))
-	var sources MountSources
+	var sources Index
 	sources.Add("one", map[string]string{"/a": at("allowed/x")})
 	for source, overlaps := range map[string]bool{"allowed/w/y": true, "allowed/below": true, "allowed/x/y": true, "allowed/w": false, "allowed/x": false} {
 		err := sources.Check("two", map[string]string{"/b": at(source)})
-		if errors.Is(err, ErrMountOverlap) != overlaps || !overlaps && err != nil {
+		if errors.Is(err, desired.ErrMountOverlap) != overlaps || !overlaps && err != nil {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
-	rules := MountRules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}}
+	rules := Rules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}}
 	for name, c := range map[string]struct {
 		mounts map[string]string
 		valid  bool
@@ -88,7 +90,7 @@ func TestSourcesBehindABindMount(t *testing.T) {
 		"nested in one container": {map[string]string{"/a": at("allowed/x"), "/b": at("allowed/below")}, false},
 		"the same twice":          {map[string]string{"/a": at("allowed/x"), "/b": at("allowed/w")}, true},
 	} {
-		if err := CheckMounts(Spec{Mount: c.mounts}, rules); (err == nil) != c.valid {
+		if err := Check(desired.Spec{Mount: c.mounts}, rules); (err == nil) != c.valid {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -1,10 +1,12 @@
-package desired
+package mountsource
 
 import (
 	"errors"
 	"os"
 	"path/filepath"
 	"testing"
+
+	"lightd/desired"
 )
 
 // TestNestedSourcesOfOneSpec: sources inside one another are refused with the field, before the
@@ -39,17 +41,19 @@ func TestNestedSourcesOfOneSpec(t *testing.T) {
 		"a link to itself":                   {at("a"), at("round"), none, "mount./two"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := validSpec()
-			s.Ports, s.Mount = nil, map[string]string{"/one": test.one, "/two": test.two}
+			s := desired.DefaultSpec()
+			s.InternalID, s.VolumeID = "a", "d6764075-c5f1-4045-9fb3-85315b85cb0f"
+			s.Image, s.StartupCommand, s.Limits.Memory, s.Limits.CPU = "busybox", "sh", 64<<20, 1
+			s.Mount = map[string]string{"/one": test.one, "/two": test.two}
 			expect := func(err error, field string) {
 				t.Helper()
-				var invalid *ValidationError
+				var invalid *desired.ValidationError
 				if got := errors.As(err, &invalid); got != (field != none) || got && invalid.Fields[0].Field != field {
 					t.Errorf("got %v, want a refusal of %q", err, field)
 				}
 			}
-			expect(s.Normalize().Validate(Rules{Cores: 4, AllowedMounts: []string{root}}), test.field)
-			expect(CheckMounts(s, MountRules{Allowed: []string{root}}), test.resolved)
+			expect(s.Normalize().Validate(desired.Rules{Cores: 4, AllowedMounts: []string{root}}), test.field)
+			expect(Check(s, Rules{Allowed: []string{root}}), test.resolved)
 		})
 	}
 }
@@ -65,7 +69,7 @@ func TestLinksThroughForbiddenPlaces(t *testing.T) {
 	if err := errors.Join(os.Symlink(at("data/link"), at("allowed/link")), os.Symlink(at("allowed/real"), at("data/link"))); err != nil {
 		t.Fatal(err)
 	}
-	err := CheckMounts(Spec{Mount: map[string]string{"/x": at("allowed/link")}}, MountRules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}})
+	err := Check(desired.Spec{Mount: map[string]string{"/x": at("allowed/link")}}, Rules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}})
 	if err == nil {
 		t.Error("a link that a container can replace in its volume was followed")
 	}
