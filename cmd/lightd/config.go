@@ -80,8 +80,8 @@ func (c *config) settings() []setting {
 		{"docker-host", "DOCKER_HOST", "`address` of the Docker Engine (default: the Docker client's own)", &c.DockerHost},
 		{"token", "LIGHTD_TOKEN", "the master `token` (better given by file: a command line can be seen by others)", &c.Token},
 		{"token-file", "LIGHTD_TOKEN_FILE", "`file` of the master token (default: <data-dir>/token, made on first start)", &c.TokenFile},
-		{"log-format", "LIGHTD_LOG_FORMAT", "`text` or json", &c.LogFormat},
-		{"log-level", "LIGHTD_LOG_LEVEL", "debug, `info`, warn or error", &c.LogLevel},
+		{"log-format", "LIGHTD_LOG_FORMAT", "`format` of the log: text or json", &c.LogFormat},
+		{"log-level", "LIGHTD_LOG_LEVEL", "`level` of the log: debug, info, warn or error", &c.LogLevel},
 	}
 }
 
@@ -118,21 +118,39 @@ type settings struct {
 // newSettings adds the flags of the settings to flags: those that are named, or all.
 func newSettings(flags *pflag.FlagSet, getenv func(string) string, names ...string) *settings {
 	s := &settings{flags: flags, getenv: getenv}
-	flags.StringVar(&s.file, "config", getenv("LIGHTD_CONFIG"), "YAML `file` of settings (LIGHTD_CONFIG)")
-	for _, one := range s.given.settings() {
+	flags.StringVar(&s.file, "config", "", "YAML `file` of settings (LIGHTD_CONFIG)")
+	preset := helpDefaults()
+	for i, one := range s.given.settings() {
 		if len(names) > 0 && !slices.Contains(names, one.flag) {
 			continue
 		}
 		flags.StringVar(one.value, one.flag, "", one.usage+" ("+one.env+")")
+		// The help shows the default. The flag itself has none, so that the environment and the
+		// file count where it is not given.
+		flags.Lookup(one.flag).DefValue = *preset[i].value
 	}
 	return s
+}
+
+// helpDefaults are the defaults as the help shows them: never what the environment says.
+func helpDefaults() []setting {
+	preset := defaults(func(name string) string { return map[string]string{"HOME": "~"}[name] })
+	return preset.settings()
+}
+
+// configFile is the file to read; empty where there is none.
+func (s *settings) configFile() string {
+	if s.flags.Changed("config") {
+		return s.file
+	}
+	return s.getenv("LIGHTD_CONFIG")
 }
 
 // load returns the settings, after the flags were parsed.
 func (s *settings) load() (config, error) {
 	cfg := defaults(s.getenv)
-	if s.file != "" {
-		if err := readConfig(s.file, &cfg); err != nil {
+	if file := s.configFile(); file != "" {
+		if err := readConfig(file, &cfg); err != nil {
 			return config{}, err
 		}
 	}
@@ -169,8 +187,8 @@ func (s *settings) overlay(cfg *config) {
 // concerns the daemon, must not put its clients out of order.
 func (s *settings) loadForClient() (config, error) {
 	cfg := defaults(s.getenv)
-	if s.file != "" {
-		if err := readClientConfig(s.file, &cfg); err != nil {
+	if file := s.configFile(); file != "" {
+		if err := readClientConfig(file, &cfg); err != nil {
 			return config{}, err
 		}
 	}
@@ -216,8 +234,9 @@ func (s *settings) locate(err error) error {
 			return usageError{Text: bad.text}
 		}
 	}
-	if line := lineOf(s.file, bad.key); line > 0 {
-		return usageError{Text: fmt.Sprintf("%s:%d: %s", s.file, line, bad.text)}
+	file := s.configFile()
+	if line := lineOf(file, bad.key); line > 0 {
+		return usageError{Text: fmt.Sprintf("%s:%d: %s", file, line, bad.text)}
 	}
 	return usageError{Text: bad.text}
 }

@@ -67,6 +67,9 @@ func TestBadCalls(t *testing.T) {
 		{"a short token", serve("--token", "lightd_x"), nil, 1, "token"},
 		{"a token of another kind", serve("--token", "secret_0123456789012345"), nil, 1, "lightd_"},
 		{"a missing file", serve("--config", "/nonexistent/lightd.yaml"), nil, 1, "/nonexistent/lightd.yaml"},
+		{"a missing file of the environment", serve(), map[string]string{"LIGHTD_CONFIG": "/nonexistent/env.yaml"}, 1, "/nonexistent/env.yaml"},
+		{"a missing file of the flag", serve("--config", "/nonexistent/lightd.yaml"), map[string]string{"LIGHTD_CONFIG": file("log_format: xml")}, 1, "/nonexistent/lightd.yaml"},
+		{"a mistake in the file of the environment", serve(), map[string]string{"LIGHTD_CONFIG": file("\nlog_format: xml")}, 2, "lightd.yaml:2: log format"},
 		{"a file that is no YAML", serve("--config", file("listen: [")), nil, 1, "lightd.yaml"},
 		{"a file that is a list", serve("--config", file("- listen")), nil, 1, "lightd.yaml"},
 		{"an unknown key", serve("--config", file("lisen: 127.0.0.1:0")), nil, 1, "lisen"},
@@ -94,6 +97,7 @@ func TestBadCalls(t *testing.T) {
 		{"show with an argument", []string{"token", "show", "it"}, nil, 2, `"it"`},
 		{"help", []string{"help"}, nil, 0, "lightd serve"},
 		{"help of a command", []string{"serve", "--help"}, nil, 0, "-data-dir"},
+		{"help with the default", []string{"serve", "--help"}, nil, 0, `(default "127.0.0.1:8070")`},
 		{"version", []string{"version"}, nil, 0, "lightd "},
 	}
 	for _, c := range cases {

@@ -74,9 +74,9 @@ func masterToken(cfg config, reset bool) (secret string, err error) {
 func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{Use: "create --ttl 1h", Short: "Ask the running daemon for a temporary token", Args: command.NoArgs}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
-	ttl := cmd.Flags().String("ttl", "", "how `long` it lives: a number and s, m, h or d; at most 30d (required)")
+	ttl := cmd.Flags().String("ttl", "", "`duration` that it lives: a number and s, m, h or d; at most 30d (required)")
 	once := cmd.Flags().Bool("single-use", false, "it works exactly once")
-	server := cmd.Flags().String("server", getenv("LIGHTD_URL"), "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
+	server := cmd.Flags().String("server", "", "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := s.loadForClient()
 		if err != nil {
@@ -94,6 +94,9 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 			if master, err = token.Read(cfg.TokenFile); err != nil {
 				return err
 			}
+		}
+		if !cmd.Flags().Changed("server") {
+			*server = getenv("LIGHTD_URL")
 		}
 		if *server == "" {
 			*server = "http://" + dialable(cfg.Listen)
