@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"lightd/httpapi/suggest"
 )
@@ -43,7 +44,8 @@ var (
 	containerSocket    = append([]string{sinceQuery, tailQuery}, nodeSocket...)
 )
 
-// checkQuery refuses parameters that nobody reads, and those that are there twice: a request
+// checkQuery refuses parameters that nobody reads, those that are there twice, and values that
+// are no text: a request
 // whose meaning the client believes to be another must not be answered as if it were.
 func (r route) checkQuery(rawQuery string) ([]Detail, error) {
 	query, err := url.ParseQuery(rawQuery)
@@ -57,9 +59,22 @@ func (r route) checkQuery(rawQuery string) ([]Detail, error) {
 			details = append(details, Detail{Field: name, Message: "is not a known query parameter" + didYouMean(name, r.query)})
 		case len(values) > 1:
 			details = append(details, Detail{Field: name, Message: "must be given once"})
+		case badText(values[0]) != "":
+			details = append(details, Detail{Field: name, Message: badText(values[0])})
 		}
 	}
 	return details, nil
+}
+
+// badText says why a text can be no value of a parameter; empty where it can.
+func badText(text string) string {
+	switch {
+	case strings.ContainsRune(text, 0):
+		return "must not contain NUL"
+	case !utf8.ValidString(text):
+		return "must be UTF-8"
+	}
+	return ""
 }
 
 // didYouMean names the one of known that a name is a slip of; empty where there is none.

@@ -27,6 +27,8 @@ func TestUnknownParameters(t *testing.T) {
 				continue // two tokens are none
 			}
 			n.send(r.method, target+"?"+name+"=1&"+name+"=1", "{}").want(t, 400, `"field":"`+name+`","message":"must be given once"`)
+			n.send(r.method, target+"?"+name+"=a%00", "{}").want(t, 400, `"field":"`+name+`","message":"must not contain NUL"`)
+			n.send(r.method, target+"?"+name+"=a%ff", "{}").want(t, 400, `"field":"`+name+`","message":"must be UTF-8"`)
 			for _, slip := range []string{name[:1] + name[2:], strings.ToUpper(name[:1]) + name[1:], name + "s"} {
 				n.send(r.method, target+"?"+slip+"=1", "{}").want(t, 400, "did you mean "+name+"?")
 			}
@@ -70,7 +72,7 @@ func TestContinueIsOpaque(t *testing.T) {
 		n.create(id)
 	}
 	token := n.send("GET", "/containers?limit=1", "").want(t, 200, `"continue"`).json["continue"].(string)
-	for _, garbage := range []string{"", "a", token + "A", token[1:], token[:len(token)-1], "%00", "....",
+	for _, garbage := range []string{"", "a", token + "A", token[1:], token[:len(token)-1], "....",
 		base64.RawURLEncoding.EncodeToString([]byte("containers\n")), base64.StdEncoding.EncodeToString([]byte("containers\nab"))} {
 		n.send("GET", "/containers?continue="+garbage, "").want(t, 400, `"field":"continue","message":"must be the continue of an answer of this list"`)
 	}

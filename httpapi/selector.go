@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"fmt"
 	"iter"
 	"net/url"
 	"regexp"
@@ -27,10 +28,16 @@ func selectorOf(query url.Values) (selector, error) {
 	return parseSelector(query.Get(selectorQuery))
 }
 
-var (
-	errSelector = invalid(Detail{Field: selectorQuery, Message: "must be a list of key, !key, key=value or key!=value; a backslash makes a comma, a blank, ! or = part of a label"})
-	errSets     = invalid(Detail{Field: selectorQuery, Message: "knows no sets: it must be a list of key, !key, key=value or key!=value"})
-)
+// maxQuoted bounds how much of a selector an error quotes, in characters.
+const maxQuoted = 80
+
+// badTerm refuses a selector because of one part of it.
+func badTerm(part, why string) error {
+	if runes := []rune(part); len(runes) > maxQuoted {
+		part = string(runes[:maxQuoted]) + "..."
+	}
+	return invalid(Detail{Field: selectorQuery, Message: fmt.Sprintf("must be a list of key, !key, key=value or key!=value: in %q %s", part, why)})
+}
 
 // setDemand is how Kubernetes writes "one of": read as the key that it would be here, it
 // would choose nothing, or with a negation all.
@@ -39,17 +46,23 @@ var setDemand = regexp.MustCompile(`\s(in|notin)\s*\(`)
 // parseSelector reads demands that are separated by commas; nothing selects all. A backslash
 // takes the meaning from a character that has one, so that every label can be named.
 func parseSelector(text string) (selector, error) {
+	if message := badText(text); message != "" {
+		return nil, invalid(Detail{Field: selectorQuery, Message: message})
+	}
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
 	if setDemand.MatchString(text) {
-		return nil, errSets
+		return nil, badTerm(text, "there is a set, and sets (in, notin) are not supported")
 	}
 	var s selector
 	for term := range splitSymbols(symbolsOf(text), ',') {
-		d, ok := parseDemand(trimSymbols(term))
-		if !ok {
-			return nil, errSelector
+		d, why := parseDemand(trimSymbols(term))
+		if why != "" {
+			if len(trimSymbols(term)) == 0 {
+				return nil, badTerm(text, why)
+			}
+			return nil, badTerm(spell(trimSymbols(term)), why)
 		}
 		s = append(s, d)
 	}
@@ -106,26 +119,44 @@ func trimSymbols(all []symbol) []symbol {
 	return all
 }
 
-// word is what symbols spell; ok is false where one of them has a meaning that it cannot have
-// there.
-func word(all []symbol, meaning string) (text string, ok bool) {
+// spell returns symbols as they stand in a selector.
+func spell(all []symbol) string {
 	var b strings.Builder
-	for _, s := range trimSymbols(all) {
-		if !s.literal && strings.ContainsRune(meaning, s.r) {
-			return "", false
+	for _, s := range all {
+		if s.literal {
+			b.WriteByte('\\')
 		}
 		b.WriteRune(s.r)
 	}
-	return b.String(), true
+	return b.String()
 }
 
-// parseDemand reads one demand. No label has an empty key, nor one with a bare "!" or "=": read
-// as such, "!a=b" would choose all.
-func parseDemand(term []symbol) (d demand, ok bool) {
+// word returns the text of symbols, or why one of them has a meaning that it cannot have there.
+func word(all []symbol) (text, why string) {
+	var b strings.Builder
+	for _, s := range trimSymbols(all) {
+		switch {
+		case s.literal || s.r == '\\':
+		case unicode.IsSpace(s.r):
+			return "", "a blank must follow a backslash to be part of a label"
+		case strings.ContainsRune(api.SelectorSymbols, s.r):
+			return "", fmt.Sprintf("%q must follow a backslash to be part of a label", s.r)
+		}
+		b.WriteRune(s.r)
+	}
+	return b.String(), ""
+}
+
+// parseDemand reads one demand, or returns why it is none. No label has an empty key, nor one with
+// a bare "!" or "=": read as such, "!a=b" would choose all.
+func parseDemand(term []symbol) (d demand, why string) {
 	bang, equals := symbol{r: '!'}, symbol{r: '='}
+	if len(term) == 0 {
+		return d, "there is an empty entry"
+	}
 	key, value := term, []symbol(nil)
 	switch i := slices.Index(term, equals); {
-	case len(term) > 0 && term[0] == bang:
+	case term[0] == bang:
 		key, d.exists, d.not = term[1:], true, true
 	case i < 0:
 		d.exists = true
@@ -138,9 +169,14 @@ func parseDemand(term []symbol) (d demand, ok bool) {
 			key, d.not = key[:last], true
 		}
 	}
-	d.value, _ = word(value, "")
-	d.key, ok = word(key, "!=")
-	return d, ok && d.key != ""
+	if d.key, why = word(key); why != "" {
+		return d, why
+	}
+	if d.key == "" {
+		return d, "there is no key"
+	}
+	d.value, why = word(value)
+	return d, why
 }
 
 // choose returns those of containers that s matches, in their order.

@@ -5,9 +5,9 @@ import (
 	"unicode"
 )
 
-// SelectorSymbols are the characters that have a meaning in a selector, as blanks at the ends of
-// a key or a value have.
-const SelectorSymbols = `\,=!(`
+// SelectorSymbols are the characters that have a meaning in a selector, here or in Kubernetes, as
+// blanks have.
+const SelectorSymbols = `\,=!()<>`
 
 // EscapeLabel returns the key or the value of a label as a selector names it.
 func EscapeLabel(text string) string {
