@@ -31,6 +31,8 @@ func TestLogs(t *testing.T) {
 		"?tail=0":                     {},
 		"?since=2023-11-14T22:13:20Z": {Since: console.At(time.Unix(1_700_000_000, 0).UTC())},
 		"?since=1700000000":           {Since: console.At(time.Unix(1_700_000_000, 0))},
+		"?since=0":                    {Since: console.At(time.Unix(0, 0))},
+		"?since=0001-01-01T00:00:00Z": {Since: console.At(time.Unix(0, 0))},
 		"?since=" + position:          {Since: console.At(time.Unix(1_700_000_000, 0))},
 	} {
 		response := must[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs"+query)))
@@ -62,7 +64,7 @@ func TestLogsRefused(t *testing.T) {
 	n.create("web")
 	for query, field := range map[string]string{
 		"?tail=5001": "tail", "?tail=-1": "tail", "?tail=all": "tail", "?tail=1&tail=2": "tail",
-		"?since=yesterday": "since", "?since=": "since", "?since=-5": "since", "?since=1&since=2": "since", "?since=99999999999999999999": "since",
+		"?since=yesterday": "since", "?since=": "since", "?since=-5": "since", "?since=253402300800": "since", "?since=1.5": "since", "?since=1&since=2": "since", "?since=99999999999999999999": "since",
 		"?since=1700000000&tail=5": "tail", "?follow=yes": "follow", "?follow=true&follow=true": "follow",
 	} {
 		n.send("GET", "/containers/web/logs"+query, "").want(t, 400, `"field":"`+field+`"`)

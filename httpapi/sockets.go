@@ -83,6 +83,9 @@ func socketProblem(err error) error {
 // maxTail is how many lines of what was printed before may be asked for.
 const maxTail = 5000
 
+// maxSeconds is the last second that RFC 3339 can name, since 1970.
+const maxSeconds = 253402300799
+
 // beginning reads where console text is to begin: since, a position or a time, or tail, which
 // is absent where neither is given.
 func beginning(query url.Values, absent uint64) (from console.From, err error) {
@@ -98,11 +101,14 @@ func beginning(query url.Values, absent uint64) (from console.From, err error) {
 		return from, nil
 	}
 	at, err := time.Parse(time.RFC3339, since)
-	if seconds, wrong := strconv.ParseInt(since, 10, 64); wrong == nil && seconds > 0 {
-		at, err = time.Unix(seconds, 0), nil
+	if seconds, wrong := strconv.ParseUint(since, 10, 64); wrong == nil && seconds <= maxSeconds {
+		at, err = time.Unix(int64(seconds), 0), nil
 	}
 	if err != nil {
-		return from, invalid(Detail{Field: sinceQuery, Message: "must be the position of a console message, or a time as in RFC 3339 or in seconds since 1970"})
+		return from, invalid(Detail{Field: sinceQuery, Message: "must be the position of a console message, or a time as in RFC 3339 or in seconds since 1970, of which 0 is all that is kept"})
+	}
+	if epoch := time.Unix(0, 0); at.Before(epoch) {
+		at = epoch // nothing was printed before, and the first of all times stands for none
 	}
 	from.Since = console.At(at)
 	return from, nil

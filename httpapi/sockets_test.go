@@ -225,6 +225,7 @@ func TestSocketBeginning(t *testing.T) {
 		"":                            {},
 		"?tail=7":                     {Lines: 7},
 		"?since=2026-11-26T12:00:00Z": {Since: position},
+		"?since=0":                    {Since: console.At(time.Unix(0, 0))},
 		"?since=" + position.String(): {Since: position},
 		"?tail=0":                     {},
 	} {

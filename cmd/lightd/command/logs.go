@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"io"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,7 +27,7 @@ func (a *app) logs() *cobra.Command {
 	}
 	follow := cmd.Flags().BoolP("follow", "f", false, "go on with what is printed")
 	tail := cmd.Flags().IntP("tail", "n", 200, "how many lines to look back, from 0 to 5000")
-	since := cmd.Flags().String("since", "", "look back to this `time`, as in RFC 3339, or how long ago, as in 10m")
+	since := cmd.Flags().String("since", "", "look back to this `time`, as in RFC 3339 or in seconds since 1970 (0 is all), or how long ago, as in 10m")
 	install := cmd.Flags().Bool("install", false, "what the last installation printed")
 	var from client.Logs
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
@@ -60,13 +61,17 @@ func (a *app) logs() *cobra.Command {
 	})
 }
 
-// parseSince reads a time, or how long ago it was.
+// parseSince reads a time, or how long ago it was. A bare number is seconds since 1970, and 0 is
+// all that is kept, as it is to docker logs.
 func parseSince(text string, now time.Time) (string, error) {
+	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
+		return text, nil
+	}
 	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
 		return now.Add(-ago).UTC().Format(time.RFC3339Nano), nil
 	}
 	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return "", usagef("logs: --since %q is neither a time as in 2006-01-02T15:04:05Z nor a duration as in 10m", text)
+		return "", usagef("logs: --since %q is neither a time as in 2006-01-02T15:04:05Z or in seconds since 1970 nor a duration as in 10m", text)
 	}
 	return text, nil
 }

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 	"testing/iotest"
 	"unicode/utf8"
 
@@ -166,6 +167,19 @@ func TestPieces(t *testing.T) {
 		}
 		if want := strings.ToValidUTF8(in, "\ufffd"); strings.ReplaceAll(got.String(), "\ufffd", "") != strings.ReplaceAll(want, "\ufffd", "") {
 			t.Errorf("%q: got %q", in, got.String())
+		}
+	}
+}
+
+func TestParseSince(t *testing.T) {
+	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]string{
+		"0": "0", "1700000000": "1700000000", "0s": "2026-11-26T12:00:00Z", "10m": "2026-11-26T11:50:00Z",
+		"2026-11-26T12:00:00+01:00": "2026-11-26T12:00:00+01:00", "": "", "-5m": "", "-5": "", "1.5": "", "soon": "",
+	} {
+		got, err := parseSince(text, now)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q: got %q, %v", text, got, err)
 		}
 	}
 }
