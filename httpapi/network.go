@@ -31,8 +31,11 @@ func (s *Server) addPorts(c *gin.Context) error {
 	if err := object.Bind(&body); err != nil {
 		return err
 	}
-	if (body.Port == nil) == (body.Ports == nil) {
-		return invalid(Detail{Field: "port", Message: "or ports is required, one of the two"})
+	switch {
+	case body.Port == nil && body.Ports == nil:
+		return invalid(Detail{Field: "port", Message: "or ports is required"})
+	case body.Port != nil && body.Ports != nil:
+		return invalid(Detail{Field: "ports", Message: "must not be given together with port"})
 	}
 	first := desired.Endpoint{IP: desired.NormalIP(body.IP), Protocol: desired.NormalProtocol(body.Protocol)}
 	last := 0

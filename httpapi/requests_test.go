@@ -268,7 +268,8 @@ func TestBadInput(t *testing.T) {
 		{"a negative number", "GET /containers/web/events?after=-1", "", 400, `"field":"after"`, nil},
 		{"events of nobody", "GET /containers/new/events", "", 404, "Container not found", nil},
 
-		{"a port and a range", "POST /network/ports", `{"ip":"0.0.0.0","port":1,"ports":"1-2"}`, 400, `"field":"port"`, nil},
+		{"a port and a range", "POST /network/ports", `{"ip":"0.0.0.0","port":1,"ports":"1-2"}`, 400, `"field":"ports","message":"must not be given together with port"`, nil},
+		{"neither a port nor a range", "POST /network/ports", `{"ip":"0.0.0.0"}`, 400, `"field":"port","message":"or ports is required"`, nil},
 		{"neither", "POST /network/ports", `{"ip":"0.0.0.0"}`, 400, `"field":"port"`, nil},
 		{"port 0", "POST /network/ports", `{"ip":"0.0.0.0","port":0}`, 400, `"field":"port"`, nil},
 		{"no address", "POST /network/ports", `{"ip":"here","port":1}`, 400, `"field":"ip"`, nil},
