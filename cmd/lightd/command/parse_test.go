@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 	"testing/iotest"
+	"time"
 	"unicode/utf8"
 
 	"lightd/cmd/lightd/manifest"
