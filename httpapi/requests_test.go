@@ -269,8 +269,7 @@ func TestBadInput(t *testing.T) {
 		{"events of nobody", "GET /containers/new/events", "", 404, "Container not found", nil},
 
 		{"a port and a range", "POST /network/ports", `{"ip":"0.0.0.0","port":1,"ports":"1-2"}`, 400, `"field":"ports","message":"must not be given together with port"`, nil},
-		{"neither a port nor a range", "POST /network/ports", `{"ip":"0.0.0.0"}`, 400, `"field":"port","message":"or ports is required"`, nil},
-		{"neither", "POST /network/ports", `{"ip":"0.0.0.0"}`, 400, `"field":"port"`, nil},
+		{"neither", "POST /network/ports", `{"ip":"0.0.0.0"}`, 400, `"field":"port","message":"or ports is required"`, nil},
 		{"port 0", "POST /network/ports", `{"ip":"0.0.0.0","port":0}`, 400, `"field":"port"`, nil},
 		{"no address", "POST /network/ports", `{"ip":"here","port":1}`, 400, `"field":"ip"`, nil},
 		{"a range backwards", "POST /network/ports", `{"ip":"0.0.0.0","ports":"2-1"}`, 400, `"field":"ports"`, nil},
