@@ -125,7 +125,7 @@ func TestApplyRefused(t *testing.T) {
 		{"no id", body("", good, n.spec("")), 400, `"field":"containers[1].internal_id"`, ""},
 		{"a port of two", body("", n.with("a", `"ports":[{"port":25565}]`), n.with("b", `"ports":[{"ip":"127.0.0.1","port":25565}]`)), 400,
 			`{"field":"containers[1].ports[0]","message":"127.0.0.1:25565/tcp overlaps containers[0].ports[0]"}`, ""},
-		{"a port that somebody holds", body("", good, n.with("b", `"ports":[{"port":25566}]`)), 409, `"field":"containers[1].ports[0]"`, ""},
+		{"a port that somebody holds", body("", good, n.with("b", `"ports":[{"port":25566}]`)), 409, `"field":"containers[1].ports[0]","message":"Port already in use: 0.0.0.0:25566/tcp is held by container holder"`, ""},
 		{"a foreign port", body("", good, n.with("b", `"ports":[{"port":80}]`)), 400, `"field":"containers[1].ports[0]"`, ""},
 		{"no volume", body("", good, strings.Replace(n.spec("b"), n.volume, "d6764075-c5f1-4045-9fb3-85315b85cb0f", 1)), 400, `"field":"containers[1].volume_id"`, ""},
 		{"several faults", body("", n.with("a", `"limits":{"memory":-1}`), n.with("b", `"restart":"maybe"`)), 400, `"field":"containers[1].restart"`, ""},

@@ -289,7 +289,7 @@ func TestBadInput(t *testing.T) {
 
 		{"a volume with a name", "POST /volumes", `{"name":"x"}`, 400, `"field":"name"`, nil},
 		{"a volume not there", "GET /volumes/..", "", 404, `"error":"Volume not found"`, nil},
-		{"a volume in use", "DELETE /volumes/" + n.volume, "", 409, "Volume is in use", nil},
+		{"a volume in use", "DELETE /volumes/" + n.volume, "", 409, `"message":"Volume is in use by container web"`, nil},
 		{"no upgrade", "GET /ws/web", "", 426, "WebSocket", nil},
 		{"a socket of nobody", "GET /ws/new", "", 404, "Container not found", nil},
 	}

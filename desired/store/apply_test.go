@@ -89,7 +89,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 			"containers[0].env: must not have an empty key; containers[0].image: is required; containers[2].internal_id: must be 1"},
 		"two for one port":  {[]desired.Spec{spec("x", bind("", 11)), spec("y", bind("", 11))}, "", "containers[1].ports[0]: 0.0.0.0:11/tcp overlaps containers[0].ports[0]"},
 		"an id twice":       {[]desired.Spec{spec("x"), spec("x")}, "", "containers[1].internal_id: is that of containers[0]"},
-		"a port held":       {[]desired.Spec{spec("x"), spec("y", bind("", 11), bind("", 10))}, desired.ErrPortInUse, "containers[1].ports[1]: Port already in use"},
+		"a port held":       {[]desired.Spec{spec("x"), spec("y", bind("", 11), bind("", 10))}, desired.ErrPortInUse, "containers[1].ports[1]: Port already in use: 0.0.0.0:10/tcp is held by container held"},
 		"a foreign port":    {[]desired.Spec{spec("x"), spec("y", bind("", 80))}, desired.ErrPortNotInPool, "containers[1].ports[0]: "},
 		"no port left":      {[]desired.Spec{spec("x", bind("", 0)), spec("y", bind("", 0))}, desired.ErrNoPorts, "containers[1].ports[0]: "},
 		"no volume":         {[]desired.Spec{spec("y"), strange}, desired.ErrVolumeNotFound, "containers[1].volume_id: "},

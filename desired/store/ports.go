@@ -145,10 +145,14 @@ func (t *table) take(e desired.Endpoint, id string) error {
 
 func explain(e desired.Endpoint, by poolPort) string {
 	held := desired.Endpoint{IP: by.IP, Port: e.Port, Protocol: e.Protocol}
+	state := "is held by container " + by.Owner
 	if by.Off {
-		return fmt.Sprintf("%s: %s is out of service", e, held)
+		state = "is out of service"
 	}
-	return fmt.Sprintf("%s: %s is held by container %s", e, held, by.Owner)
+	if held == e {
+		return fmt.Sprintf("%s %s", e, state)
+	}
+	return fmt.Sprintf("%s overlaps %s, which %s", e, held, state)
 }
 
 // unname leaves e with id, as one that is only still bound.

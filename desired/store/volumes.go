@@ -166,7 +166,7 @@ func (tx *Tx) condemnVolume(id string) error {
 	}
 	for _, c := range all {
 		if c.VolumeID == id {
-			return fmt.Errorf("%w: container %s uses volume %s", desired.ErrVolumeInUse, c.InternalID, id)
+			return fmt.Errorf("%w by container %s", desired.ErrVolumeInUse, c.InternalID)
 		}
 	}
 	record.Deleting = true

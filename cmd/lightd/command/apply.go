@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -97,8 +98,11 @@ func located(objects []manifest.Object, err error) error {
 			return err
 		}
 		fault := objects[i].Fault(m[2], d.Message)
-		if m[2] == "" {
-			fault.Message = objects[i].ID + ": " + fault.Message
+		switch {
+		case m[2] == "":
+			fault.Message = objects[i].ID + ": " + strings.TrimSuffix(d.Message, fmt.Sprintf(": %q", objects[i].ID))
+		case strings.HasPrefix(d.Message, refused.Sentence): // a sentence of its own, not the rest of one
+			fault.Path += ":"
 		}
 		lines.Faults = append(lines.Faults, fault)
 	}

@@ -171,9 +171,9 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-// refusal is the daemon's sentence with the details that it does not tell itself. A detail
-// that begins as the sentence does says it again, and more; that of a request that is not valid
-// says no more than its details.
+// refusal is the daemon's sentence with the details that it does not say itself. Details that
+// begin as the sentence does stand in its place; that of a request that is not valid says no more
+// than its details.
 func refusal(e *client.Error) string {
 	if e.Code == "invalid" && len(e.Details) > 0 {
 		parts := make([]string, 0, len(e.Details))
@@ -183,18 +183,21 @@ func refusal(e *client.Error) string {
 		return strings.Join(parts, "; ")
 	}
 	parts := []string{e.Sentence}
-	for i, d := range e.Details {
+	for _, d := range e.Details {
 		part := strings.TrimSpace(d.Field + " " + d.Message)
 		switch {
-		case i == 0 && strings.HasSuffix(e.Sentence, part):
-		case i == 0 && strings.HasPrefix(d.Message, e.Sentence):
-			parts[0] = d.Message
-			if d.Field != "" {
-				parts[0] = d.Field + ": " + d.Message
+		case strings.HasPrefix(d.Message, e.Sentence):
+			if part = d.Message; d.Field != "" {
+				part = d.Field + ": " + d.Message
 			}
-		default:
+			parts = append(parts, part)
+			parts[0] = ""
+		case !strings.HasSuffix(e.Sentence, part):
 			parts = append(parts, part)
 		}
+	}
+	if parts[0] == "" {
+		parts = parts[1:]
 	}
 	return strings.Join(parts, "; ")
 }

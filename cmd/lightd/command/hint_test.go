@@ -84,6 +84,9 @@ func TestHints(t *testing.T) {
 			condition(status.Installed, status.False, status.ReasonInstallInterrupted), condition(status.Synced, status.False, status.ReasonPaused),
 		}, "running", `InstallInterrupted: the engine or the machine went down during it, and a script never runs twice by itself: "lightd reinstall web"` + "\n" +
 			`Paused: nothing is touched until the spec says "paused: false"`},
+		"a failed installation": {[]status.Condition{
+			condition(status.Installed, status.False, status.ReasonInstallInterrupted), condition(status.Synced, status.False, status.ReasonInstallFailed),
+		}, "running", `InstallInterrupted: the engine or the machine went down during it, and a script never runs twice by itself: "lightd reinstall web"`},
 		"an image": {[]status.Condition{condition(status.Synced, status.False, status.ReasonImageUnavailable)}, "running",
 			`ImageUnavailable: check the name of the image and whether the machine reaches its registry: "docker pull game:1"; or load it with "docker load"`},
 	} {

@@ -101,6 +101,9 @@ func TestErrors(t *testing.T) {
 		{of("web", refused(404, "Container not found")), 3, "web: Container not found"},
 		{fmt.Errorf("more: %w", of("web", refused(404, "Container not found"))), 3, "web: Container not found"},
 		{of("web", refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 0.0.0.0:1/tcp"})), 4, "web: ports[0]: Port already in use: 0.0.0.0:1/tcp"},
+		{refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 1"}, api.Detail{Field: "ports[1]", Message: "Port already in use: 2"}), 4,
+			"ports[0]: Port already in use: 1; ports[1]: Port already in use: 2"},
+		{refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "is bad"}), 4, "Port already in use; ports[0] is bad"},
 		{refused(412, "Precondition failed"), 4, "Precondition failed"},
 		{refused(400, "The request is not valid: a is bad", api.Detail{Field: "a", Message: "is bad"}, api.Detail{Field: "b", Message: "is worse"}), 1, "a is bad; b is worse"},
 		{of("web", refused(404, "Container not found", api.Detail{Message: `Container not found: "web"`})), 3, "web: Container not found"},
@@ -135,8 +138,8 @@ func TestRefusalsHavePlaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	err = located(objects, refused(409, "Port already in use",
-		api.Detail{Field: "containers[1].ports[1]", Message: "Port already in use"}, api.Detail{Field: "containers[0]", Message: "is being deleted"}))
-	if want := path + ":7: ports[1] Port already in use\n" + path + ":1: a: is being deleted"; Message(err) != want || ExitCode(err) != ExitConflict {
+		api.Detail{Field: "containers[1].ports[1]", Message: "Port already in use"}, api.Detail{Field: "containers[0]", Message: `is being deleted: "a"`}))
+	if want := path + ":7: ports[1]: Port already in use\n" + path + ":1: a: is being deleted"; Message(err) != want || ExitCode(err) != ExitConflict {
 		t.Errorf("got %d %q, want %q", ExitCode(err), Message(err), want)
 	}
 	for _, other := range []error{
