@@ -39,7 +39,7 @@ func (f *Faults) Err(list string) error {
 	case f.more == 0:
 		return &ValidationError{Fields: f.fields}
 	}
-	rest := FieldError{Field: list, Message: fmt.Sprintf("has %d more faults", f.more)}
+	rest := FieldError{Field: list, Message: fmt.Sprintf("has more faults (%d)", f.more)}
 	return &ValidationError{Fields: append(f.fields, rest)}
 }
 

@@ -71,7 +71,7 @@ func TestFaultsAreBounded(t *testing.T) {
 		f.Take(Invalid(fmt.Sprintf("list[%d].x", i), "is wrong"))
 	}
 	var invalid *ValidationError
-	if err := f.Err("list"); !errors.As(err, &invalid) || len(invalid.Fields) != 101 || !strings.HasSuffix(err.Error(), "list: has 30 more faults") {
+	if err := f.Err("list"); !errors.As(err, &invalid) || len(invalid.Fields) != 101 || !strings.HasSuffix(err.Error(), "list: has more faults (30)") {
 		t.Errorf("got %v", f.Err("list"))
 	}
 }

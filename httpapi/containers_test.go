@@ -263,7 +263,9 @@ func TestCloseEndsWaits(t *testing.T) {
 func TestNetworkAndVolumes(t *testing.T) {
 	n := newNode(t)
 	n.send("POST", "/network/ports", `{"ip":"::1","port":53,"protocol":"udp"}`).want(t, 201, `{"message":"Port added to pool","ip":"::1","port":53,"protocol":"udp"}`)
-	n.send("POST", "/network/ports", `{"ip":"10.0.0.1","ports":"7000-7009"}`).want(t, 201, `"added_count":10`)
+	n.send("POST", "/network/ports", `{"ip":"10.0.0.1","ports":"7000-7009"}`).want(t, 201, `"added_count":10`).want(t, 201, `"Added 10 ports to pool"`)
+	n.send("POST", "/network/ports", `{"ip":"10.0.0.1","ports":"7010"}`).want(t, 201, `"Added 1 port to pool"`)
+	n.send("POST", "/network/ports/bulk-delete", `{"ports":[{"ip":"10.0.0.1","port":7010}]}`).want(t, 200, `"Deleted 1 port from pool"`)
 	n.send("GET", "/network/ports/::1/53?protocol=udp", "").want(t, 200, `{"ip":"::1","port":53,"protocol":"udp","in_use":false,"internal_id":""}`)
 	n.send("PUT", "/network/ports/::1/53/use?protocol=udp", `{"in_use":true}`).want(t, 200, `"in_use":true`)
 	n.send("GET", "/network/ports/random?protocol=udp", "").want(t, 404, "No available ports in pool")

@@ -53,7 +53,7 @@ func (s *Server) addPorts(c *gin.Context) error {
 		return err
 	}
 	if body.Ports != nil {
-		return created(c, map[string]any{"message": fmt.Sprintf("Added %d ports to pool", len(eps)),
+		return created(c, map[string]any{"message": "Added " + countPorts(eps) + " to pool",
 			"ip": first.IP, "ports": *body.Ports, "protocol": first.Protocol, "added_count": len(eps)})
 	}
 	return created(c, struct {
@@ -204,8 +204,15 @@ func (s *Server) deletePorts(c *gin.Context) error {
 		return err
 	}
 	return ok(c, map[string]any{
-		"message": fmt.Sprintf("Deleted %d ports from pool", len(eps)), "deleted_count": len(eps),
+		"message": "Deleted " + countPorts(eps) + " from pool", "deleted_count": len(eps),
 	})
+}
+
+func countPorts(eps []desired.Endpoint) string {
+	if len(eps) == 1 {
+		return "1 port"
+	}
+	return fmt.Sprintf("%d ports", len(eps))
 }
 
 func bindEndpoints(object strictjson.Object) ([]desired.Endpoint, error) {

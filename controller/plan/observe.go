@@ -311,7 +311,7 @@ func (r *record) observeLife(run *observed.Container) {
 	}
 	if e := run.Enforced; e != nil && e.PIDsRefused > 0 && !r.st.PIDsLimitReached.Is(now) {
 		r.st.PIDsLimitReached = now
-		r.tell(journal.PIDsLimitReached, fmt.Sprintf("the kernel refused %d processes or threads beyond the limit of %d", e.PIDsRefused, run.Limits.PIDs))
+		r.tell(journal.PIDsLimitReached, fmt.Sprintf("the kernel refused processes or threads beyond the limit of %d (%d so far)", run.Limits.PIDs, e.PIDsRefused))
 	}
 	if ask := r.st.Stopping; ask != nil && ask.Run.Is(now) {
 		return // what is to end does not become ready any more

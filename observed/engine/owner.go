@@ -25,11 +25,18 @@ func (p Presence) Empty() bool { return p.Containers+p.Images+p.Volumes == 0 && 
 
 // String counts what there is.
 func (p Presence) String() string {
-	text := fmt.Sprintf("%d containers, %d images, %d volumes", p.Containers, p.Images, p.Volumes)
+	text := count(p.Containers, "container") + ", " + count(p.Images, "image") + ", " + count(p.Volumes, "volume")
 	if p.Marked {
 		text += " and the mark"
 	}
 	return text
+}
+
+func count(n int, thing string) string {
+	if n != 1 {
+		thing += "s"
+	}
+	return fmt.Sprintf("%d %s", n, thing)
 }
 
 // Presence returns what the engine shows of our instance.

@@ -51,6 +51,17 @@ func TestConfigs(t *testing.T) {
 	}
 }
 
+func TestPresenceText(t *testing.T) {
+	for want, p := range map[string]Presence{
+		"1 container, 0 images, 2 volumes":             {Containers: 1, Volumes: 2},
+		"2 containers, 1 image, 1 volume and the mark": {Containers: 2, Images: 1, Volumes: 1, Marked: true},
+	} {
+		if got := p.String(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 func TestLimitsReadBack(t *testing.T) {
 	minus := int64(-1)
 	for _, c := range []struct {

@@ -220,7 +220,7 @@ func (in *incoming) verify(config arrived, layers []blob) error {
 		return fmt.Errorf("read configuration of the image: %w", err)
 	}
 	if len(image.RootFS.DiffIDs) != len(layers) {
-		return fmt.Errorf("the archive holds %d layers of %d", len(layers), len(image.RootFS.DiffIDs))
+		return fmt.Errorf("the archive holds %d of %d layers", len(layers), len(image.RootFS.DiffIDs))
 	}
 	for i, l := range layers {
 		if l.Digest != image.RootFS.DiffIDs[i] && !strings.HasSuffix(l.Name, "/"+l.hex()) {
