@@ -211,8 +211,8 @@ func (d *daemon) settle(ctx context.Context, cfg config) (owner.Record, error) {
 	})
 }
 
-// handover is what a daemon that is taken over is given to end: it notices within a second, and
-// a call to the engine that it has begun takes another one or two.
+// handover is what the acts of a daemon that is taken over are given to end. It begins none once
+// the mark is replaced.
 const handover = 3 * time.Second
 
 // wireEngine makes everything on the Docker side. Nothing of it contacts the engine yet.
@@ -233,11 +233,11 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 	guard := &owner.Guard{Record: record, Instance: d.store.Instance(), Engine: d.engine, Handover: handover}
 	d.engine.Guard(func(ctx context.Context) error {
 		var taken *owner.TakenOverError
-		if err := guard.Claim(ctx); errors.As(err, &taken) {
+		err := guard.Confirm(ctx)
+		if errors.As(err, &taken) {
 			d.cache.Fail(err)
-			return err
 		}
-		return nil
+		return err
 	})
 	d.cache = cache.New(cache.Config{
 		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Recall: statuses.Seen, Owner: guard,

@@ -137,6 +137,9 @@ func (c *Cache) checkOwner(ctx context.Context, list []engine.Listed) error {
 	case errors.As(err, &taken):
 		c.Fail(err)
 		return err
+	case errors.Is(err, owner.ErrHandover):
+		c.log.Warn("cannot take the instance over yet", "err", err)
+		return err
 	case err != nil && ctx.Err() == nil:
 		c.log.Warn("cannot mark the owner of this instance in Docker", "err", err)
 	}
@@ -306,8 +309,8 @@ func (c *Cache) handle(ev engine.Event) {
 		}
 	}
 	if ev.Mark {
-		if c.owner != nil && ev.ID == engine.OwnerMark(c.instance) && ev.Action == "create" {
-			select { // somebody may have taken over: the next list tells
+		if c.owner != nil && ev.ID == engine.OwnerMark(c.instance) && (ev.Action == "create" || ev.Action == "destroy") {
+			select { // another daemon may have taken over, or a prune took the mark: the next list claims it
 			case c.doubt <- struct{}{}:
 			default:
 			}

@@ -59,7 +59,7 @@ func (c *Conn) Close() error {
 
 // Resize makes the terminal of a running container as large as it is told.
 func (e *Engine) Resize(ctx context.Context, containerID string, cols, rows int) error {
-	return e.call(ctx, e.timeouts.Query, "resize terminal of container", containerID, func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Query, "resize terminal of container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerResize(ctx, containerID, container.ResizeOptions{Width: uint(cols), Height: uint(rows)})
 	})
 }

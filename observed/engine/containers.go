@@ -18,17 +18,12 @@ import (
 // Create makes a container and returns its id, and what the engine warns of. NotFound means that the image is missing,
 // Conflict that the name is taken, Refused that Docker will never make it so.
 func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID string, warnings []string, err error) {
-	if e.guard != nil {
-		if err := e.guard(ctx); err != nil {
-			return "", nil, err
-		}
-	}
 	config, host := configs(b)
 	if e.epoch != "" {
 		config.Labels = maps.Clone(config.Labels)
 		config.Labels[observed.LabelOwnerEpoch] = e.epoch
 	}
-	err = e.call(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
+	err = e.act(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
 		containerID, warnings = made.ID, made.Warnings
 		if len(made.Warnings) > 0 {
@@ -41,7 +36,7 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 
 // Start starts a container; one that runs already is no error.
 func (e *Engine) Start(ctx context.Context, containerID string) error {
-	return e.portCall(ctx, e.timeouts.Start, "start container", containerID, func(ctx context.Context, s *session) error {
+	return e.portAct(ctx, e.timeouts.Start, "start container", containerID, func(ctx context.Context, s *session) error {
 		err := s.ContainerStart(ctx, containerID, container.StartOptions{})
 		if cerrdefs.IsPermissionDenied(err) {
 			// "endpoint with name ... already exists": an earlier start or end is not over.
@@ -71,7 +66,7 @@ func (e *Engine) Process(ctx context.Context, containerID string) (pid int, star
 // Kill sends a signal to the first process. Conflict means that it does not run. With
 // SIGKILL the engine answers after the end of the process.
 func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
-	return e.portCall(ctx, e.timeouts.Kill, "send "+signal+" to container", containerID,
+	return e.portAct(ctx, e.timeouts.Kill, "send "+signal+" to container", containerID,
 		func(ctx context.Context, s *session) error { return s.ContainerKill(ctx, containerID, signal) })
 }
 
@@ -90,7 +85,7 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	if err := e.Kill(ctx, containerID, signal); err != nil {
 		return err
 	}
-	err := e.portCall(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
+	err := e.portAct(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
 		func(ctx context.Context, s *session) error {
 			made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{
 				User: "0",
@@ -110,14 +105,14 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 
 // Unpause lets a paused container go on.
 func (e *Engine) Unpause(ctx context.Context, containerID string) error {
-	return e.portCall(ctx, e.timeouts.Kill, "unpause container", containerID, func(ctx context.Context, s *session) error {
+	return e.portAct(ctx, e.timeouts.Kill, "unpause container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerUnpause(ctx, containerID)
 	})
 }
 
 // Rename gives a container another name. Conflict means that somebody has it.
 func (e *Engine) Rename(ctx context.Context, containerID, name string) error {
-	return e.portCall(ctx, e.timeouts.Kill, "rename container", containerID, func(ctx context.Context, s *session) error {
+	return e.portAct(ctx, e.timeouts.Kill, "rename container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerRename(ctx, containerID, name)
 	})
 }
@@ -125,7 +120,7 @@ func (e *Engine) Rename(ctx context.Context, containerID, name string) error {
 // Remove removes a container and its anonymous volumes, whatever it does at the time.
 // NotFound means that it is gone already, Conflict that somebody is removing it.
 func (e *Engine) Remove(ctx context.Context, containerID string) error {
-	return e.portCall(ctx, e.timeouts.Remove, "remove container", containerID, func(ctx context.Context, s *session) error {
+	return e.portAct(ctx, e.timeouts.Remove, "remove container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerRemove(ctx, containerID, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	})
 }
@@ -138,7 +133,7 @@ func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired
 		Resources:     resources(l),
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(blueprint.RestartPolicy)},
 	}
-	return e.portCall(ctx, e.timeouts.Kill, "update limits of container", containerID,
+	return e.portAct(ctx, e.timeouts.Kill, "update limits of container", containerID,
 		func(ctx context.Context, s *session) error {
 			answer, err := s.ContainerUpdate(ctx, containerID, config)
 			if len(answer.Warnings) > 0 {

@@ -129,9 +129,23 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Guard has fn called before a container is made, which fails with its error. It is set before
-// the first call.
+// Guard has fn called before each act, which fails with its error: right before the request, behind
+// all that an act may wait for. It is set before the first call.
 func (e *Engine) Guard(fn func(context.Context) error) { e.guard = fn }
+
+// act is call for what changes something of our instance in Docker.
+func (e *Engine) act(ctx context.Context, limit time.Duration, op, target string,
+	fn func(context.Context, *session) error,
+) error {
+	return e.call(ctx, limit, op, target, func(ctx context.Context, s *session) error {
+		if e.guard != nil {
+			if err := e.guard(ctx); err != nil {
+				return err
+			}
+		}
+		return fn(ctx, s)
+	})
+}
 
 // Instance returns the UUID that marks our containers.
 func (e *Engine) Instance() string { return e.instance }
@@ -149,12 +163,12 @@ func WithPorts(ctx context.Context, n int) context.Context {
 	return context.WithValue(ctx, portsKey{}, n)
 }
 
-// portCall is call for what has to wait for the ports of a container.
-func (e *Engine) portCall(ctx context.Context, limit time.Duration, op, target string,
+// portAct is act for what has to wait for the ports of a container.
+func (e *Engine) portAct(ctx context.Context, limit time.Duration, op, target string,
 	fn func(context.Context, *session) error,
 ) error {
 	n, _ := ctx.Value(portsKey{}).(int)
-	return e.call(ctx, limit+time.Duration(n)*portTime, op, target, fn)
+	return e.act(ctx, limit+time.Duration(n)*portTime, op, target, fn)
 }
 
 // Ping asks the engine whether it is there, and notices when it is another one.

@@ -77,7 +77,7 @@ func (e *Engine) Images(ctx context.Context) ([]Tagged, error) {
 
 // Tag gives an image one more name. NotFound means that the image is gone.
 func (e *Engine) Tag(ctx context.Context, imageID, ref string) error {
-	return e.call(ctx, e.timeouts.Query, "name image "+imageID, ref, func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Query, "name image "+imageID, ref, func(ctx context.Context, s *session) error {
 		return s.ImageTag(ctx, imageID, ref)
 	})
 }
@@ -85,7 +85,7 @@ func (e *Engine) Tag(ctx context.Context, imageID, ref string) error {
 // RemoveImage takes a name from an image, and removes the image if it has no other. NotFound
 // means that it is gone already, Conflict that a container needs it.
 func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
-	return e.call(ctx, e.timeouts.Remove, "remove image", ref, func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Remove, "remove image", ref, func(ctx context.Context, s *session) error {
 		_, err := s.ImageRemove(ctx, ref, image.RemoveOptions{PruneChildren: true})
 		return err
 	})
@@ -99,7 +99,7 @@ func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (ima
 	if user != "" {
 		options.Changes = []string{"USER " + user}
 	}
-	err = e.call(ctx, e.timeouts.Commit, "keep container as image "+ref+",", containerID,
+	err = e.act(ctx, e.timeouts.Commit, "keep container as image "+ref+",", containerID,
 		func(ctx context.Context, s *session) error {
 			made, err := s.ContainerCommit(ctx, containerID, options)
 			imageID = made.ID
@@ -124,7 +124,7 @@ func (e *Engine) SaveImage(ctx context.Context, ref string, read func(io.Reader)
 // LoadImage takes over what an archive holds. An error of the archive is in the chain of the
 // error, and the engine has taken over nothing then.
 func (e *Engine) LoadImage(ctx context.Context, archive func() (io.ReadCloser, error)) error {
-	return e.call(ctx, e.timeouts.Commit, "load image from", "its archive", func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Commit, "load image from", "its archive", func(ctx context.Context, s *session) error {
 		from, err := archive()
 		if err != nil {
 			return err

@@ -76,6 +76,17 @@ func OwnerMark(instance string) string { return ownerPrefix + instance }
 
 const ownerPrefix = "lightd-owner-"
 
+// Owner returns the epoch of the mark of our instance. NotFound means that there is no mark. It
+// changes nothing, and makes no event: Docker reports the creation of a volume that exists, too.
+func (e *Engine) Owner(ctx context.Context) (epoch string, err error) {
+	err = e.call(ctx, e.timeouts.Query, "inspect the owner mark of", e.instance, func(ctx context.Context, s *session) error {
+		v, err := s.VolumeInspect(ctx, OwnerMark(e.instance))
+		epoch = v.Labels[observed.LabelOwnerEpoch]
+		return err
+	})
+	return epoch, err
+}
+
 // ClaimOwner makes the mark of our instance unless there is one, which Docker decides, and
 // returns the epoch of the one that is there.
 func (e *Engine) ClaimOwner(ctx context.Context, epoch string) (holder string, err error) {
@@ -90,8 +101,11 @@ func (e *Engine) ClaimOwner(ctx context.Context, epoch string) (holder string, e
 
 // ReplaceOwner puts a mark of another epoch in the place of the one that is there.
 func (e *Engine) ReplaceOwner(ctx context.Context, epoch string) error {
-	for range 3 { // the owner before may make its own anew meanwhile, once
-		if err := e.RemoveVolume(ctx, OwnerMark(e.instance)); err != nil && Classify(err) != NotFound {
+	for range 10 { // the owner before may make its own again meanwhile
+		err := e.call(ctx, e.timeouts.Remove, "remove the owner mark of", e.instance, func(ctx context.Context, s *session) error {
+			return s.VolumeRemove(ctx, OwnerMark(e.instance), false)
+		})
+		if err != nil && Classify(err) != NotFound {
 			return err
 		}
 		holder, err := e.ClaimOwner(ctx, epoch)

@@ -31,7 +31,7 @@ func (e *Engine) Volumes(ctx context.Context) ([]Volume, error) {
 // RemoveVolume removes a volume, and none of the data in its directory. NotFound means that
 // it is gone already, Conflict that a container has it.
 func (e *Engine) RemoveVolume(ctx context.Context, name string) error {
-	return e.call(ctx, e.timeouts.Remove, "remove volume", name, func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Remove, "remove volume", name, func(ctx context.Context, s *session) error {
 		return s.VolumeRemove(ctx, name, false)
 	})
 }

@@ -5,5 +5,6 @@
 //
 // It promises: a directory that is not the one that was recorded acts on no engine that shows
 // anything of its instance, unless an operator says which of the two is the node; and a daemon
-// whose instance was taken over by another one ends, before it acts on what that one has made.
+// whose instance was taken over by another one ends. Each act reads the mark before; the other one
+// waits for the acts that have begun by then.
 package owner

@@ -149,66 +149,8 @@ func (e *TakenOverError) Error() string {
 		e.Instance, short(e.Found), short(e.Epoch))
 }
 
+// Conflict implements the interface of errdefs: an act that meets this error has not failed, its
+// container is in the hands of another daemon.
+func (*TakenOverError) Conflict() {}
+
 func short(epoch string) string { return strings.ToLower(fmt.Sprintf("%.8s", epoch)) }
-
-// Engine is where the mark is kept.
-type Engine interface {
-	// ClaimOwner makes the mark of our instance unless there is one, and returns its epoch.
-	ClaimOwner(ctx context.Context, epoch string) (holder string, err error)
-	// ReplaceOwner puts another mark in its place.
-	ReplaceOwner(ctx context.Context, epoch string) error
-}
-
-// Guard notices that the instance was taken over.
-type Guard struct {
-	Record   Record
-	Instance string
-	Engine   Engine
-	// Handover is how long the daemon that was taken over may take to notice its successor's mark
-	// and to end. A Claim that replaces a mark lasts that long.
-	Handover time.Duration
-}
-
-// Check returns a *TakenOverError for the epoch of a container that another daemon made.
-func (g *Guard) Check(epoch string) error {
-	if g.Record.knows(epoch) {
-		return nil
-	}
-	return &TakenOverError{Instance: g.Instance, Epoch: g.Record.Epoch, Found: epoch}
-}
-
-// Claim sees to it that the mark is there and ours, whoever has removed it. Its error is a
-// *TakenOverError, or one of the engine.
-func (g *Guard) Claim(ctx context.Context) error {
-	holder, err := g.Engine.ClaimOwner(ctx, g.Record.Epoch)
-	if err != nil {
-		return err
-	}
-	if err := g.Check(holder); err != nil {
-		return err
-	}
-	if holder == g.Record.Epoch {
-		return nil
-	}
-	if err := g.Engine.ReplaceOwner(ctx, g.Record.Epoch); err != nil || g.Handover == 0 {
-		return err
-	}
-	return g.awaitHandover(ctx)
-}
-
-// awaitHandover waits until the daemon that was taken over acts no more, and returns an error if
-// the instance was taken over again meanwhile.
-func (g *Guard) awaitHandover(ctx context.Context) error {
-	ended := time.NewTimer(g.Handover)
-	defer ended.Stop()
-	select {
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	case <-ended.C:
-	}
-	holder, err := g.Engine.ClaimOwner(ctx, g.Record.Epoch)
-	if err != nil {
-		return err
-	}
-	return g.Check(holder)
-}

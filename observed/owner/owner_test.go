@@ -1,7 +1,6 @@
 package owner
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -9,8 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"lightd/desired/store"
 	"lightd/observed/engine"
@@ -148,51 +145,6 @@ func TestFirstRecord(t *testing.T) {
 	if err != nil || r.Epoch == "" || !r.knows("") || !r.knows(r.Epoch) || r.knows("other") {
 		t.Errorf("%+v, %v", r, err)
 	}
-}
-
-// marks is the engine's side of the mark.
-type marks struct {
-	epoch string
-	// next, when not empty, is who takes over right after a replacement.
-	next string
-}
-
-func (m *marks) ClaimOwner(_ context.Context, epoch string) (string, error) {
-	if m.epoch == "" {
-		m.epoch = epoch
-	}
-	return m.epoch, nil
-}
-
-func (m *marks) ReplaceOwner(_ context.Context, epoch string) error {
-	m.epoch = cmp.Or(m.next, epoch)
-	return nil
-}
-
-// TestHandover: the first claim of a take-over lasts until the other daemon has ended, and no later
-// one does; whoever is taken over meanwhile is refused.
-func TestHandover(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		m := &marks{epoch: "first"}
-		second := &Guard{Record: Record{Epoch: "second", Former: []string{"first"}}, Instance: "i", Engine: m, Handover: time.Minute}
-		for _, want := range []time.Duration{time.Minute, 0} {
-			began := time.Now()
-			if err := second.Claim(t.Context()); err != nil || time.Since(began) != want || m.epoch != "second" {
-				t.Errorf("%v after %s, want %s; the mark is %q", err, time.Since(began), want, m.epoch)
-			}
-		}
-		m.epoch, m.next = "first", "third"
-		var taken *TakenOverError
-		if err := second.Claim(t.Context()); !errors.As(err, &taken) || m.epoch != "third" {
-			t.Errorf("%v, the mark is %q", err, m.epoch)
-		}
-		m.epoch, m.next = "first", ""
-		ctx, cancel := context.WithCancel(t.Context())
-		time.AfterFunc(time.Second, cancel)
-		if err := second.Claim(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("%v", err)
-		}
-	})
 }
 
 // TestGuard puts the mark back, replaces that of who was taken over, and sees who takes over.

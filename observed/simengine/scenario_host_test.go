@@ -153,6 +153,10 @@ func volumes(st *stage) {
 		st.note("%s %t %s %t mode=%q %q %s", m.Type, m.Name == name, m.Destination, m.RW, m.Mode, m.Propagation, m.Driver)
 	}
 	labelled()
+	for _, name := range []string{name, name + "-absent"} {
+		v, err := st.VolumeInspect(st.ctx, name)
+		st.note("inspected %t %s %v, absent: %v", v.Name == name, v.Driver, len(v.Labels), cerrdefs.IsNotFound(err))
+	}
 	st.note("in use: %v", cerrdefs.IsConflict(st.VolumeRemove(st.ctx, name, false)))
 	st.remove("a", true)
 	st.remove("b", true)

@@ -78,6 +78,7 @@ func handlers() map[string]handler {
 		"POST /images/{name}/tag":        (*Sim).tagImage,
 		"DELETE /images/{name}":          (*Sim).removeImage,
 		"GET /volumes":                   (*Sim).listVolumes,
+		"GET /volumes/{id}":              (*Sim).inspectVolume,
 		"POST /volumes/create":           (*Sim).createVolume,
 		"DELETE /volumes/{id}":           (*Sim).removeVolume,
 		"GET /networks":                  (*Sim).listNetworks,

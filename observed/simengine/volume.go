@@ -62,6 +62,16 @@ func (s *Sim) listVolumes(c *call) (answer, error) {
 	return answer{http.StatusOK, volume.ListResponse{Volumes: list}}, nil
 }
 
+func (s *Sim) inspectVolume(c *call) (answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.volumes[c.id]
+	if v == nil {
+		return answer{}, refuse(http.StatusNotFound, "get %s: no such volume", c.id)
+	}
+	return answer{http.StatusOK, v}, nil
+}
+
 func (s *Sim) removeVolume(c *call) (answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
