@@ -22,7 +22,7 @@ func (s *toldSightings) Subscribe(fn func(up bool)) (cancel func()) {
 
 // TestDefaults are what Config says.
 func TestDefaults(t *testing.T) {
-	c := New(Config{Sightings: &toldSightings{}})
+	c := New(Config{EngineHealth: &toldSightings{}})
 	defer c.Close()
 	got := []any{c.cfg.InstallTimeout, c.cfg.DatabaseTimeout, c.cfg.CollectEvery, c.cfg.OrphanGrace, c.cfg.Workers}
 	for i, want := range []any{10 * time.Minute, 5 * time.Second, 5 * time.Minute, time.Minute, 4} {
@@ -35,13 +35,13 @@ func TestDefaults(t *testing.T) {
 // TestControllerThatNeverRan holds up nobody who tells it something, and ends.
 func TestControllerThatNeverRan(t *testing.T) {
 	told := &toldSightings{}
-	c := New(Config{Sightings: told})
+	c := New(Config{EngineHealth: told})
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)
 		for range 3 {
 			told.fn(true)
-			c.Nudge()
+			c.TriggerGC()
 			c.Enqueue("a")
 		}
 	}()

@@ -24,8 +24,8 @@ import (
 	"lightd/observed/status"
 )
 
-// Sight is the live cache of containers.
-type Sight interface {
+// Cache is the live cache of containers.
+type Cache interface {
 	Get(id string) observed.Snapshot
 	// IDs are those that have containers.
 	IDs() []string
@@ -94,14 +94,14 @@ type Config struct {
 	Store    *store.Store
 	Statuses *records.Statuses
 	Journal  *records.Journal
-	Sight    Sight
-	// Sightings tells when the engine goes out of Sight and comes back.
-	Sightings Sightings
-	Images    Images
-	Snapshots Snapshots
-	Console   Console
-	Engine    *engine.Engine
-	Data      Data
+	Cache    Cache
+	// EngineHealth tells when the engine goes out of Sight and comes back.
+	EngineHealth EngineHealth
+	Images       Images
+	Snapshots    Snapshots
+	Console      Console
+	Engine       *engine.Engine
+	Data         Data
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
 	// CheckMounts looks at the host for the mounts of a spec; the error is a
@@ -138,14 +138,14 @@ type Controller struct {
 	queue   workqueue.TypedRateLimitingInterface[string]
 	backoff workqueue.TypedRateLimiter[string]
 	// shells holds the ids of the images that are known to have a shell.
-	shells sync.Map
-	slots  *slots
-	logs   atomic.Pointer[observed.Log]
-	steps  sync.WaitGroup
-	nudge  chan struct{}
-	// sighted holds a value when the engine went or came, until unsight.
-	sighted chan struct{}
-	unsight func()
+	shells    sync.Map
+	slots     *slots
+	logs      atomic.Pointer[observed.Log]
+	steps     sync.WaitGroup
+	gcTrigger chan struct{}
+	// healthChanged holds a value when the engine went or came, until unsight.
+	healthChanged     chan struct{}
+	unsubscribeHealth func()
 
 	mu   sync.Mutex
 	keys map[string]*keyState
@@ -169,7 +169,7 @@ type keyState struct {
 	attempt plan.Attempt
 	// last is the last step that succeeded, repeats how often it did so in a row, and next when
 	// another one could be taken at the earliest.
-	last    attempt
+	last    stepFingerprint
 	repeats int
 	next    time.Time
 	// outcome is what the last step left behind for the status, until it is recorded; ended
@@ -193,7 +193,7 @@ type failure struct {
 	count int
 	// on, unless empty, is the container that it failed on because somebody else was faster:
 	// another one need not wait for that, once.
-	on string
+	staleTarget string
 }
 
 // New returns a Controller that does nothing until it is Run; Enqueue may be called
@@ -214,14 +214,14 @@ func New(cfg Config) *Controller {
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
 	}
-	c := &Controller{cfg: cfg, log: cfg.Log, backoff: newLimiter(), keys: map[string]*keyState{}, nudge: make(chan struct{}, 1)}
+	c := &Controller{cfg: cfg, log: cfg.Log, backoff: newLimiter(), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
-	c.sighted = make(chan struct{}, 1)
-	c.unsight = cfg.Sightings.Subscribe(func(bool) {
+	c.healthChanged = make(chan struct{}, 1)
+	c.unsubscribeHealth = cfg.EngineHealth.Subscribe(func(bool) {
 		select {
-		case c.sighted <- struct{}{}:
+		case c.healthChanged <- struct{}{}:
 		default:
 		}
 	})
@@ -244,7 +244,7 @@ func (c *Controller) EnqueueImage(ref string) {
 func (c *Controller) imagesOf(spec desired.Container) []string {
 	st, _ := c.cfg.Statuses.Get(spec.InternalID)
 	images := []string{spec.Image, st.Install.Snapshot}
-	if run := c.cfg.Sight.Get(spec.InternalID).Run; run != nil {
+	if run := c.cfg.Cache.Get(spec.InternalID).Run; run != nil {
 		images = append(images, run.ImageID)
 	}
 	return images
@@ -258,9 +258,9 @@ func (c *Controller) Run(ctx context.Context) error {
 	for _, spec := range c.cfg.Store.Containers() {
 		c.Enqueue(spec.InternalID)
 	}
-	defer c.unsight()
+	defer c.unsubscribeHealth()
 	var workers sync.WaitGroup
-	workers.Go(func() { c.recordSightings(ctx) })
+	workers.Go(func() { c.watchEngineHealth(ctx) })
 	workers.Go(func() { c.watchSpace(ctx) })
 	for range c.cfg.Workers {
 		workers.Go(func() {
@@ -277,7 +277,7 @@ func (c *Controller) Run(ctx context.Context) error {
 
 // Close ends the queue of a controller that was never Run.
 func (c *Controller) Close() {
-	c.unsight()
+	c.unsubscribeHealth()
 	c.queue.ShutDown()
 }
 
@@ -288,7 +288,7 @@ func (c *Controller) work(ctx context.Context) bool {
 		return false
 	}
 	defer c.queue.Done(id)
-	after, err := c.guarded(ctx, id)
+	after, err := c.reconcileRecovering(ctx, id)
 	switch {
 	case err != nil && ctx.Err() == nil:
 		c.log.Error("reconcile failed", "container", id, "error", err)
@@ -303,8 +303,8 @@ func (c *Controller) work(ctx context.Context) bool {
 	return true
 }
 
-// guarded keeps a panic over one container from taking the others down.
-func (c *Controller) guarded(ctx context.Context, id string) (after time.Duration, err error) {
+// reconcileRecovering keeps a panic over one container from taking the others down.
+func (c *Controller) reconcileRecovering(ctx context.Context, id string) (after time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic while reconciling: %v", p)
@@ -313,8 +313,8 @@ func (c *Controller) guarded(ctx context.Context, id string) (after time.Duratio
 	return c.reconcile(ctx, id)
 }
 
-// key returns the memory of id, and calls fn with it under the lock.
-func (c *Controller) key(id string, fn func(*keyState)) {
+// withState returns the memory of id, and calls fn with it under the lock.
+func (c *Controller) withState(id string, fn func(*keyState)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	k := c.keys[id]
@@ -332,5 +332,5 @@ func (c *Controller) forget(id string) {
 	c.backoff.Forget(id)
 	c.queue.Forget(id)
 	c.cfg.Console.Forget(id)
-	c.cfg.Sight.Forget(id)
+	c.cfg.Cache.Forget(id)
 }

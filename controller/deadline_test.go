@@ -38,7 +38,7 @@ func recording(t *testing.T, dir string) *Controller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(Config{Store: s, Statuses: statuses, Journal: events, Data: data, Sightings: &toldSightings{}, Log: slog.New(slog.DiscardHandler)})
+	c := New(Config{Store: s, Statuses: statuses, Journal: events, Data: data, EngineHealth: &toldSightings{}, Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(c.Close)
 	return c
 }
@@ -63,9 +63,9 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 		c := recording(t, dir)
 		for name, write := range map[string]func() error{
 			"a status":   func() error { return c.record(t.Context(), status.Status{InternalID: "a"}, nil, nil) },
-			"a sighting": func() error { return c.recordSight(t.Context()) },
+			"a sighting": func() error { return c.recordEngineHealth(t.Context()) },
 			"an end": func() error {
-				a := &act{Controller: c, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+				a := &execution{Controller: c, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
 				return a.finalize(t.Context())
 			},
 		} {

@@ -52,7 +52,7 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 	n.wait("image", "waiting for its image", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonImageUnavailable
 	})
-	if c := n.inspect("image"); c.ContainerID != before.ContainerID || !c.Up() {
+	if c := n.inspect("image"); c.ContainerID != before.ContainerID || !c.Running() {
 		t.Errorf("the container did not stay: %+v", c)
 	}
 	if !strings.Contains(n.events("image"), "PullingImage") {

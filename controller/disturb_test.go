@@ -176,7 +176,7 @@ func TestStrangerTakesOurNameOnARealEngine(t *testing.T) {
 		return st.Get(status.Synced).Reason == status.ReasonNameTaken
 	})
 	ours, _, err := n.engine.Inspect(t.Context(), before.ContainerID)
-	if err != nil || !ours.Up() || !ours.StartedAt.Equal(before.Run.StartedAt) {
+	if err != nil || !ours.Running() || !ours.StartedAt.Equal(before.Run.StartedAt) {
 		t.Errorf("ours is %+v, %v", ours, err)
 	}
 	if err := docker.ContainerRemove(t.Context(), observed.RunName("robbed"), container.RemoveOptions{Force: true}); err != nil {

@@ -211,7 +211,7 @@ func TestImageThatCannotBeHadIsSaidAndTheOldContainerStays(t *testing.T) {
 	st := n.wait("noimage", "waiting for the image", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonImageUnavailable
 	})
-	if seen := n.inspect("noimage"); !seen.Up() || st.ContainerID != old.ContainerID || st.ObservedGeneration == 2 {
+	if seen := n.inspect("noimage"); !seen.Running() || st.ContainerID != old.ContainerID || st.ObservedGeneration == 2 {
 		t.Errorf("got %+v", st)
 	}
 	c := n.change("noimage", func(c *desired.Container) { c.Image = testImage() })
@@ -244,7 +244,7 @@ func TestBusyPortIsSaid(t *testing.T) {
 	old := n.waitState("rebind", status.StateRunning)
 	n.change("rebind", func(c *desired.Container) { c.Ports = ports })
 	st := n.wait("rebind", "waiting for the port", unavailable)
-	if seen := n.inspect("rebind"); !seen.Up() || seen.ContainerID != old.ContainerID {
+	if seen := n.inspect("rebind"); !seen.Running() || seen.ContainerID != old.ContainerID {
 		t.Errorf("the old container is %s", seen.Phase)
 	}
 	if !strings.Contains(st.Get(status.Synced).Message, busy.String()) {

@@ -29,19 +29,19 @@ func (c *Controller) Collect(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			c.lookAtFiles()
+			c.resyncFiles()
 			c.retainImages()
-		case <-c.nudge:
+		case <-c.gcTrigger:
 		}
 	}
 }
 
-// lookAtFiles enqueues the containers whose entry point was altered, or whose directories were
+// resyncFiles enqueues the containers whose entry point was altered, or whose directories were
 // replaced under their process: files make no event.
-func (c *Controller) lookAtFiles() {
+func (c *Controller) resyncFiles() {
 	for _, spec := range c.cfg.Store.Containers() {
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
-		run := c.cfg.Sight.Get(spec.InternalID).Run
+		run := c.cfg.Cache.Get(spec.InternalID).Run
 		if st.ContainerID != "" && (!c.cfg.Data.EntrypointOK(spec.Spec) || len(c.replacedMounts(spec.Spec, st, run)) > 0) {
 			c.Enqueue(spec.InternalID)
 		}
@@ -59,10 +59,10 @@ func (c *Controller) retainImages() {
 	c.cfg.Images.Retain(func(ref string) bool { return needed[ref] })
 }
 
-// Nudge has the next collection begin soon. It never blocks.
-func (c *Controller) Nudge() {
+// TriggerGC has the next collection begin soon. It never blocks.
+func (c *Controller) TriggerGC() {
 	select {
-	case c.nudge <- struct{}{}:
+	case c.gcTrigger <- struct{}{}:
 	default:
 	}
 }
@@ -75,7 +75,7 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 	}
 	for _, image := range tagged {
 		id, request, ok := parseSnapshot(image.Ref)
-		if !ok || c.needed(id, request, image.Ref) {
+		if !ok || c.imageInUse(id, request, image.Ref) {
 			continue
 		}
 		switch err := c.cfg.Engine.RemoveImage(ctx, image.Ref); engine.Classify(err) {
@@ -97,10 +97,10 @@ func (c *Controller) reconcileCopies() {
 		if !ok {
 			return true
 		}
-		if c.unspecified(id) {
+		if c.isOrphan(id) {
 			return !c.deleted(id)
 		}
-		return c.needed(id, request, ref)
+		return c.imageInUse(id, request, ref)
 	})
 	for _, spec := range c.cfg.Store.Containers() {
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
@@ -119,7 +119,7 @@ func (c *Controller) collectVolumes(ctx context.Context) {
 		return
 	}
 	for _, v := range volumes {
-		if !c.unspecified(v.InternalID) {
+		if !c.isOrphan(v.InternalID) {
 			continue
 		}
 		switch err := c.cfg.Engine.RemoveVolume(ctx, v.Name); engine.Classify(err) {
@@ -130,9 +130,9 @@ func (c *Controller) collectVolumes(ctx context.Context) {
 	}
 }
 
-// needed reports whether an installation is kept in ref, or may be about to be. One that is
+// imageInUse reports whether an installation is kept in ref, or may be about to be. One that is
 // over and was not kept there has nothing to do with it: ids come back, and with them names.
-func (c *Controller) needed(id string, request int64, ref string) bool {
+func (c *Controller) imageInUse(id string, request int64, ref string) bool {
 	if _, exists := c.cfg.Store.Container(id); !exists {
 		return false
 	}
@@ -141,7 +141,7 @@ func (c *Controller) needed(id string, request int64, ref string) bool {
 	return st.Install.Snapshot == ref || inHand && st.Install.Request == request
 }
 
-func (c *Controller) unspecified(id string) bool {
+func (c *Controller) isOrphan(id string) bool {
 	_, exists := c.cfg.Store.Container(id)
 	return !exists
 }
@@ -149,7 +149,7 @@ func (c *Controller) unspecified(id string) bool {
 // collectOrphans returns since when which containers are known to be without a spec.
 func (c *Controller) collectOrphans(ctx context.Context, before map[string]time.Time) map[string]time.Time {
 	now := map[string]time.Time{}
-	if !slices.ContainsFunc(c.cfg.Sight.IDs(), c.unspecified) {
+	if !slices.ContainsFunc(c.cfg.Cache.IDs(), c.isOrphan) {
 		return now
 	}
 	listed, err := c.cfg.Engine.List(ctx)
@@ -159,7 +159,7 @@ func (c *Controller) collectOrphans(ctx context.Context, before map[string]time.
 	}
 	for _, l := range listed {
 		id := l.Labels[observed.LabelID]
-		if !c.unspecified(id) {
+		if !c.isOrphan(id) {
 			continue
 		}
 		since, known := before[l.ContainerID]

@@ -87,12 +87,12 @@ func TestCollection(t *testing.T) {
 	// somebody's own.
 	images := []string{ref("in-hand.1"), ref("mine")}
 	eventually(t, "the waste gone", func() bool {
-		n.controller.Nudge()
+		n.controller.TriggerGC()
 		return !slices.Contains(sim.Names(), "lightd-dead-orphan") && len(refs()) <= len(images)
 	})
 	for range 2 { // and whatever else it takes for waste
 		before := sim.CountCalls(lists)
-		n.controller.Nudge()
+		n.controller.TriggerGC()
 		eventually(t, "a round of collection", func() bool { return sim.CountCalls(lists) > before })
 	}
 	names := sim.Names()
@@ -123,7 +123,7 @@ func TestOrphanHasItsGrace(t *testing.T) {
 		}
 		collects := func() bool {
 			time.Sleep(time.Second)
-			n.controller.Nudge()
+			n.controller.TriggerGC()
 			time.Sleep(time.Second)
 			return len(sim.Names()) == 0
 		}
@@ -237,7 +237,7 @@ func (n *node) live(id, script string) error {
 // bare fails the test unless nothing is left of containers anywhere but in the journal.
 func (n *node) bare(names func() []string) {
 	n.t.Helper()
-	n.controller.Nudge()
+	n.controller.TriggerGC()
 	eventually(n.t, "no image left", func() bool {
 		tagged, err := n.engine.Images(n.t.Context())
 		return err == nil && len(tagged) == 0

@@ -66,7 +66,7 @@ func (w *world) unrest() string {
 	for _, c := range w.store.Containers() {
 		id := c.InternalID
 		st, _ := w.statuses.Get(id)
-		p := w.controller.Project(c)
+		p := w.controller.Simulate(c)
 		switch {
 		case c.Deleting:
 			return id + " is being deleted"
@@ -157,7 +157,7 @@ func (w *world) unseen(c desired.Container, st status.Status) string {
 	if err != nil || !have.State.Running || c.Paused || ended(st) {
 		return ""
 	}
-	if started, _ := time.Parse(time.RFC3339Nano, have.State.StartedAt); !st.Run.Is(status.Run{ContainerID: have.ID, StartedAt: started}) {
+	if started, _ := time.Parse(time.RFC3339Nano, have.State.StartedAt); !st.Run.Is(status.RunID{ContainerID: have.ID, StartedAt: started}) {
 		return "its present run is not known"
 	}
 	return ""
@@ -215,7 +215,7 @@ func (w *world) quiet() {
 		if time.Since(began) > restTime {
 			w.fail("something is left over", "%s", left)
 		}
-		w.controller.Nudge()
+		w.controller.TriggerGC()
 		w.pass(10 * time.Second)
 	}
 	w.pass(10 * time.Second)

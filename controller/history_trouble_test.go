@@ -372,8 +372,8 @@ func recordedTimes(st *status.Status) []*time.Time {
 	if st.Stopping != nil {
 		times = append(times, &st.Stopping.At, &st.Stopping.RungAt, &st.Stopping.KilledAt)
 	}
-	if st.Doubt != nil {
-		times = append(times, &st.Doubt.Since)
+	if st.CrashesBeforeEngineLoss != nil {
+		times = append(times, &st.CrashesBeforeEngineLoss.Since)
 	}
 	return times
 }

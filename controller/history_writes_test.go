@@ -293,7 +293,7 @@ func (w *world) deleteVolume() {
 
 // settledState is what the process does when nothing is left to do.
 func settledState(c desired.Container, st status.Status) status.State {
-	if c.Power == desired.PowerRunning && !st.Rest {
+	if c.Power == desired.PowerRunning && !st.Completed {
 		return status.StateRunning
 	}
 	return status.StateOffline

@@ -21,20 +21,20 @@ import (
 // whatever makes Docker do so comes after this check. The error is a blocked one.
 func (c *Controller) checkHostPaths(s desired.Spec) error {
 	if err := c.cfg.CheckMounts(s); err != nil {
-		return waiting{status.ReasonMountUnavailable, err}
+		return blockedError{status.ReasonMountUnavailable, err}
 	}
 	if err := c.checkVolume(s.VolumeID); err != nil {
-		return waiting{status.ReasonMountUnavailable, err}
+		return blockedError{status.ReasonMountUnavailable, err}
 	}
 	if err := checkNoLink(c.cfg.Data.Path(s.InternalID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return waiting{status.ReasonMountUnavailable, fmt.Errorf("data directory of container %s: %w", s.InternalID, err)}
+		return blockedError{status.ReasonMountUnavailable, fmt.Errorf("data directory of container %s: %w", s.InternalID, err)}
 	}
 	if len(s.Mount) == 0 {
 		return nil
 	}
 	sources := c.otherSources(s.InternalID)
 	if err := sources.Check(s.InternalID, s.Mount); err != nil {
-		return waiting{status.ReasonMountUnavailable, err}
+		return blockedError{status.ReasonMountUnavailable, err}
 	}
 	return nil
 }
@@ -88,8 +88,8 @@ func (c *Controller) otherSources(id string) *mountsource.Index {
 			sources.Add(spec.InternalID, spec.Mount)
 		}
 	}
-	for _, other := range c.cfg.Sight.IDs() {
-		seen := c.cfg.Sight.Get(other)
+	for _, other := range c.cfg.Cache.IDs() {
+		seen := c.cfg.Cache.Get(other)
 		for _, made := range []*observed.Container{seen.Run, seen.Install} {
 			if other != id && made != nil {
 				sources.Add(other, hostMounts(made.Mounts))
@@ -111,7 +111,7 @@ func hostMounts(mounts []observed.Mount) map[string]string {
 }
 
 // checkHost keeps the result of a probe of what a recreation needs of the host.
-func (a *act) checkHost() {
+func (a *execution) checkHost() {
 	check := a.probeHost()
 	check.Hash = runHash(a.spec, a.st)
 	a.host = &check
@@ -126,7 +126,7 @@ func runHash(spec desired.Container, st status.Status) string {
 }
 
 // probeHost tries what Docker reports only by failing: host paths, and free host ports.
-func (a *act) probeHost() plan.HostCheck {
+func (a *execution) probeHost() plan.HostCheck {
 	check := plan.HostCheck{At: time.Now()}
 	if err := a.checkHostPaths(a.spec.Spec); err != nil {
 		check.Reason, check.Message = status.ReasonMountUnavailable, err.Error()
@@ -136,10 +136,10 @@ func (a *act) probeHost() plan.HostCheck {
 		return check
 	}
 	for _, p := range a.spec.Ports {
-		if held(a.seen.Run, p.Endpoint()) {
+		if portHeldBy(a.seen.Run, p.Endpoint()) {
 			continue
 		}
-		if err := tryPort(p.Endpoint()); err != nil {
+		if err := probePort(p.Endpoint()); err != nil {
 			check.Reason, check.Message = status.ReasonPortUnavailable, err.Error()
 			return check
 		}
@@ -149,28 +149,28 @@ func (a *act) probeHost() plan.HostCheck {
 
 // explain returns the error of a creation or a start as one of the host where the host is what
 // it failed on: that may be mended without another spec.
-func (a *act) explain(err error) error {
+func (a *execution) explain(err error) error {
 	switch engine.Classify(err) {
 	case engine.Refused, engine.Other:
 	default:
 		return err
 	}
 	if check := a.probeHost(); check.Reason != "" {
-		return waiting{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
+		return blockedError{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
 	}
 	if engine.PortUnavailable(err) {
-		return waiting{status.ReasonPortUnavailable, err}
+		return blockedError{status.ReasonPortUnavailable, err}
 	}
 	if engine.FaultOf(err) == engine.FaultHost {
-		return waiting{status.ReasonMountUnavailable, err}
+		return blockedError{status.ReasonMountUnavailable, err}
 	}
 	return err
 }
 
-// terminal reports whether the refusal of a step lasts until the spec changes. A creation is
+// terminalOnRefusal reports whether the refusal of a step lasts until the spec changes. A creation is
 // refused for what the spec says, as far as the class of the error says so; a start for many
 // things, of which few are certainly the spec's.
-func terminal(k plan.Kind, err error) bool {
+func terminalOnRefusal(k plan.Kind, err error) bool {
 	switch k {
 	case plan.CreateContainer, plan.CreateInstallContainer:
 		return engine.Classify(err) == engine.Refused

@@ -29,7 +29,7 @@ const shell = "/bin/sh"
 // in front the engine starts it, and it ends at once, again and again. One check for each image
 // is enough, unless a mount of the spec might be what provides the shell. Where the engine does
 // not answer, the start itself finds out.
-func (a *act) checkImage(ctx context.Context, c *observed.Container) error {
+func (a *execution) checkImage(ctx context.Context, c *observed.Container) error {
 	if c == nil {
 		return nil
 	}
@@ -58,7 +58,7 @@ func (a *act) checkImage(ctx context.Context, c *observed.Container) error {
 // runc, starts everywhere and prints within a moment that the kernel does not execute the shell of the
 // image. An emulator of the host may execute it all the same, so that the architecture
 // that the image names decides nothing.
-func (a *act) checkArchitecture(ctx context.Context, c *observed.Container) error {
+func (a *execution) checkArchitecture(ctx context.Context, c *observed.Container) error {
 	if c.ExitCode == 0 || c.FinishedAt.Sub(c.StartedAt) > execFailsWithin || c.FinishedAt.Before(c.StartedAt) {
 		return nil
 	}
@@ -89,7 +89,7 @@ var execFailed = regexp.MustCompile(`(?i)(\[FATAL tini \(\d+\)\] exec ` + shell 
 // unsuitable returns the error of a start as one of the image where the engine says so, and the
 // host is not at fault.
 func unsuitable(c *observed.Container, err error) error {
-	var blocked waiting
+	var blocked blockedError
 	if c == nil || errors.As(err, &blocked) || !engine.ImageUnsuitable(err) {
 		return err
 	}

@@ -99,7 +99,7 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 
 	n.change("game", erase)
 	n.gone("game")
-	n.controller.Nudge()
+	n.controller.TriggerGC()
 	eventually(t, "no volume left", func() bool {
 		left, err := n.engine.Volumes(t.Context())
 		return err == nil && len(left) == 0

@@ -22,7 +22,7 @@ const outputTimeout = 10 * time.Minute
 
 // createInstall makes the container that runs the install script: no ports, no startup
 // command, and as root, which installing packages needs.
-func (a *act) createInstall(ctx context.Context) error {
+func (a *execution) createInstall(ctx context.Context) error {
 	if err := a.checkHostPaths(a.spec.Spec); err != nil {
 		return err
 	}
@@ -37,20 +37,20 @@ func (a *act) createInstall(ctx context.Context) error {
 	if err := a.cfg.Data.WriteInstaller(a.spec.Spec, who); err != nil {
 		return err
 	}
-	b := blueprint.Install(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request)
+	b := blueprint.Install(a.spec, a.hostPaths(a.spec.Spec), a.step.Image, a.st.Install.Request)
 	if image.User != "" {
 		b.User = "0:0"
 	}
 	return a.createFrom(ctx, b, image)
 }
 
-func (a *act) startInstall(ctx context.Context) error {
+func (a *execution) startInstall(ctx context.Context) error {
 	return a.startOf(ctx, a.seen.Install, console.Target{ContainerID: a.step.Target})
 }
 
 // keepInstall keeps what the script printed and what it changed. It may be repeated:
 // the image gets the same name.
-func (a *act) keepInstall(ctx context.Context) error {
+func (a *execution) keepInstall(ctx context.Context) error {
 	if err := a.saveOutput(ctx); err != nil {
 		return err
 	}
@@ -93,7 +93,7 @@ func (a *act) keepInstall(ctx context.Context) error {
 
 // saveOutput keeps what the script printed. Output that cannot be had holds nothing up:
 // an installation always ends in a word.
-func (a *act) saveOutput(ctx context.Context) error {
+func (a *execution) saveOutput(ctx context.Context) error {
 	switch err := a.copyOutput(ctx); {
 	case engine.Classify(err) == engine.Unavailable:
 		return err
@@ -122,7 +122,7 @@ const (
 
 // missingInterpreter returns the interpreter of a script that could not be run for lack of it,
 // and "" where that is not why it failed.
-func (a *act) missingInterpreter(ctx context.Context) (string, error) {
+func (a *execution) missingInterpreter(ctx context.Context) (string, error) {
 	c := a.seen.Install
 	if c == nil || c.ExitCode != exitNotFound && c.ExitCode != exitNotExecutable {
 		return "", nil
@@ -170,7 +170,7 @@ func searchPath(env []string) string {
 }
 
 // copyOutput streams the output into the data directory, within the deadline of a snapshot.
-func (a *act) copyOutput(ctx context.Context) error {
+func (a *execution) copyOutput(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, outputTimeout, engine.ErrTimeout)
 	defer cancel()
 	logs, err := console.LogText(ctx, console.Docker(a.cfg.Engine), console.Target{ContainerID: a.step.Target})
@@ -189,7 +189,7 @@ var dockersOwn = []string{
 
 // changedByScript tells what a script changed in the image's file system from what differs
 // anyway: mount points, what Docker puts in, and the directories above them.
-func (a *act) changedByScript() func(engine.Change) bool {
+func (a *execution) changedByScript() func(engine.Change) bool {
 	own := append([]string{blueprint.Home, blueprint.Data}, dockersOwn...)
 	for target := range a.spec.Mount {
 		own = append(own, target)

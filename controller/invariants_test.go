@@ -193,7 +193,7 @@ func (m *mortal) leftovers(c desired.Container, st status.Status) {
 	}
 	eventually(m.t, "no image left over", func() bool {
 		m.alive() // it may die while it collects
-		m.controller.Nudge()
+		m.controller.TriggerGC()
 		tagged, err := m.engine.Images(m.t.Context())
 		var have []string
 		for _, i := range tagged {

@@ -38,24 +38,24 @@ func TestPatternIsWatchedFor(t *testing.T) {
 	for name, c := range map[string]struct {
 		run      *observed.Container
 		pattern  string
-		recorded status.Run
+		recorded status.RunID
 		err      error
 		expected bool
 		matched  bool
 	}{
-		"no container":            {nil, "up", status.Run{}, nil, false, false},
-		"ended":                   {&ended, "up", status.Run{}, nil, false, false},
-		"no pattern":              {&up, "", status.Run{}, nil, false, false},
-		"running":                 {&up, "up", status.Run{}, nil, true, true},
-		"cannot be watched now":   {&up, "up", status.Run{}, errors.New("no"), true, true}, // and was before
-		"matched":                 {&up, "up", status.Run{ContainerID: "c", StartedAt: began}, nil, false, true},
-		"matched in another life": {&up, "up", status.Run{ContainerID: "c", StartedAt: began.Add(-time.Hour)}, nil, true, true},
+		"no container":            {nil, "up", status.RunID{}, nil, false, false},
+		"ended":                   {&ended, "up", status.RunID{}, nil, false, false},
+		"no pattern":              {&up, "", status.RunID{}, nil, false, false},
+		"running":                 {&up, "up", status.RunID{}, nil, true, true},
+		"cannot be watched now":   {&up, "up", status.RunID{}, errors.New("no"), true, true}, // and was before
+		"matched":                 {&up, "up", status.RunID{ContainerID: "c", StartedAt: began}, nil, false, true},
+		"matched in another life": {&up, "up", status.RunID{ContainerID: "c", StartedAt: began.Add(-time.Hour)}, nil, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &watched{err: c.err}
 			ctrl := &Controller{cfg: Config{Console: w}, log: slog.New(slog.DiscardHandler)}
 			spec := desired.Container{Spec: desired.Spec{InternalID: "a", StartPattern: c.pattern}}
-			if got := ctrl.matched(spec, status.Status{Matched: c.recorded}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
+			if got := ctrl.ensureStartupProbe(spec, status.Status{Matched: c.recorded}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
 				t.Errorf("matched: %t, expected in %v", got, w.expected)
 			}
 		})

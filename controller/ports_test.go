@@ -55,7 +55,7 @@ func TestPortIsTried(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for range 2 {
-				err := tryPort(c.at)
+				err := probePort(c.at)
 				if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 					t.Errorf("got %v, want %q", err, c.want)
 				}
@@ -79,7 +79,7 @@ func TestOwnPortIsNoObstacle(t *testing.T) {
 		"not up yet": {&observed.Container{Phase: observed.Exited, Binds: []desired.Port{own}}, own.Endpoint(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if held(c.run, c.at) != c.held {
+			if portHeldBy(c.run, c.at) != c.held {
 				t.Errorf("held: %v", !c.held)
 			}
 		})
@@ -127,7 +127,7 @@ func TestLookAtTheHost(t *testing.T) {
 			ctrl := &Controller{cfg: Config{LocalPorts: c.local, Data: files, CheckMounts: func(desired.Spec) error { return c.mounts },
 				VolumePath: func(string) string { return c.volume }}}
 			spec := desired.Container{Spec: desired.Spec{InternalID: cmp.Or(c.id, "a"), Image: "image:1", Ports: c.ports}}
-			a := &act{Controller: ctrl, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
+			a := &execution{Controller: ctrl, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
 			a.checkHost()
 			image := "image:1"
 			if c.snapshot != "" {
@@ -151,9 +151,9 @@ func TestExplainPort(t *testing.T) {
 	volume := t.TempDir()
 	ctrl := &Controller{log: slog.New(slog.DiscardHandler), backoff: newLimiter(), cfg: Config{Data: files,
 		CheckMounts: func(desired.Spec) error { return nil }, VolumePath: func(string) string { return volume }}}
-	a := &act{Controller: ctrl, step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+	a := &execution{Controller: ctrl, step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
 	failed := fmt.Errorf("start container a: %w", fmt.Errorf("%w: Bind for 0.0.0.0:80 failed: port is already allocated", cerrdefs.ErrInternal))
-	v := a.judge(a.explain(failed))
+	v := a.classify(a.explain(failed))
 	var st status.Status
 	v.patch(&st)
 	if synced := st.Get(status.Synced); synced.Reason != status.ReasonPortUnavailable || v.retry != waitRetry {

@@ -33,10 +33,10 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		return 0, nil
 	}
 	var k keyState
-	c.key(id, func(have *keyState) { k = *have })
-	seen := c.cfg.Sight.Get(id)
-	if !seen.Known || !seen.EngineUp || k.busy == nil && (!seen.At.After(k.acted) || overdue(seen)) {
-		c.cfg.Sight.Refresh(id, before.Install.Phase != status.InstallDone)
+	c.withState(id, func(have *keyState) { k = *have })
+	seen := c.cfg.Cache.Get(id)
+	if !seen.Known || !seen.EngineUp || k.busy == nil && (!seen.At.After(k.acted) || needsRefresh(seen)) {
+		c.cfg.Cache.Refresh(id, before.Install.Phase != status.InstallDone)
 		return 0, nil // the cache puts the key back when it has looked
 	}
 	in := c.gather(spec, before, seen, k)
@@ -44,11 +44,11 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 		in.Status = unheld(in.Status)
 	}
 	d, after := c.decide(id, in, k)
-	c.key(id, func(have *keyState) { have.attempt = d.Attempt })
+	c.withState(id, func(have *keyState) { have.attempt = d.Attempt })
 	var step sync.Once // begun, or given up
 	begin := func() {
 		if d.Step != nil {
-			step.Do(func() { c.begin(ctx, spec, d.Status, seen, *d.Step) })
+			step.Do(func() { c.startStep(ctx, spec, d.Status, seen, *d.Step) })
 		}
 	}
 	if err := c.commit(ctx, id, before, d, k, begin); err != nil {
@@ -68,9 +68,9 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 	return after, nil
 }
 
-// overdue reports whether what is seen will change without an event that reaches us: a
+// needsRefresh reports whether what is seen will change without an event that reaches us: a
 // stranger's container goes, or a removal ends whose event was lost.
-func overdue(seen observed.Snapshot) bool {
+func needsRefresh(seen observed.Snapshot) bool {
 	age := time.Since(seen.At)
 	if seen.RunNameTaken != nil || seen.InstallNameTaken != nil {
 		return age > waitRetry/2
@@ -87,7 +87,7 @@ func overdue(seen observed.Snapshot) bool {
 // just failed, or finds no room. What is seen is recorded all the same.
 func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decision, after time.Duration) {
 	if k.busy != nil {
-		if in.Spec.Deleting && classOf(k.busy.Kind) == classKeep {
+		if in.Spec.Deleting && classOf(k.busy.Kind) == classSnapshot {
 			k.cancel() // what is deleted need not be kept
 		}
 		in.Underway = true
@@ -95,20 +95,20 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 	}
 	d = plan.Decide(in)
 	if d.Step == nil {
-		c.slots.withdraw(id)
+		c.slots.cancelWait(id)
 		if len(k.failures) > 0 && d.Status.Get(status.Synced).Status == status.True {
 			c.resetBackoff(id)
 		}
 		return d, d.After
 	}
 	f := k.failures[d.Step.Kind]
-	if left := f.holds(*d.Step, in); left > 0 {
-		c.slots.withdraw(id)
+	if left := f.backoffLeft(*d.Step, in); left > 0 {
+		c.slots.cancelWait(id)
 		d = plan.Observe(in)
 		d.Attempt = f.next()
 		return d, left
 	}
-	if !c.slots.admit(id, classOf(d.Step.Kind)) {
+	if !c.slots.tryAcquire(id, classOf(d.Step.Kind)) {
 		return plan.Observe(in), 0 // a slot that becomes free puts the key back
 	}
 	return d, 0
@@ -117,13 +117,13 @@ func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decisi
 // resetBackoff forgets the failures of a container that is in order: what fails next has another
 // cause, and is tried again as soon as any other.
 func (c *Controller) resetBackoff(id string) {
-	c.key(id, func(k *keyState) { k.failures, k.overtaken = nil, false })
+	c.withState(id, func(k *keyState) { k.failures, k.overtaken = nil, false })
 	c.backoff.Forget(id)
 }
 
-// holds returns for how long a step of that kind is held back, with nothing new since it failed.
-func (f failure) holds(step plan.Step, in plan.Input) time.Duration {
-	if f.on != "" && step.Target != f.on || in.Spec.Generation != f.generation || in.Seen.EngineLost.After(f.at) {
+// backoffLeft returns for how long a step of that kind is held back, with nothing new since it failed.
+func (f failure) backoffLeft(step plan.Step, in plan.Input) time.Duration {
+	if f.staleTarget != "" && step.Target != f.staleTarget || in.Spec.Generation != f.generation || in.Seen.EngineLost.After(f.at) {
 		return 0
 	}
 	return time.Until(f.retry)
@@ -132,24 +132,26 @@ func (f failure) holds(step plan.Step, in plan.Input) time.Duration {
 // next is the attempt that follows a failure.
 func (f failure) next() plan.Attempt { return plan.Attempt{At: f.retry, Number: f.count + 1} }
 
-// recorded reports whether the outcome of the last step has gone into a status that was said not
+// outcomePersisted reports whether the outcome of the last step has gone into a status that was said not
 // to be recorded, as the database took too long to tell. Nobody else writes statuses.
-func (k keyState) recorded(st status.Status) bool { return k.tried > 0 && st.Version >= k.tried }
+func (k keyState) outcomePersisted(st status.Status) bool {
+	return k.tried > 0 && st.Version >= k.tried
+}
 
 // gather reads all that a decision rests on. What the last step left behind goes into
 // the status first: it is recorded together with what is decided on it. What is not known
 // yet is asked for.
 func (c *Controller) gather(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState) plan.Input {
-	in := c.input(spec, st, seen, k, c.cfg.Images.Image)
-	in.Matched = c.matched(spec, in.Status, seen.Run)
+	in := c.buildInput(spec, st, seen, k, c.cfg.Images.Image)
+	in.Matched = c.ensureStartupProbe(spec, in.Status, seen.Run)
 	return in
 }
 
-// input is what is known of a container. Only image may ask for more.
-func (c *Controller) input(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState,
+// buildInput is what is known of a container. Only image may ask for more.
+func (c *Controller) buildInput(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState,
 	image func(ref string) observed.Image) plan.Input {
 	var told []journal.Event
-	if k.outcome != nil && !k.recorded(st) {
+	if k.outcome != nil && !k.outcomePersisted(st) {
 		st = st.Clone()
 		told = k.outcome(&st)
 	}
@@ -157,16 +159,16 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 		Spec: spec, Status: st, Seen: seen, Host: k.host,
 		Image:          image(spec.Image),
 		EntrypointOK:   c.cfg.Data.EntrypointOK(spec.Spec),
-		Place:          c.placeOf(spec.Spec, seen.Run),
+		HostPaths:      c.hostPathsOf(spec.Spec, seen.Run),
 		VerifyMounts:   c.cfg.PinMounts != nil,
 		Replaced:       c.replacedMounts(spec.Spec, st, seen.Run),
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),
-		Told:           told,
+		PriorEvents:    told,
 	}
 	for kind, f := range k.failures {
-		if f.on == "" && f.holds(plan.Step{}, in) > 0 {
+		if f.staleTarget == "" && f.backoffLeft(plan.Step{}, in) > 0 {
 			if in.Held == nil {
 				in.Held = map[plan.Kind]plan.Attempt{}
 			}
@@ -182,10 +184,10 @@ func (c *Controller) input(spec desired.Container, st status.Status, seen observ
 	return in
 }
 
-// Project returns what the controller would do if the spec were as given, as far as is
+// Simulate returns what the controller would do if the spec were as given, as far as is
 // known: it asks Docker nothing, and changes nothing.
-func (c *Controller) Project(spec desired.Container) plan.Projection {
-	return plan.Project(c.known(spec))
+func (c *Controller) Simulate(spec desired.Container) plan.Simulation {
+	return plan.Simulate(c.known(spec))
 }
 
 // NextAttempt returns when what has failed, or waits for somebody else, is tried again; the zero
@@ -214,9 +216,9 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 		k = *have
 	}
 	c.mu.Unlock()
-	seen := c.cfg.Sight.Get(id)
+	seen := c.cfg.Cache.Get(id)
 	st, _ := c.cfg.Statuses.Get(id)
-	return c.input(spec, st, seen, k, c.cfg.Images.Known)
+	return c.buildInput(spec, st, seen, k, c.cfg.Images.Known)
 }
 
 // commit records a decision: the status and its events, or neither. An unchanged
@@ -225,7 +227,7 @@ func (c *Controller) known(spec desired.Container) plan.Input {
 func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState, begin func()) error {
 	events := slices.Concat(k.unrecorded, d.Events)
 	if len(events) > 0 || !reflect.DeepEqual(before, d.Status) || c.cfg.Statuses.Held(id) {
-		c.key(id, func(have *keyState) {
+		c.withState(id, func(have *keyState) {
 			if have.ended == k.ended {
 				have.tried = before.Version + 1
 			}
@@ -239,7 +241,7 @@ func (c *Controller) commit(ctx context.Context, id string, before status.Status
 		}
 	}
 	if k.outcome != nil || k.unrecorded != nil {
-		c.key(id, func(have *keyState) {
+		c.withState(id, func(have *keyState) {
 			have.unrecorded = nil
 			if have.ended == k.ended { // no step has ended since
 				have.outcome = nil
@@ -281,14 +283,14 @@ func (c *Controller) append(tx *store.Tx, events []journal.Event) error {
 	return nil
 }
 
-// matched reports whether the start pattern was seen in the present life, and has the
+// ensureStartupProbe reports whether the start pattern was seen in the present life, and has the
 // output watched for it until it was. Expecting comes first: a match that came before
 // this life was known is told by no later callback.
-func (c *Controller) matched(spec desired.Container, st status.Status, run *observed.Container) bool {
-	if !run.Up() || spec.StartPattern == "" {
+func (c *Controller) ensureStartupProbe(spec desired.Container, st status.Status, run *observed.Container) bool {
+	if !run.Running() || spec.StartPattern == "" {
 		return false
 	}
-	if st.Matched.Is(life(run)) {
+	if st.Matched.Is(runIDOf(run)) {
 		return true
 	}
 	err := c.cfg.Console.Expect(spec.InternalID, console.Target{ContainerID: run.ContainerID, TTY: run.TTY},
@@ -299,12 +301,12 @@ func (c *Controller) matched(spec desired.Container, st status.Status, run *obse
 	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
 }
 
-// begin sends a step on its way, off the worker. It does not block.
-func (c *Controller) begin(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
+// startStep sends a step on its way, off the worker. It does not block.
+func (c *Controller) startStep(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
 	id := spec.InternalID
 	stepping, cancel := context.WithCancel(ctx)
 	level := slog.LevelInfo
-	c.key(id, func(k *keyState) {
+	c.withState(id, func(k *keyState) {
 		k.busy, k.cancel = &s, cancel
 		if c.repeats(*k, spec, st, s) {
 			level = slog.LevelDebug // it was logged when it was tried first
@@ -312,12 +314,12 @@ func (c *Controller) begin(ctx context.Context, spec desired.Container, st statu
 	})
 	c.steps.Go(func() {
 		c.log.Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
-		defer c.slots.hold(classOf(s.Kind))()
+		defer c.slots.releaseAfter(classOf(s.Kind))()
 		defer cancel()
-		a := &act{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
-		err := a.take(engine.WithPorts(stepping, portsOf(spec, seen)))
+		a := &execution{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
+		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
 		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
-		c.end(ctx, a, err)
+		c.finishStep(ctx, a, err)
 	})
 }
 
@@ -342,9 +344,9 @@ func (c *Controller) repeats(k keyState, spec desired.Container, st status.Statu
 	return failed && f.generation == spec.Generation
 }
 
-// end keeps how a step ended for the next look at the key, and has that taken. A daemon
+// finishStep keeps how a step ended for the next look at the key, and has that taken. A daemon
 // that dies in between takes the step again, which is always safe.
-func (c *Controller) end(ctx context.Context, a *act, err error) {
+func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
 	id := a.spec.InternalID
 	if ctx.Err() != nil {
 		return // the daemon stops; the next one looks at the truth
@@ -352,21 +354,21 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 	if a.gone {
 		c.forget(id)
 		c.Enqueue(id) // somebody may have made it anew meanwhile
-		c.Nudge()
+		c.TriggerGC()
 		return
 	}
 	if err == nil {
-		err = a.again()
+		err = a.checkProgress()
 	}
-	verdict := a.judge(err)
+	verdict := a.classify(err)
 	now := time.Now()
 	// What failed is mended by its own success: that of another step, which may be one of a
 	// circle that leads back to it, lets it be tried no sooner.
 	mended := false
-	c.key(id, func(k *keyState) {
+	c.withState(id, func(k *keyState) {
 		k.busy, k.cancel = nil, nil
 		k.outcome, k.tried, k.ended, k.next = verdict.patch, 0, k.ended+1, now.Add(verdict.retry)
-		if touches(a.step.Kind) {
+		if mutatesContainer(a.step.Kind) {
 			k.acted = now
 		}
 		k.failures = maps.Clone(k.failures)
@@ -387,10 +389,10 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 		c.resetBackoff(id)
 	}
 	if a.step.Kind == plan.RemoveInstallContainer {
-		c.Nudge() // the image of the installation before may be waste now
+		c.TriggerGC() // the image of the installation before may be waste now
 	}
-	if touches(a.step.Kind) {
-		c.cfg.Sight.Refresh(id, a.st.Install.Phase != status.InstallDone)
+	if mutatesContainer(a.step.Kind) {
+		c.cfg.Cache.Refresh(id, a.st.Install.Phase != status.InstallDone)
 	} else {
 		c.Enqueue(id)
 	}
@@ -398,17 +400,17 @@ func (c *Controller) end(ctx context.Context, a *act, err error) {
 
 // failureOf returns the failure of a step that has just ended. The first one that was overtaken
 // since the backoff was reset holds for its own container alone.
-func (k *keyState) failureOf(a *act, v verdict, count int, now time.Time) failure {
+func (k *keyState) failureOf(a *execution, v stepResult, count int, now time.Time) failure {
 	f := failure{at: now, generation: a.spec.Generation, retry: now.Add(v.retry), count: count}
-	if v.overtaken && !k.overtaken {
-		k.overtaken, f.on = true, a.step.Target
+	if v.stale && !k.overtaken {
+		k.overtaken, f.staleTarget = true, a.step.Target
 	}
 	return f
 }
 
-// touches reports whether a step changes what Docker shows of a container, so that an
+// mutatesContainer reports whether a step changes what Docker shows of a container, so that an
 // observation from before its end is worth nothing.
-func touches(k plan.Kind) bool {
+func mutatesContainer(k plan.Kind) bool {
 	switch k {
 	case plan.PullImage, plan.LoadSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.ReleasePorts, plan.SaveInstallOutput, plan.KeepInstallation:
 		return false

@@ -145,7 +145,7 @@ func (c failingStep) play(t *testing.T, sim *simengine.Sim, n *node, text *logTe
 		t.Errorf("the next attempt is %+v, in %s", next, in)
 	}
 	spec, _ := n.store.Container("a")
-	if p := n.controller.Project(spec); p.Attempt != next || p.Waits == nil || p.Waits.Reason != c.reason {
+	if p := n.controller.Simulate(spec); p.Attempt != next || p.Waits == nil || p.Waits.Reason != c.reason {
 		t.Errorf("the plan is %+v, the next attempt %+v", p, next)
 	}
 	c.mend(sim, n)

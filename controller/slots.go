@@ -12,25 +12,25 @@ import (
 type class string
 
 const (
-	classStart  class = "start"
-	classCreate class = "create"
-	classRemove class = "remove"
-	classKeep   class = "keep"
-	classLight  class = "light"
-	// classFree has no bound: a kill queues behind nothing.
-	classFree class = ""
+	classStart    class = "start"
+	classCreate   class = "create"
+	classRemove   class = "remove"
+	classSnapshot class = "keep"
+	classLight    class = "light"
+	// classUnlimited has no bound: a kill queues behind nothing.
+	classUnlimited class = ""
 )
 
 // bounds are how many steps of a class run at once. Starts reach their best rate at 4
 // to 8 at once; each class has its own bound, so that calls that hang starve only
 // their own kind, and that not for long.
-var bounds = map[class]int{classStart: 8, classCreate: 8, classRemove: 8, classKeep: 2, classLight: 16}
+var bounds = map[class]int{classStart: 8, classCreate: 8, classRemove: 8, classSnapshot: 2, classLight: 16}
 
-// slow is when a step counts no more though it has not ended: an engine that does not answer
+// slotTimeout is when a step counts no more though it has not ended: an engine that does not answer
 // for some containers keeps none of the others waiting. The deadlines of its calls bound how
 // many such steps there are. Only a snapshot keeps its place: it takes as long as its size asks
 // for, and two of them are what a disk can bear.
-const slow = 5 * time.Second
+const slotTimeout = 5 * time.Second
 
 func classOf(k plan.Kind) class {
 	switch k {
@@ -41,9 +41,9 @@ func classOf(k plan.Kind) class {
 	case plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize:
 		return classRemove
 	case plan.KeepInstallation, plan.SaveInstallOutput:
-		return classKeep
+		return classSnapshot
 	case plan.StopContainer, plan.KillContainer, plan.KillInstallScript, plan.PullImage, plan.LoadSnapshot, plan.VerifyMounts:
-		return classFree
+		return classUnlimited
 	}
 	return classLight
 }
@@ -53,86 +53,86 @@ func classOf(k plan.Kind) class {
 type slots struct {
 	wake func(key string)
 
-	mu   sync.Mutex
-	busy map[class]int
-	line map[class][]string
+	mu    sync.Mutex
+	busy  map[class]int
+	queue map[class][]string
 }
 
 func newSlots(wake func(key string)) *slots {
-	return &slots{wake: wake, busy: map[class]int{}, line: map[class][]string{}}
+	return &slots{wake: wake, busy: map[class]int{}, queue: map[class][]string{}}
 }
 
-// admit takes a slot of c for key, or puts key in line. Those in line come first.
-func (s *slots) admit(key string, c class) bool {
+// tryAcquire takes a slot of c for key, or puts key in line. Those in line come first.
+func (s *slots) tryAcquire(key string, c class) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leave(key, c)
-	if c == classFree {
+	s.dequeueLocked(key, c)
+	if c == classUnlimited {
 		return true
 	}
 	room := bounds[c] - s.busy[c]
-	at := slices.Index(s.line[c], key)
+	at := slices.Index(s.queue[c], key)
 	if at < 0 {
-		at = len(s.line[c])
-		s.line[c] = append(s.line[c], key)
+		at = len(s.queue[c])
+		s.queue[c] = append(s.queue[c], key)
 	}
 	if at >= room {
 		return false
 	}
-	s.line[c] = slices.Delete(s.line[c], at, at+1)
+	s.queue[c] = slices.Delete(s.queue[c], at, at+1)
 	s.busy[c]++
 	return true
 }
 
-// withdraw takes key out of every line: it wants nothing now.
-func (s *slots) withdraw(key string) {
+// cancelWait takes key out of every line: it wants nothing now.
+func (s *slots) cancelWait(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.leave(key, "none")
+	s.dequeueLocked(key, "none")
 }
 
-// leave takes key out of every line but that of stay, and wakes who may have moved up.
-func (s *slots) leave(key string, stay class) {
-	for c, line := range s.line {
+// dequeueLocked takes key out of every line but that of stay, and wakes who may have moved up.
+func (s *slots) dequeueLocked(key string, stay class) {
+	for c, line := range s.queue {
 		if c == stay {
 			continue
 		}
 		if at := slices.Index(line, key); at >= 0 {
-			s.line[c] = slices.Delete(line, at, at+1)
-			s.wakeFirst(c)
+			s.queue[c] = slices.Delete(line, at, at+1)
+			s.wakeFirstLocked(c)
 		}
 	}
 }
 
 // release gives a slot back.
 func (s *slots) release(c class) {
-	if c == classFree {
+	if c == classUnlimited {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.busy[c]--
-	s.wakeFirst(c)
+	s.wakeFirstLocked(c)
 }
 
-// hold keeps a slot that was admitted until the step has ended, which the caller tells, or is
+// releaseAfter keeps a slot that was admitted until the step has ended, which the caller tells, or is
 // slow.
-func (s *slots) hold(c class) (ended func()) {
+func (s *slots) releaseAfter(c class) (ended func()) {
 	release := sync.OnceFunc(func() { s.release(c) })
-	if c == classKeep || c == classFree {
+	if c == classSnapshot || c == classUnlimited {
 		return release
 	}
-	timer := time.AfterFunc(slow, release)
+	timer := time.AfterFunc(slotTimeout, release)
 	return func() {
 		timer.Stop()
 		release()
 	}
 }
 
-// wakeFirst wakes as many of the line as there is room for.
-func (s *slots) wakeFirst(c class) {
+// wakeFirstLocked wakes as many of the line as there is room for.
+func (s *slots) wakeFirstLocked(c class) {
 	room := max(bounds[c]-s.busy[c], 0)
-	for _, key := range s.line[c][:min(room, len(s.line[c]))] {
+	for _, key := range s.queue[c][:min(room, len(s.queue[c]))] {
 		s.wake(key)
 	}
 }

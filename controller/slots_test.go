@@ -13,28 +13,28 @@ import (
 func TestSlotsBoundAClassAndWakeInOrder(t *testing.T) {
 	var woken []string
 	s := newSlots(func(key string) { woken = append(woken, key) })
-	for i := range bounds[classKeep] {
-		if !s.admit(fmt.Sprint("first", i), classKeep) {
-			t.Fatalf("no room for %d of %d", i, bounds[classKeep])
+	for i := range bounds[classSnapshot] {
+		if !s.tryAcquire(fmt.Sprint("first", i), classSnapshot) {
+			t.Fatalf("no room for %d of %d", i, bounds[classSnapshot])
 		}
 	}
 	for _, key := range []string{"x", "y", "z"} {
-		if s.admit(key, classKeep) {
+		if s.tryAcquire(key, classSnapshot) {
 			t.Fatalf("%s was let in over the bound", key)
 		}
 	}
-	if !s.admit("other", classStart) || !s.admit("kill", classFree) {
+	if !s.tryAcquire("other", classStart) || !s.tryAcquire("kill", classUnlimited) {
 		t.Fatal("one class held up another")
 	}
-	s.withdraw("x")
-	s.release(classKeep)
+	s.cancelWait("x")
+	s.release(classSnapshot)
 	if !slices.Equal(woken, []string{"y"}) {
 		t.Fatalf("woke %v", woken)
 	}
-	if s.admit("z", classKeep) {
+	if s.tryAcquire("z", classSnapshot) {
 		t.Fatal("z overtook y")
 	}
-	if !s.admit("y", classKeep) {
+	if !s.tryAcquire("y", classSnapshot) {
 		t.Fatal("y was woken and found no room")
 	}
 }
@@ -44,13 +44,13 @@ func TestSlotsBoundAClassAndWakeInOrder(t *testing.T) {
 func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
 	var woken []string
 	s := newSlots(func(key string) { woken = append(woken, key) })
-	for i := range bounds[classKeep] {
-		s.admit(fmt.Sprint(i), classKeep)
+	for i := range bounds[classSnapshot] {
+		s.tryAcquire(fmt.Sprint(i), classSnapshot)
 	}
-	s.admit("x", classKeep)
-	s.admit("y", classKeep)
-	s.release(classKeep)
-	s.admit("x", classFree)
+	s.tryAcquire("x", classSnapshot)
+	s.tryAcquire("y", classSnapshot)
+	s.release(classSnapshot)
+	s.tryAcquire("x", classUnlimited)
 	if !slices.Equal(woken, []string{"x", "y"}) {
 		t.Errorf("woke %v", woken)
 	}
@@ -60,11 +60,11 @@ func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
 // kill, or a pull, which has a bound of its own, with nothing.
 func TestWhatCompetes(t *testing.T) {
 	for want, kinds := range map[class][]plan.Kind{
-		classFree:   {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage, plan.VerifyMounts},
-		classStart:  {plan.StartContainer, plan.StartInstallScript},
-		classCreate: {plan.CreateContainer, plan.CreateInstallContainer},
-		classRemove: {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},
-		classKeep:   {plan.KeepInstallation, plan.SaveInstallOutput},
+		classUnlimited: {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage, plan.VerifyMounts},
+		classStart:     {plan.StartContainer, plan.StartInstallScript},
+		classCreate:    {plan.CreateContainer, plan.CreateInstallContainer},
+		classRemove:    {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},
+		classSnapshot:  {plan.KeepInstallation, plan.SaveInstallOutput},
 		classLight: {plan.RestoreSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.UpdateLimits, plan.UnpauseContainer,
 			plan.RenameContainer, plan.ReleasePorts},
 	} {
@@ -73,7 +73,7 @@ func TestWhatCompetes(t *testing.T) {
 				t.Errorf("%s is %q, want %q", k, got, want)
 			}
 		}
-		if bound := bounds[want]; want != classFree && (bound < 2 || bound > 32) {
+		if bound := bounds[want]; want != classUnlimited && (bound < 2 || bound > 32) {
 			t.Errorf("%d of class %q at once", bound, want)
 		}
 	}
@@ -86,9 +86,9 @@ func TestHowLongToWait(t *testing.T) {
 		"the first retry":                {retryFirst, 100 * time.Millisecond, 2 * time.Second},
 		"any other":                      {retryMost, time.Minute, 15 * time.Minute},
 		"somebody else":                  {waitRetry, 5 * time.Second, time.Minute},
-		"a sighting":                     {sightRetry, 100 * time.Millisecond, 10 * time.Second},
-		"an engine that does not answer": {slow, time.Second, 30 * time.Second},
-		"the same step once more":        {inRow, time.Second, time.Minute},
+		"a sighting":                     {engineHealthRetry, 100 * time.Millisecond, 10 * time.Second},
+		"an engine that does not answer": {slotTimeout, time.Second, 30 * time.Second},
+		"the same step once more":        {noProgressWindow, time.Second, time.Minute},
 	} {
 		if c.is < c.least || c.is > c.most {
 			t.Errorf("%s is waited for %s, want %s to %s", name, c.is, c.least, c.most)
@@ -100,9 +100,9 @@ func TestHowLongToWait(t *testing.T) {
 func TestSnapshotKeepsItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(func(string) {})
-		for c, kept := range map[class]int{classKeep: 1, classStart: 0} {
-			s.admit("a", c)
-			ended := s.hold(c)
+		for c, kept := range map[class]int{classSnapshot: 1, classStart: 0} {
+			s.tryAcquire("a", c)
+			ended := s.releaseAfter(c)
 			time.Sleep(time.Hour)
 			synctest.Wait()
 			if s.busy[c] != kept {

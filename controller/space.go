@@ -114,7 +114,7 @@ func (c *Controller) hold(id string, in plan.Input, d plan.Decision, k keyState,
 			Message: fmt.Sprintf("%s waits for room on the disk of the data directory", step.Kind), ObservedGeneration: d.Status.ObservedGeneration}, time.Now())
 	}
 	c.cfg.Statuses.Hold(d.Status)
-	c.key(id, func(have *keyState) {
+	c.withState(id, func(have *keyState) {
 		if have.ended != k.ended {
 			return
 		}

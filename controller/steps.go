@@ -22,9 +22,9 @@ import (
 	"lightd/observed/status"
 )
 
-// place is what this host has for a container.
-func (c *Controller) place(s desired.Spec) blueprint.Place {
-	return blueprint.Place{
+// hostPaths is what this host has for a container.
+func (c *Controller) hostPaths(s desired.Spec) blueprint.HostPaths {
+	return blueprint.HostPaths{
 		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
 		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: c.logFiles(),
 	}
@@ -41,11 +41,11 @@ func (c *Controller) logFiles() observed.Log {
 // SetLogs changes how Docker keeps the output of the containers that are made from now on.
 func (c *Controller) SetLogs(logs observed.Log) { c.logs.Store(&logs) }
 
-// placeOf is place in the words of a container: where two paths lead to one directory, that
+// hostPathsOf is place in the words of a container: where two paths lead to one directory, that
 // of the container counts. One that leads elsewhere was left behind when the data directory
 // was renamed, or copied.
-func (c *Controller) placeOf(s desired.Spec, run *observed.Container) blueprint.Place {
-	at := c.place(s)
+func (c *Controller) hostPathsOf(s desired.Spec, run *observed.Container) blueprint.HostPaths {
+	at := c.hostPaths(s)
 	if run == nil {
 		return at
 	}
@@ -69,7 +69,7 @@ func sameFile(a, b string) bool {
 }
 
 // create makes the runtime container.
-func (a *act) create(ctx context.Context) error {
+func (a *execution) create(ctx context.Context) error {
 	if err := errors.Join(a.checkHostPaths(a.spec.Spec), a.cfg.Data.Make(a.spec.InternalID)); err != nil {
 		return err
 	}
@@ -80,12 +80,12 @@ func (a *act) create(ctx context.Context) error {
 			return err
 		}
 	}
-	return a.createFrom(ctx, blueprint.Run(a.spec, a.place(a.spec.Spec), a.step.Image, a.st.Install.Request), image)
+	return a.createFrom(ctx, blueprint.Run(a.spec, a.hostPaths(a.spec.Spec), a.step.Image, a.st.Install.Request), image)
 }
 
 // createFrom makes a container with the volumes that its image asks for.
-func (a *act) createFrom(ctx context.Context, b blueprint.Blueprint, image observed.Image) error {
-	b = b.WithImageVolumes(a.place(a.spec.Spec), image.Volumes)
+func (a *execution) createFrom(ctx context.Context, b blueprint.Blueprint, image observed.Image) error {
+	b = b.WithImageVolumes(a.hostPaths(a.spec.Spec), image.Volumes)
 	if err := a.makeImageVolumes(ctx, b.Volumes); err != nil {
 		return err
 	}
@@ -97,14 +97,14 @@ func (a *act) createFrom(ctx context.Context, b blueprint.Blueprint, image obser
 }
 
 // creationWarning reports what the engine warned of at a creation.
-func (a *act) creationWarning(warnings []string) func(*status.Status) []journal.Event {
+func (a *execution) creationWarning(warnings []string) func(*status.Status) []journal.Event {
 	e := journal.Event{InternalID: a.spec.InternalID, Type: journal.CreationWarning, Generation: a.spec.Generation,
 		Message: messageOf(errors.New(strings.Join(warnings, "; ")))}
 	return func(*status.Status) []journal.Event { return []journal.Event{e} }
 }
 
 // makeImageVolumes makes the directories of volumes where they are missing.
-func (a *act) makeImageVolumes(ctx context.Context, volumes []blueprint.Volume) error {
+func (a *execution) makeImageVolumes(ctx context.Context, volumes []blueprint.Volume) error {
 	if len(volumes) == 0 {
 		return nil
 	}
@@ -122,7 +122,7 @@ func (a *act) makeImageVolumes(ctx context.Context, volumes []blueprint.Volume) 
 }
 
 // start starts the runtime container, with its output in hand before the first byte.
-func (a *act) start(ctx context.Context) error {
+func (a *execution) start(ctx context.Context) error {
 	t := console.Target{ContainerID: a.step.Target, TTY: a.spec.TTY}
 	if err := a.cfg.Console.Expect(a.spec.InternalID, t, console.Run{}, a.spec.StartPattern); err != nil {
 		a.log.Warn("start pattern cannot be watched", "container", a.spec.InternalID, "error", err)
@@ -131,7 +131,7 @@ func (a *act) start(ctx context.Context) error {
 }
 
 // prepare opens the output before a start. Without it the first lines come from the log.
-func (a *act) prepare(ctx context.Context, t console.Target) {
+func (a *execution) prepare(ctx context.Context, t console.Target) {
 	if err := a.cfg.Console.Prepare(ctx, a.spec.InternalID, t); err != nil {
 		a.log.Warn("output is not followed from the first byte", "container", a.spec.InternalID, "error", err)
 	}
@@ -139,8 +139,8 @@ func (a *act) prepare(ctx context.Context, t console.Target) {
 
 // stop asks the process to end by the rung that was decided on and recorded. A command that
 // cannot be written is no failure of the step: the next rung takes its place.
-func (a *act) stop(ctx context.Context) error {
-	run, ask := life(a.seen.Run), a.st.Stopping
+func (a *execution) stop(ctx context.Context) error {
+	run, ask := runIDOf(a.seen.Run), a.st.Stopping
 	if unverified := a.st.MountsUnverified; unverified != nil && unverified.Is(run) {
 		// Somebody else started it: where its mounts lead elsewhere it gets no time to end by itself.
 		if err := a.verifyMounts(ctx); err != nil {
@@ -150,7 +150,7 @@ func (a *act) stop(ctx context.Context) error {
 			return nil
 		}
 	}
-	patch := func(change func(*status.Ask)) func(*status.Status) []journal.Event {
+	patch := func(change func(*status.StopRequest)) func(*status.Status) []journal.Event {
 		return func(st *status.Status) []journal.Event {
 			if st.Stopping != nil && st.Stopping.Run.Is(run) && st.Stopping.Rung == ask.Rung {
 				change(st.Stopping)
@@ -158,12 +158,12 @@ func (a *act) stop(ctx context.Context) error {
 			return nil
 		}
 	}
-	a.patch = patch(func(ask *status.Ask) { ask.Sent = true })
+	a.patch = patch(func(ask *status.StopRequest) { ask.Sent = true })
 	if ask.Signal == "" {
 		err := a.cfg.Console.WriteLine(ctx, a.spec.InternalID, a.spec.Stop.Line())
 		if err != nil {
 			a.log.Warn("stop command not consumed; sending signal", "container", a.spec.InternalID, "error", err)
-			a.patch = patch(func(ask *status.Ask) { ask.Unread = true })
+			a.patch = patch(func(ask *status.StopRequest) { ask.Unread = true })
 		}
 		return nil
 	}
@@ -175,11 +175,11 @@ func (a *act) stop(ctx context.Context) error {
 }
 
 // kill ends the process at once.
-func (a *act) kill(ctx context.Context) error {
+func (a *execution) kill(ctx context.Context) error {
 	if err := a.cfg.Engine.Kill(ctx, a.step.Target, "SIGKILL"); err != nil {
 		return err
 	}
-	run := life(a.seen.Run)
+	run := runIDOf(a.seen.Run)
 	a.patch = func(st *status.Status) []journal.Event {
 		if st.Stopping != nil && st.Stopping.Run.Is(run) {
 			st.Stopping.KilledAt = time.Now()
@@ -189,7 +189,7 @@ func (a *act) kill(ctx context.Context) error {
 	return nil
 }
 
-func (a *act) updateLimits(ctx context.Context) error {
+func (a *execution) updateLimits(ctx context.Context) error {
 	if err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits); err != nil {
 		return err
 	}
@@ -204,7 +204,7 @@ func (a *act) updateLimits(ctx context.Context) error {
 }
 
 // finalize forgets a container of which the engine has nothing left.
-func (a *act) finalize(ctx context.Context) error {
+func (a *execution) finalize(ctx context.Context) error {
 	id := a.spec.InternalID
 	if err := a.cfg.Data.Remove(id); err != nil {
 		return err
@@ -225,17 +225,17 @@ func (a *act) finalize(ctx context.Context) error {
 	return nil
 }
 
-// held reports whether the container itself binds what overlaps e now.
-func held(run *observed.Container, e desired.Endpoint) bool {
-	if !run.Up() {
+// portHeldBy reports whether the container itself binds what overlaps e now.
+func portHeldBy(run *observed.Container, e desired.Endpoint) bool {
+	if !run.Running() {
 		return false
 	}
 	return slices.ContainsFunc(run.Binds, func(p desired.Port) bool { return p.Endpoint().Overlaps(e) })
 }
 
-// tryPort binds e for a moment. Only what is certainly in the way is an error: what this
+// probePort binds e for a moment. Only what is certainly in the way is an error: what this
 // process may not bind, the engine may.
-func tryPort(e desired.Endpoint) error {
+func probePort(e desired.Endpoint) error {
 	ip, err := netip.ParseAddr(e.IP)
 	if err != nil {
 		return fmt.Errorf("read address of %s: %w", e, err)
@@ -262,6 +262,6 @@ func tryPort(e desired.Endpoint) error {
 	return nil
 }
 
-func life(c *observed.Container) status.Run {
-	return status.Run{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
+func runIDOf(c *observed.Container) status.RunID {
+	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
 }

@@ -35,7 +35,7 @@ func ownTarget(target string) bool { return target == blueprint.Home || target =
 
 // startOf makes Docker start a container, with its host paths checked before, and what was
 // really mounted compared with them after.
-func (a *act) startOf(ctx context.Context, c *observed.Container, t console.Target) error {
+func (a *execution) startOf(ctx context.Context, c *observed.Container, t console.Target) error {
 	if err := a.checkHostPaths(a.spec.Spec); err != nil {
 		return err
 	}
@@ -67,30 +67,30 @@ func (a *act) startOf(ctx context.Context, c *observed.Container, t console.Targ
 }
 
 // pin pins the mount sources of a container; nil when they cannot be compared from here.
-func (a *act) pin(c *observed.Container) (MountPins, error) {
+func (a *execution) pin(c *observed.Container) (MountPins, error) {
 	if a.cfg.PinMounts == nil || c == nil {
 		return nil, nil
 	}
 	pins, err := a.cfg.PinMounts(c.Mounts)
 	if err != nil {
-		return nil, waiting{status.ReasonMountUnavailable, err}
+		return nil, blockedError{status.ReasonMountUnavailable, err}
 	}
 	return pins, nil
 }
 
 // verifyMounts compares the mounts of a container that runs.
-func (a *act) verifyMounts(ctx context.Context) error {
+func (a *execution) verifyMounts(ctx context.Context) error {
 	pins, err := a.pin(a.seen.Run)
 	var gone *hostmount.PinError
 	if errors.As(err, &gone) {
 		// It was mounted, and the path leads nowhere that it may: nobody knows what was mounted.
-		return a.killEscaped(ctx, life(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Found()})
+		return a.killEscaped(ctx, runIDOf(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Found()})
 	}
 	if err != nil {
 		return err
 	}
 	if pins == nil {
-		a.patch = verified(life(a.seen.Run), nil)
+		a.patch = verified(runIDOf(a.seen.Run), nil)
 		return nil
 	}
 	defer pins.Close()
@@ -99,12 +99,12 @@ func (a *act) verifyMounts(ctx context.Context) error {
 
 // verify compares what is mounted in the process of the step's container with what was pinned,
 // and kills the process when something else is.
-func (a *act) verify(ctx context.Context, pins MountPins) error {
+func (a *execution) verify(ctx context.Context, pins MountPins) error {
 	pid, startedAt, err := a.cfg.Engine.Process(ctx, a.step.Target)
 	if err != nil {
 		return err
 	}
-	run := status.Run{ContainerID: a.step.Target, StartedAt: startedAt}
+	run := status.RunID{ContainerID: a.step.Target, StartedAt: startedAt}
 	var escape *hostmount.EscapeError
 	switch err := pins.Verify(pid); {
 	case errors.As(err, &escape):
@@ -121,7 +121,7 @@ func (a *act) verify(ctx context.Context, pins MountPins) error {
 }
 
 // killEscaped ends a process that sees another place of the host than it was to.
-func (a *act) killEscaped(ctx context.Context, run status.Run, escape *hostmount.EscapeError) error {
+func (a *execution) killEscaped(ctx context.Context, run status.RunID, escape *hostmount.EscapeError) error {
 	a.log.Error("a mount leads elsewhere; the container is killed", "container", a.spec.InternalID, "docker_id", a.step.Target,
 		"target", escape.Target, "source", escape.Source, "found", escape.Found)
 	err := a.cfg.Engine.Kill(ctx, a.step.Target, "SIGKILL")
@@ -133,7 +133,7 @@ func (a *act) killEscaped(ctx context.Context, run status.Run, escape *hostmount
 }
 
 // verified records the life whose mounts were compared, and which directories of ours it has.
-func verified(run status.Run, own map[string]observed.FileID) func(*status.Status) []journal.Event {
+func verified(run status.RunID, own map[string]observed.FileID) func(*status.Status) []journal.Event {
 	return func(st *status.Status) []journal.Event {
 		st.MountsVerified, st.MountedDirs, st.MountsUnverified, st.MountEscape = run, own, nil, nil
 		return nil
@@ -141,7 +141,7 @@ func verified(run status.Run, own map[string]observed.FileID) func(*status.Statu
 }
 
 // escaped records a mount that led elsewhere. Another start waits ever longer.
-func (a *act) escaped(run status.Run, escape *hostmount.EscapeError) func(*status.Status) []journal.Event {
+func (a *execution) escaped(run status.RunID, escape *hostmount.EscapeError) func(*status.Status) []journal.Event {
 	return func(st *status.Status) []journal.Event {
 		now, count := time.Now(), 1
 		if st.MountEscape != nil {
@@ -168,10 +168,10 @@ func (a *act) escaped(run status.Run, escape *hostmount.EscapeError) func(*statu
 // replacedMounts are the directories of ours that a running container has mounted and that are
 // not at their paths any more. A path that the container has for another one is drift of its own.
 func (c *Controller) replacedMounts(spec desired.Spec, st status.Status, run *observed.Container) []plan.ReplacedMount {
-	if !run.Up() || len(st.MountedDirs) == 0 || !st.MountsVerified.Is(life(run)) {
+	if !run.Running() || len(st.MountedDirs) == 0 || !st.MountsVerified.Is(runIDOf(run)) {
 		return nil
 	}
-	at := c.place(spec)
+	at := c.hostPaths(spec)
 	paths := map[string]string{blueprint.Home: at.Volume, blueprint.Data: at.Data}
 	var found []plan.ReplacedMount
 	for _, m := range run.Mounts {

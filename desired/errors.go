@@ -85,20 +85,20 @@ func (e *ValidationError) Error() string {
 	return strings.Join(lines, "; ")
 }
 
-// Located is a refusal of one field.
-type Located struct {
+// FieldPathError is a refusal of one field.
+type FieldPathError struct {
 	Field string
 	Err   error
 }
 
 // Error says what is refused, and why.
-func (e *Located) Error() string { return e.Field + ": " + e.Err.Error() }
+func (e *FieldPathError) Error() string { return e.Field + ": " + e.Err.Error() }
 
 // Unwrap returns the refusal itself.
-func (e *Located) Unwrap() error { return e.Err }
+func (e *FieldPathError) Unwrap() error { return e.Err }
 
-// In returns err as one about what path leads to: the fields that it names are below it.
-func In(path string, err error) error {
+// AtField returns err as one about what path leads to: the fields that it names are below it.
+func AtField(path string, err error) error {
 	var invalid *ValidationError
 	if errors.As(err, &invalid) {
 		below := make([]FieldError, len(invalid.Fields))
@@ -107,11 +107,11 @@ func In(path string, err error) error {
 		}
 		return &ValidationError{Fields: below}
 	}
-	var at *Located
+	var at *FieldPathError
 	if errors.As(err, &at) {
-		return &Located{Field: path + "." + at.Field, Err: at.Err}
+		return &FieldPathError{Field: path + "." + at.Field, Err: at.Err}
 	}
-	return &Located{Field: path, Err: err}
+	return &FieldPathError{Field: path, Err: err}
 }
 
 // Invalid returns a ValidationError of one field.

@@ -65,7 +65,7 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []accessLine
-	patient.Until(t, func() error {
+	patient.Poll(t, func() error {
 		if got = lines("write accepted"); len(got) < 8 {
 			return fmt.Errorf("%d lines: %+v", len(got), got)
 		}

@@ -26,7 +26,7 @@ const (
 
 // apply is POST /apply: many containers as they should be, in one transaction.
 func (s *Server) apply(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s *Server) apply(c *gin.Context) error {
 		}
 		written, err := tx.Apply(l.wanted())
 		if err == nil {
-			err = in.possible(written)
+			err = in.checkGoals(written)
 		}
 		return written, err
 	})
@@ -71,11 +71,11 @@ func (s *Server) apply(c *gin.Context) error {
 	return nil
 }
 
-// possible refuses a wait that one of the list would never end.
-func (in intent) possible(written []store.Written) error {
-	var faults desired.Faults
+// checkGoals refuses a wait that one of the list would never end.
+func (in writeOptions) checkGoals(written []store.Written) error {
+	var faults desired.ErrorList
 	for i, w := range written {
-		if why := in.impossible(w.Container); why != "" {
+		if why := in.checkGoal(w.Container); why != "" {
 			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].power", specsField, i), fmt.Sprintf("%s=%s %s", waitQuery, in.goal, why)))
 		}
 	}
@@ -122,11 +122,11 @@ func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	if err != nil {
 		return list{}, err
 	}
-	var faults desired.Faults
+	var faults desired.ErrorList
 	for i, element := range elements {
 		object, _ := element.(strictjson.Object) // else it was refused
 		if err := leavePower(object, &l.specs[i]); err != nil {
-			faults.Take(desired.In(fmt.Sprintf("%s[%d]", specsField, i), err))
+			faults.Take(desired.AtField(fmt.Sprintf("%s[%d]", specsField, i), err))
 		}
 	}
 	if err := faults.Err(specsField); err != nil {
@@ -159,7 +159,7 @@ func (l list) checkPrune() error {
 // checkChosen refuses specs that the selector does not choose: If-Match speaks of a list by
 // that selector, and would guard nothing of them.
 func (l list) checkChosen() error {
-	var faults desired.Faults
+	var faults desired.ErrorList
 	for i, spec := range l.specs {
 		if !l.selector.matches(spec.Labels) {
 			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].labels", specsField, i), "do not match the selector, whose list the request makes demands of"))
@@ -179,7 +179,7 @@ func (l list) wanted() store.List {
 
 // checkList compares what the request demands with the containers that a selector chooses:
 // the entity tag is that of their list.
-func (in intent) checkList(tx *store.Tx, s selector) error {
+func (in writeOptions) checkList(tx *store.Tx, s selector) error {
 	if !in.pre.demands() {
 		return nil
 	}
@@ -187,11 +187,11 @@ func (in intent) checkList(tx *store.Tx, s selector) error {
 	if err != nil {
 		return err
 	}
-	return in.pre.check(etagOfList(s.choose(all)))
+	return in.pre.check(etagOfList(s.filter(all)))
 }
 
 // applied is the answer to an apply, or to one that was only tried.
-func (s *Server) applied(in intent, done []store.Written) api.Applied {
+func (s *Server) applied(in writeOptions, done []store.Written) api.Applied {
 	a := api.Applied{Message: "Applied", Containers: make([]api.Receipt, 0, len(done))}
 	if in.dryRun {
 		a.Message = nothingWritten
@@ -206,7 +206,7 @@ func (s *Server) applied(in intent, done []store.Written) api.Applied {
 	return a
 }
 
-func (s *Server) appliedOne(in intent, w store.Written) api.Receipt {
+func (s *Server) appliedOne(in writeOptions, w store.Written) api.Receipt {
 	if in.dryRun {
 		return s.projected(w)
 	}

@@ -44,7 +44,7 @@ func (s *Server) authenticating(next http.Handler) http.Handler {
 		}
 		known, err := s.identified(r)
 		if err != nil {
-			s.refuse(w, r, err)
+			s.writeError(w, r, err)
 			return
 		}
 		next.ServeHTTP(w, known)

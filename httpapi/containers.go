@@ -16,7 +16,7 @@ import (
 
 // createContainer is POST /containers.
 func (s *Server) createContainer(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}
@@ -106,8 +106,8 @@ func (s *Server) pageContainers(c *gin.Context, selector selector) error {
 	}
 	var chosen []desired.Container
 	list, next, revision := []any{}, "", uint64(0)
-	s.database.Still(func(at store.Moment) {
-		chosen, revision = selector.choose(s.specs.Containers()), at.Revision
+	s.database.AtSnapshot(func(at store.Snapshot) {
+		chosen, revision = selector.filter(s.specs.Containers()), at.Revision
 		var shown []desired.Container
 		shown, next = cut(p, chosen, func(c desired.Container) string { return c.InternalID })
 		for _, container := range shown {
@@ -138,7 +138,7 @@ func fullView(query url.Values) (bool, error) {
 
 // putContainer is PUT /containers/:id: create, or replace the whole spec.
 func (s *Server) putContainer(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ var errOtherID = invalid(Detail{Field: "internal_id", Message: "must be the one 
 
 // patchContainer is PATCH /containers/:id: a JSON merge patch of the spec.
 func (s *Server) patchContainer(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}

@@ -146,7 +146,7 @@ func TestPower(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			container := desired.Container{Spec: desired.Spec{Power: c.power}, Kill: c.kill}
-			if err := verbs[c.verb].apply(&container, sight{state: c.state}); err != nil {
+			if err := verbs[c.verb].apply(&container, powerState{state: c.state}); err != nil {
 				t.Fatal(err)
 			}
 			got := want{container.Power, container.Kill, container.Requests.Start, container.Requests.Restart}
@@ -309,7 +309,7 @@ func TestOnePortFiftyTakers(t *testing.T) {
 // TestWordsOfErrors: every refusal of package desired has an answer of its own.
 func TestWordsOfErrors(t *testing.T) {
 	for word := range refusals {
-		p, known := problemOf(fmt.Errorf("try: %w", word))
+		p, known := apiErrorOf(fmt.Errorf("try: %w", word))
 		data, err := json.Marshal(p)
 		if !known || err != nil || p.status < 400 || p.status == 500 || p.Sentence != word.Error() || p.Code == "" {
 			t.Errorf("%q: got %d %s, %v", word, p.status, data, err)

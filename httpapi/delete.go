@@ -14,7 +14,7 @@ import (
 
 // deleteContainer is DELETE /containers/:id: it marks, and then waits for the end.
 func (s *Server) deleteContainer(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}
@@ -50,7 +50,7 @@ const deletionStarted = "Container deletion started"
 
 // awaitEnd reports whether the container that was marked is gone in time. A nil wait has no
 // time.
-func (s *Server) awaitEnd(c *gin.Context, in intent, wait *await.Wait) (gone bool, err error) {
+func (s *Server) awaitEnd(c *gin.Context, in writeOptions, wait *await.Wait) (gone bool, err error) {
 	if wait == nil {
 		return false, nil
 	}
@@ -63,7 +63,7 @@ func (s *Server) awaitEnd(c *gin.Context, in intent, wait *await.Wait) (gone boo
 
 // marking is the transaction that marks the container of id deleted. What somebody else has
 // marked stays as it is.
-func (in intent) marking(id string) transaction {
+func (in writeOptions) marking(id string) transaction {
 	return func(tx *store.Tx) (store.Written, error) {
 		old, err := in.current(tx, id)
 		if err != nil || old.Deleting {

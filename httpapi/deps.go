@@ -19,7 +19,7 @@ type Specs interface {
 	SpecReader
 	// Update runs fn in a transaction, Try does so and throws away what it wrote.
 	Update(ctx context.Context, fn func(*store.Tx) error) error
-	Try(fn func(*store.Tx) error) error
+	DryRun(fn func(*store.Tx) error) error
 }
 
 // SpecReader reads containers from memory.
@@ -31,7 +31,7 @@ type SpecReader interface {
 // Planner tells what the controller would do if a spec were as given; it asks Docker
 // nothing.
 type Planner interface {
-	Project(spec desired.Container) plan.Projection
+	Simulate(spec desired.Container) plan.Simulation
 	// NextAttempt is when what has failed, or waits for somebody else, is tried again.
 	NextAttempt(id string) plan.Attempt
 }
@@ -42,7 +42,7 @@ type Database interface {
 	Subscribe(fn func(id string)) (cancel func())
 	// SubscribeCommits and Still are for who follows all changes in their order.
 	SubscribeCommits(fn func(store.Commit)) (cancel func())
-	Still(fn func(store.Moment))
+	AtSnapshot(fn func(store.Snapshot))
 	// Space is what is left on the disk.
 	Space() store.Space
 }
@@ -55,7 +55,7 @@ type Statuses interface {
 	// Subscribe tells of every record that was written or deleted, when Get shows it.
 	Subscribe(fn func(id string)) (cancel func())
 	// Sight is whether Docker could be seen, in the order of what else was recorded.
-	Sight() status.Sight
+	Sight() status.EngineStatus
 }
 
 // Journal is the record of lifecycle events.
@@ -77,8 +77,8 @@ type Drifts interface {
 	Drift(c desired.Container) (fields []plan.Field, known bool)
 }
 
-// Neighbours are the containers of other Lightd instances on the same engine.
-type Neighbours interface {
+// OtherInstances are the containers of other Lightd instances on the same engine.
+type OtherInstances interface {
 	Foreign() []observed.Foreign
 }
 

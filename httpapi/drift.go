@@ -36,7 +36,7 @@ func (s *Server) driftOfNode(c *gin.Context) error {
 			count(&node, s.drift(container))
 		}
 	}
-	for _, f := range s.neighbours.Foreign() {
+	for _, f := range s.otherInstances.Foreign() {
 		node.Foreign = append(node.Foreign, api.Foreign{
 			ContainerID: short(f.ContainerID), Name: f.Name, InternalID: f.InternalID, Instance: f.Instance,
 		})

@@ -16,17 +16,17 @@ type handler func(*gin.Context) error
 func (s *Server) adapt(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := h(c); err != nil {
-			s.refuse(c.Writer, c.Request, err)
+			s.writeError(c.Writer, c.Request, err)
 			return
 		}
 		s.logOther(c)
 	}
 }
 
-// refuse answers with err, and logs it if it was not foreseen.
-func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	p, known := problemOf(err)
-	var said *problem
+// writeError answers with err, and logs it if it was not foreseen.
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	p, known := apiErrorOf(err)
+	var said *apiError
 	switch {
 	case r.Context().Err() != nil:
 		// The caller has gone: it is no news that what was done for it was cut short.

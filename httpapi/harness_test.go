@@ -123,7 +123,7 @@ func (f *fakeConsole) History(_ context.Context, id string, from console.From, f
 	return failure
 }
 
-func (f *fakeConsole) SubscribeStats(id string) socket.Figures {
+func (f *fakeConsole) SubscribeStats(id string) socket.Stats {
 	f.output(id)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -169,10 +169,10 @@ func (p planner) NextAttempt(id string) plan.Attempt {
 	return plan.Attempt{At: st.NotBefore, Number: st.Crashes}
 }
 
-func (p planner) Project(c desired.Container) plan.Projection {
+func (p planner) Simulate(c desired.Container) plan.Simulation {
 	st, _ := p.records.Get(c.InternalID)
 	up, _ := p.engine.Up()
-	return plan.Project(plan.Input{Spec: c, Status: st, Seen: observed.Snapshot{Known: up, EngineUp: up}, Now: time.Now()})
+	return plan.Simulate(plan.Input{Spec: c, Status: st, Seen: observed.Snapshot{Known: up, EngineUp: up}, Now: time.Now()})
 }
 
 // node is a Server over a real database.
@@ -284,7 +284,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
 		Statuses: n.records, Journal: n.journal, Engine: n.engine, PingEngine: n.engine.Ping, Console: n.console,
 		Planner: planner{n.records, n.engine},
-		Drifts:  n.drifts, Neighbours: n.drifts,
+		Drifts:  n.drifts, OtherInstances: n.drifts,
 		InstallLog: func(id string) (io.ReadCloser, error) {
 			if id == "web" {
 				return io.NopCloser(strings.NewReader("installed\n")), nil
@@ -334,7 +334,7 @@ func (n *node) send(method, path, body string, header ...string) (a answer) {
 		return a
 	}
 	// What is too large can be cut off before the client reads why: it asks again.
-	patient.Until(n.t, func() (err error) {
+	patient.Poll(n.t, func() (err error) {
 		a, err = n.try(method, path, body, header...)
 		return err
 	})

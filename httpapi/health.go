@@ -53,9 +53,9 @@ func (s *Server) readyz(c *gin.Context) error {
 	return p.with("Retry-After", "5")
 }
 
-// pulse asks something whether it is there, at most once in pingKept however many ask: the
+// cachedCheck asks something whether it is there, at most once in pingKept however many ask: the
 // route is open to everybody.
-type pulse struct {
+type cachedCheck struct {
 	ping     func(context.Context) error
 	patience time.Duration
 
@@ -65,7 +65,7 @@ type pulse struct {
 	done bool
 }
 
-func (p *pulse) check() error {
+func (p *cachedCheck) check() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.done && time.Since(p.at) < pingKept {

@@ -26,7 +26,7 @@ func (s *Server) installing(c *desired.Container) bool {
 
 // reinstall is POST /containers/:id/reinstall.
 func (s *Server) reinstall(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (s *Server) reinstall(c *gin.Context) error {
 
 // rebindNetwork is POST /containers/:id/rebind-network.
 func (s *Server) rebindNetwork(c *gin.Context) error {
-	in, err := s.intentOf(c)
+	in, err := s.writeOptionsOf(c)
 	if err != nil {
 		return err
 	}

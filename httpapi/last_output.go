@@ -27,7 +27,7 @@ const (
 // withOutput ends the message of a wait for a running process that was not met with what the
 // process, or the installation that failed before it, printed last.
 func (s *Server) withOutput(ctx context.Context, receipt *api.Receipt, r await.Result) {
-	if receipt.Wait == nil || receipt.Wait.For != api.UntilRunning || receipt.Wait.Met || r.Status.Run == (status.Run{}) && r.Status.Install.Phase != status.InstallFailed {
+	if receipt.Wait == nil || receipt.Wait.For != api.UntilRunning || receipt.Wait.Met || r.Status.Run == (status.RunID{}) && r.Status.Install.Phase != status.InstallFailed {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, outputTime)

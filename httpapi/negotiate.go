@@ -30,7 +30,7 @@ func negotiate(h http.Header) (media string, ok bool) {
 				continue
 			}
 			any = true
-			if offer, q := weigh(wish); q > best {
+			if offer, q := qualityOf(wish); q > best {
 				media, best = offer, q
 			}
 		}
@@ -41,9 +41,9 @@ func negotiate(h http.Header) (media string, ok bool) {
 	return media, media != ""
 }
 
-// weigh returns what a single media range can be answered with, and how much it is
+// qualityOf returns what a single media range can be answered with, and how much it is
 // wanted; zero when it cannot, or is not wanted at all.
-func weigh(wish string) (media string, q float64) {
+func qualityOf(wish string) (media string, q float64) {
 	name, params, err := mime.ParseMediaType(wish)
 	if err != nil {
 		return "", 0

@@ -80,6 +80,6 @@ func replyPage(c *gin.Context, p page, elements any, revision uint64, next strin
 
 // revision is that of the store now.
 func (s *Server) revision() (revision uint64) {
-	s.database.Still(func(at store.Moment) { revision = at.Revision })
+	s.database.AtSnapshot(func(at store.Snapshot) { revision = at.Revision })
 	return revision
 }

@@ -11,19 +11,19 @@ import (
 	"lightd/observed/status"
 )
 
-// verb is a power action: how it changes what is desired, in the light of what is.
-type verb struct {
+// powerAction is a power action: how it changes what is desired, in the light of what is.
+type powerAction struct {
 	message string
-	apply   func(c *desired.Container, seen sight) error
+	apply   func(c *desired.Container, seen powerState) error
 }
 
-// sight is what a verb may look at: the recorded status, and the state as a client is told it.
-type sight struct {
+// powerState is what a verb may look at: the recorded status, and the state as a client is told it.
+type powerState struct {
 	status status.Status
 	state  status.State
 }
 
-var verbs = map[string]verb{
+var verbs = map[string]powerAction{
 	"start":   {"Container start initiated", start},
 	"stop":    {"Container stop initiated", stop},
 	"kill":    {"Container kill initiated", kill},
@@ -34,7 +34,7 @@ var verbs = map[string]verb{
 func (s *Server) powerRoute(action string) handler {
 	v := verbs[action]
 	return func(c *gin.Context) error {
-		in, err := s.intentOf(c)
+		in, err := s.writeOptionsOf(c)
 		if err != nil {
 			return err
 		}
@@ -45,10 +45,10 @@ func (s *Server) powerRoute(action string) handler {
 	}
 }
 
-func (s *Server) applying(v verb) func(*desired.Container) error {
+func (s *Server) applying(v powerAction) func(*desired.Container) error {
 	return func(c *desired.Container) error {
 		st, _ := s.statuses.Get(c.InternalID)
-		return v.apply(c, sight{status: st, state: s.state(st)})
+		return v.apply(c, powerState{status: st, state: s.state(st)})
 	}
 }
 
@@ -80,7 +80,7 @@ var errFailedInstall = fail(http.StatusConflict, "installation_failed", "Cannot 
 
 // start changes nothing while the process starts or runs, or while a start is on its
 // way. Otherwise it counts, so that it also ends a backoff or a rest.
-func start(c *desired.Container, seen sight) error {
+func start(c *desired.Container, seen powerState) error {
 	if installFailed(*c, seen.status) {
 		return errFailedInstall
 	}
@@ -96,14 +96,14 @@ func start(c *desired.Container, seen sight) error {
 }
 
 // stop leaves a kill in progress as it is.
-func stop(c *desired.Container, _ sight) error {
+func stop(c *desired.Container, _ powerState) error {
 	if c.Power != desired.PowerStopped {
 		c.Power, c.Kill = desired.PowerStopped, false
 	}
 	return nil
 }
 
-func kill(c *desired.Container, seen sight) error {
+func kill(c *desired.Container, seen powerState) error {
 	if c.Power == desired.PowerStopped && seen.state == status.StateOffline {
 		return nil
 	}
@@ -111,7 +111,7 @@ func kill(c *desired.Container, seen sight) error {
 	return nil
 }
 
-func restart(c *desired.Container, seen sight) error {
+func restart(c *desired.Container, seen powerState) error {
 	if installFailed(*c, seen.status) {
 		return errFailedInstall
 	}

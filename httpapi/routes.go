@@ -16,7 +16,7 @@ type route struct {
 	method, path string
 	handle       handler
 	// offer is what the client can be given; nil for JSON.
-	offer *offer
+	offer *acceptSpec
 	// query are the parameters that it has; any other is refused.
 	query []string
 }
@@ -32,20 +32,20 @@ const (
 	pathTokens  = "/auth/tokens"
 )
 
-// offer decides by the headers of a request whether what it wants can be given.
-type offer struct {
+// acceptSpec decides by the headers of a request whether what it wants can be given.
+type acceptSpec struct {
 	accepts func(http.Header) bool
-	refusal *problem
+	refusal *apiError
 }
 
 var (
-	givesJSON   = &offer{acceptsJSON, notAcceptable(mediaVendor, mediaJSON)}
-	givesText   = &offer{acceptsText, notAcceptable(mediaText)}
-	givesStream = &offer{acceptsStream, notAcceptable(mediaVendor, mediaJSON, mediaLines, mediaEvents+" (those two of a watch)")}
-	anything    = &offer{accepts: func(http.Header) bool { return true }}
+	givesJSON   = &acceptSpec{acceptsJSON, notAcceptable(mediaVendor, mediaJSON)}
+	givesText   = &acceptSpec{acceptsText, notAcceptable(mediaText)}
+	givesStream = &acceptSpec{acceptsStream, notAcceptable(mediaVendor, mediaJSON, mediaLines, mediaEvents+" (those two of a watch)")}
+	anything    = &acceptSpec{accepts: func(http.Header) bool { return true }}
 )
 
-func notAcceptable(media ...string) *problem {
+func notAcceptable(media ...string) *apiError {
 	return fail(http.StatusNotAcceptable, "not_acceptable", "The answer can be of type "+strings.Join(media, " or "))
 }
 

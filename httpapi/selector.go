@@ -14,10 +14,10 @@ import (
 )
 
 // selector is a conjunction of demands on labels.
-type selector []demand
+type selector []requirement
 
-// demand is one of "key", "!key", "key=value" and "key!=value".
-type demand struct {
+// requirement is one of "key", "!key", "key=value" and "key!=value".
+type requirement struct {
 	key, value string
 	// exists demands the key alone; not turns the demand around.
 	exists, not bool
@@ -57,7 +57,7 @@ func parseSelector(text string) (selector, error) {
 	}
 	var s selector
 	for term := range splitSymbols(symbolsOf(text), ',') {
-		d, why := parseDemand(trimSymbols(term))
+		d, why := parseRequirement(trimSymbols(term))
 		if why != "" {
 			if len(trimSymbols(term)) == 0 {
 				return nil, badTerm(text, why)
@@ -147,9 +147,9 @@ func word(all []symbol) (text, why string) {
 	return b.String(), ""
 }
 
-// parseDemand reads one demand, or returns why it is none. No label has an empty key, nor one with
+// parseRequirement reads one demand, or returns why it is none. No label has an empty key, nor one with
 // a bare "!" or "=": read as such, "!a=b" would choose all.
-func parseDemand(term []symbol) (d demand, why string) {
+func parseRequirement(term []symbol) (d requirement, why string) {
 	bang, equals := symbol{r: '!'}, symbol{r: '='}
 	if len(term) == 0 {
 		return d, "there is an empty entry"
@@ -179,8 +179,8 @@ func parseDemand(term []symbol) (d demand, why string) {
 	return d, why
 }
 
-// choose returns those of containers that s matches, in their order.
-func (s selector) choose(containers []desired.Container) []desired.Container {
+// filter returns those of containers that s matches, in their order.
+func (s selector) filter(containers []desired.Container) []desired.Container {
 	return slices.DeleteFunc(containers, func(c desired.Container) bool { return !s.matches(c.Labels) })
 }
 

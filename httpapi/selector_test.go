@@ -66,7 +66,7 @@ func TestBadSelectors(t *testing.T) {
 			t.Errorf("%q is read as %v", text, s)
 			continue
 		}
-		if p, _ := problemOf(err); len(p.Details) != 1 || !strings.Contains(p.Details[0].Message, want) || len(p.Details[0].Message) > 250 {
+		if p, _ := apiErrorOf(err); len(p.Details) != 1 || !strings.Contains(p.Details[0].Message, want) || len(p.Details[0].Message) > 250 {
 			t.Errorf("%q: got %+v, want %q", text, p.Details, want)
 		}
 	}

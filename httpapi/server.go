@@ -34,9 +34,9 @@ type Config struct {
 	PingEngine func(context.Context) error
 	Planner    Planner
 	Drifts     Drifts
-	// Neighbours tells of other instances.
-	Neighbours Neighbours
-	Console    socket.Console
+	// OtherInstances tells of other instances.
+	OtherInstances OtherInstances
+	Console        socket.Console
 	// InstallLog opens the kept output of an installation.
 	InstallLog InstallLog
 	// Origins are the foreign origins that may open a WebSocket, as in
@@ -69,7 +69,7 @@ type Server struct {
 	planner         Planner
 	database        Database
 	drifts          Drifts
-	neighbours      Neighbours
+	otherInstances  OtherInstances
 	installLog      InstallLog
 	console         socket.Console
 	defaults        desired.Spec
@@ -77,11 +77,11 @@ type Server struct {
 	deleteWait      time.Duration
 	log             *slog.Logger
 
-	waits          *await.Room
+	waits          *await.Registry
 	tokenCheck     time.Duration
 	subscriptions  []func()
-	databaseHealth *pulse
-	engineHealth   *pulse
+	databaseHealth *cachedCheck
+	engineHealth   *cachedCheck
 	sockets        *socket.Hub
 	watches        *watch.Hub
 	origins        atomic.Pointer[origins]
@@ -95,7 +95,7 @@ type Server struct {
 func New(cfg Config) (*Server, error) {
 	if cfg.Specs == nil || cfg.Database == nil || cfg.Ports == nil || cfg.Volumes == nil || cfg.Tokens == nil ||
 		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.PingEngine == nil || cfg.Planner == nil || cfg.Drifts == nil ||
-		cfg.Neighbours == nil || cfg.Console == nil || cfg.InstallLog == nil {
+		cfg.OtherInstances == nil || cfg.Console == nil || cfg.InstallLog == nil {
 		return nil, errors.New("make HTTP interface: a required part is missing")
 	}
 	origins, err := parseOrigins(cfg.Origins)
@@ -105,14 +105,14 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{
 		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
 		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner,
-		database: cfg.Database, drifts: cfg.Drifts, neighbours: cfg.Neighbours, installLog: cfg.InstallLog, console: cfg.Console,
+		database: cfg.Database, drifts: cfg.Drifts, otherInstances: cfg.OtherInstances, installLog: cfg.InstallLog, console: cfg.Console,
 		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
 		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
 		log:             cfg.Log,
 		defaults:        desired.DefaultSpec(),
 		tokenCheck:      tokenCheck,
-		databaseHealth:  &pulse{ping: cfg.Database.Ping, patience: 500 * time.Millisecond},
-		engineHealth:    &pulse{ping: cfg.PingEngine, patience: time.Second},
+		databaseHealth:  &cachedCheck{ping: cfg.Database.Ping, patience: 500 * time.Millisecond},
+		engineHealth:    &cachedCheck{ping: cfg.PingEngine, patience: time.Second},
 		closing:         make(chan struct{}),
 	}
 	s.origins.Store(&origins)
@@ -122,10 +122,10 @@ func New(cfg Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.waits = await.NewRoom(cmp.Or(cfg.MaxWaits, maxWaits), s.look)
+	s.waits = await.NewRegistry(cmp.Or(cfg.MaxWaits, maxWaits), s.look)
 	s.subscriptions = []func(){
-		cfg.Database.Subscribe(s.waits.Look), cfg.Statuses.Subscribe(s.waits.Look),
-		cfg.Engine.Subscribe(func(bool) { s.waits.LookAll() }),
+		cfg.Database.Subscribe(s.waits.Evaluate), cfg.Statuses.Subscribe(s.waits.Evaluate),
+		cfg.Engine.Subscribe(func(bool) { s.waits.EvaluateAll() }),
 	}
 	s.sockets = socket.New(socket.Config{
 		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,

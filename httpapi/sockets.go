@@ -175,7 +175,7 @@ func (s *Server) ids() []string {
 
 // explain is what a client of a WebSocket is told of an error, and whether it was foreseen.
 func (s *Server) explain(err error) string {
-	p, known := problemOf(err)
+	p, known := apiErrorOf(err)
 	if !known {
 		s.log.Error("websocket message failed", "error", err)
 	}

@@ -30,7 +30,7 @@ func (s *Server) view(c desired.Container) api.Container {
 }
 
 // shown takes what is known of a container, and returns what makes of it what a client sees.
-func (s *Server) shown(c desired.Container, now status.Sight) func() api.Container {
+func (s *Server) shown(c desired.Container, now status.EngineStatus) func() api.Container {
 	st, _ := s.statuses.Get(c.InternalID)
 	space, held := s.database.Space(), s.statuses.Held(c.InternalID)
 	return func() api.Container { return show(c, withSpace(st, space, held), now) }
@@ -52,7 +52,7 @@ func withSpace(st status.Status, space store.Space, held bool) status.Status {
 }
 
 // show is what a client sees of a container.
-func show(c desired.Container, st status.Status, now status.Sight) api.Container {
+func show(c desired.Container, st status.Status, now status.EngineStatus) api.Container {
 	return api.Container{
 		InternalID: c.InternalID, ContainerID: short(st.ContainerID), VolumeID: c.VolumeID,
 		Image: c.Image, StartupCommand: c.StartupCommand, StartPattern: c.StartPattern,
@@ -91,15 +91,15 @@ func installFailed(c desired.Container, st status.Status) bool {
 }
 
 // sight is whether Docker can be seen now.
-func (s *Server) sight() status.Sight {
+func (s *Server) sight() status.EngineStatus {
 	up, since := s.engine.Up()
-	return status.Sight{Up: up, Since: since}
+	return status.EngineStatus{Up: up, Since: since}
 }
 
 // state is what the process does, as far as it can be told.
 func (s *Server) state(st status.Status) status.State { return stateAt(st, s.sight()) }
 
-func stateAt(st status.Status, now status.Sight) status.State {
+func stateAt(st status.Status, now status.EngineStatus) status.State {
 	switch {
 	case !now.Up:
 		return status.StateUnknown
@@ -111,7 +111,7 @@ func stateAt(st status.Status, now status.Sight) status.State {
 
 // conditionsAt are those that were recorded. While the engine cannot be seen, what rests on
 // seeing it is unknown, and says so.
-func conditionsAt(st status.Status, now status.Sight) []status.Condition {
+func conditionsAt(st status.Status, now status.EngineStatus) []status.Condition {
 	if now.Up {
 		return orEmpty(st.Conditions)
 	}

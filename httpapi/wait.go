@@ -94,9 +94,9 @@ func timeoutOf(query url.Values, absent time.Duration) (time.Duration, error) {
 	return timeout, nil
 }
 
-// impossible says why what w waits for cannot come true when c is what is desired; empty when
+// checkGoal says why what w waits for cannot come true when c is what is desired; empty when
 // it can.
-func (w waiting) impossible(c desired.Container) string {
+func (w waiting) checkGoal(c desired.Container) string {
 	switch {
 	case c.Deleting:
 	case w.goal == api.UntilRunning && c.Power != desired.PowerRunning:
@@ -125,11 +125,11 @@ func (w waiting) targets(written []store.Written) []await.Target {
 }
 
 // look is what waits are judged by.
-func (s *Server) look(id string) await.Sight {
+func (s *Server) look(id string) await.Observation {
 	container, found := s.specs.Container(id)
 	st, _ := s.statuses.Get(id)
 	up, _ := s.engine.Up()
-	return await.Sight{Container: container, Found: found, Status: st, EngineUp: up, Now: time.Now()}
+	return await.Observation{Container: container, Found: found, Status: st, EngineUp: up, Now: time.Now()}
 }
 
 // enter takes a place for the wait that a request asks for; nil when it asks for none, and for
@@ -138,7 +138,7 @@ func (s *Server) enter(w waiting) (*await.Wait, error) {
 	if w.goal == "" {
 		return nil, nil
 	}
-	wait, ok := s.waits.Enter()
+	wait, ok := s.waits.Register()
 	if !ok && w.goal != await.Gone {
 		return nil, errTooManyWaits
 	}
@@ -148,7 +148,7 @@ func (s *Server) enter(w waiting) (*await.Wait, error) {
 // await returns how a wait has ended; timedOut tells that its time ran out. An error is the
 // answer where nobody is to be told: what was written stays written.
 func (s *Server) await(c *gin.Context, w *await.Wait, timeout time.Duration) (results map[string]await.Result, timedOut bool, err error) {
-	defer w.Leave()
+	defer w.Cancel()
 	timedOut, err = s.sleep(c, w, timeout)
 	return w.Results(), timedOut, err
 }
@@ -190,10 +190,10 @@ func (s *Server) waited(receipt *api.Receipt, in waiting, r await.Result, timedO
 	case r.Done:
 	case timedOut:
 		receipt.Wait.Reason = api.ReasonTimeout
-		receipt.Wait.Message = fmt.Sprintf("not %s within %s: %s", in.goal, in.timeout, r.Verdict)
+		receipt.Wait.Message = fmt.Sprintf("not %s within %s: %s", in.goal, in.timeout, r.Outcome)
 	default:
 		receipt.Wait.Reason = api.ReasonPending
-		receipt.Wait.Message = fmt.Sprintf("not %s when the wait for another container ended in vain: %s", in.goal, r.Verdict)
+		receipt.Wait.Message = fmt.Sprintf("not %s when the wait for another container ended in vain: %s", in.goal, r.Outcome)
 	}
 	if r.Reason != "" && r.Status.InternalID != "" {
 		receipt.Conditions = conditionsAt(r.Status, s.sight())

@@ -303,7 +303,7 @@ func TestWaitsEndWithTheClient(t *testing.T) {
 func TestLongWaits(t *testing.T) {
 	n := newNode(t)
 	n.create("web")
-	patient.More(t, 50*time.Millisecond, func(limit time.Duration) error {
+	patient.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
 		server := httptest.NewUnstartedServer(nil)
 		server.Config = NewHTTPServer(n.Handler(), n.log)
 		server.Config.ReadTimeout, server.Config.WriteTimeout = limit, limit

@@ -99,7 +99,7 @@ func streamMedia(h http.Header) string {
 	media, best := mediaLines, 0.0
 	for _, value := range h.Values("Accept") {
 		for wish := range strings.SplitSeq(value, ",") {
-			offer, q := weighStream(wish)
+			offer, q := qualityOfStream(wish)
 			if q > best {
 				media, best = offer, q
 			}
@@ -108,7 +108,7 @@ func streamMedia(h http.Header) string {
 	return media
 }
 
-func weighStream(wish string) (media string, q float64) {
+func qualityOfStream(wish string) (media string, q float64) {
 	name, params, err := mime.ParseMediaType(wish)
 	if err != nil {
 		return "", 0
@@ -123,9 +123,9 @@ func weighStream(wish string) (media string, q float64) {
 		}
 		return name, q
 	case mediaJSON, mediaVendor:
-		return weigh(wish)
+		return qualityOf(wish)
 	case "*/*", "application/*":
-		_, q = weigh(wish)
+		_, q = qualityOf(wish)
 		return mediaLines, q
 	}
 	return "", 0
@@ -138,7 +138,7 @@ func acceptsStream(h http.Header) bool {
 	}
 	for _, value := range h.Values("Accept") {
 		for wish := range strings.SplitSeq(value, ",") {
-			if _, q := weighStream(wish); q > 0 {
+			if _, q := qualityOfStream(wish); q > 0 {
 				return true
 			}
 		}

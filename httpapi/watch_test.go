@@ -191,7 +191,7 @@ func TestWatchTellsThatTheEngineIsAway(t *testing.T) {
 	w.want("BOOKMARK")
 	sight := func(up bool) {
 		err := n.store.Update(t.Context(), func(tx *store.Tx) error {
-			return n.records.PutSight(tx, status.Sight{Up: up, Since: time.Now()})
+			return n.records.PutSight(tx, status.EngineStatus{Up: up, Since: time.Now()})
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -232,7 +232,7 @@ func TestWhatLooksAlikeIsShownAlike(t *testing.T) {
 	c := desired.Container{Requests: desired.Requests{Install: 5}}
 	base := status.Status{Install: status.Install{Request: 5}, InstallState: status.Ready}
 	shown := func(st status.Status) string {
-		text, err := json.Marshal(show(c, st, status.Sight{Up: true}))
+		text, err := json.Marshal(show(c, st, status.EngineStatus{Up: true}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -245,13 +245,13 @@ func TestWhatLooksAlikeIsShownAlike(t *testing.T) {
 		}
 		changed := base.Clone()
 		fill(t, reflect.ValueOf(&changed).Elem().FieldByIndex(f.Index), now)
-		seen, alike := shown(changed) != shown(base), changed.LooksLike(base)
+		seen, alike := shown(changed) != shown(base), changed.EqualIgnoringVersion(base)
 		if seen == alike {
 			t.Errorf("%s: shown otherwise %v, called alike %v", f.Name, seen, alike)
 		}
 		if seen {
 			visible++
-			if !changed.LooksLike(changed.Clone()) {
+			if !changed.EqualIgnoringVersion(changed.Clone()) {
 				t.Errorf("%s: not like itself", f.Name)
 			}
 		}

@@ -15,27 +15,27 @@ import (
 // nothingWritten is the message of a dry run.
 const nothingWritten = "Nothing was written"
 
-// intent is what a write says beside its path and its body.
-type intent struct {
+// writeOptions is what a write says beside its path and its body.
+type writeOptions struct {
 	pre    precondition
 	dryRun bool
 	waiting
 }
 
-// intentOf reads it. A container that is not what the request demands is refused here,
+// writeOptionsOf reads it. A container that is not what the request demands is refused here,
 // before anything else of the request is judged, and once more in the transaction: what is
 // stale stays so.
-func (s *Server) intentOf(c *gin.Context) (intent, error) {
-	var in intent
+func (s *Server) writeOptionsOf(c *gin.Context) (writeOptions, error) {
+	var in writeOptions
 	var err error
 	if in.dryRun, err = dryRunOf(c); err != nil {
-		return intent{}, err
+		return writeOptions{}, err
 	}
 	if in.waiting, err = s.waitingOf(c.Request, in.dryRun); err != nil {
-		return intent{}, err
+		return writeOptions{}, err
 	}
 	if in.pre, err = preconditionOf(c.Request.Header); err != nil {
-		return intent{}, err
+		return writeOptions{}, err
 	}
 	if container, found := s.specs.Container(c.Param("id")); found {
 		return in, in.pre.check(etag(container))
@@ -59,7 +59,7 @@ type transaction func(*store.Tx) (store.Written, error)
 // transact runs fn in a transaction, or only tries it.
 func (s *Server) transact(c *gin.Context, dryRun bool, fn func(*store.Tx) error) error {
 	if dryRun {
-		return s.specs.Try(fn)
+		return s.specs.DryRun(fn)
 	}
 	ctx, cancel := s.databaseTime(c)
 	defer cancel()
@@ -68,7 +68,7 @@ func (s *Server) transact(c *gin.Context, dryRun bool, fn func(*store.Tx) error)
 
 // current returns the container of id as fn of a transaction finds it, if it is what the
 // request demands.
-func (in intent) current(tx *store.Tx, id string) (desired.Container, error) {
+func (in writeOptions) current(tx *store.Tx, id string) (desired.Container, error) {
 	container, err := tx.Container(id)
 	if err != nil {
 		return desired.Container{}, err
@@ -77,7 +77,7 @@ func (in intent) current(tx *store.Tx, id string) (desired.Container, error) {
 }
 
 // absent does so for an id that need not be there.
-func (in intent) absent(tx *store.Tx, id string) error {
+func (in writeOptions) absent(tx *store.Tx, id string) error {
 	_, err := in.current(tx, id)
 	if isError(err, desired.ErrContainerNotFound) {
 		return in.pre.check("")
@@ -86,7 +86,7 @@ func (in intent) absent(tx *store.Tx, id string) error {
 }
 
 // changing is the transaction that changes the container of id by fn.
-func (in intent) changing(id string, fn func(*desired.Container) error) transaction {
+func (in writeOptions) changing(id string, fn func(*desired.Container) error) transaction {
 	return func(tx *store.Tx) (store.Written, error) {
 		old, err := in.current(tx, id)
 		if err != nil {
@@ -99,7 +99,7 @@ func (in intent) changing(id string, fn func(*desired.Container) error) transact
 
 // change runs fn in the transaction that writes the container of the path, under the
 // request's preconditions, and answers with the receipt.
-func (s *Server) change(c *gin.Context, in intent, message string, fn func(*desired.Container) error) error {
+func (s *Server) change(c *gin.Context, in writeOptions, message string, fn func(*desired.Container) error) error {
 	return s.write(c, in, in.changing(c.Param("id"), fn), func(w store.Written) (int, api.Receipt) {
 		return http.StatusOK, receiptOf(message, w.Container)
 	})
@@ -107,10 +107,10 @@ func (s *Server) change(c *gin.Context, in intent, message string, fn func(*desi
 
 // write runs fn, and answers with what receipt makes of it, after the wait that was asked for;
 // or, where that is what was asked, with what would follow from it.
-func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(store.Written) (int, api.Receipt)) error {
+func (s *Server) write(c *gin.Context, in writeOptions, fn transaction, receipt func(store.Written) (int, api.Receipt)) error {
 	written, wait, err := s.begin(c, in, func(tx *store.Tx) ([]store.Written, error) {
 		w, err := fn(tx)
-		if why := in.impossible(w.Container); err == nil && why != "" {
+		if why := in.checkGoal(w.Container); err == nil && why != "" {
 			err = invalid(Detail{Field: waitQuery, Message: why})
 		}
 		return []store.Written{w}, err
@@ -143,7 +143,7 @@ func (s *Server) write(c *gin.Context, in intent, fn transaction, receipt func(s
 
 // begin runs fn in a transaction, and begins to wait for what the request waits for of what
 // was written. The wait is nil when it waits for nothing; else await must follow.
-func (s *Server) begin(c *gin.Context, in intent, fn func(*store.Tx) ([]store.Written, error)) ([]store.Written, *await.Wait, error) {
+func (s *Server) begin(c *gin.Context, in writeOptions, fn func(*store.Tx) ([]store.Written, error)) ([]store.Written, *await.Wait, error) {
 	wait, err := s.enter(in.waiting)
 	if err != nil {
 		return nil, nil, err
@@ -164,7 +164,7 @@ func (s *Server) begin(c *gin.Context, in intent, fn func(*store.Tx) ([]store.Wr
 		return done, wait, nil
 	}
 	if wait != nil {
-		wait.Leave()
+		wait.Cancel()
 	}
 	return nil, nil, err // done may still be written to
 }
@@ -175,7 +175,7 @@ func receiptOf(message string, c desired.Container) api.Receipt {
 
 // projected is the receipt of a write that was only tried.
 func (s *Server) projected(w store.Written) api.Receipt {
-	projection := s.planner.Project(w.Container)
+	projection := s.planner.Simulate(w.Container)
 	spec := w.Spec
 	return api.Receipt{
 		InternalID: w.InternalID, Action: w.Action, Generation: w.Generation, Spec: &spec, Warnings: warningsOf(w), Plan: &projection,
@@ -194,5 +194,5 @@ func (s *Server) planContainer(c *gin.Context) error {
 		return desired.ErrContainerNotFound
 	}
 	c.Header("ETag", etag(container))
-	return ok(c, s.planner.Project(container))
+	return ok(c, s.planner.Simulate(container))
 }

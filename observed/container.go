@@ -162,9 +162,9 @@ type Container struct {
 	Published []desired.Port
 }
 
-// Shape names the fields that a Container has: a record with another shape was written by
+// SchemaHash names the fields that a Container has: a record with another shape was written by
 // another version of the program, and lacks some or means something else by them.
-var Shape = shape(reflect.TypeFor[Container]())
+var SchemaHash = shape(reflect.TypeFor[Container]())
 
 func shape(t reflect.Type) string {
 	sum := fnv.New64a()
@@ -174,8 +174,8 @@ func shape(t reflect.Type) string {
 	return strconv.FormatUint(sum.Sum64(), 36)
 }
 
-// Up reports whether the process of c exists.
-func (c *Container) Up() bool {
+// Running reports whether the process of c exists.
+func (c *Container) Running() bool {
 	return c != nil && (c.Phase == Running || c.Phase == Paused || c.Phase == Restarting)
 }
 

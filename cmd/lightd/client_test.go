@@ -260,7 +260,7 @@ func TestActing(t *testing.T) {
 	d.do("start", "a", "b", "--wait").is(0, "a: running (generation 2)\nb: running (generation 2)\n")
 	d.do("wait", "a", "b", "--for=running").is(0, "a is running\nb is running\n")
 	d.do("stop", "-l", "game=quake", "--wait").is(0, "a: stopped (generation 3)\nb: stopped (generation 3)\n")
-	d.do("wait", "a", "--for=running", "--timeout=1m").want(command.ExitInVain, "!a: ") // it is to be stopped
+	d.do("wait", "a", "--for=running", "--timeout=1m").want(command.ExitGoalFailed, "!a: ") // it is to be stopped
 	d.do("restart", "a").is(0, "a: restart initiated (generation 4)\n")
 	d.do("wait", "a", "--for=running").want(0)
 	d.do("kill", "a", "--wait").is(0, "a: stopped (generation 5)\n")

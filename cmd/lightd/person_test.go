@@ -187,7 +187,7 @@ func TestWaitingForAPull(t *testing.T) {
 	p.sees("\r\x1b[K  pulling image slow:1: ")
 	p.sees("0.0 of 40.0 MB")
 	var piped said
-	patient.More(t, 100*time.Millisecond, func(limit time.Duration) error {
+	patient.Grow(t, 100*time.Millisecond, func(limit time.Duration) error {
 		piped = d.do("wait", "web", "--for=running", "--timeout="+limit.String())
 		if piped.code != command.ExitTimeout || !strings.Contains(piped.errOut, "pulling image slow:1: ") {
 			return fmt.Errorf("exit code %d, and it said %q", piped.code, piped.errOut)
@@ -290,7 +290,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		d.do(strings.Fields(c.args)...).want(c.code, "!"+c.text)
 	}
-	patient.More(t, 50*time.Millisecond, func(limit time.Duration) error {
+	patient.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
 		if s := d.do("wait", "web", "--for=deleted", "--timeout="+limit.String()); s.code != 6 || !strings.Contains(s.errOut, "still there") {
 			return fmt.Errorf("exit code %d, and it said %q", s.code, s.errOut)
 		}

@@ -190,7 +190,7 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	}
 	d.api, err = httpapi.New(httpapi.Config{
 		Specs: d.store, Database: d.store, Ports: d.store, Volumes: d.volumes, Tokens: d.tokens,
-		Statuses: statuses, Journal: d.journal, Engine: d.cache, PingEngine: d.engine.Ping, Planner: d.controller, Drifts: d.controller, Neighbours: d.cache, Console: socket.Live(d.console),
+		Statuses: statuses, Journal: d.journal, Engine: d.cache, PingEngine: d.engine.Ping, Planner: d.controller, Drifts: d.controller, OtherInstances: d.cache, Console: socket.Live(d.console),
 		InstallLog: data.InstallLog, Origins: cfg.Origins, ConsolesPerContainer: cfg.Consoles.PerContainer, Consoles: cfg.Consoles.Total,
 		StopTimeout: cfg.Timeouts.Stop, DatabaseTimeout: cfg.Timeouts.Database,
 		Log: log,
@@ -263,7 +263,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	d.controller = controller.New(controller.Config{
-		Store: d.store, Statuses: statuses, Journal: d.journal, Sight: d.cache, Sightings: d.cache, Images: d.images, Snapshots: d.snapshots,
+		Store: d.store, Statuses: statuses, Journal: d.journal, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
 		CheckMounts: checkMounts, LocalPorts: here, SharedFate: here,

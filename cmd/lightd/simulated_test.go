@@ -115,7 +115,7 @@ func TestWaitsUnderFaults(t *testing.T) {
 	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/containers/{id}/start", Times: 2, Status: 500, Message: "try again"})
 	n.send("PUT", "/containers/late?wait=running&timeout=10m", running("late")).want(200+1, `"met":true`)
 	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/images/create", Status: 404, Message: "manifest unknown"})
-	patient.More(t, 500*time.Millisecond, func(limit time.Duration) error {
+	patient.Grow(t, 500*time.Millisecond, func(limit time.Duration) error {
 		a := n.send("PATCH", "/containers/late?wait=synced&timeout="+limit.String(), `{"image":"other:1"}`)
 		if a.status != 202 || !strings.Contains(a.text, fmt.Sprintf(`"reason":"Timeout","message":"not synced within %s: ImageUnavailable: `, limit)) {
 			return fmt.Errorf("got %d %s", a.status, a.text)

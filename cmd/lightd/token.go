@@ -103,7 +103,7 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 		}
 		secret, err := createToken(cmd.Context(), *server, master, life, *once)
 		if err != nil {
-			return command.About("create token at "+*server, err)
+			return command.WithSubject("create token at "+*server, err)
 		}
 		_, err = fmt.Fprintln(streams.Out, secret)
 		return err

@@ -123,7 +123,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 // TestDirectoriesThatMoved are mounted from where they are now.
 func TestDirectoriesThatMoved(t *testing.T) {
 	w := ready(t, nil)
-	w.in.Place.Volume = "/elsewhere"
+	w.in.HostPaths.Volume = "/elsewhere"
 	w.settle()
 	w.expect("CheckHost StopContainer RemoveContainer CreateContainer StartContainer",
 		"DriftDetected Stopping Exited RemovingOldContainer Starting Running")

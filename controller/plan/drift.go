@@ -48,13 +48,13 @@ func Drift(in Input) (fields []Field, known bool) {
 	if !in.Seen.Known || !in.Seen.EngineUp {
 		return nil, false
 	}
-	r := newRecord(in)
+	r := newPlanner(in)
 	r.observe()
 	return r.report(), true
 }
 
 // noteDrift records since when what differs does.
-func (r *record) noteDrift() {
+func (r *planner) noteDrift() {
 	r.st.Differs = nil
 	for _, f := range r.report() {
 		if r.st.Differs == nil {
@@ -64,17 +64,17 @@ func (r *record) noteDrift() {
 	}
 	if r.in.Seen.Run != nil && r.fits() {
 		// What is gone, it helped against.
-		r.st.Futile = slices.DeleteFunc(slices.Clone(r.st.Futile), func(reason string) bool {
+		r.st.IneffectiveFixes = slices.DeleteFunc(slices.Clone(r.st.IneffectiveFixes), func(reason string) bool {
 			return !slices.Contains(r.reasons(), reason)
 		})
-		if len(r.st.Futile) == 0 {
-			r.st.Futile, r.st.Replaced = nil, ""
+		if len(r.st.IneffectiveFixes) == 0 {
+			r.st.IneffectiveFixes, r.st.RecreatedFrom = nil, ""
 		}
 	}
 }
 
 // report lists what differs, each with its time and its step.
-func (r *record) report() []Field {
+func (r *planner) report() []Field {
 	var list []Field
 	switch {
 	case r.in.Spec.Deleting:
@@ -90,9 +90,9 @@ func (r *record) report() []Field {
 	case r.in.Seen.Run == nil:
 		list = []Field{{Path: drift.Presence, Desired: true, Observed: false, Step: CreateContainer, Kind: drift.Spec}}
 	default:
-		list = append(append(r.fields(), r.beside()...), r.process()...)
+		list = append(append(r.fields(), r.independentDrift()...), r.process()...)
 	}
-	hopeless := r.hopeless()
+	hopeless := r.unfixable()
 	for i := range list {
 		f := &list[i]
 		if f.Since = r.in.Status.Differs[f.Path]; f.Since.IsZero() {
@@ -105,28 +105,28 @@ func (r *record) report() []Field {
 	return list
 }
 
-// hopeless reports whether nothing is done until somebody else acts.
-func (r *record) hopeless() bool {
+// unfixable reports whether nothing is done until somebody else acts.
+func (r *planner) unfixable() bool {
 	if r.in.Spec.Deleting {
 		return false
 	}
 	n := r.nextActive()
-	return n.step == nil && n.dealt && n.wait != "" && n.wait != status.ReasonBackOff && n.wait != status.ReasonMountEscaped
+	return n.step == nil && n.upToDate && n.wait != "" && n.wait != status.ReasonBackOff && n.wait != status.ReasonMountEscaped
 }
 
 // fields are what Docker shows of the runtime container otherwise than its spec makes it,
 // without their times.
-func (r *record) fields() []Field {
+func (r *planner) fields() []Field {
 	run := r.in.Seen.Run
 	if r.compared || run == nil {
 		return r.differing
 	}
 	r.compared = true
-	from := r.madeFrom(run)
-	want := blueprint.Run(r.in.Spec, r.in.Place, r.image(), r.st.Install.Request).WithImageVolumes(r.in.Place, from.Volumes)
+	from := r.sourceImage(run)
+	want := blueprint.Run(r.in.Spec, r.in.HostPaths, r.image(), r.st.Install.Request).WithImageVolumes(r.in.HostPaths, from.Volumes)
 	for _, d := range drift.Compare(want, *run, from) {
 		f := Field{Path: d.Path, Desired: d.Desired, Observed: d.Observed, Kind: drift.Spec}
-		if f.Step = r.mend(d); f.Step == "" {
+		if f.Step = r.fixFor(d); f.Step == "" {
 			f.Kind = drift.Deferred
 		}
 		r.differing = append(r.differing, f)
@@ -139,14 +139,14 @@ func (r *record) fields() []Field {
 			}
 		}
 	}
-	if r.moved() {
+	if r.tagMoved() {
 		f := Field{Path: drift.Image, Desired: r.in.Image.ImageID, Observed: run.ImageID, Kind: drift.MovedTag}
 		if r.in.Spec.ImagePolicy == desired.ImageFollow {
 			f.Step, f.Kind = CreateContainer, drift.Spec
 		}
 		r.differing = append(r.differing, f)
 	}
-	if r.fits() && run.ContainerID != r.st.Replaced && !slices.ContainsFunc(r.reasons(), func(reason string) bool { return !slices.Contains(r.st.Futile, reason) }) {
+	if r.fits() && run.ContainerID != r.st.RecreatedFrom && !slices.ContainsFunc(r.reasons(), func(reason string) bool { return !slices.Contains(r.st.IneffectiveFixes, reason) }) {
 		// It was made anew for these very reasons, and shows the same again.
 		for i := range r.differing {
 			if f := &r.differing[i]; f.Step == CreateContainer {
@@ -168,7 +168,7 @@ func ownMount(path string) bool {
 
 // misplaced returns where a container has another directory for one of ours: it was made anew for
 // that, or the directory was replaced under its process; empty when nowhere.
-func (r *record) misplaced() string {
+func (r *planner) misplaced() string {
 	for _, f := range r.fields() {
 		if f.futile && ownMount(f.Path) {
 			return fmt.Sprintf("%s is %v and must be %v", f.Path, f.Observed, f.Desired)
@@ -183,16 +183,16 @@ func (r *record) misplaced() string {
 
 // replaced are the directories of ours that the process has mounted and that are not at their
 // paths any more. The process is not ended for it: what it writes goes where its data is.
-func (r *record) replaced() []ReplacedMount {
+func (r *planner) replaced() []ReplacedMount {
 	run := r.in.Seen.Run
 	return slices.DeleteFunc(slices.Clone(r.in.Replaced), func(m ReplacedMount) bool {
-		return !run.Up() || !m.Run.Is(life(run))
+		return !run.Running() || !m.Run.Is(runIDOf(run))
 	})
 }
 
 // reasons are those for which the container should be made anew, in words that tell those
 // of one recreation from those of the next: a tag may move twice.
-func (r *record) reasons() []string {
+func (r *planner) reasons() []string {
 	var list []string
 	for _, f := range r.fields() {
 		switch {
@@ -206,8 +206,8 @@ func (r *record) reasons() []string {
 	return list
 }
 
-// madeFrom returns what is known of the very image that a container was made from.
-func (r *record) madeFrom(run *observed.Container) observed.Image {
+// sourceImage returns what is known of the very image that a container was made from.
+func (r *planner) sourceImage(run *observed.Container) observed.Image {
 	for _, known := range []observed.Image{r.in.Image, r.in.Snapshot, r.in.RunImage} {
 		if known.Present && known.ImageID == run.ImageID {
 			return known
@@ -216,12 +216,12 @@ func (r *record) madeFrom(run *observed.Container) observed.Image {
 	return observed.Image{}
 }
 
-// mend returns the step that puts a difference right; empty when none is worth taking.
+// fixFor returns the step that puts a difference right; empty when none is worth taking.
 // Docker changes limits in place, but takes none away, except of processes.
-func (r *record) mend(d drift.Difference) Kind {
+func (r *planner) fixFor(d drift.Difference) Kind {
 	limits := r.in.Spec.Limits
 	switch {
-	case d.Waits(), d.Path == drift.Hostname && r.in.Spec.Hostname == "" && r.fits():
+	case d.Deferred(), d.Path == drift.Hostname && r.in.Spec.Hostname == "" && r.fits():
 		return "" // a host name that Docker chose for a container of an earlier version
 	case d.Path == drift.Name:
 		return RenameContainer
@@ -233,8 +233,8 @@ func (r *record) mend(d drift.Difference) Kind {
 	return CreateContainer
 }
 
-// mendedBy returns the fields that a step puts right.
-func (r *record) mendedBy(step Kind) []Field {
+// fixedBy returns the fields that a step puts right.
+func (r *planner) fixedBy(step Kind) []Field {
 	var list []Field
 	for _, f := range r.fields() {
 		if f.Step == step {
@@ -244,14 +244,14 @@ func (r *record) mendedBy(step Kind) []Field {
 	return list
 }
 
-// beside are what belongs to a runtime container and is not in Docker's description of it.
-func (r *record) beside() []Field {
+// independentDrift are what belongs to a runtime container and is not in Docker's description of it.
+func (r *planner) independentDrift() []Field {
 	var list []Field
 	run := r.in.Seen.Run
 	if run.Phase == observed.Dead || run.Phase == observed.Removing {
 		list = append(list, Field{Path: drift.Presence, Desired: true, Observed: string(run.Phase), Step: CreateContainer, Kind: drift.Spec})
 	}
-	if r.unnamed() && r.in.RunImage.Known {
+	if r.snapshotUntagged() && r.in.RunImage.Known {
 		f := Field{Path: pathInstallation, Desired: r.image(), Kind: drift.Spec}
 		switch {
 		case r.in.RunImage.Present:
@@ -277,15 +277,15 @@ func (r *record) beside() []Field {
 }
 
 // process is what the process should be doing and does not.
-func (r *record) process() []Field {
+func (r *planner) process() []Field {
 	spec, run := r.in.Spec, r.in.Seen.Run
 	f := Field{Path: pathPower, Desired: string(spec.Power), Observed: string(desired.PowerStopped), Kind: drift.Spec}
 	switch {
 	case run.Phase == observed.Paused:
 		f.Observed = string(observed.Paused)
-	case run.Up() && spec.Power == desired.PowerRunning && spec.Requests.Restart > r.st.RestartHandled:
+	case run.Running() && spec.Power == desired.PowerRunning && spec.Requests.Restart > r.st.RestartHandled:
 		f.Path, f.Desired, f.Observed = pathRestart, spec.Requests.Restart, r.st.RestartHandled
-	case run.Up():
+	case run.Running():
 		f.Observed = string(desired.PowerRunning)
 	}
 	ask := r.st.Stopping
@@ -298,7 +298,7 @@ func (r *record) process() []Field {
 		f.Step, f.Kind = UnpauseContainer, drift.Deferred
 	case n.wait != "":
 		f.Step = StopContainer
-	case ask != nil && run.Up() && ask.Run.Is(life(run)):
+	case ask != nil && run.Running() && ask.Run.Is(runIDOf(run)):
 		f.Observed, f.Step = "stopping", StartContainer
 	default:
 		return nil

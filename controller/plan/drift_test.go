@@ -66,7 +66,7 @@ var disturbances = map[string]struct {
 	"no host name any more": {made: func(c *desired.Container) { c.Hostname = "b" }, do: func(w *world) { w.change(func(c *desired.Container) { c.Hostname = "" }) },
 		want: "hostname=a/b CreateContainer"},
 	"command":   {do: func(w *world) { w.change(func(c *desired.Container) { c.StartupCommand = "x" }) }, want: "startup_command=x/run CreateContainer"},
-	"elsewhere": {do: func(w *world) { w.in.Place.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
+	"elsewhere": {do: func(w *world) { w.in.HostPaths.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
 	"replaced under its process": {do: func(w *world) {
 		w.in.Replaced = []plan.ReplacedMount{{Run: lifeOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
 	}, want: "mount./home/container=/v/the directory that was there before a link to /x"},
@@ -310,7 +310,7 @@ func TestReasonOfAChange(t *testing.T) {
 		},
 	} {
 		w := disturbed(t, nil, func(w *world) { w.change(change) })
-		steps := plan.Project(w.in).Steps
+		steps := plan.Simulate(w.in).Steps
 		at := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind == plan.StopContainer })
 		if at < 0 || steps[at].Reason != want {
 			t.Errorf("%v, want a stop because %q", steps, want)

@@ -21,8 +21,8 @@ func mounted(t *testing.T) *world {
 	return w
 }
 
-func lifeOf(c *observed.Container) status.Run {
-	return status.Run{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
+func lifeOf(c *observed.Container) status.RunID {
+	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
 }
 
 // TestEveryLifeIsVerified: one whose mounts were compared by the start itself is not compared

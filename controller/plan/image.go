@@ -9,7 +9,7 @@ import (
 
 // needImage returns true when the image that a container is made from is there, and
 // else what is to be done for it.
-func (r *record) needImage() (next, bool) {
+func (r *planner) needImage() (next, bool) {
 	ref, img := r.image(), r.in.Image
 	if ref == r.st.Install.Snapshot {
 		img = r.in.Snapshot
@@ -19,7 +19,7 @@ func (r *record) needImage() (next, bool) {
 		return waitFor(status.ReasonProgressing, "looking for image "+ref, 0), false
 	case img.Present:
 		return next{}, true
-	case ref == r.st.Install.Snapshot && r.unnamed() && !r.in.RunImage.Known:
+	case ref == r.st.Install.Snapshot && r.snapshotUntagged() && !r.in.RunImage.Known:
 		return waitFor(status.ReasonProgressing, "looking for what image "+ref+" was", 0), false
 	case ref == r.st.Install.Snapshot:
 		return r.restore(), false
@@ -29,7 +29,7 @@ func (r *record) needImage() (next, bool) {
 		return waitFor(status.ReasonImageUnavailable, img.PullError, 0).then(PullImage), false
 	}
 	if img.PullError == "" {
-		return do(PullImage, "image "+ref+" is not on this machine").from(ref), false
+		return step(PullImage, "image "+ref+" is not on this machine").from(ref), false
 	}
 	at := img.PullFailedAt.Add(pullRetry)
 	if left := at.Sub(r.in.Now); left > 0 && !r.imageSooner() {
@@ -37,14 +37,14 @@ func (r *record) needImage() (next, bool) {
 		n.attempt = Attempt{at, img.PullFailures + 1}
 		return n, false
 	}
-	n := do(PullImage, "image "+ref+" is not on this machine").from(ref)
+	n := step(PullImage, "image "+ref+" is not on this machine").from(ref)
 	n.wait, n.message = status.ReasonImageUnavailable, img.PullError
 	return n, false
 }
 
 // imageSooner reports whether the spec was written since the image was last pulled or loaded for
 // this container, which brings the next try forward.
-func (r *record) imageSooner() bool {
+func (r *planner) imageSooner() bool {
 	return r.st.ImageGeneration != 0 && r.st.ImageGeneration != r.in.Spec.Generation
 }
 
@@ -58,16 +58,16 @@ func pulling(ref string, img observed.Image) string {
 	return message
 }
 
-// unnamed reports whether the image that the container and its installation rest on has
+// snapshotUntagged reports whether the image that the container and its installation rest on has
 // lost its name. It stays for as long as the container runs.
-func (r *record) unnamed() bool {
+func (r *planner) snapshotUntagged() bool {
 	run, ref := r.in.Seen.Run, r.st.Install.Snapshot
 	return ref != "" && r.in.Snapshot.Known && !r.in.Snapshot.Present && run != nil && run.Image == ref
 }
 
 // restore loads the image that keeps the installation from its copy: it was pruned, removed by
 // force, or is on another engine.
-func (r *record) restore() next {
+func (r *planner) restore() next {
 	ref, copied := r.st.Install.Snapshot, r.in.Copy
 	switch left := copied.LoadFailedAt.Add(pullRetry).Sub(r.in.Now); {
 	case copied.Loading && copied.LoadError != "":
@@ -75,50 +75,50 @@ func (r *record) restore() next {
 	case copied.Loading:
 		return waitFor(status.ReasonProgressing, "loading image "+ref+" from its copy", 0).then(LoadSnapshot)
 	case !copied.Present:
-		return r.lost(ref)
+		return r.imageLost(ref)
 	case copied.LoadError != "" && left > 0 && !r.imageSooner():
 		n := waitFor(status.ReasonImageUnavailable, copied.LoadError, left).then(LoadSnapshot)
 		n.attempt = Attempt{At: copied.LoadFailedAt.Add(pullRetry)}
 		return n
 	}
-	n := do(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
+	n := step(LoadSnapshot, "image "+ref+", which keeps the installation, is not on this engine").from(ref)
 	if copied.LoadError != "" {
 		n.wait, n.message = status.ReasonImageUnavailable, copied.LoadError
 	}
 	return n
 }
 
-// lost is an installation whose image is gone, and its copy too. Without it a container would
+// imageLost is an installation whose image is gone, and its copy too. Without it a container would
 // lack what the script made, and the script is run again only when somebody asks for it.
-func (r *record) lost(ref string) next {
+func (r *planner) imageLost(ref string) next {
 	copied := "there is no copy of it"
 	if r.in.Copy.Damaged {
 		copied = "its copy is damaged"
 	}
-	return next{wait: status.ReasonInstallLost, dealt: true,
+	return next{wait: status.ReasonInstallLost, upToDate: true,
 		message: "the image " + ref + ", which keeps what the install script made, is not on this engine, and " + copied +
 			": load it, or reinstall"}
 }
 
-// moved reports whether the tag that the container was made from is another image now.
+// tagMoved reports whether the tag that the container was made from is another image now.
 // What an installation changed rests on the image that it ran on: that one stays.
-func (r *record) moved() bool {
+func (r *planner) tagMoved() bool {
 	run := r.in.Seen.Run
 	return r.st.Install.Snapshot == "" && run.Image == r.in.Spec.Image && r.in.Image.Present && r.in.Image.ImageID != run.ImageID
 }
 
 // imageReplaced reports whether the image that the present generation could not run from is
 // another one now. A container that never ran is recreated for that, whatever the image policy.
-func (r *record) imageReplaced() bool {
+func (r *planner) imageReplaced() bool {
 	failed, image := r.st.FailedImage, r.in.Image
 	return failed != "" && r.st.Install.Snapshot == "" && image.Present && image.ImageID != failed
 }
 
 // nextSnapshot sees to the image that keeps the installation while all else is in order: the
 // container does without it, and its successor could not.
-func (r *record) nextSnapshot() next {
-	if !r.unnamed() || !r.in.RunImage.Known {
-		return next{dealt: true}
+func (r *planner) nextSnapshot() next {
+	if !r.snapshotUntagged() || !r.in.RunImage.Known {
+		return next{upToDate: true}
 	}
 	return r.restore()
 }

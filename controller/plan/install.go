@@ -8,7 +8,7 @@ import (
 )
 
 // nextInstall carries the installation in hand one step on.
-func (r *record) nextInstall() next {
+func (r *planner) nextInstall() next {
 	switch r.st.Install.Phase {
 	case status.InstallPreparing:
 		return r.nextPrepare()
@@ -16,18 +16,18 @@ func (r *record) nextInstall() next {
 		return r.nextFirst()
 	case status.InstallCreated:
 		if r.st.Install.Script {
-			return do(StartInstallScript, "the installation has a script").on(r.in.Seen.Install)
+			return step(StartInstallScript, "the installation has a script").on(r.in.Seen.Install)
 		}
-		return do(WriteEntrypoint, "the container was created")
+		return step(WriteEntrypoint, "the container was created")
 	case status.InstallScript:
 		return r.nextScript()
 	case status.InstallScripted:
-		return do(KeepInstallation, "the install script ended well").on(r.in.Seen.Install)
+		return step(KeepInstallation, "the install script ended well").on(r.in.Seen.Install)
 	case status.InstallKept:
 		if c := r.in.Seen.Install; c != nil {
 			return r.removeInstall("what the script did is kept")
 		}
-		return do(WriteEntrypoint, "the installation is kept")
+		return step(WriteEntrypoint, "the installation is kept")
 	case status.InstallEntrypoint:
 		return r.nextEntrypoint()
 	}
@@ -35,7 +35,7 @@ func (r *record) nextInstall() next {
 }
 
 // nextPrepare has the image ready and the old containers away before the first effect.
-func (r *record) nextPrepare() next {
+func (r *planner) nextPrepare() next {
 	seen, id := r.in.Seen, r.in.Spec.InternalID
 	if seen.Install != nil {
 		return r.removeInstall("it is left over from an earlier installation")
@@ -56,7 +56,7 @@ func (r *record) nextPrepare() next {
 }
 
 // nextFirst creates the first container of the installation.
-func (r *record) nextFirst() next {
+func (r *planner) nextFirst() next {
 	if !r.st.Install.Script {
 		return r.create("the installation needs a container")
 	}
@@ -69,24 +69,24 @@ func (r *record) nextFirst() next {
 	if r.in.Seen.Install != nil {
 		return r.removeInstall("it does not belong to this installation")
 	}
-	return do(CreateInstallContainer, "the install script needs a container").from(r.st.Install.Image)
+	return step(CreateInstallContainer, "the install script needs a container").from(r.st.Install.Image)
 }
 
-func (r *record) removeInstall(reason string) next {
+func (r *planner) removeInstall(reason string) next {
 	c := r.in.Seen.Install
 	if c.Phase == observed.Removing {
 		return waitFor(status.ReasonProgressing, "the install container is being removed", settleSoon).then(RemoveInstallContainer)
 	}
-	return do(RemoveInstallContainer, reason).on(c)
+	return step(RemoveInstallContainer, reason).on(c)
 }
 
-func (r *record) nextScript() next {
+func (r *planner) nextScript() next {
 	c := r.in.Seen.Install
-	if !c.Up() && !c.StartedAt.IsZero() {
-		return do(SaveInstallOutput, "the install script failed").on(c)
+	if !c.Running() && !c.StartedAt.IsZero() {
+		return step(SaveInstallOutput, "the install script failed").on(c)
 	}
-	if !c.Up() {
-		return do(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
+	if !c.Running() {
+		return step(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
 	left := r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
 	inTime := left > 0 && !r.st.Install.TimedOut
@@ -94,20 +94,20 @@ func (r *record) nextScript() next {
 	case c.Phase == observed.Paused && inTime:
 		n := r.unpause(c, "the install script is frozen")
 		if n.step == nil {
-			n.wait, n.dealt, n.after = status.ReasonProgressing, false, min(n.after, left)
+			n.wait, n.upToDate, n.after = status.ReasonProgressing, false, min(n.after, left)
 		}
 		return n
 	case c.Phase == observed.Paused:
-		return do(UnpauseContainer, "the install script is frozen").on(c)
+		return step(UnpauseContainer, "the install script is frozen").on(c)
 	case inTime:
 		return waitFor(status.ReasonProgressing, "the install script runs", left).then(KeepInstallation)
 	}
-	return do(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
+	return step(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
 }
 
-func (r *record) nextEntrypoint() next {
+func (r *planner) nextEntrypoint() next {
 	if !r.in.EntrypointOK {
-		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
+		return step(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
 	}
 	if r.in.Seen.Run == nil {
 		return r.create("the installation is complete")
@@ -115,9 +115,9 @@ func (r *record) nextEntrypoint() next {
 	return r.replace("the spec changed during the installation")
 }
 
-func (r *record) nextInstallFailed() next {
+func (r *planner) nextInstallFailed() next {
 	if c := r.in.Seen.Install; c != nil {
 		return r.removeInstall("the installation failed")
 	}
-	return next{wait: status.ReasonInstallFailed, message: r.st.Get(status.Installed).Message, dealt: true}
+	return next{wait: status.ReasonInstallFailed, message: r.st.Get(status.Installed).Message, upToDate: true}
 }

@@ -112,7 +112,7 @@ func TestScriptOutcomes(t *testing.T) {
 func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
 	w := newWorld(t, script)
 	w.exit = -1
-	for w.in.Seen.Install == nil || !w.in.Seen.Install.Up() {
+	for w.in.Seen.Install == nil || !w.in.Seen.Install.Running() {
 		w.act(*w.look().Step)
 	}
 	w.in.Seen.Install = nil

@@ -30,9 +30,9 @@ var limitPaths = []string{drift.Memory, drift.Swap, drift.CPU, drift.PIDs}
 
 // unenforced returns where the kernel holds the process to another limit than the spec says though
 // Docker shows the right one. What could not be read differs in nothing.
-func (r *record) unenforced(shown []Field) []Field {
+func (r *planner) unenforced(shown []Field) []Field {
 	run := r.in.Seen.Run
-	if !run.Up() || run.Enforced == nil {
+	if !run.Running() || run.Enforced == nil {
 		return nil
 	}
 	var list []Field
@@ -73,7 +73,7 @@ func canUpdate(path string, want desired.Limits) bool {
 }
 
 // untilUpdate is how long the next update of the limits waits, after too many without an effect.
-func (r *record) untilUpdate() time.Duration {
+func (r *planner) untilUpdate() time.Duration {
 	u := r.st.LimitUpdates
 	if u == nil || u.Count < maxLimitUpdates || !r.sameUpdates(u) {
 		return 0
@@ -83,8 +83,8 @@ func (r *record) untilUpdate() time.Duration {
 }
 
 // updateLimits is the step that does so. One that repeats what had no effect keeps that reported.
-func (r *record) updateLimits(differ []Field) next {
-	n := do(UpdateLimits, reasonOf(differ)).on(r.in.Seen.Run)
+func (r *planner) updateLimits(differ []Field) next {
+	n := step(UpdateLimits, reasonOf(differ)).on(r.in.Seen.Run)
 	if u := r.st.LimitUpdates; u != nil && u.Count >= maxLimitUpdates && r.sameUpdates(u) {
 		n.wait, n.message = status.ReasonLimitNotEnforced, r.notEnforced(r.limitsDiffering())
 	}
@@ -92,12 +92,12 @@ func (r *record) updateLimits(differ []Field) next {
 }
 
 // sameUpdates reports whether the next update is one more of u.
-func (r *record) sameUpdates(u *status.LimitUpdates) bool {
+func (r *planner) sameUpdates(u *status.LimitUpdates) bool {
 	return u.ContainerID == r.in.Seen.Run.ContainerID && u.Generation == r.in.Spec.Generation && !r.in.Seen.EngineLost.After(u.At)
 }
 
 // countUpdate records an update before it is made.
-func (r *record) countUpdate() {
+func (r *planner) countUpdate() {
 	count := 1
 	if u := r.st.LimitUpdates; u != nil && r.sameUpdates(u) {
 		count += u.Count
@@ -106,7 +106,7 @@ func (r *record) countUpdate() {
 }
 
 // limitsDiffering returns the limits that differ from the spec and that no recreation is for.
-func (r *record) limitsDiffering() []Field {
+func (r *planner) limitsDiffering() []Field {
 	var list []Field
 	for _, f := range r.fields() {
 		if slices.Contains(limitPaths, f.Path) && f.Kind == drift.Spec && f.Step != CreateContainer {
@@ -118,16 +118,16 @@ func (r *record) limitsDiffering() []Field {
 
 // nextEnforced waits where a container is not held to its limits, and no update of them has an
 // effect. The process runs meanwhile: another container would be held to them no better.
-func (r *record) nextEnforced() next {
+func (r *planner) nextEnforced() next {
 	differ := r.limitsDiffering()
 	if len(differ) == 0 {
-		return next{dealt: true}
+		return next{upToDate: true}
 	}
-	return next{wait: status.ReasonLimitNotEnforced, dealt: true, after: r.untilUpdate(), message: r.notEnforced(differ)}
+	return next{wait: status.ReasonLimitNotEnforced, upToDate: true, after: r.untilUpdate(), message: r.notEnforced(differ)}
 }
 
 // notEnforced says which limits the kernel has not, and what to do about it.
-func (r *record) notEnforced(differ []Field) string {
+func (r *planner) notEnforced(differ []Field) string {
 	f := differ[0]
 	message := fmt.Sprintf("%s is %v and must be %v", f.Path, limitText(f.Path, f.Observed), limitText(f.Path, f.Desired))
 	if more := len(differ) - 1; more > 0 {
@@ -149,11 +149,11 @@ func limitText(path string, limit any) any {
 
 // forgetReported drops what was reported of a process that ran otherwise than specified, once one
 // runs as specified.
-func (r *record) forgetReported() {
+func (r *planner) forgetReported() {
 	if r.st.LimitUpdates != nil && r.in.Seen.Run != nil && len(r.limitsDiffering()) == 0 {
 		r.st.LimitUpdates = nil
 	}
-	if !r.in.Seen.Run.Up() || r.st.Stopping != nil || r.in.Spec.Power != desired.PowerRunning {
+	if !r.in.Seen.Run.Running() || r.st.Stopping != nil || r.in.Spec.Power != desired.PowerRunning {
 		return
 	}
 	if len(r.unpublished()) == 0 {
@@ -169,7 +169,7 @@ func (r *record) forgetReported() {
 
 // emitBlockedOnce emits what keeps a process that runs from its spec, unless that was the last thing that was
 // reported for that reason.
-func (r *record) emitBlockedOnce(reason status.Reason, message string) {
+func (r *planner) emitBlockedOnce(reason status.Reason, message string) {
 	if r.st.Reported[reason] == message {
 		return
 	}

@@ -24,7 +24,7 @@ func TestOwnMountThatLeadsElsewhere(t *testing.T) {
 			}
 		}
 		w.in.Seen.Run = &run
-		w.in.Status.Futile, w.in.Status.Replaced = []string{"mount." + target}, "the one before"
+		w.in.Status.IneffectiveFixes, w.in.Status.RecreatedFrom = []string{"mount." + target}, "the one before"
 		d := w.look()
 		if synced := d.Status.Get(status.Synced); d.Step != nil || synced.Status != status.False || synced.Reason != status.ReasonMountUnavailable {
 			t.Errorf("%s: step %+v, %+v", target, d.Step, synced)

@@ -33,11 +33,11 @@ type next struct {
 	attempt Attempt
 	// pending is the step that follows by itself once the wait is over; empty where that depends.
 	pending Kind
-	// dealt is true when the present generation needs nothing more.
-	dealt bool
+	// upToDate is true when the present generation needs nothing more.
+	upToDate bool
 }
 
-func do(k Kind, reason string) next { return next{step: &Step{Kind: k, Reason: reason}} }
+func step(k Kind, reason string) next { return next{step: &Step{Kind: k, Reason: reason}} }
 
 func (n next) on(c *observed.Container) next {
 	n.step.Target = c.ContainerID
@@ -60,7 +60,7 @@ func (n next) then(k Kind) next {
 }
 
 // next chooses the step; see the package comment for what wins over what.
-func (r *record) next() next {
+func (r *planner) next() next {
 	switch {
 	case r.in.Spec.Deleting:
 		return r.nextDelete()
@@ -71,9 +71,9 @@ func (r *record) next() next {
 }
 
 // nextPaused touches nothing, and says what it would do.
-func (r *record) nextPaused() next {
+func (r *planner) nextPaused() next {
 	if r.in.Spec.Requests.Install > r.st.Install.Request {
-		return next{wait: status.ReasonPaused, message: "paused; an installation that was asked for would begin", dealt: true}
+		return next{wait: status.ReasonPaused, message: "paused; an installation that was asked for would begin", upToDate: true}
 	}
 	n := r.nextActive()
 	if n.step == nil && n.wait == "" {
@@ -83,11 +83,11 @@ func (r *record) nextPaused() next {
 	if n.step != nil {
 		message = fmt.Sprintf("paused; it would take the step %s: %s", n.step.Kind, n.step.Reason)
 	}
-	return next{wait: status.ReasonPaused, message: message, dealt: true}
+	return next{wait: status.ReasonPaused, message: message, upToDate: true}
 }
 
 // nextActive gives ports back before it waits: whatever it waits for may never come.
-func (r *record) nextActive() next {
+func (r *planner) nextActive() next {
 	n := r.nextOfPhase()
 	if n.step != nil {
 		return n
@@ -100,8 +100,8 @@ func (r *record) nextActive() next {
 
 // nextOfPhase stops what is to be stopped before all else, which may have to wait for an
 // image or a port.
-func (r *record) nextOfPhase() next {
-	if r.in.Seen.Run.Up() && r.in.Spec.Power == desired.PowerStopped {
+func (r *planner) nextOfPhase() next {
+	if r.in.Seen.Run.Running() && r.in.Spec.Power == desired.PowerStopped {
 		return r.stop("power is stopped", r.in.Spec.Kill)
 	}
 	switch {
@@ -115,7 +115,7 @@ func (r *record) nextOfPhase() next {
 
 // nextRefused leaves all as it is, but for a container whose script was not to be started, and
 // for one that differs from its spec: that may be why.
-func (r *record) nextRefused() next {
+func (r *planner) nextRefused() next {
 	if r.in.Seen.Install != nil {
 		return r.removeInstall("the engine refuses to start the script")
 	}
@@ -132,55 +132,55 @@ func (r *record) nextRefused() next {
 	if !c.Reason.GivenUp() {
 		c.Reason = status.ReasonRefused
 	}
-	return next{wait: c.Reason, message: c.Message, dealt: true}
+	return next{wait: c.Reason, message: c.Message, upToDate: true}
 }
 
-func (r *record) nextDelete() next {
+func (r *planner) nextDelete() next {
 	seen := r.in.Seen
 	if c := seen.Install; c != nil {
 		if c.Phase == observed.Removing {
 			return waitFor(status.ReasonDeleting, "the install container is being removed", settleSoon)
 		}
-		return do(RemoveInstallContainer, "the container is being deleted").on(c)
+		return step(RemoveInstallContainer, "the container is being deleted").on(c)
 	}
 	if c := seen.Run; c != nil {
 		return r.remove("the container is being deleted")
 	}
-	return do(Finalize, "the container is being deleted")
+	return step(Finalize, "the container is being deleted")
 }
 
 // remove stops the runtime container if need be, and removes it.
-func (r *record) remove(reason string) next {
+func (r *planner) remove(reason string) next {
 	c := r.in.Seen.Run
 	switch {
 	case c.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
-	case c.Up():
+	case c.Running():
 		return r.stop(reason, r.in.Spec.Kill && r.in.Spec.Power == desired.PowerStopped)
 	}
-	return do(RemoveContainer, reason).on(c)
+	return step(RemoveContainer, reason).on(c)
 }
 
 // nextSteady keeps an installed container as its spec says.
-func (r *record) nextSteady() next {
+func (r *planner) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run
-	if ask := r.st.Stopping; ask != nil && run.Up() && ask.Run.Is(life(run)) {
+	if ask := r.st.Stopping; ask != nil && run.Running() && ask.Run.Is(runIDOf(run)) {
 		return r.stop(ask.Reason, in.Spec.Kill && in.Spec.Power == desired.PowerStopped)
 	}
 	if run == nil {
 		return r.create("the container does not exist")
 	}
-	if life := r.st.MountsUnverified; life != nil && run.Up() && life.Is(status.Run{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
-		return do(VerifyMounts, "its mounts were not compared with the host since it was started").on(run)
+	if life := r.st.MountsUnverified; life != nil && run.Running() && life.Is(status.RunID{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
+		return step(VerifyMounts, "its mounts were not compared with the host since it was started").on(run)
 	}
-	if r.unnamed() && in.RunImage.Present {
-		return do(RestoreSnapshot, "somebody took the name of the image that keeps the installation").on(run).from(r.image())
+	if r.snapshotUntagged() && in.RunImage.Present {
+		return step(RestoreSnapshot, "somebody took the name of the image that keeps the installation").on(run).from(r.image())
 	}
-	if len(r.mendedBy(RenameContainer)) > 0 {
+	if len(r.fixedBy(RenameContainer)) > 0 {
 		if other := in.Seen.RunNameTaken; other != nil {
 			return r.nameTaken(observed.RunName(in.Spec.InternalID), other)
 		}
-		return do(RenameContainer, "somebody named it "+run.Name).on(run)
+		return step(RenameContainer, "somebody named it "+run.Name).on(run)
 	}
 	if reason := r.recreate(); reason != "" {
 		return r.replace(reason)
@@ -188,17 +188,17 @@ func (r *record) nextSteady() next {
 	if n, ok := r.release(); ok {
 		return n
 	}
-	if differ := r.mendedBy(UpdateLimits); len(differ) > 0 {
+	if differ := r.fixedBy(UpdateLimits); len(differ) > 0 {
 		return r.updateLimits(differ)
 	}
 	if where := r.misplaced(); where != "" {
 		if n := r.power(); n.step != nil && n.step.Kind != StartContainer {
 			return n
 		}
-		return next{wait: status.ReasonMountUnavailable, dealt: true, after: waitRetry, message: where}
+		return next{wait: status.ReasonMountUnavailable, upToDate: true, after: waitRetry, message: where}
 	}
 	if !in.EntrypointOK {
-		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
+		return step(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
 	}
 	n := r.power()
 	if n.step != nil || n.wait != "" {
@@ -217,7 +217,7 @@ func (r *record) nextSteady() next {
 }
 
 // create makes the runtime container once all that it needs is there.
-func (r *record) create(reason string) next {
+func (r *planner) create(reason string) next {
 	if other := r.in.Seen.RunNameTaken; other != nil {
 		return r.nameTaken(observed.RunName(r.in.Spec.InternalID), other)
 	}
@@ -225,14 +225,14 @@ func (r *record) create(reason string) next {
 		return n
 	}
 	if !r.in.EntrypointOK && r.st.Install.Phase == status.InstallDone {
-		return do(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
+		return step(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
 	}
-	return do(CreateContainer, reason).from(r.image())
+	return step(CreateContainer, reason).from(r.image())
 }
 
 // nameTaken waits for a name. What another Lightd made is not taken over: its daemon may
 // only be down, and its volumes are in a directory that is not ours.
-func (r *record) nameTaken(name string, other *observed.Foreign) next {
+func (r *planner) nameTaken(name string, other *observed.Foreign) next {
 	message := fmt.Sprintf("the name %s is held by container %.12s, which is not ours", name, other.ContainerID)
 	if other.Instance != "" {
 		message = fmt.Sprintf("the name %s is held by container %.12s of another Lightd instance, %s: "+
@@ -247,9 +247,9 @@ func (r *record) nameTaken(name string, other *observed.Foreign) next {
 }
 
 // recreate says what Docker cannot change in place; empty when nothing.
-func (r *record) recreate() string {
+func (r *planner) recreate() string {
 	run, spec := r.in.Seen.Run, r.in.Spec
-	differ := r.mendedBy(CreateContainer)
+	differ := r.fixedBy(CreateContainer)
 	has := func(path string) bool {
 		return slices.ContainsFunc(differ, func(f Field) bool { return f.Path == path })
 	}
@@ -273,7 +273,7 @@ func (r *record) recreate() string {
 }
 
 // replace checks all that can fail before the old container goes.
-func (r *record) replace(reason string) next {
+func (r *planner) replace(reason string) next {
 	if n, ok := r.needImage(); !ok {
 		return n
 	}
@@ -285,16 +285,16 @@ func (r *record) replace(reason string) next {
 		n.attempt = Attempt{check.At.Add(waitRetry), check.Failures + 1}
 		return n
 	case check.Hash != hash || check.Reason != "" || age > hostFresh:
-		return do(CheckHost, reason)
+		return step(CheckHost, reason)
 	}
 	return r.remove(reason)
 }
 
 // replaceRefused says why a container that the engine refuses to start is recreated: what it
 // differs in may be what is refused. Once a generation is enough.
-func (r *record) replaceRefused() string {
+func (r *planner) replaceRefused() string {
 	run := r.in.Seen.Run
-	if run == nil || run.Up() || r.st.Install.Phase != status.InstallDone || r.st.ReplacedGeneration == r.in.Spec.Generation {
+	if run == nil || run.Running() || r.st.Install.Phase != status.InstallDone || r.st.ReplacedGeneration == r.in.Spec.Generation {
 		return ""
 	}
 	var differ []Field
@@ -310,7 +310,7 @@ func (r *record) replaceRefused() string {
 }
 
 // escaped waits where a mount led elsewhere when the container was last started.
-func (r *record) escaped() (next, bool) {
+func (r *planner) escaped() (next, bool) {
 	escape := r.st.MountEscape
 	if escape == nil {
 		return next{}, false
@@ -321,23 +321,23 @@ func (r *record) escaped() (next, bool) {
 	}
 	n := waitFor(status.ReasonMountEscaped, fmt.Sprintf("%s led to %s instead of %s on this host, and the process was killed; next start at %s",
 		escape.Target, escape.Found, escape.Source, escape.NotBefore.UTC().Format(time.RFC3339)), left)
-	n.dealt = true
+	n.upToDate = true
 	return n, true
 }
 
 // power brings the process to what the spec says of it.
-func (r *record) power() next {
+func (r *planner) power() next {
 	spec, run := r.in.Spec, r.in.Seen.Run
 	restart := spec.Requests.Restart > r.st.RestartHandled
 	switch {
-	case run.Up() && spec.Power == desired.PowerStopped:
+	case run.Running() && spec.Power == desired.PowerStopped:
 		return r.stop("power is stopped", spec.Kill)
-	case run.Up() && restart:
+	case run.Running() && restart:
 		return r.stop("a restart was asked for", false)
 	case run.Phase == observed.Paused:
 		return r.unpause(run, "the process is frozen")
-	case run.Up(), spec.Power == desired.PowerStopped:
-		return next{dealt: true}
+	case run.Running(), spec.Power == desired.PowerStopped:
+		return next{upToDate: true}
 	case run.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
 	}
@@ -346,16 +346,16 @@ func (r *record) power() next {
 	}
 	switch {
 	case restart:
-		return do(StartContainer, "a restart was asked for").on(run)
-	case r.st.Rest:
-		return next{dealt: true}
+		return step(StartContainer, "a restart was asked for").on(run)
+	case r.st.Completed:
+		return next{upToDate: true}
 	}
 	if left := r.st.NotBefore.Sub(r.in.Now); left > 0 {
 		n := waitFor(status.ReasonBackOff, fmt.Sprintf("the process ended %d times in a row; next start at %s",
 			r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)), left)
 		n.attempt = Attempt{r.st.NotBefore, r.st.Crashes + 1}
-		n.dealt = true
+		n.upToDate = true
 		return n
 	}
-	return do(StartContainer, "power is running").on(run)
+	return step(StartContainer, "power is running").on(run)
 }

@@ -24,7 +24,7 @@ const engineEnds = 30 * time.Second
 
 // observe folds what is seen into what is recorded. Each change of a condition brings
 // its event with it, and a second fold of the same sight changes nothing.
-func (r *record) observe() {
+func (r *planner) observe() {
 	r.observeClock()
 	r.observeEngine()
 	r.observeRequests()
@@ -36,7 +36,7 @@ func (r *record) observe() {
 	r.observePause()
 	r.observeIdentity()
 	if run := r.in.Seen.Run; run != nil {
-		r.observeLife(run)
+		r.observeProcess(run)
 	}
 	r.observeReady()
 	r.st.State = r.state()
@@ -45,7 +45,7 @@ func (r *record) observe() {
 // observeClock finds what an earlier daemon has recorded by a clock that was set back since,
 // which else would keep a wait going until the clock has caught up. This daemon began after
 // it, with the engine out of its sight: from there on a wait lasts a whole one at most.
-func (r *record) observeClock() {
+func (r *planner) observeClock() {
 	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
 	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.RunSeen}
 	if ask := r.st.Stopping; ask != nil {
@@ -62,41 +62,41 @@ func (r *record) observeClock() {
 	if most := now.Add(Backoff(r.st.Crashes, 1)); r.st.NotBefore.After(most) {
 		r.st.NotBefore = most
 	}
-	if doubt := r.st.Doubt; doubt != nil && doubt.Since.After(now) {
-		r.st.Doubt = nil
+	if doubt := r.st.CrashesBeforeEngineLoss; doubt != nil && doubt.Since.After(now) {
+		r.st.CrashesBeforeEngineLoss = nil
 	}
 }
 
 // observeEngine takes back the crashes that the engine made itself. On its way down it ends
 // the containers one after the other, and tells it as if they had ended by themselves.
-func (r *record) observeEngine() {
-	doubt := r.st.Doubt
+func (r *planner) observeEngine() {
+	doubt := r.st.CrashesBeforeEngineLoss
 	if doubt == nil {
 		return
 	}
 	if age := r.in.Seen.EngineLost.Sub(doubt.Since); age < 0 || age > engineEnds {
 		return
 	}
-	r.st.Crashes, r.st.NotBefore, r.st.Doubt = doubt.Crashes, time.Time{}, nil
+	r.st.Crashes, r.st.NotBefore, r.st.CrashesBeforeEngineLoss = doubt.Crashes, time.Time{}, nil
 	if exit := r.st.LastExit; exit != nil && killed(exit.Code) {
-		r.st.Rest = false
+		r.st.Completed = false
 	}
 }
 
 // observeRequests deals with what needs no step.
-func (r *record) observeRequests() {
+func (r *planner) observeRequests() {
 	spec := r.in.Spec
 	if spec.Deleting && !r.st.Deleting {
 		r.st.Deleting = true
-		r.tell(journal.Deleting, "")
+		r.emit(journal.Deleting, "")
 	}
 	if spec.Requests.Start > r.st.StartHandled {
 		r.st.StartHandled = spec.Requests.Start
-		r.forgive()
+		r.clearBackoff()
 	}
 	if spec.Power == desired.PowerStopped {
 		r.st.RestartHandled, r.st.Restarting = spec.Requests.Restart, nil
-		r.forgive()
+		r.clearBackoff()
 	}
 	if !spec.Deleting && !spec.Paused && spec.Requests.Install > r.st.Install.Request {
 		r.beginInstall()
@@ -112,21 +112,21 @@ func (r *record) observeRequests() {
 			r.set(status.Installed, status.False, status.ReasonInstalling, "")
 		}
 		if r.st.Install.Phase == status.InstallPreparing {
-			r.tell(journal.Started, "") // it begins anew
+			r.emit(journal.Started, "") // it begins anew
 		}
 	}
 }
 
-// forgive forgets crashes, so that the next start happens at once.
-func (r *record) forgive() {
-	r.st.Crashes, r.st.NotBefore, r.st.Rest, r.st.Doubt = 0, time.Time{}, false, nil
+// clearBackoff forgets crashes, so that the next start happens at once.
+func (r *planner) clearBackoff() {
+	r.st.Crashes, r.st.NotBefore, r.st.Completed, r.st.CrashesBeforeEngineLoss = 0, time.Time{}, false, nil
 }
 
-// giveUpStart ends a start that was told, has not happened, and is wanted no more. It is
+// abandonStart ends a start that was told, has not happened, and is wanted no more. It is
 // for when no step is being taken: the one in hand may be that start.
-func (r *record) giveUpStart() {
+func (r *planner) abandonStart() {
 	run, wanted := r.in.Seen.Run, r.in.Spec.Power == desired.PowerRunning && !r.in.Spec.Deleting
-	if wanted || r.st.Starting == nil || run.Up() || !r.st.Starting.Is(life(run)) {
+	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(runIDOf(run)) {
 		return
 	}
 	r.st.Starting = nil
@@ -135,15 +135,15 @@ func (r *record) giveUpStart() {
 	if r.in.Spec.Deleting {
 		message = "it was deleted before it started"
 	}
-	r.tell(journal.Exited, message)
+	r.emit(journal.Exited, message)
 }
 
-func (r *record) beginInstall() {
+func (r *planner) beginInstall() {
 	spec := r.in.Spec
 	if r.st.Install.Request > 0 {
-		r.tell(journal.ReinstallStarted, "")
+		r.emit(journal.ReinstallStarted, "")
 	}
-	r.tell(journal.Started, "")
+	r.emit(journal.Started, "")
 	r.st.Install = status.Install{
 		Request: spec.Requests.Install, Phase: status.InstallPreparing,
 	}
@@ -151,7 +151,7 @@ func (r *record) beginInstall() {
 	r.set(status.Installed, status.False, status.ReasonInstalling, "")
 }
 
-func (r *record) observeImage() {
+func (r *planner) observeImage() {
 	if r.in.Image.Pulling {
 		r.st.ImageGeneration = r.in.Spec.Generation
 	}
@@ -159,7 +159,7 @@ func (r *record) observeImage() {
 		return
 	}
 	if r.st.Pulling == r.in.Spec.Image && r.in.Image.Present {
-		r.tell(journal.ImagePulled, r.st.Pulling)
+		r.emit(journal.ImagePulled, r.st.Pulling)
 	}
 	if r.st.Pulling != r.in.Spec.Image || r.in.Image.Present {
 		r.st.Pulling = ""
@@ -167,7 +167,7 @@ func (r *record) observeImage() {
 }
 
 // observeInstall advances the installation by what can be seen of it.
-func (r *record) observeInstall() {
+func (r *planner) observeInstall() {
 	in, seen := &r.st.Install, r.in.Seen
 	switch in.Phase {
 	case status.InstallPreparing: // nothing is made yet, and what comes is made from the spec
@@ -181,7 +181,7 @@ func (r *record) observeInstall() {
 			return
 		}
 		in.Phase, in.ContainerID = status.InstallCreated, first.ContainerID
-		r.tell(journal.ContainerCreated, short(first.ContainerID))
+		r.emit(journal.ContainerCreated, short(first.ContainerID))
 	case status.InstallCreated:
 		// The container that was created and never started is gone: that harms nothing.
 		if in.Script && (seen.Install == nil || seen.Install.ContainerID != in.ContainerID) {
@@ -197,7 +197,7 @@ func (r *record) observeInstall() {
 }
 
 // observeCopy tells once that an installation could not be copied.
-func (r *record) observeCopy() {
+func (r *planner) observeCopy() {
 	in, failed := &r.st.Install, r.in.Copy.SaveError
 	if in.Snapshot == "" {
 		failed = ""
@@ -207,13 +207,13 @@ func (r *record) observeCopy() {
 	}
 	in.CopyError = failed
 	if failed != "" {
-		r.tell(journal.SnapshotNotCopied, failed)
+		r.emit(journal.SnapshotNotCopied, failed)
 	}
 }
 
 // observeScript judges an install script by its container. StartedAt is the evidence
 // that it ran; a script that ran is never run again for the same request.
-func (r *record) observeScript(c *observed.Container) {
+func (r *planner) observeScript(c *observed.Container) {
 	in := &r.st.Install
 	switch {
 	case c == nil || c.ContainerID != in.ContainerID:
@@ -221,7 +221,7 @@ func (r *record) observeScript(c *observed.Container) {
 	case c.StartedAt.IsZero() && in.Unsure && r.in.Seen.EngineLost.After(in.ScriptAt):
 		// An engine that is killed at that moment forgets that it started something.
 		r.failInstall(status.ReasonInstallInterrupted, "the engine went away while the script was being started: it may have run")
-	case c.Up() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
+	case c.Running() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
 	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut) && !in.OutputSaved:
 		// What it printed is kept before its failure is told: whoever hears of it looks there.
 	case in.TimedOut:
@@ -234,10 +234,10 @@ func (r *record) observeScript(c *observed.Container) {
 		in.Phase = status.InstallScripted
 		message := fmt.Sprintf("after %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond))
 		if c.OOMKilled {
-			r.tell(journal.OOMKilled, "the kernel killed a process of the install script for its memory limit")
+			r.emit(journal.OOMKilled, "the kernel killed a process of the install script for its memory limit")
 			message += "; a process of it was killed for its memory limit, and the installation may lack what that was to do"
 		}
-		r.tell(journal.InstallScriptComplete, message)
+		r.emit(journal.InstallScriptComplete, message)
 	case in.MissingInterpreter != "":
 		r.failInstall(status.ReasonInstallScriptFailed, fmt.Sprintf("the install script's interpreter %s is not in the image", in.MissingInterpreter))
 	case killed(c.ExitCode):
@@ -251,14 +251,14 @@ func (r *record) observeScript(c *observed.Container) {
 // SIGTERM, and 255 for a container whose end the engine did not see) from a program's own.
 func killed(code int) bool { return code == 137 || code == 143 || code == 255 }
 
-func (r *record) failInstall(reason status.Reason, message string) {
+func (r *planner) failInstall(reason status.Reason, message string) {
 	r.st.Install.Phase = status.InstallFailed
-	r.tell(journal.Error, message)
+	r.emit(journal.Error, message)
 	r.set(status.Installed, status.False, reason, message)
 }
 
 // observeIdentity notices that the runtime container is another one, or none.
-func (r *record) observeIdentity() {
+func (r *planner) observeIdentity() {
 	id := ""
 	if r.in.Seen.Run != nil {
 		id = r.in.Seen.Run.ContainerID
@@ -268,14 +268,14 @@ func (r *record) observeIdentity() {
 	}
 	if old := r.st.ContainerID; old != "" {
 		if r.st.Run.ContainerID == old && !r.st.Ended.Is(r.st.Run) {
-			r.end(r.st.Run, nil)
+			r.processExited(r.st.Run, nil)
 		}
 		if r.st.Starting != nil {
-			r.tell(journal.Exited, "its container was removed before its start was seen")
+			r.emit(journal.Exited, "its container was removed before its start was seen")
 		}
 		if r.st.Replacing == "" && !r.in.Spec.Deleting {
-			r.tell(journal.ContainerLost, short(old)+" was removed by somebody else")
-			r.pardon()
+			r.emit(journal.ContainerLost, short(old)+" was removed by somebody else")
+			r.revertEngineCrashes()
 		}
 		r.st.Stopping, r.st.Starting = nil, nil
 	}
@@ -285,33 +285,33 @@ func (r *record) observeIdentity() {
 	r.st.ContainerID = id
 }
 
-// pardon takes back the crash that a removal by force looks like while it is going on:
+// revertEngineCrashes takes back the crash that a removal by force looks like while it is going on:
 // the program did nothing wrong.
-func (r *record) pardon() {
+func (r *planner) revertEngineCrashes() {
 	if exit := r.st.LastExit; exit != nil && killed(exit.Code) && r.st.Crashes > 0 {
 		r.st.Crashes--
 		r.st.NotBefore = time.Time{}
 	}
 }
 
-// observeLife follows the runs of the runtime container: each start is a new life.
-func (r *record) observeLife(run *observed.Container) {
-	now := life(run)
+// observeProcess follows the runs of the runtime container: each start is a new life.
+func (r *planner) observeProcess(run *observed.Container) {
+	now := runIDOf(run)
 	if now.StartedAt.IsZero() {
 		return
 	}
 	if !r.st.Run.Is(now) {
-		r.begin(now)
+		r.processStarted(now)
 	}
-	if !run.Up() {
+	if !run.Running() {
 		if !r.st.Ended.Is(now) {
-			r.end(now, run)
+			r.processExited(now, run)
 		}
 		return
 	}
 	if e := run.Enforced; e != nil && e.PIDsRefused > 0 && !r.st.PIDsLimitReached.Is(now) {
 		r.st.PIDsLimitReached = now
-		r.tell(journal.PIDsLimitReached, fmt.Sprintf("the kernel refused processes or threads beyond the limit of %d (%d so far)", run.Limits.PIDs, e.PIDsRefused))
+		r.emit(journal.PIDsLimitReached, fmt.Sprintf("the kernel refused processes or threads beyond the limit of %d (%d so far)", run.Limits.PIDs, e.PIDsRefused))
 	}
 	if ask := r.st.Stopping; ask != nil && ask.Run.Is(now) {
 		return // what is to end does not become ready any more
@@ -323,19 +323,19 @@ func (r *record) observeLife(run *observed.Container) {
 		if pattern == "" {
 			message = ""
 		}
-		r.tell(journal.Running, message)
+		r.emit(journal.Running, message)
 	}
 }
 
-// begin records a life that was not known.
-func (r *record) begin(now status.Run) {
+// processStarted records a life that was not known.
+func (r *planner) processStarted(now status.RunID) {
 	if old := r.st.Run; old.ContainerID == now.ContainerID && !old.StartedAt.IsZero() && !r.st.Ended.Is(old) {
-		r.end(old, nil)
+		r.processExited(old, nil)
 	}
 	if r.st.Starting == nil {
-		r.tell(journal.Starting, "started by somebody else")
+		r.emit(journal.Starting, "started by somebody else")
 	}
-	r.st.Run, r.st.Starting, r.st.Rest, r.st.RunSeen = now, nil, false, r.in.Now
+	r.st.Run, r.st.Starting, r.st.Completed, r.st.RunSeen = now, nil, false, r.in.Now
 	r.st.MountsUnverified = nil
 	if r.in.VerifyMounts && !r.st.MountsVerified.Is(now) {
 		r.st.MountsUnverified = &now
@@ -348,46 +348,46 @@ func (r *record) begin(now status.Run) {
 	}
 }
 
-// end records the end of a life; c is nil when its end was not seen.
-func (r *record) end(ended status.Run, c *observed.Container) {
+// processExited records the end of a life; c is nil when its end was not seen.
+func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	asked := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) || r.st.MountEscape != nil && r.st.MountEscape.Run.Is(ended)
 	r.st.Ended, r.st.Stopping, r.st.MountsUnverified = ended, nil, nil
 	if c == nil {
-		r.tell(journal.Exited, "its end was not seen")
+		r.emit(journal.Exited, "its end was not seen")
 		return
 	}
 	exit := status.Exit{Code: c.ExitCode, OOM: c.OOMKilled, At: c.FinishedAt, Signal: signalName(c.ExitCode)}
 	r.st.LastExit = &exit
 	if exit.OOM {
-		r.tell(journal.OOMKilled, "the kernel killed the process for its memory limit")
+		r.emit(journal.OOMKilled, "the kernel killed the process for its memory limit")
 	}
 	message := fmt.Sprintf("exit code %d", exit.Code)
 	if exit.Signal != "" {
 		message += " (" + exit.Signal + ")"
 	}
 	wanted := asked || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting
-	r.tell(journal.Exited, message)
+	r.emit(journal.Exited, message)
 	r.events[len(r.events)-1].Failed = !wanted && exit.Code != 0
 	r.st.EarlyExit = 0
 	if !asked && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
 		r.st.EarlyExit = r.st.StartGeneration
 	}
 	if wanted {
-		r.forgive()
+		r.clearBackoff()
 		return
 	}
 	r.crash(c)
 }
 
 // crash decides what follows an end that nobody asked for.
-func (r *record) crash(c *observed.Container) {
+func (r *planner) crash(c *observed.Container) {
 	byEngine := c.Unwatched && killed(c.ExitCode)
 	policy := r.in.Spec.Restart
-	if !c.Unwatched && (r.st.Doubt == nil || r.in.Now.Sub(r.st.Doubt.Since) > engineEnds) {
-		r.st.Doubt = &status.Doubt{Since: r.in.Now, Crashes: r.st.Crashes}
+	if !c.Unwatched && (r.st.CrashesBeforeEngineLoss == nil || r.in.Now.Sub(r.st.CrashesBeforeEngineLoss.Since) > engineEnds) {
+		r.st.CrashesBeforeEngineLoss = &status.CrashesBeforeEngineLoss{Since: r.in.Now, Crashes: r.st.Crashes}
 	}
 	if !byEngine && (policy == desired.RestartNever || policy == desired.RestartOnFailure && c.ExitCode == 0) {
-		r.st.Rest = true
+		r.st.Completed = true
 		return
 	}
 	r.st.Restarts++
@@ -403,7 +403,7 @@ func (r *record) crash(c *observed.Container) {
 		return
 	}
 	r.st.NotBefore = r.in.Now.Add(delay)
-	r.tell(journal.BackOff, fmt.Sprintf("%d ends in a row; next start at %s",
+	r.emit(journal.BackOff, fmt.Sprintf("%d ends in a row; next start at %s",
 		r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)))
 }
 
@@ -421,26 +421,26 @@ func Backoff(n int, jitter float64) time.Duration {
 }
 
 // observeReady ends an installation whose container stands as it should.
-func (r *record) observeReady() {
+func (r *planner) observeReady() {
 	if r.st.Install.Phase != status.InstallEntrypoint || !r.in.EntrypointOK || !r.fits() {
 		return
 	}
 	r.st.Install.Phase = status.InstallDone
-	r.tell(journal.Ready, "")
+	r.emit(journal.Ready, "")
 	r.set(status.Installed, status.True, status.ReasonInstalled, "")
 }
 
 // state says in one word what the process does.
-func (r *record) state() status.State {
+func (r *planner) state() status.State {
 	run := r.in.Seen.Run
 	switch {
-	case run.Up() && r.st.Stopping != nil:
+	case run.Running() && r.st.Stopping != nil:
 		return status.StateStopping
-	case run.Up() && r.st.Matched.Is(life(run)):
+	case run.Running() && r.st.Matched.Is(runIDOf(run)):
 		return status.StateRunning
-	case run.Up(), r.st.Starting != nil && r.in.Spec.Power == desired.PowerRunning:
+	case run.Running(), r.st.Starting != nil && r.in.Spec.Power == desired.PowerRunning:
 		return status.StateStarting
-	case r.st.NotBefore.After(r.in.Now) && r.in.Spec.Power == desired.PowerRunning && !r.st.Rest:
+	case r.st.NotBefore.After(r.in.Now) && r.in.Spec.Power == desired.PowerRunning && !r.st.Completed:
 		return status.StateBackOff
 	}
 	return status.StateOffline

@@ -157,7 +157,7 @@ func TestStopOfWhatWaits(t *testing.T) {
 			wait(w)
 			w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 			d := w.settle()
-			if len(w.steps) == 0 || w.steps[0] != string(plan.StopContainer) || w.in.Seen.Run.Up() {
+			if len(w.steps) == 0 || w.steps[0] != string(plan.StopContainer) || w.in.Seen.Run.Running() {
 				t.Errorf("took %v, and then %s: %s", w.steps, d.Status.State, d.Status.Get(status.Synced).Reason)
 			}
 		})

@@ -13,7 +13,7 @@ const PauseGrace = time.Minute
 
 // observePause records when a pause was first observed, so that a restart of the daemon does not
 // begin it anew.
-func (r *record) observePause() {
+func (r *planner) observePause() {
 	c := r.in.Seen.Run
 	if r.st.Install.Phase == status.InstallScript {
 		c = r.in.Seen.Install
@@ -21,21 +21,21 @@ func (r *record) observePause() {
 	switch {
 	case c == nil || c.Phase != observed.Paused:
 		r.st.Pause = nil
-	case r.st.Pause == nil || !r.st.Pause.Run.Is(life(c)):
-		r.st.Pause = &status.Pause{Run: life(c), Since: r.in.Now}
+	case r.st.Pause == nil || !r.st.Pause.Run.Is(runIDOf(c)):
+		r.st.Pause = &status.Pause{Run: runIDOf(c), Since: r.in.Now}
 	}
 }
 
 // unpause ends the pause of c once it has lasted for PauseGrace. Until then nothing stands in the
 // way of the spec, and the end of the pause is the next attempt.
-func (r *record) unpause(c *observed.Container, reason string) next {
-	if pause := r.st.Pause; pause != nil && pause.Run.Is(life(c)) {
+func (r *planner) unpause(c *observed.Container, reason string) next {
+	if pause := r.st.Pause; pause != nil && pause.Run.Is(runIDOf(c)) {
 		at := pause.Since.Add(PauseGrace)
 		if left := at.Sub(r.in.Now); left > 0 {
-			return next{message: reason, after: left, attempt: Attempt{At: at, Number: 1}, dealt: true}
+			return next{message: reason, after: left, attempt: Attempt{At: at, Number: 1}, upToDate: true}
 		}
 	}
-	return do(UnpauseContainer, reason).on(c)
+	return step(UnpauseContainer, reason).on(c)
 }
 
 // noLaterThan returns n with the next look at the time of other, if that comes first.

@@ -44,7 +44,7 @@ func TestPauseIsLeftAloneForAMinute(t *testing.T) {
 	if len(fields) != 1 || fields[0].Kind != drift.Deferred || fields[0].Step != plan.UnpauseContainer {
 		t.Errorf("drift %+v", fields)
 	}
-	p := plan.Project(w.in)
+	p := plan.Simulate(w.in)
 	if kinds(p) != "UnpauseContainer" || !p.Attempt.At.Equal(first.Add(plan.PauseGrace)) {
 		t.Errorf("plan %+v", p)
 	}
@@ -120,7 +120,7 @@ func TestPausedInstallScript(t *testing.T) {
 	if d := w.look(); d.Step != nil || d.After != plan.PauseGrace || d.Attempt.At.IsZero() {
 		t.Errorf("step %v, after %s, attempt %+v", d.Step, d.After, d.Attempt)
 	}
-	if p := plan.Project(w.in); len(p.Steps) == 0 || p.Steps[0].Kind != plan.UnpauseContainer || p.Attempt.At.IsZero() {
+	if p := plan.Simulate(w.in); len(p.Steps) == 0 || p.Steps[0].Kind != plan.UnpauseContainer || p.Attempt.At.IsZero() {
 		t.Errorf("plan %+v", p)
 	}
 	w.in.Now = w.in.Now.Add(plan.PauseGrace)

@@ -88,7 +88,7 @@ type Attempt struct {
 // path by now.
 type ReplacedMount struct {
 	// Run is the life that has it.
-	Run status.Run
+	Run status.RunID
 	observed.Mount
 	// Found describes what is at the path.
 	Found string
@@ -108,8 +108,8 @@ type Input struct {
 	RunImage observed.Image
 	// EntrypointOK tells whether entrypoint.sh is as the spec wants it.
 	EntrypointOK bool
-	// Place is what the host has for the container.
-	Place blueprint.Place
+	// HostPaths is what the host has for the container.
+	HostPaths blueprint.HostPaths
 	// Matched tells whether the start pattern has matched in the life that Seen shows.
 	Matched bool
 	Host    HostCheck
@@ -124,8 +124,8 @@ type Input struct {
 	Jitter float64
 	// Underway tells whether a step is being taken: what is seen is then older than what it does.
 	Underway bool
-	// Told are events of the last step, which come before those of this decision.
-	Told []journal.Event
+	// PriorEvents are events of the last step, which come before those of this decision.
+	PriorEvents []journal.Event
 	// Held are the steps that have failed, with when each may be tried again. They change no
 	// decision: Project names them.
 	Held map[Kind]Attempt
@@ -145,19 +145,19 @@ type Decision struct {
 
 // Decide returns what to record and to do next. It does not change its input.
 func Decide(in Input) Decision {
-	r := newRecord(in)
+	r := newPlanner(in)
 	if !in.Seen.Known || !in.Seen.EngineUp {
 		return Decision{Status: r.st, Events: r.events}
 	}
 	r.observe()
-	r.giveUpStart()
+	r.abandonStart()
 	r.noteDrift()
 	r.forgetReported()
 	n := r.next()
 	if n.step != nil {
-		r.intend(*n.step)
+		r.recordIntent(*n.step)
 	}
-	r.conclude(n)
+	r.setConditions(n)
 	return Decision{Status: r.st, Events: r.events, Step: n.step, After: n.after, Attempt: n.attempt}
 }
 
@@ -165,7 +165,7 @@ func Decide(in Input) Decision {
 // is meant. It deals with no generation, as a step that is being taken may yet change
 // what is seen: a start that is under way is not undone by a stop that finds nothing to do.
 func Observe(in Input) Decision {
-	r := newRecord(in)
+	r := newPlanner(in)
 	if !in.Seen.Known || !in.Seen.EngineUp {
 		return Decision{Status: r.st, Events: r.events}
 	}
@@ -173,17 +173,17 @@ func Observe(in Input) Decision {
 	r.noteDrift()
 	r.forgetReported()
 	n := r.next()
-	if n.dealt && n.wait == "" || r.in.Underway && !r.in.Spec.Deleting {
-		r.concludeProcess() // the message of a step stays until it has ended
+	if n.upToDate && n.wait == "" || r.in.Underway && !r.in.Spec.Deleting {
+		r.setProcess() // the message of a step stays until it has ended
 	} else {
-		n.dealt = false
-		r.conclude(n)
+		n.upToDate = false
+		r.setConditions(n)
 	}
 	return Decision{Status: r.st, Events: r.events}
 }
 
-// record is a decision in the making.
-type record struct {
+// planner is a decision in the making.
+type planner struct {
 	in     Input
 	st     status.Status
 	events []journal.Event
@@ -192,8 +192,8 @@ type record struct {
 	compared  bool
 }
 
-func newRecord(in Input) *record {
-	r := &record{in: in, st: in.Status.Clone(), events: slices.Clone(in.Told)}
+func newPlanner(in Input) *planner {
+	r := &planner{in: in, st: in.Status.Clone(), events: slices.Clone(in.PriorEvents)}
 	if r.st.InternalID == "" {
 		r.st.InternalID = in.Spec.InternalID
 		r.st.InstallState = status.Installing
@@ -202,21 +202,21 @@ func newRecord(in Input) *record {
 	return r
 }
 
-func (r *record) tell(t journal.Type, message string) {
+func (r *planner) emit(t journal.Type, message string) {
 	r.events = append(r.events, journal.Event{
 		InternalID: r.in.Spec.InternalID, Type: t, Generation: r.in.Spec.Generation, Message: message,
 	})
 }
 
 // set reports whether the condition changed.
-func (r *record) set(t status.ConditionType, truth status.Truth, reason status.Reason, message string) bool {
+func (r *planner) set(t status.ConditionType, truth status.ConditionStatus, reason status.Reason, message string) bool {
 	return r.st.Set(status.Condition{
 		Type: t, Status: truth, Reason: reason, Message: message, ObservedGeneration: r.in.Spec.Generation,
 	}, r.in.Now)
 }
 
 // image returns the reference that the runtime container is made from.
-func (r *record) image() string {
+func (r *planner) image() string {
 	if r.st.Install.Snapshot != "" {
 		return r.st.Install.Snapshot
 	}
@@ -224,14 +224,14 @@ func (r *record) image() string {
 }
 
 // fits reports whether the runtime container is the one that the spec asks for.
-func (r *record) fits() bool {
+func (r *planner) fits() bool {
 	run := r.in.Seen.Run
 	return run != nil && run.Hash == r.in.Spec.Hash(r.image())
 }
 
-func life(c *observed.Container) status.Run {
+func runIDOf(c *observed.Container) status.RunID {
 	if c == nil {
-		return status.Run{}
+		return status.RunID{}
 	}
-	return status.Run{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
+	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
 }

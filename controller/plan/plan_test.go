@@ -244,7 +244,7 @@ func TestReplaceWaitsForABusyPortWithTheOldContainerUntouched(t *testing.T) {
 	}
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy"}
 	d := w.look()
-	if d.Step != nil || d.After != 15*time.Second || d.Status.Get(status.Synced).Message != "busy" || !w.in.Seen.Run.Up() {
+	if d.Step != nil || d.After != 15*time.Second || d.Status.Get(status.Synced).Message != "busy" || !w.in.Seen.Run.Running() {
 		t.Errorf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
 	}
 	if d.Status.ObservedGeneration == w.in.Spec.Generation {
@@ -332,8 +332,8 @@ func TestRemovalByForceIsNoCrash(t *testing.T) {
 		w.in.Seen.Run = nil
 		w.settle()
 	}
-	if !w.in.Seen.Run.Up() || w.in.Status.Crashes != 0 {
-		t.Errorf("%d crashes, up: %v", w.in.Status.Crashes, w.in.Seen.Run.Up())
+	if !w.in.Seen.Run.Running() || w.in.Status.Crashes != 0 {
+		t.Errorf("%d crashes, up: %v", w.in.Status.Crashes, w.in.Seen.Run.Running())
 	}
 }
 

@@ -40,7 +40,7 @@ func TestPortThatIsNotPublished(t *testing.T) {
 				w.settle()
 				w.story()
 			}
-			if run := w.in.Seen.Run; run.Up() {
+			if run := w.in.Seen.Run; run.Running() {
 				run.Published = c.published
 			}
 			d := w.settle()

@@ -126,7 +126,7 @@ func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
 	if d.Step != nil || d.After != 30*time.Second || d.Status.Get(status.Synced).Reason != status.ReasonImageUnavailable {
 		t.Fatalf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
 	}
-	if p := plan.Project(w.in); len(p.Steps) != 1 || p.Steps[0].Kind != plan.PullImage || p.Attempt != d.Attempt || d.Attempt.At.IsZero() {
+	if p := plan.Simulate(w.in); len(p.Steps) != 1 || p.Steps[0].Kind != plan.PullImage || p.Attempt != d.Attempt || d.Attempt.At.IsZero() {
 		t.Errorf("what comes next: %+v, attempt %+v", p.Steps, p.Attempt)
 	}
 	w.in.Now = w.in.Now.Add(31 * time.Second)

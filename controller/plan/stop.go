@@ -22,33 +22,33 @@ func signalShare(timeout time.Duration) time.Duration { return min(timeout/4, ma
 // stop ends the process by a command, a signal and SIGKILL, of which each gets its share of
 // the timeout. A kill goes to SIGKILL at once. A daemon that finds a stop under way goes on
 // from the rung that was recorded.
-func (r *record) stop(reason string, kill bool) next {
+func (r *planner) stop(reason string, kill bool) next {
 	c, ask := r.in.Seen.Run, r.st.Stopping
 	if c.Phase == observed.Paused {
-		return do(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
+		return step(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
 	}
-	if ask == nil || !ask.Run.Is(life(c)) {
+	if ask == nil || !ask.Run.Is(runIDOf(c)) {
 		if kill {
-			return do(KillContainer, reason).on(c).by(status.StopByKill, "")
+			return step(KillContainer, reason).on(c).by(status.StopByKill, "")
 		}
 		return r.rung(r.firstRung(), reason)
 	}
 	switch {
 	case ask.Killed && ask.KilledAt.IsZero():
-		return do(KillContainer, ask.Reason).on(c).by(status.StopByKill, "")
+		return step(KillContainer, ask.Reason).on(c).by(status.StopByKill, "")
 	case ask.Killed:
 		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
 			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
 		}
-		return do(KillContainer, "the process outlived SIGKILL").on(c).by(status.StopByKill, "")
+		return step(KillContainer, "the process outlived SIGKILL").on(c).by(status.StopByKill, "")
 	case kill:
-		return do(KillContainer, reason).on(c).by(status.StopByKill, "")
+		return step(KillContainer, reason).on(c).by(status.StopByKill, "")
 	}
-	return r.climb(*ask)
+	return r.escalate(*ask)
 }
 
-// climb carries a stop on whose process has neither ended nor been killed.
-func (r *record) climb(ask status.Ask) next {
+// escalate carries a stop on whose process has neither ended nor been killed.
+func (r *planner) escalate(ask status.StopRequest) next {
 	rung, since := ask.Rung, ask.RungAt
 	if rung == "" { // recorded by a version that knew one rung before SIGKILL
 		rung, since = r.firstRung(), ask.At
@@ -72,7 +72,7 @@ func (r *record) climb(ask status.Ask) next {
 	}
 	switch left := end.Sub(r.in.Now); {
 	case left <= 0:
-		return do(KillContainer, fmt.Sprintf("SIGKILL after %s without an end", ask.Timeout)).on(r.in.Seen.Run).by(status.StopByKill, "")
+		return step(KillContainer, fmt.Sprintf("SIGKILL after %s without an end", ask.Timeout)).on(r.in.Seen.Run).by(status.StopByKill, "")
 	case !ask.Sent:
 		return r.rung(rung, ask.Reason)
 	default:
@@ -82,7 +82,7 @@ func (r *record) climb(ask status.Ask) next {
 
 // firstRung is what a stop begins with. A command in the notation of a signal is none where
 // the signal would only be sent twice.
-func (r *record) firstRung() status.StopRung {
+func (r *planner) firstRung() status.StopRung {
 	stop := r.in.Spec.Stop
 	signal, _ := stop.CommandSignal()
 	if stop.Command == "" || signal == r.stopSignal() {
@@ -92,12 +92,12 @@ func (r *record) firstRung() status.StopRung {
 }
 
 // rung is the step that asks the process to end.
-func (r *record) rung(rung status.StopRung, reason string) next {
+func (r *planner) rung(rung status.StopRung, reason string) next {
 	signal := r.stopSignal()
 	if rung == status.StopByCommand {
 		signal, _ = r.in.Spec.Stop.CommandSignal()
 	}
-	return do(StopContainer, reason).on(r.in.Seen.Run).by(rung, signal)
+	return step(StopContainer, reason).on(r.in.Seen.Run).by(rung, signal)
 }
 
 // by says which rung of a stop a step is.
@@ -108,10 +108,10 @@ func (n next) by(rung status.StopRung, signal string) next {
 
 // stopSignal is the signal that asks the process to end: that of the spec, else the image's,
 // else SIGTERM. Where the image is not known, the container shows what it was made with.
-func (r *record) stopSignal() string {
+func (r *planner) stopSignal() string {
 	run := r.in.Seen.Run
 	from := run.StopSignal
-	if image := r.madeFrom(run); image.Present {
+	if image := r.sourceImage(run); image.Present {
 		from = image.StopSignal
 	}
 	if _, ok := desired.SignalNumber(from); !ok {
@@ -126,13 +126,13 @@ func (r *record) stopSignal() string {
 	return desired.DefaultStopSignal
 }
 
-// intendStop records the rung of a stop, and tells of each once.
-func (r *record) intendStop(s Step) {
-	now, run := r.in.Now, life(r.in.Seen.Run)
+// recordStop records the rung of a stop, and tells of each once.
+func (r *planner) recordStop(s Step) {
+	now, run := r.in.Now, runIDOf(r.in.Seen.Run)
 	ask := r.st.Stopping
 	first := ask == nil || !ask.Run.Is(run)
 	if first {
-		ask = &status.Ask{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
+		ask = &status.StopRequest{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
 		r.st.Stopping = ask
 	}
 	if ask.Rung != s.rung && !(ask.Killed && s.Kind == KillContainer) {
@@ -141,7 +141,7 @@ func (r *record) intendStop(s Step) {
 		if adopted {
 			ask.RungAt = ask.At // its event is in the journal already
 		} else {
-			r.tell(journal.Stopping, rungMessage(s, first))
+			r.emit(journal.Stopping, rungMessage(s, first))
 		}
 	}
 	ask.Killed = ask.Killed || s.Kind == KillContainer

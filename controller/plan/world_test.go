@@ -37,7 +37,7 @@ func newWorld(t *testing.T, change func(*desired.Container)) *world {
 	c.Spec = c.Spec.Normalize()
 	return &world{t: t, in: plan.Input{
 		Spec:           c,
-		Place:          blueprint.Place{Log: blueprint.Logs("10m", 3)},
+		HostPaths:      blueprint.HostPaths{Log: blueprint.Logs("10m", 3)},
 		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineLost: epoch.Add(-time.Hour)},
 		Image:          observed.Image{Known: true, Present: true},
 		Snapshot:       observed.Image{Known: true, Present: true},
@@ -107,7 +107,7 @@ func (w *world) create(role observed.Role, ref string) *observed.Container {
 	} else if ref == w.in.Status.Install.Snapshot {
 		image = w.in.Snapshot
 	}
-	return make(w.in.Spec, w.in.Place, ref, w.in.Spec.Requests.Install).WithImageVolumes(w.in.Place, image.Volumes).Fresh(fmt.Sprintf("c%d", w.made), image)
+	return make(w.in.Spec, w.in.HostPaths, ref, w.in.Spec.Requests.Install).WithImageVolumes(w.in.HostPaths, image.Volumes).AsCreated(fmt.Sprintf("c%d", w.made), image)
 }
 
 func (w *world) start(c *observed.Container) {

@@ -68,7 +68,7 @@ func (m *Index) Check(owner string, mounts map[string]string) error {
 				other, found = m.at[dir].other(owner)
 			}
 			if found {
-				return &desired.Located{Field: "mount." + target, Err: fmt.Errorf("%w: %s holds one of container %s, or lies inside it",
+				return &desired.FieldPathError{Field: "mount." + target, Err: fmt.Errorf("%w: %s holds one of container %s, or lies inside it",
 					desired.ErrMountOverlap, desired.Quote(mounts[target]), other)}
 			}
 		}

@@ -181,7 +181,7 @@ func (s *Store) settle() {
 		return
 	}
 	s.owed = nil
-	s.made(o.revision, o.accepted)
+	s.committed(o.revision, o.accepted)
 }
 
 // finish makes the commit that the last process wrote ahead and did not come to make.

@@ -83,7 +83,7 @@ func (tx *Tx) Apply(l List) ([]Written, error) {
 	for i, e := range entries {
 		w, err := tx.putEntry(e)
 		if err != nil {
-			return nil, desired.In(place(i), err)
+			return nil, desired.AtField(place(i), err)
 		}
 		listed[e.spec.InternalID] = true
 		out = append(out, w)
@@ -109,14 +109,14 @@ type entry struct {
 // checkList returns the entries of a list, or all that is wrong with it.
 func (tx *Tx) checkList(list []desired.Spec) ([]entry, error) {
 	entries := make([]entry, len(list))
-	var faults desired.Faults
+	var faults desired.ErrorList
 	for i, spec := range list {
 		var err error
-		if entries[i], err = tx.entryOf(spec); err != nil && !faults.Take(desired.In(place(i), err)) {
-			return nil, desired.In(place(i), err)
+		if entries[i], err = tx.entryOf(spec); err != nil && !faults.Take(desired.AtField(place(i), err)) {
+			return nil, desired.AtField(place(i), err)
 		}
 	}
-	faults.Take(desired.CheckTogether(listField, list))
+	faults.Take(desired.ValidateList(listField, list))
 	return entries, faults.Err(listField)
 }
 
@@ -130,7 +130,7 @@ func (tx *Tx) entryOf(spec desired.Spec) (entry, error) {
 	if err != nil {
 		return entry{}, err
 	}
-	e := entry{spec: succeed(spec, old.Spec), old: &old}
+	e := entry{spec: inheritImmutable(spec, old.Spec), old: &old}
 	if e.same = e.spec.Equal(old.Spec); e.same {
 		return e, nil
 	}

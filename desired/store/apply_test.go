@@ -98,7 +98,7 @@ func TestApplyIsAllOrNothing(t *testing.T) {
 	for name, c := range cases {
 		for how, run := range map[string]func(List) error{
 			"applied": func(l List) error { _, err := s.Apply(t.Context(), l); return err },
-			"tried":   func(l List) error { return s.Try(func(tx *Tx) error { _, err := tx.Apply(l); return err }) },
+			"tried":   func(l List) error { return s.DryRun(func(tx *Tx) error { _, err := tx.Apply(l); return err }) },
 		} {
 			err := run(List{Specs: c.specs, Prune: func(desired.Container) bool { return true }})
 			var invalid *desired.ValidationError
@@ -122,7 +122,7 @@ func TestTryIsUpdate(t *testing.T) {
 	list := List{Specs: []desired.Spec{spec("b", bind("", 0)), spec("a", bind("", 10))}, Prune: func(desired.Container) bool { return true }}
 	before, revision := snapshot(s)
 	var tried []Written
-	must(t, s.Try(func(tx *Tx) (err error) { tried, err = tx.Apply(list); return err }))
+	must(t, s.DryRun(func(tx *Tx) (err error) { tried, err = tx.Apply(list); return err }))
 	if after, now := snapshot(s); now != revision || !reflect.DeepEqual(after, before) {
 		t.Fatalf("Try wrote %+v", after)
 	}
@@ -131,7 +131,7 @@ func TestTryIsUpdate(t *testing.T) {
 	if told(tried) != told(done) || !reflect.DeepEqual(tried[0].Spec, done[0].Spec) || tried[0].Revision != done[0].Revision {
 		t.Errorf("tried %+v\ndone %+v", tried, done)
 	}
-	if err := s.Try(func(*Tx) error { panic("oh") }); err == nil {
+	if err := s.DryRun(func(*Tx) error { panic("oh") }); err == nil {
 		t.Error("a panic is no error")
 	}
 }
@@ -147,11 +147,11 @@ func TestTryRefusesWhatUpdateWould(t *testing.T) {
 		}
 		return nil
 	}
-	wantErr(t, s.Try(many), desired.ErrTooLarge)
+	wantErr(t, s.DryRun(many), desired.ErrTooLarge)
 	wantErr(t, s.Update(t.Context(), many), desired.ErrTooLarge)
 	free = 0
-	wantErr(t, s.Try(set("x", "y")), desired.ErrDiskFull)
-	must(t, s.Try(func(tx *Tx) error { _, err := tx.Containers(); return err }))
+	wantErr(t, s.DryRun(set("x", "y")), desired.ErrDiskFull)
+	must(t, s.DryRun(func(tx *Tx) error { _, err := tx.Containers(); return err }))
 }
 
 // TestWritesOfOneBatchSeeEachOther: memory knows nothing of what waits for the same commit.

@@ -63,7 +63,7 @@ func (tx *Tx) assign(c *desired.Container) error {
 		e, err := tx.lowestFree(c, p, taken)
 		if err != nil {
 			tx.pool.restart()
-			return desired.In(fmt.Sprintf("ports[%d]", i), err)
+			return desired.AtField(fmt.Sprintf("ports[%d]", i), err)
 		}
 		c.Ports[i].IP, c.Ports[i].Port = e.IP, e.Port
 		c.Ports[i] = c.Ports[i].Normalize()
@@ -72,39 +72,39 @@ func (tx *Tx) assign(c *desired.Container) error {
 	return nil
 }
 
-// question is what is asked of the pool: a protocol, and an address if it matters.
-type question struct {
+// portQuery is what is asked of the pool: a protocol, and an address if it matters.
+type portQuery struct {
 	protocol desired.Protocol
 	ip       string
 }
 
-// poolSearch remembers, within one transaction, what searches for free ports have found,
+// freePortScan remembers, within one transaction, what searches for free ports have found,
 // so that thousands of specs do not each read the whole pool.
-type poolSearch struct {
+type freePortScan struct {
 	// numbers are the ports of the pool, in order and as far as they were read; all says
 	// that this is to the end.
 	numbers map[desired.Protocol][]uint16
 	all     map[desired.Protocol]bool
 	// begin is the index of the first number that can be an answer: below it nothing was
 	// free, and nothing became free since.
-	begin map[question]int
+	begin map[portQuery]int
 	// wanted are named by specs that are still to be written.
 	wanted *desired.Overlaps[bool]
 }
 
 // restart forgets where ports were found: some became free.
-func (s *poolSearch) restart() { s.begin = nil }
+func (s *freePortScan) restart() { s.begin = nil }
 
 // lowestFree finds the lowest port of the pool that c could take with the protocol, and
 // the address if there is one, of p. A port that c itself is releasing is free for it.
 func (tx *Tx) lowestFree(c *desired.Container, p desired.Port, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
-	asked := question{p.Protocol, p.IP}
+	asked := portQuery{p.Protocol, p.IP}
 	own, err := tx.lowestReleasing(c, asked, taken)
 	if err != nil {
 		return own, err
 	}
 	for at := tx.pool.begin[asked]; ; at++ {
-		port, more, err := tx.numberAt(p.Protocol, at)
+		port, more, err := tx.portAt(p.Protocol, at)
 		if err != nil {
 			return desired.Endpoint{}, err
 		}
@@ -120,7 +120,7 @@ func (tx *Tx) lowestFree(c *desired.Container, p desired.Port, taken *desired.Ov
 		}
 		if e.Port != 0 {
 			if tx.pool.begin == nil {
-				tx.pool.begin = map[question]int{}
+				tx.pool.begin = map[portQuery]int{}
 			}
 			tx.pool.begin[asked] = at
 			return e, nil
@@ -129,7 +129,7 @@ func (tx *Tx) lowestFree(c *desired.Container, p desired.Port, taken *desired.Ov
 }
 
 // lowestReleasing is the lowest answer among the ports that c is releasing.
-func (tx *Tx) lowestReleasing(c *desired.Container, asked question, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
+func (tx *Tx) lowestReleasing(c *desired.Container, asked portQuery, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
 	var lowest desired.Endpoint
 	for _, r := range c.Releasing {
 		if r.Protocol != asked.protocol || lowest.Port != 0 && lowest.Port <= r.Port {
@@ -148,7 +148,7 @@ func (tx *Tx) lowestReleasing(c *desired.Container, asked question, taken *desir
 
 // freeAt returns the first address of a slot that id could take, the zero Endpoint when
 // there is none.
-func (tx *Tx) freeAt(s slot, asked question, id string, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
+func (tx *Tx) freeAt(s slot, asked portQuery, id string, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
 	entries, err := tx.table().load(s)
 	if err != nil {
 		return desired.Endpoint{}, err
@@ -174,8 +174,8 @@ func (tx *Tx) freeAt(s slot, asked question, id string, taken *desired.Overlaps[
 // numbersRead is how many numbers of the pool are read at a time.
 const numbersRead = 256
 
-// numberAt returns the port of the pool at an index, in order.
-func (tx *Tx) numberAt(protocol desired.Protocol, at int) (port uint16, ok bool, err error) {
+// portAt returns the port of the pool at an index, in order.
+func (tx *Tx) portAt(protocol desired.Protocol, at int) (port uint16, ok bool, err error) {
 	if tx.pool.numbers == nil {
 		tx.pool.numbers, tx.pool.all = map[desired.Protocol][]uint16{}, map[desired.Protocol]bool{}
 	}

@@ -60,7 +60,7 @@ func BenchmarkTryUnchanged(b *testing.B) {
 	s := openWithVolume(b, pool...)
 	apply(b, s, l)
 	for b.Loop() {
-		must(b, s.Try(func(tx *Tx) error { _, err := tx.Apply(l); return err }))
+		must(b, s.DryRun(func(tx *Tx) error { _, err := tx.Apply(l); return err }))
 	}
 }
 

@@ -149,7 +149,7 @@ func (b *batch) run(w *write) {
 	}
 	tx := &Tx{store: b.store, snapshot: b.snapshot, base: b.writes, own: overlay{}, now: now(), counters: b.counters}
 	tx.counters.revision++
-	if !b.store.forgetful {
+	if !b.store.indexStale {
 		tx.memory, tx.earlier = &b.store.index, b.containers
 	}
 	if err := b.store.call(w.fn, tx); err != nil {
@@ -209,11 +209,11 @@ func (b *batch) commit() error {
 	if err != nil {
 		b.store.log.Error("commit to the database", "writes", len(b.writes), "error", err)
 		err = fmt.Errorf("commit: %w: %w", desired.ErrUnavailable, err)
-		if happened := b.store.recall(b.accepted); !happened && b.announced {
+		if happened := b.store.reloadIndex(b.accepted); !happened && b.announced {
 			b.store.owed = &debt{b.writes, b.accepted, b.counters.revision}
 		}
 	} else {
-		b.store.made(b.counters.revision, b.accepted)
+		b.store.committed(b.counters.revision, b.accepted)
 	}
 	// Numbers of a commit that failed are never given out again: it may have happened.
 	b.store.counters = b.counters
@@ -267,16 +267,16 @@ func (s *Store) put(writes overlay) error {
 	return txn.Commit()
 }
 
-// made notes that what was accepted is on disk up to a revision, before anybody is told, and
+// committed notes that what was accepted is on disk up to a revision, before anybody is told, and
 // lets the world know.
-func (s *Store) made(revision uint64, all []accepted) {
+func (s *Store) committed(revision uint64, all []accepted) {
 	if slices.ContainsFunc(all, func(a accepted) bool { return len(a.tx.own) > 0 }) {
-		if err := s.ledger.note(revision); err != nil {
+		if err := s.highWater.note(revision); err != nil {
 			s.log.Warn("note what was acknowledged", "error", err)
 		}
 	}
 	for _, a := range all {
-		s.publish(a.tx)
+		s.updateIndex(a.tx)
 	}
 }
 
@@ -295,9 +295,9 @@ func (o overlay) size() int64 {
 	return n
 }
 
-// publish brings memory up to date with one transaction that was committed, and tells
+// updateIndex brings memory up to date with one transaction that was committed, and tells
 // everybody of it: whoever is told sees no later one yet.
-func (s *Store) publish(tx *Tx) {
+func (s *Store) updateIndex(tx *Tx) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	if len(tx.own) > 0 {
@@ -306,10 +306,10 @@ func (s *Store) publish(tx *Tx) {
 	for _, hook := range tx.hooks {
 		s.guard("hook", hook)
 	}
-	s.tell(tx)
+	s.notify(tx)
 }
 
-func (s *Store) tell(tx *Tx) {
+func (s *Store) notify(tx *Tx) {
 	for _, id := range slices.Sorted(maps.Keys(tx.containers)) {
 		s.guard("subscriber", func() { s.changed.Tell(id) })
 	}
@@ -319,20 +319,20 @@ func (s *Store) tell(tx *Tx) {
 	}
 }
 
-// recall looks whether a commit that failed has happened after all: then memory must say
+// reloadIndex looks whether a commit that failed has happened after all: then memory must say
 // so. Its writers do not know.
-func (s *Store) recall(all []accepted) (happened bool) {
+func (s *Store) reloadIndex(all []accepted) (happened bool) {
 	snapshot := s.db.NewTransaction(false)
 	defer snapshot.Discard()
 	stored, err := s.beginTx(snapshot, true)
 	if err != nil {
 		s.log.Error("look at what a failed commit left", "error", err)
-		s.forgetful = true
+		s.indexStale = true
 		return false
 	}
 	for _, a := range all {
 		if len(a.tx.own) > 0 && a.tx.counters.revision <= stored.counters.revision {
-			s.publish(a.tx)
+			s.updateIndex(a.tx)
 			happened = true
 		}
 	}

@@ -179,7 +179,7 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 	if c.InternalID != id {
 		return desired.Container{}, desired.Invalid("internal_id", "cannot be changed")
 	}
-	c.Spec = succeed(c.Spec, old.Spec)
+	c.Spec = inheritImmutable(c.Spec, old.Spec)
 	if err := tx.check(c.Spec, &old.Spec); err != nil {
 		return desired.Container{}, err
 	}
@@ -198,9 +198,9 @@ func begin(spec desired.Spec) desired.Spec {
 	return spec
 }
 
-// succeed returns spec as the one that follows old: ports that are to be assigned keep
+// inheritImmutable returns spec as the one that follows old: ports that are to be assigned keep
 // what they had, and so does a power that the spec says nothing of.
-func succeed(spec, old desired.Spec) desired.Spec {
+func inheritImmutable(spec, old desired.Spec) desired.Spec {
 	spec = spec.Normalize()
 	if spec.Power == "" {
 		spec.Power = old.Power

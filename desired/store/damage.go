@@ -53,10 +53,10 @@ func damaged(what string, err error) error {
 	return &DamagedError{What: what, Err: err}
 }
 
-// examine looks at the files of a database before they are opened, which changes them. What
+// verifyTables looks at the files of a database before they are opened, which changes them. What
 // is beneath goes on without a table that it cannot read, removes the tables that a lost
 // MANIFEST does not name, and ends the process over a file that is cut short.
-func examine(dir string, o badger.Options) error {
+func verifyTables(dir string, o badger.Options) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("look at the files of the database: %w", err)
@@ -89,7 +89,7 @@ func examine(dir string, o badger.Options) error {
 		return damaged("read "+badger.ManifestFilename, err)
 	}
 	for id := range list.Tables {
-		if err := examineTable(tables.NewFilename(id, dir)); err != nil {
+		if err := verifyTable(tables.NewFilename(id, dir)); err != nil {
 			return damaged("table "+filepath.Base(tables.NewFilename(id, dir)), err)
 		}
 	}
@@ -112,9 +112,9 @@ func removeEmpty(dir string, f fs.DirEntry) error {
 	return nil
 }
 
-// examineTable reads all of a table and compares its checksums. A table that is cut short
+// verifyTable reads all of a table and compares its checksums. A table that is cut short
 // makes its reader panic.
-func examineTable(path string) (err error) {
+func verifyTable(path string) (err error) {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):

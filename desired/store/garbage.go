@@ -15,7 +15,7 @@ const gcInterval = 10 * time.Minute
 // NumLevelZeroTablesStall tables, which hundreds of commits lie before.
 func (s *Store) compact() {
 	for {
-		s.merge()
+		s.compactTables()
 		select {
 		case <-s.closing:
 			return
@@ -24,9 +24,9 @@ func (s *Store) compact() {
 	}
 }
 
-// merge makes one sorted table, or as many as its size asks for, of all that there are, once
+// compactTables makes one sorted table, or as many as its size asks for, of all that there are, once
 // there are enough new ones.
-func (s *Store) merge() {
+func (s *Store) compactTables() {
 	// Merging needs space before it gives some back.
 	if s.db.Levels()[0].NumTables <= s.db.Opts().NumLevelZeroTables || s.checkSpace() != nil {
 		return
@@ -54,12 +54,12 @@ func (s *Store) collectGarbage() {
 			return
 		case <-tick.C:
 		}
-		s.giveBack()
+		s.reclaimValueLog()
 	}
 }
 
-// giveBack rewrites files of the value log, half of which is garbage, until none is left.
-func (s *Store) giveBack() {
+// reclaimValueLog rewrites files of the value log, half of which is garbage, until none is left.
+func (s *Store) reclaimValueLog() {
 	// Rewriting needs space before it gives some back.
 	for s.checkSpace() == nil {
 		err := s.db.RunValueLogGC(0.5)

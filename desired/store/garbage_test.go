@@ -47,7 +47,7 @@ func TestGarbageIsGivenBack(t *testing.T) {
 			}))
 			i++
 		}
-		s.giveBack()
+		s.reclaimValueLog()
 		closeStore(t, s)
 		sizes = append(sizes, usage(t, dir)>>10)
 	}

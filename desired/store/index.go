@@ -98,20 +98,20 @@ func (s *Store) Containers() []desired.Container {
 	return out
 }
 
-// Still runs fn while nothing is published: all that is read in it from memory, here and
+// AtSnapshot runs fn while nothing is published: all that is read in it from memory, here and
 // from what hooks and subscribers keep, is as of this one moment. Writers wait for fn, so
 // it must be short, and must neither write nor call Still.
-func (s *Store) Still(fn func(Moment)) {
+func (s *Store) AtSnapshot(fn func(Snapshot)) {
 	s.publishing.RLock()
 	defer s.publishing.RUnlock()
 	s.index.mu.RLock()
 	at := s.index.at
 	s.index.mu.RUnlock()
-	fn(Moment{Revision: at.revision, Shown: at.shown})
+	fn(Snapshot{Revision: at.revision, Shown: at.shown})
 }
 
-// Moment is a place in the order of commits.
-type Moment struct {
+// Snapshot is a place in the order of commits.
+type Snapshot struct {
 	// Revision is that of the last commit, Shown that of the last touch of a container.
 	Revision, Shown uint64
 }

@@ -57,7 +57,7 @@ func (tx *Tx) checkListSources(entries []entry) error {
 			continue
 		}
 		if err := sources.Check(e.spec.InternalID, e.spec.Mount); err != nil {
-			return desired.In(place(i), err)
+			return desired.AtField(place(i), err)
 		}
 	}
 	return nil

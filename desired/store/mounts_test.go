@@ -32,11 +32,11 @@ func TestMountSourcesOfTwoContainers(t *testing.T) {
 	create(t, s, mounting("beside", at("shared-too")))
 	create(t, s, spec("b"))
 	apply := func(specs ...desired.Spec) error {
-		return s.Try(func(tx *Tx) error { _, err := tx.Apply(List{Specs: specs}); return err })
+		return s.DryRun(func(tx *Tx) error { _, err := tx.Apply(List{Specs: specs}); return err })
 	}
 	refused := func(err error, field, other string) {
 		t.Helper()
-		var located *desired.Located
+		var located *desired.FieldPathError
 		if !errors.Is(err, desired.ErrMountOverlap) || !errors.As(err, &located) || located.Field != field || !strings.Contains(err.Error(), "container "+other) {
 			t.Errorf("got %v, want a refusal of %s that names %s", err, field, other)
 		}

@@ -47,7 +47,7 @@ func (tx *Tx) AddPorts(eps []desired.Endpoint) error {
 	}
 	t := tx.table()
 	t.grows = true
-	tx.pool = poolSearch{}
+	tx.pool = freePortScan{}
 	for _, e := range eps {
 		if tx.store.isReserved(e) {
 			return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))

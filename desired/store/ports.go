@@ -155,8 +155,8 @@ func explain(e desired.Endpoint, by poolPort) string {
 	return fmt.Sprintf("%s overlaps %s, which %s", e, held, state)
 }
 
-// unname leaves e with id, as one that is only still bound.
-func (t *table) unname(e desired.Endpoint, id string) error {
+// clearFixed leaves e with id, as one that is only still bound.
+func (t *table) clearFixed(e desired.Endpoint, id string) error {
 	return t.update(e, id, func(p *poolPort) { p.Named = false })
 }
 
@@ -202,7 +202,7 @@ func (tx *Tx) claim(c *desired.Container, old *desired.Container) error {
 		named[p.Endpoint()] = true
 		if err := t.take(p.Endpoint(), c.InternalID); err != nil {
 			tx.pool.restart() // what was assigned is not taken
-			return desired.In(fmt.Sprintf("ports[%d]", i), err)
+			return desired.AtField(fmt.Sprintf("ports[%d]", i), err)
 		}
 	}
 	c.Releasing = []desired.Port{}
@@ -215,7 +215,7 @@ func (tx *Tx) claim(c *desired.Container, old *desired.Container) error {
 		if named[p.Endpoint()] {
 			continue
 		}
-		if err := t.unname(p.Endpoint(), c.InternalID); err != nil {
+		if err := t.clearFixed(p.Endpoint(), c.InternalID); err != nil {
 			return err
 		}
 		c.Releasing = append(c.Releasing, p)

@@ -123,7 +123,7 @@ func TestRevisionForEachTouched(t *testing.T) {
 	if first := want[0].RevisionOf(0); first != base+1 {
 		t.Errorf("the first of four is %d, want %d", first, base+1)
 	}
-	at := Moment{Revision: base + 9, Shown: base + 8}
+	at := Snapshot{Revision: base + 9, Shown: base + 8}
 	if got := still(s); got != at {
 		t.Errorf("now it is %+v, want %+v", got, at)
 	}
@@ -140,7 +140,7 @@ func TestStill(t *testing.T) {
 	create(t, s, spec("a"))
 	hooked := make(chan struct{})
 	done := make(chan error, 1)
-	s.Still(func(at Moment) {
+	s.AtSnapshot(func(at Snapshot) {
 		go func() {
 			done <- s.Update(context.Background(), func(tx *Tx) error {
 				tx.AfterCommit(func() { close(hooked) })
@@ -180,7 +180,7 @@ func TestFailedCommitThatHappened(t *testing.T) {
 		if happened {
 			must(t, b.persist())
 		}
-		s.recall(b.accepted)
+		s.reloadIndex(b.accepted)
 		b.snapshot.Discard()
 		cancel()
 		if _, there := s.Container("a"); there != happened || (len(commits) == 1) != happened || (still(s) != base) != happened {

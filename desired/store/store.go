@@ -58,18 +58,18 @@ const (
 
 // Store is the database. Its methods may be used by any number of goroutines.
 type Store struct {
-	dir      string
-	options  Options
-	log      *slog.Logger
-	instance string
-	db       *badger.DB
-	lock     *os.File
-	ledger   *ledger
-	ahead    *ahead
-	index    index
-	changed  subscribe.Funcs[string]
-	commits  subscribe.Funcs[Commit]
-	reserve  *reserve
+	dir       string
+	options   Options
+	log       *slog.Logger
+	instance  string
+	db        *badger.DB
+	lock      *os.File
+	highWater *highWaterMark
+	ahead     *ahead
+	index     index
+	changed   subscribe.Funcs[string]
+	commits   subscribe.Funcs[Commit]
+	reserve   *reserve
 
 	spaceMu      sync.Mutex
 	space        Space // guarded by spaceMu
@@ -85,8 +85,8 @@ type Store struct {
 	gone    sync.WaitGroup
 	// counters belong to the committer, and so does forgetful: true when memory may have
 	// missed a commit, so that transactions read from the database.
-	counters  counters
-	forgetful bool
+	counters   counters
+	indexStale bool
 	// owed, unless nil, is a commit that failed after it was said to be safe.
 	owed     *debt
 	maxSize  int64
@@ -137,7 +137,7 @@ func (s *Store) start() error {
 		return err
 	}
 	o := s.tuning()
-	if err := examine(s.dir, o); err != nil {
+	if err := verifyTables(s.dir, o); err != nil {
 		return err
 	}
 	db, err := badger.Open(o)
@@ -194,7 +194,7 @@ var instanceKey = []byte("m/instance")
 // load reads what is held in memory, holds the database against what was acknowledged, and
 // gives a new one its identity.
 func (s *Store) load() (err error) {
-	ledger, promised, err := openLedger(s.dir)
+	ledger, promised, err := openHighWaterMark(s.dir)
 	if err != nil {
 		return fmt.Errorf("open what was acknowledged: %w", err)
 	}
@@ -210,7 +210,7 @@ func (s *Store) load() (err error) {
 	if err := s.verify(promised); err != nil {
 		return err
 	}
-	s.ledger, s.ahead = ledger, ahead
+	s.highWater, s.ahead = ledger, ahead
 	if err := s.finish(); err != nil {
 		return err
 	}
@@ -232,7 +232,7 @@ func (s *Store) load() (err error) {
 		return damaged("read it", err)
 	}
 	if s.instance == "" || promised == 0 {
-		if err := s.adopt(); err != nil {
+		if err := s.initHighWater(); err != nil {
 			return err
 		}
 	}
@@ -261,9 +261,9 @@ func (s *Store) verify(promised uint64) error {
 	})
 }
 
-// adopt gives a new database its identity, and takes one that was there before as it is. Of
+// initHighWater gives a new database its identity, and takes one that was there before as it is. Of
 // the numbers that it may have given out none is given out again.
-func (s *Store) adopt() error {
+func (s *Store) initHighWater() error {
 	if s.counters.revision > 0 {
 		s.log.Warn("the database is taken as it is: there is no record of what was acknowledged", "database", s.dir,
 			"revision", s.counters.revision)
@@ -302,7 +302,7 @@ func (s *Store) Close() error {
 	} else {
 		s.log.Warn("the disk is full; the database is left as after a crash", "database", s.dir)
 	}
-	err = errors.Join(err, s.ledger.close(), s.ahead.close())
+	err = errors.Join(err, s.highWater.close(), s.ahead.close())
 	if err != nil {
 		err = fmt.Errorf("close database %s: %w", s.dir, err)
 	}
@@ -331,9 +331,9 @@ func (s *Store) Ping(ctx context.Context) error {
 // View runs fn on a consistent, read-only view of the database.
 func (s *Store) View(fn func(*Tx) error) error { return s.read(true, fn) }
 
-// Try runs fn as Update would, with the same refusals, and throws away what it wrote.
+// DryRun runs fn as Update would, with the same refusals, and throws away what it wrote.
 // It keeps no writer waiting.
-func (s *Store) Try(fn func(*Tx) error) error {
+func (s *Store) DryRun(fn func(*Tx) error) error {
 	return s.read(false, func(tx *Tx) error {
 		if err := s.call(fn, tx); err != nil || len(tx.own) == 0 {
 			return err

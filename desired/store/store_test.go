@@ -122,14 +122,14 @@ func get(t testing.TB, s *Store, key string) (string, error) {
 	return string(out), err
 }
 
-func still(s *Store) (at Moment) {
-	s.Still(func(now Moment) { at = now })
+func still(s *Store) (at Snapshot) {
+	s.AtSnapshot(func(now Snapshot) { at = now })
 	return at
 }
 
 // snapshot is all containers, and the revision as of which they are.
 func snapshot(s *Store) (all []desired.Container, revision uint64) {
-	s.Still(func(now Moment) { all, revision = s.Containers(), now.Revision })
+	s.AtSnapshot(func(now Snapshot) { all, revision = s.Containers(), now.Revision })
 	return all, revision
 }
 
@@ -343,7 +343,7 @@ func TestScanSeesOwnWrites(t *testing.T) {
 		}
 		return nil
 	}))
-	must(t, s.Try(func(tx *Tx) error {
+	must(t, s.DryRun(func(tx *Tx) error {
 		for _, err := range []error{set("k/0", "new")(tx), set("k/2", "new")(tx), tx.Delete([]byte("k/4")), set("k/5", "")(tx), set("k/7", "new")(tx), set("j/9", "new")(tx)} {
 			must(t, err)
 		}

@@ -56,7 +56,7 @@ type Tx struct {
 	touched map[string]struct{}
 	// hooks are called after the commit, safe before it; see AfterCommit and WhenSafe.
 	hooks, safe []func()
-	pool        poolSearch
+	pool        freePortScan
 }
 
 // counters are the numbers that only grow, and the sum of all records but this one. shown

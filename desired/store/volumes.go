@@ -143,7 +143,7 @@ func (v *Volumes) Users(id string) []string {
 // while the spec of a container names it. From the record's mark on the removal is
 // certain, and an error only tells that it will be finished later.
 func (v *Volumes) Delete(ctx context.Context, id string) error {
-	if err := v.store.Update(ctx, func(tx *Tx) error { return tx.condemnVolume(id) }); err != nil {
+	if err := v.store.Update(ctx, func(tx *Tx) error { return tx.markVolumeDeleting(id) }); err != nil {
 		return err
 	}
 	return v.remove(ctx, id)
@@ -151,11 +151,11 @@ func (v *Volumes) Delete(ctx context.Context, id string) error {
 
 // TryDelete returns what would keep Delete from removing a volume.
 func (v *Volumes) TryDelete(id string) error {
-	return v.store.Try(func(tx *Tx) error { return tx.condemnVolume(id) })
+	return v.store.DryRun(func(tx *Tx) error { return tx.markVolumeDeleting(id) })
 }
 
-// condemnVolume marks a volume that no container names.
-func (tx *Tx) condemnVolume(id string) error {
+// markVolumeDeleting marks a volume that no container names.
+func (tx *Tx) markVolumeDeleting(id string) error {
 	record, err := tx.volume(id)
 	if err != nil {
 		return err
@@ -294,7 +294,7 @@ func (tx *Tx) putVolume(id string, record volumeRecord) error {
 // requireVolume returns ErrVolumeNotFound unless the volume exists.
 func (tx *Tx) requireVolume(id string) error {
 	if _, err := tx.volume(id); err != nil {
-		return desired.In("volume_id", err)
+		return desired.AtField("volume_id", err)
 	}
 	return nil
 }

@@ -18,9 +18,9 @@ const Bound = time.Minute
 // often is how often a condition is looked at that nobody tells of.
 const often = 20 * time.Millisecond
 
-// Until asks again and again until there is no error, for what tells nobody when it changes:
+// Poll asks again and again until there is no error, for what tells nobody when it changes:
 // another process, the engine, the kernel. After Bound it fails the test with the last error.
-func Until(t testing.TB, ask func() error) {
+func Poll(t testing.TB, ask func() error) {
 	t.Helper()
 	if err := until(ask); err != nil {
 		t.Fatalf("after %s: %v", Bound, err)
@@ -38,10 +38,10 @@ func until(ask func() error) error {
 	}
 }
 
-// More tries something that is itself a matter of time: first with so much of it, and when
+// Grow tries something that is itself a matter of time: first with so much of it, and when
 // that fails with twice as much, up to Bound, as a machine may be slow. What fails with any
 // time fails the test.
-func More(t testing.TB, first time.Duration, try func(time.Duration) error) {
+func Grow(t testing.TB, first time.Duration, try func(time.Duration) error) {
 	t.Helper()
 	for d := first; ; d *= 2 {
 		err := try(d)

@@ -30,7 +30,7 @@ type Receipt struct {
 }
 
 // Plan is what the controller would do.
-type Plan = plan.Projection
+type Plan = plan.Simulation
 
 // Goal is what a request can wait for.
 type Goal string

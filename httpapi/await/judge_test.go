@@ -18,8 +18,8 @@ var born = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // seen is a container that was written as generation 5 and installation 2, is installed,
 // dealt with, up and in order, changed by fn.
-func seen(power desired.Power, fn ...func(*Sight)) Sight {
-	s := Sight{Found: true, EngineUp: true, Container: desired.Container{
+func seen(power desired.Power, fn ...func(*Observation)) Observation {
+	s := Observation{Found: true, EngineUp: true, Container: desired.Container{
 		Spec: desired.Spec{InternalID: "a", Power: power, Restart: desired.RestartNever}, CreatedAt: born, Generation: 5,
 		Requests: desired.Requests{Install: 2},
 	}}
@@ -35,18 +35,18 @@ func seen(power desired.Power, fn ...func(*Sight)) Sight {
 	return s
 }
 
-func set(t status.ConditionType, truth status.Truth, reason status.Reason, message string, generation int64) func(*Sight) {
-	return func(s *Sight) {
+func set(t status.ConditionType, truth status.ConditionStatus, reason status.Reason, message string, generation int64) func(*Observation) {
+	return func(s *Observation) {
 		s.Status.Set(status.Condition{Type: t, Status: truth, Reason: reason, Message: message, ObservedGeneration: generation}, born)
 	}
 }
 
-func synced(reason status.Reason, message string) func(*Sight) {
+func synced(reason status.Reason, message string) func(*Observation) {
 	return set(status.Synced, status.False, reason, message, 5)
 }
 
 // behind is a status that knows nothing of the write yet.
-func behind(s *Sight) {
+func behind(s *Observation) {
 	s.Status.ObservedGeneration = 4
 	for i := range s.Status.Conditions {
 		s.Status.Conditions[i].ObservedGeneration = 4
@@ -54,60 +54,60 @@ func behind(s *Sight) {
 }
 
 // busy is one that knows of it, and has steps to take.
-func busy(s *Sight) {
+func busy(s *Observation) {
 	s.Status.ObservedGeneration = 4
 	synced(status.ReasonProgressing, "CheckHost: ports changed")(s)
 }
 
 // down is a process that has ended.
-func down(s *Sight) {
+func down(s *Observation) {
 	s.Status.State = status.StateOffline
 	set(status.ProcessStarted, status.False, status.ReasonExited, "exit code 0", 5)(s)
 	set(status.ProcessRunning, status.False, status.ReasonExited, "exit code 0", 5)(s)
 }
 
 // fresh is a process that has been up for that long.
-func fresh(up time.Duration) func(*Sight) {
-	return func(s *Sight) { s.Status.RunSeen, s.Now = born, born.Add(up) }
+func fresh(up time.Duration) func(*Observation) {
+	return func(s *Observation) { s.Status.RunSeen, s.Now = born, born.Add(up) }
 }
 
-func patterned(s *Sight) { s.Container.StartPattern = "up" }
+func patterned(s *Observation) { s.Container.StartPattern = "up" }
 
 // early is a process that has ended within its first second, of a start for that generation.
-func early(generation int64) func(*Sight) {
-	return func(s *Sight) {
+func early(generation int64) func(*Observation) {
+	return func(s *Observation) {
 		s.Status.EarlyExit, s.Status.LastExit = generation, &status.Exit{Code: 3}
 	}
 }
 
-func rest(s *Sight)     { s.Status.Rest = true }
-func away(s *Sight)     { s.EngineUp = false }
-func deleting(s *Sight) { s.Container.Deleting, s.Container.Generation = true, 6 }
-func gone(s *Sight)     { *s = Sight{EngineUp: s.EngineUp} }
-func anew(s *Sight)     { s.Container.CreatedAt = born.Add(time.Hour) }
+func rest(s *Observation)     { s.Status.Completed = true }
+func away(s *Observation)     { s.EngineUp = false }
+func deleting(s *Observation) { s.Container.Deleting, s.Container.Generation = true, 6 }
+func gone(s *Observation)     { *s = Observation{EngineUp: s.EngineUp} }
+func anew(s *Observation)     { s.Container.CreatedAt = born.Add(time.Hour) }
 
 // later is a write that came after.
-func later(power desired.Power) func(*Sight) {
-	return func(s *Sight) { s.Container.Power, s.Container.Generation = power, 6 }
+func later(power desired.Power) func(*Observation) {
+	return func(s *Observation) { s.Container.Power, s.Container.Generation = power, 6 }
 }
 
-func installing(phase status.InstallPhase, request int64) func(*Sight) {
-	return func(s *Sight) {
+func installing(phase status.InstallPhase, request int64) func(*Observation) {
+	return func(s *Observation) {
 		s.Status.Install = status.Install{Request: request, Phase: phase}
 		set(status.Installed, status.False, status.ReasonInstalling, "", 5)(s)
 	}
 }
 
-func installFailed(request int64) func(*Sight) {
-	return func(s *Sight) {
+func installFailed(request int64) func(*Observation) {
+	return func(s *Observation) {
 		s.Status.Install = status.Install{Request: request, Phase: status.InstallFailed}
 		set(status.Installed, status.False, status.ReasonInstallScriptFailed, "exit code 1", 5)(s)
 		synced(status.ReasonInstallFailed, "exit code 1")(s)
 	}
 }
 
-func refused(generation int64) func(*Sight) {
-	return func(s *Sight) {
+func refused(generation int64) func(*Observation) {
+	return func(s *Observation) {
 		s.Status.FailedGeneration = generation
 		set(status.Synced, status.False, status.ReasonRefused, "no such runtime", generation)(s)
 	}
@@ -118,7 +118,7 @@ func TestJudge(t *testing.T) {
 	cases := []struct {
 		name string
 		goal api.Goal
-		seen Sight
+		seen Observation
 		want string
 	}{
 		{"installed", api.UntilInstalled, seen(running), met + "Installed"},
@@ -138,7 +138,7 @@ func TestJudge(t *testing.T) {
 		{"the script failed", api.UntilInstalled, seen(running, installFailed(2)), vain + "InstallScriptFailed: exit code 1"},
 		{"the script before failed", api.UntilInstalled, seen(running, installFailed(1)), pending + "InstallationFailed: exit code 1"},
 		{"the image cannot be had", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), synced(status.ReasonImageUnavailable, "not found")), pending + "ImageUnavailable: not found"},
-		{"refused though installed", api.UntilInstalled, seen(running, refused(5), func(s *Sight) { s.Status.InstallState = status.Failed }), vain + "RefusedByEngine: no such runtime"},
+		{"refused though installed", api.UntilInstalled, seen(running, refused(5), func(s *Observation) { s.Status.InstallState = status.Failed }), vain + "RefusedByEngine: no such runtime"},
 		{"refused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallCreating, 2), refused(5)), vain + "RefusedByEngine: no such runtime"},
 		{"paused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallDone, 1), synced(status.ReasonPaused, "paused")), vain + "Paused: paused"},
 		{"deleted meanwhile", api.UntilInstalled, seen(running, installing(status.InstallScript, 2), deleting), vain + "Deleting: the container is being deleted"},
@@ -147,7 +147,7 @@ func TestJudge(t *testing.T) {
 		{"running, not seen since the write", api.UntilRunning, seen(running, behind), pending + "Progressing: it has not been dealt with yet"},
 		{"running, and soon made anew", api.UntilRunning, seen(running, busy), pending + "Progressing: CheckHost: ports changed"},
 		{"running when it was last seen", api.UntilRunning, seen(running, away), pending + "EngineUnavailable: the engine does not answer"},
-		{"starting", api.UntilRunning, seen(running, func(s *Sight) {
+		{"starting", api.UntilRunning, seen(running, func(s *Observation) {
 			s.Status.State = status.StateStarting
 			set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, "", 5)(s)
 		}), pending + "WaitingForPattern"},
@@ -173,7 +173,7 @@ func TestJudge(t *testing.T) {
 		{"stopped while it is installed", api.UntilStopped, seen(stopped, down, busy, installing(status.InstallScript, 2)), met + "Exited: exit code 0"},
 		{"up", api.UntilStopped, seen(stopped, busy), pending + "Progressing: CheckHost: ports changed"},
 		{"down before this write", api.UntilStopped, seen(stopped, down, behind), pending + "Progressing: it has not been dealt with yet"},
-		{"down, but a start is under way", api.UntilStopped, seen(stopped, down, busy, func(s *Sight) { s.Status.Starting = &status.Run{} }), pending + "Progressing: CheckHost: ports changed"},
+		{"down, but a start is under way", api.UntilStopped, seen(stopped, down, busy, func(s *Observation) { s.Status.Starting = &status.RunID{} }), pending + "Progressing: CheckHost: ports changed"},
 		{"down when it was last seen", api.UntilStopped, seen(stopped, down, away), pending + "EngineUnavailable: the engine does not answer"},
 		{"started since", api.UntilStopped, seen(stopped, busy, later(running)), vain + "Overtaken: a later write started it"},
 		{"changed since, and down", api.UntilStopped, seen(stopped, down, later(stopped)), met + "Exited: exit code 0"},
@@ -204,7 +204,7 @@ func TestJudge(t *testing.T) {
 	for _, c := range cases {
 		t.Run(string(c.goal)+"/"+c.name, func(t *testing.T) {
 			target.Goal = c.goal
-			v := target.Judge(c.seen)
+			v := target.Evaluate(c.seen)
 			got := pending
 			switch {
 			case v.Done && v.Met:

@@ -7,23 +7,23 @@ import (
 	"lightd/observed/status"
 )
 
-// Room holds waits. Its methods may be used by any number of goroutines.
-type Room struct {
-	look func(id string) Sight
+// Registry holds waits. Its methods may be used by any number of goroutines.
+type Registry struct {
+	look func(id string) Observation
 
 	mu   sync.Mutex
 	free int                           // guarded by mu, as is all that follows
 	byID map[string]map[*Wait]struct{} // those without a verdict yet
 }
 
-// NewRoom returns a Room for so many waits at once. look must show what has changed when
+// NewRegistry returns a Room for so many waits at once. look must show what has changed when
 // Look is called; it must not block, nor use the Room.
-func NewRoom(places int, look func(id string) Sight) *Room {
-	return &Room{look: look, free: places, byID: map[string]map[*Wait]struct{}{}}
+func NewRegistry(places int, look func(id string) Observation) *Registry {
+	return &Registry{look: look, free: places, byID: map[string]map[*Wait]struct{}{}}
 }
 
-// Enter takes a place for one wait, which must Leave; false when there is none.
-func (r *Room) Enter() (*Wait, bool) {
+// Register takes a place for one wait, which must Leave; false when there is none.
+func (r *Registry) Register() (*Wait, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.free == 0 {
@@ -33,15 +33,15 @@ func (r *Room) Enter() (*Wait, bool) {
 	return &Wait{room: r, inside: true, results: map[string]*Result{}, done: make(chan struct{})}, true
 }
 
-// Look judges those who wait for a container, of which something has changed.
-func (r *Room) Look(id string) {
+// Evaluate judges those who wait for a container, of which something has changed.
+func (r *Registry) Evaluate(id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.judge(id)
 }
 
-// LookAll judges all, when what has changed is the same for every container.
-func (r *Room) LookAll() {
+// EvaluateAll judges all, when what has changed is the same for every container.
+func (r *Registry) EvaluateAll() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for id := range r.byID {
@@ -50,7 +50,7 @@ func (r *Room) LookAll() {
 }
 
 // judge is Look. The caller holds mu.
-func (r *Room) judge(id string) {
+func (r *Registry) judge(id string) {
 	if len(r.byID[id]) == 0 {
 		return
 	}
@@ -61,7 +61,7 @@ func (r *Room) judge(id string) {
 }
 
 // forget ends the interest of w in a container. The caller holds mu.
-func (r *Room) forget(id string, w *Wait) {
+func (r *Registry) forget(id string, w *Wait) {
 	delete(r.byID[id], w)
 	if len(r.byID[id]) == 0 {
 		delete(r.byID, id)
@@ -71,7 +71,7 @@ func (r *Room) forget(id string, w *Wait) {
 // Result is how a wait for one target stands: the last verdict, and the status that it
 // rests on, which is read-only.
 type Result struct {
-	Verdict
+	Outcome
 	Target Target
 	Status status.Status
 
@@ -80,7 +80,7 @@ type Result struct {
 
 // Wait is the wait of one request, for any number of targets.
 type Wait struct {
-	room *Room
+	room *Registry
 	done chan struct{}
 	// What follows is guarded by room.mu.
 	results map[string]*Result
@@ -115,13 +115,13 @@ func (w *Wait) For(targets ...Target) {
 }
 
 // judge keeps the verdict on one target. The caller holds room.mu.
-func (w *Wait) judge(id string, s Sight) {
+func (w *Wait) judge(id string, s Observation) {
 	result := w.results[id]
-	result.Verdict, result.Status = result.Target.Judge(s), s.Status
+	result.Outcome, result.Status = result.Target.Evaluate(s), s.Status
 	result.stopTimer()
 	if !result.Done {
 		if result.again > 0 && w.inside {
-			result.timer = time.AfterFunc(result.again, func() { w.room.Look(id) })
+			result.timer = time.AfterFunc(result.again, func() { w.room.Evaluate(id) })
 		}
 		return
 	}
@@ -154,13 +154,13 @@ func (w *Wait) Results() map[string]Result {
 	defer w.room.mu.Unlock()
 	all := make(map[string]Result, len(w.results))
 	for id, r := range w.results {
-		all[id] = Result{Verdict: r.Verdict, Target: r.Target, Status: r.Status}
+		all[id] = Result{Outcome: r.Outcome, Target: r.Target, Status: r.Status}
 	}
 	return all
 }
 
-// Leave gives the place back; a second time is none.
-func (w *Wait) Leave() {
+// Cancel gives the place back; a second time is none.
+func (w *Wait) Cancel() {
 	r := w.room
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -176,7 +176,7 @@ func (w *Wait) Leave() {
 }
 
 // Waiting returns how many wait for a container.
-func (r *Room) Waiting(id string) int {
+func (r *Registry) Waiting(id string) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return len(r.byID[id])

@@ -17,16 +17,16 @@ func TestMain(m *testing.M) { patient.Main(m) }
 // world is what is seen in a test.
 type world struct {
 	mu  sync.Mutex
-	now map[string]Sight
+	now map[string]Observation
 }
 
-func (w *world) look(id string) Sight {
+func (w *world) look(id string) Observation {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.now[id]
 }
 
-func (w *world) show(id string, s Sight) {
+func (w *world) show(id string, s Observation) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.now[id] = s
@@ -55,11 +55,11 @@ func told(w *Wait, ids ...string) (line string) {
 }
 
 func TestRoom(t *testing.T) {
-	scene := &world{now: map[string]Sight{"a": seen(running, behind), "b": seen(running, behind)}}
-	room := NewRoom(2, scene.look)
-	one, ok := room.Enter()
-	both, ok2 := room.Enter()
-	if _, more := room.Enter(); !ok || !ok2 || more {
+	scene := &world{now: map[string]Observation{"a": seen(running, behind), "b": seen(running, behind)}}
+	room := NewRegistry(2, scene.look)
+	one, ok := room.Register()
+	both, ok2 := room.Register()
+	if _, more := room.Register(); !ok || !ok2 || more {
 		t.Fatal("a room for two holds another number")
 	}
 	one.For(until(api.UntilRunning, "a"))
@@ -68,23 +68,23 @@ func TestRoom(t *testing.T) {
 	if ended(one) {
 		t.Error("nobody has told it yet")
 	}
-	room.Look("a")
+	room.Evaluate("a")
 	if !ended(one) || ended(both) {
 		t.Errorf("one has ended: %v, both: %v", ended(one), ended(both))
 	}
 	scene.show("a", seen(running, down, installFailed(2)))
-	room.LookAll()
+	room.EvaluateAll()
 	if got := told(both, "a", "b"); ended(both) || got != "a true true PatternMatched, b false false Progressing, " {
 		t.Errorf("a verdict is final: %s", got)
 	}
 	scene.show("b", seen(running))
-	room.LookAll()
+	room.EvaluateAll()
 	if !ended(both) {
 		t.Error("all are met, and the wait goes on")
 	}
-	one.Leave()
-	one.Leave()
-	both.Leave()
+	one.Cancel()
+	one.Cancel()
+	both.Cancel()
 	if len(room.byID) != 0 || room.free != 2 {
 		t.Errorf("%d places are free, %v is kept", room.free, room.byID)
 	}
@@ -92,9 +92,9 @@ func TestRoom(t *testing.T) {
 
 // TestOneInVainEndsAll, though the others may yet come true.
 func TestOneInVainEndsAll(t *testing.T) {
-	scene := &world{now: map[string]Sight{"a": seen(running), "b": seen(running, behind), "c": seen(running, installFailed(2), down)}}
-	w, _ := NewRoom(1, scene.look).Enter()
-	defer w.Leave()
+	scene := &world{now: map[string]Observation{"a": seen(running), "b": seen(running, behind), "c": seen(running, installFailed(2), down)}}
+	w, _ := NewRegistry(1, scene.look).Register()
+	defer w.Cancel()
 	w.For(until(api.UntilRunning, "a"), until(api.UntilRunning, "b"), until(api.UntilRunning, "c"))
 	if got := told(w, "a", "b", "c"); !ended(w) || got != "a true true PatternMatched, b false false Progressing, c true false InstallScriptFailed, " {
 		t.Errorf("ended %v: %s", ended(w), got)
@@ -102,13 +102,13 @@ func TestOneInVainEndsAll(t *testing.T) {
 }
 
 func TestNothingToWaitFor(t *testing.T) {
-	w, _ := NewRoom(1, (&world{}).look).Enter()
+	w, _ := NewRegistry(1, (&world{}).look).Register()
 	if w.For(); !ended(w) {
 		t.Error("it waits for nothing for ever")
 	}
-	w.Leave()
-	late, _ := w.room.Enter()
-	late.Leave()
+	w.Cancel()
+	late, _ := w.room.Register()
+	late.Cancel()
 	late.For(until(api.UntilRunning, "a"))
 	if len(w.room.byID) != 0 {
 		t.Error("who has left waits")
@@ -121,38 +121,38 @@ func TestTimeAloneMeetsAWait(t *testing.T) {
 		began := time.Now()
 		sight := seen(running)
 		sight.Status.RunSeen = began
-		room := NewRoom(1, func(string) Sight {
+		room := NewRegistry(1, func(string) Observation {
 			now := sight
 			now.Now = time.Now()
 			return now
 		})
-		w, _ := room.Enter()
+		w, _ := room.Register()
 		w.For(until(api.UntilRunning, "a"))
 		<-w.Done()
 		if took := time.Since(began); took != status.Settled {
 			t.Errorf("met after %s", took)
 		}
-		w.Leave()
-		left, _ := room.Enter()
+		w.Cancel()
+		left, _ := room.Register()
 		sight.Status.RunSeen = time.Now()
 		left.For(until(api.UntilRunning, "a"))
-		left.Leave() // and leaves no timer behind
+		left.Cancel() // and leaves no timer behind
 	})
 }
 
 // TestManyAtOnce: whoever enters, is told and leaves at the same time, all places are free in
 // the end.
 func TestManyAtOnce(t *testing.T) {
-	scene := &world{now: map[string]Sight{"a": seen(running, behind)}}
-	room := NewRoom(8, scene.look)
+	scene := &world{now: map[string]Observation{"a": seen(running, behind)}}
+	room := NewRegistry(8, scene.look)
 	var gone sync.WaitGroup
 	for range 8 {
 		gone.Go(func() {
 			for range 200 {
-				if w, ok := room.Enter(); ok {
+				if w, ok := room.Register(); ok {
 					w.For(until(api.UntilRunning, "a"))
 					<-w.Done()
-					w.Leave()
+					w.Cancel()
 				}
 			}
 		})
@@ -171,7 +171,7 @@ func TestManyAtOnce(t *testing.T) {
 			} else {
 				scene.show("a", seen(running, behind))
 			}
-			room.Look("a")
+			room.Evaluate("a")
 		}
 	})
 	gone.Wait()

@@ -78,7 +78,7 @@ func (c *Client) call(ctx context.Context, r request, out any) (answer, error) {
 		defer response.Body.Close()
 		data, err := io.ReadAll(response.Body)
 		if err != nil {
-			return c.noAnswer(ctx, r, true, err)
+			return c.transportError(ctx, r, true, err)
 		}
 		a.status, a.header = response.StatusCode, response.Header
 		if out == nil {
@@ -88,7 +88,7 @@ func (c *Client) call(ctx context.Context, r request, out any) (answer, error) {
 			return fmt.Errorf("%s %s: read the answer: %w", r.method, r.path, err)
 		}
 		return nil
-	}, func(err error) { a.repeated = a.repeated || unsure(err) })
+	}, func(err error) { a.repeated = a.repeated || ambiguous(err) })
 	return a, err
 }
 
@@ -109,7 +109,7 @@ func (c *Client) begin(ctx context.Context, r request) (*body, error) {
 	late := time.AfterFunc(c.timeout+r.waits, func() { cancel(errTooSlow) })
 	response, err := c.send(ctx, r)
 	if !late.Stop() && err == nil {
-		err = errors.Join(c.noAnswer(ctx, r, true, errTooSlow), response.Body.Close())
+		err = errors.Join(c.transportError(ctx, r, true, errTooSlow), response.Body.Close())
 	}
 	if err != nil {
 		cancel(nil)
@@ -148,12 +148,12 @@ func (c *Client) send(ctx context.Context, r request) (*http.Response, error) {
 	traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent.Store(true) }})
 	req, err := http.NewRequestWithContext(traced, r.method, c.address(r), payload)
 	if err != nil {
-		return nil, c.noAnswer(ctx, r, false, err)
+		return nil, c.transportError(ctx, r, false, err)
 	}
 	c.prepare(req.Header, r)
 	response, err := c.http.Do(req)
 	if err != nil {
-		return nil, c.noAnswer(ctx, r, sent.Load(), err)
+		return nil, c.transportError(ctx, r, sent.Load(), err)
 	}
 	if response.StatusCode/100 != 2 {
 		defer response.Body.Close()
@@ -194,9 +194,9 @@ func orElse(s, absent string) string {
 	return s
 }
 
-// noAnswer tells why there is none: the end of the context first, then err without the
+// transportError tells why there is none: the end of the context first, then err without the
 // address around it.
-func (c *Client) noAnswer(ctx context.Context, r request, sent bool, err error) *NoAnswer {
+func (c *Client) transportError(ctx context.Context, r request, sent bool, err error) *TransportError {
 	var outer *url.Error
 	if errors.As(err, &outer) {
 		err = outer.Err
@@ -204,5 +204,5 @@ func (c *Client) noAnswer(ctx context.Context, r request, sent bool, err error) 
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}
-	return &NoAnswer{Method: r.method, Path: r.path, Sent: sent, Err: err, write: r.writes()}
+	return &TransportError{Method: r.method, Path: r.path, Sent: sent, Err: err, write: r.writes()}
 }

@@ -33,7 +33,7 @@ type Console struct {
 	// message is waited for.
 	from   From
 	opened string
-	outage outage
+	outage retryBudget
 	quiet  *time.Timer
 
 	mu      sync.Mutex
@@ -58,7 +58,7 @@ type From struct {
 // and takes no commands. It first sends the present word, then what from asks for, then
 // what happens. Close it; the end of ctx does so too.
 func (c *Client) Console(ctx context.Context, id string, from From) (*Console, error) {
-	k := &Console{client: c, id: id, from: from, outage: outage{patience: c.patience}, changed: make(chan struct{})}
+	k := &Console{client: c, id: id, from: from, outage: retryBudget{patience: c.patience}, changed: make(chan struct{})}
 	if from.After == Now && c.patience >= 0 {
 		// To go on without a gap after a break, it must be known where it began.
 		_, last, err := c.EventPage(ctx, "", Now, 1)
@@ -122,7 +122,7 @@ var errDeleted = errors.New("the container was deleted")
 func (k *Console) read(yield func(Message, error) bool) error {
 	conn := k.current()
 	if conn == nil {
-		return k.client.noAnswer(k.ctx, k.request(), true, io.ErrUnexpectedEOF)
+		return k.client.transportError(k.ctx, k.request(), true, io.ErrUnexpectedEOF)
 	}
 	ctx, cancel := context.WithCancelCause(k.ctx)
 	defer cancel(nil)
@@ -135,7 +135,7 @@ func (k *Console) read(yield func(Message, error) bool) error {
 		if err != nil {
 			return k.ending(ctx, err)
 		}
-		k.outage.over()
+		k.outage.reset()
 		m, err := decode(data)
 		if err != nil {
 			return err
@@ -160,7 +160,7 @@ func (k *Console) ending(ctx context.Context, err error) error {
 	case websocket.StatusMessageTooBig:
 		return fmt.Errorf("%s: what was sent is too big: %w", k.request().path, err)
 	default:
-		return k.client.noAnswer(ctx, k.request(), true, err)
+		return k.client.transportError(ctx, k.request(), true, err)
 	}
 }
 
@@ -218,7 +218,7 @@ func (k *Console) connect() error {
 		if response != nil && response.StatusCode != http.StatusSwitchingProtocols {
 			return refusalOf(r, response)
 		}
-		return c.noAnswer(ctx, r, response != nil, err)
+		return c.transportError(ctx, r, response != nil, err)
 	}
 	conn.SetReadLimit(maxMessage)
 	if k.opened == "" {
@@ -228,7 +228,7 @@ func (k *Console) connect() error {
 	k.set(conn)
 	if k.ctx.Err() != nil {
 		k.drop() // Close may have come before set
-		return c.noAnswer(k.ctx, r, true, k.ctx.Err())
+		return c.transportError(k.ctx, r, true, k.ctx.Err())
 	}
 	return nil
 }

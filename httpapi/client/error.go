@@ -83,8 +83,8 @@ func (e *Error) Is(target error) bool {
 	return byStatus[e.Status] == target || e.Code == "" && target == ErrForeign || e.unknown && target == ErrUnknownOutcome
 }
 
-// NoAnswer is a call that got none: there was no connection, it broke, or time ran out.
-type NoAnswer struct {
+// TransportError is a call that got none: there was no connection, it broke, or time ran out.
+type TransportError struct {
 	// Method and Path are what was asked.
 	Method, Path string
 	// Sent is true when the request may have reached the daemon.
@@ -96,14 +96,14 @@ type NoAnswer struct {
 }
 
 // Error says what was asked and what happened.
-func (e *NoAnswer) Error() string { return fmt.Sprintf("%s %s: %v", e.Method, e.Path, e.Err) }
+func (e *TransportError) Error() string { return fmt.Sprintf("%s %s: %v", e.Method, e.Path, e.Err) }
 
 // Unwrap returns what happened.
-func (e *NoAnswer) Unwrap() error { return e.Err }
+func (e *TransportError) Unwrap() error { return e.Err }
 
 // Is reports whether target is ErrUnreachable and nothing was sent, or ErrUnknownOutcome
 // and a write was. A call that its own context ended was not unreachable.
-func (e *NoAnswer) Is(target error) bool {
+func (e *TransportError) Is(target error) bool {
 	switch target {
 	case ErrUnreachable:
 		return !e.Sent && !errors.Is(e.Err, context.Canceled)
@@ -114,14 +114,14 @@ func (e *NoAnswer) Is(target error) bool {
 	}
 }
 
-// Unmet is a wait that ended without what was waited for.
-type Unmet struct {
+// WaitError is a wait that ended without what was waited for.
+type WaitError struct {
 	InternalID string
 	api.Wait
 }
 
 // Error says what did not come, and why.
-func (e *Unmet) Error() string {
+func (e *WaitError) Error() string {
 	text := fmt.Sprintf("%s is not %s: %s", e.InternalID, e.For, e.Reason)
 	if e.Message != "" {
 		text += ": " + e.Message
@@ -130,7 +130,7 @@ func (e *Unmet) Error() string {
 }
 
 // TimedOut reports whether time ran out. Otherwise there is no use in waiting longer.
-func (e *Unmet) TimedOut() bool { return e.Reason == api.ReasonTimeout }
+func (e *WaitError) TimedOut() bool { return e.Reason == api.ReasonTimeout }
 
 // maxProblem bounds what is read of a refusal, in bytes.
 const maxProblem = 1 << 20
@@ -143,7 +143,7 @@ func refusalOf(r request, response *http.Response) *Error {
 		// What a proxy says is for browsers.
 		e.Problem = api.Problem{Sentence: "answered with " + statusOf(response)}
 	}
-	e.unknown = r.writes() && e.maybeDone()
+	e.unknown = r.writes() && e.ambiguous()
 	return e
 }
 
@@ -162,10 +162,10 @@ func foreign(r request, response *http.Response) error {
 		Problem: api.Problem{Sentence: "answered " + statusOf(response) + " with a page for browsers"}}
 }
 
-// maybeDone reports whether a write that was answered like that may have happened. Every
+// ambiguous reports whether a write that was answered like that may have happened. Every
 // other refusal of the daemon's changed nothing. A 503 comes from a database that did not
 // answer in time, or from a daemon that stopped while the request waited.
-func (e *Error) maybeDone() bool {
+func (e *Error) ambiguous() bool {
 	return e.Status >= 500 && e.Status != http.StatusInsufficientStorage
 }
 

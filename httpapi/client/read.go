@@ -87,7 +87,7 @@ func isStatus(err error, status int) bool {
 	return errors.As(err, &refusal) && refusal.Status == status
 }
 
-func asUnmet(err error, u **Unmet) bool { return errors.As(err, u) }
+func asWaitError(err error, u **WaitError) bool { return errors.As(err, u) }
 
 // Listing is a list of containers.
 type Listing struct {

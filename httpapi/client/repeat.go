@@ -17,7 +17,7 @@ const (
 // repeat calls attempt until it succeeds or must not be tried again; failed is told of
 // every attempt that is followed by another one.
 func (c *Client) repeat(ctx context.Context, r request, attempt func() error, failed func(error)) error {
-	o := outage{patience: c.patience}
+	o := retryBudget{patience: c.patience}
 	for {
 		err := attempt()
 		if err == nil || r.once || !r.mayRepeat(err) {
@@ -33,7 +33,7 @@ func (c *Client) repeat(ctx context.Context, r request, attempt func() error, fa
 // mayRepeat reports whether sending r again after err is safe and of use.
 func (r request) mayRepeat(err error) bool {
 	safe := r.repeats || !r.writes()
-	var none *NoAnswer
+	var none *TransportError
 	if errors.As(err, &none) {
 		return !none.Sent || safe
 	}
@@ -59,22 +59,22 @@ func ended(ctx context.Context, err error) error {
 	return fmt.Errorf("%w; %w", err, context.Cause(ctx))
 }
 
-// unsure reports whether what failed like that may have been done.
-func unsure(err error) bool { return errors.Is(err, ErrUnknownOutcome) }
+// ambiguous reports whether what failed like that may have been done.
+func ambiguous(err error) bool { return errors.Is(err, ErrUnknownOutcome) }
 
-// outage is a time in which nothing succeeds.
-type outage struct {
+// retryBudget is a time in which nothing succeeds.
+type retryBudget struct {
 	patience time.Duration
 	began    time.Time // zero while all is well
 	delay    time.Duration
 }
 
-// over ends the outage.
-func (o *outage) over() { o.began, o.delay = time.Time{}, 0 }
+// reset ends the outage.
+func (o *retryBudget) reset() { o.began, o.delay = time.Time{}, 0 }
 
 // pause waits before the next attempt, longer each time, never shorter than the daemon
 // asked for. It returns false, at once, when the next attempt would come too late.
-func (o *outage) pause(ctx context.Context, err error) bool {
+func (o *retryBudget) pause(ctx context.Context, err error) bool {
 	if o.patience < 0 || ctx.Err() != nil {
 		return false
 	}
@@ -106,7 +106,7 @@ func (o *outage) pause(ctx context.Context, err error) bool {
 
 // mayReconnect reports whether a stream that failed like that is worth another try.
 func mayReconnect(err error) bool {
-	var none *NoAnswer
+	var none *TransportError
 	if errors.As(err, &none) {
 		return true
 	}

@@ -350,7 +350,7 @@ func TestWaitsInParts(t *testing.T) {
 				if fmt.Sprint(parts) != fmt.Sprint(k.parts) {
 					t.Errorf("parts %v, want %v", parts, k.parts)
 				}
-				var u *Unmet
+				var u *WaitError
 				if got := errors.As(err, &u); got != (k.missed != "") || got && string(u.Reason) != k.missed {
 					t.Errorf("%v, want %q", err, k.missed)
 				}

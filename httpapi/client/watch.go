@@ -71,9 +71,9 @@ func (s *watching) relist() { s.after, s.listed = 0, map[string]bool{} }
 
 // run keeps a connection until the loop is left or nothing helps.
 func (s *watching) run(ctx context.Context) error {
-	o := outage{patience: s.client.patience}
+	o := retryBudget{patience: s.client.patience}
 	for {
-		err := s.follow(ctx, o.over)
+		err := s.follow(ctx, o.reset)
 		switch {
 		case errors.Is(err, errLeft):
 			return err
@@ -146,7 +146,7 @@ func (c *Client) broken(ctx context.Context, r request, err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
-	return c.noAnswer(ctx, r, true, err)
+	return c.transportError(ctx, r, true, err)
 }
 
 // take tells one line.

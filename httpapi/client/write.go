@@ -71,13 +71,13 @@ type Receipt struct {
 func (r Receipt) Pending() bool { return r.Status == http.StatusAccepted }
 
 // Unmet returns an *Unmet when what the write waited for has not come, else nil.
-func (r Receipt) Unmet() error { return unmet(r.Receipt) }
+func (r Receipt) Unmet() error { return waitError(r.Receipt) }
 
-func unmet(r api.Receipt) error {
+func waitError(r api.Receipt) error {
 	if r.Wait == nil || r.Wait.Met {
 		return nil
 	}
-	return &Unmet{InternalID: r.InternalID, Wait: *r.Wait}
+	return &WaitError{InternalID: r.InternalID, Wait: *r.Wait}
 }
 
 func (c *Client) write(ctx context.Context, r request, w Write) (Receipt, error) {
@@ -202,8 +202,8 @@ func (c *Client) Wait(ctx context.Context, id string, goal api.Goal, timeout tim
 			return receipt, err
 		}
 		missed := receipt.Unmet()
-		var u *Unmet
-		if !asUnmet(missed, &u) || !u.TimedOut() || timeout > 0 && !time.Now().Before(end) {
+		var u *WaitError
+		if !asWaitError(missed, &u) || !u.TimedOut() || timeout > 0 && !time.Now().Before(end) {
 			return receipt, missed
 		}
 	}
@@ -253,7 +253,7 @@ func (a Applied) Pending() bool { return a.Status == http.StatusAccepted }
 // come, else nil.
 func (a Applied) Unmet() error {
 	for _, r := range a.Containers {
-		if err := unmet(r); err != nil {
+		if err := waitError(r); err != nil {
 			return err
 		}
 	}

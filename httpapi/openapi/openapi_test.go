@@ -49,7 +49,7 @@ var shapes = map[string]reflect.Type{
 	"Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](), "ListedContainer": reflect.TypeFor[api.Container](),
 	"Condition": reflect.TypeFor[status.Condition](), "Exit": reflect.TypeFor[status.Exit](), "Receipt": reflect.TypeFor[api.Receipt](),
 	"WaitResult": reflect.TypeFor[api.Wait](), "Plan": reflect.TypeFor[api.Plan](), "Step": reflect.TypeFor[plan.Step](),
-	"Obstacle": reflect.TypeFor[plan.Obstacle](),
+	"Obstacle": reflect.TypeFor[plan.Blocker](),
 	"Apply":    reflect.TypeFor[api.Apply](), "Applied": reflect.TypeFor[api.Applied](), "Drift": reflect.TypeFor[api.Drift](),
 	"DriftField": reflect.TypeFor[api.DriftField](), "NodeDrift": reflect.TypeFor[api.NodeDrift](), "Foreign": reflect.TypeFor[api.Foreign](), "WatchEvent": reflect.TypeFor[api.WatchEvent](),
 	"Event": reflect.TypeFor[journal.Event](), "Volume": reflect.TypeFor[api.Volume](), "SizedVolume": reflect.TypeFor[api.SizedVolume](),
@@ -61,7 +61,7 @@ var shapes = map[string]reflect.Type{
 var words = map[string][2]string{
 	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "ImagePolicy": {"desired", "ImagePolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
-	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "Truth"}, "Reason": {"observed/status", "Reason"},
+	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "ConditionStatus"}, "Reason": {"observed/status", "Reason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},
 	"Goal": {"httpapi/api", "Goal"}, "DriftKind": {"observed/drift", "Kind"}, "Change": {"httpapi/api", "Change"},
 }

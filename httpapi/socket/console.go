@@ -10,7 +10,7 @@ import (
 // Console carries what passes between clients and processes.
 type Console interface {
 	Subscribe(id string, from console.From) Output
-	SubscribeStats(id string) Figures
+	SubscribeStats(id string) Stats
 	// OpenInput returns the way of one client to the standard input.
 	OpenInput(id string) Input
 	// History hands what lies behind From to fn, and ends where that ends.
@@ -30,8 +30,8 @@ type Input interface {
 	Close()
 }
 
-// Figures is one follower of what a container uses.
-type Figures interface {
+// Stats is one follower of what a container uses.
+type Stats interface {
 	C() <-chan observed.Stats
 	Close()
 }
@@ -44,5 +44,5 @@ type live struct{ *console.Console }
 func (l live) Subscribe(id string, from console.From) Output {
 	return l.Console.Subscribe(id, from)
 }
-func (l live) SubscribeStats(id string) Figures { return l.Console.SubscribeStats(id) }
-func (l live) OpenInput(id string) Input        { return l.Console.OpenInput(id) }
+func (l live) SubscribeStats(id string) Stats { return l.Console.SubscribeStats(id) }
+func (l live) OpenInput(id string) Input      { return l.Console.OpenInput(id) }

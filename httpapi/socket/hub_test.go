@@ -52,8 +52,8 @@ func (f *feed) Subscribe(string, console.From) Output {
 	return feedOutput{c}
 }
 
-func (f *feed) SubscribeStats(string) Figures { return noFigures{} }
-func (f *feed) OpenInput(string) Input        { return nil }
+func (f *feed) SubscribeStats(string) Stats { return noFigures{} }
+func (f *feed) OpenInput(string) Input      { return nil }
 func (f *feed) History(context.Context, string, console.From, func(console.Chunk) error) error {
 	return nil
 }
@@ -176,7 +176,7 @@ func TestDeadPeerEnds(t *testing.T) {
 // TestSlowClientIsDropped: one that takes nothing is dropped, and meanwhile the others
 // and the printing program notice nothing of it.
 func TestSlowClientIsDropped(t *testing.T) {
-	patient.More(t, 200*time.Millisecond, func(limit time.Duration) error { return slowClientIsDropped(t, limit) })
+	patient.Grow(t, 200*time.Millisecond, func(limit time.Duration) error { return slowClientIsDropped(t, limit) })
 }
 
 // slowClientIsDropped fails when the quick client was too slow too.

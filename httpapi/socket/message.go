@@ -193,7 +193,7 @@ func (c *client) logs(ctx context.Context, object strictjson.Object) (any, error
 	if m.Lines < 1 || m.Lines > maxLines {
 		return nil, sentence(fmt.Sprintf("lines must be from 1 to %d", maxLines))
 	}
-	var text transcript
+	var text textWriter
 	err := c.hub.cfg.Console.History(ctx, c.session.ID, console.From{Lines: m.Lines}, func(chunk console.Chunk) error {
 		text.add(chunk)
 		return nil

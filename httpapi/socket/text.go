@@ -12,8 +12,8 @@ import (
 	"lightd/observed/console"
 )
 
-// farewell is how long a reader may take for what is being written when the end comes.
-const farewell = time.Second
+// closeTimeout is how long a reader may take for what is being written when the end comes.
+const closeTimeout = time.Second
 
 // text is a client that is sent plain text, and says nothing. The goroutine of its request
 // serves it.
@@ -24,7 +24,7 @@ type text struct {
 	live     bool   // what is written is to be seen at once
 	begun    bool   // the answer has
 	position string // behind what was written; empty when it is not known
-	transcript
+	textWriter
 
 	mu     sync.Mutex
 	ending bool // guarded by mu
@@ -56,7 +56,7 @@ func (h *Hub) ServeText(w http.ResponseWriter, r *http.Request, s Session, follo
 	watched.Go(func() {
 		select {
 		case <-c.done:
-			t.hurry()
+			t.flushNow()
 			cancel()
 		case <-ctx.Done():
 		}
@@ -125,7 +125,7 @@ func (t *text) open() error {
 	if err := t.control.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("lift the limit of reading: %w", err)
 	}
-	t.allow()
+	t.extendDeadline()
 	t.w.WriteHeader(http.StatusOK)
 	if !t.live {
 		return nil
@@ -142,7 +142,7 @@ func (t *text) send(c console.Chunk) error {
 	}
 	t.buf = t.buf[:0]
 	t.add(c)
-	t.allow()
+	t.extendDeadline()
 	if _, err := t.w.Write(t.buf); err != nil {
 		return fmt.Errorf("write text: %w", err)
 	}
@@ -171,8 +171,8 @@ func (t *text) end() error {
 	return nil
 }
 
-// allow gives the reader time for what is written next.
-func (t *text) allow() {
+// extendDeadline gives the reader time for what is written next.
+func (t *text) extendDeadline() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if !t.ending {
@@ -180,26 +180,26 @@ func (t *text) allow() {
 	}
 }
 
-// hurry ends a write that the reader does not take.
-func (t *text) hurry() {
+// flushNow ends a write that the reader does not take.
+func (t *text) flushNow() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ending = true
-	_ = t.control.SetWriteDeadline(time.Now().Add(farewell))
+	_ = t.control.SetWriteDeadline(time.Now().Add(closeTimeout))
 }
 
-// transcript is output as plain text, with what is to be said of it.
-type transcript struct {
+// textWriter is output as plain text, with what is to be said of it.
+type textWriter struct {
 	buf []byte
 	cut bool // the last line has no end yet
 }
 
-func (t *transcript) add(c console.Chunk) {
+func (t *textWriter) add(c console.Chunk) {
 	if c.Lost > 0 {
-		t.remark(skipped(c.Lost))
+		t.writeNotice(skipped(c.Lost))
 	}
 	if c.Notice != "" {
-		t.remark(c.Notice)
+		t.writeNotice(c.Notice)
 	}
 	t.buf = append(t.buf, c.Text...)
 	if n := len(t.buf); n > 0 {
@@ -207,8 +207,8 @@ func (t *transcript) add(c console.Chunk) {
 	}
 }
 
-// remark adds a line of the daemon's own.
-func (t *transcript) remark(about string) {
+// writeNotice adds a line of the daemon's own.
+func (t *textWriter) writeNotice(about string) {
 	if t.cut {
 		t.buf = append(t.buf, '\n')
 	}

@@ -16,7 +16,7 @@ import (
 // passed over. Maps and lists are replaced as a whole. After an error v is partly written.
 func (o Object) Bind(v any, readOnly ...string) error {
 	var b binder
-	b.bindMembers(place{}, o, reflect.ValueOf(v).Elem(), readOnly)
+	b.bindMembers(pointer{}, o, reflect.ValueOf(v).Elem(), readOnly)
 	return b.err()
 }
 
@@ -25,7 +25,7 @@ func (o Object) Bind(v any, readOnly ...string) error {
 func (o Object) BindList(name string, to func(i int) any, readOnly ...string) error {
 	var b binder
 	list, ok := o[name].([]any)
-	at := place{}.member(name)
+	at := pointer{}.member(name)
 	if !ok {
 		b.failed.add(at, "must be a list")
 	}
@@ -49,7 +49,7 @@ func (b *binder) err() error {
 	return nil
 }
 
-func (b *binder) bind(path place, value any, to reflect.Value) {
+func (b *binder) bind(path pointer, value any, to reflect.Value) {
 	if u, ok := to.Addr().Interface().(json.Unmarshaler); ok {
 		b.unmarshal(path, value, u)
 		return
@@ -76,7 +76,7 @@ func (b *binder) bind(path place, value any, to reflect.Value) {
 }
 
 // bindMembers stores the members of an object, but those of the names in except, in a struct.
-func (b *binder) bindMembers(path place, object Object, to reflect.Value, except []string) {
+func (b *binder) bindMembers(path pointer, object Object, to reflect.Value, except []string) {
 	fields := fieldsOf(to.Type())
 	present := 0
 	for _, f := range fields {
@@ -94,7 +94,7 @@ func (b *binder) bindMembers(path place, object Object, to reflect.Value, except
 	}
 }
 
-func (b *binder) refuseUnknown(path place, object Object, fields []field, except []string) {
+func (b *binder) refuseUnknown(path pointer, object Object, fields []field, except []string) {
 	for _, key := range slices.Sorted(maps.Keys(object)) {
 		if _, known := slices.BinarySearchFunc(fields, key, field.compare); !known && !slices.Contains(except, key) {
 			b.failed.add(path.member(key), "is not a known field")
@@ -102,7 +102,7 @@ func (b *binder) refuseUnknown(path place, object Object, fields []field, except
 	}
 }
 
-func (b *binder) bindMap(path place, value any, to reflect.Value) {
+func (b *binder) bindMap(path pointer, value any, to reflect.Value) {
 	object, ok := value.(Object)
 	if !ok {
 		b.failed.add(path, "must be an object")
@@ -121,7 +121,7 @@ func (b *binder) bindMap(path place, value any, to reflect.Value) {
 	to.Set(fresh)
 }
 
-func (b *binder) bindSlice(path place, value any, to reflect.Value) {
+func (b *binder) bindSlice(path pointer, value any, to reflect.Value) {
 	list, ok := value.([]any)
 	if !ok {
 		b.failed.add(path, "must be a list")
@@ -134,7 +134,7 @@ func (b *binder) bindSlice(path place, value any, to reflect.Value) {
 	to.Set(fresh)
 }
 
-func (b *binder) bindScalar(path place, value any, to reflect.Value) {
+func (b *binder) bindScalar(path pointer, value any, to reflect.Value) {
 	switch to.Kind() {
 	case reflect.String:
 		if s, ok := value.(string); ok {
@@ -189,7 +189,7 @@ func whole(number string) (int64, error) {
 }
 
 // unmarshal leaves a value to the type's own reading of it.
-func (b *binder) unmarshal(path place, value any, to json.Unmarshaler) {
+func (b *binder) unmarshal(path pointer, value any, to json.Unmarshaler) {
 	data, err := json.Marshal(value)
 	if err == nil {
 		err = to.UnmarshalJSON(data)

@@ -31,13 +31,13 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "; ")
 }
 
-func refuse(path place, message string) *Error {
+func refuse(path pointer, message string) *Error {
 	e := &Error{}
 	e.add(path, message)
 	return e
 }
 
-func (e *Error) add(path place, message string) {
+func (e *Error) add(path pointer, message string) {
 	if len(e.Fields) < maxFields {
 		e.Fields = append(e.Fields, Field{Path: path.String(), Message: message})
 	}

@@ -10,11 +10,11 @@ import (
 // of what a merge has taken away: a null under a misspelt name would be lost without a word.
 func (o Object) CheckNames(v any, readOnly ...string) error {
 	var b binder
-	b.checkNames(place{}, o, reflect.TypeOf(v).Elem(), readOnly)
+	b.checkNames(pointer{}, o, reflect.TypeOf(v).Elem(), readOnly)
 	return b.err()
 }
 
-func (b *binder) checkNames(path place, object Object, t reflect.Type, except []string) {
+func (b *binder) checkNames(path pointer, object Object, t reflect.Type, except []string) {
 	fields := fieldsOf(t)
 	b.refuseUnknown(path, object, fields, except)
 	for _, f := range fields {

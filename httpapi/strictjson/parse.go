@@ -27,7 +27,7 @@ func Parse(data []byte) (Object, error) {
 	// What is refused of names and text is told with its place, which the decoder would not.
 	p := parser{data: data, names: map[string]string{}, dec: jsontext.NewDecoder(bytes.NewBuffer(data),
 		jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))}
-	value, err := p.value(place{}, 0)
+	value, err := p.value(pointer{}, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (p *parser) token() (jsontext.Token, error) {
 	return token, &Error{Reason: "malformed JSON"}
 }
 
-func (p *parser) value(path place, depth int) (any, error) {
+func (p *parser) value(path pointer, depth int) (any, error) {
 	before := p.dec.InputOffset()
 	token, err := p.token()
 	if err != nil {
@@ -95,7 +95,7 @@ func (p *parser) value(path place, depth int) (any, error) {
 	return p.object(path, depth+1)
 }
 
-func (p *parser) list(path place, depth int) (any, error) {
+func (p *parser) list(path pointer, depth int) (any, error) {
 	list := []any{}
 	for p.dec.PeekKind() != jsontext.KindEndArray {
 		at := path.index(len(list))
@@ -112,7 +112,7 @@ func (p *parser) list(path place, depth int) (any, error) {
 	return list, err
 }
 
-func (p *parser) object(path place, depth int) (any, error) {
+func (p *parser) object(path pointer, depth int) (any, error) {
 	object := make(Object, p.sizes[depth])
 	for p.dec.PeekKind() != jsontext.KindEndObject {
 		key, err := p.name(path)
@@ -133,7 +133,7 @@ func (p *parser) object(path place, depth int) (any, error) {
 }
 
 // name reads a key.
-func (p *parser) name(path place) (string, error) {
+func (p *parser) name(path pointer) (string, error) {
 	before := p.dec.InputOffset()
 	token, err := p.token()
 	if err != nil {
@@ -158,7 +158,7 @@ const replacement = string(utf8.RuneError)
 // checkText refuses NUL in a string that was read from before on, and what the decoder replaces
 // silently: an escaped half of a surrogate pair. Such a replacement shows as a U+FFFD that the
 // raw text lacks.
-func (p *parser) checkText(path place, text string, before int64) error {
+func (p *parser) checkText(path pointer, text string, before int64) error {
 	if strings.IndexByte(text, 0) >= 0 {
 		return refuse(path, "must not contain a NUL character")
 	}

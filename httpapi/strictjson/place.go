@@ -6,26 +6,26 @@ import (
 	"strings"
 )
 
-// place is where a value stands. It is put into words only for an error: a path that was
+// pointer is where a value stands. It is put into words only for an error: a path that was
 // carried along as text would cost its length at every element below it.
-type place struct {
-	up *place // nil for the root
+type pointer struct {
+	up *pointer // nil for the root
 	// key names a member; for an element of a list it is empty and at counts.
 	key  string
 	at   int
 	list bool
 }
 
-func (p place) member(key string) place { return place{up: &p, key: key} }
+func (p pointer) member(key string) pointer { return pointer{up: &p, key: key} }
 
-func (p place) index(at int) place { return place{up: &p, at: at, list: true} }
+func (p pointer) index(at int) pointer { return pointer{up: &p, at: at, list: true} }
 
 // maxPath bounds how much of a client's own keys an error repeats, in bytes.
 const maxPath = 256
 
 // String formats p as in "ports[0].port".
-func (p place) String() string {
-	var steps []place
+func (p pointer) String() string {
+	var steps []pointer
 	for at := &p; at.up != nil; at = at.up {
 		steps = append(steps, *at)
 	}

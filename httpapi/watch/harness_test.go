@@ -51,13 +51,13 @@ func (m *memory) Containers() []desired.Container {
 	return slices.Collect(maps.Values(m.containers))
 }
 
-func (m *memory) Still(fn func(store.Moment)) {
+func (m *memory) AtSnapshot(fn func(store.Snapshot)) {
 	if m.stilled != nil {
 		m.stilled <- struct{}{}
 	}
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	fn(store.Moment{Revision: m.revision, Shown: m.revision})
+	fn(store.Snapshot{Revision: m.revision, Shown: m.revision})
 }
 
 func (m *memory) SubscribeCommits(fn func(store.Commit)) (cancel func()) {

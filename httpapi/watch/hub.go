@@ -21,7 +21,7 @@ type Store interface {
 	Container(id string) (desired.Container, bool)
 	Containers() []desired.Container
 	SubscribeCommits(fn func(store.Commit)) (cancel func())
-	Still(fn func(store.Moment))
+	AtSnapshot(fn func(store.Snapshot))
 }
 
 // Config is what a Hub works with. A duration or number that is zero takes its default.
@@ -93,11 +93,11 @@ func New(cfg Config) *Hub {
 		streams: sessions.New[*stream](sessions.Limits{Total: cfg.Total, CheckEvery: cfg.CheckEvery}),
 	}
 	// What is there and what changes after it meet at this one moment.
-	cfg.Store.Still(func(at store.Moment) {
+	cfg.Store.AtSnapshot(func(at store.Snapshot) {
 		h.log.seed(at, cfg.Store.Containers(), cfg.Show)
-		h.cancel = cfg.Store.SubscribeCommits(h.hear)
+		h.cancel = cfg.Store.SubscribeCommits(h.onCommit)
 	})
-	h.gone.Go(h.tell)
+	h.gone.Go(h.wake)
 	return h
 }
 
@@ -120,8 +120,8 @@ func (h *Hub) Serve(w http.ResponseWriter, r *http.Request, session *Session) er
 	return s.run(r.Context())
 }
 
-// hear takes a commit into the log. It is called by the committer, and encodes nothing.
-func (h *Hub) hear(c store.Commit) {
+// onCommit takes a commit into the log. It is called by the committer, and encodes nothing.
+func (h *Hub) onCommit(c store.Commit) {
 	states := make([]state, len(c.Touched))
 	for i, id := range c.Touched {
 		s := state{id: id, revision: c.RevisionOf(i)}
@@ -142,16 +142,16 @@ func (h *Hub) hear(c store.Commit) {
 // pace is about how long it takes to write a change to one stream.
 const pace = 20 * time.Microsecond
 
-// tell wakes the streams, so that the committer need not. Who has not been served yet finds
+// wake wakes the streams, so that the committer need not. Who has not been served yet finds
 // the next change along with the last: waking all again meanwhile would only keep him waiting.
-func (h *Hub) tell() {
+func (h *Hub) wake() {
 	for {
 		select {
 		case <-h.streams.Closing():
 			return
 		case <-h.more:
 		}
-		h.log.tell()
+		h.log.wake()
 		select {
 		case <-h.streams.Closing():
 			return

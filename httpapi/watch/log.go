@@ -69,9 +69,9 @@ func (c *change) kind(match func(map[string]string) bool) api.Change {
 	return ""
 }
 
-// weigh is about what a change of c holds of memory, in bytes: its text, and as much again
+// approxSize is about what a change of c holds of memory, in bytes: its text, and as much again
 // once it is encoded.
-func weigh(c desired.Container) int {
+func approxSize(c desired.Container) int {
 	n := 2<<10 + len(c.InstallScript) + len(c.StartupCommand) + len(c.StartPattern) + len(c.Stop.Command)
 	for _, m := range []map[string]string{c.Env, c.Labels, c.Mount} {
 		for k, v := range m {
@@ -100,13 +100,13 @@ type log struct {
 
 // seed makes what is there the beginning. Which revisions these containers had is not known
 // any more: they are given the last ones, none of which can be resumed from but the last.
-func (l *log) seed(at store.Moment, all []desired.Container, show func(desired.Container) func() api.Container) {
+func (l *log) seed(at store.Snapshot, all []desired.Container, show func(desired.Container) func() api.Container) {
 	slices.SortStableFunc(all, func(a, b desired.Container) int { return cmp.Compare(a.Revision, b.Revision) })
 	l.floor, l.head, l.news = at.Shown, at.Revision, make(chan struct{})
 	l.current = make(map[string]*change, len(all))
 	for i, c := range all {
 		now := labels{exist: true, of: c.Labels}
-		weight := weigh(c)
+		weight := approxSize(c)
 		l.all += weight
 		l.current[c.InternalID] = &change{
 			revision: at.Shown - uint64(len(all)-1-i), before: now, now: now, container: show(c), weight: weight,
@@ -133,7 +133,7 @@ func (l *log) append(revision uint64, states []state) {
 		if !s.exists && last == nil {
 			continue // it came and went in one commit
 		}
-		c := &change{revision: s.revision, now: labels{s.exists, s.container.Labels}, container: s.show, weight: weigh(s.container)}
+		c := &change{revision: s.revision, now: labels{s.exists, s.container.Labels}, container: s.show, weight: approxSize(s.container)}
 		if last != nil {
 			c.before = last.now
 			l.all -= last.weight
@@ -180,8 +180,8 @@ func (l *log) after(revision uint64, room []*change) (found []*change, head uint
 	return room[:n], l.head, l.news, true
 }
 
-// tell wakes all who wait for news.
-func (l *log) tell() {
+// wake wakes all who wait for news.
+func (l *log) wake() {
 	l.mu.Lock()
 	old := l.news
 	l.news = make(chan struct{})

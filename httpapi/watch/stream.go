@@ -61,8 +61,8 @@ func (s *stream) end() {
 	s.over = true
 }
 
-// allow gives the client time for what is written next.
-func (s *stream) allow() {
+// extendDeadline gives the client time for what is written next.
+func (s *stream) extendDeadline() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.stopping {
@@ -83,7 +83,7 @@ func (s *stream) run(ctx context.Context) error {
 	} else {
 		// A commit that is being published is in the log afterwards: a client that was told of it
 		// by another answer finds it in the list.
-		s.hub.cfg.Store.Still(func(store.Moment) { list, s.at, listed = l.list() })
+		s.hub.cfg.Store.AtSnapshot(func(store.Snapshot) { list, s.at, listed = l.list() })
 	}
 	err := s.open()
 	if err == nil && !s.session.Resume {
@@ -107,7 +107,7 @@ func (s *stream) open() error {
 	if err := s.control.SetReadDeadline(time.Time{}); err != nil {
 		return fmt.Errorf("lift the limit of reading: %w", err)
 	}
-	s.allow()
+	s.extendDeadline()
 	s.w.WriteHeader(http.StatusOK)
 	return s.control.Flush()
 }
@@ -122,7 +122,7 @@ func (s *stream) sendList(ctx context.Context, list []*change) error {
 		default:
 		}
 		if i%page == 0 {
-			s.allow()
+			s.extendDeadline()
 		}
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -185,7 +185,7 @@ var already = func() <-chan struct{} { c := make(chan struct{}); close(c); retur
 
 // sendChanges reports whether there was anything among them for this client.
 func (s *stream) sendChanges(found []*change) (sent bool, err error) {
-	s.allow()
+	s.extendDeadline()
 	for _, c := range found {
 		kind := c.kind(s.session.Match)
 		s.at = c.revision
@@ -205,7 +205,7 @@ func (s *stream) sendChanges(found []*change) (sent bool, err error) {
 
 // bookmark tells how far the client has come, and hands over what was written.
 func (s *stream) bookmark() error {
-	s.allow()
+	s.extendDeadline()
 	if err := s.send(api.Bookmark, s.at, nil); err != nil {
 		return err
 	}

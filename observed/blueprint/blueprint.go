@@ -70,8 +70,8 @@ func Logs(maxSize string, maxFile int) observed.Log {
 	return observed.Log{Driver: "json-file", MaxSize: maxSize, MaxFile: strconv.Itoa(maxFile)}
 }
 
-// Place is what a host has for one container.
-type Place struct {
+// HostPaths is what a host has for one container.
+type HostPaths struct {
 	// Instance is the UUID of the data directory.
 	Instance string
 	// Volume and Data are the host's directories of its volume and of its own files.
@@ -96,7 +96,7 @@ type Volume struct {
 // anyway. Both containers of a spec, and all that come after them, have the same ones: Docker's
 // own are new in each container. The name holds the directory, as one that exists already is
 // taken as it is.
-func (b Blueprint) WithImageVolumes(at Place, targets []string) Blueprint {
+func (b Blueprint) WithImageVolumes(at HostPaths, targets []string) Blueprint {
 	b.Volumes = nil
 	for _, target := range slices.Sorted(slices.Values(targets)) {
 		if slices.ContainsFunc(b.Mounts, func(m observed.Mount) bool { return m.Target == target }) {
@@ -131,7 +131,7 @@ func (b Blueprint) AllMounts() []observed.Mount {
 }
 
 // common is what both containers of a spec have.
-func common(c desired.Container, role observed.Role, at Place, image string, install int64) Blueprint {
+func common(c desired.Container, role observed.Role, at HostPaths, image string, install int64) Blueprint {
 	b := Blueprint{
 		Image: image,
 		Labels: map[string]string{
@@ -161,7 +161,7 @@ func common(c desired.Container, role observed.Role, at Place, image string, ins
 
 // Run returns what the runtime container of c is made as from image, which is the spec's
 // own or the snapshot of an installation; install is the number of that installation.
-func Run(c desired.Container, at Place, image string, install int64) Blueprint {
+func Run(c desired.Container, at HostPaths, image string, install int64) Blueprint {
 	b := common(c, observed.RoleRun, at, image, install)
 	b.Name = observed.RunName(c.InternalID)
 	b.Labels[observed.LabelHash] = c.Hash(image)
@@ -177,7 +177,7 @@ func Run(c desired.Container, at Place, image string, install int64) Blueprint {
 
 // Install returns what the container of an install script is made as: no ports, no
 // startup command, and no environment, which a commit would keep for ever.
-func Install(c desired.Container, at Place, image string, install int64) Blueprint {
+func Install(c desired.Container, at HostPaths, image string, install int64) Blueprint {
 	b := common(c, observed.RoleInstall, at, image, install)
 	b.Name = observed.InstallName(c.InternalID)
 	b.Entrypoint = []string{"/bin/sh", InstallPath}
@@ -191,8 +191,8 @@ func (b *Blueprint) signalGroup() {
 	}
 }
 
-// Fresh returns what Docker shows of a container just made from b on an image.
-func (b Blueprint) Fresh(containerID string, image observed.Image) *observed.Container {
+// AsCreated returns what Docker shows of a container just made from b on an image.
+func (b Blueprint) AsCreated(containerID string, image observed.Image) *observed.Container {
 	number := func(label string) int64 {
 		n, _ := strconv.ParseInt(b.Labels[label], 10, 64)
 		return n

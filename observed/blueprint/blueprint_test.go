@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) { patient.Main(m) }
 
-var place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("2m", 5)}
+var place = blueprint.HostPaths{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("2m", 5)}
 
 func spec() desired.Container {
 	s := desired.DefaultSpec()
@@ -97,14 +97,14 @@ func TestImageVolumes(t *testing.T) {
 	if len(names) != 6 {
 		t.Errorf("names %v", names)
 	}
-	if got := run.Fresh("c", observed.Image{}).Mounts; len(got) != len(run.Mounts)+2 {
+	if got := run.AsCreated("c", observed.Image{}).Mounts; len(got) != len(run.Mounts)+2 {
 		t.Errorf("mounts %v", got)
 	}
 }
 
 func TestFreshShowsWhatWasAskedFor(t *testing.T) {
 	b := blueprint.Run(spec(), place, "img", 3)
-	c := b.Fresh("c1", observed.Image{ImageID: "sha256:x"})
+	c := b.AsCreated("c1", observed.Image{ImageID: "sha256:x"})
 	if c.ContainerID != "c1" || c.Phase != observed.Created || c.Role != observed.RoleRun || c.Generation != 4 || c.Install != 3 ||
 		c.Hash != b.Labels[observed.LabelHash] || c.ImageID != "sha256:x" {
 		t.Errorf("%+v", c)

@@ -162,7 +162,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	c.abort = cancel
 	c.mu.Unlock()
 	var group sync.WaitGroup
-	group.Go(func() { c.look(ctx) })
+	group.Go(func() { c.worker(ctx) })
 	c.watch(ctx)
 	c.queue.ShutDown()
 	group.Wait()
@@ -222,8 +222,8 @@ func (c *Cache) Up() (up bool, since time.Time) {
 // once while cancel returns.
 func (c *Cache) Subscribe(fn func(up bool)) (cancel func()) { return c.sightings.Add(fn) }
 
-// tell tells subscribers of the engine if there is news.
-func (c *Cache) tell() {
+// notify tells subscribers of the engine if there is news.
+func (c *Cache) notify() {
 	c.telling.Lock()
 	defer c.telling.Unlock()
 	c.mu.Lock()

@@ -98,7 +98,7 @@ func run(t *testing.T, e *engine.Engine, id string) (containerID string) {
 	return containerID
 }
 
-func running(s observed.Snapshot) bool { return s.Known && s.Run.Up() }
+func running(s observed.Snapshot) bool { return s.Known && s.Run.Running() }
 
 func TestWhatOthersDoIsSeen(t *testing.T) {
 	e, c, news := realCache(t)

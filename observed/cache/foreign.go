@@ -31,7 +31,7 @@ func (c *Cache) ours(list []engine.Listed) []engine.Listed {
 			own = append(own, l)
 		case "": // no Lightd's, whatever else it is labelled
 		default:
-			foreign = append(foreign, c.stranger(l.ContainerID, strings.Join(l.Names, ", "), l.Labels))
+			foreign = append(foreign, c.foreignOf(l.ContainerID, strings.Join(l.Names, ", "), l.Labels))
 		}
 	}
 	slices.SortFunc(foreign, func(a, b observed.Foreign) int {
@@ -72,8 +72,8 @@ func first(list []string, with string) string {
 	return text
 }
 
-// stranger describes a container that is not ours.
-func (c *Cache) stranger(containerID, name string, labels map[string]string) observed.Foreign {
+// foreignOf describes a container that is not ours.
+func (c *Cache) foreignOf(containerID, name string, labels map[string]string) observed.Foreign {
 	f := observed.Foreign{ContainerID: containerID, Name: name}
 	if instance := labels[observed.LabelInstance]; instance != c.instance {
 		f.Instance, f.InternalID = instance, labels[observed.LabelID]

@@ -104,7 +104,7 @@ func (c *Cache) list(ctx context.Context) error {
 			return err
 		}
 		stale, recalled := c.compare(c.ours(found), began)
-		c.tell()
+		c.notify()
 		for _, id := range stale {
 			c.queue.Add(id)
 		}
@@ -196,7 +196,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 		e.gap = c.gap
 	}
 	if !all {
-		stale = append(stale, c.audit()...)
+		stale = append(stale, c.resyncSample()...)
 	}
 	return stale, recalled
 }
@@ -206,16 +206,16 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 // limits for one, is left to the audit.
 func same(run *observed.Container, p pair) bool {
 	return run != nil && p.run != nil && p.install == nil && !differs(run, p.run) &&
-		run.Hash == p.run.Labels[observed.LabelHash] && (run.Endpoint != "" || !run.Up())
+		run.Hash == p.run.Labels[observed.LabelHash] && (run.Endpoint != "" || !run.Running())
 }
 
 // auditShare of the containers are looked at with each list though nothing is new of them:
 // an event may have been lost that a list does not make up for.
 const auditShare = 12
 
-// audit returns the ids whose last look is the longest ago, and notes that they are due. The
+// resyncSample returns the ids whose last look is the longest ago, and notes that they are due. The
 // caller holds mu.
-func (c *Cache) audit() []string {
+func (c *Cache) resyncSample() []string {
 	var known []string
 	for id, e := range c.entries {
 		if e.seen.Run != nil && !e.due {
@@ -276,7 +276,7 @@ func (c *Cache) down(err error) {
 	if news {
 		c.log.Warn("the engine is away", "err", err)
 	}
-	c.tell()
+	c.notify()
 	for _, id := range ids {
 		c.changed(id)
 	}
@@ -345,7 +345,7 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	case ev.Action == "connect", ev.Action == "disconnect":
 		return c.noteNetwork(ev), false
 	case ev.Attributes[observed.LabelInstance] != c.instance:
-		return c.noteStranger(ev), false
+		return c.noteForeign(ev), false
 	}
 	if id = ev.Attributes[observed.LabelID]; id == "" {
 		return "", false
@@ -381,16 +381,16 @@ func (c *Cache) noteNetwork(ev engine.Event) (id string) {
 		e.leaving = slices.Delete(e.leaving, at, at+1)
 		return ""
 	}
-	if ev.Action == "connect" && !e.seen.Run.Up() {
+	if ev.Action == "connect" && !e.seen.Run.Running() {
 		return ""
 	}
 	e.due = true
 	return id
 }
 
-// noteStranger returns the id whose name somebody's container takes, or gives back. The caller
+// noteForeign returns the id whose name somebody's container takes, or gives back. The caller
 // holds mu.
-func (c *Cache) noteStranger(ev engine.Event) string {
+func (c *Cache) noteForeign(ev engine.Event) string {
 	names := []string{ev.Attributes["name"]}
 	switch ev.Action {
 	case "create", "destroy":
@@ -419,7 +419,7 @@ func (e *entry) end(ev engine.Event, gap int) bool {
 	}
 	for _, at := range []**observed.Container{&e.seen.Run, &e.seen.Install} {
 		was := *at
-		if !was.Up() || was.ContainerID != ev.ID || ev.Time.Before(was.StartedAt) {
+		if !was.Running() || was.ContainerID != ev.ID || ev.Time.Before(was.StartedAt) {
 			continue
 		}
 		now := *was

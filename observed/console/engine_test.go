@@ -125,7 +125,7 @@ func (r *real) start(x Target) *observed.Container {
 func (r *real) kill(x Target) {
 	r.t.Helper()
 	_ = r.engine.Kill(r.t.Context(), x.ContainerID, "SIGKILL")
-	for r.look(x.ContainerID).Up() {
+	for r.look(x.ContainerID).Running() {
 		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -245,7 +245,7 @@ func legsOf(s observed.Snapshot, from From) (legs []leg, moved bool) {
 
 // toTail returns the container whose last lines are of interest, nil when there is none.
 func toTail(s observed.Snapshot) *observed.Container {
-	if s.Install.Up() || s.Run == nil {
+	if s.Install.Running() || s.Run == nil {
 		return s.Install
 	}
 	return s.Run

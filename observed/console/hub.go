@@ -187,7 +187,7 @@ func (h *hub) review(s observed.Snapshot) {
 		return
 	}
 	c := find(s, p.ContainerID)
-	if c.Up() || c == nil && s.At.After(p.at) {
+	if c.Running() || c == nil && s.At.After(p.at) {
 		h.prepared = nil
 	}
 }
@@ -208,7 +208,7 @@ func (h *hub) wanted(s observed.Snapshot) (life, bool) {
 		return life{Target: p.Target}, h.needs(p.Target)
 	}
 	for _, c := range []*observed.Container{s.Install, s.Run} {
-		if c.Up() && h.needs(targetOf(c)) {
+		if c.Running() && h.needs(targetOf(c)) {
 			return lifeOf(c), true
 		}
 	}

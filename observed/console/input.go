@@ -25,7 +25,7 @@ type stdin struct {
 // input returns the connection to the present run, and whether it was opened now.
 func (h *hub) input(ctx context.Context) (s *stdin, fresh bool, err error) {
 	run := h.c.cfg.Targets.Get(h.id).Run
-	if !run.Up() {
+	if !run.Running() {
 		return nil, false, ErrNotRunning
 	}
 	want := lifeOf(run)
@@ -131,7 +131,7 @@ func (h *hub) send(s *stdin, data []byte) (int, error) {
 		err = ErrTimeout
 	case h.c.ctx.Err() != nil:
 		err = ErrClosed
-	case !h.c.cfg.Targets.Get(h.id).Run.Up():
+	case !h.c.cfg.Targets.Get(h.id).Run.Running():
 		err = ErrNotRunning
 	}
 	return n, err
@@ -151,7 +151,7 @@ func (h *hub) listen(s *stdin) {
 }
 
 func (h *hub) settleStdin(s observed.Snapshot) {
-	if h.stdin != nil && s.Known && (!s.Run.Up() || !h.stdin.is(lifeOf(s.Run))) {
+	if h.stdin != nil && s.Known && (!s.Run.Running() || !h.stdin.is(lifeOf(s.Run))) {
 		h.dropStdin()
 	}
 }

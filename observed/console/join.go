@@ -399,7 +399,7 @@ func (h *hub) closeRun(s observed.Snapshot) {
 		return
 	}
 	c := find(s, e.ContainerID)
-	if c.Up() {
+	if c.Running() {
 		return // the stream will be opened again
 	}
 	h.ended = nil

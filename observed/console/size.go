@@ -46,18 +46,18 @@ func (in *Input) Resize(ctx context.Context, s Size) error {
 	}
 	h.mu.Lock()
 	h.size, h.sizer = s, in
-	if run.Up() {
+	if run.Running() {
 		h.sized = lifeOf(run)
 	}
 	h.mu.Unlock()
-	if !run.Up() || h.c.sizeIsDue(h.id) {
+	if !run.Running() || h.c.sizeIsDue(h.id) {
 		return nil
 	}
 	if rest := sizeDelay - time.Since(run.StartedAt); rest > 0 {
 		h.c.sizeAfter(min(rest, sizeDelay), h.id, run.ContainerID)
 		return nil
 	}
-	if err := h.c.applySize(ctx, h.id, run.ContainerID); err != nil && h.c.cfg.Targets.Get(h.id).Run.Up() {
+	if err := h.c.applySize(ctx, h.id, run.ContainerID); err != nil && h.c.cfg.Targets.Get(h.id).Run.Running() {
 		return fmt.Errorf("resize terminal of %q: %w", h.id, err)
 	}
 	return nil
@@ -139,7 +139,7 @@ func (c *Console) sizeIsDue(id string) bool {
 // settleSize gives a run that was started by whom ever the size that a client has set.
 func (h *hub) settleSize(s observed.Snapshot) {
 	run := s.Run
-	if h.sizer == nil || !run.Up() || !run.TTY || h.sized.is(lifeOf(run)) {
+	if h.sizer == nil || !run.Running() || !run.TTY || h.sized.is(lifeOf(run)) {
 		return
 	}
 	h.sized = lifeOf(run)

@@ -71,7 +71,7 @@ func (s *StatsSubscription) push(v observed.Stats) {
 }
 
 func (h *hub) settleStats(s observed.Snapshot) {
-	up := s.Run.Up()
+	up := s.Run.Running()
 	var want life
 	if up {
 		want = lifeOf(s.Run)

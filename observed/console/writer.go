@@ -110,7 +110,7 @@ func (h *hub) write(ctx context.Context, in *Input, data []byte) error {
 }
 
 func (h *hub) writeInTurn(ctx context.Context, in *Input, data []byte) error {
-	if !h.c.cfg.Targets.Get(h.id).Run.Up() {
+	if !h.c.cfg.Targets.Get(h.id).Run.Running() {
 		return ErrNotRunning
 	}
 	if len(data) == 0 {

@@ -58,10 +58,10 @@ type Difference struct {
 	Desired, Observed any
 }
 
-// Waits reports whether d can wait until the container is made anew for another reason. So
+// Deferred reports whether d can wait until the container is made anew for another reason. So
 // can a network that somebody added: all that the spec says works as it is. A volume that Docker
 // made by itself, which earlier versions left to it, holds data that would go with the container.
-func (d Difference) Waits() bool {
+func (d Difference) Deferred() bool {
 	if d.Path == Networks {
 		have, _ := d.Observed.([]string)
 		return slices.Contains(have, blueprint.Network)

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { patient.Main(m) }
 
 var (
-	place = blueprint.Place{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("10m", 3)}
+	place = blueprint.HostPaths{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("10m", 3)}
 	image = observed.Image{
 		Known: true, Present: true, ImageID: "sha256:1", User: "daemon",
 		Env: []string{"PATH=/bin", "BOTH=image"}, Volumes: []string{"/anonymous"},
@@ -41,7 +41,7 @@ func full() desired.Container {
 
 // shown is what Docker shows of a container of b on image.
 func shown(b blueprint.Blueprint) observed.Container {
-	c := *b.Fresh("c1", image)
+	c := *b.AsCreated("c1", image)
 	c.Env = append(slices.Clone(c.Env), "PATH=/bin")
 	c.Mounts = append(slices.Clone(c.Mounts), observed.Mount{Source: "0123", Target: "/anonymous"})
 	slices.Reverse(c.Env)
@@ -56,7 +56,7 @@ func text(list []drift.Difference) string {
 	var lines []string
 	for _, d := range list {
 		line := fmt.Sprintf("%s: %v, is %v", d.Path, d.Desired, d.Observed)
-		if d.Waits() {
+		if d.Deferred() {
 			line += " (waits)"
 		}
 		lines = append(lines, line)
@@ -67,14 +67,14 @@ func text(list []drift.Difference) string {
 // TestImageVolumes: a volume of Docker's own in the place of ours waits for the next recreation,
 // as it goes with its container; any other is a difference like that of any mount.
 func TestImageVolumes(t *testing.T) {
-	at := blueprint.Place{Instance: "i", ImageVolumes: "/d/a"}
+	at := blueprint.HostPaths{Instance: "i", ImageVolumes: "/d/a"}
 	want := blueprint.Run(full(), at, "img", 1).WithImageVolumes(at, image.Volumes)
 	for source, expected := range map[string]string{
 		want.Volumes[0].Name:     "",
 		strings.Repeat("0a", 32): "image_volume./anonymous: " + want.Volumes[0].Name + ", is " + strings.Repeat("0a", 32) + " (waits)",
 		"other":                  "mount./anonymous: " + want.Volumes[0].Name + ", is other",
 	} {
-		have := *want.Fresh("c1", image)
+		have := *want.AsCreated("c1", image)
 		have.Env = append(slices.Clone(have.Env), "PATH=/bin")
 		have.Mounts[len(have.Mounts)-1].Source = source
 		if got := text(drift.Compare(want, have, image)); got != expected {

@@ -96,7 +96,7 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 	if known.User != "daemon" || !slices.Contains(known.Env, "FROM_IMAGE=1") || !slices.Equal(known.Volumes, []string{"/anonymous"}) {
 		t.Errorf("the image shows %+v", known)
 	}
-	at := blueprint.Place{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir(), ImageVolumes: t.TempDir(), Log: blueprint.Logs("1m", 2)}
+	at := blueprint.HostPaths{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir(), ImageVolumes: t.TempDir(), Log: blueprint.Logs("1m", 2)}
 	full := fullSpec(e.Instance(), image)
 	full.Mount = map[string]string{"/data": t.TempDir(), "/a": t.TempDir()}
 	bare := desired.Container{Spec: desired.DefaultSpec(), Generation: 1}
@@ -114,7 +114,7 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 			t.Cleanup(func() { _ = e.RemoveVolume(context.WithoutCancel(t.Context()), v.Name) })
 		}
 		id := create(t, e, b)
-		got, want := inspect(t, e, id), *b.Fresh(id, known)
+		got, want := inspect(t, e, id), *b.AsCreated(id, known)
 		if d := drift.Compare(b, got, known); len(d) > 0 {
 			t.Errorf("%s: what was just made differs: %+v", name, d)
 		}

@@ -68,7 +68,7 @@ func TestFiguresAreThoseOfDocker(t *testing.T) {
 		<-samples
 	}
 	// The two look at different moments, and the program gets what the machine has left.
-	patient.Until(t, func() error {
+	patient.Poll(t, func() error {
 		for len(samples) > 0 {
 			<-samples
 		}

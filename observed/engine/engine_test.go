@@ -127,7 +127,7 @@ func TestLifeOfAContainer(t *testing.T) {
 	}
 	start(t, e, id)
 	start(t, e, id) // again is no error
-	if c := inspect(t, e, b.Name); !c.Up() || c.StartedAt.IsZero() {
+	if c := inspect(t, e, b.Name); !c.Running() || c.StartedAt.IsZero() {
 		t.Errorf("started: %+v", c)
 	}
 	list, err := e.List(t.Context())
@@ -268,7 +268,7 @@ func TestOutputAndInput(t *testing.T) {
 					t.Errorf("no %q in %q", line, all)
 				}
 			}
-			patient.Until(t, func() error { // the log is a little behind the stream
+			patient.Poll(t, func() error { // the log is a little behind the stream
 				logs, err := e.Logs(t.Context(), id, engine.LogsOptions{Tail: 2})
 				if err != nil {
 					return err

@@ -103,9 +103,9 @@ func (i *Images) Run(ctx context.Context) error {
 	for range i.config.Parallel {
 		group.Go(func() { work(i.pulls, func(ref string) { i.pull(ctx, ref) }) })
 	}
-	group.Go(func() { i.audit(ctx) })
+	group.Go(func() { i.resyncSample(ctx) })
 	engine.Repeat(ctx, func(ctx context.Context) {
-		err := i.config.Engine.ImageEvents(ctx, i.lookAtAll, i.handle)
+		err := i.config.Engine.ImageEvents(ctx, i.refreshAll, i.handle)
 		if ctx.Err() == nil {
 			i.config.Log.Debug("the stream of image events ended", "err", err)
 		}
@@ -296,11 +296,11 @@ func (i *Images) advance(ref string, p engine.Progress) bool {
 	return true
 }
 
-// lookAtAll looks at every reference that is known: what happened to them may have been missed.
-func (i *Images) lookAtAll() { i.stale(func(string, *entry) bool { return true }) }
+// refreshAll looks at every reference that is known: what happened to them may have been missed.
+func (i *Images) refreshAll() { i.invalidate(func(string, *entry) bool { return true }) }
 
-// audit looks now and then, until ctx ends, at what no event was about.
-func (i *Images) audit(ctx context.Context) {
+// resyncSample looks now and then, until ctx ends, at what no event was about.
+func (i *Images) resyncSample(ctx context.Context) {
 	ticker := time.NewTicker(auditEvery)
 	defer ticker.Stop()
 	for {
@@ -309,7 +309,7 @@ func (i *Images) audit(ctx context.Context) {
 			return
 		case <-ticker.C:
 			oldest := i.oldest()
-			i.stale(func(ref string, e *entry) bool { return e.image.Known && !e.image.Present || oldest[ref] })
+			i.invalidate(func(ref string, e *entry) bool { return e.image.Known && !e.image.Present || oldest[ref] })
 		}
 	}
 }
@@ -343,7 +343,7 @@ func (i *Images) handle(ev engine.Event) {
 	}
 	name, id := canonical(ev.Attributes["name"]), canonical(ev.ID)
 	nameless := ev.Action == "load" || ev.Action == "import"
-	i.stale(func(ref string, e *entry) bool {
+	i.invalidate(func(ref string, e *entry) bool {
 		if e.image.ImageID == ev.ID && ev.ID != "" || nameless && !e.image.Present {
 			return true
 		}
@@ -352,8 +352,8 @@ func (i *Images) handle(ev engine.Event) {
 	})
 }
 
-// stale marks what is about to be looked at again.
-func (i *Images) stale(about func(ref string, e *entry) bool) {
+// invalidate marks what is about to be looked at again.
+func (i *Images) invalidate(about func(ref string, e *entry) bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for ref, e := range i.entries {

@@ -85,14 +85,14 @@ func TestSight(t *testing.T) {
 	touched := heard(t, s)
 	since := time.Now().Round(0).UTC()
 	sight := func(up bool) error {
-		return s.Update(t.Context(), func(tx *store.Tx) error { return r.PutSight(tx, status.Sight{Up: up, Since: since}) })
+		return s.Update(t.Context(), func(tx *store.Tx) error { return r.PutSight(tx, status.EngineStatus{Up: up, Since: since}) })
 	}
 	for _, up := range []bool{true, false, false} {
 		must(t, sight(up))
 	}
 	failed := errors.New("no")
 	if err := s.Update(t.Context(), func(tx *store.Tx) error {
-		must(t, r.PutSight(tx, status.Sight{Up: true}))
+		must(t, r.PutSight(tx, status.EngineStatus{Up: true}))
 		return failed
 	}); !errors.Is(err, failed) || r.Sight().Up {
 		t.Errorf("of a transaction that failed: %v, %+v", err, r.Sight())

@@ -19,7 +19,7 @@ type Statuses struct {
 	mu    sync.RWMutex
 	byID  map[string]status.Status // guarded by mu
 	held  map[string]status.Status // guarded by mu; what could not be recorded
-	sight status.Sight             // guarded by mu
+	sight status.EngineStatus      // guarded by mu
 }
 
 const recordPrefix = "s/"
@@ -30,7 +30,7 @@ func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 
 // OpenStatuses reads all status records of a database.
 func OpenStatuses(s *store.Store) (*Statuses, error) {
-	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, sight: status.Sight{Up: true}}
+	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, sight: status.EngineStatus{Up: true}}
 	err := s.View(func(tx *store.Tx) error {
 		bad := r.readSight(tx)
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
@@ -120,7 +120,7 @@ func (r *Statuses) readSight(tx *store.Tx) error {
 }
 
 // Sight returns whether Docker could be seen as of the last commit.
-func (r *Statuses) Sight() status.Sight {
+func (r *Statuses) Sight() status.EngineStatus {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	return r.sight
@@ -128,7 +128,7 @@ func (r *Statuses) Sight() status.Sight {
 
 // PutSight records whether Docker can be seen. Every container looks different with it: each
 // takes a revision. Nothing is written when it is recorded already.
-func (r *Statuses) PutSight(tx *store.Tx, now status.Sight) error {
+func (r *Statuses) PutSight(tx *store.Tx, now status.EngineStatus) error {
 	if r.Sight().Up == now.Up {
 		return nil
 	}
@@ -158,10 +158,10 @@ func (r *Statuses) PutSight(tx *store.Tx, now status.Sight) error {
 // when it was not, or was recorded by a program that saw other things of a container.
 func (r *Statuses) Seen(id string) *observed.Container {
 	st, _ := r.Get(id)
-	if st.Seen == nil || st.Seen.Shape != observed.Shape {
+	if st.LastSynced == nil || st.LastSynced.SchemaHash != observed.SchemaHash {
 		return nil
 	}
-	return &st.Seen.Container
+	return &st.LastSynced.Container
 }
 
 // ErrStale answers a Put of what does not follow the last version.
@@ -179,7 +179,7 @@ func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
 	if last.Version != st.Version {
 		return fmt.Errorf("write version %d of status of %q over version %d: %w", st.Version+1, st.InternalID, last.Version, ErrStale)
 	}
-	if !st.LooksLike(last) || r.Held(st.InternalID) {
+	if !st.EqualIgnoringVersion(last) || r.Held(st.InternalID) {
 		tx.Touch(st.InternalID)
 	}
 	st.Version++

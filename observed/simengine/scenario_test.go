@@ -262,7 +262,7 @@ func (st *stage) awaitInit(suffix string) {
 		return
 	}
 	children := fmt.Sprintf("/proc/%[1]d/task/%[1]d/children", c.State.Pid)
-	patient.Until(st.t, func() error {
+	patient.Poll(st.t, func() error {
 		list, err := os.ReadFile(children)
 		if err == nil && len(list) == 0 {
 			err = fmt.Errorf("process %d has no child", c.State.Pid)

@@ -24,14 +24,14 @@ const (
 	DiskFull ConditionType = "DiskFull"
 )
 
-// Truth is the status of a condition.
-type Truth string
+// ConditionStatus is the status of a condition.
+type ConditionStatus string
 
 // The three truths.
 const (
-	True    Truth = "True"
-	False   Truth = "False"
-	Unknown Truth = "Unknown"
+	True    ConditionStatus = "True"
+	False   ConditionStatus = "False"
+	Unknown ConditionStatus = "Unknown"
 )
 
 // Reason is the stable word that says why a condition is as it is.
@@ -87,12 +87,12 @@ func (r Reason) GivenUp() bool { return r == ReasonRefused || r == ReasonImageUn
 
 // Condition is one question and its present answer.
 type Condition struct {
-	Type               ConditionType `json:"type"`
-	Status             Truth         `json:"status"`
-	Reason             Reason        `json:"reason"`
-	Message            string        `json:"message"`
-	ObservedGeneration int64         `json:"observed_generation"`
-	LastTransitionTime time.Time     `json:"last_transition_time"`
+	Type               ConditionType   `json:"type"`
+	Status             ConditionStatus `json:"status"`
+	Reason             Reason          `json:"reason"`
+	Message            string          `json:"message"`
+	ObservedGeneration int64           `json:"observed_generation"`
+	LastTransitionTime time.Time       `json:"last_transition_time"`
 }
 
 // maxMessage bounds what a condition carries of somebody else's error text, in bytes.

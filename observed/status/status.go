@@ -53,20 +53,20 @@ const (
 // for it counts on it.
 const Settled = time.Second
 
-// Sight is whether Docker can be seen, and since when it can or cannot.
-type Sight struct {
+// EngineStatus is whether Docker can be seen, and since when it can or cannot.
+type EngineStatus struct {
 	Up    bool      `json:"up"`
 	Since time.Time `json:"since"`
 }
 
-// Run identifies one life of one container: Docker gives each start a time of its own.
-type Run struct {
+// RunID identifies one life of one container: Docker gives each start a time of its own.
+type RunID struct {
 	ContainerID string    `json:"container_id,omitempty"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
 }
 
 // Is reports whether r and other are the same run.
-func (r Run) Is(other Run) bool {
+func (r RunID) Is(other RunID) bool {
 	return r.ContainerID == other.ContainerID && r.StartedAt.Equal(other.StartedAt)
 }
 
@@ -109,10 +109,10 @@ const (
 	StopByKill    StopRung = "kill"
 )
 
-// Ask is the record of a stop in progress.
-type Ask struct {
+// StopRequest is the record of a stop in progress.
+type StopRequest struct {
 	// Run is the life that is to end.
-	Run Run `json:"run"`
+	Run RunID `json:"run"`
 	// At is when it was asked, Timeout how long it may take before it is killed.
 	At      time.Time     `json:"at"`
 	Timeout time.Duration `json:"timeout"`
@@ -133,9 +133,9 @@ type Ask struct {
 	KilledAt time.Time `json:"killed_at,omitzero"`
 }
 
-// Doubt is the count of crashes before those that an engine may have caused by going down,
+// CrashesBeforeEngineLoss is the count of crashes before those that an engine may have caused by going down,
 // and when they began.
-type Doubt struct {
+type CrashesBeforeEngineLoss struct {
 	Since   time.Time `json:"since"`
 	Crashes int       `json:"crashes"`
 }
@@ -165,14 +165,14 @@ type Status struct {
 
 	// Run is the life last seen, Matched the one whose start pattern has matched,
 	// Ended the one whose end was recorded.
-	Run     Run `json:"run"`
-	Matched Run `json:"matched"`
-	Ended   Run `json:"ended"`
+	Run     RunID `json:"run"`
+	Matched RunID `json:"matched"`
+	Ended   RunID `json:"ended"`
 	// Starting holds the life before a start that was asked for and not yet seen:
 	// another one is the evidence that the start happened.
-	Starting *Run `json:"starting,omitempty"`
+	Starting *RunID `json:"starting,omitempty"`
 	// Stopping is the stop in progress.
-	Stopping *Ask `json:"stopping,omitempty"`
+	Stopping *StopRequest `json:"stopping,omitempty"`
 	// Replacing says why the runtime container is being removed, so that its absence
 	// is not taken for a loss.
 	Replacing string `json:"replacing,omitempty"`
@@ -182,8 +182,8 @@ type Status struct {
 	RestartHandled int64 `json:"restart_handled"`
 	// Restarting is the life that a restart in progress is to end: another one is
 	// the evidence that RestartRequest was met.
-	Restarting     *Run  `json:"restarting,omitempty"`
-	RestartRequest int64 `json:"restart_request,omitempty"`
+	Restarting     *RunID `json:"restarting,omitempty"`
+	RestartRequest int64  `json:"restart_request,omitempty"`
 
 	// RunSeen is when Run was first seen, by this machine's clock, and StartGeneration the
 	// generation whose start it followed. EarlyExit is the generation whose start last ended
@@ -197,17 +197,17 @@ type Status struct {
 	ImageGeneration int64 `json:"image_generation,omitempty"`
 
 	// PIDsLimitReached is the last life that was seen at its limit of processes.
-	PIDsLimitReached Run `json:"pids_limit_reached,omitzero"`
+	PIDsLimitReached RunID `json:"pids_limit_reached,omitzero"`
 
-	// Rest is true when the restart policy leaves the ended process at rest.
-	Rest bool `json:"rest,omitempty"`
+	// Completed is true when the restart policy leaves the ended process at rest.
+	Completed bool `json:"rest,omitempty"`
 	// Crashes counts the exits in a row that call for a backoff, NotBefore is when
 	// the next start may happen.
 	Crashes   int       `json:"crashes,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// Doubt is what to go back to if the engine goes away too: it may have been what ended
+	// CrashesBeforeEngineLoss is what to go back to if the engine goes away too: it may have been what ended
 	// the process.
-	Doubt *Doubt `json:"doubt,omitempty"`
+	CrashesBeforeEngineLoss *CrashesBeforeEngineLoss `json:"doubt,omitempty"`
 	// Restarts counts the starts that followed an exit nobody asked for.
 	Restarts int   `json:"restarts"`
 	LastExit *Exit `json:"last_exit"`
@@ -232,8 +232,8 @@ type Status struct {
 
 	// MountsUnverified is the life whose mounts are still to be compared with the host,
 	// MountsVerified the last one whose mounts were.
-	MountsUnverified *Run `json:"mounts_unverified,omitempty"`
-	MountsVerified   Run  `json:"mounts_verified,omitzero"`
+	MountsUnverified *RunID `json:"mounts_unverified,omitempty"`
+	MountsVerified   RunID  `json:"mounts_verified,omitzero"`
 	// MountedDirs are our own directories as that life has them mounted, by their targets. It is
 	// empty where they could not be inspected.
 	MountedDirs map[string]observed.FileID `json:"mounted_dirs,omitempty"`
@@ -246,11 +246,11 @@ type Status struct {
 
 	// Differs says since when what differs from the spec does, by the path of the field.
 	Differs map[string]time.Time `json:"differs,omitempty"`
-	// Futile names the differences for which the container was made anew, until they are
+	// IneffectiveFixes names the differences for which the container was made anew, until they are
 	// gone: it is not made anew for the same ones again. Replaced is the container that was
 	// to make way: while it is still there nothing has been tried.
-	Futile   []string `json:"futile,omitempty"`
-	Replaced string   `json:"replaced,omitempty"`
+	IneffectiveFixes []string `json:"futile,omitempty"`
+	RecreatedFrom    string   `json:"replaced,omitempty"`
 
 	// LimitUpdates counts the updates of limits that had no effect yet; nil once the limits are as
 	// specified.
@@ -259,9 +259,9 @@ type Status struct {
 	// reason, until one runs as specified: each life of a crash loop would report it again.
 	Reported map[Reason]string `json:"reported,omitempty"`
 
-	// Seen is the runtime container while it is in sync, so that a daemon that starts can
+	// LastSynced is the runtime container while it is in sync, so that a daemon that starts can
 	// tell from a list which ones are still as they were.
-	Seen *Seen `json:"seen,omitempty"`
+	LastSynced *LastSynced `json:"seen,omitempty"`
 }
 
 // LimitUpdates are updates of the limits of one container for one generation.
@@ -276,7 +276,7 @@ type LimitUpdates struct {
 // MountEscape is a mount that led to another place of the host than its source.
 type MountEscape struct {
 	// Run is the life that was ended for it, Generation the spec that it was started for.
-	Run        Run   `json:"run"`
+	Run        RunID `json:"run"`
 	Generation int64 `json:"generation"`
 	// Target is where it is in the container, Source what the spec says, Found what was there.
 	Target string `json:"target"`
@@ -290,23 +290,23 @@ type MountEscape struct {
 // Pause is a pause of a container that somebody else made.
 type Pause struct {
 	// Run is the life that is paused, Since when that was first observed.
-	Run   Run       `json:"run"`
+	Run   RunID     `json:"run"`
 	Since time.Time `json:"since"`
 }
 
 // FailedBySpec is the fault of a spec that the engine refuses.
 const FailedBySpec = "spec"
 
-// Seen is an observation that was recorded. Values are read-only and may be shared.
-type Seen struct {
-	// Shape is that of the observations of the program that recorded it.
-	Shape     string             `json:"shape"`
-	Container observed.Container `json:"container"`
+// LastSynced is an observation that was recorded. Values are read-only and may be shared.
+type LastSynced struct {
+	// SchemaHash is that of the observations of the program that recorded it.
+	SchemaHash string             `json:"shape"`
+	Container  observed.Container `json:"container"`
 }
 
-// LooksLike reports whether a reader of the interface sees the same in s as in other: what
+// EqualIgnoringVersion reports whether a reader of the interface sees the same in s as in other: what
 // else is recorded is nobody's business.
-func (s Status) LooksLike(other Status) bool {
+func (s Status) EqualIgnoringVersion(other Status) bool {
 	sameCondition := func(a, b Condition) bool {
 		same := a.LastTransitionTime.Equal(b.LastTransitionTime)
 		a.LastTransitionTime = b.LastTransitionTime
@@ -331,13 +331,13 @@ func (s Status) Clone() Status {
 	s.Stopping = clonePtr(s.Stopping)
 	s.Restarting = clonePtr(s.Restarting)
 	s.LastExit = clonePtr(s.LastExit)
-	s.Doubt = clonePtr(s.Doubt)
+	s.CrashesBeforeEngineLoss = clonePtr(s.CrashesBeforeEngineLoss)
 	s.MountsUnverified = clonePtr(s.MountsUnverified)
 	s.MountEscape = clonePtr(s.MountEscape)
 	s.MountedDirs = maps.Clone(s.MountedDirs)
 	s.Pause = clonePtr(s.Pause)
 	s.Differs = maps.Clone(s.Differs)
-	s.Futile = slices.Clone(s.Futile)
+	s.IneffectiveFixes = slices.Clone(s.IneffectiveFixes)
 	s.LimitUpdates = clonePtr(s.LimitUpdates)
 	s.Reported = maps.Clone(s.Reported)
 	return s

@@ -98,7 +98,7 @@ func (a *app) daemonFlags(cmd *cobra.Command) *remote.Flags {
 
 // dial finds the daemon. It makes no connection.
 func (a *app) dial(flags remote.Flags) (*session, error) {
-	target, err := remote.Find(flags, remote.Place{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local, Warn: func(text string) { a.note("lightd: warning: %s", text) }})
+	target, err := remote.Resolve(flags, remote.Env{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local, Warn: func(text string) { a.note("lightd: warning: %s", text) }})
 	if err != nil {
 		return nil, coded{err, ExitUsage}
 	}
@@ -120,8 +120,8 @@ func (s *session) close() {
 	s.follow.Close()
 }
 
-// talking makes a command talk to a daemon, and gives what run says the context it needs.
-func (a *app) talking(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
+// withSession makes a command talk to a daemon, and gives what run says the context it needs.
+func (a *app) withSession(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
 	flags := a.daemonFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		s, err := a.dial(*flags)
@@ -154,7 +154,7 @@ func bareIDs(args []string) []string {
 func (s *session) explain(err error) error {
 	var refused *client.Error
 	switch {
-	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errTold):
+	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errSilent):
 		return err
 	case errors.Is(err, client.ErrUnauthorized) && errors.As(err, &refused):
 		return coded{fmt.Errorf("%s does not accept the token from %s: %s", s.target.URL, s.target.From, refused.Sentence), ExitFailed}
@@ -216,7 +216,7 @@ func (a *app) colour(stream io.Writer) bool {
 // the program should end with: the code of the first failure.
 func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx context.Context, id string) error) error {
 	if len(ids) == 1 {
-		return of(ids[0], fn(ctx, ids[0]))
+		return withSubject(ids[0], fn(ctx, ids[0]))
 	}
 	var first error
 	for _, id := range ids {
@@ -230,7 +230,7 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 			return err // the next one would fare no better
 		}
 		a.clear()
-		WriteError(a.Streams.Err, a.Getenv, s.explain(of(id, err)))
+		WriteError(a.Streams.Err, a.Getenv, s.explain(withSubject(id, err)))
 		if first == nil {
 			first = exit(ExitCode(err))
 		}
@@ -241,10 +241,10 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 // atOnce bounds how many containers a command works on at the same time.
 const atOnce = 64
 
-// ahead begins fn for every id, several at the same time, so that waiting for one does not
+// prefetch begins fn for every id, several at the same time, so that waiting for one does not
 // keep the others. of returns what became of one; stop ends what goes on, and returns when
 // it has ended.
-func ahead[T any](ctx context.Context, ids []string, fn func(ctx context.Context, id string) (T, error)) (of func(id string) (T, error), stop func()) {
+func prefetch[T any](ctx context.Context, ids []string, fn func(ctx context.Context, id string) (T, error)) (of func(id string) (T, error), stop func()) {
 	type result struct {
 		value T
 		err   error

@@ -135,7 +135,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 		}
 		return l.check(cmd)
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		objects, list, err := l.read(a)
 		if err != nil {
 			return err
@@ -161,7 +161,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 
 // waitForRest goes on waiting for the containers of an apply whose wait ended before their own end:
 // the daemon answers as soon as one fails, and no request waits longer than 10 minutes.
-func (s *session) waitForRest(ctx context.Context, applied client.Applied, end time.Time) (waited func(*client.Unmet) error, stop func()) {
+func (s *session) waitForRest(ctx context.Context, applied client.Applied, end time.Time) (waited func(*client.WaitError) error, stop func()) {
 	goals := map[string]api.Goal{}
 	var ids []string
 	for _, r := range applied.Containers {
@@ -170,10 +170,10 @@ func (s *session) waitForRest(ctx context.Context, applied client.Applied, end t
 			ids, goals[r.InternalID] = append(ids, r.InternalID), r.Wait.For
 		}
 	}
-	result, stop := ahead(ctx, ids, func(ctx context.Context, id string) (client.Receipt, error) {
+	result, stop := prefetch(ctx, ids, func(ctx context.Context, id string) (client.Receipt, error) {
 		return s.follow.Wait(ctx, id, goals[id], max(time.Until(end), time.Millisecond))
 	})
-	return func(unmet *client.Unmet) error {
+	return func(unmet *client.WaitError) error {
 		if goals[unmet.InternalID] == "" {
 			return unmet
 		}
@@ -199,7 +199,7 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		switch {
 		case r.Wait == nil || r.Wait.Met:
 		default:
-			unmet = rest(&client.Unmet{InternalID: r.InternalID, Wait: *r.Wait})
+			unmet = rest(&client.WaitError{InternalID: r.InternalID, Wait: *r.Wait})
 		}
 		a.catchUp(r.InternalID)
 		if r.Wait != nil && unmet == nil {
@@ -209,7 +209,7 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		a.warn(r)
 		if unmet != nil {
 			failed[ExitCode(unmet)]++
-			if message := Message(of(r.InternalID, unmet)); message != "" {
+			if message := Message(withSubject(r.InternalID, unmet)); message != "" {
 				fmt.Fprintln(a.Streams.Err, "lightd:", message)
 			}
 		}
@@ -219,8 +219,8 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		return nil
 	case failed[ExitInterrupted] > 0:
 		return context.Canceled
-	case failed[ExitInVain] > 0:
-		return exit(ExitInVain)
+	case failed[ExitGoalFailed] > 0:
+		return exit(ExitGoalFailed)
 	}
 	return exit(ExitTimeout)
 }

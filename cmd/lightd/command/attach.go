@@ -44,21 +44,21 @@ no terminal is sent until its end, and then the command ends.`,
 		}
 		return nil
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		// Whatever else would end the program at once must leave the terminal as it was.
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 		defer stop()
 		c, err := s.Get(ctx, args[0])
 		if err != nil {
-			return of(args[0], err)
+			return withSubject(args[0], err)
 		}
 		k, err := s.follow.Console(ctx, args[0], client.From{After: client.Now, Tail: *tail})
 		if err != nil {
-			return of(args[0], err)
+			return withSubject(args[0], err)
 		}
 		defer k.Close()
 		t := &attachment{app: a, console: k, container: c.Container, mute: *readOnly}
-		return of(args[0], t.run(ctx))
+		return withSubject(args[0], t.run(ctx))
 	})
 }
 
@@ -91,7 +91,7 @@ func (t *attachment) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		defer t.farewell(restore)
+		defer t.leave(restore)
 		t.raw = true
 	}
 	read := t.reader(input, person)
@@ -150,8 +150,8 @@ func (t *attachment) followSize(ctx context.Context) (stop func()) {
 // maxSize is how large a terminal the daemon can be told of.
 const maxSize = 1000
 
-// farewell puts the terminal back, and what is written next at the start of a line.
-func (t *attachment) farewell(restore func()) {
+// leave puts the terminal back, and what is written next at the start of a line.
+func (t *attachment) leave(restore func()) {
 	restore()
 	if t.midLine {
 		fmt.Fprintln(t.Streams.Err)

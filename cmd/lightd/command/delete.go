@@ -41,7 +41,7 @@ or be those that files hold.`,
 		}
 		return noEmpty(cmd, args)
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		if len(*files) > 0 {
 			objects, err := manifest.Read(*files, a.Streams.In)
 			if err != nil {
@@ -60,7 +60,7 @@ or be those that files hold.`,
 			defer stop()
 		}
 		d := deletion{app: a, session: s, waits: *waits, timeout: w.timeout, dry: *dry}
-		receipt, end := ahead(ctx, args, d.run)
+		receipt, end := prefetch(ctx, args, d.run)
 		defer end()
 		return a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)

@@ -38,7 +38,7 @@ func (a *app) describe() *cobra.Command {
 		Args:              ids,
 		ValidArgsFunction: a.completeIDs,
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		shown := 0
 		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
 			d, err := s.describe(ctx, id)
@@ -130,8 +130,8 @@ func gone(err error) error {
 	return err
 }
 
-// sheet writes "Name:  value" lines.
-type sheet struct {
+// describeWriter writes "Name:  value" lines.
+type describeWriter struct {
 	out   io.Writer
 	width int // of a line; 0 for no bound
 	err   error
@@ -141,11 +141,11 @@ type sheet struct {
 var sheetIndent = strings.Repeat(" ", 17)
 
 // entry writes a line of safe text whose value goes on below itself where it does not fit.
-func (s *sheet) entry(name, value string) {
+func (s *describeWriter) entry(name, value string) {
 	s.printf("%s\n", render.Wrap(fmt.Sprintf("%-17s%s", name, value), s.width, sheetIndent))
 }
 
-func (s *sheet) line(name, value string) {
+func (s *describeWriter) line(name, value string) {
 	if value == "" {
 		value = "-"
 	}
@@ -153,13 +153,13 @@ func (s *sheet) line(name, value string) {
 }
 
 // block is a line whose value may have several.
-func (s *sheet) block(name, text string) {
+func (s *describeWriter) block(name, text string) {
 	if text != "" {
 		s.printf("%-17s%s\n", name+":", render.Lines(text, sheetIndent))
 	}
 }
 
-func (s *sheet) printf(format string, args ...any) {
+func (s *describeWriter) printf(format string, args ...any) {
 	if s.err == nil {
 		_, s.err = fmt.Fprintf(s.out, format, args...)
 	}
@@ -167,7 +167,7 @@ func (s *sheet) printf(format string, args ...any) {
 
 // table writes rows below a title, and "none" when there are none. The spare columns are left out
 // where the rows do not fit.
-func (s *sheet) table(title string, columns []string, rows [][]string, spare ...int) {
+func (s *describeWriter) table(title string, columns []string, rows [][]string, spare ...int) {
 	if len(rows) == 0 {
 		s.line(title, "none")
 		return
@@ -183,7 +183,7 @@ func (s *sheet) table(title string, columns []string, rows [][]string, spare ...
 }
 
 func (d description) write(out io.Writer, now time.Time, width int) error {
-	s := &sheet{out: out, width: width}
+	s := &describeWriter{out: out, width: width}
 	d.writeState(s, now)
 	d.writeSpec(s)
 	d.writeConditions(s, now)
@@ -205,7 +205,7 @@ func (d description) write(out io.Writer, now time.Time, width int) error {
 	return s.err
 }
 
-func (d description) writeOutput(s *sheet) {
+func (d description) writeOutput(s *describeWriter) {
 	if len(d.output) == 0 {
 		return
 	}
@@ -219,7 +219,7 @@ func (d description) writeOutput(s *sheet) {
 	}
 }
 
-func (d description) writeState(s *sheet, now time.Time) {
+func (d description) writeState(s *describeWriter, now time.Time) {
 	c := d.container
 	s.line("ID", c.InternalID)
 	s.line("State", string(c.State)+", should be "+string(c.Power))
@@ -262,7 +262,7 @@ func lastExit(e status.Exit, now time.Time) string {
 	return text + ", " + render.Age(now, e.At) + " ago"
 }
 
-func (d description) writeSpec(s *sheet) {
+func (d description) writeSpec(s *describeWriter) {
 	c := d.container
 	s.line("Image", c.Image+" ("+string(c.ImagePolicy)+")")
 	s.line("Volume", c.VolumeID)
@@ -313,7 +313,7 @@ func plural[N int | int64 | float64](n N, thing string) string {
 	return text + "s"
 }
 
-func entries(s *sheet, title string, m map[string]string, between string) {
+func entries(s *describeWriter, title string, m map[string]string, between string) {
 	keys := make([]string, 0, len(m))
 	for k := range m {
 		keys = append(keys, k)
@@ -328,7 +328,7 @@ func entries(s *sheet, title string, m map[string]string, between string) {
 	}
 }
 
-func (d description) writeConditions(s *sheet, now time.Time) {
+func (d description) writeConditions(s *describeWriter, now time.Time) {
 	rows := make([][]string, 0, len(d.container.Conditions))
 	for _, c := range d.container.Conditions {
 		rows = append(rows, []string{string(c.Type), string(c.Status), render.Age(now, c.LastTransitionTime), string(c.Reason), c.Message})
@@ -336,7 +336,7 @@ func (d description) writeConditions(s *sheet, now time.Time) {
 	s.table("Conditions", []string{"TYPE", "STATUS", "SINCE", "REASON", "MESSAGE"}, rows)
 }
 
-func (d description) writeDrift(s *sheet, now time.Time) {
+func (d description) writeDrift(s *describeWriter, now time.Time) {
 	if d.drift == nil {
 		return
 	}
@@ -347,7 +347,7 @@ func (d description) writeDrift(s *sheet, now time.Time) {
 	s.table("Drift", driftColumns[1:], rows)
 }
 
-func (d description) writePlan(s *sheet, now time.Time) {
+func (d description) writePlan(s *describeWriter, now time.Time) {
 	if d.plan == nil {
 		return
 	}

@@ -28,7 +28,7 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 		}
 		return l.check(cmd)
 	}
-	a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+	a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		objects, list, err := l.read(a)
 		if err != nil {
 			return err
@@ -41,7 +41,7 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 		for _, r := range applied.Containers {
 			one, err := a.showDiff(ctx, s, r)
 			if err != nil {
-				return of(r.InternalID, err)
+				return withSubject(r.InternalID, err)
 			}
 			differs = differs || one
 		}
@@ -53,7 +53,7 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		err := run(cmd, args)
-		if err != nil && !errors.Is(err, errTold) && ExitCode(err) == ExitFailed {
+		if err != nil && !errors.Is(err, errSilent) && ExitCode(err) == ExitFailed {
 			return coded{err, ExitUsage}
 		}
 		return err

@@ -29,7 +29,7 @@ that moved while the image is pinned, of what waits for the next time a containe
 		}
 		return noEmpty(cmd, args)
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		if len(args) == 0 {
 			all, err := s.NodeDrift(ctx, *selector)
 			if err != nil {

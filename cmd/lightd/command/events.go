@@ -32,15 +32,15 @@ func (a *app) events() *cobra.Command {
 		}
 		return nil
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		id := ""
 		if len(args) > 0 {
 			id = args[0]
 		}
-		show := &eventShower{out: a.Streams.Out, form: *form, now: a.Now, width: a.columns(a.Streams.Out), one: id != ""}
+		show := &eventPrinter{out: a.Streams.Out, form: *form, now: a.Now, width: a.columns(a.Streams.Out), one: id != ""}
 		last, err := a.pastEvents(ctx, s, id, *after, *tail, show)
 		if err != nil {
-			return of(id, err)
+			return withSubject(id, err)
 		}
 		if !*watch {
 			return show.end(a)
@@ -61,7 +61,7 @@ func (a *app) events() *cobra.Command {
 const all = -1
 
 // pastEvents shows the events that there are, and returns the number of the last one.
-func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint64, tail int, show *eventShower) (uint64, error) {
+func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint64, tail int, show *eventPrinter) (uint64, error) {
 	var kept []journal.Event
 	for e, err := range s.Events(ctx, id, after) {
 		if err != nil {
@@ -86,8 +86,8 @@ func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint6
 	return after, show.flush()
 }
 
-// eventShower shows events as a table, each as JSON on a line, or each as a document of YAML.
-type eventShower struct {
+// eventPrinter shows events as a table, each as JSON on a line, or each as a document of YAML.
+type eventPrinter struct {
 	out   io.Writer
 	form  string
 	now   func() time.Time
@@ -100,7 +100,7 @@ type eventShower struct {
 // manyRows is how many rows decide how wide columns are.
 const manyRows = 1000
 
-func (v *eventShower) event(e journal.Event, at bool) error {
+func (v *eventPrinter) event(e journal.Event, at bool) error {
 	switch v.form {
 	case formJSON:
 		return render.JSONLine(v.out, e)
@@ -132,7 +132,7 @@ const idColumn = 2
 
 // time formats when something happened: in full where lines may be as long as they are, else without
 // the date of today, or without the seconds.
-func (v *eventShower) time(at time.Time) string {
+func (v *eventPrinter) time(at time.Time) string {
 	at, now := at.Local(), v.now().Local()
 	switch {
 	case v.width <= 0:
@@ -143,14 +143,14 @@ func (v *eventShower) time(at time.Time) string {
 	return at.Format("01-02 15:04")
 }
 
-func (v *eventShower) flush() error {
+func (v *eventPrinter) flush() error {
 	if v.table == nil {
 		return nil
 	}
 	return v.table.Flush()
 }
 
-func (v *eventShower) end(a *app) error {
+func (v *eventPrinter) end(a *app) error {
 	if v.form == formTable && v.rows == 0 {
 		a.note("There are no events.")
 	}

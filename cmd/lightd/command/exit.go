@@ -20,7 +20,7 @@ const (
 	ExitConflict    = 4
 	ExitUnreachable = 5
 	ExitTimeout     = 6
-	ExitInVain      = 7
+	ExitGoalFailed  = 7
 	ExitInterrupted = 130
 )
 
@@ -52,35 +52,35 @@ type coded struct {
 
 func (e coded) Unwrap() error { return e.error }
 
-// errTold ends a command that has said everything already.
-var errTold = errors.New("")
+// errSilent ends a command that has said everything already.
+var errSilent = errors.New("")
 
 // exit ends a command with a code, without a word.
-func exit(code int) error { return coded{errTold, code} }
+func exit(code int) error { return coded{errSilent, code} }
 
-// about is an error of one of several things that a command was asked for.
-type about struct {
+// subjectError is an error of one of several things that a command was asked for.
+type subjectError struct {
 	subject string
 	error
 }
 
-func (e about) Unwrap() error { return e.error }
+func (e subjectError) Unwrap() error { return e.error }
 
-// About returns err as one of a subject; nothing if err is nothing.
-func About(subject string, err error) error { return of(subject, err) }
+// WithSubject returns err as one of a subject; nothing if err is nothing.
+func WithSubject(subject string, err error) error { return withSubject(subject, err) }
 
-func of(subject string, err error) error {
+func withSubject(subject string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return about{subject, err}
+	return subjectError{subject, err}
 }
 
 // ExitCode returns the code that the program ends with after err, which may be nil.
 func ExitCode(err error) int {
 	var usage UsageError
 	var c coded
-	var unmet *client.Unmet
+	var unmet *client.WaitError
 	switch {
 	case err == nil:
 		return 0
@@ -96,7 +96,7 @@ func ExitCode(err error) int {
 		if unmet.TimedOut() {
 			return ExitTimeout
 		}
-		return ExitInVain
+		return ExitGoalFailed
 	case notADaemon(err):
 		return ExitUnreachable
 	case errors.Is(err, client.ErrNotFound), errors.Is(err, remote.ErrNoContext):
@@ -106,7 +106,7 @@ func ExitCode(err error) int {
 	case errors.Is(err, client.ErrUnreachable), errors.Is(err, client.ErrUnavailable):
 		return ExitUnreachable
 	}
-	var none *client.NoAnswer
+	var none *client.TransportError
 	if errors.As(err, &none) {
 		return ExitUnreachable
 	}
@@ -132,10 +132,10 @@ func Message(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled) && errors.Is(err, client.ErrUnknownOutcome):
 		return "interrupted; what was asked for may have been accepted, and goes on then"
-	case err == nil, errors.Is(err, errTold), errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, errSilent), errors.Is(err, context.Canceled):
 		return ""
 	}
-	var at about
+	var at subjectError
 	subject := ""
 	if errors.As(err, &at) {
 		subject = at.subject + ": "
@@ -147,10 +147,10 @@ func Message(err error) string {
 
 func sentence(err error) string {
 	var refused *client.Error
-	var none *client.NoAnswer
-	var unmet *client.Unmet
+	var none *client.TransportError
+	var unmet *client.WaitError
 	var files *manifest.Error
-	var at about
+	var at subjectError
 	switch {
 	case errors.As(err, &files):
 		return files.Error()
@@ -202,7 +202,7 @@ func refusal(e *client.Error) string {
 	return strings.Join(parts, "; ")
 }
 
-func waitedFor(e *client.Unmet) string {
+func waitedFor(e *client.WaitError) string {
 	if e.TimedOut() {
 		text := fmt.Sprintf("not %s in time", e.For)
 		if e.Message != "" {

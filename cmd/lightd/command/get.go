@@ -84,8 +84,8 @@ What -o yaml prints without -w can be changed and applied.`,
 		}
 		return noEmpty(cmd, args)
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
-		show := a.shower(*form, *bare, len(args) == 1)
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		show := a.printer(*form, *bare, len(args) == 1)
 		if show.goesOn = *watch; *watch {
 			return a.watch(ctx, s, args, *selector, show)
 		}
@@ -121,10 +121,10 @@ func (s *session) all(ctx context.Context, selector string) ([]api.Container, er
 }
 
 // watch shows what is there and then every change, until ctx ends.
-func (a *app) watch(ctx context.Context, s *session, ids []string, selector string, show *shower) error {
+func (a *app) watch(ctx context.Context, s *session, ids []string, selector string, show *printer) error {
 	for _, id := range ids {
 		if _, err := s.Get(ctx, id); err != nil {
-			return of(id, err)
+			return withSubject(id, err)
 		}
 	}
 	if len(ids) == 0 {
@@ -155,8 +155,8 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 	return nil
 }
 
-// shower shows containers in one of the forms.
-type shower struct {
+// printer shows containers in one of the forms.
+type printer struct {
 	out io.Writer
 	// width is that of a line; 0 for no bound. The wide form has none.
 	width int
@@ -172,13 +172,13 @@ type shower struct {
 	shown  int                 // documents so far
 }
 
-func (a *app) shower(form string, bare, one bool) *shower {
-	return &shower{out: a.Streams.Out, width: a.columns(a.Streams.Out), note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
+func (a *app) printer(form string, bare, one bool) *printer {
+	return &printer{out: a.Streams.Out, width: a.columns(a.Streams.Out), note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
 }
 
 // list shows containers. One that was asked for by its id stands for itself in JSON and
 // YAML, several are a list.
-func (v *shower) list(all []api.Container) error {
+func (v *printer) list(all []api.Container) error {
 	switch v.form {
 	case formName:
 		return v.names(all)
@@ -205,7 +205,7 @@ func (v *shower) list(all []api.Container) error {
 
 // begin shows what is there when a watch begins. In JSON and YAML each document of a stream
 // is a change.
-func (v *shower) begin(first []api.WatchEvent) error {
+func (v *printer) begin(first []api.WatchEvent) error {
 	slices.SortFunc(first, func(a, b api.WatchEvent) int {
 		return strings.Compare(a.Container.InternalID, b.Container.InternalID)
 	})
@@ -225,7 +225,7 @@ func (v *shower) begin(first []api.WatchEvent) error {
 	return v.list(all)
 }
 
-func (v *shower) names(all []api.Container) error {
+func (v *printer) names(all []api.Container) error {
 	for _, c := range all {
 		if _, err := fmt.Fprintln(v.out, render.Text(c.InternalID)); err != nil {
 			return err
@@ -235,7 +235,7 @@ func (v *shower) names(all []api.Container) error {
 }
 
 // document writes v as one document of several.
-func (v *shower) document(d any) error {
+func (v *printer) document(d any) error {
 	v.shown++
 	if v.form == formJSON {
 		return render.JSON(v.out, d)
@@ -250,7 +250,7 @@ func (v *shower) document(d any) error {
 
 // change shows one change of a container. In JSON and YAML it stands with its kind, since
 // the container of a deletion looks as if it were there.
-func (v *shower) change(e api.WatchEvent) error {
+func (v *printer) change(e api.WatchEvent) error {
 	switch v.form {
 	case formName:
 		return v.names([]api.Container{*e.Container})
@@ -286,7 +286,7 @@ var usual = []int{12, 10, 8, 12, 8, 5}
 
 // row adds a row to the table, unless it would be the last one of that container again:
 // not every change shows.
-func (v *shower) row(c api.Container, state string) {
+func (v *printer) row(c api.Container, state string) {
 	cells := []string{
 		c.InternalID, string(c.InstallState), state, synced(c), fmt.Sprint(c.Restarts),
 		render.Age(v.now(), time.Unix(c.CreatedAt, 0)), c.Image,
@@ -306,7 +306,7 @@ func (v *shower) row(c api.Container, state string) {
 }
 
 // open returns the table, made when there is something to show in it.
-func (v *shower) open() *render.Table {
+func (v *printer) open() *render.Table {
 	if v.table != nil {
 		return v.table
 	}

@@ -66,7 +66,7 @@ func TestEveryReasonHasAHint(t *testing.T) {
 
 // TestHints: one for each reason, with the id in it, and none of what is as it should be.
 func TestHints(t *testing.T) {
-	condition := func(kind status.ConditionType, truth status.Truth, reason status.Reason) status.Condition {
+	condition := func(kind status.ConditionType, truth status.ConditionStatus, reason status.Reason) status.Condition {
 		return status.Condition{Type: kind, Status: truth, Reason: reason}
 	}
 	for name, c := range map[string]struct {

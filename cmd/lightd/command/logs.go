@@ -47,17 +47,17 @@ func (a *app) logs() *cobra.Command {
 		from.Tail = *tail
 		return nil
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		id := args[0]
 		switch {
 		case *install:
 			log, err := s.InstallLog(ctx, id)
-			return of(id, a.copy(log, err))
+			return withSubject(id, a.copy(log, err))
 		case *follow:
-			return of(id, a.follow(ctx, s, id, from))
+			return withSubject(id, a.follow(ctx, s, id, from))
 		}
 		log, err := s.Logs(ctx, id, from)
-		return of(id, a.copy(log, err))
+		return withSubject(id, a.copy(log, err))
 	})
 }
 

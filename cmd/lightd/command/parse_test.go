@@ -80,7 +80,7 @@ func byOther(status int) error {
 }
 
 func unmet(reason string) error {
-	u := &client.Unmet{InternalID: "web"}
+	u := &client.WaitError{InternalID: "web"}
 	u.For, u.Reason, u.Message = api.UntilRunning, "Exited", "exit code 1"
 	if reason != "" {
 		u.Reason, u.Message = api.ReasonTimeout, ""
@@ -98,27 +98,27 @@ func TestErrors(t *testing.T) {
 		{nil, 0, ""},
 		{errors.New("it broke\x1b[31m"), 1, `it broke\x1b[31m`},
 		{usagef("get: %s", "no"), 2, "get: no"},
-		{of("web", refused(404, "Container not found")), 3, "web: Container not found"},
-		{fmt.Errorf("more: %w", of("web", refused(404, "Container not found"))), 3, "web: Container not found"},
-		{of("web", refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 0.0.0.0:1/tcp"})), 4, "web: ports[0]: Port already in use: 0.0.0.0:1/tcp"},
+		{withSubject("web", refused(404, "Container not found")), 3, "web: Container not found"},
+		{fmt.Errorf("more: %w", withSubject("web", refused(404, "Container not found"))), 3, "web: Container not found"},
+		{withSubject("web", refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 0.0.0.0:1/tcp"})), 4, "web: ports[0]: Port already in use: 0.0.0.0:1/tcp"},
 		{refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "Port already in use: 1"}, api.Detail{Field: "ports[1]", Message: "Port already in use: 2"}), 4,
 			"ports[0]: Port already in use: 1; ports[1]: Port already in use: 2"},
 		{refused(409, "Port already in use", api.Detail{Field: "ports[0]", Message: "is bad"}), 4, "Port already in use; ports[0] is bad"},
 		{refused(412, "Precondition failed"), 4, "Precondition failed"},
 		{refused(400, "The request is not valid: a is bad", api.Detail{Field: "a", Message: "is bad"}, api.Detail{Field: "b", Message: "is worse"}), 1, "a is bad; b is worse"},
-		{of("web", refused(404, "Container not found", api.Detail{Message: `Container not found: "web"`})), 3, "web: Container not found"},
+		{withSubject("web", refused(404, "Container not found", api.Detail{Message: `Container not found: "web"`})), 3, "web: Container not found"},
 		{byOther(404), 5, "answered so"},
 		{byOther(200), 5, "answered so"},
 		{fmt.Errorf("%w \"x\"", remote.ErrNoContext), 3, `there is no context "x"`},
 		{refused(503, "The database does not answer"), 5, "The database does not answer"},
-		{&client.NoAnswer{Method: "GET", Path: "/x", Err: errors.New("refused")}, 5, "the daemon cannot be reached: refused"},
-		{&client.NoAnswer{Method: "GET", Path: "/x", Sent: true, Err: errors.New("broken pipe")}, 5, "the daemon did not answer: broken pipe"},
-		{of("web", unmet("Timeout")), 6, "web: not running in time"},
-		{of("web", unmet("")), 7, "web: will not be running by itself: Exited: exit code 1"},
-		{of("web", context.Canceled), 130, ""},
-		{of("web", &client.NoAnswer{Method: "GET", Path: "/x", Sent: true, Err: context.Canceled}), 130, ""},
+		{&client.TransportError{Method: "GET", Path: "/x", Err: errors.New("refused")}, 5, "the daemon cannot be reached: refused"},
+		{&client.TransportError{Method: "GET", Path: "/x", Sent: true, Err: errors.New("broken pipe")}, 5, "the daemon did not answer: broken pipe"},
+		{withSubject("web", unmet("Timeout")), 6, "web: not running in time"},
+		{withSubject("web", unmet("")), 7, "web: will not be running by itself: Exited: exit code 1"},
+		{withSubject("web", context.Canceled), 130, ""},
+		{withSubject("web", &client.TransportError{Method: "GET", Path: "/x", Sent: true, Err: context.Canceled}), 130, ""},
 		{exit(4), 4, ""},
-		{&manifest.Error{Faults: []manifest.Fault{{File: "a.yaml", Line: 3, Path: "x", Message: "is not known"}, {File: "b.yaml", Message: "is\x00empty"}}}, 1, "a.yaml:3: x is not known\nb.yaml: is\\x00empty"},
+		{&manifest.Error{Faults: []manifest.Diagnostic{{File: "a.yaml", Line: 3, Path: "x", Message: "is not known"}, {File: "b.yaml", Message: "is\x00empty"}}}, 1, "a.yaml:3: x is not known\nb.yaml: is\\x00empty"},
 	}
 	for _, c := range cases {
 		if code, text := ExitCode(c.err), Message(c.err); code != c.code || text != c.text {

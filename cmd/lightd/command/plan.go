@@ -38,7 +38,7 @@ the daemon would take now. Nothing is done.`,
 		}
 		return l.check(cmd)
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		if len(args) > 0 {
 			return a.each(ctx, s, args, func(ctx context.Context, id string) error {
 				p, err := s.Plan(ctx, id)

@@ -109,12 +109,12 @@ func (a *app) portAdd() *cobra.Command {
 		Example: "  lightd port add 25565-25600 27015/udp",
 		Args:    portRanges(&ranges),
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		for i, r := range ranges {
 			there, err := s.addRange(ctx, r)
 			switch all := r.last - r.first + 1; {
 			case err != nil:
-				return of(args[i], err)
+				return withSubject(args[i], err)
 			case there == all:
 				a.say("%s: already there", args[i])
 			case there > 0:
@@ -158,7 +158,7 @@ func (a *app) portDelete() *cobra.Command {
 
 		ValidArgsFunction: a.completeFreePorts,
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		var all []desired.Endpoint
 		for _, r := range ranges {
 			all = append(all, r.endpoints()...)
@@ -181,7 +181,7 @@ func (a *app) portList() *cobra.Command {
 	}
 	form := outputFlag(cmd, formTable, formJSON, formYAML)
 	free := cmd.Flags().Bool("free", false, "only those that can be taken")
-	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Ports(ctx)
 		if err != nil {
 			return err

@@ -55,7 +55,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 		}
 		return before(cmd, args)
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		args, err := s.chosen(ctx, args, *selector)
 		if err != nil {
 			return err
@@ -66,7 +66,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 		}
 		write := w.write()
 		write.DryRun = *dry
-		receipt, end := ahead(ctx, args, func(ctx context.Context, id string) (client.Receipt, error) {
+		receipt, end := prefetch(ctx, args, func(ctx context.Context, id string) (client.Receipt, error) {
 			receipt, err := do(ctx, s, id, write)
 			if err == nil {
 				err = w.rest(ctx, s, id, receipt.Unmet())

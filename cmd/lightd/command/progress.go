@@ -49,7 +49,7 @@ func (a *app) progress(ctx context.Context, s *session, ids []string, after uint
 		}
 	})
 	if p.live {
-		done.Go(func() { p.lookOn(ctx, s, ids[0]) })
+		done.Go(func() { p.poll(ctx, s, ids[0]) })
 	}
 	return func() {
 		a.catchUp = func(string) {}
@@ -104,10 +104,10 @@ func (p *ticker) follow(ctx context.Context, s *session, id string, after uint64
 	return nil
 }
 
-// lookOn shows each second what keeps a container from being as wanted, until ctx ends or
+// poll shows each second what keeps a container from being as wanted, until ctx ends or
 // that cannot be had. What it says is shown when it is new: what the container printed since
 // stays otherwise.
-func (p *ticker) lookOn(ctx context.Context, s *session, id string) {
+func (p *ticker) poll(ctx context.Context, s *session, id string) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for said := ""; ; {

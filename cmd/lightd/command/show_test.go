@@ -41,7 +41,7 @@ func TestDescription(t *testing.T) {
 			{Path: "image", Desired: "sha256:1", Observed: "sha256:2", Since: noon, Kind: api.DriftMovedTag},
 			{Path: "log.driver", Desired: "json-file", Since: noon, Kind: api.DriftDeferred},
 		}},
-		plan: &api.Plan{Steps: []plan.Step{{Kind: plan.UpdateLimits, Reason: "limits.memory differs"}}, Waits: &plan.Obstacle{Reason: status.ReasonBackOff, Message: "for 5 s"},
+		plan: &api.Plan{Steps: []plan.Step{{Kind: plan.UpdateLimits, Reason: "limits.memory differs"}}, Waits: &plan.Blocker{Reason: status.ReasonBackOff, Message: "for 5 s"},
 			Attempt: plan.Attempt{At: noon.Add(69 * time.Second), Number: 9}},
 		output: []string{"Loading 10%\rLoading", "\x1b[31mcannot open\t\u202ethe world\x1b[0m\r"},
 		events: []journal.Event{{Seq: 42, Time: noon.Add(-time.Minute), InternalID: "web", Type: journal.Exited, Generation: 2, Message: "exit code 137 (SIGKILL)"}},
@@ -103,7 +103,7 @@ Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start
 func TestWatchRows(t *testing.T) {
 	var b bytes.Buffer
 	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Getenv: func(string) string { return "" }, Now: func() time.Time { return noon }}}
-	show := a.shower(formTable, false, false)
+	show := a.printer(formTable, false, false)
 	show.goesOn = true
 	c := sample()
 	for _, err := range []error{
@@ -144,7 +144,7 @@ func TestHeadings(t *testing.T) {
 		{desired.Deleted, &api.Plan{}, "delete"},
 		{desired.Updated, &api.Plan{}, "change the spec, and nothing in Docker"},
 		{desired.Unchanged, &api.Plan{}, "nothing to do"},
-		{"", &api.Plan{Waits: &plan.Obstacle{Reason: status.ReasonPaused}}, "nothing can be done now"},
+		{"", &api.Plan{Waits: &plan.Blocker{Reason: status.ReasonPaused}}, "nothing can be done now"},
 		{desired.Updated, &api.Plan{Recreates: true, Restarts: true, Steps: []plan.Step{step(plan.StopContainer, "x"), step(plan.RemoveContainer, "ports changed")}}, "recreate, because ports changed"},
 		{desired.Updated, &api.Plan{Restarts: true, Steps: []plan.Step{step(plan.StopContainer, "a restart was asked for"), step(plan.StartContainer, "y")}}, "restart, because a restart was asked for"},
 		{desired.Updated, &api.Plan{Restarts: true, Steps: []plan.Step{step(plan.KillContainer, "power is stopped")}}, "stop, because power is stopped"},

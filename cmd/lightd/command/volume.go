@@ -27,7 +27,7 @@ func (a *app) volumeCreate() *cobra.Command {
 		Short: "Make a volume, and print its id",
 		Args:  NoArgs,
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		v, err := s.CreateVolume(ctx)
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (a *app) volumeList() *cobra.Command {
 		Args:  NoArgs,
 	}
 	form := outputFlag(cmd, formTable, formJSON, formYAML)
-	return a.talking(cmd, func(ctx context.Context, s *session, _ []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Volumes(ctx)
 		if err != nil {
 			return err
@@ -76,7 +76,7 @@ func (a *app) volumeDelete() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeVolumes,
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
 			if err := s.DeleteVolume(ctx, id); err != nil {
 				return err

@@ -92,7 +92,7 @@ func (w waiting) write() client.Write {
 
 // rest goes on waiting where the first request ended, if there is time left.
 func (w waiting) rest(ctx context.Context, s *session, id string, unmet error) error {
-	var u *client.Unmet
+	var u *client.WaitError
 	if !errors.As(unmet, &u) || !u.TimedOut() || w.timeout <= serverWait {
 		return unmet
 	}
@@ -124,11 +124,11 @@ themselves: then it ends at once, with the reason.`,
 		}
 		return w.checkTimeout()
 	}
-	return a.talking(cmd, func(ctx context.Context, s *session, args []string) error {
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		args = distinct(args)
 		stop := a.progress(ctx, s, args, client.Now)
 		defer stop()
-		waited, end := ahead(ctx, args, func(ctx context.Context, id string) (struct{}, error) {
+		waited, end := prefetch(ctx, args, func(ctx context.Context, id string) (struct{}, error) {
 			if w.goal == untilDeleted {
 				return struct{}{}, s.awaitGone(ctx, id, w.timeout)
 			}
@@ -137,7 +137,7 @@ themselves: then it ends at once, with the reason.`,
 			case ctx.Err() != nil:
 				err = ctx.Err() // a wait writes nothing: nothing of it is in doubt
 			case impossible(err):
-				err = coded{err, ExitInVain}
+				err = coded{err, ExitGoalFailed}
 			}
 			return struct{}{}, err
 		})
@@ -189,5 +189,5 @@ func (s *session) awaitGone(ctx context.Context, id string, timeout time.Duratio
 	if c.Deleting {
 		message = "it is being deleted"
 	}
-	return &client.Unmet{InternalID: id, Wait: api.Wait{For: untilDeleted, Reason: api.ReasonTimeout, Message: message}}
+	return &client.WaitError{InternalID: id, Wait: api.Wait{For: untilDeleted, Reason: api.ReasonTimeout, Message: message}}
 }

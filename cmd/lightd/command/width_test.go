@@ -51,7 +51,7 @@ func node(t *testing.T) *httptest.Server {
 	events := map[string]any{"events": []journal.Event{yesterday, event}, "last_seq": 123456}
 	next := api.Plan{
 		Steps: []plan.Step{{Kind: plan.PullImage, Reason: longText}, {Kind: plan.CreateContainer, Reason: longText}},
-		Waits: &plan.Obstacle{Reason: status.ReasonImageUnavailable, Message: longText},
+		Waits: &plan.Blocker{Reason: status.ReasonImageUnavailable, Message: longText},
 		Keeps: []string{"volume " + volumeID, "what the install script left in the container", "addresses and ports"},
 		Loses: []string{"the process and what it has in memory", "files outside of the volume"},
 	}

@@ -8,8 +8,8 @@ import (
 // maxFaults bounds how many faults one reading tells.
 const maxFaults = 32
 
-// Fault is one thing that is wrong with a file.
-type Fault struct {
+// Diagnostic is one thing that is wrong with a file.
+type Diagnostic struct {
 	// Line counts from 1; 0 when the fault is of the file as a whole.
 	File string
 	Line int
@@ -19,7 +19,7 @@ type Fault struct {
 }
 
 // String formats f as "web.yaml:7: limits.memory must be a whole number in range".
-func (f Fault) String() string {
+func (f Diagnostic) String() string {
 	var b strings.Builder
 	b.WriteString(f.File)
 	if f.Line > 0 {
@@ -34,7 +34,7 @@ func (f Fault) String() string {
 }
 
 // Error is why files were refused. It has at least one fault.
-type Error struct{ Faults []Fault }
+type Error struct{ Faults []Diagnostic }
 
 // Error lists the faults, one a line.
 func (e *Error) Error() string {
@@ -45,7 +45,7 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-func (e *Error) add(f Fault) {
+func (e *Error) add(f Diagnostic) {
 	if len(e.Faults) < maxFaults {
 		e.Faults = append(e.Faults, f)
 	}

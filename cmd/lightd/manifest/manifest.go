@@ -45,8 +45,8 @@ func (o Object) MarshalJSON() ([]byte, error) { return json.Marshal(o.Fields) }
 
 // Fault returns the fault of the value at path, which leads from the spec. The line is
 // that of the nearest value around it that the file has.
-func (o Object) Fault(path, message string) Fault {
-	f := Fault{File: o.File, Line: o.Line, Path: path, Message: message}
+func (o Object) Fault(path, message string) Diagnostic {
+	f := Diagnostic{File: o.File, Line: o.Line, Path: path, Message: message}
 	for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
 		if line, ok := o.lines[join(o.prefix, at)]; ok {
 			f.Line = line
@@ -77,7 +77,7 @@ func Read(paths []string, stdin io.Reader) ([]Object, error) {
 		return nil, err
 	}
 	if len(r.objects) == 0 {
-		return nil, &Error{Faults: []Fault{{File: strings.Join(paths, ", "), Message: "holds no spec"}}}
+		return nil, &Error{Faults: []Diagnostic{{File: strings.Join(paths, ", "), Message: "holds no spec"}}}
 	}
 	return r.objects, nil
 }
@@ -200,7 +200,7 @@ func (r *reader) document(name string, d document) {
 	case []any:
 		r.list(name, "", v, d.lines)
 	default:
-		r.failed.add(Fault{File: name, Line: d.lines[""], Message: "a spec is expected: an object with internal_id, image and more"})
+		r.failed.add(Diagnostic{File: name, Line: d.lines[""], Message: "a spec is expected: an object with internal_id, image and more"})
 	}
 }
 
@@ -209,7 +209,7 @@ func (r *reader) list(name, prefix string, list []any, lines map[string]int) {
 		at := fmt.Sprintf("%s[%d]", prefix, i)
 		fields, ok := element.(strictjson.Object)
 		if !ok {
-			r.failed.add(Fault{File: name, Line: lines[at], Path: at, Message: "must be a spec: an object with internal_id, image and more"})
+			r.failed.add(Diagnostic{File: name, Line: lines[at], Path: at, Message: "must be a spec: an object with internal_id, image and more"})
 			continue
 		}
 		r.object(Object{File: name, Line: lines[at], Fields: fields, prefix: at, lines: lines})

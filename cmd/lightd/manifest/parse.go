@@ -63,16 +63,16 @@ func parseJSON(name string, data []byte) ([]document, error) {
 }
 
 // jsonFault says where a text stops to be JSON.
-func jsonFault(name string, data []byte, dec *json.Decoder, err error) Fault {
+func jsonFault(name string, data []byte, dec *json.Decoder, err error) Diagnostic {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.Is(err, io.ErrUnexpectedEOF):
-		return Fault{File: name, Line: lineAt(data, len(bytes.TrimRight(data, " \t\r\n"))), Message: "the JSON text ends too early"}
+		return Diagnostic{File: name, Line: lineAt(data, len(bytes.TrimRight(data, " \t\r\n"))), Message: "the JSON text ends too early"}
 	case errors.As(err, &syntax):
 		// Its offset counts from the start of this text.
-		return Fault{File: name, Line: lineAt(data, int(max(syntax.Offset, dec.InputOffset()))), Message: "malformed JSON: " + syntax.Error()}
+		return Diagnostic{File: name, Line: lineAt(data, int(max(syntax.Offset, dec.InputOffset()))), Message: "malformed JSON: " + syntax.Error()}
 	}
-	return Fault{File: name, Line: lineAt(data, int(dec.InputOffset())), Message: "malformed JSON: " + err.Error()}
+	return Diagnostic{File: name, Line: lineAt(data, int(dec.InputOffset())), Message: "malformed JSON: " + err.Error()}
 }
 
 func lineAt(data []byte, offset int) int {
@@ -81,7 +81,7 @@ func lineAt(data []byte, offset int) int {
 
 // jsonDocument reads one JSON text with the rules of the daemon, which takes objects only:
 // the elements of a list are read one by one.
-func jsonDocument(raw []byte, first int) (document, []Fault) {
+func jsonDocument(raw []byte, first int) (document, []Diagnostic) {
 	d := document{lines: jsonLines(raw, first)}
 	if raw[0] != '[' {
 		object, err := strictjson.Parse(raw)
@@ -93,7 +93,7 @@ func jsonDocument(raw []byte, first int) (document, []Fault) {
 		return d, jsonFaults(err, "", d.lines)
 	}
 	list := make([]any, len(elements))
-	var faults []Fault
+	var faults []Diagnostic
 	for i, element := range elements {
 		at := "[" + strconv.Itoa(i) + "]"
 		object, err := strictjson.Parse(element)
@@ -104,18 +104,18 @@ func jsonDocument(raw []byte, first int) (document, []Fault) {
 	return d, faults
 }
 
-func jsonFaults(err error, prefix string, lines map[string]int) []Fault {
+func jsonFaults(err error, prefix string, lines map[string]int) []Diagnostic {
 	var refused *strictjson.Error
 	switch {
 	case err == nil:
 		return nil
 	case !errors.As(err, &refused) || len(refused.Fields) == 0:
-		return []Fault{{Line: lines[prefix], Path: prefix, Message: err.Error()}}
+		return []Diagnostic{{Line: lines[prefix], Path: prefix, Message: err.Error()}}
 	}
-	faults := make([]Fault, 0, len(refused.Fields))
+	faults := make([]Diagnostic, 0, len(refused.Fields))
 	for _, f := range refused.Fields {
 		at := join(prefix, f.Path)
-		faults = append(faults, Fault{Line: lines[at], Path: at, Message: f.Message})
+		faults = append(faults, Diagnostic{Line: lines[at], Path: at, Message: f.Message})
 	}
 	return faults
 }

@@ -24,7 +24,7 @@ const maxNodes = 1 << 18
 func parseYAML(name string, data []byte) ([]document, error) {
 	failed := &Error{}
 	if !utf8.Valid(data) {
-		failed.add(Fault{File: name, Message: "the text is not valid UTF-8"})
+		failed.add(Diagnostic{File: name, Message: "the text is not valid UTF-8"})
 		return nil, failed
 	}
 	var documents []document
@@ -51,8 +51,8 @@ func parseYAML(name string, data []byte) ([]document, error) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // yamlFault takes the line out of the library's error, which has it in its text only.
-func yamlFault(name string, err error) Fault {
-	f := Fault{File: name, Message: err.Error()}
+func yamlFault(name string, err error) Diagnostic {
+	f := Diagnostic{File: name, Message: err.Error()}
 	if m := yamlLine.FindStringSubmatch(f.Message); m != nil {
 		f.Line, _ = strconv.Atoi(m[1]) // no digits: no line
 		f.Message = "malformed YAML: " + m[2]
@@ -69,7 +69,7 @@ type tree struct {
 }
 
 func (t *tree) refuse(n *yaml.Node, path, message string) any {
-	t.failed.add(Fault{File: t.file, Line: n.Line, Path: path, Message: message})
+	t.failed.add(Diagnostic{File: t.file, Line: n.Line, Path: path, Message: message})
 	return nil
 }
 

@@ -24,8 +24,8 @@ type Local struct {
 	Server, TokenFile string
 }
 
-// Place is where everything else is found.
-type Place struct {
+// Env is where everything else is found.
+type Env struct {
 	Getenv func(string) string
 	// Stdin is read for a token file of the name "-".
 	Stdin io.Reader
@@ -52,8 +52,8 @@ type source struct {
 	local            bool // of this machine's daemon
 }
 
-// Find returns the daemon that flags and the rest of the settings mean.
-func Find(flags Flags, place Place) (Target, error) {
+// Resolve returns the daemon that flags and the rest of the settings mean.
+func Resolve(flags Flags, place Env) (Target, error) {
 	if flags.Server != "" && flags.Context != "" {
 		return Target{}, errors.New("--server and --context both say which daemon is meant")
 	}
@@ -86,7 +86,7 @@ func Find(flags Flags, place Place) (Target, error) {
 
 // findServer returns the address of the daemon, empty for that of this machine, who says so,
 // and the context that gave it, if one did.
-func findServer(flags Flags, place Place) (address, from string, stored *Context, err error) {
+func findServer(flags Flags, place Env) (address, from string, stored *Context, err error) {
 	if flags.Server != "" {
 		return flags.Server, "--server", nil, nil
 	}
@@ -116,7 +116,7 @@ func findServer(flags Flags, place Place) (address, from string, stored *Context
 
 // findToken returns the strongest of the places in which a token was given. A context that
 // was named by a flag stands before the environment.
-func findToken(flags Flags, place Place, stored *Context, local Local) source {
+func findToken(flags Flags, place Env, stored *Context, local Local) source {
 	ofContext := source{}
 	if stored != nil && stored.TokenFile != "" {
 		ofContext = source{file: stored.TokenFile, name: "the context's token file " + stored.TokenFile}
@@ -144,7 +144,7 @@ func findToken(flags Flags, place Place, stored *Context, local Local) source {
 }
 
 // with reads the token.
-func (t Target) with(s source, place Place) (Target, error) {
+func (t Target) with(s source, place Env) (Target, error) {
 	t.From = s.name
 	switch {
 	case s.text != "":

@@ -74,7 +74,7 @@ func TestFind(t *testing.T) {
 			if c.contexts != "" {
 				write(t, filepath.Join(home, ".config/lightd/contexts.yaml"), c.contexts)
 			}
-			got, err := Find(c.flags, Place{
+			got, err := Resolve(c.flags, Env{
 				Getenv: func(name string) string {
 					if name == "HOME" {
 						return home

@@ -20,9 +20,9 @@ import (
 // altered. And beside the database is noted up to which revision was acknowledged, so that
 // the last commits cannot be lost together with the sum that tells of them.
 
-// digest is what a record adds to the sum. Sums do not depend on an order, so that each
+// checksum is what a record adds to the sum. Sums do not depend on an order, so that each
 // commit brings the last one up to date.
-func digest(key, value []byte) uint64 {
+func checksum(key, value []byte) uint64 {
 	h := fnv.New64a()
 	_, _ = h.Write(key) // never fails
 	_, _ = h.Write([]byte{0})
@@ -37,13 +37,13 @@ func sumAfter(snapshot *badger.Txn, writes map[string][]byte) (uint64, error) {
 		key := []byte(k)
 		item, err := snapshot.Get(key)
 		if err == nil {
-			err = item.Value(func(old []byte) error { sum -= digest(key, old); return nil })
+			err = item.Value(func(old []byte) error { sum -= checksum(key, old); return nil })
 		}
 		if err != nil && !errors.Is(err, badger.ErrKeyNotFound) {
 			return 0, fmt.Errorf("read what %q replaces: %w", k, err)
 		}
 		if v != nil {
-			sum += digest(key, stored(v))
+			sum += checksum(key, stored(v))
 		}
 	}
 	return sum, nil
@@ -59,7 +59,7 @@ func sumAll(snapshot *badger.Txn) (uint64, error) {
 		if string(item.Key()) == string(countersKey) {
 			continue
 		}
-		if err := item.Value(func(v []byte) error { sum += digest(item.Key(), v); return nil }); err != nil {
+		if err := item.Value(func(v []byte) error { sum += checksum(item.Key(), v); return nil }); err != nil {
 			return 0, fmt.Errorf("read value of %q: %w", item.KeyCopy(nil), err)
 		}
 	}
@@ -69,13 +69,13 @@ func sumAll(snapshot *badger.Txn) (uint64, error) {
 // acknowledged is the name of the file that holds the last revision that was acknowledged.
 const acknowledged = "acknowledged"
 
-// ledger is that file. It is not flushed with each write: after a power cut it may name an
+// highWaterMark is that file. It is not flushed with each write: after a power cut it may name an
 // earlier revision, and never a later one than is on disk.
-type ledger struct{ file *os.File }
+type highWaterMark struct{ file *os.File }
 
-// openLedger opens the file, which it makes where it is missing, and returns the revision in
+// openHighWaterMark opens the file, which it makes where it is missing, and returns the revision in
 // it, 0 when there is none.
-func openLedger(dir string) (*ledger, uint64, error) {
+func openHighWaterMark(dir string) (*highWaterMark, uint64, error) {
 	f, err := os.OpenFile(filepath.Join(dir, acknowledged), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, 0, err
@@ -88,13 +88,13 @@ func openLedger(dir string) (*ledger, uint64, error) {
 	if err != nil {
 		revision = 0 // a power cut before its first byte
 	}
-	return &ledger{f}, revision, nil
+	return &highWaterMark{f}, revision, nil
 }
 
 // note writes down a revision: always as many bytes, in place, which needs no room.
-func (l *ledger) note(revision uint64) error {
+func (l *highWaterMark) note(revision uint64) error {
 	_, err := l.file.WriteAt(fmt.Appendf(nil, "%020d\n", revision), 0)
 	return err
 }
 
-func (l *ledger) close() error { return errors.Join(l.file.Sync(), l.file.Close()) }
+func (l *highWaterMark) close() error { return errors.Join(l.file.Sync(), l.file.Close()) }

@@ -11,11 +11,11 @@ import (
 	"lightd/observed/status"
 )
 
-// intend records a step before it is taken, so that whoever comes after a crash knows
+// recordIntent records a step before it is taken, so that whoever comes after a crash knows
 // that it may have happened. A step that is repeated is recorded and told once.
-func (r *record) intend(s Step) {
+func (r *planner) recordIntent(s Step) {
 	in := &r.st.Install
-	r.tellDrift(s)
+	r.emitDrift(s)
 	switch s.Kind {
 	case LoadSnapshot:
 		r.st.ImageGeneration = r.in.Spec.Generation
@@ -23,64 +23,64 @@ func (r *record) intend(s Step) {
 		r.st.ImageGeneration = r.in.Spec.Generation
 		if r.st.Pulling != s.Image {
 			r.st.Pulling = s.Image
-			r.tell(journal.PullingImage, s.Image)
+			r.emit(journal.PullingImage, s.Image)
 		}
 	case CreateInstallContainer:
-		r.intendFirst()
+		r.recordFirstCreate()
 	case CreateContainer:
 		if !in.Script && in.Phase == status.InstallPreparing {
-			r.intendFirst()
+			r.recordFirstCreate()
 		}
 	case StartInstallScript:
 		in.ScriptAt = r.in.Now // what did not run has used up none of its time
 		if in.Phase != status.InstallScript {
 			in.Phase = status.InstallScript
-			r.tell(journal.RunningInstallScript, "")
+			r.emit(journal.RunningInstallScript, "")
 		}
 	case KillInstallScript:
 		in.TimedOut = true
 	case WriteEntrypoint:
 		if in.Phase == status.InstallCreated || in.Phase == status.InstallKept {
 			in.Phase = status.InstallEntrypoint
-			r.tell(journal.SettingUpEntrypoint, "")
+			r.emit(journal.SettingUpEntrypoint, "")
 		}
 	case CheckHost:
-		r.tellRebind()
+		r.emitRebind()
 	case StopContainer, KillContainer:
-		r.intendStop(s)
+		r.recordStop(s)
 	case RemoveContainer:
-		r.intendRemove(s)
+		r.recordRemove(s)
 	case StartContainer:
-		r.intendStart(s)
+		r.recordStart(s)
 	case UpdateLimits:
 		r.countUpdate()
 	}
 	r.st.State = r.state()
 }
 
-// tellDrift tells that what was in sync with this very generation no longer is. The end
+// emitDrift tells that what was in sync with this very generation no longer is. The end
 // and the loss of a container have events of their own.
-func (r *record) tellDrift(s Step) {
+func (r *planner) emitDrift(s Step) {
 	before := r.in.Status
 	if r.in.Spec.Deleting || before.ObservedGeneration != r.in.Spec.Generation || before.Get(status.Synced).Status != status.True {
 		return
 	}
 	switch s.Kind {
 	case UpdateLimits, WriteEntrypoint, UnpauseContainer, RenameContainer, RestoreSnapshot, LoadSnapshot, StopContainer, KillContainer, CheckHost, RemoveContainer:
-		r.tell(journal.DriftDetected, s.Reason)
+		r.emit(journal.DriftDetected, s.Reason)
 	}
 }
 
-func (r *record) intendFirst() {
+func (r *planner) recordFirstCreate() {
 	if r.st.Install.Phase != status.InstallCreating {
 		r.st.Install.Phase = status.InstallCreating
-		r.tell(journal.CreatingContainer, "")
+		r.emit(journal.CreatingContainer, "")
 	}
 }
 
-func (r *record) intendRemove(s Step) {
+func (r *planner) recordRemove(s Step) {
 	if r.st.Replacing == "" && !r.in.Spec.Deleting {
-		r.tell(journal.RemovingOldContainer, s.Reason)
+		r.emit(journal.RemovingOldContainer, s.Reason)
 	}
 	r.st.Replacing = s.Reason
 	if r.st.FailedGeneration == r.in.Spec.Generation && r.st.Install.Phase == status.InstallDone {
@@ -89,26 +89,26 @@ func (r *record) intendRemove(s Step) {
 		r.set(status.Installed, status.True, status.ReasonInstalled, "")
 	}
 	if r.fits() {
-		r.st.Futile, r.st.Replaced = r.reasons(), s.Target // unless it helps
+		r.st.IneffectiveFixes, r.st.RecreatedFrom = r.reasons(), s.Target // unless it helps
 	}
 }
 
-// tellRebind tells once a generation that other ports are the reason of a recreation.
-func (r *record) tellRebind() {
+// emitRebind tells once a generation that other ports are the reason of a recreation.
+func (r *planner) emitRebind() {
 	spec := r.in.Spec
 	if spec.Deleting || r.st.Install.Phase != status.InstallDone || r.st.RebindGeneration == spec.Generation ||
 		r.fits() || !slices.ContainsFunc(r.fields(), func(f Field) bool { return f.Path == "ports" }) {
 		return
 	}
 	r.st.RebindGeneration = spec.Generation
-	r.tell(journal.RebindStarted, "")
+	r.emit(journal.RebindStarted, "")
 }
 
-func (r *record) intendStart(s Step) {
-	run := life(r.in.Seen.Run)
+func (r *planner) recordStart(s Step) {
+	run := runIDOf(r.in.Seen.Run)
 	if r.st.Starting == nil {
 		r.st.Starting = &run
-		r.tell(journal.Starting, s.Reason)
+		r.emit(journal.Starting, s.Reason)
 	}
 	if r.restartWanted() && r.st.Restarting == nil {
 		r.st.Restarting = &run
@@ -117,22 +117,22 @@ func (r *record) intendStart(s Step) {
 	r.st.StartGeneration, r.st.NotBefore = r.in.Spec.Generation, time.Time{}
 }
 
-func (r *record) restartWanted() bool {
+func (r *planner) restartWanted() bool {
 	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.Spec.Power == desired.PowerRunning
 }
 
 // mergeRestarts lets one new life answer all restarts that were asked for before it.
-func (r *record) mergeRestarts() {
+func (r *planner) mergeRestarts() {
 	if r.st.Restarting != nil {
 		r.st.RestartRequest = r.in.Spec.Requests.Restart
 	}
 }
 
-// conclude writes the conditions that follow from the decision, and the receipt.
-func (r *record) conclude(n next) {
-	r.concludeProcess()
-	r.concludeInstall()
-	if n.dealt {
+// setConditions writes the conditions that follow from the decision, and the receipt.
+func (r *planner) setConditions(n next) {
+	r.setProcess()
+	r.setInstalled()
+	if n.upToDate {
 		r.st.ObservedGeneration = r.in.Spec.Generation
 	}
 	switch {
@@ -151,15 +151,15 @@ func (r *record) conclude(n next) {
 	default:
 		r.set(status.Synced, status.True, status.ReasonSynced, "")
 	}
-	r.remember()
+	r.saveLastSynced()
 }
 
 // emitFailure reports, once for each cause and whatever the generation, what keeps the container
 // from its spec. A crash loop and a failed installation have events of their own.
-func (r *record) emitFailure(reason status.Reason, message string) {
+func (r *planner) emitFailure(reason status.Reason, message string) {
 	switch reason {
 	case status.ReasonImageUnavailable:
-		r.tell(journal.PullFailed, message)
+		r.emit(journal.PullFailed, message)
 	case status.ReasonPortNotPublished, status.ReasonLimitNotEnforced:
 		r.emitBlockedOnce(reason, message)
 	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
@@ -167,28 +167,28 @@ func (r *record) emitFailure(reason status.Reason, message string) {
 	}
 }
 
-func (r *record) emitBlocked(reason status.Reason, message string) {
-	r.tell(journal.Blocked, string(reason)+": "+message)
+func (r *planner) emitBlocked(reason status.Reason, message string) {
+	r.emit(journal.Blocked, string(reason)+": "+message)
 }
 
-// remember keeps what is seen of a container that is in sync, and forgets it before a step
+// saveLastSynced keeps what is seen of a container that is in sync, and forgets it before a step
 // is taken.
-func (r *record) remember() {
+func (r *planner) saveLastSynced() {
 	run := r.in.Seen.Run
 	if run == nil || r.st.Get(status.Synced).Status != status.True {
-		r.st.Seen = nil
+		r.st.LastSynced = nil
 		return
 	}
 	seen := *run
-	if !run.Up() && r.st.LastExit != nil {
+	if !run.Running() && r.st.LastExit != nil {
 		// An event and a look differ by a little: one of them is enough.
 		seen.FinishedAt = r.st.LastExit.At
 	}
-	r.st.Seen = &status.Seen{Shape: observed.Shape, Container: seen}
+	r.st.LastSynced = &status.LastSynced{SchemaHash: observed.SchemaHash, Container: seen}
 }
 
 // progress says what is going on, but keeps a complaint until it is settled.
-func (r *record) progress(message string) {
+func (r *planner) progress(message string) {
 	switch have := r.st.Get(status.Synced); have.Reason {
 	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonPortNotPublished,
 		status.ReasonLimitNotEnforced, status.ReasonMountUnavailable:
@@ -197,9 +197,9 @@ func (r *record) progress(message string) {
 	}
 }
 
-// concludeInstall says that the answer of before is that of the present generation too, unless
+// setInstalled says that the answer of before is that of the present generation too, unless
 // that one asks for another installation.
-func (r *record) concludeInstall() {
+func (r *planner) setInstalled() {
 	c := r.st.Get(status.Installed)
 	refused := r.st.FailedGeneration != 0 && r.st.FailedGeneration == r.in.Spec.Generation
 	switch {
@@ -219,9 +219,9 @@ func (r *record) concludeInstall() {
 	}
 }
 
-func (r *record) concludeProcess() {
+func (r *planner) setProcess() {
 	run := r.in.Seen.Run
-	if !run.Up() {
+	if !run.Running() {
 		reason, message := status.ReasonStopped, ""
 		switch {
 		case r.st.State == status.StateStarting:
@@ -241,7 +241,7 @@ func (r *record) concludeProcess() {
 		r.set(status.ProcessStarted, status.True, status.ReasonStarted, "")
 	}
 	switch {
-	case !r.st.Matched.Is(life(run)):
+	case !r.st.Matched.Is(runIDOf(run)):
 		r.set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, "")
 	case r.in.Spec.StartPattern == "":
 		r.set(status.ProcessRunning, status.True, status.ReasonNoPattern, "")

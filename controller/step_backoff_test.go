@@ -14,7 +14,7 @@ func TestFailedStepIsHeldBack(t *testing.T) {
 	now := time.Now()
 	failed := failure{at: now, generation: 2, retry: now.Add(time.Hour)}
 	overtaken, over, none := failed, failed, failure{}
-	overtaken.on, over.retry = "one", now
+	overtaken.staleTarget, over.retry = "one", now
 	start := func(target string) plan.Step { return plan.Step{Kind: plan.StartContainer, Target: target} }
 	for name, c := range map[string]struct {
 		f          failure
@@ -34,7 +34,7 @@ func TestFailedStepIsHeldBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := plan.Input{Spec: desired.Container{Generation: c.generation}, Seen: observed.Snapshot{EngineLost: c.lost}}
-			if left := c.f.holds(c.step, in); left > 0 != c.held {
+			if left := c.f.backoffLeft(c.step, in); left > 0 != c.held {
 				t.Errorf("held for %s", left)
 			}
 		})

@@ -35,7 +35,7 @@ func TestFailureHasAClass(t *testing.T) {
 		soon   = retryFirst * 6 / 5
 		slowly = waitRetry
 	)
-	busy := waiting{status.ReasonPortUnavailable, errors.New("busy")}
+	busy := blockedError{status.ReasonPortUnavailable, errors.New("busy")}
 	for name, c := range map[string]struct {
 		kind    plan.Kind
 		image   string
@@ -72,15 +72,15 @@ func TestFailureHasAClass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			images := &askedImages{}
 			ctrl := &Controller{cfg: Config{Images: images}, log: slog.New(slog.DiscardHandler), backoff: newLimiter()}
-			a := &act{Controller: ctrl, step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
-			v := a.judge(c.err)
+			a := &execution{Controller: ctrl, step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
+			v := a.classify(c.err)
 			if v.retry > c.retry || (v.retry == 0) != (c.retry == 0) || c.retry == slowly && v.retry != slowly {
 				t.Errorf("tried again after %s, want %s", v.retry, c.retry)
 			}
 			if (len(images.asked) > 0) != c.asked {
 				t.Errorf("looked at %v", images.asked)
 			}
-			st := status.Status{InternalID: "a", State: status.StateStarting, Starting: &status.Run{}}
+			st := status.Status{InternalID: "a", State: status.StateStarting, Starting: &status.RunID{}}
 			told := ""
 			if v.patch != nil {
 				told = types(v.patch(&st))
@@ -123,9 +123,9 @@ func types(events []journal.Event) string {
 // TestRefusalLeavesAnInstallationThatIsDone: no script runs again, and the words agree that the
 // operation failed.
 func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
-	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
+	a := &execution{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
 	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
-	if told := types(a.judge(errNoUser).patch(&st)); told != "Error" {
+	if told := types(a.classify(errNoUser).patch(&st)); told != "Error" {
 		t.Errorf("told %q of what was not about to start", told)
 	}
 	if got := st.Get(status.Installed); st.Install.Phase != status.InstallDone || st.InstallState != status.Failed ||
@@ -136,7 +136,7 @@ func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 
 // TestRefusalBeginsAnInstallationAnew unless its script may have run, or something was kept.
 func TestRefusalBeginsAnInstallationAnew(t *testing.T) {
-	a := &act{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartInstallScript}}
+	a := &execution{Controller: &Controller{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartInstallScript}}
 	for _, c := range []struct {
 		was  status.Install
 		want status.InstallPhase
@@ -149,7 +149,7 @@ func TestRefusalBeginsAnInstallationAnew(t *testing.T) {
 	} {
 		c.was.Request = 7
 		st := status.Status{Install: c.was}
-		a.judge(errNoUser).patch(&st)
+		a.classify(errNoUser).patch(&st)
 		if st.Install.Phase != c.want || st.Install.Request != 7 || c.want == c.was.Phase && st.Install != c.was {
 			t.Errorf("%+v became %+v", c.was, st.Install)
 		}

@@ -8,15 +8,15 @@ import (
 // maxFaults bounds how many faults of a list are told.
 const maxFaults = 100
 
-// Faults collects what is wrong with the parts of a list.
-type Faults struct {
+// ErrorList collects what is wrong with the parts of a list.
+type ErrorList struct {
 	fields []FieldError
 	more   int
 }
 
 // Take adds the fields of err, nil for none; it returns false for an error that is no
 // *ValidationError, and that so cannot be collected.
-func (f *Faults) Take(err error) bool {
+func (f *ErrorList) Take(err error) bool {
 	if err == nil {
 		return true
 	}
@@ -32,7 +32,7 @@ func (f *Faults) Take(err error) bool {
 
 // Err returns what was taken as a *ValidationError, in the order of taking; nil when
 // nothing was. list is the field that the faults beyond the bound are counted under.
-func (f *Faults) Err(list string) error {
+func (f *ErrorList) Err(list string) error {
 	switch {
 	case len(f.fields) == 0:
 		return nil
@@ -43,10 +43,10 @@ func (f *Faults) Err(list string) error {
 	return &ValidationError{Fields: append(f.fields, rest)}
 }
 
-// CheckTogether reports, as a *ValidationError, what specs cannot be in one list: the
+// ValidateList reports, as a *ValidationError, what specs cannot be in one list: the
 // same id twice, or ports of two of them that overlap. list is the field that holds them.
-func CheckTogether(list string, specs []Spec) error {
-	var faults Faults
+func ValidateList(list string, specs []Spec) error {
+	var faults ErrorList
 	ids := make(map[string]int, len(specs))
 	type named struct{ spec, port int }
 	var ports Overlaps[named]

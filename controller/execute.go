@@ -19,8 +19,8 @@ import (
 	"lightd/observed/status"
 )
 
-// act is one step being taken, with the sight that it was decided on.
-type act struct {
+// execution is one step being taken, with the sight that it was decided on.
+type execution struct {
 	*Controller
 	spec desired.Container
 	st   status.Status
@@ -37,29 +37,29 @@ type act struct {
 	killed bool
 }
 
-// verdict is what becomes of a key after a step.
-type verdict struct {
+// stepResult is what becomes of a key after a step.
+type stepResult struct {
 	// retry is when the same step may be tried again; 0 when it succeeded.
 	retry time.Duration
-	// overtaken is true when its container was gone, or in no state for it.
-	overtaken bool
-	patch     func(*status.Status) []journal.Event
+	// stale is true when its container was gone, or in no state for it.
+	stale bool
+	patch func(*status.Status) []journal.Event
 }
 
-// waiting is an error that only somebody else can mend.
-type waiting struct {
+// blockedError is an error that only somebody else can mend.
+type blockedError struct {
 	reason status.Reason
 	err    error
 }
 
-func (w waiting) Error() string { return w.err.Error() }
-func (w waiting) Unwrap() error { return w.err }
+func (w blockedError) Error() string { return w.err.Error() }
+func (w blockedError) Unwrap() error { return w.err }
 
 // waitRetry is how often what only somebody else can mend is tried.
 const waitRetry = 15 * time.Second
 
-// take executes the step. There is no choice in it: what is to be done was decided.
-func (a *act) take(ctx context.Context) (err error) {
+// execute executes the step. There is no choice in it: what is to be done was decided.
+func (a *execution) execute(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("panic in step %s: %v", a.step.Kind, p)
@@ -119,45 +119,45 @@ func (a *act) take(ctx context.Context) (err error) {
 	return fmt.Errorf("step %q is not known", a.step.Kind)
 }
 
-// judge turns the error of a step into what follows. See design rule 9: failure has a class.
-func (a *act) judge(err error) verdict {
+// classify turns the error of a step into what follows. See design rule 9: failure has a class.
+func (a *execution) classify(err error) stepResult {
 	if err == nil {
-		return verdict{patch: a.patch}
+		return stepResult{patch: a.patch}
 	}
 	var invalid *desired.ValidationError
-	var wait waiting
+	var wait blockedError
 	var unsuitable *unsuitableError
 	if full := diskFull(err); full != nil {
-		return a.complain(full, status.ReasonDiskFull, spaceRetry)
+		return a.failTransient(full, status.ReasonDiskFull, spaceRetry)
 	}
 	switch class := engine.Classify(err); {
 	case errors.As(err, &unsuitable):
-		return a.refuse(err, status.ReasonImageUnsuitable)
+		return a.failTerminal(err, status.ReasonImageUnsuitable)
 	case errors.As(err, &wait):
-		return a.complain(err, wait.reason, waitRetry)
+		return a.failTransient(err, wait.reason, waitRetry)
 	case errors.As(err, &invalid):
-		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
+		return a.failTransient(err, status.ReasonMountUnavailable, waitRetry)
 	case errors.Is(err, datadir.ErrMissing), errors.Is(err, datadir.ErrReplaced):
-		return a.complain(err, status.ReasonMountUnavailable, waitRetry)
-	case terminal(a.step.Kind, err):
-		return a.refuse(err, status.ReasonRefused)
+		return a.failTransient(err, status.ReasonMountUnavailable, waitRetry)
+	case terminalOnRefusal(a.step.Kind, err):
+		return a.failTerminal(err, status.ReasonRefused)
 	case class == engine.NotFound && a.step.Image != "":
 		a.cfg.Images.Refresh(a.step.Image)
-		return verdict{retry: a.backoff.When(a.spec.InternalID)}
+		return stepResult{retry: a.backoff.When(a.spec.InternalID)}
 	case class == engine.NotFound, class == engine.Conflict:
 		// Gone already, in somebody's hands, or in no state for it: looking again decides.
 		a.log.Debug("step was overtaken", "container", a.spec.InternalID, "step", a.step.Kind, "error", err)
-		return verdict{retry: a.backoff.When(a.spec.InternalID), overtaken: true}
+		return stepResult{retry: a.backoff.When(a.spec.InternalID), stale: true}
 	}
-	return a.complain(err, status.ReasonStepFailed, a.backoff.When(a.spec.InternalID))
+	return a.failTransient(err, status.ReasonStepFailed, a.backoff.When(a.spec.InternalID))
 }
 
-// complain says in the condition Synced what stands in the way.
-func (a *act) complain(err error, reason status.Reason, retry time.Duration) verdict {
+// failTransient says in the condition Synced what stands in the way.
+func (a *execution) failTransient(err error, reason status.Reason, retry time.Duration) stepResult {
 	a.log.Debug("step failed", "container", a.spec.InternalID, "step", a.step.Kind, "reason", reason,
 		"error", err, "retry", retry.Round(time.Millisecond))
 	message := a.message(err)
-	return verdict{retry: retry, patch: func(st *status.Status) (events []journal.Event) {
+	return stepResult{retry: retry, patch: func(st *status.Status) (events []journal.Event) {
 		if st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
 			Message: message, ObservedGeneration: a.spec.Generation}, time.Now()) {
 			events = append(events, a.failureEvent(reason, message))
@@ -171,7 +171,7 @@ func (a *act) complain(err error, reason status.Reason, retry time.Duration) ver
 
 // message is the text of an error, the same for each failure of one cause, with the host paths of
 // the container as they are.
-func (a *act) message(err error) string {
+func (a *execution) message(err error) string {
 	keep := []string{a.step.Target, a.st.ContainerID}
 	if a.cfg.VolumePath != nil {
 		keep = append(keep, a.cfg.VolumePath(a.spec.VolumeID))
@@ -183,7 +183,7 @@ func (a *act) message(err error) string {
 }
 
 // failureEvent reports a step that failed for a reason.
-func (a *act) failureEvent(reason status.Reason, message string) journal.Event {
+func (a *execution) failureEvent(reason status.Reason, message string) journal.Event {
 	e := journal.Event{InternalID: a.spec.InternalID, Type: journal.StepFailed, Generation: a.spec.Generation,
 		Message: string(a.step.Kind) + ": " + message}
 	if reason != status.ReasonStepFailed {
@@ -192,12 +192,12 @@ func (a *act) failureEvent(reason status.Reason, message string) journal.Event {
 	return e
 }
 
-// refuse gives the present generation up.
-func (a *act) refuse(err error, reason status.Reason) verdict {
+// failTerminal gives the present generation up.
+func (a *execution) failTerminal(err error, reason status.Reason) stepResult {
 	a.log.Debug("the engine refuses the container as specified", "container", a.spec.InternalID,
 		"step", a.step.Kind, "error", err)
 	message := a.message(err)
-	return verdict{patch: func(st *status.Status) []journal.Event {
+	return stepResult{patch: func(st *status.Status) []journal.Event {
 		now, c := time.Now(), status.Condition{Status: status.False, Reason: reason,
 			Message: message, ObservedGeneration: a.spec.Generation}
 		st.FailedGeneration, st.FailedBy, st.FailedImage = a.spec.Generation, status.FailedBySpec, ""
@@ -211,7 +211,7 @@ func (a *act) refuse(err error, reason status.Reason) verdict {
 				Generation: a.spec.Generation, Message: "the engine refused to start it"})
 		}
 		st.Starting, st.State = nil, status.StateOffline
-		if unbegun(st.Install) {
+		if installNotStarted(st.Install) {
 			// The next spec begins anew: what was made for this one may be what is refused.
 			st.Install = status.Install{Request: st.Install.Request, Phase: status.InstallPreparing}
 		}
@@ -236,8 +236,8 @@ func messageOf(err error, keep ...string) string {
 	return strings.ToValidUTF8(text[:maxMessage], "") + "..."
 }
 
-// unbegun reports whether nothing of an installation has surely happened, though its first
+// installNotStarted reports whether nothing of an installation has surely happened, though its first
 // container was asked for. It is for when the engine has refused it.
-func unbegun(in status.Install) bool {
+func installNotStarted(in status.Install) bool {
 	return in.Phase == status.InstallCreating || in.Phase == status.InstallCreated || in.Phase == status.InstallScript && !in.Unsure
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // kinds are the kinds of steps, as in "StopContainer RemoveContainer".
-func kinds(p plan.Projection) string {
+func kinds(p plan.Simulation) string {
 	var list []string
 	for _, s := range p.Steps {
 		list = append(list, string(s.Kind))
@@ -99,8 +99,8 @@ func TestProject(t *testing.T) {
 			in.Status.FailedGeneration, in.Status.FailedBy = in.Spec.Generation, status.FailedBySpec
 		}, keeps: []string{volume}, waits: status.ReasonRefused},
 		"a stop under way": {made: script, see: func(in *plan.Input) {
-			r := status.Run{ContainerID: in.Seen.Run.ContainerID, StartedAt: in.Seen.Run.StartedAt}
-			in.Status.Stopping = &status.Ask{Run: r, At: in.Now, Timeout: time.Minute, Sent: true}
+			r := status.RunID{ContainerID: in.Seen.Run.ContainerID, StartedAt: in.Seen.Run.StartedAt}
+			in.Status.Stopping = &status.StopRequest{Run: r, At: in.Now, Timeout: time.Minute, Sent: true}
 		}, steps: "StartContainer", restarts: true, keeps: []string{volume, kept}},
 		"a pull under way": {change: func(c *desired.Container) { c.Image = "other" },
 			see:   func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true} },
@@ -111,7 +111,7 @@ func TestProject(t *testing.T) {
 			in.Seen.Run = &c
 		}, steps: "CreateContainer StartContainer", recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"a backoff": {see: func(in *plan.Input) {
-			in.Status.Run, in.Status.Ended = status.Run{}, status.Run{}
+			in.Status.Run, in.Status.Ended = status.RunID{}, status.RunID{}
 			in.Seen.Run = nil
 			in.Status.NotBefore, in.Status.Crashes = in.Now.Add(time.Minute), 4
 		}, steps: "CreateContainer StartContainer", keeps: []string{volume}},
@@ -135,7 +135,7 @@ func TestProject(t *testing.T) {
 				c.see(&w.in)
 			}
 			before := w.in
-			p := plan.Project(w.in)
+			p := plan.Simulate(w.in)
 			if got := kinds(p); got != c.steps || p.Restarts != c.restarts || p.Recreates != c.recreates {
 				t.Errorf("got %q, restarts %v, recreates %v", got, p.Restarts, p.Recreates)
 			}
@@ -149,7 +149,7 @@ func TestProject(t *testing.T) {
 			if waits != c.waits {
 				t.Errorf("waits for %+v", p.Waits)
 			}
-			if again := plan.Project(before); kinds(again) != kinds(p) {
+			if again := plan.Simulate(before); kinds(again) != kinds(p) {
 				t.Errorf("a second time: %s", kinds(again))
 			}
 		})
@@ -172,7 +172,7 @@ func TestProjectOfAScriptUnderWay(t *testing.T) {
 	w := newWorld(t, script)
 	w.exit = -1 // it runs on
 	w.settle()
-	p := plan.Project(w.in)
+	p := plan.Simulate(w.in)
 	if got := kinds(p); got != "KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer" || p.Waits != nil {
 		t.Errorf("got %s, %+v", got, p.Waits)
 	}
@@ -181,7 +181,7 @@ func TestProjectOfAScriptUnderWay(t *testing.T) {
 func TestProjectOfAnImageThatNobodyLookedFor(t *testing.T) {
 	w := newWorld(t, nil)
 	w.in.Image = observed.Image{}
-	p := plan.Project(w.in)
+	p := plan.Simulate(w.in)
 	if kinds(p) != "PullImage CreateContainer WriteEntrypoint" || !strings.Contains(p.Steps[0].Reason, "not known whether image img") {
 		t.Errorf("got %+v", p)
 	}
@@ -221,7 +221,7 @@ func TestProjectionComesTrue(t *testing.T) {
 				w.in.Now = w.in.Now.Add(10 * time.Millisecond)
 			}
 		}
-		p := plan.Project(w.in)
+		p := plan.Simulate(w.in)
 		w.story()
 		w.settle()
 		if got := strings.Join(w.steps, " "); got != kinds(p) {
@@ -258,7 +258,7 @@ func TestProjectTellsOfImageVolumes(t *testing.T) {
 				t.Fatalf("%+v", d.Status.Get(status.Synced))
 			}
 			w.change(c.change)
-			p := plan.Project(w.in)
+			p := plan.Simulate(w.in)
 			if slices.Contains(p.Keeps, name) != c.keeps || slices.Contains(p.Loses, name) != c.loses {
 				t.Errorf("keeps %q, loses %q", p.Keeps, p.Loses)
 			}

@@ -38,7 +38,7 @@ func TestPlaceInTheWordsOfAContainer(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &Controller{cfg: Config{Engine: e, Data: data, VolumePath: func(string) string { return volume }}}
-	ours := c.place(desired.Spec{InternalID: "a"})
+	ours := c.hostPaths(desired.Spec{InternalID: "a"})
 	theirs := ours
 	theirs.Volume, theirs.Data = filepath.Join(link, "volume"), filepath.Join(link, "containers", "a")
 	bound := func(volume, data string) *observed.Container {
@@ -46,7 +46,7 @@ func TestPlaceInTheWordsOfAContainer(t *testing.T) {
 	}
 	for name, c2 := range map[string]struct {
 		run  *observed.Container
-		want blueprint.Place
+		want blueprint.HostPaths
 	}{
 		"no container":   {nil, ours},
 		"the same paths": {bound(ours.Volume, ours.Data), ours},
@@ -55,7 +55,7 @@ func TestPlaceInTheWordsOfAContainer(t *testing.T) {
 		"no mounts":      {&observed.Container{}, ours},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := c.placeOf(desired.Spec{InternalID: "a"}, c2.run); got != c2.want {
+			if got := c.hostPathsOf(desired.Spec{InternalID: "a"}, c2.run); got != c2.want {
 				t.Errorf("got %+v, want %+v", got, c2.want)
 			}
 		})

@@ -9,9 +9,9 @@ import (
 	"lightd/observed/engine"
 )
 
-// look takes ids from the queue and inspects them until the queue is shut down. The queue
+// worker takes ids from the queue and inspects them until the queue is shut down. The queue
 // hands out an id once at a time.
-func (c *Cache) look(ctx context.Context) {
+func (c *Cache) worker(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
 	slots := make(chan struct{}, lookers)
@@ -26,7 +26,7 @@ func (c *Cache) look(ctx context.Context) {
 			defer c.queue.Done(id)
 			defer leave()
 			defer time.AfterFunc(slow, leave).Stop()
-			c.lookAt(ctx, id)
+			c.inspectOne(ctx, id)
 		})
 	}
 }
@@ -36,10 +36,10 @@ type mark struct {
 	epoch, ends, gap int
 }
 
-// lookAt inspects the containers of an id, shows what it found and tells so. While the
+// inspectOne inspects the containers of an id, shows what it found and tells so. While the
 // engine is away it does nothing: all ids are looked at when it is back.
-func (c *Cache) lookAt(ctx context.Context, id string) {
-	install, renamed, renamedInstall, before, ok := c.begin(id)
+func (c *Cache) inspectOne(ctx context.Context, id string) {
+	install, renamed, renamedInstall, before, ok := c.prepare(id)
 	if !ok {
 		return
 	}
@@ -59,7 +59,7 @@ func (c *Cache) lookAt(ctx context.Context, id string) {
 		c.failed(ctx, id, install, err)
 		return
 	}
-	if !c.show(id, found, install, before) {
+	if !c.publish(id, found, install, before) {
 		c.queue.Add(id)
 		return
 	}
@@ -67,9 +67,9 @@ func (c *Cache) lookAt(ctx context.Context, id string) {
 	c.changed(id)
 }
 
-// begin tells whether a look at an id makes sense now, whether at both containers, and
+// prepare tells whether a look at an id makes sense now, whether at both containers, and
 // which ones they are if there are none of those names.
-func (c *Cache) begin(id string) (install bool, renamed, renamedInstall string, before mark, ok bool) {
+func (c *Cache) prepare(id string) (install bool, renamed, renamedInstall string, before mark, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[id]
@@ -90,7 +90,7 @@ func (c *Cache) inspect(ctx context.Context, id, name string, role observed.Role
 	case err != nil:
 		return nil, nil, err
 	case labels[observed.LabelInstance] != c.instance, labels[observed.LabelID] != id, found.Role != role:
-		other := c.stranger(found.ContainerID, name, labels)
+		other := c.foreignOf(found.ContainerID, name, labels)
 		return nil, &other, nil
 	default:
 		return &found, nil, nil
@@ -117,8 +117,8 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 	}
 }
 
-// show puts a snapshot into the cache unless it may be older than what is there.
-func (c *Cache) show(id string, found observed.Snapshot, install bool, before mark) bool {
+// publish puts a snapshot into the cache unless it may be older than what is there.
+func (c *Cache) publish(id string, found observed.Snapshot, install bool, before mark) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entry(id) // a new one if it was forgotten meanwhile
@@ -149,9 +149,9 @@ func (c *Cache) show(id string, found observed.Snapshot, install bool, before ma
 func (e *entry) missed(now *observed.Container, gap int) bool {
 	was := e.seen.Run
 	switch {
-	case now.Up() || now.StartedAt.IsZero():
+	case now.Running() || now.StartedAt.IsZero():
 		return false
-	case was != nil && !was.Up() && was.ContainerID == now.ContainerID && was.StartedAt.Equal(now.StartedAt):
+	case was != nil && !was.Running() && was.ContainerID == now.ContainerID && was.StartedAt.Equal(now.StartedAt):
 		return was.Unwatched
 	}
 	return e.gap != gap

@@ -52,8 +52,8 @@ func telling(d plan.Decision) string {
 	if c := st.Get(status.Installed); c.Type != "" && c.ObservedGeneration != st.Get(status.Synced).ObservedGeneration {
 		lines = append(lines, fmt.Sprintf("Installed is of generation %d", c.ObservedGeneration))
 	}
-	if st.Seen != nil {
-		lines = append(lines, "remembered as "+string(st.Seen.Container.Phase))
+	if st.LastSynced != nil {
+		lines = append(lines, "remembered as "+string(st.LastSynced.Container.Phase))
 	}
 	for _, e := range d.Events {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("told %s %s", e.Type, e.Message)))
@@ -373,8 +373,8 @@ var looks = map[string]struct {
 		w.in.Seen.Run.Name, w.in.Seen.RunNameTaken = "other", &observed.Foreign{ContainerID: "stranger"}
 	}},
 	"it is off its network":                      {rests, func(w *world) { w.in.Seen.Run.Networks = nil; checked(w) }},
-	"its directories are elsewhere":              {rests, func(w *world) { w.in.Place.Volume = "/elsewhere"; checked(w) }},
-	"its data is elsewhere":                      {rests, func(w *world) { w.in.Place.Data = "/elsewhere"; checked(w) }},
+	"its directories are elsewhere":              {rests, func(w *world) { w.in.HostPaths.Volume = "/elsewhere"; checked(w) }},
+	"its data is elsewhere":                      {rests, func(w *world) { w.in.HostPaths.Data = "/elsewhere"; checked(w) }},
 	"a limit of memory that is none of its spec": {rests, func(w *world) { w.in.Seen.Run.Limits.Memory = 1 << 30; checked(w) }},
 	"a limit of CPU that is none of its spec":    {rests, func(w *world) { w.in.Seen.Run.Limits.CPU = 1; checked(w) }},
 	"it runs as somebody else":                   {rests, func(w *world) { w.in.Seen.Run.User = "somebody"; checked(w) }},
@@ -441,9 +441,9 @@ func checked(w *world) {
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(ref), At: w.in.Now}
 }
 
-// TestWhatIsTold compares what is told of each situation with testdata/told.txt.
+// TestWhatIsTold compares what is told of each situation with testdata/events.golden.
 func TestWhatIsTold(t *testing.T) {
-	text, err := os.ReadFile("testdata/told.txt")
+	text, err := os.ReadFile("testdata/events.golden")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func (s *steps) since(id string) string {
 	return list
 }
 
-func projected(p plan.Projection) string {
+func projected(p plan.Simulation) string {
 	var list []string
 	for _, s := range p.Steps {
 		list = append(list, string(s.Kind))
@@ -118,7 +118,7 @@ func TestControllerDoesAsProjected(t *testing.T) {
 				after.Releasing = append(after.Releasing, p)
 			}
 		}
-		p := n.controller.Project(after)
+		p := n.controller.Simulate(after)
 		now := n.change("a", change.fn)
 		n.wait("a", "dealt with", func(st status.Status) bool {
 			synced := st.Get(status.Synced)
@@ -136,7 +136,7 @@ func TestControllerDoesAsProjected(t *testing.T) {
 	}
 	marked, _ := n.store.Container("a")
 	marked.Deleting = true
-	p := n.controller.Project(marked)
+	p := n.controller.Simulate(marked)
 	n.change("a", erase)
 	n.gone("a")
 	if taken := log.since("a"); taken != projected(p) || taken != "StopContainer RemoveContainer Finalize" {
@@ -152,7 +152,7 @@ func TestProjectAsksNothing(t *testing.T) {
 	for _, id := range []string{"a", "b"} {
 		spec := c.Clone()
 		spec.InternalID, spec.Image = id, "unknown:1"
-		p := n.controller.Project(spec)
+		p := n.controller.Simulate(spec)
 		if got := projected(p); !strings.HasPrefix(got, "PullImage") && !strings.HasPrefix(got, "CheckHost PullImage") {
 			t.Errorf("%s: projected %q", id, got)
 		}

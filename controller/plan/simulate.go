@@ -11,8 +11,8 @@ import (
 	"lightd/observed/status"
 )
 
-// Projection is what would follow from an input until nothing is left to do.
-type Projection struct {
+// Simulation is what would follow from an input until nothing is left to do.
+type Simulation struct {
 	Steps []Step `json:"plan"`
 	// Restarts is true when a process that runs would be ended, Recreates when its
 	// container would be removed and another one made.
@@ -22,47 +22,47 @@ type Projection struct {
 	Keeps []string `json:"keeps"`
 	Loses []string `json:"loses"`
 	// Waits is what stands in the way of the rest; nil when nothing does.
-	Waits *Obstacle `json:"waits,omitempty"`
+	Waits *Blocker `json:"waits,omitempty"`
 	// Attempt is when the first of the steps, or what stands in the way, is tried again.
 	Attempt
 }
 
-// Obstacle is something that no step removes.
-type Obstacle struct {
+// Blocker is something that no step removes.
+type Blocker struct {
 	Reason  status.Reason `json:"reason"`
 	Message string        `json:"message"`
 }
 
-// maxProjected bounds the steps of a Projection. No way is that long.
-const maxProjected = 64
+// maxSimulated bounds the steps of a Projection. No way is that long.
+const maxSimulated = 64
 
-// Project returns what would follow from in if every step did what it is for, and programs
+// Simulate returns what would follow from in if every step did what it is for, and programs
 // and scripts ended well. It decides as Decide does, from what each step would leave
 // behind. Where Docker is out of sight it goes by what was last seen.
-func Project(in Input) Projection {
-	p := &projection{in: in, before: in, out: Projection{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
-	if p.imagine() {
-		for range 4 * maxProjected {
-			if !p.advance() || len(p.out.Steps) == maxProjected {
+func Simulate(in Input) Simulation {
+	p := &simulation{in: in, before: in, out: Simulation{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
+	if p.assumeUnknown() {
+		for range 4 * maxSimulated {
+			if !p.advance() || len(p.out.Steps) == maxSimulated {
 				break
 			}
 		}
 	}
-	p.conclude()
+	p.summarize()
 	return p.out
 }
 
-// projection is a Projection in the making. before is the input as it was given.
-type projection struct {
+// simulation is a Projection in the making. before is the input as it was given.
+type simulation struct {
 	in, before Input
-	out        Projection
+	out        Simulation
 	// unsure is true when nobody has looked for the image, ended when the process that
 	// runs has.
 	unsure, ended bool
 }
 
-// imagine fills in what is not known, and reports whether the rest makes sense.
-func (p *projection) imagine() bool {
+// assumeUnknown fills in what is not known, and reports whether the rest makes sense.
+func (p *simulation) assumeUnknown() bool {
 	seen := &p.in.Seen
 	recorded := ""
 	if seen.Run != nil {
@@ -70,9 +70,9 @@ func (p *projection) imagine() bool {
 	}
 	switch {
 	case !seen.EngineUp:
-		p.out.Waits = &Obstacle{status.ReasonEngineDown, "the engine does not answer"}
+		p.out.Waits = &Blocker{status.ReasonEngineDown, "the engine does not answer"}
 	case !seen.Known && p.in.Status.ContainerID != recorded:
-		p.out.Waits = &Obstacle{status.ReasonProgressing, "the container has not been looked at yet"}
+		p.out.Waits = &Blocker{status.ReasonProgressing, "the container has not been looked at yet"}
 	}
 	if !seen.Known && p.in.Status.ContainerID != recorded {
 		return false
@@ -91,42 +91,42 @@ func (p *projection) imagine() bool {
 }
 
 // advance decides once, and lets what was decided happen. It reports whether anything did.
-func (p *projection) advance() bool {
-	r := newRecord(p.in)
+func (p *simulation) advance() bool {
+	r := newPlanner(p.in)
 	r.observe()
 	n := r.next()
 	if n.step != nil {
-		r.intend(*n.step)
+		r.recordIntent(*n.step)
 	}
-	r.conclude(n)
-	p.in.Status, p.in.Told = r.st, nil
+	r.setConditions(n)
+	p.in.Status, p.in.PriorEvents = r.st, nil
 	if n.step == nil {
-		return p.pass(n)
+		return p.wait(n)
 	}
 	step := *n.step
-	p.hold(step)
+	p.noteBackoff(step)
 	if step.Kind == PullImage && p.unsure {
 		step.Reason = "it is not known whether image " + step.Image + " is on this machine"
 	}
 	p.out.Steps = append(p.out.Steps, step)
-	p.take(step)
+	p.apply(step)
 	return step.Kind != Finalize
 }
 
-// hold names what the first step waits for when it has failed before.
-func (p *projection) hold(step Step) {
+// noteBackoff names what the first step waits for when it has failed before.
+func (p *simulation) noteBackoff(step Step) {
 	held, failed := p.in.Held[step.Kind]
 	if !failed || len(p.out.Steps) > 0 {
 		return
 	}
 	p.out.Attempt = held
 	if c := p.before.Status.Get(status.Synced); c.Reason != status.ReasonProgressing {
-		p.out.Waits = &Obstacle{c.Reason, c.Message}
+		p.out.Waits = &Blocker{c.Reason, c.Message}
 	}
 }
 
-// pass lets time go by where that is all it takes.
-func (p *projection) pass(n next) bool {
+// wait lets time go by where that is all it takes.
+func (p *simulation) wait(n next) bool {
 	seen := &p.in.Seen
 	if len(p.out.Steps) == 0 && p.out.Attempt == (Attempt{}) {
 		p.out.Attempt = n.attempt
@@ -139,7 +139,7 @@ func (p *projection) pass(n next) bool {
 		return true
 	case n.wait != status.ReasonProgressing && n.wait != status.ReasonDeleting:
 		if p.out.Waits == nil {
-			p.out.Waits = &Obstacle{n.wait, n.message}
+			p.out.Waits = &Blocker{n.wait, n.message}
 		}
 		if n.pending != "" && n.attempt != (Attempt{}) && len(p.out.Steps) == 0 {
 			p.out.Steps = append(p.out.Steps, Step{Kind: n.pending, Reason: "tried again after: " + n.message})
@@ -149,9 +149,9 @@ func (p *projection) pass(n next) bool {
 		seen.Install = nil
 	case seen.Run != nil && seen.Run.Phase == observed.Removing:
 		seen.Run = nil
-	case seen.Install.Up():
+	case seen.Install.Running():
 		p.exit(&seen.Install, 0)
-	case p.in.Status.Stopping != nil && seen.Run.Up():
+	case p.in.Status.Stopping != nil && seen.Run.Running():
 		p.end(143)
 	case p.in.Image.Pulling:
 		p.in.Image.Pulling, p.in.Image.Present = false, true
@@ -161,14 +161,14 @@ func (p *projection) pass(n next) bool {
 	return true
 }
 
-// take is what Docker and the rest look like after a step.
-func (p *projection) take(s Step) {
+// apply is what Docker and the rest look like after a step.
+func (p *simulation) apply(s Step) {
 	seen, st := &p.in.Seen, &p.in.Status
 	switch s.Kind {
 	case PullImage:
 		p.in.Image.Present, p.in.Image.PullError = true, ""
 	case CreateInstallContainer:
-		seen.Install = p.made(observed.RoleInstall, s.Image)
+		seen.Install = p.fakeContainer(observed.RoleInstall, s.Image)
 	case StartInstallScript:
 		p.start(&seen.Install)
 		p.exit(&seen.Install, 0)
@@ -192,23 +192,23 @@ func (p *projection) take(s Step) {
 	case WriteEntrypoint:
 		p.in.EntrypointOK = true
 	case CheckHost:
-		r := record{in: p.in, st: *st}
+		r := planner{in: p.in, st: *st}
 		p.in.Host = HostCheck{Hash: p.in.Spec.Hash(r.image()), At: p.in.Now}
 	case ReleasePorts:
 		p.in.Spec.Releasing = slices.DeleteFunc(slices.Clone(p.in.Spec.Releasing), func(port desired.Port) bool {
 			return slices.Contains(Releasable(p.in.Spec, seen.Run), port.Endpoint())
 		})
 	default:
-		p.takeRun(s)
+		p.applyRun(s)
 	}
 }
 
-// takeRun is take for the runtime container.
-func (p *projection) takeRun(s Step) {
+// applyRun is take for the runtime container.
+func (p *simulation) applyRun(s Step) {
 	run := &p.in.Seen.Run
 	switch s.Kind {
 	case CreateContainer:
-		*run = p.made(observed.RoleRun, s.Image)
+		*run = p.fakeContainer(observed.RoleRun, s.Image)
 	case StartContainer:
 		p.start(run)
 		p.in.Matched = true
@@ -228,33 +228,33 @@ func (p *projection) takeRun(s Step) {
 	}
 }
 
-// made is a container as a step makes it.
-func (p *projection) made(role observed.Role, ref string) *observed.Container {
+// fakeContainer is a container as a step makes it.
+func (p *simulation) fakeContainer(role observed.Role, ref string) *observed.Container {
 	id, install := fmt.Sprintf("projected-%d", len(p.out.Steps)), p.in.Status.Install
 	if role == observed.RoleInstall {
-		return blueprint.Install(p.in.Spec, p.in.Place, ref, install.Request).
-			WithImageVolumes(p.in.Place, p.in.Image.Volumes).Fresh(id, p.in.Image)
+		return blueprint.Install(p.in.Spec, p.in.HostPaths, ref, install.Request).
+			WithImageVolumes(p.in.HostPaths, p.in.Image.Volumes).AsCreated(id, p.in.Image)
 	}
 	image := p.in.Image
 	if ref == install.Snapshot {
 		image = p.in.Snapshot
 	}
-	return blueprint.Run(p.in.Spec, p.in.Place, ref, install.Request).
-		WithImageVolumes(p.in.Place, image.Volumes).Fresh(id, image)
+	return blueprint.Run(p.in.Spec, p.in.HostPaths, ref, install.Request).
+		WithImageVolumes(p.in.HostPaths, image.Volumes).AsCreated(id, image)
 }
 
-func (p *projection) start(c **observed.Container) {
+func (p *simulation) start(c **observed.Container) {
 	now := changed(c)
 	now.Phase, now.StartedAt, now.Published = observed.Running, p.in.Now, now.Binds
 }
 
-func (p *projection) exit(c **observed.Container, code int) {
+func (p *simulation) exit(c **observed.Container, code int) {
 	now := changed(c)
 	now.Phase, now.FinishedAt, now.ExitCode, now.OOMKilled = observed.Exited, p.in.Now, code, false
 }
 
 // end is the end of the process.
-func (p *projection) end(code int) {
+func (p *simulation) end(code int) {
 	p.exit(&p.in.Seen.Run, code)
 	p.ended = true
 }
@@ -266,20 +266,20 @@ func changed(c **observed.Container) *observed.Container {
 	return &now
 }
 
-func (p *projection) takes(kinds ...Kind) bool {
+func (p *simulation) includes(kinds ...Kind) bool {
 	return slices.ContainsFunc(p.out.Steps, func(s Step) bool { return slices.Contains(kinds, s.Kind) })
 }
 
-// conclude says what the steps mean for the process and its data.
-func (p *projection) conclude() {
+// summarize says what the steps mean for the process and its data.
+func (p *simulation) summarize() {
 	was, install := p.before.Seen.Run, p.before.Status.Install
-	p.out.Restarts = was.Up() && p.ended
-	p.out.Recreates = was != nil && p.takes(CreateContainer)
+	p.out.Restarts = was.Running() && p.ended
+	p.out.Recreates = was != nil && p.includes(CreateContainer)
 	p.out.Keeps = append(p.out.Keeps, "volume "+p.before.Spec.VolumeID)
-	if was != nil && p.takes(CreateContainer, RemoveContainer) {
+	if was != nil && p.includes(CreateContainer, RemoveContainer) {
 		p.out.Loses = append(p.out.Loses, "what the process wrote outside its volume and mounts")
 	}
-	p.concludeVolumes()
+	p.summarizeVolumes()
 	if install.Snapshot == "" {
 		return
 	}
@@ -292,8 +292,8 @@ func (p *projection) conclude() {
 	}
 }
 
-// concludeVolumes says what becomes of the data below the VOLUME paths of the image.
-func (p *projection) concludeVolumes() {
+// summarizeVolumes says what becomes of the data below the VOLUME paths of the image.
+func (p *simulation) summarizeVolumes() {
 	was := p.before.Seen.Run
 	if was == nil {
 		return
@@ -301,7 +301,7 @@ func (p *projection) concludeVolumes() {
 	for _, m := range was.Mounts {
 		name := "what is below " + m.Target + ", a VOLUME of the image"
 		switch {
-		case drift.IsAnonymous(m) && p.takes(RemoveContainer):
+		case drift.IsAnonymous(m) && p.includes(RemoveContainer):
 			p.out.Loses = append(p.out.Loses, name)
 		case !blueprint.IsImageVolume(m):
 		case p.before.Spec.Deleting:

@@ -14,8 +14,8 @@ import (
 // Detail says what is wrong with one field of a request.
 type Detail = api.Detail
 
-// problem is a refusal as a client sees it. It is an error, so that handlers return it.
-type problem struct {
+// apiError is a refusal as a client sees it. It is an error, so that handlers return it.
+type apiError struct {
 	api.Problem
 
 	status int
@@ -24,13 +24,13 @@ type problem struct {
 }
 
 // Error returns the sentence.
-func (p *problem) Error() string { return p.Sentence }
+func (p *apiError) Error() string { return p.Sentence }
 
-func fail(status int, code, sentence string) *problem {
-	return &problem{Problem: api.Problem{Code: code, Sentence: sentence}, status: status}
+func fail(status int, code, sentence string) *apiError {
+	return &apiError{Problem: api.Problem{Code: code, Sentence: sentence}, status: status}
 }
 
-func invalid(details ...Detail) *problem {
+func invalid(details ...Detail) *apiError {
 	p := fail(http.StatusBadRequest, "invalid", "The request is not valid")
 	p.Details = details
 	if len(details) > 0 {
@@ -39,7 +39,7 @@ func invalid(details ...Detail) *problem {
 	return p
 }
 
-func (p *problem) with(name, value string) *problem {
+func (p *apiError) with(name, value string) *apiError {
 	if p.header == nil {
 		p.header = map[string]string{}
 	}
@@ -71,15 +71,15 @@ var refusals = map[desired.Error]struct {
 	desired.ErrClosed:            {http.StatusServiceUnavailable, "database_unavailable"},
 }
 
-// problemOf turns err into an answer. known is false for what nobody foresaw: the
+// apiErrorOf turns err into an answer. known is false for what nobody foresaw: the
 // client learns nothing of it, and it is worth a line in the log.
-func problemOf(err error) (p *problem, known bool) {
+func apiErrorOf(err error) (p *apiError, known bool) {
 	if errors.As(err, &p) {
 		return p, true
 	}
 	var text *strictjson.Error
 	if errors.As(err, &text) {
-		return problemOfText(text), true
+		return apiErrorOfText(text), true
 	}
 	var full *desired.DiskFullError
 	if errors.As(err, &full) {
@@ -99,13 +99,13 @@ func problemOf(err error) (p *problem, known bool) {
 	var word desired.Error
 	if errors.As(err, &word) {
 		if refusal, ok := refusals[word]; ok {
-			return problemOfWord(err, word, refusal.status, refusal.code), true
+			return fromSentinel(err, word, refusal.status, refusal.code), true
 		}
 	}
 	return fail(http.StatusInternalServerError, "internal", "Internal error"), false
 }
 
-func problemOfText(e *strictjson.Error) *problem {
+func apiErrorOfText(e *strictjson.Error) *apiError {
 	if len(e.Fields) == 0 {
 		return fail(http.StatusBadRequest, "malformed", "The body is not valid: "+e.Reason)
 	}
@@ -116,9 +116,9 @@ func problemOfText(e *strictjson.Error) *problem {
 	return invalid(details...)
 }
 
-// problemOfWord keeps the sentence as it is and puts what it was about beside it. What
+// fromSentinel keeps the sentence as it is and puts what it was about beside it. What
 // went wrong inside the database is the log's business.
-func problemOfWord(err error, word desired.Error, status int, code string) *problem {
+func fromSentinel(err error, word desired.Error, status int, code string) *apiError {
 	p := fail(status, code, word.Error())
 	if status >= http.StatusInternalServerError {
 		if status == http.StatusServiceUnavailable {
@@ -126,7 +126,7 @@ func problemOfWord(err error, word desired.Error, status int, code string) *prob
 		}
 		return p
 	}
-	var at *desired.Located
+	var at *desired.FieldPathError
 	switch message := err.Error(); {
 	case errors.As(err, &at):
 		p.Details = []Detail{{Field: at.Field, Message: at.Err.Error()}}

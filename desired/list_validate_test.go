@@ -53,7 +53,7 @@ func TestCheckTogether(t *testing.T) {
 		"its own is Validate's to say": {[]Spec{of("a", port("", 1), port("", 1))}, ""},
 	} {
 		got := ""
-		if err := CheckTogether("list", c.specs); err != nil {
+		if err := ValidateList("list", c.specs); err != nil {
 			got = err.Error()
 		}
 		if got != c.want {
@@ -63,7 +63,7 @@ func TestCheckTogether(t *testing.T) {
 }
 
 func TestFaultsAreBounded(t *testing.T) {
-	var f Faults
+	var f ErrorList
 	if f.Err("list") != nil || f.Take(errors.New("x")) || !f.Take(nil) {
 		t.Error("took what it cannot hold")
 	}
@@ -78,12 +78,12 @@ func TestFaultsAreBounded(t *testing.T) {
 
 func TestIn(t *testing.T) {
 	inner := fmt.Errorf("%w: of a", ErrPortInUse)
-	at := In("list[1]", In("ports[2]", inner))
-	var located *Located
+	at := AtField("list[1]", AtField("ports[2]", inner))
+	var located *FieldPathError
 	if !errors.As(at, &located) || located.Field != "list[1].ports[2]" || !errors.Is(at, ErrPortInUse) || located.Err != inner {
 		t.Errorf("got %v", at)
 	}
-	if got := In("list[1]", Invalid("env.A", "is bad")).Error(); got != "list[1].env.A: is bad" {
+	if got := AtField("list[1]", Invalid("env.A", "is bad")).Error(); got != "list[1].env.A: is bad" {
 		t.Errorf("got %q", got)
 	}
 }

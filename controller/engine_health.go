@@ -1,0 +1,53 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lightd/desired/store"
+	"lightd/observed/status"
+)
+
+// EngineHealth tells whether the engine can be seen.
+type EngineHealth interface {
+	Up() (up bool, since time.Time)
+	// Subscribe calls fn when Up says something else, and once when it is first known.
+	Subscribe(fn func(up bool)) (cancel func())
+}
+
+// engineHealthRetry is how long a sighting that could not be recorded waits.
+const engineHealthRetry = time.Second
+
+// watchEngineHealth records, until ctx ends, when the engine goes out of sight and comes back:
+// all containers look different then, to readers who follow what is recorded.
+func (c *Controller) watchEngineHealth(ctx context.Context) {
+	retry := time.NewTimer(0)
+	retry.Stop()
+	defer retry.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.healthChanged:
+		case <-retry.C:
+		}
+		if err := c.recordEngineHealth(ctx); err != nil && ctx.Err() == nil {
+			c.log.Warn("whether the engine can be seen is not recorded", "error", err, "retry", engineHealthRetry)
+			retry.Reset(engineHealthRetry)
+		}
+	}
+}
+
+func (c *Controller) recordEngineHealth(ctx context.Context) error {
+	up, since := c.cfg.EngineHealth.Up()
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
+	defer cancel()
+	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+		return c.cfg.Statuses.PutSight(tx, status.EngineStatus{Up: up, Since: since.Round(0).UTC()})
+	})
+	if err != nil {
+		return fmt.Errorf("record sight of the engine: %w", err)
+	}
+	return nil
+}
