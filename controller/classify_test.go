@@ -32,15 +32,15 @@ func (i *askedImages) Refresh(ref string) { i.asked = append(i.asked, ref) }
 // TestFailureHasAClass: who can mend it decides when it is tried again, and what is said.
 func TestFailureHasAClass(t *testing.T) {
 	const (
-		soon   = retryFirst * 6 / 5
-		slowly = waitRetry
+		soon   = -1 // by the growing backoff
+		slowly = plan.BlockedRetry
 	)
 	busy := blockedError{status.ReasonPortUnavailable, errors.New("busy")}
 	for name, c := range map[string]struct {
 		kind    plan.Kind
 		image   string
 		err     error
-		retry   time.Duration // at most; 0 is not at all
+		retry   time.Duration // 0 is never
 		reason  status.Reason
 		refused bool
 		unsure  bool
@@ -71,11 +71,11 @@ func TestFailureHasAClass(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			images := &askedImages{}
-			ctrl := &Controller{cfg: Config{Images: images}, log: slog.New(slog.DiscardHandler), backoff: newLimiter()}
+			ctrl := &Controller{cfg: Config{Images: images}, log: slog.New(slog.DiscardHandler)}
 			a := &execution{Controller: ctrl, step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
 			v := a.classify(c.err)
-			if v.retry > c.retry || (v.retry == 0) != (c.retry == 0) || c.retry == slowly && v.retry != slowly {
-				t.Errorf("tried again after %s, want %s", v.retry, c.retry)
+			if v.failed != (c.retry != 0) || v.retry != max(c.retry, 0) {
+				t.Errorf("failed %t, retried after %s, want %s", v.failed, v.retry, c.retry)
 			}
 			if (len(images.asked) > 0) != c.asked {
 				t.Errorf("looked at %v", images.asked)

@@ -2,7 +2,6 @@ package controller
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -13,15 +12,12 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"lightd/controller/datadir"
-	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/engine"
-	"lightd/observed/journal"
 	"lightd/observed/records"
-	"lightd/observed/status"
 )
 
 // Cache is the live cache of containers.
@@ -115,10 +111,6 @@ type Config struct {
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool
-	// SharedFate is true when a power cut that this daemon does not survive ends the
-	// containers too, so that a start need not wait until its record survives one: all that
-	// can be lost is why it was made.
-	SharedFate bool
 	// InstallTimeout bounds an install script (default 10 min), DatabaseTimeout a
 	// transaction (default 5 s).
 	InstallTimeout, DatabaseTimeout time.Duration
@@ -151,51 +143,6 @@ type Controller struct {
 	keys map[string]*keyState
 }
 
-// keyState is what the controller remembers of a key between two looks. It may be lost
-// at any time: all that must survive is in the status.
-type keyState struct {
-	// busy is the step that runs, and cancel cuts it off.
-	busy   *plan.Step
-	cancel context.CancelFunc
-	// acted is when the last step ended: an observation must be younger.
-	acted time.Time
-	// failures are the steps that failed last, each until it succeeds. The map is never changed
-	// in place.
-	failures map[plan.Kind]failure
-	// overtaken is true once a step was overtaken since the backoff was reset.
-	overtaken bool
-	host      plan.HostCheck
-	// attempt is when what failed or waits is tried again, as of the last decision.
-	attempt plan.Attempt
-	// last is the last step that succeeded, repeats how often it did so in a row, and next when
-	// another one could be taken at the earliest.
-	last    stepFingerprint
-	repeats int
-	next    time.Time
-	// outcome is what the last step left behind for the status, until it is recorded; ended
-	// counts the steps, to tell whose outcome was recorded, and tried is the version of the
-	// status that was to have it, 0 while there is none.
-	outcome func(*status.Status) []journal.Event
-	ended   int
-	tried   uint64
-	// unrecorded are the events of what is held in memory.
-	unrecorded []journal.Event
-}
-
-// failure says of a step that failed until when it is not to be tried, but for a spec newer than
-// generation, or an engine that was lost since and is back: nobody is kept waiting for what may
-// do better now.
-type failure struct {
-	at         time.Time
-	generation int64
-	retry      time.Time
-	// count is how often the step has failed in a row.
-	count int
-	// on, unless empty, is the container that it failed on because somebody else was faster:
-	// another one need not wait for that, once.
-	staleTarget string
-}
-
 // New returns a Controller that does nothing until it is Run; Enqueue may be called
 // from now on.
 func New(cfg Config) *Controller {
@@ -214,7 +161,7 @@ func New(cfg Config) *Controller {
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
 	}
-	c := &Controller{cfg: cfg, log: cfg.Log, backoff: newLimiter(), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
+	c := &Controller{cfg: cfg, log: cfg.Log, keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
@@ -228,10 +175,10 @@ func New(cfg Config) *Controller {
 	return c
 }
 
-// Enqueue has the key looked at soon. It never blocks.
+// Enqueue has the key reconciled soon. It never blocks.
 func (c *Controller) Enqueue(id string) { c.queue.Add(id) }
 
-// EnqueueImage has all keys looked at that may wait for an image, given by name or id.
+// EnqueueImage enqueues all keys that may wait for an image, given by name or id.
 func (c *Controller) EnqueueImage(ref string) {
 	for _, spec := range c.cfg.Store.Containers() {
 		if slices.Contains(c.imagesOf(spec), ref) {
@@ -279,58 +226,4 @@ func (c *Controller) Run(ctx context.Context) error {
 func (c *Controller) Close() {
 	c.unsubscribeHealth()
 	c.queue.ShutDown()
-}
-
-// work takes one key. It is the only place that turns a result into queue calls.
-func (c *Controller) work(ctx context.Context) bool {
-	id, shutdown := c.queue.Get()
-	if shutdown {
-		return false
-	}
-	defer c.queue.Done(id)
-	after, err := c.reconcileRecovering(ctx, id)
-	switch {
-	case err != nil && ctx.Err() == nil:
-		c.log.Error("reconcile failed", "container", id, "error", err)
-		c.queue.AddRateLimited(id)
-		return true
-	case err == nil:
-		c.queue.Forget(id) // the next error is a first one
-	}
-	if after > 0 {
-		c.queue.AddAfter(id, after)
-	}
-	return true
-}
-
-// reconcileRecovering keeps a panic over one container from taking the others down.
-func (c *Controller) reconcileRecovering(ctx context.Context, id string) (after time.Duration, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("panic while reconciling: %v", p)
-		}
-	}()
-	return c.reconcile(ctx, id)
-}
-
-// withState returns the memory of id, and calls fn with it under the lock.
-func (c *Controller) withState(id string, fn func(*keyState)) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	k := c.keys[id]
-	if k == nil {
-		k = &keyState{}
-		c.keys[id] = k
-	}
-	fn(k)
-}
-
-func (c *Controller) forget(id string) {
-	c.mu.Lock()
-	delete(c.keys, id)
-	c.mu.Unlock()
-	c.backoff.Forget(id)
-	c.queue.Forget(id)
-	c.cfg.Console.Forget(id)
-	c.cfg.Cache.Forget(id)
 }

@@ -48,7 +48,7 @@ func TestEventsAreRecordedThoughTheStatusStays(t *testing.T) {
 	c := recording(t, t.TempDir())
 	st := status.Status{InternalID: "a"}
 	d := plan.Decision{Status: st, Events: []journal.Event{{InternalID: "a", Type: journal.LimitsUpdated}}}
-	if err := c.commit(t.Context(), "a", st, d, keyState{}, func() {}); err != nil {
+	if err := c.record(t.Context(), st, d, keyState{}); err != nil {
 		t.Fatal(err)
 	}
 	if page, _, err := c.cfg.Journal.Page("a", 0, 10); err != nil || types(page) != "LimitsUpdated" {
@@ -62,7 +62,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := recording(t, dir)
 		for name, write := range map[string]func() error{
-			"a status":   func() error { return c.record(t.Context(), status.Status{InternalID: "a"}, nil, nil) },
+			"a status":   func() error { return c.commit(t.Context(), status.Status{InternalID: "a"}, nil) },
 			"a sighting": func() error { return c.recordEngineHealth(t.Context()) },
 			"an end": func() error {
 				a := &execution{Controller: c, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}

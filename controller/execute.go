@@ -2,14 +2,11 @@ package controller
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
-	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
@@ -19,17 +16,18 @@ import (
 	"lightd/observed/status"
 )
 
-// execution is one step being taken, with the sight that it was decided on.
+// execution is one step that is being executed, with what it was decided on.
 type execution struct {
 	*Controller
 	spec desired.Container
 	st   status.Status
 	seen observed.Snapshot
 	step plan.Step
-	// began is when.
+	// began is when the step started.
 	began time.Time
 
-	// What the step leaves behind beside its effect.
+	// patch is what the step leaves behind for the status, host the host check that it made, and
+	// gone is true once nothing of the container is left.
 	patch func(*status.Status) []journal.Event
 	host  *plan.HostCheck
 	gone  bool
@@ -37,31 +35,94 @@ type execution struct {
 	killed bool
 }
 
-// stepResult is what becomes of a key after a step.
-type stepResult struct {
-	// retry is when the same step may be tried again; 0 when it succeeded.
-	retry time.Duration
-	// stale is true when its container was gone, or in no state for it.
-	stale bool
-	patch func(*status.Status) []journal.Event
+// startStep has a step executed off the worker. It does not block.
+func (c *Controller) startStep(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
+	id, level := spec.InternalID, slog.LevelInfo
+	stepping, cancel := context.WithCancel(ctx)
+	c.withState(id, func(k *keyState) {
+		k.running = &runningStep{s, cancel}
+		if c.repeats(*k, spec, st, s) {
+			level = slog.LevelDebug // it was logged when it was tried first
+		}
+	})
+	c.steps.Go(func() {
+		c.log.Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
+		defer c.slots.releaseAfter(s.Kind.Traits().Class)()
+		defer cancel()
+		a := &execution{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
+		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
+		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
+		c.finishStep(ctx, a, err)
+	})
 }
 
-// blockedError is an error that only somebody else can mend.
-type blockedError struct {
-	reason status.Reason
-	err    error
+// portsOf is how many ports the engine may have to bind or to release in a step.
+func portsOf(spec desired.Container, seen observed.Snapshot) int {
+	n := len(spec.Ports)
+	if seen.Run != nil {
+		n = max(n, len(seen.Run.Binds))
+	}
+	return n
 }
 
-func (w blockedError) Error() string { return w.err.Error() }
-func (w blockedError) Unwrap() error { return w.err }
+// repeats reports whether a step is tried again for the spec that it failed for.
+func (c *Controller) repeats(k keyState, spec desired.Container, st status.Status, s plan.Step) bool {
+	switch s.Kind {
+	case plan.CheckHost:
+		return k.host.Failures > 0 && k.host.Hash == runHash(spec, st)
+	case plan.PullImage:
+		return c.cfg.Images.Known(s.Image).PullFailures > 0
+	}
+	return k.backoff.failedFor(s.Kind, spec.Generation)
+}
 
-// waitRetry is how often what only somebody else can mend is tried.
-const waitRetry = 15 * time.Second
+// finishStep keeps how a step ended until the next reconcile, and requeues the key. A daemon that
+// dies in between executes the step again, which is always safe.
+func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
+	id, kind := a.spec.InternalID, a.step.Kind
+	if ctx.Err() != nil {
+		return // the daemon stops; the next one observes what happened
+	}
+	if a.gone {
+		c.forget(id)
+		c.TriggerGC()
+		c.requeue(id, Result{Again: true}) // the id may be in use anew
+		return
+	}
+	if err == nil && !kind.Traits().OwnPace {
+		c.withState(id, func(k *keyState) { err = k.progress.succeeded(a.fingerprint(), a.began) })
+	}
+	result, now, retry := a.classify(err), time.Now(), time.Duration(0)
+	c.withState(id, func(k *keyState) {
+		k.running = nil
+		k.outcome = outcome{patch: result.patch, step: k.outcome.step + 1}
+		if result.failed {
+			retry = k.backoff.failed(a.step, a.spec.Generation, result.retry, result.stale, now)
+		} else {
+			k.backoff.succeeded(kind)
+		}
+		k.progress.ready = now.Add(retry)
+		if kind.Traits().Mutates {
+			k.settled = now
+		}
+		if a.host != nil {
+			k.host = a.host.After(k.host)
+		}
+	})
+	if result.failed {
+		c.log.Debug("step is retried", "container", id, "step", kind, "stale", result.stale, "retry", retry.Round(time.Millisecond), "error", err)
+	}
+	if kind == plan.RemoveInstallContainer {
+		c.TriggerGC() // the image of the installation before may be unused now
+	}
+	c.requeue(id, Result{Again: true, Refresh: kind.Traits().Mutates, Install: a.st.Install.Phase != status.InstallDone})
+}
 
 // execute executes the step. There is no choice in it: what is to be done was decided.
 func (a *execution) execute(ctx context.Context) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			a.log.Error("panic in a step", "container", a.spec.InternalID, "step", a.step.Kind, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic in step %s: %v", a.step.Kind, p)
 		}
 	}()
@@ -117,127 +178,4 @@ func (a *execution) execute(ctx context.Context) (err error) {
 		return a.finalize(ctx)
 	}
 	return fmt.Errorf("step %q is not known", a.step.Kind)
-}
-
-// classify turns the error of a step into what follows. See design rule 9: failure has a class.
-func (a *execution) classify(err error) stepResult {
-	if err == nil {
-		return stepResult{patch: a.patch}
-	}
-	var invalid *desired.ValidationError
-	var wait blockedError
-	var unsuitable *unsuitableError
-	if full := diskFull(err); full != nil {
-		return a.failTransient(full, status.ReasonDiskFull, spaceRetry)
-	}
-	switch class := engine.Classify(err); {
-	case errors.As(err, &unsuitable):
-		return a.failTerminal(err, status.ReasonImageUnsuitable)
-	case errors.As(err, &wait):
-		return a.failTransient(err, wait.reason, waitRetry)
-	case errors.As(err, &invalid):
-		return a.failTransient(err, status.ReasonMountUnavailable, waitRetry)
-	case errors.Is(err, datadir.ErrMissing), errors.Is(err, datadir.ErrReplaced):
-		return a.failTransient(err, status.ReasonMountUnavailable, waitRetry)
-	case terminalOnRefusal(a.step.Kind, err):
-		return a.failTerminal(err, status.ReasonRefused)
-	case class == engine.NotFound && a.step.Image != "":
-		a.cfg.Images.Refresh(a.step.Image)
-		return stepResult{retry: a.backoff.When(a.spec.InternalID)}
-	case class == engine.NotFound, class == engine.Conflict:
-		// Gone already, in somebody's hands, or in no state for it: looking again decides.
-		a.log.Debug("step was overtaken", "container", a.spec.InternalID, "step", a.step.Kind, "error", err)
-		return stepResult{retry: a.backoff.When(a.spec.InternalID), stale: true}
-	}
-	return a.failTransient(err, status.ReasonStepFailed, a.backoff.When(a.spec.InternalID))
-}
-
-// failTransient says in the condition Synced what stands in the way.
-func (a *execution) failTransient(err error, reason status.Reason, retry time.Duration) stepResult {
-	a.log.Debug("step failed", "container", a.spec.InternalID, "step", a.step.Kind, "reason", reason,
-		"error", err, "retry", retry.Round(time.Millisecond))
-	message := a.message(err)
-	return stepResult{retry: retry, patch: func(st *status.Status) (events []journal.Event) {
-		if st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
-			Message: message, ObservedGeneration: a.spec.Generation}, time.Now()) {
-			events = append(events, a.failureEvent(reason, message))
-		}
-		if a.step.Kind == plan.StartInstallScript && engine.Classify(err) == engine.Unavailable {
-			st.Install.Unsure = true
-		}
-		return events
-	}}
-}
-
-// message is the text of an error, the same for each failure of one cause, with the host paths of
-// the container as they are.
-func (a *execution) message(err error) string {
-	keep := []string{a.step.Target, a.st.ContainerID}
-	if a.cfg.VolumePath != nil {
-		keep = append(keep, a.cfg.VolumePath(a.spec.VolumeID))
-	}
-	if a.cfg.Data != nil {
-		keep = append(keep, a.cfg.Data.Path(a.spec.InternalID))
-	}
-	return messageOf(err, slices.AppendSeq(keep, maps.Values(a.spec.Mount))...)
-}
-
-// failureEvent reports a step that failed for a reason.
-func (a *execution) failureEvent(reason status.Reason, message string) journal.Event {
-	e := journal.Event{InternalID: a.spec.InternalID, Type: journal.StepFailed, Generation: a.spec.Generation,
-		Message: string(a.step.Kind) + ": " + message}
-	if reason != status.ReasonStepFailed {
-		e.Type, e.Message = journal.Blocked, string(reason)+": "+message
-	}
-	return e
-}
-
-// failTerminal gives the present generation up.
-func (a *execution) failTerminal(err error, reason status.Reason) stepResult {
-	a.log.Debug("the engine refuses the container as specified", "container", a.spec.InternalID,
-		"step", a.step.Kind, "error", err)
-	message := a.message(err)
-	return stepResult{patch: func(st *status.Status) []journal.Event {
-		now, c := time.Now(), status.Condition{Status: status.False, Reason: reason,
-			Message: message, ObservedGeneration: a.spec.Generation}
-		st.FailedGeneration, st.FailedBy, st.FailedImage = a.spec.Generation, status.FailedBySpec, ""
-		var unsuitable *unsuitableError
-		if errors.As(err, &unsuitable) {
-			st.FailedImage = unsuitable.imageID
-		}
-		var told []journal.Event
-		if st.Starting != nil {
-			told = append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Exited,
-				Generation: a.spec.Generation, Message: "the engine refused to start it"})
-		}
-		st.Starting, st.State = nil, status.StateOffline
-		if installNotStarted(st.Install) {
-			// The next spec begins anew: what was made for this one may be what is refused.
-			st.Install = status.Install{Request: st.Install.Request, Phase: status.InstallPreparing}
-		}
-		c.Type = status.Synced
-		st.Set(c, now)
-		c.Type = status.Installed
-		st.Set(c, now)
-		return append(told, journal.Event{InternalID: a.spec.InternalID, Type: journal.Error,
-			Generation: a.spec.Generation, Message: c.Message})
-	}}
-}
-
-// maxMessage bounds what is recorded of an error: an engine's answer may hold up to 1 MiB.
-const maxMessage = 4 << 10
-
-// messageOf returns an error as conditions and events hold it, with the ids in keep.
-func messageOf(err error, keep ...string) string {
-	text := engine.Message(err, keep...)
-	if len(text) <= maxMessage {
-		return text
-	}
-	return strings.ToValidUTF8(text[:maxMessage], "") + "..."
-}
-
-// installNotStarted reports whether nothing of an installation has surely happened, though its first
-// container was asked for. It is for when the engine has refused it.
-func installNotStarted(in status.Install) bool {
-	return in.Phase == status.InstallCreating || in.Phase == status.InstallCreated || in.Phase == status.InstallScript && !in.Unsure
 }

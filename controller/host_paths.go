@@ -167,14 +167,12 @@ func (a *execution) explain(err error) error {
 	return err
 }
 
-// terminalOnRefusal reports whether the refusal of a step lasts until the spec changes. A creation is
-// refused for what the spec says, as far as the class of the error says so; a start for many
-// things, of which few are certainly the spec's.
+// terminalOnRefusal reports whether the refusal of a step lasts until the spec changes.
 func terminalOnRefusal(k plan.Kind, err error) bool {
-	switch k {
-	case plan.CreateContainer, plan.CreateInstallContainer:
+	switch k.Traits().Refusal {
+	case plan.RefusalIsTerminal:
 		return engine.Classify(err) == engine.Refused
-	case plan.StartContainer, plan.StartInstallScript:
+	case plan.SpecFaultIsTerminal:
 		return engine.FaultOf(err) == engine.FaultSpec
 	}
 	return false

@@ -97,8 +97,6 @@ type setup struct {
 	mounts func(desired.Spec) error
 	// records is given what is recorded before anybody reads it.
 	records func(*store.Store, *records.Statuses)
-	// elsewhere is an engine on another machine.
-	elsewhere bool
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
 	log   slog.Handler
 	quiet *slog.Logger
@@ -174,7 +172,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	ctrl = controller.New(controller.Config{
 		Store: n.store, Statuses: n.statuses, Journal: n.journal, Cache: n.cache, EngineHealth: n.cache, Images: imgs, Snapshots: n.copies, Console: cons,
-		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", SharedFate: !o.elsewhere, Log: log, InstallTimeout: o.install,
+		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log, InstallTimeout: o.install,
 		Logs:        blueprint.Logs("10m", 3),
 		CheckMounts: o.mounts, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond),
 	})

@@ -2,14 +2,21 @@ package controller
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"lightd/controller/plan"
 	"lightd/observed"
 )
 
-// stepFingerprint is a step as it was taken, and what was seen of its containers before.
+// A step may succeed maxNoProgress times in a row on one and the same observation before it counts
+// as failed. It is in a row when it starts within noProgressWindow of when it could have at the
+// earliest: what has to be done again later has another cause.
+const (
+	maxNoProgress    = 2
+	noProgressWindow = 5 * time.Second
+)
+
+// stepFingerprint is a step as it was executed, and the observation it was decided on.
 type stepFingerprint struct {
 	kind          plan.Kind
 	target, image string
@@ -17,7 +24,8 @@ type stepFingerprint struct {
 	run, install  containerFingerprint
 }
 
-// containerFingerprint is what tells one sight of a container from another, in comparable form.
+// containerFingerprint is what distinguishes one observation of a container from another, in
+// comparable form.
 type containerFingerprint struct {
 	containerID, name string
 	phase             observed.Phase
@@ -35,32 +43,26 @@ func (a *execution) fingerprint() stepFingerprint {
 	return stepFingerprint{a.step.Kind, a.step.Target, a.step.Image, a.spec.Generation, fingerprintOf(a.seen.Run), fingerprintOf(a.seen.Install)}
 }
 
-// free is how often a step may be taken in a row on one and the same sight before it counts as
-// failed. It is in a row when it begins within inRow of when it could have at the earliest:
-// what has to be done again later has another cause.
-const (
-	maxNoProgress    = 2
-	noProgressWindow = 5 * time.Second
-)
+// progress counts how often the same step succeeded in a row without effect: an engine or a disk
+// that reports success and does nothing is backed off like one that fails.
+type progress struct {
+	last    stepFingerprint
+	repeats int
+	// ready is when the next step could start at the earliest.
+	ready time.Time
+}
 
-// errNoEffect is what becomes of a step that succeeds over and over.
-var errNoEffect = errors.New("the step was reported to be done several times over, and had no effect")
+// errNoEffect is the failure of a step that reports success over and over.
+var errNoEffect = errors.New("the step reported success repeatedly, without effect")
 
-// checkProgress counts how often a step that succeeded was taken on one and the same sight, and returns
-// errNoEffect when that is too often: an engine, or a disk, that says yes and does nothing is
-// asked ever less, like one that says no. A pull, a load and a look at the host leave the sight
-// as it is, and have a pace of their own.
-func (a *execution) checkProgress() (err error) {
-	if slices.Contains([]plan.Kind{plan.PullImage, plan.LoadSnapshot, plan.CheckHost}, a.step.Kind) {
-		return nil
+// succeeded counts a step that started at began and reported success. It returns errNoEffect
+// once that happened too often.
+func (p *progress) succeeded(step stepFingerprint, began time.Time) error {
+	if step != p.last || began.Sub(p.ready) > noProgressWindow {
+		p.last, p.repeats = step, 0
 	}
-	a.withState(a.spec.InternalID, func(k *keyState) {
-		if this := a.fingerprint(); this != k.last || a.began.Sub(k.next) > noProgressWindow {
-			k.last, k.repeats = this, 0
-		}
-		if k.repeats++; k.repeats > maxNoProgress {
-			err = errNoEffect
-		}
-	})
-	return err
+	if p.repeats++; p.repeats > maxNoProgress {
+		return errNoEffect
+	}
+	return nil
 }

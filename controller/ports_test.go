@@ -156,7 +156,7 @@ func TestExplainPort(t *testing.T) {
 	v := a.classify(a.explain(failed))
 	var st status.Status
 	v.patch(&st)
-	if synced := st.Get(status.Synced); synced.Reason != status.ReasonPortUnavailable || v.retry != waitRetry {
+	if synced := st.Get(status.Synced); synced.Reason != status.ReasonPortUnavailable || v.retry != plan.BlockedRetry {
 		t.Errorf("got %+v, again after %s", synced, v.retry)
 	}
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"reflect"
 	"slices"
-	"sync"
 	"time"
 
 	"lightd/controller/plan"
@@ -17,55 +14,63 @@ import (
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/console"
-	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/records"
 	"lightd/observed/status"
 )
 
-// reconcile looks at one key and takes at most one step. It returns when to look again.
-func (c *Controller) reconcile(ctx context.Context, id string) (after time.Duration, err error) {
-	// The status is read before the spec: after the spec it might be gone with it, and a new one
-	// would be recorded for a container that is no more.
+// reconcile compares a container with its spec and starts at most one step:
+//
+//  1. read the status, the spec and what is in memory of the key
+//  2. have an observation refreshed that is missing, or older than the last step, and return
+//  3. build the input of the decision; from here on the output is matched for the start pattern
+//  4. decide; a step that is backed off or finds no slot is left out
+//  5. record the decision and its events in one transaction
+//  6. start the step, off the worker
+//
+// A start that may happen twice is started before 5: see plan.Step.AllowedUnrecorded.
+func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
+	// 1. The status is read before the spec: after the spec it might be gone with it, and a new
+	// one would be recorded for a container that no longer exists.
 	before, _ := c.cfg.Statuses.Get(id)
 	spec, exists := c.cfg.Store.Container(id)
 	if !exists {
-		return 0, nil
+		return Result{}, nil
 	}
-	var k keyState
-	c.withState(id, func(have *keyState) { k = *have })
+	k := c.state(id)
+
+	// 2.
 	seen := c.cfg.Cache.Get(id)
-	if !seen.Known || !seen.EngineUp || k.busy == nil && (!seen.At.After(k.acted) || needsRefresh(seen)) {
-		c.cfg.Cache.Refresh(id, before.Install.Phase != status.InstallDone)
-		return 0, nil // the cache puts the key back when it has looked
+	if !seen.Known || !seen.EngineUp || k.running == nil && (!seen.At.After(k.settled) || needsRefresh(seen)) {
+		return Result{Refresh: true, Install: before.Install.Phase != status.InstallDone}, nil
 	}
-	in := c.gather(spec, before, seen, k)
+
+	// 3.
+	in := c.buildInput(spec, before, seen, k, c.cfg.Images.Image)
+	in.Matched = c.ensureStartupProbe(spec, in.Status, seen.Run)
 	if c.cfg.Statuses.Held(id) {
 		in.Status = unheld(in.Status)
 	}
-	d, after := c.decide(id, in, k)
-	c.withState(id, func(have *keyState) { have.attempt = d.Attempt })
-	var step sync.Once // begun, or given up
-	begin := func() {
-		if d.Step != nil {
-			step.Do(func() { c.startStep(ctx, spec, d.Status, seen, *d.Step) })
-		}
+
+	// 4.
+	d := c.admit(id, in, k, decide(in, k))
+	c.withState(id, func(k *keyState) { k.attempt = d.Attempt })
+
+	// 5. and 6.
+	started := d.Step != nil && d.Step.Kind == plan.StartContainer && d.Step.AllowedUnrecorded(d.Status)
+	if started {
+		c.startStep(ctx, spec, d.Status, seen, *d.Step)
 	}
-	if err := c.commit(ctx, id, before, d, k, begin); err != nil {
-		if errors.Is(err, desired.ErrDiskFull) {
-			return c.hold(id, in, d, k, begin), nil
-		}
-		if d.Step != nil {
-			step.Do(func() { c.slots.release(classOf(d.Step.Kind)) })
-		}
-		if errors.Is(err, records.ErrStale) {
-			c.Enqueue(id) // decided on what is no longer so: decide again
-			return 0, nil
-		}
-		return 0, err
+	switch err := c.record(ctx, before, d, k); {
+	case errors.Is(err, desired.ErrDiskFull):
+		d = c.hold(id, in, d, k)
+	case err != nil:
+		return c.recordFailed(before, d, started, err)
 	}
-	begin()
-	return after, nil
+	if d.Step != nil && !started {
+		c.startStep(ctx, spec, d.Status, seen, *d.Step)
+	}
+	return Result{After: d.After}, nil
 }
 
 // needsRefresh reports whether what is seen will change without an event that reaches us: a
@@ -73,7 +78,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (after time.Durat
 func needsRefresh(seen observed.Snapshot) bool {
 	age := time.Since(seen.At)
 	if seen.RunNameTaken != nil || seen.InstallNameTaken != nil {
-		return age > waitRetry/2
+		return age > plan.BlockedRetry/2
 	}
 	for _, c := range []*observed.Container{seen.Run, seen.Install} {
 		if c != nil && (c.Phase == observed.Removing || c.Phase == observed.Dead) {
@@ -83,77 +88,59 @@ func needsRefresh(seen observed.Snapshot) bool {
 	return false
 }
 
-// decide asks the plan, and holds its step back while another one of the key runs, has
-// just failed, or finds no room. What is seen is recorded all the same.
-func (c *Controller) decide(id string, in plan.Input, k keyState) (d plan.Decision, after time.Duration) {
-	if k.busy != nil {
-		if in.Spec.Deleting && classOf(k.busy.Kind) == classSnapshot {
-			k.cancel() // what is deleted need not be kept
-		}
+// decide returns the decision on an input. While a step runs, what is observed is recorded and no
+// other step is chosen: the end of that one reconciles the key again.
+func decide(in plan.Input, k keyState) plan.Decision {
+	if k.running != nil {
 		in.Underway = true
-		return plan.Observe(in), 0 // the end of the step puts the key back
+		return plan.Observe(in)
 	}
-	d = plan.Decide(in)
+	d := plan.Decide(in)
 	if d.Step == nil {
-		c.slots.cancelWait(id)
-		if len(k.failures) > 0 && d.Status.Get(status.Synced).Status == status.True {
-			c.resetBackoff(id)
-		}
-		return d, d.After
+		return d
 	}
-	f := k.failures[d.Step.Kind]
-	if left := f.backoffLeft(*d.Step, in); left > 0 {
-		c.slots.cancelWait(id)
+	if left := k.backoff.left(*d.Step, in); left > 0 {
+		next := k.backoff.next(d.Step.Kind)
 		d = plan.Observe(in)
-		d.Attempt = f.next()
-		return d, left
+		d.Attempt, d.After = next, left
 	}
-	if !c.slots.tryAcquire(id, classOf(d.Step.Kind)) {
-		return plan.Observe(in), 0 // a slot that becomes free puts the key back
+	return d
+}
+
+// admit acquires a slot for the step of a decision. Where there is none the step is left out, and
+// a slot that becomes free reconciles the key again. A container that is in sync has its backoff
+// reset; a snapshot of one that is being deleted is cut off.
+func (c *Controller) admit(id string, in plan.Input, k keyState, d plan.Decision) plan.Decision {
+	switch {
+	case k.running != nil:
+		if in.Spec.Deleting && k.running.Kind.Traits().Class == plan.ClassSnapshot {
+			k.running.cancel()
+		}
+	case d.Step == nil:
+		c.slots.cancelWait(id)
+		if d.Status.Get(status.Synced).Status == status.True {
+			c.withState(id, func(k *keyState) { k.backoff.reset() })
+		}
+	case !c.slots.tryAcquire(id, d.Step.Kind.Traits().Class):
+		return plan.Observe(in)
 	}
-	return d, 0
+	return d
 }
 
-// resetBackoff forgets the failures of a container that is in order: what fails next has another
-// cause, and is tried again as soon as any other.
-func (c *Controller) resetBackoff(id string) {
-	c.withState(id, func(k *keyState) { k.failures, k.overtaken = nil, false })
-	c.backoff.Forget(id)
-}
-
-// backoffLeft returns for how long a step of that kind is held back, with nothing new since it failed.
-func (f failure) backoffLeft(step plan.Step, in plan.Input) time.Duration {
-	if f.staleTarget != "" && step.Target != f.staleTarget || in.Spec.Generation != f.generation || in.Seen.EngineLost.After(f.at) {
-		return 0
-	}
-	return time.Until(f.retry)
-}
-
-// next is the attempt that follows a failure.
-func (f failure) next() plan.Attempt { return plan.Attempt{At: f.retry, Number: f.count + 1} }
-
-// outcomePersisted reports whether the outcome of the last step has gone into a status that was said not
-// to be recorded, as the database took too long to tell. Nobody else writes statuses.
-func (k keyState) outcomePersisted(st status.Status) bool {
-	return k.tried > 0 && st.Version >= k.tried
-}
-
-// gather reads all that a decision rests on. What the last step left behind goes into
-// the status first: it is recorded together with what is decided on it. What is not known
-// yet is asked for.
-func (c *Controller) gather(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState) plan.Input {
-	in := c.buildInput(spec, st, seen, k, c.cfg.Images.Image)
-	in.Matched = c.ensureStartupProbe(spec, in.Status, seen.Run)
-	return in
-}
-
-// buildInput is what is known of a container. Only image may ask for more.
+// buildInput returns the input of a decision. What the last step left behind goes into the status
+// first: it is recorded together with what is decided on it. Only image may have effects: it may
+// ask the engine for an image that is not known.
 func (c *Controller) buildInput(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState,
 	image func(ref string) observed.Image) plan.Input {
-	var told []journal.Event
-	if k.outcome != nil && !k.outcomePersisted(st) {
+	var prior []journal.Event
+	if u := k.unacknowledged; u != nil && st.Version < u.version {
+		version := st.Version
+		st, prior = u.status.Clone(), slices.Clone(u.events)
+		st.Version = version
+	}
+	if k.outcome.patch != nil && !k.outcome.persisted(st) {
 		st = st.Clone()
-		told = k.outcome(&st)
+		prior = append(prior, k.outcome.patch(&st)...)
 	}
 	in := plan.Input{
 		Spec: spec, Status: st, Seen: seen, Host: k.host,
@@ -165,16 +152,9 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout,
 		Jitter:         rand.Float64(),
-		PriorEvents:    told,
+		PriorEvents:    prior,
 	}
-	for kind, f := range k.failures {
-		if f.staleTarget == "" && f.backoffLeft(plan.Step{}, in) > 0 {
-			if in.Held == nil {
-				in.Held = map[plan.Kind]plan.Attempt{}
-			}
-			in.Held[kind] = f.next()
-		}
-	}
+	in.Held = k.backoff.held(in)
 	if st.Install.Snapshot != "" {
 		in.Snapshot, in.Copy = image(st.Install.Snapshot), c.cfg.Snapshots.Copy(st.Install.Snapshot)
 		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {
@@ -184,84 +164,55 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 	return in
 }
 
-// Simulate returns what the controller would do if the spec were as given, as far as is
-// known: it asks Docker nothing, and changes nothing.
-func (c *Controller) Simulate(spec desired.Container) plan.Simulation {
-	return plan.Simulate(c.known(spec))
-}
-
-// NextAttempt returns when what has failed, or waits for somebody else, is tried again; the zero
-// Attempt when nothing is. It asks nobody.
-func (c *Controller) NextAttempt(id string) plan.Attempt {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if k := c.keys[id]; k != nil {
-		return k.attempt
-	}
-	return plan.Attempt{}
-}
-
-// Drift returns where the container differs from a spec, with the step that mends each, and
-// whether Docker can be seen. It asks Docker nothing, and changes nothing.
-func (c *Controller) Drift(spec desired.Container) (fields []plan.Field, known bool) {
-	return plan.Drift(c.known(spec))
-}
-
-// known is the input of a decision as far as memory has it.
-func (c *Controller) known(spec desired.Container) plan.Input {
-	id := spec.InternalID
-	var k keyState
-	c.mu.Lock()
-	if have := c.keys[id]; have != nil {
-		k = *have
-	}
-	c.mu.Unlock()
-	seen := c.cfg.Cache.Get(id)
-	st, _ := c.cfg.Statuses.Get(id)
-	return c.buildInput(spec, st, seen, k, c.cfg.Images.Known)
-}
-
-// commit records a decision: the status and its events, or neither. An unchanged
-// status is not written. A start begins as soon as its record outlives this daemon, where
-// a power cut that keeps the record from the disk ends what was started as well.
-func (c *Controller) commit(ctx context.Context, id string, before status.Status, d plan.Decision, k keyState, begin func()) error {
-	events := slices.Concat(k.unrecorded, d.Events)
+// record writes a decision: the status and its events, or neither. A status that is unchanged is
+// not written.
+func (c *Controller) record(ctx context.Context, before status.Status, d plan.Decision, k keyState) error {
+	id, events := d.Status.InternalID, slices.Concat(k.unrecorded, d.Events)
 	if len(events) > 0 || !reflect.DeepEqual(before, d.Status) || c.cfg.Statuses.Held(id) {
 		c.withState(id, func(have *keyState) {
-			if have.ended == k.ended {
-				have.tried = before.Version + 1
+			if have.outcome.step == k.outcome.step {
+				have.outcome.version = before.Version + 1
 			}
 		})
-		early := c.cfg.SharedFate && d.Step != nil && d.Step.Kind == plan.StartContainer
-		if !early {
-			begin = nil
-		}
-		if err := c.record(ctx, d.Status, events, begin); err != nil {
+		if err := c.commit(ctx, d.Status, events); err != nil {
 			return err
 		}
 	}
-	if k.outcome != nil || k.unrecorded != nil {
+	if k.outcome.patch != nil || k.unrecorded != nil || k.unacknowledged != nil {
 		c.withState(id, func(have *keyState) {
-			have.unrecorded = nil
-			if have.ended == k.ended { // no step has ended since
-				have.outcome = nil
+			have.unrecorded, have.unacknowledged = nil, nil
+			if have.outcome.step == k.outcome.step { // no step has ended since
+				have.outcome.patch = nil
 			}
 		})
 	}
 	return nil
 }
 
-// record writes a status and its events, and calls safe, unless it is nil, when that outlives
-// this daemon.
-func (c *Controller) record(ctx context.Context, st status.Status, events []journal.Event, safe func()) error {
+// recordFailed returns the slot of a step that was not started. What one that was started changes
+// is kept in memory, to be recorded with the next decision.
+func (c *Controller) recordFailed(before status.Status, d plan.Decision, started bool, err error) (Result, error) {
+	id, stale := d.Status.InternalID, errors.Is(err, records.ErrStale)
+	switch {
+	case d.Step == nil:
+	case !started:
+		c.slots.release(d.Step.Kind.Traits().Class)
+	case !stale:
+		c.withState(id, func(k *keyState) { k.unacknowledged = &unacknowledged{d.Status, d.Events, before.Version + 1} })
+	}
+	if stale { // decided on what is no longer so
+		return Result{Again: true}, nil
+	}
+	return Result{}, err
+}
+
+// commit writes a status and its events in one transaction.
+func (c *Controller) commit(ctx context.Context, st status.Status, events []journal.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		if err := c.cfg.Statuses.Put(tx, st); err != nil {
 			return err
-		}
-		if safe != nil {
-			tx.WhenSafe(safe)
 		}
 		return c.append(tx, events)
 	})
@@ -299,121 +250,4 @@ func (c *Controller) ensureStartupProbe(spec desired.Container, st status.Status
 		c.log.Warn("start pattern cannot be watched", "container", spec.InternalID, "error", err)
 	}
 	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
-}
-
-// startStep sends a step on its way, off the worker. It does not block.
-func (c *Controller) startStep(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
-	id := spec.InternalID
-	stepping, cancel := context.WithCancel(ctx)
-	level := slog.LevelInfo
-	c.withState(id, func(k *keyState) {
-		k.busy, k.cancel = &s, cancel
-		if c.repeats(*k, spec, st, s) {
-			level = slog.LevelDebug // it was logged when it was tried first
-		}
-	})
-	c.steps.Go(func() {
-		c.log.Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
-		defer c.slots.releaseAfter(classOf(s.Kind))()
-		defer cancel()
-		a := &execution{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
-		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
-		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
-		c.finishStep(ctx, a, err)
-	})
-}
-
-// portsOf is how many ports the engine may have to bind or to release in a step.
-func portsOf(spec desired.Container, seen observed.Snapshot) int {
-	n := len(spec.Ports)
-	if seen.Run != nil {
-		n = max(n, len(seen.Run.Binds))
-	}
-	return n
-}
-
-// repeats reports whether a step is tried again for the spec that it failed for.
-func (c *Controller) repeats(k keyState, spec desired.Container, st status.Status, s plan.Step) bool {
-	switch s.Kind {
-	case plan.CheckHost:
-		return k.host.Failures > 0 && k.host.Hash == runHash(spec, st)
-	case plan.PullImage:
-		return c.cfg.Images.Known(s.Image).PullFailures > 0
-	}
-	f, failed := k.failures[s.Kind]
-	return failed && f.generation == spec.Generation
-}
-
-// finishStep keeps how a step ended for the next look at the key, and has that taken. A daemon
-// that dies in between takes the step again, which is always safe.
-func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
-	id := a.spec.InternalID
-	if ctx.Err() != nil {
-		return // the daemon stops; the next one looks at the truth
-	}
-	if a.gone {
-		c.forget(id)
-		c.Enqueue(id) // somebody may have made it anew meanwhile
-		c.TriggerGC()
-		return
-	}
-	if err == nil {
-		err = a.checkProgress()
-	}
-	verdict := a.classify(err)
-	now := time.Now()
-	// What failed is mended by its own success: that of another step, which may be one of a
-	// circle that leads back to it, lets it be tried no sooner.
-	mended := false
-	c.withState(id, func(k *keyState) {
-		k.busy, k.cancel = nil, nil
-		k.outcome, k.tried, k.ended, k.next = verdict.patch, 0, k.ended+1, now.Add(verdict.retry)
-		if mutatesContainer(a.step.Kind) {
-			k.acted = now
-		}
-		k.failures = maps.Clone(k.failures)
-		if k.failures == nil {
-			k.failures = map[plan.Kind]failure{}
-		}
-		before := k.failures[a.step.Kind]
-		delete(k.failures, a.step.Kind)
-		mended = len(k.failures) == 0 && verdict.retry == 0
-		if verdict.retry > 0 {
-			k.failures[a.step.Kind] = k.failureOf(a, verdict, before.count+1, now)
-		}
-		if a.host != nil {
-			k.host = a.host.After(k.host)
-		}
-	})
-	if mended {
-		c.resetBackoff(id)
-	}
-	if a.step.Kind == plan.RemoveInstallContainer {
-		c.TriggerGC() // the image of the installation before may be waste now
-	}
-	if mutatesContainer(a.step.Kind) {
-		c.cfg.Cache.Refresh(id, a.st.Install.Phase != status.InstallDone)
-	} else {
-		c.Enqueue(id)
-	}
-}
-
-// failureOf returns the failure of a step that has just ended. The first one that was overtaken
-// since the backoff was reset holds for its own container alone.
-func (k *keyState) failureOf(a *execution, v stepResult, count int, now time.Time) failure {
-	f := failure{at: now, generation: a.spec.Generation, retry: now.Add(v.retry), count: count}
-	if v.stale && !k.overtaken {
-		k.overtaken, f.staleTarget = true, a.step.Target
-	}
-	return f
-}
-
-// mutatesContainer reports whether a step changes what Docker shows of a container, so that an
-// observation from before its end is worth nothing.
-func mutatesContainer(k plan.Kind) bool {
-	switch k {
-	case plan.PullImage, plan.LoadSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.ReleasePorts, plan.SaveInstallOutput, plan.KeepInstallation:
-		return false
-	}
-	return true
 }

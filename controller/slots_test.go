@@ -13,28 +13,28 @@ import (
 func TestSlotsBoundAClassAndWakeInOrder(t *testing.T) {
 	var woken []string
 	s := newSlots(func(key string) { woken = append(woken, key) })
-	for i := range bounds[classSnapshot] {
-		if !s.tryAcquire(fmt.Sprint("first", i), classSnapshot) {
-			t.Fatalf("no room for %d of %d", i, bounds[classSnapshot])
+	for i := range bounds[plan.ClassSnapshot] {
+		if !s.tryAcquire(fmt.Sprint("first", i), plan.ClassSnapshot) {
+			t.Fatalf("no room for %d of %d", i, bounds[plan.ClassSnapshot])
 		}
 	}
 	for _, key := range []string{"x", "y", "z"} {
-		if s.tryAcquire(key, classSnapshot) {
+		if s.tryAcquire(key, plan.ClassSnapshot) {
 			t.Fatalf("%s was let in over the bound", key)
 		}
 	}
-	if !s.tryAcquire("other", classStart) || !s.tryAcquire("kill", classUnlimited) {
+	if !s.tryAcquire("other", plan.ClassStart) || !s.tryAcquire("kill", plan.ClassUnlimited) {
 		t.Fatal("one class held up another")
 	}
 	s.cancelWait("x")
-	s.release(classSnapshot)
+	s.release(plan.ClassSnapshot)
 	if !slices.Equal(woken, []string{"y"}) {
 		t.Fatalf("woke %v", woken)
 	}
-	if s.tryAcquire("z", classSnapshot) {
+	if s.tryAcquire("z", plan.ClassSnapshot) {
 		t.Fatal("z overtook y")
 	}
-	if !s.tryAcquire("y", classSnapshot) {
+	if !s.tryAcquire("y", plan.ClassSnapshot) {
 		t.Fatal("y was woken and found no room")
 	}
 }
@@ -44,13 +44,13 @@ func TestSlotsBoundAClassAndWakeInOrder(t *testing.T) {
 func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
 	var woken []string
 	s := newSlots(func(key string) { woken = append(woken, key) })
-	for i := range bounds[classSnapshot] {
-		s.tryAcquire(fmt.Sprint(i), classSnapshot)
+	for i := range bounds[plan.ClassSnapshot] {
+		s.tryAcquire(fmt.Sprint(i), plan.ClassSnapshot)
 	}
-	s.tryAcquire("x", classSnapshot)
-	s.tryAcquire("y", classSnapshot)
-	s.release(classSnapshot)
-	s.tryAcquire("x", classUnlimited)
+	s.tryAcquire("x", plan.ClassSnapshot)
+	s.tryAcquire("y", plan.ClassSnapshot)
+	s.release(plan.ClassSnapshot)
+	s.tryAcquire("x", plan.ClassUnlimited)
 	if !slices.Equal(woken, []string{"x", "y"}) {
 		t.Errorf("woke %v", woken)
 	}
@@ -59,21 +59,21 @@ func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
 // TestWhatCompetes: each kind of step only with what burdens the engine in the same way, and a
 // kill, or a pull, which has a bound of its own, with nothing.
 func TestWhatCompetes(t *testing.T) {
-	for want, kinds := range map[class][]plan.Kind{
-		classUnlimited: {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage, plan.VerifyMounts},
-		classStart:     {plan.StartContainer, plan.StartInstallScript},
-		classCreate:    {plan.CreateContainer, plan.CreateInstallContainer},
-		classRemove:    {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},
-		classSnapshot:  {plan.KeepInstallation, plan.SaveInstallOutput},
-		classLight: {plan.RestoreSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.UpdateLimits, plan.UnpauseContainer,
+	for want, kinds := range map[plan.Class][]plan.Kind{
+		plan.ClassUnlimited: {plan.KillContainer, plan.StopContainer, plan.KillInstallScript, plan.PullImage, plan.VerifyMounts},
+		plan.ClassStart:     {plan.StartContainer, plan.StartInstallScript},
+		plan.ClassCreate:    {plan.CreateContainer, plan.CreateInstallContainer},
+		plan.ClassRemove:    {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},
+		plan.ClassSnapshot:  {plan.KeepInstallation, plan.SaveInstallOutput},
+		plan.ClassLight: {plan.RestoreSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.UpdateLimits, plan.UnpauseContainer,
 			plan.RenameContainer, plan.ReleasePorts},
 	} {
 		for _, k := range kinds {
-			if got := classOf(k); got != want {
+			if got := k.Traits().Class; got != want {
 				t.Errorf("%s is %q, want %q", k, got, want)
 			}
 		}
-		if bound := bounds[want]; want != classUnlimited && (bound < 2 || bound > 32) {
+		if bound := bounds[want]; want != plan.ClassUnlimited && (bound < 2 || bound > 32) {
 			t.Errorf("%d of class %q at once", bound, want)
 		}
 	}
@@ -85,7 +85,7 @@ func TestHowLongToWait(t *testing.T) {
 	for name, c := range map[string]struct{ is, least, most time.Duration }{
 		"the first retry":                {retryFirst, 100 * time.Millisecond, 2 * time.Second},
 		"any other":                      {retryMost, time.Minute, 15 * time.Minute},
-		"somebody else":                  {waitRetry, 5 * time.Second, time.Minute},
+		"somebody else":                  {plan.BlockedRetry, 5 * time.Second, time.Minute},
 		"a sighting":                     {engineHealthRetry, 100 * time.Millisecond, 10 * time.Second},
 		"an engine that does not answer": {slotTimeout, time.Second, 30 * time.Second},
 		"the same step once more":        {noProgressWindow, time.Second, time.Minute},
@@ -100,7 +100,7 @@ func TestHowLongToWait(t *testing.T) {
 func TestSnapshotKeepsItsPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSlots(func(string) {})
-		for c, kept := range map[class]int{classSnapshot: 1, classStart: 0} {
+		for c, kept := range map[plan.Class]int{plan.ClassSnapshot: 1, plan.ClassStart: 0} {
 			s.tryAcquire("a", c)
 			ended := s.releaseAfter(c)
 			time.Sleep(time.Hour)

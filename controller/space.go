@@ -99,38 +99,32 @@ func (c *Controller) recordSpace(ctx context.Context, now store.Space) error {
 	return nil
 }
 
-// hold keeps in memory what a full disk has no room to record, where readers see it, and takes
-// the step if that is safe without a record. See rule 8 of the design: what may happen twice
-// without harm is all that goes on.
-func (c *Controller) hold(id string, in plan.Input, d plan.Decision, k keyState, begin func()) time.Duration {
-	step, safe := d.Step, false
-	if step != nil {
-		safe = safeUnrecorded(d.Status, *step)
-	}
-	if step != nil && !safe {
+// hold keeps in memory, where readers see it, what a full disk has no room to record. A step whose
+// intent must be recorded is left out; see plan.Step.AllowedUnrecorded.
+func (c *Controller) hold(id string, in plan.Input, d plan.Decision, k keyState) plan.Decision {
+	switch {
+	case d.Step == nil:
+		d.After = min(spaceRetry, max(d.After, time.Second))
+	case d.Step.AllowedUnrecorded(d.Status):
+		d.After = 0 // the end of the step reconciles the key again
+	default:
+		kind := d.Step.Kind
+		c.slots.release(kind.Traits().Class)
 		d = plan.Observe(in) // without the intent: nothing of it happens
-		d.Status = d.Status.Clone()
+		d.Status, d.After = d.Status.Clone(), spaceRetry
 		d.Status.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: status.ReasonDiskFull,
-			Message: fmt.Sprintf("%s waits for room on the disk of the data directory", step.Kind), ObservedGeneration: d.Status.ObservedGeneration}, time.Now())
+			Message: fmt.Sprintf("%s waits for room on the disk of the data directory", kind), ObservedGeneration: d.Status.ObservedGeneration}, time.Now())
 	}
 	c.cfg.Statuses.Hold(d.Status)
 	c.withState(id, func(have *keyState) {
-		if have.ended != k.ended {
-			return
+		have.unacknowledged = nil // it is in what is held
+		if have.outcome.step == k.outcome.step {
+			have.outcome.patch = nil
 		}
-		have.outcome = nil // it is in what is held
 		have.unrecorded = append(slices.Clone(have.unrecorded), d.Events...)
 		have.unrecorded = have.unrecorded[max(0, len(have.unrecorded)-maxUnrecorded):]
 	})
-	switch {
-	case step == nil:
-		return min(spaceRetry, max(d.After, time.Second))
-	case safe:
-		begin()
-		return 0 // the end of the step puts the key back
-	}
-	c.slots.release(classOf(step.Kind))
-	return spaceRetry
+	return d
 }
 
 // unheld returns a status without the complaint of hold, which is made anew if it still holds.
@@ -141,21 +135,6 @@ func unheld(st status.Status) status.Status {
 		st.Set(synced, time.Now())
 	}
 	return st
-}
-
-// safeUnrecorded reports whether a step may be taken without its intent being recorded: a daemon
-// that starts afterwards finds what it left, and at worst does it again.
-func safeUnrecorded(st status.Status, s plan.Step) bool {
-	switch s.Kind {
-	case plan.StartContainer:
-		return st.Restarting == nil
-	case plan.RemoveContainer, plan.RemoveInstallContainer:
-		return st.Deleting
-	case plan.StopContainer, plan.VerifyMounts, plan.KillContainer, plan.UnpauseContainer, plan.RenameContainer, plan.CheckHost,
-		plan.ReleasePorts, plan.Finalize:
-		return true
-	}
-	return false
 }
 
 // diskFull returns what is told of an error that says that a disk is full, nil of any other.

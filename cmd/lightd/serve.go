@@ -266,7 +266,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Store: d.store, Statuses: statuses, Journal: d.journal, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots,
 		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
 		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
-		CheckMounts: checkMounts, LocalPorts: here, SharedFate: here,
+		CheckMounts: checkMounts, LocalPorts: here,
 		PinMounts:      pinMounts(d.config, here),
 		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
 	})

@@ -398,7 +398,6 @@ func TestKilledAtAStartCall(t *testing.T) {
 	r.up()
 	n := newNode(t, "--docker-host", "unix://"+r.socket)
 	d := newDocker(t)
-	underWay := 0
 	for i := range 4 {
 		volume, path := n.volume()
 		id := fmt.Sprintf("e2e-cut-%d", i)
@@ -432,7 +431,5 @@ func TestKilledAtAStartCall(t *testing.T) {
 			t.Errorf("%s: told %v, want %v", id, got, want)
 		}
 		eventually(t, started(2))
-		underWay += strings.Count(n.log.String(), "a commit was finished")
 	}
-	t.Logf("%d of 4 deaths came before the record was in the database", underWay)
 }

@@ -58,15 +58,13 @@ func (r *planner) recordIntent(s Step) {
 	r.st.State = r.state()
 }
 
-// emitDrift tells that what was in sync with this very generation no longer is. The end
-// and the loss of a container have events of their own.
+// emitDrift reports that what was in sync with this very generation no longer is.
 func (r *planner) emitDrift(s Step) {
 	before := r.in.Status
 	if r.in.Spec.Deleting || before.ObservedGeneration != r.in.Spec.Generation || before.Get(status.Synced).Status != status.True {
 		return
 	}
-	switch s.Kind {
-	case UpdateLimits, WriteEntrypoint, UnpauseContainer, RenameContainer, RestoreSnapshot, LoadSnapshot, StopContainer, KillContainer, CheckHost, RemoveContainer:
+	if s.Kind.Traits().Drift {
 		r.emit(journal.DriftDetected, s.Reason)
 	}
 }

@@ -14,11 +14,11 @@ import (
 
 // Slow retries of what only somebody else can mend.
 const (
-	waitRetry  = 15 * time.Second // a busy port, a name that is taken
-	pullRetry  = 30 * time.Second // an image that cannot be had
-	killRetry  = 10 * time.Second // a SIGKILL that did not end the process
-	hostFresh  = 30 * time.Second // how long a look at the host is believed
-	settleSoon = time.Second      // a removal that Docker has in hand
+	BlockedRetry = 15 * time.Second // a busy port, a name that is taken
+	pullRetry    = 30 * time.Second // an image that cannot be had
+	killRetry    = 10 * time.Second // a SIGKILL that did not end the process
+	hostFresh    = 30 * time.Second // how long a look at the host is believed
+	settleSoon   = time.Second      // a removal that Docker has in hand
 )
 
 // next is a step, or the reason why there is none.
@@ -195,7 +195,7 @@ func (r *planner) nextSteady() next {
 		if n := r.power(); n.step != nil && n.step.Kind != StartContainer {
 			return n
 		}
-		return next{wait: status.ReasonMountUnavailable, upToDate: true, after: waitRetry, message: where}
+		return next{wait: status.ReasonMountUnavailable, upToDate: true, after: BlockedRetry, message: where}
 	}
 	if !in.EntrypointOK {
 		return step(WriteEntrypoint, "entrypoint.sh is not as the spec wants it")
@@ -239,7 +239,7 @@ func (r *planner) nameTaken(name string, other *observed.Foreign) next {
 			"either that instance's data directory is the one to run, or remove the container and this one is made",
 			name, other.ContainerID, other.Instance)
 	}
-	n := waitFor(status.ReasonNameTaken, message, waitRetry).then(CreateContainer)
+	n := waitFor(status.ReasonNameTaken, message, BlockedRetry).then(CreateContainer)
 	if name == observed.InstallName(r.in.Spec.InternalID) {
 		n.pending = CreateInstallContainer
 	}
@@ -280,9 +280,9 @@ func (r *planner) replace(reason string) next {
 	hash, check := r.in.Spec.Hash(r.image()), r.in.Host
 	age := r.in.Now.Sub(check.At)
 	switch {
-	case check.Hash == hash && check.Reason != "" && age < waitRetry:
-		n := waitFor(check.Reason, check.Message, waitRetry-age).then(CheckHost)
-		n.attempt = Attempt{check.At.Add(waitRetry), check.Failures + 1}
+	case check.Hash == hash && check.Reason != "" && age < BlockedRetry:
+		n := waitFor(check.Reason, check.Message, BlockedRetry-age).then(CheckHost)
+		n.attempt = Attempt{check.At.Add(BlockedRetry), check.Failures + 1}
 		return n
 	case check.Hash != hash || check.Reason != "" || age > hostFresh:
 		return step(CheckHost, reason)

@@ -11,35 +11,6 @@ import (
 	"lightd/observed/status"
 )
 
-// Kind names a step. Each maps to one effect.
-type Kind string
-
-// The kinds of step.
-const (
-	PullImage              Kind = "PullImage"
-	CreateInstallContainer Kind = "CreateInstallContainer"
-	StartInstallScript     Kind = "StartInstallScript"
-	KillInstallScript      Kind = "KillInstallScript"
-	KeepInstallation       Kind = "KeepInstallation"
-	SaveInstallOutput      Kind = "SaveInstallOutput"
-	RemoveInstallContainer Kind = "RemoveInstallContainer"
-	RestoreSnapshot        Kind = "RestoreSnapshot"
-	LoadSnapshot           Kind = "LoadSnapshot"
-	WriteEntrypoint        Kind = "WriteEntrypoint"
-	CheckHost              Kind = "CheckHost"
-	CreateContainer        Kind = "CreateContainer"
-	UpdateLimits           Kind = "UpdateLimits"
-	StartContainer         Kind = "StartContainer"
-	VerifyMounts           Kind = "VerifyMounts"
-	UnpauseContainer       Kind = "UnpauseContainer"
-	RenameContainer        Kind = "RenameContainer"
-	StopContainer          Kind = "StopContainer"
-	KillContainer          Kind = "KillContainer"
-	RemoveContainer        Kind = "RemoveContainer"
-	ReleasePorts           Kind = "ReleasePorts"
-	Finalize               Kind = "Finalize"
-)
-
 // Step is one effect and the reason for it. Target is the Docker id of the container
 // that it acts on, Image the reference that it pulls or creates from.
 type Step struct {

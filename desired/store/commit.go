@@ -95,7 +95,6 @@ func (s *Store) next() *write {
 // commitBatch runs first and what has queued up behind it, and commits them together:
 // one flush of the disk serves them all.
 func (s *Store) commitBatch(first *write) {
-	s.settle()
 	b := &batch{store: s}
 	b.begin()
 	defer func() { b.snapshot.Discard() }()
@@ -118,8 +117,6 @@ type batch struct {
 	writes   overlay
 	size     int64
 	accepted []accepted
-	// announced is true once it was said to be safe.
-	announced bool
 	// containers are the records among writes.
 	containers map[string]*desired.Container
 }
@@ -133,7 +130,7 @@ type accepted struct {
 func (b *batch) begin() {
 	b.snapshot = b.store.db.NewTransaction(false)
 	b.counters = b.store.counters
-	b.writes, b.size, b.cost, b.accepted, b.announced = overlay{}, 0, cost{}, nil, false
+	b.writes, b.size, b.cost, b.accepted = overlay{}, 0, cost{}, nil
 	b.containers = map[string]*desired.Container{}
 }
 
@@ -141,10 +138,6 @@ func (b *batch) begin() {
 func (b *batch) run(w *write) {
 	if w.ctx.Err() != nil {
 		w.done <- unavailable(w.ctx)
-		return
-	}
-	if b.store.owed != nil {
-		w.done <- errOwed
 		return
 	}
 	tx := &Tx{store: b.store, snapshot: b.snapshot, base: b.writes, own: overlay{}, now: now(), counters: b.counters}
@@ -209,9 +202,7 @@ func (b *batch) commit() error {
 	if err != nil {
 		b.store.log.Error("commit to the database", "writes", len(b.writes), "error", err)
 		err = fmt.Errorf("commit: %w: %w", desired.ErrUnavailable, err)
-		if happened := b.store.reloadIndex(b.accepted); !happened && b.announced {
-			b.store.owed = &debt{b.writes, b.accepted, b.counters.revision}
-		}
+		b.store.reloadIndex(b.accepted)
 	} else {
 		b.store.committed(b.counters.revision, b.accepted)
 	}
@@ -238,7 +229,6 @@ func (b *batch) persist() error {
 	}
 	b.counters.sum = before.counters.sum + sum
 	b.writes[string(countersKey)] = b.counters.encode()
-	b.announce(before.counters)
 	return b.store.put(b.writes)
 }
 
@@ -319,24 +309,22 @@ func (s *Store) notify(tx *Tx) {
 	}
 }
 
-// reloadIndex looks whether a commit that failed has happened after all: then memory must say
-// so. Its writers do not know.
-func (s *Store) reloadIndex(all []accepted) (happened bool) {
+// reloadIndex brings memory up to date with a commit that failed and has happened after all. Its
+// writers get an error all the same.
+func (s *Store) reloadIndex(all []accepted) {
 	snapshot := s.db.NewTransaction(false)
 	defer snapshot.Discard()
 	stored, err := s.beginTx(snapshot, true)
 	if err != nil {
-		s.log.Error("look at what a failed commit left", "error", err)
+		s.log.Error("reload index after failed commit", "error", err)
 		s.indexStale = true
-		return false
+		return
 	}
 	for _, a := range all {
 		if len(a.tx.own) > 0 && a.tx.counters.revision <= stored.counters.revision {
 			s.updateIndex(a.tx)
-			happened = true
 		}
 	}
-	return happened
 }
 
 // call runs fn, and makes an error of a panic: one bad write must not end all writing.

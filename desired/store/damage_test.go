@@ -35,7 +35,6 @@ func fill(t testing.TB, s *Store, from, to int) {
 	t.Helper()
 	for n := from; n < to; {
 		must(t, s.Update(t.Context(), func(tx *Tx) error {
-			tx.WhenSafe(func() {})
 			for range 40 {
 				if n == to {
 					break

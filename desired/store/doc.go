@@ -4,8 +4,7 @@
 // What it guarantees:
 //
 //   - A write that was answered without an error is on disk. One that was answered
-//     with an error other than desired.ErrUnavailable changed nothing. One that was said
-//     to be safe before that outlives the process, and not yet a power cut.
+//     with an error other than desired.ErrUnavailable changed nothing.
 //   - All writes pass through one committer, one after the other. Numbers that it gives
 //     out (revisions, sequence numbers) only grow, for ever, in the order of commits;
 //     writes never conflict; and no two containers ever hold overlapping ports.

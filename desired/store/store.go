@@ -65,7 +65,6 @@ type Store struct {
 	db        *badger.DB
 	lock      *os.File
 	highWater *highWaterMark
-	ahead     *ahead
 	index     index
 	changed   subscribe.Funcs[string]
 	commits   subscribe.Funcs[Commit]
@@ -87,10 +86,8 @@ type Store struct {
 	// missed a commit, so that transactions read from the database.
 	counters   counters
 	indexStale bool
-	// owed, unless nil, is a commit that failed after it was said to be safe.
-	owed     *debt
-	maxSize  int64
-	maxCount int64
+	maxSize    int64
+	maxCount   int64
 
 	// mu keeps readers of the database and its closing apart.
 	mu     sync.RWMutex
@@ -198,22 +195,17 @@ func (s *Store) load() (err error) {
 	if err != nil {
 		return fmt.Errorf("open what was acknowledged: %w", err)
 	}
-	ahead, err := openAhead(s.dir)
-	if err != nil {
-		return errors.Join(fmt.Errorf("open what was under way: %w", err), ledger.close())
-	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, ledger.close(), ahead.close())
+			err = errors.Join(err, ledger.close())
 		}
 	}()
 	if err := s.verify(promised); err != nil {
 		return err
 	}
-	s.highWater, s.ahead = ledger, ahead
-	if err := s.finish(); err != nil {
-		return err
-	}
+	s.highWater = ledger
+	// Revisions before wrote there what a daemon might die in the midst of.
+	_ = os.Remove(filepath.Join(s.dir, "underway"))
 	err = s.View(func(tx *Tx) error {
 		s.counters = tx.counters
 		id, err := tx.Get(instanceKey)
@@ -302,7 +294,7 @@ func (s *Store) Close() error {
 	} else {
 		s.log.Warn("the disk is full; the database is left as after a crash", "database", s.dir)
 	}
-	err = errors.Join(err, s.highWater.close(), s.ahead.close())
+	err = errors.Join(err, s.highWater.close())
 	if err != nil {
 		err = fmt.Errorf("close database %s: %w", s.dir, err)
 	}

@@ -54,9 +54,9 @@ type Tx struct {
 	memory              *index
 	// touched are the containers that look different afterwards.
 	touched map[string]struct{}
-	// hooks are called after the commit, safe before it; see AfterCommit and WhenSafe.
-	hooks, safe []func()
-	pool        freePortScan
+	// hooks are called after the commit; see AfterCommit.
+	hooks []func()
+	pool  freePortScan
 }
 
 // counters are the numbers that only grow, and the sum of all records but this one. shown
@@ -233,12 +233,6 @@ func (tx *Tx) number() {
 // writer is answered, in the order of commits. It is not called when the transaction
 // fails. It must not block, nor call the store's writing methods.
 func (tx *Tx) AfterCommit(fn func()) { tx.hooks = append(tx.hooks, fn) }
-
-// WhenSafe makes the committer call fn as soon as the writes outlive this process, though not
-// a power cut yet: it is for an act that a power cut undoes as well. The commit may fail all
-// the same. fn is called once at the most, and not at all where the writes can be made safe
-// no sooner than with the commit. It must not block, nor call the store's writing methods.
-func (tx *Tx) WhenSafe(fn func()) { tx.safe = append(tx.safe, fn) }
 
 func valueOf(item *badger.Item) ([]byte, error) {
 	var out []byte

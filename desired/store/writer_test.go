@@ -23,7 +23,7 @@ const (
 )
 
 // writeForever writes one record after the other, the next ones of those that are there, and
-// tells of each on standard output when it is safe and when it is written, and of those that
+// tells of each on standard output when it is written, and of those that
 // were refused.
 func writeForever(dir string) error {
 	o := Options{tune: small}
@@ -43,7 +43,6 @@ func writeForever(dir string) error {
 	for n := countRecords(s); ; {
 		key, value := record(n)
 		err := s.Update(context.Background(), func(tx *Tx) error {
-			tx.WhenSafe(func() { fmt.Println("safe", n+1) })
 			// What is written over and over fills logs, and is garbage to collect.
 			for i := range 16 {
 				if err := tx.Set(fmt.Appendf(nil, "g/%d", i), bytes.Repeat([]byte{byte(n)}, 1000+500*(i%2))); err != nil {
@@ -78,7 +77,7 @@ type writerProcess struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
-	// written is how many records it has told of, be they written or safe.
+	// written is how many records it has told of, .
 	written int
 }
 
@@ -103,7 +102,7 @@ func (w *writerProcess) next() (what string, n int, ok bool) {
 	if k, _ := fmt.Sscan(w.lines.Text(), &what, &n); k < 2 {
 		return "", 0, false // cut off
 	}
-	if what == "written" || what == "safe" {
+	if what == "written" {
 		w.written = n
 	}
 	return what, n, true

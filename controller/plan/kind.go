@@ -1,0 +1,118 @@
+package plan
+
+import "lightd/observed/status"
+
+// Kind names a step. Each maps to one effect.
+type Kind string
+
+// The kinds of step.
+const (
+	PullImage              Kind = "PullImage"
+	CreateInstallContainer Kind = "CreateInstallContainer"
+	StartInstallScript     Kind = "StartInstallScript"
+	KillInstallScript      Kind = "KillInstallScript"
+	KeepInstallation       Kind = "KeepInstallation"
+	SaveInstallOutput      Kind = "SaveInstallOutput"
+	RemoveInstallContainer Kind = "RemoveInstallContainer"
+	RestoreSnapshot        Kind = "RestoreSnapshot"
+	LoadSnapshot           Kind = "LoadSnapshot"
+	WriteEntrypoint        Kind = "WriteEntrypoint"
+	CheckHost              Kind = "CheckHost"
+	CreateContainer        Kind = "CreateContainer"
+	UpdateLimits           Kind = "UpdateLimits"
+	StartContainer         Kind = "StartContainer"
+	VerifyMounts           Kind = "VerifyMounts"
+	UnpauseContainer       Kind = "UnpauseContainer"
+	RenameContainer        Kind = "RenameContainer"
+	StopContainer          Kind = "StopContainer"
+	KillContainer          Kind = "KillContainer"
+	RemoveContainer        Kind = "RemoveContainer"
+	ReleasePorts           Kind = "ReleasePorts"
+	Finalize               Kind = "Finalize"
+)
+
+// Class groups kinds of step that compete for the same part of the engine.
+type Class string
+
+// The classes of step.
+const (
+	ClassStart    Class = "start"
+	ClassCreate   Class = "create"
+	ClassRemove   Class = "remove"
+	ClassSnapshot Class = "snapshot"
+	ClassLight    Class = "light"
+	// ClassUnlimited has no bound: a kill queues behind nothing.
+	ClassUnlimited Class = ""
+)
+
+// Refusal is which errors of a step end the attempts for a generation of the spec.
+type Refusal int
+
+// The rules for a refusal.
+const (
+	// RefusalIsTransient is the zero value: the step is tried again.
+	RefusalIsTransient Refusal = iota
+	// RefusalIsTerminal is for a creation, which the engine refuses for what the spec says.
+	RefusalIsTerminal
+	// SpecFaultIsTerminal is for a start, which the engine refuses for many things, of which few
+	// are certainly the spec's.
+	SpecFaultIsTerminal
+)
+
+// Traits are what the controller has to know of a kind of step besides how to execute it.
+type Traits struct {
+	Class Class
+	// Mutates is true when the step changes what the engine shows of a container, so that an
+	// observation from before its end is worth nothing.
+	Mutates bool
+	Refusal Refusal
+	// OwnPace is true when the step leaves every observation as it is and is repeated at a pace
+	// of its own: a success without effect is no sign of a loop.
+	OwnPace bool
+	// Drift is true when the step, taken on a container that was in sync, means that it no longer
+	// is. The end and the loss of a container have events of their own.
+	Drift bool
+	// unrecorded reports whether the step may be executed though its intent could not be recorded:
+	// a daemon that starts afterwards finds what it left, and at worst does it again. Nil is never.
+	unrecorded func(status.Status) bool
+}
+
+// kinds has a row for each kind of step. A new kind needs one here, a decision that chooses it, a
+// record of its intent if it must happen once only, a row in the simulation and its execution.
+var kinds = map[Kind]Traits{
+	PullImage:              {Class: ClassUnlimited, OwnPace: true},
+	CreateInstallContainer: {Class: ClassCreate, Mutates: true, Refusal: RefusalIsTerminal},
+	StartInstallScript:     {Class: ClassStart, Mutates: true, Refusal: SpecFaultIsTerminal},
+	KillInstallScript:      {Class: ClassUnlimited, Mutates: true},
+	KeepInstallation:       {Class: ClassSnapshot},
+	SaveInstallOutput:      {Class: ClassSnapshot},
+	RemoveInstallContainer: {Class: ClassRemove, Mutates: true, unrecorded: deleting},
+	RestoreSnapshot:        {Class: ClassLight, Mutates: true, Drift: true},
+	LoadSnapshot:           {Class: ClassUnlimited, OwnPace: true, Drift: true},
+	WriteEntrypoint:        {Class: ClassLight, Drift: true},
+	CheckHost:              {Class: ClassLight, OwnPace: true, Drift: true, unrecorded: always},
+	CreateContainer:        {Class: ClassCreate, Mutates: true, Refusal: RefusalIsTerminal},
+	UpdateLimits:           {Class: ClassLight, Mutates: true, Drift: true},
+	StartContainer:         {Class: ClassStart, Mutates: true, Refusal: SpecFaultIsTerminal, unrecorded: outsideRestart},
+	VerifyMounts:           {Class: ClassUnlimited, Mutates: true, unrecorded: always},
+	UnpauseContainer:       {Class: ClassLight, Mutates: true, Drift: true, unrecorded: always},
+	RenameContainer:        {Class: ClassLight, Mutates: true, Drift: true, unrecorded: always},
+	StopContainer:          {Class: ClassUnlimited, Mutates: true, Drift: true, unrecorded: always},
+	KillContainer:          {Class: ClassUnlimited, Mutates: true, Drift: true, unrecorded: always},
+	RemoveContainer:        {Class: ClassRemove, Mutates: true, Drift: true, unrecorded: deleting},
+	ReleasePorts:           {Class: ClassLight, unrecorded: always},
+	Finalize:               {Class: ClassRemove, Mutates: true, unrecorded: always},
+}
+
+func always(status.Status) bool            { return true }
+func deleting(st status.Status) bool       { return st.Deleting }
+func outsideRestart(st status.Status) bool { return st.Restarting == nil }
+
+// Traits returns the traits of a kind. An unknown kind has none.
+func (k Kind) Traits() Traits { return kinds[k] }
+
+// AllowedUnrecorded reports whether the step may be executed on st without a record of it.
+func (s Step) AllowedUnrecorded(st status.Status) bool {
+	fn := kinds[s.Kind].unrecorded
+	return fn != nil && fn(st)
+}

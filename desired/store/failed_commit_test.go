@@ -1,0 +1,56 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"lightd/desired"
+)
+
+var errDisk = errors.New("the disk does not answer")
+
+// TestCommitThatFails leaves nothing behind, and its numbers are never given out again. One that
+// happened, though it failed, is there.
+func TestCommitThatFails(t *testing.T) {
+	for _, happens := range []bool{false, true} {
+		t.Run(fmt.Sprint("and happens: ", happens), func(t *testing.T) {
+			fails := &atomic.Bool{}
+			s := open(t, t.TempDir(), Options{Commit: func(commit func() error) error {
+				if !fails.Load() {
+					return commit()
+				}
+				if happens {
+					return errors.Join(commit(), errDisk)
+				}
+				return errDisk
+			}})
+			addVolume(t, s)
+			var failed uint64
+			fails.Store(true)
+			err := s.Update(t.Context(), func(tx *Tx) error {
+				failed = tx.Revision()
+				_, err := tx.CreateContainer(spec("a"))
+				return err
+			})
+			wantErr(t, err, desired.ErrUnavailable)
+			fails.Store(false)
+			if _, there := s.Container("a"); there != happens {
+				t.Errorf("there %t", there)
+			}
+			must(t, s.Update(t.Context(), func(tx *Tx) error {
+				if tx.Revision() <= failed {
+					t.Errorf("revision %d after %d, which may have been told", tx.Revision(), failed)
+				}
+				_, err := tx.CreateContainer(spec("b"))
+				return err
+			}))
+			closeStore(t, s)
+			again := open(t, s.dir, Options{})
+			if _, there := again.Container("a"); there != happens {
+				t.Errorf("there %t when opened again", there)
+			}
+		})
+	}
+}
