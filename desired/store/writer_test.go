@@ -77,7 +77,7 @@ type writerProcess struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
-	// written is how many records it has told of, .
+	// written is how many records it has reported as written.
 	written int
 }
 
