@@ -16,11 +16,11 @@ type EngineHealth interface {
 	Subscribe(fn func(up bool)) (cancel func())
 }
 
-// engineHealthRetry is how long a sighting that could not be recorded waits.
+// engineHealthRetry is the delay after an engine status that could not be recorded.
 const engineHealthRetry = time.Second
 
-// watchEngineHealth records, until ctx ends, when the engine goes out of sight and comes back:
-// all containers look different then, to readers who follow what is recorded.
+// watchEngineHealth records, until ctx ends, when the engine becomes unreachable and reachable: the
+// state of every container changes with it for readers who follow the records.
 func (c *Controller) watchEngineHealth(ctx context.Context) {
 	retry := time.NewTimer(0)
 	retry.Stop()
@@ -47,7 +47,7 @@ func (c *Controller) recordEngineHealth(ctx context.Context) error {
 		return c.cfg.Statuses.PutSight(tx, status.EngineStatus{Up: up, Since: since.Round(0).UTC()})
 	})
 	if err != nil {
-		return fmt.Errorf("record sight of the engine: %w", err)
+		return fmt.Errorf("record the engine status: %w", err)
 	}
 	return nil
 }

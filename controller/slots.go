@@ -13,14 +13,15 @@ import (
 // their own kind, and that not for long.
 var bounds = map[plan.Class]int{plan.ClassStart: 8, plan.ClassCreate: 8, plan.ClassRemove: 8, plan.ClassSnapshot: 2, plan.ClassLight: 16}
 
-// slotTimeout is when a step counts no more though it has not ended: an engine that does not answer
-// for some containers keeps none of the others waiting. The deadlines of its calls bound how
-// many such steps there are. Only a snapshot keeps its place: it takes as long as its size asks
-// for, and two of them are what a disk can bear.
+// slotTimeout is how long a step holds its slot at most: an engine that does not answer for some
+// containers delays none of the others. The deadlines of its calls bound how many such steps there
+// are. Only a snapshot keeps its slot to its end: it takes as long as its size asks for, and two of
+// them are what a disk can bear.
 const slotTimeout = 5 * time.Second
 
-// slots admits steps. A key that finds no room is put in line and told, through wake,
-// when there may be: it then decides afresh, and may want something else by now.
+// slots is a semaphore for each class of step, with a fair queue. A key that gets no slot is queued,
+// and wake is called for it once there may be one: the key is then reconciled, and may need
+// something else by now.
 type slots struct {
 	wake func(key string)
 
@@ -33,7 +34,7 @@ func newSlots(wake func(key string)) *slots {
 	return &slots{wake: wake, busy: map[plan.Class]int{}, queue: map[plan.Class][]string{}}
 }
 
-// tryAcquire takes a slot of c for key, or puts key in line. Those in line come first.
+// tryAcquire takes a slot of c for key, or queues key behind those that wait already.
 func (s *slots) tryAcquire(key string, c plan.Class) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -41,13 +42,13 @@ func (s *slots) tryAcquire(key string, c plan.Class) bool {
 	if c == plan.ClassUnlimited {
 		return true
 	}
-	room := bounds[c] - s.busy[c]
+	capacity := bounds[c] - s.busy[c]
 	at := slices.Index(s.queue[c], key)
 	if at < 0 {
 		at = len(s.queue[c])
 		s.queue[c] = append(s.queue[c], key)
 	}
-	if at >= room {
+	if at >= capacity {
 		return false
 	}
 	s.queue[c] = slices.Delete(s.queue[c], at, at+1)
@@ -55,21 +56,22 @@ func (s *slots) tryAcquire(key string, c plan.Class) bool {
 	return true
 }
 
-// cancelWait takes key out of every line: it wants nothing now.
+// cancelWait removes key from every queue.
 func (s *slots) cancelWait(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.dequeueLocked(key, "none")
 }
 
-// dequeueLocked takes key out of every line but that of except, and wakes who may have moved up.
+// dequeueLocked removes key from every queue but that of except, and wakes those behind it that have
+// a slot now.
 func (s *slots) dequeueLocked(key string, except plan.Class) {
-	for c, line := range s.queue {
+	for c, queue := range s.queue {
 		if c == except {
 			continue
 		}
-		if at := slices.Index(line, key); at >= 0 {
-			s.queue[c] = slices.Delete(line, at, at+1)
+		if at := slices.Index(queue, key); at >= 0 {
+			s.queue[c] = slices.Delete(queue, at, at+1)
 			s.wakeFirstLocked(c)
 		}
 	}
@@ -86,8 +88,8 @@ func (s *slots) release(c plan.Class) {
 	s.wakeFirstLocked(c)
 }
 
-// releaseAfter keeps a slot that was admitted until the step has ended, which the caller tells, or is
-// slow.
+// releaseAfter returns the function that gives an acquired slot back at the end of its step. After
+// slotTimeout the slot is given back all the same.
 func (s *slots) releaseAfter(c plan.Class) (ended func()) {
 	release := sync.OnceFunc(func() { s.release(c) })
 	if c == plan.ClassSnapshot || c == plan.ClassUnlimited {
@@ -100,10 +102,10 @@ func (s *slots) releaseAfter(c plan.Class) (ended func()) {
 	}
 }
 
-// wakeFirstLocked wakes as many of the line as there is room for.
+// wakeFirstLocked wakes as many keys as there are free slots.
 func (s *slots) wakeFirstLocked(c plan.Class) {
-	room := max(bounds[c]-s.busy[c], 0)
-	for _, key := range s.queue[c][:min(room, len(s.queue[c]))] {
+	capacity := max(bounds[c]-s.busy[c], 0)
+	for _, key := range s.queue[c][:min(capacity, len(s.queue[c]))] {
 		s.wake(key)
 	}
 }
