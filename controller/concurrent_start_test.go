@@ -31,8 +31,8 @@ func slowly(n *node) (hold, release func()) {
 	return hold, release
 }
 
-// TestOnlyAStartBeginsBeforeItsRecordIsOnDisk: a program that ended is back the sooner; all else,
-// and a start that completes a restart, waits until its record is acknowledged.
+// TestOnlyAStartBeginsBeforeItsRecordIsOnDisk: a program that ended is back the sooner; all else
+// waits until its record is acknowledged.
 func TestOnlyAStartBeginsBeforeItsRecordIsOnDisk(t *testing.T) {
 	ends := func(t *testing.T, sim *simengine.Sim, _ *node) {
 		if err := sim.Exit("lightd-a", 1); err != nil {
@@ -42,6 +42,9 @@ func TestOnlyAStartBeginsBeforeItsRecordIsOnDisk(t *testing.T) {
 	stop := func(_ *testing.T, _ *simengine.Sim, n *node) {
 		n.change("a", func(c *desired.Container) { c.Power = desired.PowerStopped })
 	}
+	start := func(_ *testing.T, _ *simengine.Sim, n *node) {
+		n.change("a", func(c *desired.Container) { c.Requests.Restart++; c.Kill = true })
+	}
 	remove := func(_ *testing.T, _ *simengine.Sim, n *node) {
 		n.change("a", func(c *desired.Container) { c.Deleting = true })
 	}
@@ -49,9 +52,10 @@ func TestOnlyAStartBeginsBeforeItsRecordIsOnDisk(t *testing.T) {
 		what  func(*testing.T, *simengine.Sim, *node)
 		early int
 	}{
-		"a start":   {ends, 1},
-		"a stop":    {stop, 0},
-		"a removal": {remove, 0},
+		"a start after an end": {ends, 1},
+		"a restart":            {start, 0},
+		"a stop":               {stop, 0},
+		"a removal":            {remove, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {

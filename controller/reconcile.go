@@ -28,7 +28,7 @@ import (
 //  5. record the decision and its events in one transaction
 //  6. start the step, off the worker
 //
-// A start that may happen twice is started before 5: see plan.Step.AllowedUnrecorded.
+// A start after a crash begins before 5: see plan.Decision.Concurrent.
 func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
 	// 1. The status is read before the spec: after the spec it might be gone with it, and a new
 	// one would be recorded for a container that no longer exists.
@@ -57,17 +57,16 @@ func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
 	c.withState(id, func(k *keyState) { k.attempt = d.Attempt })
 
 	// 5. and 6.
-	started := d.Step != nil && d.Step.Kind == plan.StartContainer && d.Step.AllowedUnrecorded(d.Status)
-	if started {
+	if d.Concurrent {
 		c.startStep(ctx, spec, d.Status, seen, *d.Step)
 	}
 	switch err := c.record(ctx, before, d, k); {
 	case errors.Is(err, desired.ErrDiskFull):
 		d = c.hold(id, in, d, k)
 	case err != nil:
-		return c.recordFailed(before, d, started, err)
+		return c.recordFailed(before, d, err)
 	}
-	if d.Step != nil && !started {
+	if d.Step != nil && !d.Concurrent {
 		c.startStep(ctx, spec, d.Status, seen, *d.Step)
 	}
 	return Result{After: d.After}, nil
@@ -191,11 +190,11 @@ func (c *Controller) record(ctx context.Context, before status.Status, d plan.De
 
 // recordFailed returns the slot of a step that was not started. What one that was started changes
 // is kept in memory, to be recorded with the next decision.
-func (c *Controller) recordFailed(before status.Status, d plan.Decision, started bool, err error) (Result, error) {
+func (c *Controller) recordFailed(before status.Status, d plan.Decision, err error) (Result, error) {
 	id, stale := d.Status.InternalID, errors.Is(err, records.ErrStale)
 	switch {
 	case d.Step == nil:
-	case !started:
+	case !d.Concurrent:
 		c.slots.release(d.Step.Kind.Traits().Class)
 	case !stale:
 		c.withState(id, func(k *keyState) { k.unacknowledged = &unacknowledged{d.Status, d.Events, before.Version + 1} })

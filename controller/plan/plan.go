@@ -108,6 +108,10 @@ type Decision struct {
 	Events []journal.Event
 	// Step is nil when there is nothing to do now.
 	Step *Step
+	// Concurrent is true for a step that may start while the decision is being recorded: the start
+	// of a program whose end this very decision records. It may happen twice without harm, as its
+	// evidence is the start time that the engine shows.
+	Concurrent bool
 	// After is when to look again though nothing happens; 0 for never.
 	After time.Duration
 	// Attempt is when what stands in the way is tried again.
@@ -129,7 +133,8 @@ func Decide(in Input) Decision {
 		r.recordIntent(*n.step)
 	}
 	r.setConditions(n)
-	return Decision{Status: r.st, Events: r.events, Step: n.step, After: n.after, Attempt: n.attempt}
+	restarts := n.step != nil && n.step.Kind == StartContainer && r.st.Restarting == nil && !r.st.Ended.Is(in.Status.Ended)
+	return Decision{Status: r.st, Events: r.events, Step: n.step, Concurrent: restarts, After: n.after, Attempt: n.attempt}
 }
 
 // Observe is Decide for a step that has to wait: what is seen is recorded, and no step
