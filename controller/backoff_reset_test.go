@@ -8,9 +8,9 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/journal"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

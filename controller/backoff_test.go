@@ -5,8 +5,8 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

@@ -12,8 +12,8 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/simengine"
 	"lightd/observed/records"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

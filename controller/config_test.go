@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 // toldSightings keeps who is to be told.
@@ -47,7 +47,7 @@ func TestControllerThatNeverRan(t *testing.T) {
 	}()
 	select {
 	case <-heard:
-	case <-time.After(patient.Bound):
+	case <-time.After(eventually.Bound):
 		t.Fatal("it holds up who tells it something")
 	}
 	if n := c.queue.Len(); n != 1 {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 
@@ -18,7 +18,7 @@ import (
 func (n *node) copied(id string) (ref string) {
 	n.t.Helper()
 	st := n.wait(id, "installed", func(st status.Status) bool { return st.Install.Snapshot != "" && st.InstallState == status.Ready })
-	eventually(n.t, "the copy of the installation", func() bool { return n.stored.Has(st.Install.Snapshot) })
+	pollUntil(n.t, "the copy of the installation", func() bool { return n.stored.Has(st.Install.Snapshot) })
 	return st.Install.Snapshot
 }
 
@@ -128,10 +128,10 @@ func TestCopiesGoWithWhatTheyAreOf(t *testing.T) {
 		n.change("a", func(c *desired.Container) { c.Requests.Install++ })
 		n.wait("a", "installed again", func(st status.Status) bool { return st.Install.Snapshot != first && st.InstallState == status.Ready })
 		n.copied("a")
-		eventually(t, "the copy of before to go", func() bool { return !n.stored.Has(first) })
+		pollUntil(t, "the copy of before to go", func() bool { return !n.stored.Has(first) })
 		n.change("a", erase)
 		n.gone("a")
-		eventually(t, "all copies to go", func() bool { return len(n.stored.Refs()) == 0 })
+		pollUntil(t, "all copies to go", func() bool { return len(n.stored.Refs()) == 0 })
 
 		// What a crash may leave: the copy of a life that is over, under a name that comes back.
 		left := "the copy of another life"

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 
@@ -199,7 +199,7 @@ func (m *mortal) set(fn func(*desired.Container)) {
 // await waits for the daemon, this one or the next, to bring about what is asked for.
 func (m *mortal) await(what string, is func() bool) {
 	m.t.Helper()
-	deadline := time.After(patient.Bound)
+	deadline := time.After(eventually.Bound)
 	for done := false; !done; {
 		m.alive()
 		news := make(chan struct{}, 1)
@@ -213,7 +213,7 @@ func (m *mortal) await(what string, is func() bool) {
 			case <-m.trap.fired:
 			case <-deadline:
 				st, _ := m.statuses.Get("a")
-				m.t.Fatalf("died %q: not %s after %s: events %s, status %+v", m.deaths, what, patient.Bound, m.events("a"), st)
+				m.t.Fatalf("died %q: not %s after %s: events %s, status %+v", m.deaths, what, eventually.Bound, m.events("a"), st)
 			}
 		}
 		stop1()

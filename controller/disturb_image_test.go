@@ -47,7 +47,7 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 	n.create("image", func(s *desired.Spec) { s.Image, s.Power = ref, desired.PowerRunning })
 	before := n.waitState("image", status.StateRunning)
 	force(t, docker, ref)
-	eventually(t, "the event of it", func() bool { return !n.images.Image(ref).Present })
+	pollUntil(t, "the event of it", func() bool { return !n.images.Image(ref).Present })
 	n.change("image", func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 	n.wait("image", "waiting for its image", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonImageUnavailable
@@ -114,7 +114,7 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 	n.wait("snapshot", "loaded from its copy", func(st status.Status) bool {
 		return named() && st.Get(status.Synced).Status == status.True
 	})
-	eventually(t, "the copy to be there", func() bool { return n.stored.Has(ref) })
+	pollUntil(t, "the copy to be there", func() bool { return n.stored.Has(ref) })
 	if err := n.stored.Remove(ref); err != nil {
 		t.Fatal(err)
 	}

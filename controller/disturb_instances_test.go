@@ -25,14 +25,14 @@ func TestTwoInstancesOnARealEngine(t *testing.T) {
 	other := b.waitState("instance-b", status.StateRunning)
 	wasteA, wasteB := a.litter("instance-waste-a"), b.litter("instance-waste-b")
 
-	eventually(t, "a's waste gone", func() bool { a.controller.TriggerGC(); return a.left(wasteA...) == 0 })
+	pollUntil(t, "a's waste gone", func() bool { a.controller.TriggerGC(); return a.left(wasteA...) == 0 })
 	if b.left(append(wasteB, "lightd-instance-b", other.Install.Snapshot)...) != 4 {
 		t.Error("a collected what is b's")
 	}
-	eventually(t, "b's waste gone", func() bool { b.controller.TriggerGC(); return b.left(wasteB...) == 0 })
+	pollUntil(t, "b's waste gone", func() bool { b.controller.TriggerGC(); return b.left(wasteB...) == 0 })
 	b.change("instance-b", erase)
 	b.gone("instance-b")
-	eventually(t, "b's snapshot gone", func() bool { b.controller.TriggerGC(); return b.left(other.Install.Snapshot) == 0 })
+	pollUntil(t, "b's snapshot gone", func() bool { b.controller.TriggerGC(); return b.left(other.Install.Snapshot) == 0 })
 	if a.left(before.Install.Snapshot) != 1 {
 		t.Error("b removed a's snapshot")
 	}

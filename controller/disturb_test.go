@@ -108,7 +108,7 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.healed == nil {
-				eventually(t, "mended", func() bool { return n.data.EntrypointOK(spec.Spec) })
+				pollUntil(t, "mended", func() bool { return n.data.EntrypointOK(spec.Spec) })
 				if after := n.inspect(id); !after.StartedAt.Equal(before.StartedAt) {
 					t.Errorf("restarted for a file: %+v", after)
 				}
@@ -163,7 +163,7 @@ func TestStrangerTakesOurNameOnARealEngine(t *testing.T) {
 	n.create("robbed", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	before := n.waitState("robbed", status.StateRunning)
 	// A name that is taken in the moment between leaves nothing to take: the daemon is faster.
-	eventually(t, "the name taken", func() bool {
+	pollUntil(t, "the name taken", func() bool {
 		if err := docker.ContainerRename(t.Context(), before.ContainerID, "lightd-robbed-before"); err != nil {
 			t.Fatal(err)
 		}

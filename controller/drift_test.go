@@ -15,9 +15,9 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/drift"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

@@ -33,7 +33,7 @@ func (c *Controller) watchEngineHealth(ctx context.Context) {
 		case <-retry.C:
 		}
 		if err := c.recordEngineHealth(ctx); err != nil && ctx.Err() == nil {
-			c.log.Warn("whether the engine can be seen is not recorded", "error", err, "retry", engineHealthRetry)
+			c.log.Warn("cannot record engine status", "error", err, "retry", engineHealthRetry)
 			retry.Reset(engineHealthRetry)
 		}
 	}

@@ -8,12 +8,12 @@ import (
 	"testing"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed/engine"
 	"lightd/observed/status"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
 

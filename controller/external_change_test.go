@@ -4,7 +4,7 @@ import (
 	"net/http/httptest"
 	"strings"
 
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // bySomebody has the engine do something, past the daemon, and returns its answer.

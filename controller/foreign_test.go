@@ -9,8 +9,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

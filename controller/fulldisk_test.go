@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/journal"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

@@ -170,7 +170,7 @@ func (c *Controller) collectOrphans(ctx context.Context, before map[string]time.
 		switch {
 		case l.Phase == observed.Running || l.Phase == observed.Paused || !c.deleted(id):
 			if !known {
-				c.log.Warn("a container of this instance has no spec; it is left alone", "container", id, "docker_id", l.ContainerID, "phase", l.Phase)
+				c.log.Warn("orphaned running container; not removed", "container", id, "docker_id", l.ContainerID, "phase", l.Phase)
 			}
 		case time.Since(since) >= c.cfg.OrphanGrace:
 			err := c.cfg.Engine.Remove(ctx, l.ContainerID)

@@ -18,11 +18,11 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 
@@ -86,14 +86,14 @@ func TestCollection(t *testing.T) {
 	// What is left may be the work of an installation that is about to be recorded, or
 	// somebody's own.
 	images := []string{ref("in-hand.1"), ref("mine")}
-	eventually(t, "the waste gone", func() bool {
+	pollUntil(t, "the waste gone", func() bool {
 		n.controller.TriggerGC()
 		return !slices.Contains(sim.Names(), "lightd-dead-orphan") && len(refs()) <= len(images)
 	})
 	for range 2 { // and whatever else it takes for waste
 		before := sim.CountCalls(lists)
 		n.controller.TriggerGC()
-		eventually(t, "a round of collection", func() bool { return sim.CountCalls(lists) > before })
+		pollUntil(t, "a round of collection", func() bool { return sim.CountCalls(lists) > before })
 	}
 	names := sim.Names()
 	slices.Sort(names)
@@ -141,17 +141,17 @@ func TestOrphanHasItsGrace(t *testing.T) {
 	}, func(o *setup) { o.grace = time.Minute })
 }
 
-// eventually waits for what no channel tells: the state of the simulated engine.
-func eventually(t tester, what string, is func() bool) {
+// pollUntil waits for what no channel tells: the state of the simulated engine.
+func pollUntil(t tester, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(patient.Bound)
+	deadline := time.After(eventually.Bound)
 	for !is() {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			t.Fatalf("not after %s: %s", patient.Bound, what)
+			t.Fatalf("not after %s: %s", eventually.Bound, what)
 		}
 	}
 }
@@ -159,10 +159,10 @@ func eventually(t tester, what string, is func() bool) {
 // met waits until so many calls have met a rule.
 func met(t *testing.T, rule *simengine.Injected, calls int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patient.Bound)
+	ctx, cancel := context.WithTimeout(t.Context(), eventually.Bound)
 	defer cancel()
 	if err := rule.Await(ctx, calls); err != nil {
-		t.Fatalf("%d calls in %s, want %d", rule.Hits(), patient.Bound, calls)
+		t.Fatalf("%d calls in %s, want %d", rule.Hits(), eventually.Bound, calls)
 	}
 }
 
@@ -238,7 +238,7 @@ func (n *node) live(id, script string) error {
 func (n *node) bare(names func() []string) {
 	n.t.Helper()
 	n.controller.TriggerGC()
-	eventually(n.t, "no image left", func() bool {
+	pollUntil(n.t, "no image left", func() bool {
 		tagged, err := n.engine.Images(n.t.Context())
 		return err == nil && len(tagged) == 0
 	})
@@ -290,7 +290,7 @@ func TestCyclesLeaveNothing(t *testing.T) {
 	n.bare(sim.Names)
 	after := footprint{}
 	defer func() { t.Logf("after 200 lives %+v, after 1,000 %+v", before, after) }()
-	eventually(t, "as small as before", func() bool {
+	pollUntil(t, "as small as before", func() bool {
 		sim.ResetCalls() // the simulated engine remembers them
 		after = measure(t)
 		// A leak of 2 KB a life would be 1.6 MB; the tables in memory are of a fixed size.

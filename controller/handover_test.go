@@ -28,7 +28,7 @@ func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a user", func() bool {
+	pollUntil(t, "a user", func() bool {
 		found, err := n.engine.HasFile(t.Context(), base.ID, "/done")
 		return err == nil && found
 	})
@@ -54,7 +54,7 @@ func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
 		})
 		n.waitState(id, status.StateRunning)
 		game := filepath.Join(n.volumes.Path(c.VolumeID), "game")
-		eventually(t, id+" to write", func() bool {
+		pollUntil(t, id+" to write", func() bool {
 			text, err := os.ReadFile(filepath.Join(game, "log"))
 			_, made := os.Stat(filepath.Join(game, "maps", "new"))
 			return err == nil && made == nil && string(text) == "installed\n0\nstarted\n"
@@ -79,7 +79,7 @@ func TestInstallationLeavesTheFilesOfOthersOnARealEngine(t *testing.T) {
 		}
 		return int(info.Sys().(*syscall.Stat_t).Uid)
 	}
-	eventually(t, "a file of root", func() bool { return owner("secret") == 0 })
+	pollUntil(t, "a file of root", func() bool { return owner("secret") == 0 })
 	n.create("user", func(s *desired.Spec) {
 		s.VolumeID, s.User = other.VolumeID, "1000:1000"
 		s.InstallScript = "mkdir -p game; echo installed > game/$(date +%s%N)"

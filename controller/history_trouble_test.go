@@ -11,9 +11,9 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired/store"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/records"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

@@ -15,9 +15,9 @@ import (
 	"pgregory.net/rapid"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/journal"
-	"lightd/observed/simengine"
 )
 
 // The images of histories: the first two are there, the third has to be pulled.

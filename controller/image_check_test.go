@@ -13,8 +13,8 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

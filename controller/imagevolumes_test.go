@@ -59,7 +59,7 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 		}
 		dir := filepath.Join(at, dirs[0].Name())
 		for name, content := range contents {
-			eventually(t, when+": "+name, func() bool {
+			pollUntil(t, when+": "+name, func() bool {
 				got, err := os.ReadFile(filepath.Join(dir, name))
 				return err == nil && string(got) == content
 			})
@@ -100,7 +100,7 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 	n.change("game", erase)
 	n.gone("game")
 	n.controller.TriggerGC()
-	eventually(t, "no volume left", func() bool {
+	pollUntil(t, "no volume left", func() bool {
 		left, err := n.engine.Volumes(t.Context())
 		return err == nil && len(left) == 0
 	})

@@ -191,7 +191,7 @@ func (m *mortal) leftovers(c desired.Container, st status.Status) {
 	if st.Install.Snapshot != "" {
 		images = []string{st.Install.Snapshot}
 	}
-	eventually(m.t, "no image left over", func() bool {
+	pollUntil(m.t, "no image left over", func() bool {
 		m.alive() // it may die while it collects
 		m.controller.TriggerGC()
 		tagged, err := m.engine.Images(m.t.Context())

@@ -11,7 +11,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 

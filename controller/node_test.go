@@ -17,6 +17,7 @@ import (
 	"lightd/controller/datadir"
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
@@ -25,7 +26,6 @@ import (
 	"lightd/observed/engine"
 	"lightd/observed/images"
 	"lightd/observed/records"
-	"lightd/observed/simengine"
 	"lightd/observed/snapshots"
 	"lightd/observed/status"
 )

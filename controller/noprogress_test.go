@@ -10,8 +10,8 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

@@ -9,7 +9,7 @@ import (
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/desired"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 

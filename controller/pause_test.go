@@ -10,8 +10,8 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 
@@ -33,7 +33,7 @@ func TestPauseOfSomebodyOnARealEngine(t *testing.T) {
 		t.Errorf("%+v, events %s", st.Get(status.Synced), n.events("pause"))
 	}
 	n.waitDrift("pause", "power deferred UnpauseContainer")
-	eventually(t, "the next attempt is named", func() bool { return n.controller.NextAttempt("pause").At.Equal(since.Add(plan.PauseGrace)) })
+	pollUntil(t, "the next attempt is named", func() bool { return n.controller.NextAttempt("pause").At.Equal(since.Add(plan.PauseGrace)) })
 	deadline := time.NewTimer(time.Until(since.Add(plan.PauseGrace + 30*time.Second)))
 	defer deadline.Stop()
 	gone := make(chan struct{}, 1)

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 

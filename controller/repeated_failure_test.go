@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // TestPlaceInLineIsGivenUp by a container that wants nothing by now, or whose next step has just

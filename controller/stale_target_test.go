@@ -11,7 +11,7 @@ import (
 	"lightd/controller/datadir"
 	"lightd/desired"
 	"lightd/desired/store"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 

@@ -133,7 +133,7 @@ func (a *execution) start(ctx context.Context) error {
 // prepare opens the output before a start. Without it the first lines come from the log.
 func (a *execution) prepare(ctx context.Context, t console.Target) {
 	if err := a.cfg.Console.Prepare(ctx, a.spec.InternalID, t); err != nil {
-		a.log.Warn("output is not followed from the first byte", "container", a.spec.InternalID, "error", err)
+		a.log.Warn("cannot attach before start; early output is read from the log", "container", a.spec.InternalID, "error", err)
 	}
 }
 

@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 	"lightd/observed/status"
 )
 

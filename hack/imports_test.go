@@ -38,7 +38,7 @@ var kept = []struct {
 	{"golang.org/x/term", []string{"cmd/lightd"}, "only the command line has a person before it"},
 	{"k8s.io/client-go/util/workqueue", []string{"controller", "observed/cache", "observed/images", "observed/snapshots"}, "a queue is for who works one off"},
 	{"k8s.io/client-go/", nil, "of client-go only the workqueue"},
-	{"lightd/observed/simengine", []string{"hack"}, "it serves tests and benchmarks only"},
+	{"lightd/hack/simengine", []string{"hack"}, "it serves tests and benchmarks only"},
 }
 
 // imported is one import of one file.

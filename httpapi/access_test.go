@@ -12,7 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 // accessLine is a line of the log about a write.
@@ -65,7 +65,7 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got []accessLine
-	patient.Poll(t, func() error {
+	eventually.Poll(t, func() error {
 		if got = lines("write accepted"); len(got) < 8 {
 			return fmt.Errorf("%d lines: %+v", len(got), got)
 		}

@@ -11,8 +11,8 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
-	"lightd/httpapi/await"
 	"lightd/httpapi/strictjson"
+	"lightd/httpapi/wait"
 	"lightd/observed/status"
 )
 
@@ -83,7 +83,7 @@ func (in writeOptions) checkGoals(written []store.Written) error {
 }
 
 // waitedAll completes each receipt, and returns the status of the answer.
-func (s *Server) waitedAll(ctx context.Context, answer *api.Applied, in waiting, results map[string]await.Result, timedOut bool) int {
+func (s *Server) waitedAll(ctx context.Context, answer *api.Applied, in waiting, results map[string]wait.Result, timedOut bool) int {
 	status, unmet := http.StatusOK, 0
 	for i := range answer.Containers {
 		receipt := &answer.Containers[i]

@@ -9,7 +9,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
-	"lightd/httpapi/await"
+	"lightd/httpapi/wait"
 )
 
 // deleteContainer is DELETE /containers/:id: it marks, and then waits for the end.
@@ -22,7 +22,7 @@ func (s *Server) deleteContainer(c *gin.Context) error {
 		return err
 	}
 	mark := in.marking(c.Param("id"))
-	if in.goal != await.Gone {
+	if in.goal != wait.Gone {
 		return s.write(c, in, mark, func(w store.Written) (int, api.Receipt) {
 			return http.StatusOK, receiptOf(deletionStarted, w.Container)
 		})
@@ -50,7 +50,7 @@ const deletionStarted = "Container deletion started"
 
 // awaitEnd reports whether the container that was marked is gone in time. A nil wait has no
 // time.
-func (s *Server) awaitEnd(c *gin.Context, in writeOptions, wait *await.Wait) (gone bool, err error) {
+func (s *Server) awaitEnd(c *gin.Context, in writeOptions, wait *wait.Wait) (gone bool, err error) {
 	if wait == nil {
 		return false, nil
 	}

@@ -26,8 +26,8 @@ import (
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
 	"lightd/desired/token"
-	"lightd/hack/patient"
-	"lightd/httpapi/openapi/conform"
+	"lightd/hack/conform"
+	"lightd/hack/eventually"
 	"lightd/httpapi/socket"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -37,7 +37,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	patient.Main(m,
+	eventually.Main(m,
 		goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop"))
@@ -291,7 +291,7 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 			}
 			return nil, fs.ErrNotExist
 		},
-		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: 5 * patient.Bound,
+		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: 5 * eventually.Bound,
 		Log: slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, fn := range tune {
@@ -334,7 +334,7 @@ func (n *node) send(method, path, body string, header ...string) (a answer) {
 		return a
 	}
 	// What is too large can be cut off before the client reads why: it asks again.
-	patient.Poll(n.t, func() (err error) {
+	eventually.Poll(n.t, func() (err error) {
 		a, err = n.try(method, path, body, header...)
 		return err
 	})

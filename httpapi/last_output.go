@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lightd/httpapi/api"
-	"lightd/httpapi/await"
+	"lightd/httpapi/wait"
 	"lightd/observed/console"
 	"lightd/observed/screen"
 	"lightd/observed/status"
@@ -26,7 +26,7 @@ const (
 
 // withOutput ends the message of a wait for a running process that was not met with what the
 // process, or the installation that failed before it, printed last.
-func (s *Server) withOutput(ctx context.Context, receipt *api.Receipt, r await.Result) {
+func (s *Server) withOutput(ctx context.Context, receipt *api.Receipt, r wait.Result) {
 	if receipt.Wait == nil || receipt.Wait.For != api.UntilRunning || receipt.Wait.Met || r.Status.Run == (status.RunID{}) && r.Status.Install.Phase != status.InstallFailed {
 		return
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
-	"lightd/httpapi/await"
 	"lightd/httpapi/socket"
+	"lightd/httpapi/wait"
 	"lightd/httpapi/watch"
 )
 
@@ -77,7 +77,7 @@ type Server struct {
 	deleteWait      time.Duration
 	log             *slog.Logger
 
-	waits          *await.Registry
+	waits          *wait.Registry
 	tokenCheck     time.Duration
 	subscriptions  []func()
 	databaseHealth *cachedCheck
@@ -122,7 +122,7 @@ func New(cfg Config) (*Server, error) {
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
-	s.waits = await.NewRegistry(cmp.Or(cfg.MaxWaits, maxWaits), s.look)
+	s.waits = wait.NewRegistry(cmp.Or(cfg.MaxWaits, maxWaits), s.look)
 	s.subscriptions = []func(){
 		cfg.Database.Subscribe(s.waits.Evaluate), cfg.Statuses.Subscribe(s.waits.Evaluate),
 		cfg.Engine.Subscribe(func(bool) { s.waits.EvaluateAll() }),

@@ -14,7 +14,7 @@ import (
 	"github.com/coder/websocket"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -28,7 +28,7 @@ type peer struct {
 }
 
 func (n *node) dial(target string, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
-	ctx, cancel := context.WithTimeout(n.t.Context(), patient.Bound)
+	ctx, cancel := context.WithTimeout(n.t.Context(), eventually.Bound)
 	defer cancel()
 	return websocket.Dial(ctx, "ws"+strings.TrimPrefix(n.url, "http")+target,
 		&websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols, HTTPClient: n.client})
@@ -48,7 +48,7 @@ func (n *node) connect(target string) *peer {
 // read returns the next message in short: its event and what tells it from others.
 func (p *peer) read() string {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), patient.Bound)
+	ctx, cancel := context.WithTimeout(p.t.Context(), eventually.Bound)
 	defer cancel()
 	_, data, err := p.conn.Read(ctx)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
-	"lightd/httpapi/await"
+	"lightd/httpapi/wait"
 )
 
 const (
@@ -43,7 +43,7 @@ func (s *Server) waitingOf(r *http.Request, dryRun bool) (waiting, error) {
 	}
 	if !query.Has(waitQuery) {
 		timeout, err := timeoutOf(query, s.deleteWait)
-		return waiting{goal: await.Gone, timeout: timeout}, err
+		return waiting{goal: wait.Gone, timeout: timeout}, err
 	}
 	w, err := goalOf(query, dryRun)
 	if err == nil && w.goal != api.UntilStopped {
@@ -109,51 +109,51 @@ func (w waiting) checkGoal(c desired.Container) string {
 
 // targets are what is waited for of what was written. Of a container that is pruned nothing
 // but its end can be.
-func (w waiting) targets(written []store.Written) []await.Target {
-	var targets []await.Target
+func (w waiting) targets(written []store.Written) []wait.Target {
+	var targets []wait.Target
 	for _, one := range written {
 		goal := w.goal
 		if one.Deleting && goal == api.UntilSynced {
-			goal = await.Gone
+			goal = wait.Gone
 		}
-		if one.Deleting && goal != await.Gone && goal != api.UntilStopped {
+		if one.Deleting && goal != wait.Gone && goal != api.UntilStopped {
 			continue
 		}
-		targets = append(targets, await.TargetOf(goal, one.Container))
+		targets = append(targets, wait.TargetOf(goal, one.Container))
 	}
 	return targets
 }
 
 // look is what waits are judged by.
-func (s *Server) look(id string) await.Observation {
+func (s *Server) look(id string) wait.Observation {
 	container, found := s.specs.Container(id)
 	st, _ := s.statuses.Get(id)
 	up, _ := s.engine.Up()
-	return await.Observation{Container: container, Found: found, Status: st, EngineUp: up, Now: time.Now()}
+	return wait.Observation{Container: container, Found: found, Status: st, EngineUp: up, Now: time.Now()}
 }
 
 // enter takes a place for the wait that a request asks for; nil when it asks for none, and for
 // the end of a deletion that finds none: it is deleted all the same.
-func (s *Server) enter(w waiting) (*await.Wait, error) {
+func (s *Server) enter(w waiting) (*wait.Wait, error) {
 	if w.goal == "" {
 		return nil, nil
 	}
-	wait, ok := s.waits.Register()
-	if !ok && w.goal != await.Gone {
+	entered, ok := s.waits.Register()
+	if !ok && w.goal != wait.Gone {
 		return nil, errTooManyWaits
 	}
-	return wait, nil
+	return entered, nil
 }
 
 // await returns how a wait has ended; timedOut tells that its time ran out. An error is the
 // answer where nobody is to be told: what was written stays written.
-func (s *Server) await(c *gin.Context, w *await.Wait, timeout time.Duration) (results map[string]await.Result, timedOut bool, err error) {
+func (s *Server) await(c *gin.Context, w *wait.Wait, timeout time.Duration) (results map[string]wait.Result, timedOut bool, err error) {
 	defer w.Cancel()
 	timedOut, err = s.sleep(c, w, timeout)
 	return w.Results(), timedOut, err
 }
 
-func (s *Server) sleep(c *gin.Context, w *await.Wait, timeout time.Duration) (timedOut bool, err error) {
+func (s *Server) sleep(c *gin.Context, w *wait.Wait, timeout time.Duration) (timedOut bool, err error) {
 	// The server's own limits are made for requests that are answered at once.
 	control := http.NewResponseController(c.Writer)
 	_ = control.SetReadDeadline(time.Time{})
@@ -184,7 +184,7 @@ var errStoppingWait = fail(http.StatusServiceUnavailable, "stopping",
 	"Daemon is stopping; the request was accepted, and is waited for no longer").with("Retry-After", "5")
 
 // waited completes a receipt with how the wait for it ended, and reports whether it was met.
-func (s *Server) waited(receipt *api.Receipt, in waiting, r await.Result, timedOut bool) bool {
+func (s *Server) waited(receipt *api.Receipt, in waiting, r wait.Result, timedOut bool) bool {
 	receipt.Wait = &api.Wait{For: in.goal, Met: r.Met, Reason: r.Reason, Message: r.Message}
 	switch {
 	case r.Done:

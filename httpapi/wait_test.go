@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/httpapi/api"
 	"lightd/observed/status"
 )
@@ -303,7 +303,7 @@ func TestWaitsEndWithTheClient(t *testing.T) {
 func TestLongWaits(t *testing.T) {
 	n := newNode(t)
 	n.create("web")
-	patient.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
+	eventually.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
 		server := httptest.NewUnstartedServer(nil)
 		server.Config = NewHTTPServer(n.Handler(), n.log)
 		server.Config.ReadTimeout, server.Config.WriteTimeout = limit, limit

@@ -9,7 +9,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
-	"lightd/httpapi/await"
+	"lightd/httpapi/wait"
 )
 
 // nothingWritten is the message of a dry run.
@@ -143,7 +143,7 @@ func (s *Server) write(c *gin.Context, in writeOptions, fn transaction, receipt 
 
 // begin runs fn in a transaction, and begins to wait for what the request waits for of what
 // was written. The wait is nil when it waits for nothing; else await must follow.
-func (s *Server) begin(c *gin.Context, in writeOptions, fn func(*store.Tx) ([]store.Written, error)) ([]store.Written, *await.Wait, error) {
+func (s *Server) begin(c *gin.Context, in writeOptions, fn func(*store.Tx) ([]store.Written, error)) ([]store.Written, *wait.Wait, error) {
 	wait, err := s.enter(in.waiting)
 	if err != nil {
 		return nil, nil, err

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"lightd/httpapi/openapi/conform"
+	"lightd/hack/conform"
 )
 
 // answer is what came back.
@@ -167,7 +167,7 @@ func (n *node) get(id string) view {
 func (n *node) until(id, what string, is func(view) bool) view {
 	n.t.Helper()
 	var c view
-	eventually(n.t, func() error {
+	poll(n.t, func() error {
 		if c = n.get(id); !is(c) {
 			return fmt.Errorf("%s is not %s: %+v; events %v", id, what, c, n.events(id))
 		}

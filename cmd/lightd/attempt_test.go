@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // TestNextAttemptIsShown: a start that a failure or a backoff delays is named with its time and its
@@ -22,7 +22,7 @@ func TestNextAttemptIsShown(t *testing.T) {
 	d.do("apply", "-f", d.file("web.yaml", d.web("web", "power: running"))).want(0)
 	in := regexp.MustCompile(`in [0-9ms]+ \(attempt ([0-9]+)\)`)
 	shown := func(from int) (number int) {
-		eventually(t, func() error {
+		poll(t, func() error {
 			c := api.send("GET", "/containers/web", "").want(200, "").json
 			attempt, _ := c["attempt"].(float64)
 			at, _ := c["next_attempt_at"].(string)

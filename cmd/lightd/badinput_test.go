@@ -285,7 +285,7 @@ func TestBadRequests(t *testing.T) {
 		method, path, _ := strings.Cut(c.request, " ")
 		// What is too large can be cut off before the client reads why: it asks again.
 		var a answer
-		eventually(t, func() (err error) {
+		poll(t, func() (err error) {
 			a, err = n.try(method, path, c.body, c.header...)
 			if err != nil && c.status != http.StatusRequestEntityTooLarge {
 				t.Fatal(err)

@@ -16,7 +16,7 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/terminal"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // desk is a daemon in this process over a simulated engine, and a person who types
@@ -85,7 +85,7 @@ func newDesk(t *testing.T) *desk {
 	if _, err := fmt.Fscanf(out, "lightd dev accepts requests on %s\n", &d.url); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
-	eventually(t, func() error {
+	poll(t, func() error {
 		answer, err := web.Get(d.url + "/readyz")
 		if err != nil {
 			return err
@@ -280,7 +280,7 @@ func TestActing(t *testing.T) {
 	if err := d.sim.Exit("lightd-a", 1); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	poll(t, func() error {
 		if out := d.do("get", "a", "-o", "json").out; !strings.Contains(out, `"restarts": 1`) || !strings.Contains(out, `"state": "running"`) {
 			return errors.New(out)
 		}
@@ -288,7 +288,7 @@ func TestActing(t *testing.T) {
 	})
 	d.do("logs", "a", "--tail", "1").is(0, "up\r\n")
 	d.with("hello\n", "attach", "a").want(0)
-	eventually(t, func() error {
+	poll(t, func() error {
 		if out := d.do("logs", "a").out; !strings.Contains(out, "got hello") {
 			return fmt.Errorf("it printed %q", out)
 		}

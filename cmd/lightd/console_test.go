@@ -77,7 +77,7 @@ func (v *viewer) at() (run, at int) {
 func (v *viewer) goesOn(run int) {
 	v.t.Helper()
 	first := -1
-	eventually(v.t, func() error {
+	poll(v.t, func() error {
 		now, at := v.at()
 		if now >= run && first < 0 {
 			first = at
@@ -300,7 +300,7 @@ func TestConsoleInputOfMany(t *testing.T) {
 		}
 		writing.Wait()
 		var text string
-		eventually(t, func() error {
+		poll(t, func() error {
 			said, _ := reader.all()
 			if text = told(said); strings.Count(text, "\n") < writers*count {
 				return fmt.Errorf("%d lines of %d", strings.Count(text, "\n"), writers*count)
@@ -376,7 +376,7 @@ func TestStartPatternPrintedToNobody(t *testing.T) {
 	}
 	await := func(path string) {
 		t.Helper()
-		eventually(t, func() error { _, err := os.Stat(path); return err })
+		poll(t, func() error { _, err := os.Stat(path); return err })
 	}
 	for id, path := range paths {
 		n.until(id, "waiting", waits)

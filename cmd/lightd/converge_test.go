@@ -60,7 +60,7 @@ func TestDisturbancesFromOutside(t *testing.T) {
 	if err := d.ContainerStart(ctx, "lightd-e2e-rests", container.StartOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	poll(t, func() error {
 		if s := d.inspect("lightd-e2e-rests").State; s.Running || s.FinishedAt < s.StartedAt {
 			return errors.New("it still runs")
 		}
@@ -156,7 +156,7 @@ func TestInstallationEndsUnwatched(t *testing.T) {
 		n.send("POST", "/containers", spec(id, volume,
 			fmt.Sprintf(`"install_script":"echo ran >> runs; echo said; until [ -e go ]; do sleep 0.05; done; exit %d"`, code))).want(201, "")
 		ws.await("script", func(m message) bool { return m.InternalID == id && m.Type == "RunningInstallScript" })
-		eventually(t, func() error {
+		poll(t, func() error {
 			if len(lines(t, filepath.Join(path, "runs"))) == 0 {
 				return errors.New("the script has not begun")
 			}
@@ -166,7 +166,7 @@ func TestInstallationEndsUnwatched(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(path, "go"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, func() error {
+		poll(t, func() error {
 			if d.inspect("lightd_install-" + id).State.Running {
 				return errors.New("the script still runs")
 			}
@@ -189,7 +189,7 @@ func TestInstallContainerVanishes(t *testing.T) {
 	volume, path := n.volume()
 	id := "e2e-vanish"
 	n.send("POST", "/containers", spec(id, volume, `"install_script":"echo ran >> runs; sleep 1000"`)).want(201, "")
-	eventually(t, func() error {
+	poll(t, func() error {
 		if len(lines(t, filepath.Join(path, "runs"))) == 0 {
 			return errors.New("the script has not begun")
 		}

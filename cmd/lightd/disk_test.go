@@ -77,7 +77,7 @@ func TestDiskOfTheDataDirectoryIsFull(t *testing.T) {
 // answers waits until a path is answered so.
 func (n *node) answers(path string, status int, text string) {
 	n.t.Helper()
-	eventually(n.t, func() error {
+	poll(n.t, func() error {
 		if a := n.send("GET", path, ""); a.status != status || !strings.Contains(a.text, text) {
 			return fmt.Errorf("GET %s: %d %s, want %d with %q", path, a.status, a.text, status, text)
 		}

@@ -118,7 +118,7 @@ func (d *docker) exec(name string, command ...string) string {
 	if _, err := stdcopy.StdCopy(&out, &errOut, conn.Reader); err != nil && err != io.EOF {
 		d.t.Fatal(err)
 	}
-	eventually(d.t, func() error {
+	poll(d.t, func() error {
 		e, err := d.ContainerExecInspect(ctx, made.ID)
 		if err != nil {
 			return err

@@ -29,7 +29,7 @@ func TestDataDirectoryOnAnotherEngine(t *testing.T) {
 	manifests := filepath.Join(n.dir, "snapshots", "manifests")
 	for id := range runs {
 		n.until(id, "running", running)
-		eventually(t, func() error { return copiedTo(manifests, id) })
+		poll(t, func() error { return copiedTo(manifests, id) })
 	}
 	snapshot := e.inspect("lightd-brought").Config.Image
 	image := e.save(snapshot)
@@ -110,7 +110,7 @@ func TestDataDirectoryIsLost(t *testing.T) {
 		}
 	}
 	n.send("GET", "/readyz", "", "Authorization:").want(200, "ready")
-	eventually(t, func() error {
+	poll(t, func() error {
 		if log := n.log.String(); strings.Count(log, "other Lightd instances") != 1 || !strings.Contains(log, instance+": rests, runs") {
 			return fmt.Errorf("it said:\n%s", log)
 		}

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // TestFirstLineAsJSON: where the log is JSON, so is the line that says that requests are accepted,

@@ -21,7 +21,7 @@ import (
 	"time"
 
 	"lightd/desired/store"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed/engine"
 )
 
@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 
 // patience bounds every wait. It is long because a busy machine is no failure, and neither is
 // a slow mirror, of which the published page has an install script fetch a program.
-const patience = 5 * patient.Bound
+const patience = 5 * eventually.Bound
 
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
@@ -235,7 +235,7 @@ func (n *node) sweep() {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	// What the daemon was just removing when it ended is in the way until it is gone.
-	eventually(n.t, func() error {
+	poll(n.t, func() error {
 		containers, err := e.List(ctx)
 		for _, c := range containers {
 			if failed := e.Remove(ctx, c.ContainerID); failed != nil && engine.Classify(failed) != engine.NotFound {
@@ -258,9 +258,9 @@ func (n *node) sweep() {
 	}
 }
 
-// eventually asks again and again, for what tells nobody when it changes: another
+// poll asks again and again, for what tells nobody when it changes: another
 // process, the engine, the kernel.
-func eventually(t testing.TB, ask func() error) {
+func poll(t testing.TB, ask func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -301,7 +301,7 @@ func (n *node) delete(id string) {
 		a.want(200, `"message":"Container deleted successfully"`)
 		return
 	}
-	eventually(n.t, func() error {
+	poll(n.t, func() error {
 		if a := n.send("GET", "/containers/"+id, ""); a.status != http.StatusNotFound {
 			return fmt.Errorf("%s is not gone: %s", id, a.text)
 		}

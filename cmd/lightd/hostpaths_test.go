@@ -121,7 +121,7 @@ func TestStoppedContainerStartedByHand(t *testing.T) {
 	m.until(id, "installed", installed)
 	m.swap(source)
 	newDocker(t).start("lightd-" + id)
-	eventually(t, func() error {
+	poll(t, func() error {
 		if got := len(m.eventsOf(id, "MountEscaped")); got != 1 {
 			return fmt.Errorf("%d events of it: %v", got, m.events(id))
 		}

@@ -55,7 +55,7 @@ func (d *docker) wantLogs(name, size, files string) {
 func (n *node) untilLogged(id, last string) {
 	n.t.Helper()
 	path := fmt.Sprintf("/containers/%s/logs?tail=%d", id, strings.Count(last, "\n"))
-	eventually(n.t, func() error {
+	poll(n.t, func() error {
 		if a := n.send("GET", path, "").want(200, ""); a.text != last {
 			return fmt.Errorf("the last lines are %q, want %q", a.text, last)
 		}
@@ -77,7 +77,7 @@ func TestLogsAreBounded(t *testing.T) {
 	id := "e2e-flood"
 	n.send("POST", "/containers", spec(id, volume, `"power":"running","start_pattern":"^ready$","install_script":"echo installing; sleep 2",
 		"startup_command":"seq 1000001 1100000; echo ready; while read line; do echo \"heard $line\"; done"`)).want(201, "")
-	eventually(t, func() error {
+	poll(t, func() error {
 		if e.absent("lightd_install-" + id) {
 			return fmt.Errorf("no install container")
 		}

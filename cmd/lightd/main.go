@@ -17,8 +17,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/command"
-	"lightd/cmd/lightd/remote"
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 )
@@ -106,7 +106,7 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.AddCommand(daemonCommands(getenv, streams)...)
 	root.AddCommand(command.Commands(command.Env{
 		Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,
-		Local: func() (remote.Local, error) { return local(getenv) },
+		Local: func() (cliconfig.Local, error) { return local(getenv) },
 	})...)
 	root.InitDefaultCompletionCmd() // cobra's, which would answer an unknown shell with its help
 	for _, c := range root.Commands() {
@@ -205,10 +205,10 @@ func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cob
 
 // local is the daemon that the settings of this machine describe, found as `token show`
 // finds it.
-func local(getenv func(string) string) (remote.Local, error) {
+func local(getenv func(string) string) (cliconfig.Local, error) {
 	cfg, err := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv).loadForClient()
 	if err != nil {
-		return remote.Local{}, err
+		return cliconfig.Local{}, err
 	}
-	return remote.Local{Server: "http://" + dialable(cfg.Listen), TokenFile: cfg.TokenFile}, nil
+	return cliconfig.Local{Server: "http://" + dialable(cfg.Listen), TokenFile: cfg.TokenFile}, nil
 }

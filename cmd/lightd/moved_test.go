@@ -116,7 +116,7 @@ func TestCopyIsRefused(t *testing.T) {
 			return nil
 		}
 	}
-	eventually(t, ran(filepath.Join(c.dir, "volumes", volume), 2))
+	poll(t, ran(filepath.Join(c.dir, "volumes", volume), 2))
 	if got := lines(t, filepath.Join(path, "runs")); len(got) != 1 {
 		t.Errorf("in the original: %v", got)
 	}
@@ -128,7 +128,7 @@ func TestCopyIsRefused(t *testing.T) {
 	}
 	n.start("--take-over")
 	n.until("copied", "running in the original", running)
-	eventually(t, ran(path, 2))
+	poll(t, ran(path, 2))
 	n.terminate()
 	n.start() // and needs no flag from then on
 	n.until("copied", "running", running)

@@ -10,7 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"lightd/cmd/lightd/terminal"
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // TestEveryOutputForm: what a command says it can print, it prints, and nothing else is taken.

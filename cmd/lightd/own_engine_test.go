@@ -198,7 +198,7 @@ func slay(t testing.TB, pids ...int) {
 	for _, pid := range pids {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
-	eventually(t, func() error {
+	poll(t, func() error {
 		for _, pid := range pids {
 			stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 			if err == nil && !strings.Contains(string(stat), ") Z ") {

@@ -413,7 +413,7 @@ func address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
 
 func answers(t *testing.T, port int) {
 	t.Helper()
-	eventually(t, func() error {
+	poll(t, func() error {
 		conn, err := net.DialTimeout("tcp", address(port), time.Second)
 		if err != nil {
 			return err
@@ -429,7 +429,7 @@ func answers(t *testing.T, port int) {
 
 func refuses(t *testing.T, port int) {
 	t.Helper()
-	eventually(t, func() error {
+	poll(t, func() error {
 		conn, err := net.DialTimeout("tcp", address(port), patience)
 		if err == nil {
 			_ = conn.Close()
@@ -471,7 +471,7 @@ func TestCompanyOfRoutes(t *testing.T) {
 	for _, route := range []string{"/api/v1/public/ping", "/healthz"} {
 		n.send("GET", route, "", "Authorization:").want(200, "{")
 	}
-	eventually(t, func() error {
+	poll(t, func() error {
 		if a := n.send("GET", "/readyz", "", "Authorization:"); a.status != http.StatusOK {
 			return fmt.Errorf("%d %s", a.status, a.text)
 		}

@@ -17,8 +17,8 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/terminal"
-	"lightd/hack/patient"
-	"lightd/observed/simengine"
+	"lightd/hack/eventually"
+	"lightd/hack/simengine"
 )
 
 // person is a terminal with a command at one end, and a test at the other.
@@ -78,7 +78,7 @@ func (p *person) types(keys string) {
 // sees waits until the screen shows a text.
 func (p *person) sees(text string) {
 	p.t.Helper()
-	eventually(p.t, func() error {
+	poll(p.t, func() error {
 		if screen := p.screen.String(); !strings.Contains(screen, text) {
 			return fmt.Errorf("%q is not in %q", text, screen)
 		}
@@ -132,7 +132,7 @@ func TestAttach(t *testing.T) {
 
 func (d *desk) running(id string) {
 	d.t.Helper()
-	eventually(d.t, func() error {
+	poll(d.t, func() error {
 		if out := d.do("get", id, "-o", "json").out; !strings.Contains(out, `"state": "running"`) {
 			return errors.New(out)
 		}
@@ -187,7 +187,7 @@ func TestWaitingForAPull(t *testing.T) {
 	p.sees("\r\x1b[K  pulling image slow:1: ")
 	p.sees("0.0 of 40.0 MB")
 	var piped said
-	patient.Grow(t, 100*time.Millisecond, func(limit time.Duration) error {
+	eventually.Grow(t, 100*time.Millisecond, func(limit time.Duration) error {
 		piped = d.do("wait", "web", "--for=running", "--timeout="+limit.String())
 		if piped.code != command.ExitTimeout || !strings.Contains(piped.errOut, "pulling image slow:1: ") {
 			return fmt.Errorf("exit code %d, and it said %q", piped.code, piped.errOut)
@@ -290,7 +290,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		d.do(strings.Fields(c.args)...).want(c.code, "!"+c.text)
 	}
-	patient.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
+	eventually.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
 		if s := d.do("wait", "web", "--for=deleted", "--timeout="+limit.String()); s.code != 6 || !strings.Contains(s.errOut, "still there") {
 			return fmt.Errorf("exit code %d, and it said %q", s.code, s.errOut)
 		}

@@ -18,7 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/cmd/lightd/command"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 // call runs the program in this process and returns what it printed, and its exit code.
@@ -184,7 +184,7 @@ func TestStrongestTokenWins(t *testing.T) {
 func TestWholeProgramLeavesNothingBehind(t *testing.T) {
 	others := goleak.IgnoreCurrent()
 	defer func() {
-		if err := patient.Leaks(others, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")); err != nil {
+		if err := eventually.Leaks(others, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon")); err != nil {
 			t.Error(err)
 		}
 	}()
@@ -287,7 +287,7 @@ func TestTokenCommands(t *testing.T) {
 		t.Errorf("create --single-use: %d %s; works with %d and then %d", code, stderr, first, second)
 	}
 	brief, _, _ := n.tool("token", "create", "--ttl", "1s")
-	eventually(t, func() error {
+	poll(t, func() error {
 		if got := with(brief); got != 401 {
 			return fmt.Errorf("a token of one second still answers %d", got)
 		}

@@ -20,7 +20,7 @@ func TestPruneOfEverything(t *testing.T) {
 		runs[id] = filepath.Join(path, "installs")
 		n.send("POST", "/containers", spec(id, volume,
 			`"power":"`+power+`","start_pattern":"up","install_script":"echo ran >> installs; echo tool > /usr/tool"`)).want(201, "")
-		eventually(t, func() error { return copiedTo(filepath.Join(n.dir, "snapshots", "manifests"), id) })
+		poll(t, func() error { return copiedTo(filepath.Join(n.dir, "snapshots", "manifests"), id) })
 	}
 	n.until("runs", "running", running)
 	before := n.until("stopped", "installed", installed)

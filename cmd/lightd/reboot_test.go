@@ -39,7 +39,7 @@ func (h *household) begin(id string) {
 	volume, path := h.volume()
 	h.install = path
 	h.send("POST", "/containers", spec(id, volume, `"install_script":"echo ran >> runs; exec sleep 1000"`)).want(201, "")
-	eventually(h.t, func() error {
+	poll(h.t, func() error {
 		if len(lines(h.t, filepath.Join(path, "runs"))) == 0 {
 			return errors.New("the script has not begun")
 		}

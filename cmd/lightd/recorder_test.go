@@ -95,7 +95,7 @@ func (r *recorder) leave() []message {
 	r.t.Helper()
 	_ = r.conn.CloseNow()
 	var said []message
-	eventually(r.t, func() error {
+	poll(r.t, func() error {
 		var end error
 		if said, end = r.all(); end == nil {
 			return errors.New("the connection is still read")
@@ -135,7 +135,7 @@ func (r *recorder) await(what string, is func(message) bool) []message {
 // closed waits for the end, and wants it to have that code and reason.
 func (r *recorder) closed(code websocket.StatusCode, reason string) {
 	r.t.Helper()
-	eventually(r.t, func() error {
+	poll(r.t, func() error {
 		_, end := r.all()
 		var said websocket.CloseError
 		if !errors.As(end, &said) || said.Code != code || said.Reason != reason {

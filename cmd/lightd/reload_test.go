@@ -30,7 +30,7 @@ func (n *node) hangUp(line string) {
 		n.t.Fatal(err)
 	}
 	match := regexp.MustCompile(line)
-	eventually(n.t, func() error {
+	poll(n.t, func() error {
 		if text := n.log.String()[before:]; !match.MatchString(text) {
 			return fmt.Errorf("%q is not in %q", line, text)
 		}

@@ -261,7 +261,7 @@ func (k *killings) remove(s *subject) {
 func (k *killings) settles(s *subject) {
 	k.t.Helper()
 	if !s.exists {
-		eventually(k.t, func() error {
+		poll(k.t, func() error {
 			if a := k.send("GET", "/containers/"+s.id, ""); a.status != 404 {
 				return fmt.Errorf("%s is not gone: %s", s.id, a.text)
 			}
@@ -412,7 +412,7 @@ func TestKilledAtAStartCall(t *testing.T) {
 				return nil
 			}
 		}
-		eventually(t, started(1))
+		poll(t, started(1))
 		told := n.events(id)
 		process, exited := n.cmd.Process, n.exited
 		killed := func() {
@@ -423,9 +423,9 @@ func TestKilledAtAStartCall(t *testing.T) {
 		d.kill("lightd-" + id)
 		n.awaitExit()
 		n.start("--docker-host", "unix://"+r.socket)
-		eventually(t, started(2))
+		poll(t, started(2))
 		want := append(told, "Exited", "Starting", "Running")
-		eventually(t, func() error {
+		poll(t, func() error {
 			if got := n.events(id); !slices.Equal(got, want) {
 				return fmt.Errorf("%s: events %v, want %v", id, got, want)
 			}
@@ -436,6 +436,6 @@ func TestKilledAtAStartCall(t *testing.T) {
 		if lost := c.Restarts == 0 && c.LastExit == nil; !recorded && !lost {
 			t.Errorf("%s: %d restarts, and it last ended with %+v", id, c.Restarts, c.LastExit)
 		}
-		eventually(t, started(2))
+		poll(t, started(2))
 	}
 }

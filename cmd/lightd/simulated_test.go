@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"lightd/hack/patient"
-	"lightd/observed/simengine"
+	"lightd/hack/eventually"
+	"lightd/hack/simengine"
 )
 
 // onSim starts a daemon on a simulated engine that has the small image, and whose programs
@@ -50,7 +50,7 @@ func TestDryRunsAskDockerNothing(t *testing.T) {
 	n.send("POST", "/apply?wait=running", list).want(200, `"created":20`)
 	n.send("POST", "/apply?wait=synced", list).want(200, `"unchanged":20`)
 	// What follows the starts, such as the end of their streams, may still be on its way.
-	eventually(t, func() error {
+	poll(t, func() error {
 		calls, taken := sim.CountCalls(simengine.Rule{}), strings.Count(n.log.String(), "msg=step")
 		n.tryAll(volume, list)
 		if now := sim.CountCalls(simengine.Rule{}); now != calls {
@@ -115,7 +115,7 @@ func TestWaitsUnderFaults(t *testing.T) {
 	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/containers/{id}/start", Times: 2, Status: 500, Message: "try again"})
 	n.send("PUT", "/containers/late?wait=running&timeout=10m", running("late")).want(200+1, `"met":true`)
 	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/images/create", Status: 404, Message: "manifest unknown"})
-	patient.Grow(t, 500*time.Millisecond, func(limit time.Duration) error {
+	eventually.Grow(t, 500*time.Millisecond, func(limit time.Duration) error {
 		a := n.send("PATCH", "/containers/late?wait=synced&timeout="+limit.String(), `{"image":"other:1"}`)
 		if a.status != 202 || !strings.Contains(a.text, fmt.Sprintf(`"reason":"Timeout","message":"not synced within %s: ImageUnavailable: `, limit)) {
 			return fmt.Errorf("got %d %s", a.status, a.text)

@@ -78,7 +78,7 @@ func TestStory(t *testing.T) {
 	if _, err := d.ContainerUpdate(ctx, "lightd-e2e-story", container.UpdateConfig{Resources: container.Resources{Memory: 32 << 20, MemorySwap: 32 << 20}}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() error {
+	poll(t, func() error {
 		if out, _ := lightd(0, "drift", "e2e-story"); !strings.Contains(out, "e2e-story   limits.memory   67108864    33554432") {
 			return fmt.Errorf("drift is %q", out)
 		}

@@ -8,8 +8,8 @@ import (
 	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/volume"
 
+	"lightd/hack/simengine"
 	"lightd/observed"
-	"lightd/observed/simengine"
 )
 
 // TestNoActAfterATakeOver that no event has reported: the daemon that was taken over reads the mark

@@ -63,7 +63,7 @@ func newBrowser(t testing.TB) *browser {
 	}
 	var made struct{ SessionID string }
 	// A machine that is busy may not have a browser started in the time that the driver gives it.
-	eventually(t, func() error {
+	poll(t, func() error {
 		return b.try(http.MethodPost, "", map[string]any{"capabilities": map[string]any{"alwaysMatch": map[string]any{
 			"goog:chromeOptions": map[string]any{"args": []string{
 				"--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -158,7 +158,7 @@ func (b *browser) run(expression string) (text string) {
 // until waits until an expression is as wanted, and returns its value.
 func (b *browser) until(expression, what string, is func(string) bool) (text string) {
 	b.t.Helper()
-	eventually(b.t, func() error {
+	poll(b.t, func() error {
 		if text = b.run(expression); !is(text) {
 			return fmt.Errorf("the page shows no %s, but %q; all of it is %q", what, text, b.run("document.body.innerText"))
 		}

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 // usage is what the files of a directory take of the disk, in bytes.
@@ -62,7 +62,7 @@ func TestGarbageIsGivenBack(t *testing.T) {
 // short lives, and no write waits for ever.
 func TestMergingKeepsUp(t *testing.T) {
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patient.Bound)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*eventually.Bound)
 	defer cancel()
 	i := 0
 	for life := range 10 {

@@ -21,7 +21,7 @@ func (x *index) fill(all []desired.Container, at counters) {
 	defer x.mu.Unlock()
 	x.byID, x.ids, x.at = make(map[string]*desired.Container, len(all)), nil, at
 	for i := range all {
-		x.put(all[i].InternalID, &all[i])
+		x.putLocked(all[i].InternalID, &all[i])
 	}
 }
 
@@ -29,13 +29,13 @@ func (x *index) apply(containers map[string]*desired.Container, at counters) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for id, c := range containers {
-		x.put(id, c)
+		x.putLocked(id, c)
 	}
 	x.at = at
 }
 
-// put sets the container of id, nil for none. The caller holds mu.
-func (x *index) put(id string, c *desired.Container) {
+// putLocked sets the container of id, nil for none. The caller holds mu.
+func (x *index) putLocked(id string, c *desired.Container) {
 	at, found := slices.BinarySearch(x.ids, id)
 	switch {
 	case c == nil && found:

@@ -89,15 +89,15 @@ func openReserve(dir string, o badger.Options, log *slog.Logger) (*reserve, erro
 	}
 	_, err := os.Lstat(filepath.Join(dir, ballastName))
 	r.ballast = err == nil
-	if err := r.find(cost{64 << 10, 64 << 10}); err != nil {
+	if err := r.findLocked(cost{64 << 10, 64 << 10}); err != nil {
 		return nil, err
 	}
 	return r, r.allocate()
 }
 
-// find makes the newest files those that are appended to. What is new of them holds at most
+// findLocked makes the newest files those that are appended to. What is new of them holds at most
 // first. The caller holds mu.
-func (r *reserve) find(first cost) error {
+func (r *reserve) findLocked(first cost) error {
 	files, err := os.ReadDir(r.dir)
 	if err != nil {
 		return fmt.Errorf("find the files of the database: %w", err)
@@ -157,12 +157,12 @@ func (r *reserve) admit(c cost, free uint64) bool {
 	if r.mem.fits(c.mem+commitCost) && r.vlg.fits(c.log+commitCost) || free >= rotationRoom {
 		return true
 	}
-	return r.release()
+	return r.releaseLocked()
 }
 
-// release gives the ballast back to the disk, and reports whether there is room now. The
+// releaseLocked gives the ballast back to the disk, and reports whether there is room now. The
 // caller holds mu.
-func (r *reserve) release() bool {
+func (r *reserve) releaseLocked() bool {
 	if !r.ballast {
 		return false
 	}
@@ -187,7 +187,7 @@ func (r *reserve) account(c cost) {
 	r.mem.used += c.mem
 	r.vlg.used += c.log
 	if r.mem.used >= r.mem.limit || r.vlg.used >= r.vlg.limit {
-		if err := r.find(c.plus(r.last)); err != nil {
+		if err := r.findLocked(c.plus(r.last)); err != nil {
 			r.log.Warn("reserve of the database", "error", err)
 		}
 	}

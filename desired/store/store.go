@@ -257,7 +257,7 @@ func (s *Store) verify(promised uint64) error {
 // the numbers that it may have given out none is given out again.
 func (s *Store) initHighWater() error {
 	if s.counters.revision > 0 {
-		s.log.Warn("the database is taken as it is: there is no record of what was acknowledged", "database", s.dir,
+		s.log.Warn("high-water mark missing; trusting database", "database", s.dir,
 			"revision", s.counters.revision)
 		s.counters.revision += beyond
 		s.counters.seq += beyond

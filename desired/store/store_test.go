@@ -16,7 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 func TestMain(m *testing.M) {
@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	// What is beneath leaves these behind where it refuses to open.
-	patient.Main(m, goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
+	eventually.Main(m, goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
 		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
 }
 
@@ -257,7 +257,7 @@ func TestFailuresInABatchStayAlone(t *testing.T) {
 // to bring about.
 func waitFor(t testing.TB, cond func() bool) {
 	t.Helper()
-	for end := time.Now().Add(patient.Bound); !cond(); time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(eventually.Bound); !cond(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("waited in vain")
 		}

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 // asWriter makes the test binary write to the database in that directory until it is killed,
@@ -88,7 +88,7 @@ func startWriter(t *testing.T, dir string, more ...string) *writerProcess {
 	out, err := w.cmd.StdoutPipe()
 	must(t, err)
 	must(t, w.cmd.Start())
-	last := time.AfterFunc(5*patient.Bound, w.kill)
+	last := time.AfterFunc(5*eventually.Bound, w.kill)
 	t.Cleanup(func() { last.Stop(); w.kill(); _ = w.cmd.Wait() })
 	w.lines = bufio.NewScanner(out)
 	return w

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 const (

@@ -179,7 +179,7 @@ func (d *daemon) await(ctx context.Context, mark int, kind string, ids []string)
 		select {
 		case <-news:
 		case <-d.events.done:
-			return nil, fmt.Errorf("wait for %s: the stream of events ended; the daemon's log ends:\n%s", kind, d.tail())
+			return nil, fmt.Errorf("wait for %s: event stream ended; the daemon's log ends:\n%s", kind, d.tail())
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for %s of %d containers: %w; the daemon's log ends:\n%s", kind, len(missing), context.Cause(ctx), d.tail())
 		}

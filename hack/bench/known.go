@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 const (

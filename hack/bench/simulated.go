@@ -6,7 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"lightd/observed/simengine"
+	"lightd/hack/simengine"
 )
 
 // apart returns the lab for a daemon of its own, on data of its own.

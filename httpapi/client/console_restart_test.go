@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
-	"lightd/observed/simengine"
 )
 
 // TestConsoleSurvivesTheDaemon kills the daemon under a console whose program goes on

@@ -17,15 +17,15 @@ import (
 	"testing"
 	"time"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
+	"lightd/hack/simengine"
 	"lightd/httpapi/client"
-	"lightd/observed/simengine"
 )
 
 const token = "lightd_master_0123456789"
 
 // patience bounds what a whole test waits for.
-const patience = 5 * patient.Bound
+const patience = 5 * eventually.Bound
 
 // stage is what daemons of these tests share: the built program and a simulated engine.
 type stage struct {
@@ -104,7 +104,7 @@ func (d *daemon) ready() error {
 		return err
 	}
 	defer c.Close()
-	for end := time.Now().Add(patient.Bound); ; time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(eventually.Bound); ; time.Sleep(5 * time.Millisecond) {
 		if err := c.Ready(context.Background()); err == nil || time.Now().After(end) {
 			return err
 		}
@@ -197,7 +197,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	if err := patient.Leaks(); err != nil && code == 0 {
+	if err := eventually.Leaks(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}

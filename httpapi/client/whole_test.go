@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/conform"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 	"lightd/httpapi/openapi"
-	"lightd/httpapi/openapi/conform"
 )
 
 // recorder notes which operations were made.

@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"lightd/desired/store"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/httpapi/sessions"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -27,7 +27,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	patient.Main(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+	eventually.Main(m, goleak.IgnoreTopFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
 // feed is a Console whose output is a channel for each subscriber, as the real one's is.
@@ -137,7 +137,7 @@ func (b *bench) append(kind journal.Type) {
 // ends returns the code that conn is closed with.
 func ends(t *testing.T, conn *websocket.Conn) websocket.StatusCode {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patient.Bound)
+	ctx, cancel := context.WithTimeout(t.Context(), eventually.Bound)
 	defer cancel()
 	for {
 		if _, _, err := conn.Read(ctx); err != nil {
@@ -168,7 +168,7 @@ func TestDeadPeerEnds(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(patient.Bound):
+	case <-time.After(eventually.Bound):
 		t.Error("a dead peer is still served")
 	}
 }
@@ -176,7 +176,7 @@ func TestDeadPeerEnds(t *testing.T) {
 // TestSlowClientIsDropped: one that takes nothing is dropped, and meanwhile the others
 // and the printing program notice nothing of it.
 func TestSlowClientIsDropped(t *testing.T) {
-	patient.Grow(t, 200*time.Millisecond, func(limit time.Duration) error { return slowClientIsDropped(t, limit) })
+	eventually.Grow(t, 200*time.Millisecond, func(limit time.Duration) error { return slowClientIsDropped(t, limit) })
 }
 
 // slowClientIsDropped fails when the quick client was too slow too.

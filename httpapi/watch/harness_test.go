@@ -17,11 +17,11 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/httpapi/api"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 // memory is a store without a database.
 type memory struct {

@@ -147,11 +147,11 @@ func (l *log) append(revision uint64, states []state) {
 		}
 		l.changes, l.weight = append(l.changes, c), l.weight+c.weight
 	}
-	l.trim()
+	l.trimLocked()
 }
 
-// trim forgets the oldest changes beyond what may be kept. The caller holds mu.
-func (l *log) trim() {
+// trimLocked forgets the oldest changes beyond what may be kept. The caller holds mu.
+func (l *log) trimLocked() {
 	n := 0
 	for ; l.weight > l.most+l.all && n < len(l.changes); n++ {
 		l.weight -= l.changes[n].weight

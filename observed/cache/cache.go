@@ -240,7 +240,7 @@ func (c *Cache) notify() {
 // Unless install is true, only a known install container is looked at.
 func (c *Cache) Refresh(id string, install bool) {
 	c.mu.Lock()
-	e := c.entry(id)
+	e := c.entryLocked(id)
 	e.wanted, e.due = true, e.due || c.up // the first list decides what else is
 	e.install = e.install || install
 	c.mu.Unlock()
@@ -254,22 +254,22 @@ func (c *Cache) Forget(id string) {
 	defer c.mu.Unlock()
 	if e := c.entries[id]; e != nil {
 		e.wanted = false
-		c.drop(id, e)
+		c.dropLocked(id, e)
 	}
 }
 
-// drop removes an entry that says nothing to nobody, unless a look is due that may change
+// dropLocked removes an entry that says nothing to nobody, unless a look is due that may change
 // that. The caller holds mu.
-func (c *Cache) drop(id string, e *entry) {
+func (c *Cache) dropLocked(id string, e *entry) {
 	nothing := e.seen.Run == nil && e.seen.Install == nil && !e.listed
 	if nothing && !e.wanted && !e.due {
-		c.own(id, e, "")
+		c.ownLocked(id, e, "")
 		delete(c.entries, id)
 	}
 }
 
-// own notes which one the runtime container of an id is. The caller holds mu.
-func (c *Cache) own(id string, e *entry, containerID string) {
+// ownLocked notes which one the runtime container of an id is. The caller holds mu.
+func (c *Cache) ownLocked(id string, e *entry, containerID string) {
 	if e.run == containerID {
 		return
 	}
@@ -281,8 +281,8 @@ func (c *Cache) own(id string, e *entry, containerID string) {
 	}
 }
 
-// entry returns the entry of an id, a new one if there is none. The caller holds mu.
-func (c *Cache) entry(id string) *entry {
+// entryLocked returns the entry of an id, a new one if there is none. The caller holds mu.
+func (c *Cache) entryLocked(id string) *entry {
 	e := c.entries[id]
 	if e == nil {
 		e = &entry{}

@@ -9,13 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/cache"
 	"lightd/observed/engine"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 func TestFirstList(t *testing.T) {
 	f := newFake()

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
@@ -62,7 +62,7 @@ func newEngine(t *testing.T) *engine.Engine {
 // await returns the first snapshot of an id that is as wanted.
 func await(t *testing.T, c *cache.Cache, news <-chan string, id, what string, wanted func(observed.Snapshot) bool) observed.Snapshot {
 	t.Helper()
-	limit := time.After(patient.Bound)
+	limit := time.After(eventually.Bound)
 	for {
 		if s := c.Get(id); wanted(s) {
 			return s

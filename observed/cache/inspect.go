@@ -107,7 +107,7 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 		e.install, e.due = e.install || install, true
 	}
 	c.mu.Unlock()
-	c.log.Warn("cannot see a container", "id", id, "err", err)
+	c.log.Warn("cannot inspect container", "container", id, "error", err)
 	c.queue.AddRateLimited(id)
 	if engine.Classify(err) == engine.Unavailable {
 		select {
@@ -121,7 +121,7 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 func (c *Cache) publish(id string, found observed.Snapshot, install bool, before mark) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entry(id) // a new one if it was forgotten meanwhile
+	e := c.entryLocked(id) // a new one if it was forgotten meanwhile
 	if before.epoch != c.epoch || before.ends != e.ends {
 		e.install, e.due = e.install || install, true
 		return false
@@ -134,13 +134,13 @@ func (c *Cache) publish(id string, found observed.Snapshot, install bool, before
 	if found.Run != nil {
 		run = found.Run.ContainerID
 	}
-	c.own(id, e, run)
+	c.ownLocked(id, e, run)
 	if found.Install != nil {
 		e.installer = found.Install.ContainerID
 	} else if install {
 		e.installer = ""
 	}
-	c.drop(id, e)
+	c.dropLocked(id, e)
 	return true
 }
 

@@ -20,7 +20,7 @@ import (
 func (c *Cache) watch(ctx context.Context) {
 	engine.Repeat(ctx, func(ctx context.Context) {
 		if err := c.follow(ctx); ctx.Err() == nil {
-			c.log.Debug("the stream of events ended", "err", err)
+			c.log.Debug("event stream ended", "error", err)
 		}
 	})
 }
@@ -138,10 +138,10 @@ func (c *Cache) checkOwner(ctx context.Context, list []engine.Listed) error {
 		c.Fail(err)
 		return err
 	case errors.Is(err, owner.ErrHandover):
-		c.log.Warn("cannot take the instance over yet", "err", err)
+		c.log.Warn("cannot take the instance over yet", "error", err)
 		return err
 	case err != nil && ctx.Err() == nil:
-		c.log.Warn("cannot mark the owner of this instance in Docker", "err", err)
+		c.log.Warn("cannot mark the owner of this instance in Docker", "error", err)
 	}
 	return nil
 }
@@ -162,12 +162,12 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 	if all {
 		c.up, c.since = true, time.Now()
 		c.epoch++
-		c.log.Info("the engine answers", "containers", len(list))
+		c.log.Info("engine reachable", "containers", len(list))
 	}
 	for id, p := range pairs {
-		e := c.entry(id)
+		e := c.entryLocked(id)
 		if e.run == "" && p.run != nil {
-			c.own(id, e, p.run.ContainerID)
+			c.ownLocked(id, e, p.run.ContainerID)
 		}
 		if e.installer == "" && p.install != nil {
 			e.installer = p.install.ContainerID
@@ -196,7 +196,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 		e.gap = c.gap
 	}
 	if !all {
-		stale = append(stale, c.resyncSample()...)
+		stale = append(stale, c.resyncSampleLocked()...)
 	}
 	return stale, recalled
 }
@@ -213,9 +213,9 @@ func same(run *observed.Container, p pair) bool {
 // an event may have been lost that a list does not make up for.
 const auditShare = 12
 
-// resyncSample returns the ids whose last look is the longest ago, and notes that they are due. The
+// resyncSampleLocked returns the ids whose last look is the longest ago, and notes that they are due. The
 // caller holds mu.
-func (c *Cache) resyncSample() []string {
+func (c *Cache) resyncSampleLocked() []string {
 	var known []string
 	for id, e := range c.entries {
 		if e.seen.Run != nil && !e.due {
@@ -274,7 +274,7 @@ func differs(known *observed.Container, listed *engine.Listed) bool {
 func (c *Cache) down(err error) {
 	ids, news := c.markDown()
 	if news {
-		c.log.Warn("the engine is away", "err", err)
+		c.log.Warn("engine unreachable", "error", err)
 	}
 	c.notify()
 	for _, id := range ids {
@@ -343,14 +343,14 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	c.lastEvent = ev.Time
 	switch {
 	case ev.Action == "connect", ev.Action == "disconnect":
-		return c.noteNetwork(ev), false
+		return c.noteNetworkLocked(ev), false
 	case ev.Attributes[observed.LabelInstance] != c.instance:
-		return c.noteForeign(ev), false
+		return c.noteForeignLocked(ev), false
 	}
 	if id = ev.Attributes[observed.LabelID]; id == "" {
 		return "", false
 	}
-	e := c.entry(id)
+	e := c.entryLocked(id)
 	e.due = true
 	if ev.Attributes[observed.LabelRole] == string(observed.RoleInstall) {
 		e.install = true
@@ -369,9 +369,9 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	return id, false
 }
 
-// noteNetwork returns whose container somebody put on a network, or took off one. What Docker
+// noteNetworkLocked returns whose container somebody put on a network, or took off one. What Docker
 // does itself, at each start and after each end, is no news. The caller holds mu.
-func (c *Cache) noteNetwork(ev engine.Event) (id string) {
+func (c *Cache) noteNetworkLocked(ev engine.Event) (id string) {
 	id = c.owners[ev.ID]
 	e := c.entries[id]
 	if e == nil {
@@ -388,9 +388,9 @@ func (c *Cache) noteNetwork(ev engine.Event) (id string) {
 	return id
 }
 
-// noteForeign returns the id whose name somebody's container takes, or gives back. The caller
+// noteForeignLocked returns the id whose name somebody's container takes, or gives back. The caller
 // holds mu.
-func (c *Cache) noteForeign(ev engine.Event) string {
+func (c *Cache) noteForeignLocked(ev engine.Event) string {
 	names := []string{ev.Attributes["name"]}
 	switch ev.Action {
 	case "create", "destroy":

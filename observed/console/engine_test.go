@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
@@ -133,7 +133,7 @@ func (r *real) kill(x Target) {
 // reads hands out lines from s until enough says so.
 func (r *real) reads(s *Subscription, enough func(text string) bool) string {
 	r.t.Helper()
-	late := time.After(patient.Bound)
+	late := time.After(eventually.Bound)
 	var text strings.Builder
 	for !enough(text.String()) {
 		select {
@@ -232,7 +232,7 @@ func TestEnginePatternOfARunThatIsUpAlready(t *testing.T) {
 		}
 		select {
 		case <-r.changed:
-		case <-time.After(patient.Bound):
+		case <-time.After(eventually.Bound):
 			t.Fatal("not matched")
 		}
 		if !r.Matched(id, x.ContainerID, started) {
@@ -278,7 +278,7 @@ func TestEngineEchoIsNoMatch(t *testing.T) {
 	}
 	select {
 	case <-r.changed:
-	case <-time.After(patient.Bound):
+	case <-time.After(eventually.Bound):
 		t.Fatal("the answer does not match")
 	}
 	if text := past(t, r.Console, From{Lines: 10}); strings.Count(text, "Done") != 3 {
@@ -298,7 +298,7 @@ func TestEngineFlood(t *testing.T) {
 	}
 	r.start(x)
 	last := fmt.Sprintf("\n%d\n", lines)
-	late := time.After(patient.Bound)
+	late := time.After(eventually.Bound)
 	var text []byte
 	for chunks := 0; ; chunks++ {
 		select {
@@ -326,7 +326,7 @@ func TestEngineStats(t *testing.T) {
 	s := r.SubscribeStats(id)
 	defer s.Close()
 	r.start(x)
-	late := time.After(patient.Bound)
+	late := time.After(eventually.Bound)
 	var last observed.Stats
 	for n := 0; n < 3 || last.CPUUsage == 0; n++ {
 		select {

@@ -12,11 +12,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 var errRefused = errors.New("refused")
 

@@ -77,7 +77,7 @@ func newHub(c *Console, id string) *hub {
 	}
 	h.text.send = h.broadcast
 	h.text.again = h.batchDue
-	h.output = link{c: c, mu: &h.mu, serve: h.serveOutput, ended: h.outputEnded, settle: h.settleAll}
+	h.output = link{c: c, mu: &h.mu, serve: h.serveOutput, ended: h.outputEndedLocked, settle: h.settleAll}
 	h.figures = link{c: c, mu: &h.mu, serve: h.serveStats, ended: func(*stream) {}, settle: h.settleAll}
 	return h
 }
@@ -330,13 +330,13 @@ func (h *hub) endPrepare(s *stream) error {
 	}
 }
 
-// outputEnded is called with the lock held when the current output stream is over.
-func (h *hub) outputEnded(s *stream) {
+// outputEndedLocked is called with the lock held when the current output stream is over.
+func (h *hub) outputEndedLocked(s *stream) {
 	if p := h.prepared; p != nil && p.Target == s.Target && !h.preparing {
 		h.prepared = nil
 	}
 	h.watch.lost(s.Target)
 	if s.err != nil && s.ctx.Err() == nil {
-		h.c.cfg.Log.Debug("output stream ended", "id", h.id, "container", s.ContainerID, "error", s.err)
+		h.c.cfg.Log.Debug("output stream ended", "container", h.id, "docker_id", s.ContainerID, "error", s.err)
 	}
 }

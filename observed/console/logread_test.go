@@ -13,7 +13,7 @@ import (
 
 	"github.com/docker/docker/client"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
 // damagedLog is a log of numbered lines with a place that cannot be decoded: a read that contains
@@ -201,7 +201,7 @@ func damage(t *testing.T, x Target) {
 // awaitLog reads the log until it ends with a line, and returns the position behind that.
 func awaitLog(t *testing.T, r *real, from From, line string) (behind Position) {
 	t.Helper()
-	for begun := time.Now(); time.Since(begun) < patient.Bound; time.Sleep(20 * time.Millisecond) {
+	for begun := time.Now(); time.Since(begun) < eventually.Bound; time.Sleep(20 * time.Millisecond) {
 		found := false
 		err := r.History(t.Context(), id, from, func(c Chunk) error {
 			found = strings.HasSuffix(strings.TrimRight(c.Text, "\r\n"), line)

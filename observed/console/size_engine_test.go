@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 )
@@ -32,7 +32,7 @@ func TestEngineSizeWarnsNobody(t *testing.T) {
 	}
 	for _, x := range all {
 		text := ""
-		for begun := time.Now(); !strings.Contains(text, "\n") && time.Since(begun) < patient.Bound; time.Sleep(50 * time.Millisecond) {
+		for begun := time.Now(); !strings.Contains(text, "\n") && time.Since(begun) < eventually.Bound; time.Sleep(50 * time.Millisecond) {
 			text = ""
 			log := logReader{target: x, source: r.cfg.Streams}
 			if _, err := log.read(t.Context(), Range{}, func(e entry) bool { text += string(e.text); return true }); err != nil {

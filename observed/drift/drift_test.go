@@ -9,13 +9,13 @@ import (
 	"testing"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/drift"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 var (
 	place = blueprint.HostPaths{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("10m", 3)}

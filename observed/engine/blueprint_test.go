@@ -12,11 +12,11 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/drift"
 	"lightd/observed/engine"
-	"lightd/observed/simengine"
 )
 
 // TestDockerShowsWhatTheBlueprintSays makes containers with every field that a spec has, of

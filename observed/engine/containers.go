@@ -27,7 +27,7 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
 		containerID, warnings = made.ID, made.Warnings
 		if len(made.Warnings) > 0 {
-			e.log.Warn("engine on a created container", "container", b.Name, "warnings", made.Warnings)
+			e.log.Warn("engine warning at a creation", "container", b.Name, "warnings", made.Warnings)
 		}
 		return err
 	})
@@ -98,7 +98,7 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 			return s.ContainerExecStart(ctx, made.ID, container.ExecStartOptions{Detach: true})
 		})
 	if err != nil {
-		e.log.Debug("only the first process gets the signal", "container", containerID, "err", err)
+		e.log.Debug("only the first process gets the signal", "docker_id", containerID, "error", err)
 	}
 	return nil
 }
@@ -137,7 +137,7 @@ func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired
 		func(ctx context.Context, s *session) error {
 			answer, err := s.ContainerUpdate(ctx, containerID, config)
 			if len(answer.Warnings) > 0 {
-				e.log.Warn("engine on a change of limits", "container", containerID, "warnings", answer.Warnings)
+				e.log.Warn("engine warning at a change of limits", "docker_id", containerID, "warnings", answer.Warnings)
 			}
 			return err
 		})

@@ -13,7 +13,7 @@ import (
 
 	"github.com/docker/go-units"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed/engine"
 )
 
@@ -68,7 +68,7 @@ func TestFiguresAreThoseOfDocker(t *testing.T) {
 		<-samples
 	}
 	// The two look at different moments, and the program gets what the machine has left.
-	patient.Poll(t, func() error {
+	eventually.Poll(t, func() error {
 		for len(samples) > 0 {
 			<-samples
 		}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
@@ -268,7 +268,7 @@ func TestOutputAndInput(t *testing.T) {
 					t.Errorf("no %q in %q", line, all)
 				}
 			}
-			patient.Poll(t, func() error { // the log is a little behind the stream
+			eventually.Poll(t, func() error { // the log is a little behind the stream
 				logs, err := e.Logs(t.Context(), id, engine.LogsOptions{Tail: 2})
 				if err != nil {
 					return err

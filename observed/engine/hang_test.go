@@ -17,13 +17,13 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
+	"lightd/hack/simengine"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
-	"lightd/observed/simengine"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 // short are deadlines that a test can wait for.
 var short = engine.Timeouts{

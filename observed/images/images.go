@@ -107,7 +107,7 @@ func (i *Images) Run(ctx context.Context) error {
 	engine.Repeat(ctx, func(ctx context.Context) {
 		err := i.config.Engine.ImageEvents(ctx, i.refreshAll, i.handle)
 		if ctx.Err() == nil {
-			i.config.Log.Debug("the stream of image events ended", "err", err)
+			i.config.Log.Debug("image event stream ended", "error", err)
 		}
 	})
 	i.looks.ShutDown()
@@ -158,7 +158,7 @@ func (i *Images) Known(ref string) observed.Image {
 // before is not what the caller has just done to it. Changed follows.
 func (i *Images) Refresh(ref string) {
 	i.mu.Lock()
-	e := i.entry(ref)
+	e := i.entryLocked(ref)
 	e.news++
 	e.image.Known = false
 	i.mu.Unlock()
@@ -170,7 +170,7 @@ func (i *Images) Refresh(ref string) {
 func (i *Images) Pull(ref string) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	e := i.entry(ref)
+	e := i.entryLocked(ref)
 	if e.image.Pulling {
 		return
 	}
@@ -178,8 +178,8 @@ func (i *Images) Pull(ref string) {
 	i.pulls.Add(ref)
 }
 
-// entry returns the entry of a reference, a new one if there is none. The caller holds mu.
-func (i *Images) entry(ref string) *entry {
+// entryLocked returns the entry of a reference, a new one if there is none. The caller holds mu.
+func (i *Images) entryLocked(ref string) *entry {
 	e := i.entries[ref]
 	if e == nil {
 		e = &entry{}
@@ -210,7 +210,7 @@ func (i *Images) look(ctx context.Context, ref string) {
 	found, err := i.config.Engine.Image(ctx, ref)
 	if err != nil {
 		if ctx.Err() == nil {
-			i.config.Log.Debug("cannot see an image", "image", ref, "err", err)
+			i.config.Log.Debug("cannot inspect image", "image", ref, "error", err)
 			i.looks.AddRateLimited(ref)
 		}
 		return
@@ -244,7 +244,7 @@ func (i *Images) pull(ctx context.Context, ref string) {
 		found, err = i.config.Engine.Image(ctx, ref)
 	}
 	i.mu.Lock()
-	e := i.entry(ref)
+	e := i.entryLocked(ref)
 	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = false, 0, 0
 	switch {
 	case err == nil:
@@ -288,7 +288,7 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 func (i *Images) advance(ref string, p engine.Progress) bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	image := &i.entry(ref).image
+	image := &i.entryLocked(ref).image
 	if image.PulledBytes == p.Current && image.PullTotal == p.Total {
 		return false
 	}

@@ -11,13 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/images"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 // fake is a registry and an engine in memory, for what depends on order and time.
 type fake struct {
@@ -357,7 +357,7 @@ func TestRealImages(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	await := func(ref string, wanted func(observed.Image) bool) {
 		t.Helper()
-		limit := time.After(patient.Bound)
+		limit := time.After(eventually.Bound)
 		for !wanted(i.Image(ref)) {
 			select {
 			case <-news:

@@ -10,11 +10,11 @@ import (
 	"time"
 
 	"lightd/desired/store"
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 	"lightd/observed/journal"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -103,11 +103,11 @@ func work(queue workqueue.TypedInterface[string], fn func(ref string)) {
 func (c *Copies) Copy(ref string) observed.SnapshotCopy {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.entry(ref).copy
+	return c.entryLocked(ref).copy
 }
 
-// entry returns the entry of a reference, a new one if there is none. The caller holds mu.
-func (c *Copies) entry(ref string) *entry {
+// entryLocked returns the entry of a reference, a new one if there is none. The caller holds mu.
+func (c *Copies) entryLocked(ref string) *entry {
 	e := c.entries[ref]
 	if e == nil {
 		e = &entry{copy: observed.SnapshotCopy{Present: c.config.Store.Has(ref)}}
@@ -119,7 +119,7 @@ func (c *Copies) entry(ref string) *entry {
 // change alters what is known of a copy, and reports it.
 func (c *Copies) change(ref string, fn func(*entry)) {
 	c.mu.Lock()
-	e := c.entry(ref)
+	e := c.entryLocked(ref)
 	before := e.copy
 	fn(e)
 	changed := e.copy != before
@@ -134,7 +134,7 @@ func (c *Copies) change(ref string, fn func(*entry)) {
 func (c *Copies) Save(ref string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entry(ref)
+	e := c.entryLocked(ref)
 	if e.copy.Present || time.Since(e.saveFailed) < saveRetry {
 		return
 	}
@@ -145,14 +145,14 @@ func (c *Copies) Save(ref string) {
 func (c *Copies) Load(ref string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.entry(ref).copy.Loading = true
+	c.entryLocked(ref).copy.Loading = true
 	c.loads.Add(ref)
 }
 
 // Remove removes the copy of an image, whose name another one is to have.
 func (c *Copies) Remove(ref string) error {
 	c.mu.Lock()
-	c.entry(ref).removals++
+	c.entryLocked(ref).removals++
 	c.mu.Unlock()
 	err := c.config.Store.Remove(ref)
 	c.change(ref, func(e *entry) { e.copy, e.saveFailed = observed.SnapshotCopy{Present: err != nil}, time.Time{} })
@@ -183,7 +183,7 @@ func (c *Copies) Retain(needed func(ref string) bool) {
 
 func (c *Copies) save(ctx context.Context, ref string) {
 	c.mu.Lock()
-	removals, done := c.entry(ref).removals, c.entry(ref).copy.Present
+	removals, done := c.entryLocked(ref).removals, c.entryLocked(ref).copy.Present
 	c.mu.Unlock()
 	if done {
 		return
@@ -191,7 +191,7 @@ func (c *Copies) save(ctx context.Context, ref string) {
 	began := time.Now()
 	err := c.copyImage(ctx, ref)
 	c.mu.Lock()
-	overtaken := c.entry(ref).removals != removals
+	overtaken := c.entryLocked(ref).removals != removals
 	c.mu.Unlock()
 	switch class := engine.Classify(err); {
 	case overtaken:

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi/client"
@@ -25,7 +25,7 @@ type Env struct {
 	Getenv  func(string) string
 	Now     func() time.Time
 	// Local tells of the daemon of this machine.
-	Local func() (remote.Local, error)
+	Local func() (cliconfig.Local, error)
 	// Agent names the program to the daemon.
 	Agent string
 }
@@ -78,15 +78,15 @@ type session struct {
 	*client.Client
 	// follow is the same daemon, for streams: it has patience with a broken connection.
 	follow *client.Client
-	target remote.Target
+	target cliconfig.Target
 }
 
 // patience is for how long a stream that broke is tried again.
 const patience = 10 * time.Minute
 
 // daemonFlags adds the flags that say which daemon is meant.
-func (a *app) daemonFlags(cmd *cobra.Command) *remote.Flags {
-	var f remote.Flags
+func (a *app) daemonFlags(cmd *cobra.Command) *cliconfig.Flags {
+	var f cliconfig.Flags
 	cmd.Flags().StringVar(&f.Server, "server", "", "`URL` of the daemon (LIGHTD_URL; default: the present context, else this machine's)")
 	cmd.Flags().StringVar(&f.Token, "token", "", "the `token` itself (better given by file: a command line can be seen by others)")
 	cmd.Flags().StringVar(&f.TokenFile, "token-file", "", "`file` of the token, \"-\" for the standard input (LIGHTD_TOKEN, LIGHTD_TOKEN_FILE)")
@@ -97,8 +97,8 @@ func (a *app) daemonFlags(cmd *cobra.Command) *remote.Flags {
 }
 
 // dial finds the daemon. It makes no connection.
-func (a *app) dial(flags remote.Flags) (*session, error) {
-	target, err := remote.Resolve(flags, remote.Env{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local, Warn: func(text string) { a.note("lightd: warning: %s", text) }})
+func (a *app) dial(flags cliconfig.Flags) (*session, error) {
+	target, err := cliconfig.Resolve(flags, cliconfig.Env{Getenv: a.Getenv, Stdin: a.Streams.In, Local: a.Local, Warn: func(text string) { a.note("lightd: warning: %s", text) }})
 	if err != nil {
 		return nil, coded{err, ExitUsage}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/render"
 	"lightd/desired"
 )
@@ -71,7 +71,7 @@ func portText(p desired.PoolPort) string {
 
 // offer asks the daemon that a command is about for what it could be given next.
 func (a *app) offer(cmd *cobra.Command, args []string, list func(ctx context.Context, s *session, offer func(id, description string)) error) ([]cobra.Completion, cobra.ShellCompDirective) {
-	var flags remote.Flags
+	var flags cliconfig.Flags
 	flags.Server, _ = cmd.Flags().GetString("server")
 	flags.Context, _ = cmd.Flags().GetString("context")
 	flags.Token, _ = cmd.Flags().GetString("token")
@@ -104,7 +104,7 @@ func (a *app) completeOne(cmd *cobra.Command, args []string, toComplete string) 
 
 // completeContexts offers the names of the stored contexts.
 func (a *app) completeContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	contexts, err := remote.Load(remote.Path(a.Getenv))
+	contexts, err := cliconfig.Load(cliconfig.Path(a.Getenv))
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}

@@ -3,7 +3,7 @@ package command
 import (
 	"github.com/spf13/cobra"
 
-	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/cliconfig"
 )
 
 func (a *app) context() *cobra.Command {
@@ -18,7 +18,7 @@ present one unless --server, --context, LIGHTD_URL or LIGHTD_CONTEXT says otherw
 	return Branch(cmd)
 }
 
-func (a *app) stored() (*remote.Contexts, error) { return remote.Load(remote.Path(a.Getenv)) }
+func (a *app) stored() (*cliconfig.Contexts, error) { return cliconfig.Load(cliconfig.Path(a.Getenv)) }
 
 func (a *app) contextList() *cobra.Command {
 	cmd := &cobra.Command{
@@ -81,7 +81,7 @@ func (a *app) contextUse() *cobra.Command {
 		return oneName(cmd, args)
 	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		return a.changeContexts(func(all *remote.Contexts) error {
+		return a.changeContexts(func(all *cliconfig.Contexts) error {
 			name := ""
 			if !*none {
 				name = args[0]
@@ -104,16 +104,16 @@ func (a *app) contextSet() *cobra.Command {
 	use := cmd.Flags().Bool("use", false, "make it the present one")
 	_ = cmd.MarkFlagFilename("token-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		return a.changeContexts(func(all *remote.Contexts) error {
+		return a.changeContexts(func(all *cliconfig.Contexts) error {
 			at := all.Contexts[args[0]]
 			if cmd.Flags().Changed("server") {
 				at.Server = *server
 			}
-			if err := remote.CheckServer(at.Server); err != nil {
+			if err := cliconfig.CheckServer(at.Server); err != nil {
 				return usagef("context set: --server: %v", err)
 			}
 			if cmd.Flags().Changed("token-file") {
-				path, err := remote.CheckTokenFile(*file)
+				path, err := cliconfig.CheckTokenFile(*file)
 				if err != nil {
 					return err
 				}
@@ -138,13 +138,13 @@ func (a *app) contextDelete() *cobra.Command {
 		Args:              oneName,
 		ValidArgsFunction: a.completeOneContext,
 		RunE: func(_ *cobra.Command, args []string) error {
-			return a.changeContexts(func(all *remote.Contexts) error { return all.Delete(args[0]) })
+			return a.changeContexts(func(all *cliconfig.Contexts) error { return all.Delete(args[0]) })
 		},
 	}
 }
 
 // changeContexts changes the contexts file, and says which context is the present one then.
-func (a *app) changeContexts(change func(*remote.Contexts) error) error {
+func (a *app) changeContexts(change func(*cliconfig.Contexts) error) error {
 	all, err := a.stored()
 	if err != nil {
 		return err

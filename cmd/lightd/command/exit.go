@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/manifest"
-	"lightd/cmd/lightd/remote"
 	"lightd/cmd/lightd/render"
 	"lightd/httpapi/client"
 )
@@ -99,7 +99,7 @@ func ExitCode(err error) int {
 		return ExitGoalFailed
 	case notADaemon(err):
 		return ExitUnreachable
-	case errors.Is(err, client.ErrNotFound), errors.Is(err, remote.ErrNoContext):
+	case errors.Is(err, client.ErrNotFound), errors.Is(err, cliconfig.ErrNoContext):
 		return ExitNotFound
 	case errors.Is(err, client.ErrConflict), errors.Is(err, client.ErrPrecondition):
 		return ExitConflict

@@ -15,8 +15,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/manifest"
-	"lightd/cmd/lightd/remote"
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
@@ -109,7 +109,7 @@ func TestErrors(t *testing.T) {
 		{withSubject("web", refused(404, "Container not found", api.Detail{Message: `Container not found: "web"`})), 3, "web: Container not found"},
 		{byOther(404), 5, "answered so"},
 		{byOther(200), 5, "answered so"},
-		{fmt.Errorf("%w \"x\"", remote.ErrNoContext), 3, `there is no context "x"`},
+		{fmt.Errorf("%w \"x\"", cliconfig.ErrNoContext), 3, `there is no context "x"`},
 		{refused(503, "The database does not answer"), 5, "The database does not answer"},
 		{&client.TransportError{Method: "GET", Path: "/x", Err: errors.New("refused")}, 5, "the daemon cannot be reached: refused"},
 		{&client.TransportError{Method: "GET", Path: "/x", Sent: true, Err: errors.New("broken pipe")}, 5, "the daemon did not answer: broken pipe"},

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lightd/cmd/lightd/remote"
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/terminal"
 	"lightd/controller/plan"
 	"lightd/desired"
@@ -117,7 +117,7 @@ func TestOutputFits(t *testing.T) {
 			root.AddGroup(Groups()...)
 			root.AddCommand(Commands(Env{
 				Streams: terminal.Streams{In: strings.NewReader(""), Out: &out, Err: &out}, Getenv: getenv, Now: func() time.Time { return noon },
-				Local: func() (remote.Local, error) { return remote.Local{}, nil },
+				Local: func() (cliconfig.Local, error) { return cliconfig.Local{}, nil },
 			})...)
 			root.SetArgs(strings.Fields(line))
 			err := root.ExecuteContext(t.Context())

@@ -13,10 +13,10 @@ import (
 	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 
-	"lightd/hack/patient"
+	"lightd/hack/eventually"
 )
 
-func TestMain(m *testing.M) { patient.Main(m) }
+func TestMain(m *testing.M) { eventually.Main(m) }
 
 func TestDetaching(t *testing.T) {
 	for in, want := range map[string]struct {
@@ -115,7 +115,7 @@ func TestInputEndsWhenItIsClosed(t *testing.T) {
 		if !errors.Is(err, io.EOF) {
 			t.Error(err)
 		}
-	case <-time.After(patient.Bound):
+	case <-time.After(eventually.Bound):
 		t.Fatal("it does not end")
 	}
 	if _, err := in.Read(p); !errors.Is(err, io.EOF) {

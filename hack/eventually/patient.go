@@ -1,0 +1,73 @@
+// Package eventually is how tests wait: for a condition, and never for a time in which a quick
+// machine would have met it. Every wait is bounded all the same, so that what never comes
+// true fails with a word of what it was.
+package eventually
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// Bound bounds every wait. It is long because a busy machine is no failure.
+const Bound = time.Minute
+
+// often is how often a condition is looked at that nobody tells of.
+const often = 20 * time.Millisecond
+
+// Poll asks again and again until there is no error, for what tells nobody when it changes:
+// another process, the engine, the kernel. After Bound it fails the test with the last error.
+func Poll(t testing.TB, ask func() error) {
+	t.Helper()
+	if err := until(ask); err != nil {
+		t.Fatalf("after %s: %v", Bound, err)
+	}
+}
+
+func until(ask func() error) error {
+	end := time.Now().Add(Bound)
+	for {
+		err := ask()
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+		time.Sleep(often)
+	}
+}
+
+// Grow tries something that is itself a matter of time: first with so much of it, and when
+// that fails with twice as much, up to Bound, as a machine may be slow. What fails with any
+// time fails the test.
+func Grow(t testing.TB, first time.Duration, try func(time.Duration) error) {
+	t.Helper()
+	for d := first; ; d *= 2 {
+		err := try(d)
+		if err == nil {
+			return
+		}
+		if 2*d > Bound {
+			t.Fatalf("with %s too: %v", d, err)
+		}
+	}
+}
+
+// Main is a TestMain that fails when goroutines are left at the end.
+func Main(m *testing.M, options ...goleak.Option) {
+	code := m.Run()
+	if code == 0 {
+		if err := Leaks(options...); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+// Leaks returns an error if goroutines are left, which have Bound to end: goleak alone gives
+// them less than half a second, on whatever machine.
+func Leaks(options ...goleak.Option) error {
+	return until(func() error { return goleak.Find(options...) })
+}
