@@ -28,11 +28,11 @@ import (
 
 // TestCollection leaves waste of every kind about, and what only looks like it.
 func TestCollection(t *testing.T) {
-	var told atomic.Int32
+	var warned atomic.Int32
 	sim, n := onSim(t, func(o *setup) {
 		o.log = heard(func(r slog.Record) {
-			if strings.Contains(r.Message, "has no spec") && said(r, "container") == "live-orphan" {
-				told.Add(1)
+			if strings.Contains(r.Message, "orphaned") && said(r, "container") == "live-orphan" {
+				warned.Add(1)
 			}
 		})
 	})
@@ -106,8 +106,8 @@ func TestCollection(t *testing.T) {
 	if events := n.events("back"); strings.Contains(events, "ContainerLost") {
 		t.Errorf("what came back was taken for what was deleted: %s", events)
 	}
-	if told.Load() != 1 {
-		t.Errorf("told %d times of one that is left alone", told.Load())
+	if warned.Load() != 1 {
+		t.Errorf("warned %d times of one that is left alone", warned.Load())
 	}
 }
 
