@@ -196,9 +196,11 @@ func (st *stage) watch(messages <-chan events.Message, errs <-chan error) {
 			line := "event " + st.plain(describe(m))
 			// Whether Docker tells of a detach hangs on which end goes first, the client or the
 			// program. Of "oom" it tells as often as it likes. A "stop" is told by the call, beside
-			// what the end itself tells, and since 23.0 before the "die" or after it.
+			// what the end itself tells, and since 23.0 before the "die" or after it. A pause and its end
+			// are told again when containerd reports them late.
 			last := len(st.told) - 1
 			switch {
+			case (m.Action == "pause" || m.Action == "unpause") && slices.Contains(st.told, line):
 			case m.Action == "detach", m.Action == "oom" && last >= 0 && st.told[last] == line:
 			case m.Action == "stop":
 				st.stops = append(st.stops, line)

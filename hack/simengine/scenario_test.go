@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -292,12 +293,35 @@ func paused(st *stage) {
 	_, err := st.ContainerExecCreate(st.ctx, st.name("a"), container.ExecOptions{Cmd: []string{"true"}})
 	st.outcome("exec", err)
 	st.outcome("unpause", st.ContainerUnpause(st.ctx, st.name("a")))
+	st.reported("a")
 	st.outcome("unpause", st.ContainerUnpause(st.ctx, st.name("a")))
 	st.inspect("a")
-	st.outcome("pause", st.ContainerPause(st.ctx, st.name("a")))
-	st.kill("a", "SIGKILL")
-	st.awaitEvent("die", 1)
-	st.inspect("a")
+	st.create("b", sleeping(), plainHost())
+	st.start("b")
+	st.outcome("pause", st.ContainerPause(st.ctx, st.name("b")))
+	st.kill("b", "SIGKILL")
+	st.awaitEvent("container die", 1)
+	st.inspect("b")
+}
+
+// reported waits until Docker has heard from containerd what became of a running container. On a loaded
+// machine it notes a pause and its end once more when containerd reports them, after the next call: a
+// container that was unpaused is paused again for it until then. The reports come in order, so that the
+// end of another process is behind both.
+func (st *stage) reported(suffix string) {
+	st.t.Helper()
+	for {
+		made, err := st.ContainerExecCreate(st.ctx, st.name(suffix), container.ExecOptions{Cmd: []string{"sh", "-c", "true"}})
+		if err == nil {
+			st.must(st.ContainerExecStart(st.ctx, made.ID, container.ExecStartOptions{Detach: true}))
+			break
+		}
+		if !cerrdefs.IsConflict(err) {
+			st.must(err)
+		}
+		time.Sleep(10 * time.Millisecond) // refused as paused
+	}
+	st.awaitEvent("container exec_die", 1)
 }
 
 func filtering(st *stage) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"strconv"
 	"time"
 
@@ -103,11 +104,34 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	return nil
 }
 
-// Unpause lets a paused container go on.
+// Unpause lets a paused container go on. Conflict means that it is not paused: it goes on already, or
+// does not run.
 func (e *Engine) Unpause(ctx context.Context, containerID string) error {
 	return e.portAct(ctx, e.timeouts.Kill, "unpause container", containerID, func(ctx context.Context, s *session) error {
-		return s.ContainerUnpause(ctx, containerID)
+		err := s.ContainerUnpause(ctx, containerID)
+		if Classify(err) != Other {
+			return err
+		}
+		// Whatever the words of a refusal, the state that is shown counts.
+		found, failed := s.ContainerInspect(ctx, containerID)
+		if failed == nil && found.ContainerJSONBase != nil && found.State != nil && !found.State.Paused {
+			return fmt.Errorf("%w: %w", cerrdefs.ErrConflict, err)
+		}
+		return overtaken(err)
 	})
+}
+
+// inNoState is what Docker, or containerd by way of Docker, says with 500 of a process that is in no
+// state for a call. What Docker shows of the container may lag behind that: it notes a pause once more
+// when containerd reports it, which may be after the container was unpaused.
+var inNoState = regexp.MustCompile(`is not paused|cannot (pause|resume|update|kill|exec in|start) an? (running|paused|stopped|deleted) `)
+
+// overtaken gives an error of a process that is in no state for the call the class Conflict.
+func overtaken(err error) error {
+	if Classify(err) == Other && inNoState.MatchString(err.Error()) {
+		return fmt.Errorf("%w: %w", cerrdefs.ErrConflict, err)
+	}
+	return err
 }
 
 // Rename gives a container another name. Conflict means that somebody has it.
@@ -139,6 +163,6 @@ func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired
 			if len(answer.Warnings) > 0 {
 				e.log.Warn("engine warning at a change of limits", "docker_id", containerID, "warnings", answer.Warnings)
 			}
-			return err
+			return overtaken(err)
 		})
 }
