@@ -13,6 +13,7 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/terminal"
+	"lightd/desired"
 	"lightd/desired/token"
 	"lightd/httpapi/client"
 )
@@ -86,8 +87,12 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 			return usageError{Text: "token create: --ttl is needed, as in --ttl 1h"}
 		}
 		life, err := token.ParseTTL(*ttl)
+		var invalid *desired.ValidationError
+		if errors.As(err, &invalid) {
+			return usageError{Text: fmt.Sprintf("token create: --ttl %q %s", *ttl, invalid.Fields[0].Message)}
+		}
 		if err != nil {
-			return usageError{Text: fmt.Sprintf("token create: --ttl %q: %v", *ttl, err)}
+			return err
 		}
 		master := cfg.Token
 		if master == "" {

@@ -209,9 +209,7 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		a.warn(r)
 		if unmet != nil {
 			failed[ExitCode(unmet)]++
-			if message := Message(withSubject(r.InternalID, unmet)); message != "" {
-				fmt.Fprintln(a.Streams.Err, "lightd:", message)
-			}
+			WriteError(a.Streams.Err, a.Getenv, withSubject(r.InternalID, unmet))
 		}
 	}
 	switch {

@@ -227,9 +227,9 @@ func (d description) writeState(s *describeWriter, now time.Time) {
 		s.line("Next attempt", at)
 	}
 	s.line("Install", string(c.InstallState))
-	text := fmt.Sprintf("%d, dealt with", c.Generation)
+	text := fmt.Sprintf("%d, observed", c.Generation)
 	if c.ObservedGeneration < c.Generation {
-		text = fmt.Sprintf("%d, dealt with up to %d", c.Generation, c.ObservedGeneration)
+		text = fmt.Sprintf("%d, observed up to %d", c.Generation, c.ObservedGeneration)
 	}
 	s.line("Generation", text)
 	if c.Deleting {

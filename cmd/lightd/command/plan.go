@@ -141,8 +141,10 @@ func heading(r api.Receipt) string {
 		return "restart" + because(p, plan.StopContainer, plan.KillContainer)
 	case p.Restarts:
 		return "stop" + because(p, plan.StopContainer, plan.KillContainer)
+	case has(p, plan.CreateInstallContainer):
+		return "install" + because(p, plan.CreateInstallContainer)
 	case has(p, plan.CreateContainer):
-		return "make its container" + because(p, plan.CreateContainer)
+		return "create its container" + because(p, plan.CreateContainer)
 	case has(p, plan.StartContainer):
 		return "start" + because(p, plan.StartContainer)
 	case len(p.Steps) > 0:

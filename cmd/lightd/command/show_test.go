@@ -54,7 +54,7 @@ func TestDescription(t *testing.T) {
 State:           backoff, should be running
 Next attempt:    in 69s (attempt 9)
 Install:         ready
-Generation:      3, dealt with up to 2
+Generation:      3, observed up to 2
 Created:         2026-11-22T12:00:00Z (2d ago)
 Changed:         2026-11-24T11:00:00Z (60m ago)
 Container:       a1b2c3d4e5f6
@@ -150,7 +150,9 @@ func TestHeadings(t *testing.T) {
 		{desired.Updated, &api.Plan{Restarts: true, Steps: []plan.Step{step(plan.KillContainer, "power is stopped")}}, "stop, because power is stopped"},
 		{desired.Updated, &api.Plan{Steps: []plan.Step{step(plan.UpdateLimits, "limits.memory changed")}}, "change in place, because limits.memory changed"},
 		{desired.Updated, &api.Plan{Steps: []plan.Step{step(plan.StartContainer, "power is running")}}, "start, because power is running"},
-		{"", &api.Plan{Steps: []plan.Step{step(plan.CreateContainer, "the container does not exist"), step(plan.StartContainer, "")}}, "make its container, because the container does not exist"},
+		{"", &api.Plan{Steps: []plan.Step{step(plan.CreateContainer, "the container does not exist"), step(plan.StartContainer, "")}}, "create its container, because the container does not exist"},
+		{"", &api.Plan{Steps: []plan.Step{step(plan.CreateInstallContainer, "the install script needs a container"), step(plan.CreateContainer, "the installation is complete")}},
+			"install, because the install script needs a container"},
 	}
 	for _, c := range cases {
 		if got := heading(api.Receipt{Action: c.action, Plan: c.plan}); got != c.want {
