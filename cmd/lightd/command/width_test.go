@@ -3,6 +3,7 @@ package command
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -71,6 +72,8 @@ func node(t *testing.T) *httptest.Server {
 		"/volumes":                          map[string]any{"volumes": []api.Volume{{VolumeID: volumeID, Path: "/var/lib/lightd/volumes/" + volumeID, Containers: []string{longID, "b"}, CreatedAt: noon.Unix()}}},
 		"/network/ports":                    map[string]any{"ports": []desired.PoolPort{{Endpoint: desired.Endpoint{IP: "2001:db8:aaaa:bbbb::ffff", Port: 25565, Protocol: "tcp"}, InUse: true, InternalID: longID}}},
 	}
+	applied := api.Applied{Created: 1, Containers: []api.Receipt{{InternalID: longID, Action: desired.Created, Generation: 1,
+		Wait: &api.Wait{For: api.UntilSynced, Reason: status.ReasonInstallScriptFailed, Message: longText}}}}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer, found := answers[strings.TrimPrefix(r.URL.Path, "/api/v1")]
 		if strings.HasSuffix(r.URL.Path, "/logs") {
@@ -78,6 +81,13 @@ func node(t *testing.T) *httptest.Server {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
+		if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/apply") {
+			_, _ = io.Copy(io.Discard, r.Body)
+			if err := json.NewEncoder(w).Encode(applied); err != nil {
+				t.Error(err)
+			}
+			return
+		}
 		if !found || r.Method != http.MethodGet {
 			w.WriteHeader(http.StatusConflict)
 			answer = refused
@@ -102,8 +112,13 @@ func TestOutputFits(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(home, "lightd", "contexts.yaml"), []byte(contexts), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	spec := filepath.Join(home, "a.yaml")
+	if err := os.WriteFile(spec, []byte("internal_id: "+longID+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for line, want := range map[string]string{
-		"get": longID, "get " + longID: "ImageUnavailable", "describe " + longID: "ImageUnavailable", "events": longID, "events " + longID: "InstallScriptFailed",
+		"apply --wait -f " + spec: "will not be synced by itself",
+		"get":                     longID, "get " + longID: "ImageUnavailable", "describe " + longID: "ImageUnavailable", "events": longID, "events " + longID: "InstallScriptFailed",
 		"drift": "away", "drift " + longID: "limits.memory", "plan " + longID: "keeps volume " + volumeID, "volume list": volumeID, "port list": longID,
 		"port list --free": "There is no free port", "context list": "production-europe", "explain": "internal_id", "explain limits.memory": "limits.memory",
 		"explain conditions": "reason", "explain foo": "there is no field", "delete " + longID: "Container is busy", "stop " + longID + " other": "Container is busy", "apply": "",
