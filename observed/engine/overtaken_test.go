@@ -9,8 +9,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed/engine"
-	"lightd/observed/simengine"
 )
 
 // TestCallsThatCameTooLate: an answer 500 to a call for which the container is in no state is a
