@@ -12,4 +12,149 @@
 //     answered with a 500, and no answer holds more of an unforeseen error than that
 //     it happened.
 //   - No token is ever logged.
+//
+// # HTTP API
+//
+// Bodies are JSON: at most 1 MiB, 16 MiB for POST /apply. Unknown fields, and unknown or repeated
+// parameters, are refused by name. Every request carries "Authorization: Bearer TOKEN", except
+// GET /healthz, /readyz, /openapi.json and /api/v1/public/ping; see "lightd docs tokens".
+//
+// GET /openapi.json (or "lightd openapi") is the complete OpenAPI 3.1 document, with every field,
+// error and example. Generators such as openapi-typescript and oapi-codegen make clients from it.
+//
+//	POST   /containers                      creates, then installs
+//	GET    /containers                      lists: ?selector=, ?view=full
+//	GET    /containers?watch=true           changes: lightd docs watch
+//	GET    /containers/:id                  spec and status, with an ETag
+//	PUT    /containers/:id                  creates or replaces
+//	PATCH  /containers/:id                  JSON merge patch (RFC 7396)
+//	DELETE /containers/:id                  deletes; the volume stays
+//	POST   /containers/:id/start            also /stop, /restart, /kill
+//	POST   /containers/:id/reinstall        image, install_script optional
+//	POST   /containers/:id/rebind-network   other ports
+//	GET    /containers/:id/plan             the next steps, and why
+//	GET    /containers/:id/drift            lightd docs drift
+//	GET    /containers/:id/events           ?after=SEQ&limit=N
+//	GET    /containers/:id/logs             output: lightd docs websocket
+//	GET    /containers/:id/install-log      output of the install script
+//	POST   /apply                           up to 2,000 specs, all or none
+//	GET    /drift                           all containers out of sync
+//	GET    /events                          the journal of all
+//	GET    /ws, /ws/:id                     lightd docs websocket
+//	POST   /network/ports                   adds a port, or a range
+//	GET    /network/ports                   the pool; also /random
+//	GET    /network/ports/:ip/:port         one port; also DELETE
+//	PUT    /network/ports/:ip/:port/use     {"in_use": true} reserves it
+//	POST   /network/ports/bulk-delete       removes many
+//	POST   /volumes                         creates; also GET
+//	GET    /volumes/:id                     one volume; also DELETE
+//	POST   /auth/tokens                     lightd docs tokens
+//	GET    /healthz                         the process answers
+//	GET    /readyz                          database, engine and disk
+//
+// A port is removed only while nothing uses it, a volume only while no container names it. HEAD is
+// answered as GET is, without the body, unless the answer would be a stream.
+//
+// With curl:
+//
+//	api() {
+//	  curl -sS -H "Authorization: Bearer $(lightd token show)" \
+//	    -H 'Content-Type: application/json' \
+//	    "http://127.0.0.1:8070$1" "${@:2}"
+//	}
+//	api /containers/my-server-001/start -X POST
+//	{"message":"Container start initiated","internal_id":"my-server-001",
+//	 "generation":2}
+//
+// # Generations and preconditions
+//
+// Every write of a container answers with its generation. The change is complete when
+// observed_generation reaches it. Writes need no engine: while Docker is down they are accepted, and
+// carried out later. A PUT keeps a power and host ports that its spec leaves out; writing the same
+// spec again changes nothing.
+//
+// Writes of a container take If-Match and If-None-Match: *. A stale precondition is answered with
+// 412, whatever else is wrong. An ETag has the generation of the spec, a dot, and a hash of the
+// answer. Writes compare the generation alone; a read whose If-None-Match has the whole is answered
+// with 304. The ETag of a list covers the specs that its selector chooses, and an apply with the same
+// selector takes it as If-Match. An apply with prune deletes what its selector chooses and its list
+// lacks; with If-Match every container of the list must match the selector.
+//
+// # Lists and selectors
+//
+// Lists of containers, drift, ports and volumes are sorted. ?limit=N (1 to 1,000) asks for pages;
+// ?continue= takes the "continue" of the page before, which is absent on the last one. What exists
+// throughout is in exactly one page; a watch from the revision of the first page shows what changed
+// meanwhile. Answers above 1 KiB are compressed for clients that accept gzip.
+//
+// A selector is key, !key, key=value or key!=value, joined by commas. Inside a label a backslash
+// escapes a comma, blank, =, !, (, ), <, > or backslash.
+//
+// # Dry runs
+//
+// ?dry_run=true on a write validates it as the write itself would, changes nothing, and answers with
+// what would follow. This asks for another port:
+//
+//	{
+//	  "action": "updated",
+//	  "plan": [
+//	    {"step": "CheckHost", "reason": "ports changed"},
+//	    {"step": "StopContainer", "reason": "ports changed"},
+//	    {"step": "RemoveContainer", "reason": "ports changed"},
+//	    {"step": "CreateContainer",
+//	     "reason": "the container does not exist"},
+//	    {"step": "ReleasePorts",
+//	     "reason": "no container binds them any more"},
+//	    {"step": "StartContainer", "reason": "power is running"}
+//	  ],
+//	  "restarts": true,
+//	  "recreates": true,
+//	  "keeps": ["volume 61c98fc8-0dcd-4226-b14e-29122f3e1626",
+//	    "what the install script changed outside the volume"],
+//	  "loses": ["what the process wrote outside its volume and mounts"]
+//	}
+//
+// # Waiting
+//
+// ?wait=installed|running|stopped|synced on a write of a container, or on an apply, answers when that
+// holds for the generation of this write. Without a start_pattern, "running" means one second of
+// uptime; a process that ends sooner ends the wait.
+//
+// After ?timeout=60s (at most 10m) the answer is 202 with the conditions so far. A failure that only
+// another write can fix answers 202 at once, with the reason of its condition, or with Overtaken
+// where a later write wants the opposite. The message of a failed wait for running ends with up to
+// five lines of output. The "wait" of an answer:
+//
+//	{"for":"installed","met":false,"reason":"InstallScriptFailed",
+//	 "message":"the install script ended with exit code 3"}
+//
+// A DELETE waits for its end by itself: it answers when the container is gone, or with 202 after
+// timeout (30s). In an apply each container has its own "wait"; one that cannot be met ends all. A
+// daemon that stops while a request waits answers 503: the write is accepted all the same. At most
+// 1,000 requests wait at once; one more is answered with 429, and writes nothing.
+//
+// # Errors
+//
+//	{"error": "<sentence>", "code": "<word>",
+//	 "details": [{"field": "...", "message": "..."}]}
+//
+// "details" is there where a field is to blame. The status codes:
+//
+//	400  invalid                       412  stale precondition
+//	401  no valid token                413  body too large
+//	403  needs the master token        415  not JSON
+//	404  not found                     429  too many at once
+//	405  method not allowed            503  the database does not answer
+//	406  cannot give that type         507  disk full
+//	409  conflict with the present state
+//
+// After a 503 of a write the outcome is unknown: read, then decide. Every answer has an
+// X-Request-Id, the client's own where it sent one; the daemon's log has it too.
 package httpapi
+
+import _ "embed"
+
+// Doc is the source of this file. "lightd docs" prints its reference: the HTTP API.
+//
+//go:embed doc.go
+var Doc string

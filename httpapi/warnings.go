@@ -12,7 +12,7 @@ import (
 // them: it binds and releases each by itself, one after the other, whether they are in a row or not.
 const manyPorts = 50
 
-// What the engine takes for one port, on an idle machine and on one that is busy; see the figures in
+// What the engine takes for one port, on an idle machine and on one that is busy: see the limits in
 // the README.
 const (
 	portIdle = 50 * time.Millisecond

@@ -115,7 +115,7 @@ func TestDamagedDatabaseIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stderr, code := call(t, nil, "serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--docker-host", nowhere)
-	for _, word := range []string{filepath.Join(n.dir, "db"), "MANIFEST is missing", "Restore", "README"} {
+	for _, word := range []string{filepath.Join(n.dir, "db"), "MANIFEST is missing", "Restore", "lightd docs damage"} {
 		if code != 1 || !strings.Contains(stderr, word) {
 			t.Errorf("exit code %d, and it said %q, not %q", code, stderr, word)
 		}

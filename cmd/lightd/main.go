@@ -1,5 +1,5 @@
 // Command lightd makes the Docker Engine of one machine match the containers that a
-// control panel asks for. See the README for its use.
+// control panel asks for. The README and "lightd docs" say how it is used.
 package main
 
 import (
@@ -188,7 +188,7 @@ func helpCommand() *cobra.Command {
 
 // daemonCommands are those that are about the daemon of this machine, and its settings.
 func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cobra.Command {
-	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(getenv, streams), {
+	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(getenv, streams), docsCommand(getenv, streams), {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  command.NoArgs,

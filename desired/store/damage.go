@@ -36,7 +36,7 @@ func (e *DamagedError) Error() string {
 	if e.Left != "" {
 		text += ", or remove " + e.Left + " to go on with what is left of it"
 	}
-	return text + `; see "When the database is damaged" in the README`
+	return text + `; see "lightd docs damage"`
 }
 
 // Unwrap returns the cause.

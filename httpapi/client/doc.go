@@ -24,4 +24,44 @@
 // changes and writes it back should use Patch, which keeps what a newer daemon added.
 //
 // It imports neither a router nor a database nor Docker.
+//
+// # Go client
+//
+// The package lightd/httpapi/client covers the whole interface, typed. It imports neither a router
+// nor a database nor Docker.
+//
+//	c, err := client.New(client.Config{
+//		URL: "http://127.0.0.1:8070", Token: os.Getenv("LIGHTD_TOKEN"),
+//	})
+//	spec := desired.DefaultSpec()
+//	spec.InternalID, spec.Image = "my-server-001", "debian:12"
+//	spec.VolumeID, spec.StartupCommand = volume, "./server"
+//	spec.Power = desired.PowerRunning
+//	receipt, err := c.Put(ctx, spec, client.Write{
+//		Wait: api.UntilRunning, Timeout: time.Minute,
+//	})
+//
+// receipt.Unmet() is an error where the container does not run, and says why. A refusal is a
+// *client.Error with status, code and fields; errors.Is compares it with ErrConflict, ErrNotFound and
+// others.
+//
+//	for e, err := range c.Watch(ctx, client.Watch{Selector: "game=quake"}) {
+//		...
+//	}
+//
+// Watch, Events, FollowEvents and Console are iterators: leaving the loop closes the connection. They
+// survive broken connections and restarts of the daemon without a gap or a repetition. A watch whose
+// history is gone lists again and reports the difference, what vanished included.
+//
+// Reads, dry runs, Put, Patch, Delete and Apply are repeated for Config.Patience (15 s), the last four
+// only without a precondition. Any other write is repeated only if nothing of it was accepted: there
+// was no connection, or a 429 that says when to come back. A write whose outcome is unknown (a broken
+// connection, or a 502, 503 or 504) is ErrUnknownOutcome.
 package client
+
+import _ "embed"
+
+// Doc is the source of this file. "lightd docs" prints its reference: the Go client.
+//
+//go:embed doc.go
+var Doc string

@@ -7,4 +7,51 @@
 //
 // What Docker shows and the spec does not have may be somebody's secret: values of
 // environment variables that are seen are never told.
+//
+// # Drift
+//
+// GET /containers/:id/drift ("lightd drift ID") compares what Docker shows of a container with what
+// its spec asks for. It reads from memory and calls nothing in Docker. Of a paused container that
+// somebody renamed:
+//
+//	{
+//	  "internal_id": "my-server-001",
+//	  "in_sync": false, "known": true, "paused": true,
+//	  "fields": [{
+//	    "path": "name",
+//	    "desired": "lightd-my-server-001", "observed": "lightd-x",
+//	    "since": "2026-11-26T02:38:30.513823293Z",
+//	    "step": "RenameContainer", "kind": "spec"
+//	  }]
+//	}
+//
+// All that Docker shows is compared: image, startup_command, entrypoint, command, env.KEY, user,
+// hostname, working_dir, tty, init, mount./path, ports, limits.*, networks, name, our labels, and
+// Docker's own restart_policy. Besides there are presence, power (the process), entrypoint.sh (the
+// file), restart (a requested one) and installation (one that runs or failed).
+//
+// "step" is the step that fixes the difference: CreateContainer where the container is recreated,
+// empty where nothing is done. "since" survives a restart of the daemon. The value of an environment
+// variable that only Docker shows is "(hidden)". While Docker cannot be reached, "known" is false and
+// nothing is reported as different or in sync.
+//
+// The kind of a difference:
+//
+//   - spec: it is fixed.
+//   - moved_tag: the tag means another image now, and image_policy is pinned. It is only reported.
+//   - deferred: it is fixed when the container is next recreated, and is not worth that alone: log.*,
+//     stop.signal, the hostname of a container made by an earlier version, a network that somebody
+//     added, and what a recreation did not change. A pause (power) of less than a minute is deferred
+//     too.
+//
+// GET /drift ("lightd drift") has the containers that are not in sync, and counts in_sync, drifted
+// (with a field of kind spec), moved_tag, deferred and unknown. "foreign" lists the containers of
+// other Lightd instances on the engine; those of a lost data directory are among them.
 package drift
+
+import _ "embed"
+
+// Doc is the source of this file. "lightd docs" prints its reference: drift.
+//
+//go:embed doc.go
+var Doc string

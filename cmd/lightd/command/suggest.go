@@ -19,7 +19,7 @@ var habits = map[string]string{
 	"remove": "delete", "log": "logs", "pause": `apply -f FILE with "paused: true"`, "unpause": `apply -f FILE with "paused: false"`, "up": "start, or apply -f FILE",
 	"down": "stop, or delete", "install": "reinstall", "reload": `"systemctl reload lightd"`, "config": "context", "login": "context set",
 	"ports": "port list", "volumes": "volume list", "containers": "get", "network": "port", "contexts": "context list", "daemon": "serve", "server": "serve",
-	"api-resources": "explain", "auth": "token", "tokens": "token", "images": "", "pull": "", "push": "", "build": "", "cp": "", "port-forward": "",
+	"api-resources": "explain", "auth": "token", "tokens": "token", "man": "docs", "doc": "docs", "images": "", "pull": "", "push": "", "build": "", "cp": "", "port-forward": "",
 }
 
 var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for`)
