@@ -153,7 +153,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 
 	var ctrl *controller.Controller
 	var cons *console.Console
-	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync, Recall: n.statuses.Seen,
+	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
 		Changed: func(id string) {
 			cons.Notify(id)
 			ctrl.Enqueue(id)

@@ -1,10 +1,6 @@
 package observed
 
 import (
-	"fmt"
-	"hash/fnv"
-	"reflect"
-	"strconv"
 	"strings"
 	"time"
 
@@ -160,18 +156,6 @@ type Container struct {
 	Binds []desired.Port
 	// Published are those that the engine has bound for it; none while it does not run.
 	Published []desired.Port
-}
-
-// SchemaHash names the fields that a Container has: a record with another shape was written by
-// another version of the program, and lacks some or means something else by them.
-var SchemaHash = shape(reflect.TypeFor[Container]())
-
-func shape(t reflect.Type) string {
-	sum := fnv.New64a()
-	for f := range t.Fields() {
-		fmt.Fprintln(sum, f.Name, f.Type)
-	}
-	return strconv.FormatUint(sum.Sum64(), 36)
 }
 
 // Running reports whether the process of c exists.

@@ -240,7 +240,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		return err
 	})
 	d.cache = cache.New(cache.Config{
-		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Recall: statuses.Seen, Owner: guard,
+		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Owner: guard,
 		Changed: func(id string) {
 			d.console.Notify(id)
 			d.controller.Enqueue(id)

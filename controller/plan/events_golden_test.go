@@ -52,9 +52,6 @@ func telling(d plan.Decision) string {
 	if c := st.Get(status.Installed); c.Type != "" && c.ObservedGeneration != st.Get(status.Synced).ObservedGeneration {
 		lines = append(lines, fmt.Sprintf("Installed is of generation %d", c.ObservedGeneration))
 	}
-	if st.LastSynced != nil {
-		lines = append(lines, "remembered as "+string(st.LastSynced.Container.Phase))
-	}
 	for _, e := range d.Events {
 		lines = append(lines, strings.TrimSpace(fmt.Sprintf("told %s %s", e.Type, e.Message)))
 	}

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/observed"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -149,7 +148,6 @@ func (r *planner) setConditions(n next) {
 	default:
 		r.set(status.Synced, status.True, status.ReasonSynced, "")
 	}
-	r.saveLastSynced()
 }
 
 // emitFailure reports, once for each cause and whatever the generation, what keeps the container
@@ -167,22 +165,6 @@ func (r *planner) emitFailure(reason status.Reason, message string) {
 
 func (r *planner) emitBlocked(reason status.Reason, message string) {
 	r.emit(journal.Blocked, string(reason)+": "+message)
-}
-
-// saveLastSynced keeps what is seen of a container that is in sync, and forgets it before a step
-// is taken.
-func (r *planner) saveLastSynced() {
-	run := r.in.Seen.Run
-	if run == nil || r.st.Get(status.Synced).Status != status.True {
-		r.st.LastSynced = nil
-		return
-	}
-	seen := *run
-	if !run.Running() && r.st.LastExit != nil {
-		// An event and a look differ by a little: one of them is enough.
-		seen.FinishedAt = r.st.LastExit.At
-	}
-	r.st.LastSynced = &status.LastSynced{SchemaHash: observed.SchemaHash, Container: seen}
 }
 
 // progress says what is going on, but keeps a complaint until it is settled.

@@ -33,10 +33,6 @@ type Config struct {
 	// Resync is how often everything is listed without cause; 0 stands for 5 min. It is
 	// spread by a tenth.
 	Resync time.Duration
-	// Recall returns the runtime container of an id as it was when it was last known to be
-	// in order, nil when it was not. What a list shows to be the same is not inspected. It
-	// must not block, nor call the cache; nil recalls nothing.
-	Recall func(id string) *observed.Container
 	// Owner, unless nil, tells whether the instance is still ours, by the epoch of each container
 	// and with each list. What it does not allow is shown to nobody, and ends Run.
 	Owner Owner
@@ -65,7 +61,6 @@ type Cache struct {
 	engine   Engine
 	instance string
 	changed  func(id string)
-	recall   func(id string) *observed.Container
 	owner    Owner
 	// abort ends Run.
 	abort  context.CancelCauseFunc
@@ -135,11 +130,8 @@ type entry struct {
 
 // New returns a Cache that knows nothing until Run.
 func New(c Config) *Cache {
-	if c.Recall == nil {
-		c.Recall = func(string) *observed.Container { return nil }
-	}
 	return &Cache{
-		engine: c.Engine, instance: c.Instance, changed: c.Changed, recall: c.Recall, owner: c.Owner,
+		engine: c.Engine, instance: c.Instance, changed: c.Changed, owner: c.Owner,
 		resync: cmp.Or(c.Resync, 5*time.Minute),
 		log:    cmp.Or(c.Log, slog.Default()),
 		queue: workqueue.NewTypedRateLimitingQueue(

@@ -37,8 +37,6 @@ type fake struct {
 	lists    int
 	underway map[string]int
 	most     int
-	// recorded are the containers that a daemon recalls, by id.
-	recorded map[string]*observed.Container
 	// delay is how long an inspection takes, after it has seen what it reports.
 	delay time.Duration
 	// failure, unless nil, is what inspections come to.
@@ -56,8 +54,6 @@ func newFake() *fake {
 		stream: make(chan func(each func(engine.Event)) error),
 	}
 }
-
-func (f *fake) recall(id string) *observed.Container { return f.recorded[id] }
 
 var errAway = fmt.Errorf("no engine: %w", cerrdefs.ErrUnavailable)
 
@@ -248,7 +244,7 @@ func scene(t *testing.T, f *fake, fn func(t *testing.T, c *cache.Cache, news *to
 			f.containers[name] = c
 		}
 		news := &told{count: map[string]int{}}
-		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: news.changed, Recall: f.recall, Log: f.log})
+		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: news.changed, Log: f.log})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- c.Run(ctx) }()

@@ -94,7 +94,6 @@ const doubtPause = time.Second
 // list compares the containers that exist with those that are known, and has a look at
 // what differs. Without an answer the engine is down.
 func (c *Cache) list(ctx context.Context) error {
-	began := time.Now()
 	found, err := c.engine.ListAll(ctx)
 	switch {
 	case ctx.Err() != nil:
@@ -103,13 +102,10 @@ func (c *Cache) list(ctx context.Context) error {
 		if err := c.checkOwner(ctx, found); err != nil {
 			return err
 		}
-		stale, recalled := c.compare(c.ours(found), began)
+		stale := c.compare(c.ours(found))
 		c.notify()
 		for _, id := range stale {
 			c.queue.Add(id)
-		}
-		for _, id := range recalled {
-			c.changed(id)
 		}
 	case engine.Classify(err) == engine.Unavailable:
 		c.down(err)
@@ -153,8 +149,8 @@ type pair struct {
 
 // compare returns the ids that want a look: those of which a list says something new, and a
 // few that had none for long. After the engine was away what looks the same may have ended
-// and begun again: then those are all but the ones that are recalled, which it shows at once.
-func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled []string) {
+// and begun again: then those are all.
+func (c *Cache) compare(list []engine.Listed) (stale []string) {
 	pairs := c.pairs(list)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -175,15 +171,6 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 	}
 	for id, e := range c.entries {
 		p := pairs[id]
-		if all {
-			// What an event asks for may be younger than the list.
-			if run := c.recall(id); !e.due && same(run, p) {
-				e.seen = observed.Snapshot{Known: true, At: began, Run: run}
-				e.listed, e.install, e.gap = false, false, c.gap
-				recalled = append(recalled, id)
-				continue
-			}
-		}
 		taken := e.seen.RunNameTaken != nil || e.seen.InstallNameTaken != nil
 		if all || taken || differs(e.seen.Run, p.run) || differs(e.seen.Install, p.install) {
 			e.listed = p.run != nil || p.install != nil
@@ -198,15 +185,7 @@ func (c *Cache) compare(list []engine.Listed, began time.Time) (stale, recalled 
 	if !all {
 		stale = append(stale, c.resyncSampleLocked()...)
 	}
-	return stale, recalled
-}
-
-// same reports whether a list shows the very run of the very container that is recalled, as
-// far as a list can: while it runs its endpoint is that of one start. What no list shows,
-// limits for one, is left to the audit.
-func same(run *observed.Container, p pair) bool {
-	return run != nil && p.run != nil && p.install == nil && !differs(run, p.run) &&
-		run.Hash == p.run.Labels[observed.LabelHash] && (run.Endpoint != "" || !run.Running())
+	return stale
 }
 
 // auditShare of the containers are looked at with each list though nothing is new of them:

@@ -8,7 +8,6 @@ import (
 
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
-	"lightd/observed"
 	"lightd/observed/status"
 )
 
@@ -152,16 +151,6 @@ func (r *Statuses) PutSight(tx *store.Tx, now status.EngineStatus) error {
 		r.sight = now
 	})
 	return nil
-}
-
-// Seen returns the runtime container of an id as it was recorded while it was in sync, nil
-// when it was not, or was recorded by a program that saw other things of a container.
-func (r *Statuses) Seen(id string) *observed.Container {
-	st, _ := r.Get(id)
-	if st.LastSynced == nil || st.LastSynced.SchemaHash != observed.SchemaHash {
-		return nil
-	}
-	return &st.LastSynced.Container
 }
 
 // ErrStale answers a Put of what does not follow the last version.

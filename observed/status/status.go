@@ -258,10 +258,6 @@ type Status struct {
 	// Reported is what was last reported of a process that runs otherwise than specified, by the
 	// reason, until one runs as specified: each life of a crash loop would report it again.
 	Reported map[Reason]string `json:"reported,omitempty"`
-
-	// LastSynced is the runtime container while it is in sync, so that a daemon that starts can
-	// tell from a list which ones are still as they were.
-	LastSynced *LastSynced `json:"seen,omitempty"`
 }
 
 // LimitUpdates are updates of the limits of one container for one generation.
@@ -296,13 +292,6 @@ type Pause struct {
 
 // FailedBySpec is the fault of a spec that the engine refuses.
 const FailedBySpec = "spec"
-
-// LastSynced is an observation that was recorded. Values are read-only and may be shared.
-type LastSynced struct {
-	// SchemaHash is that of the observations of the program that recorded it.
-	SchemaHash string             `json:"shape"`
-	Container  observed.Container `json:"container"`
-}
 
 // EqualIgnoringVersion reports whether a reader of the interface sees the same in s as in other: what
 // else is recorded is nobody's business.
