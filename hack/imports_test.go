@@ -23,6 +23,19 @@ var rooms = map[string][]string{
 	"httpapi":    {"desired", "observed", "controller/plan"},
 }
 
+// groups says which packages of httpapi a group of handlers, or what lies below the groups, may
+// import of httpapi. No group imports another one but auth.
+var groups = map[string][]string{
+	"httpapi/rest":       {"api", "strictjson", "suggest"},
+	"httpapi/selector":   {"api", "rest"},
+	"httpapi/view":       {"api", "rest"},
+	"httpapi/auth":       {"rest"},
+	"httpapi/health":     {"api", "rest"},
+	"httpapi/node":       {"api", "rest", "selector", "strictjson", "view"},
+	"httpapi/containers": {"api", "auth", "rest", "selector", "strictjson", "view", "wait"},
+	"httpapi/streams":    {"api", "auth", "rest", "selector", "sessions", "socket", "view", "watch"},
+}
+
 // kept says where a module from outside may be imported, tests apart, and why.
 var kept = []struct {
 	module string
@@ -90,6 +103,16 @@ func TestRoomsImportWhatTheyMay(t *testing.T) {
 		}
 		if !slices.ContainsFunc(allowed, func(dir string) bool { return within(ours, dir) }) {
 			t.Errorf("%s imports %s: %s may import %v", i.file, i.path, room, allowed)
+		}
+	}
+}
+
+func TestHandlerGroupsStayApart(t *testing.T) {
+	for _, i := range imports(t) {
+		allowed, ruled := groups[i.dir]
+		sibling, ours := strings.CutPrefix(i.path, "lightd/httpapi/")
+		if ruled && ours && !i.test && !slices.Contains(allowed, sibling) {
+			t.Errorf("%s imports %s: %s may import %v of httpapi", i.file, i.path, i.dir, allowed)
 		}
 	}
 }

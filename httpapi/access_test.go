@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"lightd/hack/eventually"
+	"lightd/httpapi/auth"
 )
 
 // accessLine is a line of the log about a write.
@@ -23,7 +24,7 @@ type accessLine struct {
 }
 
 // accessLog keeps the log of a node as JSON.
-func accessLog(n **node) (lines func(msg string) []accessLine, tune func(*Config)) {
+func accessLog(n **testServer) (lines func(msg string) []accessLine, tune func(*config)) {
 	var log syncBuffer
 	lines = func(msg string) (found []accessLine) {
 		for line := range bytes.Lines([]byte(log.String())) {
@@ -37,15 +38,15 @@ func accessLog(n **node) (lines func(msg string) []accessLine, tune func(*Config
 		}
 		return found
 	}
-	return lines, func(cfg *Config) {
-		cfg.Log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	return lines, func(cfg *config) {
+		cfg.log = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}
 }
 
 // TestAcceptedWritesAreLogged: each write that was accepted has one line that says who asked for
 // what; a read, a dry run, a refusal, and what was so already, have none.
 func TestAcceptedWritesAreLogged(t *testing.T) {
-	var n *node
+	var n *testServer
 	lines, tune := accessLog(&n)
 	n = newNode(t, tune)
 	temporary := n.temporary("1h", false)
@@ -106,7 +107,7 @@ func TestRequestID(t *testing.T) {
 	made := regexp.MustCompile(`^[0-9a-f]{16}$`)
 	seen := map[string]bool{}
 	for _, path := range []string{"/containers", "/containers/nope", "/nowhere", "/healthz", "/events"} {
-		id := n.send("GET", path, "", "Authorization: ").header.Get(headerRequestID)
+		id := n.send("GET", path, "", "Authorization: ").header.Get(auth.HeaderRequestID)
 		if !made.MatchString(id) || seen[id] {
 			t.Errorf("%s: id %q", path, id)
 		}
@@ -116,13 +117,13 @@ func TestRequestID(t *testing.T) {
 		"1f0c9a6e-52b7-4b7a-9d7e-0b8f6a3d1c2e": true, "a": true, strings.Repeat("a", 128): true, "svc/req=1:2@h": true,
 		strings.Repeat("a", 129): false, "a b": false, `a"b`: false, "ü": false, "-a": false, "a level=ERROR": false,
 	} {
-		if got := n.send("GET", "/containers", "", "X-Request-Id: "+given).header.Get(headerRequestID); (got == given) != taken {
+		if got := n.send("GET", "/containers", "", "X-Request-Id: "+given).header.Get(auth.HeaderRequestID); (got == given) != taken {
 			t.Errorf("%q became %q", given, got)
 		}
 	}
 	r := must[*http.Request](t)(http.NewRequest("GET", n.url+"/healthz", nil))
-	r.Header[headerRequestID] = []string{"a", "b"}
-	if got := n.do(r).header.Get(headerRequestID); !made.MatchString(got) {
+	r.Header[auth.HeaderRequestID] = []string{"a", "b"}
+	if got := n.do(r).header.Get(auth.HeaderRequestID); !made.MatchString(got) {
 		t.Errorf("of two ids one is taken: %q", got)
 	}
 }

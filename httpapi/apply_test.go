@@ -8,11 +8,12 @@ import (
 	"testing"
 
 	"lightd/httpapi/api"
+	"lightd/httpapi/containers"
 	"lightd/observed/status"
 )
 
 // with returns a spec with more members, which are JSON after a comma.
-func (n *node) with(id, more string) string {
+func (n *testServer) with(id, more string) string {
 	return strings.TrimSuffix(n.spec(id), "}") + "," + more + "}"
 }
 
@@ -25,7 +26,7 @@ func body(more string, specs ...string) string {
 	return b + "}"
 }
 
-func (n *node) apply(query, body string, header ...string) api.Applied {
+func (n *testServer) apply(query, body string, header ...string) api.Applied {
 	n.t.Helper()
 	var applied api.Applied
 	a := n.send("POST", "/apply"+query, body, header...).want(n.t, 200, "")
@@ -103,7 +104,7 @@ func TestApplyRefused(t *testing.T) {
 	n.send("DELETE", "/containers/going", "").want(t, 202, "")
 	n.send("POST", "/containers", n.with("holder", `"ports":[{"port":25566}]`)).want(t, 201, "")
 	good := n.spec("good")
-	many := strings.TrimSuffix(strings.Repeat(`{},`, maxSpecs+1), ",")
+	many := strings.TrimSuffix(strings.Repeat(`{},`, containers.MaxSpecs+1), ",")
 	cases := []struct {
 		name, body string
 		status     int
@@ -143,7 +144,7 @@ func TestApplyRefused(t *testing.T) {
 		{"text", body("", good), 415, "application/json", "Content-Type: text/plain"},
 	}
 	before := n.dump()
-	n.send("POST", "/apply", body("", n.with("b", `"user":"`+strings.Repeat("a", maxApply)+`"`))).want(t, 413, "16 MiB")
+	n.send("POST", "/apply", body("", n.with("b", `"user":"`+strings.Repeat("a", containers.MaxApply)+`"`))).want(t, 413, "16 MiB")
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			for _, query := range []string{"", "?dry_run=true"} {
@@ -163,7 +164,7 @@ func TestApplyRefused(t *testing.T) {
 func TestApplyLarge(t *testing.T) {
 	n := newNode(t)
 	var specs []string
-	for i := range maxSpecs {
+	for i := range containers.MaxSpecs {
 		specs = append(specs, n.with(fmt.Sprintf("c%04d", i), fmt.Sprintf(`"install_script":%q`, strings.Repeat("true\n", 150))))
 	}
 	// Not over the wire: what checks answers there takes longer than all else.
@@ -178,10 +179,10 @@ func TestApplyLarge(t *testing.T) {
 		}
 		return a
 	}
-	if a := send(""); a.Created != maxSpecs {
+	if a := send(""); a.Created != containers.MaxSpecs {
 		t.Errorf("%d created", a.Created)
 	}
-	if a := send("?dry_run=true"); a.Unchanged != maxSpecs || steps(a.Containers[7].Plan) == "" {
+	if a := send("?dry_run=true"); a.Unchanged != containers.MaxSpecs || steps(a.Containers[7].Plan) == "" {
 		t.Errorf("%d unchanged, %q", a.Unchanged, steps(a.Containers[7].Plan))
 	}
 }

@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,13 +11,14 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/api"
+	"lightd/httpapi/containers"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
 // TestPage sends the published page's own example, and reads back what it shows.
 func TestPage(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.DeleteWait = 10 * time.Second })
+	n := newNode(t, func(c *config) { c.DeleteWait = 10 * time.Second })
 	body := fmt.Sprintf(`{
   "internal_id": "my-server-001", "image": "ubuntu:22.04", "volume_id": %q,
   "startup_command": "bash -c 'while true; do echo Hello; sleep 1; done'", "start_pattern": "Hello",
@@ -63,7 +63,7 @@ func TestViewHoldsSpec(t *testing.T) {
 		slices.Sort(out)
 		return out
 	}
-	all := append(names(desired.Spec{}), readOnly...)
+	all := append(names(desired.Spec{}), containers.ReadOnly...)
 	slices.Sort(all)
 	if shown := names(api.Container{}); !slices.Equal(shown, all) {
 		t.Errorf("shown %v\nwritable or passed over %v", shown, all)
@@ -108,52 +108,6 @@ func TestSelector(t *testing.T) {
 		if got != want {
 			t.Errorf("selector %q: got %q, want %q", selector, got, want)
 		}
-	}
-}
-
-// TestPower is the table of the verbs: what is desired and seen, and what comes of it.
-func TestPower(t *testing.T) {
-	const running, stopped = desired.PowerRunning, desired.PowerStopped
-	type want struct {
-		power          desired.Power
-		kill           bool
-		start, restart int64
-	}
-	cases := []struct {
-		name, verb string
-		power      desired.Power
-		kill       bool
-		state      status.State
-		want       want
-	}{
-		{"a first start", "start", stopped, false, status.StateOffline, want{running, false, 1, 0}},
-		{"a start while it starts", "start", running, false, status.StateStarting, want{running, false, 0, 0}},
-		{"a start while it runs", "start", running, false, status.StateRunning, want{running, false, 0, 0}},
-		{"a start out of a backoff", "start", running, false, status.StateBackOff, want{running, false, 1, 0}},
-		{"a start after a never that ended", "start", running, false, status.StateOffline, want{running, false, 1, 0}},
-		{"a start while it stops", "start", stopped, false, status.StateStopping, want{running, false, 1, 0}},
-		{"a start while it is killed", "start", stopped, true, status.StateRunning, want{running, false, 1, 0}},
-		{"a start unseen", "start", running, false, status.StateUnknown, want{running, false, 1, 0}},
-		{"a stop", "stop", running, false, status.StateRunning, want{stopped, false, 0, 0}},
-		{"a stop of what is killed", "stop", stopped, true, status.StateRunning, want{stopped, true, 0, 0}},
-		{"a kill", "kill", running, false, status.StateRunning, want{stopped, true, 0, 0}},
-		{"a kill of what stops", "kill", stopped, false, status.StateStopping, want{stopped, true, 0, 0}},
-		{"a kill of what is off", "kill", stopped, false, status.StateOffline, want{stopped, false, 0, 0}},
-		{"a kill unseen", "kill", stopped, false, status.StateUnknown, want{stopped, true, 0, 0}},
-		{"a restart", "restart", running, false, status.StateRunning, want{running, false, 0, 1}},
-		{"a restart of what is killed", "restart", stopped, true, status.StateOffline, want{running, false, 0, 1}},
-	}
-	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			container := desired.Container{Spec: desired.Spec{Power: c.power}, Kill: c.kill}
-			if err := verbs[c.verb].apply(&container, powerState{state: c.state}); err != nil {
-				t.Fatal(err)
-			}
-			got := want{container.Power, container.Kill, container.Requests.Start, container.Requests.Restart}
-			if got != c.want {
-				t.Errorf("got %+v, want %+v", got, c.want)
-			}
-		})
 	}
 }
 
@@ -224,7 +178,7 @@ func TestDelete(t *testing.T) {
 // TestDeleteWaits: all who delete hear of the end when it comes, also when somebody
 // makes the container anew at once.
 func TestDeleteWaits(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.DeleteWait = time.Minute })
+	n := newNode(t, func(c *config) { c.DeleteWait = time.Minute })
 	n.create("web")
 	marked := make(chan struct{}, 16)
 	defer n.store.Subscribe(func(string) { marked <- struct{}{} })()
@@ -247,7 +201,7 @@ func TestDeleteWaits(t *testing.T) {
 }
 
 func TestCloseEndsWaits(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.DeleteWait = time.Hour })
+	n := newNode(t, func(c *config) { c.DeleteWait = time.Hour })
 	n.create("web")
 	marked := make(chan struct{}, 1)
 	defer n.store.Subscribe(func(string) { marked <- struct{}{} })()
@@ -303,16 +257,5 @@ func TestOnePortFiftyTakers(t *testing.T) {
 	gone.Wait()
 	if !reflect.DeepEqual(counts, map[int]int{201: 1, 409: 49}) {
 		t.Errorf("got %v", counts)
-	}
-}
-
-// TestWordsOfErrors: every refusal of package desired has an answer of its own.
-func TestWordsOfErrors(t *testing.T) {
-	for word := range refusals {
-		p, known := apiErrorOf(fmt.Errorf("try: %w", word))
-		data, err := json.Marshal(p)
-		if !known || err != nil || p.status < 400 || p.status == 500 || p.Sentence != word.Error() || p.Code == "" {
-			t.Errorf("%q: got %d %s, %v", word, p.status, data, err)
-		}
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/httpapi/openapi"
+	"lightd/httpapi/rest"
 )
 
 // describe is GET /openapi.json.
-func (s *Server) describe(c *gin.Context) error {
+func describe(c *gin.Context) error {
 	document, err := openapi.JSON()
 	if err != nil {
 		return err
 	}
-	return ok(c, json.RawMessage(document))
+	return rest.OK(c, json.RawMessage(document))
 }

@@ -1,4 +1,9 @@
-// Package httpapi is the daemon's HTTP interface: routes, authentication, WebSockets.
+// Package httpapi is the daemon's HTTP interface: the table of all routes, and the groups of handlers
+// that answer them.
+//
+// The groups are packages below, each with the few dependencies that it needs: containers, node,
+// streams, auth and health. Below them are view, which makes what a client is shown of a container,
+// selector, and rest, which every route has in common. New wires them.
 //
 // What it guarantees:
 //

@@ -9,6 +9,7 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/api"
+	"lightd/httpapi/rest"
 	"lightd/observed/status"
 )
 
@@ -68,7 +69,7 @@ func TestDryRun(t *testing.T) {
 	for _, c := range cases {
 		method, target, _ := strings.Cut(c.request, " ")
 		before := n.dump()
-		a := n.send(method, target+"?dry_run=true", c.body).want(t, 200, nothingWritten)
+		a := n.send(method, target+"?dry_run=true", c.body).want(t, 200, "Nothing was written")
 		if after := n.dump(); after != before {
 			t.Fatalf("%s: something was written:\n%s\n%s", c.name, before, after)
 		}
@@ -177,7 +178,7 @@ func TestPlan(t *testing.T) {
 	n.create("web")
 	shown := n.send("GET", "/containers/web", "")
 	a := n.send("GET", "/containers/web/plan", "").want(t, 200, `{"plan":[{"step":"PullImage","reason":"it is not known whether image alpine:3 is on this machine"}`)
-	if generationOf(a.header.Get("ETag")) != generationOf(shown.header.Get("ETag")) {
+	if rest.GenerationTag(a.header.Get("ETag")) != rest.GenerationTag(shown.header.Get("ETag")) {
 		t.Errorf("the plan is of %s, the container %s", a.header.Get("ETag"), shown.header.Get("ETag"))
 	}
 	n.record("web", func(st *status.Status) { st.ContainerID = "a1" })
@@ -190,7 +191,7 @@ func TestPlan(t *testing.T) {
 func TestETagOfList(t *testing.T) {
 	n := newNode(t)
 	tag := func(query string) string {
-		return generationOf(n.send("GET", "/containers"+query, "").want(t, 200, "").header.Get("ETag"))
+		return rest.GenerationTag(n.send("GET", "/containers"+query, "").want(t, 200, "").header.Get("ETag"))
 	}
 	none := tag("")
 	n.create("a")

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/httpapi/rest"
+
 	"github.com/gin-gonic/gin"
 )
 
@@ -32,7 +34,7 @@ func FuzzRequest(f *testing.F) {
 		if w.Code >= 500 {
 			t.Fatalf("%s %q?%q %q: got %d %s\n%s", r.method, target, query, body, w.Code, w.Body, n.logs)
 		}
-		if w.Code >= 400 && (!strings.Contains(w.Body.String(), `"error":"`) || w.Header().Get("Content-Type") != mediaJSON) {
+		if w.Code >= 400 && (!strings.Contains(w.Body.String(), `"error":"`) || w.Header().Get("Content-Type") != rest.MediaJSON) {
 			t.Fatalf("%s %q: got %d %s", r.method, target, w.Code, w.Body)
 		}
 		if w.Code == http.StatusOK && w.Body.Len() == 0 {

@@ -6,6 +6,9 @@ import (
 	"net/http"
 	"runtime/debug"
 
+	"lightd/httpapi/auth"
+	"lightd/httpapi/rest"
+
 	"github.com/gin-gonic/gin"
 )
 
@@ -19,30 +22,28 @@ func (s *Server) adapt(h handler) gin.HandlerFunc {
 			s.writeError(c.Writer, c.Request, err)
 			return
 		}
-		s.logOther(c)
+		auth.RequestOf(c.Request.Context()).LogOther(c, s.log)
 	}
 }
 
-// writeError answers with err, and logs it if it was not foreseen.
+// writeError answers with err, and logs it if it is unexpected.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	p, known := apiErrorOf(err)
-	var said *apiError
+	p, known := rest.ErrorOf(err)
+	var worded *rest.Error
+	attrs := append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", r.URL.Path, "error", err)
 	switch {
 	case r.Context().Err() != nil:
-		// The caller has gone: it is no news that what was done for it was cut short.
+		// The client has gone, which cut short what was done for it.
 	case !known:
-		s.log.Error("request failed", append(requestOf(r.Context()).attrs(), "method", r.Method, "path", r.URL.Path, "error", err)...)
-	case p.status >= http.StatusInternalServerError && !errors.As(err, &said):
-		s.log.Warn("request could not be served", append(requestOf(r.Context()).attrs(), "method", r.Method, "path", r.URL.Path, "error", err)...)
+		s.log.Error("request failed", attrs...)
+	case p.Status >= http.StatusInternalServerError && !errors.As(err, &worded):
+		s.log.Warn("request could not be served", attrs...)
 	}
-	for name, value := range p.header {
-		w.Header().Set(name, value)
-	}
-	reply(w, r, p.status, p)
+	p.Write(w, r)
 }
 
-// headAsGet answers HEAD as GET (RFC 9110 section 9.3.2): net/http leaves the body out. What
-// goes on until the client leaves has no answer to tell of.
+// headAsGet answers HEAD as GET (RFC 9110 section 9.3.2): net/http leaves the body out. A
+// stream, which ends when the client leaves, has no HEAD.
 func headAsGet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead && !isEndless(r) {
@@ -57,7 +58,7 @@ func headAsGet(next http.Handler) http.Handler {
 // isEndless reports whether a GET of what r names is a stream.
 func isEndless(r *http.Request) bool {
 	query := r.URL.Query()
-	return isSocket(r.URL.Path) || query.Has(watchQuery) || query.Has(followQuery)
+	return isSocket(r.URL.Path) || query.Has(rest.QueryWatch) || query.Has(rest.QueryFollow)
 }
 
 // endAfterChunks closes the connection after a body in chunks. A length beside the chunks
@@ -83,9 +84,9 @@ func (s *Server) recovering(next http.Handler) http.Handler {
 			if err, is := reason.(error); is && errors.Is(err, http.ErrAbortHandler) {
 				panic(reason) // not a fault, but the way to cut an answer short
 			}
-			s.log.Error("request panicked", append(requestOf(r.Context()).attrs(), "method", r.Method, "path", r.URL.Path,
+			s.log.Error("request panicked", append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", r.URL.Path,
 				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))...)
-			reply(w, r, http.StatusInternalServerError, fail(http.StatusInternalServerError, "internal", "Internal error"))
+			rest.NewError(http.StatusInternalServerError, "internal", "Internal error").Write(w, r)
 		}()
 		next.ServeHTTP(w, r)
 	})

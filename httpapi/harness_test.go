@@ -28,6 +28,8 @@ import (
 	"lightd/desired/token"
 	"lightd/hack/conform"
 	"lightd/hack/eventually"
+	"lightd/httpapi/containers"
+	"lightd/httpapi/rest"
 	"lightd/httpapi/socket"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -175,8 +177,22 @@ func (p planner) Simulate(c desired.Container) plan.Simulation {
 	return plan.Simulate(plan.Input{Spec: c, Status: st, Seen: observed.Snapshot{Known: up, EngineUp: up}, Now: time.Now()})
 }
 
-// node is a Server over a real database.
-type node struct {
+// controller is what the Server needs of one.
+type controller struct {
+	planner
+	*fakeDrifts
+}
+
+// config is what a test may tune of a testServer.
+type config struct {
+	State
+	Node
+	Options
+	log *slog.Logger
+}
+
+// testServer is a Server over a real database.
+type testServer struct {
 	*Server
 	t        testing.TB
 	store    *store.Store
@@ -257,14 +273,14 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
-func newNode(t *testing.T, tune ...func(*Config)) *node {
+func newNode(t *testing.T, tune ...func(*config)) *testServer {
 	t.Helper()
 	return newNodeFor(t, tune...)
 }
 
-func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
+func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	t.Helper()
-	n := &node{t: t, engine: &engineSwitch{}, logs: &syncBuffer{}, drifts: &fakeDrifts{},
+	n := &testServer{t: t, engine: &engineSwitch{}, logs: &syncBuffer{}, drifts: &fakeDrifts{},
 		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan observed.Stats{}}}
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
@@ -280,27 +296,28 @@ func newNodeFor(t testing.TB, tune ...func(*Config)) *node {
 	master := must[*token.Master](t)(token.Given(masterToken))
 	n.tokens = &agedTokens{Keeper: must[*token.Keeper](t)(token.Open(n.store, master))}
 	n.database = &switchedDatabase{Store: n.store}
-	cfg := Config{
-		Specs: n.store, Database: n.database, Ports: n.store, Volumes: volumes, Tokens: n.tokens,
-		Statuses: n.records, Journal: n.journal, Engine: n.engine, PingEngine: n.engine.Ping, Console: n.console,
-		Planner: planner{n.records, n.engine},
-		Drifts:  n.drifts, OtherInstances: n.drifts,
-		InstallLog: func(id string) (io.ReadCloser, error) {
-			if id == "web" {
-				return io.NopCloser(strings.NewReader("installed\n")), nil
-			}
-			return nil, fs.ErrNotExist
+	cfg := config{
+		State: State{Store: n.database, Volumes: volumes, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
+		Node: Node{
+			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts},
+			OtherInstances: n.drifts, Console: n.console,
+			InstallLog: func(id string) (io.ReadCloser, error) {
+				if id == "web" {
+					return io.NopCloser(strings.NewReader("installed\n")), nil
+				}
+				return nil, fs.ErrNotExist
+			},
 		},
-		DeleteWait: 20 * time.Millisecond, DatabaseTimeout: 5 * eventually.Bound,
-		Log: slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Options: Options{Options: containers.Options{DeleteWait: 20 * time.Millisecond}, DatabaseTimeout: 5 * eventually.Bound},
+		log:     slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, fn := range tune {
 		fn(&cfg)
 	}
-	n.Server = must[*Server](t)(New(cfg))
+	n.Server = must[*Server](t)(New(cfg.State, cfg.Node, cfg.Options, cfg.log))
 	t.Cleanup(n.Close)
 	server := httptest.NewUnstartedServer(nil)
-	server.Config = NewHTTPServer(n.Handler(), cfg.Log)
+	server.Config = NewHTTPServer(n.Handler(), cfg.log)
 	server.Start()
 	t.Cleanup(server.Close)
 	n.url, n.client = server.URL, server.Client()
@@ -324,9 +341,9 @@ type answer struct {
 
 // send makes a request with the master token; header holds "Name: value" lines, of
 // which an empty value removes a header.
-func (n *node) send(method, path, body string, header ...string) (a answer) {
+func (n *testServer) send(method, path, body string, header ...string) (a answer) {
 	n.t.Helper()
-	if len(body) <= maxBody {
+	if len(body) <= rest.MaxBody {
 		a, err := n.try(method, path, body, header...)
 		if err != nil {
 			n.t.Fatal(err)
@@ -342,7 +359,7 @@ func (n *node) send(method, path, body string, header ...string) (a answer) {
 }
 
 // try is send, which may fail.
-func (n *node) try(method, path, body string, header ...string) (answer, error) {
+func (n *testServer) try(method, path, body string, header ...string) (answer, error) {
 	r, err := http.NewRequest(method, n.url+path, strings.NewReader(body))
 	if err != nil {
 		return answer{}, err
@@ -362,12 +379,12 @@ func (n *node) try(method, path, body string, header ...string) (answer, error) 
 	return n.exchange(r)
 }
 
-func (n *node) do(r *http.Request) answer {
+func (n *testServer) do(r *http.Request) answer {
 	n.t.Helper()
 	return must[answer](n.t)(n.exchange(r))
 }
 
-func (n *node) exchange(r *http.Request) (answer, error) {
+func (n *testServer) exchange(r *http.Request) (answer, error) {
 	response, err := n.client.Do(r)
 	if err != nil {
 		return answer{}, err
@@ -387,7 +404,7 @@ func (n *node) exchange(r *http.Request) (answer, error) {
 }
 
 // temporary makes a token.
-func (n *node) temporary(ttl string, once bool) string {
+func (n *testServer) temporary(ttl string, once bool) string {
 	n.t.Helper()
 	return n.send("POST", "/auth/tokens", fmt.Sprintf(`{"ttl":%q,"remove_on_use":%v}`, ttl, once)).want(n.t, 201, "").json["token"].(string)
 }
@@ -401,17 +418,17 @@ func (a answer) want(t testing.TB, status int, text string) answer {
 	return a
 }
 
-func (n *node) spec(id string) string {
+func (n *testServer) spec(id string) string {
 	return fmt.Sprintf(`{"internal_id":%q,"image":"alpine:3","volume_id":%q,"startup_command":"sleep 1"}`, id, n.volume)
 }
 
-func (n *node) create(id string) {
+func (n *testServer) create(id string) {
 	n.t.Helper()
 	n.send("POST", "/containers", n.spec(id)).want(n.t, 201, "Container creation started")
 }
 
 // record writes a status and events, as the controller does.
-func (n *node) record(id string, fn func(*status.Status), types ...journal.Type) {
+func (n *testServer) record(id string, fn func(*status.Status), types ...journal.Type) {
 	n.t.Helper()
 	err := n.store.Update(context.Background(), func(tx *store.Tx) error {
 		st, _ := n.records.Get(id)
@@ -433,7 +450,7 @@ func (n *node) record(id string, fn func(*status.Status), types ...journal.Type)
 }
 
 // installed records that the installation in hand has ended well.
-func (n *node) installed(id string) {
+func (n *testServer) installed(id string) {
 	n.t.Helper()
 	c, _ := n.store.Container(id)
 	n.record(id, func(st *status.Status) {
@@ -443,7 +460,7 @@ func (n *node) installed(id string) {
 }
 
 // remove is the finalizer's part of a deletion.
-func (n *node) remove(id string) {
+func (n *testServer) remove(id string) {
 	n.t.Helper()
 	err := n.store.Update(context.Background(), func(tx *store.Tx) error {
 		if err := tx.RemoveContainer(id); err != nil {
@@ -458,7 +475,7 @@ func (n *node) remove(id string) {
 }
 
 // dump is everything that the database holds but its counters.
-func (n *node) dump() string {
+func (n *testServer) dump() string {
 	n.t.Helper()
 	var b strings.Builder
 	err := n.store.View(func(tx *store.Tx) error {

@@ -94,7 +94,7 @@ type tailing struct {
 	lines *bufio.Reader
 }
 
-func (n *node) tail(token string) *tailing {
+func (n *testServer) tail(token string) *tailing {
 	n.t.Helper()
 	r := n.request("GET", "/containers/web/logs?follow=true")
 	r.Header.Set("Authorization", "Bearer "+token)
@@ -155,16 +155,18 @@ func TestLogsFollow(t *testing.T) {
 	n.create("web")
 	stopped := n.tail(masterToken)
 	stuck := n.tail(masterToken)
+	closing := make(chan struct{})
 	go func() {
 		for text := strings.Repeat("x", 1<<20); ; { // more than the connection holds
 			select {
 			case print <- console.Chunk{Text: text}:
-			case <-n.closing:
+			case <-closing:
 				return
 			}
 		}
 	}()
 	_, _ = io.CopyN(io.Discard, stopped.lines, 64<<20) // so that the other is full too
+	close(closing)
 	n.Close()
 	_, err := io.Copy(io.Discard, stuck.lines)
 	if err == nil {
@@ -188,7 +190,7 @@ func TestLogsCountAsConnections(t *testing.T) {
 }
 
 // request is one with the master token.
-func (n *node) request(method, path string) *http.Request {
+func (n *testServer) request(method, path string) *http.Request {
 	n.t.Helper()
 	r := must[*http.Request](n.t)(http.NewRequestWithContext(context.Background(), method, n.url+path, http.NoBody))
 	r.Header.Set("Authorization", "Bearer "+masterToken)

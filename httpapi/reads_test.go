@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/httpapi/rest"
 	"lightd/observed/status"
 )
 
@@ -23,7 +24,7 @@ func TestUnknownParameters(t *testing.T) {
 		target := path(r.path)
 		n.send(r.method, target+"?colour=red", "{}").want(t, 400, `"field":"colour","message":"is not a known query parameter"`)
 		for _, name := range r.query {
-			if name == tokenQuery {
+			if name == rest.QueryToken {
 				continue // two tokens are none
 			}
 			n.send(r.method, target+"?"+name+"=1&"+name+"=1", "{}").want(t, 400, `"field":"`+name+`","message":"must be given once"`)
@@ -82,7 +83,7 @@ func TestContinueIsOpaque(t *testing.T) {
 }
 
 // pages reads a list page by page; between calls fn between two of them.
-func (n *node) pages(target, list, key string, limit int, between func(page int)) []string {
+func (n *testServer) pages(target, list, key string, limit int, between func(page int)) []string {
 	n.t.Helper()
 	var keys []string
 	next := ""
@@ -227,7 +228,7 @@ func TestNotModified(t *testing.T) {
 // a write takes all the same.
 func TestCompression(t *testing.T) {
 	log := strings.Repeat("installed\n", 1000)
-	n := newNode(t, func(cfg *Config) {
+	n := newNode(t, func(cfg *config) {
 		cfg.InstallLog = func(id string) (io.ReadCloser, error) {
 			return map[string]io.ReadCloser{"web": io.NopCloser(strings.NewReader(log)), "small": io.NopCloser(strings.NewReader("x"))}[id], nil
 		}
@@ -259,7 +260,7 @@ func TestCompression(t *testing.T) {
 		if text := unpack(t, a.text); text != plain.text {
 			t.Errorf("%s: got %.200s, want %.200s", r.request, text, plain.text)
 		}
-		if tag := plain.header.Get("ETag"); tag != "" && (a.header.Get("ETag") == tag || generationOf(a.header.Get("ETag")) != generationOf(tag)) {
+		if tag := plain.header.Get("ETag"); tag != "" && (a.header.Get("ETag") == tag || rest.GenerationTag(a.header.Get("ETag")) != rest.GenerationTag(tag)) {
 			t.Errorf("%s: tags %s and %s", r.request, tag, a.header.Get("ETag"))
 		}
 	}

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/httpapi/rest"
 )
 
 // path fills the parameters of a route's path.
@@ -135,19 +137,19 @@ func TestAccept(t *testing.T) {
 		status int
 		media  string
 	}{
-		{"", 200, mediaJSON},
-		{"*/*", 200, mediaJSON},
-		{"application/*", 200, mediaJSON},
-		{"application/json", 200, mediaJSON},
-		{"Application/vnd.pkglatv1+json", 200, mediaVendor},
-		{"APPLICATION/VND.PKGLATV1+JSON", 200, mediaVendor},
-		{"text/html, application/vnd.pkglatv1+json;q=0.9, */*;q=0.1", 200, mediaVendor},
-		{"application/json;q=0.2, application/vnd.pkglatv1+json;q=0.1", 200, mediaJSON},
-		{"text/html", 406, mediaJSON},
-		{"application/json;q=0", 406, mediaJSON},
-		{"application/json;q=x", 406, mediaJSON},
-		{"/", 406, mediaJSON},
-		{"text/plain", 406, mediaJSON},
+		{"", 200, rest.MediaJSON},
+		{"*/*", 200, rest.MediaJSON},
+		{"application/*", 200, rest.MediaJSON},
+		{"application/json", 200, rest.MediaJSON},
+		{"Application/vnd.pkglatv1+json", 200, rest.MediaVendor},
+		{"APPLICATION/VND.PKGLATV1+JSON", 200, rest.MediaVendor},
+		{"text/html, application/vnd.pkglatv1+json;q=0.9, */*;q=0.1", 200, rest.MediaVendor},
+		{"application/json;q=0.2, application/vnd.pkglatv1+json;q=0.1", 200, rest.MediaJSON},
+		{"text/html", 406, rest.MediaJSON},
+		{"application/json;q=0", 406, rest.MediaJSON},
+		{"application/json;q=x", 406, rest.MediaJSON},
+		{"/", 406, rest.MediaJSON},
+		{"text/plain", 406, rest.MediaJSON},
 	}
 	for _, c := range cases {
 		header := "Accept: " + c.accept
@@ -198,7 +200,7 @@ func TestBadInput(t *testing.T) {
 		{"-1", "POST /containers", with("limits", `{"memory":-1}`), 400, `"field":"limits.memory"`, nil},
 		{"1.5 bytes", "POST /containers", with("limits", `{"memory":1.5}`), 400, `"field":"limits.memory"`, nil},
 		{"nested", "POST /containers", strings.Repeat(`{"env":`, 100_000), 400, "nests deeper", nil},
-		{"too large", "POST /containers", with("user", `"`+strings.Repeat("a", maxBody)+`"`), 413, "1 MiB", nil},
+		{"too large", "POST /containers", with("user", `"`+strings.Repeat("a", rest.MaxBody)+`"`), 413, "1 MiB", nil},
 		{"no type", "POST /containers", spec, 415, "application/json", []string{"Content-Type: "}},
 		{"text", "POST /containers", spec, 415, "application/json", []string{"Content-Type: text/plain"}},
 		{"Latin-1", "POST /containers", spec, 415, "application/json", []string{"Content-Type: application/json; charset=latin1"}},
@@ -393,7 +395,6 @@ func TestReady(t *testing.T) {
 	n.send("GET", "/api/v1/public/ping", "", "Authorization: ").want(t, 200, "pong")
 	hung := newNode(t)
 	hung.engine.hangs.Store(true)
-	hung.engineHealth.patience = 10 * time.Millisecond
 	hung.send("GET", "/readyz", "", "Authorization: ").want(t, 503, "engine does not answer")
 }
 
@@ -409,9 +410,15 @@ func TestDiskFull(t *testing.T) {
 // TestDatabaseHangs: while no write gets through, every write is answered in time,
 // reads go on, and the outcome of what was given up is told by reading.
 func TestDatabaseHangs(t *testing.T) {
-	n := newNode(t)
-	n.create("web")
-	n.databaseTimeout = 50 * time.Millisecond
+	n := newNode(t, func(c *config) { c.DatabaseTimeout = 50 * time.Millisecond })
+	if err := n.store.Update(t.Context(), func(tx *store.Tx) error {
+		spec := desired.DefaultSpec()
+		spec.InternalID, spec.Image, spec.VolumeID, spec.StartupCommand = "web", "alpine:3", n.volume, "sleep 1"
+		_, err := tx.CreateContainer(spec)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 	before := n.dump()
 	release, hanging, ended := make(chan struct{}), make(chan struct{}), make(chan error)
 	go func() {

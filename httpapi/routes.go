@@ -3,12 +3,14 @@ package httpapi
 import (
 	"cmp"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
-	"github.com/gin-gonic/gin"
+	"lightd/httpapi/rest"
+	"lightd/httpapi/streams"
 
-	"lightd/httpapi/strictjson"
+	"github.com/gin-gonic/gin"
 )
 
 // route is one line of the table of routes.
@@ -21,81 +23,94 @@ type route struct {
 	query []string
 }
 
-// The paths that are answered without a token, those where a token may be in the query, and that
-// where one is made.
+// The paths that are answered without a token, those where a token may be in the query.
 const (
 	pathPing    = "/api/v1/public/ping"
 	pathHealth  = "/healthz"
 	pathReady   = "/readyz"
 	pathOpenAPI = "/openapi.json"
 	pathSockets = "/ws"
-	pathTokens  = "/auth/tokens"
 )
 
 // acceptSpec decides by the headers of a request whether what it wants can be given.
 type acceptSpec struct {
 	accepts func(http.Header) bool
-	refusal *apiError
+	refusal *rest.Error
 }
 
 var (
-	givesJSON   = &acceptSpec{acceptsJSON, notAcceptable(mediaVendor, mediaJSON)}
-	givesText   = &acceptSpec{acceptsText, notAcceptable(mediaText)}
-	givesStream = &acceptSpec{acceptsStream, notAcceptable(mediaVendor, mediaJSON, mediaLines, mediaEvents+" (those two of a watch)")}
+	givesJSON   = &acceptSpec{rest.AcceptsJSON, notAcceptable(rest.MediaVendor, rest.MediaJSON)}
+	givesText   = &acceptSpec{rest.AcceptsText, notAcceptable(rest.MediaText)}
+	givesStream = &acceptSpec{streams.AcceptsStream, notAcceptable(rest.MediaVendor, rest.MediaJSON, streams.MediaLines, streams.MediaEvents+" (those two of a watch)")}
 	anything    = &acceptSpec{accepts: func(http.Header) bool { return true }}
 )
 
-func notAcceptable(media ...string) *apiError {
-	return fail(http.StatusNotAcceptable, "not_acceptable", "The answer can be of type "+strings.Join(media, " or "))
+func notAcceptable(media ...string) *rest.Error {
+	return rest.NewError(http.StatusNotAcceptable, "not_acceptable", "The answer can be of type "+strings.Join(media, " or "))
 }
+
+// The query parameters of the routes; a route that is not named here has none.
+var (
+	dryRunParameters   = []string{rest.QueryDryRun}
+	specParameters     = []string{rest.QueryDryRun, rest.QueryWait, rest.QueryTimeout}
+	portParameters     = []string{rest.QueryDryRun, rest.QueryProtocol}
+	protocolParameters = []string{rest.QueryProtocol}
+	pageParameters     = []string{rest.QueryLimit, rest.QueryContinue}
+	driftParameters    = append([]string{rest.QuerySelector}, pageParameters...)
+	listParameters     = append([]string{rest.QueryWatch, rest.QueryAfter, rest.QueryView}, driftParameters...)
+	eventParameters    = []string{rest.QueryAfter, rest.QueryLimit}
+	logParameters      = []string{rest.QueryTail, rest.QuerySince, rest.QueryFollow}
+	nodeSocket         = []string{rest.QueryToken, rest.QueryAfter, rest.QueryCompress}
+	containerSocket    = append([]string{rest.QuerySince, rest.QueryTail}, nodeSocket...)
+)
 
 func (s *Server) routes() []route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []route{
-		{get, pathPing, s.ping, anything, nil},
-		{get, pathHealth, s.healthz, anything, nil},
-		{get, pathReady, s.readyz, anything, nil},
+		{get, pathPing, s.health.Ping, anything, nil},
+		{get, pathHealth, s.health.Healthz, anything, nil},
+		{get, pathReady, s.health.Readyz, anything, nil},
 
-		{post, "/containers", s.createContainer, nil, specParameters},
-		{get, "/containers", s.listContainers, givesStream, listParameters},
-		{get, "/containers/:id", s.getContainer, nil, nil},
-		{put, "/containers/:id", s.putContainer, nil, specParameters},
-		{patch, "/containers/:id", s.patchContainer, nil, specParameters},
-		{del, "/containers/:id", s.deleteContainer, nil, specParameters},
-		{post, "/containers/:id/start", s.powerRoute("start"), nil, specParameters},
-		{post, "/containers/:id/stop", s.powerRoute("stop"), nil, specParameters},
-		{post, "/containers/:id/kill", s.powerRoute("kill"), nil, specParameters},
-		{post, "/containers/:id/restart", s.powerRoute("restart"), nil, specParameters},
-		{post, "/containers/:id/reinstall", s.reinstall, nil, specParameters},
-		{post, "/containers/:id/rebind-network", s.rebindNetwork, nil, specParameters},
-		{get, "/containers/:id/install-log", s.readInstallLog, givesText, nil},
-		{get, "/containers/:id/plan", s.planContainer, nil, nil},
-		{get, "/containers/:id/logs", s.readLogs, givesText, logParameters},
-		{get, "/containers/:id/events", s.containerEvents, nil, eventParameters},
-		{get, "/events", s.allEvents, nil, eventParameters},
-		{get, "/containers/:id/drift", s.driftOfContainer, nil, nil},
-		{get, "/drift", s.driftOfNode, nil, driftParameters},
+		{post, "/containers", s.containers.Create, nil, specParameters},
+		{get, "/containers", s.listOrWatch, givesStream, listParameters},
+		{get, "/containers/:id", s.containers.Get, nil, nil},
+		{put, "/containers/:id", s.containers.Put, nil, specParameters},
+		{patch, "/containers/:id", s.containers.Patch, nil, specParameters},
+		{del, "/containers/:id", s.containers.Delete, nil, specParameters},
+		{post, "/containers/:id/start", s.containers.Power("start"), nil, specParameters},
+		{post, "/containers/:id/stop", s.containers.Power("stop"), nil, specParameters},
+		{post, "/containers/:id/kill", s.containers.Power("kill"), nil, specParameters},
+		{post, "/containers/:id/restart", s.containers.Power("restart"), nil, specParameters},
+		{post, "/containers/:id/reinstall", s.containers.Reinstall, nil, specParameters},
+		{post, "/containers/:id/rebind-network", s.containers.RebindNetwork, nil, specParameters},
+		{get, "/containers/:id/install-log", s.containers.ReadInstallLog, givesText, nil},
+		{get, "/containers/:id/plan", s.containers.Plan, nil, nil},
+		{get, "/containers/:id/logs", s.streams.ReadLogs, givesText, logParameters},
+		{get, "/containers/:id/events", s.streams.ContainerEvents, nil, eventParameters},
+		{get, "/events", s.streams.AllEvents, nil, eventParameters},
+		{get, "/containers/:id/drift", s.drift.OfContainer, nil, nil},
+		{get, "/drift", s.drift.OfNode, nil, driftParameters},
 
-		{get, pathSockets, s.openSocket, anything, nodeSocket},
-		{get, pathSockets + "/:id", s.openSocket, anything, containerSocket},
+		{get, pathSockets, s.streams.OpenSocket, anything, nodeSocket},
+		{get, pathSockets + "/:id", s.streams.OpenSocket, anything, containerSocket},
 
-		{post, "/apply", s.apply, nil, specParameters},
+		{post, "/apply", s.containers.Apply, nil, specParameters},
 
-		{post, "/network/ports", s.addPorts, nil, dryRunParameters},
-		{get, "/network/ports", s.listPorts, nil, pageParameters},
-		{get, "/network/ports/random", s.randomPort, nil, protocolParameters},
-		{post, "/network/ports/bulk-delete", s.deletePorts, nil, dryRunParameters},
-		{get, "/network/ports/:ip/:port", s.getPort, nil, protocolParameters},
-		{del, "/network/ports/:ip/:port", s.deletePort, nil, portParameters},
-		{put, "/network/ports/:ip/:port/use", s.usePort, nil, portParameters},
+		{post, "/network/ports", s.ports.Add, nil, dryRunParameters},
+		{get, "/network/ports", s.ports.List, nil, pageParameters},
+		{get, "/network/ports/random", s.ports.Random, nil, protocolParameters},
+		{post, "/network/ports/bulk-delete", s.ports.DeleteMany, nil, dryRunParameters},
+		{get, "/network/ports/:ip/:port", s.ports.Get, nil, protocolParameters},
+		{del, "/network/ports/:ip/:port", s.ports.Delete, nil, portParameters},
+		{put, "/network/ports/:ip/:port/use", s.ports.Use, nil, portParameters},
 
-		{post, "/volumes", s.createVolume, nil, dryRunParameters},
-		{get, "/volumes", s.listVolumes, nil, pageParameters},
-		{get, "/volumes/:id", s.getVolume, nil, nil},
-		{del, "/volumes/:id", s.deleteVolume, nil, dryRunParameters},
+		{post, "/volumes", s.volumes.Create, nil, dryRunParameters},
+		{get, "/volumes", s.volumes.List, nil, pageParameters},
+		{get, "/volumes/:id", s.volumes.Get, nil, nil},
+		{del, "/volumes/:id", s.volumes.Delete, nil, dryRunParameters},
 
-		{post, pathTokens, s.createToken, nil, nil},
-		{get, pathOpenAPI, s.describe, nil, nil},
+		{post, "/auth/tokens", s.auth.CreateToken, nil, nil},
+		{get, pathOpenAPI, describe, nil, nil},
 	}
 }
 
@@ -113,28 +128,28 @@ func (r route) checked() handler {
 	}
 }
 
-// check refuses parameters and preconditions that nobody reads.
+// check refuses parameters and preconditions that the route does not have.
 func (r route) check(request *http.Request) error {
 	details, err := r.checkQuery(request.URL.RawQuery)
 	if err != nil {
 		return err
 	}
 	if r.method == http.MethodGet {
-		if _, err := tagsOf(request.Header, headerNoneMatch); err != nil {
+		if _, err := rest.Tags(request.Header, rest.HeaderNoneMatch); err != nil {
 			return err
 		}
 	} else if !r.conditional() {
-		for _, name := range []string{headerMatch, headerNoneMatch} {
+		for _, name := range []string{rest.HeaderMatch, rest.HeaderNoneMatch} {
 			if len(request.Header.Values(name)) > 0 {
-				details = append(details, Detail{Field: name, Message: "has no meaning here: what this writes has no entity tag"})
+				details = append(details, rest.Detail{Field: name, Message: "has no meaning here: what this writes has no entity tag"})
 			}
 		}
 	}
 	if len(details) == 0 {
 		return nil
 	}
-	slices.SortFunc(details, func(a, b Detail) int { return strings.Compare(a.Field, b.Field) })
-	return invalid(details...)
+	slices.SortFunc(details, func(a, b rest.Detail) int { return strings.Compare(a.Field, b.Field) })
+	return rest.Invalid(details...)
 }
 
 // conditional reports whether a write takes preconditions: what it writes has an entity tag.
@@ -142,26 +157,46 @@ func (r route) conditional() bool {
 	return strings.HasPrefix(r.path, "/containers") || r.path == "/apply"
 }
 
-// bodyObject reads the body of a route that needs one.
-func (s *Server) bodyObject(c *gin.Context, media ...string) (strictjson.Object, error) {
-	object, present, err := readObject(c.Request, maxBody, append([]string{mediaJSON}, media...)...)
-	if err == nil && !present {
-		err = errNoBody
-	}
-	return object, err
-}
-
-// optionalObject reads the body of a route that can do without.
-func (s *Server) optionalObject(c *gin.Context) (strictjson.Object, error) {
-	object, _, err := readObject(c.Request, maxBody, mediaJSON)
-	return object, err
-}
-
-// noBody accepts what clients send that send a body with every write: nothing, or {}.
-func (s *Server) noBody(c *gin.Context) error {
-	object, err := s.optionalObject(c)
+// checkQuery refuses parameters that the route does not have, those that are given twice, and values that
+// are no text: a request whose meaning the client believes to be another must not be answered as if it were.
+func (r route) checkQuery(rawQuery string) ([]rest.Detail, error) {
+	query, err := url.ParseQuery(rawQuery)
 	if err != nil {
-		return err
+		return nil, rest.NewError(http.StatusBadRequest, "malformed", "The query is malformed")
 	}
-	return object.Bind(&struct{}{})
+	var details []rest.Detail
+	for name, values := range query {
+		switch {
+		case !slices.Contains(r.query, name):
+			details = append(details, rest.Detail{Field: name, Message: "is not a known query parameter" + rest.DidYouMean(name, r.query)})
+		case len(values) > 1:
+			details = append(details, rest.Detail{Field: name, Message: "must be given once"})
+		case rest.BadText(values[0]) != "":
+			details = append(details, rest.Detail{Field: name, Message: rest.BadText(values[0])})
+		}
+	}
+	return details, nil
+}
+
+// listOrWatch is GET /containers.
+func (s *Server) listOrWatch(c *gin.Context) error {
+	watching, err := rest.Flag(c.Request.URL.Query(), rest.QueryWatch)
+	switch {
+	case err != nil:
+		return err
+	case watching:
+		return s.streams.Watch(c)
+	case !givesJSON.accepts(c.Request.Header):
+		return givesJSON.refusal
+	}
+	return s.containers.List(c)
+}
+
+// isPublic reports whether a request is answered without a token.
+func isPublic(r *http.Request) bool {
+	return r.Method == http.MethodGet && slices.Contains([]string{pathPing, pathHealth, pathReady, pathOpenAPI}, r.URL.Path)
+}
+
+func isSocket(path string) bool {
+	return path == pathSockets || strings.HasPrefix(path, pathSockets+"/")
 }

@@ -3,165 +3,168 @@ package httpapi
 import (
 	"cmp"
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
 
-	"lightd/desired"
+	"lightd/controller/plan"
+	"lightd/desired/store"
+	"lightd/httpapi/auth"
+	"lightd/httpapi/containers"
+	"lightd/httpapi/health"
+	"lightd/httpapi/node"
+	"lightd/httpapi/rest"
 	"lightd/httpapi/socket"
-	"lightd/httpapi/wait"
+	"lightd/httpapi/streams"
+	"lightd/httpapi/view"
 	"lightd/httpapi/watch"
+	"lightd/observed/status"
 )
 
-// Config is what a Server works with. Everything without a default is required.
-type Config struct {
-	Specs    Specs
-	Database Database
-	Ports    Ports
-	Volumes  Volumes
-	Tokens   Tokens
+// Store is the database as the routes need it.
+type Store interface {
+	watch.Store
+	node.Pool
+	Update(ctx context.Context, fn func(*store.Tx) error) error
+	// DryRun runs fn and discards what it wrote.
+	DryRun(fn func(*store.Tx) error) error
+	// Ping returns when the database takes writes.
+	Ping(ctx context.Context) error
+	Subscribe(fn func(id string)) (cancel func())
+	// Space is what is left on the disk.
+	Space() store.Space
+}
+
+// Statuses are what the controller recorded.
+type Statuses interface {
+	view.Statuses
+	// Subscribe calls fn after each record that was written or deleted, when Get shows it.
+	Subscribe(fn func(id string)) (cancel func())
+	// Sight is whether Docker could be seen, in the order of what else was recorded.
+	Sight() status.EngineStatus
+}
+
+// Engine reports whether Docker can be seen now, from memory, and when that changes.
+type Engine interface {
+	view.Engine
+	Subscribe(fn func(up bool)) (cancel func())
+}
+
+// Controller is what the controller would do, and what of a container differs from its spec.
+type Controller interface {
+	containers.Planner
+	node.Comparer
+	// NextAttempt is when what has failed, or is blocked, is tried again.
+	NextAttempt(id string) plan.Attempt
+}
+
+// State is what is desired and what is recorded.
+type State struct {
+	Store    Store
+	Volumes  node.Store
+	Tokens   auth.Tokens
 	Statuses Statuses
-	Journal  Journal
-	Engine   Engine
-	// PingEngine asks Docker whether it answers: one that hangs breaks no connection, and
+	Journal  socket.Journal
+}
+
+// Node is what runs beside the interface.
+type Node struct {
+	Engine Engine
+	// PingEngine returns when Docker answers: a Docker that hangs breaks no connection, and
 	// from memory all is well.
-	PingEngine func(context.Context) error
-	Planner    Planner
-	Drifts     Drifts
-	// OtherInstances tells of other instances.
-	OtherInstances OtherInstances
+	PingEngine     func(context.Context) error
+	Controller     Controller
+	OtherInstances node.OtherInstances
 	Console        socket.Console
 	// InstallLog opens the kept output of an installation.
-	InstallLog InstallLog
-	// Origins are the foreign origins that may open a WebSocket, as in
-	// "https://panel.example.com"; "*" is any.
-	Origins []string
-	// ConsolesPerContainer and Consoles bound how many clients may be connected to consoles
-	// (default 64 and 4,096).
-	ConsolesPerContainer, Consoles int
-	// StopTimeout is the grace of a stop in specs that name none (default 10 s).
-	StopTimeout time.Duration
+	InstallLog containers.InstallLog
+}
+
+// Options are the settings of a Server.
+type Options struct {
+	streams.Limits
+	containers.Options
 	// DatabaseTimeout bounds what a request waits for the database (default 5 s).
 	DatabaseTimeout time.Duration
-	// DeleteWait bounds what a deletion waits for its end (default 30 s).
-	DeleteWait time.Duration
-	// MaxWaits bounds how many requests wait at once (default 1,000).
-	MaxWaits int
-	// Log receives what no client is told (default: nothing).
-	Log *slog.Logger
 }
 
 // Server answers HTTP requests. Its methods may be used by any number of goroutines.
 type Server struct {
-	specs           Specs
-	ports           Ports
-	volumes         Volumes
-	tokens          Tokens
-	statuses        Statuses
-	journal         Journal
-	engine          Engine
-	planner         Planner
-	database        Database
-	drifts          Drifts
-	otherInstances  OtherInstances
-	installLog      InstallLog
-	console         socket.Console
-	defaults        desired.Spec
-	databaseTimeout time.Duration
-	deleteWait      time.Duration
-	log             *slog.Logger
+	auth       *auth.Authenticator
+	containers *containers.Handlers
+	streams    *streams.Handlers
+	ports      *node.Ports
+	volumes    *node.Volumes
+	drift      *node.Drift
+	health     *health.Handlers
+	log        *slog.Logger
 
-	waits          *wait.Registry
-	tokenCheck     time.Duration
-	subscriptions  []func()
-	databaseHealth *cachedCheck
-	engineHealth   *cachedCheck
-	sockets        *socket.Hub
-	watches        *watch.Hub
-	origins        atomic.Pointer[origins]
-	handler        http.Handler
-
-	closing chan struct{}
-	once    sync.Once
+	handler       http.Handler
+	subscriptions []func()
+	once          sync.Once
 }
 
-// New returns a Server that listens nowhere yet. Close it.
-func New(cfg Config) (*Server, error) {
-	if cfg.Specs == nil || cfg.Database == nil || cfg.Ports == nil || cfg.Volumes == nil || cfg.Tokens == nil ||
-		cfg.Statuses == nil || cfg.Journal == nil || cfg.Engine == nil || cfg.PingEngine == nil || cfg.Planner == nil || cfg.Drifts == nil ||
-		cfg.OtherInstances == nil || cfg.Console == nil || cfg.InstallLog == nil {
-		return nil, errors.New("make HTTP interface: a required part is missing")
+// New returns a Server that listens nowhere yet. Close it. log receives what is not sent to a client.
+func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
+	transactions := rest.Transactions{Store: state.Store, Timeout: cmp.Or(o.DatabaseTimeout, 5*time.Second)}
+	revision := func() (revision uint64) {
+		state.Store.AtSnapshot(func(at store.Snapshot) { revision = at.Revision })
+		return revision
 	}
-	origins, err := parseOrigins(cfg.Origins)
+	views := &view.Viewer{Statuses: state.Statuses, Engine: n.Engine, Space: state.Store.Space, NextAttempt: n.Controller.NextAttempt}
+	s := &Server{
+		auth:    &auth.Authenticator{Tokens: state.Tokens, Timeout: transactions.Timeout, IsPublic: isPublic, IsSocket: isSocket},
+		ports:   &node.Ports{Pool: state.Store, Transactions: transactions, Revision: revision},
+		volumes: &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
+		drift:   &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Revision: revision},
+		health: health.New(health.Checks{
+			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space,
+			EngineUp: func() bool { return views.EngineStatus().Up },
+		}),
+		log: log,
+	}
+	s.containers = containers.New(containers.Sources{
+		Store: state.Store, Transactions: transactions, Views: views, Planner: n.Controller,
+		Output: n.Console, InstallLog: n.InstallLog, Auth: s.auth,
+	}, o.Options, log)
+	var err error
+	s.streams, err = streams.New(streams.Sources{
+		Store: state.Store, Journal: state.Journal, Console: n.Console, Views: views, Engine: state.Statuses.Sight,
+		Power: s.containers.RunPower, Ping: state.Store.Ping,
+	}, o.Limits, s.auth, log)
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		specs: cfg.Specs, ports: cfg.Ports, volumes: cfg.Volumes, tokens: cfg.Tokens,
-		statuses: cfg.Statuses, journal: cfg.Journal, engine: cfg.Engine, planner: cfg.Planner,
-		database: cfg.Database, drifts: cfg.Drifts, otherInstances: cfg.OtherInstances, installLog: cfg.InstallLog, console: cfg.Console,
-		databaseTimeout: orDefault(cfg.DatabaseTimeout, 5*time.Second),
-		deleteWait:      orDefault(cfg.DeleteWait, 30*time.Second),
-		log:             cfg.Log,
-		defaults:        desired.DefaultSpec(),
-		tokenCheck:      tokenCheck,
-		databaseHealth:  &cachedCheck{ping: cfg.Database.Ping, patience: 500 * time.Millisecond},
-		engineHealth:    &cachedCheck{ping: cfg.PingEngine, patience: time.Second},
-		closing:         make(chan struct{}),
-	}
-	s.origins.Store(&origins)
-	if cfg.StopTimeout != 0 {
-		s.defaults.Stop.Timeout = desired.Duration(cfg.StopTimeout)
-	}
-	if s.log == nil {
-		s.log = slog.New(slog.DiscardHandler)
-	}
-	s.waits = wait.NewRegistry(cmp.Or(cfg.MaxWaits, maxWaits), s.look)
 	s.subscriptions = []func(){
-		cfg.Database.Subscribe(s.waits.Evaluate), cfg.Statuses.Subscribe(s.waits.Evaluate),
-		cfg.Engine.Subscribe(func(bool) { s.waits.EvaluateAll() }),
+		state.Store.Subscribe(s.containers.Changed), state.Statuses.Subscribe(s.containers.Changed),
+		n.Engine.Subscribe(s.containers.EngineChanged),
 	}
-	s.sockets = socket.New(socket.Config{
-		Journal: cfg.Journal, Console: cfg.Console, Settle: cfg.Database.Ping,
-		IDs: s.ids, Exists: s.exists, View: s.socketView, Power: s.power, Explain: s.explain, Log: s.log,
-		PerContainer: cfg.ConsolesPerContainer, Total: cfg.Consoles,
-	})
-	s.watches = watch.New(watch.Config{Store: source{cfg.Specs, cfg.Database}, Show: s.capture})
-	s.handler = identifying(headAsGet(s.recovering(endAfterChunks(s.authenticating(s.router())))))
+	s.handler = auth.Identify(headAsGet(s.recovering(endAfterChunks(s.auth.Middleware(s.router(), s.writeError)))))
 	return s, nil
 }
 
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.handler }
 
-// Reconfigure changes, for connections to come, which foreign origins may open a WebSocket and how
-// many clients may be connected to consoles; see Config. After an error nothing has changed.
-func (s *Server) Reconfigure(origins []string, perContainer, total int) error {
-	allowed, err := parseOrigins(origins)
-	if err != nil {
-		return err
-	}
-	s.origins.Store(&allowed)
-	s.sockets.SetLimits(perContainer, total)
-	return nil
-}
+// Reconfigure changes the limits for connections to come. After an error nothing has changed.
+func (s *Server) Reconfigure(l streams.Limits) error { return s.streams.Reconfigure(l) }
+
+// CheckOrigins returns what is wrong with a list of origins that may open a WebSocket.
+func CheckOrigins(list []string) error { return streams.CheckOrigins(list) }
 
 // Close ends every WebSocket and every wait, and returns when they are gone. Requests
 // that come later are still answered, but for WebSockets.
 func (s *Server) Close() {
 	s.once.Do(func() {
-		close(s.closing)
+		s.containers.Close()
 		for _, cancel := range s.subscriptions {
 			cancel()
 		}
-		s.sockets.Close()
-		s.watches.Close()
+		s.streams.Close()
 	})
 }
 
@@ -203,16 +206,6 @@ func (s *Server) router() http.Handler {
 }
 
 var (
-	errNoRoute  = fail(http.StatusNotFound, "not_found", "Route not found")
-	errNoMethod = fail(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed")
+	errNoRoute  = rest.NewError(http.StatusNotFound, "not_found", "Route not found")
+	errNoMethod = rest.NewError(http.StatusMethodNotAllowed, "method_not_allowed", "Method not allowed")
 )
-
-func orDefault(d, absent time.Duration) time.Duration {
-	if d == 0 {
-		return absent
-	}
-	return d
-}
-
-// isError reports whether err is, or wraps, one of package desired's refusals.
-func isError(err error, want desired.Error) bool { return errors.Is(err, want) }

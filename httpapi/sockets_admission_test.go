@@ -12,7 +12,7 @@ import (
 )
 
 func TestSocketRefused(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.Origins = []string{"https://panel.example.com"} })
+	n := newNode(t, func(c *config) { c.Origins = []string{"https://panel.example.com"} })
 	n.create("web")
 	bearer := http.Header{"Authorization": {"Bearer " + masterToken}}
 	with := func(name, value string) http.Header {
@@ -144,7 +144,7 @@ func TestSocketLimit(t *testing.T) {
 		t.Errorf("got %d", response.StatusCode)
 	}
 	n.connect("/ws/other").want("event installing")
-	few := newNode(t, func(c *Config) { c.ConsolesPerContainer, c.Consoles = 1, 2 })
+	few := newNode(t, func(c *config) { c.ConsolesPerContainer, c.Consoles = 1, 2 })
 	for _, id := range []string{"a", "b", "c"} {
 		few.create(id)
 	}

@@ -27,14 +27,14 @@ type peer struct {
 	conn *websocket.Conn
 }
 
-func (n *node) dial(target string, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
+func (n *testServer) dial(target string, header http.Header, protocols ...string) (*websocket.Conn, *http.Response, error) {
 	ctx, cancel := context.WithTimeout(n.t.Context(), eventually.Bound)
 	defer cancel()
 	return websocket.Dial(ctx, "ws"+strings.TrimPrefix(n.url, "http")+target,
 		&websocket.DialOptions{HTTPHeader: header, Subprotocols: protocols, HTTPClient: n.client})
 }
 
-func (n *node) connect(target string) *peer {
+func (n *testServer) connect(target string) *peer {
 	n.t.Helper()
 	conn, _, err := n.dial(target, http.Header{"Authorization": {"Bearer " + masterToken}})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 )
 
 // runs records what the controller does of a container that runs, and as of which generation.
-func (n *node) runs(id string, generation int64) {
+func (n *testServer) runs(id string, generation int64) {
 	n.t.Helper()
 	n.record(id, func(st *status.Status) {
 		st.ObservedGeneration, st.State = generation, status.StateRunning
@@ -34,7 +34,7 @@ func (n *node) runs(id string, generation int64) {
 }
 
 // stands records a condition as of a generation that the controller has not dealt with.
-func (n *node) stands(id string, generation int64, kind status.ConditionType, reason status.Reason, message string) {
+func (n *testServer) stands(id string, generation int64, kind status.ConditionType, reason status.Reason, message string) {
 	n.t.Helper()
 	n.record(id, func(st *status.Status) {
 		st.Set(status.Condition{Type: kind, Status: status.False, Reason: reason, Message: message, ObservedGeneration: generation}, time.Now())
@@ -43,7 +43,7 @@ func (n *node) stands(id string, generation int64, kind status.ConditionType, re
 
 // sending makes a request that waits, and returns when what it wrote can be seen: the wait
 // has begun then.
-func (n *node) sending(method, path, body string, header ...string) <-chan answer {
+func (n *testServer) sending(method, path, body string, header ...string) <-chan answer {
 	n.t.Helper()
 	written := make(chan struct{}, 16)
 	defer n.store.Subscribe(func(string) { written <- struct{}{} })()
@@ -111,7 +111,7 @@ func TestWaitOfCreation(t *testing.T) {
 }
 
 func TestWaitOfDeletion(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.DeleteWait = time.Hour })
+	n := newNode(t, func(c *config) { c.DeleteWait = time.Hour })
 	n.create("web")
 	n.installed("web")
 	n.runs("web", 1)
@@ -125,7 +125,7 @@ func TestWaitOfDeletion(t *testing.T) {
 	gone := make(chan answer)
 	go func() { gone <- n.send("DELETE", "/containers/web", "") }()
 	for full := false; !full; { // it writes nothing that could be heard of
-		full = n.waits.Waiting("web") > 0
+		full = n.containers.Waiting("web") > 0
 	}
 	n.remove("web")
 	(<-gone).want(t, 200, `{"message":"Container deleted successfully","internal_id":"web","generation":2}`)
@@ -227,7 +227,7 @@ func TestImpossibleWaits(t *testing.T) {
 
 // TestTooManyWaits: one more is refused before it writes. A deletion is none of them.
 func TestTooManyWaits(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.MaxWaits = 1 })
+	n := newNode(t, func(c *config) { c.MaxWaits = 1 })
 	n.create("a")
 	n.create("b")
 	waiting := n.sending("PATCH", "/containers/a?wait=synced", `{"tty":false}`)
@@ -259,8 +259,7 @@ func TestWaitsEndWithTheDaemon(t *testing.T) {
 }
 
 func TestWaitsEndWithTheToken(t *testing.T) {
-	n := newNode(t)
-	n.tokenCheck = time.Millisecond
+	n := newNode(t, func(c *config) { c.CheckEvery = time.Millisecond })
 	n.create("web")
 	waiting := n.sending("PATCH", "/containers/web?wait=synced&timeout=10m", `{"tty":false}`, "Authorization: Bearer "+n.temporary("1h", false))
 	n.tokens.pass(time.Hour)
@@ -269,7 +268,7 @@ func TestWaitsEndWithTheToken(t *testing.T) {
 
 // TestWaitsEndWithTheClient: nobody is left in the room.
 func TestWaitsEndWithTheClient(t *testing.T) {
-	n := newNode(t, func(c *Config) { c.MaxWaits = 1 })
+	n := newNode(t, func(c *config) { c.MaxWaits = 1 })
 	n.create("web")
 	n.create("other")
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -305,7 +304,7 @@ func TestLongWaits(t *testing.T) {
 	n.create("web")
 	eventually.Grow(t, 50*time.Millisecond, func(limit time.Duration) error {
 		server := httptest.NewUnstartedServer(nil)
-		server.Config = NewHTTPServer(n.Handler(), n.log)
+		server.Config = NewHTTPServer(n.Handler(), n.Server.log)
 		server.Config.ReadTimeout, server.Config.WriteTimeout = limit, limit
 		server.Start()
 		defer server.Close()

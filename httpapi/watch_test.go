@@ -14,6 +14,9 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/rest"
+	"lightd/httpapi/streams"
+	"lightd/httpapi/view"
 	"lightd/observed/status"
 )
 
@@ -25,7 +28,7 @@ type watcher struct {
 }
 
 // watch opens a stream; header is as in send.
-func (n *node) watch(query string, header ...string) *watcher {
+func (n *testServer) watch(query string, header ...string) *watcher {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	n.t.Cleanup(cancel)
@@ -145,9 +148,9 @@ func TestWatchRefusals(t *testing.T) {
 func TestWatchMedia(t *testing.T) {
 	n := newNode(t)
 	for accept, want := range map[string]string{
-		"": mediaLines, "*/*": mediaLines, "application/*": mediaLines, "application/json": "application/json",
-		"Application/vnd.pkglatv1+json": mediaVendor, "text/event-stream": mediaEvents, "application/x-ndjson": mediaLines,
-		"application/json;q=0.5, text/event-stream": mediaEvents, "text/html, */*;q=0.1": mediaLines,
+		"": streams.MediaLines, "*/*": streams.MediaLines, "application/*": streams.MediaLines, "application/json": "application/json",
+		"Application/vnd.pkglatv1+json": rest.MediaVendor, "text/event-stream": streams.MediaEvents, "application/x-ndjson": streams.MediaLines,
+		"application/json;q=0.5, text/event-stream": streams.MediaEvents, "text/html, */*;q=0.1": streams.MediaLines,
 		"text/event-stream;q=0, application/json": "application/json",
 	} {
 		var header []string
@@ -232,7 +235,7 @@ func TestWhatLooksAlikeIsShownAlike(t *testing.T) {
 	c := desired.Container{Requests: desired.Requests{Install: 5}}
 	base := status.Status{Install: status.Install{Request: 5}, InstallState: status.Ready}
 	shown := func(st status.Status) string {
-		text, err := json.Marshal(show(c, st, status.EngineStatus{Up: true}))
+		text, err := json.Marshal(view.Show(c, st, status.EngineStatus{Up: true}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -59,7 +59,7 @@ func (d *daemon) reload(load func() (config, error)) {
 		}
 	}
 	now.Origins, now.Mounts, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Consoles, loaded.Logs
-	if err := d.api.Reconfigure(now.Origins, now.Consoles.PerContainer, now.Consoles.Total); err != nil {
+	if err := d.api.Reconfigure(consoleLimits(now)); err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "error", err)
 		return
 	}

@@ -28,7 +28,9 @@ import (
 	"lightd/desired/store"
 	"lightd/desired/token"
 	"lightd/httpapi"
+	"lightd/httpapi/containers"
 	"lightd/httpapi/socket"
+	"lightd/httpapi/streams"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
@@ -188,14 +190,21 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	if err := d.wireEngine(cfg, record, statuses, data, checkMounts); err != nil {
 		return nil, err
 	}
-	d.api, err = httpapi.New(httpapi.Config{
-		Specs: d.store, Database: d.store, Ports: d.store, Volumes: d.volumes, Tokens: d.tokens,
-		Statuses: statuses, Journal: d.journal, Engine: d.cache, PingEngine: d.engine.Ping, Planner: d.controller, Drifts: d.controller, OtherInstances: d.cache, Console: socket.Live(d.console),
-		InstallLog: data.InstallLog, Origins: cfg.Origins, ConsolesPerContainer: cfg.Consoles.PerContainer, Consoles: cfg.Consoles.Total,
-		StopTimeout: cfg.Timeouts.Stop, DatabaseTimeout: cfg.Timeouts.Database,
-		Log: log,
-	})
+	d.api, err = httpapi.New(httpapi.State{
+		Store: d.store, Volumes: d.volumes, Tokens: d.tokens, Statuses: statuses, Journal: d.journal,
+	}, httpapi.Node{
+		Engine: d.cache, PingEngine: d.engine.Ping, Controller: d.controller, OtherInstances: d.cache,
+		Console: socket.Live(d.console), InstallLog: data.InstallLog,
+	}, httpapi.Options{
+		Limits:          consoleLimits(cfg),
+		Options:         containers.Options{StopTimeout: cfg.Timeouts.Stop},
+		DatabaseTimeout: cfg.Timeouts.Database,
+	}, log)
 	return d, err
+}
+
+func consoleLimits(cfg config) streams.Limits {
+	return streams.Limits{Origins: cfg.Origins, ConsolesPerContainer: cfg.Consoles.PerContainer, Consoles: cfg.Consoles.Total}
 }
 
 // settle decides whether the data directory may be used for its instance.

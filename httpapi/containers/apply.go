@@ -1,0 +1,219 @@
+package containers
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/api"
+	"lightd/httpapi/rest"
+	"lightd/httpapi/selector"
+	"lightd/httpapi/strictjson"
+	"lightd/observed/status"
+)
+
+const (
+	// MaxApply bounds the body of an apply, in bytes, MaxSpecs its specs.
+	MaxApply = 16 << 20
+	MaxSpecs = 2000
+	// specsField is where they are in it.
+	specsField = "containers"
+)
+
+// Apply is POST /apply: many containers as they should be, in one transaction.
+func (h *Handlers) Apply(c *gin.Context) error {
+	w, err := h.newWrite(c)
+	if err != nil {
+		return err
+	}
+	object, err := rest.LargeObject(c, MaxApply)
+	if err != nil {
+		return err
+	}
+	l, err := bindList(object, h.defaults)
+	if err != nil {
+		return err
+	}
+	if w.pre.demands() {
+		if err := l.checkSelected(); err != nil {
+			return err
+		}
+	}
+	err = h.update(w, func(tx *store.Tx) ([]store.Written, error) {
+		if err := w.checkList(tx, l.selector); err != nil {
+			return nil, err
+		}
+		written, err := tx.Apply(l.wanted())
+		if err != nil {
+			return nil, err
+		}
+		return written, w.goal.checkAll(written)
+	})
+	if err != nil {
+		return err
+	}
+	return h.replyApplied(w)
+}
+
+// replyApplied answers an apply with the receipts of its containers, after the wait that was asked
+// for.
+func (h *Handlers) replyApplied(w *write) error {
+	answer := h.applied(w)
+	if w.pending == nil {
+		return rest.OK(w.c, answer)
+	}
+	results, timedOut, err := h.waits.await(w)
+	if err != nil {
+		return err
+	}
+	status, unmet := http.StatusOK, 0
+	for i := range answer.Containers {
+		receipt := &answer.Containers[i]
+		result, waited := results[receipt.InternalID]
+		if !waited || h.completeReceipt(receipt, w.goal, result, timedOut) {
+			continue
+		}
+		status = http.StatusAccepted
+		if unmet++; unmet <= outputContainers {
+			h.output.addTo(w.c.Request.Context(), receipt, result)
+		}
+	}
+	rest.Reply(w.c.Writer, w.c.Request, status, answer)
+	return nil
+}
+
+// checkAll refuses a goal that one of a list cannot reach.
+func (g goal) checkAll(written []store.Written) error {
+	var faults desired.ErrorList
+	for i, w := range written {
+		if why := g.unreachable(w.Container); why != "" {
+			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].power", specsField, i), fmt.Sprintf("%s=%s %s", rest.QueryWait, g.name, why)))
+		}
+	}
+	return faults.Err(specsField)
+}
+
+// list is the body of an apply.
+type list struct {
+	specs    []desired.Spec
+	prune    bool
+	selector selector.Selector
+}
+
+// bindList reads it. A spec that leaves a field out has the default, as in a PUT.
+func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
+	elements, isList := object[specsField].([]any)
+	switch {
+	case object[specsField] == nil:
+		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: "is required"})
+	case isList && len(elements) > MaxSpecs:
+		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: fmt.Sprintf("has %d specs, at most %d are allowed", len(elements), MaxSpecs)})
+	}
+	l := list{specs: make([]desired.Spec, len(elements))}
+	err := object.BindList(specsField, func(i int) any {
+		l.specs[i] = defaults.Clone()
+		return &l.specs[i]
+	}, ReadOnly...)
+	if err != nil {
+		return list{}, err
+	}
+	var faults desired.ErrorList
+	for i, element := range elements {
+		object, _ := element.(strictjson.Object) // else it was refused
+		if err := leavePower(object, &l.specs[i]); err != nil {
+			faults.Take(desired.AtField(fmt.Sprintf("%s[%d]", specsField, i), err))
+		}
+	}
+	if err := faults.Err(specsField); err != nil {
+		return list{}, err
+	}
+	var body struct {
+		Prune    bool   `json:"prune"`
+		Selector string `json:"selector"`
+	}
+	others := maps.Clone(object)
+	delete(others, specsField)
+	if err := others.Bind(&body); err != nil {
+		return list{}, err
+	}
+	l.prune = body.Prune
+	if l.selector, err = selector.Parse(body.Selector); err != nil {
+		return list{}, err
+	}
+	return l, l.checkPrune()
+}
+
+// checkPrune refuses a prune of everything, which is what a forgotten selector would mean.
+func (l list) checkPrune() error {
+	if l.prune && len(l.selector) == 0 {
+		return rest.Invalid(rest.Detail{Field: "selector", Message: "is required with prune: without one all containers that the list lacks would be deleted"})
+	}
+	return nil
+}
+
+// checkSelected refuses specs that the selector does not select: If-Match speaks of a list by
+// that selector, and would guard nothing of them.
+func (l list) checkSelected() error {
+	var faults desired.ErrorList
+	for i, spec := range l.specs {
+		if !l.selector.Matches(spec.Labels) {
+			faults.Take(desired.Invalid(fmt.Sprintf("%s[%d].labels", specsField, i), "do not match the selector, whose list the request makes demands of"))
+		}
+	}
+	return faults.Err(specsField)
+}
+
+// wanted is what l says to the store.
+func (l list) wanted() store.List {
+	wanted := store.List{Specs: l.specs}
+	if l.prune {
+		wanted.Prune = func(c desired.Container) bool { return l.selector.Matches(c.Labels) }
+	}
+	return wanted
+}
+
+// checkList compares what the request demands with the containers that a selector chooses:
+// the entity tag is that of their list.
+func (w *write) checkList(tx *store.Tx, s selector.Selector) error {
+	if !w.pre.demands() {
+		return nil
+	}
+	all, err := tx.Containers()
+	if err != nil {
+		return err
+	}
+	return w.pre.check(etagOfList(s.Filter(all)))
+}
+
+// applied is the answer to an apply, or to one that was only tried.
+func (h *Handlers) applied(w *write) api.Applied {
+	a := api.Applied{Message: "Applied", Containers: make([]api.Receipt, 0, len(w.written))}
+	if w.dryRun {
+		a.Message = nothingWritten
+	}
+	counts := map[desired.Action]*int{
+		desired.Created: &a.Created, desired.Updated: &a.Updated, desired.Unchanged: &a.Unchanged, desired.Deleted: &a.Deleted,
+	}
+	for _, written := range w.written {
+		*counts[written.Action]++
+		if w.dryRun {
+			a.Containers = append(a.Containers, h.simulated(written))
+		} else {
+			a.Containers = append(a.Containers, appliedReceipt(written))
+		}
+	}
+	return a
+}
+
+func appliedReceipt(w store.Written) api.Receipt {
+	r := receiptOf("", w.Container)
+	r.Warnings = warningsOf(w)
+	if r.Action = w.Action; w.Action == desired.Created {
+		r.State = status.Installing
+	}
+	return r
+}

@@ -1,0 +1,81 @@
+package containers
+
+import (
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/httpapi/rest"
+	"lightd/httpapi/view"
+	"lightd/observed/status"
+)
+
+var (
+	errReinstallInstalling = rest.NewError(http.StatusConflict, "installing", "Cannot reinstall while container is installing")
+	errRebindInstalling    = rest.NewError(http.StatusConflict, "installing", "Cannot rebind network while container is installing")
+)
+
+func (h *Handlers) installing(c *desired.Container) bool {
+	return view.InstallState(*c, h.views.Status(c.InternalID)) == status.Installing
+}
+
+// Reinstall is POST /containers/:id/reinstall.
+func (h *Handlers) Reinstall(c *gin.Context) error {
+	w, err := h.newWrite(c)
+	if err != nil {
+		return err
+	}
+	object, err := rest.OptionalObject(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Image         *string `json:"image"`
+		InstallScript *string `json:"install_script"`
+	}
+	if err := object.Bind(&body); err != nil {
+		return err
+	}
+	return h.change(w, "Container reinstall started", func(container *desired.Container) error {
+		if h.installing(container) {
+			return errReinstallInstalling
+		}
+		if body.Image != nil {
+			container.Image = *body.Image
+		}
+		if body.InstallScript != nil {
+			container.InstallScript = *body.InstallScript
+		}
+		container.Requests.Install++
+		return nil
+	})
+}
+
+// RebindNetwork is POST /containers/:id/rebind-network.
+func (h *Handlers) RebindNetwork(c *gin.Context) error {
+	w, err := h.newWrite(c)
+	if err != nil {
+		return err
+	}
+	object, err := rest.Object(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		Ports []desired.Port `json:"ports"`
+	}
+	if err := object.Bind(&body); err != nil {
+		return err
+	}
+	if body.Ports == nil {
+		return rest.Invalid(rest.Detail{Field: "ports", Message: "is required"})
+	}
+	return h.change(w, "Network rebinding started", func(container *desired.Container) error {
+		if h.installing(container) {
+			return errRebindInstalling
+		}
+		container.Ports = body.Ports
+		return nil
+	})
+}

@@ -1,0 +1,123 @@
+package containers
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/httpapi/auth"
+	"lightd/httpapi/rest"
+	"lightd/httpapi/view"
+	"lightd/observed/status"
+)
+
+// powerAction is a power action: how it changes what is desired, in the light of what is.
+type powerAction struct {
+	message string
+	apply   func(c *desired.Container, seen powerState) error
+}
+
+// powerState is what a power action depends on: the recorded status, and the state as it is shown.
+type powerState struct {
+	status status.Status
+	state  status.State
+}
+
+var powerActions = map[string]powerAction{
+	"start":   {"Container start initiated", start},
+	"stop":    {"Container stop initiated", stop},
+	"kill":    {"Container kill initiated", kill},
+	"restart": {"Container restart initiated", restart},
+}
+
+// Power returns the handler of POST /containers/:id/<action>.
+func (h *Handlers) Power(action string) func(*gin.Context) error {
+	p := powerActions[action]
+	return func(c *gin.Context) error {
+		w, err := h.newWrite(c)
+		if err != nil {
+			return err
+		}
+		if err := rest.NoBody(c); err != nil {
+			return err
+		}
+		return h.change(w, p.message, h.applying(p))
+	}
+}
+
+// applying returns the change of a power action.
+func (h *Handlers) applying(p powerAction) func(*desired.Container) error {
+	return func(c *desired.Container) error {
+		st := h.views.Status(c.InternalID)
+		return p.apply(c, powerState{status: st, state: h.views.State(st)})
+	}
+}
+
+// RunPower is the same write for a client of a WebSocket.
+func (h *Handlers) RunPower(ctx context.Context, id, action string) error {
+	p, known := powerActions[action]
+	if !known {
+		return rest.NewError(http.StatusBadRequest, "invalid", "action must be start, stop, kill or restart")
+	}
+	var written store.Written
+	err := h.transactions.Run(ctx, false, func(tx *store.Tx) error {
+		old, err := tx.Container(id)
+		if err != nil {
+			return err
+		}
+		container, err := tx.ChangeContainer(id, h.applying(p))
+		written = store.Compare(old, container)
+		return err
+	})
+	if err == nil {
+		auth.RequestOf(ctx).LogWrite(ctx, h.log, "WEBSOCKET", action, written)
+	}
+	return err
+}
+
+var errFailedInstall = rest.NewError(http.StatusConflict, "installation_failed", "Cannot start a container whose installation failed")
+
+// start changes nothing while the process starts or runs, or while a start is on its
+// way. Otherwise it counts, so that it also ends a backoff or a rest.
+func start(c *desired.Container, seen powerState) error {
+	if view.InstallFailed(*c, seen.status) {
+		return errFailedInstall
+	}
+	if c.Power == desired.PowerRunning && !c.Kill {
+		pending := c.Requests.Start > seen.status.StartHandled
+		if pending || seen.state == status.StateStarting || seen.state == status.StateRunning {
+			return nil
+		}
+	}
+	c.Power, c.Kill = desired.PowerRunning, false
+	c.Requests.Start++
+	return nil
+}
+
+// stop leaves a kill in progress as it is.
+func stop(c *desired.Container, _ powerState) error {
+	if c.Power != desired.PowerStopped {
+		c.Power, c.Kill = desired.PowerStopped, false
+	}
+	return nil
+}
+
+func kill(c *desired.Container, seen powerState) error {
+	if c.Power == desired.PowerStopped && seen.state == status.StateOffline {
+		return nil
+	}
+	c.Power, c.Kill = desired.PowerStopped, true
+	return nil
+}
+
+func restart(c *desired.Container, seen powerState) error {
+	if view.InstallFailed(*c, seen.status) {
+		return errFailedInstall
+	}
+	c.Power, c.Kill = desired.PowerRunning, false
+	c.Requests.Restart++
+	return nil
+}

@@ -1,0 +1,72 @@
+package selector
+
+import (
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"lightd/httpapi/api"
+	"lightd/httpapi/rest"
+)
+
+// TestEveryLabelCanBeNamed: whatever a label may be, a selector chooses by it, and by it alone.
+func TestEveryLabelCanBeNamed(t *testing.T) {
+	part := rapid.StringOfN(rapid.SampledFrom([]rune("ab\\,=!()<>'\"% \tinö\x01")), 0, 12, -1)
+	rapid.Check(t, func(t *rapid.T) {
+		key := part.Filter(func(s string) bool { return s != "" && !strings.Contains(s, "=") }).Draw(t, "key")
+		value, other := part.Draw(t, "value"), part.Draw(t, "other")
+		labels := map[string]string{key: value, "more": "x"}
+		k, v := api.EscapeLabel(key), api.EscapeLabel(value)
+		for text, want := range map[string]bool{
+			k: true, "!" + k: false, k + "=" + v: true, k + "==" + v: true, k + "!=" + v: false, " " + k + " = " + v + " , more ": true,
+			k + "=" + v + "x": false, k + "x": false, "x" + k + "=" + v: false, k + "=" + api.EscapeLabel(other): other == value,
+		} {
+			s, err := Parse(text)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			if got := s.Matches(labels); got != want {
+				t.Fatalf("%q of %q: got %v", text, labels, got)
+			}
+		}
+	})
+}
+
+// TestSelectors: a backslash before what has no meaning is one.
+func TestSelectors(t *testing.T) {
+	labels := map[string]string{"path": `C:\games`, "q": `a=b"c'`, "p": "100%", "in": "(x)", "e": ""}
+	for text, want := range map[string]bool{
+		`path=C:\games`: true, `path=C:games`: false, `q=a\=b"c'`: true, `p=100%`: true, `path,q,!z`: true, `in=\(x\)`: true, `path\`: false, ` path `: true,
+		"e=": true, "e==": true, "q=": false,
+	} {
+		s, err := Parse(text)
+		if err != nil || s.Matches(labels) != want {
+			t.Errorf("%q: %v, %v", text, s, err)
+		}
+	}
+}
+
+// TestBadSelectors: what the grammar of Kubernetes refuses is refused, by the name of the part.
+func TestBadSelectors(t *testing.T) {
+	for text, want := range map[string]string{
+		"=": `in "=" there is no key`, "!": `in "!" there is no key`, "!=b": `'='`,
+		"a,,b": `in "a,,b" there is an empty entry`, "a,": `in "a," there is an empty entry`, " , ": `in " , " there is an empty entry`,
+		"x,a=b=c": `in "a=b=c" '=' must follow a backslash`, "a===b": `'='`, "a=b==c": `'='`, "!a=b": `in "!a=b" '='`,
+		"a!b": `in "a!b" '!' must follow a backslash`, "!!a": `'!'`, "a!!=b": `'!'`, "a=!b": `'!'`, "a=b!=c": `'!'`,
+		"a(b": `in "a(b" '(' must follow a backslash`, "in=(x)": `'('`, "a)": `')'`, "a>1": `'>'`, "a=<1": `'<'`,
+		"a b": `in "a b" a blank must follow a backslash`, "a=b\tc": "a blank",
+		`\ in (b)`: "sets (in, notin) are not supported", "a in (b,c)": `in "a in (b,c)" there is a set`, "a notin(b)": "sets",
+		"a=\x00": "must not contain NUL", "a\xff": "must be UTF-8",
+		"a=" + strings.Repeat("x", 200) + "=": "xxx...",
+	} {
+		s, err := Parse(text)
+		if err == nil {
+			t.Errorf("%q is read as %v", text, s)
+			continue
+		}
+		if p, _ := rest.ErrorOf(err); len(p.Details) != 1 || !strings.Contains(p.Details[0].Message, want) || len(p.Details[0].Message) > 250 {
+			t.Errorf("%q: got %+v, want %q", text, p.Details, want)
+		}
+	}
+}

@@ -1,0 +1,3 @@
+// Package streams answers the routes of what goes on until its client leaves, and of what was sent
+// before: WebSockets and logs with the output of containers, watches of containers, and the journal.
+package streams

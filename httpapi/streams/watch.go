@@ -1,0 +1,146 @@
+package streams
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"lightd/httpapi/auth"
+	"lightd/httpapi/rest"
+	"lightd/httpapi/selector"
+	"lightd/httpapi/sessions"
+	"lightd/httpapi/watch"
+)
+
+// The media types of a stream, beside those of every answer.
+const (
+	MediaLines  = "application/x-ndjson"
+	MediaEvents = "text/event-stream"
+)
+
+// lastEventID is where a browser's EventSource says how far it came.
+const lastEventID = "Last-Event-ID"
+
+var (
+	errCompacted = rest.NewError(http.StatusGone, "compacted", "The changes after that revision are no longer known: watch without it")
+	errWatches   = rest.NewError(http.StatusTooManyRequests, "too_many_watches", "Too many watches").With("Retry-After", "5")
+)
+
+// Watch is GET /containers?watch=true. What it keeps on its stack every stream keeps for as long as
+// it lives.
+func (h *Handlers) Watch(c *gin.Context) error {
+	session, err := h.session(c)
+	if err == nil {
+		err = h.watches.Serve(c.Writer, c.Request, session)
+	}
+	return refusalOfWatch(err)
+}
+
+func refusalOfWatch(err error) error {
+	switch {
+	case errors.Is(err, watch.ErrCompacted):
+		return errCompacted
+	case errors.Is(err, sessions.ErrTooMany):
+		return errWatches
+	case errors.Is(err, sessions.ErrClosed):
+		return errStopping
+	default:
+		return err
+	}
+}
+
+// session is what a request asks for and was granted.
+func (h *Handlers) session(c *gin.Context) (*watch.Session, error) {
+	query := c.Request.URL.Query()
+	chosen, err := selector.FromQuery(query)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range []string{rest.QueryLimit, rest.QueryContinue, rest.QueryView} {
+		if query.Has(name) {
+			return nil, rest.Invalid(rest.Detail{Field: name, Message: "has no meaning in a watch, which has all, in full"})
+		}
+	}
+	after, err := resumeAt(c.Request)
+	if err != nil {
+		return nil, err
+	}
+	media, who := streamMedia(c.Request.Header), auth.CallerOf(c)
+	return &watch.Session{
+		Resume: after > 0, After: after, Match: chosen.Matches, Events: media == MediaEvents, Media: media,
+		Valid: h.auth.Validity(who.Grant),
+	}, nil
+}
+
+// resumeAt returns the revision to go on from; 0 for a list. What a browser says of itself
+// is newer than what is in the address that it was given.
+func resumeAt(r *http.Request) (uint64, error) {
+	after, err := rest.Number(r.URL.Query(), rest.QueryAfter, 0, 0, 1<<63)
+	if err != nil {
+		return 0, err
+	}
+	if id := r.Header.Get(lastEventID); id != "" {
+		if after, err = rest.Number(url.Values{lastEventID: {id}}, lastEventID, 0, 0, 1<<63); err != nil {
+			return 0, err
+		}
+	}
+	return after, nil
+}
+
+// streamMedia is the type of a stream: server-sent events or lines where they are asked for
+// by name, the type of other answers where that is, and lines where nothing is.
+func streamMedia(h http.Header) string {
+	media, best := MediaLines, 0.0
+	for _, value := range h.Values("Accept") {
+		for wish := range strings.SplitSeq(value, ",") {
+			offer, q := qualityOfStream(wish)
+			if q > best {
+				media, best = offer, q
+			}
+		}
+	}
+	return media
+}
+
+func qualityOfStream(wish string) (media string, q float64) {
+	name, params, err := mime.ParseMediaType(wish)
+	if err != nil {
+		return "", 0
+	}
+	switch name {
+	case MediaEvents, MediaLines:
+		q = 1
+		if text, given := params["q"]; given {
+			if q, err = strconv.ParseFloat(text, 64); err != nil {
+				return "", 0
+			}
+		}
+		return name, q
+	case rest.MediaJSON, rest.MediaVendor:
+		return rest.QualityOf(wish)
+	case "*/*", "application/*":
+		_, q = rest.QualityOf(wish)
+		return MediaLines, q
+	}
+	return "", 0
+}
+
+// AcceptsStream reports whether h allows a list or a stream.
+func AcceptsStream(h http.Header) bool {
+	if _, ok := rest.Negotiate(h); ok {
+		return true
+	}
+	for _, value := range h.Values("Accept") {
+		for wish := range strings.SplitSeq(value, ",") {
+			if _, q := qualityOfStream(wish); q > 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
