@@ -54,10 +54,23 @@ const (
 	engineMoment = 500 * time.Millisecond
 )
 
+const serveHelp = `Runs the daemon until SIGINT or SIGTERM; a second one ends it at once. Containers go on running.
+
+Settings, strongest first: flag, environment, file (--config, YAML), default.
+
+SIGHUP reads the file again: origins, mounts.allowed, consoles and logs hold for what comes after. The log says what changed, and what needs a restart. An invalid file changes nothing. Other logs settings restart no container: each gets them when it is next recreated, and its drift report shows the difference as deferred until then.
+
+SIGQUIT ends the daemon with a trace of its goroutines. SIGUSR1, SIGUSR2 and a closed log are ignored.
+
+The standard output has one line, when requests are accepted; the log goes to the standard error. With --log-format json that line is JSON too, with version, address, data_dir, engine_version and engine_api_version (empty while no engine answers).
+
+A failure is logged once, not at each retry: WARN for a process that ends with a failure, a crash loop, a failed pull or step, and external changes; ERROR for what failed for good. "write accepted" has request_id, token (its kind, and a mark that is no secret), remote, route, container and generation.`
+
 func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the daemon",
+		Long:  serveHelp,
 		Args:  command.NoArgs,
 	}
 	s := newSettings(cmd.Flags(), getenv)

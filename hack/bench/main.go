@@ -1,9 +1,3 @@
-// Command bench measures the daemon on a real engine, beside what the engine takes for
-// the same calls alone, and prints one table with the targets. It promises:
-//
-//   - Every figure comes from this very run, on the engine that DOCKER_HOST names.
-//   - It leaves nothing behind in Docker or on disk, however it ends.
-//   - A missed target is a line of the table; the exit code is only about what did not run.
 package main
 
 import (

@@ -1,0 +1,67 @@
+// Package hack holds what development needs and the program does not: the engines that tests run
+// against, the demo, the benchmarks, and the rules that no compiler checks.
+//
+// # What is here
+//
+//	engine        a Docker engine where none answers: hack/engine up, down
+//	images        the images of the tests, and a registry to pull from
+//	apt           installs a package of Debian or Ubuntu that a test needs
+//	openapi       makes a TypeScript and a Go client of the OpenAPI document
+//	console.html  a console in one page, opened by a test in Chromium
+//	simengine     a simulated Docker engine, with faults and a clock
+//	conform       checks HTTP exchanges by the OpenAPI document
+//	eventually    waits for a condition in a test
+//	demo          the whole daemon at work, for reading
+//	bench         what the daemon takes, beside the engine alone
+//
+// Tests of this package hold the rooms and their imports, the README's table of what heals, and
+// the files at the top level.
+//
+// # How to develop
+//
+//	make build        .bin/lightd
+//	make test-unit    what needs no engine
+//	make test         lint, then everything with the race detector
+//	make histories    random writes, faults and crashes, simulated
+//	make lint         gofmt, go vet, staticcheck
+//	make demo         about 20 s, to read along
+//	make bench        the figures
+//	make engine-down  stops what the tests started
+//
+// A history is a list of random writes, faults and crashes of the daemon against the simulated
+// engine; all invariants are checked after each step. HISTORIES=1000 says how many are played, and
+// SEED= repeats those of a seed that was printed.
+//
+// hack/engine up takes the engine that answers at DOCKER_HOST or the default socket. Where none
+// does, it installs and starts one, as root on Debian or Ubuntu. Chromium, Node.js and npm are
+// installed likewise where a test needs them; the picture that the browser takes is in
+// .bin/console.png. hack/images pulls ubuntu:22.04 or, where no registry is reached, builds an
+// image from the machine's own Debian or Ubuntu.
+//
+// # Variables
+//
+//   - LIGHTD_TEST_NO_ENGINE=1 leaves out the tests that need an engine.
+//   - LIGHTD_TEST_IMAGE is the small image of the tests (lightd-test/busybox:latest).
+//   - LIGHTD_DEMO_IMAGE is the image of the demo and of tests with packages, Debian or Ubuntu
+//     (lightd-test/debian:latest; the demo takes ubuntu:22.04 if it is there).
+//   - LIGHTD_TEST_HISTORIES and LIGHTD_TEST_SEED: how many histories (15), and of which seed (1; 0
+//     draws one).
+//   - LIGHTD_TEST_KILLINGS: how many rounds the daemon is killed in at random moments on the real
+//     engine (9), with the same seed.
+//   - LIGHTD_TEST_REGISTRY_PORT is the port of the registry (5000).
+//   - LIGHTD_ENGINE_DIR and LIGHTD_ENGINE_SOCKET: where hack/engine keeps its engine, and where that
+//     listens.
+//
+// # Which room imports which
+//
+//	desired     specs, validation, database    nothing of ours
+//	observed    the Docker side, status        desired
+//	controller  queue, steps, plan             desired, observed
+//	httpapi     routes, streams                desired, observed,
+//	                                           controller/plan
+//	cmd/lightd  wiring, command line           all
+//	hack        everything above               all
+//
+// Docker's client is imported in observed and hack only (and by tests), gin in httpapi only, and of
+// client-go nothing but the workqueue. Each package says in its comment what it guarantees.
+package hack
