@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +18,8 @@ import (
 
 	"github.com/docker/docker/api/types"
 	"github.com/docker/docker/api/types/container"
+
+	"lightd/observed/streams"
 )
 
 const (
@@ -157,13 +158,13 @@ func (s *stage) rawFlood(ctx context.Context, id string) (time.Duration, error) 
 	}
 	_ = conn.Conn.SetReadDeadline(time.Now().Add(floodTime))
 	var t tally
-	var head [8]byte
 	r, buf := bufio.NewReaderSize(conn.Reader, 256<<10), make([]byte, 64<<10)
 	for t.lines < floodLines {
-		if _, err := io.ReadFull(r, head[:]); err != nil {
+		head, err := streams.ReadHeader(r)
+		if err != nil {
 			return 0, fmt.Errorf("after line %d: %w", t.lines, err)
 		}
-		for left := int(binary.BigEndian.Uint32(head[4:])); left > 0; {
+		for left := int(head.Length); left > 0; {
 			n, err := r.Read(buf[:min(left, len(buf))])
 			if err != nil {
 				return 0, fmt.Errorf("after line %d: %w", t.lines, err)

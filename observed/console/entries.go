@@ -3,11 +3,12 @@ package console
 import (
 	"bufio"
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
 	"time"
+
+	"lightd/observed/streams"
 )
 
 const (
@@ -85,22 +86,17 @@ func (s *entries) read() (entry, error) {
 
 // frame reads an entry of a log of two outputs.
 func (s *entries) frame() (entry, error) {
-	var head [8]byte
-	if _, err := io.ReadFull(s.r, head[:]); err != nil {
+	head, err := streams.ReadHeader(s.r)
+	if err != nil {
 		return entry{}, err
 	}
-	length := binary.BigEndian.Uint32(head[4:])
-	if head[0] == sources { // what Docker itself has to say
-		text, _ := io.ReadAll(io.LimitReader(s.r, int64(min(length, 1024))))
-		return entry{}, fmt.Errorf("engine ended the log: %s", text)
+	if head.Length > maxEntry {
+		return entry{}, fmt.Errorf("frame of %d bytes is no log entry", head.Length)
 	}
-	if head[0] >= sources || length > maxEntry {
-		return entry{}, fmt.Errorf("frame of stream %d with %d bytes is no log", head[0], length)
+	if cap(s.buf) < int(head.Length) {
+		s.buf = make([]byte, head.Length)
 	}
-	if cap(s.buf) < int(length) {
-		s.buf = make([]byte, length)
-	}
-	s.buf = s.buf[:length]
+	s.buf = s.buf[:head.Length]
 	if _, err := io.ReadFull(s.r, s.buf); err != nil {
 		return entry{}, unexpected(err)
 	}
@@ -108,7 +104,7 @@ func (s *entries) frame() (entry, error) {
 	if !ok {
 		return entry{}, fmt.Errorf("log entry without a time: %.40q", s.buf)
 	}
-	return entry{out: outputOf(int(head[0])), at: at, text: s.buf[stampLen:]}, nil
+	return entry{out: streams.OutputOf(head.Source), at: at, text: s.buf[stampLen:]}, nil
 }
 
 func unexpected(err error) error {

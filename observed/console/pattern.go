@@ -5,13 +5,14 @@ import (
 	"sync"
 
 	"lightd/observed/screen"
+	"lightd/observed/streams"
 )
 
 // matcher looks for a pattern in what a person sees of the lines of the streams of one run: see
 // package screen.
 type matcher struct {
 	re    *expression
-	lines [sources]screen.Line
+	lines [streams.Sources]screen.Line
 }
 
 // newMatcher returns a matcher for the output of t. What was typed at its terminal is no output.

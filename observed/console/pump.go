@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"time"
+
+	"lightd/observed/streams"
 )
 
 // maxHold bounds the live text that waits for what was missed before it, in bytes.
@@ -44,7 +46,7 @@ type pump struct {
 	h       *hub
 	s       *stream
 	name    uint64 // of the container
-	demux   demux
+	demux   streams.Demuxer
 	decoder [outputs]decoder
 	hold    *hold // under the hub's lock
 	abort   context.CancelFunc
@@ -70,7 +72,7 @@ func (h *hub) openPump(s *stream, asked time.Time) *pump {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.ended = nil
-	p := &pump{h: h, s: s, name: named(s.ContainerID), demux: demux{raw: s.TTY}}
+	p := &pump{h: h, s: s, name: named(s.ContainerID), demux: streams.Demuxer{Raw: s.TTY}}
 	h.text.flush(time.Now())
 	h.record()
 	if s.whole {
@@ -139,8 +141,8 @@ func (p *pump) feed(b []byte) error {
 	h.mu.Lock()
 	matched := false
 	now := time.Now()
-	err := p.demux.feed(b, func(source int, piece []byte) {
-		p.write(outputOf(source), piece, now)
+	err := p.demux.Feed(b, func(source int, piece []byte) {
+		p.write(streams.OutputOf(source), piece, now)
 		if h.output.cur == p.s && h.watch.feed(p.s.life, source, piece, now) {
 			matched = true
 		}

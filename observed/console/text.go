@@ -2,8 +2,6 @@ package console
 
 import (
 	"bytes"
-	"encoding/binary"
-	"fmt"
 	"time"
 	"unicode/utf8"
 )
@@ -65,49 +63,6 @@ func appendValid(dst, p []byte) []byte {
 		p = p[size:]
 	}
 	return dst
-}
-
-// sources is how many streams of a container Docker multiplexes: input, output and errors.
-const sources = 3
-
-// outputOf returns which output a stream of Docker's is.
-func outputOf(source int) int { return max(source-1, 0) }
-
-// demux takes Docker's framing off. Of a terminal there is none.
-type demux struct {
-	raw    bool
-	header [8]byte
-	have   int
-	remain uint32
-}
-
-// feed hands each piece of p to fn with the number of the stream it belongs to.
-func (d *demux) feed(p []byte, fn func(source int, piece []byte)) error {
-	if d.raw {
-		fn(1, p)
-		return nil
-	}
-	for len(p) > 0 {
-		if d.remain == 0 {
-			n := copy(d.header[d.have:], p)
-			d.have += n
-			p = p[n:]
-			if d.have < len(d.header) {
-				return nil
-			}
-			if d.header[0] >= sources {
-				return fmt.Errorf("frame of stream %d is no output", d.header[0])
-			}
-			d.have = 0
-			d.remain = binary.BigEndian.Uint32(d.header[4:])
-			continue
-		}
-		n := min(len(p), int(d.remain))
-		fn(int(d.header[0]), p[:n])
-		d.remain -= uint32(n)
-		p = p[n:]
-	}
-	return nil
 }
 
 const (

@@ -1,19 +1,9 @@
 package console
 
 import (
-	"bytes"
-	"encoding/binary"
 	"testing"
 	"unicode/utf8"
 )
-
-// frame frames p as Docker does.
-func frame(source byte, p string) string {
-	head := make([]byte, 8)
-	head[0] = source
-	binary.BigEndian.PutUint32(head[4:], uint32(len(p)))
-	return string(head) + p
-}
 
 func decodeIn(pieces ...string) string {
 	var d decoder
@@ -73,33 +63,5 @@ func TestLineCut(t *testing.T) {
 		if got := lineCut([]byte(in)); got != want {
 			t.Errorf("lineCut(%q) = %d, want %d", in, got, want)
 		}
-	}
-}
-
-func FuzzDemux(f *testing.F) {
-	f.Add([]byte("out\n"), []byte("err\n"), 3)
-	f.Add([]byte{}, []byte("x"), 9)
-	f.Fuzz(func(t *testing.T, out, errs []byte, step int) {
-		in := []byte(frame(1, string(out)) + frame(2, string(errs)) + frame(1, string(out)))
-		step = min(max(step, 1), len(in))
-		var got [sources][]byte
-		var d demux
-		for len(in) > 0 {
-			n := min(step, len(in))
-			if err := d.feed(in[:n], func(s int, p []byte) { got[s] = append(got[s], p...) }); err != nil {
-				t.Fatal(err)
-			}
-			in = in[n:]
-		}
-		if want := append(bytes.Clone(out), out...); !bytes.Equal(got[1], want) || !bytes.Equal(got[2], errs) {
-			t.Fatalf("got %q and %q", got[1], got[2])
-		}
-	})
-}
-
-func TestDemuxRefusesWhatIsNoFrame(t *testing.T) {
-	var d demux
-	if err := d.feed([]byte("plain text"), func(int, []byte) { t.Error("handed out") }); err == nil {
-		t.Error("no error")
 	}
 }

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/docker/docker/pkg/stdcopy"
+
 	"lightd/desired"
 	"lightd/hack/eventually"
 	"lightd/observed"
@@ -243,6 +245,16 @@ func awaitText(r io.Reader, text string) error {
 	}
 }
 
+// readOutput reads an output to its end: of both streams, in the order in which Docker sent them.
+func readOutput(r io.Reader, tty bool) ([]byte, error) {
+	if tty {
+		return io.ReadAll(r)
+	}
+	var all bytes.Buffer
+	_, err := stdcopy.StdCopy(&all, &all, r)
+	return all.Bytes(), err
+}
+
 func TestOutputAndInput(t *testing.T) {
 	for _, tty := range []bool{true, false} {
 		t.Run(fmt.Sprintf("tty %v", tty), func(t *testing.T) {
@@ -259,7 +271,7 @@ func TestOutputAndInput(t *testing.T) {
 			if _, err := io.WriteString(conn, "hello\n"); err != nil {
 				t.Fatal(err)
 			}
-			all, err := io.ReadAll(engine.Merged(conn, tty))
+			all, err := readOutput(conn, tty)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -275,7 +287,7 @@ func TestOutputAndInput(t *testing.T) {
 				}
 				defer func() { _ = logs.Close() }()
 				// Which one of the outputs is the last in the log is a matter of chance.
-				last, err := io.ReadAll(engine.Merged(logs, tty))
+				last, err := readOutput(logs, tty)
 				if text := string(last); err != nil || strings.Count(text, "\n") != 2 || !strings.Contains(text, "heard hello") {
 					return fmt.Errorf("the last two lines are %q, %v", last, err)
 				}

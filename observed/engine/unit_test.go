@@ -130,36 +130,6 @@ func TestClassify(t *testing.T) {
 	}
 }
 
-func TestMerged(t *testing.T) {
-	frame := func(stream byte, text string) string {
-		return string([]byte{stream, 0, 0, 0, 0, 0, 0, byte(len(text))}) + text
-	}
-	all := frame(1, "out ") + frame(2, "") + frame(2, "err ") + frame(1, "out")
-	for _, c := range []struct {
-		name, in, want string
-		tty            bool
-		err            error
-	}{
-		{"both", all, "out err out", false, nil},
-		{"tty", "as it is", "as it is", true, nil},
-		{"cut in a frame", all[:len(all)-1], "out err ou", false, io.ErrUnexpectedEOF},
-		{"cut in a head", all[:len(all)-5], "out err ", false, io.ErrUnexpectedEOF},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			got, err := io.ReadAll(Merged(strings.NewReader(c.in), c.tty))
-			if string(got) != c.want || !errors.Is(err, c.err) {
-				t.Errorf("%q, %v; want %q, %v", got, err, c.want, c.err)
-			}
-		})
-	}
-	if _, err := io.ReadAll(Merged(strings.NewReader("plain text without frames"), false)); err == nil {
-		t.Error("text without frames was taken for framed")
-	}
-	if _, err := io.ReadAll(Merged(strings.NewReader(frame(3, "broken")), false)); err == nil || !strings.Contains(err.Error(), "broken") {
-		t.Errorf("an error of the engine became %v", err)
-	}
-}
-
 func TestFollowPull(t *testing.T) {
 	// Each line of a stream, and the sum after it. That of the layer with an id of twelve was
 	// recorded from Docker 20.10, which left out its last report.

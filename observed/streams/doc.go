@@ -1,0 +1,2 @@
+// Package streams takes the framing of Docker off the output of a container.
+package streams
