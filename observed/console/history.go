@@ -255,7 +255,7 @@ func toTail(s observed.Snapshot) *observed.Container {
 // followed.
 func (h *hub) awaitKnown(ctx context.Context, live bool) (observed.Snapshot, error) {
 	begun := time.Now()
-	for pause := 2 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+	for backoff := backoffFrom(2*time.Millisecond, 100*time.Millisecond); ; {
 		s := h.c.cfg.Targets.Get(h.id)
 		since := time.Since(begun)
 		switch {
@@ -266,7 +266,7 @@ func (h *hub) awaitKnown(ctx context.Context, live bool) (observed.Snapshot, err
 		case ctx.Err() != nil:
 			return s, ctx.Err()
 		}
-		wait(ctx, pause)
+		sleep(ctx, backoff.Step())
 	}
 }
 

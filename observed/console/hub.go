@@ -77,8 +77,8 @@ func newHub(c *Console, id string) *hub {
 	}
 	h.text.send = h.broadcast
 	h.text.again = h.batchDue
-	h.output = link{c: c, mu: &h.mu, serve: h.serveOutput, ended: h.outputEndedLocked, settle: h.settleAll}
-	h.figures = link{c: c, mu: &h.mu, serve: h.serveStats, ended: func(*stream) {}, settle: h.settleAll}
+	h.output = link{c: c, mu: &h.mu, serve: h.serveOutput, pauses: retryBackoff(), ended: h.outputEndedLocked, settle: h.settleAll}
+	h.figures = link{c: c, mu: &h.mu, serve: h.serveStats, pauses: retryBackoff(), ended: func(*stream) {}, settle: h.settleAll}
 	return h
 }
 

@@ -24,8 +24,8 @@ const (
 	maxWiden = 6
 	// closeTime bounds the reading of the rest of a run.
 	closeTime = 10 * time.Second
-	// firstRead and lastRead bound the pause before the log is read again.
-	firstRead, lastRead = 25 * time.Millisecond, 200 * time.Millisecond
+	// firstRead is the first pause before the log is read again.
+	firstRead = 25 * time.Millisecond
 	// knownTime bounds the wait for the engine to tell which containers there are.
 	knownTime = 10 * time.Second
 	// openedTime bounds the wait for the output stream of a process that runs.
@@ -92,8 +92,8 @@ type passage struct {
 func (p *passage) run(ctx context.Context) error {
 	p.splice = newSplice(p.from, p.emitEntry, p.lost)
 	p.goes = 1
-	for pause := firstRead; ; p.goes, pause = p.goes+1, min(2*pause, lastRead) {
-		to := p.awaitSeam(ctx, pause)
+	for backoff := backoffFrom(firstRead, 200*time.Millisecond); ; p.goes++ {
+		to := p.awaitSeam(ctx, backoff.Step())
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -155,11 +155,11 @@ func (p *passage) awaitSeam(ctx context.Context, pause time.Duration) *seam {
 	}
 	to := p.seam()
 	if young := settling - to.age(); young > 0 {
-		wait(ctx, young)
+		sleep(ctx, young)
 		to = p.seam()
 	}
 	if p.goes > 1 || to.recent() {
-		wait(ctx, pause)
+		sleep(ctx, pause)
 	}
 	return to
 }
@@ -417,7 +417,7 @@ func (h *hub) close(t Target, from Position, done chan struct{}) {
 	ctx, cancel := context.WithTimeout(h.c.ctx, closeTime)
 	defer cancel()
 	gap := h.gap(ctx, t, &from)
-	wait(ctx, firstRead)
+	sleep(ctx, firstRead)
 	err := gap.run(ctx)
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -15,6 +17,9 @@ const (
 	// openTime bounds the opening of a stream.
 	openTime = 10 * time.Second
 )
+
+// retryBackoff is the pauses before a stream that ended is opened again.
+func retryBackoff() wait.Backoff { return backoffFrom(minRetry, maxRetry) }
 
 // life names one run of a container. StartedAt is zero while it is not known.
 type life struct {
@@ -38,7 +43,7 @@ type link struct {
 	cur    *stream
 	failed life // what retry waits for
 	retry  *time.Timer
-	pause  time.Duration
+	pauses wait.Backoff
 }
 
 // stream is one open stream, or one that is being opened.
@@ -81,7 +86,7 @@ func (l *link) calm() {
 		l.retry.Stop()
 		l.retry = nil
 	}
-	l.pause = 0
+	l.pauses = retryBackoff()
 }
 
 // open starts a stream and makes it the current one.
@@ -136,9 +141,8 @@ func (l *link) over(s *stream) {
 	}
 	l.cur = nil
 	if s.isOpen() && time.Since(s.since) >= steady {
-		l.pause = 0
+		l.pauses = retryBackoff()
 	}
-	l.pause = min(max(2*l.pause, minRetry), maxRetry)
 	l.failed = s.life
 	if l.c.ctx.Err() == nil {
 		l.later()
@@ -149,7 +153,7 @@ func (l *link) over(s *stream) {
 // later looks again at what is wanted after a pause.
 func (l *link) later() {
 	var timer *time.Timer
-	timer = time.AfterFunc(l.pause, func() {
+	timer = time.AfterFunc(l.pauses.Step(), func() {
 		l.mu.Lock()
 		mine := l.retry == timer
 		if mine {

@@ -105,7 +105,7 @@ func (c *Console) sizeAfter(d time.Duration, id, containerID string) {
 	c.mu.Unlock()
 	started := c.goes(func() {
 		defer cancel()
-		wait(ctx, d)
+		sleep(ctx, d)
 		due := ctx.Err() == nil
 		c.mu.Lock()
 		if c.sizes[id] == pending {

@@ -2,7 +2,10 @@ package console
 
 import (
 	"context"
+	"math"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
 const (
@@ -273,22 +276,23 @@ func beginOf(r Run) time.Time {
 func (h *hub) readLog(w *watch, gaps int) {
 	since := beginOf(w.run)
 	found, err := false, error(nil)
-	pause := minRetry
+	backoff := retryBackoff()
 	for look := 0; look < 2 && !found && w.ctx.Err() == nil; {
 		began := time.Now()
+		pause := logDelay
 		if found, err = h.matchLog(w, since); err == nil {
 			look++
-			pause = logDelay
+			backoff = retryBackoff()
 			since = later(since, began.Add(-logDelay))
 		} else {
 			h.c.cfg.Log.Warn("cannot read log for start pattern", "id", h.id, "container", w.target.ContainerID, "error", err)
 			if !h.expects(w) {
 				break
 			}
-			pause = min(2*pause, maxRetry)
+			pause = backoff.Step()
 		}
 		if !found {
-			wait(w.ctx, pause)
+			sleep(w.ctx, pause)
 		}
 	}
 	h.endCatchUp(w, gaps, found)
@@ -350,11 +354,16 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func wait(ctx context.Context, d time.Duration) {
+func sleep(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// backoffFrom returns pauses that double from first to last.
+func backoffFrom(first, last time.Duration) wait.Backoff {
+	return wait.Backoff{Duration: first, Cap: last, Factor: 2, Steps: math.MaxInt}
 }

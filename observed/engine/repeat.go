@@ -2,28 +2,30 @@ package engine
 
 import (
 	"context"
-	"math/rand/v2"
+	"math"
 	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 )
 
-// The pauses of Repeat, each of which varies by half, and how long a run lives that
-// counts as a success.
-const (
-	firstPause = 100 * time.Millisecond
-	lastPause  = 3 * time.Second
-	longLife   = 10 * time.Second
-)
+// longRun is how long a run of Repeat takes that resets its backoff.
+const longRun = 10 * time.Second
+
+// repeatBackoff is the pauses of Repeat: from 100 ms to 3 s, each of which varies by half.
+func repeatBackoff() wait.Backoff {
+	return wait.Backoff{Duration: 50 * time.Millisecond, Cap: 1500 * time.Millisecond, Factor: 2, Jitter: 2, Steps: math.MaxInt}
+}
 
 // Repeat runs fn again and again until ctx ends, as one does with a stream that may break.
 // The pauses between grow while fn keeps ending soon.
 func Repeat(ctx context.Context, fn func(context.Context)) {
-	for pause := firstPause; ctx.Err() == nil; pause = min(2*pause, lastPause) {
+	for backoff := repeatBackoff(); ctx.Err() == nil; {
 		began := time.Now()
 		fn(ctx)
-		if time.Since(began) >= longLife {
-			pause = firstPause
+		if time.Since(began) >= longRun {
+			backoff = repeatBackoff()
 		}
-		timer := time.NewTimer(pause/2 + rand.N(pause))
+		timer := time.NewTimer(backoff.Step())
 		select {
 		case <-ctx.Done():
 		case <-timer.C:
