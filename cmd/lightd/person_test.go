@@ -298,6 +298,24 @@ func TestMistakes(t *testing.T) {
 	})
 	d.do("get", "").want(2, "!empty")
 	d.with("internal_id: web\nimagee: x\n", "apply", "-f", "-").want(1, "!stdin:2: imagee is not a known field")
+	const inline = "internal_id: web, image: game:1, volume_id: none, startup_command: x"
+	five := strings.ReplaceAll(inline, ", ", "\n") + "\nhostname: web\n"
+	for text, want := range map[string]string{ // what the daemon refuses is mapped to the lines of the file
+		five + "limits:\n  memroy: 1\n":                                "!stdin:7: limits.memroy is not a known field",
+		five + "---\ninternal_id: b\nimagee: x\n":                      "!stdin:8: imagee is not a known field",
+		"- {" + inline + "}\n- internal_id: b\n  imagee: x\n":          "!stdin:3: imagee is not a known field",
+		five + "env:\n  PORT: 25565\n":                                 `!stdin:7: env.PORT must be a string: quote it, as in "25565"`,
+		five + "env: {EULA: true}\n":                                   `!stdin:6: env.EULA must be a string: quote it, as in "true"`,
+		five + "ports: [~]\n":                                          "!stdin:6: ports[0] null is not allowed",
+		five + "env: {A: }\n":                                          "!stdin:6: env.A must not be null",
+		five + "stop: {timeout: soon}\n":                               "!stdin:6: stop.timeout must be a duration",
+		five + "user: \"a\\0b\"\n":                                     "!stdin:6: user must not contain a NUL",
+		"{\n \"internal_id\": \"web\",\n \"imagee\": \"x\"\n}":         "!stdin:3: imagee is not a known field",
+		"{\"internal_id\":\"web\"}\n{\"internal_id\":\"two\",\"x\":1}": "!stdin:2: x is not a known field",
+		"{\"internal_id\":\"a\",\n\"ports\":[\nnull]}":                 "!stdin:3: ports[0] null is not allowed",
+	} {
+		d.with(text, "apply", "-f", "-").want(1, want)
+	}
 	d.with("internal_id: two\nimage: game:1\nvolume_id: none\nstartup_command: x\nlimits: {cpu: 1000}\n", "apply", "-f", "-").want(1, "!stdin:5: limits.cpu")
 	d.env["LIGHTD_TOKEN"] = "lightd_0123456789abcdef"
 	d.do("get").want(1, "!does not accept the token from LIGHTD_TOKEN")

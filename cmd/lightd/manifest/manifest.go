@@ -8,13 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
-
-	"lightd/desired"
-	"lightd/httpapi/api"
-	"lightd/httpapi/strictjson"
 )
 
 // maxFile bounds a file, in bytes: what an apply takes at most.
@@ -26,10 +21,8 @@ const Stdin = "-"
 // Object is one spec as a file has it.
 type Object struct {
 	ID string
-	// Fields are those that the file gives, without what a GET returns besides.
-	Fields strictjson.Object
-	// Spec is the same over the defaults of package desired.
-	Spec desired.Spec
+	// Fields are those that the file gives, unchecked but for internal_id.
+	Fields map[string]any
 
 	File string
 	Line int
@@ -44,9 +37,10 @@ type Object struct {
 func (o Object) MarshalJSON() ([]byte, error) { return json.Marshal(o.Fields) }
 
 // Fault returns the fault of the value at path, which leads from the spec. The line is
-// that of the nearest value around it that the file has.
+// that of the nearest value around it that the file has. A value that YAML reads as another kind than
+// was meant gets a hint.
 func (o Object) Fault(path, message string) Diagnostic {
-	f := Diagnostic{File: o.File, Line: o.Line, Path: path, Message: message}
+	f := Diagnostic{File: o.File, Line: o.Line, Path: path, Message: message + o.hint(path)}
 	for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
 		if line, ok := o.lines[join(o.prefix, at)]; ok {
 			f.Line = line
@@ -178,8 +172,8 @@ func (r *reader) file(name string, data []byte) {
 	}
 }
 
-// document is one document of a file: a tree of what strictjson has values for, and the
-// line of each.
+// document is one document of a file: a tree of map[string]any, []any, string, json.Number, bool and
+// nil, and the line of each value by its path.
 type document struct {
 	value any
 	lines map[string]int
@@ -191,7 +185,7 @@ func (r *reader) document(name string, d document) {
 	switch v := d.value.(type) {
 	case nil:
 		return // only comments
-	case strictjson.Object:
+	case map[string]any:
 		if list, ok := v["containers"].([]any); ok && len(v) == 1 {
 			r.list(name, "containers", list, d.lines)
 			return
@@ -207,7 +201,7 @@ func (r *reader) document(name string, d document) {
 func (r *reader) list(name, prefix string, list []any, lines map[string]int) {
 	for i, element := range list {
 		at := fmt.Sprintf("%s[%d]", prefix, i)
-		fields, ok := element.(strictjson.Object)
+		fields, ok := element.(map[string]any)
 		if !ok {
 			r.failed.add(Diagnostic{File: name, Line: lines[at], Path: at, Message: "must be a spec: an object with internal_id, image and more"})
 			continue
@@ -222,23 +216,16 @@ func (r *reader) object(o Object) {
 		r.failed.add(o.Fault(path, problem))
 		return
 	}
-	o.Spec = desired.DefaultSpec()
-	err := o.Fields.Bind(&o.Spec, readOnly...)
-	var refused *strictjson.Error
-	if errors.As(err, &refused) {
-		for _, f := range refused.Fields {
-			r.failed.add(o.Fault(f.Path, f.Message+o.hint(f.Path)))
-		}
+	id, isText := o.Fields["internal_id"].(string)
+	switch {
+	case o.Fields["internal_id"] != nil && !isText:
+		r.failed.add(o.Fault("internal_id", "must be a string"))
 		return
-	}
-	for _, name := range readOnly {
-		delete(o.Fields, name)
-	}
-	o.ID = o.Spec.InternalID
-	if o.ID == "" {
+	case id == "":
 		r.failed.add(o.Fault("internal_id", "is required"))
 		return
 	}
+	o.ID = id
 	if first, twice := r.seen[o.ID]; twice {
 		r.failed.add(o.Fault("internal_id", fmt.Sprintf("%q is given twice: first at %s:%d", o.ID, first.File, first.Line)))
 		return
@@ -247,36 +234,16 @@ func (r *reader) object(o Object) {
 	r.objects = append(r.objects, o)
 }
 
-// hint tells how to write a value that YAML takes for another kind than its writer did.
+// hint says how to write a text that YAML takes for a number or a boolean.
 func (o Object) hint(path string) string {
-	key, below, _ := strings.Cut(path, ".")
-	if key != "env" && key != "labels" {
+	field, key, _ := strings.Cut(path, ".")
+	if field != "env" && field != "labels" {
 		return ""
 	}
-	entries, _ := o.Fields[key].(strictjson.Object)
-	switch v := entries[below].(type) {
-	case json.Number:
-		return fmt.Sprintf(": quote it, as in \"%s\"", v)
-	case bool:
-		return fmt.Sprintf(": quote it, as in \"%t\"", v)
+	members, _ := o.Fields[field].(map[string]any)
+	switch v := members[key].(type) {
+	case json.Number, bool:
+		return fmt.Sprintf(": quote it, as in \"%v\"", v)
 	}
 	return ""
-}
-
-// readOnly are the fields that a GET returns and no write takes. The daemon passes them
-// over too, so that what was read can be changed and applied.
-var readOnly = func() []string {
-	written := jsonNames(reflect.TypeFor[desired.Spec]())
-	return slices.DeleteFunc(jsonNames(reflect.TypeFor[api.Container]()), func(name string) bool {
-		return slices.Contains(written, name)
-	})
-}()
-
-func jsonNames(t reflect.Type) []string {
-	names := make([]string, 0, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		names = append(names, name)
-	}
-	return names
 }

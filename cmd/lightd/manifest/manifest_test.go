@@ -7,9 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
-
-	"lightd/desired"
 )
 
 // write makes a file with text and returns its path.
@@ -33,41 +30,31 @@ func TestRefused(t *testing.T) {
 		{"only comments", "a.yaml", "# nothing\n---\n", ": holds no spec"},
 		{"a scalar", "a.yaml", "web\n", ":1: a spec is expected"},
 		{"a list of scalars", "a.yaml", "- web\n- two\n", ":1: [0] must be a spec"},
-		{"an unknown key", "a.yaml", web + "limits:\n  memroy: 1\n", ":4: limits.memroy is not a known field"},
-		{"an unknown key in the second document", "a.yaml", web + "---\ninternal_id: b\nimagee: x\n", ":5: imagee is not a known field"},
-		{"an unknown key in a list", "a.yaml", "- internal_id: a\n- internal_id: b\n  imagee: x\n", ":3: imagee is not a known field"},
-		{"an unknown key beside a list", "a.yaml", "containers: []\nprune: true\n", ":1: containers is not a known field"},
 		{"a key twice", "a.yaml", web + "image: b\n", ":3: image is given twice"},
 		{"a key twice below", "a.yaml", web + "env:\n  A: x\n  A: y\n", ":5: env.A is given twice"},
-		{"a number for a string", "a.yaml", web + "env:\n  PORT: 25565\n", `:4: env.PORT must be a string: quote it, as in "25565"`},
-		{"a boolean for a string", "a.yaml", web + "env: {EULA: true}\n", `:3: env.EULA must be a string: quote it, as in "true"`},
 		{"a string for a number", "a.yaml", web + "limits: {memory: 512MB}\n", ":3: limits.memory \"512MB\" can mean two sizes"},
 		{"not a number", "a.yaml", web + "limits: {cpu: .nan}\n", ":3: limits.cpu must be a number"},
-		{"null in a list", "a.yaml", web + "ports: [~]\n", ":3: ports[0] must not be null"},
-		{"null in a map", "a.yaml", web + "env: {A: }\n", ":3: env.A must not be null"},
-		{"a bad duration", "a.yaml", web + "stop: {timeout: soon}\n", ":3: stop.timeout must be a duration"},
 		{"a tag", "a.yaml", web + "user: !secret x\n", ":3: user has the tag !secret"},
-		{"a NUL", "a.yaml", web + "user: \"a\\0b\"\n", ":3: user must not contain a NUL"},
 		{"a list as a key", "a.yaml", web + "? [a]\n: b\n", ":3: has a key that is no text"},
 		{"a broken line", "a.yaml", web + "env: {A: b\n", ": malformed YAML"},
 		{"a tab", "a.yaml", "internal_id: web\n\timage: x\n", ": malformed YAML"},
 		{"an unknown anchor", "a.yaml", "internal_id: *web\n", ": malformed YAML: unknown anchor"},
 		{"bad UTF-8", "a.yaml", "internal_id: \xff\n", ": the text is not valid UTF-8"},
+		{"a number for an id", "a.yaml", "internal_id: 5\n", ":1: internal_id must be a string"},
+		{"a list beside another key", "a.yaml", "containers: []\nprune: true\n", ":1: internal_id is required"},
+		{"JSON by its look", "a.yaml", "{\"internal_id\":\"web\",\n\"image\":1,\n\"image\":1}", ":3: image is given twice"},
+		{"JSON: two texts", "a.json", "{\"internal_id\":\"web\"}\n{\"internal_id\":\"web\"}", ":2: internal_id \"web\" is given twice"},
 		{"no id", "a.yaml", "image: x\n", ":1: internal_id is required"},
 		{"an id twice", "a.yaml", web + "---\n" + web, `:4: internal_id "web" is given twice: first at `},
 		{"a merge of a scalar", "a.yaml", web + "<<: x\n", ":3: << must be an alias"},
 		{"an endless alias", "a.yaml", web + "env: &a\n  b: *a\n", "nests deeper than 32 levels"},
-		{"JSON: an unknown key", "a.json", "{\n \"internal_id\": \"web\",\n \"imagee\": \"x\"\n}", ":3: imagee is not a known field"},
 		{"JSON: a key twice", "a.json", "{\"internal_id\":\"web\",\n\"image\":\"x\",\n\"image\":\"y\"}", ":3: image is given twice"},
 		{"JSON: a key twice in a list", "a.json", "[{\"internal_id\":\"web\"},\n{\"image\":\"x\",\n\"image\":\"y\"}]", ":3: [1].image is given twice"},
-		{"JSON: two texts", "a.json", "{\"internal_id\":\"web\"}\n{\"internal_id\":\"two\",\"x\":1}", ":2: x is not a known field"},
 		{"JSON: cut off", "a.json", "{\"internal_id\":\n\"web\"", ":2: the JSON text ends too early"},
 		{"JSON: garbage", "a.json", "{\"internal_id\":\"web\"}\n{]", ":2: malformed JSON"},
 		{"JSON: YAML", "a.json", web, ":1: malformed JSON"},
 		{"JSON: half a surrogate pair", "a.json", `{"internal_id":"\ud800"}`, ":1: internal_id contains half of a surrogate pair"},
-		{"JSON: null in a list", "a.json", "{\"internal_id\":\"a\",\n\"ports\":[\nnull]}", ":3: ports[0] null is not allowed"},
-		{"JSON: a scalar in a list", "a.json", `[{"internal_id":"a"}, 1]`, ":1: [1] a JSON object is expected"},
-		{"JSON by its look", "a.yaml", "{\"internal_id\":\"web\",\n\"imagee\":1}", ":2: imagee is not a known field"},
+		{"JSON: a scalar in a list", "a.json", `[{"internal_id":"a"}, 1]`, ":1: [1] must be a spec"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -111,9 +98,6 @@ stop: {timeout: 30s}
 install_script: |
   #!/bin/sh
   echo hi
-install_state: ready
-generation: 7
-conditions: []
 ---
 # only a comment
 ---
@@ -141,20 +125,15 @@ conditions: []
 	for i, o := range objects {
 		lines[i] = o.Line
 	}
-	if lines[0] != 2 || lines[1] != 16 || lines[2] != 17 || len(lines) != 4 || lines[3] != 20 {
+	if lines[0] != 2 || lines[1] != 13 || lines[2] != 14 || len(lines) != 4 || lines[3] != 17 {
 		t.Errorf("lines %v", lines)
-	}
-	spec := objects[0].Spec
-	if spec.Limits.PIDs != 512 || time.Duration(spec.Stop.Timeout) != 30*time.Second || !spec.TTY || objects[1].Spec.TTY ||
-		objects[2].Spec.Restart != desired.RestartAlways {
-		t.Errorf("got %+v", spec)
 	}
 	for path, line := range map[string]int{"limits.memory": 4, "limits.swap": 4, "stop": 6, "ports[0].port": 2, "": 2} {
 		if f := objects[0].Fault(path, "is bad"); f.Line != line {
 			t.Errorf("%s is on line %d, want %d", path, f.Line, line)
 		}
 	}
-	if f := objects[2].Fault("restart", "is bad").String(); f != path+":18: restart is bad" {
+	if f := objects[2].Fault("restart", "is bad").String(); f != path+":15: restart is bad" {
 		t.Errorf("got %s", f)
 	}
 }
@@ -166,7 +145,7 @@ func TestJSON(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(objects) != 2 || objects[0].Spec.StartPattern != "😀" || objects[0].Line != 2 || objects[1].Line != 4 {
+		if len(objects) != 2 || objects[0].Fields["start_pattern"] != "😀" || objects[0].Line != 2 || objects[1].Line != 4 {
 			t.Errorf("got %+v", objects)
 		}
 	}
@@ -188,12 +167,26 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, three := objects[1].Spec, objects[2].Spec
-	if two.InternalID != "two" || two.Image != "alpine:3" || two.Env["A"] != "x" {
-		t.Errorf("got %+v", two)
+	text, err := json.Marshal(objects[1:])
+	want := `[{"env":{"A":"x"},"image":"alpine:3","internal_id":"two"},{"env":{"B":"y"},"image":"busybox","internal_id":"three"}]`
+	if got := string(text); err != nil || got != want {
+		t.Errorf("got %s, %v", got, err)
 	}
-	if three.InternalID != "three" || three.Image != "busybox" || len(three.Env) != 1 || three.Env["B"] != "y" {
-		t.Errorf("got %+v", three)
+}
+
+// TestHints: a text that YAML takes for something else is to be quoted.
+func TestHints(t *testing.T) {
+	objects, err := Read([]string{write(t, "a.yaml", web+"env:\n  PORT: 25565\nlabels: {a.b: true, c: d}\n")}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{
+		"env.PORT": `:4: env.PORT must be a string: quote it, as in "25565"`, "labels.a.b": `:5: labels.a.b must be a string: quote it, as in "true"`,
+		"labels.c": ":5: labels.c must be a string", "limits.memory": ":1: limits.memory must be a string",
+	} {
+		if got := objects[0].Fault(path, "must be a string").String(); !strings.HasSuffix(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
 	}
 }
 
@@ -235,7 +228,7 @@ func TestPlaces(t *testing.T) {
 
 // TestEveryFaultIsTold: whoever corrects a file wants to do it once.
 func TestEveryFaultIsTold(t *testing.T) {
-	_, err := Read([]string{write(t, "a.yaml", "internal_id: a\nx: 1\ny: 2\n---\ninternal_id: b\nz: 3\n"), write(t, "b.yaml", "internal_id: a\nw: 1\n")}, nil)
+	_, err := Read([]string{write(t, "a.yaml", "internal_id: a\n---\nx: 1\nx: 1\ny: 1\ny: 1\n---\nimage: b\n"), write(t, "b.yaml", "internal_id: a\nw: 1\n")}, nil)
 	var refused *Error
 	if !errors.As(err, &refused) || len(refused.Faults) != 4 {
 		t.Errorf("got %v", err)

@@ -3,12 +3,15 @@ package manifest
 import (
 	"bytes"
 	"encoding/json"
+
+	"github.com/go-json-experiment/json/jsontext"
+
 	"errors"
 	"io"
 	"path/filepath"
 	"strconv"
-
-	"lightd/httpapi/strictjson"
+	"strings"
+	"unicode/utf8"
 )
 
 // parse reads the documents of a file. It returns those that come before a fault with it.
@@ -37,135 +40,113 @@ func parse(name string, data []byte) ([]document, error) {
 
 // parseJSON reads JSON texts, one after the other.
 func parseJSON(name string, data []byte) ([]document, error) {
+	r := jsonReader{data: data, dec: jsontext.NewDecoder(bytes.NewReader(data)), line: 1}
 	var documents []document
-	failed := &Error{}
-	dec := json.NewDecoder(bytes.NewReader(data))
 	for {
-		var raw json.RawMessage
-		err := dec.Decode(&raw)
-		if errors.Is(err, io.EOF) {
-			return documents, failed.orNil()
+		r.lines = map[string]int{}
+		value, err := r.value("")
+		switch {
+		case errors.Is(err, io.EOF) && len(r.lines) == 0:
+			return documents, nil
+		case err != nil:
+			return documents, &Error{Faults: []Diagnostic{r.fault(name, err)}}
 		}
-		if err != nil {
-			failed.add(jsonFault(name, data, dec, err))
-			return documents, failed
-		}
-		start := int(dec.InputOffset()) - len(raw)
-		d, faults := jsonDocument(raw, lineAt(data, start))
-		for _, f := range faults {
-			f.File = name
-			failed.add(f)
-		}
-		if len(faults) == 0 {
-			documents = append(documents, d)
-		}
+		documents = append(documents, document{value: value, lines: r.lines})
 	}
 }
 
-// jsonFault says where a text stops to be JSON.
-func jsonFault(name string, data []byte, dec *json.Decoder, err error) Diagnostic {
-	var syntax *json.SyntaxError
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return Diagnostic{File: name, Line: lineAt(data, len(bytes.TrimRight(data, " \t\r\n"))), Message: "the JSON text ends too early"}
-	case errors.As(err, &syntax):
-		// Its offset counts from the start of this text.
-		return Diagnostic{File: name, Line: lineAt(data, int(max(syntax.Offset, dec.InputOffset()))), Message: "malformed JSON: " + syntax.Error()}
-	}
-	return Diagnostic{File: name, Line: lineAt(data, int(dec.InputOffset())), Message: "malformed JSON: " + err.Error()}
-}
-
-func lineAt(data []byte, offset int) int {
-	return 1 + bytes.Count(data[:min(offset, len(data))], []byte("\n"))
-}
-
-// jsonDocument reads one JSON text with the rules of the daemon, which takes objects only:
-// the elements of a list are read one by one.
-func jsonDocument(raw []byte, first int) (document, []Diagnostic) {
-	d := document{lines: jsonLines(raw, first)}
-	if raw[0] != '[' {
-		object, err := strictjson.Parse(raw)
-		d.value = object
-		return d, jsonFaults(err, "", d.lines)
-	}
-	var elements []json.RawMessage
-	if err := json.Unmarshal(raw, &elements); err != nil {
-		return d, jsonFaults(err, "", d.lines)
-	}
-	list := make([]any, len(elements))
-	var faults []Diagnostic
-	for i, element := range elements {
-		at := "[" + strconv.Itoa(i) + "]"
-		object, err := strictjson.Parse(element)
-		list[i] = object
-		faults = append(faults, jsonFaults(err, at, d.lines)...)
-	}
-	d.value = list
-	return d, faults
-}
-
-func jsonFaults(err error, prefix string, lines map[string]int) []Diagnostic {
-	var refused *strictjson.Error
-	switch {
-	case err == nil:
-		return nil
-	case !errors.As(err, &refused) || len(refused.Fields) == 0:
-		return []Diagnostic{{Line: lines[prefix], Path: prefix, Message: err.Error()}}
-	}
-	faults := make([]Diagnostic, 0, len(refused.Fields))
-	for _, f := range refused.Fields {
-		at := join(prefix, f.Path)
-		faults = append(faults, Diagnostic{Line: lines[at], Path: at, Message: f.Message})
-	}
-	return faults
-}
-
-// jsonLines returns the line of every value in a JSON text whose first line is first. A
-// key that is given twice has the line of the last.
-func jsonLines(raw []byte, first int) map[string]int {
-	w := lineWalk{raw: raw, dec: json.NewDecoder(bytes.NewReader(raw)), line: first, lines: map[string]int{}}
-	w.dec.UseNumber()
-	w.value("", 0)
-	return w.lines
-}
-
-type lineWalk struct {
-	raw   []byte
-	dec   *json.Decoder
+// jsonReader reads values of JSON with their lines.
+type jsonReader struct {
+	data  []byte
+	dec   *jsontext.Decoder
 	at    int // how far line has been counted
 	line  int
 	lines map[string]int
+	path  string // of what is being read
 }
 
 // token returns the next token, and leaves line at its last line.
-func (w *lineWalk) token() json.Token {
-	token, err := w.dec.Token()
-	if err != nil {
-		return nil
+func (r *jsonReader) token() (jsontext.Token, error) {
+	token, err := r.dec.ReadToken()
+	if err == nil {
+		r.count(int(r.dec.InputOffset()))
 	}
-	end := int(w.dec.InputOffset())
-	w.line += bytes.Count(w.raw[w.at:end], []byte("\n"))
-	w.at = end
-	return token
+	return token, err
 }
 
-func (w *lineWalk) value(path string, depth int) {
-	token := w.token()
-	w.lines[path] = w.line
-	delim, ok := token.(json.Delim)
-	if !ok || depth > strictjson.MaxDepth {
-		return
+func (r *jsonReader) count(end int) {
+	r.line += bytes.Count(r.data[r.at:end], []byte("\n"))
+	r.at = end
+}
+
+func (r *jsonReader) value(path string) (any, error) {
+	r.path = path
+	token, err := r.token()
+	if err != nil {
+		return nil, err
 	}
-	for i := 0; w.dec.More(); i++ {
-		if delim == '[' {
-			w.value(path+"["+strconv.Itoa(i)+"]", depth+1)
-			continue
-		}
-		key, ok := w.token().(string)
-		if !ok {
-			return
-		}
-		w.value(join(path, key), depth+1)
+	r.lines[path] = r.line
+	switch token.Kind() {
+	case jsontext.KindBeginObject:
+		return r.object(path)
+	case jsontext.KindBeginArray:
+		return r.list(path)
+	case jsontext.KindString:
+		return token.String(), nil
+	case jsontext.KindNumber:
+		return json.Number(token.String()), nil
+	case jsontext.KindNull:
+		return nil, nil
 	}
-	w.token()
+	return token.Bool(), nil
+}
+
+func (r *jsonReader) object(path string) (any, error) {
+	object := map[string]any{}
+	for r.dec.PeekKind() != jsontext.KindEndObject {
+		r.path = path
+		key, err := r.token()
+		if err != nil {
+			return nil, err
+		}
+		name := key.String()
+		if object[name], err = r.value(join(path, name)); err != nil {
+			return nil, err
+		}
+	}
+	_, err := r.token()
+	return object, err
+}
+
+func (r *jsonReader) list(path string) (any, error) {
+	list := []any{}
+	for r.dec.PeekKind() != jsontext.KindEndArray {
+		value, err := r.value(path + "[" + strconv.Itoa(len(list)) + "]")
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, value)
+	}
+	_, err := r.token()
+	return list, err
+}
+
+// fault is where and why a text cannot be read.
+func (r *jsonReader) fault(name string, err error) Diagnostic {
+	var syntax *jsontext.SyntacticError
+	if !errors.As(err, &syntax) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return Diagnostic{File: name, Line: 1 + bytes.Count(bytes.TrimRight(r.data, " \t\r\n"), []byte("\n")), Message: "the JSON text ends too early"}
+	}
+	f := Diagnostic{File: name, Line: 1 + bytes.Count(r.data[:min(int(syntax.ByteOffset), len(r.data))], []byte("\n"))}
+	switch {
+	case errors.Is(err, jsontext.ErrDuplicateName):
+		f.Path, f.Message = join(r.path, syntax.JSONPointer.LastToken()), "is given twice"
+	case !utf8.Valid(r.data):
+		f.Message = "the text is not valid UTF-8"
+	case strings.Contains(syntax.Err.Error(), "surrogate"):
+		f.Path, f.Message = r.path, "contains half of a surrogate pair"
+	default:
+		f.Message = "malformed JSON: " + syntax.Err.Error()
+	}
+	return f
 }

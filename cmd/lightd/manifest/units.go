@@ -7,8 +7,6 @@ import (
 	"math/big"
 	"regexp"
 	"strings"
-
-	"lightd/httpapi/strictjson"
 )
 
 // quantity is a number with a unit behind it.
@@ -26,8 +24,8 @@ var byteUnits = map[string]int64{
 
 // withUnits replaces limits that are written with a unit, as memory 512Mi and cpu 500m, by what the
 // daemon takes: bytes and cores. It returns what is wrong, by path.
-func withUnits(fields strictjson.Object) map[string]string {
-	limits, is := fields["limits"].(strictjson.Object)
+func withUnits(fields map[string]any) map[string]string {
+	limits, is := fields["limits"].(map[string]any)
 	if !is {
 		return nil
 	}

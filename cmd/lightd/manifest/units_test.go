@@ -1,6 +1,8 @@
 package manifest_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"lightd/cmd/lightd/manifest"
+	"lightd/desired"
 )
 
 // TestUnits reads limits as people write them, in YAML and in JSON.
@@ -34,7 +37,11 @@ func TestUnits(t *testing.T) {
 				text = fmt.Sprintf(`{"internal_id": "a", "limits": {%q: %q}}`, c.field, strings.Trim(c.text, `"`))
 			}
 			objects, err := read(form, text)
-			if err != nil || len(objects) != 1 || objects[0].Spec.Limits.Memory != c.memory || objects[0].Spec.Limits.CPU != c.cpu {
+			var spec desired.Spec
+			if data, _ := json.Marshal(objects); err == nil {
+				err = json.Unmarshal(bytes.Trim(data, "[]"), &spec)
+			}
+			if err != nil || len(objects) != 1 || spec.Limits.Memory != c.memory || spec.Limits.CPU != c.cpu {
 				t.Errorf("%s: %+v, %v", text, objects, err)
 			}
 		}

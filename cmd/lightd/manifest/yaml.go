@@ -9,16 +9,16 @@ import (
 	"math"
 	"regexp"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
-
-	"lightd/httpapi/strictjson"
 )
 
-// maxNodes bounds what aliases may unfold to.
-const maxNodes = 1 << 18
+// maxNodes bounds what aliases may unfold to, maxDepth how deep lists and objects nest.
+const (
+	maxNodes = 1 << 18
+	maxDepth = 32
+)
 
 // parseYAML reads the documents of a YAML stream.
 func parseYAML(name string, data []byte) ([]document, error) {
@@ -60,7 +60,7 @@ func yamlFault(name string, err error) Diagnostic {
 	return f
 }
 
-// tree turns nodes of YAML into the values of strictjson.
+// tree turns nodes of YAML into the values of a document.
 type tree struct {
 	file   string
 	lines  map[string]int
@@ -79,10 +79,10 @@ func (t *tree) spend(path string, n *yaml.Node, depth int) bool {
 	switch {
 	case t.budget == 0:
 		t.refuse(n, path, fmt.Sprintf("aliases unfold to more than %d values", maxNodes))
-	case t.budget > 0 && depth > strictjson.MaxDepth:
-		t.refuse(n, path, fmt.Sprintf("nests deeper than %d levels", strictjson.MaxDepth))
+	case t.budget > 0 && depth > maxDepth:
+		t.refuse(n, path, fmt.Sprintf("nests deeper than %d levels", maxDepth))
 	}
-	return t.budget > 0 && depth <= strictjson.MaxDepth
+	return t.budget > 0 && depth <= maxDepth
 }
 
 func (t *tree) value(path string, n *yaml.Node, depth int) any {
@@ -96,16 +96,13 @@ func (t *tree) value(path string, n *yaml.Node, depth int) any {
 	case yaml.AliasNode:
 		return t.value(path, n.Alias, depth+1)
 	case yaml.MappingNode:
-		object := strictjson.Object{}
+		object := map[string]any{}
 		t.mapping(path, n, object, depth)
 		return object
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
 		for i, element := range n.Content {
-			at := path + "[" + strconv.Itoa(i) + "]"
-			if list[i] = t.value(at, element, depth+1); list[i] == nil {
-				t.refuse(element, at, "must not be null")
-			}
+			list[i] = t.value(path+"["+strconv.Itoa(i)+"]", element, depth+1)
 		}
 		return list
 	}
@@ -114,7 +111,7 @@ func (t *tree) value(path string, n *yaml.Node, depth int) any {
 
 // mapping adds the members of n to object; those that are merged in (<<) stand behind
 // those that are written out.
-func (t *tree) mapping(path string, n *yaml.Node, object strictjson.Object, depth int) {
+func (t *tree) mapping(path string, n *yaml.Node, object map[string]any, depth int) {
 	written := map[string]bool{}
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(n.Content); i += 2 {
@@ -146,7 +143,7 @@ func (t *tree) mapping(path string, n *yaml.Node, object strictjson.Object, dept
 	}
 }
 
-func (t *tree) merge(path string, n *yaml.Node, object strictjson.Object, depth int) {
+func (t *tree) merge(path string, n *yaml.Node, object map[string]any, depth int) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
@@ -170,9 +167,6 @@ func (t *tree) scalar(path string, n *yaml.Node) any {
 	case "!!null":
 		return nil
 	case "!!str", "!!timestamp":
-		if strings.ContainsRune(n.Value, 0) {
-			return t.refuse(n, path, "must not contain a NUL character")
-		}
 		return n.Value
 	case "!!bool", "!!int", "!!float":
 		var v any
