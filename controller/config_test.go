@@ -22,7 +22,7 @@ func (s *toldSightings) Subscribe(fn func(up bool)) (cancel func()) {
 
 // TestDefaults are what Config says.
 func TestDefaults(t *testing.T) {
-	c := New(Config{EngineHealth: &toldSightings{}})
+	c := New(Config{Docker: Docker{EngineHealth: &toldSightings{}}})
 	defer c.Close()
 	got := []any{c.cfg.InstallTimeout, c.cfg.DatabaseTimeout, c.cfg.CollectEvery, c.cfg.OrphanGrace, c.cfg.Workers}
 	for i, want := range []any{10 * time.Minute, 5 * time.Second, 5 * time.Minute, time.Minute, 4} {
@@ -35,7 +35,7 @@ func TestDefaults(t *testing.T) {
 // TestControllerThatNeverRan holds up nobody who tells it something, and ends.
 func TestControllerThatNeverRan(t *testing.T) {
 	told := &toldSightings{}
-	c := New(Config{EngineHealth: told})
+	c := New(Config{Docker: Docker{EngineHealth: told}})
 	heard := make(chan struct{})
 	go func() {
 		defer close(heard)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -87,17 +86,36 @@ type Data interface {
 
 // Config is what a Controller works with. Everything without a default is required.
 type Config struct {
+	Stores
+	Docker
+	Host
+	Timing
+	// Workers decide; they wait for nothing but the database (default 4).
+	Workers int
+	Log     *slog.Logger
+}
+
+// Stores is where what is desired and what was observed is kept.
+type Stores struct {
 	Store    *store.Store
 	Statuses *records.Statuses
 	Journal  *records.Journal
-	Cache    Cache
-	// EngineHealth tells when the engine goes out of Sight and comes back.
+}
+
+// Docker is the engine, and what is known of it.
+type Docker struct {
+	Engine *engine.Engine
+	Cache  Cache
+	// EngineHealth reports when the engine goes and comes back.
 	EngineHealth EngineHealth
 	Images       Images
 	Snapshots    Snapshots
 	Console      Console
-	Engine       *engine.Engine
-	Data         Data
+}
+
+// Host is what this host has for containers.
+type Host struct {
+	Data Data
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
 	// CheckMounts looks at the host for the mounts of a spec; the error is a
@@ -111,31 +129,27 @@ type Config struct {
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool
+}
+
+// Timing is how long what may take, and how often what is done.
+type Timing struct {
 	// InstallTimeout bounds an install script (default 10 min), DatabaseTimeout a
 	// transaction (default 5 s).
 	InstallTimeout, DatabaseTimeout time.Duration
-	// CollectEvery is how often what nobody needs is looked for, and what no event tells of
-	// (default 5 min), OrphanGrace how long a container without a spec is kept (default 1 min).
+	// CollectEvery is how often the garbage collection runs, and how often what no event reports
+	// is read again (default 5 min), OrphanGrace how long a container without a spec is kept
+	// (default 1 min).
 	CollectEvery, OrphanGrace time.Duration
-	// Workers decide; they wait for nothing but the database (default 4).
-	Workers int
-	Log     *slog.Logger
 }
 
 // Controller drives every container to its spec. Run it once.
 type Controller struct {
-	cfg Config
-	log *slog.Logger
-	// queue counts the errors of reconciles, backoff the failures of steps.
-	queue   workqueue.TypedRateLimitingInterface[string]
-	backoff workqueue.TypedRateLimiter[string]
-	// shells holds the ids of the images that are known to have a shell.
-	shells    sync.Map
+	*executor
+	queue     workqueue.TypedRateLimitingInterface[string]
 	slots     *slots
-	logs      atomic.Pointer[observed.Log]
 	steps     sync.WaitGroup
 	gcTrigger chan struct{}
-	// healthChanged holds a value when the engine went or came, until unsight.
+	// healthChanged holds a value when the engine went or came, until unsubscribeHealth.
 	healthChanged     chan struct{}
 	unsubscribeHealth func()
 
@@ -161,7 +175,7 @@ func New(cfg Config) *Controller {
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
 	}
-	c := &Controller{cfg: cfg, log: cfg.Log, keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
+	c := &Controller{executor: &executor{cfg: cfg, log: cfg.Log}, keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)

@@ -38,7 +38,10 @@ func recording(t *testing.T, dir string) *Controller {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := New(Config{Store: s, Statuses: statuses, Journal: events, Data: data, EngineHealth: &toldSightings{}, Log: slog.New(slog.DiscardHandler)})
+	c := New(Config{
+		Stores: Stores{Store: s, Statuses: statuses, Journal: events}, Docker: Docker{EngineHealth: &toldSightings{}},
+		Host: Host{Data: data}, Log: slog.New(slog.DiscardHandler),
+	})
 	t.Cleanup(c.Close)
 	return c
 }
@@ -65,7 +68,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 			"a status":   func() error { return c.commit(t.Context(), status.Status{InternalID: "a"}, nil) },
 			"a sighting": func() error { return c.recordEngineHealth(t.Context()) },
 			"an end": func() error {
-				a := &execution{Controller: c, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+				a := &execution{executor: c.executor, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
 				return a.finalize(t.Context())
 			},
 		} {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"lightd/controller/plan"
@@ -16,9 +18,19 @@ import (
 	"lightd/observed/status"
 )
 
+// executor is what steps act with. They reach neither the queue nor what is in memory of keys.
+type executor struct {
+	cfg Config
+	log *slog.Logger
+	// shells holds the ids of the images that are known to have a shell.
+	shells sync.Map
+	// logs, unless nil, takes the place of Config.Logs.
+	logs atomic.Pointer[observed.Log]
+}
+
 // execution is one step that is being executed, with what it was decided on.
 type execution struct {
-	*Controller
+	*executor
 	spec desired.Container
 	st   status.Status
 	seen observed.Snapshot
@@ -49,7 +61,7 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 		c.log.Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 		defer c.slots.releaseAfter(s.Kind.Traits().Class)()
 		defer cancel()
-		a := &execution{Controller: c, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
+		a := &execution{executor: c.executor, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
 		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
 		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
 		c.finishStep(ctx, a, err)

@@ -24,7 +24,7 @@ func (c *forgetfulConsole) Forget(id string) { c.forgotten = append(c.forgotten,
 // TestNothingIsRemembered of a container that is gone, anywhere.
 func TestNothingIsRemembered(t *testing.T) {
 	sight, console := &forgetfulSight{}, &forgetfulConsole{}
-	c := &Controller{cfg: Config{Cache: sight, Console: console}, keys: map[string]*keyState{"a": {}, "b": {}}}
+	c := &Controller{executor: &executor{cfg: Config{Docker: Docker{Cache: sight, Console: console}}}, keys: map[string]*keyState{"a": {}, "b": {}}}
 	c.queue = workqueue.NewTypedRateLimitingQueue(newLimiter())
 	defer c.queue.ShutDown()
 	for _, id := range []string{"a", "b"} {

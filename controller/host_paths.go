@@ -19,20 +19,20 @@ import (
 // checkHostPaths inspects every path of the host that Docker resolves for a container. Docker
 // resolves them at its creation and at each of its starts, and the host can change in between:
 // whatever makes Docker do so comes after this check. The error is a blocked one.
-func (c *Controller) checkHostPaths(s desired.Spec) error {
-	if err := c.cfg.CheckMounts(s); err != nil {
+func (e *executor) checkHostPaths(s desired.Spec) error {
+	if err := e.cfg.CheckMounts(s); err != nil {
 		return blockedError{status.ReasonMountUnavailable, err}
 	}
-	if err := c.checkVolume(s.VolumeID); err != nil {
+	if err := e.checkVolume(s.VolumeID); err != nil {
 		return blockedError{status.ReasonMountUnavailable, err}
 	}
-	if err := checkNoLink(c.cfg.Data.Path(s.InternalID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := checkNoLink(e.cfg.Data.Path(s.InternalID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return blockedError{status.ReasonMountUnavailable, fmt.Errorf("data directory of container %s: %w", s.InternalID, err)}
 	}
 	if len(s.Mount) == 0 {
 		return nil
 	}
-	sources := c.otherSources(s.InternalID)
+	sources := e.otherSources(s.InternalID)
 	if err := sources.Check(s.InternalID, s.Mount); err != nil {
 		return blockedError{status.ReasonMountUnavailable, err}
 	}
@@ -41,8 +41,8 @@ func (c *Controller) checkHostPaths(s desired.Spec) error {
 
 // checkVolume wants the directory of a volume to be there. Nothing makes one in its place: an
 // empty directory where data was would look like a success.
-func (c *Controller) checkVolume(id string) error {
-	path := c.cfg.VolumePath(id)
+func (e *executor) checkVolume(id string) error {
+	path := e.cfg.VolumePath(id)
 	switch err := checkNoLink(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("the directory %s of volume %s is missing on this host", path, id)
@@ -53,7 +53,7 @@ func (c *Controller) checkVolume(id string) error {
 		return nil
 	}
 	// An administrator may have put all volumes elsewhere, but no container.
-	sources := c.otherSources("")
+	sources := e.otherSources("")
 	if err := sources.Check("", map[string]string{"volume": path}); err != nil {
 		return fmt.Errorf("the directory of volume %s leads through what a container can write: %w", id, err)
 	}
@@ -81,15 +81,15 @@ func checkNoLink(path string) error {
 
 // otherSources are the mount sources of all containers but one: those of the specs, and those
 // of containers that were made for an earlier spec and are still there.
-func (c *Controller) otherSources(id string) *mountsource.Index {
+func (e *executor) otherSources(id string) *mountsource.Index {
 	var sources mountsource.Index
-	for _, spec := range c.cfg.Store.Containers() {
+	for _, spec := range e.cfg.Store.Containers() {
 		if spec.InternalID != id {
 			sources.Add(spec.InternalID, spec.Mount)
 		}
 	}
-	for _, other := range c.cfg.Cache.IDs() {
-		seen := c.cfg.Cache.Get(other)
+	for _, other := range e.cfg.Cache.IDs() {
+		seen := e.cfg.Cache.Get(other)
 		for _, made := range []*observed.Container{seen.Run, seen.Install} {
 			if other != id && made != nil {
 				sources.Add(other, hostMounts(made.Mounts))

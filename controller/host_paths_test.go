@@ -37,12 +37,12 @@ func TestPlaceInTheWordsOfAContainer(t *testing.T) {
 	if err := os.Symlink(dir, link); err != nil {
 		t.Fatal(err)
 	}
-	c := &Controller{cfg: Config{Engine: e, Data: data, VolumePath: func(string) string { return volume }}}
+	c := &executor{cfg: Config{Docker: Docker{Engine: e}, Host: Host{Data: data, VolumePath: func(string) string { return volume }}}}
 	ours := c.hostPaths(desired.Spec{InternalID: "a"})
 	theirs := ours
 	theirs.Volume, theirs.Data = filepath.Join(link, "volume"), filepath.Join(link, "containers", "a")
 	bound := func(volume, data string) *observed.Container {
-		return &observed.Container{Mounts: []observed.Mount{{Target: blueprint.Home, Source: volume}, {Target: blueprint.Data, Source: data}}}
+		return &observed.Container{Config: observed.Config{Mounts: []observed.Mount{{Target: blueprint.Home, Source: volume}, {Target: blueprint.Data, Source: data}}}}
 	}
 	for name, c2 := range map[string]struct {
 		run  *observed.Container

@@ -171,10 +171,13 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	n.copies = snapshots.New(snapshots.Config{Engine: n.engine, Store: n.stored, Log: log, Loaded: imgs.Refresh,
 		Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	ctrl = controller.New(controller.Config{
-		Store: n.store, Statuses: n.statuses, Journal: n.journal, Cache: n.cache, EngineHealth: n.cache, Images: imgs, Snapshots: n.copies, Console: cons,
-		Engine: n.engine, Data: files, VolumePath: n.volumes.Path, LocalPorts: o.host == "", Log: log, InstallTimeout: o.install,
-		Logs:        blueprint.Logs("10m", 3),
-		CheckMounts: o.mounts, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond),
+		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
+		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: imgs, Snapshots: n.copies, Console: cons},
+		Host: controller.Host{
+			Data: files, VolumePath: n.volumes.Path, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
+		},
+		Timing: controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},
+		Log:    log,
 	})
 	n.controller = ctrl
 	ctx, cancel := context.WithCancel(context.Background())

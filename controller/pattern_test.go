@@ -32,7 +32,7 @@ func (w *watched) Matched(_, _ string, startedAt time.Time) bool {
 // it matched.
 func TestPatternIsWatchedFor(t *testing.T) {
 	began := time.Now()
-	up := observed.Container{ContainerID: "c", Phase: observed.Running, StartedAt: began}
+	up := observed.Container{ContainerID: "c", State: observed.State{Phase: observed.Running, StartedAt: began}}
 	ended := up
 	ended.Phase = observed.Exited
 	for name, c := range map[string]struct {
@@ -53,9 +53,9 @@ func TestPatternIsWatchedFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &watched{err: c.err}
-			ctrl := &Controller{cfg: Config{Console: w}, log: slog.New(slog.DiscardHandler)}
+			ctrl := &Controller{executor: &executor{cfg: Config{Docker: Docker{Console: w}}, log: slog.New(slog.DiscardHandler)}}
 			spec := desired.Container{Spec: desired.Spec{InternalID: "a", StartPattern: c.pattern}}
-			if got := ctrl.ensureStartupProbe(spec, status.Status{Matched: c.recorded}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
+			if got := ctrl.ensureStartupProbe(spec, status.Status{Process: status.Process{Matched: c.recorded}}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
 				t.Errorf("matched: %t, expected in %v", got, w.expected)
 			}
 		})

@@ -73,10 +73,10 @@ func TestOwnPortIsNoObstacle(t *testing.T) {
 		held bool
 	}{
 		"none":       {nil, own.Endpoint(), false},
-		"running":    {&observed.Container{Phase: observed.Running, Binds: []desired.Port{own}}, own.Endpoint(), true},
-		"overlaps":   {&observed.Container{Phase: observed.Running, Binds: []desired.Port{own}}, desired.Endpoint{IP: "0.0.0.0", Port: 7001, Protocol: desired.TCP}, true},
-		"another":    {&observed.Container{Phase: observed.Running, Binds: []desired.Port{own}}, desired.Endpoint{IP: "127.0.0.1", Port: 7002, Protocol: desired.TCP}, false},
-		"not up yet": {&observed.Container{Phase: observed.Exited, Binds: []desired.Port{own}}, own.Endpoint(), false},
+		"running":    {&observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: []desired.Port{own}}}, own.Endpoint(), true},
+		"overlaps":   {&observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: []desired.Port{own}}}, desired.Endpoint{IP: "0.0.0.0", Port: 7001, Protocol: desired.TCP}, true},
+		"another":    {&observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: []desired.Port{own}}}, desired.Endpoint{IP: "127.0.0.1", Port: 7002, Protocol: desired.TCP}, false},
+		"not up yet": {&observed.Container{State: observed.State{Phase: observed.Exited}, Config: observed.Config{Binds: []desired.Port{own}}}, own.Endpoint(), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if portHeldBy(c.run, c.at) != c.held {
@@ -114,7 +114,7 @@ func TestLookAtTheHost(t *testing.T) {
 	}{
 		"nothing":                      {local: true},
 		"a busy port":                  {ports: busy, local: true, want: status.ReasonPortUnavailable},
-		"a busy port of its own":       {ports: busy, local: true, run: &observed.Container{Phase: observed.Running, Binds: busy}},
+		"a busy port of its own":       {ports: busy, local: true, run: &observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: busy}}},
 		"a port of another host":       {ports: busy},
 		"a mount":                      {mounts: desired.Invalid("mount", "it is not there"), want: status.ReasonMountUnavailable},
 		"no directory of its volume":   {volume: filepath.Join(t.TempDir(), "none"), want: status.ReasonMountUnavailable},
@@ -124,10 +124,10 @@ func TestLookAtTheHost(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.volume = cmp.Or(c.volume, t.TempDir())
-			ctrl := &Controller{cfg: Config{LocalPorts: c.local, Data: files, CheckMounts: func(desired.Spec) error { return c.mounts },
-				VolumePath: func(string) string { return c.volume }}}
+			acts := &executor{cfg: Config{Host: Host{LocalPorts: c.local, Data: files, CheckMounts: func(desired.Spec) error { return c.mounts },
+				VolumePath: func(string) string { return c.volume }}}}
 			spec := desired.Container{Spec: desired.Spec{InternalID: cmp.Or(c.id, "a"), Image: "image:1", Ports: c.ports}}
-			a := &execution{Controller: ctrl, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
+			a := &execution{executor: acts, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
 			a.checkHost()
 			image := "image:1"
 			if c.snapshot != "" {
@@ -149,9 +149,9 @@ func TestExplainPort(t *testing.T) {
 		t.Fatal(err)
 	}
 	volume := t.TempDir()
-	ctrl := &Controller{log: slog.New(slog.DiscardHandler), backoff: newLimiter(), cfg: Config{Data: files,
-		CheckMounts: func(desired.Spec) error { return nil }, VolumePath: func(string) string { return volume }}}
-	a := &execution{Controller: ctrl, step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+	acts := &executor{log: slog.New(slog.DiscardHandler), cfg: Config{Host: Host{Data: files,
+		CheckMounts: func(desired.Spec) error { return nil }, VolumePath: func(string) string { return volume }}}}
+	a := &execution{executor: acts, step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
 	failed := fmt.Errorf("start container a: %w", fmt.Errorf("%w: Bind for 0.0.0.0:80 failed: port is already allocated", cerrdefs.ErrInternal))
 	v := a.classify(a.explain(failed))
 	var st status.Status

@@ -224,9 +224,9 @@ func (c *Controller) commit(ctx context.Context, st status.Status, events []jour
 	return nil
 }
 
-func (c *Controller) append(tx *store.Tx, events []journal.Event) error {
-	for _, e := range events {
-		if _, err := c.cfg.Journal.Append(tx, e); err != nil {
+func (e *executor) append(tx *store.Tx, events []journal.Event) error {
+	for _, event := range events {
+		if _, err := e.cfg.Journal.Append(tx, event); err != nil {
 			return err
 		}
 	}

@@ -23,19 +23,19 @@ import (
 )
 
 // hostPaths is what this host has for a container.
-func (c *Controller) hostPaths(s desired.Spec) blueprint.HostPaths {
+func (e *executor) hostPaths(s desired.Spec) blueprint.HostPaths {
 	return blueprint.HostPaths{
-		Instance: c.cfg.Engine.Instance(), Volume: c.cfg.VolumePath(s.VolumeID), Data: c.cfg.Data.Path(s.InternalID),
-		ImageVolumes: c.cfg.Data.ImageVolumes(s.InternalID), Log: c.logFiles(),
+		Instance: e.cfg.Engine.Instance(), Volume: e.cfg.VolumePath(s.VolumeID), Data: e.cfg.Data.Path(s.InternalID),
+		ImageVolumes: e.cfg.Data.ImageVolumes(s.InternalID), Log: e.logFiles(),
 	}
 }
 
 // logFiles is how Docker keeps the output of a container that is made now.
-func (c *Controller) logFiles() observed.Log {
-	if logs := c.logs.Load(); logs != nil {
+func (e *executor) logFiles() observed.Log {
+	if logs := e.logs.Load(); logs != nil {
 		return *logs
 	}
-	return c.cfg.Logs
+	return e.cfg.Logs
 }
 
 // SetLogs changes how Docker keeps the output of the containers that are made from now on.
@@ -44,8 +44,8 @@ func (c *Controller) SetLogs(logs observed.Log) { c.logs.Store(&logs) }
 // hostPathsOf is place in the words of a container: where two paths lead to one directory, that
 // of the container counts. One that leads elsewhere was left behind when the data directory
 // was renamed, or copied.
-func (c *Controller) hostPathsOf(s desired.Spec, run *observed.Container) blueprint.HostPaths {
-	at := c.hostPaths(s)
+func (e *executor) hostPathsOf(s desired.Spec, run *observed.Container) blueprint.HostPaths {
+	at := e.hostPaths(s)
 	if run == nil {
 		return at
 	}

@@ -167,11 +167,11 @@ func (a *execution) escaped(run status.RunID, escape *hostmount.EscapeError) fun
 
 // replacedMounts are the directories of ours that a running container has mounted and that are
 // not at their paths any more. A path that the container has for another one is drift of its own.
-func (c *Controller) replacedMounts(spec desired.Spec, st status.Status, run *observed.Container) []plan.ReplacedMount {
+func (e *executor) replacedMounts(spec desired.Spec, st status.Status, run *observed.Container) []plan.ReplacedMount {
 	if !run.Running() || len(st.MountedDirs) == 0 || !st.MountsVerified.Is(runIDOf(run)) {
 		return nil
 	}
-	at := c.hostPaths(spec)
+	at := e.hostPaths(spec)
 	paths := map[string]string{blueprint.Home: at.Volume, blueprint.Data: at.Data}
 	var found []plan.ReplacedMount
 	for _, m := range run.Mounts {

@@ -111,8 +111,20 @@ type Enforced struct {
 type Container struct {
 	ContainerID string
 	// Name is without the leading slash.
-	Name  string
-	Role  Role
+	Name string
+	Role Role
+	// Labels are ours alone. Hash, Generation and Install are the labels of those names.
+	Labels     map[string]string
+	Hash       string
+	Generation int64
+	Install    int64
+
+	State
+	Config
+}
+
+// State is what changes with each life of the process.
+type State struct {
 	Phase Phase
 	// StartedAt and FinishedAt are zero when it never started or never ended.
 	StartedAt, FinishedAt time.Time
@@ -122,14 +134,20 @@ type Container struct {
 	// again, or for the first time: the engine may have been the cause, and it is not held
 	// against the program. No clock decides it.
 	Unwatched bool
-	// Hash, Generation and Install are the labels of those names.
-	Hash       string
-	Generation int64
-	Install    int64
+	// Enforced are the limits that the kernel holds the process to, nil while none runs, and
+	// where they cannot be read.
+	Enforced *Enforced
+	// Endpoint names its connection to the first network. Docker makes another one at each
+	// start; there is none while it does not run.
+	Endpoint string
+	// Published are the host's ports that the engine has bound for it; none while it does not run.
+	Published []desired.Port
+}
+
+// Config is what the container was made with, or changed to since. Drift compares it.
+type Config struct {
 	// Image is the reference it was made from, ImageID what that was at the time.
 	Image, ImageID string
-	// Labels are ours alone.
-	Labels map[string]string
 	// Entrypoint, Cmd, Env, WorkingDir, User and StopSignal are what was given and, where
 	// nothing was, what the image says; Env holds both.
 	Entrypoint, Cmd, Env         []string
@@ -141,21 +159,13 @@ type Container struct {
 	// Mounts are paths of the host, and volumes by their names.
 	Mounts []Mount
 	Limits desired.Limits
-	// Enforced are those that the kernel holds the process to, nil while none runs, and where they
-	// cannot be read.
-	Enforced *Enforced
 	// RestartPolicy is Docker's own.
 	RestartPolicy string
 	Log           Log
 	// Networks are those that it is connected to, or will be when it starts.
 	Networks []string
-	// Endpoint names its connection to the first network. Docker makes another one at each
-	// start; there is none while it does not run.
-	Endpoint string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
-	// Published are those that the engine has bound for it; none while it does not run.
-	Published []desired.Port
 }
 
 // Running reports whether the process of c exists.

@@ -285,12 +285,16 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	d.controller = controller.New(controller.Config{
-		Store: d.store, Statuses: statuses, Journal: d.journal, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots,
-		Console: d.console, Engine: d.engine, Data: data, VolumePath: d.volumes.Path,
-		Logs:        blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile),
-		CheckMounts: checkMounts, LocalPorts: here,
-		PinMounts:      pinMounts(d.config, here),
-		InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database, Log: d.log,
+		Stores: controller.Stores{Store: d.store, Statuses: statuses, Journal: d.journal},
+		Docker: controller.Docker{
+			Engine: d.engine, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots, Console: d.console,
+		},
+		Host: controller.Host{
+			Data: data, VolumePath: d.volumes.Path, CheckMounts: checkMounts, PinMounts: pinMounts(d.config, here),
+			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here,
+		},
+		Timing: controller.Timing{InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database},
+		Log:    d.log,
 	})
 	return nil
 }

@@ -198,13 +198,16 @@ func (b Blueprint) AsCreated(containerID string, image observed.Image) *observed
 		return n
 	}
 	return &observed.Container{
-		ContainerID: containerID, Name: b.Name, Phase: observed.Created,
+		ContainerID: containerID, Name: b.Name,
 		Role: observed.Role(b.Labels[observed.LabelRole]), Labels: b.Labels, Hash: b.Labels[observed.LabelHash],
 		Generation: number(observed.LabelGeneration), Install: number(observed.LabelInstall),
-		Image: b.Image, ImageID: image.ImageID,
-		Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
-		Hostname: b.Hostname, TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
-		Mounts: b.AllMounts(), Binds: b.Ports, Limits: b.Limits,
-		StopSignal: cmp.Or(b.StopSignal, image.StopSignal), RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
+		State: observed.State{Phase: observed.Created},
+		Config: observed.Config{
+			Image: b.Image, ImageID: image.ImageID,
+			Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
+			Hostname: b.Hostname, TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
+			Mounts: b.AllMounts(), Binds: b.Ports, Limits: b.Limits,
+			StopSignal: cmp.Or(b.StopSignal, image.StopSignal), RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
+		},
 	}
 }

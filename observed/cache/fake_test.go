@@ -164,7 +164,7 @@ func labels(name string) map[string]string {
 func (f *fake) put(name, containerID string, phase observed.Phase) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	c := observed.Container{ContainerID: containerID, Name: name, Phase: phase, Role: observed.Role(labels(name)[observed.LabelRole])}
+	c := observed.Container{ContainerID: containerID, Name: name, Role: observed.Role(labels(name)[observed.LabelRole]), State: observed.State{Phase: phase}}
 	if phase != observed.Created {
 		c.StartedAt = time.Now()
 	}

@@ -178,7 +178,8 @@ func TestInstallOutputComesFirst(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		s := sub(t, w)
 		none(t, w.pipes.outputs)
-		install := &observed.Container{ContainerID: "i1", Role: observed.RoleInstall, Phase: observed.Running, TTY: true}
+		install := &observed.Container{ContainerID: "i1", Role: observed.RoleInstall,
+			State: observed.State{Phase: observed.Running}, Config: observed.Config{TTY: true}}
 		w.see(observed.Snapshot{Install: install})
 		c := end(t, w.pipes.outputs)
 		say(t, c, "installing\n")

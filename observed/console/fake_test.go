@@ -142,7 +142,8 @@ var target = Target{ContainerID: "c1", TTY: true}
 
 func inPhase(p observed.Phase, started time.Time) observed.Snapshot {
 	return observed.Snapshot{Run: &observed.Container{
-		ContainerID: target.ContainerID, Role: observed.RoleRun, Phase: p, StartedAt: started, TTY: target.TTY,
+		ContainerID: target.ContainerID, Role: observed.RoleRun,
+		State: observed.State{Phase: p, StartedAt: started}, Config: observed.Config{TTY: target.TTY},
 	}}
 }
 

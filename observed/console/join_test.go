@@ -96,7 +96,8 @@ func (w *watched) disconnect() {
 }
 
 func (w *watched) container(p observed.Phase, started, finished time.Time) observed.Container {
-	return observed.Container{ContainerID: "c1", Role: observed.RoleRun, Phase: p, StartedAt: started, FinishedAt: finished, TTY: w.tape.tty, Log: w.log}
+	return observed.Container{ContainerID: "c1", Role: observed.RoleRun,
+		State: observed.State{Phase: p, StartedAt: started, FinishedAt: finished}, Config: observed.Config{TTY: w.tape.tty, Log: w.log}}
 }
 
 // print prints a few lines; each output has its own letters.

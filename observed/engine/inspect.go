@@ -105,54 +105,57 @@ func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Conta
 // translate returns a container as Docker describes it in our own terms.
 func translate(from container.InspectResponse) observed.Container {
 	labels := from.Config.Labels
-	var connected []string
-	var endpoint string
-	var published []desired.Port
-	if from.NetworkSettings != nil {
-		connected, endpoint = networks(from.NetworkSettings.Networks)
-		if from.State.Running {
-			published = binds(from.NetworkSettings.Ports)
-		}
-	}
 	generation, _ := strconv.ParseInt(labels[observed.LabelGeneration], 10, 64)
 	install, _ := strconv.ParseInt(labels[observed.LabelInstall], 10, 64)
-	return observed.Container{
+	c := observed.Container{
 		ContainerID: from.ID,
 		Name:        strings.TrimPrefix(from.Name, "/"),
 		Role:        observed.Role(labels[observed.LabelRole]),
-		Phase:       observed.Phase(from.State.Status),
-		StartedAt:   instant(from.State.StartedAt),
-		FinishedAt:  instant(from.State.FinishedAt),
-		ExitCode:    from.State.ExitCode,
-		OOMKilled:   from.State.OOMKilled,
+		Labels:      ownLabels(labels),
 		Hash:        labels[observed.LabelHash],
 		Generation:  generation,
 		Install:     install,
-		Image:       from.Config.Image,
-		ImageID:     from.Image,
-		Labels:      ownLabels(labels),
-		Entrypoint:  from.Config.Entrypoint,
-		Cmd:         from.Config.Cmd,
-		Env:         from.Config.Env,
-		WorkingDir:  from.Config.WorkingDir,
-		User:        from.Config.User,
-		Hostname:    from.Config.Hostname,
-		StopSignal:  from.Config.StopSignal,
-		TTY:         from.Config.Tty,
-		OpenStdin:   from.Config.OpenStdin,
-		Init:        from.HostConfig.Init != nil && *from.HostConfig.Init,
-		Mounts:      mounts(from.HostConfig.Mounts, from.Mounts),
-		Limits:      limits(from.HostConfig.Resources),
+		State: observed.State{
+			Phase:      observed.Phase(from.State.Status),
+			StartedAt:  instant(from.State.StartedAt),
+			FinishedAt: instant(from.State.FinishedAt),
+			ExitCode:   from.State.ExitCode,
+			OOMKilled:  from.State.OOMKilled,
+		},
+		Config: translateConfig(from),
+	}
+	if from.NetworkSettings != nil {
+		c.Networks, c.Endpoint = networks(from.NetworkSettings.Networks)
+		if from.State.Running {
+			c.Published = binds(from.NetworkSettings.Ports)
+		}
+	}
+	return c
+}
+
+func translateConfig(from container.InspectResponse) observed.Config {
+	return observed.Config{
+		Image:      from.Config.Image,
+		ImageID:    from.Image,
+		Entrypoint: from.Config.Entrypoint,
+		Cmd:        from.Config.Cmd,
+		Env:        from.Config.Env,
+		WorkingDir: from.Config.WorkingDir,
+		User:       from.Config.User,
+		Hostname:   from.Config.Hostname,
+		StopSignal: from.Config.StopSignal,
+		TTY:        from.Config.Tty,
+		OpenStdin:  from.Config.OpenStdin,
+		Init:       from.HostConfig.Init != nil && *from.HostConfig.Init,
+		Mounts:     mounts(from.HostConfig.Mounts, from.Mounts),
+		Limits:     limits(from.HostConfig.Resources),
 		Log: observed.Log{
 			Driver:  from.HostConfig.LogConfig.Type,
 			MaxSize: from.HostConfig.LogConfig.Config[logMaxSize],
 			MaxFile: from.HostConfig.LogConfig.Config[logMaxFile],
 		},
 		RestartPolicy: string(cmp.Or(from.HostConfig.RestartPolicy.Name, container.RestartPolicyDisabled)),
-		Networks:      connected,
-		Endpoint:      endpoint,
 		Binds:         binds(from.HostConfig.PortBindings),
-		Published:     published,
 	}
 }
 

@@ -30,7 +30,7 @@ func TestStatuses(t *testing.T) {
 	})
 	defer cancel()
 	now := time.Now()
-	a := status.Status{InternalID: "a", State: status.StateBackOff, NotBefore: now, LastExit: &status.Exit{Code: 3, At: now}}
+	a := status.Status{InternalID: "a", State: status.StateBackOff, Backoff: status.Backoff{NotBefore: now}, Process: status.Process{LastExit: &status.Exit{Code: 3, At: now}}}
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 		must(t, r.Put(tx, a))
 		if _, ok := r.Get("a"); ok {
