@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
 
 	"lightd/cmd/lightd/docs"
 	"lightd/cmd/lightd/terminal"
@@ -143,6 +146,42 @@ func checkCommandLine(args []string) error {
 		}
 	}
 	return nil
+}
+
+// TestReadmeConfiguration: the tables and the file of the README are the settings with their defaults.
+func TestReadmeConfiguration(t *testing.T) {
+	text := readme(t)
+	cfg := defaults(func(string) string { return "" })
+	for _, one := range cfg.settings() {
+		key := strings.ReplaceAll(one.flag, "-", "_")
+		if row := fmt.Sprintf("\n| `--%s` | `%s` | `%s` | ", one.flag, one.env, key); !strings.Contains(text, row) {
+			t.Errorf("the README has no row %s", row)
+		} else if _, rest, _ := strings.Cut(text, row); *one.value != "" && !strings.Contains(rest[:strings.IndexByte(rest, '\n')], "`"+*one.value+"`") && one.flag != "data-dir" {
+			t.Errorf("the default of --%s is %s, and the README has %s", one.flag, *one.value, rest[:strings.IndexByte(rest, '\n')])
+		}
+	}
+	files := fences(text, "yaml")
+	if len(files) != 1 {
+		t.Fatalf("%d files of configuration", len(files))
+	}
+	path := filepath.Join(t.TempDir(), "lightd.yaml")
+	if err := os.WriteFile(path, []byte(files[0]), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var given config
+	if err := readConfig(path, &given); err != nil {
+		t.Fatal(err)
+	}
+	if given.Logs != cfg.Logs || given.Consoles != cfg.Consoles || given.Timeouts != cfg.Timeouts || len(given.Mounts.Allowed)+len(given.Origins) > 0 {
+		t.Errorf("the README has %+v, the defaults are %+v", given, cfg)
+	}
+	var all map[string]any
+	if err := yaml.Unmarshal([]byte(files[0]), &all); err != nil {
+		t.Fatal(err)
+	}
+	if kind := reflect.TypeFor[config](); kind.NumField() != len(cfg.settings())+len(all)+1 { // and owner
+		t.Errorf("the README has %d settings of the file, the configuration has %d fields", len(all), kind.NumField())
+	}
 }
 
 // TestQuickStart types what the README's quick start says, and compares what is printed.

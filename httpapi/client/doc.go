@@ -3,8 +3,8 @@
 // What it guarantees:
 //
 //   - Every call ends with its context. Every error says what was asked; a refusal is an
-//     *Error with the daemon's own words, a call without an answer a *NoAnswer, and both
-//     are told apart by errors.Is with the sentinels of this package. No error, address or
+//     *Error with the daemon's own words, a call without an answer a *TransportError, and
+//     errors.Is distinguishes them by the sentinels of this package. No error, address or
 //     printed value holds the token, and no redirect takes it elsewhere.
 //   - A call is repeated, with growing and jittered pauses, for as long as Config.Patience
 //     and the context allow, and only where that is safe: a read, a dry run, and a write
@@ -12,12 +12,12 @@
 //     other write only when nothing of it was accepted, because no connection came about
 //     or the daemon turned it away and said when to come back (429). After a 503, which may
 //     come from a database that did not answer in time, a 502 or 504 of a proxy, or a
-//     connection that broke, the outcome of a write is unknown: no restart is asked for
-//     twice. The caller is told by ErrUnknownOutcome: read, then decide.
+//     connection that broke, the outcome of a write is unknown: no restart is
+//     requested twice. The error is ErrUnknownOutcome then: read, then decide.
 //   - A stream is an iterator. It survives broken connections without a gap or a
 //     repetition, for as long as Config.Patience allows without a sign of life. Leaving the
 //     loop closes its connection; nothing outlives it.
-//   - What a newer daemon says beyond what this program knows is passed over.
+//   - Members of an answer that this version does not know are ignored.
 //
 // A desired.Spec says everything: begin with desired.DefaultSpec. A document, JSON as a
 // person wrote it, leaves to the daemon what it leaves out. Whoever reads a container,
@@ -30,22 +30,25 @@
 // The package lightd/httpapi/client covers the whole interface, typed. It imports neither a router
 // nor a database nor Docker.
 //
-//	c, err := client.New(client.Config{
-//		URL: "http://127.0.0.1:8070", Token: os.Getenv("LIGHTD_TOKEN"),
-//	})
+//	c, err := client.New(client.Config{URL: url, Token: token})
+//	if err != nil {
+//		log.Fatal(err)
+//	}
+//	defer c.Close()
 //	spec := desired.DefaultSpec()
-//	spec.InternalID, spec.Image = "my-server-001", "debian:12"
-//	spec.VolumeID, spec.StartupCommand = volume, "./server"
+//	spec.InternalID, spec.Image = "quake-1", "alpine:3"
+//	spec.VolumeID, spec.StartupCommand = volume.VolumeID, "./server"
 //	spec.Power = desired.PowerRunning
 //	receipt, err := c.Put(ctx, spec, client.Write{
-//		Wait: api.UntilRunning, Timeout: time.Minute,
+//		Wait: api.UntilRunning, Timeout: 30 * time.Second,
 //	})
 //
-// receipt.Unmet() is an error where the container does not run, and says why. A refusal is a
-// *client.Error with status, code and fields; errors.Is compares it with ErrConflict, ErrNotFound and
-// others.
+// receipt.Unmet() is a *client.WaitError where the container does not run, and says why. A refusal is
+// a *client.Error with status, code and fields; errors.Is compares it with ErrConflict, ErrNotFound
+// and others.
 //
-//	for e, err := range c.Watch(ctx, client.Watch{Selector: "game=quake"}) {
+//	watch := client.Watch{Selector: "name=quake-3"}
+//	for e, err := range c.Watch(ctx, watch) {
 //		...
 //	}
 //

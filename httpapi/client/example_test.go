@@ -15,7 +15,8 @@ import (
 
 // A panel makes a container, waits until it runs, and looks at it.
 func Example() {
-	c, err := client.New(client.Config{URL: address(), Token: token})
+	url := address()
+	c, err := client.New(client.Config{URL: url, Token: token})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -27,9 +28,13 @@ func Example() {
 		log.Fatal(err)
 	}
 	spec := desired.DefaultSpec()
-	spec.InternalID, spec.Image, spec.VolumeID = "quake-1", "alpine:3", volume.VolumeID
-	spec.StartupCommand, spec.StartPattern, spec.Power = "./server", "Hello", desired.PowerRunning
-	receipt, err := c.Put(ctx, spec, client.Write{Wait: api.UntilRunning, Timeout: 30 * time.Second})
+	spec.InternalID, spec.Image = "quake-1", "alpine:3"
+	spec.VolumeID, spec.StartupCommand = volume.VolumeID, "./server"
+	spec.StartPattern = "Hello"
+	spec.Power = desired.PowerRunning
+	receipt, err := c.Put(ctx, spec, client.Write{
+		Wait: api.UntilRunning, Timeout: 30 * time.Second,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -89,7 +94,8 @@ func ExampleClient_Watch() {
 	setUp(ctx, c, "quake-3")
 
 	containers := map[string]*api.Container{}
-	for e, err := range c.Watch(ctx, client.Watch{Selector: "name=quake-3"}) {
+	watch := client.Watch{Selector: "name=quake-3"}
+	for e, err := range c.Watch(ctx, watch) {
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -1,12 +1,12 @@
 // Package drift says where a container of Docker differs from what it should be made as,
 // field by field.
 //
-// It is pure: it compares a blueprint with an observation, and whoever asks gets the same
-// answer for the same two. What becomes of a difference is decided in controller/plan,
-// which the controller acts by and a report is made from.
+// It is pure: it compares a blueprint with an observation, and the same two have the same
+// result. Package controller/plan decides what is done about a difference, for the controller
+// and for a report.
 //
-// What Docker shows and the spec does not have may be somebody's secret: values of
-// environment variables that are seen are never told.
+// A value that Docker shows and the spec does not have may be a secret: values of observed
+// environment variables are never shown.
 //
 // # Drift
 //

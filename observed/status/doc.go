@@ -1,5 +1,5 @@
-// Package status says what is recorded of a container: its conditions with their reasons,
-// what its process does, and how far an installation has come. Package records keeps it.
+// Package status is what is recorded of a container: its conditions with their reasons, what
+// its process does, and how far an installation is. Package records stores it.
 //
 // # States
 //
