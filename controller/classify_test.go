@@ -72,7 +72,7 @@ func TestFailureHasAClass(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			images := &askedImages{}
 			ctrl := &executor{cfg: Config{Docker: Docker{Images: images}}, log: slog.New(slog.DiscardHandler)}
-			a := &execution{executor: ctrl, step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
+			a := &execution{executor: ctrl, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
 			v := a.classify(c.err)
 			if v.failed != (c.retry != 0) || v.retry != max(c.retry, 0) {
 				t.Errorf("failed %t, retried after %s, want %s", v.failed, v.retry, c.retry)
@@ -123,7 +123,7 @@ func types(events []journal.Event) string {
 // TestRefusalLeavesAnInstallationThatIsDone: no script runs again, and the words agree that the
 // operation failed.
 func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
-	a := &execution{executor: &executor{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartContainer}}
+	a := &execution{executor: &executor{}, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartContainer}}
 	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
 	if told := types(a.classify(errNoUser).patch(&st)); told != "Error" {
 		t.Errorf("told %q of what was not about to start", told)
@@ -136,7 +136,7 @@ func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 
 // TestRefusalBeginsAnInstallationAnew unless its script may have run, or something was kept.
 func TestRefusalBeginsAnInstallationAnew(t *testing.T) {
-	a := &execution{executor: &executor{log: slog.New(slog.DiscardHandler)}, step: plan.Step{Kind: plan.StartInstallScript}}
+	a := &execution{executor: &executor{}, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartInstallScript}}
 	for _, c := range []struct {
 		was  status.Install
 		want status.InstallPhase

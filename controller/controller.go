@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -145,10 +146,12 @@ type Timing struct {
 // Controller drives every container to its spec. Run it once.
 type Controller struct {
 	*executor
-	queue     workqueue.TypedRateLimitingInterface[string]
-	slots     *slots
-	steps     sync.WaitGroup
-	gcTrigger chan struct{}
+	queue workqueue.TypedRateLimitingInterface[string]
+	// reconciles counts the reconciles, whose numbers are in the log.
+	reconciles atomic.Uint64
+	slots      *slots
+	steps      sync.WaitGroup
+	gcTrigger  chan struct{}
 	// healthChanged holds a value when the engine went or came, until unsubscribeHealth.
 	healthChanged     chan struct{}
 	unsubscribeHealth func()

@@ -68,7 +68,7 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 			"a status":   func() error { return c.commit(t.Context(), status.Status{InternalID: "a"}, nil) },
 			"a sighting": func() error { return c.recordEngineHealth(t.Context()) },
 			"an end": func() error {
-				a := &execution{executor: c.executor, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+				a := &execution{executor: c.executor, log: slog.New(slog.DiscardHandler), spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
 				return a.finalize(t.Context())
 			},
 		} {

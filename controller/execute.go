@@ -31,6 +31,8 @@ type executor struct {
 // execution is one step that is being executed, with what it was decided on.
 type execution struct {
 	*executor
+	// log is that of the reconcile that started the step.
+	log  *slog.Logger
 	spec desired.Container
 	st   status.Status
 	seen observed.Snapshot
@@ -58,12 +60,12 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 		}
 	})
 	c.steps.Go(func() {
-		c.log.Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
+		c.logger(ctx).Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 		defer c.slots.releaseAfter(s.Kind.Traits().Class)()
 		defer cancel()
-		a := &execution{executor: c.executor, spec: spec, st: st, seen: seen, step: s, began: time.Now()}
+		a := &execution{executor: c.executor, log: c.logger(ctx), spec: spec, st: st, seen: seen, step: s, began: time.Now()}
 		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
-		c.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
+		a.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
 		c.finishStep(ctx, a, err)
 	})
 }
@@ -122,7 +124,7 @@ func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
 		}
 	})
 	if result.failed {
-		c.log.Debug("step is retried", "container", id, "step", kind, "stale", result.stale, "retry", retry.Round(time.Millisecond), "error", err)
+		a.log.Debug("step is retried", "container", id, "step", kind, "stale", result.stale, "retry", retry.Round(time.Millisecond), "error", err)
 	}
 	if kind == plan.RemoveInstallContainer {
 		c.TriggerGC() // the image of the installation before may be unused now

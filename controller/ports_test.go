@@ -127,7 +127,7 @@ func TestLookAtTheHost(t *testing.T) {
 			acts := &executor{cfg: Config{Host: Host{LocalPorts: c.local, Data: files, CheckMounts: func(desired.Spec) error { return c.mounts },
 				VolumePath: func(string) string { return c.volume }}}}
 			spec := desired.Container{Spec: desired.Spec{InternalID: cmp.Or(c.id, "a"), Image: "image:1", Ports: c.ports}}
-			a := &execution{executor: acts, spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
+			a := &execution{executor: acts, log: slog.New(slog.DiscardHandler), spec: spec, seen: observed.Snapshot{Run: c.run}, st: status.Status{Install: status.Install{Snapshot: c.snapshot}}}
 			a.checkHost()
 			image := "image:1"
 			if c.snapshot != "" {
@@ -151,7 +151,7 @@ func TestExplainPort(t *testing.T) {
 	volume := t.TempDir()
 	acts := &executor{log: slog.New(slog.DiscardHandler), cfg: Config{Host: Host{Data: files,
 		CheckMounts: func(desired.Spec) error { return nil }, VolumePath: func(string) string { return volume }}}}
-	a := &execution{executor: acts, step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+	a := &execution{executor: acts, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
 	failed := fmt.Errorf("start container a: %w", fmt.Errorf("%w: Bind for 0.0.0.0:80 failed: port is already allocated", cerrdefs.ErrInternal))
 	v := a.classify(a.explain(failed))
 	var st status.Status

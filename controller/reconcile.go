@@ -47,7 +47,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
 
 	// 3.
 	in := c.buildInput(spec, before, seen, k, c.cfg.Images.Image)
-	in.Matched = c.ensureStartupProbe(spec, in.Status, seen.Run)
+	in.Matched = c.ensureStartupProbe(ctx, spec, in.Status, seen.Run)
 	if c.cfg.Statuses.Held(id) {
 		in.Status = unheld(in.Status)
 	}
@@ -219,7 +219,7 @@ func (c *Controller) commit(ctx context.Context, st status.Status, events []jour
 		return fmt.Errorf("record status of container %s: %w", st.InternalID, err)
 	}
 	for _, e := range events {
-		c.log.Log(ctx, e.Level(), "container event", "container", e.InternalID, "type", e.Type, "message", e.Message, "generation", e.Generation)
+		c.logger(ctx).Log(ctx, e.Level(), "container event", "container", e.InternalID, "type", e.Type, "message", e.Message, "generation", e.Generation)
 	}
 	return nil
 }
@@ -236,7 +236,7 @@ func (e *executor) append(tx *store.Tx, events []journal.Event) error {
 // ensureStartupProbe reports whether the start pattern was seen in the present life, and has the
 // output watched for it until it was. Expecting comes first: a match that came before
 // this life was known is told by no later callback.
-func (c *Controller) ensureStartupProbe(spec desired.Container, st status.Status, run *observed.Container) bool {
+func (c *Controller) ensureStartupProbe(ctx context.Context, spec desired.Container, st status.Status, run *observed.Container) bool {
 	if !run.Running() || spec.StartPattern == "" {
 		return false
 	}
@@ -246,7 +246,7 @@ func (c *Controller) ensureStartupProbe(spec desired.Container, st status.Status
 	err := c.cfg.Console.Expect(spec.InternalID, console.Target{ContainerID: run.ContainerID, TTY: run.TTY},
 		console.Run{StartedAt: run.StartedAt, Since: run.FinishedAt}, spec.StartPattern)
 	if err != nil {
-		c.log.Warn("start pattern cannot be watched", "container", spec.InternalID, "error", err)
+		c.logger(ctx).Warn("start pattern cannot be watched", "container", spec.InternalID, "error", err)
 	}
 	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
 }

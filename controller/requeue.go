@@ -37,10 +37,11 @@ func (c *Controller) work(ctx context.Context) bool {
 		return false
 	}
 	defer c.queue.Done(id)
+	ctx = withLogger(ctx, c.log.With("reconcile_id", c.reconciles.Add(1)))
 	switch result, err := c.reconcileRecovering(ctx, id); {
 	case ctx.Err() != nil:
 	case err != nil:
-		c.log.Error("reconcile failed", "container", id, "error", err)
+		c.logger(ctx).Error("reconcile failed", "container", id, "error", err)
 		c.queue.AddRateLimited(id)
 	default:
 		c.queue.Forget(id)
@@ -53,7 +54,7 @@ func (c *Controller) work(ctx context.Context) bool {
 func (c *Controller) reconcileRecovering(ctx context.Context, id string) (result Result, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			c.log.Error("panic in a reconcile", "container", id, "panic", p, "stack", string(debug.Stack()))
+			c.logger(ctx).Error("panic in a reconcile", "container", id, "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic while reconciling: %v", p)
 		}
 	}()
