@@ -57,8 +57,9 @@
 //	GET    /healthz                         the process answers
 //	GET    /readyz                          database, engine and disk
 //
-// A port is removed only while nothing uses it, a volume only while no container names it. HEAD is
-// answered as GET is, without the body, unless the answer would be a stream.
+// stop is graceful, kill is SIGKILL; start ends a backoff too. A port is removed only while nothing
+// uses it, a volume only while no container names it. HEAD is answered as GET is, without the body,
+// unless the answer would be a stream.
 //
 // With curl:
 //

@@ -58,7 +58,7 @@ const serveHelp = `Runs the daemon until SIGINT or SIGTERM; a second one ends it
 
 Settings, strongest first: flag, environment, file (--config, YAML), default.
 
-SIGHUP reads the file again: origins, mounts.allowed, consoles and logs hold for what comes after. The log says what changed, and what needs a restart. An invalid file changes nothing. Other logs settings restart no container: each gets them when it is next recreated, and its drift report shows the difference as deferred until then.
+SIGHUP reads the file again: origins, mounts.allowed, consoles and logs hold for what comes after. The log says what changed, and what needs a restart. An invalid file changes nothing. Other logs settings restart no container: each gets them when it is next recreated, and its drift report shows the difference as deferred until then. They hold whatever the default of the engine is.
 
 SIGQUIT ends the daemon with a trace of its goroutines. SIGUSR1, SIGUSR2 and a closed log are ignored.
 

@@ -34,7 +34,8 @@
 //	{"event":"event","data":"running"}
 //
 // The present state in one word, first and at every change: installing, installed, failed, starting,
-// running, stopping or exit. On GET /ws it has an internal_id.
+// running, stopping or exit. While there is no process it follows install_state, and is exit once a
+// process of this installation has ended. On GET /ws it has an internal_id.
 //
 //	{"event":"lifecycle","seq":42,"time":"...","internal_id":"...",
 //	 "type":"Running","generation":2,"message":"..."}
