@@ -4,13 +4,11 @@ SHELL := /bin/bash
 TAGS     := nomsgpack
 VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PACKAGES ?= ./...
-# How many tests of a package run at once: they mostly wait, for an engine or a disk.
-PARALLEL ?= $(shell expr 2 \* $$(nproc))
 # How many random histories of each kind are played, and which: 0 has a seed drawn.
 HISTORIES ?= 1000
 SEED      ?= 0
 
-.PHONY: help build test test-unit histories lint demo bench engine engine-down images browser race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e histories lint demo bench engine engine-down images browser race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,14 +16,20 @@ help: ## this list
 build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
-test: lint engine images browser race-compiler ## everything, with the race detector, against a real engine and registry
-	go test -race -tags $(TAGS) -timeout 30m -parallel $(PARALLEL) $(PACKAGES)
+test: lint engine images browser race-compiler ## lint and all three tiers, with the race detector
+	@hack/test -race unit sim e2e
 
-test-unit: race-compiler ## what needs no engine
-	LIGHTD_TEST_NO_ENGINE=1 go test -race -tags $(TAGS) -timeout 10m -parallel $(PARALLEL) $(PACKAGES)
+test-unit: ## the first tier: needs no engine, under a minute
+	@hack/test unit
+
+test-sim: race-compiler ## the second: random histories and a crash at every point, on the simulated engine
+	@hack/test -race sim
+
+test-e2e: engine images browser race-compiler ## the third: a real engine and registry, a browser, kills
+	@hack/test -race e2e
 
 histories: race-compiler ## many random histories of a node; HISTORIES=1000 of each kind, SEED=0 has one drawn
-	LIGHTD_TEST_NO_ENGINE=1 LIGHTD_TEST_HISTORIES=$(HISTORIES) LIGHTD_TEST_SEED=$(SEED) \
+	LIGHTD_TEST_HISTORIES=$(HISTORIES) LIGHTD_TEST_SEED=$(SEED) \
 		go test -race -tags $(TAGS) -timeout 0 -v -run TestHistories ./controller
 
 lint: ## gofmt, go vet, staticcheck

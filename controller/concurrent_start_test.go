@@ -12,6 +12,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/records"
 	"lightd/observed/status"
@@ -134,7 +135,7 @@ func TestStartIsRecordedBeforeItsCall(t *testing.T) {
 		})
 	}})
 	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
+	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 	socket := filepath.Join(t.TempDir(), "s")
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)

@@ -13,6 +13,7 @@ import (
 
 	"lightd/desired"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/status"
@@ -47,7 +48,7 @@ type mortal struct {
 func newMortal(t *testing.T, at int, tune ...func(*setup)) *mortal {
 	m := &mortal{t: t, tune: tune, dir: inMemory(t), trap: newTrap(at), ran: make(chan struct{}, 1),
 		sim: simengine.New(simengine.Options{AnyMounts: true})}
-	m.sim.AddImage(testImage(), simengine.ImageConfig{})
+	m.sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 	m.sim.OnCommand("install-entry.sh", m.script)
 	m.sim.OnCommand("entrypoint.sh", m.program)
 	t.Cleanup(func() { m.sim.Close() })
@@ -258,7 +259,7 @@ func (m *mortal) createIt(script bool) {
 		return err
 	})
 	s := desired.DefaultSpec()
-	s.InternalID, s.Image, s.VolumeID, s.StartupCommand, s.StartPattern = "a", testImage(), volume, "run", "up"
+	s.InternalID, s.Image, s.VolumeID, s.StartupCommand, s.StartPattern = "a", harness.Busybox(), volume, "run", "up"
 	if script {
 		s.InstallScript = "true"
 	}

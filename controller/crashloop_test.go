@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/journal"
@@ -36,7 +37,7 @@ func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node)
 			sim.Close()
 			time.Sleep(latency) // of calls that were under way
 		})
-		sim.AddImage(testImage(), simengine.ImageConfig{})
+		sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 		play(t, sim, newNode(t, dir, append(tune, func(o *setup) {
 			o.host = "tcp://simulated:1"
 			o.dial = func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }

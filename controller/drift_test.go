@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/drift"
@@ -198,7 +199,7 @@ func roundTrip(t *testing.T, n *node, docker *client.Client) {
 // movedTag lets the tag of a container that runs point to another image.
 func movedTag(t *testing.T, n *node, docker *client.Client) {
 	tag, ctx := "lightd-drift:"+n.store.Instance(), t.Context()
-	if err := docker.ImageTag(ctx, testImage(), tag); err != nil {
+	if err := docker.ImageTag(ctx, harness.Busybox(), tag); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _, _ = docker.ImageRemove(context.Background(), tag, image.RemoveOptions{}) })
@@ -222,18 +223,6 @@ func movedTag(t *testing.T, n *node, docker *client.Client) {
 	n.gone("tag")
 }
 
-func TestDriftRoundTripOnARealEngine(t *testing.T) {
-	t.Parallel()
-	n := newNode(t, t.TempDir())
-	n.clean()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = docker.Close() })
-	roundTrip(t, n, docker)
-}
-
 func TestDriftRoundTrip(t *testing.T) {
 	sim, n, _ := onProgrammedSim(t)
 	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
@@ -255,7 +244,7 @@ func TestDriftRoundTrip(t *testing.T) {
 func TestSinceSurvivesARestart(t *testing.T) {
 	sim, socket := simengine.New(simengine.Options{AnyMounts: true}), filepath.Join(t.TempDir(), "s")
 	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
+	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
 	}

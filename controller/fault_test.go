@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
@@ -74,7 +75,7 @@ func TestEngineThatGoesAndComes(t *testing.T) {
 			m.sim.Refuse()
 			m.away()
 			m.sim.Wipe()
-			m.sim.AddImage(testImage(), simengine.ImageConfig{})
+			m.sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 			m.sim.Up()
 		}, 2},
 	} {

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/status"
@@ -21,7 +22,7 @@ func TestNameIsTakenOnceItIsFree(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 				sim.OnCommand("install-entry.sh", func(context.Context, *simengine.Process) {})
-				if _, err := sim.Add(name, &container.Config{Image: testImage()}, nil, false); err != nil {
+				if _, err := sim.Add(name, &container.Config{Image: harness.Busybox()}, nil, false); err != nil {
 					t.Fatal(err)
 				}
 				c := n.create("a", func(s *desired.Spec) { s.InstallScript = script })

@@ -2,11 +2,9 @@ package controller_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,6 +17,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/engine"
@@ -38,7 +37,7 @@ func TestCollection(t *testing.T) {
 	})
 	add := func(name, instance string, running bool) {
 		labels := map[string]string{observed.LabelID: name, observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: instance}
-		if _, err := sim.Add(observed.RunName(name), &container.Config{Image: testImage(), Labels: labels}, &container.HostConfig{}, running); err != nil {
+		if _, err := sim.Add(observed.RunName(name), &container.Config{Image: harness.Busybox(), Labels: labels}, &container.HostConfig{}, running); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -118,7 +117,7 @@ func TestOrphanHasItsGrace(t *testing.T) {
 		n.change("a", erase)
 		n.gone("a")
 		labels := map[string]string{observed.LabelID: "a", observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: n.store.Instance()}
-		if _, err := sim.Add("lightd-a", &container.Config{Image: testImage(), Labels: labels}, nil, false); err != nil {
+		if _, err := sim.Add("lightd-a", &container.Config{Image: harness.Busybox(), Labels: labels}, nil, false); err != nil {
 			t.Fatal(err)
 		}
 		collects := func() bool {
@@ -166,25 +165,6 @@ func met(t *testing.T, rule *simengine.Injected, calls int) {
 	}
 }
 
-// footprint is what a process holds on to.
-type footprint struct {
-	goroutines, files int
-	heap              uint64
-}
-
-func measure(t *testing.T) (f footprint) {
-	t.Helper()
-	open, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	runtime.GC()
-	runtime.GC() // what finalizers held
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return footprint{runtime.NumGoroutine(), len(open), m.HeapAlloc}
-}
-
 // lives has containers made, run and deleted with their volumes, several at once. Their ids
 // come back, as ids do.
 func (n *node) lives(ids []string, times int, script string) {
@@ -220,7 +200,7 @@ func (n *node) live(id, script string) error {
 		return err
 	}
 	s := desired.DefaultSpec()
-	s.InternalID, s.Image, s.VolumeID = id, testImage(), v.ID
+	s.InternalID, s.Image, s.VolumeID = id, harness.Busybox(), v.ID
 	s.StartupCommand, s.InstallScript, s.Power = "exec sleep 1000", script, desired.PowerRunning
 	s.Stop.Signal = "SIGKILL"
 	if _, err := n.store.Create(ctx, s); err != nil {
@@ -267,55 +247,6 @@ func (n *node) bare(names func() []string) {
 	}
 }
 
-// TestCyclesLeaveNothing makes and deletes a thousand containers: nothing of them stays in
-// Docker, on disk or in memory, and the process does not grow.
-func TestCyclesLeaveNothing(t *testing.T) {
-	quiet := slog.New(slog.DiscardHandler)
-	sim, n := onSim(t, func(o *setup) { o.quiet = quiet })
-	sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Change("/usr/tool", 1) })
-	ids := make([]string, 20)
-	for i := range ids {
-		ids[i] = fmt.Sprintf("cycle-%d", i)
-	}
-	n.lives(ids, 10, "true")
-	if err := n.journal.Prune(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	sim.ResetCalls()
-	before := measure(t)
-	n.lives(ids, 40, "true")
-	if err := n.journal.Prune(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	n.bare(sim.Names)
-	after := footprint{}
-	defer func() { t.Logf("after 200 lives %+v, after 1,000 %+v", before, after) }()
-	pollUntil(t, "as small as before", func() bool {
-		sim.ResetCalls() // the simulated engine remembers them
-		after = measure(t)
-		// A leak of 2 KB a life would be 1.6 MB; the tables in memory are of a fixed size.
-		return after.goroutines <= before.goroutines+5 && after.files <= before.files+5 && after.heap <= before.heap+2<<20
-	})
-}
-
-// TestCyclesOnARealEngine are fewer, and leave the engine as they found it.
-func TestCyclesOnARealEngine(t *testing.T) {
-	t.Parallel()
-	n := newNode(t, t.TempDir())
-	n.clean()
-	n.lives([]string{"cycle-a", "cycle-b", "cycle-c", "cycle-d"}, 5, "echo tool > /usr/tool")
-	n.bare(func() (names []string) {
-		listed, err := n.engine.List(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, l := range listed {
-			names = append(names, l.Names...)
-		}
-		return names
-	})
-}
-
 // TestEntrypointThatWasAlteredIsMended at the next collection: files make no event.
 func TestEntrypointThatWasAlteredIsMended(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
@@ -345,8 +276,8 @@ func TestImagesThatNobodyNeedsAreForgotten(t *testing.T) {
 		n.change("b", erase)
 		n.gone("b")
 		time.Sleep(30 * time.Second)
-		if n.images.Known("other:1").Known || !n.images.Known(testImage()).Known {
-			t.Errorf("known is what nobody needs: %t, what is needed: %t", n.images.Known("other:1").Known, n.images.Known(testImage()).Known)
+		if n.images.Known("other:1").Known || !n.images.Known(harness.Busybox()).Known {
+			t.Errorf("known is what nobody needs: %t, what is needed: %t", n.images.Known("other:1").Known, n.images.Known(harness.Busybox()).Known)
 		}
 	}, func(o *setup) { o.collect = 20 * time.Second })
 }

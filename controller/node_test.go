@@ -17,6 +17,8 @@ import (
 	"lightd/controller/datadir"
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/blueprint"
@@ -30,13 +32,13 @@ import (
 	"lightd/observed/status"
 )
 
-// testImage is made by hack/images.
-func testImage() string {
-	if ref := os.Getenv("LIGHTD_TEST_IMAGE"); ref != "" {
-		return ref
-	}
-	return "lightd-test/busybox:latest"
-}
+func TestMain(m *testing.M) { eventually.Main(m) }
+
+// wholeInstall are the events of an installation with a script.
+const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
+
+// power requests a start.
+func power(c *desired.Container) { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
 
 // tester is what a node asks of a test, whoever runs it.
 type tester interface {
@@ -109,8 +111,8 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	for _, fn := range tune {
 		fn(&o)
 	}
-	if o.host == "" && os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
-		t.Skip("left out by LIGHTD_TEST_NO_ENGINE=1")
+	if o.host == "" && o.dial == nil {
+		harness.NeedEngine(t)
 	}
 	n := &node{t: t, dir: dir, saw: make(chan struct{}, 1), tune: tune}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -210,7 +212,7 @@ func onSim(t *testing.T, tune ...func(*setup)) (*simengine.Sim, *node) {
 	t.Helper()
 	sim := simengine.New(simengine.Options{AnyMounts: true})
 	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(testImage(), simengine.ImageConfig{})
+	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 	socket := filepath.Join(t.TempDir(), "s")
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
@@ -250,7 +252,7 @@ func (n *node) create(id string, change func(*desired.Spec)) desired.Container {
 		n.t.Fatal(err)
 	}
 	s := desired.DefaultSpec()
-	s.InternalID, s.Image, s.VolumeID = id, testImage(), v.ID
+	s.InternalID, s.Image, s.VolumeID = id, harness.Busybox(), v.ID
 	s.StartupCommand = "while :; do echo tick; sleep 1; done"
 	if change != nil {
 		change(&s)

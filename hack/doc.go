@@ -6,9 +6,11 @@
 //	engine        a Docker engine where none answers: hack/engine up, down
 //	images        the images of the tests, and a registry to pull from
 //	apt           installs a package of Debian or Ubuntu that a test needs
+//	test          runs the tiers of the tests
 //	openapi       makes a TypeScript and a Go client of the OpenAPI document
 //	console.html  a console in one page, opened by a test in Chromium
 //	simengine     a simulated Docker engine, with faults and a clock
+//	harness       what tests of several packages set up alike
 //	conform       checks HTTP exchanges by the OpenAPI document
 //	eventually    waits for a condition in a test
 //	demo          the whole daemon at work, for reading
@@ -20,8 +22,10 @@
 // # How to develop
 //
 //	make build        .bin/lightd
-//	make test-unit    what needs no engine
-//	make test         lint, then everything with the race detector
+//	make test-unit    the first tier of the tests: under a minute, no engine
+//	make test-sim     the second: long, simulated
+//	make test-e2e     the third: a real engine
+//	make test         lint, then all three with the race detector
 //	make histories    random writes, faults and crashes, simulated
 //	make lint         gofmt, go vet, staticcheck
 //	make demo         about 20 s, to read along
@@ -32,6 +36,19 @@
 // engine; all invariants are checked after each step. HISTORIES=1000 says how many are played, and
 // SEED= repeats those of a seed that was printed.
 //
+// # The tiers of the tests
+//
+// The name of a test's file says its tier, whatever the package:
+//
+//	x_test.go      unit        beside the code, needs no engine; all of them take less than a minute
+//	x_sim_test.go  simulated   random histories, a crash at every point, a daemon beside the
+//	                           simulated engine
+//	x_e2e_test.go  end to end  a real engine and registry, a browser, mounts, kills; needs root
+//
+// hack/test runs a tier and prints how long it took. Only the last one finds an engine: a test of
+// another tier that needs one fails, and no test is skipped because none answers. TEST_FLAGS are
+// more flags of go test, PACKAGES are the packages.
+//
 // hack/engine up takes the engine that answers at DOCKER_HOST or the default socket. Where none
 // does, it installs and starts one, as root on Debian or Ubuntu. Chromium, Node.js and npm are
 // installed likewise where a test needs them; the picture that the browser takes is in
@@ -40,7 +57,6 @@
 //
 // # Variables
 //
-//   - LIGHTD_TEST_NO_ENGINE=1 leaves out the tests that need an engine.
 //   - LIGHTD_TEST_IMAGE is the small image of the tests (lightd-test/busybox:latest).
 //   - LIGHTD_DEMO_IMAGE is the image of the demo and of tests with packages, Debian or Ubuntu
 //     (lightd-test/debian:latest; the demo takes ubuntu:22.04 if it is there).

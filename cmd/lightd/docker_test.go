@@ -11,6 +11,8 @@ import (
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/stdcopy"
+
+	"lightd/hack/harness"
 )
 
 // docker is the engine seen past Lightd.
@@ -88,7 +90,7 @@ func (d *docker) stranger(name string, labels map[string]string) string {
 	d.t.Helper()
 	ctx, cancel := d.bounded()
 	defer cancel()
-	made, err := d.ContainerCreate(ctx, &container.Config{Image: busybox(), Cmd: []string{"sleep", "1000"}, Labels: labels},
+	made, err := d.ContainerCreate(ctx, &container.Config{Image: harness.Busybox(), Cmd: []string{"sleep", "1000"}, Labels: labels},
 		&container.HostConfig{NetworkMode: "none"}, nil, nil, name)
 	if err != nil {
 		d.t.Fatal(err)

@@ -22,6 +22,8 @@ import (
 
 	"lightd/desired/store"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
+	"lightd/hack/simengine"
 	"lightd/observed/engine"
 )
 
@@ -99,9 +101,7 @@ type node struct {
 // made on the engine is removed.
 func newNode(t testing.TB, args ...string) *node {
 	t.Helper()
-	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
-		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
-	}
+	harness.NeedEngine(t)
 	n := &node{t: t, dir: t.TempDir()}
 	t.Cleanup(n.sweep)
 	n.start(args...)
@@ -316,21 +316,11 @@ func (n *node) volume() (id, path string) {
 	return a.json["volume_id"].(string), a.json["path"].(string)
 }
 
-func envOr(name, absent string) string {
-	if v := os.Getenv(name); v != "" {
-		return v
-	}
-	return absent
-}
-
-func busybox() string { return envOr("LIGHTD_TEST_IMAGE", "lightd-test/busybox:latest") }
-func debian() string  { return envOr("LIGHTD_DEMO_IMAGE", "lightd-test/debian:latest") }
-
 // spec is a body for a container on the small image. More is JSON after a comma.
 func spec(id, volume, more string) string {
 	s := fmt.Sprintf(`{"internal_id":%q,"volume_id":%q`, id, volume)
 	if !strings.Contains(more, `"image"`) {
-		s += fmt.Sprintf(`,"image":%q`, busybox())
+		s += fmt.Sprintf(`,"image":%q`, harness.Busybox())
 	}
 	if !strings.Contains(more, `"startup_command"`) {
 		s += `,"startup_command":"echo up; exec sleep 1000"`
@@ -386,4 +376,27 @@ func lines(t testing.TB, path string) []string {
 		t.Fatal(err)
 	}
 	return strings.Fields(string(data))
+}
+
+// onSim starts a daemon on a simulated engine that has the small image, and whose programs
+// run until they are asked to end.
+func onSim(t *testing.T, args ...string) (*simengine.Sim, *node) {
+	t.Helper()
+	sim := simengine.New(simengine.Options{AnyMounts: true})
+	t.Cleanup(func() { _ = sim.Close() })
+	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
+	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
+		fmt.Fprintln(p.Stdout(), "up")
+		select {
+		case <-ctx.Done():
+		case <-p.Signals():
+		}
+	})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := &node{t: t, dir: t.TempDir()}
+	n.start(append(args, "--docker-host", "unix://"+socket)...)
+	return sim, n
 }

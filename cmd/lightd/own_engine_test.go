@@ -17,6 +17,8 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/client"
+
+	"lightd/hack/harness"
 )
 
 // ownEngine is a real engine of the test's own, which it may stop, kill and empty. It has
@@ -29,9 +31,6 @@ type ownEngine struct {
 // newOwnEngine starts an engine that has the small image. Config is its daemon.json.
 func newOwnEngine(t *testing.T, config string) *ownEngine {
 	t.Helper()
-	if os.Getenv("LIGHTD_TEST_NO_ENGINE") == "1" {
-		t.Skip("left out: LIGHTD_TEST_NO_ENGINE=1")
-	}
 	// A socket's path is short: a test's own directory can be too long for it.
 	dir := must[string](t)(os.MkdirTemp("", "engine"))
 	if err := os.Chmod(dir, 0o711); err != nil { // an engine that maps users passes through as one of them
@@ -46,7 +45,7 @@ func newOwnEngine(t *testing.T, config string) *ownEngine {
 	t.Cleanup(func() { e.discard(); _ = c.Close() })
 	e.configure(config)
 	e.up()
-	e.load(newDocker(t), busybox())
+	e.load(newDocker(t), harness.Busybox())
 	return e
 }
 
@@ -232,7 +231,7 @@ func (e *ownEngine) unmount() {
 // empty makes it another engine, one that has the small image and nothing else.
 func (e *ownEngine) empty() {
 	e.t.Helper()
-	image := e.save(busybox())
+	image := e.save(harness.Busybox())
 	e.clear()
 	e.down()
 	e.unmount()

@@ -1,0 +1,124 @@
+package controller_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+
+	"lightd/desired"
+	"lightd/hack/harness"
+	"lightd/observed/status"
+)
+
+// TestServerOwnsWhatItsInstallationLeftOnARealEngine, whether the spec or the image says who it
+// runs as: it writes a file and into a directory that the script made as root.
+func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	docker := newDocker(t)
+	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(),
+		Cmd: []string{"sh", "-c", "echo steam:x:4321:4322::/:/bin/sh > /etc/passwd; touch /done; sleep 1000"}}, nil, nil, nil, "")
+	if err == nil {
+		err = docker.ContainerStart(t.Context(), base.ID, container.StartOptions{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	pollUntil(t, "a user", func() bool {
+		found, err := n.engine.HasFile(t.Context(), base.ID, "/done")
+		return err == nil && found
+	})
+	const image = "lightd-test/with-a-user:1"
+	_, err = docker.ContainerCommit(t.Context(), base.ID, container.CommitOptions{Reference: image, Changes: []string{"USER steam"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = n.engine.Remove(t.Context(), base.ID)
+		_ = n.engine.RemoveImage(t.Context(), image)
+	})
+	for id, set := range map[string]func(*desired.Spec){
+		"of-the-spec":     func(s *desired.Spec) { s.User = "1000:1000" },
+		"without-a-group": func(s *desired.Spec) { s.User = "1000" },
+		"of-the-image":    func(s *desired.Spec) { s.Image = image },
+	} {
+		c := n.create(id, func(s *desired.Spec) {
+			s.InstallScript = "umask 077; mkdir -p game/maps; echo installed > game/log; id -u >> game/log"
+			s.StartupCommand = "touch game/maps/new && echo started >> game/log; exec sleep 1000"
+			s.Power = desired.PowerRunning
+			set(s)
+		})
+		n.waitState(id, status.StateRunning)
+		game := filepath.Join(n.volumes.Path(c.VolumeID), "game")
+		pollUntil(t, id+" to write", func() bool {
+			text, err := os.ReadFile(filepath.Join(game, "log"))
+			_, made := os.Stat(filepath.Join(game, "maps", "new"))
+			return err == nil && made == nil && string(text) == "installed\n0\nstarted\n"
+		})
+	}
+}
+
+// TestInstallationLeavesTheFilesOfOthersOnARealEngine alone: those of another container on the
+// volume, and those that were there before a reinstallation.
+func TestInstallationLeavesTheFilesOfOthersOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	other := n.create("root", func(s *desired.Spec) {
+		s.StartupCommand = "umask 077; echo secret > secret; exec sleep 1000"
+		s.Power = desired.PowerRunning
+	})
+	volume := n.volumes.Path(other.VolumeID)
+	owner := func(name string) int {
+		info, err := os.Lstat(filepath.Join(volume, name))
+		if err != nil {
+			return -1
+		}
+		return int(info.Sys().(*syscall.Stat_t).Uid)
+	}
+	pollUntil(t, "a file of root", func() bool { return owner("secret") == 0 })
+	n.create("user", func(s *desired.Spec) {
+		s.VolumeID, s.User = other.VolumeID, "1000:1000"
+		s.InstallScript = "mkdir -p game; echo installed > game/$(date +%s%N)"
+	})
+	n.wait("user", "at its end", func(st status.Status) bool { return st.InstallState != status.Installing })
+	for name, want := range map[string]int{"": 0, "secret": 0, "game": 1000} {
+		if got := owner(name); got != want {
+			t.Errorf("%q belongs to %d, want %d", name, got, want)
+		}
+	}
+}
+
+// TestHowAScriptFailsOnARealEngine: an interpreter that is not in the image is named, what an
+// editor puts before the #! does not matter, and a child that was killed for memory is told
+// though the script ended well.
+func TestHowAScriptFailsOnARealEngine(t *testing.T) {
+	n := newNode(t, t.TempDir())
+	n.clean()
+	for id, c := range map[string]struct {
+		script, event string
+		failed        bool
+	}{
+		"missing":         {"#!/bin/nosuchshell -e\ntrue\n", "Error: the install script's interpreter /bin/nosuchshell is not in the image", true},
+		"missing-by-env":  {"#!/usr/bin/env nosuchshell\ntrue\n", "Error: the install script's interpreter nosuchshell is not in the image", true},
+		"other-not-found": {"#!/bin/sh\nnosuchprogram\n", "Error: the install script ended with exit code 127", true},
+		"editor":          {"\ufeff\r\n#!/bin/sh -e\r\ntest \"$-\" != \"${-#*e}\"\r\n", "", false},
+		"killed": {"#!/bin/sh\nsh -c 'tail /dev/zero' || true\n",
+			"a process of it was killed for its memory limit", false},
+	} {
+		n.create(id, func(s *desired.Spec) {
+			s.InstallScript = c.script
+			s.Limits.Memory = 32 << 20
+		})
+		st := n.wait(id, "at its end", func(st status.Status) bool { return st.InstallState != status.Installing })
+		if failed := st.InstallState == status.Failed; failed != c.failed {
+			t.Errorf("%s: %s; events %s", id, st.InstallState, n.told(id))
+		}
+		if got := n.told(id); !strings.Contains(got, c.event) || id == "killed" && !strings.Contains(got, "OOMKilled: ") {
+			t.Errorf("%s: events %s", id, got)
+		}
+	}
+}
