@@ -1,3 +1,3 @@
-// Package explain tells what the fields of a container are. All that it says stands in the
-// OpenAPI document, so that it cannot differ from what the daemon takes.
+// Package explain describes the fields of a container. All of it is read from the OpenAPI
+// document, so that it cannot differ from what the daemon accepts.
 package explain
