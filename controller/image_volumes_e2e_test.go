@@ -19,6 +19,7 @@ import (
 // what the program writes outlive recreations, prunes of volumes and a reinstall, and go with
 // the container.
 func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)

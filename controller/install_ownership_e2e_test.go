@@ -17,6 +17,7 @@ import (
 // TestServerOwnsWhatItsInstallationLeftOnARealEngine, whether the spec or the image says who it
 // runs as: it writes a file and into a directory that the script made as root.
 func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)
@@ -65,6 +66,7 @@ func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
 // TestInstallationLeavesTheFilesOfOthersOnARealEngine alone: those of another container on the
 // volume, and those that were there before a reinstallation.
 func TestInstallationLeavesTheFilesOfOthersOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	other := n.create("root", func(s *desired.Spec) {
@@ -96,6 +98,7 @@ func TestInstallationLeavesTheFilesOfOthersOnARealEngine(t *testing.T) {
 // editor puts before the #! does not matter, and a child that was killed for memory is told
 // though the script ended well.
 func TestHowAScriptFailsOnARealEngine(t *testing.T) {
+	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	for id, c := range map[string]struct {

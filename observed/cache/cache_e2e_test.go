@@ -99,6 +99,7 @@ func run(t *testing.T, e *engine.Engine, id string) (containerID string) {
 func running(s observed.Snapshot) bool { return s.Known && s.Run.Running() }
 
 func TestWhatOthersDoIsSeen(t *testing.T) {
+	t.Parallel()
 	e, c, news := realCache(t)
 	id := e.Instance()
 	containerID := run(t, e, id)
@@ -124,6 +125,7 @@ func TestWhatOthersDoIsSeen(t *testing.T) {
 }
 
 func TestStrangersAreLeftOut(t *testing.T) {
+	t.Parallel()
 	stranger := newEngine(t)
 	e, c, news := realCache(t)
 	id := e.Instance()
@@ -140,6 +142,7 @@ func TestStrangersAreLeftOut(t *testing.T) {
 }
 
 func TestWhatWasThereBeforeIsFound(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t)
 	id := e.Instance()
 	containerID := run(t, e, id)

@@ -11,6 +11,7 @@ import (
 
 // TestDockerShowsWhatTheBlueprintSays is the same on a real engine.
 func TestDockerShowsWhatTheBlueprintSays(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	shows(t, e, imageThatSaysMuch(t))
 }

@@ -49,6 +49,7 @@ func both(t *testing.T, text string, read func(string) (int64, error)) (a, b flo
 // TestFiguresAreThoseOfDocker holds ours against `docker stats` for a container that has
 // written a file, so that there is a page cache, and whose CPU is bounded.
 func TestFiguresAreThoseOfDocker(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "dd if=/dev/zero of=/file bs=1M count=20 2>/dev/null; while :; do :; done")
 	b.Limits.Memory, b.Limits.CPU = 64<<20, 0.3

@@ -103,6 +103,7 @@ func inspect(t *testing.T, e *engine.Engine, nameOrID string) observed.Container
 }
 
 func TestLifeOfAContainer(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "exec sleep 1000")
 	b.Ports = []desired.Port{{IP: "127.0.0.1", Port: 19871, Protocol: desired.UDP, ContainerPort: 5}}
@@ -155,6 +156,7 @@ func TestLifeOfAContainer(t *testing.T) {
 }
 
 func TestWhatDockerWillNeverMake(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "true")
 	b.Mounts = []observed.Mount{{Source: "/no/such/source", Target: "/x"}}
@@ -169,6 +171,7 @@ func TestWhatDockerWillNeverMake(t *testing.T) {
 }
 
 func TestLimitsChangeInPlace(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "exec sleep 1000")
 	b.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 64}
@@ -195,6 +198,7 @@ func TestLimitsChangeInPlace(t *testing.T) {
 }
 
 func TestSignalsReachTheProgram(t *testing.T) {
+	t.Parallel()
 	for _, init := range []bool{true, false} {
 		t.Run(fmt.Sprintf("init %v", init), func(t *testing.T) {
 			e := realEngine(t)
@@ -254,6 +258,7 @@ func readOutput(r io.Reader, tty bool) ([]byte, error) {
 }
 
 func TestOutputAndInput(t *testing.T) {
+	t.Parallel()
 	for _, tty := range []bool{true, false} {
 		t.Run(fmt.Sprintf("tty %v", tty), func(t *testing.T) {
 			e := realEngine(t)
@@ -296,6 +301,7 @@ func TestOutputAndInput(t *testing.T) {
 }
 
 func TestCloseEndsAReadThatWaits(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	id := create(t, e, scripted(e, "exec sleep 1000"))
 	start(t, e, id)
@@ -321,6 +327,7 @@ func TestCloseEndsAReadThatWaits(t *testing.T) {
 }
 
 func TestFiguresOfAContainer(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "while :; do :; done")
 	b.Limits.Memory = 64 << 20
@@ -343,6 +350,7 @@ func TestFiguresOfAContainer(t *testing.T) {
 }
 
 func TestSnapshot(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "echo kept > /kept")
 	b.User = "0"
@@ -400,6 +408,7 @@ func TestSnapshot(t *testing.T) {
 }
 
 func TestPullOfNothing(t *testing.T) {
+	t.Parallel()
 	e := realEngine(t)
 	if err := e.Pull(t.Context(), "Not A Reference", func(engine.Progress) {}); engine.Classify(err) != engine.Refused {
 		t.Errorf("no reference: %v", err)
