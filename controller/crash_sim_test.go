@@ -47,15 +47,15 @@ func erases(write func(*desired.Container)) bool {
 // play runs a lifecycle in which the daemon dies at a point from its last write on, and
 // returns how many there were.
 func play(t *testing.T, l lifecycle, at int) int {
-	m, erased := newMortal(t, 0), false
+	m, erased := newCrashableDaemon(t, 0), false
 	if len(l.writes) == 0 {
-		m.trap.again(at)
+		m.failpoints.reset(at)
 	}
 	m.createIt(l.script)
 	m.settled()
 	for i, w := range l.writes {
 		if i == len(l.writes)-1 {
-			m.trap.again(at)
+			m.failpoints.reset(at)
 		}
 		m.set(w)
 		if erased = erases(w); erased {
@@ -68,7 +68,7 @@ func play(t *testing.T, l lifecycle, at int) int {
 	m.check(l, erased)
 	m.converged(erased)
 	m.node.stop()
-	return m.trap.count
+	return m.failpoints.count
 }
 
 // TestCrashAnywhere lets the daemon die before and after every effect of every lifecycle:
@@ -79,7 +79,7 @@ func TestCrashAnywhere(t *testing.T) {
 			t.Parallel()
 			points := play(t, l, 0)
 			if points < 8 {
-				t.Fatalf("only %d points: the trap counts nothing", points)
+				t.Fatalf("only %d points: the failpoints count nothing", points)
 			}
 			for at := 1; at <= points; at++ {
 				t.Run(fmt.Sprint(at), func(t *testing.T) { play(t, l, at) })

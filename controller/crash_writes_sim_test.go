@@ -78,8 +78,8 @@ func (s sequence) scripted() bool {
 }
 
 // ready brings a node to where the sequence begins.
-func ready(t *testing.T, s sequence) *mortal {
-	m := newMortal(t, 0)
+func ready(t *testing.T, s sequence) *crashableDaemon {
+	m := newCrashableDaemon(t, 0)
 	if err := m.store.AddPorts(t.Context(), ports); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func ready(t *testing.T, s sequence) *mortal {
 }
 
 // first makes the first write, and returns those that remain.
-func (m *mortal) first(s sequence) writes {
+func (m *crashableDaemon) first(s sequence) writes {
 	m.t.Helper()
 	if s.from == fresh {
 		m.createIt(true)
@@ -113,7 +113,7 @@ func (m *mortal) first(s sequence) writes {
 }
 
 // scriptRuns reports whether the script of the last request has begun.
-func (m *mortal) scriptRuns() bool {
+func (m *crashableDaemon) scriptRuns() bool {
 	c, _ := m.store.Container("a")
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,7 +121,7 @@ func (m *mortal) scriptRuns() bool {
 }
 
 // last waits for the end of the last write, and looks at what came of all.
-func (m *mortal) last(s sequence) {
+func (m *crashableDaemon) last(s sequence) {
 	m.t.Helper()
 	erased := erases(s.writes[len(s.writes)-1])
 	if m.hold != nil && !erased {
@@ -151,22 +151,22 @@ func TestCrashBetweenWrites(t *testing.T) {
 					m.later = []int{1 + at%8}
 				}
 				if !s.inScript {
-					m.trap.again(at)
+					m.failpoints.reset(at)
 				}
 				rest := m.first(s)
 				if s.inScript {
 					m.await("in its script", m.scriptRuns)
-					m.trap.again(at)
+					m.failpoints.reset(at)
 				}
 				for _, w := range rest {
 					m.set(w)
 				}
 				m.last(s)
-				return m.trap.count
+				return m.failpoints.count
 			}
 			points := play(t, 0)
 			if points < 5 {
-				t.Fatalf("only %d points: the trap counts nothing", points)
+				t.Fatalf("only %d points: the failpoints count nothing", points)
 			}
 			for at := 1; at <= points; at++ {
 				t.Run(fmt.Sprint(at), func(t *testing.T) { play(t, at) })
@@ -184,24 +184,24 @@ func TestWriteAtEveryMoment(t *testing.T) {
 			t.Run(name+end, func(t *testing.T) {
 				t.Parallel()
 				moments := 0
-				for struck := true; struck; {
-					t.Run(fmt.Sprint(moments+1), func(t *testing.T) { struck = strikes(t, s, moments+1, deadly) })
-					if struck {
+				for interrupted := true; interrupted; {
+					t.Run(fmt.Sprint(moments+1), func(t *testing.T) { interrupted = interrupts(t, s, moments+1, deadly) })
+					if interrupted {
 						moments++
 					}
 				}
 				if moments < 2 {
-					t.Errorf("only %d moments: the trap strikes at nothing", moments)
+					t.Errorf("only %d moments: the failpoints interrupt nothing", moments)
 				}
 			})
 		}
 	}
 }
 
-// strikes reports whether there was such a moment.
-func strikes(t *testing.T, s sequence, at int, deadly bool) bool {
+// interrupts reports whether there was such a moment.
+func interrupts(t *testing.T, s sequence, at int, deadly bool) bool {
 	m := ready(t, s)
-	rest, store, trap := s.writes, m.store, m.trap
+	rest, store, failpoints := s.writes, m.store, m.failpoints
 	if s.from != fresh {
 		rest = rest[1:]
 	}
@@ -210,7 +210,7 @@ func strikes(t *testing.T, s sequence, at int, deadly bool) bool {
 		c, _ := store.Container("a")
 		return c.Generation > before.Generation
 	}
-	trap.strikeAt(at, deadly, begun, func() {
+	failpoints.interruptAt(at, deadly, begun, func() {
 		for _, w := range rest {
 			_, err := store.Change(context.Background(), "a", func(c *desired.Container) error { w(c); return nil })
 			if err != nil {
@@ -219,20 +219,20 @@ func strikes(t *testing.T, s sequence, at int, deadly bool) bool {
 		}
 	})
 	m.first(s)
-	m.await("struck, or where nothing more happens", func() bool {
+	m.await("interrupted, or where nothing more happens", func() bool {
 		if s.inScript && m.scriptRuns() {
 			return true
 		}
 		c, _ := m.store.Container("a")
 		st, _ := m.statuses.Get("a")
-		return trap.striking() || settled(c, st)
+		return failpoints.interrupting() || settled(c, st)
 	})
-	struck := trap.struck()
-	if !struck {
+	interrupted := failpoints.interrupted()
+	if !interrupted {
 		for _, w := range rest {
 			m.set(w)
 		}
 	}
 	m.last(s)
-	return struck && !t.Failed()
+	return interrupted && !t.Failed()
 }

@@ -19,14 +19,14 @@ import (
 	"lightd/observed/status"
 )
 
-// mortal is a node on a simulated engine that dies and is started again.
-type mortal struct {
+// crashableDaemon is a node on a simulated engine that dies and is started again.
+type crashableDaemon struct {
 	*node
-	t    *testing.T
-	sim  *simengine.Sim
-	dir  string
-	trap *trap
-	tune []func(*setup)
+	t          *testing.T
+	sim        *simengine.Sim
+	dir        string
+	failpoints *failpoints
+	tune       []func(*setup)
 	// later are the points at which the daemons after this one die.
 	later []int
 	// deaths say where the earlier ones did.
@@ -43,10 +43,10 @@ type mortal struct {
 	problems []string
 }
 
-// newMortal starts a node that dies at the atth point, if at is not 0, and later ones
+// newCrashableDaemon starts a node that dies at the atth point, if at is not 0, and later ones
 // which do not.
-func newMortal(t *testing.T, at int, tune ...func(*setup)) *mortal {
-	m := &mortal{t: t, tune: tune, dir: inMemory(t), trap: newTrap(at), ran: make(chan struct{}, 1),
+func newCrashableDaemon(t *testing.T, at int, tune ...func(*setup)) *crashableDaemon {
+	m := &crashableDaemon{t: t, tune: tune, dir: inMemory(t), failpoints: newFailpoints(at), ran: make(chan struct{}, 1),
 		sim: simengine.New(simengine.Options{AnyMounts: true})}
 	m.sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 	m.sim.OnCommand("install-entry.sh", m.script)
@@ -56,7 +56,7 @@ func newMortal(t *testing.T, at int, tune ...func(*setup)) *mortal {
 	return m
 }
 
-func (m *mortal) script(ctx context.Context, p *simengine.Process) {
+func (m *crashableDaemon) script(ctx context.Context, p *simengine.Process) {
 	m.mu.Lock()
 	m.scripts = append(m.scripts, p.Labels()[observed.LabelInstall])
 	m.mu.Unlock()
@@ -71,7 +71,7 @@ func (m *mortal) script(ctx context.Context, p *simengine.Process) {
 }
 
 // program is what the runtime container runs.
-func (m *mortal) program(ctx context.Context, p *simengine.Process) {
+func (m *crashableDaemon) program(ctx context.Context, p *simengine.Process) {
 	m.mu.Lock()
 	m.starts++
 	m.together++
@@ -89,7 +89,7 @@ func (m *mortal) program(ctx context.Context, p *simengine.Process) {
 }
 
 // launched asks the engine what else of that id runs: two at once is what must never be.
-func (m *mortal) launched(p *simengine.Process) {
+func (m *crashableDaemon) launched(p *simengine.Process) {
 	id := p.Labels()[observed.LabelID]
 	for _, name := range m.sim.Names() {
 		c, err := m.sim.Inspect(name)
@@ -100,7 +100,7 @@ func (m *mortal) launched(p *simengine.Process) {
 	tell(m.ran)
 }
 
-func (m *mortal) problem(format string, args ...any) {
+func (m *crashableDaemon) problem(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.problems = append(m.problems, fmt.Sprintf(format, args...))
@@ -114,29 +114,29 @@ func tell(news chan struct{}) {
 }
 
 // boot starts a node; each has a way to the engine of its own, which ends with it.
-func (m *mortal) boot() {
+func (m *crashableDaemon) boot() {
 	m.t.Helper()
 	socket := filepath.Join(m.t.TempDir(), "s")
 	hangUp := m.serve(socket)
-	trap := m.trap
+	failpoints := m.failpoints
 	m.node = newNode(m.t, m.dir, append(m.tune, func(o *setup) {
-		o.host, o.free, o.files = "unix://"+socket, trap.freeSpace, trap.files
+		o.host, o.free, o.files = "unix://"+socket, failpoints.freeSpace, failpoints.files
 	})...)
-	m.statuses.Subscribe(func(string) { trap.point("after a status commit") })
-	m.store.Subscribe(func(string) { trap.point("after a spec commit") })
-	trap.arm()
+	m.statuses.Subscribe(func(string) { failpoints.point("after a status commit") })
+	m.store.Subscribe(func(string) { failpoints.point("after a spec commit") })
+	failpoints.arm()
 	stop := m.node.stop
 	m.node.stop = func() { stop(); hangUp() }
 	m.t.Cleanup(m.node.stop)
 }
 
-// immortal, as the point to die at, has no trap between the daemon and the engine, so
+// neverCrashes, as the point to die at, has no failpoints between the daemon and the engine, so
 // that the engine itself can hang up.
-const immortal = -1
+const neverCrashes = -1
 
 // serve answers on a socket until it is told to hang up.
-func (m *mortal) serve(socket string) (hangUp func()) {
-	if m.trap.at == immortal {
+func (m *crashableDaemon) serve(socket string) (hangUp func()) {
+	if m.failpoints.at == neverCrashes {
 		if err := m.sim.Serve(socket); err != nil {
 			m.t.Fatal(err)
 		}
@@ -146,37 +146,37 @@ func (m *mortal) serve(socket string) (hangUp func()) {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	server := &http.Server{Handler: m.trap.wrap(m.sim)}
+	server := &http.Server{Handler: m.failpoints.wrap(m.sim)}
 	served := make(chan struct{})
 	go func() { defer close(served); _ = server.Serve(listener) }()
 	return func() { server.Close(); <-served }
 }
 
 // away waits until the daemon has noticed that the engine is gone.
-func (m *mortal) away() {
+func (m *crashableDaemon) away() {
 	m.t.Helper()
 	m.await("aware that the engine is gone", func() bool { up, _ := m.cache.Up(); return !up })
 }
 
 // alive returns when the daemon lives, having started it again if it died.
-func (m *mortal) alive() {
+func (m *crashableDaemon) alive() {
 	select {
-	case <-m.trap.fired:
+	case <-m.failpoints.fired:
 	default:
 		return
 	}
 	m.node.stop()
-	m.deaths = append(m.deaths, m.trap.where)
+	m.deaths = append(m.deaths, m.failpoints.where)
 	at := 0
 	if len(m.later) > 0 {
 		at, m.later = m.later[0], m.later[1:]
 	}
-	m.trap = newTrap(at)
+	m.failpoints = newFailpoints(at)
 	m.boot()
 }
 
 // write makes an acknowledged write: one that was not is repeated by the client.
-func (m *mortal) write(fn func() error) {
+func (m *crashableDaemon) write(fn func() error) {
 	m.t.Helper()
 	var err error
 	for range 4 {
@@ -189,7 +189,7 @@ func (m *mortal) write(fn func() error) {
 	m.t.Fatalf("a write was refused though the daemon lives: %v", err)
 }
 
-func (m *mortal) set(fn func(*desired.Container)) {
+func (m *crashableDaemon) set(fn func(*desired.Container)) {
 	m.t.Helper()
 	m.write(func() error {
 		_, err := m.store.Change(context.Background(), "a", func(c *desired.Container) error { fn(c); return nil })
@@ -198,7 +198,7 @@ func (m *mortal) set(fn func(*desired.Container)) {
 }
 
 // await waits for the daemon, this one or the next, to bring about what is asked for.
-func (m *mortal) await(what string, is func() bool) {
+func (m *crashableDaemon) await(what string, is func() bool) {
 	m.t.Helper()
 	deadline := time.After(eventually.Bound)
 	for done := false; !done; {
@@ -211,7 +211,7 @@ func (m *mortal) await(what string, is func() bool) {
 			case <-news:
 			case <-m.saw:
 			case <-m.ran:
-			case <-m.trap.fired:
+			case <-m.failpoints.fired:
 			case <-deadline:
 				st, _ := m.statuses.Get("a")
 				m.t.Fatalf("died %q: not %s after %s: events %s, status %+v", m.deaths, what, eventually.Bound, m.events("a"), st)
@@ -223,7 +223,7 @@ func (m *mortal) await(what string, is func() bool) {
 }
 
 // until waits for the last write to have been dealt with.
-func (m *mortal) until(what string, fn func(desired.Container, status.Status) bool) {
+func (m *crashableDaemon) until(what string, fn func(desired.Container, status.Status) bool) {
 	m.t.Helper()
 	m.await(what, func() bool {
 		c, _ := m.store.Container("a")
@@ -232,7 +232,7 @@ func (m *mortal) until(what string, fn func(desired.Container, status.Status) bo
 	})
 }
 
-func (m *mortal) settled() {
+func (m *crashableDaemon) settled() {
 	m.t.Helper()
 	m.until("settled", settled)
 }
@@ -245,12 +245,12 @@ func settled(c desired.Container, st status.Status) bool {
 	return c.Generation > 0 && st.ObservedGeneration == c.Generation && want
 }
 
-func (m *mortal) gone() {
+func (m *crashableDaemon) gone() {
 	m.t.Helper()
 	m.until("gone", func(c desired.Container, _ status.Status) bool { return c.InternalID == "" })
 }
 
-func (m *mortal) createIt(script bool) {
+func (m *crashableDaemon) createIt(script bool) {
 	m.t.Helper()
 	var volume string
 	m.write(func() error {

@@ -6,23 +6,23 @@ import (
 	"sync"
 )
 
-// trap lets a daemon die at its nth point: right before or after an effect, which is a
+// failpoints let a daemon die at its nth point: right before or after an effect, which is a
 // commit of the database, a call that changes something in Docker, or a change of a file.
 // It can also have something done while a call of the daemon is on its way.
-type trap struct {
-	mu     sync.Mutex
-	at     int
-	count  int
-	armed  bool // not while the daemon opens its files
-	dead   bool
-	where  string
-	fired  chan struct{}
-	strike *strike
+type failpoints struct {
+	mu           sync.Mutex
+	at           int
+	count        int
+	armed        bool // not while the daemon opens its files
+	dead         bool
+	where        string
+	fired        chan struct{}
+	interruption *interruption
 }
 
-// strike is what is done at the nth moment at which a call of the daemon was done by the
+// interruption is what is done at the nth moment at which a call of the daemon was done by the
 // engine and is not yet answered, or is one that changes something and was not yet done.
-type strike struct {
+type interruption struct {
 	at, count int
 	begun     func() bool // whether moments count already
 	do        func()
@@ -30,23 +30,23 @@ type strike struct {
 	over      bool
 }
 
-func newTrap(at int) *trap { return &trap{at: at, fired: make(chan struct{})} }
+func newFailpoints(at int) *failpoints { return &failpoints{at: at, fired: make(chan struct{})} }
 
-func (p *trap) arm() {
+func (p *failpoints) arm() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.armed = true
 }
 
-// again counts from here on.
-func (p *trap) again(at int) {
+// reset counts from here on.
+func (p *failpoints) reset(at int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.at, p.count = at, 0
 }
 
 // point counts, and reports whether the daemon is dead.
-func (p *trap) point(where string) (dead bool) {
+func (p *failpoints) point(where string) (dead bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.armed {
@@ -60,7 +60,7 @@ func (p *trap) point(where string) (dead bool) {
 }
 
 // die is called with the lock held.
-func (p *trap) die(where string) {
+func (p *failpoints) die(where string) {
 	if !p.dead {
 		p.dead, p.where = true, where
 		close(p.fired)
@@ -68,7 +68,7 @@ func (p *trap) die(where string) {
 }
 
 // freeSpace is asked before each commit: a dead daemon commits nothing.
-func (p *trap) freeSpace(string) (uint64, error) {
+func (p *failpoints) freeSpace(string) (uint64, error) {
 	if p.point("before a commit") {
 		return 0, nil
 	}
@@ -77,7 +77,7 @@ func (p *trap) freeSpace(string) (uint64, error) {
 
 // wrap stands before the engine: what a dead daemon asks for does not happen, and what
 // happened while it died is not told.
-func (p *trap) wrap(engine http.Handler) http.Handler {
+func (p *failpoints) wrap(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		what := r.Method + " " + r.URL.Path
 		if strings.HasSuffix(what, "/attach") || strings.HasSuffix(what, "/events") {
@@ -99,10 +99,10 @@ func (p *trap) wrap(engine http.Handler) http.Handler {
 	})
 }
 
-// strikeAt has do called at the nth moment once begun reports true; deadly has the daemon
+// interruptAt has do called at the nth moment once begun reports true; deadly has the daemon
 // die then.
-func (p *trap) strikeAt(at int, deadly bool, begun func() bool, do func()) {
-	s := &strike{at: at, begun: begun, done: make(chan struct{})}
+func (p *failpoints) interruptAt(at int, deadly bool, begun func() bool, do func()) {
+	s := &interruption{at: at, begun: begun, done: make(chan struct{})}
 	s.do = func() {
 		do()
 		p.mu.Lock()
@@ -113,13 +113,13 @@ func (p *trap) strikeAt(at int, deadly bool, begun func() bool, do func()) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.strike = s
+	p.interruption = s
 }
 
-// pass is a moment for a strike.
-func (p *trap) pass(where string) {
+// pass is a moment for an interruption.
+func (p *failpoints) pass(where string) {
 	p.mu.Lock()
-	s := p.strike
+	s := p.interruption
 	if s == nil || s.over || p.dead || !s.begun() {
 		p.mu.Unlock()
 		return
@@ -135,18 +135,18 @@ func (p *trap) pass(where string) {
 	close(s.done)
 }
 
-// striking reports whether the strike has begun.
-func (p *trap) striking() bool {
+// interrupting reports whether the interruption has begun.
+func (p *failpoints) interrupting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.strike == nil || p.strike.over
+	return p.interruption == nil || p.interruption.over
 }
 
-// struck reports whether the strike has happened, in which case it is over by then. If it
+// interrupted reports whether the interruption has happened, in which case it is over by then. If it
 // has not, it never will.
-func (p *trap) struck() bool {
+func (p *failpoints) interrupted() bool {
 	p.mu.Lock()
-	s := p.strike
+	s := p.interruption
 	began := s.over
 	s.over = true
 	p.mu.Unlock()

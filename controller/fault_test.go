@@ -13,15 +13,15 @@ import (
 // TestFaultsOfTheEngine plays a life (install, start, restart, stop) on an engine that
 // misbehaves. However it does, each thing happens once, and the end is the same.
 func TestFaultsOfTheEngine(t *testing.T) {
-	rules := func(list ...simengine.Rule) func(*mortal) {
-		return func(m *mortal) {
+	rules := func(list ...simengine.Rule) func(*crashableDaemon) {
+		return func(m *crashableDaemon) {
 			for _, r := range list {
 				m.sim.Inject(r)
 			}
 		}
 	}
 	const create, start = "/containers/create", "/containers/{id}/start"
-	for name, fault := range map[string]func(*mortal){
+	for name, fault := range map[string]func(*crashableDaemon){
 		"none": rules(),
 		"answers of creates lost": rules(
 			simengine.Rule{Method: "POST", Route: create, Cut: true, After: true, Times: 2}),
@@ -38,13 +38,13 @@ func TestFaultsOfTheEngine(t *testing.T) {
 		"looks fail": rules(
 			simengine.Rule{Method: "GET", Route: "/containers/{id}/json", Status: 500, Message: "no", Chance: 0.3, Times: 6}),
 		"everything is slow": rules(simengine.Rule{Delay: 20 * time.Millisecond, Chance: 0.5, Times: 100}),
-		"events lost":        func(m *mortal) { m.sim.InterceptEvents(simengine.DropEvents(nil)) },
-		"events doubled":     func(m *mortal) { m.sim.InterceptEvents(simengine.RepeatEvents(3)) },
-		"events reordered":   func(m *mortal) { m.sim.InterceptEvents(simengine.ReorderEvents(3)) },
+		"events lost":        func(m *crashableDaemon) { m.sim.InterceptEvents(simengine.DropEvents(nil)) },
+		"events doubled":     func(m *crashableDaemon) { m.sim.InterceptEvents(simengine.RepeatEvents(3)) },
+		"events reordered":   func(m *crashableDaemon) { m.sim.InterceptEvents(simengine.ReorderEvents(3)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMortal(t, immortal, func(o *setup) { o.resync = 500 * time.Millisecond })
+			m := newCrashableDaemon(t, neverCrashes, func(o *setup) { o.resync = 500 * time.Millisecond })
 			fault(m)
 			l := lifecycle{script: true, starts: 2, installs: "1"}
 			m.createIt(l.script)
@@ -61,17 +61,17 @@ func TestFaultsOfTheEngine(t *testing.T) {
 // TestEngineThatGoesAndComes takes the engine away from under a running container.
 func TestEngineThatGoesAndComes(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault  func(*testing.T, *mortal)
+		fault  func(*testing.T, *crashableDaemon)
 		starts int
 	}{
-		"away, and the container lives": {func(t *testing.T, m *mortal) {
+		"away, and the container lives": {func(t *testing.T, m *crashableDaemon) {
 			m.sim.Refuse()
 			m.away()
 			m.sim.Up()
 		}, 1},
-		"restarted with live containers": {func(t *testing.T, m *mortal) { m.sim.Restart(true) }, 1},
-		"restarted, containers ended":    {func(t *testing.T, m *mortal) { m.sim.Restart(false) }, 2},
-		"back empty": {func(t *testing.T, m *mortal) {
+		"restarted with live containers": {func(t *testing.T, m *crashableDaemon) { m.sim.Restart(true) }, 1},
+		"restarted, containers ended":    {func(t *testing.T, m *crashableDaemon) { m.sim.Restart(false) }, 2},
+		"back empty": {func(t *testing.T, m *crashableDaemon) {
 			m.sim.Refuse()
 			m.away()
 			m.sim.Wipe()
@@ -81,7 +81,7 @@ func TestEngineThatGoesAndComes(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			m := newMortal(t, immortal, func(o *setup) { o.resync = 500 * time.Millisecond })
+			m := newCrashableDaemon(t, neverCrashes, func(o *setup) { o.resync = 500 * time.Millisecond })
 			m.createIt(false)
 			m.settled()
 			m.set(power)

@@ -33,7 +33,7 @@ func (w *world) rest() {
 	if !w.up {
 		w.boot()
 	}
-	w.trap.again(0)
+	w.failpoints.reset(0)
 	w.release()
 	for w.settle(); w.busy.Load() > 0; {
 		w.pass(time.Second) // what somebody did may have been held up

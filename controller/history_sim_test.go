@@ -125,8 +125,8 @@ func (w *world) settle() {
 		return
 	}
 	select {
-	case <-w.trap.fired:
-		w.tell("the daemon dies %s", w.trap.where)
+	case <-w.failpoints.fired:
+		w.tell("the daemon dies %s", w.failpoints.where)
 		w.bury()
 	default:
 	}
@@ -147,7 +147,7 @@ func (w *world) crash() {
 	}
 	at := 1 + w.number("at", 30)
 	w.tell("the daemon is to die at effect %d", at)
-	w.trap.again(at)
+	w.failpoints.reset(at)
 }
 
 func (w *world) bootOrStop() {

@@ -93,17 +93,17 @@ type world struct {
 	// reruns counts how often somebody else may have run the script of a request.
 	reruns map[string]int
 
-	mu       sync.Mutex
-	trap     *trap
-	scripts  []*scriptRun
-	starts   map[string]int // by volume
-	untimely map[string]int // starts by somebody, by volume, that may find no entry point
-	problems []string
+	mu         sync.Mutex
+	failpoints *failpoints
+	scripts    []*scriptRun
+	starts     map[string]int // by volume
+	untimely   map[string]int // starts by somebody, by volume, that may find no entry point
+	problems   []string
 }
 
 func newWorld(t *rapid.T, dir string) *world {
 	w := &world{
-		t: t, dir: dir, trap: newTrap(0), calm: true,
+		t: t, dir: dir, failpoints: newFailpoints(0), calm: true,
 		books: map[string]*book{}, kept: map[string]int{}, doomed: map[string]bool{}, foreign: map[string]string{}, starts: map[string]int{},
 		untimely: map[string]int{}, reruns: map[string]int{},
 	}
@@ -130,14 +130,14 @@ func (w *world) stock() {
 	w.sim.AddImage(imageB, simengine.ImageConfig{})
 }
 
-// before stands before the engine: every call takes a moment, and the trap counts it.
+// before stands before the engine: every call takes a moment, and the failpoints count it.
 func (w *world) before(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		time.Sleep(time.Millisecond)
 		w.mu.Lock()
-		trap := w.trap
+		failpoints := w.failpoints
 		w.mu.Unlock()
-		trap.wrap(engine).ServeHTTP(rw, r)
+		failpoints.wrap(engine).ServeHTTP(rw, r)
 	})
 }
 
@@ -145,14 +145,14 @@ func (w *world) before(engine http.Handler) http.Handler {
 func (w *world) boot() {
 	w.mendDisk()
 	w.tell("the daemon is started")
-	trap := newTrap(0)
+	failpoints := newFailpoints(0)
 	w.mu.Lock()
-	w.trap = trap
+	w.failpoints = failpoints
 	w.mu.Unlock()
 	w.node = newNode(w.t, w.dir, func(o *setup) {
 		o.host = "tcp://simulated:1"
 		o.dial = func(ctx context.Context) (net.Conn, error) { return w.sim.Dial(ctx, "", "") }
-		o.free, o.files, o.resync, o.install = trap.freeSpace, trap.files, 30*time.Second, 2*time.Minute
+		o.free, o.files, o.resync, o.install = failpoints.freeSpace, failpoints.files, 30*time.Second, 2*time.Minute
 		o.records, o.commit = w.backdate, w.disk.around
 		o.mounts = func(s desired.Spec) error {
 			if w.unmounted.Load() {
@@ -161,9 +161,9 @@ func (w *world) boot() {
 			return nil
 		}
 	})
-	w.statuses.Subscribe(func(string) { trap.point("after a status commit") })
-	w.store.Subscribe(func(string) { trap.point("after a spec commit") })
-	trap.arm()
+	w.statuses.Subscribe(func(string) { failpoints.point("after a status commit") })
+	w.store.Subscribe(func(string) { failpoints.point("after a spec commit") })
+	failpoints.arm()
 	w.up = true
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // check holds what is so at the end of every story, and that of l, whenever the daemon died.
-func (m *mortal) check(l lifecycle, erased bool) {
+func (m *crashableDaemon) check(l lifecycle, erased bool) {
 	m.t.Helper()
 	m.invariants()
 	m.mu.Lock()
@@ -41,12 +41,12 @@ func (m *mortal) check(l lifecycle, erased bool) {
 	}
 }
 
-func (m *mortal) complain(format string, args ...any) {
+func (m *crashableDaemon) complain(format string, args ...any) {
 	m.t.Helper()
 	m.t.Errorf("died %q: %s; events %s", m.deaths, fmt.Sprintf(format, args...), m.events("a"))
 }
 
-func (m *mortal) page() []journal.Event {
+func (m *crashableDaemon) page() []journal.Event {
 	page, _, err := m.journal.Page("a", 0, 1000)
 	if err != nil {
 		m.t.Fatal(err)
@@ -54,7 +54,7 @@ func (m *mortal) page() []journal.Event {
 	return page
 }
 
-func (m *mortal) told() map[string]int {
+func (m *crashableDaemon) told() map[string]int {
 	told := map[string]int{}
 	for _, e := range m.page() {
 		told[string(e.Type)]++
@@ -63,7 +63,7 @@ func (m *mortal) told() map[string]int {
 }
 
 // invariants are what holds whatever was asked for and whenever the daemon died.
-func (m *mortal) invariants() {
+func (m *crashableDaemon) invariants() {
 	m.t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -117,7 +117,7 @@ var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )*Exited )*(St
 
 // grammar is the order of events. An installation is told from its beginning, and each
 // part of it once; only the last one has to come to its end.
-func (m *mortal) grammar() {
+func (m *crashableDaemon) grammar() {
 	m.t.Helper()
 	var lives strings.Builder
 	var installs []string
@@ -149,7 +149,7 @@ func (m *mortal) grammar() {
 const noScript = "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready"
 
 // converged holds what is so once the last write was dealt with, and nothing left over.
-func (m *mortal) converged(erased bool) {
+func (m *crashableDaemon) converged(erased bool) {
 	m.t.Helper()
 	var c desired.Container
 	var st status.Status
@@ -178,7 +178,7 @@ func (m *mortal) converged(erased bool) {
 }
 
 // leftovers compares all that there is with what one spec, or none, needs.
-func (m *mortal) leftovers(c desired.Container, st status.Status) {
+func (m *crashableDaemon) leftovers(c desired.Container, st status.Status) {
 	m.t.Helper()
 	var names, images, files []string
 	if c.InternalID != "" {

@@ -14,20 +14,20 @@ import (
 // dyingFiles are the files of a daemon that can die before, in and after each change.
 type dyingFiles struct {
 	*datadir.Dir
-	trap *trap
+	failpoints *failpoints
 }
 
-func (p *trap) files(d *datadir.Dir) controller.Data { return dyingFiles{d, p} }
+func (p *failpoints) files(d *datadir.Dir) controller.Data { return dyingFiles{d, p} }
 
 var errDead = errors.New("the daemon is dead")
 
 // dies makes a change whose middle leaves the names behind: each half written, under the
 // name that it has until it is whole.
 func (f dyingFiles) dies(id, what string, change func() error, names ...string) error {
-	if f.trap.point("before it would " + what) {
+	if f.failpoints.point("before it would " + what) {
 		return errDead
 	}
-	if len(names) > 0 && f.trap.point("while it would "+what) {
+	if len(names) > 0 && f.failpoints.point("while it would "+what) {
 		for _, name := range names {
 			_ = os.Mkdir(f.Path(id), 0o755)
 			_ = os.WriteFile(filepath.Join(f.Path(id), "."+name+".new"), []byte("#!/bi"), 0o200)
@@ -37,7 +37,7 @@ func (f dyingFiles) dies(id, what string, change func() error, names ...string) 
 	if err := change(); err != nil {
 		return err
 	}
-	if f.trap.point("after it would " + what) {
+	if f.failpoints.point("after it would " + what) {
 		return errDead
 	}
 	return nil
