@@ -33,76 +33,78 @@ func told(fields []plan.Field) string {
 // disturbances are what can be done to a container that runs, with what a report tells of it.
 var disturbances = map[string]struct {
 	made func(*desired.Container)
-	do   func(w *world)
+	do   func(w *scenario)
 	want string
 }{
-	"nothing":         {do: func(*world) {}},
-	"name":            {do: func(w *world) { named(&w.in, "x") }, want: "name=lightd-a/x RenameContainer"},
-	"memory":          {made: limited, do: func(w *world) { w.in.Seen.Run.Limits.Memory = 1 }, want: "limits.memory=268435456/1 UpdateLimits"},
-	"memory set":      {do: func(w *world) { w.in.Seen.Run.Limits.Memory = 1 }, want: "limits.memory=0/1 CreateContainer"},
-	"cpu":             {made: limited, do: func(w *world) { w.in.Seen.Run.Limits.CPU = 2 }, want: "limits.cpu=1/2 UpdateLimits"},
-	"cpu set":         {do: func(w *world) { w.in.Seen.Run.Limits.CPU = 2 }, want: "limits.cpu=0/2 CreateContainer"},
-	"swap":            {made: limited, do: func(w *world) { w.in.Seen.Run.Limits.Swap = 2 }, want: "limits.swap=0/2 UpdateLimits"},
-	"pids":            {do: func(w *world) { w.in.Seen.Run.Limits.PIDs = 0 }, want: "limits.pids=512/0 UpdateLimits"},
-	"restart policy":  {do: func(w *world) { w.in.Seen.Run.RestartPolicy = "always" }, want: "restart_policy=no/always UpdateLimits"},
-	"off the network": {do: func(w *world) { w.in.Seen.Run.Networks = nil }, want: "networks=[bridge]/[] CreateContainer"},
-	"on another too": {do: func(w *world) { w.in.Seen.Run.Networks = []string{"bridge", "lan"} },
+	"nothing":         {do: func(*scenario) {}},
+	"name":            {do: func(w *scenario) { named(&w.in, "x") }, want: "name=lightd-a/x RenameContainer"},
+	"memory":          {made: limited, do: func(w *scenario) { w.in.Seen.Run.Limits.Memory = 1 }, want: "limits.memory=268435456/1 UpdateLimits"},
+	"memory set":      {do: func(w *scenario) { w.in.Seen.Run.Limits.Memory = 1 }, want: "limits.memory=0/1 CreateContainer"},
+	"cpu":             {made: limited, do: func(w *scenario) { w.in.Seen.Run.Limits.CPU = 2 }, want: "limits.cpu=1/2 UpdateLimits"},
+	"cpu set":         {do: func(w *scenario) { w.in.Seen.Run.Limits.CPU = 2 }, want: "limits.cpu=0/2 CreateContainer"},
+	"swap":            {made: limited, do: func(w *scenario) { w.in.Seen.Run.Limits.Swap = 2 }, want: "limits.swap=0/2 UpdateLimits"},
+	"pids":            {do: func(w *scenario) { w.in.Seen.Run.Limits.PIDs = 0 }, want: "limits.pids=512/0 UpdateLimits"},
+	"restart policy":  {do: func(w *scenario) { w.in.Seen.Run.RestartPolicy = "always" }, want: "restart_policy=no/always UpdateLimits"},
+	"off the network": {do: func(w *scenario) { w.in.Seen.Run.Networks = nil }, want: "networks=[bridge]/[] CreateContainer"},
+	"on another too": {do: func(w *scenario) { w.in.Seen.Run.Networks = []string{"bridge", "lan"} },
 		want: "networks=[bridge]/[bridge lan] deferred"},
-	"stop signal": {do: func(w *world) { w.change(func(c *desired.Container) { c.Stop.Signal = "SIGINT" }) }, want: "stop.signal=SIGINT/SIGTERM deferred"},
-	"log":         {do: func(w *world) { w.in.Seen.Run.Log.MaxSize = "1m" }, want: "log.max_size=10m/1m deferred"},
-	"gone":        {do: func(w *world) { w.in.Seen.Run = nil }, want: "presence=true/false CreateContainer"},
-	"gone, and its name taken": {do: func(w *world) { w.in.Seen.Run, w.in.Seen.RunNameTaken = nil, &observed.Foreign{ContainerID: "x"} },
+	"stop signal": {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Stop.Signal = "SIGINT" }) }, want: "stop.signal=SIGINT/SIGTERM deferred"},
+	"log":         {do: func(w *scenario) { w.in.Seen.Run.Log.MaxSize = "1m" }, want: "log.max_size=10m/1m deferred"},
+	"gone":        {do: func(w *scenario) { w.in.Seen.Run = nil }, want: "presence=true/false CreateContainer"},
+	"gone, and its name taken": {do: func(w *scenario) { w.in.Seen.Run, w.in.Seen.RunNameTaken = nil, &observed.Foreign{ContainerID: "x"} },
 		want: "presence=true/false CreateContainer"},
-	"dead": {do: func(w *world) { w.in.Seen.Run.Phase = observed.Dead },
+	"dead": {do: func(w *scenario) { w.in.Seen.Run.Phase = observed.Dead },
 		want: "presence=true/dead CreateContainer; power=running/stopped StartContainer"},
-	"killed":                          {do: func(w *world) { w.die(w.in.Seen.Run, 137) }, want: "power=running/stopped StartContainer"},
-	"frozen":                          {do: func(w *world) { w.in.Seen.Run.Phase = observed.Paused }, want: "power=running/paused deferred UnpauseContainer"},
-	"entry":                           {do: func(w *world) { w.in.EntrypointOK = false }, want: "entrypoint.sh=in place/missing or altered WriteEntrypoint"},
-	"env":                             {do: func(w *world) { w.in.Seen.Run.Env = append(w.in.Seen.Run.Env, "A=1") }, want: "env.A=<nil>/(hidden) CreateContainer"},
-	"new env":                         {do: func(w *world) { w.change(func(c *desired.Container) { c.Env["A"] = "1" }) }, want: "env.A=1/<nil> CreateContainer"},
-	"host name of an earlier version": {do: func(w *world) { w.in.Seen.Run.Hostname = "c0ffee" }, want: "hostname=a/c0ffee deferred"},
-	"host name":                       {made: func(c *desired.Container) { c.Hostname = "b" }, do: func(w *world) { w.in.Seen.Run.Hostname = "c0ffee" }, want: "hostname=b/c0ffee CreateContainer"},
-	"new host name":                   {do: func(w *world) { w.change(func(c *desired.Container) { c.Hostname = "b" }) }, want: "hostname=b/a CreateContainer"},
-	"no host name any more": {made: func(c *desired.Container) { c.Hostname = "b" }, do: func(w *world) { w.change(func(c *desired.Container) { c.Hostname = "" }) },
+	"killed":                          {do: func(w *scenario) { w.die(w.in.Seen.Run, 137) }, want: "power=running/stopped StartContainer"},
+	"frozen":                          {do: func(w *scenario) { w.in.Seen.Run.Phase = observed.Paused }, want: "power=running/paused deferred UnpauseContainer"},
+	"entry":                           {do: func(w *scenario) { w.in.EntrypointOK = false }, want: "entrypoint.sh=in place/missing or altered WriteEntrypoint"},
+	"env":                             {do: func(w *scenario) { w.in.Seen.Run.Env = append(w.in.Seen.Run.Env, "A=1") }, want: "env.A=<nil>/(hidden) CreateContainer"},
+	"new env":                         {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Env["A"] = "1" }) }, want: "env.A=1/<nil> CreateContainer"},
+	"host name of an earlier version": {do: func(w *scenario) { w.in.Seen.Run.Hostname = "c0ffee" }, want: "hostname=a/c0ffee deferred"},
+	"host name":                       {made: func(c *desired.Container) { c.Hostname = "b" }, do: func(w *scenario) { w.in.Seen.Run.Hostname = "c0ffee" }, want: "hostname=b/c0ffee CreateContainer"},
+	"new host name":                   {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Hostname = "b" }) }, want: "hostname=b/a CreateContainer"},
+	"no host name any more": {made: func(c *desired.Container) { c.Hostname = "b" }, do: func(w *scenario) { w.change(func(c *desired.Container) { c.Hostname = "" }) },
 		want: "hostname=a/b CreateContainer"},
-	"command":   {do: func(w *world) { w.change(func(c *desired.Container) { c.StartupCommand = "x" }) }, want: "startup_command=x/run CreateContainer"},
-	"elsewhere": {do: func(w *world) { w.in.HostPaths.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
-	"replaced under its process": {do: func(w *world) {
+	"command":   {do: func(w *scenario) { w.change(func(c *desired.Container) { c.StartupCommand = "x" }) }, want: "startup_command=x/run CreateContainer"},
+	"elsewhere": {do: func(w *scenario) { w.in.HostPaths.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
+	"replaced under its process": {do: func(w *scenario) {
 		w.in.Replaced = []plan.ReplacedMount{{Run: lifeOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
 	}, want: "mount./home/container=/v/the directory that was there before a link to /x"},
-	"new image": {do: func(w *world) { w.change(func(c *desired.Container) { c.Image = "x" }) }, want: "image=x/img CreateContainer"},
-	"stopped":   {do: func(w *world) { w.change(halt) }, want: "power=stopped/running StopContainer"},
-	"slain":     {do: func(w *world) { w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true }) }, want: "power=stopped/running KillContainer"},
-	"restarted": {do: func(w *world) { w.change(func(c *desired.Container) { c.Requests.Restart++ }) }, want: "restart=1/0 StopContainer"},
-	"deleted":   {do: func(w *world) { w.change(func(c *desired.Container) { c.Deleting = true }) }, want: "presence=false/true RemoveContainer"},
-	"reinstalled": {do: func(w *world) { w.change(func(c *desired.Container) { c.Requests.Install++ }) },
+	"new image": {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Image = "x" }) }, want: "image=x/img CreateContainer"},
+	"stopped":   {do: func(w *scenario) { w.change(halt) }, want: "power=stopped/running StopContainer"},
+	"slain": {do: func(w *scenario) {
+		w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
+	}, want: "power=stopped/running KillContainer"},
+	"restarted": {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Requests.Restart++ }) }, want: "restart=1/0 StopContainer"},
+	"deleted":   {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Deleting = true }) }, want: "presence=false/true RemoveContainer"},
+	"reinstalled": {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Requests.Install++ }) },
 		want: "installation=done/preparing StopContainer"},
-	"tag": {do: func(w *world) { w.in.Image.ImageID = "new" }, want: "image=new/ moved_tag"},
+	"tag": {do: func(w *scenario) { w.in.Image.ImageID = "new" }, want: "image=new/ moved_tag"},
 	"tag that is followed": {made: func(c *desired.Container) { c.ImagePolicy = desired.ImageFollow },
-		do: func(w *world) { w.in.Image.ImageID = "new" }, want: "image=new/ CreateContainer"},
-	"tag under an installation": {made: script, do: func(w *world) { w.in.Image.ImageID = "new" }},
-	"snapshot without its name": {made: script, do: func(w *world) {
+		do: func(w *scenario) { w.in.Image.ImageID = "new" }, want: "image=new/ CreateContainer"},
+	"tag under an installation": {made: script, do: func(w *scenario) { w.in.Image.ImageID = "new" }},
+	"snapshot without its name": {made: script, do: func(w *scenario) {
 		w.in.Snapshot.Present, w.in.RunImage = false, observed.Image{Known: true, Present: true}
 	},
 		want: "installation=kept:1/<nil> RestoreSnapshot"},
-	"snapshot that is gone": {made: script, do: func(w *world) { w.in.Snapshot.Present, w.in.RunImage.Known = false, true },
+	"snapshot that is gone": {made: script, do: func(w *scenario) { w.in.Snapshot.Present, w.in.RunImage.Known = false, true },
 		want: "installation=kept:1/<nil>"},
-	"snapshot that is gone, with a copy": {made: script, do: func(w *world) {
+	"snapshot that is gone, with a copy": {made: script, do: func(w *scenario) {
 		w.in.Snapshot.Present, w.in.RunImage.Known, w.in.Copy.Present = false, true, true
 	},
 		want: "installation=kept:1/<nil> LoadSnapshot"},
-	"refused": {do: func(w *world) {
+	"refused": {do: func(w *scenario) {
 		w.in.Status.FailedGeneration, w.in.Status.FailedBy = w.in.Spec.Generation, status.FailedBySpec
 		w.in.Seen.Run.Env = nil
 	}, want: "env.TINI_KILL_PROCESS_GROUP=1/<nil>"},
-	"a stop that nobody wants any more": {do: func(w *world) {
+	"a stop that nobody wants any more": {do: func(w *scenario) {
 		w.change(halt)
 		w.look()
 		w.in.Status.Stopping.Sent = true
 		w.change(run)
 	}, want: "power=running/stopping StartContainer"},
-	"at rest": {made: func(c *desired.Container) { c.Restart = desired.RestartNever }, do: func(w *world) { w.die(w.in.Seen.Run, 0) }},
-	"backing off": {do: func(w *world) {
+	"at rest": {made: func(c *desired.Container) { c.Restart = desired.RestartNever }, do: func(w *scenario) { w.die(w.in.Seen.Run, 0) }},
+	"backing off": {do: func(w *scenario) {
 		for range 3 {
 			w.die(w.in.Seen.Run, 1)
 			w.look()
@@ -118,7 +120,7 @@ func limited(c *desired.Container) { c.Limits.Memory, c.Limits.CPU = 1<<28, 1 }
 func halt(c *desired.Container)    { c.Power = desired.PowerStopped }
 
 // disturbed is a container that runs, to which something was done.
-func disturbed(t *testing.T, made func(*desired.Container), do func(*world)) *world {
+func disturbed(t *testing.T, made func(*desired.Container), do func(*scenario)) *scenario {
 	w := ready(t, made)
 	do(w)
 	w.in.Now = w.in.Now.Add(time.Minute)
@@ -309,7 +311,7 @@ func TestReasonOfAChange(t *testing.T) {
 			}
 		},
 	} {
-		w := disturbed(t, nil, func(w *world) { w.change(change) })
+		w := disturbed(t, nil, func(w *scenario) { w.change(change) })
 		steps := plan.Simulate(w.in).Steps
 		at := slices.IndexFunc(steps, func(s plan.Step) bool { return s.Kind == plan.StopContainer })
 		if at < 0 || steps[at].Reason != want {

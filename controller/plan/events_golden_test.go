@@ -59,212 +59,212 @@ func telling(d plan.Decision) string {
 }
 
 // ends lets the program end, and looks. The look after it starts it again.
-func ends(w *world, code int) plan.Decision {
+func ends(w *scenario, code int) plan.Decision {
 	w.die(w.in.Seen.Run, code)
 	return w.look()
 }
 
 // looks are situations: what is seen, and how it came to that.
 var looks = map[string]struct {
-	begin  func(t *testing.T) *world
-	change func(w *world)
+	begin  func(t *testing.T) *scenario
+	change func(w *scenario)
 }{
-	"an image that nobody has looked for": {bare, func(w *world) { w.in.Image = observed.Image{} }},
-	"an image that is pulled": {bare, func(w *world) {
+	"an image that nobody has looked for": {bare, func(w *scenario) { w.in.Image = observed.Image{} }},
+	"an image that is pulled": {bare, func(w *scenario) {
 		w.in.Image = observed.Image{Known: true, Pulling: true, PulledBytes: 12_300_000, PullTotal: 40_100_000}
 	}},
-	"an image that cannot be had": {bare, func(w *world) {
+	"an image that cannot be had": {bare, func(w *scenario) {
 		w.in.Image = observed.Image{Known: true, PullError: "no such image", PullFailedAt: w.in.Now.Add(-10 * time.Second)}
 	}},
-	"an image that could not be had for long": {bare, func(w *world) {
+	"an image that could not be had for long": {bare, func(w *scenario) {
 		w.in.Image = observed.Image{Known: true, PullError: "no such image", PullFailedAt: w.in.Now.Add(-time.Hour)}
 	}},
-	"a name that a stranger has": {bare, func(w *world) { w.in.Seen.RunNameTaken = &observed.Foreign{ContainerID: "stranger"} }},
-	"a name for the installation that another Lightd has": {bare, func(w *world) {
+	"a name that a stranger has": {bare, func(w *scenario) { w.in.Seen.RunNameTaken = &observed.Foreign{ContainerID: "stranger"} }},
+	"a name for the installation that another Lightd has": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "stranger", Instance: "another"}
 	}},
-	"a name for an installation that has no script": {bare, func(w *world) {
+	"a name for an installation that has no script": {bare, func(w *scenario) {
 		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "stranger"}
 	}},
-	"a leftover of an earlier installation": {bare, func(w *world) {
+	"a leftover of an earlier installation": {bare, func(w *scenario) {
 		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
 	}},
-	"never ran":               {rests, func(*world) {}},
-	"runs, without a pattern": {runs, func(*world) {}},
-	"runs, with a pattern": {func(t *testing.T) *world { return ready(t, func(c *desired.Container) { c.StartPattern = "up" }) },
-		func(w *world) { w.in.Matched = true }},
-	"is to run":  {rests, func(w *world) { w.change(run) }},
-	"is to stop": {runs, func(w *world) { w.change(func(c *desired.Container) { c.Power = desired.PowerStopped }) }},
-	"is stopping": {runs, func(w *world) {
+	"never ran":               {rests, func(*scenario) {}},
+	"runs, without a pattern": {runs, func(*scenario) {}},
+	"runs, with a pattern": {func(t *testing.T) *scenario { return ready(t, func(c *desired.Container) { c.StartPattern = "up" }) },
+		func(w *scenario) { w.in.Matched = true }},
+	"is to run":  {rests, func(w *scenario) { w.change(run) }},
+	"is to stop": {runs, func(w *scenario) { w.change(func(c *desired.Container) { c.Power = desired.PowerStopped }) }},
+	"is stopping": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 		w.look()
 		w.in.Status.Stopping.Sent = true
 	}},
-	"is killed while it is stopping": {runs, func(w *world) {
+	"is killed while it is stopping": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 		w.look()
 		w.in.Status.Stopping.Sent = true
 		w.change(func(c *desired.Container) { c.Kill = true })
 	}},
-	"is being killed": {runs, func(w *world) {
+	"is being killed": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
 		w.look()
 		w.in.Status.Stopping.KilledAt = w.in.Now
 	}},
-	"a kill of which nobody knows whether it was sent": {runs, func(w *world) {
+	"a kill of which nobody knows whether it was sent": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
 		w.look()
 	}},
-	"is to stop while it is frozen": {runs, func(w *world) {
+	"is to stop while it is frozen": {runs, func(w *scenario) {
 		w.in.Seen.Run.Phase = observed.Paused
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	}},
-	"is to be restarted": {runs, func(w *world) { w.change(func(c *desired.Container) { c.Requests.Restart++ }) }},
-	"ended once":         {runs, func(w *world) { w.die(w.in.Seen.Run, 3) }},
-	"was killed once":    {runs, func(w *world) { w.die(w.in.Seen.Run, 137) }},
-	"ran out of memory twice": {runs, func(w *world) {
+	"is to be restarted": {runs, func(w *scenario) { w.change(func(c *desired.Container) { c.Requests.Restart++ }) }},
+	"ended once":         {runs, func(w *scenario) { w.die(w.in.Seen.Run, 3) }},
+	"was killed once":    {runs, func(w *scenario) { w.die(w.in.Seen.Run, 137) }},
+	"ran out of memory twice": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		w.die(w.in.Seen.Run, 137)
 		w.in.Seen.Run.OOMKilled = true
 	}},
-	"waits after two ends": {runs, func(w *world) {
+	"waits after two ends": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		ends(w, 1)
 	}},
-	"ended, and is not to be restarted": {func(t *testing.T) *world {
+	"ended, and is not to be restarted": {func(t *testing.T) *scenario {
 		return ready(t, func(c *desired.Container) { c.Restart = desired.RestartNever })
-	}, func(w *world) { ends(w, 3) }},
-	"ended as it was to stop": {runs, func(w *world) {
+	}, func(w *scenario) { ends(w, 3) }},
+	"ended as it was to stop": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 		w.die(w.in.Seen.Run, 3)
 	}},
-	"an installation that has failed": {bare, func(w *world) {
+	"an installation that has failed": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.exit = 1
 		w.settle()
 	}},
-	"a reinstall after a failure": {bare, func(w *world) {
+	"a reinstall after a failure": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.exit = 1
 		w.settle()
 		w.change(func(c *desired.Container) { c.Requests.Install++ })
 	}},
-	"a script that is frozen": {bare, func(w *world) {
+	"a script that is frozen": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.exit = -1
 		w.settle()
 		w.in.Seen.Install.Phase = observed.Paused
 	}},
-	"a script whose container is being removed": {bare, func(w *world) {
+	"a script whose container is being removed": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.exit = -1
 		w.settle()
 		w.in.Seen.Install.Phase = observed.Removing
 	}},
-	"an install container that went before its script": {bare, func(w *world) {
+	"an install container that went before its script": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.act(*w.look().Step)
 		w.in.Status = plan.Observe(w.in).Status // created, and nothing more is recorded
 		w.in.Seen.Install = nil
 	}},
-	"an install container of another request": {bare, func(w *world) {
+	"an install container of another request": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.look()
 		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
 		w.in.Seen.Install.Install = 7
 	}},
-	"an end that was seen late": {runs, func(w *world) {
+	"an end that was seen late": {runs, func(w *scenario) {
 		w.die(w.in.Seen.Run, 137)
 		w.in.Seen.Run.Unwatched = true
 	}},
-	"a clean end that was seen late, of what restarts on failure": {func(t *testing.T) *world {
+	"a clean end that was seen late, of what restarts on failure": {func(t *testing.T) *scenario {
 		return ready(t, func(c *desired.Container) { c.Restart = desired.RestartOnFailure })
-	}, func(w *world) {
+	}, func(w *scenario) {
 		w.die(w.in.Seen.Run, 0)
 		w.in.Seen.Run.Unwatched = true
 	}},
-	"somebody has started it again": {runs, func(w *world) {
+	"somebody has started it again": {runs, func(w *scenario) {
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.start(w.in.Seen.Run)
 	}},
-	"somebody has started it again while it was stopping": {runs, func(w *world) {
+	"somebody has started it again while it was stopping": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 		w.look()
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.start(w.in.Seen.Run)
 	}},
-	"a restart of what is stopped": {rests, func(w *world) {
+	"a restart of what is stopped": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	}},
-	"a restart of what runs, in hand": {runs, func(w *world) {
+	"a restart of what runs, in hand": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 		w.act(*w.look().Step)
 	}},
-	"a restart that has happened": {runs, func(w *world) {
+	"a restart that has happened": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 		w.act(*w.look().Step)
 		w.look()
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.start(w.in.Seen.Run)
 	}},
-	"a second restart while the first is in hand": {runs, func(w *world) {
+	"a second restart while the first is in hand": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 		w.act(*w.look().Step)
 		w.look()
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	}},
-	"a second restart after the first": {runs, func(w *world) {
+	"a second restart after the first": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 		w.settle()
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	}},
-	"a restart that a stop has overtaken": {runs, func(w *world) {
+	"a restart that a stop has overtaken": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 		w.act(*w.look().Step)
 		w.look()
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	}},
-	"a stop after crashes": {runs, func(w *world) {
+	"a stop after crashes": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		ends(w, 1)
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	}},
-	"a start after crashes": {runs, func(w *world) {
+	"a start after crashes": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		ends(w, 1)
 		w.change(run)
 	}},
-	"a start at the end of a backoff": {runs, func(w *world) {
+	"a start at the end of a backoff": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		ends(w, 1)
 		w.in.Now = w.in.Now.Add(time.Minute)
 	}},
-	"somebody removes it after two ends": {runs, func(w *world) {
+	"somebody removes it after two ends": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		ends(w, 137)
 		w.in.Seen.Run = nil
 	}},
-	"somebody removes it after an end of its own": {runs, func(w *world) {
+	"somebody removes it after an end of its own": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
 		w.look()
 		ends(w, 1)
 		w.in.Seen.Run = nil
 	}},
-	"an install container that went before its work was kept": {bare, func(w *world) {
+	"an install container that went before its work was kept": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		for w.in.Status.Install.Phase != status.InstallScripted {
 			w.act(*w.look().Step)
@@ -272,165 +272,165 @@ var looks = map[string]struct {
 		}
 		w.in.Seen.Install = nil
 	}},
-	"another install container in the place of one whose script runs": {bare, func(w *world) {
+	"another install container in the place of one whose script runs": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.exit = -1
 		w.settle()
 		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
 	}},
-	"a container that is made anew": {rests, func(w *world) {
+	"a container that is made anew": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
 		w.act(*w.look().Step)
 		w.act(*w.look().Step)
 	}},
-	"a container that was removed to be made anew": {rests, func(w *world) {
+	"a container that was removed to be made anew": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
 		w.act(*w.look().Step)
 	}},
-	"other ports, told already": {rests, func(w *world) {
+	"other ports, told already": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Ports = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} })
 		w.look()
 	}},
-	"a container of another spec, as the installation ends": {bare, func(w *world) {
+	"a container of another spec, as the installation ends": {bare, func(w *scenario) {
 		w.act(*w.look().Step)
 		w.act(*w.look().Step)
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 	}},
-	"an entry point that is gone as the installation ends": {bare, func(w *world) {
+	"an entry point that is gone as the installation ends": {bare, func(w *scenario) {
 		w.act(*w.look().Step)
 		w.look()
 	}},
-	"ports that it gave back and still binds": {rests, func(w *world) {
+	"ports that it gave back and still binds": {rests, func(w *scenario) {
 		port := desired.Port{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}
 		w.in.Seen.Run.Binds, w.in.Spec.Releasing = []desired.Port{port}, []desired.Port{port}
 		w.in.Spec.Paused = true
 	}},
-	"a pull of an image that nobody wants any more": {bare, func(w *world) {
+	"a pull of an image that nobody wants any more": {bare, func(w *scenario) {
 		w.in.Image.Present = false
 		w.look()
 		w.in.Spec.Image, w.in.Image = "other", observed.Image{Known: true, Present: true}
 	}},
-	"ports that it gave back": {rests, func(w *world) { w.in.Spec.Releasing = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} }},
-	"other ports": {rests, func(w *world) {
+	"ports that it gave back": {rests, func(w *scenario) { w.in.Spec.Releasing = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} }},
+	"other ports": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Ports = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} })
 	}},
-	"more than can be named": {rests, func(w *world) {
+	"more than can be named": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "", "B": "", "C": "", "D": "", "E": ""} })
 	}},
-	"what Docker shows nothing of": {rests, func(w *world) {
+	"what Docker shows nothing of": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Stop.Timeout++; w.in.Seen.Run.Hash = "other" })
 	}},
 	"a generation that was refused": {rests, refused},
-	"a change of what was refused": {rests, func(w *world) {
+	"a change of what was refused": {rests, func(w *scenario) {
 		refused(w)
 		w.look()
 		w.change(run)
 	}},
-	"a change of what was refused before it was installed": {bare, func(w *world) {
+	"a change of what was refused before it was installed": {bare, func(w *scenario) {
 		w.look()
 		refused(w)
 		w.look()
 		w.change(run)
 	}},
-	"paused, with something to do": {rests, func(w *world) {
+	"paused, with something to do": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { run(c); c.Paused = true })
 	}},
-	"paused, with nothing to do": {rests, func(w *world) { w.change(func(c *desired.Container) { c.Paused = true }) }},
-	"paused, while it waits": {rests, func(w *world) {
+	"paused, with nothing to do": {rests, func(w *scenario) { w.change(func(c *desired.Container) { c.Paused = true }) }},
+	"paused, while it waits": {rests, func(w *scenario) {
 		w.in.Seen.Run, w.in.Image = nil, observed.Image{Known: true, PullError: "no such image", PullFailedAt: w.in.Now}
 		w.change(func(c *desired.Container) { c.Paused = true })
 	}},
-	"paused, with a reinstall": {rests, func(w *world) {
+	"paused, with a reinstall": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Paused = true; c.Requests.Install++ })
 	}},
-	"is to be deleted": {runs, func(w *world) { w.change(func(c *desired.Container) { c.Deleting = true }) }},
-	"is being removed by a deletion": {rests, func(w *world) {
+	"is to be deleted": {runs, func(w *scenario) { w.change(func(c *desired.Container) { c.Deleting = true }) }},
+	"is being removed by a deletion": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Deleting = true })
 		w.look()
 		w.in.Seen.Run.Phase = observed.Removing
 	}},
-	"its install container is being removed by a deletion": {bare, func(w *world) {
+	"its install container is being removed by a deletion": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.exit = -1
 		w.settle()
 		w.change(func(c *desired.Container) { c.Deleting = true })
 		w.in.Seen.Install.Phase = observed.Removing
 	}},
-	"somebody removes it":     {runs, func(w *world) { w.in.Seen.Run.Phase = observed.Removing }},
-	"somebody has removed it": {runs, func(w *world) { w.in.Seen.Run = nil }},
-	"somebody killed and then removed it": {runs, func(w *world) {
+	"somebody removes it":     {runs, func(w *scenario) { w.in.Seen.Run.Phase = observed.Removing }},
+	"somebody has removed it": {runs, func(w *scenario) { w.in.Seen.Run = nil }},
+	"somebody killed and then removed it": {runs, func(w *scenario) {
 		ends(w, 137)
 		w.in.Seen.Run = nil
 	}},
-	"Docker could not remove it": {rests, func(w *world) { w.in.Seen.Run.Phase = observed.Dead; checked(w) }},
-	"it has another name":        {runs, func(w *world) { w.in.Seen.Run.Name = "other" }},
-	"it has another name, and a stranger has its own": {runs, func(w *world) {
+	"Docker could not remove it": {rests, func(w *scenario) { w.in.Seen.Run.Phase = observed.Dead; checked(w) }},
+	"it has another name":        {runs, func(w *scenario) { w.in.Seen.Run.Name = "other" }},
+	"it has another name, and a stranger has its own": {runs, func(w *scenario) {
 		w.in.Seen.Run.Name, w.in.Seen.RunNameTaken = "other", &observed.Foreign{ContainerID: "stranger"}
 	}},
-	"it is off its network":                      {rests, func(w *world) { w.in.Seen.Run.Networks = nil; checked(w) }},
-	"its directories are elsewhere":              {rests, func(w *world) { w.in.HostPaths.Volume = "/elsewhere"; checked(w) }},
-	"its data is elsewhere":                      {rests, func(w *world) { w.in.HostPaths.Data = "/elsewhere"; checked(w) }},
-	"a limit of memory that is none of its spec": {rests, func(w *world) { w.in.Seen.Run.Limits.Memory = 1 << 30; checked(w) }},
-	"a limit of CPU that is none of its spec":    {rests, func(w *world) { w.in.Seen.Run.Limits.CPU = 1; checked(w) }},
-	"it runs as somebody else":                   {rests, func(w *world) { w.in.Seen.Run.User = "somebody"; checked(w) }},
-	"other limits":                               {runs, func(w *world) { w.in.Seen.Run.Limits.PIDs = 7 }},
-	"a tag that moved and is followed": {func(t *testing.T) *world {
+	"it is off its network":                      {rests, func(w *scenario) { w.in.Seen.Run.Networks = nil; checked(w) }},
+	"its directories are elsewhere":              {rests, func(w *scenario) { w.in.HostPaths.Volume = "/elsewhere"; checked(w) }},
+	"its data is elsewhere":                      {rests, func(w *scenario) { w.in.HostPaths.Data = "/elsewhere"; checked(w) }},
+	"a limit of memory that is none of its spec": {rests, func(w *scenario) { w.in.Seen.Run.Limits.Memory = 1 << 30; checked(w) }},
+	"a limit of CPU that is none of its spec":    {rests, func(w *scenario) { w.in.Seen.Run.Limits.CPU = 1; checked(w) }},
+	"it runs as somebody else":                   {rests, func(w *scenario) { w.in.Seen.Run.User = "somebody"; checked(w) }},
+	"other limits":                               {runs, func(w *scenario) { w.in.Seen.Run.Limits.PIDs = 7 }},
+	"a tag that moved and is followed": {func(t *testing.T) *scenario {
 		return restsWith(t, func(c *desired.Container) { c.ImagePolicy = desired.ImageFollow })
-	}, func(w *world) { w.in.Image.ImageID = "sha256:other"; checked(w) }},
-	"an entry point that was altered": {runs, func(w *world) { w.in.EntrypointOK = false }},
-	"other variables":                 {runs, func(w *world) { w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} }) }},
-	"other variables, and a port that is busy": {runs, func(w *world) {
+	}, func(w *scenario) { w.in.Image.ImageID = "sha256:other"; checked(w) }},
+	"an entry point that was altered": {runs, func(w *scenario) { w.in.EntrypointOK = false }},
+	"other variables":                 {runs, func(w *scenario) { w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} }) }},
+	"other variables, and a port that is busy": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
 		w.in.Host.Reason, w.in.Host.Message = status.ReasonPortUnavailable, "busy"
 		w.in.Now = w.in.Now.Add(5 * time.Second)
 	}},
-	"other variables, and a port that was busy": {runs, func(w *world) {
+	"other variables, and a port that was busy": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
 		w.in.Host.Reason, w.in.Host.Message = status.ReasonPortUnavailable, "busy"
 		w.in.Now = w.in.Now.Add(15 * time.Second)
 	}},
-	"a host that was looked at long ago": {runs, func(w *world) {
+	"a host that was looked at long ago": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
 		w.in.Now = w.in.Now.Add(time.Minute)
 	}},
-	"a host that was looked at for another spec": {runs, func(w *world) {
+	"a host that was looked at for another spec": {runs, func(w *scenario) {
 		checked(w)
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 	}},
-	"an installation whose image is gone": {func(t *testing.T) *world { return restsWith(t, script) }, func(w *world) {
+	"an installation whose image is gone": {func(t *testing.T) *scenario { return restsWith(t, script) }, func(w *scenario) {
 		w.in.Snapshot.Present, w.in.Seen.Run = false, nil
 	}},
-	"an installation whose image lost its name": {func(t *testing.T) *world { return restsWith(t, script) }, func(w *world) {
+	"an installation whose image lost its name": {func(t *testing.T) *scenario { return restsWith(t, script) }, func(w *scenario) {
 		w.in.Snapshot.Present, w.in.RunImage = false, observed.Image{Known: true, Present: true}
 	}},
-	"the engine is out of sight": {runs, func(w *world) { w.in.Seen.EngineUp, w.in.Seen.Run = false, nil }},
-	"nobody has looked yet":      {runs, func(w *world) { w.in.Seen.Known, w.in.Seen.Run = false, nil }},
+	"the engine is out of sight": {runs, func(w *scenario) { w.in.Seen.EngineUp, w.in.Seen.Run = false, nil }},
+	"nobody has looked yet":      {runs, func(w *scenario) { w.in.Seen.Known, w.in.Seen.Run = false, nil }},
 }
 
-func bare(t *testing.T) *world  { return newWorld(t, nil) }
-func rests(t *testing.T) *world { return restsWith(t, nil) }
-func runs(t *testing.T) *world  { return ready(t, nil) }
+func bare(t *testing.T) *scenario  { return newScenario(t, nil) }
+func rests(t *testing.T) *scenario { return restsWith(t, nil) }
+func runs(t *testing.T) *scenario  { return ready(t, nil) }
 
-func restsWith(t *testing.T, change func(*desired.Container)) *world {
-	w := newWorld(t, change)
+func restsWith(t *testing.T, change func(*desired.Container)) *scenario {
+	w := newScenario(t, change)
 	w.settle()
 	w.story()
 	return w
 }
 
 // refused is what the controller records of a container that the engine will not have.
-func refused(w *world) {
+func refused(w *scenario) {
 	w.in.Status.FailedGeneration, w.in.Status.FailedBy, w.in.Status.InstallState = w.in.Spec.Generation, status.FailedBySpec, status.Failed
 	w.in.Status.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: status.ReasonRefused, Message: "no"}, w.in.Now)
 }
 
 // checked is a look at the host that found nothing in the way.
-func checked(w *world) {
+func checked(w *scenario) {
 	ref := w.in.Spec.Image
 	if w.in.Status.Install.Snapshot != "" {
 		ref = w.in.Status.Install.Snapshot

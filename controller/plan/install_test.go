@@ -12,7 +12,7 @@ import (
 )
 
 func TestInstallWithScriptTellsThePagesEventsInOrder(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.settle()
 	w.expect("CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
 		"Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready")
@@ -22,7 +22,7 @@ func TestInstallWithScriptTellsThePagesEventsInOrder(t *testing.T) {
 }
 
 func TestInstallWithoutScript(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.settle()
 	w.expect("CreateContainer WriteEntrypoint", "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
@@ -30,7 +30,7 @@ func TestInstallWithoutScript(t *testing.T) {
 // TestProgressIsThatOfTheStepUnderWay: what is seen then is from before it, and what the plan
 // would do about that is not what happens.
 func TestProgressIsThatOfTheStepUnderWay(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.in.Spec.Power = desired.PowerRunning
 	for range 20 {
 		d := w.look()
@@ -60,7 +60,7 @@ func TestScriptThatChangesBeforeItsInstallationHasMadeAnything(t *testing.T) {
 		"taken away": {"true", "", without}, "given": {"", "true", with},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(spec *desired.Container) { spec.InstallScript = c.before })
+			w := newScenario(t, func(spec *desired.Container) { spec.InstallScript = c.before })
 			w.in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: w.in.Now}
 			w.settle()
 			w.change(func(spec *desired.Container) { spec.InstallScript, spec.Image = c.after, "other" })
@@ -88,7 +88,7 @@ func TestScriptOutcomes(t *testing.T) {
 		"command could not be run": {127, false, status.ReasonInstallScriptFailed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, script)
+			w := newScenario(t, script)
 			w.in.Spec.Power = desired.PowerRunning
 			w.exit = c.code
 			for w.in.Seen.Install == nil || w.in.Seen.Install.Phase != observed.Exited {
@@ -110,7 +110,7 @@ func TestScriptOutcomes(t *testing.T) {
 }
 
 func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.exit = -1
 	for w.in.Seen.Install == nil || !w.in.Seen.Install.Running() {
 		w.act(*w.look().Step)
@@ -125,7 +125,7 @@ func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
 }
 
 func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	for w.in.Status.Install.Phase != status.InstallScript {
 		d := w.look()
 		if d.Step.Kind != plan.StartInstallScript {
@@ -141,7 +141,7 @@ func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
 // TestScriptThatStartsLateHasItsTime: the daemon was away between the record of the start and
 // the start for longer than a script may take.
 func TestScriptThatStartsLateHasItsTime(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.exit = -1
 	for w.in.Status.Install.Phase != status.InstallScript {
 		d := w.look()
@@ -159,7 +159,7 @@ func TestScriptThatStartsLateHasItsTime(t *testing.T) {
 }
 
 func TestScriptOverItsDeadline(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.exit = -1
 	d := w.settle()
 	if d.After != 10*time.Minute-time.Second-10*time.Millisecond {
@@ -183,7 +183,7 @@ func TestReinstallKeepsTheNumberAndBeginsAnew(t *testing.T) {
 }
 
 func TestDeleteEndsAnInstallation(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.exit = -1
 	w.settle()
 	w.change(func(c *desired.Container) { c.Deleting = true })
@@ -213,7 +213,7 @@ func TestHowAScriptEndedIsTold(t *testing.T) {
 		"another reason":               {127, false, "", []string{"Error the install script ended with exit code 127"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, script)
+			w := newScenario(t, script)
 			w.exit = -1
 			w.settle()
 			w.in.Now = w.in.Now.Add(time.Second - w.in.Now.Sub(w.in.Seen.Install.StartedAt))

@@ -11,8 +11,8 @@ import (
 	"lightd/observed/status"
 )
 
-// paused is a world whose process somebody has paused, observed once.
-func paused(t *testing.T) *world {
+// paused is a scenario whose process somebody has paused, observed once.
+func paused(t *testing.T) *scenario {
 	w := ready(t, nil)
 	w.in.Seen.Run.Phase = observed.Paused
 	w.look()
@@ -21,7 +21,7 @@ func paused(t *testing.T) *world {
 }
 
 // step is the kind of the next step, or empty.
-func (w *world) step() plan.Kind {
+func (w *scenario) step() plan.Kind {
 	if d := w.look(); d.Step != nil {
 		return d.Step.Kind
 	}
@@ -109,8 +109,8 @@ func TestPauseAndTheClock(t *testing.T) {
 
 // TestPausedInstallScript waits as well, but never beyond its own deadline.
 func TestPausedInstallScript(t *testing.T) {
-	frozen := func() *world {
-		w := newWorld(t, script)
+	frozen := func() *scenario {
+		w := newScenario(t, script)
 		w.exit = -1
 		w.settle()
 		w.in.Seen.Install.Phase = observed.Paused

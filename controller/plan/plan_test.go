@@ -11,9 +11,9 @@ import (
 	"lightd/observed/status"
 )
 
-// ready returns a world with an installed container that runs.
-func ready(t *testing.T, change func(*desired.Container)) *world {
-	w := newWorld(t, change)
+// ready returns a scenario with an installed container that runs.
+func ready(t *testing.T, change func(*desired.Container)) *scenario {
+	w := newScenario(t, change)
 	w.change(run)
 	w.settle()
 	w.story()
@@ -21,7 +21,7 @@ func ready(t *testing.T, change func(*desired.Container)) *world {
 }
 
 func TestStart(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.settle()
 	w.story()
 	w.change(run)
@@ -33,7 +33,7 @@ func TestStart(t *testing.T) {
 }
 
 func TestStartWithPatternWaitsForIt(t *testing.T) {
-	w := newWorld(t, func(c *desired.Container) { c.StartPattern = "up" })
+	w := newScenario(t, func(c *desired.Container) { c.StartPattern = "up" })
 	w.settle()
 	w.story()
 	w.change(run)
@@ -264,25 +264,25 @@ func TestLimits(t *testing.T) {
 
 func TestDisturbancesAreHealed(t *testing.T) {
 	for name, c := range map[string]struct {
-		disturb       func(*world)
+		disturb       func(*scenario)
 		steps, events string
 	}{
-		"killed":  {func(w *world) { w.die(w.in.Seen.Run, 137) }, "StartContainer", "Exited Starting Running"},
-		"removed": {func(w *world) { w.in.Seen.Run = nil }, "CreateContainer StartContainer", "Exited ContainerLost Starting Running"},
-		"paused": {func(w *world) {
+		"killed":  {func(w *scenario) { w.die(w.in.Seen.Run, 137) }, "StartContainer", "Exited Starting Running"},
+		"removed": {func(w *scenario) { w.in.Seen.Run = nil }, "CreateContainer StartContainer", "Exited ContainerLost Starting Running"},
+		"paused": {func(w *scenario) {
 			w.in.Seen.Run.Phase = observed.Paused
 			w.look()
 			w.in.Now = w.in.Now.Add(plan.PauseGrace)
 		}, "UnpauseContainer", "DriftDetected"},
-		"limits":  {func(w *world) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", "DriftDetected"},
-		"entry":   {func(w *world) { w.in.EntrypointOK = false }, "WriteEntrypoint", "DriftDetected"},
-		"renamed": {func(w *world) { w.in.Seen.Run.Name = "other" }, "RenameContainer", "DriftDetected"},
-		"disconnected": {func(w *world) { w.in.Seen.Run.Networks = nil },
+		"limits":  {func(w *scenario) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", "DriftDetected"},
+		"entry":   {func(w *scenario) { w.in.EntrypointOK = false }, "WriteEntrypoint", "DriftDetected"},
+		"renamed": {func(w *scenario) { w.in.Seen.Run.Name = "other" }, "RenameContainer", "DriftDetected"},
+		"disconnected": {func(w *scenario) { w.in.Seen.Run.Networks = nil },
 			"CheckHost StopContainer RemoveContainer CreateContainer StartContainer",
 			"DriftDetected Stopping Exited RemovingOldContainer Starting Running"},
-		"restarted by hand": {func(w *world) { w.in.Now = w.in.Now.Add(time.Second); w.start(w.in.Seen.Run) }, "",
+		"restarted by hand": {func(w *scenario) { w.in.Now = w.in.Now.Add(time.Second); w.start(w.in.Seen.Run) }, "",
 			"Exited Starting Running"},
-		"made anew by hand": {func(w *world) {
+		"made anew by hand": {func(w *scenario) {
 			w.in.Seen.Run = w.create(observed.RoleRun, "other")
 		}, "CheckHost RemoveContainer CreateContainer StartContainer", "Exited ContainerLost DriftDetected RemovingOldContainer Starting Running"},
 	} {
@@ -296,7 +296,7 @@ func TestDisturbancesAreHealed(t *testing.T) {
 }
 
 func TestStartedByHandIsStopped(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.settle()
 	w.story()
 	w.start(w.in.Seen.Run)

@@ -12,7 +12,7 @@ import (
 )
 
 func TestInstallPullsWhatIsMissing(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.in.Image.Present = false
 	w.settle()
 	w.expect("PullImage CreateContainer WriteEntrypoint",
@@ -21,7 +21,7 @@ func TestInstallPullsWhatIsMissing(t *testing.T) {
 
 // TestPullSaysHowFarItHasCome, and nothing but the words changes by it.
 func TestPullSaysHowFarItHasCome(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.in.Image = observed.Image{Known: true}
 	w.look() // tells of the pull
 	w.in.Image.Pulling = true
@@ -68,7 +68,7 @@ func TestDriftOfAnInstallationThatWaits(t *testing.T) {
 		"taken name 2": {change: script, see: func(in *plan.Input) { in.Seen.InstallNameTaken = foreign }, want: plan.CreateInstallContainer},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, c.change)
+			w := newScenario(t, c.change)
 			c.see(&w.in)
 			if d := w.look(); d.Step != nil {
 				t.Fatalf("it does not wait: %+v", d.Step)
@@ -83,7 +83,7 @@ func TestDriftOfAnInstallationThatWaits(t *testing.T) {
 
 // TestWriteBringsAPullForward, and is no failure of its own.
 func TestWriteBringsAPullForward(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	failed := func() {
 		w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
 	}
@@ -116,7 +116,7 @@ func TestWriteBringsAPullForward(t *testing.T) {
 }
 
 func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.in.Image = observed.Image{Known: true}
 	if d := w.look(); d.Step == nil || d.Step.Kind != plan.PullImage {
 		t.Fatalf("got %+v", d.Step)

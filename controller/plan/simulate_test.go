@@ -122,7 +122,7 @@ func TestProject(t *testing.T) {
 			if made == nil {
 				made = func(*desired.Container) {}
 			}
-			w := newWorld(t, made)
+			w := newScenario(t, made)
 			w.settle()
 			if name != "env of what is stopped" && name != "power of what is stopped" {
 				w.change(run)
@@ -169,7 +169,7 @@ func named(in *plan.Input, name string) {
 }
 
 func TestProjectOfAScriptUnderWay(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.exit = -1 // it runs on
 	w.settle()
 	p := plan.Simulate(w.in)
@@ -179,7 +179,7 @@ func TestProjectOfAScriptUnderWay(t *testing.T) {
 }
 
 func TestProjectOfAnImageThatNobodyLookedFor(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.in.Image = observed.Image{}
 	p := plan.Simulate(w.in)
 	if kinds(p) != "PullImage CreateContainer WriteEntrypoint" || !strings.Contains(p.Steps[0].Reason, "not known whether image img") {
@@ -208,7 +208,7 @@ func TestProjectionComesTrue(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(3, 4))
 	for range 3000 {
-		w := newWorld(t, nil)
+		w := newScenario(t, nil)
 		w.in.Matched = true
 		for range 1 + random.IntN(6) {
 			w.change(changes[random.IntN(len(changes))])
@@ -246,7 +246,7 @@ func TestProjectTellsOfImageVolumes(t *testing.T) {
 		"of before, deleted with it": {true, false, true, func(c *desired.Container) { c.Deleting = true }},
 	} {
 		t.Run(label, func(t *testing.T) {
-			w := newWorld(t, nil)
+			w := newScenario(t, nil)
 			w.in.Image.Volumes = []string{"/var/game"}
 			w.change(run)
 			w.settle()

@@ -15,7 +15,7 @@ import (
 
 // ladder plays a stop of a process that heeds nothing, and returns each rung with its time and
 // the message of its event. Restart replaces the daemon before each decision.
-func ladder(t *testing.T, w *world, restart func(*world)) string {
+func ladder(t *testing.T, w *scenario, restart func(*scenario)) string {
 	t.Helper()
 	began, list := w.in.Now, []string{}
 	for range 40 {
@@ -77,9 +77,9 @@ func TestStopLadder(t *testing.T) {
 		"a key that is the signal": {desired.Stop{Command: "^C", Signal: "INT"}, "",
 			"0s Stopping: power is stopped (SIGINT)\n0s signal SIGINT\n10s Stopping: SIGKILL after 10s without an end\n10s kill"},
 	}
-	restarts := map[string]func(*world){
+	restarts := map[string]func(*scenario){
 		"one daemon": nil,
-		"a daemon for each decision": func(w *world) { // only what is recorded is left
+		"a daemon for each decision": func(w *scenario) { // only what is recorded is left
 			data, err := json.Marshal(w.in.Status)
 			if err != nil {
 				t.Fatal(err)
@@ -93,7 +93,7 @@ func TestStopLadder(t *testing.T) {
 	for name, test := range tests {
 		for how, restart := range restarts {
 			t.Run(name+", "+how, func(t *testing.T) {
-				w := newWorld(t, func(c *desired.Container) {
+				w := newScenario(t, func(c *desired.Container) {
 					run(c)
 					c.Stop.Command, c.Stop.Signal = test.stop.Command, test.stop.Signal
 					if test.stop.Timeout > 0 {
@@ -114,7 +114,7 @@ func TestStopLadder(t *testing.T) {
 // TestStopAfterADaemonWasAway: the next daemon goes on with the next rung. It goes back to
 // none and leaves none out, whenever it comes.
 func TestStopAfterADaemonWasAway(t *testing.T) {
-	stopping := func(t *testing.T, command string) *world {
+	stopping := func(t *testing.T, command string) *scenario {
 		w := ready(t, func(c *desired.Container) { c.Stop.Command = command })
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 		w.look()

@@ -12,9 +12,9 @@ import (
 	"lightd/observed/status"
 )
 
-// mounted returns a world whose container has a mount and whose host can be inspected.
-func mounted(t *testing.T) *world {
-	w := newWorld(t, func(c *desired.Container) { c.Mount = map[string]string{"/data": "/srv/x"} })
+// mounted returns a scenario whose container has a mount and whose host can be inspected.
+func mounted(t *testing.T) *scenario {
+	w := newScenario(t, func(c *desired.Container) { c.Mount = map[string]string{"/data": "/srv/x"} })
 	w.in.VerifyMounts = true
 	w.settle()
 	w.story()
@@ -111,7 +111,7 @@ func TestRefusalOfAnEarlierRevision(t *testing.T) {
 // TestRefusedStartOfWhatDiffers: the container is recreated once, as what it differs in may be
 // what was refused, and its spec is given up only after that.
 func TestRefusedStartOfWhatDiffers(t *testing.T) {
-	w := newWorld(t, nil)
+	w := newScenario(t, nil)
 	w.settle()
 	w.change(run)
 	refused := func() {
@@ -141,7 +141,7 @@ func TestRefusedStartOfWhatDiffers(t *testing.T) {
 // TestReplacedUnderItsProcess: a running container whose directory was replaced is not in sync and
 // runs on, until it is restarted, stopped, or the directory is back.
 func TestReplacedUnderItsProcess(t *testing.T) {
-	start := func() *world {
+	start := func() *scenario {
 		w := mounted(t)
 		w.change(run)
 		w.act(*w.look().Step)

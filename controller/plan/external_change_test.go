@@ -34,7 +34,7 @@ func TestStrangerWithOurNameIsLeftAlone(t *testing.T) {
 // TestSnapshotThatLostItsName: as long as the container holds the image it gets the name
 // back, else the container stays as it is while it can, and a recreation waits for somebody.
 func TestSnapshotThatLostItsName(t *testing.T) {
-	installed := func(t *testing.T) *world {
+	installed := func(t *testing.T) *scenario {
 		w := ready(t, script)
 		w.in.Snapshot.Present = false
 		return w
@@ -66,9 +66,9 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 		}
 		w.expect("StartContainer", "Exited Starting Running Blocked")
 	})
-	for name, gone := range map[string]func(*world){
-		"the image is gone, its copy is there, the container fits": func(w *world) { w.in.RunImage.Known = true },
-		"the image and the container are gone, the copy is there":  func(w *world) { w.in.Seen.Run = nil },
+	for name, gone := range map[string]func(*scenario){
+		"the image is gone, its copy is there, the container fits": func(w *scenario) { w.in.RunImage.Known = true },
+		"the image and the container are gone, the copy is there":  func(w *scenario) { w.in.Seen.Run = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := installed(t)
@@ -82,12 +82,12 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 			}
 		})
 	}
-	for name, recreate := range map[string]func(*world){
-		"the image is gone, the container does not fit": func(w *world) {
+	for name, recreate := range map[string]func(*scenario){
+		"the image is gone, the container does not fit": func(w *scenario) {
 			w.in.RunImage.Known = true
 			w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		},
-		"the image and the container are gone": func(w *world) { w.in.Seen.Run = nil },
+		"the image and the container are gone": func(w *scenario) { w.in.Seen.Run = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := installed(t)
@@ -131,7 +131,7 @@ func TestDirectoriesThatMoved(t *testing.T) {
 
 // TestEngineThatEndsContainersOnItsWayDown tells their ends as if they were crashes.
 func TestEngineThatEndsContainersOnItsWayDown(t *testing.T) {
-	down := func(w *world, code int, later time.Duration) {
+	down := func(w *scenario, code int, later time.Duration) {
 		w.die(w.in.Seen.Run, code)
 		w.look() // it is told at once, and a start comes too late
 		w.in.Now = w.in.Now.Add(later)
@@ -182,11 +182,11 @@ func TestEngineThatEndsContainersOnItsWayDown(t *testing.T) {
 // by. Nothing waits longer for it than it would have, and nothing waits for ever.
 func TestClockThatWasSet(t *testing.T) {
 	for name, c := range map[string]struct {
-		begin func(w *world) // brings it to a wait
-		most  time.Duration  // how long that may take at most
+		begin func(w *scenario) // brings it to a wait
+		most  time.Duration     // how long that may take at most
 		step  plan.Kind
 	}{
-		"backoff": {func(w *world) {
+		"backoff": {func(w *scenario) {
 			for range 3 {
 				w.die(w.in.Seen.Run, 1)
 				w.settle()
@@ -196,19 +196,19 @@ func TestClockThatWasSet(t *testing.T) {
 			w.die(w.in.Seen.Run, 1)
 			w.look()
 		}, 5 * time.Second, plan.StartContainer},
-		"grace of a stop": {func(w *world) {
+		"grace of a stop": {func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 			w.look()
 			w.in.Status.Stopping.Sent = true
 			w.look()
 		}, 10 * time.Second, plan.KillContainer},
-		"a SIGKILL that did not end it": {func(w *world) {
+		"a SIGKILL that did not end it": {func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
 			w.look()
 			w.in.Status.Stopping.KilledAt = w.in.Now
 			w.look()
 		}, 10 * time.Second, plan.KillContainer},
-		"an install script": {func(w *world) {
+		"an install script": {func(w *scenario) {
 			w.exit = -1
 			w.change(func(c *desired.Container) { c.InstallScript = "sleep"; c.Requests.Install++ })
 			w.settle()
@@ -249,7 +249,7 @@ func TestScriptOfWhichNobodyKnowsWhetherItRan(t *testing.T) {
 		"an answer that it failed, and it stays here": {false, -time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, script)
+			w := newScenario(t, script)
 			for {
 				d := w.look()
 				if d.Step.Kind == plan.StartInstallScript {

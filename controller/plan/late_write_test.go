@@ -13,8 +13,8 @@ import (
 )
 
 // begun has the start of a container recorded and not yet taken.
-func begun(t *testing.T) *world {
-	w := newWorld(t, nil)
+func begun(t *testing.T) *scenario {
+	w := newScenario(t, nil)
 	w.settle()
 	w.change(func(c *desired.Container) { c.Power = desired.PowerRunning })
 	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
@@ -78,23 +78,23 @@ func TestStartWhoseContainerIsReplaced(t *testing.T) {
 // TestPortsAreGivenBackBeforeAWait that may have no end: no container binds them.
 func TestPortsAreGivenBackBeforeAWait(t *testing.T) {
 	for name, c := range map[string]struct {
-		spoil func(*world)
+		spoil func(*scenario)
 		after status.Reason
 	}{
-		"for an image that cannot be had": {func(w *world) {
+		"for an image that cannot be had": {func(w *scenario) {
 			w.in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: w.in.Now}
 		}, status.ReasonImageUnavailable},
-		"for an installation that is lost": {func(w *world) {
+		"for an installation that is lost": {func(w *scenario) {
 			w.in.Status.Install.Snapshot, w.in.Snapshot = "kept:1", observed.Image{Known: true}
 		}, status.ReasonInstallLost},
-		"for a name":                        {func(w *world) { w.in.Seen.RunNameTaken = &observed.Foreign{} }, status.ReasonNameTaken},
-		"after an installation that failed": {func(w *world) { w.in.Status.Install.Phase = status.InstallFailed }, status.ReasonInstallFailed},
-		"after a refusal": {func(w *world) {
+		"for a name":                        {func(w *scenario) { w.in.Seen.RunNameTaken = &observed.Foreign{} }, status.ReasonNameTaken},
+		"after an installation that failed": {func(w *scenario) { w.in.Status.Install.Phase = status.InstallFailed }, status.ReasonInstallFailed},
+		"after a refusal": {func(w *scenario) {
 			w.in.Status.FailedGeneration, w.in.Status.FailedBy = w.in.Spec.Generation, status.FailedBySpec
 		}, status.ReasonRefused},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, nil)
+			w := newScenario(t, nil)
 			w.settle()
 			w.in.Seen.Run = nil
 			w.change(func(c *desired.Container) {
@@ -115,7 +115,7 @@ func TestPortsAreGivenBackBeforeAWait(t *testing.T) {
 
 // TestRemovalThatDidNotHappen is not taken for one that did not help.
 func TestRemovalThatDidNotHappen(t *testing.T) {
-	w := newWorld(t, func(c *desired.Container) { c.Limits.Memory = 64 << 20 })
+	w := newScenario(t, func(c *desired.Container) { c.Limits.Memory = 64 << 20 })
 	w.settle()
 	w.change(func(c *desired.Container) { c.Limits.Memory = 0 })
 	w.story()
@@ -134,20 +134,20 @@ func TestRemovalThatDidNotHappen(t *testing.T) {
 
 // TestStopOfWhatWaits: a process that is to end does so whatever its container waits for.
 func TestStopOfWhatWaits(t *testing.T) {
-	for name, wait := range map[string]func(*world){
-		"a port": func(w *world) {
+	for name, wait := range map[string]func(*scenario){
+		"a port": func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Ports = []desired.Port{{Port: 25566}} })
 			w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy"}
 		},
-		"an image": func(w *world) {
+		"an image": func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 			w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
 		},
-		"an image to install": func(w *world) {
+		"an image to install": func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Requests.Install++ })
 			w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
 		},
-		"another spec": func(w *world) {
+		"another spec": func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 			w.in.Status.FailedGeneration = w.in.Spec.Generation + 1
 		},
@@ -167,7 +167,7 @@ func TestStopOfWhatWaits(t *testing.T) {
 // TestPortThatIsStillBoundIsKept while the container that binds it takes its time to end.
 func TestPortThatIsStillBoundIsKept(t *testing.T) {
 	old := desired.Port{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP, ContainerPort: 25565}
-	w := newWorld(t, func(c *desired.Container) { c.Ports, c.Power = []desired.Port{old}, desired.PowerRunning })
+	w := newScenario(t, func(c *desired.Container) { c.Ports, c.Power = []desired.Port{old}, desired.PowerRunning })
 	w.settle()
 	w.change(func(c *desired.Container) { c.Ports, c.Releasing = []desired.Port{}, []desired.Port{old} })
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(w.in.Spec.Image), At: w.in.Now}
@@ -182,7 +182,7 @@ func TestPortThatIsStillBoundIsKept(t *testing.T) {
 
 // TestRestartThatDidNotHappen is asked for still, also of what would rest otherwise.
 func TestRestartThatDidNotHappen(t *testing.T) {
-	w := newWorld(t, func(c *desired.Container) { c.Power, c.Restart = desired.PowerRunning, desired.RestartNever })
+	w := newScenario(t, func(c *desired.Container) { c.Power, c.Restart = desired.PowerRunning, desired.RestartNever })
 	w.settle()
 	w.die(w.in.Seen.Run, 1)
 	w.settle()
@@ -196,7 +196,7 @@ func TestRestartThatDidNotHappen(t *testing.T) {
 
 // TestSignalThatWasNotDelivered is sent again: no program is killed that nobody asked to end.
 func TestSignalThatWasNotDelivered(t *testing.T) {
-	w := newWorld(t, func(c *desired.Container) { c.Power = desired.PowerRunning })
+	w := newScenario(t, func(c *desired.Container) { c.Power = desired.PowerRunning })
 	w.settle()
 	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	for range 2 { // the daemon dies after the record, or Docker fails

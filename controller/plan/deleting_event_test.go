@@ -10,7 +10,7 @@ import (
 
 // TestDeletingIsToldOnce though a step that was on its way fails, and complains.
 func TestDeletingIsToldOnce(t *testing.T) {
-	w := newWorld(t, script)
+	w := newScenario(t, script)
 	w.exit = -1
 	w.settle()
 	w.change(func(c *desired.Container) { c.Deleting = true })

@@ -15,9 +15,9 @@ import (
 
 var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// world is the smallest Docker that a plan can be played against: each step has its
+// scenario is the smallest Docker that a plan can be played against: each step has its
 // ideal effect at once, and the test moves the clock and breaks things.
-type world struct {
+type scenario struct {
 	t      *testing.T
 	in     plan.Input
 	made   int
@@ -26,7 +26,7 @@ type world struct {
 	exit   int // exit code of the install script
 }
 
-func newWorld(t *testing.T, change func(*desired.Container)) *world {
+func newScenario(t *testing.T, change func(*desired.Container)) *scenario {
 	spec := desired.DefaultSpec()
 	spec.InternalID, spec.Image, spec.VolumeID = "a", "img", "v"
 	spec.StartupCommand = "run"
@@ -35,7 +35,7 @@ func newWorld(t *testing.T, change func(*desired.Container)) *world {
 		change(&c)
 	}
 	c.Spec = c.Spec.Normalize()
-	return &world{t: t, in: plan.Input{
+	return &scenario{t: t, in: plan.Input{
 		Spec:           c,
 		HostPaths:      blueprint.HostPaths{Log: blueprint.Logs("10m", 3)},
 		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineLost: epoch.Add(-time.Hour)},
@@ -47,7 +47,7 @@ func newWorld(t *testing.T, change func(*desired.Container)) *world {
 }
 
 // change edits the spec as a client would.
-func (w *world) change(fn func(*desired.Container)) {
+func (w *scenario) change(fn func(*desired.Container)) {
 	c := w.in.Spec.Clone()
 	fn(&c)
 	c.Spec = c.Spec.Normalize()
@@ -56,7 +56,7 @@ func (w *world) change(fn func(*desired.Container)) {
 }
 
 // look decides once and keeps the record, without taking the step.
-func (w *world) look() plan.Decision {
+func (w *scenario) look() plan.Decision {
 	d := plan.Decide(w.in)
 	w.in.Status = d.Status
 	for _, e := range d.Events {
@@ -69,7 +69,7 @@ func (w *world) look() plan.Decision {
 }
 
 // settle takes steps until there are none left.
-func (w *world) settle() plan.Decision {
+func (w *scenario) settle() plan.Decision {
 	for range 50 {
 		d := w.look()
 		if d.Step == nil {
@@ -85,7 +85,7 @@ func (w *world) settle() plan.Decision {
 }
 
 // check holds what is true of every status at rest.
-func (w *world) check() {
+func (w *scenario) check() {
 	w.t.Helper()
 	st := w.in.Status
 	if st.ObservedGeneration > w.in.Spec.Generation {
@@ -99,7 +99,7 @@ func (w *world) check() {
 	}
 }
 
-func (w *world) create(role observed.Role, ref string) *observed.Container {
+func (w *scenario) create(role observed.Role, ref string) *observed.Container {
 	w.made++
 	make, image := blueprint.Run, w.in.Image
 	if role == observed.RoleInstall {
@@ -110,17 +110,17 @@ func (w *world) create(role observed.Role, ref string) *observed.Container {
 	return make(w.in.Spec, w.in.HostPaths, ref, w.in.Spec.Requests.Install).WithImageVolumes(w.in.HostPaths, image.Volumes).AsCreated(fmt.Sprintf("c%d", w.made), image)
 }
 
-func (w *world) start(c *observed.Container) {
+func (w *scenario) start(c *observed.Container) {
 	c.Phase, c.StartedAt, c.Unwatched = observed.Running, w.in.Now, false
 	c.Published = c.Binds
 }
 
-func (w *world) die(c *observed.Container, code int) {
+func (w *scenario) die(c *observed.Container, code int) {
 	c.Phase, c.FinishedAt, c.ExitCode = observed.Exited, w.in.Now, code
 }
 
 // act is the ideal Docker.
-func (w *world) act(s plan.Step) {
+func (w *scenario) act(s plan.Step) {
 	seen, st := &w.in.Seen, &w.in.Status
 	switch s.Kind {
 	case plan.PullImage:
@@ -181,13 +181,13 @@ func (w *world) act(s plan.Step) {
 }
 
 // story returns and forgets what happened since the last call.
-func (w *world) story() string {
+func (w *scenario) story() string {
 	s := "steps:  " + strings.Join(w.steps, " ") + "\nevents: " + strings.Join(w.events, " ")
 	w.steps, w.events = nil, nil
 	return s
 }
 
-func (w *world) expect(steps, events string) {
+func (w *scenario) expect(steps, events string) {
 	w.t.Helper()
 	want := "steps:  " + steps + "\nevents: " + events
 	if got := w.story(); got != want {
