@@ -188,7 +188,7 @@ func recorded(t *testing.T, dir, id string) status.Status {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	statuses, err := records.OpenStatuses(s)
+	statuses, err := records.OpenStatuses(s.DB)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,11 +26,11 @@ func recording(t *testing.T, dir string) *Controller {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = s.Close() })
-	statuses, err := records.OpenStatuses(s)
+	statuses, err := records.OpenStatuses(s.DB)
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := records.OpenJournal(s)
+	events, err := records.OpenJournal(s.DB)
 	if err != nil {
 		t.Fatal(err)
 	}

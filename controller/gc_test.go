@@ -54,7 +54,7 @@ func TestCollection(t *testing.T) {
 	add("paused-orphan", n.store.Instance(), true)
 	bySomebody(sim, "POST", "/containers/lightd-paused-orphan/pause", "")
 	if err := n.store.Update(t.Context(), func(tx *store.Tx) error { // something, but no deletion
-		_, err := n.journal.Append(tx, journal.Event{InternalID: "unheard-of", Type: journal.Started})
+		_, err := n.journal.Append(tx.Tx, journal.Event{InternalID: "unheard-of", Type: journal.Started})
 		return err
 	}); err != nil {
 		t.Fatal(err)

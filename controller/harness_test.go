@@ -16,6 +16,7 @@ import (
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
@@ -129,16 +130,16 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		}
 	}
 	var err error
-	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}}, FreeSpace: o.free, Commit: o.commit})
+	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}}, Database: kv.Options{FreeSpace: o.free, Commit: o.commit}})
 	must(err)
 	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
 	must(err)
-	n.statuses, err = records.OpenStatuses(n.store)
+	n.statuses, err = records.OpenStatuses(n.store.DB)
 	must(err)
 	if o.records != nil {
 		o.records(n.store, n.statuses)
 	}
-	n.journal, err = records.OpenJournal(n.store)
+	n.journal, err = records.OpenJournal(n.store.DB)
 	must(err)
 	n.data, err = datadir.Open(filepath.Join(dir, "containers"))
 	must(err)

@@ -360,7 +360,7 @@ func (w *world) backdate(s *store.Store, all *records.Statuses) {
 				*at = at.Add(by)
 			}
 		}
-		if err := s.Update(context.Background(), func(tx *store.Tx) error { return all.Put(tx, st) }); err != nil {
+		if err := s.Update(context.Background(), func(tx *store.Tx) error { return all.Put(tx.Tx, st) }); err != nil {
 			w.t.Fatal(err)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -209,7 +209,7 @@ func (c *Controller) recordFailed(before status.Status, d plan.Decision, err err
 func (c *Controller) commit(ctx context.Context, st status.Status, events []journal.Event) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
-	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
+	err := c.cfg.Store.DB.Update(ctx, func(tx *kv.Tx) error {
 		if err := c.cfg.Statuses.Put(tx, st); err != nil {
 			return err
 		}
@@ -224,7 +224,7 @@ func (c *Controller) commit(ctx context.Context, st status.Status, events []jour
 	return nil
 }
 
-func (e *executor) append(tx *store.Tx, events []journal.Event) error {
+func (e *executor) append(tx *kv.Tx, events []journal.Event) error {
 	for _, event := range events {
 		if _, err := e.cfg.Journal.Append(tx, event); err != nil {
 			return err

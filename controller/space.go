@@ -10,6 +10,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
@@ -27,7 +28,7 @@ const (
 // recovers: in the log, once a change, and in the journal. All containers are reconciled then.
 func (c *Controller) watchSpace(ctx context.Context) {
 	changed := make(chan struct{}, 1)
-	defer c.cfg.Store.SubscribeSpace(func(store.Space) {
+	defer c.cfg.Store.SubscribeSpace(func(kv.Space) {
 		select {
 		case changed <- struct{}{}:
 		default:
@@ -35,7 +36,7 @@ func (c *Controller) watchSpace(ctx context.Context) {
 	})()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
-	logged := store.SpaceOK
+	logged := kv.SpaceOK
 	for {
 		select {
 		case <-ctx.Done():
@@ -62,12 +63,12 @@ func (c *Controller) enqueueAll() {
 	}
 }
 
-func (c *Controller) logSpace(now store.Space) {
+func (c *Controller) logSpace(now kv.Space) {
 	attrs := []any{"level", now.Level, "disk", now.Mount, "free_mib", now.Free >> 20, "needed_mib", now.Needed >> 20}
 	switch now.Level {
-	case store.SpaceFull:
+	case kv.SpaceFull:
 		c.log.Warn("the disk of the data directory is full: only what frees space or powers off is written", attrs...)
-	case store.SpaceLow:
+	case kv.SpaceLow:
 		c.log.Warn("the disk of the data directory is low", attrs...)
 	default:
 		c.log.Info("the disk of the data directory has room again", attrs...)
@@ -76,7 +77,7 @@ func (c *Controller) logSpace(now store.Space) {
 
 // recordSpace records a level that is another one than was recorded last, with its event. While
 // the disk is full every container has a condition that says so.
-func (c *Controller) recordSpace(ctx context.Context, now store.Space) error {
+func (c *Controller) recordSpace(ctx context.Context, now kv.Space) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
@@ -86,12 +87,12 @@ func (c *Controller) recordSpace(ctx context.Context, now store.Space) error {
 		}
 		e := journal.Event{Type: journal.DiskRecovered, Message: fmt.Sprintf("%d MiB are free on the disk at %s", now.Free>>20, now.Mount)}
 		switch {
-		case now.Level == store.SpaceFull:
+		case now.Level == kv.SpaceFull:
 			e.Type, e.Message = journal.DiskFull, now.Full().Error()
-		case now.Level == store.SpaceLow && before != string(store.SpaceFull):
+		case now.Level == kv.SpaceLow && before != string(kv.SpaceFull):
 			e.Type, e.Message = journal.DiskLow, fmt.Sprintf("%d MiB are free on the disk at %s, below %d MiB", now.Free>>20, now.Mount, now.Needed>>20)
 		}
-		return c.append(tx, []journal.Event{e})
+		return c.append(tx.Tx, []journal.Event{e})
 	})
 	if err != nil {
 		return fmt.Errorf("record the level of the disk: %w", err)

@@ -40,7 +40,7 @@ func TestDecisionThatIsOvertaken(t *testing.T) {
 			power,
 			func(n *node, tx *store.Tx) error {
 				st, _ := n.statuses.Get("a")
-				return n.statuses.Put(tx, st.Clone())
+				return n.statuses.Put(tx.Tx, st.Clone())
 			},
 			func(t *testing.T, n *node) {
 				if st, _ := n.statuses.Get("a"); st.State != status.StateRunning {
@@ -54,7 +54,7 @@ func TestDecisionThatIsOvertaken(t *testing.T) {
 				if err := tx.RemoveContainer("a"); err != nil {
 					return err
 				}
-				return n.statuses.Delete(tx, "a")
+				return n.statuses.Delete(tx.Tx, "a")
 			},
 			func(t *testing.T, n *node) {
 				if st, kept := n.statuses.Get("a"); kept {

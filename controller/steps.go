@@ -214,8 +214,8 @@ func (a *execution) finalize(ctx context.Context) error {
 	err := a.cfg.Store.Update(ctx, func(tx *store.Tx) error {
 		return errors.Join(
 			tx.RemoveContainer(id),
-			a.cfg.Statuses.Delete(tx, id),
-			a.append(tx, []journal.Event{{InternalID: id, Type: journal.Deleted, Generation: a.spec.Generation}}),
+			a.cfg.Statuses.Delete(tx.Tx, id),
+			a.append(tx.Tx, []journal.Event{{InternalID: id, Type: journal.Deleted, Generation: a.spec.Generation}}),
 		)
 	})
 	if err != nil {

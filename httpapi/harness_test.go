@@ -23,6 +23,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
 	"lightd/desired/token"
@@ -285,16 +286,16 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
 	n.store = must[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{
-		Rules:     desired.Rules{Cores: 4},
-		FreeSpace: func(string) (uint64, error) { return n.free.Load(), nil },
+		Rules:    desired.Rules{Cores: 4},
+		Database: kv.Options{FreeSpace: func(string) (uint64, error) { return n.free.Load(), nil }},
 	}))
 	t.Cleanup(func() { _ = n.store.Close() })
 	volumes := must[*store.Volumes](t)(n.store.Volumes(t.Context(), filepath.Join(dir, "volumes")))
 	t.Cleanup(func() { _ = volumes.Close() })
-	n.records = must[*records.Statuses](t)(records.OpenStatuses(n.store))
-	n.journal = must[*records.Journal](t)(records.OpenJournal(n.store))
+	n.records = must[*records.Statuses](t)(records.OpenStatuses(n.store.DB))
+	n.journal = must[*records.Journal](t)(records.OpenJournal(n.store.DB))
 	master := must[*token.Master](t)(token.Given(masterToken))
-	n.tokens = &agedTokens{Keeper: must[*token.Keeper](t)(token.Open(n.store, master))}
+	n.tokens = &agedTokens{Keeper: must[*token.Keeper](t)(token.Open(n.store.DB, master))}
 	n.database = &switchedDatabase{Store: n.store}
 	cfg := config{
 		State: State{Store: n.database, Volumes: volumes, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
@@ -437,9 +438,9 @@ func (n *testServer) record(id string, fn func(*status.Status), types ...journal
 		if fn != nil {
 			fn(&st)
 		}
-		errs := []error{n.records.Put(tx, st)}
+		errs := []error{n.records.Put(tx.Tx, st)}
 		for _, kind := range types {
-			_, err := n.journal.Append(tx, journal.Event{InternalID: id, Type: kind})
+			_, err := n.journal.Append(tx.Tx, journal.Event{InternalID: id, Type: kind})
 			errs = append(errs, err)
 		}
 		return errors.Join(errs...)
@@ -466,8 +467,8 @@ func (n *testServer) remove(id string) {
 		if err := tx.RemoveContainer(id); err != nil {
 			return err
 		}
-		_, err := n.journal.Append(tx, journal.Event{InternalID: id, Type: journal.Deleted})
-		return errors.Join(err, n.records.Delete(tx, id))
+		_, err := n.journal.Append(tx.Tx, journal.Event{InternalID: id, Type: journal.Deleted})
+		return errors.Join(err, n.records.Delete(tx.Tx, id))
 	})
 	if err != nil {
 		n.t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/controller/plan"
+	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/containers"
@@ -36,7 +37,7 @@ type Store interface {
 	Ping(ctx context.Context) error
 	Subscribe(fn func(id string)) (cancel func())
 	// Space is what is left on the disk.
-	Space() store.Space
+	Space() kv.Space
 }
 
 // Statuses are what the controller recorded.

@@ -24,6 +24,7 @@ import (
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/desired/mountsource"
 	"lightd/desired/store"
 	"lightd/desired/token"
@@ -173,8 +174,7 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 		Rules:       desired.Rules{Cores: runtime.NumCPU(), AllowedMounts: cfg.Mounts.Allowed},
 		CheckMounts: checkMounts, AllowedMounts: d.config.allowedMounts,
 		Reserved: reserved(addr),
-		Reserve:  true,
-		Log:      log,
+		Database: kv.Options{Reserve: true, Log: log},
 	})
 	if err != nil {
 		return nil, err
@@ -190,14 +190,14 @@ func open(ctx context.Context, cfg config, addr net.Addr, log *slog.Logger) (_ *
 	if err != nil {
 		return nil, err
 	}
-	statuses, err := records.OpenStatuses(d.store)
+	statuses, err := records.OpenStatuses(d.store.DB)
 	if err != nil {
 		return nil, err
 	}
-	if d.journal, err = records.OpenJournal(d.store); err != nil {
+	if d.journal, err = records.OpenJournal(d.store.DB); err != nil {
 		return nil, err
 	}
-	if d.tokens, err = openTokens(d.store, cfg); err != nil {
+	if d.tokens, err = openTokens(d.store.DB, cfg); err != nil {
 		return nil, err
 	}
 	if err := d.wireEngine(cfg, record, statuses, data, checkMounts); err != nil {
@@ -223,7 +223,7 @@ func consoleLimits(cfg config) streams.Limits {
 // settle decides whether the data directory may be used for its instance.
 func (d *daemon) settle(ctx context.Context, cfg config) (owner.Record, error) {
 	db := filepath.Join(cfg.DataDir, "db")
-	return owner.Settle(ctx, d.store, db, cfg.owner, func(ctx context.Context, instance string) (engine.Presence, error) {
+	return owner.Settle(ctx, d.store.DB, db, cfg.owner, func(ctx context.Context, instance string) (engine.Presence, error) {
 		e, err := engine.New(engine.Config{Host: cfg.DockerHost, Instance: instance, Log: d.log})
 		if err != nil {
 			return engine.Presence{}, err
@@ -429,12 +429,12 @@ func reserved(addr net.Addr) []desired.Endpoint {
 	return []desired.Endpoint{{IP: at.Addr().Unmap().String(), Port: int(at.Port()), Protocol: desired.TCP}}
 }
 
-func openTokens(s *store.Store, cfg config) (*token.Keeper, error) {
+func openTokens(db *kv.DB, cfg config) (*token.Keeper, error) {
 	master, err := openMaster(cfg)
 	if err != nil {
 		return nil, err
 	}
-	return token.Open(s, master)
+	return token.Open(db, master)
 }
 
 func openMaster(cfg config) (*token.Master, error) {

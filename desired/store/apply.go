@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 
 	"lightd/desired"
+	"lightd/desired/mountsource"
 )
 
 // Written is a container as a write has left it, and what the write did.
@@ -77,7 +79,7 @@ func (tx *Tx) Apply(l List) ([]Written, error) {
 	if err := tx.checkListSources(entries); err != nil {
 		return nil, err
 	}
-	tx.pool.wanted = wantedBy(entries)
+	tx.ports.wanted = wantedBy(entries)
 	listed := make(map[string]bool, len(entries))
 	out := make([]Written, 0, len(entries))
 	for i, e := range entries {
@@ -88,7 +90,7 @@ func (tx *Tx) Apply(l List) ([]Written, error) {
 		listed[e.spec.InternalID] = true
 		out = append(out, w)
 	}
-	tx.pool.wanted = nil
+	tx.ports.wanted = nil
 	pruned, err := tx.prune(l.Prune, listed)
 	return append(out, pruned...), err
 }
@@ -188,4 +190,45 @@ func (tx *Tx) prune(chosen func(desired.Container) bool, listed map[string]bool)
 		out = append(out, Written{c, desired.Deleted})
 	}
 	return out, nil
+}
+
+// checkListSources is checkSources of a whole list, which takes the place of all that its
+// containers had before.
+func (tx *Tx) checkListSources(entries []entry) error {
+	changed := false
+	listed := make(map[string]bool, len(entries))
+	for _, e := range entries {
+		listed[e.spec.InternalID] = true
+		changed = changed || e.mountsChanged()
+	}
+	if !changed {
+		return nil
+	}
+	all, err := tx.Containers()
+	if err != nil {
+		return err
+	}
+	var sources mountsource.Index
+	for _, c := range all {
+		if !listed[c.InternalID] {
+			sources.Add(c.InternalID, c.Mount)
+		}
+	}
+	for _, e := range entries {
+		sources.Add(e.spec.InternalID, e.spec.Mount)
+	}
+	for i, e := range entries {
+		if !e.mountsChanged() {
+			continue
+		}
+		if err := sources.Check(e.spec.InternalID, e.spec.Mount); err != nil {
+			return desired.AtField(place(i), err)
+		}
+	}
+	return nil
+}
+
+// mountsChanged reports whether the entry brings other mounts than its container had.
+func (e entry) mountsChanged() bool {
+	return len(e.spec.Mount) > 0 && (e.old == nil || !maps.Equal(e.spec.Mount, e.old.Mount))
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"lightd/desired"
+	"lightd/desired/kv"
 )
 
 // apply returns what an Apply did, as in "a created 1".
@@ -137,10 +139,11 @@ func TestTryIsUpdate(t *testing.T) {
 }
 
 func TestTryRefusesWhatUpdateWould(t *testing.T) {
-	free := uint64(1 << 40)
-	s := open(t, t.TempDir(), Options{FreeSpace: func(string) (uint64, error) { return free, nil }})
+	var free atomic.Uint64
+	free.Store(1 << 40)
+	s := open(t, t.TempDir(), Options{Database: kv.Options{FreeSpace: func(string) (uint64, error) { return free.Load(), nil }}})
 	many := func(tx *Tx) error {
-		for i := range s.maxCount + 1 {
+		for i := range 100_000 {
 			if err := tx.Set(fmt.Appendf(nil, "x%d", i), nil); err != nil {
 				return err
 			}
@@ -149,7 +152,7 @@ func TestTryRefusesWhatUpdateWould(t *testing.T) {
 	}
 	wantErr(t, s.DryRun(many), desired.ErrTooLarge)
 	wantErr(t, s.Update(t.Context(), many), desired.ErrTooLarge)
-	free = 0
+	free.Store(0)
 	wantErr(t, s.DryRun(set("x", "y")), desired.ErrDiskFull)
 	must(t, s.DryRun(func(tx *Tx) error { _, err := tx.Containers(); return err }))
 }
@@ -158,20 +161,13 @@ func TestTryRefusesWhatUpdateWould(t *testing.T) {
 func TestWritesOfOneBatchSeeEachOther(t *testing.T) {
 	s := openWithVolume(t)
 	create(t, s, spec("old"))
-	release, held := make(chan struct{}), make(chan struct{})
-	ended := make(chan error, 2)
-	queue := func(fn func(*Tx) error) { s.queue <- &write{ctx: t.Context(), fn: fn, done: ended} }
-	queue(func(tx *Tx) error {
-		close(held)
-		<-release
+	errs := together(t, s, func(tx *Tx) error {
 		if _, err := tx.CreateContainer(spec("new")); err != nil {
 			return err
 		}
 		_, err := tx.ChangeContainer("old", func(c *desired.Container) error { c.Deleting = true; return nil })
 		return err
-	})
-	<-held
-	queue(func(tx *Tx) error {
+	}, func(tx *Tx) error {
 		old, err := tx.Container("old")
 		if err != nil || !old.Deleting {
 			return fmt.Errorf("old is %+v: %w", old, err)
@@ -189,8 +185,7 @@ func TestWritesOfOneBatchSeeEachOther(t *testing.T) {
 		_, err = tx.ChangeContainer("new", func(c *desired.Container) error { c.Power = desired.PowerRunning; return nil })
 		return err
 	})
-	close(release)
-	must(t, errors.Join(<-ended, <-ended))
+	must(t, errors.Join(errs...))
 	if c, _ := s.Container("new"); c.Generation != 2 || len(s.Containers()) != 1 {
 		t.Errorf("got %+v", s.Containers())
 	}

@@ -2,19 +2,13 @@ package store
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 
 	"lightd/desired"
 )
-
-const containerPrefix = "c/"
-
-func containerKey(id string) []byte { return []byte(containerPrefix + id) }
 
 // Create stores a new container; see Tx.CreateContainer.
 func (s *Store) Create(ctx context.Context, spec desired.Spec) (desired.Container, error) {
@@ -40,82 +34,6 @@ func (s *Store) Change(ctx context.Context, id string, fn func(*desired.Containe
 		return desired.Container{}, err
 	}
 	return out, nil
-}
-
-// Container returns the container of that id, or desired.ErrContainerNotFound. It is
-// shared and read-only.
-func (tx *Tx) Container(id string) (desired.Container, error) {
-	if c, known := tx.recall(id); known {
-		if c == nil {
-			return desired.Container{}, noContainer(id)
-		}
-		return *c, nil
-	}
-	data, err := tx.Get(containerKey(id))
-	if errors.Is(err, ErrNotFound) {
-		return desired.Container{}, noContainer(id)
-	}
-	if err != nil {
-		return desired.Container{}, err
-	}
-	return decodeContainer(id, data)
-}
-
-// recall returns the container of id without the database, nil for none; known is false
-// where only the database knows.
-func (tx *Tx) recall(id string) (c *desired.Container, known bool) {
-	for _, written := range []map[string]*desired.Container{tx.containers, tx.earlier} {
-		if c, known = written[id]; known {
-			return c, true
-		}
-	}
-	if tx.memory == nil {
-		return nil, false
-	}
-	return tx.memory.get(id), true
-}
-
-func noContainer(id string) error {
-	return fmt.Errorf("%w: %q", desired.ErrContainerNotFound, id)
-}
-
-// Containers returns all containers, sorted by id. They are shared and read-only.
-func (tx *Tx) Containers() ([]desired.Container, error) {
-	if tx.memory != nil {
-		changes := map[string]*desired.Container{}
-		maps.Copy(changes, tx.earlier)
-		maps.Copy(changes, tx.containers)
-		return tx.memory.with(changes), nil
-	}
-	var out []desired.Container
-	var bad error
-	err := tx.Scan([]byte(containerPrefix), nil, func(k, v []byte) bool {
-		var c desired.Container
-		if c, bad = decodeContainer(string(k[len(containerPrefix):]), v); bad != nil {
-			return false
-		}
-		out = append(out, c)
-		return true
-	})
-	return out, errors.Join(err, bad)
-}
-
-// ContainerIDs returns the ids of all containers, sorted.
-func (tx *Tx) ContainerIDs() ([]string, error) {
-	var ids []string
-	err := tx.ScanKeys([]byte(containerPrefix), nil, func(k []byte) bool {
-		ids = append(ids, string(k[len(containerPrefix):]))
-		return true
-	})
-	return ids, err
-}
-
-func decodeContainer(id string, data []byte) (desired.Container, error) {
-	var c desired.Container
-	if err := json.Unmarshal(data, &c); err != nil {
-		return c, fmt.Errorf("decode container %q: %w", id, err)
-	}
-	return c, nil
 }
 
 // CreateContainer stores a new container with the ports that spec names, or asks to be
@@ -145,7 +63,7 @@ func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 		return desired.Container{}, err
 	}
 	c := desired.Container{
-		Spec: spec, Generation: 1, CreatedAt: tx.now, UpdatedAt: tx.now,
+		Spec: spec, Generation: 1, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
 		Requests: desired.Requests{Install: 1}, Releasing: []desired.Port{},
 	}
 	if err := tx.claim(&c, nil); err != nil {
@@ -231,7 +149,7 @@ func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 		return old, nil
 	}
 	c.Generation++
-	c.UpdatedAt = tx.now
+	c.UpdatedAt = tx.Now()
 	return tx.putContainer(c, frees(c, old))
 }
 
@@ -259,18 +177,14 @@ func (tx *Tx) check(spec desired.Spec, old *desired.Spec) error {
 			return nil
 		}
 	}
-	rules := tx.store.options.Rules
-	if allowed := tx.store.options.AllowedMounts; allowed != nil {
-		rules.AllowedMounts = allowed()
-	}
-	if err := spec.Validate(rules); err != nil {
+	if err := spec.Validate(tx.options.rules()); err != nil {
 		return err
 	}
-	look := tx.store.options.CheckMounts
-	if look == nil || old != nil && reflect.DeepEqual(spec.Mount, old.Mount) {
+	checkMounts := tx.options.CheckMounts
+	if checkMounts == nil || old != nil && reflect.DeepEqual(spec.Mount, old.Mount) {
 		return nil
 	}
-	return look(spec)
+	return checkMounts(spec)
 }
 
 // RemoveContainer removes a container that is marked deleted, and gives up all its
@@ -283,20 +197,10 @@ func (tx *Tx) RemoveContainer(id string) error {
 	if !c.Deleting {
 		return fmt.Errorf("remove %q: %w", id, desired.ErrNotDeleting)
 	}
-	t := tx.table()
-	for _, p := range slices.Concat(c.Ports, c.Releasing) {
-		if err := t.release(p.Endpoint(), id); err != nil {
-			return err
-		}
-	}
-	if err := t.write(); err != nil {
+	if err := tx.releasePorts(id, slices.Concat(c.Ports, c.Releasing)); err != nil {
 		return err
 	}
-	if err := tx.Delete(containerKey(id)); err != nil {
-		return err
-	}
-	tx.note(id, nil)
-	return nil
+	return tx.deleteContainer(id)
 }
 
 // ReleasePorts gives up ports that the spec names no longer, when no container binds
@@ -306,60 +210,21 @@ func (tx *Tx) ReleasePorts(id string, eps []desired.Endpoint) error {
 	if err != nil {
 		return err
 	}
-	t := tx.table()
-	keep := []desired.Port{}
+	keep, release := []desired.Port{}, []desired.Port(nil)
 	for _, p := range c.Releasing {
-		if !contains(eps, p.Endpoint()) {
+		if slices.Contains(eps, p.Endpoint()) {
+			release = append(release, p)
+		} else {
 			keep = append(keep, p)
-			continue
-		}
-		if err := t.release(p.Endpoint(), id); err != nil {
-			return err
 		}
 	}
-	if len(keep) == len(c.Releasing) {
+	if len(release) == 0 {
 		return nil
 	}
-	if err := t.write(); err != nil {
+	if err := tx.releasePorts(id, release); err != nil {
 		return err
 	}
 	c.Releasing = keep
 	_, err = tx.putContainer(c, true)
 	return err
-}
-
-// putContainer stores c. What is essential is written on a full disk too.
-func (tx *Tx) putContainer(c desired.Container, essential bool) (desired.Container, error) {
-	c.Revision = tx.Revision()
-	data, err := json.Marshal(c)
-	if err != nil {
-		return desired.Container{}, fmt.Errorf("encode container %q: %w", c.InternalID, err)
-	}
-	set := tx.Set
-	if essential {
-		set = tx.SetEssential
-	}
-	if err := set(containerKey(c.InternalID), data); err != nil {
-		return desired.Container{}, err
-	}
-	tx.note(c.InternalID, &c)
-	return c, nil
-}
-
-// note remembers what the index has to learn after the commit.
-func (tx *Tx) note(id string, c *desired.Container) {
-	if tx.containers == nil {
-		tx.containers = map[string]*desired.Container{}
-	}
-	tx.containers[id] = c
-	tx.Touch(id)
-}
-
-func contains(eps []desired.Endpoint, e desired.Endpoint) bool {
-	for _, have := range eps {
-		if have == e {
-			return true
-		}
-	}
-	return false
 }

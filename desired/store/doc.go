@@ -1,25 +1,26 @@
-// Package store keeps what clients asked for, durably: containers, the network pool,
-// volumes, and the raw room in which packages status, journal and token keep theirs.
+// Package store keeps what clients asked for, durably: containers, the network pool and
+// volumes. It is a kv.DB with transactions that know these.
 //
-// What it guarantees:
+// What it promises, besides what package kv does:
 //
-//   - A write that was answered without an error is on disk. One that was answered
-//     with an error other than desired.ErrUnavailable changed nothing.
-//   - All writes pass through one committer, one after the other. Numbers that it gives
-//     out (revisions, sequence numbers) only grow, for ever, in the order of commits;
-//     writes never conflict; and no two containers ever hold overlapping ports.
-//   - What is read from memory (Container, Containers) is current when a write is
-//     answered, and subscribers are notified in the order of commits.
-//   - A disk that runs full refuses ordinary writes before it can damage the database. What
-//     frees space or powers off, and what is recorded of that (SetEssential), goes on in
-//     blocks that were allocated before, with nothing free at all. What does not fit there
-//     either never reaches the database. Writes work again as soon as there is room.
-//   - A second process on the same directory is refused with a *LockedError.
-//   - A power cut loses nothing that was acknowledged. A database that lost or altered a
-//     record all the same, by a bad disk or a bad copy, is refused with a *DamagedError:
-//     none is ever opened with less than was acknowledged, unless an operator allows it.
+//   - No two containers ever hold overlapping ports, or mount sources inside one another.
+//   - What is read from memory (Container, Containers) is current when a write is answered.
+//   - Publication follows the order of commits, one transaction at a time: first memory, then
+//     what the transaction left with AfterCommit, then subscribers. Whoever is notified of a
+//     transaction reads memory as that transaction left it, even if later ones are on disk
+//     already. A commit that failed and happened all the same is published when that is known.
 //
-// No type of the database beneath shows here.
+// Others (package token, records, owner) keep their own keys in the same database: they take a
+// *kv.DB, which is Store.DB, and join a transaction of the store by Tx.Tx. The first part of a
+// key says whose it is:
+//
+//	c/ID            a container                       this package
+//	p/PROTOCOL/NN   all addresses of a port           this package
+//	v/ID            a volume                          this package
+//	t/HASH          a temporary token                 desired/token
+//	s/ID            the status of a container         observed/records
+//	e/              events                            observed/records
+//	m/              of the node: identity, counters   kv, observed/owner, observed/records
 //
 // # When the database is damaged
 //

@@ -1,87 +1,75 @@
 package store
 
 import (
+	"bytes"
 	"errors"
-	"os"
+	"fmt"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"lightd/desired"
+	"lightd/desired/kv"
+	"lightd/hack/smalldisk"
 )
 
-// smallDisk mounts a file system of so many MiB, and returns its directory. Without the right
-// to mount there is no test, but where tests are made sure of.
-func smallDisk(t *testing.T, megabytes string) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size="+megabytes+"m"); err != nil {
-		if os.Getenv("CI") == "" && errors.Is(err, syscall.EPERM) {
-			t.Skip("left out: to fill a disk of its own it must be root:", err)
-		}
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Error(err)
-		}
-	})
-	return dir
-}
+// TestReserveOnAFullDisk fills a real disk to the last byte under an open database: what frees
+// space, powers off or is recorded of that is written all the same, all else is refused with
+// what somebody needs to know, and another start on the full disk succeeds.
+func TestReserveOnAFullDisk(t *testing.T) {
+	for name, mount := range map[string]func(testing.TB, int) string{"tmpfs": smalldisk.Tmpfs, "ext4": smalldisk.Ext4} {
+		t.Run(name, func(t *testing.T) {
+			disk := mount(t, 200)
+			dir := filepath.Join(disk, "db")
+			s := open(t, dir, Options{Database: kv.Options{Reserve: true}})
+			v, err := s.Volumes(t.Context(), filepath.Join(disk, "volumes"))
+			must(t, err)
+			defer v.Close()
+			volume, err := v.Create(t.Context())
+			must(t, err)
+			running := spec("a")
+			running.VolumeID, running.Power = volume.ID, desired.PowerRunning
+			c := create(t, s, running)
+			spare, err := v.Create(t.Context())
+			must(t, err)
+			release := smalldisk.Fill(t, disk, 0)
+			if free := smalldisk.Free(t, disk); free > 64<<10 {
+				t.Fatalf("%d bytes are free", free)
+			}
 
-// occupy is somebody else who takes all but so many bytes of a disk.
-func occupy(t *testing.T, disk string, leave uint64) (release func()) {
-	t.Helper()
-	path := filepath.Join(disk, "others")
-	f, err := os.Create(path)
-	must(t, err)
-	defer f.Close()
-	for piece := make([]byte, 64<<10); ; {
-		free, err := freeSpace(disk)
-		must(t, err)
-		if leave > 0 && free <= leave {
-			break
-		}
-		_, err = f.Write(piece)
-		if errors.Is(err, syscall.ENOSPC) {
-			break
-		}
-		must(t, err)
-	}
-	return func() { must(t, os.Remove(path)) }
-}
+			_, err = v.Create(t.Context())
+			var full *desired.DiskFullError
+			if !errors.As(err, &full) || full.Mount != disk || full.Needed != 64<<20 || !strings.Contains(err.Error(), disk) {
+				t.Errorf("a volume on a full disk: %v", err)
+			}
+			power := func(p desired.Power) error {
+				_, err := s.Change(t.Context(), c.InternalID, func(c *desired.Container) error { c.Power = p; return nil })
+				return err
+			}
+			must(t, power(desired.PowerStopped))
+			wantErr(t, power(desired.PowerRunning), desired.ErrDiskFull)
+			for i := range 1000 {
+				must(t, s.Update(t.Context(), func(tx *Tx) error {
+					return tx.SetEssential(fmt.Appendf(nil, "s/%d", i), bytes.Repeat([]byte{byte(i)}, 2000))
+				}))
+			}
+			must(t, v.Delete(t.Context(), spare.ID))
+			if s.Space().Level != kv.SpaceFull || s.Space().Exhausted {
+				t.Errorf("space %+v", s.Space())
+			}
 
-// TestOthersFillTheDisk fills a real disk under a process that writes: first so far that it
-// stops by itself, and goes on when there is room; then to the last byte, which kills it.
-func TestOthersFillTheDisk(t *testing.T) {
-	disk := smallDisk(t, "160")
-	dir := filepath.Join(disk, "db")
-	w := startWriter(t, dir)
-	w.until("written", 20)
-	release := occupy(t, disk, 40<<20)
-	w.until("refused", 1)
-	release()
-	w.until("written", w.written+20)
-	w.kill()
-	w.end() // before that the database is not free
-
-	w = startWriter(t, dir, blindly+"=1") // as if others had taken the room since it looked
-	w.until("written", 20)
-	release = occupy(t, disk, 0)
-	w.end()
-	if w.written < 40 {
-		t.Errorf("%d records", w.written)
+			must(t, s.Close())
+			s, err = Open(dir, Options{Database: kv.Options{Reserve: true}})
+			must(t, err)
+			defer s.Close()
+			_, err = s.Change(t.Context(), c.InternalID, func(c *desired.Container) error { c.Deleting = true; return nil })
+			must(t, err)
+			must(t, s.Update(t.Context(), func(tx *Tx) error { return tx.RemoveContainer(c.InternalID) }))
+			release()
+			must(t, s.Update(t.Context(), set("x", "y")))
+			if s.Space().Level == kv.SpaceFull {
+				t.Errorf("space %+v", s.Space())
+			}
+		})
 	}
-	t.Logf("%d records; it ended with %v", w.written, w.cmd.ProcessState)
-	_, err := Open(dir, Options{})
-	if !errors.Is(err, desired.ErrDiskFull) || !strings.Contains(err.Error(), "64 MiB") {
-		t.Errorf("opened on a full disk: %v", err)
-	}
-	release()
-	s := open(t, dir, Options{tune: small})
-	if n := countRecords(s); n < w.written || n > w.written+1 {
-		t.Errorf("%d records, and %d were acknowledged", n, w.written)
-	}
-	must(t, holds(s, countRecords(s)))
 }

@@ -47,9 +47,9 @@ func (tx *Tx) AddPorts(eps []desired.Endpoint) error {
 	}
 	t := tx.table()
 	t.grows = true
-	tx.pool = freePortScan{}
+	tx.ports.reset()
 	for _, e := range eps {
-		if tx.store.isReserved(e) {
+		if tx.options.isReserved(e) {
 			return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
 		}
 		entries, err := t.load(slotOf(e))
@@ -121,7 +121,7 @@ func (tx *Tx) UsePort(e desired.Endpoint, inUse bool) (desired.PoolPort, error) 
 	}
 	t := tx.table()
 	t.grows = true
-	tx.pool.restart()
+	tx.ports.restart()
 	entries, err := t.load(slotOf(e))
 	if err != nil {
 		return desired.PoolPort{}, err
@@ -167,7 +167,7 @@ func (s *Store) RandomPort(protocol desired.Protocol) (desired.PoolPort, error) 
 	var chosen desired.PoolPort
 	free := 0
 	err := s.eachPort(func(p desired.PoolPort) {
-		if p.InUse || protocol != "" && p.Protocol != protocol || s.isReserved(p.Endpoint) {
+		if p.InUse || protocol != "" && p.Protocol != protocol || s.options.isReserved(p.Endpoint) {
 			return
 		}
 		free++

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lightd/desired"
+	"lightd/hack/eventually"
 )
 
 // hold keeps the committer busy until release is called, so that what is written
@@ -32,7 +33,7 @@ func together(t *testing.T, s *Store, fns ...func(*Tx) error) []error {
 	var all sync.WaitGroup
 	for i, fn := range fns {
 		all.Go(func() { errs[i] = s.Update(t.Context(), fn) })
-		waitFor(t, func() bool { return len(s.queue) == i+1 })
+		waitFor(t, func() bool { return s.Queued() == i+1 })
 	}
 	release()
 	all.Wait()
@@ -85,11 +86,9 @@ func TestOneTransactionAtATime(t *testing.T) {
 	}
 }
 
-// present is the revision as the committer itself may ask for it, which holds still already.
+// present is the revision as the committer itself may read it, which holds the lock of AtSnapshot.
 func present(s *Store) uint64 {
-	s.index.mu.RLock()
-	defer s.index.mu.RUnlock()
-	return s.index.at.revision
+	return s.index.snapshot().Revision
 }
 
 // TestRevisionForEachTouched: the containers of one transaction have revisions of their
@@ -134,8 +133,8 @@ func TestRevisionForEachTouched(t *testing.T) {
 	}
 }
 
-// TestStill: while somebody holds still, nothing is published, and reads agree.
-func TestStill(t *testing.T) {
+// TestAtSnapshot: meanwhile nothing is published, and reads agree.
+func TestAtSnapshot(t *testing.T) {
 	s := openWithVolume(t)
 	create(t, s, spec("a"))
 	hooked := make(chan struct{})
@@ -165,26 +164,13 @@ func TestStill(t *testing.T) {
 	}
 }
 
-// TestFailedCommitThatHappened: memory follows the disk, whatever the writers were told.
-func TestFailedCommitThatHappened(t *testing.T) {
-	for _, happened := range []bool{true, false} {
-		s := openWithVolume(t)
-		must(t, s.Ping(t.Context()))
-		base := still(s)
-		var commits []Commit
-		cancel := s.SubscribeCommits(func(c Commit) { commits = append(commits, c) })
-		b := &batch{store: s}
-		b.begin()
-		w := &write{ctx: t.Context(), done: make(chan error, 1), fn: func(tx *Tx) error { _, err := tx.CreateContainer(spec("a")); return err }}
-		b.run(w)
-		if happened {
-			must(t, b.persist())
+// waitFor waits until cond holds.
+func waitFor(t testing.TB, cond func() bool) {
+	t.Helper()
+	eventually.Poll(t, func() error {
+		if !cond() {
+			return errors.New("the condition does not hold")
 		}
-		s.reloadIndex(b.accepted)
-		b.snapshot.Discard()
-		cancel()
-		if _, there := s.Container("a"); there != happened || (len(commits) == 1) != happened || (still(s) != base) != happened {
-			t.Errorf("happened %v: there %v, told of %v, at %+v", happened, there, commits, still(s))
-		}
-	}
+		return nil
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/kv"
 )
 
 // Volume is a directory that outlives the containers that use it.
@@ -74,8 +75,8 @@ func (v *Volumes) Path(id string) string { return filepath.Join(v.path, id) }
 
 // Create makes a volume: first its directory, so that no record lacks one.
 func (v *Volumes) Create(ctx context.Context) (Volume, error) {
-	id := newUUID()
-	if err := v.store.checkSpace(); err != nil {
+	id := kv.NewUUID()
+	if err := v.store.CheckSpace(); err != nil {
 		return Volume{}, fmt.Errorf("create volume: %w", err)
 	}
 	if err := v.root.Mkdir(id, 0o777); err != nil {
@@ -101,7 +102,7 @@ func (v *Volumes) Create(ctx context.Context) (Volume, error) {
 }
 
 // TryCreate returns what would keep Create from making a volume.
-func (v *Volumes) TryCreate() error { return v.store.checkSpace() }
+func (v *Volumes) TryCreate() error { return v.store.CheckSpace() }
 
 // Get returns the volume of that id, or ErrVolumeNotFound.
 func (v *Volumes) Get(id string) (Volume, error) {
@@ -265,7 +266,7 @@ func (tx *Tx) volume(id string) (volumeRecord, error) {
 		return volumeRecord{}, desired.ErrVolumeNotFound // whatever it is, and however long
 	}
 	data, err := tx.Get(volumeKey(id))
-	if err != nil && !errors.Is(err, ErrNotFound) {
+	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return volumeRecord{}, err
 	}
 	var record volumeRecord

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"lightd/desired/kv"
 )
 
 // testVolumeContents fills a volume as a hostile container would, and measures it.
@@ -58,7 +60,7 @@ func TestVolumeRemovalIsFinishedLater(t *testing.T) {
 	if _, err := os.Lstat(made.Path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the directory is still there: %v", err)
 	}
-	if _, err := get(t, s, volumePrefix+made.ID); !errors.Is(err, ErrNotFound) {
+	if _, err := get(t, s, volumePrefix+made.ID); !errors.Is(err, kv.ErrNotFound) {
 		t.Errorf("the record is still there: %v", err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/desired/store"
+	"lightd/desired/kv"
 )
 
 // The refusals of this package.
@@ -41,7 +41,7 @@ func key(h hash) []byte { return append([]byte(prefix), h[:]...) }
 // Keeper knows the tokens that are valid. Its methods may be used by any number of
 // goroutines.
 type Keeper struct {
-	store  *store.Store
+	db     *kv.DB
 	master *Master
 
 	mu     sync.RWMutex
@@ -49,9 +49,9 @@ type Keeper struct {
 }
 
 // Open reads the temporary tokens of a database.
-func Open(s *store.Store, m *Master) (*Keeper, error) {
-	k := &Keeper{store: s, master: m, tokens: map[hash]record{}}
-	err := s.View(func(tx *store.Tx) error {
+func Open(db *kv.DB, m *Master) (*Keeper, error) {
+	k := &Keeper{db: db, master: m, tokens: map[hash]record{}}
+	err := db.View(func(tx *kv.Tx) error {
 		var bad error
 		err := tx.Scan([]byte(prefix), nil, func(key, value []byte) bool {
 			var r record
@@ -131,7 +131,7 @@ func (k *Keeper) Create(ctx context.Context, ttl time.Duration, singleUse bool) 
 	text := generate()
 	h := hashOf(text)
 	var r record
-	err := k.store.Update(ctx, func(tx *store.Tx) error {
+	err := k.db.Update(ctx, func(tx *kv.Tx) error {
 		n := 0
 		err := tx.ScanKeys([]byte(prefix), nil, func([]byte) bool { n++; return n < maxTokens })
 		if err != nil {
@@ -160,8 +160,8 @@ func (k *Keeper) Create(ctx context.Context, ttl time.Duration, singleUse bool) 
 
 // consume removes a single-use token; whoever comes second finds nothing.
 func (k *Keeper) consume(ctx context.Context, h hash) error {
-	return k.store.Update(ctx, func(tx *store.Tx) error {
-		if _, err := tx.Get(key(h)); errors.Is(err, store.ErrNotFound) {
+	return k.db.Update(ctx, func(tx *kv.Tx) error {
+		if _, err := tx.Get(key(h)); errors.Is(err, kv.ErrNotFound) {
 			return ErrUnknown
 		} else if err != nil {
 			return err
@@ -177,7 +177,7 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 		if len(old) == 0 {
 			return nil
 		}
-		err := k.store.Update(ctx, func(tx *store.Tx) error {
+		err := k.db.Update(ctx, func(tx *kv.Tx) error {
 			for _, h := range old {
 				if err := k.remove(tx, h); err != nil {
 					return err
@@ -191,7 +191,7 @@ func (k *Keeper) Sweep(ctx context.Context) error {
 	}
 }
 
-func (k *Keeper) remove(tx *store.Tx, h hash) error {
+func (k *Keeper) remove(tx *kv.Tx, h hash) error {
 	tx.AfterCommit(func() {
 		k.mu.Lock()
 		defer k.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"lightd/desired"
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/hack/eventually"
 )
 
@@ -23,9 +23,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func open(t testing.TB, m *Master) (*Keeper, *store.Store) {
+func open(t testing.TB, m *Master) (*Keeper, *kv.DB) {
 	t.Helper()
-	s, err := store.Open(t.TempDir(), store.Options{})
+	s, err := kv.Open(t.TempDir(), kv.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	k, err := Open(s, m)
@@ -35,7 +35,7 @@ func open(t testing.TB, m *Master) (*Keeper, *store.Store) {
 
 const given = "lightd_0123456789abcdef"
 
-func keeper(t testing.TB) (*Keeper, *store.Store) {
+func keeper(t testing.TB) (*Keeper, *kv.DB) {
 	t.Helper()
 	m, err := Given(given)
 	must(t, err)
@@ -108,9 +108,9 @@ func TestTemporaryTokens(t *testing.T) {
 	}
 }
 
-func stored(t testing.TB, s *store.Store) (n int) {
+func stored(t testing.TB, s *kv.DB) (n int) {
 	t.Helper()
-	must(t, s.View(func(tx *store.Tx) error {
+	must(t, s.View(func(tx *kv.Tx) error {
 		return tx.ScanKeys([]byte(prefix), nil, func([]byte) bool { n++; return true })
 	}))
 	return n

@@ -9,7 +9,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/httpapi/api"
 	"lightd/httpapi/rest"
 )
@@ -21,7 +21,7 @@ const pingKept = time.Second
 type Handlers struct {
 	database, engine *cachedCheck
 	engineUp         func() bool
-	space            func() store.Space
+	space            func() kv.Space
 }
 
 // Checks are what readiness depends on. Ping of either must return when its context ends.
@@ -30,7 +30,7 @@ type Checks struct {
 	// EngineUp reports from memory whether Docker can be seen.
 	EngineUp func() bool
 	// Space is what is left on the disk.
-	Space func() store.Space
+	Space func() kv.Space
 }
 
 // New returns the handlers.
@@ -63,12 +63,12 @@ func (h *Handlers) Readyz(c *gin.Context) error {
 	}
 	space := h.space()
 	left := fmt.Sprintf("%d MiB are free, %d MiB are needed", space.Free>>20, space.Needed>>20)
-	if space.Level == store.SpaceFull {
+	if space.Level == kv.SpaceFull {
 		missing = append(missing, rest.Detail{Field: "disk", Message: "full: " + left})
 	}
 	if len(missing) == 0 {
 		answer := api.Ready{Status: "ready"}
-		if space.Level == store.SpaceLow {
+		if space.Level == kv.SpaceLow {
 			answer.Warnings = []rest.Detail{{Field: "disk", Message: "low: " + left}}
 		}
 		return rest.OK(c, answer)

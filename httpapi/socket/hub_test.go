@@ -89,7 +89,7 @@ func newBench(t testing.TB, tune func(*Config)) *bench {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.store.Close() })
-	if b.journal, err = records.OpenJournal(b.store); err != nil {
+	if b.journal, err = records.OpenJournal(b.store.DB); err != nil {
 		t.Fatal(err)
 	}
 	cfg := Config{
@@ -126,7 +126,7 @@ func (b *bench) dial() *websocket.Conn {
 func (b *bench) append(kind journal.Type) {
 	b.t.Helper()
 	err := b.store.Update(context.Background(), func(tx *store.Tx) error {
-		_, err := b.journal.Append(tx, journal.Event{InternalID: "web", Type: kind})
+		_, err := b.journal.Append(tx.Tx, journal.Event{InternalID: "web", Type: kind})
 		return err
 	})
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/httpapi/api"
 	"lightd/httpapi/rest"
 	"lightd/observed/status"
@@ -31,7 +31,7 @@ type Viewer struct {
 	Statuses Statuses
 	Engine   Engine
 	// Space is what is left on the disk.
-	Space func() store.Space
+	Space func() kv.Space
 	// NextAttempt is when what has failed, or is blocked, is tried again.
 	NextAttempt func(id string) plan.Attempt
 }
@@ -61,8 +61,8 @@ func (v *Viewer) Status(id string) status.Status {
 }
 
 // withSpace adds to a status that the disk is full, and whether what is shown is recorded.
-func withSpace(st status.Status, space store.Space, held bool) status.Status {
-	if space.Level != store.SpaceFull && !held {
+func withSpace(st status.Status, space kv.Space, held bool) status.Status {
+	if space.Level != kv.SpaceFull && !held {
 		return st
 	}
 	c := status.Condition{Type: status.DiskFull, Status: status.True, Reason: status.ReasonRecording,

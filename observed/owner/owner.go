@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/observed/engine"
 )
 
@@ -43,10 +43,10 @@ func (r Record) knows(epoch string) bool {
 
 var recordKey = []byte("m/owner")
 
-func load(s *store.Store) (r Record, found bool, err error) {
-	err = s.View(func(tx *store.Tx) error {
+func load(db *kv.DB) (r Record, found bool, err error) {
+	err = db.View(func(tx *kv.Tx) error {
 		data, err := tx.Get(recordKey)
-		if errors.Is(err, store.ErrNotFound) {
+		if errors.Is(err, kv.ErrNotFound) {
 			return nil
 		}
 		if err != nil {
@@ -62,10 +62,10 @@ func load(s *store.Store) (r Record, found bool, err error) {
 }
 
 // save writes the record, on a full disk too: without it the daemon does not start.
-func save(ctx context.Context, s *store.Store, r Record) error {
+func save(ctx context.Context, db *kv.DB, r Record) error {
 	data, err := json.Marshal(r)
 	if err == nil {
-		err = s.Update(ctx, func(tx *store.Tx) error { return tx.SetEssential(recordKey, data) })
+		err = db.Update(ctx, func(tx *kv.Tx) error { return tx.SetEssential(recordKey, data) })
 	}
 	if err != nil {
 		return fmt.Errorf("write the owner record: %w", err)
@@ -81,18 +81,18 @@ const lookTime = 10 * time.Second
 
 // Settle decides whether the database in dir may be used for its instance, and returns its
 // record; dir is in the data directory. An error is a sentence that says what was found and what an operator may choose.
-func Settle(ctx context.Context, s *store.Store, dir string, mode Mode, look Look) (Record, error) {
+func Settle(ctx context.Context, db *kv.DB, dir string, mode Mode, look Look) (Record, error) {
 	here, err := Identify(dir)
 	if err != nil {
 		return Record{}, err
 	}
-	r, found, err := load(s)
+	r, found, err := load(db)
 	if err != nil {
 		return Record{}, err
 	}
 	if !found { // a new database, or one of a revision that kept none
 		r = Record{Identity: here, Epoch: rand.Text()}
-		return r, save(ctx, s, r)
+		return r, save(ctx, db, r)
 	}
 	same := r.Identity.Is(here)
 	if same && mode == Unsaid {
@@ -100,19 +100,19 @@ func Settle(ctx context.Context, s *store.Store, dir string, mode Mode, look Loo
 	}
 	looking, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	seen, err := look(looking, s.Instance())
+	seen, err := look(looking, db.Instance())
 	switch {
 	case err != nil && same:
 		return r, nil // the guard looks again once the engine answers
 	case err != nil:
 		return Record{}, fmt.Errorf("data directory %s is not the one where instance %s was last started (it was copied, restored or moved to another disk), and the engine does not answer whether that one is in use: %w",
-			filepath.Dir(dir), s.Instance(), err)
+			filepath.Dir(dir), db.Instance(), err)
 	}
-	return r.settle(ctx, s, dir, here, mode, seen)
+	return r.settle(ctx, db, dir, here, mode, seen)
 }
 
 // settle decides on what the engine shows.
-func (r Record) settle(ctx context.Context, s *store.Store, dir string, here Identity, mode Mode, seen engine.Presence) (Record, error) {
+func (r Record) settle(ctx context.Context, db *kv.DB, dir string, here Identity, mode Mode, seen engine.Presence) (Record, error) {
 	foreign := slices.DeleteFunc(slices.Clone(seen.Epochs), r.knows)
 	contested := len(foreign) > 0 || !r.Identity.Is(here) && !seen.Empty()
 	switch {
@@ -121,7 +121,7 @@ func (r Record) settle(ctx context.Context, s *store.Store, dir string, here Ide
 	case !contested:
 		r = Record{Epoch: rand.Text()}
 	case mode == NewInstance:
-		if err := s.RenewInstance(ctx); err != nil {
+		if err := db.RenewInstance(ctx); err != nil {
 			return Record{}, err
 		}
 		r = Record{Epoch: rand.Text()}
@@ -131,10 +131,10 @@ func (r Record) settle(ctx context.Context, s *store.Store, dir string, here Ide
 	default:
 		return Record{}, fmt.Errorf("data directory %s is a copy, or was copied: instance %s was last started from another directory, and the engine has %s of it. "+
 			"Nothing was touched. Start with --take-over to make this directory the node (the other one then refuses to run), or with --new-instance to make it an instance of its own",
-			filepath.Dir(dir), s.Instance(), seen)
+			filepath.Dir(dir), db.Instance(), seen)
 	}
 	r.Identity = here
-	return r, save(ctx, s, r)
+	return r, save(ctx, db, r)
 }
 
 // TakenOverError tells that another daemon acts for our instance.

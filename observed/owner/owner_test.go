@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/observed/engine"
 )
 
@@ -93,7 +93,7 @@ func TestSettle(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "db")
-			s, err := store.Open(dir, store.Options{})
+			s, err := kv.Open(dir, kv.Options{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -136,7 +136,7 @@ func TestSettle(t *testing.T) {
 // TestFirstRecord is that of a new database, and of one from before there were any.
 func TestFirstRecord(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "db")
-	s, err := store.Open(dir, store.Options{})
+	s, err := kv.Open(dir, kv.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

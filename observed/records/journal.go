@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/desired/subscribe"
 	"lightd/observed/journal"
 )
@@ -28,7 +28,7 @@ const (
 // Journal is the record of what happened. Its methods may be used by any number of
 // goroutines.
 type Journal struct {
-	store *store.Store
+	db    *kv.DB
 	heard subscribe.Funcs[journal.Event]
 
 	mu     sync.Mutex
@@ -37,9 +37,9 @@ type Journal struct {
 }
 
 // OpenJournal opens the journal of a database.
-func OpenJournal(s *store.Store) (*Journal, error) {
-	j := &Journal{store: s, counts: map[string]int{}}
-	err := s.View(func(tx *store.Tx) error {
+func OpenJournal(db *kv.DB) (*Journal, error) {
+	j := &Journal{db: db, counts: map[string]int{}}
+	err := db.View(func(tx *kv.Tx) error {
 		j.last = tx.LastSeq()
 		return tx.ScanKeys([]byte(indexPrefix), nil, func(k []byte) bool {
 			j.counts[idOf(k)]++
@@ -78,7 +78,7 @@ func idOf(indexKey []byte) string {
 
 // Append writes e, with the next number and the time of the transaction, and returns
 // the number. When the transaction fails the event never was.
-func (j *Journal) Append(tx *store.Tx, e journal.Event) (uint64, error) {
+func (j *Journal) Append(tx *kv.Tx, e journal.Event) (uint64, error) {
 	e.Message = clip(e.Message)
 	e.Seq, e.Time = tx.NextSeq(), tx.Now()
 	data, err := json.Marshal(e)
@@ -121,7 +121,7 @@ func (j *Journal) Page(id string, after uint64, limit int) (events []journal.Eve
 	if limit < 1 {
 		return events, after, nil
 	}
-	err = j.store.View(func(tx *store.Tx) error {
+	err = j.db.View(func(tx *kv.Tx) error {
 		last = tx.LastSeq()
 		// After the last number there is nothing; one more would wrap around.
 		if after >= last {
@@ -143,7 +143,7 @@ func (j *Journal) Page(id string, after uint64, limit int) (events []journal.Eve
 	return events, last, nil
 }
 
-func pageOfAll(tx *store.Tx, after uint64, limit int) ([]journal.Event, error) {
+func pageOfAll(tx *kv.Tx, after uint64, limit int) ([]journal.Event, error) {
 	events := []journal.Event{}
 	var bad error
 	err := tx.Scan([]byte(eventPrefix), eventKey(after+1), func(k, v []byte) bool {
@@ -156,7 +156,7 @@ func pageOfAll(tx *store.Tx, after uint64, limit int) ([]journal.Event, error) {
 	return events, errors.Join(err, bad)
 }
 
-func pageOf(tx *store.Tx, id string, after uint64, limit int) ([]journal.Event, error) {
+func pageOf(tx *kv.Tx, id string, after uint64, limit int) ([]journal.Event, error) {
 	var seqs []uint64
 	err := tx.ScanKeys(containerPrefix(id), indexKey(id, after+1), func(k []byte) bool {
 		seqs = append(seqs, seqOf(k))
@@ -211,7 +211,7 @@ func (j *Journal) Prune(ctx context.Context) error {
 // pruneOld removes a chunk of the events that are too old.
 func (j *Journal) pruneOld(ctx context.Context) (done bool, err error) {
 	var last bool
-	err = j.store.Update(ctx, func(tx *store.Tx) error {
+	err = j.db.Update(ctx, func(tx *kv.Tx) error {
 		cutoff := tx.Now().Add(-keepTime)
 		var old []journal.Event
 		var bad error
@@ -243,7 +243,7 @@ func (j *Journal) pruneOld(ctx context.Context) (done bool, err error) {
 // pruneMany removes a chunk of the oldest events that a container has too many of.
 func (j *Journal) pruneMany(ctx context.Context, id string) (done bool, err error) {
 	var last bool
-	err = j.store.Update(ctx, func(tx *store.Tx) error {
+	err = j.db.Update(ctx, func(tx *kv.Tx) error {
 		surplus := j.count(id) - keepCount
 		chunk := min(surplus, pruneChunk)
 		last = surplus <= pruneChunk
@@ -271,7 +271,7 @@ func (j *Journal) pruneMany(ctx context.Context, id string) (done bool, err erro
 	return last, nil
 }
 
-func (j *Journal) remove(tx *store.Tx, id string, seq uint64) error {
+func (j *Journal) remove(tx *kv.Tx, id string, seq uint64) error {
 	if err := tx.Delete(eventKey(seq)); err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"lightd/desired/store"
+	"lightd/desired/kv"
 	"lightd/hack/eventually"
 	"lightd/observed/journal"
 )
@@ -23,9 +23,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func openJournal(t testing.TB, dir string) (*Journal, *store.Store) {
+func openJournal(t testing.TB, dir string) (*Journal, *kv.DB) {
 	t.Helper()
-	s, err := store.Open(dir, store.Options{})
+	s, err := kv.Open(dir, kv.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	j, err := OpenJournal(s)
@@ -33,9 +33,9 @@ func openJournal(t testing.TB, dir string) (*Journal, *store.Store) {
 	return j, s
 }
 
-func add(t testing.TB, j *Journal, s *store.Store, id string, n int) {
+func add(t testing.TB, j *Journal, s *kv.DB, id string, n int) {
 	t.Helper()
-	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+	must(t, s.Update(t.Context(), func(tx *kv.Tx) error {
 		for range n {
 			if _, err := j.Append(tx, journal.Event{InternalID: id, Type: journal.Ready}); err != nil {
 				return err
@@ -114,7 +114,7 @@ func TestPrune(t *testing.T) {
 	dir := t.TempDir()
 	_, s := openJournal(t, dir)
 	// Events of last week, as they lie in the database.
-	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+	must(t, s.Update(t.Context(), func(tx *kv.Tx) error {
 		for range pruneChunk + 10 {
 			seq := tx.NextSeq()
 			data, err := json.Marshal(journal.Event{Seq: seq, InternalID: "old", Time: tx.Now().Add(-keepTime - time.Minute)})
@@ -145,7 +145,7 @@ func TestNumbersOutliveTheirEvents(t *testing.T) {
 	dir := t.TempDir()
 	j, s := openJournal(t, dir)
 	add(t, j, s, "a", 5)
-	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+	must(t, s.Update(t.Context(), func(tx *kv.Tx) error {
 		for seq := range uint64(5) {
 			must(t, j.remove(tx, "a", seq+1))
 		}
@@ -164,7 +164,7 @@ func TestNumbersOutliveTheirEvents(t *testing.T) {
 
 func TestFailedTransactionLeavesNoEvent(t *testing.T) {
 	j, s := openJournal(t, t.TempDir())
-	err := s.Update(t.Context(), func(tx *store.Tx) error {
+	err := s.Update(t.Context(), func(tx *kv.Tx) error {
 		_, err := j.Append(tx, journal.Event{InternalID: "a"})
 		must(t, err)
 		return fmt.Errorf("no")

@@ -70,7 +70,7 @@ func TestDatabaseOfAnEarlierRevision(t *testing.T) {
 			t.Errorf("%d records %s..., want at least %d", read, prefix, record.least)
 		}
 	}
-	statuses, err := OpenStatuses(s)
+	statuses, err := OpenStatuses(s.DB)
 	must(t, err)
 	for id, want := range map[string]status.State{"running": status.StateRunning, "crashing": status.StateBackOff, "stopped": status.StateOffline} {
 		st, _ := statuses.Get(id)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/desired/subscribe"
 	"lightd/observed/status"
@@ -28,9 +29,9 @@ var sightKey = []byte("m/sight")
 func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 
 // OpenStatuses reads all status records of a database.
-func OpenStatuses(s *store.Store) (*Statuses, error) {
+func OpenStatuses(db *kv.DB) (*Statuses, error) {
 	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, sight: status.EngineStatus{Up: true}}
-	err := s.View(func(tx *store.Tx) error {
+	err := db.View(func(tx *kv.Tx) error {
 		bad := r.readSight(tx)
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
 			var st status.Status
@@ -85,16 +86,16 @@ var spaceKey = []byte("m/space")
 // recorded and there is something to record now. Containers look different while the disk is full: each takes a revision.
 func (r *Statuses) PutSpace(tx *store.Tx, level string) (before string, err error) {
 	data, err := tx.Get(spaceKey)
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return "", err
 	}
-	if before = string(data); before == level || before == "" && level == string(store.SpaceOK) {
+	if before = string(data); before == level || before == "" && level == string(kv.SpaceOK) {
 		return level, nil
 	}
 	if err := tx.SetEssential(spaceKey, []byte(level)); err != nil {
 		return "", err
 	}
-	if full := string(store.SpaceFull); before != full && level != full {
+	if full := string(kv.SpaceFull); before != full && level != full {
 		return before, nil
 	}
 	all, err := tx.Containers()
@@ -104,9 +105,9 @@ func (r *Statuses) PutSpace(tx *store.Tx, level string) (before string, err erro
 	return before, err
 }
 
-func (r *Statuses) readSight(tx *store.Tx) error {
+func (r *Statuses) readSight(tx *kv.Tx) error {
 	data, err := tx.Get(sightKey)
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, kv.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
@@ -160,7 +161,7 @@ var ErrStale = errors.New("status was written or removed meanwhile")
 // see of the container takes a revision of its own if it changes. The caller
 // must not change it any more: once it is on disk, memory holds st itself, and its times
 // keep their monotonic readings.
-func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
+func (r *Statuses) Put(tx *kv.Tx, st status.Status) error {
 	last, err := r.last(tx, st.InternalID)
 	if err != nil {
 		return err
@@ -190,9 +191,9 @@ func (r *Statuses) Put(tx *store.Tx, st status.Status) error {
 }
 
 // last returns the record in the database; the zero Status when there is none.
-func (r *Statuses) last(tx *store.Tx, id string) (status.Status, error) {
+func (r *Statuses) last(tx *kv.Tx, id string) (status.Status, error) {
 	data, err := tx.Get(recordKey(id))
-	if errors.Is(err, store.ErrNotFound) {
+	if errors.Is(err, kv.ErrNotFound) {
 		return status.Status{}, nil
 	}
 	if err != nil {
@@ -219,7 +220,7 @@ func (r *Statuses) last(tx *store.Tx, id string) (status.Status, error) {
 }
 
 // Delete removes the status of a container.
-func (r *Statuses) Delete(tx *store.Tx, id string) error {
+func (r *Statuses) Delete(tx *kv.Tx, id string) error {
 	if err := tx.Delete(recordKey(id)); err != nil {
 		return err
 	}

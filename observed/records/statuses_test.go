@@ -15,7 +15,7 @@ func openStatuses(t testing.TB, dir string) (*Statuses, *store.Store) {
 	s, err := store.Open(dir, store.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	r, err := OpenStatuses(s)
+	r, err := OpenStatuses(s.DB)
 	must(t, err)
 	return r, s
 }
@@ -32,21 +32,21 @@ func TestStatuses(t *testing.T) {
 	now := time.Now()
 	a := status.Status{InternalID: "a", State: status.StateBackOff, Backoff: status.Backoff{NotBefore: now}, Process: status.Process{LastExit: &status.Exit{Code: 3, At: now}}}
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
-		must(t, r.Put(tx, a))
+		must(t, r.Put(tx.Tx, a))
 		if _, ok := r.Get("a"); ok {
 			t.Error("shown before it is on disk")
 		}
-		return r.Put(tx, status.Status{InternalID: "b"})
+		return r.Put(tx.Tx, status.Status{InternalID: "b"})
 	}))
 	a.Version = 1
 	failed := errors.New("no")
-	if err := s.Update(t.Context(), func(tx *store.Tx) error { must(t, r.Delete(tx, "a")); return failed }); !errors.Is(err, failed) {
+	if err := s.Update(t.Context(), func(tx *store.Tx) error { must(t, r.Delete(tx.Tx, "a")); return failed }); !errors.Is(err, failed) {
 		t.Fatal(err)
 	}
 	if got, ok := r.Get("a"); !ok || !reflect.DeepEqual(got, a) {
 		t.Errorf("memory holds %+v, want the very value that was put", got)
 	}
-	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx, "b") }))
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx.Tx, "b") }))
 	if want := []string{"a is", "b is", "b is not"}; !reflect.DeepEqual(heard, want) {
 		t.Errorf("heard %q, want %q", heard, want)
 	}
@@ -67,7 +67,7 @@ func TestStatuses(t *testing.T) {
 func TestPutOfADecisionThatIsNoLongerSo(t *testing.T) {
 	r, s := openStatuses(t, t.TempDir())
 	put := func(st status.Status) error {
-		return s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx, st) })
+		return s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx.Tx, st) })
 	}
 	first := status.Status{InternalID: "a"}
 	must(t, put(first))
@@ -77,14 +77,14 @@ func TestPutOfADecisionThatIsNoLongerSo(t *testing.T) {
 	second, _ := r.Get("a")
 	// Two of one batch: the second sees the first, though memory does not yet.
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
-		must(t, r.Put(tx, second))
-		if err := r.Put(tx, second); !errors.Is(err, ErrStale) {
+		must(t, r.Put(tx.Tx, second))
+		if err := r.Put(tx.Tx, second); !errors.Is(err, ErrStale) {
 			t.Errorf("twice in one transaction: %v", err)
 		}
 		return nil
 	}))
 	third, _ := r.Get("a")
-	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx, "a") }))
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx.Tx, "a") }))
 	if err := put(third); !errors.Is(err, ErrStale) {
 		t.Errorf("a record came back from the dead: %v", err)
 	}

@@ -29,7 +29,7 @@ func TestWhatIsSeenTakesARevision(t *testing.T) {
 			st = st.Clone()
 			st.InternalID = "a"
 			fn(&st)
-			return r.Put(tx, st)
+			return r.Put(tx.Tx, st)
 		}))
 	}
 	exit := time.Now()
@@ -49,14 +49,14 @@ func TestWhatIsSeenTakesARevision(t *testing.T) {
 		next := st
 		next.State = state
 		both.Go(func() {
-			for errors.Is(s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx, next) }), ErrStale) {
+			for errors.Is(s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx.Tx, next) }), ErrStale) {
 			}
 		})
 		st.Version++
 	}
 	close(hold)
 	both.Wait()
-	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx, "a") }))
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx.Tx, "a") }))
 	want := [][]string{{"a"}, nil, nil, {"a"}, {"a"}, {"a"}, {"a"}}
 	if !slices.EqualFunc(*touched, want, slices.Equal) {
 		t.Errorf("touched %v, want %v", *touched, want)

@@ -1,4 +1,4 @@
-package store
+package kv
 
 import (
 	"errors"
@@ -11,7 +11,7 @@ import (
 	"syscall"
 )
 
-// LockedError tells that another process has the database open.
+// LockedError reports that another process has the database open.
 type LockedError struct {
 	Dir string
 	// PID is that process, 0 when it is not known.

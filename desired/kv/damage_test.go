@@ -1,4 +1,4 @@
-package store
+package kv
 
 import (
 	"bytes"
@@ -31,7 +31,7 @@ func record(n int) (key string, value []byte) {
 }
 
 // fill writes the records of numbers, a few in each commit.
-func fill(t testing.TB, s *Store, from, to int) {
+func fill(t testing.TB, s *DB, from, to int) {
 	t.Helper()
 	for n := from; n < to; {
 		must(t, s.Update(t.Context(), func(tx *Tx) error {
@@ -52,7 +52,7 @@ func fill(t testing.TB, s *Store, from, to int) {
 
 // holds returns an error unless the records of all numbers below count are there, unaltered,
 // and no other.
-func holds(s *Store, count int) error {
+func holds(s *DB, count int) error {
 	return s.View(func(tx *Tx) error {
 		n := 0
 		var bad error
@@ -126,11 +126,11 @@ func TestDamage(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir, Options{tune: small})
 	fill(t, s, 0, count-100)
-	closeStore(t, s)
+	closeDB(t, s)
 	s = open(t, dir, Options{tune: small})
 	fill(t, s, count-100, count)
 	whole := read(t, dir)
-	closeStore(t, s)
+	closeDB(t, s)
 	seed := rand.Uint64()
 	r := rand.New(rand.NewPCG(seed, 0))
 	outcomes := map[string]int{}
@@ -191,11 +191,11 @@ func TestTakenAsItIs(t *testing.T) {
 	seq, revision := next()
 	before := read(t, dir)
 	fill(t, s, 400, 440)
-	before[acknowledged] = read(t, dir)[acknowledged] // the last commit is lost, and is known to have been
-	closeStore(t, s)
+	before[highWaterName] = read(t, dir)[highWaterName] // the last commit is lost, and is known to have been
+	closeDB(t, s)
 	dir = before.write(t)
 	var d *DamagedError
-	if _, err := Open(dir, Options{tune: small}); !errors.As(err, &d) || d.Left != filepath.Join(dir, acknowledged) {
+	if _, err := Open(dir, Options{tune: small}); !errors.As(err, &d) || d.Left != filepath.Join(dir, highWaterName) {
 		t.Fatalf("opened: %v", err)
 	}
 	must(t, os.Remove(d.Left))
@@ -203,10 +203,10 @@ func TestTakenAsItIs(t *testing.T) {
 		s = open(t, dir, Options{tune: small})
 		must(t, holds(s, 400))
 		laterSeq, laterRevision := next()
-		if s.Instance() != instance || laterSeq <= seq || laterRevision <= revision || laterSeq > seq+2*beyond {
+		if s.Instance() != instance || laterSeq <= seq || laterRevision <= revision || laterSeq > seq+2*numbersSkipped {
 			t.Errorf("instance %s, sequence number %d after %d, revision %d after %d", s.Instance(), laterSeq, seq, laterRevision, revision)
 		}
 		seq, revision = laterSeq, laterRevision
-		closeStore(t, s)
+		closeDB(t, s)
 	}
 }

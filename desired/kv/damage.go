@@ -1,4 +1,4 @@
-package store
+package kv
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 )
 
-// DamagedError tells of a database that does not hold what was acknowledged. It is refused
+// DamagedError reports a database that does not hold what was acknowledged. It is refused
 // as a whole: to go on with part of it would be to forget containers silently.
 type DamagedError struct {
 	// What is wrong, and with which file where that is known.
@@ -44,7 +44,7 @@ func (e *DamagedError) Unwrap() error { return e.Err }
 
 // damaged makes a DamagedError of what opening complains of, unless it is the system that
 // complains: no permission, no memory, no room.
-func damaged(what string, err error) error {
+func Damaged(what string, err error) error {
 	var number syscall.Errno
 	var format *FormatError
 	if errors.As(err, &number) || errors.As(err, &format) {
@@ -53,13 +53,13 @@ func damaged(what string, err error) error {
 	return &DamagedError{What: what, Err: err}
 }
 
-// verifyTables looks at the files of a database before they are opened, which changes them. What
-// is beneath goes on without a table that it cannot read, removes the tables that a lost
-// MANIFEST does not name, and ends the process over a file that is cut short.
+// verifyTables reads the files of a database before they are opened, which changes them. Badger
+// goes on without a table that it cannot read, removes the tables that a lost MANIFEST does not
+// name, and ends the process over a file that is cut short.
 func verifyTables(dir string, o badger.Options) error {
 	files, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("look at the files of the database: %w", err)
+		return fmt.Errorf("read the files of the database: %w", err)
 	}
 	data := ""
 	for _, f := range files {
@@ -86,11 +86,11 @@ func verifyTables(dir string, o badger.Options) error {
 	defer manifest.Close()
 	list, _, err := badger.ReplayManifestFile(manifest, o.ExternalMagicVersion, o)
 	if err != nil {
-		return damaged("read "+badger.ManifestFilename, err)
+		return Damaged("read "+badger.ManifestFilename, err)
 	}
 	for id := range list.Tables {
 		if err := verifyTable(tables.NewFilename(id, dir)); err != nil {
-			return damaged("table "+filepath.Base(tables.NewFilename(id, dir)), err)
+			return Damaged("table "+filepath.Base(tables.NewFilename(id, dir)), err)
 		}
 	}
 	return nil
@@ -101,7 +101,7 @@ func verifyTables(dir string, o badger.Options) error {
 func removeEmpty(dir string, f fs.DirEntry) error {
 	info, err := f.Info()
 	if err != nil {
-		return fmt.Errorf("look at the files of the database: %w", err)
+		return fmt.Errorf("read the files of the database: %w", err)
 	}
 	if info.Size() > 0 {
 		return nil

@@ -1,4 +1,4 @@
-package store
+package kv
 
 import (
 	"context"
@@ -47,8 +47,8 @@ func TestGarbageIsGivenBack(t *testing.T) {
 			}))
 			i++
 		}
-		s.reclaimValueLog()
-		closeStore(t, s)
+		s.engine.compactor.reclaimValueLog()
+		closeDB(t, s)
 		sizes = append(sizes, usage(t, dir)>>10)
 	}
 	// 55 KB in each of 1,000 writes. What is not collected yet fills a few files.
@@ -82,13 +82,13 @@ func TestMergingKeepsUp(t *testing.T) {
 				return nil
 			}))
 		}
-		if n := s.db.Levels()[0].NumTables; n > s.db.Opts().NumLevelZeroTablesStall {
+		if n := s.engine.badger.Levels()[0].NumTables; n > s.engine.badger.Opts().NumLevelZeroTablesStall {
 			t.Errorf("%d tables wait in life %d", n, life)
 		}
-		closeStore(t, s)
+		closeDB(t, s)
 	}
 	s := open(t, dir, Options{tune: small})
-	defer closeStore(t, s)
+	defer closeDB(t, s)
 	must(t, s.View(func(tx *Tx) error {
 		for j := range i {
 			if v, err := tx.Get(fmt.Appendf(nil, "g/%d", j)); err != nil || len(v) != 1000 {

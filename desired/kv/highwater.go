@@ -1,4 +1,4 @@
-package store
+package kv
 
 import (
 	"errors"
@@ -14,13 +14,13 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// What is beneath survives damage by leaving out what it cannot read: the rest of a log
-// after a bad byte, a log that is missing, a value. Two things make that known. The counters
-// carry the sum of all records, written with each commit, so that no record can be lost or
-// altered. And beside the database is noted up to which revision was acknowledged, so that
-// the last commits cannot be lost together with the sum that tells of them.
+// Badger survives damage by leaving out what it cannot read: the rest of a log after a bad byte,
+// a log that is missing, a value. Two things make that known. The counters carry the checksum of
+// all records, written with each commit, so that no record can be lost or altered. And the
+// high-water mark beside the database is the revision up to which writes were acknowledged, so
+// that the last commits cannot be lost together with their checksum.
 
-// checksum is what a record adds to the sum. Sums do not depend on an order, so that each
+// checksum is what a record adds to the sum. The sum does not depend on an order, so that each
 // commit brings the last one up to date.
 func checksum(key, value []byte) uint64 {
 	h := fnv.New64a()
@@ -30,10 +30,10 @@ func checksum(key, value []byte) uint64 {
 	return h.Sum64()
 }
 
-// sumAfter returns the sum of all records after writes on what snapshot shows.
-func sumAfter(snapshot *badger.Txn, writes map[string][]byte) (uint64, error) {
+// sumChange returns what writes add to the sum of all records that snapshot shows.
+func sumChange(snapshot *badger.Txn, writes overlay) (uint64, error) {
 	sum := uint64(0)
-	for k, v := range writes {
+	for k, w := range writes {
 		key := []byte(k)
 		item, err := snapshot.Get(key)
 		if err == nil {
@@ -42,8 +42,8 @@ func sumAfter(snapshot *badger.Txn, writes map[string][]byte) (uint64, error) {
 		if err != nil && !errors.Is(err, badger.ErrKeyNotFound) {
 			return 0, fmt.Errorf("read what %q replaces: %w", k, err)
 		}
-		if v != nil {
-			sum += checksum(key, stored(v))
+		if w.Value != nil {
+			sum += checksum(key, stored(w.Value))
 		}
 	}
 	return sum, nil
@@ -66,17 +66,17 @@ func sumAll(snapshot *badger.Txn) (uint64, error) {
 	return sum, nil
 }
 
-// acknowledged is the name of the file that holds the last revision that was acknowledged.
-const acknowledged = "acknowledged"
+// highWaterName is the name of the file with the high-water mark.
+const highWaterName = "acknowledged"
 
-// highWaterMark is that file. It is not flushed with each write: after a power cut it may name an
+// highWaterMark is that file. It is not flushed with each write: after a power cut it may hold an
 // earlier revision, and never a later one than is on disk.
 type highWaterMark struct{ file *os.File }
 
-// openHighWaterMark opens the file, which it makes where it is missing, and returns the revision in
-// it, 0 when there is none.
+// openHighWaterMark opens the file, which it creates where it is missing, and returns the
+// revision in it, 0 when there is none.
 func openHighWaterMark(dir string) (*highWaterMark, uint64, error) {
-	f, err := os.OpenFile(filepath.Join(dir, acknowledged), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, highWaterName), os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -91,10 +91,10 @@ func openHighWaterMark(dir string) (*highWaterMark, uint64, error) {
 	return &highWaterMark{f}, revision, nil
 }
 
-// note writes down a revision: always as many bytes, in place, which needs no room.
-func (l *highWaterMark) note(revision uint64) error {
-	_, err := l.file.WriteAt(fmt.Appendf(nil, "%020d\n", revision), 0)
+// note writes a revision: always as many bytes, in place, which needs no room.
+func (m *highWaterMark) note(revision uint64) error {
+	_, err := m.file.WriteAt(fmt.Appendf(nil, "%020d\n", revision), 0)
 	return err
 }
 
-func (l *highWaterMark) close() error { return errors.Join(l.file.Sync(), l.file.Close()) }
+func (m *highWaterMark) close() error { return errors.Join(m.file.Sync(), m.file.Close()) }

@@ -1,4 +1,4 @@
-package store
+package kv
 
 import (
 	"bufio"
@@ -36,7 +36,7 @@ func writeForever(dir string) error {
 	}
 	go func() {
 		for {
-			_ = s.db.RunValueLogGC(0.1)
+			_ = s.engine.badger.RunValueLogGC(0.1)
 			time.Sleep(time.Millisecond)
 		}
 	}()
@@ -65,7 +65,7 @@ func writeForever(dir string) error {
 }
 
 // countRecords is the number of records that are there.
-func countRecords(s *Store) (n int) {
+func countRecords(s *DB) (n int) {
 	_ = s.View(func(tx *Tx) error {
 		return tx.ScanKeys([]byte("x/"), nil, func([]byte) bool { n++; return true })
 	})

@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 
 	"lightd/desired"
+	"lightd/desired/kv"
 )
 
 // poolPort is one address of a port in the pool.
@@ -72,20 +72,23 @@ func find(entries []poolPort, ip string) *poolPort {
 // table is a working copy of some slots. Nothing reaches the transaction before write,
 // so that a check that fails halfway leaves nothing behind.
 type table struct {
-	tx    *Tx
-	slots map[slot][]poolPort
+	tx      *kv.Tx
+	options *Options
+	slots   map[slot][]poolPort
 	// grows is true when more is added than given up, which a full disk has no room for.
 	grows bool
 }
 
-func (tx *Tx) table() *table { return &table{tx: tx, slots: map[slot][]poolPort{}} }
+func newTable(tx *kv.Tx, o *Options) *table {
+	return &table{tx: tx, options: o, slots: map[slot][]poolPort{}}
+}
 
 func (t *table) load(s slot) ([]poolPort, error) {
 	if entries, ok := t.slots[s]; ok {
 		return entries, nil
 	}
 	data, err := t.tx.Get(s.key())
-	if errors.Is(err, ErrNotFound) {
+	if errors.Is(err, kv.ErrNotFound) {
 		return nil, nil
 	}
 	if err != nil {
@@ -132,7 +135,7 @@ func (t *table) take(e desired.Endpoint, id string) error {
 	if entry == nil {
 		return fmt.Errorf("%w: %s", desired.ErrPortNotInPool, e)
 	}
-	if t.tx.store.isReserved(e) {
+	if t.options.isReserved(e) {
 		return fmt.Errorf("%w: %s is where this daemon listens", desired.ErrPortInUse, e)
 	}
 	if by := holder(entries, e, id); by != nil {
@@ -162,7 +165,6 @@ func (t *table) clearFixed(e desired.Endpoint, id string) error {
 
 // release takes e from id.
 func (t *table) release(e desired.Endpoint, id string) error {
-	t.tx.pool.restart()
 	return t.update(e, id, func(p *poolPort) { p.Owner, p.Named = "", false })
 }
 
@@ -175,50 +177,4 @@ func (t *table) update(e desired.Endpoint, id string, fn func(*poolPort)) error 
 		fn(entry)
 	}
 	return nil
-}
-
-// isReserved reports whether the daemon itself needs what e would bind.
-func (s *Store) isReserved(e desired.Endpoint) bool {
-	return slices.ContainsFunc(s.options.Reserved, e.Overlaps)
-}
-
-// claim makes the pool say what c's spec says: it assigns the ports that are to be
-// assigned, takes those that are named, and keeps those that old named and c does not
-// as Releasing, because old's container may still bind them.
-func (tx *Tx) claim(c *desired.Container, old *desired.Container) error {
-	var had, releasing []desired.Port
-	if old != nil {
-		had, releasing = old.Ports, old.Releasing
-	}
-	if slices.Equal(c.Ports, had) {
-		return nil
-	}
-	if err := tx.assign(c); err != nil {
-		return err
-	}
-	t := tx.table()
-	named := make(map[desired.Endpoint]bool, len(c.Ports))
-	for i, p := range c.Ports {
-		named[p.Endpoint()] = true
-		if err := t.take(p.Endpoint(), c.InternalID); err != nil {
-			tx.pool.restart() // what was assigned is not taken
-			return desired.AtField(fmt.Sprintf("ports[%d]", i), err)
-		}
-	}
-	c.Releasing = []desired.Port{}
-	for _, p := range releasing {
-		if !named[p.Endpoint()] {
-			c.Releasing = append(c.Releasing, p)
-		}
-	}
-	for _, p := range had {
-		if named[p.Endpoint()] {
-			continue
-		}
-		if err := t.clearFixed(p.Endpoint(), c.InternalID); err != nil {
-			return err
-		}
-		c.Releasing = append(c.Releasing, p)
-	}
-	return t.write()
 }

@@ -1,9 +1,8 @@
-package store
+package kv
 
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -37,13 +36,13 @@ func (c cost) plus(more cost) cost { return cost{c.mem + more.mem, c.log + more.
 // commitCost is what a commit adds besides its records: its end mark, and the counters.
 const commitCost = 1 << 10
 
-// costOf returns what records add: to the memtable, of whose two forms the one in memory is
+// costOf returns what writes add: to the memtable, of whose two forms the one in memory is
 // the larger, and to the value log, of those from threshold bytes on.
-func costOf(o overlay, threshold int64) cost {
+func costOf(writes overlay, threshold int64) cost {
 	const node, pointer, entry = 192, 32, 64
 	var c cost
-	for k, v := range o {
-		size := int64(len(v)) + 1
+	for k, w := range writes {
+		size := int64(len(w.Value)) + 1
 		c.mem += node + pointer + int64(len(k))
 		if size < threshold {
 			c.mem += size
@@ -216,37 +215,4 @@ func (r *reserve) restore(free, keep uint64) {
 		return
 	}
 	r.ballast = true
-}
-
-// openSpace makes sure that there is room to open the database: opening writes at once.
-func (s *Store) openSpace() error {
-	now, err := s.measureSpace()
-	if err != nil || now.Level != SpaceFull {
-		return err
-	}
-	if !s.options.Reserve {
-		return now.Full()
-	}
-	err = os.Remove(filepath.Join(s.dir, ballastName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return now.Full()
-	}
-	if err != nil {
-		return fmt.Errorf("release the ballast of the database: %w", err)
-	}
-	s.log.Warn("the disk is full; the ballast of the database is released to open it", "database", s.dir, "disk", now.Mount)
-	if now, err = s.measureSpace(); err != nil || now.Free >= rotationRoom {
-		return err
-	}
-	return now.Full()
-}
-
-// closable reports whether closing the database, which writes a table, has the room for it. A
-// database that is not closed is opened as after a crash: nothing is lost.
-func (s *Store) closable() bool {
-	if s.reserve == nil {
-		return true // as far as is known
-	}
-	now, err := s.measureSpace()
-	return err == nil && (now.Level != SpaceFull || s.reserve.admit(cost{rotationRoom, rotationRoom}, now.Free))
 }

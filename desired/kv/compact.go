@@ -1,0 +1,97 @@
+package kv
+
+import (
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/dgraph-io/badger/v4"
+)
+
+const valueLogInterval = 10 * time.Minute
+
+// compactor keeps what Badger leaves behind small: it merges tables, and reclaims the space of
+// values that were replaced. Badger's own compactors check twenty times a second each whether
+// anything was written or not, which is most of what an idle daemon would cost; this one checks
+// after each commit.
+type compactor struct {
+	badger  *badger.DB
+	disk    *disk
+	log     *slog.Logger
+	written chan struct{} // has something in it when the tables must be checked again
+}
+
+func newCompactor(db *badger.DB, d *disk, log *slog.Logger) *compactor {
+	return &compactor{badger: db, disk: d, log: log, written: make(chan struct{}, 1)}
+}
+
+// wake makes compact check the tables.
+func (c *compactor) wake() {
+	select {
+	case c.written <- struct{}{}:
+	default:
+	}
+}
+
+// compact merges the tables that full memtables leave behind, until closing is closed. Badger
+// stops all writing at NumLevelZeroTablesStall tables, which are hundreds of commits.
+func (c *compactor) compact(closing <-chan struct{}) {
+	for {
+		c.mergeTables()
+		select {
+		case <-closing:
+			return
+		case <-c.written:
+		}
+	}
+}
+
+// mergeTables makes one sorted table, or as many as its size asks for, of all that there are,
+// once there are enough new ones.
+func (c *compactor) mergeTables() {
+	// Merging needs space before it gives some back.
+	if c.badger.Levels()[0].NumTables <= c.badger.Opts().NumLevelZeroTables || c.disk.check() != nil {
+		return
+	}
+	if err := c.badger.Flatten(1); err != nil {
+		c.log.Warn("merge tables of the database", "error", err)
+	}
+}
+
+// collectGarbage reclaims the value log now and then, until closing is closed.
+func (c *compactor) collectGarbage(closing <-chan struct{}) {
+	tick := time.NewTicker(valueLogInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-closing:
+			return
+		case <-tick.C:
+		}
+		c.reclaimValueLog()
+	}
+}
+
+// reclaimValueLog rewrites files of the value log, half of which is garbage, until none is left.
+func (c *compactor) reclaimValueLog() {
+	// Rewriting needs space before it gives some back.
+	for c.disk.check() == nil {
+		err := c.badger.RunValueLogGC(0.5)
+		if err != nil {
+			if !errors.Is(err, badger.ErrNoRewrite) {
+				c.log.Warn("collect garbage of the database", "error", err)
+			}
+			return
+		}
+		c.accountRewrite()
+		c.wake()
+	}
+}
+
+// accountRewrite accounts what a collection has written: at most half a file of the value log,
+// to both files, and the last part of it to files that were begun meanwhile.
+func (c *compactor) accountRewrite() {
+	const smallest = 1 << 10 // of the values in the log
+	half := c.badger.Opts().ValueLogFileSize
+	c.disk.reserve.account(cost{half / smallest * 256, half})
+}
