@@ -2,10 +2,10 @@ package containers
 
 import (
 	"fmt"
-	"maps"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"lightd/desired"
 	"lightd/desired/store"
@@ -106,41 +106,30 @@ type list struct {
 
 // bindList reads it. A spec that leaves a field out has the default, as in a PUT.
 func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
-	elements, isList := object[specsField].([]any)
-	switch {
-	case object[specsField] == nil:
-		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: "is required"})
-	case isList && len(elements) > MaxSpecs:
-		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: fmt.Sprintf("has %d specs, at most %d are allowed", len(elements), MaxSpecs)})
-	}
-	l := list{specs: make([]desired.Spec, len(elements))}
-	err := object.BindList(specsField, func(i int) any {
-		l.specs[i] = defaults.Clone()
-		return &l.specs[i]
-	}, ReadOnly...)
-	if err != nil {
-		return list{}, err
-	}
-	var faults desired.ErrorList
-	for i, element := range elements {
-		object, _ := element.(strictjson.Object) // else it was refused
-		if err := leavePower(object, &l.specs[i]); err != nil {
-			faults.Take(desired.AtField(fmt.Sprintf("%s[%d]", specsField, i), err))
-		}
-	}
-	if err := faults.Err(specsField); err != nil {
-		return list{}, err
-	}
 	var body struct {
-		Prune    bool   `json:"prune"`
-		Selector string `json:"selector"`
+		Containers []jsontext.Value `json:"containers"`
+		Prune      bool             `json:"prune"`
+		Selector   string           `json:"selector"`
 	}
-	others := maps.Clone(object)
-	delete(others, specsField)
-	if err := others.Bind(&body); err != nil {
+	if err := object.Bind(&body); err != nil {
 		return list{}, err
 	}
-	l.prune = body.Prune
+	switch {
+	case body.Containers == nil:
+		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: "is required"})
+	case len(body.Containers) > MaxSpecs:
+		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: fmt.Sprintf("has %d specs, at most %d are allowed", len(body.Containers), MaxSpecs)})
+	}
+	l := list{specs: make([]desired.Spec, len(body.Containers)), prune: body.Prune}
+	var refused strictjson.Error
+	for i, text := range body.Containers {
+		l.specs[i] = defaults.Clone()
+		refused.AddAt(fmt.Sprintf("%s[%d]", specsField, i), bindSpec(strictjson.Object(text), &l.specs[i]))
+	}
+	if err := refused.OrNil(); err != nil {
+		return list{}, err
+	}
+	var err error
 	if l.selector, err = selector.Parse(body.Selector); err != nil {
 		return list{}, err
 	}

@@ -80,7 +80,7 @@ func (h *Handlers) Patch(c *gin.Context) error {
 		return err
 	}
 	return h.change(w, "Container updated", func(container *desired.Container) error {
-		spec, err := merged(container.Spec, h.defaults, patch)
+		spec, err := patched(container.Spec, h.defaults, patch)
 		if err != nil {
 			return err
 		}

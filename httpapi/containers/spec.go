@@ -1,10 +1,15 @@
 package containers
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"lightd/desired"
 	"lightd/httpapi/rest"
@@ -18,6 +23,16 @@ var ReadOnly = []string{
 	"restarts", "last_exit", "next_attempt_at", "attempt", "deleting", "created_at", "updated_at",
 }
 
+// specBody is a spec as a client writes it.
+type specBody struct {
+	*desired.Spec
+	// Power is nil where the body has none: the store leaves it as it is, as who describes the rest
+	// of a container stops nothing.
+	Power *desired.Power `json:"power"`
+	// Others may be those of ReadOnly.
+	Others map[string]jsontext.Value `json:",embed"`
+}
+
 // decodeSpec reads the spec in a body over the defaults; id is that of the path, if it has one.
 func (h *Handlers) decodeSpec(c *gin.Context, id string) (desired.Spec, error) {
 	spec := h.defaults.Clone()
@@ -26,47 +41,56 @@ func (h *Handlers) decodeSpec(c *gin.Context, id string) (desired.Spec, error) {
 	if err != nil {
 		return spec, err
 	}
-	return spec, bindWhole(object, &spec)
+	return spec, bindSpec(object, &spec)
 }
 
-// bindWhole reads the spec that a container is to have. What it says nothing of has the default,
-// but for the power: that has verbs of its own, and who describes the rest stops nothing. The
-// store leaves it as it is.
-func bindWhole(object strictjson.Object, spec *desired.Spec) error {
-	if err := object.Bind(spec, ReadOnly...); err != nil {
+// bindSpec reads a spec over the one in spec, which has the defaults.
+func bindSpec(object strictjson.Object, spec *desired.Spec) error {
+	body := specBody{Spec: spec}
+	if err := object.Bind(&body); err != nil {
 		return err
 	}
-	return leavePower(object, spec)
+	spec.Power = ""
+	if body.Power != nil {
+		spec.Power = *body.Power
+	}
+	return body.check()
 }
 
-// leavePower empties the power of a spec that says nothing of it, and refuses one that is empty.
-func leavePower(object strictjson.Object, spec *desired.Spec) error {
-	switch {
-	case object["power"] == nil:
-		spec.Power = ""
-	case spec.Power == "":
-		return spec.Power.Validate()
+// check refuses an empty power, which the store would take for none, and members that are neither
+// fields of a spec nor read-only.
+func (b specBody) check() error {
+	var refused strictjson.Error
+	var empty *desired.ValidationError
+	if b.Power != nil && *b.Power == "" && errors.As(b.Power.Validate(), &empty) {
+		refused.Refuse(empty.Fields[0].Field, empty.Fields[0].Message)
 	}
-	return nil // any other the store refuses, with all else that is wrong
+	for _, name := range slices.Sorted(maps.Keys(b.Others)) {
+		if !slices.Contains(ReadOnly, name) {
+			refused.Refuse(name, "is not a known field")
+		}
+	}
+	return refused.OrNil()
 }
 
 var errOtherID = rest.Invalid(rest.Detail{Field: "internal_id", Message: "must be the one in the path"})
 
-// merged applies a JSON merge patch to a spec. A field that the patch removes is as one that a
+// patched applies a JSON merge patch to a spec. A field that the patch removes is as one that a
 // PUT leaves out.
-func merged(spec, defaults desired.Spec, patch strictjson.Object) (desired.Spec, error) {
-	if err := patch.CheckNames(&spec, ReadOnly...); err != nil {
+func patched(spec, defaults desired.Spec, patch strictjson.Object) (desired.Spec, error) {
+	names := specBody{Spec: &desired.Spec{}}
+	if err := cmp.Or(patch.CheckNames(&names), names.check()); err != nil {
 		return desired.Spec{}, err
 	}
 	data, err := json.Marshal(spec)
 	if err != nil {
 		return desired.Spec{}, fmt.Errorf("encode spec of %s: %w", spec.InternalID, err)
 	}
-	object, err := strictjson.Parse(data)
+	merged, err := strictjson.Object(data).MergePatch(patch)
 	if err != nil {
-		return desired.Spec{}, fmt.Errorf("read spec of %s: %w", spec.InternalID, err)
+		return desired.Spec{}, fmt.Errorf("patch spec of %s: %w", spec.InternalID, err)
 	}
 	result := defaults.Clone()
 	result.InternalID = spec.InternalID
-	return result, bindWhole(object.Merge(patch), &result)
+	return result, bindSpec(merged, &result)
 }

@@ -48,7 +48,10 @@ var errNoBody = NewError(http.StatusBadRequest, "malformed", "The body is not va
 
 // OptionalObject reads the body of a route that can do without.
 func OptionalObject(c *gin.Context) (strictjson.Object, error) {
-	object, _, err := readObject(c.Request, MaxBody, MediaJSON)
+	object, present, err := readObject(c.Request, MaxBody, MediaJSON)
+	if err == nil && !present {
+		object = strictjson.Object("{}")
+	}
 	return object, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"lightd/httpapi/api"
 	"lightd/httpapi/strictjson"
@@ -93,11 +94,17 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 	}
 	ctx, cancel := context.WithTimeout(ctx, actionTime)
 	defer cancel()
-	event := object["event"]
-	if c.session.ID == "" && event != "auth" {
+	var head struct {
+		Event  any            `json:"event"`
+		Others jsontext.Value `json:",embed"`
+	}
+	if err := object.Bind(&head); err != nil {
+		return nil, err
+	}
+	if c.session.ID == "" && head.Event != "auth" {
 		return nil, sentence("this connection takes no messages but auth")
 	}
-	switch event {
+	switch head.Event {
 	case "auth":
 		return c.renew(ctx, object)
 	case "send_command":

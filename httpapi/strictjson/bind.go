@@ -1,228 +1,171 @@
 package strictjson
 
 import (
-	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 	"math"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Bind stores o in the struct that v points to. Members of the names in readOnly are
-// passed over. Maps and lists are replaced as a whole. After an error v is partly written.
-func (o Object) Bind(v any, readOnly ...string) error {
-	var b binder
-	b.bindMembers(pointer{}, o, reflect.ValueOf(v).Elem(), readOnly)
-	return b.err()
+// Bind stores o in the struct that v points to. Maps and lists are replaced as a whole. A field of v with
+// the tag `json:",embed"` takes the members that v has no field for; without one they are refused. After
+// an error v is partly written.
+func (o Object) Bind(v any) error {
+	err := json.Unmarshal(o, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(unmarshalers))
+	return o.bindError(err)
 }
 
-// BindList stores each object of the list that o has as name in the struct that to returns
-// for its index, as Bind does.
-func (o Object) BindList(name string, to func(i int) any, readOnly ...string) error {
-	var b binder
-	list, ok := o[name].([]any)
-	at := pointer{}.member(name)
-	if !ok {
-		b.failed.add(at, "must be a list")
+// CheckNames refuses members that v has no field for. Bind does so too, but does not get the members
+// that a merge patch removes: a null under a misspelt name would be ignored.
+func (o Object) CheckNames(v any) error {
+	if err := json.Unmarshal(o, v, json.RejectUnknownMembers(true)); errors.Is(err, json.ErrUnknownName) {
+		return o.bindError(err)
 	}
-	for i, element := range list {
-		if object, ok := element.(Object); ok {
-			b.bindMembers(at.index(i), object, reflect.ValueOf(to(i)).Elem(), readOnly)
-		} else {
-			b.failed.add(at.index(i), "must be an object")
+	return nil // Bind finds any other fault in what the patch makes
+}
+
+// MergePatch applies a JSON merge patch (RFC 7396) to o and returns the result.
+func (o Object) MergePatch(patch Object) (Object, error) {
+	merged, err := mergePatch(jsontext.Value(o), jsontext.Value(patch))
+	return Object(merged), err
+}
+
+func mergePatch(target, patch jsontext.Value) (jsontext.Value, error) {
+	if patch.Kind() != jsontext.KindBeginObject {
+		return patch, nil
+	}
+	var changes map[string]jsontext.Value
+	members := map[string]jsontext.Value{}
+	if err := json.Unmarshal(patch, &changes); err != nil {
+		return nil, err
+	}
+	if target.Kind() == jsontext.KindBeginObject {
+		if err := json.Unmarshal(target, &members); err != nil {
+			return nil, err
 		}
 	}
-	return b.err()
+	for name, change := range changes {
+		if change.Kind() == jsontext.KindNull {
+			delete(members, name)
+			continue
+		}
+		var err error
+		if members[name], err = mergePatch(members[name], change); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(members, json.Deterministic(true))
 }
 
-// binder collects every refusal of one Bind, so that a client learns of all at once.
-type binder struct{ failed Error }
+var (
+	errNull  = errors.New("must not be null")
+	errWhole = errors.New("must be a whole number in range")
+)
 
-func (b *binder) err() error {
-	if len(b.failed.Fields) > 0 {
-		return &b.failed
+// unmarshalers are where Bind differs from package json.
+var unmarshalers = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+	switch v := v.(type) {
+	case *int:
+		return unmarshalWhole(dec, v)
+	case *int64:
+		return unmarshalWhole(dec, v)
+	case *map[string]string:
+		return unmarshalMap(dec, v)
 	}
+	return unmarshalNull(dec)
+})
+
+// unmarshalNull leaves the value as it was where the text is null: it is decoded over its default.
+func unmarshalNull(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != jsontext.KindNull {
+		return errors.ErrUnsupported
+	}
+	return dec.SkipValue()
+}
+
+// unmarshalWhole reads an integer as JSON Schema has them (draft 2020-12, section 6.1.1): 512.0 is one,
+// and so is 1e9, as clients write it that know no other numbers than floating ones. Beyond 2^53
+// such a number need not be the one that was meant.
+func unmarshalWhole[T int | int64](dec *jsontext.Decoder, v *T) error {
+	if dec.PeekKind() != jsontext.KindNumber {
+		return unmarshalNull(dec)
+	}
+	value, err := dec.ReadValue()
+	if err != nil {
+		return err
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil && strings.ContainsAny(string(value), ".eE") {
+		f, _ := strconv.ParseFloat(string(value), 64)
+		n, err = int64(f), nil
+		if f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+			err = errWhole
+		}
+	}
+	if err != nil || int64(T(n)) != n {
+		return errWhole
+	}
+	*v = T(n)
 	return nil
 }
 
-func (b *binder) bind(path pointer, value any, to reflect.Value) {
-	if u, ok := to.Addr().Interface().(json.Unmarshaler); ok {
-		b.unmarshal(path, value, u)
-		return
+// unmarshalMap replaces a map. Its values have no default, which null would mean.
+func unmarshalMap(dec *jsontext.Decoder, v *map[string]string) error {
+	if dec.PeekKind() != jsontext.KindBeginObject {
+		return unmarshalNull(dec)
 	}
-	switch to.Kind() {
-	case reflect.Pointer:
-		fresh := reflect.New(to.Type().Elem())
-		b.bind(path, value, fresh.Elem())
-		to.Set(fresh)
-	case reflect.Struct:
-		object, ok := value.(Object)
-		if !ok {
-			b.failed.add(path, "must be an object")
-			return
+	var members map[string]*string
+	if err := json.UnmarshalDecode(dec, &members); err != nil {
+		return err
+	}
+	fresh := make(map[string]string, len(members))
+	for _, name := range slices.Sorted(maps.Keys(members)) {
+		if members[name] == nil {
+			return &json.SemanticError{JSONPointer: dec.StackPointer().AppendToken(name), Err: errNull}
 		}
-		b.bindMembers(path, object, to, nil)
-	case reflect.Map:
-		b.bindMap(path, value, to)
-	case reflect.Slice:
-		b.bindSlice(path, value, to)
-	default:
-		b.bindScalar(path, value, to)
+		fresh[name] = *members[name]
 	}
+	*v = fresh
+	return nil
 }
 
-// bindMembers stores the members of an object, but those of the names in except, in a struct.
-func (b *binder) bindMembers(path pointer, object Object, to reflect.Value, except []string) {
-	fields := fieldsOf(to.Type())
-	present := 0
-	for _, f := range fields {
-		if _, ok := object[f.name]; ok {
-			present++
-		}
+// bindError makes an Error of one of package json.
+func (o Object) bindError(err error) error {
+	var wrong *json.SemanticError
+	switch {
+	case err == nil:
+		return nil
+	case !errors.As(err, &wrong):
+		return &Error{Reason: "malformed JSON"}
 	}
-	if present < len(object) {
-		b.refuseUnknown(path, object, fields, except)
-	}
-	for _, f := range fields {
-		if value := object[f.name]; value != nil && !slices.Contains(except, f.name) {
-			b.bind(path.member(f.name), value, to.Field(f.at))
-		}
-	}
+	return refuse(wrong.JSONPointer, o.kindsAlong(wrong.JSONPointer), message(wrong))
 }
 
-func (b *binder) refuseUnknown(path pointer, object Object, fields []field, except []string) {
-	for _, key := range slices.Sorted(maps.Keys(object)) {
-		if _, known := slices.BinarySearchFunc(fields, key, field.compare); !known && !slices.Contains(except, key) {
-			b.failed.add(path.member(key), "is not a known field")
+func message(wrong *json.SemanticError) string {
+	if errors.Is(wrong, json.ErrUnknownName) {
+		return "is not a known field"
+	}
+	if wrong.GoType != nil && (wrong.Err == nil || wrong.GoType.Kind() == reflect.Float64) {
+		switch wrong.GoType.Kind() {
+		case reflect.String:
+			return "must be a string"
+		case reflect.Bool:
+			return "must be true or false"
+		case reflect.Int, reflect.Int64:
+			return "must be a whole number"
+		case reflect.Float64:
+			return "must be a number in range"
+		case reflect.Struct, reflect.Map:
+			return "must be an object"
+		case reflect.Slice:
+			return "must be a list"
 		}
 	}
-}
-
-func (b *binder) bindMap(path pointer, value any, to reflect.Value) {
-	object, ok := value.(Object)
-	if !ok {
-		b.failed.add(path, "must be an object")
-		return
-	}
-	fresh := reflect.MakeMapWithSize(to.Type(), len(object))
-	for _, key := range slices.Sorted(maps.Keys(object)) {
-		if object[key] == nil {
-			b.failed.add(path.member(key), "must not be null")
-			continue
-		}
-		element := reflect.New(to.Type().Elem()).Elem()
-		b.bind(path.member(key), object[key], element)
-		fresh.SetMapIndex(reflect.ValueOf(key).Convert(to.Type().Key()), element)
-	}
-	to.Set(fresh)
-}
-
-func (b *binder) bindSlice(path pointer, value any, to reflect.Value) {
-	list, ok := value.([]any)
-	if !ok {
-		b.failed.add(path, "must be a list")
-		return
-	}
-	fresh := reflect.MakeSlice(to.Type(), len(list), len(list))
-	for i, element := range list {
-		b.bind(path.index(i), element, fresh.Index(i))
-	}
-	to.Set(fresh)
-}
-
-func (b *binder) bindScalar(path pointer, value any, to reflect.Value) {
-	switch to.Kind() {
-	case reflect.String:
-		if s, ok := value.(string); ok {
-			to.SetString(s)
-			return
-		}
-		b.failed.add(path, "must be a string")
-	case reflect.Bool:
-		if v, ok := value.(bool); ok {
-			to.SetBool(v)
-			return
-		}
-		b.failed.add(path, "must be true or false")
-	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		number, ok := value.(json.Number)
-		if !ok {
-			b.failed.add(path, "must be a whole number")
-			return
-		}
-		n, err := whole(string(number))
-		if err != nil || to.OverflowInt(n) {
-			b.failed.add(path, "must be a whole number in range")
-			return
-		}
-		to.SetInt(n)
-	case reflect.Float32, reflect.Float64:
-		number, _ := value.(json.Number)
-		n, err := strconv.ParseFloat(string(number), to.Type().Bits())
-		if err != nil {
-			b.failed.add(path, "must be a number in range")
-			return
-		}
-		to.SetFloat(n)
-	default:
-		panic(fmt.Sprintf("bind JSON to a field of type %s: not supported", to.Type()))
-	}
-}
-
-// whole reads an integer as JSON Schema has them (draft 2020-12, section 6.1.1): 512.0 is one,
-// and so is 1e9, as clients write it that know no other numbers than floating ones. Beyond 2^53
-// such a number need not be the one that was meant.
-func whole(number string) (int64, error) {
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err == nil || !strings.ContainsAny(number, ".eE") {
-		return n, err
-	}
-	f, err := strconv.ParseFloat(number, 64)
-	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
-		return 0, strconv.ErrRange
-	}
-	return int64(f), nil
-}
-
-// unmarshal leaves a value to the type's own reading of it.
-func (b *binder) unmarshal(path pointer, value any, to json.Unmarshaler) {
-	data, err := json.Marshal(value)
-	if err == nil {
-		err = to.UnmarshalJSON(data)
-	}
-	if err != nil {
-		b.failed.add(path, err.Error())
-	}
-}
-
-// field is one of a struct's own, by its JSON name.
-type field struct {
-	name string
-	at   int
-}
-
-func (f field) compare(name string) int { return strings.Compare(f.name, name) }
-
-// known holds what fieldsOf has found, by type.
-var known sync.Map
-
-// fieldsOf returns t's own fields, sorted by their JSON names.
-func fieldsOf(t reflect.Type) []field {
-	if found, ok := known.Load(t); ok {
-		return found.([]field)
-	}
-	var fields []field
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		if name != "" && name != "-" && t.Field(i).IsExported() {
-			fields = append(fields, field{name, i})
-		}
-	}
-	slices.SortFunc(fields, func(a, b field) int { return a.compare(b.name) })
-	known.Store(t, fields)
-	return fields
+	return wrong.Err.Error()
 }

@@ -1,6 +1,11 @@
 package strictjson
 
-import "strings"
+import (
+	"errors"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
 
 // maxFields bounds how many refused fields one Error lists.
 const maxFields = 32
@@ -31,14 +36,35 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "; ")
 }
 
-func refuse(path pointer, message string) *Error {
-	e := &Error{}
-	e.add(path, message)
-	return e
+func refuse(pointer jsontext.Pointer, kinds []jsontext.Kind, message string) *Error {
+	return &Error{Fields: []Field{{Path: pathOf(pointer, kinds), Message: message}}}
 }
 
-func (e *Error) add(path pointer, message string) {
+// Refuse adds a field.
+func (e *Error) Refuse(path, message string) {
 	if len(e.Fields) < maxFields {
-		e.Fields = append(e.Fields, Field{Path: path.String(), Message: message})
+		e.Fields = append(e.Fields, Field{Path: path, Message: message})
 	}
+}
+
+// AddAt adds the fields of err, which is about the value at path; nil adds none.
+func (e *Error) AddAt(path string, err error) {
+	var at *Error
+	switch {
+	case err == nil:
+	case errors.As(err, &at):
+		for _, f := range at.Fields {
+			e.Refuse(strings.TrimSuffix(path+"."+f.Path, "."), f.Message)
+		}
+	default:
+		e.Refuse(path, err.Error())
+	}
+}
+
+// OrNil returns e as an error, or nil where it has no field.
+func (e *Error) OrNil() error {
+	if len(e.Fields) == 0 {
+		return nil
+	}
+	return e
 }
