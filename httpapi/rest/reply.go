@@ -99,7 +99,7 @@ var packers = sync.Pool{New: func() any {
 	return w
 }}
 
-// pack compresses data. No answer that is compressed has a secret beside what somebody else chose:
+// pack compresses data. No answer that is compressed has a secret beside what another client chose:
 // the one secret is a new token, in an answer that is shorter than MinPacked.
 func pack(data []byte) []byte {
 	var out bytes.Buffer

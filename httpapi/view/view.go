@@ -100,7 +100,7 @@ func (v *Viewer) Summary(c desired.Container) api.Summary {
 	}
 }
 
-// InstallState is that of a container. A request that no installation has begun for counts as begun,
+// InstallState is that of a container. A request that no installation was started for counts as started,
 // so that no client sees the end of an earlier installation as that of its own.
 func InstallState(c desired.Container, st status.Status) status.InstallState {
 	if st.InstallState == "" || st.Install.Request < c.Requests.Install {

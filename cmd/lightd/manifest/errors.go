@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// maxFaults bounds how many faults one reading tells.
+// maxFaults bounds how many faults an Error lists.
 const maxFaults = 32
 
 // Diagnostic is one thing that is wrong with a file.
