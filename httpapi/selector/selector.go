@@ -2,7 +2,6 @@ package selector
 
 import (
 	"fmt"
-	"iter"
 	"net/url"
 	"regexp"
 	"slices"
@@ -57,127 +56,79 @@ func Parse(text string) (Selector, error) {
 		return nil, badTerm(text, "there is a set, and sets (in, notin) are not supported")
 	}
 	var s Selector
-	for term := range splitSymbols(symbolsOf(text), ',') {
-		d, why := parseRequirement(trimSymbols(term))
-		if why != "" {
-			if len(trimSymbols(term)) == 0 {
-				return nil, badTerm(text, why)
-			}
-			return nil, badTerm(spell(trimSymbols(term)), why)
+	for term := range strings.SplitSeq(hide.Replace(text), ",") {
+		term = strings.TrimSpace(term)
+		r, why := parseRequirement(term)
+		switch {
+		case why != "" && term == "":
+			return nil, badTerm(text, why)
+		case why != "":
+			return nil, badTerm(spell.Replace(term), why)
 		}
-		s = append(s, d)
+		s = append(s, r)
 	}
 	return s, nil
 }
 
-// symbol is a character of a selector. One that is literal stands for itself.
-type symbol struct {
-	r       rune
-	literal bool
-}
-
-// symbolsOf reads the backslashes of a selector. Before a character that has no meaning of its
-// own a backslash is one.
-func symbolsOf(text string) []symbol {
-	runes := []rune(text)
-	symbols := make([]symbol, 0, len(runes))
-	for i := 0; i < len(runes); i++ {
-		if runes[i] == '\\' && i+1 < len(runes) && (strings.ContainsRune(api.SelectorSymbols, runes[i+1]) || unicode.IsSpace(runes[i+1])) {
-			i++
-			symbols = append(symbols, symbol{runes[i], true})
-			continue
-		}
-		symbols = append(symbols, symbol{r: runes[i]})
+// hide replaces the characters behind a backslash, which have no meaning, by bytes that are in no
+// text: what is left of them has one. reveal replaces those bytes by the characters, and spell by the
+// characters with their backslashes.
+var hide, reveal, spell = func() (hide, reveal, spell *strings.Replacer) {
+	var hidden, revealed, spelled []string
+	add := func(r rune) {
+		bytes, text := "\xff"+string(r+1<<16), string(r)
+		hidden, revealed, spelled = append(hidden, `\`+text, bytes), append(revealed, bytes, text), append(spelled, bytes, `\`+text)
 	}
-	return symbols
-}
-
-// splitSymbols yields what is between the separators that are none of a label.
-func splitSymbols(all []symbol, separator rune) iter.Seq[[]symbol] {
-	return func(yield func([]symbol) bool) {
-		for {
-			i := slices.Index(all, symbol{r: separator})
-			if i < 0 {
-				yield(all)
-				return
-			}
-			if !yield(all[:i]) {
-				return
-			}
-			all = all[i+1:]
+	for _, r := range api.SelectorSymbols {
+		add(r)
+	}
+	for r := range rune(1 << 16) {
+		if unicode.IsSpace(r) {
+			add(r)
 		}
 	}
-}
+	return strings.NewReplacer(hidden...), strings.NewReplacer(revealed...), strings.NewReplacer(spelled...)
+}()
 
-func trimSymbols(all []symbol) []symbol {
-	blank := func(s symbol) bool { return !s.literal && unicode.IsSpace(s.r) }
-	for len(all) > 0 && blank(all[0]) {
-		all = all[1:]
-	}
-	for len(all) > 0 && blank(all[len(all)-1]) {
-		all = all[:len(all)-1]
-	}
-	return all
-}
-
-// spell returns symbols as they stand in a selector.
-func spell(all []symbol) string {
-	var b strings.Builder
-	for _, s := range all {
-		if s.literal {
-			b.WriteByte('\\')
-		}
-		b.WriteRune(s.r)
-	}
-	return b.String()
-}
-
-// word returns the text of symbols, or why one of them has a meaning that it cannot have there.
-func word(all []symbol) (text, why string) {
-	var b strings.Builder
-	for _, s := range trimSymbols(all) {
+// word returns the text of a key or a value, or why a character has a meaning that it cannot have there.
+func word(s string) (text, why string) {
+	s = strings.TrimSpace(s)
+	for _, r := range s {
 		switch {
-		case s.literal || s.r == '\\':
-		case unicode.IsSpace(s.r):
+		case r == '\\':
+		case unicode.IsSpace(r):
 			return "", "a blank must follow a backslash to be part of a label"
-		case strings.ContainsRune(api.SelectorSymbols, s.r):
-			return "", fmt.Sprintf("%q must follow a backslash to be part of a label", s.r)
+		case strings.ContainsRune(api.SelectorSymbols, r):
+			return "", fmt.Sprintf("%q must follow a backslash to be part of a label", r)
 		}
-		b.WriteRune(s.r)
 	}
-	return b.String(), ""
+	return reveal.Replace(s), ""
 }
 
-// parseRequirement reads one demand, or returns why it is none. No label has an empty key, nor one with
-// a bare "!" or "=": read as such, "!a=b" would choose all.
-func parseRequirement(term []symbol) (d requirement, why string) {
-	bang, equals := symbol{r: '!'}, symbol{r: '='}
-	if len(term) == 0 {
-		return d, "there is an empty entry"
+// parseRequirement reads one requirement, or returns why it is none. No label has an empty key, nor one
+// with a bare "!" or "=": read as such, "!a=b" would select all.
+func parseRequirement(term string) (r requirement, why string) {
+	if term == "" {
+		return r, "there is an empty entry"
 	}
-	key, value := term, []symbol(nil)
-	switch i := slices.Index(term, equals); {
-	case term[0] == bang:
-		key, d.exists, d.not = term[1:], true, true
-	case i < 0:
-		d.exists = true
+	key, value, equals := strings.Cut(term, "=")
+	switch {
+	case term[0] == '!':
+		key, value, r.exists, r.not = term[1:], "", true, true
+	case !equals:
+		r.exists = true
 	default:
-		key, value = term[:i], term[i+1:]
-		if len(value) > 0 && value[0] == equals { // "==" is how others write it
-			value = value[1:]
-		}
-		if last := len(key) - 1; last >= 0 && key[last] == bang {
-			key, d.not = key[:last], true
-		}
+		value = strings.TrimPrefix(value, "=") // "==" is how others write it
+		key, r.not = strings.CutSuffix(key, "!")
 	}
-	if d.key, why = word(key); why != "" {
-		return d, why
+	if r.key, why = word(key); why != "" {
+		return r, why
 	}
-	if d.key == "" {
-		return d, "there is no key"
+	if r.key == "" {
+		return r, "there is no key"
 	}
-	d.value, why = word(value)
-	return d, why
+	r.value, why = word(value)
+	return r, why
 }
 
 // Filter returns those of containers that s matches, in their order.
