@@ -15,58 +15,59 @@ const (
 	MediaMerge  = "application/merge-patch+json"
 )
 
-// Negotiate returns the media type that the Accept headers of h ask for, out of those
-// that every route can give. Among equal wishes the first one wins.
-func Negotiate(h http.Header) (media string, ok bool) {
-	values := h.Values("Accept")
-	if len(values) == 0 {
-		return MediaJSON, true
-	}
-	best := 0.0
-	any := false
-	for _, value := range values {
-		for wish := range strings.SplitSeq(value, ",") {
-			if strings.TrimSpace(wish) == "" {
-				continue
-			}
-			any = true
-			if offer, q := QualityOf(wish); q > best {
-				media, best = offer, q
-			}
+// Negotiate returns the media type that the Accept headers of h ask for: offers returns what a media
+// range can be answered with, empty for nothing, and absent is the type where nothing is asked for. Among
+// equal wishes the first one wins. ok is false where none can be met.
+func Negotiate(h http.Header, absent string, offers func(mediaRange string) string) (media string, ok bool) {
+	best, asked := 0.0, false
+	for wish := range strings.SplitSeq(strings.Join(h.Values("Accept"), ","), ",") {
+		if strings.TrimSpace(wish) == "" {
+			continue
+		}
+		asked = true
+		mediaRange, q := qualityOf(wish)
+		if offer := offers(mediaRange); offer != "" && q > best {
+			media, best = offer, q
 		}
 	}
-	if !any {
-		return MediaJSON, true
+	if !asked {
+		return absent, true
 	}
 	return media, media != ""
 }
 
-// QualityOf returns what a single media range can be answered with, and how much it is
-// wanted; zero when it cannot, or is not wanted at all.
-func QualityOf(wish string) (media string, q float64) {
-	name, params, err := mime.ParseMediaType(wish)
+// qualityOf returns a media range and how much it is wanted; zero when it is not.
+func qualityOf(wish string) (mediaRange string, q float64) {
+	mediaRange, params, err := mime.ParseMediaType(wish)
 	if err != nil {
 		return "", 0
 	}
-	q = 1
-	if text, given := params["q"]; given {
-		if q, err = strconv.ParseFloat(text, 64); err != nil || !(q >= 0 && q <= 1) {
-			return "", 0
-		}
+	text, given := params["q"]
+	if !given {
+		return mediaRange, 1
 	}
-	switch name {
-	case MediaVendor:
-		return MediaVendor, q
-	case MediaJSON, "application/*", "*/*":
-		return MediaJSON, q
-	default:
+	if q, err = strconv.ParseFloat(text, 64); err != nil || !(q >= 0 && q <= 1) {
 		return "", 0
 	}
+	return mediaRange, q
+}
+
+// negotiateJSON returns the type of an answer, out of those that every route can give.
+func negotiateJSON(h http.Header) (media string, ok bool) {
+	return Negotiate(h, MediaJSON, func(mediaRange string) string {
+		switch mediaRange {
+		case MediaVendor:
+			return MediaVendor
+		case MediaJSON, "application/*", "*/*":
+			return MediaJSON
+		}
+		return ""
+	})
 }
 
 // AcceptsJSON reports whether h allows one of the types that every route can give.
 func AcceptsJSON(h http.Header) bool {
-	_, ok := Negotiate(h)
+	_, ok := negotiateJSON(h)
 	return ok
 }
 

@@ -33,7 +33,7 @@ func Reply(w http.ResponseWriter, r *http.Request, status int, body any) {
 	if err != nil {
 		panic(fmt.Sprintf("encode an answer of type %T: %v", body, err))
 	}
-	media, ok := Negotiate(r.Header)
+	media, ok := negotiateJSON(r.Header)
 	if !ok {
 		media = MediaJSON
 	}

@@ -2,11 +2,8 @@ package streams
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 	"net/url"
-	"strconv"
-	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -70,7 +67,8 @@ func (h *Handlers) session(c *gin.Context) (*watch.Session, error) {
 	if err != nil {
 		return nil, err
 	}
-	media, who := streamMedia(c.Request.Header), auth.CallerOf(c)
+	media, _ := negotiateStream(c.Request.Header) // refused before where there is none
+	who := auth.CallerOf(c)
 	return &watch.Session{
 		Resume: after > 0, After: after, Match: chosen.Matches, Events: media == MediaEvents, Media: media,
 		Valid: h.auth.Validity(who.Grant),
@@ -92,55 +90,22 @@ func resumeAt(r *http.Request) (uint64, error) {
 	return after, nil
 }
 
-// streamMedia is the type of a stream: server-sent events or lines where they are asked for
+// negotiateStream returns the type of a stream: server-sent events or lines where they are asked for
 // by name, the type of other answers where that is, and lines where nothing is.
-func streamMedia(h http.Header) string {
-	media, best := MediaLines, 0.0
-	for _, value := range h.Values("Accept") {
-		for wish := range strings.SplitSeq(value, ",") {
-			offer, q := qualityOfStream(wish)
-			if q > best {
-				media, best = offer, q
-			}
+func negotiateStream(h http.Header) (media string, ok bool) {
+	return rest.Negotiate(h, MediaLines, func(mediaRange string) string {
+		switch mediaRange {
+		case MediaEvents, MediaLines, rest.MediaJSON, rest.MediaVendor:
+			return mediaRange
+		case "*/*", "application/*":
+			return MediaLines
 		}
-	}
-	return media
-}
-
-func qualityOfStream(wish string) (media string, q float64) {
-	name, params, err := mime.ParseMediaType(wish)
-	if err != nil {
-		return "", 0
-	}
-	switch name {
-	case MediaEvents, MediaLines:
-		q = 1
-		if text, given := params["q"]; given {
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
-				return "", 0
-			}
-		}
-		return name, q
-	case rest.MediaJSON, rest.MediaVendor:
-		return rest.QualityOf(wish)
-	case "*/*", "application/*":
-		_, q = rest.QualityOf(wish)
-		return MediaLines, q
-	}
-	return "", 0
+		return ""
+	})
 }
 
 // AcceptsStream reports whether h allows a list or a stream.
 func AcceptsStream(h http.Header) bool {
-	if _, ok := rest.Negotiate(h); ok {
-		return true
-	}
-	for _, value := range h.Values("Accept") {
-		for wish := range strings.SplitSeq(value, ",") {
-			if _, q := qualityOfStream(wish); q > 0 {
-				return true
-			}
-		}
-	}
-	return false
+	_, ok := negotiateStream(h)
+	return ok
 }
