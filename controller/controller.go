@@ -15,9 +15,10 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
-	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/records"
+	"lightd/observed/startpattern"
+	"lightd/observed/streams"
 )
 
 // Cache is the live cache of containers.
@@ -61,9 +62,9 @@ type Snapshots interface {
 
 // Console is the streams of containers.
 type Console interface {
-	Prepare(ctx context.Context, id string, t console.Target) error
-	Started(id string, t console.Target)
-	Expect(id string, t console.Target, run console.Run, pattern string) error
+	Prepare(ctx context.Context, id string, t streams.Target) error
+	Started(id string, t streams.Target)
+	Expect(id string, t streams.Target, run startpattern.Run, pattern string) error
 	Matched(id, containerID string, startedAt time.Time) bool
 	WriteLine(ctx context.Context, id, command string) error
 	Forget(id string)

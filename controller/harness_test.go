@@ -25,12 +25,13 @@ import (
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
 	"lightd/observed/cgroup"
-	"lightd/observed/console"
+	"lightd/observed/containerio"
 	"lightd/observed/engine"
 	"lightd/observed/images"
 	"lightd/observed/records"
 	"lightd/observed/snapshots"
 	"lightd/observed/status"
+	"lightd/observed/streams"
 )
 
 func TestMain(m *testing.M) { eventually.Main(m) }
@@ -155,7 +156,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	must(err)
 
 	var ctrl *controller.Controller
-	var cons *console.Console
+	var cons *containerio.IO
 	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
 		Changed: func(id string) {
 			cons.Notify(id)
@@ -167,7 +168,7 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		}})
 	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
 	n.images = imgs
-	cons = console.New(console.Config{Streams: console.Docker(n.engine), Resize: console.Resizer(n.engine), Targets: n.cache, Log: log,
+	cons = containerio.New(containerio.Config{Source: streams.NewDocker(n.engine), Targets: n.cache, Log: log,
 		Changed: func(id string) { ctrl.Enqueue(id) }})
 	n.stored, err = snapshots.Open(filepath.Join(dir, "snapshots"), snapshots.Options{FreeSpace: o.free, Log: log})
 	must(err)

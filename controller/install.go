@@ -10,10 +10,11 @@ import (
 
 	"lightd/controller/datadir"
 	"lightd/observed/blueprint"
-	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
+	"lightd/observed/replay"
 	"lightd/observed/status"
+	"lightd/observed/streams"
 )
 
 // outputTimeout bounds the reading of what a script printed, which may be as much as Docker
@@ -45,7 +46,7 @@ func (a *execution) createInstall(ctx context.Context) error {
 }
 
 func (a *execution) startInstall(ctx context.Context) error {
-	return a.startOf(ctx, a.seen.Install, console.Target{ContainerID: a.step.Target})
+	return a.startOf(ctx, a.seen.Install, streams.Target{ContainerID: a.step.Target})
 }
 
 // keepInstall keeps what the script printed and what it changed. It may be repeated:
@@ -173,7 +174,7 @@ func searchPath(env []string) string {
 func (a *execution) copyOutput(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, outputTimeout, engine.ErrTimeout)
 	defer cancel()
-	logs, err := console.LogText(ctx, console.Docker(a.cfg.Engine), console.Target{ContainerID: a.step.Target})
+	logs, err := replay.LogText(ctx, streams.NewDocker(a.cfg.Engine), streams.Target{ContainerID: a.step.Target})
 	if err != nil {
 		return err
 	}

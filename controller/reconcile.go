@@ -13,10 +13,11 @@ import (
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/observed"
-	"lightd/observed/console"
 	"lightd/observed/journal"
 	"lightd/observed/records"
+	"lightd/observed/startpattern"
 	"lightd/observed/status"
+	"lightd/observed/streams"
 )
 
 // reconcile compares a container with its spec and starts at most one step:
@@ -243,8 +244,8 @@ func (c *Controller) ensureStartupProbe(ctx context.Context, spec desired.Contai
 	if st.Matched.Is(runIDOf(run)) {
 		return true
 	}
-	err := c.cfg.Console.Expect(spec.InternalID, console.Target{ContainerID: run.ContainerID, TTY: run.TTY},
-		console.Run{StartedAt: run.StartedAt, Since: run.FinishedAt}, spec.StartPattern)
+	err := c.cfg.Console.Expect(spec.InternalID, streams.Target{ContainerID: run.ContainerID, TTY: run.TTY},
+		startpattern.Run{StartedAt: run.StartedAt, Since: run.FinishedAt}, spec.StartPattern)
 	if err != nil {
 		c.logger(ctx).Warn("start pattern cannot be watched", "container", spec.InternalID, "error", err)
 	}

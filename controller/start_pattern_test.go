@@ -8,18 +8,19 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
-	"lightd/observed/console"
+	"lightd/observed/startpattern"
 	"lightd/observed/status"
+	"lightd/observed/streams"
 )
 
 // watched is a console in which the pattern of a run has matched once it is expected.
 type watched struct {
 	Console
 	err      error
-	expected []console.Run
+	expected []startpattern.Run
 }
 
-func (w *watched) Expect(_ string, _ console.Target, run console.Run, _ string) error {
+func (w *watched) Expect(_ string, _ streams.Target, run startpattern.Run, _ string) error {
 	w.expected = append(w.expected, run)
 	return w.err
 }

@@ -17,9 +17,10 @@ import (
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/blueprint"
-	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/startpattern"
 	"lightd/observed/status"
+	"lightd/observed/streams"
 )
 
 // hostPaths is what this host has for a container.
@@ -123,15 +124,15 @@ func (a *execution) makeImageVolumes(ctx context.Context, volumes []blueprint.Vo
 
 // start starts the runtime container, with its output in hand before the first byte.
 func (a *execution) start(ctx context.Context) error {
-	t := console.Target{ContainerID: a.step.Target, TTY: a.spec.TTY}
-	if err := a.cfg.Console.Expect(a.spec.InternalID, t, console.Run{}, a.spec.StartPattern); err != nil {
+	t := streams.Target{ContainerID: a.step.Target, TTY: a.spec.TTY}
+	if err := a.cfg.Console.Expect(a.spec.InternalID, t, startpattern.Run{}, a.spec.StartPattern); err != nil {
 		a.log.Warn("start pattern cannot be watched", "container", a.spec.InternalID, "error", err)
 	}
 	return a.startOf(ctx, a.seen.Run, t)
 }
 
 // prepare opens the output before a start. Without it the first lines come from the log.
-func (a *execution) prepare(ctx context.Context, t console.Target) {
+func (a *execution) prepare(ctx context.Context, t streams.Target) {
 	if err := a.cfg.Console.Prepare(ctx, a.spec.InternalID, t); err != nil {
 		a.log.Warn("cannot attach before start; early output is read from the log", "container", a.spec.InternalID, "error", err)
 	}

@@ -10,11 +10,11 @@ import (
 	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/blueprint"
-	"lightd/observed/console"
 	"lightd/observed/engine"
 	"lightd/observed/hostmount"
 	"lightd/observed/journal"
 	"lightd/observed/status"
+	"lightd/observed/streams"
 )
 
 // MountPins hold mount sources as they were before a start; see package hostmount.
@@ -35,7 +35,7 @@ func ownTarget(target string) bool { return target == blueprint.Home || target =
 
 // startOf makes Docker start a container, with its host paths checked before, and what was
 // really mounted compared with them after.
-func (a *execution) startOf(ctx context.Context, c *observed.Container, t console.Target) error {
+func (a *execution) startOf(ctx context.Context, c *observed.Container, t streams.Target) error {
 	if err := a.checkHostPaths(a.spec.Spec); err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ import (
 	"lightd/observed/journal"
 	"lightd/observed/records"
 	"lightd/observed/status"
+	"lightd/observed/stdin"
 )
 
 func TestMain(m *testing.M) {
@@ -143,7 +144,7 @@ type fakeInput struct {
 
 func (f fakeInput) Close() {}
 
-func (f fakeInput) Resize(_ context.Context, s console.Size) error {
+func (f fakeInput) Resize(_ context.Context, s stdin.Size) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	fmt.Fprintf(&f.written, "[%d by %d]", s.Cols, s.Rows)
@@ -154,7 +155,7 @@ func (f fakeInput) Write(_ context.Context, data []byte) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.id != "web" {
-		return console.ErrNotRunning
+		return stdin.ErrNotRunning
 	}
 	f.written.Write(data)
 	return nil

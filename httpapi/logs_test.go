@@ -14,12 +14,13 @@ import (
 	"lightd/httpapi/api"
 	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/replay"
 )
 
 func TestLogs(t *testing.T) {
 	n := newNode(t)
 	n.create("web")
-	position := console.At(time.Unix(1_700_000_000, 0)).String()
+	position := replay.At(time.Unix(1_700_000_000, 0)).String()
 	n.console.history = []console.Chunk{
 		{Text: "one\r\ntw", Position: "p1"}, {Notice: "Output is missing here"}, {Text: "three\n", Position: position},
 	}
@@ -29,11 +30,11 @@ func TestLogs(t *testing.T) {
 		"?tail=5000":                  {Lines: 5000},
 		"?tail=1&follow=false":        {Lines: 1},
 		"?tail=0":                     {},
-		"?since=2023-11-14T22:13:20Z": {Since: console.At(time.Unix(1_700_000_000, 0).UTC())},
-		"?since=1700000000":           {Since: console.At(time.Unix(1_700_000_000, 0))},
-		"?since=0":                    {Since: console.At(time.Unix(0, 0))},
-		"?since=0001-01-01T00:00:00Z": {Since: console.At(time.Unix(0, 0))},
-		"?since=" + position:          {Since: console.At(time.Unix(1_700_000_000, 0))},
+		"?since=2023-11-14T22:13:20Z": {Since: replay.At(time.Unix(1_700_000_000, 0).UTC())},
+		"?since=1700000000":           {Since: replay.At(time.Unix(1_700_000_000, 0))},
+		"?since=0":                    {Since: replay.At(time.Unix(0, 0))},
+		"?since=0001-01-01T00:00:00Z": {Since: replay.At(time.Unix(0, 0))},
+		"?since=" + position:          {Since: replay.At(time.Unix(1_700_000_000, 0))},
 	} {
 		response := must[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs"+query)))
 		body := string(must[[]byte](t)(io.ReadAll(response.Body)))

@@ -18,6 +18,7 @@ import (
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/replay"
 	"lightd/observed/status"
 )
 
@@ -220,12 +221,12 @@ func TestSocketBeginning(t *testing.T) {
 	n.create("web")
 	bearer := http.Header{"Authorization": {"Bearer " + masterToken}}
 	at := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
-	position := console.At(at)
+	position := replay.At(at)
 	for query, want := range map[string]console.From{
 		"":                            {},
 		"?tail=7":                     {Lines: 7},
 		"?since=2026-11-26T12:00:00Z": {Since: position},
-		"?since=0":                    {Since: console.At(time.Unix(0, 0))},
+		"?since=0":                    {Since: replay.At(time.Unix(0, 0))},
 		"?since=" + position.String(): {Since: position},
 		"?tail=0":                     {},
 	} {

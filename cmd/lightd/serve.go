@@ -36,13 +36,14 @@ import (
 	"lightd/observed/blueprint"
 	"lightd/observed/cache"
 	"lightd/observed/cgroup"
-	"lightd/observed/console"
+	"lightd/observed/containerio"
 	"lightd/observed/engine"
 	"lightd/observed/hostmount"
 	"lightd/observed/images"
 	"lightd/observed/owner"
 	"lightd/observed/records"
 	"lightd/observed/snapshots"
+	dockerstreams "lightd/observed/streams"
 )
 
 // Housekeeping intervals.
@@ -153,7 +154,7 @@ type daemon struct {
 	cache      *cache.Cache
 	images     *images.Images
 	snapshots  *snapshots.Copies
-	console    *console.Console
+	console    *containerio.IO
 	controller *controller.Controller
 	api        *httpapi.Server
 }
@@ -280,8 +281,8 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Engine: d.engine, Store: copies, Log: d.log,
 		Changed: func(ref string) { d.controller.EnqueueImage(ref) }, Loaded: d.images.Refresh,
 	})
-	d.console = console.New(console.Config{
-		Streams: console.Docker(d.engine), Resize: console.Resizer(d.engine), Targets: d.cache, Log: d.log,
+	d.console = containerio.New(containerio.Config{
+		Source: dockerstreams.NewDocker(d.engine), Targets: d.cache, Log: d.log,
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	d.controller = controller.New(controller.Config{

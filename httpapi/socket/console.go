@@ -5,6 +5,8 @@ import (
 
 	"lightd/observed"
 	"lightd/observed/console"
+	"lightd/observed/containerio"
+	"lightd/observed/stdin"
 )
 
 // Console carries what passes between clients and processes.
@@ -26,7 +28,7 @@ type Output interface {
 // Input is where one client writes. Its lines and those of others are kept apart.
 type Input interface {
 	Write(ctx context.Context, data []byte) error
-	Resize(ctx context.Context, s console.Size) error
+	Resize(ctx context.Context, s stdin.Size) error
 	Close()
 }
 
@@ -37,12 +39,12 @@ type Stats interface {
 }
 
 // Live returns c as a Console.
-func Live(c *console.Console) Console { return live{c} }
+func Live(c *containerio.IO) Console { return live{c} }
 
-type live struct{ *console.Console }
+type live struct{ *containerio.IO }
 
 func (l live) Subscribe(id string, from console.From) Output {
-	return l.Console.Subscribe(id, from)
+	return l.IO.Subscribe(id, from)
 }
-func (l live) SubscribeStats(id string) Stats { return l.Console.SubscribeStats(id) }
-func (l live) OpenInput(id string) Input      { return l.Console.OpenInput(id) }
+func (l live) SubscribeStats(id string) Stats { return l.IO.SubscribeStats(id) }
+func (l live) OpenInput(id string) Input      { return l.IO.OpenInput(id) }

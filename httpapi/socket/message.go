@@ -14,6 +14,8 @@ import (
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/journal"
+	"lightd/observed/stdin"
+	"lightd/observed/streams"
 )
 
 // The messages of the server.
@@ -168,9 +170,9 @@ func (c *client) resize(ctx context.Context, object strictjson.Object) error {
 	if err := object.Bind(&m); err != nil {
 		return err
 	}
-	size := console.Size{Cols: m.Cols, Rows: m.Rows}
+	size := stdin.Size{Cols: m.Cols, Rows: m.Rows}
 	if !size.Valid() {
-		return sentence(fmt.Sprintf("cols and rows must be from 1 to %d", console.MaxSize))
+		return sentence(fmt.Sprintf("cols and rows must be from 1 to %d", stdin.MaxSize))
 	}
 	return c.openInput().Resize(ctx, size)
 }
@@ -218,20 +220,20 @@ func (c *client) explain(err error) string {
 	switch {
 	case errors.As(err, &own), errors.As(err, &text):
 		return err.Error()
-	case errors.Is(err, console.ErrNotRunning):
-		return console.ErrNotRunning.Error()
-	case errors.Is(err, console.ErrLineTaken):
-		return console.ErrLineTaken.Error()
-	case errors.Is(err, console.ErrLineTooLong):
-		return console.ErrLineTooLong.Error()
-	case errors.Is(err, console.ErrNoTerminal):
-		return console.ErrNoTerminal.Error()
+	case errors.Is(err, stdin.ErrNotRunning):
+		return stdin.ErrNotRunning.Error()
+	case errors.Is(err, stdin.ErrLineTaken):
+		return stdin.ErrLineTaken.Error()
+	case errors.Is(err, stdin.ErrLineTooLong):
+		return stdin.ErrLineTooLong.Error()
+	case errors.Is(err, stdin.ErrNoTerminal):
+		return stdin.ErrNoTerminal.Error()
 	case errors.Is(err, console.ErrNoContainer):
 		return console.ErrNoContainer.Error()
-	case errors.Is(err, console.ErrTimeout):
-		return console.ErrTimeout.Error()
-	case errors.Is(err, console.ErrClosed):
-		return console.ErrClosed.Error()
+	case errors.Is(err, stdin.ErrTimeout):
+		return stdin.ErrTimeout.Error()
+	case errors.Is(err, streams.ErrClosed):
+		return streams.ErrClosed.Error()
 	default:
 		c.hub.cfg.Log.Warn("websocket message failed", "container", c.session.ID, "error", err)
 		return "Docker cannot do this now"

@@ -18,6 +18,7 @@ import (
 	"lightd/httpapi/socket"
 	"lightd/httpapi/view"
 	"lightd/observed/console"
+	"lightd/observed/replay"
 )
 
 var (
@@ -96,7 +97,7 @@ func beginning(query url.Values, absent uint64) (from console.From, err error) {
 		return from, rest.Invalid(rest.Detail{Field: rest.QueryTail, Message: "is the other way to say where to begin: give one of since and tail"})
 	}
 	since := query.Get(rest.QuerySince)
-	if from.Since, err = console.ParsePosition(since); err == nil {
+	if from.Since, err = replay.ParsePosition(since); err == nil {
 		return from, nil
 	}
 	at, err := time.Parse(time.RFC3339, since)
@@ -109,7 +110,7 @@ func beginning(query url.Values, absent uint64) (from console.From, err error) {
 	if epoch := time.Unix(0, 0); at.Before(epoch) {
 		at = epoch // nothing was printed before, and the first of all times stands for none
 	}
-	from.Since = console.At(at)
+	from.Since = replay.At(at)
 	return from, nil
 }
 

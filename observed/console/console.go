@@ -3,155 +3,86 @@ package console
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
-	"lightd/observed"
+	"lightd/observed/replay"
+	"lightd/observed/streams"
 )
 
-// Errors that callers decide by.
-var (
-	// ErrNotRunning: the container has no process that could read.
-	ErrNotRunning = errors.New("container is not running")
-	// ErrTimeout: the program did not read its input in time. How much of it arrived
-	// is not known.
-	ErrTimeout = errors.New("program does not read its input")
-	// ErrNoContainer: there is no container to read from.
-	ErrNoContainer = errors.New("no container exists")
-	// ErrClosed: the console was closed.
-	ErrClosed = errors.New("console is closed")
-)
+// ErrNoContainer: there is no container to read from.
+var ErrNoContainer = errors.New("no container exists")
 
-// Targets tells which containers an id has now; the live cache does. Get may be called with
-// locks of this package held, so Get must not wait for anything that waits for Notify.
-type Targets interface {
-	Get(id string) observed.Snapshot
+// Source opens the streams of a container; Docker does. The context of a call bounds the
+// stream too.
+type Source interface {
+	// AttachOutput opens the output from now on, as Docker frames it. Closing it ends a
+	// Read that waits.
+	AttachOutput(ctx context.Context, containerID string) (io.ReadCloser, error)
+	replay.LogSource
+}
+
+// Tap reads the live output of an id beside its subscribers, as a start pattern does. It is called
+// with the lock of the output held, so it must not call the Console.
+type Tap interface {
+	// Needs reports whether the output of t must be read though there is no subscriber.
+	Needs(id string, t streams.Target) bool
+	// Preparing reports that t is about to be started.
+	Preparing(id string, t streams.Target)
+	// Following reports the run whose output is read now, nil for none; with fromStart it is read
+	// from before the start on.
+	Following(id string, run *streams.Run, fromStart bool)
+	// Feed hands over a piece of text as Docker's stream source had it.
+	Feed(id string, run streams.Run, source int, text []byte)
 }
 
 // Config is what a Console works with.
 type Config struct {
-	Streams Streams
-	Targets Targets
-	// Resize makes the terminal of a container as large as it is told; nil does nothing.
-	Resize func(ctx context.Context, containerID string, s Size) error
-	// Changed is called, without any lock held, when Matched has news of an id. It must
-	// not block.
-	Changed func(id string)
-	Log     *slog.Logger
+	Source  Source
+	Targets streams.Targets
+	// Tap reads the output beside the subscribers.
+	Tap Tap
+	Log *slog.Logger
 }
 
-// Target names one container, and how its output is framed.
-type Target struct {
-	ContainerID string
-	TTY         bool
-}
-
-// Run names one life of a container.
-type Run struct {
-	// StartedAt is zero before the start; the expectation is then bound to the run
-	// when a later call brings its time.
-	StartedAt time.Time
-	// Since is where the output of this run begins in the log: the end of the run
-	// before it. When zero, or after StartedAt, shortly before StartedAt.
-	Since time.Time
-}
-
-// Console is the hub of all streams of a node's containers.
+// Console has the output of all ids.
 type Console struct {
-	cfg      Config
-	patterns patterns
-	created  time.Time
+	cfg   Config
+	group *streams.Group
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	wake   chan struct{} // capacity 1
-
-	mu      sync.Mutex
-	wg      sync.WaitGroup // grows only while closed is false
-	closed  bool
-	hubs    map[string]*hub
-	pending map[string]struct{} // ids whose observation changed
-	sizes   map[string]*pendingSize
+	mu   sync.Mutex
+	hubs map[string]*hub
 }
 
 // New returns a Console that has no stream open. Close it.
 func New(cfg Config) *Console {
-	c := &Console{
-		cfg:     cfg,
-		created: time.Now(),
-		wake:    make(chan struct{}, 1),
-		hubs:    make(map[string]*hub),
-		pending: make(map[string]struct{}),
-	}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.goes(c.follow)
-	return c
+	return &Console{cfg: cfg, group: streams.NewGroup(), hubs: make(map[string]*hub)}
 }
 
 // Close ends every stream, subscription and goroutine, and returns when they are gone.
 func (c *Console) Close() {
+	c.group.Close()
 	c.mu.Lock()
-	c.closed = true
-	hubs := make([]*hub, 0, len(c.hubs))
-	for _, h := range c.hubs {
-		hubs = append(hubs, h)
-	}
+	hubs := slices.Collect(maps.Values(c.hubs))
 	c.mu.Unlock()
-	c.cancel()
-	c.wg.Wait()
 	for _, h := range hubs {
 		h.stop()
 	}
 }
 
-// goes runs fn in a goroutine that Close waits for, unless the console is closed.
-func (c *Console) goes(fn func()) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.wg.Go(fn)
-	return true
-}
-
-// Notify says that the observation of id has changed. It never blocks, and may be called
-// from within the cache's callback.
-func (c *Console) Notify(id string) {
-	c.mu.Lock()
-	if _, ok := c.hubs[id]; ok {
-		c.pending[id] = struct{}{}
-	}
-	c.mu.Unlock()
-	select {
-	case c.wake <- struct{}{}:
-	default:
+// Reconcile opens and closes streams of id as its observation demands.
+func (c *Console) Reconcile(id string) {
+	if h := c.get(id); h != nil {
+		h.Reconcile()
 	}
 }
 
-// follow settles what Notify named.
-func (c *Console) follow() {
-	for {
-		select {
-		case <-c.ctx.Done():
-			return
-		case <-c.wake:
-		}
-		c.mu.Lock()
-		ids := c.pending
-		c.pending = make(map[string]struct{})
-		c.mu.Unlock()
-		for id := range ids {
-			if h := c.known(id); h != nil {
-				h.settleAll()
-			}
-		}
-	}
-}
-
-// known returns the hub of id, or nil.
-func (c *Console) known(id string) *hub {
+// get returns the hub of id, or nil.
+func (c *Console) get(id string) *hub {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.hubs[id]
@@ -191,10 +122,37 @@ func (c *Console) release(h *hub) {
 	}
 }
 
-// Forget drops what is kept of id: streams, the input connection and the expected pattern.
+// Keep has the output of id read while the tap needs it, until Forget.
+func (c *Console) Keep(id string) {
+	h := c.hub(id)
+	h.mu.Lock()
+	h.reconcileLocked()
+	kept := h.keep()
+	h.mu.Unlock()
+	if !kept {
+		c.release(h)
+	}
+}
+
+// Linger has the output of id read for d longer, if it is read, and then while it is needed.
+func (c *Console) Linger(id string, d time.Duration) {
+	h := c.get(id)
+	if h == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if d > 0 && !h.hasSubscribers() && h.output.Current() != nil {
+		c.retain(h)
+		h.keepAlive(d)
+	}
+	h.reconcileLocked()
+}
+
+// Forget drops what is kept of id.
 // Subscriptions stay until they are closed, and see a container that is made anew.
 func (c *Console) Forget(id string) {
-	if h := c.known(id); h != nil {
+	if h := c.get(id); h != nil {
 		h.forget()
 	}
 }

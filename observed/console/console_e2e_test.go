@@ -16,13 +16,15 @@ import (
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
+	"lightd/observed/startpattern"
+	"lightd/observed/streams"
 )
 
 const testImage = "lightd-test/busybox:latest"
 
 // real is a Console on a real engine, with a cache that is asked to look.
 type real struct {
-	*Console
+	*rooms
 	t       *testing.T
 	engine  *engine.Engine
 	changed chan string
@@ -40,7 +42,7 @@ func (r *real) Get(string) observed.Snapshot {
 
 // counted counts the output streams.
 type counted struct {
-	Streams
+	streams.Docker
 	r *real
 }
 
@@ -48,7 +50,7 @@ func (c *counted) AttachOutput(ctx context.Context, containerID string) (io.Read
 	c.r.mu.Lock()
 	c.r.live++
 	c.r.mu.Unlock()
-	return c.Streams.AttachOutput(ctx, containerID)
+	return c.Docker.AttachOutput(ctx, containerID)
 }
 
 // onEngine returns a Console on the engine of this machine.
@@ -64,16 +66,13 @@ func onEngine(t *testing.T) *real {
 		t.Fatalf("no engine answers: %v", err)
 	}
 	r := &real{t: t, engine: e, changed: make(chan string, 16)}
-	r.Console = New(Config{
-		Streams: &counted{Docker(e), r}, Resize: Resizer(e), Targets: r, Log: slog.New(slog.DiscardHandler),
-		Changed: func(id string) { r.changed <- id },
-	})
+	r.rooms = newRooms(&counted{streams.NewDocker(e), r}, r, func(id string) { r.changed <- id })
 	t.Cleanup(r.Close)
 	return r
 }
 
 // create makes a container that runs script.
-func (r *real) create(tty bool, script string) Target {
+func (r *real) create(tty bool, script string) streams.Target {
 	r.t.Helper()
 	containerID := r.createFrom(blueprint.Blueprint{
 		Image: testImage, Labels: map[string]string{observed.LabelInstance: r.engine.Instance()},
@@ -81,7 +80,7 @@ func (r *real) create(tty bool, script string) Target {
 		TTY: tty, OpenStdin: true, Limits: desired.Limits{PIDs: 64},
 	})
 	r.look(containerID)
-	return Target{ContainerID: containerID, TTY: tty}
+	return streams.Target{ContainerID: containerID, TTY: tty}
 }
 
 // createFrom makes a container under a name of its own.
@@ -111,7 +110,7 @@ func (r *real) look(containerID string) *observed.Container {
 	return &c
 }
 
-func (r *real) start(x Target) *observed.Container {
+func (r *real) start(x streams.Target) *observed.Container {
 	r.t.Helper()
 	if err := r.engine.Start(r.t.Context(), x.ContainerID); err != nil {
 		r.t.Fatal(err)
@@ -120,7 +119,7 @@ func (r *real) start(x Target) *observed.Container {
 }
 
 // kill ends the process and waits until that is seen.
-func (r *real) kill(x Target) {
+func (r *real) kill(x streams.Target) {
 	r.t.Helper()
 	_ = r.engine.Kill(r.t.Context(), x.ContainerID, "SIGKILL")
 	for r.look(x.ContainerID).Running() {
@@ -164,7 +163,7 @@ func TestEngineFirstLineIsNeverMissed(t *testing.T) {
 		s := r.Subscribe(id, From{})
 		defer s.Close()
 		for i := range 20 {
-			if err := r.Expect(id, x, Run{}, "^the first$"); err != nil {
+			if err := r.Expect(id, x, startpattern.Run{}, "^the first$"); err != nil {
 				t.Fatal(err)
 			}
 			if err := r.Prepare(t.Context(), id, x); err != nil {
@@ -178,7 +177,7 @@ func TestEngineFirstLineIsNeverMissed(t *testing.T) {
 			if strings.Count(text, "the first") != 1 || strings.Count(text, "the last") != 1 {
 				t.Fatalf("start %d: got %q", i, text)
 			}
-			if err := r.Expect(id, x, Run{StartedAt: run.StartedAt}, "^the first$"); err != nil {
+			if err := r.Expect(id, x, startpattern.Run{StartedAt: run.StartedAt}, "^the first$"); err != nil {
 				t.Fatal(err)
 			}
 			if !r.Matched(id, x.ContainerID, run.StartedAt) {
@@ -225,7 +224,7 @@ func TestEnginePatternOfARunThatIsUpAlready(t *testing.T) {
 		for !strings.Contains(past(t, r.Console, From{Lines: 1}), "ready") {
 			time.Sleep(10 * time.Millisecond)
 		}
-		if err := r.Expect(id, x, Run{StartedAt: started}, "^ready$"); err != nil {
+		if err := r.Expect(id, x, startpattern.Run{StartedAt: started}, "^ready$"); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -245,14 +244,14 @@ func TestEngineEchoIsNoMatch(t *testing.T) {
 	x := r.create(true, `echo up; read -r l; read -r l; printf '> \r\033[KLoading\rDone\033[K\n'; exec sleep 1000`)
 	s := r.Subscribe(id, From{})
 	defer s.Close()
-	if err := r.Expect(id, x, Run{}, "^Done$"); err != nil {
+	if err := r.Expect(id, x, startpattern.Run{}, "^Done$"); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Prepare(t.Context(), id, x); err != nil {
 		t.Fatal(err)
 	}
 	started := r.start(x).StartedAt
-	if err := r.Expect(id, x, Run{StartedAt: started}, "^Done$"); err != nil {
+	if err := r.Expect(id, x, startpattern.Run{StartedAt: started}, "^Done$"); err != nil {
 		t.Fatal(err)
 	}
 	r.reads(s, contains("up"))

@@ -9,6 +9,9 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/replay"
+	"lightd/observed/startpattern"
+	"lightd/observed/streams"
 )
 
 func TestLinesLeaveAtOnceAndThenInBatches(t *testing.T) {
@@ -30,12 +33,12 @@ func TestLinesLeaveAtOnceAndThenInBatches(t *testing.T) {
 		if got := next(s, time.Second).Text; got != "> " || time.Since(start) != 2*batchTime {
 			t.Errorf("got %q after %v", got, time.Since(start))
 		}
-		long := strings.Repeat("é", maxChunk)
+		long := strings.Repeat("é", replay.MaxChunk)
 		go func() { _, _ = c.Write([]byte(long + "\n")) }()
 		var got strings.Builder
 		for got.Len() <= len(long) {
 			text := next(s, time.Second).Text
-			if text == "" || len(text) > maxChunk {
+			if text == "" || len(text) > replay.MaxChunk {
 				t.Fatalf("a chunk of %d bytes", len(text))
 			}
 			got.WriteString(text)
@@ -79,7 +82,7 @@ func TestSlowSubscriberLosesTextAndDelaysNobody(t *testing.T) {
 			text += int64(len(chunk.Text))
 			lost += chunk.Lost
 		}
-		if text+lost != lines*1000 || lost == 0 || text > maxQueue+maxChunk {
+		if text+lost != lines*1000 || lost == 0 || text > maxQueue+replay.MaxChunk {
 			t.Errorf("slow: %d bytes and %d lost of %d", text, lost, lines*1000)
 		}
 		fast.Close()
@@ -132,7 +135,7 @@ func TestOutputStreamIsOpenedAgain(t *testing.T) {
 		if got := next(s, time.Second).Text; got != "tail \uFFFD" {
 			t.Errorf("got %q", got)
 		}
-		time.Sleep(minRetry)
+		time.Sleep(streams.MinRetry)
 		c = end(t, w.pipes.outputs) // the process lives
 		say(t, c, "more\n")
 		w.pipes.set(func() { w.pipes.log = time.Now().UTC().Format(stampForm) + " tail \uFFFDmore\n" })
@@ -166,7 +169,7 @@ func TestRetriesBackOff(t *testing.T) {
 			}
 			w.pipes.refuse = false
 		})
-		time.Sleep(maxRetry)
+		time.Sleep(streams.MaxRetry)
 		say(t, end(t, w.pipes.outputs), "there\n")
 		if got := next(s, time.Second).Text; got != "there\n" {
 			t.Errorf("got %q", got)
@@ -320,7 +323,7 @@ func TestCloseEndsEverything(t *testing.T) {
 		defer f.Close()
 		c := end(t, w.pipes.outputs)
 		w.pipes.set(func() { w.pipes.logErr = errRefused })
-		expect(t, w, Run{StartedAt: started}, "Done")
+		expect(t, w, startpattern.Run{StartedAt: started}, "Done")
 		go func() { _ = w.writeAs(context.Background(), id, []byte("x")) }()
 		in := end(t, w.pipes.inputs)
 		w.Close()

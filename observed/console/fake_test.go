@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 
 	"lightd/hack/eventually"
 	"lightd/observed"
+	"lightd/observed/stdin"
+	"lightd/observed/streams"
 )
 
 func TestMain(m *testing.M) { eventually.Main(m) }
@@ -24,6 +25,7 @@ var errRefused = errors.New("refused")
 type pipes struct {
 	outputs, inputs chan net.Conn
 	figures         chan observed.Stats
+	resize          func(containerID string, s stdin.Size)
 
 	mu       sync.Mutex
 	attached int
@@ -63,11 +65,11 @@ func (p *pipes) AttachOutput(ctx context.Context, _ string) (io.ReadCloser, erro
 	return p.open(ctx, p.outputs)
 }
 
-func (p *pipes) AttachInput(ctx context.Context, _ string) (Conn, error) {
+func (p *pipes) AttachInput(ctx context.Context, _ string) (streams.Conn, error) {
 	return p.open(ctx, p.inputs)
 }
 
-func (p *pipes) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error) {
+func (p *pipes) Logs(_ context.Context, _ string, r streams.Range) (io.ReadCloser, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r.Lines == 0 {
@@ -75,7 +77,7 @@ func (p *pipes) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error
 	}
 	p.lines = r.Lines
 	log := p.log
-	if _, dated := stampOf([]byte(log)); r.Timestamps && !dated && log != "" {
+	if _, err := time.Parse(stampForm, strings.SplitN(log, " ", 2)[0]); r.Timestamps && err != nil && log != "" {
 		var b strings.Builder
 		for line := range strings.Lines(log) {
 			b.WriteString(time.Time{}.Format(stampForm) + " " + line)
@@ -83,6 +85,13 @@ func (p *pipes) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error
 		log = b.String()
 	}
 	return io.NopCloser(strings.NewReader(log)), p.logErr
+}
+
+func (p *pipes) Resize(_ context.Context, containerID string, cols, rows int) error {
+	if p.resize != nil {
+		p.resize(containerID, stdin.Size{Cols: cols, Rows: rows})
+	}
+	return nil
 }
 
 func (p *pipes) Stats(ctx context.Context, _ string, fn func(observed.Stats)) error {
@@ -98,20 +107,14 @@ func (p *pipes) Stats(ctx context.Context, _ string, fn func(observed.Stats)) er
 	}
 }
 
-// writeAs writes as a client that comes for this alone.
-func (c *Console) writeAs(ctx context.Context, id string, data []byte) error {
-	in := c.OpenInput(id)
-	defer in.Close()
-	return in.Write(ctx, data)
-}
-
 // world is a Console over pipes and a cache that the test writes. It lives in a bubble.
 type world struct {
-	*Console
+	*rooms
 	pipes   *pipes
 	mu      sync.Mutex
 	now     observed.Snapshot
 	changed int
+	created time.Time
 }
 
 func (w *world) Get(string) observed.Snapshot {
@@ -138,7 +141,7 @@ func (w *world) changes() int {
 
 const id = "a"
 
-var target = Target{ContainerID: "c1", TTY: true}
+var target = streams.Target{ContainerID: "c1", TTY: true}
 
 func inPhase(p observed.Phase, started time.Time) observed.Snapshot {
 	return observed.Snapshot{Run: &observed.Container{
@@ -156,14 +159,12 @@ func bubble(t *testing.T, fn func(t *testing.T, w *world)) {
 		w := &world{pipes: &pipes{
 			outputs: make(chan net.Conn, 16), inputs: make(chan net.Conn, 16), figures: make(chan observed.Stats),
 		}}
-		w.Console = New(Config{
-			Streams: w.pipes, Targets: w, Log: slog.New(slog.DiscardHandler),
-			Changed: func(string) {
-				w.mu.Lock()
-				w.changed++
-				w.mu.Unlock()
-			},
+		w.rooms = newRooms(w.pipes, w, func(string) {
+			w.mu.Lock()
+			w.changed++
+			w.mu.Unlock()
 		})
+		w.created = time.Now()
 		time.Sleep(time.Hour) // so that no time is zero or before the world
 		defer w.Close()
 		fn(t, w)

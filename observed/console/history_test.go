@@ -2,10 +2,8 @@ package console
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +12,9 @@ import (
 	"unicode/utf8"
 
 	"lightd/observed"
+	"lightd/observed/replay"
+	"lightd/observed/startpattern"
+	"lightd/observed/streams"
 )
 
 // past is what History hands out.
@@ -77,7 +78,7 @@ func TestHistoryHasWhatWasSeen(t *testing.T) {
 		"from the log and memory":           {10, 10, func(*watched) From { return From{Lines: 12} }, numberedLines(9, 20) + "open"},
 		"all":                               {10, 10, func(*watched) From { return From{Lines: 5000} }, numberedLines(1, 20) + "open"},
 		"behind a position":                 {10, 10, func(w *watched) From { return w.from }, numberedLines(12, 20) + "open"},
-		"since a time":                      {10, 10, func(*watched) From { return From{Since: At(time.Now().Add(-2 * time.Second))} }, numberedLines(11, 20) + "open"},
+		"since a time":                      {10, 10, func(*watched) From { return From{Since: replay.At(time.Now().Add(-2 * time.Second))} }, numberedLines(11, 20) + "open"},
 		"many, of which few are in memory":  {3000, 3000, func(*watched) From { return From{Lines: 5000} }, numberedLines(1001, 6000) + "open"},
 		"a flood that memory does not hold": {10, 60_000, func(*watched) From { return From{Lines: 5000} }, numberedLines(55_011, 60_010) + "open"},
 	} {
@@ -98,7 +99,7 @@ func TestHistoryHasWhatWasSeen(t *testing.T) {
 					if !strings.HasSuffix(w.got.String(), "open") {
 						t.Fatalf("seen was %q", w.got.String())
 					}
-					if got := past(t, w.c, from); got != c.want {
+					if got := past(t, w.c.Console, from); got != c.want {
 						t.Errorf("got %d bytes, %.30q... to %q", len(got), got, got[max(0, len(got)-30):])
 					}
 				})
@@ -111,8 +112,8 @@ func TestHistoryHasWhatWasSeen(t *testing.T) {
 // listens.
 func TestHistoryOfAMatch(t *testing.T) {
 	taped(t, &tape{tty: true, logLag: func() time.Duration { return 500 * time.Millisecond }}, func(t *testing.T, w *watched) {
-		run := Run{StartedAt: w.now.Run.StartedAt}
-		if err := w.c.Expect(id, Target{ContainerID: "c1", TTY: true}, run, "^line 20$"); err != nil {
+		run := startpattern.Run{StartedAt: w.now.Run.StartedAt}
+		if err := w.c.Expect(id, streams.Target{ContainerID: "c1", TTY: true}, run, "^line 20$"); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)
@@ -121,7 +122,7 @@ func TestHistoryOfAMatch(t *testing.T) {
 		if !w.c.Matched(id, "c1", run.StartedAt) {
 			t.Fatal("not matched")
 		}
-		if got, want := past(t, w.c, From{Lines: 3}), numberedLines(18, 20); got != want {
+		if got, want := past(t, w.c.Console, From{Lines: 3}), numberedLines(18, 20); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 		time.Sleep(logDelay)
@@ -129,7 +130,7 @@ func TestHistoryOfAMatch(t *testing.T) {
 		if n := len(w.tape.attached); n != 0 {
 			t.Errorf("%d streams are open after the match", n)
 		}
-		if got, want := past(t, w.c, From{Lines: 3}), numberedLines(18, 20); got != want {
+		if got, want := past(t, w.c.Console, From{Lines: 3}), numberedLines(18, 20); got != want {
 			t.Errorf("later: got %q, want %q", got, want)
 		}
 	})
@@ -141,7 +142,7 @@ func TestHistoryOfNothing(t *testing.T) {
 	taped(t, &tape{tty: true}, func(t *testing.T, w *watched) {
 		w.tape.print(0, numberedLines(1, 20))
 		time.Sleep(time.Minute)
-		if got := past(t, w.c, From{}); got != "" {
+		if got := past(t, w.c.Console, From{}); got != "" {
 			t.Errorf("got %q", got)
 		}
 		fails := func(want error) {
@@ -197,53 +198,11 @@ func TestRingLines(t *testing.T) {
 	}
 }
 
-// TestFiledIsNoLess compares with what Docker writes, whose encoder differs from Go's in that
-// it has no short form but for line breaks.
-func TestFiledIsNoLess(t *testing.T) {
-	written := func(text string) int {
-		line, err := json.Marshal(struct {
-			Log    string `json:"log"`
-			Stream string `json:"stream"`
-			Time   string `json:"time"`
-		}{text, "stdout", "2006-01-02T15:04:05.000000000Z"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		short := strings.Count(text, "\t") + strings.Count(text, "\b") + strings.Count(text, "\f")
-		return len(line) + len("\n") + 4*short
-	}
-	for _, text := range []string{
-		"", "plain\n", "\x1b[1mbold\x1b[m\r\n", `say "hi" \o/`, "<a href='x'>&amp;</a>", "tab\tbell\a\b\f\v\x00\x7f", "héé 日本 😀\n",
-		"line\u2028paragraph\u2029other\u2027\u202a", "broken \xff\xc3\n",
-	} {
-		valid := appendValid(nil, []byte(text))
-		if got, want := filed(valid), int64(written(text)); got != want {
-			t.Errorf("%q takes %d, counted are %d", text, want, got)
-		}
-	}
-}
-
-func TestKeeps(t *testing.T) {
-	for l, want := range map[observed.Log]int64{
-		{MaxSize: "10m", MaxFile: "3"}:  20_000_000,
-		{MaxSize: "20k", MaxFile: "2"}:  20_000,
-		{MaxSize: "20k", MaxFile: "1"}:  0, // the file is emptied
-		{}:                              0,
-		{MaxSize: "-1", MaxFile: "2"}:   0,
-		{MaxSize: "much", MaxFile: "2"}: 0,
-		{MaxSize: "20k", MaxFile: "x"}:  0,
-	} {
-		if got := keeps(l); got != want {
-			t.Errorf("%+v keeps %d, want %d", l, got, want)
-		}
-	}
-}
-
 // TestRotationIsTold: behind a time there is nothing to know the text by, and so it counts how
 // much log there is.
 func TestRotationIsTold(t *testing.T) {
 	limits := observed.Log{MaxSize: "20k", MaxFile: "2"}
-	hour := func(w *watched) From { return From{Since: At(time.Now().Add(-time.Hour))} }
+	hour := func(w *watched) From { return From{Since: replay.At(time.Now().Add(-time.Hour))} }
 	for name, c := range map[string]struct {
 		lines int
 		log   observed.Log
@@ -254,7 +213,7 @@ func TestRotationIsTold(t *testing.T) {
 		"not rotated":          {100, limits, hour, false},
 		"not limited":          {1000, observed.Log{}, hour, false},
 		"last lines":           {1000, limits, func(*watched) From { return From{Lines: 1000} }, false},
-		"since the first line": {1000, limits, func(w *watched) From { return From{Since: At(w.tape.found()[0].at)} }, false},
+		"since the first line": {1000, limits, func(w *watched) From { return From{Since: replay.At(w.tape.found()[0].at)} }, false},
 	} {
 		taped(t, &tape{tty: true}, func(t *testing.T, w *watched) {
 			w.log = c.log
@@ -269,7 +228,7 @@ func TestRotationIsTold(t *testing.T) {
 			if c.told {
 				time.Sleep(40 * time.Minute) // the first ones that are kept are from before
 			}
-			got := past(t, w.c, c.from(w))
+			got := past(t, w.c.Console, c.from(w))
 			if told := strings.HasSuffix(got, "Z: Docker's log no longer holds all that was printed]"); told != c.told {
 				t.Errorf("%s: it ends with %q", name, got[len(got)-100:])
 			}
@@ -292,7 +251,7 @@ func TestHistoryComesInChunks(t *testing.T) {
 		for _, tty := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, tty), func(t *testing.T) {
 				taped(t, &tape{tty: tty}, func(t *testing.T, w *watched) {
-					since := At(time.Now())
+					since := replay.At(time.Now())
 					// No more than a program can write at once.
 					for rest := text; rest != ""; {
 						n := min(len(rest), 4096)
@@ -305,7 +264,7 @@ func TestHistoryComesInChunks(t *testing.T) {
 					var got strings.Builder
 					var last []Chunk
 					err := w.c.History(context.Background(), id, From{Since: since}, func(c Chunk) error {
-						if len(c.Text) == 0 || len(c.Text) > maxChunk || !utf8.ValidString(c.Text) || c.Notice != "" {
+						if len(c.Text) == 0 || len(c.Text) > replay.MaxChunk || !utf8.ValidString(c.Text) || c.Notice != "" {
 							t.Fatalf("a chunk of %d bytes, %q", len(c.Text), c.Notice)
 						}
 						if !strings.HasSuffix(c.Text, "\n") && strings.Contains(c.Text, "\n") && got.Len()+len(c.Text) < len(text) {
@@ -321,11 +280,11 @@ func TestHistoryComesInChunks(t *testing.T) {
 					told := 0
 					for _, c := range last {
 						told += len(c.Text)
-						p, err := ParsePosition(c.Position)
+						p, err := replay.ParsePosition(c.Position)
 						if err != nil {
 							t.Fatal(err)
 						}
-						if rest := past(t, w.c, From{Since: p}); rest != text[told:] {
+						if rest := past(t, w.c.Console, From{Since: p}); rest != text[told:] {
 							t.Fatalf("behind byte %d of %d come %d bytes, %.40q", told, len(text), len(rest), rest)
 						}
 					}
@@ -341,7 +300,7 @@ func TestHistoryEndsWhereItsReaderDoes(t *testing.T) {
 		w.tape.print(0, strings.Repeat("a line of text\n", 50_000))
 		enough := errors.New("enough")
 		calls := 0
-		err := w.c.History(context.Background(), id, From{Lines: maxLines}, func(Chunk) error { calls++; return enough })
+		err := w.c.History(context.Background(), id, From{Lines: replay.MaxLines}, func(Chunk) error { calls++; return enough })
 		if !errors.Is(err, enough) || calls != 1 {
 			t.Errorf("got %v after %d calls", err, calls)
 		}
@@ -415,32 +374,4 @@ func TestOpenLineOfASilentOutput(t *testing.T) {
 			t.Errorf("%d bytes are told again, to %.20q, %q", len(got), got, w.notices)
 		}
 	})
-}
-
-// TestTerminalLogOfLongLines: Docker writes the time before each part of a line, the same for
-// all. A time that the program prints is text.
-func TestTerminalLogOfLongLines(t *testing.T) {
-	now := time.Now().UTC()
-	at := func(ago time.Duration) string { return now.Add(-ago).Format(stampForm) + " " }
-	printed := at(time.Hour) + at(-time.Hour)
-	parts := []string{
-		at(9*time.Second) + strings.Repeat("\uFFFD", part), at(9*time.Second) + "end " + printed + "\r\n",
-		at(8*time.Second) + "left", at(7*time.Second) + strings.Repeat("x", part-10), at(6*time.Second) + "next\r\n",
-	}
-	log := newEntries(strings.NewReader(strings.Join(parts, "")), true)
-	var got strings.Builder
-	for {
-		e, err := log.next()
-		if err != nil {
-			if !errors.Is(err, io.EOF) {
-				t.Error(err)
-			}
-			break
-		}
-		got.Write(e.text)
-	}
-	want := strings.Repeat("\uFFFD", part) + "end " + printed + "\r\nleft" + strings.Repeat("x", part-10) + "next\r\n"
-	if got.String() != want {
-		t.Errorf("got %d bytes, want %d", got.Len(), len(want))
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/streams"
 )
 
 const (
@@ -36,49 +37,29 @@ type hub struct {
 	ring      ring
 	recorded  time.Time     // since when text is followed; zero: it is not
 	linger    *time.Timer   // runs after the last subscriber has left
-	holds     bool          // what the stream reads waits for what was missed before it
+	replaying bool          // what the stream reads waits for what was missed before it
 	ended     *ending       // of the last stream, until it is followed by something
 	closing   chan struct{} // while the rest of an ended run is read; closed then
-	output    link
-	draining  *stream   // the last output stream that is no longer current
-	prepared  *prepared // the start that is about to happen
-	preparing bool      // Prepare opens the stream itself
-
-	watch *watch
-	typed typed
-
-	figures  link
-	watchers map[*StatsSubscription]struct{}
-	last     *observed.Stats
-
-	turn  chan struct{} // capacity 1: who holds it may write
-	line  openLine
-	stdin *stdin
-
-	sizing sync.Mutex // held while the terminal is resized, before mu
-	size   Size       // what sizer has set
-	sizer  *Input     // nil: no client that is there
-	sized  life       // which has that size
+	output    *streams.Reconnector
+	draining  *streams.Stream // the last output stream that is no longer current
+	prepared  *prepared       // the start that is about to happen
+	preparing bool            // Prepare opens the stream itself
 }
 
 // prepared is a container that is about to be started.
 type prepared struct {
-	Target
+	streams.Target
 	at time.Time
 }
 
 func newHub(c *Console, id string) *hub {
 	h := &hub{
 		c: c, id: id,
-		subs:     make(map[*Subscription]struct{}),
-		watchers: make(map[*StatsSubscription]struct{}),
-		turn:     make(chan struct{}, 1),
-		room:     make(chan struct{}, 1),
+		subs: make(map[*Subscription]struct{}),
+		room: make(chan struct{}, 1),
 	}
-	h.text.send = h.broadcast
-	h.text.again = h.batchDue
-	h.output = link{c: c, mu: &h.mu, serve: h.serveOutput, pauses: retryBackoff(), ended: h.outputEndedLocked, settle: h.settleAll}
-	h.figures = link{c: c, mu: &h.mu, serve: h.serveStats, pauses: retryBackoff(), ended: func(*stream) {}, settle: h.settleAll}
+	h.text.to = h
+	h.output = streams.NewReconnector(c.group, &h.mu, h)
 	return h
 }
 
@@ -95,14 +76,11 @@ func (h *hub) keep() bool {
 // forget drops everything but the subscriptions.
 func (h *hub) forget() {
 	h.mu.Lock()
-	lingered := h.stay()
+	lingered := h.endLinger()
 	release := h.kept
 	h.kept = false
-	h.dropWatch()
-	h.dropStdin()
 	h.prepared = nil
-	h.last = nil
-	h.settle()
+	h.reconcileLocked()
 	h.mu.Unlock()
 	for _, use := range []bool{release, lingered} {
 		if use {
@@ -115,54 +93,39 @@ func (h *hub) forget() {
 func (h *hub) stop() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.dropWatch()
-	h.dropStdin()
 	h.text.stop()
-	_ = h.stay() // all uses have ended
-	for s := range h.watchers {
-		s.shut()
-	}
-	for _, l := range []*link{&h.output, &h.figures} {
-		l.calm()
-		if l.cur != nil {
-			l.cur.cancel()
-			l.cur = nil
-		}
-	}
+	_ = h.endLinger() // all uses have ended
+	h.output.Stop()
 }
 
-// settleAll looks at the observation and opens and closes what follows from it.
-func (h *hub) settleAll() {
+// Reconcile opens and closes the stream as the observation demands.
+func (h *hub) Reconcile() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.settle()
+	h.reconcileLocked()
 }
 
-func (h *hub) settle() {
-	if h.c.ctx.Err() != nil {
+func (h *hub) reconcileLocked() {
+	if h.c.group.Context().Err() != nil {
 		return
 	}
-	s := h.c.cfg.Targets.Get(h.id)
-	h.settleOutput(s)
-	h.settleStats(s)
-	h.settleStdin(s)
-	h.settleSize(s)
+	h.reconcileOutputLocked(h.c.cfg.Targets.Get(h.id))
 }
 
-// heard reports whether there are subscribers, or were a moment ago.
-func (h *hub) heard() bool { return len(h.subs) > 0 || h.linger != nil }
+// hasSubscribers reports whether there are subscribers, or were a moment ago.
+func (h *hub) hasSubscribers() bool { return len(h.subs) > 0 || h.linger != nil }
 
 // needs reports whether anybody wants the output of t.
-func (h *hub) needs(t Target) bool {
-	return h.heard() || h.watch.pending() && h.watch.target == t
+func (h *hub) needs(t streams.Target) bool {
+	return h.hasSubscribers() || h.c.cfg.Tap.Needs(h.id, t)
 }
 
-func (h *hub) settleOutput(s observed.Snapshot) {
+func (h *hub) reconcileOutputLocked(s observed.Snapshot) {
 	if h.preparing {
 		return
 	}
-	h.review(s)
-	cur := h.output.cur
+	h.dropStalePrepared(s)
+	cur := h.output.Current()
 	want, ok := h.wanted(s)
 	switch {
 	case cur == nil && ok && !s.EngineUp:
@@ -170,76 +133,69 @@ func (h *hub) settleOutput(s observed.Snapshot) {
 	case cur != nil && !ok && !s.Known && h.needs(cur.Target):
 		return // nothing is known against it
 	}
-	if old := h.output.aim(want, ok); old != nil {
+	if old := h.output.SetTarget(want, ok); old != nil {
 		h.drain(old)
 	}
-	h.closeRun(s)
-	if h.output.cur == nil && !h.heard() {
+	h.finishRun(s)
+	if h.output.Current() == nil && !h.hasSubscribers() {
 		h.endRecord()
 	}
-	h.catchUp()
+	h.reportFollowing()
 }
 
-// review drops the prepared start when it was seen to have happened, or cannot happen.
-func (h *hub) review(s observed.Snapshot) {
+// reportFollowing reports to the tap which run is read.
+func (h *hub) reportFollowing() {
+	switch s := h.output.Current(); {
+	case s == nil:
+		h.c.cfg.Tap.Following(h.id, nil, false)
+	case s.IsOpen():
+		run := s.Run
+		h.c.cfg.Tap.Following(h.id, &run, false)
+	}
+}
+
+// dropStalePrepared drops the prepared start when it was seen to have happened, or cannot happen.
+func (h *hub) dropStalePrepared(s observed.Snapshot) {
 	p := h.prepared
 	if p == nil || !s.Known {
 		return
 	}
-	c := find(s, p.ContainerID)
+	c := streams.Find(s, p.ContainerID)
 	if c.Running() || c == nil && s.At.After(p.at) {
 		h.prepared = nil
 	}
 }
 
-func find(s observed.Snapshot, containerID string) *observed.Container {
-	switch {
-	case s.Run != nil && s.Run.ContainerID == containerID:
-		return s.Run
-	case s.Install != nil && s.Install.ContainerID == containerID:
-		return s.Install
-	}
-	return nil
-}
-
 // wanted returns the run whose output is needed.
-func (h *hub) wanted(s observed.Snapshot) (life, bool) {
+func (h *hub) wanted(s observed.Snapshot) (streams.Run, bool) {
 	if p := h.prepared; p != nil {
-		return life{Target: p.Target}, h.needs(p.Target)
+		return streams.Run{Target: p.Target}, h.needs(p.Target)
 	}
 	for _, c := range []*observed.Container{s.Install, s.Run} {
-		if c.Running() && h.needs(targetOf(c)) {
-			return lifeOf(c), true
+		if c.Running() && h.needs(streams.TargetOf(c)) {
+			return streams.RunOf(c), true
 		}
 	}
-	return life{}, false
-}
-
-func targetOf(c *observed.Container) Target {
-	return Target{ContainerID: c.ContainerID, TTY: c.TTY}
-}
-
-func lifeOf(c *observed.Container) life {
-	return life{Target: targetOf(c), startedAt: c.StartedAt}
+	return streams.Run{}, false
 }
 
 // drain lets an old stream hand out what is left of it, if anybody is interested.
-func (h *hub) drain(old *stream) {
-	if !old.isOpen() || !h.heard() {
-		old.cancel()
+func (h *hub) drain(old *streams.Stream) {
+	if !old.IsOpen() || !h.hasSubscribers() {
+		old.Cancel()
 		return
 	}
 	h.draining = old
-	h.c.goes(func() {
+	h.c.group.Go(func() {
 		timer := time.NewTimer(drainTime)
 		defer timer.Stop()
 		select {
-		case <-old.done:
+		case <-old.Done():
 		case <-timer.C:
-			old.cancel()
-			<-old.done
+			old.Cancel()
+			<-old.Done()
 		}
-		h.settleAll() // the rest of its run may be in the log
+		h.Reconcile() // the rest of its run may be in the log
 	})
 }
 
@@ -247,8 +203,8 @@ func (h *hub) drain(old *stream) {
 // output, Prepare returns once the output stream is open, so that the first byte is not
 // missed; it takes at most 5 s. An error is worth a log line and no more: output is then
 // followed from the moment the container is seen up, and a pattern is looked for in the log.
-func (c *Console) Prepare(ctx context.Context, id string, t Target) error {
-	h := c.known(id)
+func (c *Console) Prepare(ctx context.Context, id string, t streams.Target) error {
+	h := c.get(id)
 	if h == nil {
 		return nil
 	}
@@ -263,66 +219,64 @@ func (c *Console) Prepare(ctx context.Context, id string, t Target) error {
 	if old != nil {
 		timer := time.NewTimer(drainTime)
 		select {
-		case <-old.done:
+		case <-old.Done():
 		case <-timer.C:
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		old.cancel()
+		old.Cancel()
 	}
 	s := h.openPrepared(t)
 	select {
-	case <-s.up:
-	case <-s.done:
+	case <-s.Up():
+	case <-s.Done():
 	case <-ctx.Done():
 	}
 	return h.endPrepare(s)
 }
 
 // beginPrepare takes the present stream out of the way and returns it.
-func (h *hub) beginPrepare(t Target) (old *stream, needed bool) {
+func (h *hub) beginPrepare(t streams.Target) (old *streams.Stream, needed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.prepared = &prepared{Target: t, at: time.Now()}
-	h.watch.restart(t)
+	h.c.cfg.Tap.Preparing(h.id, t)
 	if !h.needs(t) {
 		return nil, false
 	}
 	h.preparing = true
-	if old = h.output.cur; old != nil {
-		h.output.cur = nil
-	} else {
+	if old = h.output.Detach(); old == nil {
 		old = h.draining
 	}
 	h.draining = nil
-	h.output.calm()
+	h.output.ResetBackoff()
 	return old, true
 }
 
-func (h *hub) openPrepared(t Target) *stream {
+func (h *hub) openPrepared(t streams.Target) *streams.Stream {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.output.open(life{Target: t})
-	s.whole = true
+	s := h.output.Open(streams.Run{Target: t})
+	s.BeforeStart = true
 	return s
 }
 
-func (h *hub) endPrepare(s *stream) error {
+func (h *hub) endPrepare(s *streams.Stream) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.preparing = false
-	if h.output.cur == s && s.isOpen() {
-		h.watch.covered(s.Target)
-		h.settle() // the need may be gone
+	if h.output.Current() == s && s.IsOpen() {
+		h.c.cfg.Tap.Following(h.id, &streams.Run{Target: s.Target, StartedAt: s.StartedAt}, true)
+		h.reconcileLocked() // the need may be gone
 		return nil
 	}
 	h.prepared = nil
-	s.cancel()
-	h.settle()
+	s.Cancel()
+	h.reconcileLocked()
 	select {
-	case <-s.done:
-		if s.err != nil {
-			return fmt.Errorf("attach to container %s before its start: %w", s.ContainerID, s.err)
+	case <-s.Done():
+		if s.Err() != nil {
+			return fmt.Errorf("attach to container %s before its start: %w", s.ContainerID, s.Err())
 		}
 		return fmt.Errorf("attach to container %s before its start: %w", s.ContainerID, io.ErrUnexpectedEOF)
 	default:
@@ -330,13 +284,13 @@ func (h *hub) endPrepare(s *stream) error {
 	}
 }
 
-// outputEndedLocked is called with the lock held when the current output stream is over.
-func (h *hub) outputEndedLocked(s *stream) {
+// StreamEndedLocked implements streams.Handler.
+func (h *hub) StreamEndedLocked(s *streams.Stream) {
 	if p := h.prepared; p != nil && p.Target == s.Target && !h.preparing {
 		h.prepared = nil
 	}
-	h.watch.lost(s.Target)
-	if s.err != nil && s.ctx.Err() == nil {
-		h.c.cfg.Log.Debug("output stream ended", "container", h.id, "docker_id", s.ContainerID, "error", s.err)
+	h.c.cfg.Tap.Following(h.id, nil, false)
+	if s.Err() != nil && s.Context().Err() == nil {
+		h.c.cfg.Log.Debug("output stream ended", "container", h.id, "docker_id", s.ContainerID, "error", s.Err())
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"lightd/desired"
+	"lightd/observed/stdin"
 )
 
 func TestEngineInputIsInOrderAndWhole(t *testing.T) {
@@ -79,7 +80,7 @@ func TestEngineStopCommandIsALineOfItsOwn(t *testing.T) {
 		a, b := r.OpenInput(id), r.OpenInput(id)
 		defer a.Close()
 		defer b.Close()
-		write := func(in *Input, text string) {
+		write := func(in *stdin.Input, text string) {
 			t.Helper()
 			if err := in.Write(t.Context(), []byte(text)); err != nil {
 				t.Fatal(err)
@@ -151,7 +152,7 @@ func TestEngineProgramThatDoesNotRead(t *testing.T) {
 	r := onEngine(t)
 	x := r.create(false, "exec sleep 1000")
 	r.start(x)
-	if err := r.writeAs(t.Context(), id, make([]byte, 8<<20)); !errors.Is(err, ErrTimeout) {
+	if err := r.writeAs(t.Context(), id, make([]byte, 8<<20)); !errors.Is(err, stdin.ErrTimeout) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -201,7 +202,7 @@ func TestEngineTerminal(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.reads(s, contains("<"+size+"> 4095"))
-		if err := in.Resize(t.Context(), Size{Cols: 120, Rows: 40}); err != nil {
+		if err := in.Resize(t.Context(), stdin.Size{Cols: 120, Rows: 40}); err != nil {
 			t.Fatal(err)
 		}
 		eventually("<40 120>")

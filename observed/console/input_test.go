@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/stdin"
+	"lightd/observed/usage"
 )
 
 func TestWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
-		if err := w.writeAs(ctx, id, []byte("x")); !errors.Is(err, ErrNotRunning) {
+		if err := w.writeAs(ctx, id, []byte("x")); !errors.Is(err, stdin.ErrNotRunning) {
 			t.Errorf("got %v", err)
 		}
 		started := time.Now()
@@ -62,7 +64,7 @@ func TestWriteTimesOut(t *testing.T) {
 		if err := <-done; !errors.Is(err, context.Canceled) || time.Since(start) != 0 {
 			t.Errorf("waiting: got %v after %v", err, time.Since(start))
 		}
-		if err := <-done; !errors.Is(err, ErrTimeout) || time.Since(start) != writeTime {
+		if err := <-done; !errors.Is(err, stdin.ErrTimeout) || time.Since(start) != 5*time.Second {
 			t.Errorf("got %v after %v", err, time.Since(start))
 		}
 		if !ended(c) {
@@ -122,7 +124,7 @@ func TestStats(t *testing.T) {
 			w.pipes.figures <- v
 			synctest.Wait()
 		}
-		get := func(s *StatsSubscription) (v observed.Stats) {
+		get := func(s *usage.Subscription) (v observed.Stats) {
 			synctest.Wait()
 			select {
 			case v = <-s.C():
@@ -158,7 +160,7 @@ func TestStats(t *testing.T) {
 			t.Errorf("figures of the last run: %v", got)
 		}
 		give(two)
-		for _, s := range []*StatsSubscription{a, b, c} {
+		for _, s := range []*usage.Subscription{a, b, c} {
 			s.Close()
 		}
 		synctest.Wait()

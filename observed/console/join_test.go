@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -14,6 +13,8 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 
 	"lightd/observed"
+	"lightd/observed/replay"
+	"lightd/observed/streams"
 )
 
 // watched is a container on a tape, a daemon that may be restarted and a client that comes
@@ -22,7 +23,7 @@ type watched struct {
 	t    testing.TB
 	rng  *rand.Rand
 	tape *tape
-	c    *Console
+	c    *rooms
 	sub  *Subscription
 
 	mu   sync.Mutex
@@ -30,7 +31,7 @@ type watched struct {
 	from From
 	log  observed.Log
 
-	printed [outputs]strings.Builder
+	printed [streams.Outputs]strings.Builder
 	lines   int
 	got     strings.Builder
 	notices []string
@@ -51,7 +52,7 @@ func (w *watched) see(c observed.Container) {
 }
 
 func (w *watched) boot() {
-	w.c = New(Config{Streams: w.tape, Targets: w, Changed: func(string) {}, Log: slog.New(slog.DiscardHandler)})
+	w.c = newRooms(w.tape, w, func(string) {})
 }
 
 func (w *watched) connect() {
@@ -71,7 +72,7 @@ func (w *watched) read() {
 				w.sub = nil
 				return
 			}
-			p, err := ParsePosition(c.Position)
+			p, err := replay.ParsePosition(c.Position)
 			if err != nil {
 				w.t.Fatalf("position %q of %+v", c.Position, c)
 			}
@@ -142,7 +143,7 @@ func only(out int, text string) string {
 
 func (w *watched) check(what string) {
 	w.t.Helper()
-	for out := range outputs {
+	for out := range streams.Outputs {
 		got, want := only(out, w.got.String()), only(out, w.printed[out].String())
 		if got == want {
 			continue
@@ -184,7 +185,7 @@ func liveThrough(t *testing.T, seed uint64, rotate bool) {
 	start := func(prepare bool) {
 		do(fmt.Sprint("start ", prepare))
 		if prepare {
-			_ = w.c.Prepare(context.Background(), id, Target{ContainerID: "c1", TTY: tty})
+			_ = w.c.Prepare(context.Background(), id, streams.Target{ContainerID: "c1", TTY: tty})
 		}
 		time.Sleep(time.Millisecond)
 		started, up = time.Now(), true
@@ -195,7 +196,7 @@ func liveThrough(t *testing.T, seed uint64, rotate bool) {
 		w.see(w.container(observed.Running, started, finished))
 	}
 	w.see(w.container(observed.Created, time.Time{}, time.Time{}))
-	w.from = From{Since: At(time.Now())}
+	w.from = From{Since: replay.At(time.Now())}
 	w.connect()
 	for range 40 {
 		w.read()
@@ -287,7 +288,7 @@ func TestRunWhoseLogCannotBeRead(t *testing.T) {
 		err  error
 		want string
 	}{
-		{errRefused, noticeNoLog},
+		{errRefused, replay.NoticeNoLog},
 		{fmt.Errorf("read logs: %w", cerrdefs.ErrNotFound), ""},
 		{fmt.Errorf("read logs: %w", cerrdefs.ErrConflict), ""},
 	} {

@@ -1,21 +1,49 @@
 package console
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/docker/docker/client"
+
 	"lightd/hack/eventually"
+	"lightd/observed/replay"
+	"lightd/observed/startpattern"
+	"lightd/observed/streams"
 )
 
+// damage leaves NUL bytes at the end of a container's log.
+func damage(t *testing.T, x streams.Target) {
+	t.Helper()
+	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cli.Close()
+	c, err := cli.ContainerInspect(t.Context(), x.ContainerID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.OpenFile(c.LogPath, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Skipf("the engine's files cannot be written from here: %v", err)
+	}
+	defer log.Close()
+	if _, err := log.Write(make([]byte, 300)); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // awaitLog reads the log until it ends with a line, and returns the position behind that.
-func awaitLog(t *testing.T, r *real, from From, line string) (behind Position) {
+func awaitLog(t *testing.T, r *real, from From, line string) (behind replay.Position) {
 	t.Helper()
 	for begun := time.Now(); time.Since(begun) < eventually.Bound; time.Sleep(20 * time.Millisecond) {
 		found := false
 		err := r.History(t.Context(), id, from, func(c Chunk) error {
 			found = strings.HasSuffix(strings.TrimRight(c.Text, "\r\n"), line)
-			behind, _ = ParsePosition(c.Position)
+			behind, _ = replay.ParsePosition(c.Position)
 			return nil
 		})
 		if err != nil {
@@ -47,14 +75,14 @@ func TestEngineDamagedLog(t *testing.T) {
 			want string
 		}{
 			"last lines behind the damage": {From{Lines: 3}, "new 3\nnew 4\nnew 5\n"},
-			"last lines around it":         {From{Lines: 6}, "old 1999\nold 2000\n[" + noticeDamaged + "]new 2\nnew 3\nnew 4\nnew 5\n"},
-			"since a position before it":   {From{Since: from}, "[" + noticeDamaged + "]new 2\nnew 3\nnew 4\nnew 5\n"},
+			"last lines around it":         {From{Lines: 6}, "old 1999\nold 2000\n[" + replay.NoticeDamaged + "]new 2\nnew 3\nnew 4\nnew 5\n"},
+			"since a position before it":   {From{Since: from}, "[" + replay.NoticeDamaged + "]new 2\nnew 3\nnew 4\nnew 5\n"},
 		} {
 			if got := strings.ReplaceAll(past(t, r.Console, c.from), "\r", ""); got != c.want {
 				t.Errorf("%s: %q", name, got)
 			}
 		}
-		if err := r.Expect(id, x, Run{StartedAt: c.StartedAt}, "^new 2$"); err != nil {
+		if err := r.Expect(id, x, startpattern.Run{StartedAt: c.StartedAt}, "^new 2$"); err != nil {
 			t.Fatal(err)
 		}
 		<-r.changed

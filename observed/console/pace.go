@@ -3,6 +3,8 @@ package console
 import (
 	"context"
 	"time"
+
+	"lightd/observed/replay"
 )
 
 // A subscriber that takes what a program prints may pace the program, for otherwise one
@@ -21,7 +23,7 @@ const (
 )
 
 // full reports whether a queue has no room for what may be read next.
-func (s *Subscription) full() bool { return s.size > maxQueue-2*maxChunk }
+func (s *Subscription) full() bool { return s.size > maxQueue-2*replay.MaxChunk }
 
 // state returns for how long s may be waited for, zero when it need not be, how much waits
 // for it, and whether it is behind.
@@ -34,8 +36,8 @@ func (s *Subscription) state() (patience time.Duration, backlog int, behind bool
 	return patience, s.size, s.behind
 }
 
-// charge says that s was waited for.
-func (s *Subscription) charge(d time.Duration) {
+// chargeBlocked says that s was waited for.
+func (s *Subscription) chargeBlocked(d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.credit -= d; s.credit <= 0 {
@@ -43,8 +45,8 @@ func (s *Subscription) charge(d time.Duration) {
 	}
 }
 
-// earn says that s took n bytes. The caller has the lock.
-func (s *Subscription) earn(n int) {
+// refill says that s took n bytes. The caller has the lock.
+func (s *Subscription) refill(n int) {
 	switch {
 	case !s.behind:
 		s.credit = min(pacing, s.credit+pacing*time.Duration(n)/paceUnit)
@@ -56,7 +58,7 @@ func (s *Subscription) earn(n int) {
 // pace waits while a subscriber deserves it.
 func (h *hub) pace(ctx context.Context) {
 	for ctx.Err() == nil {
-		slow, share, least := h.laggards()
+		slow, share, least := h.slowSubscribers()
 		if len(slow) == 0 {
 			return
 		}
@@ -70,14 +72,14 @@ func (h *hub) pace(ctx context.Context) {
 		timer.Stop()
 		waited := time.Duration(share * float64(time.Since(begun)))
 		for _, s := range slow {
-			s.charge(waited)
+			s.chargeBlocked(waited)
 		}
 	}
 }
 
-// laggards returns the subscribers that are to be waited for, which part of the time is
+// slowSubscribers returns the subscribers that are to be waited for, which part of the time is
 // charged to them, and the least that one of them has left.
-func (h *hub) laggards() (slow []*Subscription, share float64, least time.Duration) {
+func (h *hub) slowSubscribers() (slow []*Subscription, share float64, least time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	all, backlogs := 0, 0

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"lightd/observed/replay"
 )
 
 // ringBytes is how much of the latest output is kept of a container whose output stream is
@@ -90,11 +92,11 @@ func (r *ring) after(offset int64) (chunks []Chunk, lost int64) {
 }
 
 // since returns what lies behind p, if all of it is kept.
-func (r *ring) since(p Position) (chunks []Chunk, ok bool) {
-	if r.id == 0 || p.ring != r.id || p.offset > r.end {
+func (r *ring) since(p replay.Position) (chunks []Chunk, ok bool) {
+	if r.id == 0 || p.Ring != r.id || p.Offset > r.end {
 		return nil, false
 	}
-	chunks, lost := r.after(p.offset)
+	chunks, lost := r.after(p.Offset)
 	return chunks, lost == 0
 }
 

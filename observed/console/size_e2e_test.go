@@ -9,6 +9,8 @@ import (
 	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/blueprint"
+	"lightd/observed/replay"
+	"lightd/observed/streams"
 )
 
 // TestEngineSizeWarnsNobody: the signal of a new size does not reach an init process whose child is
@@ -21,9 +23,9 @@ func TestEngineSizeWarnsNobody(t *testing.T) {
 		Entrypoint: []string{"/bin/sh", "-c"}, Cmd: []string{"sleep 2; stty size; sleep 1000"},
 		Env: []string{blueprint.SignalGroup + "=1"}, TTY: true, Init: true, OpenStdin: true, Limits: desired.Limits{PIDs: 64},
 	}
-	var all []Target
+	var all []streams.Target
 	for range starts {
-		x := Target{ContainerID: r.createFrom(b), TTY: true}
+		x := streams.Target{ContainerID: r.createFrom(b), TTY: true}
 		if err := r.engine.Start(t.Context(), x.ContainerID); err != nil {
 			t.Fatal(err)
 		}
@@ -34,8 +36,8 @@ func TestEngineSizeWarnsNobody(t *testing.T) {
 		text := ""
 		for begun := time.Now(); !strings.Contains(text, "\n") && time.Since(begun) < eventually.Bound; time.Sleep(50 * time.Millisecond) {
 			text = ""
-			log := logReader{target: x, source: r.cfg.Streams}
-			if _, err := log.read(t.Context(), Range{}, func(e entry) bool { text += string(e.text); return true }); err != nil {
+			log := replay.LogReader{Target: x, Source: streams.NewDocker(r.engine)}
+			if _, err := log.Read(t.Context(), streams.Range{}, func(e replay.Entry) bool { text += string(e.Text()); return true }); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/startpattern"
+	"lightd/observed/streams"
 )
 
-func expect(t *testing.T, w *world, run Run, pattern string) {
+func expect(t *testing.T, w *world, run startpattern.Run, pattern string) {
 	t.Helper()
 	if err := w.Expect(id, target, run, pattern); err != nil {
 		t.Fatal(err)
@@ -22,7 +24,7 @@ func TestPatternOfAStart(t *testing.T) {
 		w.see(inPhase(observed.Created, time.Time{}))
 		var c interface{ Close() error }
 		for range 3 { // each start is its own
-			expect(t, w, Run{}, "^Done")
+			expect(t, w, startpattern.Run{}, "^Done")
 			if err := w.Prepare(ctx, id, target); err != nil {
 				t.Fatal(err)
 			}
@@ -32,8 +34,8 @@ func TestPatternOfAStart(t *testing.T) {
 			before := w.changes()
 			say(t, conn, "first Done\nDo")
 			w.see(up(started))
-			expect(t, w, Run{StartedAt: started}, "^Done")
-			expect(t, w, Run{StartedAt: started}, "^Done")
+			expect(t, w, startpattern.Run{StartedAt: started}, "^Done")
+			expect(t, w, startpattern.Run{StartedAt: started}, "^Done")
 			if w.Matched(id, target.ContainerID, started) {
 				t.Fatal("matched too early")
 			}
@@ -65,7 +67,7 @@ func TestPatternOfAStart(t *testing.T) {
 func TestPatternMatchedBeforeTheStartIsSeen(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.see(inPhase(observed.Created, time.Time{}))
-		expect(t, w, Run{}, "Done")
+		expect(t, w, startpattern.Run{}, "Done")
 		if err := w.Prepare(context.Background(), id, target); err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +77,7 @@ func TestPatternMatchedBeforeTheStartIsSeen(t *testing.T) {
 			t.Fatal("matched in a run that is not known")
 		}
 		w.see(up(started))
-		expect(t, w, Run{StartedAt: started}, "Done")
+		expect(t, w, startpattern.Run{StartedAt: started}, "Done")
 		if !w.Matched(id, target.ContainerID, started) {
 			t.Error("not matched")
 		}
@@ -85,7 +87,7 @@ func TestPatternMatchedBeforeTheStartIsSeen(t *testing.T) {
 
 func TestPromptMatches(t *testing.T) {
 	started := time.Now()
-	run := Run{StartedAt: started}
+	run := startpattern.Run{StartedAt: started}
 	t.Run("quiet", func(t *testing.T) {
 		bubble(t, func(t *testing.T, w *world) {
 			w.see(up(started))
@@ -128,7 +130,7 @@ func TestPatternOfARunThatIsUpAlready(t *testing.T) {
 		since := started.Add(-time.Minute)
 		w.see(up(started))
 		w.pipes.set(func() { w.pipes.logErr = errRefused })
-		expect(t, w, Run{StartedAt: started, Since: since}, "^Done$")
+		expect(t, w, startpattern.Run{StartedAt: started, Since: since}, "^Done$")
 		c := end(t, w.pipes.outputs)
 		time.Sleep(time.Second)
 		w.pipes.set(func() {
@@ -137,7 +139,7 @@ func TestPatternOfARunThatIsUpAlready(t *testing.T) {
 			}
 			w.pipes.logErr, w.pipes.log = nil, "hello\r\n\x1b[1mDone\x1b[m\r\n"
 		})
-		time.Sleep(maxRetry)
+		time.Sleep(streams.MaxRetry)
 		synctest.Wait()
 		if !w.Matched(id, target.ContainerID, started) || w.changes() != 1 {
 			t.Fatalf("not matched, or told %d times", w.changes())
@@ -147,7 +149,7 @@ func TestPatternOfARunThatIsUpAlready(t *testing.T) {
 		}
 		w.pipes.set(func() { w.pipes.since = nil })
 		time.Sleep(time.Minute)
-		expect(t, w, Run{StartedAt: started, Since: since}, "^Done$")
+		expect(t, w, startpattern.Run{StartedAt: started, Since: since}, "^Done$")
 		if !w.Matched(id, target.ContainerID, started) || len(w.pipes.since) != 0 {
 			t.Error("the match was not kept")
 		}
@@ -167,7 +169,7 @@ func TestPatternIsFoundThoughTheClockWasSetBack(t *testing.T) {
 				}
 				w.see(up(started))
 				w.pipes.set(func() { w.pipes.log = "Done\n" })
-				expect(t, w, Run{StartedAt: started, Since: ended}, "^Done$")
+				expect(t, w, startpattern.Run{StartedAt: started, Since: ended}, "^Done$")
 				end(t, w.pipes.outputs)
 				time.Sleep(time.Second)
 				synctest.Wait()
@@ -187,13 +189,13 @@ func TestPatternIsFoundThoughTheClockWasSetBack(t *testing.T) {
 func TestLogIsReadForWhatABrokenStreamMissed(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.see(inPhase(observed.Created, time.Time{}))
-		expect(t, w, Run{}, "Done")
+		expect(t, w, startpattern.Run{}, "Done")
 		if err := w.Prepare(context.Background(), id, target); err != nil {
 			t.Fatal(err)
 		}
 		started := time.Now()
 		w.see(up(started))
-		expect(t, w, Run{StartedAt: started}, "Done")
+		expect(t, w, startpattern.Run{StartedAt: started}, "Done")
 		time.Sleep(overdue - time.Millisecond)
 		if len(w.pipes.since) != 0 {
 			t.Fatal("the log was read, and nothing was missed")
@@ -219,14 +221,14 @@ func TestLogIsReadWhereSomebodyElseWasFirst(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.see(inPhase(observed.Created, time.Time{}))
-				expect(t, w, Run{}, "Done")
+				expect(t, w, startpattern.Run{}, "Done")
 				started := time.Now().Add(ahead)
 				if err := w.Prepare(context.Background(), id, target); err != nil {
 					t.Fatal(err)
 				}
 				w.pipes.set(func() { w.pipes.log = "Done\n" })
 				w.see(up(started))
-				expect(t, w, Run{StartedAt: started}, "Done")
+				expect(t, w, startpattern.Run{StartedAt: started}, "Done")
 				time.Sleep(overdue)
 				synctest.Wait()
 				if !w.Matched(id, target.ContainerID, started) {
@@ -243,7 +245,7 @@ func TestNextRunDoesNotMatchForTheLast(t *testing.T) {
 		first := time.Now()
 		w.see(up(first))
 		sub(t, w)
-		expect(t, w, Run{StartedAt: first}, "Done")
+		expect(t, w, startpattern.Run{StartedAt: first}, "Done")
 		end(t, w.pipes.outputs).Close()
 		w.see(inPhase(observed.Exited, first))
 		second := first.Add(time.Minute)
@@ -254,7 +256,7 @@ func TestNextRunDoesNotMatchForTheLast(t *testing.T) {
 			t.Error("matched in a run that is over")
 		}
 		w.pipes.set(func() { w.pipes.log = "Done\n" })
-		expect(t, w, Run{StartedAt: second}, "Done")
+		expect(t, w, startpattern.Run{StartedAt: second}, "Done")
 		synctest.Wait()
 		if !w.Matched(id, target.ContainerID, second) {
 			t.Error("not matched")
@@ -266,13 +268,13 @@ func TestExpectNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		started := time.Now()
 		w.see(up(started))
-		expect(t, w, Run{StartedAt: started}, "Done")
+		expect(t, w, startpattern.Run{StartedAt: started}, "Done")
 		c := end(t, w.pipes.outputs)
-		expect(t, w, Run{StartedAt: started}, "")
+		expect(t, w, startpattern.Run{StartedAt: started}, "")
 		if !ended(c) {
 			t.Error("the stream is open though nothing is expected")
 		}
-		if err := w.Expect(id, target, Run{}, "("); err == nil {
+		if err := w.Expect(id, target, startpattern.Run{}, "("); err == nil {
 			t.Error("no error for a bad pattern")
 		}
 	})
@@ -289,7 +291,7 @@ func TestWhatIsTypedIsNoMatch(t *testing.T) {
 		w.writes(t, in, "Do")
 		process := reader{t, end(t, w.pipes.inputs)}
 		process.wants("Do")
-		expect(t, w, Run{StartedAt: started}, "Done$")
+		expect(t, w, startpattern.Run{StartedAt: started}, "Done$")
 		c := end(t, w.pipes.outputs)
 		say(t, c, "> Do")
 		w.writes(t, in, "ne")
@@ -300,10 +302,9 @@ func TestWhatIsTypedIsNoMatch(t *testing.T) {
 		process.wants("\n")
 		say(t, c, "\r\n> ")
 		w.pipes.set(func() { w.pipes.log, w.pipes.since = "> Done\r\n", nil })
-		h := w.known(id)
-		h.lookBack(h.watch)
-		time.Sleep(2 * overdue) // the log is read
-		synctest.Wait()
+		c.Close()
+		time.Sleep(2 * overdue) // the stream is opened again, and the log read
+		c = end(t, w.pipes.outputs)
 		if w.pipes.set(func() {
 			if len(w.pipes.since) == 0 {
 				t.Error("the log was not read")

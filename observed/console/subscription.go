@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"lightd/observed/replay"
 )
 
 // maxQueue bounds the text that waits for one subscriber, in bytes.
@@ -12,7 +14,7 @@ const maxQueue = 1 << 20
 // From says where a subscription begins. The zero From is now.
 type From struct {
 	// Since, when it is not zero, asks for all that lies behind it.
-	Since Position
+	Since replay.Position
 	// Lines, when not zero and Since is, asks for so many of the last lines, at most 5,000.
 	Lines int
 }
@@ -54,14 +56,14 @@ func (c *Console) Subscribe(id string, from From) *Subscription {
 
 		credit: pacing,
 	}
-	s.ctx, s.stop = context.WithCancel(c.ctx)
+	s.ctx, s.stop = context.WithCancel(c.group.Context())
 	h.mu.Lock()
 	lingered := h.subscribe(s)
 	h.mu.Unlock()
 	if lingered {
 		c.release(h)
 	}
-	if !c.goes(s.forward) {
+	if !c.group.Go(s.forward) {
 		close(s.out)
 	}
 	return s
@@ -115,7 +117,7 @@ func (s *Subscription) take() (Chunk, bool) {
 	s.queue = s.queue[1:]
 	full := s.full()
 	s.size -= len(c.Text)
-	s.earn(len(c.Text))
+	s.refill(len(c.Text))
 	if full && !s.full() {
 		select {
 		case s.hub.room <- struct{}{}:
@@ -142,14 +144,14 @@ func (s *Subscription) forward() {
 			}
 			continue
 		}
-		if !s.hand(chunk) {
+		if !s.deliver(chunk) {
 			return
 		}
 	}
 }
 
-// hand hands a chunk to the subscriber, unless all is over.
-func (s *Subscription) hand(c Chunk) bool {
+// deliver hands a chunk to the subscriber, unless all is over.
+func (s *Subscription) deliver(c Chunk) bool {
 	select {
 	case s.out <- c:
 		return true

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lightd/observed"
+	"lightd/observed/streams"
 )
 
 // tape is a container as Docker has it: its output goes to whoever is attached and, line by
@@ -25,14 +26,21 @@ type tape struct {
 
 	mu       sync.Mutex
 	log      []logged
-	partial  [outputs][]byte
-	stamp    [outputs]time.Time
-	split    [outputs]bool // the last entry was a part of a line
-	written  time.Time     // when the last entry is in the log
+	partial  [streams.Outputs][]byte
+	stamp    [streams.Outputs]time.Time
+	split    [streams.Outputs]bool // the last entry was a part of a line
+	written  time.Time             // when the last entry is in the log
 	attached []*tapeStream
 	refuse   bool
 	logErr   error
 	reads    int
+}
+
+// entry is what Docker writes into its log at once.
+type entry struct {
+	out  int
+	at   time.Time
+	text []byte
 }
 
 type logged struct {
@@ -115,13 +123,13 @@ func (t *tape) print(out int, text string) {
 			}
 			n = part
 		}
-		t.record(out, b[:n])
+		t.startRecord(out, b[:n])
 		b = b[n:]
 	}
 	t.partial[out] = bytes.Clone(b)
 }
 
-func (t *tape) record(out int, text []byte) {
+func (t *tape) startRecord(out int, text []byte) {
 	lag := t.logLag()
 	// The copier of Docker stamps a line when it comes to it, and all parts of a long one as
 	// the first.
@@ -166,7 +174,7 @@ func (t *tape) exit() {
 	defer t.mu.Unlock()
 	for i, b := range t.partial {
 		if len(b) > 0 {
-			t.record(i, b)
+			t.startRecord(i, b)
 		}
 		t.partial[i], t.split[i] = nil, false
 	}
@@ -192,9 +200,9 @@ func (t *tape) AttachOutput(ctx context.Context, _ string) (io.ReadCloser, error
 	return s, nil
 }
 
-func (t *tape) AttachInput(context.Context, string) (Conn, error) { return nil, errRefused }
+func (t *tape) AttachInput(context.Context, string) (streams.Conn, error) { return nil, errRefused }
 
-func (t *tape) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error) {
+func (t *tape) Logs(_ context.Context, _ string, r streams.Range) (io.ReadCloser, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.reads++
@@ -232,3 +240,5 @@ func (t *tape) Stats(ctx context.Context, _ string, _ func(observed.Stats)) erro
 	<-ctx.Done()
 	return ctx.Err()
 }
+
+func (t *tape) Resize(context.Context, string, int, int) error { return nil }

@@ -14,6 +14,8 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/stdin"
+	"lightd/observed/streams"
 )
 
 // reader collects what a process reads.
@@ -34,7 +36,7 @@ func (r reader) wants(text string) {
 }
 
 // writes starts a write, which ends when it was read.
-func (w *world) writes(t *testing.T, in *Input, text string) {
+func (w *world) writes(t *testing.T, in *stdin.Input, text string) {
 	t.Helper()
 	go func() {
 		if err := in.Write(context.Background(), []byte(text)); err != nil {
@@ -98,7 +100,7 @@ func TestLinesOfClientsAreKeptApart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *world) {
 				w.running(c.tty, c.old)
-				clients := map[string]*Input{"a": w.OpenInput(id), "b": w.OpenInput(id)}
+				clients := map[string]*stdin.Input{"a": w.OpenInput(id), "b": w.OpenInput(id)}
 				defer clients["a"].Close()
 				defer clients["b"].Close()
 				var process *reader
@@ -134,7 +136,7 @@ func TestRestOfALineThatWasEndedIsRefused(t *testing.T) {
 		process.wants("rm -rf tmp")
 		w.writes(t, b, "list\n")
 		process.wants("\nlist\n")
-		if err := a.Write(context.Background(), []byte("/old\n")); !errors.Is(err, ErrLineTaken) {
+		if err := a.Write(context.Background(), []byte("/old\n")); !errors.Is(err, stdin.ErrLineTaken) {
 			t.Errorf("got %v", err)
 		}
 		w.writes(t, a, "rm -rf tmp/old\n")
@@ -169,29 +171,13 @@ func TestStateAfterAWriteThatTimedOut(t *testing.T) {
 		w.running(true, false)
 		a := w.OpenInput(id)
 		defer a.Close()
-		if err := a.Write(context.Background(), []byte("list\n")); !errors.Is(err, ErrTimeout) {
+		if err := a.Write(context.Background(), []byte("list\n")); !errors.Is(err, stdin.ErrTimeout) {
 			t.Fatalf("got %v", err)
 		}
 		end(t, w.pipes.inputs)
 		w.writes(t, a, "list\n")
 		reader{t, end(t, w.pipes.inputs)}.wants("\x05\x15list\n")
 	})
-}
-
-// TestOpenInputIsBounded: a client that never ends its line.
-func TestOpenInputIsBounded(t *testing.T) {
-	var in Input
-	for range 100 {
-		if !in.add(false, []byte(strings.Repeat("x", 1000))) {
-			t.Fatal("the line is not open")
-		}
-	}
-	if cap(in.open) > 4*maxOpenInput || !in.partial || in.typedAgain() != nil {
-		t.Errorf("keeps %d bytes", cap(in.open))
-	}
-	if in.add(false, []byte("\n")) || in.partial || len(in.open) > 0 {
-		t.Error("the line has no end")
-	}
 }
 
 // TestLineThatATerminalWouldCut is refused, and nothing of it is written; the next one is not.
@@ -206,16 +192,16 @@ func TestLineThatATerminalWouldCut(t *testing.T) {
 		process := reader{t, end(t, w.pipes.inputs)}
 		process.wants("list\n" + longest + "\n")
 		for name, text := range map[string]string{"a line": longest + "x\n", "one of several": "list\n" + longest + "x", "an open line": longest + "x"} {
-			if err := in.Write(ctx, []byte(text)); !errors.Is(err, ErrLineTooLong) {
+			if err := in.Write(ctx, []byte(text)); !errors.Is(err, stdin.ErrLineTooLong) {
 				t.Errorf("%s: got %v", name, err)
 			}
 		}
-		if err := w.WriteLine(ctx, id, longest+"x"); !errors.Is(err, ErrLineTooLong) {
+		if err := w.WriteLine(ctx, id, longest+"x"); !errors.Is(err, stdin.ErrLineTooLong) {
 			t.Errorf("a stop command: got %v", err)
 		}
 		w.writes(t, in, longest[:3000])
 		process.wants(longest[:3000])
-		if err := in.Write(ctx, []byte(longest[:3000]+"\n")); !errors.Is(err, ErrLineTooLong) {
+		if err := in.Write(ctx, []byte(longest[:3000]+"\n")); !errors.Is(err, stdin.ErrLineTooLong) {
 			t.Errorf("in two pieces: got %v", err)
 		}
 		w.writes(t, in, longest[:1095]+"\n")
@@ -242,26 +228,25 @@ func TestLineThatATerminalWouldCut(t *testing.T) {
 func TestSizeOfATerminal(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		var mu sync.Mutex
-		var set []Size
-		w.cfg.Resize = func(_ context.Context, containerID string, s Size) error {
+		var set []stdin.Size
+		w.pipes.resize = func(containerID string, s stdin.Size) {
 			if containerID != target.ContainerID {
 				t.Errorf("resizes %s", containerID)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			set = append(set, s)
-			return nil
 		}
-		sizes := func() []Size {
+		sizes := func() []stdin.Size {
 			synctest.Wait()
 			mu.Lock()
 			defer mu.Unlock()
 			return slices.Clone(set)
 		}
 		started := true // nothing is set within the first moment
-		wants := func(what string, want ...Size) {
+		wants := func(what string, want ...stdin.Size) {
 			t.Helper()
-			time.Sleep(sizeDelay - time.Millisecond)
+			time.Sleep(time.Second - time.Millisecond)
 			if got := sizes(); len(got) > 0 && started {
 				t.Errorf("%s: set %v too early", what, got)
 			}
@@ -276,46 +261,46 @@ func TestSizeOfATerminal(t *testing.T) {
 		ctx := context.Background()
 		w.see(inPhase(observed.Created, time.Time{}))
 		w.Started(id, target)
-		time.Sleep(sizeDelay / 2)
+		time.Sleep(time.Second / 2)
 		w.Started(id, target) // the first run has ended at once
-		wants("a start", Size{80, 24})
+		wants("a start", stdin.Size{Cols: 80, Rows: 24})
 		w.running(true, false)
 		in, other := w.OpenInput(id), w.OpenInput(id)
 		defer other.Close()
-		if err := in.Resize(ctx, Size{120, 40}); err != nil {
+		if err := in.Resize(ctx, stdin.Size{Cols: 120, Rows: 40}); err != nil {
 			t.Error(err)
 		}
-		wants("a client", Size{120, 40})
+		wants("a client", stdin.Size{Cols: 120, Rows: 40})
 		w.see(inPhase(observed.Exited, time.Now()))
 		time.Sleep(time.Second)
 		wants("an end")
 		w.running(true, false)
-		wants("a start by somebody", Size{120, 40})
+		wants("a start by somebody", stdin.Size{Cols: 120, Rows: 40})
 		w.Started(id, target)
-		wants("a start of ours", Size{120, 40})
+		wants("a start of ours", stdin.Size{Cols: 120, Rows: 40})
 		started = false
-		if err := other.Resize(ctx, Size{100, 30}); err != nil {
+		if err := other.Resize(ctx, stdin.Size{Cols: 100, Rows: 30}); err != nil {
 			t.Error(err)
 		}
-		if got := sizes(); !slices.Equal(got, []Size{{100, 30}}) {
+		if got := sizes(); !slices.Equal(got, []stdin.Size{{Cols: 100, Rows: 30}}) {
 			t.Errorf("later than its start: set %v", got)
 		}
 		in.Close()
-		wants("another client", Size{100, 30})
+		wants("another client", stdin.Size{Cols: 100, Rows: 30})
 		other.Close()
 		started = true
 		w.Started(id, target)
-		wants("a start without them", Size{80, 24})
+		wants("a start without them", stdin.Size{Cols: 80, Rows: 24})
 		w.running(false, false)
-		w.Started(id, Target{ContainerID: target.ContainerID})
+		w.Started(id, streams.Target{ContainerID: target.ContainerID})
 		in = w.OpenInput(id)
 		defer in.Close()
-		if err := in.Resize(ctx, Size{100, 30}); !errors.Is(err, ErrNoTerminal) {
+		if err := in.Resize(ctx, stdin.Size{Cols: 100, Rows: 30}); !errors.Is(err, stdin.ErrNoTerminal) {
 			t.Errorf("without a terminal: %v", err)
 		}
 		wants("without a terminal")
 	})
-	for s, want := range map[Size]bool{{1, 1}: true, {1000, 1000}: true, {0, 24}: false, {80, 0}: false, {1001, 24}: false, {80, 1001}: false, {-1, 24}: false} {
+	for s, want := range map[stdin.Size]bool{{Cols: 1, Rows: 1}: true, {Cols: 1000, Rows: 1000}: true, {Cols: 0, Rows: 24}: false, {Cols: 80, Rows: 0}: false, {Cols: 1001, Rows: 24}: false, {Cols: 80, Rows: 1001}: false, {Cols: -1, Rows: 24}: false} {
 		if s.Valid() != want {
 			t.Errorf("%v is valid: %t", s, !want)
 		}

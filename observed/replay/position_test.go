@@ -1,22 +1,24 @@
-package console
+package replay
 
 import (
 	"errors"
 	"strings"
 	"testing"
 	"time"
+
+	"lightd/observed/streams"
 )
 
 func TestPositionIsWrittenAndRead(t *testing.T) {
-	var c composer
+	var c Composer
 	now := time.Unix(1764115200, 123456789)
-	c.begin(Target{ContainerID: "c1"}, now, true)
+	c.Begin(streams.Target{ContainerID: "c1"}, now, true)
 	for range 3 {
-		c.add(0, []byte("hello\nworld"), now)
-		c.add(1, []byte("é\x1b[1m\n"), now.Add(time.Millisecond))
-		c.take(len(c.buf))
-		p := c.position(now)
-		p.ring, p.offset = 1<<63+7, 1<<40
+		c.Add(0, []byte("hello\nworld"), now)
+		c.Add(1, []byte("é\x1b[1m\n"), now.Add(time.Millisecond))
+		c.Take(len(c.Buf))
+		p := c.Position(now)
+		p.Ring, p.Offset = 1<<63+7, 1<<40
 		got, err := ParsePosition(p.String())
 		if err != nil || got.String() != p.String() || got.outs[0].open != 5 || !got.outs[1].at.Equal(p.outs[1].at) {
 			t.Fatalf("%+v became %+v, %v", p, got, err)

@@ -1,4 +1,4 @@
-package console
+package replay
 
 import (
 	"bufio"
@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"lightd/observed/streams"
 )
 
 const (
@@ -18,29 +20,29 @@ const (
 	entryOverhead = 80
 )
 
-// logReader reads a container's log, also one that a power cut has damaged. Docker's decoder
+// LogReader reads a container's log, also one that a power cut has damaged. Docker's decoder
 // ends the log at such a place, or skips an unknown number of lines behind it, and answers in
 // either case as if that was the end. The last lines alone are still right: Docker counts their
 // line ends from the end of the file, so that as many entries as were requested mean that no
 // damage is among them.
-type logReader struct {
-	target Target
-	source LogSource
-	// hold bounds how much of the log is kept until it is verified, in bytes. With 0 nothing is,
+type LogReader struct {
+	Target streams.Target
+	Source LogSource
+	// Hold bounds how much of the log is kept until it is verified, in bytes. With 0 nothing is,
 	// and what a damaged log lacks comes last, together with what was there already.
-	hold int
+	Hold int
 }
 
 // LogSource reads Docker's logs, as Docker frames them.
 type LogSource interface {
-	Logs(ctx context.Context, containerID string, r Range) (io.ReadCloser, error)
+	Logs(ctx context.Context, containerID string, r streams.Range) (io.ReadCloser, error)
 }
 
 // LogText returns the text of a container's log, of both outputs, up to its present end. A line of
 // its own stands where the log is damaged. Close it.
-func LogText(ctx context.Context, source LogSource, t Target) (io.ReadCloser, error) {
+func LogText(ctx context.Context, source LogSource, t streams.Target) (io.ReadCloser, error) {
 	r, w := io.Pipe()
-	go func() { _ = w.CloseWithError(writeLog(ctx, logReader{target: t, source: source, hold: maxHeld}, w)) }()
+	go func() { _ = w.CloseWithError(writeLog(ctx, LogReader{Target: t, Source: source, Hold: maxHeld}, w)) }()
 	text := bufio.NewReader(r)
 	if _, err := text.Peek(1); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
@@ -52,7 +54,7 @@ func LogText(ctx context.Context, source LogSource, t Target) (io.ReadCloser, er
 }
 
 // writeLog writes the text of a log until its end, or until w fails.
-func writeLog(ctx context.Context, log logReader, w io.Writer) error {
+func writeLog(ctx context.Context, log LogReader, w io.Writer) error {
 	var failed error
 	noticed, open := false, false
 	write := func(text []byte) bool {
@@ -65,10 +67,10 @@ func writeLog(ctx context.Context, log logReader, w io.Writer) error {
 		if open {
 			write([]byte("\n"))
 		}
-		write([]byte(noticeDamaged + "\n"))
+		write([]byte(NoticeDamaged + "\n"))
 		noticed = true
 	}
-	damagedEnd, err := log.read(ctx, Range{}, func(e entry) bool {
+	damagedEnd, err := log.Read(ctx, streams.Range{}, func(e Entry) bool {
 		if e.damaged && !noticed {
 			notice()
 		}
@@ -83,22 +85,22 @@ func writeLog(ctx context.Context, log logReader, w io.Writer) error {
 
 // logPart is what a read of a log has returned.
 type logPart struct {
-	held        []entry // not fed yet
+	held        []Entry // not fed yet
 	size        int     // of held
 	n           int
-	first, last entry
+	first, last Entry
 	fed         bool // some of it was fed already
 	stopped     bool // by the consumer
 }
 
-// read feeds a part of the log until its end or until feed returns false. The first entries
+// Read feeds a part of the log until its end or until feed returns false. The first entries
 // behind a damaged place are marked. The log may also be damaged behind its last entry, which
 // the result reports. An undamaged log costs one request of a single entry beyond the read
 // itself, and none where the read returned as many lines as were requested.
-func (l logReader) read(ctx context.Context, part Range, feed func(entry) bool) (damagedEnd bool, err error) {
+func (l LogReader) Read(ctx context.Context, part streams.Range, feed func(Entry) bool) (damagedEnd bool, err error) {
 	part.Timestamps = true
 	var p logPart
-	if err := l.each(ctx, part, func(e entry) bool { return p.add(e, l.hold, feed) }); err != nil {
+	if err := l.each(ctx, part, func(e Entry) bool { return p.add(e, l.Hold, feed) }); err != nil {
 		// What came before the error counts, as it does without verification.
 		p.flush(feed)
 		return false, err
@@ -117,27 +119,27 @@ func (l logReader) read(ctx context.Context, part Range, feed func(entry) bool) 
 		p.flush(feed)
 		return false, unlessRemoved(err)
 	}
-	return p.join(tail, damaged, part, l.hold == 0, feed), nil
+	return p.join(tail, damaged, part, l.Hold == 0, feed), nil
 }
 
 // unlessRemoved returns err, but nil where the container went after the log was read.
 func unlessRemoved(err error) error {
-	if removed(err) {
+	if Removed(err) {
 		return nil
 	}
 	return err
 }
 
 // each calls fn with the entries of a part until fn returns false.
-func (l logReader) each(ctx context.Context, part Range, fn func(entry) bool) error {
+func (l LogReader) each(ctx context.Context, part streams.Range, fn func(Entry) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	r, err := l.source.Logs(ctx, l.target.ContainerID, part)
+	r, err := l.Source.Logs(ctx, l.Target.ContainerID, part)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	log := newEntries(r, l.target.TTY)
+	log := newEntries(r, l.Target.TTY)
 	for {
 		e, err := log.next()
 		if errors.Is(err, io.EOF) {
@@ -149,7 +151,7 @@ func (l logReader) each(ctx context.Context, part Range, fn func(entry) bool) er
 	}
 }
 
-func (p *logPart) add(e entry, hold int, feed func(entry) bool) bool {
+func (p *logPart) add(e Entry, hold int, feed func(Entry) bool) bool {
 	if p.n++; p.n == 1 {
 		p.first = e.clone()
 	}
@@ -168,7 +170,7 @@ func (p *logPart) add(e entry, hold int, feed func(entry) bool) bool {
 }
 
 // flush feeds what is held.
-func (p *logPart) flush(feed func(entry) bool) {
+func (p *logPart) flush(feed func(Entry) bool) {
 	for _, e := range p.held {
 		if p.stopped = p.stopped || !feed(e); p.stopped {
 			break
@@ -179,7 +181,7 @@ func (p *logPart) flush(feed func(entry) bool) {
 
 // verify reports whether a read has all lines of its part: the last n lines of the log then begin
 // as its n entries do. A log that has grown since does not.
-func (l logReader) verify(ctx context.Context, p *logPart, part Range) (bool, error) {
+func (l LogReader) verify(ctx context.Context, p *logPart, part streams.Range) (bool, error) {
 	e, found, err := l.firstOf(ctx, max(p.n, 1))
 	switch {
 	case err != nil:
@@ -191,8 +193,8 @@ func (l logReader) verify(ctx context.Context, p *logPart, part Range) (bool, er
 }
 
 // firstOf returns the first one of the last n lines.
-func (l logReader) firstOf(ctx context.Context, n int) (first entry, found bool, err error) {
-	err = l.each(ctx, Range{Lines: n, Timestamps: true}, func(e entry) bool {
+func (l LogReader) firstOf(ctx context.Context, n int) (first Entry, found bool, err error) {
+	err = l.each(ctx, streams.Range{Lines: n, Timestamps: true}, func(e Entry) bool {
 		first, found = e.clone(), true
 		return false
 	})
@@ -201,9 +203,9 @@ func (l logReader) firstOf(ctx context.Context, n int) (first entry, found bool,
 
 // tail returns the last n lines, or what there is of them. It is exact when they were all
 // there and not too large to hold.
-func (l logReader) tail(ctx context.Context, n int) (got []entry, exact bool, err error) {
+func (l LogReader) tail(ctx context.Context, n int) (got []Entry, exact bool, err error) {
 	size := 0
-	err = l.each(ctx, Range{Lines: n, Timestamps: true}, func(e entry) bool {
+	err = l.each(ctx, streams.Range{Lines: n, Timestamps: true}, func(e Entry) bool {
 		size += len(e.text) + entryOverhead
 		got = append(got, e.clone())
 		return size <= maxHeld
@@ -213,8 +215,8 @@ func (l logReader) tail(ctx context.Context, n int) (got []entry, exact bool, er
 
 // intactTail returns the longest undamaged end of the log, or as much of it as contains p or may
 // be held, and whether there is damage before it in the part that was read.
-func (l logReader) intactTail(ctx context.Context, p *logPart, part Range) (best []entry, damaged bool, err error) {
-	covers := func(got []entry) bool {
+func (l LogReader) intactTail(ctx context.Context, p *logPart, part streams.Range) (best []Entry, damaged bool, err error) {
+	covers := func(got []Entry) bool {
 		switch {
 		case len(got) == 0:
 			return false
@@ -253,7 +255,7 @@ func (l logReader) intactTail(ctx context.Context, p *logPart, part Range) (best
 
 // join feeds what is held up to an undamaged tail of the log, and the tail. It reports damage
 // behind which nothing was fed.
-func (p *logPart) join(tail []entry, damaged bool, part Range, repeat bool, feed func(entry) bool) (damagedEnd bool) {
+func (p *logPart) join(tail []Entry, damaged bool, part streams.Range, repeat bool, feed func(Entry) bool) (damagedEnd bool) {
 	if len(tail) > 0 {
 		for i, e := range p.held {
 			if e.at.After(tail[0].at) || e.equal(tail[0]) {
@@ -266,7 +268,7 @@ func (p *logPart) join(tail []entry, damaged bool, part Range, repeat bool, feed
 	if p.fed && !repeat {
 		tail = behind(tail, p.last)
 	}
-	var marked [outputs]bool
+	var marked [streams.Outputs]bool
 	for _, e := range tail {
 		if e.at.Before(part.Since) {
 			continue
@@ -276,11 +278,11 @@ func (p *logPart) join(tail []entry, damaged bool, part Range, repeat bool, feed
 			return false
 		}
 	}
-	return damaged && marked == [outputs]bool{}
+	return damaged && marked == [streams.Outputs]bool{}
 }
 
 // behind returns what of a tail comes after an entry.
-func behind(tail []entry, last entry) []entry {
+func behind(tail []Entry, last Entry) []Entry {
 	for i := len(tail) - 1; i >= 0; i-- {
 		if tail[i].equal(last) || tail[i].at.Before(last.at) {
 			return tail[i+1:]

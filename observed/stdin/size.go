@@ -1,4 +1,4 @@
-package console
+package stdin
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 
 	"lightd/observed"
 	"lightd/observed/blueprint"
+	"lightd/observed/streams"
 )
 
 // ErrNoTerminal: the container was made without a terminal.
@@ -39,86 +40,80 @@ const resizeTime = 5 * time.Second
 // while in is open. Of several clients the last one counts. A run that has just begun gets its size
 // a moment later.
 func (in *Input) Resize(ctx context.Context, s Size) error {
-	h := in.hub
-	run := h.c.cfg.Targets.Get(h.id).Run
+	i := in.to
+	run := i.r.cfg.Targets.Get(i.id).Run
 	if run != nil && !run.TTY {
-		return fmt.Errorf("resize terminal of %q: %w", h.id, ErrNoTerminal)
+		return fmt.Errorf("resize terminal of %q: %w", i.id, ErrNoTerminal)
 	}
-	h.mu.Lock()
-	h.size, h.sizer = s, in
+	i.mu.Lock()
+	i.size, i.sizer = s, in
 	if run.Running() {
-		h.sized = lifeOf(run)
+		i.sized = streams.RunOf(run)
 	}
-	h.mu.Unlock()
-	if !run.Running() || h.c.sizeIsDue(h.id) {
+	i.mu.Unlock()
+	if !run.Running() || i.r.sizeIsDue(i.id) {
 		return nil
 	}
 	if rest := sizeDelay - time.Since(run.StartedAt); rest > 0 {
-		h.c.sizeAfter(min(rest, sizeDelay), h.id, run.ContainerID)
+		i.r.sizeAfter(min(rest, sizeDelay), i.id, run.ContainerID)
 		return nil
 	}
-	if err := h.c.applySize(ctx, h.id, run.ContainerID); err != nil && h.c.cfg.Targets.Get(h.id).Run.Running() {
-		return fmt.Errorf("resize terminal of %q: %w", h.id, err)
+	if err := i.r.applySize(ctx, i.id, run.ContainerID); err != nil && i.r.cfg.Targets.Get(i.id).Run.Running() {
+		return fmt.Errorf("resize terminal of %q: %w", i.id, err)
 	}
 	return nil
 }
 
 // applySize makes a terminal as large as a client has requested last, else of the default size.
-func (c *Console) applySize(ctx context.Context, id, containerID string) error {
-	if c.cfg.Resize == nil {
-		return nil
-	}
+func (r *Registry) applySize(ctx context.Context, id, containerID string) error {
 	size := defaultSize
-	if h := c.known(id); h != nil {
-		h.sizing.Lock()
-		defer h.sizing.Unlock()
-		h.mu.Lock()
-		if h.sizer != nil {
-			size = h.size
+	if i := r.get(id); i != nil {
+		i.sizing.Lock()
+		defer i.sizing.Unlock()
+		i.mu.Lock()
+		if i.sizer != nil {
+			size = i.size
 		}
-		h.mu.Unlock()
+		i.mu.Unlock()
 	}
-	return c.cfg.Resize(ctx, containerID, size)
+	return r.cfg.Source.Resize(ctx, containerID, size.Cols, size.Rows)
 }
 
 // Started is called right after container t of id was started: its terminal gets a size. It
 // does not wait for that.
-func (c *Console) Started(id string, t Target) {
+func (r *Registry) Started(id string, t streams.Target) {
 	if t.TTY {
-		c.sizeAfter(sizeDelay, id, t.ContainerID)
+		r.sizeAfter(sizeDelay, id, t.ContainerID)
 	}
 }
 
 // sizeAfter sets the size of a terminal after a while, and no longer for a run before. A process
 // that has ended needs no size.
-func (c *Console) sizeAfter(d time.Duration, id, containerID string) {
-	ctx, cancel := context.WithCancel(c.ctx)
-	c.mu.Lock()
-	if c.sizes == nil {
-		c.sizes = map[string]*pendingSize{}
-	}
+func (r *Registry) sizeAfter(d time.Duration, id, containerID string) {
+	ctx, cancel := context.WithCancel(r.group.Context())
+	r.mu.Lock()
 	pending := &pendingSize{cancel}
-	if before := c.sizes[id]; before != nil {
+	if before := r.sizes[id]; before != nil {
 		before.cancel()
 	}
-	c.sizes[id] = pending
-	c.mu.Unlock()
-	started := c.goes(func() {
+	r.sizes[id] = pending
+	r.mu.Unlock()
+	started := r.group.Go(func() {
 		defer cancel()
-		sleep(ctx, d)
+		streams.Sleep(ctx, d)
 		due := ctx.Err() == nil
-		c.mu.Lock()
-		if c.sizes[id] == pending {
-			delete(c.sizes, id)
+		r.mu.Lock()
+		if r.sizes[id] == pending {
+			delete(r.sizes, id)
 		}
-		c.mu.Unlock()
+		r.mu.Unlock()
 		if !due {
 			return
 		}
 		ctx, cancel := context.WithTimeout(ctx, resizeTime)
 		defer cancel()
-		if err := c.applySize(ctx, id, containerID); err != nil {
-			c.cfg.Log.Debug("cannot resize terminal", "id", id, "container", containerID, "error", err)
+		if err := r.applySize(ctx, id, containerID); err != nil {
+			r.cfg.Log.Debug("cannot resize terminal", "container", id, "docker_id", containerID, "error", err)
 		}
 	})
 	if !started {
@@ -130,18 +125,18 @@ func (c *Console) sizeAfter(d time.Duration, id, containerID string) {
 type pendingSize struct{ cancel context.CancelFunc }
 
 // sizeIsDue reports whether a terminal gets its size in a moment.
-func (c *Console) sizeIsDue(id string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.sizes[id] != nil
+func (r *Registry) sizeIsDue(id string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.sizes[id] != nil
 }
 
-// settleSize gives a run that was started by whom ever the size that a client has set.
-func (h *hub) settleSize(s observed.Snapshot) {
+// reconcileSizeLocked gives a run that was started by whom ever the size that a client has set.
+func (i *input) reconcileSizeLocked(s observed.Snapshot) {
 	run := s.Run
-	if h.sizer == nil || !run.Running() || !run.TTY || h.sized.is(lifeOf(run)) {
+	if i.sizer == nil || !run.Running() || !run.TTY || i.sized.Equal(streams.RunOf(run)) {
 		return
 	}
-	h.sized = lifeOf(run)
-	h.c.sizeAfter(sizeDelay, h.id, run.ContainerID)
+	i.sized = streams.RunOf(run)
+	i.r.sizeAfter(sizeDelay, i.id, run.ContainerID)
 }

@@ -1,4 +1,4 @@
-package console
+package stdin
 
 import (
 	"bytes"
@@ -10,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"lightd/desired"
+	"lightd/observed/streams"
 )
 
 // ErrLineTaken: the line that a text would go on with is over, because other input came
@@ -49,7 +50,7 @@ const maxOpenInput = 4 << 10
 // openLine is what is known of the end of the input of one run. It belongs to whoever holds
 // the turn.
 type openLine struct {
-	life
+	streams.Run
 	// open tells that the last byte that was written ends no line. Owner is the client that
 	// wrote it; nil where that is not known, as after a restart of the daemon.
 	open  bool
@@ -58,30 +59,30 @@ type openLine struct {
 
 // Input is one client's way to the standard input of the runtime container of an id. Close it.
 type Input struct {
-	hub *hub
+	to *input
 
 	once sync.Once
 
 	// These belong to whoever holds the turn. open is what the client wrote since its last
-	// line end, in the run of life; partial tells that it is more than that.
-	life    life
+	// line end, in run; partial tells that it is more than that.
+	run     streams.Run
 	open    []byte
 	partial bool
 }
 
 // OpenInput returns an input of a client of its own. It opens no connection.
-func (c *Console) OpenInput(id string) *Input { return &Input{hub: c.hub(id)} }
+func (r *Registry) OpenInput(id string) *Input { return &Input{to: r.acquire(id)} }
 
 // Close ends the input. A line that the client left open stays open, and is nobody's.
 func (in *Input) Close() {
 	in.once.Do(func() {
-		h := in.hub
-		h.mu.Lock()
-		if h.sizer == in {
-			h.sizer = nil
+		i := in.to
+		i.mu.Lock()
+		if i.sizer == in {
+			i.sizer = nil
 		}
-		h.mu.Unlock()
-		h.c.release(h)
+		i.mu.Unlock()
+		i.r.release(i)
 	})
 }
 
@@ -91,103 +92,99 @@ func (in *Input) Close() {
 // connection. Once begun it is carried through, or ends as ErrTimeout, so that no half line
 // is left behind by a client that goes away.
 func (in *Input) Write(ctx context.Context, data []byte) error {
-	return in.hub.write(ctx, in, data)
+	return in.to.write(ctx, in, data)
 }
 
 // WriteLine sends a command to the standard input of the runtime container of id as a line of
 // its own: what a client left open is taken back with a terminal, and ended without one.
-func (c *Console) WriteLine(ctx context.Context, id, command string) error {
-	h := c.hub(id)
-	defer c.release(h)
-	return h.write(ctx, nil, []byte(command+"\n"))
+func (r *Registry) WriteLine(ctx context.Context, id, command string) error {
+	i := r.acquire(id)
+	defer r.release(i)
+	return i.write(ctx, nil, []byte(command+"\n"))
 }
 
-func (h *hub) write(ctx context.Context, in *Input, data []byte) error {
-	if err := h.writeInTurn(ctx, in, bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))); err != nil {
-		return fmt.Errorf("write to input of %q: %w", h.id, err)
+func (i *input) write(ctx context.Context, in *Input, data []byte) error {
+	if err := i.writeInTurn(ctx, in, bytes.ReplaceAll(data, []byte("\r\n"), []byte("\n"))); err != nil {
+		return fmt.Errorf("write to input of %q: %w", i.id, err)
 	}
 	return nil
 }
 
-func (h *hub) writeInTurn(ctx context.Context, in *Input, data []byte) error {
-	if !h.c.cfg.Targets.Get(h.id).Run.Running() {
+func (i *input) writeInTurn(ctx context.Context, in *Input, data []byte) error {
+	if !i.r.cfg.Targets.Get(i.id).Run.Running() {
 		return ErrNotRunning
 	}
 	if len(data) == 0 {
 		return nil
 	}
-	h.mu.Lock()
-	if h.keep() { // the state of the line outlives its clients
-		h.c.retain(h)
-	}
-	h.mu.Unlock()
-	if err := h.lockInput(ctx); err != nil {
+	i.r.keep(i)
+	if err := i.lockInput(ctx); err != nil {
 		return err
 	}
-	defer func() { <-h.turn }()
-	s, fresh, err := h.input(ctx)
+	defer func() { <-i.turn }()
+	c, fresh, err := i.connect(ctx)
 	if err != nil {
 		return err
 	}
-	n, err := h.writeLine(s, in, data)
+	n, err := i.writeLine(c, in, data)
 	if err == nil || fresh || n > 0 || errors.Is(err, ErrTimeout) || errors.Is(err, ErrLineTaken) || errors.Is(err, ErrLineTooLong) {
 		return err
 	}
 	// The connection had ended, and nothing of data is on its way.
-	if s, _, err = h.input(ctx); err != nil {
+	if c, _, err = i.connect(ctx); err != nil {
 		return err
 	}
-	_, err = h.writeLine(s, in, data)
+	_, err = i.writeLine(c, in, data)
 	return err
 }
 
 // lockInput waits until no other write is under way.
-func (h *hub) lockInput(ctx context.Context) error {
+func (i *input) lockInput(ctx context.Context) error {
 	timer := time.NewTimer(writeTime)
 	defer timer.Stop()
 	select {
-	case h.turn <- struct{}{}:
+	case i.turn <- struct{}{}:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-timer.C:
 		return ErrTimeout
-	case <-h.c.ctx.Done():
-		return ErrClosed
+	case <-i.r.group.Context().Done():
+		return streams.ErrClosed
 	}
 }
 
 // writeLine writes data as text of a client, or as a line of its own for nil, behind what
 // separates it from the lines of others. The caller has the turn.
-func (h *hub) writeLine(s *stdin, in *Input, data []byte) (int, error) {
-	h.line.enter(s.life, h.c.created)
-	in.enter(s.life)
-	if s.TTY && in.tooLong(data) {
+func (i *input) writeLine(c *connection, in *Input, data []byte) (int, error) {
+	i.line.enter(c.Run, i.r.created)
+	in.enter(c.Run)
+	if c.TTY && in.tooLong(data) {
 		return 0, ErrLineTooLong
 	}
-	before, err := h.separator(s.TTY, in)
+	before, err := i.separator(c.TTY, in)
 	if err != nil {
 		return 0, err
 	}
-	n, err := h.send(s, append(before, data...))
+	n, err := i.send(c, append(before, data...))
 	switch {
 	case err != nil && n == 0 && !errors.Is(err, ErrTimeout):
 	case err != nil: // how much of it arrived is not known
-		h.line.open, h.line.owner = true, nil
+		i.line.open, i.line.owner = true, nil
 		in.reset()
 	default:
-		h.line.open, h.line.owner = in.add(s.TTY, data), in
+		i.line.open, i.line.owner = in.add(c.TTY, data), in
 	}
 	return n, err
 }
 
 // separator returns what is to be written before text of in, so that it is on no line of
 // another: what takes the open line back, or ends it, and what in itself had taken back.
-func (h *hub) separator(tty bool, in *Input) ([]byte, error) {
+func (i *input) separator(tty bool, in *Input) ([]byte, error) {
 	switch {
-	case !h.line.open && (in == nil || len(in.open) == 0):
+	case !i.line.open && (in == nil || len(in.open) == 0):
 		return nil, nil
-	case h.line.open && h.line.owner == in && in != nil:
+	case i.line.open && i.line.owner == in && in != nil:
 		return nil, nil
 	case !tty && in != nil && len(in.open) > 0:
 		in.reset()
@@ -195,9 +192,9 @@ func (h *hub) separator(tty bool, in *Input) ([]byte, error) {
 	}
 	var before []byte
 	switch {
-	case h.line.open && tty:
+	case i.line.open && tty:
 		before = append(before, takeBack...)
-	case h.line.open:
+	case i.line.open:
 		before = append(before, endLine...)
 	}
 	if in != nil {
@@ -211,16 +208,16 @@ func (h *hub) separator(tty bool, in *Input) ([]byte, error) {
 
 // enter begins a run. Of one that is older than this daemon nobody knows what was written to
 // it: that it has an open line is the assumption that does no harm.
-func (l *openLine) enter(run life, created time.Time) {
-	if !l.is(run) {
-		*l = openLine{life: run, open: !run.startedAt.After(created)}
+func (l *openLine) enter(run streams.Run, created time.Time) {
+	if !l.Run.Equal(run) {
+		*l = openLine{Run: run, open: !run.StartedAt.After(created)}
 	}
 }
 
-func (in *Input) enter(run life) {
-	if in != nil && !in.life.is(run) {
+func (in *Input) enter(run streams.Run) {
+	if in != nil && !in.run.Equal(run) {
 		in.reset()
-		in.life = run
+		in.run = run
 	}
 }
 

@@ -1,4 +1,4 @@
-package console
+package replay
 
 import (
 	"testing"
@@ -6,12 +6,12 @@ import (
 )
 
 func decodeIn(pieces ...string) string {
-	var d decoder
+	var d Decoder
 	var out []byte
 	for _, p := range pieces {
-		out = d.append(out, []byte(p))
+		out = d.Append(out, []byte(p))
 	}
-	return string(d.flush(out))
+	return string(d.Flush(out))
 }
 
 func TestDecoderJoinsWhatReadsSplit(t *testing.T) {
@@ -50,7 +50,7 @@ func FuzzDecoder(f *testing.F) {
 		if got := decodeIn(string(in[:a]), string(in[a:b]), string(in[b:])); got != string(want) {
 			t.Fatalf("split at %d and %d: got %q, want %q", a, b, got, want)
 		}
-		if n := lineCut(want); len(want) > 0 && (n < 1 || !utf8.Valid(want[:n])) {
+		if n := LineCut(want); len(want) > 0 && (n < 1 || !utf8.Valid(want[:n])) {
 			t.Fatalf("cut %q at %d", want, n)
 		}
 	})
@@ -60,7 +60,7 @@ func TestLineCut(t *testing.T) {
 	for in, want := range map[string]int{
 		"a\nb\nc": 4, "abc": 3, "abé": 4, "ab\xc3": 2, "a\n\xc3": 2, "a\xf0\x9f\x98": 1,
 	} {
-		if got := lineCut([]byte(in)); got != want {
+		if got := LineCut([]byte(in)); got != want {
 			t.Errorf("lineCut(%q) = %d, want %d", in, got, want)
 		}
 	}

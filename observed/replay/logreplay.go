@@ -1,8 +1,10 @@
-package console
+package replay
 
 import (
 	"bytes"
 	"time"
+
+	"lightd/observed/streams"
 )
 
 const (
@@ -10,7 +12,7 @@ const (
 	slack = 2 * time.Second
 	// settling is how long after its printing a line may take to both the stream and the
 	// log: what is older, and is not there, never comes.
-	settling = 100 * time.Millisecond
+	settleTime = 100 * time.Millisecond
 	// maxHeld bounds what a splice keeps while it is not decided on which side it belongs.
 	maxHeld = 4 << 20
 )
@@ -21,9 +23,9 @@ const (
 //
 // A line is known again by the text before it, and where that text is there several times,
 // by the time. Until it is known on which side of the seam lines belong they are held back.
-type splice struct {
-	strands [outputs]strand
-	emit    func(entry)
+type logReplay struct {
+	outs [streams.Outputs]streamReplay
+	emit func(Entry)
 	// lost is called before the first text is told of an output whose place was not found.
 	lost func()
 	// since is from when on the log is to be read, and first the time of the first entry
@@ -32,66 +34,66 @@ type splice struct {
 }
 
 // strand is one output of a splice.
-type strand struct {
-	from    place
+type streamReplay struct {
+	from    streamCursor
 	after   time.Time // what is older lies before from
 	seeking bool      // from was not found yet
-	nearest hit       // where it may be
+	best    candidate // where it may be
 	skip    int       // so much of the next line lies before from, by its count
 	lead    []byte    // the end of that
 
-	to     *tracker  // nil: the end of the log
-	ends   []byte    // its last lines, as far as they are to be known by
-	bound  time.Time // what is older lies before to, for want of better knowledge
-	quiet  time.Time // nothing came between to and then; zero: it may have
-	meets  hit       // where to may be
-	rivals int       // how many more places look like it
-	before []byte    // the text before what is known at to
-	closed bool      // all that comes lies behind to
-	open   bool      // some of what came may lie on either side
-	told   bool      // something was told in this go
+	to        *cursorTracker // nil: the end of the log
+	ends      []byte         // its last lines, as far as they are to be known by
+	bound     time.Time      // what is older lies before to, for want of better knowledge
+	quiet     time.Time      // nothing came between to and then; zero: it may have
+	match     candidate      // where to may be
+	ambiguous int            // how many more places look like it
+	before    []byte         // the text before what is known at to
+	closed    bool           // all that comes lies behind to
+	open      bool           // some of what came may lie on either side
+	told      bool           // something was told in this go
 
-	log   tracker // what was read in this go
-	since int     // bytes of it that are no older than to's beginning
-	past  mark    // what is decided
-	known mark    // what was so before this go
-	same  int     // entries at the time of known, in this go
-	held  []entry // what is not decided
-	size  int     // in bytes
+	log   cursorTracker // what was read in this go
+	since int           // bytes of it that are no older than to's beginning
+	past  logCursor     // what is decided
+	known logCursor     // what was so before this go
+	same  int           // entries at the time of known, in this go
+	held  []Entry       // what is not decided
+	size  int           // in bytes
 }
 
 // mark is a point in a log: behind n entries at a time, and all before.
-type mark struct {
+type logCursor struct {
 	at time.Time
 	n  int
 }
 
-func (m *mark) pass(e entry) {
+func (m *logCursor) pass(e Entry) {
 	if !e.at.Equal(m.at) {
-		*m = mark{at: e.at}
+		*m = logCursor{at: e.at}
 	}
 	m.n++
 }
 
 // hit is a candidate for a place.
-type hit struct {
+type candidate struct {
 	found bool
 	off   time.Duration // how far off in time
 }
 
 // better reports whether a candidate at such a distance is no worse than h.
-func (h hit) better(off time.Duration) bool { return !h.found || off <= h.off }
+func (h candidate) better(off time.Duration) bool { return !h.found || off <= h.off }
 
 // newSplice begins behind from, or with the first entry that it is given where that is nil.
-func newSplice(from *Position, emit func(entry), lost func()) *splice {
-	s := &splice{emit: emit, lost: lost}
+func newLogReplay(from *Position, emit func(Entry), lost func()) *logReplay {
+	s := &logReplay{emit: emit, lost: lost}
 	if from == nil {
 		return s
 	}
 	s.since = from.last().Add(-slack)
 	recent := s.since
-	for i := range s.strands {
-		st := &s.strands[i]
+	for i := range s.outs {
+		st := &s.outs[i]
 		st.from, st.skip = from.outs[i], from.outs[i].open
 		switch {
 		case st.from.width == 0:
@@ -113,50 +115,50 @@ func newSplice(from *Position, emit func(entry), lost func()) *splice {
 
 // begin begins a go through the log that ends at to; nil is the end of the log. Without patience
 // it is known by that text only which is without doubt.
-func (s *splice) begin(to *seam, patient bool) {
+func (s *logReplay) begin(to *LivePoint, allowRetry bool) {
 	s.first = time.Time{}
-	for i := range s.strands {
-		st := &s.strands[i]
+	for i := range s.outs {
+		st := &s.outs[i]
 		st.held, st.size, st.same = nil, 0, 0
 		st.known = st.past
 		st.log.reset(time.Time{}, false)
-		st.open, st.closed, st.told, st.meets, st.rivals = false, false, false, hit{}, 0
+		st.open, st.closed, st.told, st.match, st.ambiguous = false, false, false, candidate{}, 0
 		st.quiet, st.since = time.Time{}, 0
 		if st.to = nil; to == nil {
 			continue
 		}
 		st.to = &to.outs[i]
-		if st.ends = st.to.tail; !patient {
+		if st.ends = st.to.tail; !allowRetry {
 			st.ends = st.ends[len(st.ends)-st.to.sure():]
 		}
 		switch {
 		case len(st.to.tail) > 0:
 			st.closed = st.to.at.Before(s.since)
-			if to.live && to.at.Sub(st.to.at) >= settling {
+			if to.live && to.at.Sub(st.to.at) >= settleTime {
 				st.quiet = to.at
 			}
 		case st.to.whole:
 			st.bound = st.to.began
 		default:
-			st.bound = later(st.to.began, to.at.Add(-settling))
+			st.bound = later(st.to.began, to.at.Add(-settleTime))
 		}
 	}
 }
 
 // feed adds an entry of the log, whose text the splice does not keep.
-func (s *splice) feed(e entry) {
+func (s *logReplay) feed(e Entry) {
 	if s.first.IsZero() {
 		s.first = e.at
 	}
-	st := &s.strands[e.out]
+	st := &s.outs[e.out]
 	st.log.add(e.text, e.at)
 	if st.closed {
 		return
 	}
-	e.meets = s.isLast(st, e)
+	e.match = s.isLast(st, e)
 	switch {
 	case st.decided(e.at):
-		if e.meets {
+		if e.match {
 			st.meet(e)
 		}
 	case st.seeking:
@@ -167,7 +169,7 @@ func (s *splice) feed(e entry) {
 }
 
 // decided reports whether an entry was dealt with in an earlier go.
-func (st *strand) decided(at time.Time) bool {
+func (st *streamReplay) decided(at time.Time) bool {
 	if at.Equal(st.known.at) {
 		st.same++
 		return st.same <= st.known.n
@@ -176,7 +178,7 @@ func (st *strand) decided(at time.Time) bool {
 }
 
 // isLast reports whether the log up to an entry ends as the output does at the seam.
-func (s *splice) isLast(st *strand, e entry) bool {
+func (s *logReplay) isLast(st *streamReplay, e Entry) bool {
 	if st.to == nil || e.at.Before(st.to.began) {
 		return false
 	}
@@ -190,40 +192,40 @@ func (s *splice) isLast(st *strand, e entry) bool {
 // meet takes note of an entry that may be the last one before the seam, and reports whether
 // it is the best so far: the last one of all, if nothing came after it for a while, else the
 // nearest in time.
-func (st *strand) meet(e entry) bool {
+func (st *streamReplay) meet(e Entry) bool {
 	off := apart(e.at, st.to.at)
 	if !st.quiet.IsZero() {
 		if e.at.After(st.quiet) {
 			return false
 		}
-	} else if st.meets.found {
-		st.rivals++
-		if !st.meets.better(off) {
+	} else if st.match.found {
+		st.ambiguous++
+		if !st.match.better(off) {
 			return false
 		}
 	}
-	st.meets = hit{true, off}
+	st.match = candidate{true, off}
 	st.before = append(st.before[:0], bytes.TrimSuffix(st.log.tail, st.ends)...)
 	return true
 }
 
 // beyond reports whether an entry cannot be before the seam any more.
-func (st *strand) beyond(e entry) bool {
+func (st *streamReplay) beyond(e Entry) bool {
 	if !st.quiet.IsZero() {
 		return e.at.After(st.quiet)
 	}
-	return e.at.Sub(st.to.at) > max(st.meets.off, settling)
+	return e.at.Sub(st.to.at) > max(st.match.off, settleTime)
 }
 
 func apart(a, b time.Time) time.Duration { return a.Sub(b).Abs() }
 
 // seek looks for where to begin.
-func (s *splice) seek(st *strand, e entry) {
+func (s *logReplay) seek(st *streamReplay, e Entry) {
 	off := apart(e.at, st.from.at)
-	if e.whole() && st.nearest.better(off) && st.log.isAt(st.from) {
-		st.nearest = hit{true, off}
-		st.meets, st.rivals = hit{}, 0
-		if e.meets {
+	if e.whole() && st.best.better(off) && st.log.isAt(st.from) {
+		st.best = candidate{true, off}
+		st.match, st.ambiguous = candidate{}, 0
+		if e.match {
 			st.meet(e)
 		}
 		for _, before := range st.drop() {
@@ -232,13 +234,13 @@ func (s *splice) seek(st *strand, e entry) {
 		st.past.pass(e)
 		return
 	}
-	if !st.nearest.found && !e.at.After(st.from.at) {
+	if !st.best.found && !e.at.After(st.from.at) {
 		st.past.pass(e)
 		return
 	}
 	st.hold(e)
 	switch {
-	case st.nearest.found && (e.at.Sub(st.from.at) > st.nearest.off || st.size > maxHeld):
+	case st.best.found && (e.at.Sub(st.from.at) > st.best.off || st.size > maxHeld):
 		s.arrive(st)
 	case st.size <= maxHeld:
 	case s.since.IsZero():
@@ -249,9 +251,9 @@ func (s *splice) seek(st *strand, e entry) {
 }
 
 // arrive goes on behind from, or where that was not found, with what is later than it.
-func (s *splice) arrive(st *strand) {
+func (s *logReplay) arrive(st *streamReplay) {
 	st.seeking = false
-	if !st.nearest.found {
+	if !st.best.found {
 		st.skip = 0
 		s.lost()
 	}
@@ -260,21 +262,21 @@ func (s *splice) arrive(st *strand) {
 	}
 }
 
-func (st *strand) hold(e entry) {
+func (st *streamReplay) hold(e Entry) {
 	e.text = bytes.Clone(e.text)
 	st.held = append(st.held, e)
 	st.size += len(e.text)
 }
 
 // drop returns what was held back, and holds it no longer.
-func (st *strand) drop() []entry {
+func (st *streamReplay) drop() []Entry {
 	held := st.held
 	st.held, st.size = nil, 0
 	return held
 }
 
 // pass decides what becomes of an entry behind from.
-func (s *splice) pass(st *strand, e entry) {
+func (s *logReplay) pass(st *streamReplay, e Entry) {
 	switch {
 	case st.closed:
 	case e.at.Before(st.after):
@@ -289,7 +291,7 @@ func (s *splice) pass(st *strand, e entry) {
 }
 
 // passUntil goes by the time alone: of this output nothing was heard yet.
-func (s *splice) passUntil(st *strand, e entry) {
+func (s *logReplay) passUntil(st *streamReplay, e Entry) {
 	if e.at.Before(st.bound) {
 		s.tell(st, e)
 		return
@@ -298,23 +300,23 @@ func (s *splice) passUntil(st *strand, e entry) {
 }
 
 // passTo goes by the text at the seam.
-func (s *splice) passTo(st *strand, e entry) {
+func (s *logReplay) passTo(st *streamReplay, e Entry) {
 	switch {
-	case e.meets && st.meet(e):
+	case e.match && st.meet(e):
 		for _, before := range st.drop() {
 			s.tell(st, before)
 		}
 		s.tell(st, e)
-	case st.meets.found && st.beyond(e) && st.size >= st.to.cutOff(), st.size > maxHeld:
+	case st.match.found && st.beyond(e) && st.size >= st.to.cutOff(), st.size > maxHeld:
 		st.closed = true
-	case st.meets.found || e.at.After(st.to.at):
+	case st.match.found || e.at.After(st.to.at):
 		st.hold(e)
 	default:
 		s.tell(st, e)
 	}
 }
 
-func (s *splice) tell(st *strand, e entry) {
+func (s *logReplay) tell(st *streamReplay, e Entry) {
 	st.past.pass(e)
 	st.told = true
 	if st.skip > 0 {
@@ -326,7 +328,7 @@ func (s *splice) tell(st *strand, e entry) {
 }
 
 // skipOpen returns what lies behind from of text of the line that is open there.
-func (st *strand) skipOpen(text []byte) []byte {
+func (st *streamReplay) skipOpen(text []byte) []byte {
 	line := bytes.TrimSuffix(text, []byte{'\n'})
 	n := min(st.skip, len(line))
 	if st.skip -= n; st.skip == 0 {
@@ -343,10 +345,10 @@ func (st *strand) skipOpen(text []byte) []byte {
 
 // missed reports whether the place of an output was not found, though it may be in an older
 // part of the log, or known by less. The outputs of which that is true have told nothing yet.
-func (s *splice) missed() bool {
+func (s *logReplay) missed() bool {
 	missed := false
-	for i := range s.strands {
-		if st := &s.strands[i]; st.seeking && !st.nearest.found {
+	for i := range s.outs {
+		if st := &s.outs[i]; st.seeking && !st.best.found {
 			missed = missed || !s.since.IsZero() || st.from.sure < st.from.width
 		}
 	}
@@ -355,15 +357,15 @@ func (s *splice) missed() bool {
 
 // again begins anew where missed is true. The log is then read from its beginning, for the text
 // that is without doubt.
-func (s *splice) again() {
+func (s *logReplay) again() {
 	s.since = time.Time{}
-	for i := range s.strands {
-		if st := &s.strands[i]; st.seeking && !st.nearest.found {
+	for i := range s.outs {
+		if st := &s.outs[i]; st.seeking && !st.best.found {
 			from := st.from
 			if from.sure < from.width {
 				from.width, from.sum = from.sure, from.sureSum
 			}
-			*st = strand{from: from, skip: st.skip, seeking: true}
+			*st = streamReplay{from: from, skip: st.skip, seeking: true}
 		}
 	}
 }
@@ -371,14 +373,14 @@ func (s *splice) again() {
 // end ends a go with the end of the log, and reports whether all that lies before the seam
 // was told. If not, the log is behind, or the seam cannot be found in it, or when patient
 // not for sure; another go may tell.
-func (s *splice) end(patient bool) bool {
+func (s *logReplay) end(allowRetry bool) bool {
 	settled, short := true, false
-	for i := range s.strands {
-		st := &s.strands[i]
+	for i := range s.outs {
+		st := &s.outs[i]
 		if st.seeking {
 			s.arrive(st)
 		}
-		if st.to == nil || s.settled(st) && !(patient && st.rivals > 0) {
+		if st.to == nil || s.settled(st) && !(allowRetry && st.ambiguous > 0) {
 			continue
 		}
 		settled = false
@@ -390,27 +392,27 @@ func (s *splice) end(patient bool) bool {
 	return settled
 }
 
-func (s *splice) settled(st *strand) bool {
+func (s *logReplay) settled(st *streamReplay) bool {
 	switch {
 	case len(st.to.tail) == 0:
 		return !st.open
-	case st.meets.found:
+	case st.match.found:
 		return true
 	default: // of an output that was silent for long, no line needs to be there
-		return !st.told && !s.first.IsZero() && s.first.After(st.to.at.Add(-settling)) || st.to.at.Before(s.since)
+		return !st.told && !s.first.IsZero() && s.first.After(st.to.at.Add(-settleTime)) || st.to.at.Before(s.since)
 	}
 }
 
 // rest tells the open lines at the seam, as far as they were not told before. Of one that is
 // longer than what is kept of it, the log has the beginning.
-func (s *splice) rest() {
-	for out := range s.strands {
-		st := &s.strands[out]
+func (s *logReplay) rest() {
+	for out := range s.outs {
+		st := &s.outs[out]
 		if st.to == nil || st.seeking {
 			continue
 		}
 		missing := st.to.cutOff()
-		if st.meets.found {
+		if st.match.found {
 			for _, e := range st.drop() {
 				e.text = e.text[:min(max(missing, 0), len(e.text))]
 				if missing -= len(e.text); len(e.text) > 0 {
@@ -428,10 +430,10 @@ func (s *splice) rest() {
 			skip = st.from.openEnd(nil, st.to.open, skip)
 		}
 		if skip < len(st.to.open) {
-			s.emit(entry{out: out, at: time.Now(), text: st.to.open[skip:]})
+			s.emit(Entry{out: out, at: time.Now(), text: st.to.open[skip:]})
 		}
 	}
 }
 
 // isOlder reports whether all that from has of an open line came before to was followed.
-func (st *strand) isOlder() bool { return st.skip > 0 && st.from.grew.Before(st.to.began) }
+func (st *streamReplay) isOlder() bool { return st.skip > 0 && st.from.grew.Before(st.to.began) }

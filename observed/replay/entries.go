@@ -1,4 +1,4 @@
-package console
+package replay
 
 import (
 	"bufio"
@@ -22,36 +22,42 @@ const (
 	maxEntry = 1 << 20
 )
 
-// entry is a piece of the log that was written at once: a line, or a part of a long one.
-type entry struct {
+// Entry is a piece of the log that was written at once: a line, or a part of a long one.
+type Entry struct {
 	out  int
 	at   time.Time
 	text []byte
 	// meets is for the splice: the text up to here is that before its seam.
-	meets bool
+	match bool
 	// damaged marks the first entry of an output behind a damaged place of the log.
 	damaged bool
 }
 
 // equal reports whether two entries are the same one of a log.
-func (e entry) equal(o entry) bool {
+func (e Entry) equal(o Entry) bool {
 	return e.out == o.out && e.at.Equal(o.at) && bytes.Equal(e.text, o.text)
 }
 
 // clone returns an entry that owns its text.
-func (e entry) clone() entry {
+func (e Entry) clone() Entry {
 	e.text = bytes.Clone(e.text)
 	return e
 }
 
+// Output returns which of the outputs the entry is of.
+func (e Entry) Output() int { return e.out }
+
+// Text returns the text, which holds until the next entry is read.
+func (e Entry) Text() []byte { return e.text }
+
 // whole reports whether the entry ends a line.
-func (e entry) whole() bool { return len(e.text) > 0 && e.text[len(e.text)-1] == '\n' }
+func (e Entry) whole() bool { return len(e.text) > 0 && e.text[len(e.text)-1] == '\n' }
 
 // entries reads a log with timestamps.
 type entries struct {
 	r        *bufio.Reader
 	tty      bool
-	decoders [outputs]decoder
+	decoders [streams.Outputs]Decoder
 	buf      []byte
 	text     []byte
 	until    time.Time // of a terminal: no entry is later
@@ -64,20 +70,20 @@ func newEntries(r io.Reader, tty bool) *entries {
 }
 
 // next returns the next entry, whose text holds until the next call, or io.EOF.
-func (s *entries) next() (entry, error) {
+func (s *entries) next() (Entry, error) {
 	for {
 		e, err := s.read()
 		if err != nil {
-			return entry{}, err
+			return Entry{}, err
 		}
-		s.text = s.decoders[e.out].append(s.text[:0], e.text)
+		s.text = s.decoders[e.out].Append(s.text[:0], e.text)
 		if e.text = s.text; len(e.text) > 0 {
 			return e, nil
 		}
 	}
 }
 
-func (s *entries) read() (entry, error) {
+func (s *entries) read() (Entry, error) {
 	if s.tty {
 		return s.line()
 	}
@@ -85,26 +91,26 @@ func (s *entries) read() (entry, error) {
 }
 
 // frame reads an entry of a log of two outputs.
-func (s *entries) frame() (entry, error) {
+func (s *entries) frame() (Entry, error) {
 	head, err := streams.ReadHeader(s.r)
 	if err != nil {
-		return entry{}, err
+		return Entry{}, err
 	}
 	if head.Length > maxEntry {
-		return entry{}, fmt.Errorf("frame of %d bytes is no log entry", head.Length)
+		return Entry{}, fmt.Errorf("frame of %d bytes is no log entry", head.Length)
 	}
 	if cap(s.buf) < int(head.Length) {
 		s.buf = make([]byte, head.Length)
 	}
 	s.buf = s.buf[:head.Length]
 	if _, err := io.ReadFull(s.r, s.buf); err != nil {
-		return entry{}, unexpected(err)
+		return Entry{}, unexpected(err)
 	}
 	at, ok := stampOf(s.buf)
 	if !ok {
-		return entry{}, fmt.Errorf("log entry without a time: %.40q", s.buf)
+		return Entry{}, fmt.Errorf("log entry without a time: %.40q", s.buf)
 	}
-	return entry{out: streams.OutputOf(head.Source), at: at, text: s.buf[stampLen:]}, nil
+	return Entry{out: streams.OutputOf(head.Source), at: at, text: s.buf[stampLen:]}, nil
 }
 
 func unexpected(err error) error {
@@ -116,10 +122,10 @@ func unexpected(err error) error {
 
 // line reads an entry of a terminal's log. Nothing frames it: entries that end no line, the
 // parts of a long one and what a run left behind, have the next one on the same line.
-func (s *entries) line() (entry, error) {
+func (s *entries) line() (Entry, error) {
 	head, err := s.r.Peek(stampLen)
 	if err != nil && len(head) == 0 {
-		return entry{}, err
+		return Entry{}, err
 	}
 	at, ok := stampOf(head)
 	switch {
@@ -127,11 +133,11 @@ func (s *entries) line() (entry, error) {
 		_, _ = s.r.Discard(stampLen)
 		s.last = at
 	case !s.open:
-		return entry{}, fmt.Errorf("log entry without a time: %.40q", head)
+		return Entry{}, fmt.Errorf("log entry without a time: %.40q", head)
 	}
 	text, err := s.r.Peek(part + stampLen)
 	if len(text) == 0 && err != nil {
-		return entry{}, unexpected(err)
+		return Entry{}, unexpected(err)
 	}
 	if end := bytes.IndexByte(text, '\n') + 1; end > 0 {
 		text = text[:end]
@@ -143,7 +149,7 @@ func (s *entries) line() (entry, error) {
 	s.buf = append(s.buf[:0], text[:n]...)
 	_, _ = s.r.Discard(n)
 	s.open = s.buf[n-1] != '\n'
-	return entry{at: s.last, text: s.buf}, nil
+	return Entry{at: s.last, text: s.buf}, nil
 }
 
 // nextStamp finds the time of another entry within a line. A time that the program printed

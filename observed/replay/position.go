@@ -1,4 +1,4 @@
-package console
+package replay
 
 import (
 	"bytes"
@@ -9,12 +9,11 @@ import (
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+
+	"lightd/observed/streams"
 )
 
 const (
-	// outputs is how many outputs a container has: standard output and standard error.
-	// With a terminal the second one is silent.
-	outputs = 2
 	// window is how much text before a place names it in the log, in bytes.
 	window = 1 << 10
 	// openWindow is how much text names a place within a line, in bytes.
@@ -26,9 +25,9 @@ const (
 // ErrPosition: a text is no position.
 var ErrPosition = errors.New("not a position of console output")
 
-// place is where one output of a container stands: behind its last whole line, and so many
+// streamCursor is where one output of a container stands: behind its last whole line, and so many
 // bytes of the next one.
-type place struct {
+type streamCursor struct {
 	// at is when that line came, by our clock, or by the log's if it was read there. When
 	// no line has come yet, it is when the output began to be followed.
 	at time.Time
@@ -53,7 +52,7 @@ type place struct {
 
 // openEnd returns where in text the open line of p ends: after n bytes, as far as is known.
 // Lead is what comes before text in the same line.
-func (p place) openEnd(lead, text []byte, n int) int {
+func (p streamCursor) openEnd(lead, text []byte, n int) int {
 	if p.openWidth == 0 {
 		return n
 	}
@@ -72,7 +71,7 @@ func (p place) openEnd(lead, text []byte, n int) int {
 }
 
 // isOpenAt reports whether the open line of p may end after n bytes of line.
-func (p place) isOpenAt(line []byte, n int) bool {
+func (p streamCursor) isOpenAt(line []byte, n int) bool {
 	return p.openWidth > 0 && n >= p.openWidth && n <= len(line) && xxhash.Sum64(line[n-p.openWidth:n]) == p.openSum
 }
 
@@ -80,10 +79,10 @@ func (p place) isOpenAt(line []byte, n int) bool {
 // by another daemon too. The zero Position is none.
 type Position struct {
 	container uint64
-	// ring and offset name the point in what a hub keeps in memory.
-	ring   uint64
-	offset int64
-	outs   [outputs]place
+	// Ring and Offset name the point in what a hub keeps in memory.
+	Ring   uint64
+	Offset int64
+	outs   [streams.Outputs]streamCursor
 }
 
 // At returns the position of whatever container there is at a time.
@@ -107,8 +106,8 @@ func (p Position) last() time.Time {
 	return t
 }
 
-// named is how a position names a container.
-func named(containerID string) uint64 { return xxhash.Sum64String(containerID) }
+// ContainerKey is how a position names a container.
+func ContainerKey(containerID string) uint64 { return xxhash.Sum64String(containerID) }
 
 // positionVersion is the first byte of a position.
 const positionVersion = 2
@@ -118,8 +117,8 @@ func (p Position) String() string {
 	b := make([]byte, 0, 80)
 	b = append(b, positionVersion)
 	b = binary.LittleEndian.AppendUint64(b, p.container)
-	b = binary.LittleEndian.AppendUint64(b, p.ring)
-	b = binary.AppendUvarint(b, uint64(p.offset))
+	b = binary.LittleEndian.AppendUint64(b, p.Ring)
+	b = binary.AppendUvarint(b, uint64(p.Offset))
 	var before int64
 	for _, o := range p.outs {
 		at := o.at.UnixNano()
@@ -150,7 +149,7 @@ func ParsePosition(text string) (Position, error) {
 		return Position{}, ErrPosition
 	}
 	r := fields{b: b[1:]}
-	p := Position{container: r.fixed(), ring: r.fixed(), offset: r.count(1 << 62)}
+	p := Position{container: r.fixed(), Ring: r.fixed(), Offset: r.count(1 << 62)}
 	var at int64
 	for i := range p.outs {
 		o := &p.outs[i]
@@ -212,15 +211,15 @@ func (f *fields) signed() int64 {
 	return v
 }
 
-// tracker follows the text of one output, and knows its place.
-type tracker struct {
+// cursorTracker follows the text of one output, and knows its place.
+type cursorTracker struct {
 	// began is when the text began to be followed; whole tells that it was the beginning
 	// of a run: nothing of it went by unseen.
 	began time.Time
 	whole bool
 
 	// base, if there is one, is the place before all text.
-	base place
+	base streamCursor
 
 	at     time.Time // of the last line end
 	tail   []byte    // the end of the text up to there
@@ -236,25 +235,25 @@ type tracker struct {
 	// total counts the text; far and near are times when it was so much. The text at far is
 	// before all of the tail.
 	total     int64
-	far, near milestone
+	far, near checkpoint
 }
 
-// milestone is a time when so much text had come.
-type milestone struct {
+// checkpoint is a time when so much text had come.
+type checkpoint struct {
 	at    time.Time
 	total int64
 }
 
 // reset begins anew.
-func (t *tracker) reset(began time.Time, whole bool) {
-	start := milestone{at: began}
-	*t = tracker{began: began, whole: whole, tail: t.tail[:0], open: t.open[:0], blind: t.blind[:0], far: start, near: start}
+func (t *cursorTracker) reset(began time.Time, whole bool) {
+	start := checkpoint{at: began}
+	*t = cursorTracker{began: began, whole: whole, tail: t.tail[:0], open: t.open[:0], blind: t.blind[:0], far: start, near: start}
 }
 
 // add says that text came at a time.
-func (t *tracker) add(text []byte, at time.Time) {
+func (t *cursorTracker) add(text []byte, at time.Time) {
 	if t.total-t.near.total > window {
-		t.far, t.near = t.near, milestone{t.at, t.total}
+		t.far, t.near = t.near, checkpoint{t.at, t.total}
 	}
 	t.total += int64(len(text))
 	end := bytes.LastIndexByte(text, '\n') + 1
@@ -270,17 +269,17 @@ func (t *tracker) add(text []byte, at time.Time) {
 
 // interrupted says that the text was not followed until o was: of the line that was open then,
 // some may be missing.
-func (t *tracker) interrupted(o *tracker) {
+func (t *cursorTracker) interrupted(o *cursorTracker) {
 	t.whole = false
 	t.blind = slices.DeleteFunc(t.blind, func(at int64) bool { return t.ended()-at > window })
 	t.blind = append(t.blind, t.total-int64(o.opened))
 }
 
 // ended is how much text there was when the last line ended.
-func (t *tracker) ended() int64 { return t.total - int64(t.opened-t.front) }
+func (t *cursorTracker) ended() int64 { return t.total - int64(t.opened-t.front) }
 
 // sure is how much of the end of the tail is without doubt.
-func (t *tracker) sure() int {
+func (t *cursorTracker) sure() int {
 	n := int64(len(t.tail))
 	for _, at := range t.blind {
 		if at < t.ended() {
@@ -291,7 +290,7 @@ func (t *tracker) sure() int {
 }
 
 // sureOpen is how much of the end of the open line is without doubt.
-func (t *tracker) sureOpen() int {
+func (t *cursorTracker) sureOpen() int {
 	n := int64(len(t.open))
 	for _, at := range t.blind {
 		if at >= t.ended() {
@@ -302,7 +301,7 @@ func (t *tracker) sureOpen() int {
 }
 
 // end adds lines, of which the last has its end.
-func (t *tracker) end(lines []byte) {
+func (t *cursorTracker) end(lines []byte) {
 	if len(lines) < window {
 		t.tail = keepEnd(t.tail, t.open, window)
 	}
@@ -310,17 +309,17 @@ func (t *tracker) end(lines []byte) {
 	t.open, t.opened, t.front = t.open[:0], 0, 0
 }
 
-// learnOpen says how much of the first line came before the text was followed.
-func (t *tracker) learnOpen(front int) {
+// prependOpen says how much of the first line came before the text was followed.
+func (t *cursorTracker) prependOpen(front int) {
 	if len(t.tail) == 0 && front > t.front {
 		t.opened += front - t.front
 		t.front = front
 	}
 }
 
-// learnBefore says which text came before all that is known, since a time: a place is the
+// prepend says which text came before all that is known, since a time: a place is the
 // better known the more of it there is.
-func (t *tracker) learnBefore(text []byte, since time.Time) {
+func (t *cursorTracker) prepend(text []byte, since time.Time) {
 	if n := window - len(t.tail); n > 0 && len(text) > 0 && !t.learned {
 		t.learned = true
 		t.tail = append(bytes.Clone(text[max(0, len(text)-n):]), t.tail...)
@@ -339,11 +338,11 @@ func keepEnd(b, p []byte, limit int) []byte {
 	return append(b, p...)
 }
 
-func (t *tracker) place() place {
-	p := place{at: t.began}
+func (t *cursorTracker) streamCursor() streamCursor {
+	p := streamCursor{at: t.began}
 	switch {
 	case len(t.tail) > 0:
-		p = place{at: t.at, back: t.far.at, width: len(t.tail), sum: xxhash.Sum64(t.tail), sure: t.sure()}
+		p = streamCursor{at: t.at, back: t.far.at, width: len(t.tail), sum: xxhash.Sum64(t.tail), sure: t.sure()}
 		if p.sure < p.width {
 			p.sureSum = xxhash.Sum64(t.tail[p.width-p.sure:])
 		}
@@ -358,16 +357,30 @@ func (t *tracker) place() place {
 }
 
 // cutOff is how much of the open line is not kept.
-func (t *tracker) cutOff() int { return t.opened - len(t.open) }
+func (t *cursorTracker) cutOff() int { return t.opened - len(t.open) }
 
 // isAt reports whether the last line of t is the one before p.
-func (t *tracker) isAt(p place) bool {
+func (t *cursorTracker) isAt(p streamCursor) bool {
 	return p.width > 0 && len(t.tail) >= p.width && xxhash.Sum64(t.tail[len(t.tail)-p.width:]) == p.sum
 }
 
 // clone returns a copy that shares nothing.
-func (t *tracker) clone() tracker {
+func (t *cursorTracker) clone() cursorTracker {
 	c := *t
 	c.tail, c.open, c.blind = bytes.Clone(t.tail), bytes.Clone(t.open), slices.Clone(t.blind)
 	return c
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }

@@ -1,4 +1,4 @@
-package console
+package startpattern
 
 import (
 	"fmt"
@@ -16,7 +16,7 @@ type matcher struct {
 }
 
 // newMatcher returns a matcher for the output of t. What was typed at its terminal is no output.
-func newMatcher(re *expression, t Target, typed *screen.Typed) matcher {
+func newMatcher(re *expression, t streams.Target, typed *screen.Typed) matcher {
 	m := matcher{re: re}
 	if t.TTY {
 		for i := range m.lines {

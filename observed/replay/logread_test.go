@@ -1,16 +1,15 @@
-package console
+package replay
 
 import (
 	"bytes"
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
-	"github.com/docker/docker/client"
+	"lightd/observed/streams"
 )
 
 // damagedLog is a log of numbered lines with a place that cannot be decoded: a read that contains
@@ -25,7 +24,7 @@ type damagedLog struct {
 // logBegin is when line 1 was printed; each other one comes a second after the one before.
 var logBegin = time.Date(2026, 1, 1, 0, 0, 1, 0, time.UTC)
 
-func (d *damagedLog) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, error) {
+func (d *damagedLog) Logs(_ context.Context, _ string, r streams.Range) (io.ReadCloser, error) {
 	first := 1
 	if r.Lines > 0 {
 		first = max(1, d.lines-r.Lines+1)
@@ -45,10 +44,10 @@ func (d *damagedLog) Logs(_ context.Context, _ string, r Range) (io.ReadCloser, 
 }
 
 // numbers returns what a read feeds: line numbers, and 0 for a mark of damage.
-func (d *damagedLog) numbers(t *testing.T, part Range, hold int) (got []int, damagedEnd bool) {
+func (d *damagedLog) numbers(t *testing.T, part streams.Range, hold int) (got []int, damagedEnd bool) {
 	t.Helper()
-	l := logReader{target: Target{ContainerID: "c", TTY: true}, source: d, hold: hold}
-	damagedEnd, err := l.read(t.Context(), part, func(e entry) bool {
+	l := LogReader{Target: streams.Target{ContainerID: "c", TTY: true}, Source: d, Hold: hold}
+	damagedEnd, err := l.Read(t.Context(), part, func(e Entry) bool {
 		if e.damaged {
 			got = append(got, 0)
 		}
@@ -79,32 +78,32 @@ func at(line int) time.Time { return logBegin.Add(time.Duration(line-1) * time.S
 func TestDamagedLogIsReadToItsEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		log  damagedLog
-		part Range
+		part streams.Range
 		want []int
 		end  bool
 	}{
 		"all that follows is dropped": {
-			damagedLog{lines: 300, bad: 290, drops: 1000}, Range{}, slices.Concat(sequence(1, 289), []int{0}, sequence(291, 300)), false},
+			damagedLog{lines: 300, bad: 290, drops: 1000}, streams.Range{}, slices.Concat(sequence(1, 289), []int{0}, sequence(291, 300)), false},
 		"one line follows": {
-			damagedLog{lines: 300, bad: 299, drops: 1000}, Range{}, slices.Concat(sequence(1, 298), []int{0, 300}), false},
+			damagedLog{lines: 300, bad: 299, drops: 1000}, streams.Range{}, slices.Concat(sequence(1, 298), []int{0, 300}), false},
 		"many lines follow": {
-			damagedLog{lines: 3000, bad: 100, drops: 500}, Range{}, slices.Concat(sequence(1, 99), []int{0}, sequence(101, 3000)), false},
+			damagedLog{lines: 3000, bad: 100, drops: 500}, streams.Range{}, slices.Concat(sequence(1, 99), []int{0}, sequence(101, 3000)), false},
 		"only the line is lost": {
-			damagedLog{lines: 300, bad: 200}, Range{}, slices.Concat(sequence(1, 199), []int{0}, sequence(201, 300)), false},
+			damagedLog{lines: 300, bad: 200}, streams.Range{}, slices.Concat(sequence(1, 199), []int{0}, sequence(201, 300)), false},
 		"the last line": {
-			damagedLog{lines: 300, bad: 300}, Range{}, sequence(1, 299), true},
+			damagedLog{lines: 300, bad: 300}, streams.Range{}, sequence(1, 299), true},
 		"last lines with damage among them": {
-			damagedLog{lines: 3000, bad: 2500, drops: 800}, Range{Lines: 1024}, slices.Concat(sequence(1977, 2499), []int{0}, sequence(2501, 3000)), false},
+			damagedLog{lines: 3000, bad: 2500, drops: 800}, streams.Range{Lines: 1024}, slices.Concat(sequence(1977, 2499), []int{0}, sequence(2501, 3000)), false},
 		"last lines behind damage": {
-			damagedLog{lines: 3000, bad: 1000, drops: 800}, Range{Lines: 1024}, sequence(1977, 3000), false},
+			damagedLog{lines: 3000, bad: 1000, drops: 800}, streams.Range{Lines: 1024}, sequence(1977, 3000), false},
 		"since a time before damage": {
-			damagedLog{lines: 3000, bad: 2500, drops: 800}, Range{Since: at(2400)}, slices.Concat(sequence(2400, 2499), []int{0}, sequence(2501, 3000)), false},
+			damagedLog{lines: 3000, bad: 2500, drops: 800}, streams.Range{Since: at(2400)}, slices.Concat(sequence(2400, 2499), []int{0}, sequence(2501, 3000)), false},
 		"since a time in what is dropped": {
-			damagedLog{lines: 3000, bad: 2500, drops: 800}, Range{Since: at(2600)}, sequence(2600, 3000), false},
+			damagedLog{lines: 3000, bad: 2500, drops: 800}, streams.Range{Since: at(2600)}, sequence(2600, 3000), false},
 		"since a time behind what is dropped": {
-			damagedLog{lines: 3000, bad: 2500, drops: 100}, Range{Since: at(2900)}, sequence(2900, 3000), false},
+			damagedLog{lines: 3000, bad: 2500, drops: 100}, streams.Range{Since: at(2900)}, sequence(2900, 3000), false},
 		"in a log that grows": {
-			damagedLog{lines: 300, bad: 290, drops: 1000, grows: 3}, Range{}, nil, false},
+			damagedLog{lines: 300, bad: 290, drops: 1000, grows: 3}, streams.Range{}, nil, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, end := c.log.numbers(t, c.part, maxHeld)
@@ -138,11 +137,11 @@ func brief(all []int) (text string) {
 // TestDamagedLogLargerThanMemory: what was fed before the damage was found is not fed again.
 func TestDamagedLogLargerThanMemory(t *testing.T) {
 	log := damagedLog{lines: 3000, bad: 2990, drops: 1000}
-	if got, _ := log.numbers(t, Range{}, 1000); !slices.Equal(got, slices.Concat(sequence(1, 2989), []int{0}, sequence(2991, 3000))) {
+	if got, _ := log.numbers(t, streams.Range{}, 1000); !slices.Equal(got, slices.Concat(sequence(1, 2989), []int{0}, sequence(2991, 3000))) {
 		t.Error(brief(got))
 	}
 	log = damagedLog{lines: 3000, bad: 2990, drops: 3}
-	if got, end := log.numbers(t, Range{}, 1000); !slices.Equal(got, slices.Concat(sequence(1, 2989), sequence(2994, 3000))) || !end {
+	if got, end := log.numbers(t, streams.Range{}, 1000); !slices.Equal(got, slices.Concat(sequence(1, 2989), sequence(2994, 3000))) || !end {
 		t.Error(brief(got), "without a report of damage")
 	}
 }
@@ -152,17 +151,17 @@ func TestDamagedLogLargerThanMemory(t *testing.T) {
 func TestIntactLogCostsOneRequest(t *testing.T) {
 	for name, c := range map[string]struct {
 		log      damagedLog
-		part     Range
+		part     streams.Range
 		want     []int
 		requests int
 	}{
-		"all":        {damagedLog{lines: 3000}, Range{}, sequence(1, 3000), 2},
-		"since":      {damagedLog{lines: 3000}, Range{Since: at(2000)}, sequence(2000, 3000), 2},
-		"nothing":    {damagedLog{lines: 3000}, Range{Since: at(3001)}, nil, 2},
-		"empty":      {damagedLog{}, Range{}, nil, 2},
-		"last lines": {damagedLog{lines: 3000}, Range{Lines: 1000}, sequence(2001, 3000), 1},
-		"few lines":  {damagedLog{lines: 30}, Range{Lines: 1000}, sequence(1, 30), 2},
-		"it grows":   {damagedLog{lines: 3000, grows: 5}, Range{Since: at(2000)}, sequence(2000, 3010), 3},
+		"all":        {damagedLog{lines: 3000}, streams.Range{}, sequence(1, 3000), 2},
+		"since":      {damagedLog{lines: 3000}, streams.Range{Since: at(2000)}, sequence(2000, 3000), 2},
+		"nothing":    {damagedLog{lines: 3000}, streams.Range{Since: at(3001)}, nil, 2},
+		"empty":      {damagedLog{}, streams.Range{}, nil, 2},
+		"last lines": {damagedLog{lines: 3000}, streams.Range{Lines: 1000}, sequence(2001, 3000), 1},
+		"few lines":  {damagedLog{lines: 30}, streams.Range{Lines: 1000}, sequence(1, 30), 2},
+		"it grows":   {damagedLog{lines: 3000, grows: 5}, streams.Range{Since: at(2000)}, sequence(2000, 3010), 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, end := c.log.numbers(t, c.part, maxHeld)
@@ -170,27 +169,5 @@ func TestIntactLogCostsOneRequest(t *testing.T) {
 				t.Errorf("%v, damaged at the end: %t, in %d requests", brief(got), end, c.log.requests)
 			}
 		})
-	}
-}
-
-// damage leaves NUL bytes at the end of a container's log.
-func damage(t *testing.T, x Target) {
-	t.Helper()
-	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cli.Close()
-	c, err := cli.ContainerInspect(t.Context(), x.ContainerID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, err := os.OpenFile(c.LogPath, os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		t.Skipf("the engine's files cannot be written from here: %v", err)
-	}
-	defer log.Close()
-	if _, err := log.Write(make([]byte, 300)); err != nil {
-		t.Fatal(err)
 	}
 }

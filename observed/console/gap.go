@@ -1,0 +1,129 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"lightd/observed"
+	"lightd/observed/replay"
+	"lightd/observed/streams"
+)
+
+// gap returns the part of the log behind a position of what h hands out.
+func (h *hub) gap(ctx context.Context, t streams.Target, from *replay.Position) replay.Range {
+	var kept int64
+	if c := streams.Find(h.c.cfg.Targets.Get(h.id), t.ContainerID); c != nil {
+		kept = replay.Keeps(c.Log)
+	}
+	return replay.Range{
+		Source: h.c.cfg.Source, Target: t, Keeps: kept, From: from,
+		Emit: func(e replay.Entry) {
+			h.mu.Lock()
+			h.text.AddEntry(e)
+			h.text.settle(time.Now())
+			h.mu.Unlock()
+			h.pace(ctx)
+		},
+		Notice: func(text string) {
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.sendNotice(text)
+		},
+	}
+}
+
+// fillGap reads what a stream has missed before it was opened, and then lets go of what it
+// has read meanwhile.
+func (h *hub) fillGap(ctx context.Context, p *outputReader, from replay.Position) {
+	defer p.abort()
+	gap := h.gap(ctx, p.s.Target, &from)
+	gap.LivePoint = func() *replay.LivePoint {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return p.replayBuffer.livePoint(time.Now())
+	}
+	err := gap.Run(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	replayBuffer := p.replayBuffer
+	p.replayBuffer, h.replaying = nil, false
+	defer close(replayBuffer.done)
+	get := replayBuffer.get
+	if ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		h.gapUnfilled(p.s.Target, err)
+		h.text.Begin(p.s.Target, replayBuffer.Began(), false)
+		get = 0
+	}
+	if err == nil {
+		h.text.flush(time.Now())
+		h.text.Interrupted(&gap)
+	}
+	replayBuffer.Each(get, h.text.Add)
+	h.text.settle(time.Now())
+}
+
+// gapUnfilled tells that a gap could not be filled, unless all of the container goes just now.
+func (h *hub) gapUnfilled(t streams.Target, err error) {
+	switch {
+	case replay.Removed(err):
+		return
+	case errors.Is(err, replay.ErrLivePoint):
+		h.sendNotice(replay.NoticeLivePoint)
+		return
+	}
+	h.c.cfg.Log.Warn("cannot read log for what a stream has missed", "id", h.id, "container", t.ContainerID, "error", err)
+	h.sendNotice(replay.NoticeNoLog)
+}
+
+// closeTime bounds the reading of the rest of a run.
+const closeTime = 10 * time.Second
+
+// ending is how a stream came to its end.
+type ending struct {
+	streams.Target
+	at time.Time
+	// silent tells that an output had printed nothing since the stream was opened.
+	silent bool
+}
+
+// finishRun reads the rest of a run that ended after its stream, or too soon after that was
+// opened.
+func (h *hub) finishRun(s observed.Snapshot) {
+	e := h.ended
+	if e == nil || !s.Known || h.output.Current() != nil {
+		return
+	}
+	c := streams.Find(s, e.ContainerID)
+	if c.Running() {
+		return // the stream will be opened again
+	}
+	h.ended = nil
+	if c == nil || !h.hasSubscribers() || h.text.Container != replay.ContainerKey(e.ContainerID) || !e.silent && !e.at.Before(c.FinishedAt) {
+		return
+	}
+	from, done := h.text.Position(time.Now()), make(chan struct{})
+	h.closing = done
+	if !h.c.group.Go(func() { h.close(e.Target, from, done) }) {
+		h.closing = nil
+	}
+}
+
+func (h *hub) close(t streams.Target, from replay.Position, done chan struct{}) {
+	ctx, cancel := context.WithTimeout(h.c.group.Context(), closeTime)
+	defer cancel()
+	gap := h.gap(ctx, t, &from)
+	streams.Sleep(ctx, replay.FirstRead)
+	err := gap.Run(ctx)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err != nil && h.c.group.Context().Err() == nil {
+		h.gapUnfilled(t, err)
+	}
+	h.text.flush(time.Now())
+	h.closing = nil
+	close(done)
+}

@@ -1,0 +1,152 @@
+package stdin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"lightd/observed"
+	"lightd/observed/engine"
+	"lightd/observed/streams"
+)
+
+// writeTime bounds how long a write waits for the program to read, and for its turn.
+const writeTime = 5 * time.Second
+
+// connection is the input connection of one run.
+type connection struct {
+	streams.Run
+	conn streams.Conn
+}
+
+// connect returns the connection to the present run, and whether it was opened now.
+func (i *input) connect(ctx context.Context) (c *connection, fresh bool, err error) {
+	run := i.r.cfg.Targets.Get(i.id).Run
+	if !run.Running() {
+		return nil, false, ErrNotRunning
+	}
+	want := streams.RunOf(run)
+	i.mu.Lock()
+	c = i.connection
+	i.mu.Unlock()
+	if c != nil && c.Run.Equal(want) {
+		return c, false, nil
+	}
+	conn, err := i.attach(ctx, want.ContainerID)
+	if err != nil {
+		return nil, false, err
+	}
+	c = &connection{Run: want, conn: conn}
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.disconnectLocked()
+	i.connection = c
+	if !i.r.group.Go(func() { i.awaitEnd(c) }) {
+		i.disconnectLocked()
+		return nil, false, streams.ErrClosed
+	}
+	i.reconcileConnectionLocked(i.r.cfg.Targets.Get(i.id)) // the run may have ended meanwhile
+	if i.connection != c {
+		return nil, false, ErrNotRunning
+	}
+	return c, true, nil
+}
+
+// attach opens the connection; both the caller's context and the registry's bound the
+// opening, and only the registry's what was opened.
+func (i *input) attach(ctx context.Context, containerID string) (streams.Conn, error) {
+	opening, cancel := context.WithCancel(i.r.group.Context())
+	stop := context.AfterFunc(ctx, cancel)
+	late := time.AfterFunc(streams.OpenTime, cancel)
+	conn, err := i.r.cfg.Source.AttachInput(opening, containerID)
+	late.Stop()
+	if !stop() || opening.Err() != nil {
+		cancel()
+		if conn != nil {
+			conn.Close()
+		}
+		return nil, errors.Join(err, ctx.Err(), i.r.group.Context().Err())
+	}
+	if err != nil {
+		cancel()
+		if engine.Classify(err) == engine.NotFound {
+			err = fmt.Errorf("%w: %w", ErrNotRunning, err)
+		}
+		return nil, err
+	}
+	return &bounded{Conn: conn, cancel: cancel}, nil
+}
+
+// bounded ends the context of a connection together with it.
+type bounded struct {
+	streams.Conn
+	cancel context.CancelFunc
+}
+
+func (b *bounded) Close() error {
+	b.cancel()
+	return b.Conn.Close()
+}
+
+// send writes data and drops the connection when that fails.
+func (i *input) send(c *connection, data []byte) (int, error) {
+	if c.TTY {
+		i.r.cfg.Typed(i.id, c.Run, data)
+	}
+	n, err := 0, c.conn.SetWriteDeadline(time.Now().Add(writeTime))
+	if err == nil {
+		n, err = c.conn.Write(data)
+	}
+	if err == nil {
+		return n, nil
+	}
+	i.mu.Lock()
+	if i.connection == c {
+		i.disconnectLocked()
+	}
+	i.mu.Unlock()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = ErrTimeout
+	case i.r.group.Context().Err() != nil:
+		err = streams.ErrClosed
+	case !i.r.cfg.Targets.Get(i.id).Run.Running():
+		err = ErrNotRunning
+	}
+	return n, err
+}
+
+// awaitEnd waits for the other side to close: nothing else is sent on an input connection.
+func (i *input) awaitEnd(c *connection) {
+	stop := context.AfterFunc(i.r.group.Context(), func() { c.conn.Close() })
+	defer stop()
+	_, _ = io.Copy(io.Discard, c.conn)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.connection == c {
+		i.connection = nil
+	}
+	c.conn.Close()
+}
+
+func (i *input) reconcileConnectionLocked(s observed.Snapshot) {
+	if i.connection != nil && s.Known && (!s.Run.Running() || !i.connection.Run.Equal(streams.RunOf(s.Run))) {
+		i.disconnectLocked()
+	}
+}
+
+func (i *input) disconnect() {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.disconnectLocked()
+}
+
+func (i *input) disconnectLocked() {
+	if i.connection != nil {
+		i.connection.conn.Close()
+		i.connection = nil
+	}
+}
