@@ -36,6 +36,18 @@ var groups = map[string][]string{
 	"httpapi/streams":    {"api", "auth", "rest", "selector", "sessions", "socket", "view", "watch"},
 }
 
+// consoleRooms says which of each other the rooms may import that carry what passes between clients
+// and the processes of containers.
+var consoleRooms = map[string][]string{
+	"observed/streams":      {},
+	"observed/usage":        {"streams"},
+	"observed/stdin":        {"streams"},
+	"observed/replay":       {"streams"},
+	"observed/startpattern": {"replay", "streams"},
+	"observed/console":      {"replay", "streams"},
+	"observed/containerio":  {"console", "startpattern", "stdin", "streams", "usage"},
+}
+
 // kept says where a module from outside may be imported, tests apart, and why.
 var kept = []struct {
 	module string
@@ -151,6 +163,17 @@ func TestTopLevelIsAsAgreed(t *testing.T) {
 	for _, e := range entries {
 		if !strings.HasPrefix(e.Name(), ".") && !slices.Contains(agreed, e.Name()) {
 			t.Errorf("%s is at the top level", e.Name())
+		}
+	}
+}
+
+// TestConsoleRoomsStayApart: the console, and what was taken out of it, form a hierarchy.
+func TestConsoleRoomsStayApart(t *testing.T) {
+	for _, i := range imports(t) {
+		allowed, ruled := consoleRooms[i.dir]
+		ours, own := strings.CutPrefix(i.path, "lightd/observed/")
+		if _, room := consoleRooms["observed/"+ours]; ruled && own && room && !i.test && !slices.Contains(allowed, ours) {
+			t.Errorf("%s imports %s: of the rooms of the console it may import %v", i.file, i.path, allowed)
 		}
 	}
 }

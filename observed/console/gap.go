@@ -66,7 +66,7 @@ func (h *hub) fillGap(ctx context.Context, p *outputReader, from replay.Position
 	h.text.settle(time.Now())
 }
 
-// gapUnfilled tells that a gap could not be filled, unless all of the container goes just now.
+// gapUnfilled reports that a gap could not be filled, unless all of the container goes just now.
 func (h *hub) gapUnfilled(t streams.Target, err error) {
 	switch {
 	case replay.Removed(err):
@@ -86,7 +86,7 @@ const closeTime = 10 * time.Second
 type ending struct {
 	streams.Target
 	at time.Time
-	// silent tells that an output had printed nothing since the stream was opened.
+	// silent is true when an output had printed nothing since the stream was opened.
 	silent bool
 }
 

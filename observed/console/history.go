@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// knownTime bounds the wait for the engine to tell which containers there are.
+	// knownTime bounds the wait until it is known which containers there are.
 	knownTime = 10 * time.Second
 	// openedTime bounds the wait for the output stream of a process that runs.
 	openedTime = 5 * time.Second
@@ -26,7 +26,7 @@ func (h *hub) isLive(s *Subscription) bool {
 	return s.live
 }
 
-// join hands out what s asked for from Docker's log, and makes it live.
+// join hands out what s requested from Docker's log, and makes it live.
 func (s *Subscription) join() {
 	w := writerTo(s.deliver)
 	offset, err := s.hub.replayLog(s.ctx, s.from, w, true)
@@ -45,7 +45,7 @@ func (s *Subscription) join() {
 
 // History hands what lies behind a position, or the last lines, to fn, up to the present: all
 // that a subscriber was handed before the call is there. It ends with the first error of fn,
-// which it returns. A gap is told, as a Notice.
+// which it returns. A gap becomes a Notice.
 func (c *Console) History(ctx context.Context, id string, from From, fn func(Chunk) error) error {
 	h := c.hub(id)
 	defer c.release(h)
@@ -99,7 +99,7 @@ func (h *hub) replayHistory(ctx context.Context, from From, deliver func(Chunk) 
 	return err
 }
 
-// endHistory tells how the history ended.
+// endHistory reports how the history ended.
 func (h *hub) endHistory(w *replay.Writer, err error) {
 	switch {
 	case errors.Is(err, replay.ErrLivePoint):
@@ -166,7 +166,7 @@ func (h *hub) awaitKnown(ctx context.Context, live bool) (observed.Snapshot, err
 	}
 }
 
-// errUnseen: the engine does not tell which containers there are.
+// errUnseen: it is not known which containers there are.
 var errUnseen = errors.New("engine is out of sight")
 
 // follows reports whether what runs is followed.
@@ -177,7 +177,7 @@ func (h *hub) follows(s observed.Snapshot) bool {
 	return !up || h.output.Current() != nil && h.output.Current().Target == want.Target && h.output.Current().IsOpen()
 }
 
-// learn takes note of what the log and a position have told of the text before that which is
+// learn takes note of what the log and a position have of the text before that which is
 // followed.
 func (h *hub) learn(t streams.Target, r *replay.Range) {
 	h.mu.Lock()

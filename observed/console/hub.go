@@ -129,7 +129,7 @@ func (h *hub) reconcileOutputLocked(s observed.Snapshot) {
 	want, ok := h.wanted(s)
 	switch {
 	case cur == nil && ok && !s.EngineUp:
-		return // the engine's return is told
+		return // the engine's return is an observation too
 	case cur != nil && !ok && !s.Known && h.needs(cur.Target):
 		return // nothing is known against it
 	}

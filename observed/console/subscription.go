@@ -159,3 +159,15 @@ func (s *Subscription) deliver(c Chunk) bool {
 		return false
 	}
 }
+
+// switchToLive gives s some chunks, of which bytes are lost before them, and then what comes. The
+// caller has the hub's lock.
+func (s *Subscription) switchToLive(chunks []Chunk, lost int64) {
+	s.mu.Lock()
+	s.lost += lost
+	s.mu.Unlock()
+	for _, c := range chunks {
+		s.push(c)
+	}
+	s.live = true
+}

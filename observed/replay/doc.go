@@ -22,7 +22,7 @@
 // read, with its times, from shortly before it: the line is the one with that text before
 // it, and of several the nearest in time. What lies behind it is read up to the live point, which
 // is where the live output is, known by its text in the same way. Log and stream are some
-// milliseconds apart, in either direction, so that the seam is looked for several times. The
+// milliseconds apart, in either direction, so that the live point is looked for several times. The
 // same mends a stream that was cut and opened again, and one that was opened late.
 //
 // A Notice tells that rotation tore the log behind a position, or may have, that its
@@ -40,7 +40,7 @@
 //     the Notice may come at the end of what was read, and lines behind it may be missing.
 //   - The order between the two outputs, where they come from the log, is that of the log.
 //   - Where a text repeats itself for more than 1 KiB and within milliseconds, a repetition
-//     too many or too few may be told at a seam.
+//     too many or too few may be told at a live point.
 //   - Of a line that is open when a stream is opened in the middle of a run, what came before
 //     is not told: nobody has it until it ends. A client that comes at the very moment at which
 //     a stream is cut, or a process ends, may be told the beginning of such a line again.

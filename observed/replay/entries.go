@@ -27,7 +27,7 @@ type Entry struct {
 	out  int
 	at   time.Time
 	text []byte
-	// meets is for the splice: the text up to here is that before its seam.
+	// meets is for the replay: the text up to here is that before its live point.
 	match bool
 	// damaged marks the first entry of an output behind a damaged place of the log.
 	damaged bool

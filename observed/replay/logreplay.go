@@ -10,30 +10,30 @@ import (
 const (
 	// slack is how far the clock of a place and the time in the log may lie apart.
 	slack = 2 * time.Second
-	// settling is how long after its printing a line may take to both the stream and the
+	// settleTime is how long after its printing a line may take to both the stream and the
 	// log: what is older, and is not there, never comes.
 	settleTime = 100 * time.Millisecond
-	// maxHeld bounds what a splice keeps while it is not decided on which side it belongs.
+	// maxHeld bounds what a replay keeps while it is not decided on which side it belongs.
 	maxHeld = 4 << 20
 )
 
-// splice picks out of a container's log what lies behind one position and before a seam,
+// logReplay picks out of a container's log what lies behind one position and before a live point,
 // output by output: Docker keeps no order between the two. It is given the log from about
-// the position on, in one or several goes, each one between begin and end.
+// the position on, in one or several reads, each one between begin and end.
 //
 // A line is known again by the text before it, and where that text is there several times,
-// by the time. Until it is known on which side of the seam lines belong they are held back.
+// by the time. Until it is known on which side of the live point lines belong they are held back.
 type logReplay struct {
 	outs [streams.Outputs]streamReplay
 	emit func(Entry)
 	// lost is called before the first text is told of an output whose place was not found.
 	lost func()
 	// since is from when on the log is to be read, and first the time of the first entry
-	// that was read in this go.
+	// that was read in this read.
 	since, first time.Time
 }
 
-// strand is one output of a splice.
+// streamReplay is one output of a replay.
 type streamReplay struct {
 	from    streamCursor
 	after   time.Time // what is older lies before from
@@ -51,18 +51,18 @@ type streamReplay struct {
 	before    []byte         // the text before what is known at to
 	closed    bool           // all that comes lies behind to
 	open      bool           // some of what came may lie on either side
-	told      bool           // something was told in this go
+	told      bool           // something was told in this read
 
-	log   cursorTracker // what was read in this go
+	log   cursorTracker // what was read in this read
 	since int           // bytes of it that are no older than to's beginning
 	past  logCursor     // what is decided
-	known logCursor     // what was so before this go
-	same  int           // entries at the time of known, in this go
+	known logCursor     // what was so before this read
+	same  int           // entries at the time of known, in this read
 	held  []Entry       // what is not decided
 	size  int           // in bytes
 }
 
-// mark is a point in a log: behind n entries at a time, and all before.
+// logCursor is a point in a log: behind n entries at a time, and all before.
 type logCursor struct {
 	at time.Time
 	n  int
@@ -75,7 +75,7 @@ func (m *logCursor) pass(e Entry) {
 	m.n++
 }
 
-// hit is a candidate for a place.
+// candidate is a candidate for a place.
 type candidate struct {
 	found bool
 	off   time.Duration // how far off in time
@@ -84,7 +84,7 @@ type candidate struct {
 // better reports whether a candidate at such a distance is no worse than h.
 func (h candidate) better(off time.Duration) bool { return !h.found || off <= h.off }
 
-// newSplice begins behind from, or with the first entry that it is given where that is nil.
+// newLogReplay begins behind from, or with the first entry that it is given where that is nil.
 func newLogReplay(from *Position, emit func(Entry), lost func()) *logReplay {
 	s := &logReplay{emit: emit, lost: lost}
 	if from == nil {
@@ -145,7 +145,7 @@ func (s *logReplay) begin(to *LivePoint, allowRetry bool) {
 	}
 }
 
-// feed adds an entry of the log, whose text the splice does not keep.
+// feed adds an entry of the log, whose text the replay does not keep.
 func (s *logReplay) feed(e Entry) {
 	if s.first.IsZero() {
 		s.first = e.at
@@ -177,7 +177,7 @@ func (st *streamReplay) decided(at time.Time) bool {
 	return at.Before(st.known.at)
 }
 
-// isLast reports whether the log up to an entry ends as the output does at the seam.
+// isLast reports whether the log up to an entry ends as the output does at the live point.
 func (s *logReplay) isLast(st *streamReplay, e Entry) bool {
 	if st.to == nil || e.at.Before(st.to.began) {
 		return false
@@ -189,7 +189,7 @@ func (s *logReplay) isLast(st *streamReplay, e Entry) bool {
 	return e.whole() && len(st.ends) > 0 && bytes.HasSuffix(st.log.tail, st.ends)
 }
 
-// meet takes note of an entry that may be the last one before the seam, and reports whether
+// meet takes note of an entry that may be the last one before the live point, and reports whether
 // it is the best so far: the last one of all, if nothing came after it for a while, else the
 // nearest in time.
 func (st *streamReplay) meet(e Entry) bool {
@@ -209,7 +209,7 @@ func (st *streamReplay) meet(e Entry) bool {
 	return true
 }
 
-// beyond reports whether an entry cannot be before the seam any more.
+// beyond reports whether an entry cannot be before the live point any more.
 func (st *streamReplay) beyond(e Entry) bool {
 	if !st.quiet.IsZero() {
 		return e.at.After(st.quiet)
@@ -299,7 +299,7 @@ func (s *logReplay) passUntil(st *streamReplay, e Entry) {
 	st.closed, st.open = true, !st.to.whole
 }
 
-// passTo goes by the text at the seam.
+// passTo goes by the text at the live point.
 func (s *logReplay) passTo(st *streamReplay, e Entry) {
 	switch {
 	case e.match && st.meet(e):
@@ -370,8 +370,8 @@ func (s *logReplay) again() {
 	}
 }
 
-// end ends a go with the end of the log, and reports whether all that lies before the seam
-// was told. If not, the log is behind, or the seam cannot be found in it, or when patient
+// end ends a go with the end of the log, and reports whether all that lies before the live point
+// was told. If not, the log is behind, or the live point cannot be found in it, or when patient
 // not for sure; another go may tell.
 func (s *logReplay) end(allowRetry bool) bool {
 	settled, short := true, false
@@ -386,7 +386,7 @@ func (s *logReplay) end(allowRetry bool) bool {
 		settled = false
 		short = short || len(st.log.tail) < len(st.ends)
 	}
-	if short { // to know the seam takes what is before it
+	if short { // to know the live point takes what is before it
 		s.since = time.Time{}
 	}
 	return settled
@@ -403,7 +403,7 @@ func (s *logReplay) settled(st *streamReplay) bool {
 	}
 }
 
-// rest tells the open lines at the seam, as far as they were not told before. Of one that is
+// rest tells the open lines at the live point, as far as they were not told before. Of one that is
 // longer than what is kept of it, the log has the beginning.
 func (s *logReplay) rest() {
 	for out := range s.outs {

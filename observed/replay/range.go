@@ -31,7 +31,7 @@ const (
 	maxTail = 4 << 20
 )
 
-// The gaps that are told.
+// The notices of gaps.
 const (
 	NoticeTorn      = "Output is missing here: Docker's log no longer holds all that was printed since %s"
 	NoticeRotated   = "Output may be missing before %s: Docker's log no longer holds all that was printed%s"
@@ -42,17 +42,18 @@ const (
 	NoticeDamaged   = "Output may be missing here: Docker's log is damaged"
 )
 
-// errSeam: a log and the live output do not meet.
+// ErrLivePoint: a log and the live output do not meet.
 var ErrLivePoint = errors.New("log does not meet the live output")
 
-// seam is where the live output of a container begins, of which the log has both sides.
+// LivePoint is where the live output of a container begins, of which the log has both sides.
 type LivePoint struct {
 	outs [streams.Outputs]cursorTracker
-	// at is when the seam was made, and live tells that the output was followed then.
+	// at is when the live point was made, and live tells that the output was followed then.
 	at   time.Time
 	live bool
 }
 
+// LivePointOf returns where the text of c is now; with live it is followed.
 func LivePointOf(c *Composer, now time.Time, live bool) *LivePoint {
 	s := &LivePoint{at: now, live: live}
 	for i := range c.outs {
@@ -61,7 +62,7 @@ func LivePointOf(c *Composer, now time.Time, live bool) *LivePoint {
 	return s
 }
 
-// passage is the part of a container's log between a position and a seam.
+// Range is the part of a container's log between a position and a live point.
 type Range struct {
 	Source LogSource
 	streams.Target
@@ -76,7 +77,7 @@ type Range struct {
 	logReplay *logReplay
 	attempts  int     // how often the log was read, this time included
 	told      bool    // a gap at the beginning was told
-	read      int64   // how much log was read in this go, in bytes of Docker's files
+	read      int64   // how much log was read in this read, in bytes of Docker's files
 	last      []Entry // the last lines
 	ends      int     // how many of them end a line
 	size      int     // in bytes
@@ -85,9 +86,9 @@ type Range struct {
 	damageNoticed bool
 }
 
-// run reads the log until it meets the seam, which may take several goes: what was sent to
-// the stream comes into the log a little later, or earlier. On errSeam it has emitted all
-// that is certain to lie before the seam.
+// Run reads the log until it meets the live point, which may take several goes: what was sent to
+// the stream comes into the log a little later, or earlier. On ErrLivePoint it has emitted all
+// that is certain to lie before the live point.
 func (p *Range) Run(ctx context.Context) error {
 	p.logReplay = newLogReplay(p.From, p.emitEntry, p.lost)
 	p.attempts = 1
@@ -96,7 +97,7 @@ func (p *Range) Run(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if p.Lines > 0 { // which are the last ones is another matter in each go
+		if p.Lines > 0 { // which are the last ones is another matter in each read
 			p.logReplay, p.last, p.ends, p.size = newLogReplay(nil, p.keep, p.lost), nil, 0, 0
 		}
 		met, err := p.readOnce(ctx, to)
@@ -119,7 +120,7 @@ func (p *Range) Run(ctx context.Context) error {
 	}
 }
 
-// tellLast hands out the last lines.
+// emitLast hands out the last lines.
 func (p *Range) emitLast() {
 	for i, e := range p.last {
 		e.damaged = e.damaged && i > 0 // nothing is shown of what is before the damage
@@ -147,7 +148,7 @@ func (p *Range) noticeDamage() {
 	}
 }
 
-// awaitSeam makes a seam, and gives the log the time to reach it.
+// awaitLivePoint makes a live point, and gives the log the time to reach it.
 func (p *Range) awaitLivePoint(ctx context.Context, pause time.Duration) *LivePoint {
 	if p.LivePoint == nil {
 		return nil
@@ -163,7 +164,7 @@ func (p *Range) awaitLivePoint(ctx context.Context, pause time.Duration) *LivePo
 	return to
 }
 
-// recent reports whether the log may lack what came shortly before the seam.
+// recent reports whether the log may lack what came shortly before the live point.
 func (s *LivePoint) recent() bool {
 	return s != nil && slices.ContainsFunc(s.outs[:], func(o cursorTracker) bool {
 		return s.at.Sub(later(o.began, o.at)) < settleTime
@@ -185,7 +186,7 @@ func (s *LivePoint) age() time.Duration {
 	return age
 }
 
-// goThrough goes through the log once.
+// readOnce goes through the log once.
 func (p *Range) readOnce(ctx context.Context, to *LivePoint) (met bool, err error) {
 	allowRetry := p.attempts <= maxAttempts/4
 	p.logReplay.begin(to, allowRetry)
@@ -205,7 +206,7 @@ func (p *Range) readOnce(ctx context.Context, to *LivePoint) (met bool, err erro
 func (p *Range) entries(ctx context.Context) error {
 	part := streams.Range{Since: p.logReplay.since, Timestamps: true}
 	if p.Lines > 0 {
-		// Behind the seam there may be more, in a flood much more, and what is before it
+		// Behind the live point there may be more, in a flood much more, and what is before it
 		// is needed to find it.
 		part.Lines = p.Lines + window<<min(p.attempts-1, maxWiden)
 	}
@@ -240,7 +241,7 @@ func filed(text []byte) int64 {
 // replacement is what a byte becomes that is part of no character; Docker's log has it as \ufffd.
 var replacement = []byte("\uFFFD")
 
-// tellTorn tells that what was printed first may be gone. Behind a time there is no text by
+// noticeTruncated reports that what was printed first may be gone. Behind a time there is no text by
 // which that could be known, but how much of the log there is: as much as is kept at least,
 // when some was thrown away. That is known at the end.
 func (p *Range) noticeTruncated() {
@@ -301,7 +302,7 @@ func (p *Range) lost() {
 	}
 }
 
-// removed reports whether a log could not be read because there is no such container any
+// Removed reports whether a log could not be read because there is no such container any
 // more, or because Docker is removing it, which it answers with a conflict. An observation
 // tells of that a moment later.
 func Removed(err error) bool {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// expression is a regular expression that tells quickly of most texts that they do not
+// expression is a regular expression that excludes quickly most texts that do not
 // match: a search for fixed text costs a small part of what the expression does.
 type expression struct {
 	re *regexp.Regexp

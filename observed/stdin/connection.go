@@ -86,6 +86,7 @@ type bounded struct {
 	cancel context.CancelFunc
 }
 
+// Close ends the connection and its context.
 func (b *bounded) Close() error {
 	b.cancel()
 	return b.Conn.Close()

@@ -51,7 +51,7 @@ const maxOpenInput = 4 << 10
 // the turn.
 type openLine struct {
 	streams.Run
-	// open tells that the last byte that was written ends no line. Owner is the client that
+	// open is true when the last byte that was written ends no line. Owner is the client that
 	// wrote it; nil where that is not known, as after a restart of the daemon.
 	open  bool
 	owner *Input
@@ -64,7 +64,7 @@ type Input struct {
 	once sync.Once
 
 	// These belong to whoever holds the turn. open is what the client wrote since its last
-	// line end, in run; partial tells that it is more than that.
+	// line end, in run; partial is true when it is more than that.
 	run     streams.Run
 	open    []byte
 	partial bool
@@ -206,7 +206,7 @@ func (i *input) separator(tty bool, in *Input) ([]byte, error) {
 	return before, nil
 }
 
-// enter begins a run. Of one that is older than this daemon nobody knows what was written to
+// enter begins a run. Of one that is older than this daemon it is not known what was written to
 // it: that it has an open line is the assumption that does no harm.
 func (l *openLine) enter(run streams.Run, created time.Time) {
 	if !l.Run.Equal(run) {

@@ -47,7 +47,7 @@ func NewReconnector(g *Group, mu sync.Locker, h Handler) *Reconnector {
 // Stream is one open stream, or one that is being opened.
 type Stream struct {
 	Run // StartedAt is under the owner's lock
-	// BeforeStart tells that it is opened before the start of the run.
+	// BeforeStart is true when it is opened before the start of the run.
 	BeforeStart bool
 
 	owner    *Reconnector
