@@ -183,7 +183,7 @@ func (c *committer) resolve() error {
 	return nil
 }
 
-// publish lets the world know of one transaction that was committed.
+// publish calls OnCommit with one transaction that was committed.
 func (c *committer) publish(tx *Tx) {
 	callbacks := func() {
 		for _, fn := range tx.callbacks {

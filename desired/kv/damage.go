@@ -26,7 +26,7 @@ type DamagedError struct {
 	Err  error
 }
 
-// Error says what is wrong and what to do.
+// Error describes the damage and what to do about it.
 func (e *DamagedError) Error() string {
 	text := "it is damaged: " + e.What
 	if e.Err != nil {

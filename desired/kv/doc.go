@@ -1,5 +1,5 @@
-// Package kv is a small transactional database of keys and values on the local disk, which
-// nobody but one process opens. It knows nothing of what its values mean.
+// Package kv is a small transactional database of keys and values on the local disk, which one
+// process at a time opens. It is independent of what its values mean.
 //
 // What it promises:
 //
@@ -21,7 +21,7 @@
 //     either never reaches the database. Writes work again as soon as there is room.
 //   - A second process on the same directory is refused with a *LockedError.
 //   - A database that lost or altered a record, by a bad disk or a bad copy, is refused with a
-//     *DamagedError: none is opened with less than was acknowledged, unless somebody removes
+//     *DamagedError: none is opened with less than was acknowledged, unless an operator removes
 //     the file with the high-water mark.
 //
 // The files of the package, each of which uses only those below it:

@@ -18,7 +18,7 @@ type SpaceLevel string
 // The levels.
 const (
 	SpaceOK SpaceLevel = "ok"
-	// SpaceLow means that every write is taken, and somebody should make room.
+	// SpaceLow means that every write is taken, and an operator should make room.
 	SpaceLow SpaceLevel = "low"
 	// SpaceFull means that only essential writes are taken; see Tx.SetEssential.
 	SpaceFull SpaceLevel = "full"

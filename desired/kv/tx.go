@@ -248,7 +248,7 @@ func (tx *Tx) LastSeq() uint64 { return tx.counters.seq }
 // Now returns the time of the transaction: the same at every call, in UTC.
 func (tx *Tx) Now() time.Time { return tx.now }
 
-// Touch says that the representation of the objects of those names changes with this
+// Touch declares that the representation of the objects of those names changes with this
 // transaction, if it writes anything. Each of them takes a revision, in the order of names, so
 // that a reader of the changes can stop and go on between any two.
 func (tx *Tx) Touch(names ...string) {

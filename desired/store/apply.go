@@ -20,11 +20,11 @@ type Written struct {
 // out and Prune chooses.
 type List struct {
 	Specs []desired.Spec
-	// Prune is asked of containers that are not being deleted; nil chooses none.
+	// Prune chooses among the containers that are not being deleted; nil chooses none.
 	Prune func(desired.Container) bool
 }
 
-// Apply makes what l says true in one transaction; see Tx.Apply.
+// Apply applies l in one transaction; see Tx.Apply.
 func (s *Store) Apply(ctx context.Context, l List) ([]Written, error) {
 	var out []Written
 	err := s.Update(ctx, func(tx *Tx) (err error) {
@@ -69,7 +69,7 @@ func Compare(old, c desired.Container) Written {
 // Apply puts all specs of l, in their order, and marks deleted what is to be pruned, in
 // the order of ids. Ports that are to be assigned are none that another spec of the list
 // names. Its errors say where in the list they are, as in "containers[1].ports[0]";
-// everything that is not valid is told at once. After an error the transaction must be
+// everything that is not valid is in one error. After an error the transaction must be
 // dropped.
 func (tx *Tx) Apply(l List) ([]Written, error) {
 	entries, err := tx.checkList(l.Specs)

@@ -7,7 +7,7 @@ import (
 	"lightd/desired"
 )
 
-// claim makes the pool say what c's spec says: it assigns the ports that are to be
+// claim brings the pool in line with c's spec: it assigns the ports that are to be
 // assigned, takes those that are named, and keeps those that old named and c does not
 // as Releasing, because old's container may still bind them.
 func (tx *Tx) claim(c *desired.Container, old *desired.Container) error {

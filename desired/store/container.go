@@ -107,7 +107,7 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 	return tx.change(c, old)
 }
 
-// begin returns spec as that of a new container: one that says nothing of power is stopped.
+// begin returns spec as that of a new container: without a power it is stopped.
 func begin(spec desired.Spec) desired.Spec {
 	spec = spec.Normalize()
 	if spec.Power == "" {
@@ -117,7 +117,7 @@ func begin(spec desired.Spec) desired.Spec {
 }
 
 // inheritImmutable returns spec as the one that follows old: ports that are to be assigned keep
-// what they had, and so does a power that the spec says nothing of.
+// what they had, and so does a power that the spec leaves out.
 func inheritImmutable(spec, old desired.Spec) desired.Spec {
 	spec = spec.Normalize()
 	if spec.Power == "" {
@@ -167,7 +167,7 @@ func frees(c, old desired.Container) bool {
 // check validates spec as far as it differs from old, nil for a new one.
 func (tx *Tx) check(spec desired.Spec, old *desired.Spec) error {
 	if old != nil {
-		// What is only switched on and off says nothing about the rest.
+		// A change of power or pause alone does not check the rest again.
 		if err := spec.Power.Validate(); err != nil {
 			return err
 		}

@@ -1,5 +1,5 @@
 // Package store keeps what clients asked for, durably: containers, the network pool and
-// volumes. It is a kv.DB with transactions that know these.
+// volumes. It is a kv.DB with transactions for these.
 //
 // What it promises, besides what package kv does:
 //
@@ -12,7 +12,7 @@
 //
 // Others (package token, records, owner) keep their own keys in the same database: they take a
 // *kv.DB, which is Store.DB, and join a transaction of the store by Tx.Tx. The first part of a
-// key says whose it is:
+// key names its owner:
 //
 //	c/ID            a container                       this package
 //	p/PROTOCOL/NN   all addresses of a port           this package

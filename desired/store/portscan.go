@@ -7,7 +7,7 @@ import (
 	"lightd/desired/kv"
 )
 
-// portQuery is what is asked of the pool: a protocol, and an address if it matters.
+// portQuery is a search of the pool: a protocol, and an address if it matters.
 type portQuery struct {
 	protocol desired.Protocol
 	ip       string
@@ -19,8 +19,8 @@ type freePortScan struct {
 	tx      *kv.Tx
 	options *Options
 
-	// numbers are the ports of the pool, in order and as far as they were read; all says
-	// that this is to the end.
+	// numbers are the ports of the pool, in order and as far as they were read; all is true
+	// when that is to the end.
 	numbers map[desired.Protocol][]uint16
 	all     map[desired.Protocol]bool
 	// begin is the index of the first number that can be an answer: below it nothing was
@@ -39,12 +39,12 @@ func (s *freePortScan) reset() { *s = freePortScan{tx: s.tx, options: s.options}
 // lowestFree finds the lowest port of the pool that c could take with the protocol, and
 // the address if there is one, of p. A port that c itself is releasing is free for it.
 func (s *freePortScan) lowestFree(c *desired.Container, p desired.Port, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
-	asked := portQuery{p.Protocol, p.IP}
-	own, err := s.lowestReleasing(c, asked, taken)
+	query := portQuery{p.Protocol, p.IP}
+	own, err := s.lowestReleasing(c, query, taken)
 	if err != nil {
 		return own, err
 	}
-	for at := s.begin[asked]; ; at++ {
+	for at := s.begin[query]; ; at++ {
 		port, more, err := s.portAt(p.Protocol, at)
 		if err != nil {
 			return desired.Endpoint{}, err
@@ -55,7 +55,7 @@ func (s *freePortScan) lowestFree(c *desired.Container, p desired.Port, taken *d
 		case !more:
 			return desired.Endpoint{}, fmt.Errorf("%w for %s", desired.ErrNoPorts, p.Protocol)
 		}
-		e, err := s.freeAt(slot{p.Protocol, port}, asked, c.InternalID, taken)
+		e, err := s.freeAt(slot{p.Protocol, port}, query, c.InternalID, taken)
 		if err != nil {
 			return e, err
 		}
@@ -63,20 +63,20 @@ func (s *freePortScan) lowestFree(c *desired.Container, p desired.Port, taken *d
 			if s.begin == nil {
 				s.begin = map[portQuery]int{}
 			}
-			s.begin[asked] = at
+			s.begin[query] = at
 			return e, nil
 		}
 	}
 }
 
 // lowestReleasing is the lowest answer among the ports that c is releasing.
-func (s *freePortScan) lowestReleasing(c *desired.Container, asked portQuery, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
+func (s *freePortScan) lowestReleasing(c *desired.Container, query portQuery, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
 	var lowest desired.Endpoint
 	for _, r := range c.Releasing {
-		if r.Protocol != asked.protocol || lowest.Port != 0 && lowest.Port <= r.Port {
+		if r.Protocol != query.protocol || lowest.Port != 0 && lowest.Port <= r.Port {
 			continue
 		}
-		e, err := s.freeAt(slotOf(r.Endpoint()), asked, c.InternalID, taken)
+		e, err := s.freeAt(slotOf(r.Endpoint()), query, c.InternalID, taken)
 		if err != nil {
 			return e, err
 		}
@@ -89,14 +89,14 @@ func (s *freePortScan) lowestReleasing(c *desired.Container, asked portQuery, ta
 
 // freeAt returns the first address of a slot that id could take, the zero Endpoint when
 // there is none.
-func (s *freePortScan) freeAt(sl slot, asked portQuery, id string, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
+func (s *freePortScan) freeAt(sl slot, query portQuery, id string, taken *desired.Overlaps[bool]) (desired.Endpoint, error) {
 	entries, err := newTable(s.tx, s.options).load(sl)
 	if err != nil {
 		return desired.Endpoint{}, err
 	}
 	for _, entry := range entries {
 		e := desired.Endpoint{IP: entry.IP, Port: int(sl.port), Protocol: sl.protocol}
-		if asked.ip != "" && asked.ip != e.IP || s.options.isReserved(e) || holder(entries, e, id) != nil {
+		if query.ip != "" && query.ip != e.IP || s.options.isReserved(e) || holder(entries, e, id) != nil {
 			continue
 		}
 		if _, overlaps := taken.Find(e); overlaps {

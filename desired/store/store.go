@@ -15,7 +15,7 @@ import (
 
 // Store is the database of a node, with a copy of all containers in memory. Its methods may be
 // used by any number of goroutines. Its Update, View and DryRun are those of the DB, with
-// transactions that know containers, ports and volumes.
+// transactions for containers, ports and volumes.
 type Store struct {
 	*kv.DB
 	options Options

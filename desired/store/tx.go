@@ -9,14 +9,14 @@ import (
 	"lightd/desired/kv"
 )
 
-// Tx is a transaction that knows containers, the network pool and volumes. Its Tx is the same
+// Tx is a transaction for containers, the network pool and volumes. Its Tx is the same
 // transaction for those who keep other keys. It is valid only inside the function that it was
 // given to, on that goroutine.
 type Tx struct {
 	*kv.Tx
 	options *Options
-	// memory holds the containers that no pending write changes; nil where only the database
-	// knows them, which is outside the committer.
+	// memory holds the containers that no pending write changes; nil outside the
+	// committer, where they are read from the database.
 	memory *index
 	// ports remembers what searches for free ports have found in this transaction.
 	ports freePortScan

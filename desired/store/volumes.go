@@ -142,7 +142,7 @@ func (v *Volumes) Users(id string) []string {
 
 // Delete removes a volume and its data, or returns ErrVolumeNotFound, or ErrVolumeInUse
 // while the spec of a container names it. From the record's mark on the removal is
-// certain, and an error only tells that it will be finished later.
+// certain, and an error means only that it will be finished later.
 func (v *Volumes) Delete(ctx context.Context, id string) error {
 	if err := v.store.Update(ctx, func(tx *Tx) error { return tx.markVolumeDeleting(id) }); err != nil {
 		return err
