@@ -289,7 +289,7 @@ func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status 
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(harness.Patience)
 	for {
 		st, ok := n.statuses.Get(id)
 		if wrong := contradiction(st); wrong != "" {
@@ -302,7 +302,7 @@ func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status 
 		case <-news:
 		case <-tick.C:
 		case <-deadline:
-			n.t.Fatalf("%s: not %s after 60 s; events %v, status %+v", id, what, n.events(id), st)
+			n.t.Fatalf("%s: not %s after %s; events %v, status %+v", id, what, harness.Patience, n.events(id), st)
 		}
 	}
 }
@@ -351,7 +351,7 @@ func (n *node) gone(id string) {
 		}
 	})
 	defer cancel()
-	deadline := time.After(60 * time.Second)
+	deadline := time.After(harness.Patience)
 	for {
 		if _, ok := n.store.Container(id); !ok {
 			return
@@ -359,7 +359,7 @@ func (n *node) gone(id string) {
 		select {
 		case <-news:
 		case <-deadline:
-			n.t.Fatalf("%s: not gone after 60 s; events %s", id, n.events(id))
+			n.t.Fatalf("%s: not gone after %s; events %s", id, harness.Patience, n.events(id))
 		}
 	}
 }

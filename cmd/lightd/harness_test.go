@@ -21,7 +21,6 @@ import (
 	"time"
 
 	"lightd/desired/store"
-	"lightd/hack/eventually"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/engine"
@@ -39,9 +38,8 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// patience bounds every wait. It is long because a busy machine is no failure, and neither is
-// a slow mirror, of which the published page has an install script fetch a program.
-const patience = 5 * eventually.Bound
+// patience bounds every wait.
+const patience = harness.Patience
 
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {

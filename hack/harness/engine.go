@@ -17,6 +17,10 @@ type T interface {
 	Fatalf(format string, args ...any)
 }
 
+// Patience bounds each wait for what a real engine does. It is long because a busy machine is no
+// failure, and neither is a slow mirror, of which an install script fetches a program.
+const Patience = 5 * eventually.Bound
+
 // NeedEngine fails a test at once when no Docker engine answers, instead of after all that it would
 // wait for. Such a test is in a file whose name ends in _e2e_test.go.
 func NeedEngine(t T) {

@@ -1,6 +1,7 @@
 package client_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -45,8 +46,7 @@ func (r *recorder) made(method, template string) bool {
 // TestWholeInterface uses every operation of the OpenAPI document against a daemon, and
 // has each exchange checked by that document.
 func TestWholeInterface(t *testing.T) {
-	url := address()
-	ctx := within(t)
+	x := &exercise{t: t, ctx: within(t), url: address()}
 	base := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(base.CloseIdleConnections)
 	r := &recorder{base: base}
@@ -54,198 +54,272 @@ func TestWholeInterface(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := clientOf(t, url, func(cfg *client.Config) { cfg.HTTP = &http.Client{Transport: checked} })
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
+	x.c = clientOf(t, x.url, func(cfg *client.Config) { cfg.HTTP = &http.Client{Transport: checked} })
+	x.must(errors.Join(x.c.Ping(x.ctx), x.c.Healthy(x.ctx), x.c.Ready(x.ctx)))
+	x.ports()
+	x.volumes()
+	x.documentAndTokens()
+	spec, etag := x.create()
+	x.write(&spec, etag)
+	x.start()
+	x.logs()
+	x.planAndDrift()
+	x.stopAndReinstall()
+	x.lists(spec)
+	x.events()
+	x.delete()
+	everyOperation(t, r)
+}
+
+// exercise uses the operations of the interface one after another.
+type exercise struct {
+	t   *testing.T
+	ctx context.Context
+	url string
+	c   *client.Client
+}
+
+func (x *exercise) must(err error) {
+	x.t.Helper()
+	if err != nil {
+		x.t.Fatal(err)
+	}
+}
+
+// ports adds, uses and deletes ports of the pool.
+func (x *exercise) ports() {
+	x.t.Helper()
+	e := desired.Endpoint{IP: "0.0.0.0", Port: 25001, Protocol: desired.TCP}
+	x.must(errors.Join(x.c.AddPort(x.ctx, e), x.c.AddPorts(x.ctx, "0.0.0.0", 25002, 25005, desired.TCP)))
+	if err := x.c.AddPort(x.ctx, e); !errors.Is(err, client.ErrConflict) {
+		x.t.Errorf("a port twice: %v", err)
+	}
+	used, err := x.c.UsePort(x.ctx, e, true)
+	x.must(err)
+	one, err := x.c.Port(x.ctx, e)
+	x.must(err)
+	if !used.InUse || one != used {
+		x.t.Errorf("%+v, then %+v", used, one)
+	}
+	free, err := x.c.RandomPort(x.ctx, desired.TCP)
+	x.must(err)
+	if free.InUse || free.Endpoint == e {
+		x.t.Errorf("%+v is not free", free)
+	}
+	if err := x.c.DeletePort(x.ctx, e); !errors.Is(err, client.ErrConflict) {
+		x.t.Errorf("a port in use was deleted: %v", err)
+	}
+	_, err = x.c.UsePort(x.ctx, e, false)
+	x.must(errors.Join(err, x.c.DeletePort(x.ctx, e)))
+	x.must(x.c.DeletePorts(x.ctx, []desired.Endpoint{{IP: "0.0.0.0", Port: 25002}, {IP: "0.0.0.0", Port: 25003}}))
+	all, err := x.c.Ports(x.ctx)
+	x.must(err)
+	if n := len(all); n < 2 {
+		x.t.Errorf("%d ports are left", n)
+	}
+}
+
+// volumes creates a volume, finds it in the list and deletes it.
+func (x *exercise) volumes() {
+	x.t.Helper()
+	v, err := x.c.CreateVolume(x.ctx)
+	x.must(err)
+	sized, err := x.c.Volume(x.ctx, v.VolumeID)
+	x.must(err)
+	if sized.Path != v.Path || sized.Size == nil {
+		x.t.Errorf("%+v is not %+v", sized, v)
+	}
+	volumes, err := x.c.Volumes(x.ctx)
+	x.must(err)
+	if !slices.ContainsFunc(volumes, func(x api.Volume) bool { return x.VolumeID == v.VolumeID }) {
+		x.t.Errorf("%s is not among %v", v.VolumeID, volumes)
+	}
+	x.must(x.c.DeleteVolume(x.ctx, v.VolumeID))
+	if err := x.c.DeleteVolume(x.ctx, v.VolumeID); !errors.Is(err, client.ErrNotFound) {
+		x.t.Errorf("a volume twice: %v", err)
+	}
+}
+
+// documentAndTokens reads the OpenAPI document and makes a token.
+func (x *exercise) documentAndTokens() {
+	x.t.Helper()
+	document, err := x.c.OpenAPI(x.ctx)
+	x.must(err)
+	if !strings.Contains(string(document), `"openapi"`) {
+		x.t.Errorf("%.80s", document)
+	}
+	short, err := x.c.CreateToken(x.ctx, time.Hour, false)
+	x.must(err)
+	if left := time.Until(short.ExpiresAt); left > time.Hour || left < 50*time.Minute {
+		x.t.Errorf("it holds for %s", left)
+	}
+	other := clientOf(x.t, x.url, func(cfg *client.Config) { cfg.Token = short.Token })
+	if _, err := other.CreateToken(x.ctx, time.Hour, false); !errors.Is(err, client.ErrForbidden) {
+		x.t.Errorf("a token of a token: %v", err)
+	}
+}
+
+// create creates the container "whole" and returns its spec and its entity tag.
+func (x *exercise) create() (desired.Spec, string) {
+	x.t.Helper()
+	v, err := x.c.CreateVolume(x.ctx)
+	x.must(err)
+	x.must(x.c.AddPorts(x.ctx, "127.0.0.1", 25101, 25102, desired.TCP))
+	spec := desired.DefaultSpec()
+	spec.InternalID, spec.Image, spec.VolumeID, spec.StartupCommand = "whole", "alpine:3", v.VolumeID, "./server"
+	spec.StartPattern, spec.InstallScript, spec.Labels = "Hello", "#!/bin/sh\ntrue", map[string]string{"of": "whole"}
+	would, err := x.c.Create(x.ctx, spec, client.Write{DryRun: true})
+	x.must(err)
+	if would.Plan == nil || len(would.Steps) == 0 || would.Action != desired.Created {
+		x.t.Errorf("a dry run says %+v", would)
+	}
+	receipt, err := x.c.Create(x.ctx, spec, client.Write{Wait: api.UntilInstalled})
+	x.must(err)
+	x.must(receipt.Unmet())
+	if receipt.Status != 201 || receipt.ETag == "" || receipt.Pending() {
+		x.t.Errorf("%+v", receipt)
+	}
+	_, err = x.c.Create(x.ctx, spec, client.Write{})
+	if !errors.Is(err, client.ErrConflict) {
+		x.t.Errorf("made twice: %v", err)
+	}
+	log, err := x.c.InstallLog(x.ctx, "whole")
+	x.must(err)
+	_, err = io.ReadAll(log)
+	x.must(errors.Join(err, log.Close()))
+	return spec, receipt.ETag
+}
+
+// write replaces and patches the container, under preconditions too.
+func (x *exercise) write(spec *desired.Spec, etag string) {
+	x.t.Helper()
+	spec.Ports = []desired.Port{{IP: "127.0.0.1", Port: 25101}}
+	receipt, err := x.c.Put(x.ctx, *spec, client.Write{IfMatch: etag})
+	x.must(err)
+	same, err := x.c.Put(x.ctx, *spec, client.Write{})
+	x.must(err)
+	if same.Generation != receipt.Generation {
+		x.t.Errorf("the same spec raised generation %d to %d", receipt.Generation, same.Generation)
+	}
+	_, err = x.c.Patch(x.ctx, "whole", map[string]any{"user": "1000"}, client.Write{IfMatch: `"not-1"`})
+	if !errors.Is(err, client.ErrPrecondition) {
+		x.t.Errorf("a stale write: %v", err)
+	}
+	_, err = x.c.Patch(x.ctx, "whole", map[string]any{"env": map[string]string{"A": "b"}}, client.Write{})
+	x.must(err)
+}
+
+// start starts, restarts and rebinds.
+func (x *exercise) start() {
+	x.t.Helper()
+	receipt, err := x.c.Power(x.ctx, "whole", client.Start, client.Write{Wait: api.UntilRunning})
+	x.must(errors.Join(err, receipt.Unmet()))
+	receipt, err = x.c.Power(x.ctx, "whole", client.Restart, client.Write{Wait: api.UntilRunning})
+	x.must(errors.Join(err, receipt.Unmet()))
+	receipt, err = x.c.Rebind(x.ctx, "whole", []desired.Port{{IP: "127.0.0.1", Port: 25102}}, client.Write{Wait: api.UntilSynced})
+	x.must(errors.Join(err, receipt.Unmet()))
+}
+
+// logs reads what the container prints, and what came after that.
+func (x *exercise) logs() {
+	x.t.Helper()
+	output, err := x.c.Logs(x.ctx, "whole", client.Logs{Tail: 10})
+	x.must(err)
+	text, err := io.ReadAll(output)
+	x.must(errors.Join(err, output.Close()))
+	if len(text) == 0 || output.Position() == "" || output.End() != "" {
+		x.t.Errorf("its output is %q, up to %q, with the end %q", text, output.Position(), output.End())
+	}
+	output, err = x.c.Logs(x.ctx, "whole", client.Logs{Since: output.Position()})
+	x.must(err)
+	text, err = io.ReadAll(output)
+	x.must(errors.Join(err, output.Close()))
+	if len(text) > 0 {
+		x.t.Errorf("after that there is %q", text)
+	}
+}
+
+// planAndDrift finds nothing to do and no difference.
+func (x *exercise) planAndDrift() {
+	x.t.Helper()
+	plan, err := x.c.Plan(x.ctx, "whole")
+	x.must(err)
+	drift, err := x.c.Drift(x.ctx, "whole")
+	x.must(err)
+	node, err := x.c.NodeDrift(x.ctx, "of=whole")
+	x.must(err)
+	if len(plan.Steps) > 0 || !drift.InSync || node.InSync != 1 {
+		x.t.Errorf("plan %+v, drift %+v of %+v", plan, drift, node)
+	}
+}
+
+// stopAndReinstall kills, stops, waits and installs again.
+func (x *exercise) stopAndReinstall() {
+	x.t.Helper()
+	receipt, err := x.c.Power(x.ctx, "whole", client.Kill, client.Write{Wait: api.UntilStopped})
+	x.must(errors.Join(err, receipt.Unmet()))
+	_, err = x.c.Power(x.ctx, "whole", client.Stop, client.Write{})
+	x.must(err)
+	_, err = x.c.Wait(x.ctx, "whole", api.UntilSynced, 10*time.Second)
+	x.must(err)
+	receipt, err = x.c.Reinstall(x.ctx, "whole", client.Reinstall{}, client.Write{Wait: api.UntilInstalled})
+	x.must(errors.Join(err, receipt.Unmet()))
+}
+
+// lists reads the container in lists and applies a list.
+func (x *exercise) lists(spec desired.Spec) {
+	x.t.Helper()
+	list, err := x.c.List(x.ctx, "of=whole")
+	x.must(err)
+	full, err := x.c.ListFull(x.ctx, "of=whole")
+	x.must(err)
+	if one, err := x.c.Get(x.ctx, "whole"); err != nil || len(full.Containers) != 1 || !reflect.DeepEqual(full.Containers[0].Spec(), one.Spec()) {
+		x.t.Errorf("%+v, %v", full, err)
+	}
+	applied, err := x.c.Apply(x.ctx, client.List{Specs: []desired.Spec{spec}, Prune: true, Selector: "of=whole"}, client.Write{IfMatch: list.ETag})
+	x.must(err)
+	if len(list.Containers) != 1 || applied.Updated != 1 || len(applied.Containers) != 1 {
+		x.t.Errorf("%+v, then %+v", list, applied)
+	}
+}
+
+// events reads events and follows changes and output.
+func (x *exercise) events() {
+	x.t.Helper()
+	events, last, err := x.c.EventPage(x.ctx, "whole", 0, 3)
+	x.must(err)
+	all, _, err := x.c.EventPage(x.ctx, "", last, 0)
+	x.must(err)
+	if len(events) != 3 || len(all) == 0 || last != events[2].Seq {
+		x.t.Errorf("%v, last %d, then %v", events, last, all)
+	}
+	for e, err := range x.c.Watch(x.ctx, client.Watch{Selector: "of=whole"}) {
+		x.must(err)
+		if e.Type == api.Bookmark {
+			break
 		}
 	}
-	must(errors.Join(c.Ping(ctx), c.Healthy(ctx), c.Ready(ctx)))
-
-	t.Run("node", func(t *testing.T) {
-		e := desired.Endpoint{IP: "0.0.0.0", Port: 25001, Protocol: desired.TCP}
-		must(errors.Join(c.AddPort(ctx, e), c.AddPorts(ctx, "0.0.0.0", 25002, 25005, desired.TCP)))
-		if err := c.AddPort(ctx, e); !errors.Is(err, client.ErrConflict) {
-			t.Errorf("a port twice: %v", err)
-		}
-		used, err := c.UsePort(ctx, e, true)
-		must(err)
-		one, err := c.Port(ctx, e)
-		must(err)
-		if !used.InUse || one != used {
-			t.Errorf("%+v, then %+v", used, one)
-		}
-		free, err := c.RandomPort(ctx, desired.TCP)
-		must(err)
-		if free.InUse || free.Endpoint == e {
-			t.Errorf("%+v is not free", free)
-		}
-		if err := c.DeletePort(ctx, e); !errors.Is(err, client.ErrConflict) {
-			t.Errorf("a port in use was deleted: %v", err)
-		}
-		_, err = c.UsePort(ctx, e, false)
-		must(errors.Join(err, c.DeletePort(ctx, e)))
-		must(c.DeletePorts(ctx, []desired.Endpoint{{IP: "0.0.0.0", Port: 25002}, {IP: "0.0.0.0", Port: 25003}}))
-		all, err := c.Ports(ctx)
-		must(err)
-		if n := len(all); n < 2 {
-			t.Errorf("%d ports are left", n)
-		}
-		v, err := c.CreateVolume(ctx)
-		must(err)
-		sized, err := c.Volume(ctx, v.VolumeID)
-		must(err)
-		if sized.Path != v.Path || sized.Size == nil {
-			t.Errorf("%+v is not %+v", sized, v)
-		}
-		volumes, err := c.Volumes(ctx)
-		must(err)
-		if !slices.ContainsFunc(volumes, func(x api.Volume) bool { return x.VolumeID == v.VolumeID }) {
-			t.Errorf("%s is not among %v", v.VolumeID, volumes)
-		}
-		must(c.DeleteVolume(ctx, v.VolumeID))
-		if err := c.DeleteVolume(ctx, v.VolumeID); !errors.Is(err, client.ErrNotFound) {
-			t.Errorf("a volume twice: %v", err)
-		}
-		document, err := c.OpenAPI(ctx)
-		must(err)
-		if !strings.Contains(string(document), `"openapi"`) {
-			t.Errorf("%.80s", document)
-		}
-		short, err := c.CreateToken(ctx, time.Hour, false)
-		must(err)
-		if left := time.Until(short.ExpiresAt); left > time.Hour || left < 50*time.Minute {
-			t.Errorf("it holds for %s", left)
-		}
-		other := clientOf(t, url, func(cfg *client.Config) { cfg.Token = short.Token })
-		if _, err := other.CreateToken(ctx, time.Hour, false); !errors.Is(err, client.ErrForbidden) {
-			t.Errorf("a token of a token: %v", err)
-		}
-	})
-
-	t.Run("container", func(t *testing.T) {
-		v, err := c.CreateVolume(ctx)
-		must(err)
-		must(c.AddPorts(ctx, "127.0.0.1", 25101, 25102, desired.TCP))
-		spec := desired.DefaultSpec()
-		spec.InternalID, spec.Image, spec.VolumeID, spec.StartupCommand = "whole", "alpine:3", v.VolumeID, "./server"
-		spec.StartPattern, spec.InstallScript, spec.Labels = "Hello", "#!/bin/sh\ntrue", map[string]string{"of": "whole"}
-		would, err := c.Create(ctx, spec, client.Write{DryRun: true})
-		must(err)
-		if would.Plan == nil || len(would.Steps) == 0 || would.Action != desired.Created {
-			t.Errorf("a dry run says %+v", would)
-		}
-		receipt, err := c.Create(ctx, spec, client.Write{Wait: api.UntilInstalled})
-		must(err)
-		must(receipt.Unmet())
-		if receipt.Status != 201 || receipt.ETag == "" || receipt.Pending() {
-			t.Errorf("%+v", receipt)
-		}
-		_, err = c.Create(ctx, spec, client.Write{})
-		if !errors.Is(err, client.ErrConflict) {
-			t.Errorf("made twice: %v", err)
-		}
-		log, err := c.InstallLog(ctx, "whole")
-		must(err)
-		_, err = io.ReadAll(log)
-		must(errors.Join(err, log.Close()))
-
-		spec.Ports = []desired.Port{{IP: "127.0.0.1", Port: 25101}}
-		receipt, err = c.Put(ctx, spec, client.Write{IfMatch: receipt.ETag})
-		must(err)
-		same, err := c.Put(ctx, spec, client.Write{})
-		must(err)
-		if same.Generation != receipt.Generation {
-			t.Errorf("the same spec raised generation %d to %d", receipt.Generation, same.Generation)
-		}
-		_, err = c.Patch(ctx, "whole", map[string]any{"user": "1000"}, client.Write{IfMatch: `"not-1"`})
-		if !errors.Is(err, client.ErrPrecondition) {
-			t.Errorf("a stale write: %v", err)
-		}
-		_, err = c.Patch(ctx, "whole", map[string]any{"env": map[string]string{"A": "b"}}, client.Write{})
-		must(err)
-		receipt, err = c.Power(ctx, "whole", client.Start, client.Write{Wait: api.UntilRunning})
-		must(errors.Join(err, receipt.Unmet()))
-		receipt, err = c.Power(ctx, "whole", client.Restart, client.Write{Wait: api.UntilRunning})
-		must(errors.Join(err, receipt.Unmet()))
-		receipt, err = c.Rebind(ctx, "whole", []desired.Port{{IP: "127.0.0.1", Port: 25102}}, client.Write{Wait: api.UntilSynced})
-		must(errors.Join(err, receipt.Unmet()))
-		output, err := c.Logs(ctx, "whole", client.Logs{Tail: 10})
-		must(err)
-		text, err := io.ReadAll(output)
-		must(errors.Join(err, output.Close()))
-		if len(text) == 0 || output.Position() == "" || output.End() != "" {
-			t.Errorf("its output is %q, up to %q, with the end %q", text, output.Position(), output.End())
-		}
-		output, err = c.Logs(ctx, "whole", client.Logs{Since: output.Position()})
-		must(err)
-		text, err = io.ReadAll(output)
-		must(errors.Join(err, output.Close()))
-		if len(text) > 0 {
-			t.Errorf("after that there is %q", text)
-		}
-		plan, err := c.Plan(ctx, "whole")
-		must(err)
-		drift, err := c.Drift(ctx, "whole")
-		must(err)
-		node, err := c.NodeDrift(ctx, "of=whole")
-		must(err)
-		if len(plan.Steps) > 0 || !drift.InSync || node.InSync != 1 {
-			t.Errorf("plan %+v, drift %+v of %+v", plan, drift, node)
-		}
-		receipt, err = c.Power(ctx, "whole", client.Kill, client.Write{Wait: api.UntilStopped})
-		must(errors.Join(err, receipt.Unmet()))
-		_, err = c.Power(ctx, "whole", client.Stop, client.Write{})
-		must(err)
-		_, err = c.Wait(ctx, "whole", api.UntilSynced, 10*time.Second)
-		must(err)
-		receipt, err = c.Reinstall(ctx, "whole", client.Reinstall{}, client.Write{Wait: api.UntilInstalled})
-		must(errors.Join(err, receipt.Unmet()))
-
-		list, err := c.List(ctx, "of=whole")
-		must(err)
-		full, err := c.ListFull(ctx, "of=whole")
-		must(err)
-		if one, err := c.Get(ctx, "whole"); err != nil || len(full.Containers) != 1 || !reflect.DeepEqual(full.Containers[0].Spec(), one.Spec()) {
-			t.Errorf("%+v, %v", full, err)
-		}
-		applied, err := c.Apply(ctx, client.List{Specs: []desired.Spec{spec}, Prune: true, Selector: "of=whole"}, client.Write{IfMatch: list.ETag})
-		must(err)
-		if len(list.Containers) != 1 || applied.Updated != 1 || len(applied.Containers) != 1 {
-			t.Errorf("%+v, then %+v", list, applied)
-		}
-		events, last, err := c.EventPage(ctx, "whole", 0, 3)
-		must(err)
-		all, _, err := c.EventPage(ctx, "", last, 0)
-		must(err)
-		if len(events) != 3 || len(all) == 0 || last != events[2].Seq {
-			t.Errorf("%v, last %d, then %v", events, last, all)
-		}
-		for e, err := range c.Watch(ctx, client.Watch{Selector: "of=whole"}) {
-			must(err)
-			if e.Type == api.Bookmark {
+	for _, id := range []string{"whole", ""} {
+		for m, err := range x.c.Follow(x.ctx, id, client.From{After: client.Now}) {
+			x.must(err)
+			if m.Kind == api.MessageWord {
 				break
 			}
 		}
-		for _, id := range []string{"whole", ""} {
-			for m, err := range c.Follow(ctx, id, client.From{After: client.Now}) {
-				must(err)
-				if m.Kind == api.MessageWord {
-					break
-				}
-			}
-		}
-		receipt, err = c.Delete(ctx, "whole", client.Write{})
-		must(err)
-		if receipt.Pending() {
-			t.Error("it is not gone")
-		}
-		if _, err := c.Get(ctx, "whole"); !errors.Is(err, client.ErrNotFound) {
-			t.Errorf("it is still there: %v", err)
-		}
-	})
-	everyOperation(t, r)
+	}
+}
+
+// delete deletes the container.
+func (x *exercise) delete() {
+	x.t.Helper()
+	receipt, err := x.c.Delete(x.ctx, "whole", client.Write{})
+	x.must(err)
+	if receipt.Pending() {
+		x.t.Error("it is not gone")
+	}
+	if _, err := x.c.Get(x.ctx, "whole"); !errors.Is(err, client.ErrNotFound) {
+		x.t.Errorf("it is still there: %v", err)
+	}
 }
 
 // everyOperation fails for those of the document that were not made.
