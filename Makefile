@@ -39,7 +39,7 @@ lint: ## gofmt, go vet, staticcheck
 	go tool staticcheck -tags $(TAGS) $(PACKAGES)
 
 demo: engine images build ## the whole daemon at work, from a spec to a running container
-	go run -tags $(TAGS) ./hack/demo
+	@hack/demo/demo.sh
 
 bench: engine images build ## what the daemon takes, beside the engine alone
 	go run -tags $(TAGS) ./hack/bench

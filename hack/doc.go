@@ -13,7 +13,8 @@
 //	harness       what tests of several packages set up alike
 //	conform       checks HTTP exchanges by the OpenAPI document
 //	eventually    waits for a condition in a test
-//	demo          the whole daemon at work, for reading
+//	demo          the whole daemon at work: a script that calls the command line and compares with a
+//	              golden text
 //	bench         what the daemon takes, beside the engine alone
 //
 // Tests of this package hold the rooms and their imports, the README's table of what heals, and
