@@ -49,7 +49,7 @@ type failure struct {
 	retry      time.Time
 	// count is how often the kind has failed in a row.
 	count int
-	// staleTarget, unless empty, is the container that somebody else removed or changed first: a
+	// staleTarget, unless empty, is the container that another client removed or changed first: a
 	// step on another container is not held back, once.
 	staleTarget string
 }

@@ -14,35 +14,35 @@ import (
 	"lightd/observed/status"
 )
 
-// TestTheSameDisturbanceOverAndOver, each time mended, is not a step that has no effect.
+// TestTheSameDisturbanceOverAndOver, fixed each time, is not a step without effect.
 func TestTheSameDisturbanceOverAndOver(t *testing.T) {
-	var complaints atomic.Int32
+	var failures atomic.Int32
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		for range 10 {
-			bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
+			byExternal(sim, "POST", "/containers/lightd-a/pause", "")
 			time.Sleep(plan.PauseGrace - time.Second)
 			if c, err := sim.Inspect("lightd-a"); err != nil || !c.State.Paused {
-				t.Errorf("the pause was not left alone: %+v, %v", c.State, err)
+				t.Errorf("the pause was ended: %+v, %v", c.State, err)
 			}
 			time.Sleep(2 * time.Second)
 			if c, err := sim.Inspect("lightd-a"); err != nil || c.State.Paused {
 				t.Errorf("it is paused: %+v, %v", c.State, err)
 			}
 			if st, _ := n.statuses.Get("a"); !synced(st) {
-				t.Errorf("said %+v", st.Get(status.Synced))
+				t.Errorf("synced %+v", st.Get(status.Synced))
 			}
 			time.Sleep(time.Minute)
 		}
-		if got := complaints.Load(); got > 0 {
-			t.Errorf("%d complaints", got)
+		if got := failures.Load(); got > 0 {
+			t.Errorf("%d failures", got)
 		}
 	}, func(o *setup) {
-		o.log = heard(func(r slog.Record) {
+		o.log = logHook(func(r slog.Record) {
 			r.Attrs(func(a slog.Attr) bool {
 				if a.Key == "type" && a.Value.String() == string(journal.StepFailed) {
-					complaints.Add(1)
+					failures.Add(1)
 				}
 				return true
 			})
@@ -50,19 +50,19 @@ func TestTheSameDisturbanceOverAndOver(t *testing.T) {
 	})
 }
 
-// TestFailureThatIsOverIsForgotten: what stood in the way is gone, by somebody else's doing, and the
+// TestFailureThatIsOverIsForgotten: what stood in the way is gone by an external change, and the
 // same step is tried at once when it is needed again.
 func TestFailureThatIsOverIsForgotten(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		failing := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/unpause", Status: 500, Message: "no"})
-		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
+		byExternal(sim, "POST", "/containers/lightd-a/pause", "")
 		time.Sleep(plan.PauseGrace + time.Minute)
 		failing.Release()
-		bySomebody(sim, "POST", "/containers/lightd-a/unpause", "")
+		byExternal(sim, "POST", "/containers/lightd-a/unpause", "")
 		n.wait("a", "in order", synced)
-		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
+		byExternal(sim, "POST", "/containers/lightd-a/pause", "")
 		time.Sleep(plan.PauseGrace + time.Second)
 		if c, err := sim.Inspect(observed.RunName("a")); err != nil || c.State.Paused {
 			t.Errorf("it is paused: %+v, %v", c.State, err)
@@ -70,7 +70,7 @@ func TestFailureThatIsOverIsForgotten(t *testing.T) {
 	})
 }
 
-// TestProcessThatIsSlowToDie is killed once, and not said to outlive it at once.
+// TestProcessThatIsSlowToDie is killed once, and not reported as outliving the kill at once.
 func TestProcessThatIsSlowToDie(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })

@@ -69,7 +69,7 @@ func (a *execution) classify(err error) stepResult {
 	return a.failTransient(err, status.ReasonStepFailed, 0)
 }
 
-// failTransient says in the condition Synced what stands in the way. The step is tried again after
+// failTransient puts into the condition Synced why the step failed. The step is retried after
 // retry, or after a growing delay where that is 0.
 func (a *execution) failTransient(err error, reason status.Reason, retry time.Duration) stepResult {
 	message := a.message(err)
@@ -126,7 +126,7 @@ func (a *execution) failTerminal(err error, reason status.Reason) stepResult {
 		}
 		st.Starting, st.State = nil, status.StateOffline
 		if installNotStarted(st.Install) {
-			// The next spec begins anew: what was made for this one may be what is refused.
+			// The next spec starts over: what was made for this one may be what is refused.
 			st.Install = status.Install{Request: st.Install.Request, Phase: status.InstallPreparing}
 		}
 		c.Type = status.Synced
@@ -150,8 +150,8 @@ func messageOf(err error, keep ...string) string {
 	return strings.ToValidUTF8(text[:maxMessage], "") + "..."
 }
 
-// installNotStarted reports whether nothing of an installation has surely happened, though its first
-// container was asked for. It is for when the engine has refused it.
+// installNotStarted reports whether nothing of an installation can have happened yet: the creation of
+// its first container was at most requested. It is for when the engine has refused that creation.
 func installNotStarted(in status.Install) bool {
 	return in.Phase == status.InstallCreating || in.Phase == status.InstallCreated || in.Phase == status.InstallScript && !in.Unsure
 }

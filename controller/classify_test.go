@@ -18,18 +18,18 @@ import (
 	"lightd/observed/status"
 )
 
-// errNoUser is what the engine says of a user that the image does not have.
+// errNoUser is the engine's error for a user that the image does not have.
 var errNoUser = fmt.Errorf("%w: unable to find user x: no matching entries in passwd file", cerrdefs.ErrInternal)
 
-// askedImages notes which images are looked at anew.
-type askedImages struct {
+// imagesStub records which images are inspected again.
+type imagesStub struct {
 	Images
-	asked []string
+	refreshed []string
 }
 
-func (i *askedImages) Refresh(ref string) { i.asked = append(i.asked, ref) }
+func (i *imagesStub) Refresh(ref string) { i.refreshed = append(i.refreshed, ref) }
 
-// TestFailureHasAClass: who can mend it decides when it is tried again, and what is said.
+// TestFailureHasAClass: who can fix it decides when it is retried, and what is reported.
 func TestFailureHasAClass(t *testing.T) {
 	const (
 		soon   = -1 // by the growing backoff
@@ -37,21 +37,21 @@ func TestFailureHasAClass(t *testing.T) {
 	)
 	busy := blockedError{status.ReasonPortUnavailable, errors.New("busy")}
 	for name, c := range map[string]struct {
-		kind    plan.Kind
-		image   string
-		err     error
-		retry   time.Duration // 0 is never
-		reason  status.Reason
-		refused bool
-		unsure  bool
-		asked   bool
+		kind      plan.Kind
+		image     string
+		err       error
+		retry     time.Duration // 0 is never
+		reason    status.Reason
+		refused   bool
+		unsure    bool
+		refreshed bool
 	}{
 		"done":                            {kind: plan.StartContainer},
 		"a busy port":                     {kind: plan.StartContainer, err: fmt.Errorf("start: %w", busy), retry: slowly, reason: status.ReasonPortUnavailable},
 		"a missing mount":                 {kind: plan.CreateContainer, err: desired.Invalid("mount", "it is not there"), retry: slowly, reason: status.ReasonMountUnavailable},
-		"an image that went":              {kind: plan.CreateContainer, image: "a:1", err: cerrdefs.ErrNotFound, retry: soon, asked: true},
+		"an image that went":              {kind: plan.CreateContainer, image: "a:1", err: cerrdefs.ErrNotFound, retry: soon, refreshed: true},
 		"a container that went":           {kind: plan.StartContainer, err: cerrdefs.ErrNotFound, retry: soon},
-		"in somebody's hands":             {kind: plan.RemoveContainer, err: cerrdefs.ErrConflict, retry: soon},
+		"under way elsewhere":             {kind: plan.RemoveContainer, err: cerrdefs.ErrConflict, retry: soon},
 		"a refused creation":              {kind: plan.CreateContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
 		"a refused install creation":      {kind: plan.CreateInstallContainer, err: cerrdefs.ErrInvalidArgument, reason: status.ReasonRefused, refused: true},
 		"a refused start":                 {kind: plan.StartContainer, err: errNoUser, reason: status.ReasonRefused, refused: true},
@@ -63,39 +63,39 @@ func TestFailureHasAClass(t *testing.T) {
 		"a refused update":                {kind: plan.UpdateLimits, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that fails":            {kind: plan.StartContainer, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that is silent":        {kind: plan.StartContainer, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed},
-		"a script that may have begun":    {kind: plan.StartInstallScript, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed, unsure: true},
+		"a script that may have started":  {kind: plan.StartInstallScript, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed, unsure: true},
 		"a script that has not for sure":  {kind: plan.StartInstallScript, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"files that cannot be written":    {kind: plan.WriteEntrypoint, err: errors.New("no"), retry: soon, reason: status.ReasonStepFailed},
 		"an image that the engine minds":  {kind: plan.CreateContainer, image: "a:1", err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"a container that waits for that": {kind: plan.RestoreSnapshot, image: "a:1", err: cerrdefs.ErrConflict, retry: soon},
 	} {
 		t.Run(name, func(t *testing.T) {
-			images := &askedImages{}
+			images := &imagesStub{}
 			ctrl := &executor{cfg: Config{Docker: Docker{Images: images}}, log: slog.New(slog.DiscardHandler)}
 			a := &execution{executor: ctrl, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: c.kind, Image: c.image}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
 			v := a.classify(c.err)
 			if v.failed != (c.retry != 0) || v.retry != max(c.retry, 0) {
 				t.Errorf("failed %t, retried after %s, want %s", v.failed, v.retry, c.retry)
 			}
-			if (len(images.asked) > 0) != c.asked {
-				t.Errorf("looked at %v", images.asked)
+			if (len(images.refreshed) > 0) != c.refreshed {
+				t.Errorf("refreshed %v", images.refreshed)
 			}
 			st := status.Status{InternalID: "a", State: status.StateStarting, Process: status.Process{Starting: &status.RunID{}}}
-			told := ""
+			emitted := ""
 			if v.patch != nil {
-				told = types(v.patch(&st))
+				emitted = types(v.patch(&st))
 			}
 			if synced := st.Get(status.Synced); synced.Reason != c.reason || c.reason != "" && (synced.Status != status.False || synced.Message == "" || synced.ObservedGeneration != 3) {
-				t.Errorf("said %+v", synced)
+				t.Errorf("synced %+v", synced)
 			}
 			if st.Install.Unsure != c.unsure {
 				t.Errorf("unsure: %v", st.Install.Unsure)
 			}
 			given := st.FailedGeneration == 3 && st.FailedBy == status.FailedBySpec && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
-				st.Get(status.Installed).Reason == status.ReasonRefused && told == "Exited Error"
-			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && told == failureEventOf(c.reason)
+				st.Get(status.Installed).Reason == status.ReasonRefused && emitted == "Exited Error"
+			kept := st.FailedGeneration == 0 && st.InstallState == "" && st.Starting != nil && st.State == status.StateStarting && emitted == failureEventOf(c.reason)
 			if c.refused != given || c.refused == kept {
-				t.Errorf("told %q, status %+v", told, st)
+				t.Errorf("events %q, status %+v", emitted, st)
 			}
 		})
 	}
@@ -113,11 +113,11 @@ func failureEventOf(reason status.Reason) string {
 }
 
 func types(events []journal.Event) string {
-	var told []string
+	var emitted []string
 	for _, e := range events {
-		told = append(told, string(e.Type))
+		emitted = append(emitted, string(e.Type))
 	}
-	return strings.Join(told, " ")
+	return strings.Join(emitted, " ")
 }
 
 // TestRefusalLeavesAnInstallationThatIsDone: no script runs again, and the words agree that the
@@ -125,8 +125,8 @@ func types(events []journal.Event) string {
 func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 	a := &execution{executor: &executor{}, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartContainer}}
 	st := status.Status{Install: status.Install{Phase: status.InstallDone}}
-	if told := types(a.classify(errNoUser).patch(&st)); told != "Error" {
-		t.Errorf("told %q of what was not about to start", told)
+	if emitted := types(a.classify(errNoUser).patch(&st)); emitted != "Error" {
+		t.Errorf("events %q of what was not about to start", emitted)
 	}
 	if got := st.Get(status.Installed); st.Install.Phase != status.InstallDone || st.InstallState != status.Failed ||
 		got.Status != status.False || got.Reason != status.ReasonRefused {
@@ -134,8 +134,8 @@ func TestRefusalLeavesAnInstallationThatIsDone(t *testing.T) {
 	}
 }
 
-// TestRefusalBeginsAnInstallationAnew unless its script may have run, or something was kept.
-func TestRefusalBeginsAnInstallationAnew(t *testing.T) {
+// TestRefusalStartsAnInstallationOver unless its script may have run, or something was kept.
+func TestRefusalStartsAnInstallationOver(t *testing.T) {
 	a := &execution{executor: &executor{}, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartInstallScript}}
 	for _, c := range []struct {
 		was  status.Install

@@ -18,8 +18,7 @@ import (
 	"lightd/observed/status"
 )
 
-// slowly keeps, from when it is told until it is released, every record of a status from being
-// acknowledged.
+// slowly delays, between hold and release, the acknowledgement of every record of a status.
 func slowly(n *node) (hold, release func()) {
 	var gate atomic.Pointer[chan struct{}]
 	n.t.Cleanup(n.statuses.Subscribe(func(string) {
@@ -85,7 +84,7 @@ func TestOnlyAStartBeginsBeforeItsRecordIsOnDisk(t *testing.T) {
 }
 
 // TestStartWhoseRecordIsNotAcknowledged: the database answers after the deadline, and the start
-// had begun. It is taken once all the same, and what it held is free again.
+// was under way. It is executed once all the same, and what it held is free again.
 func TestStartWhoseRecordIsNotAcknowledged(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		hold, release := slowly(n)
@@ -93,7 +92,7 @@ func TestStartWhoseRecordIsNotAcknowledged(t *testing.T) {
 		n.waitState("a", status.StateRunning)
 		starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
 		for i := range 20 { // more than there are places for starts
-			time.Sleep(15 * time.Minute) // a life that clears the count of crashes
+			time.Sleep(15 * time.Minute) // a run that clears the count of crashes
 			before := sim.CountCalls(starts)
 			hold()
 			if err := sim.Exit("lightd-a", 1); err != nil {
@@ -119,8 +118,8 @@ func TestStartWhoseRecordIsNotAcknowledged(t *testing.T) {
 	})
 }
 
-// TestStartIsRecordedBeforeItsCall looks at the files at the moment at which the engine hears of
-// a start: whoever opens them finds that it was to come, and nothing is said of its success.
+// TestStartIsRecordedBeforeItsCall copies the files at the moment at which the engine receives
+// a start: whoever opens them finds that it was to come, and no record of its success.
 func TestStartIsRecordedBeforeItsCall(t *testing.T) {
 	var image atomic.Pointer[string] // where the next start has the files copied
 	dir := t.TempDir()               // on a disk, as its flushes are what a start does not wait for
@@ -152,13 +151,13 @@ func TestStartIsRecordedBeforeItsCall(t *testing.T) {
 		})
 		st := recorded(t, to, "a")
 		if st.Starting == nil || st.Restarting == nil || st.RestartHandled != int64(i) {
-			t.Errorf("start %d: the call came, and what is recorded says %+v", i+1, st)
+			t.Errorf("start %d: the call came, and the record is %+v", i+1, st)
 		}
 	}
 }
 
-// copyDatabase copies a database that is written to meanwhile: a file that speaks of what is in
-// another one goes before that one.
+// copyDatabase copies a database that is written to meanwhile: a file that refers to another one
+// is copied before that one.
 func copyDatabase(t *testing.T, to, from string) {
 	if err := os.Mkdir(to, 0o700); err != nil {
 		t.Error(err)
@@ -196,8 +195,8 @@ func recorded(t *testing.T, dir, id string) status.Status {
 	return st
 }
 
-// TestOutcomeOfAnEarlyStartIsKept though the record that it began with, which tells the outcome of
-// the step before, is acknowledged only after it has ended.
+// TestOutcomeOfAnEarlyStartIsKept though the record that precedes it, which holds the outcome of
+// the step before, is acknowledged only after the start has ended.
 func TestOutcomeOfAnEarlyStartIsKept(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		hold, release := slowly(n)
@@ -213,7 +212,7 @@ func TestOutcomeOfAnEarlyStartIsKept(t *testing.T) {
 		release()
 		time.Sleep(100 * time.Millisecond) // and not yet tried again
 		if st, _ := n.statuses.Get("a"); st.Get(status.Synced).Reason != status.ReasonStepFailed {
-			t.Errorf("told %+v", st.Get(status.Synced))
+			t.Errorf("synced %+v", st.Get(status.Synced))
 		}
 	})
 }

@@ -7,22 +7,22 @@ import (
 	"lightd/hack/eventually"
 )
 
-// toldSightings keeps who is to be told.
-type toldSightings struct {
+// fakeEngineHealth keeps its subscriber.
+type fakeEngineHealth struct {
 	fn        func(up bool)
 	cancelled bool
 }
 
-func (s *toldSightings) Up() (bool, time.Time) { return false, time.Time{} }
+func (s *fakeEngineHealth) Up() (bool, time.Time) { return false, time.Time{} }
 
-func (s *toldSightings) Subscribe(fn func(up bool)) (cancel func()) {
+func (s *fakeEngineHealth) Subscribe(fn func(up bool)) (cancel func()) {
 	s.fn = fn
 	return func() { s.cancelled = true }
 }
 
-// TestDefaults are what Config says.
+// TestDefaults are those that Config documents.
 func TestDefaults(t *testing.T) {
-	c := New(Config{Docker: Docker{EngineHealth: &toldSightings{}}})
+	c := New(Config{Docker: Docker{EngineHealth: &fakeEngineHealth{}}})
 	defer c.Close()
 	got := []any{c.cfg.InstallTimeout, c.cfg.DatabaseTimeout, c.cfg.CollectEvery, c.cfg.OrphanGrace, c.cfg.Workers}
 	for i, want := range []any{10 * time.Minute, 5 * time.Second, 5 * time.Minute, time.Minute, 4} {
@@ -32,29 +32,29 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestControllerThatNeverRan holds up nobody who tells it something, and ends.
+// TestControllerThatNeverRan blocks no caller that notifies it, and ends.
 func TestControllerThatNeverRan(t *testing.T) {
-	told := &toldSightings{}
-	c := New(Config{Docker: Docker{EngineHealth: told}})
-	heard := make(chan struct{})
+	health := &fakeEngineHealth{}
+	c := New(Config{Docker: Docker{EngineHealth: health}})
+	notified := make(chan struct{})
 	go func() {
-		defer close(heard)
+		defer close(notified)
 		for range 3 {
-			told.fn(true)
+			health.fn(true)
 			c.TriggerGC()
 			c.Enqueue("a")
 		}
 	}()
 	select {
-	case <-heard:
+	case <-notified:
 	case <-time.After(eventually.Bound):
-		t.Fatal("it holds up who tells it something")
+		t.Fatal("a notification blocks")
 	}
 	if n := c.queue.Len(); n != 1 {
 		t.Errorf("%d keys wait", n)
 	}
 	c.Close()
-	if !c.queue.ShuttingDown() || !told.cancelled {
-		t.Errorf("after Close the queue is open, or somebody is told: %t", !told.cancelled)
+	if !c.queue.ShuttingDown() || !health.cancelled {
+		t.Errorf("after Close the queue is open, or a subscription is left: %t", !health.cancelled)
 	}
 }

@@ -26,8 +26,8 @@ type Cache interface {
 	Get(id string) observed.Snapshot
 	// IDs are those that have containers.
 	IDs() []string
-	// Refresh makes the cache look at id anew, at its install container too if asked, and
-	// Enqueue be called when it has.
+	// Refresh makes the cache inspect the run container of id again, with install its install
+	// container too, and call Enqueue afterwards.
 	Refresh(id string, install bool)
 	Forget(id string)
 }
@@ -40,13 +40,13 @@ type KnownImages interface {
 // Images is what is known of images, and the pulls.
 type Images interface {
 	KnownImages
-	// Image is Known, and looks for what is not.
+	// Image is Known, and inspects an image that is not known yet.
 	Image(ref string) observed.Image
-	// Refresh makes it look at ref anew, Pull begins a pull that others may share.
+	// Refresh makes it inspect ref again, Pull begins a pull that others may share.
 	// EnqueueImage is called when either has news.
 	Refresh(ref string)
 	Pull(ref string)
-	// Retain forgets what is not needed.
+	// Retain drops the images that are not needed.
 	Retain(needed func(ref string) bool)
 }
 
@@ -120,7 +120,7 @@ type Host struct {
 	Data Data
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
-	// CheckMounts looks at the host for the mounts of a spec; the error is a
+	// CheckMounts checks the mounts of a spec against the host; the error is a
 	// *desired.ValidationError.
 	CheckMounts func(desired.Spec) error
 	// PinMounts pins the sources of mounts before a start, to compare them with what was

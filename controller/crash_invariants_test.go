@@ -20,28 +20,28 @@ func (m *crashableDaemon) check(l lifecycle, erased bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.starts != l.starts {
-		m.complain("%d starts, want %d", m.starts, l.starts)
+		m.report("%d starts, want %d", m.starts, l.starts)
 	}
 	if ran := strings.Join(m.scripts, " "); ran != l.installs {
-		m.complain("scripts ran %q, want %q", ran, l.installs)
+		m.report("scripts ran %q, want %q", ran, l.installs)
 	}
-	told := m.told()
-	if told["Ready"] != strings.Count(l.installs, " ")+1 {
-		m.complain("Ready told %d times", told["Ready"])
+	emitted := m.counts()
+	if emitted["Ready"] != strings.Count(l.installs, " ")+1 {
+		m.report("Ready reported %d times", emitted["Ready"])
 	}
-	if told["Running"] != l.starts {
-		m.complain("Running told %d times, want %d", told["Running"], l.starts)
+	if emitted["Running"] != l.starts {
+		m.report("Running reported %d times, want %d", emitted["Running"], l.starts)
 	}
 	want := 1
 	if erased {
 		want = 0
 	}
 	if names := m.sim.Names(); len(names) != want {
-		m.complain("containers left: %v", names)
+		m.report("containers left: %v", names)
 	}
 }
 
-func (m *crashableDaemon) complain(format string, args ...any) {
+func (m *crashableDaemon) report(format string, args ...any) {
 	m.t.Helper()
 	m.t.Errorf("died %q: %s; events %s", m.deaths, fmt.Sprintf(format, args...), m.events("a"))
 }
@@ -54,49 +54,49 @@ func (m *crashableDaemon) page() []journal.Event {
 	return page
 }
 
-func (m *crashableDaemon) told() map[string]int {
-	told := map[string]int{}
+func (m *crashableDaemon) counts() map[string]int {
+	emitted := map[string]int{}
 	for _, e := range m.page() {
-		told[string(e.Type)]++
+		emitted[string(e.Type)]++
 	}
-	return told
+	return emitted
 }
 
-// invariants are what holds whatever was asked for and whenever the daemon died.
+// invariants are what holds whatever was requested and whenever the daemon died.
 func (m *crashableDaemon) invariants() {
 	m.t.Helper()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.problems {
-		m.complain("%s", p)
+		m.report("%s", p)
 	}
 	for i, request := range m.scripts {
 		if i > 0 && number(request) <= number(m.scripts[i-1]) {
-			m.complain("scripts ran for the requests %v: one twice, or an old one", m.scripts)
+			m.report("scripts ran for the requests %v: one twice, or an old one", m.scripts)
 		}
 	}
 	if st, _ := m.statuses.Get("a"); contradiction(st) != "" {
-		m.complain("%s", contradiction(st))
+		m.report("%s", contradiction(st))
 	}
 	page := m.page()
 	for i, e := range page {
 		if i > 0 && e.Seq <= page[i-1].Seq {
-			m.complain("seq %d after %d", e.Seq, page[i-1].Seq)
+			m.report("seq %d after %d", e.Seq, page[i-1].Seq)
 		}
 	}
 	for _, e := range page {
 		switch e.Type {
 		case journal.Error, journal.ContainerLost, journal.DriftDetected, journal.BackOff, journal.OOMKilled:
-			m.complain("%s told of what the daemon did itself: %s", e.Type, e.Message)
+			m.report("%s reported what the daemon did itself: %s", e.Type, e.Message)
 		}
 		if strings.Contains(e.Message, "somebody else") || strings.Contains(e.Message, "not seen") {
-			m.complain("%s: %s", e.Type, e.Message)
+			m.report("%s: %s", e.Type, e.Message)
 		}
 	}
 	m.grammar()
 }
 
-// contradiction tells what of a status denies what else is in it; empty when nothing does.
+// contradiction returns what of a status contradicts the rest of it; empty when nothing does.
 func contradiction(st status.Status) string {
 	installed := st.Get(status.Installed)
 	switch {
@@ -112,43 +112,43 @@ func number(s string) int {
 	return n
 }
 
-// process is what is told of a process, over all its lives.
+// process is the order of the events of a process, over all its runs.
 var process = regexp.MustCompile(`^(Starting (Running )?(Stopping )*Exited )*(Starting (Running )?(Stopping )*)?$`)
 
-// grammar is the order of events. An installation is told from its beginning, and each
+// grammar is the order of events. An installation is reported from its beginning, and each
 // part of it once; only the last one has to come to its end.
 func (m *crashableDaemon) grammar() {
 	m.t.Helper()
-	var lives strings.Builder
+	var runs strings.Builder
 	var installs []string
 	for _, e := range m.page() {
 		switch e.Type {
 		case journal.Starting, journal.Running, journal.Stopping, journal.Exited:
-			lives.WriteString(string(e.Type) + " ")
+			runs.WriteString(string(e.Type) + " ")
 		case journal.Started:
 			installs = append(installs, "Started")
 		case journal.CreatingContainer, journal.ContainerCreated, journal.RunningInstallScript, journal.InstallScriptComplete,
 			journal.SettingUpEntrypoint, journal.Ready:
 			if len(installs) == 0 {
-				m.complain("%s told before Started", e.Type)
+				m.report("%s reported before Started", e.Type)
 				return
 			}
 			installs[len(installs)-1] += " " + string(e.Type)
 		}
 	}
-	if !process.MatchString(lives.String()) {
-		m.complain("the process is told as %s", &lives)
+	if !process.MatchString(runs.String()) {
+		m.report("the events of the process are %s", &runs)
 	}
-	for _, told := range installs {
-		if !strings.HasPrefix(wholeInstall, told) && !strings.HasPrefix(noScript, told) {
-			m.complain("an installation is told as %s", told)
+	for _, emitted := range installs {
+		if !strings.HasPrefix(wholeInstall, emitted) && !strings.HasPrefix(noScript, emitted) {
+			m.report("the events of an installation are %s", emitted)
 		}
 	}
 }
 
 const noScript = "Started CreatingContainer ContainerCreated SettingUpEntrypoint Ready"
 
-// converged holds what is so once the last write was dealt with, and nothing left over.
+// converged checks the state after the last write was observed, with nothing left over.
 func (m *crashableDaemon) converged(erased bool) {
 	m.t.Helper()
 	var c desired.Container
@@ -168,11 +168,11 @@ func (m *crashableDaemon) converged(erased bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if !erased && c.InstallScript != "" && (len(m.scripts) == 0 || number(m.scripts[len(m.scripts)-1]) != int(c.Requests.Install)) {
-		m.complain("scripts ran for %v, and %d was asked for last", m.scripts, c.Requests.Install)
+		m.report("scripts ran for %v, and %d was requested last", m.scripts, c.Requests.Install)
 	}
-	told := m.told()
-	if alive := told["Starting"] - told["Exited"]; alive != 0 && (alive != 1 || c.Power != desired.PowerRunning) {
-		m.complain("%d lives are told as not ended, power is %q", alive, c.Power)
+	emitted := m.counts()
+	if alive := emitted["Starting"] - emitted["Exited"]; alive != 0 && (alive != 1 || c.Power != desired.PowerRunning) {
+		m.report("%d runs are reported as not ended, power is %q", alive, c.Power)
 	}
 	m.leftovers(c, st)
 }
@@ -202,7 +202,7 @@ func (m *crashableDaemon) leftovers(c desired.Container, st status.Status) {
 		return err == nil && slices.Equal(have, images)
 	})
 	if have := m.sim.Names(); !slices.Equal(have, names) && len(have)+len(names) > 0 {
-		m.complain("containers left: %v, want %v", have, names)
+		m.report("containers left: %v, want %v", have, names)
 	}
 	var have []string
 	entries, _ := os.ReadDir(m.data.Path("a"))
@@ -210,7 +210,7 @@ func (m *crashableDaemon) leftovers(c desired.Container, st status.Status) {
 		have = append(have, e.Name())
 	}
 	if !slices.Equal(have, files) {
-		m.complain("files left: %v, want %v", have, files)
+		m.report("files left: %v, want %v", have, files)
 	}
 	pool, err := m.store.Ports()
 	if err != nil {
@@ -219,7 +219,7 @@ func (m *crashableDaemon) leftovers(c desired.Container, st status.Status) {
 	for _, p := range pool {
 		named := slices.ContainsFunc(c.Ports, func(have desired.Port) bool { return have.Endpoint() == p.Endpoint })
 		if p.InUse != named {
-			m.complain("port %s is in use: %t, named: %t", p.Endpoint, p.InUse, named)
+			m.report("port %s is in use: %t, named: %t", p.Endpoint, p.InUse, named)
 		}
 	}
 }

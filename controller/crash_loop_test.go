@@ -18,7 +18,7 @@ import (
 )
 
 // latency is how long a call of the simulated engine takes in a bubble: its time stands
-// still unless somebody waits.
+// still unless a goroutine waits.
 const latency = time.Millisecond
 
 // inBubble plays with a whole node on a simulated engine, in simulated time.
@@ -45,7 +45,7 @@ func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node)
 	})
 }
 
-// startedAt is when the present or last life of a container began.
+// startedAt is when the present or last run of a container began.
 func startedAt(t *testing.T, sim *simengine.Sim, id string) time.Time {
 	t.Helper()
 	c, err := sim.Inspect(observed.RunName(id))
@@ -93,8 +93,8 @@ func (n *node) dies(t *testing.T, sim *simengine.Sim, id string, end func() erro
 }
 
 // TestCrashLoop has a program end again and again: it is started again at once, then after
-// one second, doubling to 270 s, each up to a tenth longer and five minutes at most; a life of ten minutes
-// clears the count. What is told and shown meanwhile says so.
+// one second, doubling to 270 s, each up to a tenth longer and five minutes at most; a run of ten minutes
+// clears the count. The events and the status show it meanwhile.
 func TestCrashLoop(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
@@ -111,11 +111,11 @@ func TestCrashLoop(t *testing.T) {
 			if exit := st.LastExit; st.Restarts != i+1 || exit == nil || exit.Code != 3 || exit.Signal != "" || exit.OOM {
 				t.Errorf("end %d: %d restarts, last exit %+v", i+1, st.Restarts, st.LastExit)
 			}
-			told := n.lastEvent("a", journal.BackOff)
+			event := n.lastEvent("a", journal.BackOff)
 			// The message has whole seconds, and a start takes a moment.
 			ran := startedAt(t, sim, "a")
-			if want > 0 && !strings.Contains(told.Message, ran.Format(time.RFC3339)) && !strings.Contains(told.Message, ran.Add(-soon).Format(time.RFC3339)) {
-				t.Errorf("end %d: message %q, and it ran at %s", i+1, told.Message, ran)
+			if want > 0 && !strings.Contains(event.Message, ran.Format(time.RFC3339)) && !strings.Contains(event.Message, ran.Add(-soon).Format(time.RFC3339)) {
+				t.Errorf("end %d: message %q, and it ran at %s", i+1, event.Message, ran)
 			}
 		}
 		time.Sleep(10 * time.Minute)
@@ -135,7 +135,7 @@ func TestCrashLoop(t *testing.T) {
 	})
 }
 
-// TestEndForMemory is told as such.
+// TestEndForMemory is reported as such.
 func TestEndForMemory(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
@@ -146,7 +146,7 @@ func TestEndForMemory(t *testing.T) {
 			t.Errorf("last exit %+v", st.LastExit)
 		}
 		if got := n.events("a"); !strings.HasSuffix(got, "Running OOMKilled Exited Starting Running") {
-			t.Errorf("told %s", got)
+			t.Errorf("events %s", got)
 		}
 	})
 }

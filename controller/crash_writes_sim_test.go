@@ -17,8 +17,8 @@ type sequence struct {
 	// inScript has what follows the first write wait until the install script runs.
 	inScript bool
 	writes   []func(*desired.Container)
-	// starts are the fewest and the most programs that they may start: a write that is
-	// overtaken by the next need not have had an effect.
+	// starts are the fewest and the most programs that they may start: a write that the next
+	// one supersedes need not have had an effect.
 	starts [2]int
 }
 
@@ -112,7 +112,7 @@ func (m *crashableDaemon) first(s sequence) writes {
 	return s.writes[1:]
 }
 
-// scriptRuns reports whether the script of the last request has begun.
+// scriptRuns reports whether the script of the last request has started.
 func (m *crashableDaemon) scriptRuns() bool {
 	c, _ := m.store.Container("a")
 	m.mu.Lock()
@@ -120,7 +120,7 @@ func (m *crashableDaemon) scriptRuns() bool {
 	return len(m.scripts) > 0 && number(m.scripts[len(m.scripts)-1]) == int(c.Requests.Install)
 }
 
-// last waits for the end of the last write, and looks at what came of all.
+// last waits for the end of the last write, and checks what came of all.
 func (m *crashableDaemon) last(s sequence) {
 	m.t.Helper()
 	erased := erases(s.writes[len(s.writes)-1])
@@ -132,7 +132,7 @@ func (m *crashableDaemon) last(s sequence) {
 	m.invariants()
 	m.mu.Lock()
 	if m.starts < s.starts[0] || m.starts > s.starts[1] {
-		m.complain("%d starts, want %d to %d", m.starts, s.starts[0], s.starts[1])
+		m.report("%d starts, want %d to %d", m.starts, s.starts[0], s.starts[1])
 	}
 	m.mu.Unlock()
 	m.node.stop()
@@ -177,7 +177,7 @@ func TestCrashBetweenWrites(t *testing.T) {
 
 // TestWriteAtEveryMoment makes the first write of each sequence, and the others at a
 // moment at which the daemon waits for the engine: every one, for as long as the first is
-// being dealt with. The daemon lives on, or it dies as soon as they are acknowledged.
+// under way. The daemon keeps running, or it dies as soon as they are acknowledged.
 func TestWriteAtEveryMoment(t *testing.T) {
 	for name, s := range sequences {
 		for end, deadly := range map[string]bool{"": false, ", and die": true} {
@@ -206,11 +206,11 @@ func interrupts(t *testing.T, s sequence, at int, deadly bool) bool {
 		rest = rest[1:]
 	}
 	before, _ := store.Container("a")
-	begun := func() bool {
+	started := func() bool {
 		c, _ := store.Container("a")
 		return c.Generation > before.Generation
 	}
-	failpoints.interruptAt(at, deadly, begun, func() {
+	failpoints.interruptAt(at, deadly, started, func() {
 		for _, w := range rest {
 			_, err := store.Change(context.Background(), "a", func(c *desired.Container) error { w(c); return nil })
 			if err != nil {

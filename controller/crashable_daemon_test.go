@@ -29,9 +29,9 @@ type crashableDaemon struct {
 	tune       []func(*setup)
 	// later are the points at which the daemons after this one die.
 	later []int
-	// deaths say where the earlier ones did.
+	// deaths are where the earlier ones died.
 	deaths []string
-	// ran holds a value when a program began or ended since it was last read.
+	// ran holds a value when a program started or ended since it was last read.
 	ran chan struct{}
 	// hold, unless nil, is what an install script waits for.
 	hold chan struct{}
@@ -85,10 +85,10 @@ func (m *crashableDaemon) program(ctx context.Context, p *simengine.Process) {
 	m.mu.Lock()
 	m.together--
 	m.mu.Unlock()
-	tell(m.ran)
+	notify(m.ran)
 }
 
-// launched asks the engine what else of that id runs: two at once is what must never be.
+// launched checks what else of that id runs on the engine: two at once must never be.
 func (m *crashableDaemon) launched(p *simengine.Process) {
 	id := p.Labels()[observed.LabelID]
 	for _, name := range m.sim.Names() {
@@ -97,7 +97,7 @@ func (m *crashableDaemon) launched(p *simengine.Process) {
 			m.problem("%s runs while %s is started", name, p.Name())
 		}
 	}
-	tell(m.ran)
+	notify(m.ran)
 }
 
 func (m *crashableDaemon) problem(format string, args ...any) {
@@ -106,9 +106,9 @@ func (m *crashableDaemon) problem(format string, args ...any) {
 	m.problems = append(m.problems, fmt.Sprintf(format, args...))
 }
 
-func tell(news chan struct{}) {
+func notify(changed chan struct{}) {
 	select {
-	case news <- struct{}{}:
+	case changed <- struct{}{}:
 	default:
 	}
 }
@@ -134,7 +134,7 @@ func (m *crashableDaemon) boot() {
 // that the engine itself can hang up.
 const neverCrashes = -1
 
-// serve answers on a socket until it is told to hang up.
+// serve answers on a socket until hangUp is called.
 func (m *crashableDaemon) serve(socket string) (hangUp func()) {
 	if m.failpoints.at == neverCrashes {
 		if err := m.sim.Serve(socket); err != nil {
@@ -152,13 +152,13 @@ func (m *crashableDaemon) serve(socket string) (hangUp func()) {
 	return func() { server.Close(); <-served }
 }
 
-// away waits until the daemon has noticed that the engine is gone.
+// away waits until the daemon has observed that the engine is gone.
 func (m *crashableDaemon) away() {
 	m.t.Helper()
 	m.await("aware that the engine is gone", func() bool { up, _ := m.cache.Up(); return !up })
 }
 
-// alive returns when the daemon lives, having started it again if it died.
+// alive returns when the daemon runs, having started it again if it died.
 func (m *crashableDaemon) alive() {
 	select {
 	case <-m.failpoints.fired:
@@ -186,7 +186,7 @@ func (m *crashableDaemon) write(fn func() error) {
 		}
 		m.alive()
 	}
-	m.t.Fatalf("a write was refused though the daemon lives: %v", err)
+	m.t.Fatalf("a write was refused though the daemon runs: %v", err)
 }
 
 func (m *crashableDaemon) set(fn func(*desired.Container)) {
@@ -197,15 +197,15 @@ func (m *crashableDaemon) set(fn func(*desired.Container)) {
 	})
 }
 
-// await waits for the daemon, this one or the next, to bring about what is asked for.
+// await waits for the daemon, this one or the next, to reach a state.
 func (m *crashableDaemon) await(what string, is func() bool) {
 	m.t.Helper()
 	deadline := time.After(eventually.Bound)
 	for done := false; !done; {
 		m.alive()
 		news := make(chan struct{}, 1)
-		stop1 := m.statuses.Subscribe(func(string) { tell(news) })
-		stop2 := m.store.Subscribe(func(string) { tell(news) })
+		stop1 := m.statuses.Subscribe(func(string) { notify(news) })
+		stop2 := m.store.Subscribe(func(string) { notify(news) })
 		if done = is(); !done {
 			select {
 			case <-news:
@@ -222,7 +222,7 @@ func (m *crashableDaemon) await(what string, is func() bool) {
 	}
 }
 
-// until waits for the last write to have been dealt with.
+// until waits until the generation of the last write is observed.
 func (m *crashableDaemon) until(what string, fn func(desired.Container, status.Status) bool) {
 	m.t.Helper()
 	m.await(what, func() bool {

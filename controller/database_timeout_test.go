@@ -39,7 +39,7 @@ func recording(t *testing.T, dir string) *Controller {
 		t.Fatal(err)
 	}
 	c := New(Config{
-		Stores: Stores{Store: s, Statuses: statuses, Journal: events}, Docker: Docker{EngineHealth: &toldSightings{}},
+		Stores: Stores{Store: s, Statuses: statuses, Journal: events}, Docker: Docker{EngineHealth: &fakeEngineHealth{}},
 		Host: Host{Data: data}, Log: slog.New(slog.DiscardHandler),
 	})
 	t.Cleanup(c.Close)
@@ -59,7 +59,7 @@ func TestEventsAreRecordedThoughTheStatusStays(t *testing.T) {
 	}
 }
 
-// TestDatabaseThatDoesNotAnswer holds nobody for longer than DatabaseTimeout.
+// TestDatabaseThatDoesNotAnswer blocks no call for longer than DatabaseTimeout.
 func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
@@ -72,9 +72,9 @@ func TestDatabaseThatDoesNotAnswer(t *testing.T) {
 				return a.finalize(t.Context())
 			},
 		} {
-			asked, answers := make(chan struct{}), make(chan struct{})
-			go c.cfg.Store.Update(context.Background(), func(*store.Tx) error { close(asked); <-answers; return nil })
-			<-asked
+			blocked, answers := make(chan struct{}), make(chan struct{})
+			go c.cfg.Store.Update(context.Background(), func(*store.Tx) error { close(blocked); <-answers; return nil })
+			<-blocked
 			late := time.AfterFunc(time.Hour, func() { close(answers) })
 			began := time.Now()
 			if err := write(); !errors.Is(err, desired.ErrUnavailable) || time.Since(began) != c.cfg.DatabaseTimeout {

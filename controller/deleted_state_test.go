@@ -7,24 +7,24 @@ import (
 	"k8s.io/client-go/util/workqueue"
 )
 
-type forgetfulSight struct {
+type cacheStub struct {
 	Cache
-	forgotten []string
+	dropped []string
 }
 
-func (s *forgetfulSight) Forget(id string) { s.forgotten = append(s.forgotten, id) }
+func (s *cacheStub) Forget(id string) { s.dropped = append(s.dropped, id) }
 
-type forgetfulConsole struct {
+type consoleStub struct {
 	Console
-	forgotten []string
+	dropped []string
 }
 
-func (c *forgetfulConsole) Forget(id string) { c.forgotten = append(c.forgotten, id) }
+func (c *consoleStub) Forget(id string) { c.dropped = append(c.dropped, id) }
 
-// TestNothingIsRemembered of a container that is gone, anywhere.
-func TestNothingIsRemembered(t *testing.T) {
-	sight, console := &forgetfulSight{}, &forgetfulConsole{}
-	c := &Controller{executor: &executor{cfg: Config{Docker: Docker{Cache: sight, Console: console}}}, keys: map[string]*keyState{"a": {}, "b": {}}}
+// TestForgetDropsAllState of a container that is gone, anywhere.
+func TestForgetDropsAllState(t *testing.T) {
+	cache, console := &cacheStub{}, &consoleStub{}
+	c := &Controller{executor: &executor{cfg: Config{Docker: Docker{Cache: cache, Console: console}}}, keys: map[string]*keyState{"a": {}, "b": {}}}
 	c.queue = workqueue.NewTypedRateLimitingQueue(newLimiter())
 	defer c.queue.ShutDown()
 	for _, id := range []string{"a", "b"} {
@@ -32,8 +32,8 @@ func TestNothingIsRemembered(t *testing.T) {
 	}
 	c.forget("a")
 	a := []string{"a"}
-	if !slices.Equal(sight.forgotten, a) || !slices.Equal(console.forgotten, a) {
-		t.Errorf("seen of no more: %v, heard of no more: %v", sight.forgotten, console.forgotten)
+	if !slices.Equal(cache.dropped, a) || !slices.Equal(console.dropped, a) {
+		t.Errorf("cache entries dropped: %v, consoles dropped: %v", cache.dropped, console.dropped)
 	}
 	if len(c.keys) != 1 || c.keys["b"] == nil {
 		t.Errorf("in memory are %v", c.keys)

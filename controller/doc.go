@@ -17,14 +17,14 @@
 //   - Each act that makes the engine resolve paths of the host follows a check of all of them, and
 //     what a start has mounted is compared with what was checked.
 //   - The controller writes status, events and, as the finalizer of a deletion or of a port that
-//     nobody binds, removals; never a spec. Containers without this instance's label are left alone.
+//     no container binds, removals; never a spec. Containers without this instance's label are not touched.
 //
 // # Glossary
 //
 //	key              the internal id of a container, as it travels through the workqueue
-//	spec             what the API asks for; its generation counts the changes
+//	spec             what a client wants; its generation counts the changes
 //	status           what the controller has recorded of a container, with its conditions
-//	observation      what the cache last saw of the engine, see observed.Snapshot
+//	observation      the cache's newest view of the engine, see observed.Snapshot
 //	input            all that one decision rests on, see plan.Input
 //	decision         the status and events to record, and the step to execute next
 //	step             one effect on the engine or the host; its kind has traits, see plan.Traits
@@ -40,14 +40,14 @@
 //	stale            a step whose container changed before the step reached it
 //	class            the kinds of step that compete for the same part of the engine
 //	slot             the right to run one step of a class
-//	run              one life of a process, from start to end: a RunID
+//	run              the lifetime of one process, from start to end: a RunID
 //	run container    the container that runs the server's program
 //	install container  the container that runs the install script
 //	snapshot         the image that keeps what an install script changed
-//	startup probe    the watch over a program's output for its start pattern
+//	startup probe    the search of a program's output for its start pattern
 //	drift            a difference between spec and observation
 //	orphan           a container of this instance without a spec
-//	foreign          a container of somebody else that has the name of one of ours
+//	foreign          a container outside of this instance that has the name of one of ours
 //	instance         one data directory, whose id labels its containers
 //	engine health    whether the engine can be reached, and since when
 //	finalize         the last step of a deletion
@@ -90,5 +90,5 @@
 //	Result.After                     a backoff, a deadline or a blocked retry is over
 //	Result.Again                     a step that leaves the observation as it is has ended
 //	Result.Refresh                   a step that mutates has ended, or the observation is too old
-//	work, on an error                rate-limited; a success forgets the errors before it
+//	work, on an error                rate-limited; a success resets the delay
 package controller

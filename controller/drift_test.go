@@ -43,8 +43,8 @@ func (n *node) drifts(id string) string {
 	return strings.Join(list, ", ")
 }
 
-// waitDrift waits until the report is as wanted. What is seen and what is recorded tell when
-// to look.
+// waitDrift waits until the report is as wanted. It compares after each change of the observation
+// and of the record.
 func (n *node) waitDrift(id, want string) {
 	n.t.Helper()
 	news := make(chan struct{}, 1)
@@ -89,7 +89,7 @@ func rebuild(docker *client.Client, change func(*container.Config, *container.Ho
 	}
 }
 
-// disturbance is what somebody does to a container, what a report tells of it, and what is
+// disturbance is what is done to a container from outside, what a report shows of it, and what is
 // left when it has healed.
 type disturbance struct {
 	name string
@@ -149,8 +149,8 @@ func disturbances(n *node, docker *client.Client, lan string) []disturbance {
 	}
 }
 
-// roundTrip makes a container of every field, which shows no drift, and disturbs it: what is
-// told is exactly what was done, and heals once it may.
+// roundTrip creates a container of every field, which shows no drift, and disturbs it: the report
+// is exactly what was done, and it heals once it may.
 func roundTrip(t *testing.T, n *node, docker *client.Client) {
 	if err := n.store.AddPorts(t.Context(), []desired.Endpoint{{IP: "127.0.0.1", Port: 7907, Protocol: desired.TCP}, {IP: "0.0.0.0", Port: 7908, Protocol: desired.UDP}}); err != nil {
 		t.Fatal(err)

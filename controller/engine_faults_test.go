@@ -10,8 +10,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestFaultsOfTheEngine plays a life (install, start, restart, stop) on an engine that
-// misbehaves. However it does, each thing happens once, and the end is the same.
+// TestFaultsOfTheEngine plays a lifecycle (install, start, restart, stop) on an engine that
+// fails in many ways. However it fails, each thing happens once, and the end is the same.
 func TestFaultsOfTheEngine(t *testing.T) {
 	rules := func(list ...simengine.Rule) func(*crashableDaemon) {
 		return func(m *crashableDaemon) {
@@ -35,7 +35,7 @@ func TestFaultsOfTheEngine(t *testing.T) {
 			simengine.Rule{Method: "POST", Route: "/commit", Cut: true, After: true, Times: 1}),
 		"creates fail": rules(simengine.Rule{Method: "POST", Route: create, Status: 500, Message: "no", Times: 2}),
 		"starts fail":  rules(simengine.Rule{Method: "POST", Route: start, Status: 500, Message: "no", Times: 2}),
-		"looks fail": rules(
+		"inspects fail": rules(
 			simengine.Rule{Method: "GET", Route: "/containers/{id}/json", Status: 500, Message: "no", Chance: 0.3, Times: 6}),
 		"everything is slow": rules(simengine.Rule{Delay: 20 * time.Millisecond, Chance: 0.5, Times: 100}),
 		"events lost":        func(m *crashableDaemon) { m.sim.InterceptEvents(simengine.DropEvents(nil)) },
@@ -58,13 +58,13 @@ func TestFaultsOfTheEngine(t *testing.T) {
 	}
 }
 
-// TestEngineThatGoesAndComes takes the engine away from under a running container.
+// TestEngineThatGoesAndComes makes the engine unreachable for a running container.
 func TestEngineThatGoesAndComes(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault  func(*testing.T, *crashableDaemon)
 		starts int
 	}{
-		"away, and the container lives": {func(t *testing.T, m *crashableDaemon) {
+		"unreachable, and the container keeps running": {func(t *testing.T, m *crashableDaemon) {
 			m.sim.Refuse()
 			m.away()
 			m.sim.Up()

@@ -9,10 +9,10 @@ import (
 	"lightd/observed/status"
 )
 
-// EngineHealth tells whether the engine can be seen.
+// EngineHealth reports whether the engine can be reached.
 type EngineHealth interface {
 	Up() (up bool, since time.Time)
-	// Subscribe calls fn when Up says something else, and once when it is first known.
+	// Subscribe calls fn when the result of Up changes, and once when it is first known.
 	Subscribe(fn func(up bool)) (cancel func())
 }
 

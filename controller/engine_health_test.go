@@ -10,9 +10,9 @@ import (
 	"lightd/observed/status"
 )
 
-// TestSightingsAreRecorded: whether the engine can be seen is recorded in the order of all
-// else, and every container looks different with it.
-func TestSightingsAreRecorded(t *testing.T) {
+// TestEngineHealthIsRecorded: whether the engine can be reached is recorded in one order with all
+// else, and every container shows it.
+func TestEngineHealthIsRecorded(t *testing.T) {
 	sim, n := onSim(t)
 	for _, id := range []string{"a", "b"} {
 		n.waitSynced(n.create(id, nil))
@@ -51,8 +51,8 @@ func TestSightingsAreRecorded(t *testing.T) {
 	}
 }
 
-// TestSightingIsRecordedOnceItCanBe, soon.
-func TestSightingIsRecordedOnceItCanBe(t *testing.T) {
+// TestEngineHealthIsRecordedOnceItCanBe, soon.
+func TestEngineHealthIsRecordedOnceItCanBe(t *testing.T) {
 	var full atomic.Bool
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.waitSynced(n.create("a", nil))

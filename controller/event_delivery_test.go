@@ -5,16 +5,16 @@ import (
 	"log/slog"
 )
 
-// heard is called with what a node logs, before it goes on.
-type heard func(slog.Record)
+// logHook is called with each record that a node logs, before the log call returns.
+type logHook func(slog.Record)
 
-func (heard) Enabled(context.Context, slog.Level) bool        { return true }
-func (h heard) WithAttrs([]slog.Attr) slog.Handler            { return h }
-func (h heard) WithGroup(string) slog.Handler                 { return h }
-func (h heard) Handle(_ context.Context, r slog.Record) error { h(r); return nil }
+func (logHook) Enabled(context.Context, slog.Level) bool        { return true }
+func (h logHook) WithAttrs([]slog.Attr) slog.Handler            { return h }
+func (h logHook) WithGroup(string) slog.Handler                 { return h }
+func (h logHook) Handle(_ context.Context, r slog.Record) error { h(r); return nil }
 
-// said returns a word of what is logged.
-func said(r slog.Record, key string) (word string) {
+// attrOf returns the value of a key of a log record.
+func attrOf(r slog.Record, key string) (word string) {
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Key == key {
 			word = a.Value.String()

@@ -11,9 +11,9 @@ import (
 	"lightd/observed/status"
 )
 
-// TestWhatIsSeenIsToldAtOnce, though a step is being taken, has just failed, or waits for its
-// turn: it has nothing to do with what can be done.
-func TestWhatIsSeenIsToldAtOnce(t *testing.T) {
+// TestObservationIsReportedAtOnce, though a step runs, has just failed, or waits for its
+// slot: an observation is recorded whatever can be done.
+func TestObservationIsReportedAtOnce(t *testing.T) {
 	update := simengine.Rule{Method: "POST", Route: "/containers/{id}/update"}
 	slow, failing := update, update
 	slow.Delay, failing.Status, failing.Message = time.Minute, 500, "no"
@@ -52,17 +52,17 @@ func TestWhatIsSeenIsToldAtOnce(t *testing.T) {
 				if err := sim.Exit("lightd-a", 3); err != nil {
 					t.Fatal(err)
 				}
-				n.wait("a", "told to have ended", func(st status.Status) bool { return st.LastExit != nil && st.LastExit.Code == 3 })
+				n.wait("a", "reported to have ended", func(st status.Status) bool { return st.LastExit != nil && st.LastExit.Code == 3 })
 				if took := time.Since(at); took > time.Second {
-					t.Errorf("told after %s", took)
+					t.Errorf("reported after %s", took)
 				}
 			})
 		})
 	}
 }
 
-// TestOutcomeIsShownOnceItIsRecorded, and not before: of what nobody has recorded a reader would
-// hear nothing more after a crash.
+// TestOutcomeIsShownOnceItIsRecorded, and not before: an outcome that is not recorded would
+// be missing for a reader after a crash.
 func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 	for name, c := range map[string]struct {
 		status int
@@ -78,9 +78,9 @@ func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 					s.Power, s.Stop.Timeout = desired.PowerRunning, desired.Duration(10*time.Minute)
 				})
 				n.waitState("a", status.StateRunning)
-				asked := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: 5 * time.Second, Status: c.status})
+				kill := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: 5 * time.Second, Status: c.status})
 				n.change("a", halt)
-				met(t, asked, 1)
+				met(t, kill, 1)
 				failing.fail(0, 1000, 0, false)
 				was, _ := n.statuses.Get("a")
 				was = was.Clone()
@@ -89,19 +89,19 @@ func TestOutcomeIsShownOnceItIsRecorded(t *testing.T) {
 					t.Errorf("%+v is shown, and recorded is %+v", is, was)
 				}
 				failing.fail(0, 0, 0, false)
-				n.wait("a", "told how it ended", c.shown)
+				n.wait("a", "reported how it ended", c.shown)
 			}, func(o *setup) { o.commit = failing.around })
 		})
 	}
 }
 
-// TestNodeAtRest records nothing, however often it looks, and asks the engine for no list.
+// TestNodeAtRest records nothing, however often it reconciles, and requests no list from the engine.
 func TestNodeAtRest(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.waitSynced(n.create("off", nil))
 		n.create("on", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("on", status.StateRunning)
-		time.Sleep(11 * time.Minute) // a life that clears the count of crashes
+		time.Sleep(11 * time.Minute) // a run that clears the count of crashes
 		was, lists := n.versions("off", "on"), sim.CountCalls(simengine.Rule{Method: "GET", Route: "/containers/json"})
 		for range 60 {
 			for _, id := range []string{"off", "on"} {

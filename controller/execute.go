@@ -100,7 +100,7 @@ func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
 	if a.gone {
 		c.forget(id)
 		c.TriggerGC()
-		c.requeue(id, Result{Again: true}) // the id may be in use anew
+		c.requeue(id, Result{Again: true}) // a new container may have the id by now
 		return
 	}
 	if err == nil && !kind.Traits().OwnPace {

@@ -18,10 +18,10 @@ import (
 	"lightd/observed/status"
 )
 
-// TestDisturbancesAreHealedOnARealEngine does to a running container what people do.
+// TestDisturbancesAreHealedOnARealEngine does to a running container what an operator may do.
 func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 	t.Parallel()
-	// Files make no event: what is looked at every five minutes is looked at every second here.
+	// Files make no event: what is checked every five minutes is checked every second here.
 	n := newNode(t, t.TempDir(), func(o *setup) { o.collect = time.Second })
 	n.clean()
 	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
@@ -109,7 +109,7 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.healed == nil {
-				pollUntil(t, "mended", func() bool { return n.data.EntrypointOK(spec.Spec) })
+				pollUntil(t, "fixed", func() bool { return n.data.EntrypointOK(spec.Spec) })
 				if after := n.inspect(id); !after.StartedAt.Equal(before.StartedAt) {
 					t.Errorf("restarted for a file: %+v", after)
 				}
@@ -124,8 +124,8 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 	}
 }
 
-// TestStrangerWithOurNameOnARealEngine: it is told at once, and left alone.
-func TestStrangerWithOurNameOnARealEngine(t *testing.T) {
+// TestForeignContainerWithOurNameOnARealEngine: it is reported at once, and not touched.
+func TestForeignContainerWithOurNameOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
@@ -134,36 +134,36 @@ func TestStrangerWithOurNameOnARealEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer docker.Close()
-	stranger, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(), Cmd: []string{"sleep", "1000"}},
-		nil, nil, nil, observed.RunName("stranger"))
+	foreign, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(), Cmd: []string{"sleep", "1000"}},
+		nil, nil, nil, observed.RunName("foreign"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer docker.ContainerRemove(context.Background(), stranger.ID, container.RemoveOptions{Force: true})
-	n.create("stranger", nil)
-	st := n.wait("stranger", "held up by a name", func(st status.Status) bool {
+	defer docker.ContainerRemove(context.Background(), foreign.ID, container.RemoveOptions{Force: true})
+	n.create("foreign", nil)
+	st := n.wait("foreign", "held up by a name", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonNameTaken
 	})
-	if !strings.Contains(st.Get(status.Synced).Message, stranger.ID[:12]) {
+	if !strings.Contains(st.Get(status.Synced).Message, foreign.ID[:12]) {
 		t.Errorf("message %q", st.Get(status.Synced).Message)
 	}
-	n.change("stranger", func(c *desired.Container) { c.Deleting = true })
-	n.gone("stranger")
-	if _, err := docker.ContainerInspect(t.Context(), stranger.ID); err != nil {
-		t.Errorf("the stranger: %v", err)
+	n.change("foreign", func(c *desired.Container) { c.Deleting = true })
+	n.gone("foreign")
+	if _, err := docker.ContainerInspect(t.Context(), foreign.ID); err != nil {
+		t.Errorf("the foreign container: %v", err)
 	}
 }
 
-// TestStrangerTakesOurNameOnARealEngine from a container that runs: ours runs on under its
-// other name, it is said who has the name, and it is taken back when it is free.
-func TestStrangerTakesOurNameOnARealEngine(t *testing.T) {
+// TestForeignContainerTakesOurNameOnARealEngine from a container that runs: ours keeps running under
+// its other name, it is reported who has the name, and it gets the name back when that is free.
+func TestForeignContainerTakesOurNameOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
 	docker := newDocker(t)
 	n.create("robbed", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	before := n.waitState("robbed", status.StateRunning)
-	// A name that is taken in the moment between leaves nothing to take: the daemon is faster.
+	// In the moment between, the daemon may be faster and have the name back already.
 	pollUntil(t, "the name taken", func() bool {
 		if err := docker.ContainerRename(t.Context(), before.ContainerID, "lightd-robbed-before"); err != nil {
 			t.Fatal(err)

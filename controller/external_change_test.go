@@ -7,8 +7,8 @@ import (
 	"lightd/hack/simengine"
 )
 
-// bySomebody has the engine do something, past the daemon, and returns its answer.
-func bySomebody(sim *simengine.Sim, method, path, body string) *httptest.ResponseRecorder {
+// byExternal has the engine do something, past the daemon, and returns its answer.
+func byExternal(sim *simengine.Sim, method, path, body string) *httptest.ResponseRecorder {
 	answer := httptest.NewRecorder()
 	sim.ServeHTTP(answer, httptest.NewRequest(method, "http://engine"+path, strings.NewReader(body)))
 	return answer

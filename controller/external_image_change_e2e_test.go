@@ -33,8 +33,8 @@ func force(t *testing.T, docker *client.Client, ref string) {
 	}
 }
 
-// TestImageIsRemovedOnARealEngine: the container runs on, and what is needed to make it
-// anew is pulled again.
+// TestImageIsRemovedOnARealEngine: the container keeps running, and what is needed to recreate
+// it is pulled again.
 func TestImageIsRemovedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
@@ -63,7 +63,7 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer force(t, docker, ref)
-	n.wait("image", "made anew", func(st status.Status) bool {
+	n.wait("image", "recreated", func(st status.Status) bool {
 		return st.ContainerID != before.ContainerID && st.State == status.StateRunning
 	})
 }
@@ -80,7 +80,7 @@ func keepsImages(t *testing.T, docker *client.Client) bool {
 }
 
 // TestSnapshotIsRemovedOnARealEngine: with the container running it gets its name back.
-// With the container stopped Docker may remove the image itself, and that is said.
+// With the container stopped Docker may remove the image itself, and that is reported.
 func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
@@ -126,15 +126,15 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 	if err := docker.ContainerRemove(t.Context(), before.ContainerID, container.RemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)
 	}
-	n.wait("snapshot", "told as lost", func(st status.Status) bool {
+	n.wait("snapshot", "reported as lost", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonInstallLost && st.ContainerID == ""
 	})
 	if got := n.runs(c); got != 1 {
-		t.Errorf("the script ran %d times though nobody asked for it again", got)
+		t.Errorf("the script ran %d times though no reinstall was requested", got)
 	}
 	n.change("snapshot", func(c *desired.Container) { c.Requests.Install++ })
 	n.waitState("snapshot", status.StateRunning)
 	if got := n.runs(c); got != 2 {
-		t.Errorf("the script ran %d times, the second time because somebody asked for it", got)
+		t.Errorf("the script ran %d times, the second time by request", got)
 	}
 }

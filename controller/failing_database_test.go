@@ -14,8 +14,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestStartWhoseRecordFails begins all the same. It is the one start, of which everything is
-// told, as soon as the database can be written to again.
+// TestStartWhoseRecordFails starts all the same. It is the one start, of which everything is
+// recorded as soon as the database can be written to again.
 func TestStartWhoseRecordFails(t *testing.T) {
 	for name, hangs := range map[string]time.Duration{"at once": 0, "after the deadline": 7 * time.Second} {
 		t.Run(name, func(t *testing.T) {
@@ -24,7 +24,7 @@ func TestStartWhoseRecordFails(t *testing.T) {
 				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 				n.waitState("a", status.StateRunning)
 				starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
-				before, told := sim.CountCalls(starts), n.events("a")
+				before, history := sim.CountCalls(starts), n.events("a")
 
 				d.fail(0, 1, hangs, false)
 				if err := sim.Exit("lightd-a", 7); err != nil {
@@ -46,9 +46,9 @@ func TestStartWhoseRecordFails(t *testing.T) {
 				if made := sim.CountCalls(starts) - before; made != 2 {
 					t.Errorf("%d starts for a crash and a restart", made)
 				}
-				want := told + " Exited Starting Running Stopping Exited Starting Running"
+				want := history + " Exited Starting Running Stopping Exited Starting Running"
 				if got := n.events("a"); got != want {
-					t.Errorf("told %s, want %s", got, want)
+					t.Errorf("events %s, want %s", got, want)
 				}
 			}, func(o *setup) { o.commit = d.around })
 		})
@@ -79,9 +79,9 @@ func TestNothingIsStartedOnADeadDisk(t *testing.T) {
 	}, func(o *setup) { o.commit = d.around })
 }
 
-// TestOutcomeIsToldOnce though it is recorded after the deadline, so that it looks as if it
-// was not.
-func TestOutcomeIsToldOnce(t *testing.T) {
+// TestOutcomeIsReportedOnce though it is recorded after the deadline, when its commit looks
+// as if it had failed.
+func TestOutcomeIsReportedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		hold, release := slowly(n)
 		n.create("a", func(s *desired.Spec) { s.Limits.Memory, s.Power = 64<<20, desired.PowerRunning })
@@ -96,8 +96,8 @@ func TestOutcomeIsToldOnce(t *testing.T) {
 		time.Sleep(7 * time.Second)
 		release()
 		time.Sleep(time.Minute)
-		if told := strings.Count(n.events("a"), "LimitsUpdated"); told != 1 {
-			t.Errorf("told %d times: %s", told, n.events("a"))
+		if count := strings.Count(n.events("a"), "LimitsUpdated"); count != 1 {
+			t.Errorf("reported %d times: %s", count, n.events("a"))
 		}
 	})
 }
@@ -106,7 +106,7 @@ func limitTo(megabytes int64) func(*desired.Container) {
 	return func(c *desired.Container) { c.Limits.Memory = megabytes << 20 }
 }
 
-// TestStuckLogStopsNoWrite: nobody reads what is logged of a start, and others go on.
+// TestStuckLogStopsNoWrite: the log of a start is not read, and others continue.
 func TestStuckLogStopsNoWrite(t *testing.T) {
 	var stuck atomic.Pointer[chan struct{}]
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
@@ -127,8 +127,8 @@ func TestStuckLogStopsNoWrite(t *testing.T) {
 		close(gate)
 		n.waitState("a", status.StateRunning)
 	}, func(o *setup) {
-		o.log = heard(func(r slog.Record) {
-			if gate := stuck.Load(); gate != nil && r.Message == "step" && said(r, "step") == "StartContainer" {
+		o.log = logHook(func(r slog.Record) {
+			if gate := stuck.Load(); gate != nil && r.Message == "step" && attrOf(r, "step") == "StartContainer" {
 				<-*gate
 			}
 		})

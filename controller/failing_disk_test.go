@@ -15,14 +15,14 @@ type disk struct {
 }
 
 // fail has as many commits fail, after those that it skips. Each hangs for so long first, and
-// happens all the same if it is said to.
+// happens all the same if happens is set.
 func (d *disk) fail(skip, commits int, hangs time.Duration, happens bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.skip, d.left, d.hangs, d.happens = skip, commits, hangs, happens
 }
 
-// next says what becomes of the next commit.
+// next returns what becomes of the next commit.
 func (d *disk) next() (bad bool, hangs time.Duration, happens bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 )
 
 // TestFailingStepIsTriedEverLess on an engine that fails at it for a while: it is neither
-// asked over and over nor given up.
+// requested over and over nor given up.
 func TestFailingStepIsTriedEverLess(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		starts := simengine.Rule{Method: "POST", Route: "/containers/{id}/start"}
@@ -18,7 +18,7 @@ func TestFailingStepIsTriedEverLess(t *testing.T) {
 		failing.Status, failing.Message = 500, "no"
 		failure := sim.Inject(failing)
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
-		n.wait("a", "told to fail", func(st status.Status) bool {
+		n.wait("a", "reported to fail", func(st status.Status) bool {
 			return st.Get(status.Synced).Reason == status.ReasonStepFailed
 		})
 		time.Sleep(time.Minute)

@@ -24,7 +24,7 @@ type failpoints struct {
 // engine and is not yet answered, or is one that changes something and was not yet done.
 type interruption struct {
 	at, count int
-	begun     func() bool // whether moments count already
+	started   func() bool // whether moments count already
 	do        func()
 	done      chan struct{}
 	over      bool
@@ -67,7 +67,7 @@ func (p *failpoints) die(where string) {
 	}
 }
 
-// freeSpace is asked before each commit: a dead daemon commits nothing.
+// freeSpace is called before each commit: a dead daemon commits nothing.
 func (p *failpoints) freeSpace(string) (uint64, error) {
 	if p.point("before a commit") {
 		return 0, nil
@@ -75,8 +75,8 @@ func (p *failpoints) freeSpace(string) (uint64, error) {
 	return 1 << 40, nil
 }
 
-// wrap stands before the engine: what a dead daemon asks for does not happen, and what
-// happened while it died is not told.
+// wrap stands before the engine: a request of a dead daemon has no effect, and no event of what
+// happened while it died is delivered.
 func (p *failpoints) wrap(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		what := r.Method + " " + r.URL.Path
@@ -99,10 +99,10 @@ func (p *failpoints) wrap(engine http.Handler) http.Handler {
 	})
 }
 
-// interruptAt has do called at the nth moment once begun reports true; deadly has the daemon
+// interruptAt has do called at the nth moment once started reports true; deadly has the daemon
 // die then.
-func (p *failpoints) interruptAt(at int, deadly bool, begun func() bool, do func()) {
-	s := &interruption{at: at, begun: begun, done: make(chan struct{})}
+func (p *failpoints) interruptAt(at int, deadly bool, started func() bool, do func()) {
+	s := &interruption{at: at, started: started, done: make(chan struct{})}
 	s.do = func() {
 		do()
 		p.mu.Lock()
@@ -120,7 +120,7 @@ func (p *failpoints) interruptAt(at int, deadly bool, begun func() bool, do func
 func (p *failpoints) pass(where string) {
 	p.mu.Lock()
 	s := p.interruption
-	if s == nil || s.over || p.dead || !s.begun() {
+	if s == nil || s.over || p.dead || !s.started() {
 		p.mu.Unlock()
 		return
 	}
@@ -135,7 +135,7 @@ func (p *failpoints) pass(where string) {
 	close(s.done)
 }
 
-// interrupting reports whether the interruption has begun.
+// interrupting reports whether the interruption has started.
 func (p *failpoints) interrupting() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestFailuresAreLoggedOnceEach: what a shipper of logs alerts on is a warning, what nobody but the
-// user can mend an error; each failure is one line, and what was asked for is none.
+// TestFailuresAreLoggedOnceEach: what a shipper of logs alerts on is a warning, what only the
+// user can fix an error; each failure is one line, and what was requested is none.
 func TestFailuresAreLoggedOnceEach(t *testing.T) {
 	running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
 	exits := func(t *testing.T, sim *simengine.Sim, n *node, code, times int) {
@@ -43,7 +43,7 @@ func TestFailuresAreLoggedOnceEach(t *testing.T) {
 			func(t *testing.T, sim *simengine.Sim, n *node) { exits(t, sim, n, 0, 1) },
 			nil,
 		},
-		"a stop that was asked for": {
+		"a stop that was requested": {
 			func(t *testing.T, sim *simengine.Sim, n *node) {
 				n.create("a", running)
 				n.waitState("a", status.StateRunning)

@@ -15,9 +15,9 @@ import (
 	"lightd/observed/status"
 )
 
-// TestNameIsTakenOnceItIsFree, whether or not an event tells that the stranger's container
+// TestNameIsUsedOnceItIsFree, whether or not an event reports that the foreign container
 // went. Until then nothing is tried.
-func TestNameIsTakenOnceItIsFree(t *testing.T) {
+func TestNameIsUsedOnceItIsFree(t *testing.T) {
 	for name, script := range map[string]string{observed.RunName("a"): "", observed.InstallName("a"): "true"} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
@@ -34,7 +34,7 @@ func TestNameIsTakenOnceItIsFree(t *testing.T) {
 					t.Errorf("%d things were tried meanwhile", made)
 				}
 				sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
-				bySomebody(sim, "DELETE", "/containers/"+name, "")
+				byExternal(sim, "DELETE", "/containers/"+name, "")
 				freed := time.Now()
 				n.waitSynced(c)
 				if took := time.Since(freed); took > 20*time.Second {
@@ -45,26 +45,26 @@ func TestNameIsTakenOnceItIsFree(t *testing.T) {
 	}
 }
 
-// TestRemovalWhoseEventIsLostIsNoticed: what somebody else removes, and takes a while to, is
-// looked at until it is gone, events or not.
-func TestRemovalWhoseEventIsLostIsNoticed(t *testing.T) {
+// TestRemovalWhoseEventIsLostIsObserved: a removal from outside that takes a while is
+// inspected until it is over, events or not.
+func TestRemovalWhoseEventIsLostIsObserved(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		before := n.waitSynced(n.create("a", nil))
-		looks := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
-		looked := sim.CountCalls(looks)
+		inspects := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
+		calls := sim.CountCalls(inspects)
 		sim.SetRemovalTime(5 * time.Second)
 		sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "destroy" }))
-		go bySomebody(sim, "DELETE", "/containers/lightd-a", "")
+		go byExternal(sim, "DELETE", "/containers/lightd-a", "")
 		time.Sleep(time.Second)
 		n.cache.Refresh("a", false)
 		n.change("a", power)
 		began := time.Now()
 		st := n.waitState("a", status.StateRunning)
 		if took := time.Since(began); st.ContainerID == before.ContainerID || took > 8*time.Second {
-			t.Errorf("made anew after %s", took)
+			t.Errorf("recreated after %s", took)
 		}
-		if made := sim.CountCalls(looks) - looked; made > 60 {
-			t.Errorf("%d looks at it", made)
+		if made := sim.CountCalls(inspects) - calls; made > 60 {
+			t.Errorf("%d inspects of it", made)
 		}
 		if !strings.Contains(n.events("a"), "ContainerLost") {
 			t.Errorf("events %s", n.events("a"))

@@ -15,7 +15,7 @@ import (
 )
 
 // TestFullDiskThatTakesNoRecord: what cannot be recorded is shown from memory, what needs no
-// record is healed, an installation waits and says so; with room all is recorded in 5 s.
+// record is healed, an installation waits and reports it; with room all is recorded in 5 s.
 func TestFullDiskThatTakesNoRecord(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(1 << 40)
@@ -87,15 +87,15 @@ func TestInstallationWaitsForTheDisk(t *testing.T) {
 	}, func(o *setup) { o.free = func(string) (uint64, error) { return free.Load(), nil } })
 }
 
-// TestFullDiskOfTheEngine is told as such.
+// TestFullDiskOfTheEngine is reported as such.
 func TestFullDiskOfTheEngine(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		full := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Status: 500,
 			Message: "mkdir /var/lib/docker/overlay2/x: no space left on device"})
 		c := n.create("a", nil)
-		st := n.wait("a", "told", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonDiskFull })
+		st := n.wait("a", "reported", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonDiskFull })
 		if m := st.Get(status.Synced).Message; !strings.Contains(m, "engine's disk") {
-			t.Errorf("told %q", m)
+			t.Errorf("reported %q", m)
 		}
 		full.Release()
 		time.Sleep(5 * time.Second)
@@ -105,7 +105,7 @@ func TestFullDiskOfTheEngine(t *testing.T) {
 	})
 }
 
-// TestDiskThatIsLow is told once, with its end, and keeps nothing from being written.
+// TestDiskThatIsLow is reported once, with its end, and prevents no write.
 func TestDiskThatIsLow(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(1 << 40)
@@ -119,14 +119,14 @@ func TestDiskThatIsLow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var told []journal.Type
+		var emitted []journal.Type
 		for _, e := range page {
 			if e.InternalID == "" {
-				told = append(told, e.Type)
+				emitted = append(emitted, e.Type)
 			}
 		}
-		if !slices.Equal(told, []journal.Type{journal.DiskLow, journal.DiskRecovered}) {
-			t.Errorf("told %v", told)
+		if !slices.Equal(emitted, []journal.Type{journal.DiskLow, journal.DiskRecovered}) {
+			t.Errorf("events %v", emitted)
 		}
 	}, func(o *setup) { o.free = func(string) (uint64, error) { return free.Load(), nil } })
 }

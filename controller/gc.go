@@ -12,10 +12,10 @@ import (
 	"lightd/observed/status"
 )
 
-// Collect removes, until ctx ends, what nobody needs any more: images that keep an
-// installation which was replaced or deleted, with their copies, and containers of this instance whose spec was
-// deleted and that do not run. Of any other without a spec is only told: somebody may have
-// restored an old database, which knows nothing of it.
+// Collect removes, until ctx ends, what is no longer needed: the images and copies of installations
+// that were replaced or deleted, and stopped containers of this instance whose deletion is in the
+// journal. Any other container without a spec is logged and kept: it may belong to a database that
+// was replaced by an older one.
 func (c *Controller) Collect(ctx context.Context) {
 	ticker := time.NewTicker(c.cfg.CollectEvery)
 	defer ticker.Stop()
@@ -48,7 +48,7 @@ func (c *Controller) resyncFiles() {
 	}
 }
 
-// retainImages has the images forgotten that no container rests on any more.
+// retainImages drops the knowledge of images that no container needs.
 func (c *Controller) retainImages() {
 	needed := map[string]bool{}
 	for _, spec := range c.cfg.Store.Containers() {
@@ -88,9 +88,9 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 	}
 }
 
-// reconcileCopies has each image that keeps an installation copied to the data directory, and
-// the copies removed that nobody needs: of another installation, or of a container that was
-// deleted. One of which nothing is known stays: the database may be an old one, or new.
+// reconcileCopies has each image that keeps an installation copied to the data directory. It
+// removes the copies of other installations and of deleted containers. A copy whose container has
+// neither a spec nor a deletion in the journal stays: the database may be an old or a new one.
 func (c *Controller) reconcileCopies() {
 	c.cfg.Snapshots.Retain(func(ref string) bool {
 		id, request, ok := parseSnapshot(ref)
@@ -180,8 +180,8 @@ func (c *Controller) collectOrphans(ctx context.Context, before map[string]time.
 	return now
 }
 
-// deleted reports whether the journal tells of the deletion of a container. One that it does
-// not know may be of a database that was lost.
+// deleted reports whether the journal has the deletion of a container. Without that record the
+// container may be of a database that was lost.
 func (c *Controller) deleted(id string) bool {
 	page, _, err := c.cfg.Journal.Page(id, 0, math.MaxInt)
 	return err == nil && slices.ContainsFunc(page, func(e journal.Event) bool { return e.Type == journal.Deleted })

@@ -25,12 +25,12 @@ import (
 	"lightd/observed/status"
 )
 
-// TestCollection leaves waste of every kind about, and what only looks like it.
+// TestCollection leaves waste of every kind about, and what only resembles it.
 func TestCollection(t *testing.T) {
 	var warned atomic.Int32
 	sim, n := onSim(t, func(o *setup) {
-		o.log = heard(func(r slog.Record) {
-			if strings.Contains(r.Message, "orphaned") && said(r, "container") == "live-orphan" {
+		o.log = logHook(func(r slog.Record) {
+			if strings.Contains(r.Message, "orphaned") && attrOf(r, "container") == "live-orphan" {
 				warned.Add(1)
 			}
 		})
@@ -52,7 +52,7 @@ func TestCollection(t *testing.T) {
 	add("dead-orphan", n.store.Instance(), false)
 	add("live-orphan", n.store.Instance(), true)
 	add("paused-orphan", n.store.Instance(), true)
-	bySomebody(sim, "POST", "/containers/lightd-paused-orphan/pause", "")
+	byExternal(sim, "POST", "/containers/lightd-paused-orphan/pause", "")
 	if err := n.store.Update(t.Context(), func(tx *store.Tx) error { // something, but no deletion
 		_, err := n.journal.Append(tx.Tx, journal.Event{InternalID: "unheard-of", Type: journal.Started})
 		return err
@@ -63,10 +63,10 @@ func TestCollection(t *testing.T) {
 	add("foreigner", "another-instance", false)
 	n.create("kept", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	n.waitState("kept", status.StateRunning)
-	n.create("in-hand", func(s *desired.Spec) { s.Image = "lightd-test/none:latest" })
-	n.wait("in-hand", "waiting for its image", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonImageUnavailable })
+	n.create("under-way", func(s *desired.Spec) { s.Image = "lightd-test/none:latest" })
+	n.wait("under-way", "waiting for its image", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonImageUnavailable })
 	ref := func(tag string) string { return engine.Repository(n.store.Instance()) + ":" + tag }
-	for _, tag := range []string{"nobody.1", "kept.1", "failed.1", "in-hand.1", "in-hand.7", "mine"} {
+	for _, tag := range []string{"unknown.1", "kept.1", "failed.1", "under-way.1", "under-way.7", "mine"} {
 		sim.AddImage(ref(tag), simengine.ImageConfig{})
 	}
 
@@ -83,8 +83,8 @@ func TestCollection(t *testing.T) {
 		return refs
 	}
 	// What is left may be the work of an installation that is about to be recorded, or
-	// somebody's own.
-	images := []string{ref("in-hand.1"), ref("mine")}
+	// be foreign.
+	images := []string{ref("under-way.1"), ref("mine")}
 	pollUntil(t, "the waste gone", func() bool {
 		n.controller.TriggerGC()
 		return !slices.Contains(sim.Names(), "lightd-dead-orphan") && len(refs()) <= len(images)
@@ -103,14 +103,14 @@ func TestCollection(t *testing.T) {
 		t.Errorf("images left: %v, want %v", got, images)
 	}
 	if events := n.events("back"); strings.Contains(events, "ContainerLost") {
-		t.Errorf("what came back was taken for what was deleted: %s", events)
+		t.Errorf("what came back was treated as deleted: %s", events)
 	}
 	if warned.Load() != 1 {
-		t.Errorf("warned %d times of one that is left alone", warned.Load())
+		t.Errorf("warned %d times of one that is not touched", warned.Load())
 	}
 }
 
-// TestOrphanHasItsGrace: it may be what somebody is about to do something with.
+// TestOrphanHasItsGrace: a client may be about to do something with it.
 func TestOrphanHasItsGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.waitSynced(n.create("a", nil))
@@ -132,7 +132,7 @@ func TestOrphanHasItsGrace(t *testing.T) {
 			}
 		}
 		sim.Inject(simengine.Rule{Method: "GET", Route: "/containers/json", Status: 500, Message: "no", Times: 1})
-		collects() // which it cannot, and its grace goes on
+		collects() // which it cannot, and its grace continues
 		time.Sleep(time.Minute)
 		if !collects() {
 			t.Error("not removed after its grace")
@@ -140,7 +140,7 @@ func TestOrphanHasItsGrace(t *testing.T) {
 	}, func(o *setup) { o.grace = time.Minute })
 }
 
-// pollUntil waits for what no channel tells: the state of the simulated engine.
+// pollUntil waits for what no channel notifies of: the state of the simulated engine.
 func pollUntil(t tester, what string, is func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
@@ -165,9 +165,9 @@ func met(t *testing.T, rule *simengine.Injected, calls int) {
 	}
 }
 
-// lives has containers made, run and deleted with their volumes, several at once. Their ids
+// cycles has containers created, run and deleted with their volumes, several at once. Their ids
 // come back, as ids do.
-func (n *node) lives(ids []string, times int, script string) {
+func (n *node) cycles(ids []string, times int, script string) {
 	n.t.Helper()
 	var all sync.WaitGroup
 	for _, id := range ids {
@@ -180,7 +180,7 @@ func (n *node) lives(ids []string, times int, script string) {
 				if i == 0 {
 					first = script
 				}
-				if err := n.live(id, first); err != nil {
+				if err := n.cycle(id, first); err != nil {
 					n.t.Errorf("%s: %v; events %s", id, err, n.events(id))
 				}
 			}
@@ -192,8 +192,8 @@ func (n *node) lives(ids []string, times int, script string) {
 	}
 }
 
-// live is one life from a volume to nothing.
-func (n *node) live(id, script string) error {
+// cycle is one lifecycle from a volume to nothing.
+func (n *node) cycle(id, script string) error {
 	ctx := n.t.Context()
 	v, err := n.volumes.Create(ctx)
 	if err != nil {
@@ -247,8 +247,8 @@ func (n *node) bare(names func() []string) {
 	}
 }
 
-// TestEntrypointThatWasAlteredIsMended at the next collection: files make no event.
-func TestEntrypointThatWasAlteredIsMended(t *testing.T) {
+// TestEntrypointThatWasAlteredIsFixed at the next collection: files make no event.
+func TestEntrypointThatWasAlteredIsFixed(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		c := n.create("a", nil)
 		n.waitSynced(c)
@@ -262,13 +262,13 @@ func TestEntrypointThatWasAlteredIsMended(t *testing.T) {
 			t.Error("it is not")
 		}
 		if made := sim.CountCalls(looks) - before; made > 0 {
-			t.Errorf("%d looks at the container for a file", made)
+			t.Errorf("%d inspects of the container for a file", made)
 		}
 	}, seldom, func(o *setup) { o.collect = 20 * time.Second })
 }
 
-// TestImagesThatNobodyNeedsAreForgotten, and no others, which would be asked for again and again.
-func TestImagesThatNobodyNeedsAreForgotten(t *testing.T) {
+// TestImagesThatAreNotNeededAreDropped, and no others, which would be inspected again and again.
+func TestImagesThatAreNotNeededAreDropped(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		sim.AddImage("other:1", simengine.ImageConfig{})
 		n.waitSynced(n.create("a", nil))
@@ -277,7 +277,7 @@ func TestImagesThatNobodyNeedsAreForgotten(t *testing.T) {
 		n.gone("b")
 		time.Sleep(30 * time.Second)
 		if n.images.Known("other:1").Known || !n.images.Known(harness.Busybox()).Known {
-			t.Errorf("known is what nobody needs: %t, what is needed: %t", n.images.Known("other:1").Known, n.images.Known(harness.Busybox()).Known)
+			t.Errorf("known is what is not needed: %t, what is needed: %t", n.images.Known("other:1").Known, n.images.Known(harness.Busybox()).Known)
 		}
 	}, func(o *setup) { o.collect = 20 * time.Second })
 }

@@ -42,7 +42,7 @@ const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallS
 // power requests a start.
 func power(c *desired.Container) { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
 
-// tester is what a node asks of a test, whoever runs it.
+// tester is what a node needs of a test, whoever runs it.
 type tester interface {
 	Helper()
 	Error(args ...any)
@@ -87,7 +87,7 @@ type setup struct {
 	// the engine instead.
 	host string
 	dial func(context.Context) (net.Conn, error)
-	// free is what the store asks before each commit.
+	// free is what the store calls before each commit.
 	free func(string) (uint64, error)
 	// commit stands around each commit of the database.
 	commit func(commit func() error) error
@@ -97,9 +97,9 @@ type setup struct {
 	// install bounds an install script; 0 is the default. grace is that of orphans; 0 is next
 	// to none.
 	install, grace time.Duration
-	// mounts looks at the host for the mounts of a spec, and finds them if nothing else is said.
+	// mounts checks the mounts of a spec on the host; by default all exist.
 	mounts func(desired.Spec) error
-	// records is given what is recorded before anybody reads it.
+	// records is called with the stored records before they are read.
 	records func(*store.Store, *records.Statuses)
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
 	log   slog.Handler
@@ -275,8 +275,8 @@ func (n *node) change(id string, fn func(*desired.Container)) desired.Container 
 	return c
 }
 
-// wait returns the status once it is what fn wants. Subscriptions tell when to look, and a
-// clock, for what fn may ask the engine.
+// wait returns the status once it is what fn wants. It checks after each notification, and by a
+// clock, for what fn may request from the engine.
 func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status {
 	n.t.Helper()
 	news := make(chan struct{}, 1)
@@ -314,7 +314,7 @@ func (n *node) waitState(id string, s status.State) status.Status {
 
 func (n *node) waitSynced(c desired.Container) status.Status {
 	n.t.Helper()
-	return n.wait(c.InternalID, "dealt with", func(st status.Status) bool {
+	return n.wait(c.InternalID, "observed", func(st status.Status) bool {
 		return st.ObservedGeneration >= c.Generation
 	})
 }
@@ -340,7 +340,7 @@ func (n *node) inspect(id string) observed.Container {
 	return c
 }
 
-// gone waits until the store has forgotten id.
+// gone waits until the store has deleted id.
 func (n *node) gone(id string) {
 	n.t.Helper()
 	news := make(chan struct{}, 1)

@@ -88,8 +88,8 @@ func (w *world) checkContainers() {
 	}
 	for name, was := range w.foreign {
 		c, err := w.sim.Inspect(name)
-		if err != nil || looks(c) != was {
-			w.fail("somebody else's container was touched", "%s: %q, then %q, %v", name, was, looks(c), err)
+		if err != nil || fingerprint(c) != was {
+			w.fail("a foreign container was touched", "%s: %q, then %q, %v", name, was, fingerprint(c), err)
 		}
 	}
 }
@@ -121,7 +121,7 @@ func (w *world) checkWrites() {
 	for i, c := range all {
 		b := w.books[c.InternalID]
 		if b == nil {
-			w.fail("a container that nobody asked for", "%s", c.InternalID)
+			w.fail("a container without a request", "%s", c.InternalID)
 		}
 		want := b.acked
 		if c.Generation != want.Generation || c.Requests != want.Requests || c.Kill != want.Kill ||
@@ -148,7 +148,7 @@ func (w *world) checkWrites() {
 	}
 }
 
-// checkEvents: each is told once and stays, numbers grow, the order is that of the contract.
+// checkEvents: each is reported once and stays, numbers grow, the order is that of the contract.
 func (w *world) checkEvents() {
 	var all []journal.Event
 	for after := uint64(0); ; {
@@ -170,7 +170,7 @@ func (w *world) checkEvents() {
 			w.fail("an event was changed", "%+v, then %+v", w.events[i], e)
 		}
 		if i >= len(w.events) {
-			w.tell("    %s %s %s", e.InternalID, e.Type, e.Message)
+			w.note("    %s %s %s", e.InternalID, e.Type, e.Message)
 			if w.calm {
 				w.checkCalm(e)
 			}
@@ -185,37 +185,37 @@ func (w *world) checkEvents() {
 	}
 }
 
-// checkCalm: nothing is told that only somebody else can have done.
+// checkCalm: no event reports what only an external change can have done.
 func (w *world) checkCalm(e journal.Event) {
 	switch e.Type {
 	case journal.ContainerLost, journal.DriftDetected, journal.BackOff, journal.OOMKilled:
-		w.fail("told of what the daemon did itself", "%+v", e)
+		w.fail("reported what the daemon did itself", "%+v", e)
 	}
 	if strings.Contains(e.Message, "somebody else") || strings.Contains(e.Message, "not seen") {
-		w.fail("told of what the daemon did itself", "%+v", e)
+		w.fail("reported what the daemon did itself", "%+v", e)
 	}
 }
 
 // checkOrder holds the order of the events of each container from its creation to its end.
 func (w *world) checkOrder() {
-	lives := map[string][]journal.Type{}
+	open := map[string][]journal.Type{}
 	for _, e := range w.events {
-		lives[e.InternalID] = append(lives[e.InternalID], e.Type)
+		open[e.InternalID] = append(open[e.InternalID], e.Type)
 		if e.Type == journal.Deleted {
-			w.checkLife(e.InternalID, lives[e.InternalID])
-			delete(lives, e.InternalID)
+			w.checkRuns(e.InternalID, open[e.InternalID])
+			delete(open, e.InternalID)
 		}
 	}
-	for id, life := range lives {
-		w.checkLife(id, life)
+	for id, types := range open {
+		w.checkRuns(id, types)
 	}
 }
 
-func (w *world) checkLife(id string, life []journal.Type) {
+func (w *world) checkRuns(id string, types []journal.Type) {
 	var ran strings.Builder
 	var installs []string
 	count := map[journal.Type]int{}
-	for _, t := range life {
+	for _, t := range types {
 		count[t]++
 		switch t {
 		case journal.Starting, journal.Running, journal.Stopping, journal.Exited:
@@ -225,26 +225,26 @@ func (w *world) checkLife(id string, life []journal.Type) {
 		case journal.CreatingContainer, journal.ContainerCreated, journal.RunningInstallScript, journal.InstallScriptComplete,
 			journal.SettingUpEntrypoint, journal.Ready:
 			if len(installs) == 0 {
-				w.fail("told before Started", "%s: %v", id, life)
+				w.fail("reported before Started", "%s: %v", id, types)
 			}
 			installs[len(installs)-1] += " " + string(t)
 		}
 	}
 	if !process.MatchString(ran.String()) {
-		w.fail("the process is told in no order", "%s: %s", id, &ran)
+		w.fail("the events of the process are out of order", "%s: %s", id, &ran)
 	}
-	for _, told := range installs {
-		if !strings.HasPrefix(wholeInstall, told) && !strings.HasPrefix(noScript, told) {
-			w.fail("an installation is told in no order", "%s: %s", id, told)
+	for _, emitted := range installs {
+		if !strings.HasPrefix(wholeInstall, emitted) && !strings.HasPrefix(noScript, emitted) {
+			w.fail("the events of an installation are out of order", "%s: %s", id, emitted)
 		}
 	}
 	if count[journal.Deleting] > 1 || count[journal.Deleted] > count[journal.Deleting] {
-		w.fail("a deletion is told twice, or not at all", "%s: %v", id, life)
+		w.fail("a deletion is reported twice, or not at all", "%s: %v", id, types)
 	}
 }
 
-// checkReceipt: what is said to be dealt with is so. While nobody else has a hand in it
-// that can be seen at any time.
+// checkReceipt: an observed generation is realized. Without external changes that can be checked
+// at any time.
 func (w *world) checkReceipt(c desired.Container, st status.Status) {
 	b := w.books[c.InternalID]
 	if st.ObservedGeneration > c.Generation || st.ObservedGeneration < b.dealt {
@@ -255,12 +255,12 @@ func (w *world) checkReceipt(c desired.Container, st status.Status) {
 		w.fail("a status contradicts itself", "%s: %s", c.InternalID, wrong)
 	}
 	if st.Get(status.Installed).Reason == status.ReasonInstallInterrupted && !b.spoilt {
-		w.fail("an installation that nobody touched was interrupted", "%s", c.InternalID)
+		w.fail("an undisturbed installation was interrupted", "%s", c.InternalID)
 	}
 	if !w.calm || st.ObservedGeneration != c.Generation {
 		return
 	}
 	if wrong := w.untrue(c, st); wrong != "" {
-		w.fail("a generation is said to be dealt with and is not", "%s: %s; status %+v", c.InternalID, wrong, st)
+		w.fail("a generation is observed and not realized", "%s: %s; status %+v", c.InternalID, wrong, st)
 	}
 }

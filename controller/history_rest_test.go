@@ -21,22 +21,22 @@ import (
 
 // What a rest may take at the most: time, and calls that change something in Docker.
 const (
-	restTime  = 90 * time.Minute // what no list shows is looked at once an hour
+	restTime  = 90 * time.Minute // what no list shows is inspected once an hour
 	restCalls = 40               // for each container
-	// resync is when what no event has told of is seen, and told.
+	// resync is when what no event has reported is observed, and reported.
 	resync = 40 * time.Second
 )
 
-// rest ends all trouble, and holds that the node comes to rest as its specs say.
+// rest ends all trouble, and checks that the node comes to rest as its specs describe it.
 func (w *world) rest() {
-	w.tell("all trouble stops")
+	w.note("all trouble stops")
 	if !w.up {
 		w.boot()
 	}
 	w.failpoints.reset(0)
 	w.release()
 	for w.settle(); w.busy.Load() > 0; {
-		w.pass(time.Second) // what somebody did may have been held up
+		w.pass(time.Second) // an external change may have been delayed
 	}
 	w.sim.ResetCalls()
 	began := time.Now()
@@ -61,7 +61,7 @@ func (w *world) rest() {
 	w.check()
 }
 
-// unrest says what is still to be done, or nothing.
+// unrest returns what is still to be done, or nothing.
 func (w *world) unrest() string {
 	for _, c := range w.store.Containers() {
 		id := c.InternalID
@@ -71,7 +71,7 @@ func (w *world) unrest() string {
 		case c.Deleting:
 			return id + " is being deleted"
 		case st.ObservedGeneration != c.Generation:
-			return fmt.Sprintf("%s: dealt with %d of %d: %+v", id, st.ObservedGeneration, c.Generation, st)
+			return fmt.Sprintf("%s: observed %d of %d: %+v", id, st.ObservedGeneration, c.Generation, st)
 		case c.Paused:
 		case len(p.Steps) > 0:
 			return fmt.Sprintf("%s: left to do: %+v; %+v", id, p.Steps, st)
@@ -80,7 +80,7 @@ func (w *world) unrest() string {
 		case !ended(st) && st.State != settledState(c, st):
 			return fmt.Sprintf("%s: is %s: %+v", id, st.State, st)
 		}
-		// Of either nobody may have told: a look now and then finds out.
+		// No event may have reported either: a periodic inspect finds out.
 		if wrong := cmp.Or(w.untrue(c, st), w.unseen(c, st)); wrong != "" {
 			return fmt.Sprintf("%s: %s; %+v; seen %+v", id, wrong, st, w.cache.Get(id).Run)
 		}
@@ -88,7 +88,7 @@ func (w *world) unrest() string {
 	return ""
 }
 
-// ended reports whether an installation has failed, so that only a write goes on from there.
+// ended reports whether an installation has failed, so that only a write continues from there.
 func ended(st status.Status) bool {
 	switch st.Get(status.Synced).Reason {
 	case status.ReasonInstallFailed, status.ReasonInstallLost, status.ReasonRefused:
@@ -112,7 +112,7 @@ func (w *world) changing() []string {
 	return calls
 }
 
-// untrue says in what Docker is not as a spec says that was dealt with, or nothing.
+// untrue returns in what Docker differs from a spec whose generation was observed, or nothing.
 func (w *world) untrue(c desired.Container, st status.Status) string {
 	if c.Paused || c.Deleting || ended(st) || st.FailedGeneration == c.Generation {
 		return ""
@@ -145,8 +145,8 @@ func (w *world) untrue(c desired.Container, st status.Status) string {
 	return ""
 }
 
-// unseen says that a program which runs was not recorded yet, or that a container is gone and
-// is still seen.
+// unseen returns a program that runs and is not recorded yet, or a container that is gone and
+// is still in the cache.
 func (w *world) unseen(c desired.Container, st status.Status) string {
 	if seen := w.cache.Get(c.InternalID).Run; seen != nil {
 		if _, err := w.sim.Inspect(seen.ContainerID); err != nil {
@@ -192,7 +192,7 @@ func (w *world) checkRest(c desired.Container, st status.Status) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if n := w.starts[b.volume]; n <= b.restart {
-		w.fail("a restart did not happen", "%s: %d starts when it was asked for, and %d now", id, b.restart, n)
+		w.fail("a restart did not happen", "%s: %d starts when it was requested, and %d now", id, b.restart, n)
 	}
 }
 
@@ -220,9 +220,9 @@ func (w *world) quiet() {
 	}
 	w.pass(10 * time.Second)
 	w.sim.ResetCalls()
-	told := len(w.events)
+	emitted := len(w.events)
 	w.pass(2 * time.Minute)
-	news := slices.DeleteFunc(slices.Clone(w.events[told:]), func(e journal.Event) bool {
+	news := slices.DeleteFunc(slices.Clone(w.events[emitted:]), func(e journal.Event) bool {
 		c, _ := w.store.Container(e.InternalID)
 		return c.Paused // a script of it may have run on
 	})
@@ -231,7 +231,7 @@ func (w *world) quiet() {
 	}
 }
 
-// leftovers says what there is that no spec needs, or nothing.
+// leftovers returns what exists that no spec needs, or nothing.
 func (w *world) leftovers() string {
 	var names, dirs, images []string
 	for _, c := range w.store.Containers() {
@@ -274,7 +274,7 @@ func (w *world) leftovers() string {
 	return w.claims()
 }
 
-// claims says which port is in use that no spec names, or the other way round, or nothing.
+// claims returns which port is in use that no spec names, or the other way round, or nothing.
 func (w *world) claims() string {
 	ports, err := w.store.Ports()
 	if err != nil {

@@ -14,15 +14,15 @@ import (
 )
 
 // A history is a random sequence of what can happen to a node: writes of clients, the death
-// of the daemon at any effect, somebody's hands on its containers, and an engine that
+// of the daemon at any effect, external changes of its containers, and an engine that
 // misbehaves. It is played in a bubble of time, with a whole node and a simulated engine
 // in it, so that hours cost nothing. After every step all invariants are checked, and now
 // and then, and at the end, all trouble stops and the node has to come to rest as its
-// specs say.
+// specs describe it.
 //
-// LIGHTD_TEST_HISTORIES says how many of each kind are played, and LIGHTD_TEST_SEED which:
+// LIGHTD_TEST_HISTORIES is how many of each kind are played, and LIGHTD_TEST_SEED which:
 // 0 has a seed drawn. One that fails is cut down to the few steps that matter, and its seed
-// is printed. How goroutines take turns within an instant is no part of a seed: what rests
+// is printed. How goroutines take turns within an instant is no part of a seed: what depends
 // on that may want several plays.
 const (
 	fewHistories = "15"
@@ -36,14 +36,14 @@ var (
 		"meddle", "meddle", "misbehave", "events", "engine", "host", "clock", "disk"}
 )
 
-// TestHistoriesOfWrites knows nothing but writes and the death of the daemon: nothing that
-// the daemon did not do itself may then be told, and what it says is so is so at all times.
+// TestHistoriesOfWrites has only writes and deaths of the daemon: no event may then report
+// what the daemon did not do itself, and each status is true at all times.
 func TestHistoriesOfWrites(t *testing.T) { histories(t, calmly) }
 
 // TestHistoriesOfTrouble has everything happen.
 func TestHistoriesOfTrouble(t *testing.T) { histories(t, troubled) }
 
-// chosen tells rapid once what the environment says.
+// chosen sets rapid's flags from the environment once.
 var chosen sync.Once
 
 func histories(t *testing.T, kinds []string) {
@@ -73,7 +73,7 @@ func histories(t *testing.T, kinds []string) {
 	})
 }
 
-// choose sets a flag of rapid as the environment says, unless the command line did.
+// choose sets a flag of rapid from the environment, unless the command line did.
 func choose(t *testing.T, name, variable, otherwise string) {
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
@@ -118,7 +118,7 @@ func (w *world) pass(d time.Duration) {
 	w.check()
 }
 
-// settle returns when nothing goes on at this instant, and the daemon is buried if it died.
+// settle returns when nothing runs at this instant; a daemon that died is closed.
 func (w *world) settle() {
 	synctest.Wait()
 	if !w.up {
@@ -126,7 +126,7 @@ func (w *world) settle() {
 	}
 	select {
 	case <-w.failpoints.fired:
-		w.tell("the daemon dies %s", w.failpoints.where)
+		w.note("the daemon dies %s", w.failpoints.where)
 		w.bury()
 	default:
 	}
@@ -135,7 +135,7 @@ func (w *world) settle() {
 // wait lets a longer time go by.
 func (w *world) wait() {
 	d := []time.Duration{50 * time.Millisecond, 2 * time.Second, 12 * time.Second, 40 * time.Second, 3 * time.Minute}[w.number("wait", 5)]
-	w.tell("wait %s", d)
+	w.note("wait %s", d)
 	w.pass(d)
 }
 
@@ -146,7 +146,7 @@ func (w *world) crash() {
 		w.settle()
 	}
 	at := 1 + w.number("at", 30)
-	w.tell("the daemon is to die at effect %d", at)
+	w.note("the daemon is to die at effect %d", at)
 	w.failpoints.reset(at)
 }
 
@@ -155,7 +155,7 @@ func (w *world) bootOrStop() {
 		w.boot()
 		return
 	}
-	w.tell("the daemon is stopped")
+	w.note("the daemon is stopped")
 	w.bury()
 }
 
@@ -170,16 +170,16 @@ func (w *world) chance(label string, percent int) bool {
 	return rapid.IntRange(0, 99).Draw(w.t, label) >= 100-percent
 }
 
-// tell adds to the story of this history, in case it fails.
-func (w *world) tell(format string, args ...any) {
+// note adds a line to the log of this history, in case it fails.
+func (w *world) note(format string, args ...any) {
 	line := fmt.Sprintf("%s %s", time.Now().Format("15:04:05.000"), fmt.Sprintf(format, args...))
 	w.story = append(w.story, line)
 	w.t.Log(line)
 }
 
-// fail ends a history. What is said first must be the same each time.
+// fail ends a history. The text of what must be the same each time.
 func (w *world) fail(what, format string, args ...any) {
 	w.t.Helper()
-	w.tell("FAILED: %s: %s", what, fmt.Sprintf(format, args...))
+	w.note("FAILED: %s: %s", what, fmt.Sprintf(format, args...))
 	w.t.Fatalf("%s", what)
 }

@@ -17,35 +17,35 @@ import (
 	"lightd/observed/status"
 )
 
-// somebody has the engine do something, past the daemon. Faults meet that call too: it may
+// external has the engine do something outside of the daemon. Faults affect that call too: it may
 // take as long as they last.
-func (w *world) somebody(method, path, body string) {
+func (w *world) external(method, path, body string) {
 	w.busy.Add(1)
 	go func() {
 		defer w.busy.Add(-1)
 		defer func() { _ = recover() }() // a call that is cut off
-		bySomebody(w.sim, method, path, body)
+		byExternal(w.sim, method, path, body)
 	}()
 }
 
-// hands are what somebody may do to a container. Those in ends may each end its
-// program once, or be why it is made anew.
+// hands are the external changes of a container. Those in ends may each end its
+// program once, or be why it is recreated.
 var hands = map[string]func(w *world, name string){
-	"kill":    func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/kill", "") },
-	"stop":    func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/stop?t=3", "") },
-	"start":   func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/start", "") },
+	"kill":    func(w *world, name string) { w.external("POST", "/containers/"+name+"/kill", "") },
+	"stop":    func(w *world, name string) { w.external("POST", "/containers/"+name+"/stop?t=3", "") },
+	"start":   func(w *world, name string) { w.external("POST", "/containers/"+name+"/start", "") },
 	"restart": func(w *world, name string) { _ = w.sim.Bounce(name) },
-	"remove":  func(w *world, name string) { w.somebody("DELETE", "/containers/"+name+"?force=1", "") },
+	"remove":  func(w *world, name string) { w.external("DELETE", "/containers/"+name+"?force=1", "") },
 	"forget":  func(w *world, name string) { _ = w.sim.Forget(name) },
-	"pause":   func(w *world, name string) { w.somebody("POST", "/containers/"+name+"/pause", "") },
+	"pause":   func(w *world, name string) { w.external("POST", "/containers/"+name+"/pause", "") },
 	"rename": func(w *world, name string) {
-		w.somebody("POST", "/containers/"+name+"/rename?name=renamed-"+name[:6], "")
+		w.external("POST", "/containers/"+name+"/rename?name=renamed-"+name[:6], "")
 	},
 	"update": func(w *world, name string) {
-		w.somebody("POST", "/containers/"+name+"/update", `{"Memory": 33554432, "MemorySwap": 33554432}`)
+		w.external("POST", "/containers/"+name+"/update", `{"Memory": 33554432, "MemorySwap": 33554432}`)
 	},
 	"disconnect": func(w *world, name string) {
-		w.somebody("POST", "/networks/bridge/disconnect", fmt.Sprintf(`{"Container": %q}`, name))
+		w.external("POST", "/networks/bridge/disconnect", fmt.Sprintf(`{"Container": %q}`, name))
 	},
 	"exit":          func(w *world, name string) { _ = w.sim.Exit(name, w.number("code", 3)) },
 	"out of memory": func(w *world, name string) { _ = w.sim.OutOfMemory(name, w.chance("first", 60)) },
@@ -54,35 +54,35 @@ var hands = map[string]func(w *world, name string){
 var handNames = []string{"kill", "kill", "stop", "start", "restart", "remove", "remove", "forget", "pause", "rename", "update",
 	"disconnect", "exit", "exit", "out of memory"}
 
-// trouble notes that something happens which is nobody's write.
+// trouble notes that something happens which is no write of a client.
 func (w *world) trouble(format string, args ...any) {
 	w.calm = false
-	w.tell(format, args...)
+	w.note(format, args...)
 }
 
-// meddle has somebody do something to one of our containers, or take its name.
+// meddle makes an external change of one of our containers, or takes its name.
 func (w *world) meddle() {
 	c, ok := w.someContainer()
-	if !ok || w.chance("a stranger", 15) {
-		w.stranger(w.pick("id", historyIDs))
+	if !ok || w.chance("a foreign container", 15) {
+		w.takeName(w.pick("id", historyIDs))
 		return
 	}
 	id, install := c.Config.Labels[observed.LabelID], c.Config.Labels[observed.LabelRole] == string(observed.RoleInstall)
 	what := w.pick("disturbance", handNames)
-	w.trouble("somebody: %s %s", what, c.Name)
+	w.trouble("external change: %s %s", what, c.Name)
 	if b := w.books[id]; b != nil {
-		b.causes += 2 // it ends, and a start by somebody else may be undone and done again
+		b.causes += 2 // it ends, and an external start may be undone and done again
 		b.spoilt = b.spoilt || install
 		if what == "start" || what == "restart" {
-			w.startedBySomebody(b.volume, install, c.Config.Labels[observed.LabelInstall])
+			w.startedExternally(b.volume, install, c.Config.Labels[observed.LabelInstall])
 		}
 	}
 	hands[what](w, c.ID) // a call that is held up must not meet another one of that name
 }
 
-// startedBySomebody: a script runs that nobody asked for, or a program does whose entry point
+// startedExternally: a script runs without a request, or a program does whose entry point
 // may not be written yet.
-func (w *world) startedBySomebody(volume string, install bool, request string) {
+func (w *world) startedExternally(volume string, install bool, request string) {
 	if install {
 		w.reruns[(&scriptRun{volume: volume, request: request}).key()]++
 		return
@@ -123,8 +123,8 @@ func (w *world) ours(c container.InspectResponse) bool {
 	return c.Config.Labels[observed.LabelInstance] == w.store.Instance()
 }
 
-// stranger makes a container that has one of our names, or the labels of another Lightd.
-func (w *world) stranger(id string) {
+// takeName creates a container that has one of our names, or the labels of another Lightd.
+func (w *world) takeName(id string) {
 	name := observed.RunName(id)
 	if w.chance("other name", 30) {
 		name = observed.InstallName(id)
@@ -134,15 +134,15 @@ func (w *world) stranger(id string) {
 		labels = map[string]string{observed.LabelInstance: "another", observed.LabelID: id, observed.LabelRole: "run"}
 	}
 	_, err := w.sim.Add(name, &container.Config{Image: imageB, Labels: labels}, nil, w.chance("running", 50))
-	w.trouble("a stranger takes the name %s: %v", name, err)
+	w.trouble("a foreign container takes the name %s: %v", name, err)
 	if err == nil {
 		c, _ := w.sim.Inspect(name)
-		w.foreign[name] = looks(c)
+		w.foreign[name] = fingerprint(c)
 	}
 }
 
-// looks is what must not change of a container that is not ours.
-func looks(c container.InspectResponse) string {
+// fingerprint is what must not change of a container that is not ours.
+func fingerprint(c container.InspectResponse) string {
 	return fmt.Sprintf("%s %s %t %t %s %s %d", c.ID, c.Name, c.State.Running, c.State.Paused, c.State.StartedAt, c.State.FinishedAt, c.HostConfig.Memory)
 }
 
@@ -165,7 +165,7 @@ var targets = []simengine.Rule{
 	{},
 }
 
-// lies are the steps that an engine may say it has taken.
+// lies are the steps that an engine may report as done without an effect.
 var lies = []simengine.Rule{
 	{Method: "POST", Route: "/containers/{id}/start", Status: http.StatusNoContent},
 	{Method: "POST", Route: "/containers/{id}/kill", Status: http.StatusNoContent},
@@ -195,12 +195,12 @@ func (w *world) misbehave() {
 		r.After = w.chance("after", 50)
 	case 5:
 		r.Status, r.Message = http.StatusServiceUnavailable, "later"
-	case 6: // of a step, not of a look, which would be a lie
+	case 6: // of a step, not of an inspect, which would return a wrong state
 		r.Method = "POST"
 		r.Status = []int{http.StatusBadRequest, http.StatusConflict, http.StatusNotFound}[w.number("status", 3)]
 		r.Message = "no"
 		w.refusing = true
-	case 7: // says that it is done
+	case 7: // reports success
 		r = lies[w.number("lie", len(lies))]
 		r.Times = 1 + w.number("times", 5)
 	}
@@ -209,7 +209,7 @@ func (w *world) misbehave() {
 	w.rules = append(w.rules, w.sim.Inject(r))
 }
 
-// disturbEvents changes what the stream of events tells.
+// disturbEvents changes what the stream of events delivers.
 func (w *world) disturbEvents() {
 	n := w.number("events", 5)
 	w.spoil()
@@ -228,7 +228,7 @@ func (w *world) disturbEvents() {
 	}
 }
 
-// disturbEngine takes the engine down or away, or brings it back.
+// disturbEngine stops the engine or makes it unreachable, or brings it back.
 func (w *world) disturbEngine() {
 	what := w.pick("engine", []string{"refuse", "silence", "up", "up", "restart, all live", "restart, all end", "back empty", "cut streams"})
 	w.trouble("the engine: %s", what)
@@ -245,7 +245,7 @@ func (w *world) disturbEngine() {
 	case "restart, all end":
 		w.endsAll()
 		_ = w.sim.Restart(false)
-		w.lookAgain()
+		w.noteForeign()
 	case "back empty":
 		w.endsAll()
 		_ = w.sim.Wipe()
@@ -270,11 +270,11 @@ func (w *world) spoil() {
 	}
 }
 
-// lookAgain notes how strangers look after the engine itself has changed them.
-func (w *world) lookAgain() {
+// noteForeign records the state of foreign containers after the engine itself has changed them.
+func (w *world) noteForeign() {
 	for name := range w.foreign {
 		if c, err := w.sim.Inspect(name); err == nil {
-			w.foreign[name] = looks(c)
+			w.foreign[name] = fingerprint(c)
 		}
 	}
 }
@@ -287,11 +287,11 @@ func (w *world) disturbHost() {
 	id := w.pick("id", historyIDs)
 	switch what {
 	case "image removed":
-		w.somebody("DELETE", "/images/"+w.pick("image", imageRefs)+"?force=1", "")
+		w.external("DELETE", "/images/"+w.pick("image", imageRefs)+"?force=1", "")
 	case "snapshot removed":
 		if st, ok := w.statuses.Get(id); ok && st.Install.Snapshot != "" {
 			w.books[id].spoilt = true
-			w.somebody("DELETE", "/images/"+st.Install.Snapshot+"?force=1", "")
+			w.external("DELETE", "/images/"+st.Install.Snapshot+"?force=1", "")
 		}
 	case "disk of the engine full":
 		w.sim.SetDiskFull(true)
@@ -305,8 +305,8 @@ func (w *world) disturbHost() {
 			_ = os.WriteFile(path, []byte("#!/bin/sh\nexec rm -rf /\n"), 0o755)
 		}
 	case "tag moved":
-		w.endsAll() // who follows it makes its container anew
-		w.somebody("POST", "/images/"+w.pick("image", imageRefs)+"/tag?repo=lightd-test/busybox&tag=latest", "")
+		w.endsAll() // who follows it recreates its container
+		w.external("POST", "/images/"+w.pick("image", imageRefs)+"/tag?repo=lightd-test/busybox&tag=latest", "")
 	case "mounts gone":
 		w.unmounted.Store(true)
 	case "pull fails":
@@ -324,8 +324,8 @@ func (w *world) disturbDisk() {
 	w.disk.fail(0, left, hangs, happens)
 }
 
-// mendDisk ends that.
-func (w *world) mendDisk() {
+// fixDisk ends that.
+func (w *world) fixDisk() {
 	w.disk.fail(0, 0, 0, false)
 	if w.up {
 		_ = w.store.Ping(context.Background()) // a dead one writes nothing
@@ -341,8 +341,8 @@ func (w *world) setClock() {
 	w.trouble("the clock is set by %s", d)
 }
 
-// backdate makes what earlier daemons have recorded look as the clock has been set since: the
-// present one reads the clock of the bubble, which nobody can set.
+// backdate shifts what earlier daemons have recorded as if the clock had been set since: the
+// present one reads the clock of the bubble, which cannot be set.
 func (w *world) backdate(s *store.Store, all *records.Statuses) {
 	by := -w.set
 	w.set = 0
@@ -386,7 +386,7 @@ func (w *world) release() {
 	w.rules = nil
 	w.sim.InterceptEvents(nil)
 	w.unmounted.Store(false)
-	w.mendDisk()
+	w.fixDisk()
 	w.sim.SetDiskFull(false)
 	w.sim.SetRemovalTime(0)
 	w.sim.FreePort(pool[0].Port, "tcp")
@@ -395,7 +395,7 @@ func (w *world) release() {
 	}
 	_ = w.sim.Up()
 	for name := range w.foreign {
-		w.somebody("DELETE", "/containers/"+name+"?force=1", "")
+		w.external("DELETE", "/containers/"+name+"?force=1", "")
 	}
 	clear(w.foreign)
 }

@@ -46,9 +46,9 @@ type book struct {
 	causes int
 	// restart is how often its program had been started when the last restart was acknowledged.
 	restart int
-	// spoilt tells that somebody had hands on its installation since the last rest.
+	// spoilt is true when its installation was changed externally since the last rest.
 	spoilt bool
-	// dealt is the newest generation that was said to be dealt with.
+	// dealt is the newest generation that was observed.
 	dealt int64
 }
 
@@ -60,7 +60,7 @@ type scriptRun struct {
 
 func (s *scriptRun) key() string { return s.volume + " " + s.request }
 
-// world is a node, the engine beneath, and all that must not be forgotten of both.
+// world is a node, the engine beneath, and the state of both that outlives a daemon.
 type world struct {
 	*node // the last one, dead or alive
 	t     *rapid.T
@@ -75,29 +75,29 @@ type world struct {
 	kept    map[string]int
 	doomed  map[string]bool
 	events  []journal.Event
-	foreign map[string]string // what somebody else's containers look like
+	foreign map[string]string // the fingerprints of foreign containers
 	// calm is true while nothing but writes and deaths has happened since the last rest.
 	calm bool
-	// refusing is true once the engine may have refused something for good, unmounted while the
+	// refusing is true once the engine may have refused something terminally, unmounted while the
 	// host lacks what containers mount.
 	refusing  bool
 	unmounted atomic.Bool
 	disk      disk
-	// rules are the faults in force, busy how many calls of somebody else are under way.
+	// rules are the faults in force, busy how many external calls are under way.
 	rules []*simengine.Injected
 	busy  atomic.Int32
 
 	// clock is what the clock of the machine is off by, and set what of that came about since the
 	// last daemon was started: those that live do not go by it.
 	clock, set time.Duration
-	// reruns counts how often somebody else may have run the script of a request.
+	// reruns counts how often an external change may have run the script of a request.
 	reruns map[string]int
 
 	mu         sync.Mutex
 	failpoints *failpoints
 	scripts    []*scriptRun
 	starts     map[string]int // by volume
-	untimely   map[string]int // starts by somebody, by volume, that may find no entry point
+	untimely   map[string]int // external starts, by volume, that may find no entry point
 	problems   []string
 }
 
@@ -107,9 +107,9 @@ func newWorld(t *rapid.T, dir string) *world {
 		books: map[string]*book{}, kept: map[string]int{}, doomed: map[string]bool{}, foreign: map[string]string{}, starts: map[string]int{},
 		untimely: map[string]int{}, reruns: map[string]int{},
 	}
-	// Docker 20.10 and 29 tell and show the same things otherwise.
+	// Docker 20.10 and 29 report and show the same things in different ways.
 	release := w.pick("API version of the engine", []string{"1.41", "1.52"})
-	w.tell("the engine speaks %s", release)
+	w.note("the engine has API %s", release)
 	w.sim = simengine.New(simengine.Options{AnyMounts: true, Seed: 1, Before: w.before, APIVersion: release})
 	w.stock()
 	w.sim.OnCommand("install-entry.sh", w.script)
@@ -143,8 +143,8 @@ func (w *world) before(engine http.Handler) http.Handler {
 
 // boot starts a daemon on what the last one left.
 func (w *world) boot() {
-	w.mendDisk()
-	w.tell("the daemon is started")
+	w.fixDisk()
+	w.note("the daemon is started")
 	failpoints := newFailpoints(0)
 	w.mu.Lock()
 	w.failpoints = failpoints
@@ -179,7 +179,7 @@ func (w *world) close() {
 	_ = w.sim.Close()
 }
 
-// script is an install script: it does what its text says.
+// script is an install script: it does what its text describes.
 func (w *world) script(ctx context.Context, p *simengine.Process) {
 	w.alone(p)
 	run := &scriptRun{volume: volumeOf(p), request: p.Labels()[observed.LabelInstall]}
@@ -197,7 +197,7 @@ func (w *world) script(ctx context.Context, p *simengine.Process) {
 		code = 3
 	case scriptEndless:
 		takes = 24 * time.Hour
-	case scriptQuick, "": // one that was taken away at the last moment
+	case scriptQuick, "": // one that was removed at the last moment
 	default:
 		w.problem("an install script reads %q", text)
 	}
@@ -231,10 +231,10 @@ func (w *world) program(ctx context.Context, p *simengine.Process) {
 	}
 	signals := p.Signals()
 	fmt.Fprintln(p.Stdout(), "up")
-	told := make(chan struct{}) // a word on its input
+	input := make(chan struct{}) // a word on its input
 	go func() {
 		if n, err := p.Stdin().Read(make([]byte, 16)); n > 0 && err == nil {
-			close(told)
+			close(input)
 		}
 	}()
 	deaf := strings.Contains(strings.Join(p.Env(), " "), "DEAF")
@@ -242,8 +242,8 @@ func (w *world) program(ctx context.Context, p *simengine.Process) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-told:
-			if told = nil; !deaf {
+		case <-input:
+			if input = nil; !deaf {
 				return
 			}
 		case <-signals:
@@ -254,7 +254,7 @@ func (w *world) program(ctx context.Context, p *simengine.Process) {
 	}
 }
 
-// alone asks the engine what else of that id runs: two at once is what must never be.
+// alone checks what else of that id runs on the engine: two at once must never be.
 func (w *world) alone(p *simengine.Process) {
 	id := p.Labels()[observed.LabelID]
 	for _, name := range w.sim.Names() {

@@ -43,9 +43,9 @@ var changes = map[string]func(*world, *desired.Container){
 			c.InstallScript = w.pick("script", scripts)
 		}
 	},
-	"rebind":           func(w *world, c *desired.Container) { c.Ports = w.somePorts() },
-	"limits":           func(w *world, c *desired.Container) { c.Limits.Memory = int64(64+64*w.number("memory", 2)) << 20 },
-	"limit taken away": func(_ *world, c *desired.Container) { c.Limits.Memory = 0 },
+	"rebind":        func(w *world, c *desired.Container) { c.Ports = w.somePorts() },
+	"limits":        func(w *world, c *desired.Container) { c.Limits.Memory = int64(64+64*w.number("memory", 2)) << 20 },
+	"limit removed": func(_ *world, c *desired.Container) { c.Limits.Memory = 0 },
 	"environment": func(w *world, c *desired.Container) {
 		c.Env = map[string]string{w.pick("variable", []string{"A", "B", "DEAF"}): "1"}
 	},
@@ -79,12 +79,12 @@ var changes = map[string]func(*world, *desired.Container){
 
 // changeNames are the changes, the usual ones more than once.
 var changeNames = []string{"start", "start", "start", "stop", "stop", "kill", "restart", "restart", "reinstall", "rebind", "rebind",
-	"limits", "limits", "limit taken away", "environment", "image", "labels", "pattern", "policy", "pause", "delete", "delete",
+	"limits", "limits", "limit removed", "environment", "image", "labels", "pattern", "policy", "pause", "delete", "delete",
 	"stop settings", "stop settings", "init", "tty", "user", "script", "follow", "other limits", "command"}
 
 // write makes one write of a client.
 func (w *world) write() {
-	w.mendDisk()
+	w.fixDisk()
 	if !w.up {
 		w.boot()
 		w.settle()
@@ -115,7 +115,7 @@ func (w *world) writeOne(id string) {
 		*c = want.Clone()
 		return nil
 	})
-	w.tell("%s %s: generation %d, %v", what, id, c.Generation, err)
+	w.note("%s %s: generation %d, %v", what, id, c.Generation, err)
 	if err == nil {
 		w.acknowledged(c)
 		return
@@ -130,7 +130,7 @@ func (w *world) create(id string) {
 		return
 	}
 	c, err := w.store.Create(context.Background(), w.newSpec(id, volume))
-	w.tell("create %s: script %q, power %s, ports %v, %v", id, c.InstallScript, c.Power, c.Ports, err)
+	w.note("create %s: script %q, power %s, ports %v, %v", id, c.InstallScript, c.Power, c.Ports, err)
 	if err == nil {
 		w.books[id] = &book{id: id, volume: volume, spoilt: !w.calm}
 		w.acknowledged(c)
@@ -140,7 +140,7 @@ func (w *world) create(id string) {
 func (w *world) newVolume() (id string, ok bool) {
 	v, err := w.volumes.Create(context.Background())
 	if err != nil {
-		w.tell("no volume: %v", err)
+		w.note("no volume: %v", err)
 		return "", false
 	}
 	if err := os.WriteFile(w.precious(v.ID), []byte("precious"), 0o600); err != nil {
@@ -173,7 +173,7 @@ func (w *world) somePorts() []desired.Port {
 	return on(pool[n-1])
 }
 
-// applyAll makes all containers anew in one transaction, some of them as they are.
+// applyAll applies all containers in one transaction, some of them unchanged.
 func (w *world) applyAll() {
 	var list store.List
 	before := map[string]desired.Container{}
@@ -200,7 +200,7 @@ func (w *world) applyAll() {
 		list.Prune = func(desired.Container) bool { return true }
 	}
 	written, err := w.store.Apply(context.Background(), list)
-	w.tell("apply %d specs, prune %t: %v", len(list.Specs), list.Prune != nil, err)
+	w.note("apply %d specs, prune %t: %v", len(list.Specs), list.Prune != nil, err)
 	for _, c := range written {
 		if c.Action == desired.Created {
 			w.books[c.InternalID] = &book{id: c.InternalID, volume: c.VolumeID, spoilt: !w.calm}
@@ -214,7 +214,7 @@ func (w *world) applyAll() {
 	}
 }
 
-// acknowledged writes down what a client was told.
+// acknowledged records what a client got as response.
 func (w *world) acknowledged(c desired.Container) {
 	b := w.books[c.InternalID]
 	if c.Generation == b.acked.Generation {
@@ -258,11 +258,11 @@ func (w *world) changePool() {
 	e := pool[w.number("port", len(pool))]
 	at := slices.IndexFunc(ports, func(p desired.PoolPort) bool { return p.Endpoint == e })
 	if at < 0 {
-		w.tell("add port %s: %v", e, w.store.AddPorts(context.Background(), []desired.Endpoint{e}))
+		w.note("add port %s: %v", e, w.store.AddPorts(context.Background(), []desired.Endpoint{e}))
 		return
 	}
 	err = w.store.DeletePorts(context.Background(), []desired.Endpoint{e})
-	w.tell("delete port %s, in use %t: %v", e, ports[at].InUse, err)
+	w.note("delete port %s, in use %t: %v", e, ports[at].InUse, err)
 	if ports[at].InUse && err == nil {
 		w.fail("a port in use was deleted from the pool", "%s", e)
 	}
@@ -281,7 +281,7 @@ func (w *world) deleteVolume() {
 	id := ids[w.number("volume", len(ids))]
 	used := len(w.volumes.Users(id)) > 0
 	err := w.volumes.Delete(context.Background(), id)
-	w.tell("delete volume %d, in use %t: %v", w.kept[id], used, err)
+	w.note("delete volume %d, in use %t: %v", w.kept[id], used, err)
 	switch {
 	case used && err == nil:
 		w.fail("a volume in use was deleted", "%s", id)

@@ -39,8 +39,8 @@ func (e *executor) checkHostPaths(s desired.Spec) error {
 	return nil
 }
 
-// checkVolume wants the directory of a volume to be there. Nothing makes one in its place: an
-// empty directory where data was would look like a success.
+// checkVolume requires the directory of a volume to exist. It is not created here: an empty
+// directory where data was would look like a success.
 func (e *executor) checkVolume(id string) error {
 	path := e.cfg.VolumePath(id)
 	switch err := checkNoLink(path); {
@@ -60,8 +60,8 @@ func (e *executor) checkVolume(id string) error {
 	return nil
 }
 
-// checkNoLink wants a directory of ours at a path. A link is not followed: its data would be
-// somebody else's.
+// checkNoLink requires a directory of ours at a path. A link is not followed: its data belongs to
+// something else.
 func checkNoLink(path string) error {
 	info, err := os.Lstat(path)
 	switch {
@@ -99,7 +99,7 @@ func (e *executor) otherSources(id string) *mountsource.Index {
 	return &sources
 }
 
-// hostMounts returns the mounts of a container that a spec asked for.
+// hostMounts returns the bind mounts of a container that its spec has.
 func hostMounts(mounts []observed.Mount) map[string]string {
 	found := map[string]string{}
 	for _, m := range mounts {
@@ -117,7 +117,7 @@ func (a *execution) checkHost() {
 	a.host = &check
 }
 
-// runHash is the hash of the runtime container that the spec asks for.
+// runHash is the hash of the run container that the spec describes.
 func runHash(spec desired.Container, st status.Status) string {
 	if st.Install.Snapshot != "" {
 		return spec.Hash(st.Install.Snapshot)
@@ -147,8 +147,8 @@ func (a *execution) probeHost() plan.HostCheck {
 	return check
 }
 
-// explain returns the error of a creation or a start as one of the host where the host is what
-// it failed on: that may be mended without another spec.
+// explain returns the error of a creation or a start as a blockedError where the host is the cause:
+// the host can be fixed without another spec.
 func (a *execution) explain(err error) error {
 	switch engine.Classify(err) {
 	case engine.Refused, engine.Other:

@@ -12,13 +12,13 @@ import (
 	"lightd/observed/status"
 )
 
-// TestNobodyWaits fills the node with everything that takes for ever: forty installations,
+// TestNothingBlocks fills the node with everything that takes for ever: forty installations,
 // a pull that stalls, a program that ignores its signal, and calls to kill, start and remove
 // that the engine never answers. Others are started, stopped, killed and deleted meanwhile,
 // each within a second.
-func TestNobodyWaits(t *testing.T) { inBubble(t, nobodyWaits) }
+func TestNothingBlocks(t *testing.T) { inBubble(t, nothingBlocks) }
 
-func nobodyWaits(t *testing.T, sim *simengine.Sim, n *node) {
+func nothingBlocks(t *testing.T, sim *simengine.Sim, n *node) {
 	sim.Publish("stalls:latest", simengine.Remote{Layers: []int64{1, 1}, StallAfter: 1})
 	sim.OnCommand("install-entry.sh", func(ctx context.Context, _ *simengine.Process) { <-ctx.Done() })
 	script := func(s *desired.Spec) { s.InstallScript = "sleep 600" }
@@ -104,9 +104,9 @@ func othersDoNotWait(t *testing.T, n *node) {
 	}
 }
 
-// TestHungStartsHoldUpNobodyForLong hangs more starts than there is room for. They hold up
-// starts, nothing else, and those only for seconds.
-func TestHungStartsHoldUpNobodyForLong(t *testing.T) {
+// TestHungStartsBlockNothingForLong hangs more starts than there are slots. They block only
+// starts, and those only for seconds.
+func TestHungStartsBlockNothingForLong(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("victim", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("victim", status.StateRunning)

@@ -86,8 +86,8 @@ const execOutputTime = 5 * time.Second
 // execFailed is what tini, runc 1.0 and runc 1.1 print when the kernel does not execute the shell.
 var execFailed = regexp.MustCompile(`(?i)(\[FATAL tini \(\d+\)\] exec ` + shell + ` failed: |exec user process caused: |exec ` + shell + `: )exec format error`)
 
-// unsuitable returns the error of a start as one of the image where the engine says so, and the
-// host is not at fault.
+// unsuitable returns the error of a start as one of the image where the engine blames the image
+// and the host is not at fault.
 func unsuitable(c *observed.Container, err error) error {
 	var blocked blockedError
 	if c == nil || errors.As(err, &blocked) || !engine.ImageUnsuitable(err) {

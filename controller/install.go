@@ -70,7 +70,7 @@ func (a *execution) keepInstall(ctx context.Context) error {
 			return err
 		}
 		snapshot = snapshotRef(a.cfg.Engine.Instance(), a.spec.InternalID, a.st.Install.Request)
-		// A copy under this name is of another life of the id, or from after a database was restored.
+		// A copy under this name is of an earlier container of this id, or from after a database was restored.
 		if err := a.cfg.Snapshots.Remove(snapshot); err != nil {
 			return err
 		}
@@ -188,8 +188,8 @@ var dockersOwn = []string{
 	"/dev/console", "/dev/pts", "/dev/shm", "/sbin/docker-init", "/proc", "/sys",
 }
 
-// changedByScript tells what a script changed in the image's file system from what differs
-// anyway: mount points, what Docker puts in, and the directories above them.
+// changedByScript returns the test that separates what a script changed in the image's file system
+// from what differs anyway: mount points, what Docker adds, and the directories above them.
 func (a *execution) changedByScript() func(engine.Change) bool {
 	own := append([]string{blueprint.Home, blueprint.Data}, dockersOwn...)
 	for target := range a.spec.Mount {

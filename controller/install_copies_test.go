@@ -24,8 +24,8 @@ func (n *node) copied(id string) (ref string) {
 
 // prune takes what `docker system prune -af` takes of a stopped container: it, and its image.
 func prune(sim *simengine.Sim, id, ref string) {
-	bySomebody(sim, "DELETE", "/containers/lightd-"+id, "")
-	bySomebody(sim, "DELETE", "/images/"+ref, "")
+	byExternal(sim, "DELETE", "/containers/lightd-"+id, "")
+	byExternal(sim, "DELETE", "/images/"+ref, "")
 }
 
 // TestInstallationOutlivesAPrune: the image comes back from its copy, as the same image, with
@@ -57,9 +57,9 @@ func TestInstallationOutlivesAPrune(t *testing.T) {
 	})
 }
 
-// TestACopyKeepsNobodyWaiting: an engine that saves an image for minutes holds neither the
+// TestACopyDelaysNothing: an engine that saves an image for minutes holds neither the
 // installation up nor a start nor a stop.
-func TestACopyKeepsNobodyWaiting(t *testing.T) {
+func TestACopyDelaysNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		saves := sim.Inject(simengine.Rule{Method: "GET", Route: "/images/get", Delay: 5 * time.Minute, Times: 1})
 		began := time.Now()
@@ -94,13 +94,13 @@ func TestACopyThatWasCutOff(t *testing.T) {
 	})
 }
 
-// TestACopyThatHasNoRoom fails no installation. It is told, and made when there is room.
+// TestACopyThatHasNoRoom fails no installation. It is reported, and made when there is room.
 func TestACopyThatHasNoRoom(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(100 << 20)
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		installing(sim, n, "a")
-		n.wait("a", "told", func(st status.Status) bool {
+		n.wait("a", "reported", func(st status.Status) bool {
 			c := st.Get(status.Installed)
 			return st.InstallState == status.Ready && c.Status == status.True && strings.Contains(c.Message, "512 MiB must stay free") &&
 				st.Get(status.Synced).Status == status.True
@@ -109,8 +109,8 @@ func TestACopyThatHasNoRoom(t *testing.T) {
 		if got := n.events("a"); strings.Count(got, "SnapshotNotCopied") != 1 {
 			t.Errorf("events: %s", got)
 		}
-		if asked := sim.CountCalls(simengine.Rule{Method: "GET", Route: "/images/get"}); asked != 0 {
-			t.Errorf("the engine was asked %d times for what there is no room for", asked)
+		if exports := sim.CountCalls(simengine.Rule{Method: "GET", Route: "/images/get"}); exports != 0 {
+			t.Errorf("%d exports were requested for which there is no room", exports)
 		}
 		free.Store(1 << 40)
 		time.Sleep(time.Hour)
@@ -119,8 +119,8 @@ func TestACopyThatHasNoRoom(t *testing.T) {
 	}, func(o *setup) { o.free = func(string) (uint64, error) { return free.Load(), nil } })
 }
 
-// TestCopiesGoWithWhatTheyAreOf: a reinstall replaces the copy, a deletion takes it away, and
-// what another life of the id left is never taken for this one's.
+// TestCopiesGoWithWhatTheyAreOf: a reinstall replaces the copy, a deletion removes it, and
+// the copy that an earlier container of the id left is never used for this one.
 func TestCopiesGoWithWhatTheyAreOf(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		installing(sim, n, "a")
@@ -133,8 +133,8 @@ func TestCopiesGoWithWhatTheyAreOf(t *testing.T) {
 		n.gone("a")
 		pollUntil(t, "all copies to go", func() bool { return len(n.stored.Refs()) == 0 })
 
-		// What a crash may leave: the copy of a life that is over, under a name that comes back.
-		left := "the copy of another life"
+		// What a crash may leave: the copy of a deleted container, under a name that comes back.
+		left := "the copy of an earlier container"
 		installing(sim, n, "b")
 		ref := n.copied("b")
 		n.stop()
@@ -150,7 +150,7 @@ func TestCopiesGoWithWhatTheyAreOf(t *testing.T) {
 		}
 		n = n.again()
 		prune(sim, "b", ref)
-		n.wait("b", "told as lost", func(st status.Status) bool {
+		n.wait("b", "reported as lost", func(st status.Status) bool {
 			c := st.Get(status.Synced)
 			return c.Reason == status.ReasonInstallLost && c.Status == status.False
 		})
@@ -174,7 +174,7 @@ func TestAnInstallationThatIsLostIsNotInSync(t *testing.T) {
 		}
 		sim.ForgetImage(ref)
 		n = n.again()
-		n.wait("a", "told as lost", func(st status.Status) bool {
+		n.wait("a", "reported as lost", func(st status.Status) bool {
 			c := st.Get(status.Synced)
 			return c.Reason == status.ReasonInstallLost && c.Status == status.False && st.State == status.StateRunning
 		})

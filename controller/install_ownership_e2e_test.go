@@ -14,8 +14,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestServerOwnsWhatItsInstallationLeftOnARealEngine, whether the spec or the image says who it
-// runs as: it writes a file and into a directory that the script made as root.
+// TestServerOwnsWhatItsInstallationLeftOnARealEngine, whether the spec or the image sets the user
+// that it runs as: it writes a file and into a directory that the script made as root.
 func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
@@ -95,7 +95,7 @@ func TestInstallationLeavesTheFilesOfOthersOnARealEngine(t *testing.T) {
 }
 
 // TestHowAScriptFailsOnARealEngine: an interpreter that is not in the image is named, what an
-// editor puts before the #! does not matter, and a child that was killed for memory is told
+// editor puts before the #! does not matter, and a child that was killed for memory is reported
 // though the script ended well.
 func TestHowAScriptFailsOnARealEngine(t *testing.T) {
 	t.Parallel()
@@ -118,9 +118,9 @@ func TestHowAScriptFailsOnARealEngine(t *testing.T) {
 		})
 		st := n.wait(id, "at its end", func(st status.Status) bool { return st.InstallState != status.Installing })
 		if failed := st.InstallState == status.Failed; failed != c.failed {
-			t.Errorf("%s: %s; events %s", id, st.InstallState, n.told(id))
+			t.Errorf("%s: %s; events %s", id, st.InstallState, n.eventTexts(id))
 		}
-		if got := n.told(id); !strings.Contains(got, c.event) || id == "killed" && !strings.Contains(got, "OOMKilled: ") {
+		if got := n.eventTexts(id); !strings.Contains(got, c.event) || id == "killed" && !strings.Contains(got, "OOMKilled: ") {
 			t.Errorf("%s: events %s", id, got)
 		}
 	}

@@ -47,7 +47,7 @@ func TestDeletionCutsTheKeepingOff(t *testing.T) {
 	})
 }
 
-// TestDeletionCutsNoCreationOff: what the engine has begun to make has to be known.
+// TestDeletionCutsNoCreationOff: what the engine is creating has to be known.
 func TestDeletionCutsNoCreationOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		creates := simengine.Rule{Method: "POST", Route: "/containers/create", Delay: 3 * time.Second, After: true}
@@ -58,12 +58,12 @@ func TestDeletionCutsNoCreationOff(t *testing.T) {
 		n.change("a", erase)
 		n.gone("a")
 		if took := time.Since(began); took < 2*time.Second || len(sim.Names()) > 0 {
-			t.Errorf("forgotten after %s, with %v left", took, sim.Names())
+			t.Errorf("deleted after %s, with %v left", took, sim.Names())
 		}
 	})
 }
 
-// TestScriptRunsAsRoot whatever the image says, and the program does not.
+// TestScriptRunsAsRoot whatever user the image has, and the program does not.
 func TestScriptRunsAsRoot(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		sim.AddImage("lightd-test/user:1", simengine.ImageConfig{User: "1000"})
@@ -90,8 +90,8 @@ func TestScriptRunsAsRoot(t *testing.T) {
 	})
 }
 
-// TestInstallContainerOfWhichNobodyTells is looked for by who has made it.
-func TestInstallContainerOfWhichNobodyTells(t *testing.T) {
+// TestInstallContainerWithoutAnEvent is found by its instance's label.
+func TestInstallContainerWithoutAnEvent(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		sim.InterceptEvents(simengine.DropEvents(func(m simengine.Message) bool { return m.Action == "create" }))
 		began := time.Now()
@@ -138,9 +138,9 @@ func TestOutputOfAScript(t *testing.T) {
 	}
 }
 
-// TestRefusedScriptBeginsAnew: a container that the engine will not start the install script in
-// is not kept for the next spec, which may be the one that mends it.
-func TestRefusedScriptBeginsAnew(t *testing.T) {
+// TestRefusedScriptStartsOver: a container that the engine will not start the install script in
+// is not kept for the next spec, which may be the one that fixes it.
+func TestRefusedScriptStartsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		ran := make(chan int64, 2) // with how much memory
 		sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) {
@@ -168,7 +168,7 @@ func TestRefusedScriptBeginsAnew(t *testing.T) {
 		want := "Started CreatingContainer ContainerCreated RunningInstallScript Error " +
 			"Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
 		if got := n.events("a"); got != want {
-			t.Errorf("told %s", got)
+			t.Errorf("events %s", got)
 		}
 	})
 }

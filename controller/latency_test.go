@@ -15,7 +15,7 @@ import (
 	"lightd/observed/status"
 )
 
-// TestHowFastIsHealed holds the times that the README promises, by a clock on which only calls
+// TestHowFastIsHealed holds the times that the README documents, by a clock on which only calls
 // of the engine and waits take time.
 func TestHowFastIsHealed(t *testing.T) {
 	type seen = container.InspectResponse
@@ -28,7 +28,7 @@ func TestHowFastIsHealed(t *testing.T) {
 	const name = "lightd-a"
 	call := func(method, path, body string) func(*testing.T, *simengine.Sim, *node) {
 		return func(t *testing.T, sim *simengine.Sim, _ *node) {
-			if answer := bySomebody(sim, method, path, body); answer.Code >= 300 {
+			if answer := byExternal(sim, method, path, body); answer.Code >= 300 {
 				t.Fatalf("%s %s: %d %s", method, path, answer.Code, answer.Body)
 			}
 		}
@@ -47,13 +47,13 @@ func TestHowFastIsHealed(t *testing.T) {
 		"disconnected": {call("POST", "/networks/bridge/disconnect", fmt.Sprintf(`{"Container": %q}`, name)), another, soon},
 		"the engine restarts, and all ends": {func(_ *testing.T, sim *simengine.Sim, _ *node) { _ = sim.Restart(false) },
 			again, 5 * time.Second},
-		"the engine was away for an hour": {func(_ *testing.T, sim *simengine.Sim, _ *node) {
+		"the engine was unreachable for an hour": {func(_ *testing.T, sim *simengine.Sim, _ *node) {
 			sim.Refuse()
 			time.Sleep(time.Hour)
 			_ = sim.Exit(name, 1)
 			_ = sim.Up()
 		}, again, 5 * time.Second},
-		"the engine tells nothing": {func(_ *testing.T, sim *simengine.Sim, _ *node) {
+		"the engine sends no events": {func(_ *testing.T, sim *simengine.Sim, _ *node) {
 			sim.InterceptEvents(func(simengine.Message) []simengine.Message { return nil })
 			_ = sim.Exit(name, 1)
 		}, again, 6 * time.Minute},

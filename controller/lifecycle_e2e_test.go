@@ -13,11 +13,11 @@ import (
 	"lightd/observed/status"
 )
 
-func TestLifeOnARealEngine(t *testing.T) {
+func TestLifecycleOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	c := n.create("life", func(s *desired.Spec) {
+	c := n.create("cycle", func(s *desired.Spec) {
 		s.InstallScript = "echo installing; echo tool > /usr/tool; echo data > data; echo $GREETING > greeting"
 		s.Env = map[string]string{"GREETING": "it's here"}
 		s.StartPattern = "tick"
@@ -25,7 +25,7 @@ func TestLifeOnARealEngine(t *testing.T) {
 		s.Limits.CPU = 0.5
 	})
 	n.waitSynced(c)
-	if got := n.events("life"); got != wholeInstall {
+	if got := n.events("cycle"); got != wholeInstall {
 		t.Fatalf("got  %s\nwant %s", got, wholeInstall)
 	}
 	volume := n.volumes.Path(c.VolumeID)
@@ -34,7 +34,7 @@ func TestLifeOnARealEngine(t *testing.T) {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
-	log, err := n.data.InstallLog("life")
+	log, err := n.data.InstallLog("cycle")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,33 +44,33 @@ func TestLifeOnARealEngine(t *testing.T) {
 		t.Errorf("install log: %q", text[:k])
 	}
 
-	n.change("life", power)
-	n.waitState("life", status.StateRunning)
-	first := n.inspect("life")
+	n.change("cycle", power)
+	n.waitState("cycle", status.StateRunning)
+	first := n.inspect("cycle")
 	if first.Limits.Memory != 64<<20 || first.Limits.CPU != 0.5 || first.Limits.PIDs != 512 {
 		t.Errorf("limits: %+v", first.Limits)
 	}
 
-	// Killed by somebody else: the same container runs again.
+	// Killed outside of Lightd: the same container runs again.
 	if err := n.engine.Kill(t.Context(), first.ContainerID, "SIGKILL"); err != nil {
 		t.Fatal(err)
 	}
-	n.wait("life", "restarted", func(st status.Status) bool {
+	n.wait("cycle", "restarted", func(st status.Status) bool {
 		return st.Restarts == 1 && st.State == status.StateRunning
 	})
-	// Removed by somebody else: a new one, and what the script made is in it.
+	// Removed outside of Lightd: a new one, and what the script made is in it.
 	if err := n.engine.Remove(t.Context(), first.ContainerID); err != nil {
 		t.Fatal(err)
 	}
-	st := n.wait("life", "made anew", func(st status.Status) bool {
+	st := n.wait("cycle", "recreated", func(st status.Status) bool {
 		return st.ContainerID != first.ContainerID && st.State == status.StateRunning
 	})
-	if again := n.inspect("life"); again.ContainerID != st.ContainerID || !strings.HasSuffix(again.Image, ":life.1") {
+	if again := n.inspect("cycle"); again.ContainerID != st.ContainerID || !strings.HasSuffix(again.Image, ":cycle.1") {
 		t.Errorf("got %+v", again)
 	}
-	n.change("life", func(c *desired.Container) { c.Deleting = true })
-	n.gone("life")
-	if _, _, err := n.engine.Inspect(t.Context(), "lightd-life"); engine.Classify(err) != engine.NotFound {
+	n.change("cycle", func(c *desired.Container) { c.Deleting = true })
+	n.gone("cycle")
+	if _, _, err := n.engine.Inspect(t.Context(), "lightd-cycle"); engine.Classify(err) != engine.NotFound {
 		t.Errorf("still there: %v", err)
 	}
 	if _, err := os.Stat(filepath.Join(volume, "data")); err != nil {
@@ -78,7 +78,7 @@ func TestLifeOnARealEngine(t *testing.T) {
 	}
 }
 
-func TestFailedScriptIsKeptAndToldOnARealEngine(t *testing.T) {
+func TestFailedScriptIsKeptAndReportedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
@@ -134,14 +134,14 @@ func TestNodeThatComesBackConverges(t *testing.T) {
 	dir := t.TempDir()
 	n := newNode(t, dir)
 	n.clean()
-	for _, id := range []string{"lives", "died", "gone"} {
+	for _, id := range []string{"running", "died", "gone"} {
 		n.create(id, func(s *desired.Spec) { s.Power, s.StartPattern = desired.PowerRunning, "tick" })
 	}
 	ids := map[string]string{}
-	for _, id := range []string{"lives", "died", "gone"} {
+	for _, id := range []string{"running", "died", "gone"} {
 		ids[id] = n.waitState(id, status.StateRunning).ContainerID
 	}
-	before := n.inspect("lives").StartedAt
+	before := n.inspect("running").StartedAt
 	n.stop()
 	e, err := engine.New(engine.Config{Instance: n.store.Instance()})
 	if err != nil {
@@ -158,14 +158,14 @@ func TestNodeThatComesBackConverges(t *testing.T) {
 	n.wait("died", "running again", func(st status.Status) bool {
 		return st.State == status.StateRunning && st.LastExit != nil && st.Crashes == 0
 	})
-	n.wait("gone", "made anew", func(st status.Status) bool {
+	n.wait("gone", "recreated", func(st status.Status) bool {
 		return st.State == status.StateRunning && st.ContainerID != ids["gone"]
 	})
-	if after := n.inspect("lives").StartedAt; !after.Equal(before) {
-		t.Errorf("what lived was restarted: %s, then %s", before, after)
+	if after := n.inspect("running").StartedAt; !after.Equal(before) {
+		t.Errorf("what ran was restarted: %s, then %s", before, after)
 	}
-	if strings.Count(n.events("lives"), "Running") != 1 {
-		t.Errorf("told again: %s", n.events("lives"))
+	if strings.Count(n.events("running"), "Running") != 1 {
+		t.Errorf("reported again: %s", n.events("running"))
 	}
 }
 
@@ -191,7 +191,7 @@ func TestPullFromARealRegistry(t *testing.T) {
 	remove()
 }
 
-func TestImageThatCannotBeHadIsSaidAndTheOldContainerStays(t *testing.T) {
+func TestUnavailableImageIsReportedAndTheOldContainerStays(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
@@ -211,8 +211,8 @@ func TestImageThatCannotBeHadIsSaidAndTheOldContainerStays(t *testing.T) {
 	}
 }
 
-// TestBusyPortIsSaid: a port that some other program of the host holds.
-func TestBusyPortIsSaid(t *testing.T) {
+// TestBusyPortIsReported: a port that some other program of the host holds.
+func TestBusyPortIsReported(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
@@ -242,7 +242,7 @@ func TestBusyPortIsSaid(t *testing.T) {
 	}
 	c := n.change("rebind", func(c *desired.Container) { c.Ports = nil })
 	n.waitSynced(c)
-	// At the first start it is said, and nothing is called a crash.
+	// At the first start it is reported, and does not count as a crash.
 	n.create("first", func(s *desired.Spec) { s.Power, s.Ports = desired.PowerRunning, ports })
 	if st := n.wait("first", "waiting for the port", unavailable); st.Crashes != 0 || st.Restarts != 0 {
 		t.Errorf("got %+v", st)
@@ -272,7 +272,7 @@ func TestMovedTagIsFollowed(t *testing.T) {
 	pinned := n.waitState("pinned", status.StateRunning)
 	follow := n.waitState("follow", status.StateRunning)
 	commit()
-	n.wait("follow", "made anew from the new image", func(st status.Status) bool {
+	n.wait("follow", "recreated from the new image", func(st status.Status) bool {
 		return st.ContainerID != follow.ContainerID && st.State == status.StateRunning &&
 			st.Get(status.Synced).Status == status.True
 	})

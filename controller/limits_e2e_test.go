@@ -100,7 +100,7 @@ func TestCgroupWrittenByHand(t *testing.T) {
 	if err := n.engine.Kill(t.Context(), observed.RunName("cgroup-next"), "SIGKILL"); err != nil {
 		t.Fatal(err)
 	}
-	n.wait("cgroup-next", "as specified in its next life", running)
+	n.wait("cgroup-next", "as specified in its next run", running)
 }
 
 // TestProcessLimitIsReachedOnARealEngine by a program on a real engine: the next inspect reports it.

@@ -15,15 +15,15 @@ import (
 	"lightd/observed/status"
 )
 
-// TestStepWithoutEffectIsTakenEverLess on an engine that says that a call is done, and does
-// nothing.
-func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
+// TestStepWithoutEffectIsExecutedEverLess on an engine that reports success of a call that has no
+// effect.
+func TestStepWithoutEffectIsExecutedEverLess(t *testing.T) {
 	for name, c := range map[string]struct {
 		rule simengine.Rule
 		want func(*desired.Container)
 		// disturb happens behind the daemon's back.
 		disturb func(context.Context, *client.Client, string) error
-		// healed says that all is well again.
+		// healed reports that all is well again.
 		healed func(status.Status) bool
 		// least is how many calls a minute has; 5 when 0.
 		least int
@@ -40,7 +40,7 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 			rule:   simengine.Rule{Method: "POST", Route: "/containers/{id}/update", Status: 200, Message: "{}"},
 			want:   func(c *desired.Container) { c.Limits.Memory = 64 << 20 },
 			healed: synced,
-			least:  2, // the process runs without, and what cannot be had is not asked for as often
+			least:  2, // the process runs without, and what is unavailable is not requested as often
 		},
 		"rename": {
 			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/rename", Status: 204, Skip: 1},
@@ -91,7 +91,7 @@ func TestStepWithoutEffectIsTakenEverLess(t *testing.T) {
 					t.Fatalf("%d calls in a minute", made)
 				}
 				lie.Release()
-				time.Sleep(time.Minute) // the next try is at most so far away
+				time.Sleep(time.Minute) // the next try is at most so far off
 				n.wait("a", "healed", c.healed)
 			})
 		})
@@ -111,7 +111,7 @@ func inAMinute(count func() int) int {
 func synced(st status.Status) bool { return st.Get(status.Synced).Status == status.True }
 
 // TestCircleOfStepsIsSlow: a start that fails takes the container off its network, as it does since
-// Docker 29 where a port is taken. Made anew each time, it is started no faster than in place.
+// Docker 29 where a port is busy. Recreated each time, it is started no faster than in place.
 func TestCircleOfStepsIsSlow(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		sim.SetAPIVersion("1.52")
@@ -131,8 +131,8 @@ func TestCircleOfStepsIsSlow(t *testing.T) {
 	})
 }
 
-// TestCircleOfVanishingsIsSlow: each container that is made is gone when it is to be started. That
-// the first one was somebody's doing is likely, and the next one starts at once.
+// TestCircleOfVanishingsIsSlow: each container that is created is gone when it is to be started. That
+// the first one was removed externally is likely, and the next one starts at once.
 func TestCircleOfVanishingsIsSlow(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.waitSynced(n.create("a", nil))

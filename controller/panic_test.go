@@ -13,15 +13,15 @@ import (
 	"lightd/observed/status"
 )
 
-// panicking are files that panic over one container, at a look or at a write, while told to.
+// panicking are files that panic over one container, at a check or at a write, while that is set.
 type panicking struct {
 	*datadir.Dir
-	looks, writes *atomic.Bool
+	checks, writes *atomic.Bool
 }
 
 func (p panicking) EntrypointOK(s desired.Spec) bool {
-	if s.InternalID == "bad" && p.looks.Load() {
-		panic("a look")
+	if s.InternalID == "bad" && p.checks.Load() {
+		panic("a check")
 	}
 	return p.Dir.EntrypointOK(s)
 }
@@ -33,28 +33,28 @@ func (p panicking) WriteEntrypoint(s desired.Spec) error {
 	return p.Dir.WriteEntrypoint(s)
 }
 
-// TestPanicOverOneContainerIsItsOwn: a mistake in a decision or in a step takes no other
-// container down, is told where it can be, and is tried again.
+// TestPanicOverOneContainerIsItsOwn: a bug in a decision or in a step affects no other
+// container, is reported where it can be, and the reconcile is retried.
 func TestPanicOverOneContainerIsItsOwn(t *testing.T) {
-	var looks, writes atomic.Bool
+	var checks, writes atomic.Bool
 	inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
 		writes.Store(true)
 		n.create("bad", nil)
-		st := n.wait("bad", "told of the panic", func(st status.Status) bool {
+		st := n.wait("bad", "reported to have panicked", func(st status.Status) bool {
 			return st.Get(status.Synced).Reason == status.ReasonStepFailed
 		})
-		if told := st.Get(status.Synced).Message; !strings.Contains(told, "a write") {
-			t.Errorf("told %q", told)
+		if message := st.Get(status.Synced).Message; !strings.Contains(message, "a write") {
+			t.Errorf("reported %q", message)
 		}
-		looks.Store(true)
+		checks.Store(true)
 		time.Sleep(time.Minute) // it panics many times over
 		n.waitSynced(n.create("good", nil))
-		looks.Store(false)
+		checks.Store(false)
 		writes.Store(false)
 		time.Sleep(6 * time.Minute) // the longest wait between two tries, and a fifth
 		c, _ := n.store.Container("bad")
 		n.waitSynced(c)
 	}, func(o *setup) {
-		o.files = func(d *datadir.Dir) controller.Data { return panicking{d, &looks, &writes} }
+		o.files = func(d *datadir.Dir) controller.Data { return panicking{d, &checks, &writes} }
 	})
 }

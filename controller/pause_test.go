@@ -16,7 +16,7 @@ func TestPauseOverARestartOfTheDaemon(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
-		bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
+		byExternal(sim, "POST", "/containers/lightd-a/pause", "")
 		began := time.Now()
 		time.Sleep(plan.PauseGrace / 2)
 		n.stop()
@@ -36,8 +36,8 @@ func TestPauseOverARestartOfTheDaemon(t *testing.T) {
 	})
 }
 
-// TestUnpauseThatCameTooLate fails no step: the engine says that the process runs already, by its own
-// words or by those of containerd.
+// TestUnpauseThatCameTooLate fails no step: the engine reports that the process runs already, by its own
+// message or by that of containerd.
 func TestUnpauseThatCameTooLate(t *testing.T) {
 	for name, message := range map[string]string{
 		"noted late": "Cannot unpause container x: cannot resume a running process: unknown",
@@ -48,11 +48,11 @@ func TestUnpauseThatCameTooLate(t *testing.T) {
 				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 				n.waitState("a", status.StateRunning)
 				late := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/unpause", Status: 500, Message: message})
-				bySomebody(sim, "POST", "/containers/lightd-a/pause", "")
+				byExternal(sim, "POST", "/containers/lightd-a/pause", "")
 				time.Sleep(plan.PauseGrace + time.Second)
 				late.Release()
-				if name == "not paused" { // by another hand
-					bySomebody(sim, "POST", "/containers/lightd-a/unpause", "")
+				if name == "not paused" { // externally
+					byExternal(sim, "POST", "/containers/lightd-a/unpause", "")
 				}
 				n.wait("a", "unpaused", func(st status.Status) bool { return st.Pause == nil && synced(st) })
 				if events := n.events("a"); strings.Contains(events, "StepFailed") {

@@ -10,8 +10,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestPortIsKeptWhileItIsBound, though the spec names it no more; one that was only ever asked for
-// is given back.
+// TestPortIsKeptWhileItIsBound, though the spec names it no more; one that was only ever requested
+// is released.
 func TestPortIsKeptWhileItIsBound(t *testing.T) {
 	var gone atomic.Bool
 	inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
@@ -35,7 +35,7 @@ func TestPortIsKeptWhileItIsBound(t *testing.T) {
 		}
 		n.create("a", func(s *desired.Spec) { s.Power, s.Ports = desired.PowerRunning, on(pool[0]) })
 		n.waitState("a", status.StateRunning)
-		gone.Store(true) // so that it is not made anew
+		gone.Store(true) // so that it is not recreated
 		for _, to := range pool[1:] {
 			n.change("a", func(c *desired.Container) { c.Ports = on(to) })
 		}

@@ -86,8 +86,8 @@ func TestOwnPortIsNoObstacle(t *testing.T) {
 	}
 }
 
-// TestLookAtTheHost says what stands in the way of a container, and of which one.
-func TestLookAtTheHost(t *testing.T) {
+// TestCheckOfTheHost reports what stands in the way of a container, and of which one.
+func TestCheckOfTheHost(t *testing.T) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

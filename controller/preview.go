@@ -11,7 +11,7 @@ func (c *Controller) Simulate(spec desired.Container) plan.Simulation {
 	return plan.Simulate(c.known(spec))
 }
 
-// NextAttempt returns when what has failed, or waits for somebody else, is tried again; the zero
+// NextAttempt returns when what has failed, or waits for an external change, is retried; the zero
 // Attempt when nothing is. It has no effect.
 func (c *Controller) NextAttempt(id string) plan.Attempt {
 	return c.state(id).attempt

@@ -11,7 +11,7 @@ import (
 )
 
 // TestEngineThatPublishesNothing leads to one report and to no step for as long as it stays so,
-// and the report ends with the first life that has its ports.
+// and the report ends with the first run that has its ports.
 func TestEngineThatPublishesNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		sim.Unbridge(true)
@@ -30,7 +30,7 @@ func TestEngineThatPublishesNothing(t *testing.T) {
 			return st.Get(status.Synced).Reason == status.ReasonPortNotPublished && st.State == status.StateRunning
 		})
 		if events := n.events("a"); strings.Count(events, "Blocked") != 1 {
-			t.Errorf("reported once a life: %s", events)
+			t.Errorf("reported once a run: %s", events)
 		}
 		time.Sleep(time.Minute)
 		was, writes := n.versions("a"), sim.CountCalls(simengine.Rule{Method: "POST"})

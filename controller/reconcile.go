@@ -73,8 +73,8 @@ func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
 	return Result{After: d.After}, nil
 }
 
-// needsRefresh reports whether what is seen will change without an event that reaches us: a
-// stranger's container goes, or a removal ends whose event was lost.
+// needsRefresh reports whether the observation will change without an event: a foreign container
+// that holds a name goes away, or a removal ends whose event was lost.
 func needsRefresh(seen observed.Snapshot) bool {
 	age := time.Since(seen.At)
 	if seen.RunNameTaken != nil || seen.InstallNameTaken != nil {
@@ -129,7 +129,7 @@ func (c *Controller) admit(id string, in plan.Input, k keyState, d plan.Decision
 
 // buildInput returns the input of a decision. What the last step left behind goes into the status
 // first: it is recorded together with what is decided on it. Only image may have effects: it may
-// ask the engine for an image that is not known.
+// request an unknown image from the engine.
 func (c *Controller) buildInput(spec desired.Container, st status.Status, seen observed.Snapshot, k keyState,
 	image func(ref string) observed.Image) plan.Input {
 	var prior []journal.Event
@@ -234,9 +234,9 @@ func (e *executor) append(tx *kv.Tx, events []journal.Event) error {
 	return nil
 }
 
-// ensureStartupProbe reports whether the start pattern was seen in the present life, and has the
-// output watched for it until it was. Expecting comes first: a match that came before
-// this life was known is told by no later callback.
+// ensureStartupProbe reports whether the start pattern has matched in the present run, and has the
+// output watched until it does. Expect precedes Matched: the callback of a match from before
+// this run was recorded does not come again.
 func (c *Controller) ensureStartupProbe(ctx context.Context, spec desired.Container, st status.Status, run *observed.Container) bool {
 	if !run.Running() || spec.StartPattern == "" {
 		return false

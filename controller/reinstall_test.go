@@ -13,8 +13,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestReinstallWhileTheEndIsKept: what was about to be noted of the installation before does not
-// count for the one that was asked for since.
+// TestReinstallWhileTheEndIsKept: what was about to be recorded of the installation before does not
+// count for the one that was requested since.
 func TestReinstallWhileTheEndIsKept(t *testing.T) {
 	for name, c := range map[string]struct {
 		code int
@@ -63,7 +63,7 @@ func TestScriptThatChangesNoImage(t *testing.T) {
 	})
 }
 
-// TestSnapshotOfAnIDThatComesBack has the name of one that is gone, of which no event may tell that
+// TestSnapshotOfAnIDThatComesBack has the name of one that is gone; no event need report that
 // it is there again.
 func TestSnapshotOfAnIDThatComesBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {

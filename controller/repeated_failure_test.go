@@ -48,11 +48,11 @@ func logged(level slog.Level) (*logText, func(*setup)) {
 	return text, func(o *setup) { o.log = slog.NewTextHandler(text, &slog.HandlerOptions{Level: level}) }
 }
 
-// failingStep is a step that fails until somebody mends what is in its way.
+// failingStep is a step that fails until fix removes what is in its way.
 type failingStep struct {
-	begin, mend func(*simengine.Sim, *node)
-	reason      status.Reason
-	event       string
+	begin, fix func(*simengine.Sim, *node)
+	reason     status.Reason
+	event      string
 	// tries are the calls that each attempt makes, apart at most this long.
 	tries func(*simengine.Sim) int
 	apart time.Duration
@@ -86,7 +86,7 @@ func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
 				sim.OccupyPort(7000, "tcp")
 				n.create("a", func(s *desired.Spec) { running(s); s.Ports = []desired.Port{{IP: at.IP, Port: at.Port}} })
 			},
-			mend:   func(sim *simengine.Sim, _ *node) { sim.FreePort(7000, "tcp") },
+			fix:    func(sim *simengine.Sim, _ *node) { sim.FreePort(7000, "tcp") },
 			reason: status.ReasonPortUnavailable, event: "Blocked",
 			tries: calls("POST", "/containers/{id}/start"), apart: 16 * time.Second,
 		},
@@ -94,7 +94,7 @@ func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
 			begin: func(_ *simengine.Sim, n *node) {
 				n.create("a", func(s *desired.Spec) { running(s); s.Image = "none:1" })
 			},
-			mend:   func(sim *simengine.Sim, _ *node) { sim.Publish("none:1", simengine.Remote{}) },
+			fix:    func(sim *simengine.Sim, _ *node) { sim.Publish("none:1", simengine.Remote{}) },
 			reason: status.ReasonImageUnavailable, event: "PullFailed",
 			tries: calls("POST", "/images/create"), apart: 31 * time.Second,
 		},
@@ -105,7 +105,7 @@ func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
 				gone.Store(1)
 				n.change("a", func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 			},
-			mend:   func(*simengine.Sim, *node) { gone.Store(0) },
+			fix:    func(*simengine.Sim, *node) { gone.Store(0) },
 			reason: status.ReasonMountUnavailable, event: "Blocked",
 			tries: func(*simengine.Sim) int { return int(looks.Load()) }, apart: 16 * time.Second,
 		},
@@ -129,7 +129,7 @@ func (c failingStep) play(t *testing.T, sim *simengine.Sim, n *node, text *logTe
 	}
 	is, _ := n.statuses.Get("a")
 	if is.Version != was.Version {
-		t.Errorf("%d records of a status that says the same; it was %+v, is %+v", is.Version-was.Version, was.Conditions, is.Conditions)
+		t.Errorf("%d records of an equal status; it was %+v, is %+v", is.Version-was.Version, was.Conditions, is.Conditions)
 	}
 	if got := text.lines("")[lines:]; len(got) > 0 {
 		t.Errorf("logged again: %q", got)
@@ -148,7 +148,7 @@ func (c failingStep) play(t *testing.T, sim *simengine.Sim, n *node, text *logTe
 	if p := n.controller.Simulate(spec); p.Attempt != next || p.Waits == nil || p.Waits.Reason != c.reason {
 		t.Errorf("the plan is %+v, the next attempt %+v", p, next)
 	}
-	c.mend(sim, n)
+	c.fix(sim, n)
 	time.Sleep(c.apart)
 	n.waitState("a", status.StateRunning)
 	if next := n.controller.NextAttempt("a"); next.Number != 0 {

@@ -37,7 +37,7 @@ func TestWhatAScriptChanged(t *testing.T) {
 	}
 }
 
-// TestSnapshotNames: each is read back as it was written, and nothing else is taken for one.
+// TestSnapshotNames: each is read back as it was written, and no other name parses as one.
 func TestSnapshotNames(t *testing.T) {
 	const instance = "11111111-2222-3333-4444-555555555555"
 	for _, id := range []string{"a", "with.dot", "with.7"} {
@@ -51,7 +51,7 @@ func TestSnapshotNames(t *testing.T) {
 		ours + ":latest", ours + ":.1", ours + ":a.", ours + ":a.b",
 	} {
 		if id, request, ok := parseSnapshot(ref); ok {
-			t.Errorf("%q is taken for request %d of %q", ref, request, id)
+			t.Errorf("%q parses as request %d of %q", ref, request, id)
 		}
 	}
 }

@@ -15,15 +15,15 @@ import (
 	"lightd/observed/status"
 )
 
-// slowFiles are files that take their time to be looked at, or to be written, while told to.
+// slowFiles are files whose check or write takes long while slow is set.
 type slowFiles struct {
 	*datadir.Dir
-	look, write *atomic.Int64 // how long each takes
-	within      *atomic.Int32
+	check, write *atomic.Int64 // how long each takes
+	within       *atomic.Int32
 }
 
 func (f slowFiles) EntrypointOK(s desired.Spec) bool {
-	defer f.takes(f.look)()
+	defer f.takes(f.check)()
 	return f.Dir.EntrypointOK(s)
 }
 
@@ -40,27 +40,27 @@ func (f slowFiles) takes(d *atomic.Int64) (over func()) {
 
 // TestNothingOutlivesRun: neither a decision nor a step, of which no deadline makes an end.
 func TestNothingOutlivesRun(t *testing.T) {
-	for name, c := range map[string]struct{ look, write time.Duration }{
-		"a decision": {look: time.Minute},
+	for name, c := range map[string]struct{ check, write time.Duration }{
+		"a decision": {check: time.Minute},
 		"a step":     {write: time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var look, write atomic.Int64
+			var check, write atomic.Int64
 			var within atomic.Int32
 			inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
-				look.Store(int64(c.look))
+				check.Store(int64(c.check))
 				write.Store(int64(c.write))
 				n.create("a", nil)
 				time.Sleep(10 * time.Second)
 				if within.Load() == 0 {
-					t.Error("nothing goes on: this test shows nothing")
+					t.Error("nothing is under way: this test shows nothing")
 				}
 				n.stop()
 				if left := within.Load(); left != 0 {
 					t.Errorf("%d go on", left)
 				}
 			}, func(o *setup) {
-				o.files = func(d *datadir.Dir) controller.Data { return slowFiles{d, &look, &write, &within} }
+				o.files = func(d *datadir.Dir) controller.Data { return slowFiles{d, &check, &write, &within} }
 			})
 		})
 	}
@@ -70,7 +70,7 @@ func TestNothingOutlivesRun(t *testing.T) {
 // of the engine.
 func TestDaemonThatStops(t *testing.T) {
 	var mu sync.Mutex
-	var complaints []string
+	var failures []string
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		hung := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Hang: true})
 		n.create("a", nil)
@@ -82,23 +82,23 @@ func TestDaemonThatStops(t *testing.T) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if len(complaints) > 0 {
-			t.Errorf("it complains: %q", complaints)
+		if len(failures) > 0 {
+			t.Errorf("failures: %q", failures)
 		}
 	}, func(o *setup) {
-		o.log = heard(func(r slog.Record) {
+		o.log = logHook(func(r slog.Record) {
 			if r.Level >= slog.LevelWarn {
 				mu.Lock()
 				defer mu.Unlock()
-				complaints = append(complaints, r.Message+": "+said(r, "error"))
+				failures = append(failures, r.Message+": "+attrOf(r, "error"))
 			}
 		})
 	})
 }
 
-// TestIDThatComesBackBeginsAnew: what was remembered of the container before, its failures and
-// the waits for them, went with it.
-func TestIDThatComesBackBeginsAnew(t *testing.T) {
+// TestIDThatComesBackStartsOver: the failures of the container before, and the backoff after
+// them, went with it.
+func TestIDThatComesBackStartsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		failing := simengine.Rule{Method: "POST", Route: "/containers/create", Status: 500, Message: "no"}
 		failure := sim.Inject(failing)
@@ -119,7 +119,7 @@ func TestIDThatComesBackBeginsAnew(t *testing.T) {
 	})
 }
 
-// TestMissingMountIsWaitedFor: nothing is made without it, and a start that fails says so.
+// TestMissingMountIsWaitedFor: nothing is created without it, and a start that fails reports it.
 func TestMissingMountIsWaitedFor(t *testing.T) {
 	var gone atomic.Bool
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
@@ -146,7 +146,7 @@ func TestMissingMountIsWaitedFor(t *testing.T) {
 		n.waitSynced(script)
 		n.waitState("old", status.StateRunning)
 		if took := time.Since(began); took > 20*time.Second {
-			t.Errorf("dealt with %s after it came back", took)
+			t.Errorf("observed %s after it came back", took)
 		}
 	}, func(o *setup) {
 		o.resync = 24 * time.Hour

@@ -29,15 +29,15 @@ func (s *steps) Handle(_ context.Context, r slog.Record) error {
 	if r.Message != "step" {
 		return nil
 	}
-	said := map[string]string{}
-	r.Attrs(func(a slog.Attr) bool { said[a.Key] = a.Value.String(); return true })
+	attrs := map[string]string{}
+	r.Attrs(func(a slog.Attr) bool { attrs[a.Key] = a.Value.String(); return true })
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.taken[said["container"]] = append(s.taken[said["container"]], said["step"])
+	s.taken[attrs["container"]] = append(s.taken[attrs["container"]], attrs["step"])
 	return nil
 }
 
-// since returns the steps of id and forgets them.
+// since returns the steps of id so far, and clears them.
 func (s *steps) since(id string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func projected(p plan.Simulation) string {
 	return strings.Join(list, " ")
 }
 
-// onProgrammedSim is a node on a simulated engine whose programs run until they are asked
+// onProgrammedSim is a node on a simulated engine whose programs run until they are signalled
 // to end, and whose install scripts change the image.
 func onProgrammedSim(t *testing.T) (*simengine.Sim, *node, *steps) {
 	log := &steps{taken: map[string][]string{}}
@@ -71,8 +71,8 @@ func onProgrammedSim(t *testing.T) (*simengine.Sim, *node, *steps) {
 	return sim, n, log
 }
 
-// TestControllerDoesAsProjected: what is told of a change beforehand is what comes of it.
-func TestControllerDoesAsProjected(t *testing.T) {
+// TestControllerDoesAsSimulated: what is reported of a change beforehand is what comes of it.
+func TestControllerDoesAsSimulated(t *testing.T) {
 	changes := []struct {
 		name string
 		fn   func(*desired.Container)
@@ -120,18 +120,18 @@ func TestControllerDoesAsProjected(t *testing.T) {
 		}
 		p := n.controller.Simulate(after)
 		now := n.change("a", change.fn)
-		n.wait("a", "dealt with", func(st status.Status) bool {
+		n.wait("a", "observed", func(st status.Status) bool {
 			synced := st.Get(status.Synced)
 			return st.ObservedGeneration == now.Generation && (synced.Status == status.True || synced.Reason == status.ReasonPaused) && synced.ObservedGeneration == now.Generation
 		})
 		taken := log.since("a")
-		told := projected(p)
+		want := projected(p)
 		if change.name == "image" {
-			// Nobody has looked for it before: whether it must be pulled is open.
-			told = strings.Replace(told, "PullImage ", "", 1)
+			// It was never inspected: whether it must be pulled is open.
+			want = strings.Replace(want, "PullImage ", "", 1)
 		}
-		if taken != told || !strings.Contains(projected(p), change.want) || change.want == "" && taken != "" {
-			t.Errorf("%s: projected %q, taken %q", change.name, told, taken)
+		if taken != want || !strings.Contains(projected(p), change.want) || change.want == "" && taken != "" {
+			t.Errorf("%s: projected %q, taken %q", change.name, want, taken)
 		}
 	}
 	marked, _ := n.store.Container("a")
@@ -144,8 +144,8 @@ func TestControllerDoesAsProjected(t *testing.T) {
 	}
 }
 
-// TestProjectAsksNothing: nothing that is not known is looked for, then or later.
-func TestProjectAsksNothing(t *testing.T) {
+// TestSimulateRequestsNothing: what is not known is not inspected, then or later.
+func TestSimulateRequestsNothing(t *testing.T) {
 	sim, n, _ := onProgrammedSim(t)
 	c := n.create("a", nil)
 	n.waitSynced(c)
@@ -157,7 +157,7 @@ func TestProjectAsksNothing(t *testing.T) {
 			t.Errorf("%s: projected %q", id, got)
 		}
 	}
-	n.waitSynced(n.create("c", func(s *desired.Spec) { s.Image = "other:1" })) // which was looked for since
+	n.waitSynced(n.create("c", func(s *desired.Spec) { s.Image = "other:1" })) // which was inspected since
 	for _, target := range []string{"unknown:1", observed.RunName("b"), observed.InstallName("b")} {
 		if calls := sim.CountCalls(simengine.Rule{Target: target}); calls != 0 {
 			t.Errorf("%d calls about %s", calls, target)

@@ -15,8 +15,8 @@ var bounds = map[plan.Class]int{plan.ClassStart: 8, plan.ClassCreate: 8, plan.Cl
 
 // slotTimeout is how long a step holds its slot at most: an engine that does not answer for some
 // containers delays none of the others. The deadlines of its calls bound how many such steps there
-// are. Only a snapshot keeps its slot to its end: it takes as long as its size asks for, and two of
-// them are what a disk can bear.
+// are. Only a snapshot keeps its slot to its end: its duration depends on its size, and a disk
+// bears two of them.
 const slotTimeout = 5 * time.Second
 
 // slots is a semaphore for each class of step, with a fair queue. A key that gets no slot is queued,

@@ -9,9 +9,9 @@ import (
 	"lightd/hack/simengine"
 )
 
-// TestPlaceInLineIsGivenUp by a container that wants nothing by now, or whose next step has just
-// failed: more of them than there is room for would hold up all others for good.
-func TestPlaceInLineIsGivenUp(t *testing.T) {
+// TestQueuePositionIsGivenUp by a container that wants nothing by now, or whose next step has just
+// failed: more of them than there are slots would block all others forever.
+func TestQueuePositionIsGivenUp(t *testing.T) {
 	const room = 8 // for removals
 	type deed func(t *testing.T, sim *simengine.Sim, n *node, id string)
 	for name, c := range map[string]struct {
@@ -27,7 +27,7 @@ func TestPlaceInLineIsGivenUp(t *testing.T) {
 				n.change(id, func(c *desired.Container) { c.Env = nil })
 			},
 		},
-		// Its stop has failed when it ends by itself. Somebody starts it again.
+		// Its stop has failed when it ends by itself. An external start follows.
 		"as its next step has failed": {
 			desired.PowerRunning,
 			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, rebind) },
@@ -37,7 +37,7 @@ func TestPlaceInLineIsGivenUp(t *testing.T) {
 				}
 			},
 			func(_ *testing.T, sim *simengine.Sim, _ *node, id string) {
-				bySomebody(sim, "POST", "/containers/lightd-"+id+"/start", "")
+				byExternal(sim, "POST", "/containers/lightd-"+id+"/start", "")
 			},
 		},
 	} {

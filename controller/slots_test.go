@@ -39,9 +39,9 @@ func TestSlotsBoundAClassAndWakeInOrder(t *testing.T) {
 	}
 }
 
-// TestSlotsPassARoomOnThatNobodyTakes: a key that was woken and now wants something
-// else must not leave those behind it waiting.
-func TestSlotsPassARoomOnThatNobodyTakes(t *testing.T) {
+// TestSlotsPassOnAnUnusedSlot: a key that was woken and now wants something
+// else must wake the one behind it.
+func TestSlotsPassOnAnUnusedSlot(t *testing.T) {
 	var woken []string
 	s := newSlots(func(key string) { woken = append(woken, key) })
 	for i := range bounds[plan.ClassSnapshot] {
@@ -85,7 +85,7 @@ func TestHowLongToWait(t *testing.T) {
 	for name, c := range map[string]struct{ is, least, most time.Duration }{
 		"the first retry":                {retryFirst, 100 * time.Millisecond, 2 * time.Second},
 		"any other":                      {retryMost, time.Minute, 15 * time.Minute},
-		"somebody else":                  {plan.BlockedRetry, 5 * time.Second, time.Minute},
+		"external":                       {plan.BlockedRetry, 5 * time.Second, time.Minute},
 		"a sighting":                     {engineHealthRetry, 100 * time.Millisecond, 10 * time.Second},
 		"an engine that does not answer": {slotTimeout, time.Second, 30 * time.Second},
 		"the same step once more":        {noProgressWindow, time.Second, time.Minute},
@@ -116,7 +116,7 @@ func TestSnapshotKeepsItsPlace(t *testing.T) {
 	})
 }
 
-func TestLimiterGrowsIsBoundedAndForgets(t *testing.T) {
+func TestLimiterGrowsIsBoundedAndIsReset(t *testing.T) {
 	l := newLimiter()
 	low, high := retryFirst, retryFirst*6/5
 	longest := map[time.Duration]bool{}

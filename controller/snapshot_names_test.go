@@ -10,8 +10,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestSnapshotIsNamedOnce on an engine that tells of images later than it changes them: what
-// was done is not done again before it was looked at.
+// TestSnapshotIsNamedOnce on an engine whose events of images come later than their changes: what
+// was done is not done again before it was inspected.
 func TestSnapshotIsNamedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Change("/usr/tool", 1) })
@@ -21,7 +21,7 @@ func TestSnapshotIsNamedOnce(t *testing.T) {
 			t.Fatal("there is no snapshot")
 		}
 		sim.Inject(simengine.Rule{Method: "GET", Route: "/images/{name}/json", Delay: time.Second, After: true})
-		bySomebody(sim, "DELETE", "/images/"+snapshot+"?force=1", "")
+		byExternal(sim, "DELETE", "/images/"+snapshot+"?force=1", "")
 		time.Sleep(time.Minute)
 		if !sim.HasImage(snapshot) {
 			t.Error("it has no name")

@@ -24,7 +24,7 @@ const (
 	maxUnrecorded = 100
 )
 
-// watchSpace says, until ctx ends, when the disk of the database becomes low or full and when it
+// watchSpace reports, until ctx ends, when the disk of the database becomes low or full and when it
 // recovers: in the log, once a change, and in the journal. All containers are reconciled then.
 func (c *Controller) watchSpace(ctx context.Context) {
 	changed := make(chan struct{}, 1)
@@ -75,8 +75,8 @@ func (c *Controller) logSpace(now kv.Space) {
 	}
 }
 
-// recordSpace records a level that is another one than was recorded last, with its event. While
-// the disk is full every container has a condition that says so.
+// recordSpace records a level that differs from the last recorded one, with its event. While
+// the disk is full every container has a condition that reports it.
 func (c *Controller) recordSpace(ctx context.Context, now kv.Space) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
@@ -128,7 +128,7 @@ func (c *Controller) hold(id string, in plan.Input, d plan.Decision, k keyState)
 	return d
 }
 
-// unheld returns a status without the complaint of hold, which is made anew if it still holds.
+// unheld returns a status without the condition of hold, which hold sets again if the disk is still full.
 func unheld(st status.Status) status.Status {
 	if synced := st.Get(status.Synced); synced.Reason == status.ReasonDiskFull {
 		synced.Reason, synced.Message = status.ReasonProgressing, ""
@@ -138,7 +138,7 @@ func unheld(st status.Status) status.Status {
 	return st
 }
 
-// diskFull returns what is told of an error that says that a disk is full, nil of any other.
+// diskFull returns the error to report for one that means a full disk, nil for any other.
 func diskFull(err error) error {
 	switch {
 	case errors.Is(err, desired.ErrDiskFull):

@@ -28,9 +28,9 @@ func (o overtaking) EntrypointOK(s desired.Spec) bool {
 	return o.Dir.EntrypointOK(s)
 }
 
-// TestDecisionThatIsOvertaken by a write is dropped without a trace, and made again on what is
-// so now. It is no failure.
-func TestDecisionThatIsOvertaken(t *testing.T) {
+// TestDecisionThatIsStale by a write is dropped without a trace, and decided again on the
+// present state. It is no failure.
+func TestDecisionThatIsStale(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*desired.Container)
 		write  func(*node, *store.Tx) error
@@ -65,7 +65,7 @@ func TestDecisionThatIsOvertaken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var do atomic.Pointer[func()]
-			complaints := 0
+			failures := 0
 			inBubble(t, func(t *testing.T, _ *simengine.Sim, n *node) {
 				n.waitSynced(n.create("a", nil))
 				write := func() {
@@ -77,18 +77,18 @@ func TestDecisionThatIsOvertaken(t *testing.T) {
 				n.change("a", c.change)
 				time.Sleep(100 * time.Millisecond) // less than any wait
 				if do.Load() != nil {
-					t.Error("nothing was overtaken: this test shows nothing")
+					t.Error("nothing was stale: this test shows nothing")
 				}
 				c.want(t, n)
 				n.stop()
-				if complaints > 0 {
-					t.Errorf("%d complaints", complaints)
+				if failures > 0 {
+					t.Errorf("%d failures", failures)
 				}
 			}, func(o *setup) {
 				o.files = func(d *datadir.Dir) controller.Data { return overtaking{d, &do} }
-				o.log = heard(func(r slog.Record) {
+				o.log = logHook(func(r slog.Record) {
 					if r.Level >= slog.LevelWarn {
-						complaints++
+						failures++
 					}
 				})
 			})
@@ -104,7 +104,7 @@ func TestIDThatComesBackAtOnce(t *testing.T) {
 		n.waitSynced(n.create("a", nil))
 		again = func() {
 			n.create("a", nil)
-			time.Sleep(time.Second) // and it is looked at
+			time.Sleep(time.Second) // and it is inspected
 		}
 		began := time.Now()
 		n.change("a", erase)
@@ -115,8 +115,8 @@ func TestIDThatComesBackAtOnce(t *testing.T) {
 			t.Errorf("after %s: %+v", took, c)
 		}
 	}, seldom, func(o *setup) {
-		o.log = heard(func(r slog.Record) {
-			if r.Message == "step ended" && said(r, "step") == "Finalize" {
+		o.log = logHook(func(r slog.Record) {
+			if r.Message == "step ended" && attrOf(r, "step") == "Finalize" {
 				again()
 			}
 		})

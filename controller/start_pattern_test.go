@@ -29,8 +29,8 @@ func (w *watched) Matched(_, _ string, startedAt time.Time) bool {
 	return len(w.expected) > 0 && w.expected[0].StartedAt.Equal(startedAt)
 }
 
-// TestPatternIsWatchedFor where there is one, in the life that goes on, until it was recorded that
-// it matched.
+// TestPatternIsWatchedFor where there is one, in the present run, until its match is
+// recorded.
 func TestPatternIsWatchedFor(t *testing.T) {
 	began := time.Now()
 	up := observed.Container{ContainerID: "c", State: observed.State{Phase: observed.Running, StartedAt: began}}
@@ -44,13 +44,13 @@ func TestPatternIsWatchedFor(t *testing.T) {
 		expected bool
 		matched  bool
 	}{
-		"no container":            {nil, "up", status.RunID{}, nil, false, false},
-		"ended":                   {&ended, "up", status.RunID{}, nil, false, false},
-		"no pattern":              {&up, "", status.RunID{}, nil, false, false},
-		"running":                 {&up, "up", status.RunID{}, nil, true, true},
-		"cannot be watched now":   {&up, "up", status.RunID{}, errors.New("no"), true, true}, // and was before
-		"matched":                 {&up, "up", status.RunID{ContainerID: "c", StartedAt: began}, nil, false, true},
-		"matched in another life": {&up, "up", status.RunID{ContainerID: "c", StartedAt: began.Add(-time.Hour)}, nil, true, true},
+		"no container":           {nil, "up", status.RunID{}, nil, false, false},
+		"ended":                  {&ended, "up", status.RunID{}, nil, false, false},
+		"no pattern":             {&up, "", status.RunID{}, nil, false, false},
+		"running":                {&up, "up", status.RunID{}, nil, true, true},
+		"cannot be watched now":  {&up, "up", status.RunID{}, errors.New("no"), true, true}, // and was before
+		"matched":                {&up, "up", status.RunID{ContainerID: "c", StartedAt: began}, nil, false, true},
+		"matched in another run": {&up, "up", status.RunID{ContainerID: "c", StartedAt: began.Add(-time.Hour)}, nil, true, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &watched{err: c.err}

@@ -12,7 +12,7 @@ import (
 	"lightd/observed/status"
 )
 
-// TestAllIsInPlaceBeforehand: the files of a container before it is made, and its output in hand
+// TestAllIsInPlaceBeforehand: the files of a container before it is created, and its output attached
 // before it is started.
 func TestAllIsInPlaceBeforehand(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
@@ -33,7 +33,7 @@ func TestAllIsInPlaceBeforehand(t *testing.T) {
 			followed = followed || of && call.Route == "/containers/{id}/attach"
 			started = started || of && call.Route == "/containers/{id}/start"
 			if started && !followed {
-				t.Fatal("it is started with nobody to hear its first line")
+				t.Fatal("it is started with nothing attached to its first line")
 			}
 		}
 		n.waitSynced(script)

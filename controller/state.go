@@ -44,7 +44,7 @@ type outcome struct {
 }
 
 // persisted reports whether the outcome is in st, though its transaction was not acknowledged in
-// time. Nobody else writes statuses.
+// time. The controller is the only writer of statuses.
 func (o outcome) persisted(st status.Status) bool { return o.version > 0 && st.Version >= o.version }
 
 // unacknowledged is a decision whose transaction failed or was not acknowledged in time.

@@ -57,7 +57,7 @@ func TestFailedStepIsHeldBack(t *testing.T) {
 }
 
 // TestStepBackoffGrowsAndIsReset: each failure doubles the delay, whatever kind it is of; a fixed
-// delay is taken as it is; a success ends the backoff of its own kind, and the last one all.
+// delay is used unchanged; a success ends the backoff of its own kind, and the last one all.
 func TestStepBackoffGrowsAndIsReset(t *testing.T) {
 	var b stepBackoff
 	now := time.Now()

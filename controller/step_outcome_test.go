@@ -10,32 +10,32 @@ import (
 	"lightd/observed/status"
 )
 
-// TestOutcomeOfAStepIsToldOnce: what a step leaves behind is recorded with the next decision,
+// TestOutcomeOfAStepIsReportedOnce: what a step leaves behind is recorded with the next decision,
 // and not again with the one after.
-func TestOutcomeOfAStepIsToldOnce(t *testing.T) {
+func TestOutcomeOfAStepIsReportedOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
-		told := func(want string) {
+		reportedOnce := func(want string) {
 			t.Helper()
 			if got := strings.Count(n.events("a"), want); got != 1 {
-				t.Errorf("%s is told %d times: %s", want, got, n.events("a"))
+				t.Errorf("%s is reported %d times: %s", want, got, n.events("a"))
 			}
 		}
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		n.waitSynced(n.change("a", limit))
 		time.Sleep(11 * time.Minute)
-		told("LimitsUpdated")
+		reportedOnce("LimitsUpdated")
 		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Status: 400, Message: "not like that", Times: 1})
 		n.change("a", rebind)
 		st := n.wait("a", "refused", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonRefused })
 		if !strings.Contains(st.Get(status.Synced).Message, "not like that") {
-			t.Errorf("said %q", st.Get(status.Synced).Message)
+			t.Errorf("message %q", st.Get(status.Synced).Message)
 		}
 		time.Sleep(11 * time.Minute)
-		told("Error")
+		reportedOnce("Error")
 		n.waitSynced(n.change("a", func(c *desired.Container) { c.Env = map[string]string{"A": "C"} }))
 		n.waitState("a", status.StateRunning)
-		told("Error")
+		reportedOnce("Error")
 	})
 }
 
@@ -53,7 +53,7 @@ func TestOldSnapshotsGoAtOnce(t *testing.T) {
 		first := n.waitSynced(installing(sim, n, "a")).Install.Snapshot
 		images(1)
 		if second := n.waitSynced(n.change("a", reinstall)).Install.Snapshot; second == first {
-			t.Errorf("%s is the name of two: nobody finds the first one any more", first)
+			t.Errorf("%s is the name of two: the first one cannot be found any more", first)
 		}
 		images(1)
 		n.change("a", erase)

@@ -84,7 +84,7 @@ func (a *execution) create(ctx context.Context) error {
 	return a.createFrom(ctx, blueprint.Run(a.spec, a.hostPaths(a.spec.Spec), a.step.Image, a.st.Install.Request), image)
 }
 
-// createFrom makes a container with the volumes that its image asks for.
+// createFrom creates a container with the volumes that its image declares.
 func (a *execution) createFrom(ctx context.Context, b blueprint.Blueprint, image observed.Image) error {
 	b = b.WithImageVolumes(a.hostPaths(a.spec.Spec), image.Volumes)
 	if err := a.makeImageVolumes(ctx, b.Volumes); err != nil {
@@ -122,7 +122,7 @@ func (a *execution) makeImageVolumes(ctx context.Context, volumes []blueprint.Vo
 	return nil
 }
 
-// start starts the runtime container, with its output in hand before the first byte.
+// start starts the run container, with its output attached before the first byte.
 func (a *execution) start(ctx context.Context) error {
 	t := streams.Target{ContainerID: a.step.Target, TTY: a.spec.TTY}
 	if err := a.cfg.Console.Expect(a.spec.InternalID, t, startpattern.Run{}, a.spec.StartPattern); err != nil {
@@ -138,12 +138,12 @@ func (a *execution) prepare(ctx context.Context, t streams.Target) {
 	}
 }
 
-// stop asks the process to end by the rung that was decided on and recorded. A command that
-// cannot be written is no failure of the step: the next rung takes its place.
+// stop executes the rung of the stop that was decided on and recorded. A command that cannot be
+// written is no failure of the step: the next rung replaces it.
 func (a *execution) stop(ctx context.Context) error {
 	run, ask := runIDOf(a.seen.Run), a.st.Stopping
 	if unverified := a.st.MountsUnverified; unverified != nil && unverified.Is(run) {
-		// Somebody else started it: where its mounts lead elsewhere it gets no time to end by itself.
+		// It was started outside of Lightd: where its mounts lead elsewhere it gets no time to end by itself.
 		if err := a.verifyMounts(ctx); err != nil {
 			a.log.Debug("mounts not verified before the stop", "container", a.spec.InternalID, "error", err)
 		}
@@ -204,7 +204,7 @@ func (a *execution) updateLimits(ctx context.Context) error {
 	return nil
 }
 
-// finalize forgets a container of which the engine has nothing left.
+// finalize deletes the spec and the state of a container of which the engine has nothing left.
 func (a *execution) finalize(ctx context.Context) error {
 	id := a.spec.InternalID
 	if err := a.cfg.Data.Remove(id); err != nil {

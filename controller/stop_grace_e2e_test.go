@@ -13,7 +13,7 @@ import (
 	"lightd/observed/status"
 )
 
-// saver is a program that needs two seconds to save when it is asked to end.
+// saver is a program that needs two seconds to save when it is signalled to end.
 const saver = `#!/bin/sh
 trap 'sleep 2; echo saved > saved; exit 0' TERM
 touch up

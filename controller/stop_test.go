@@ -11,13 +11,13 @@ import (
 	"lightd/observed/status"
 )
 
-// TestStopIsAskedForOnce, in the way that the spec says, and is followed by a kill only when
+// TestStopIsRequestedOnce, in the way that the spec has, and is followed by a kill only when
 // its time is up.
-func TestStopIsAskedForOnce(t *testing.T) {
+func TestStopIsRequestedOnce(t *testing.T) {
 	for name, c := range map[string]struct {
 		stop desired.Stop
 		init bool
-		// read is what the program is told on its input, signals what the engine is to send.
+		// read is what the program gets on its input, signals what the engine is to send.
 		read, signals string
 	}{
 		"a signal to init":       {desired.Stop{Signal: "SIGINT"}, true, "", "SIGINT SIGKILL"},
@@ -82,7 +82,7 @@ func TestStopIsAskedForOnce(t *testing.T) {
 	}
 }
 
-// TestSignalThatWasNotSentIsSentAgain, soon: what failed is not taken for asked.
+// TestSignalThatWasNotSentIsSentAgain, soon: a failed request does not count.
 func TestSignalThatWasNotSentIsSentAgain(t *testing.T) {
 	for name, ask := range map[string]func(*desired.Container){"a stop": halt, "a kill": slay} {
 		t.Run(name, func(t *testing.T) {

@@ -31,7 +31,7 @@ func TestTerminalHasItsSizeAtTheStart(t *testing.T) {
 	})
 }
 
-// TestTerminalHasASize from the start on; a container without one is left alone.
+// TestTerminalHasASize from the start on; a container without a terminal gets none.
 func TestTerminalHasASize(t *testing.T) {
 	for name, tty := range map[string]bool{"with a terminal": true, "without": false} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,7 @@ func TestTwoInstancesOnARealEngine(t *testing.T) {
 	}
 }
 
-// litter leaves a container of a deleted spec and a snapshot that nobody needs, and returns
+// litter leaves a container of a deleted spec and a snapshot that is not needed, and returns
 // the names of both.
 func (n *node) litter(id string) []string {
 	n.t.Helper()

@@ -83,7 +83,7 @@ func (a *execution) verifyMounts(ctx context.Context) error {
 	pins, err := a.pin(a.seen.Run)
 	var gone *hostmount.PinError
 	if errors.As(err, &gone) {
-		// It was mounted, and the path leads nowhere that it may: nobody knows what was mounted.
+		// It was mounted, and the path leads nowhere that it may: what was mounted cannot be determined.
 		return a.killEscaped(ctx, runIDOf(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Found()})
 	}
 	if err != nil {
@@ -120,7 +120,7 @@ func (a *execution) verify(ctx context.Context, pins MountPins) error {
 	return nil
 }
 
-// killEscaped ends a process that sees another place of the host than it was to.
+// killEscaped ends a process that has another place of the host mounted than its spec names.
 func (a *execution) killEscaped(ctx context.Context, run status.RunID, escape *hostmount.EscapeError) error {
 	a.log.Error("a mount leads elsewhere; the container is killed", "container", a.spec.InternalID, "docker_id", a.step.Target,
 		"target", escape.Target, "source", escape.Source, "found", escape.Found)
@@ -132,7 +132,7 @@ func (a *execution) killEscaped(ctx context.Context, run status.RunID, escape *h
 	return nil
 }
 
-// verified records the life whose mounts were compared, and which directories of ours it has.
+// verified records the run whose mounts were compared, and which directories of ours it has.
 func verified(run status.RunID, own map[string]observed.FileID) func(*status.Status) []journal.Event {
 	return func(st *status.Status) []journal.Event {
 		st.MountsVerified, st.MountedDirs, st.MountsUnverified, st.MountEscape = run, own, nil, nil

@@ -160,7 +160,7 @@ func TestEntrypointIsMendedHoweverItWasAltered(t *testing.T) {
 				}
 			}
 			if err := d.WriteEntrypoint(s); err != nil || !d.EntrypointOK(s) {
-				t.Errorf("not mended: %v", err)
+				t.Errorf("not fixed: %v", err)
 			}
 		})
 	}
@@ -295,8 +295,8 @@ func TestInstallLogIsKeptAsFarAsItCouldBeRead(t *testing.T) {
 	}
 }
 
-// TestInstallLogIsSavedInBoundedMemory: how much a script prints is nobody's choice but its
-// own, and that of the setting that bounds Docker's log.
+// TestInstallLogIsSavedInBoundedMemory: the output of a script is bounded only by the setting of
+// Docker's log.
 func TestInstallLogIsSavedInBoundedMemory(t *testing.T) {
 	const printed, most = 64 << 20, 4 << 20
 	d, _ := open(t)
@@ -322,9 +322,9 @@ func (zeros) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// TestWhoMayRead: a container of any user its entry point and what leads there, nobody else
-// but root the scripts, which can hold secrets, and what they printed. How the daemon was started
-// has no part in it.
+// TestWhoMayRead: a container of any user its entry point and the directories that lead there, only
+// root the scripts, which can hold secrets, and their output. The umask of the daemon does not
+// matter.
 func TestWhoMayRead(t *testing.T) {
 	for _, mask := range []int{0o022, 0o077, 0} {
 		d, s := open(t)
@@ -396,7 +396,7 @@ func TestWhatIsWritten(t *testing.T) {
 	}
 }
 
-// TestImageVolumesGoWithTheirContainer and lie where nobody else gets to, whatever the umask.
+// TestImageVolumesGoWithTheirContainer and lie where no other user has access, whatever the umask.
 func TestImageVolumesGoWithTheirContainer(t *testing.T) {
 	old := syscall.Umask(0)
 	d, _ := open(t)

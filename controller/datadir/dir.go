@@ -30,7 +30,7 @@ type Dir struct{ path, volumes string }
 const imageVolumes = "image_volumes"
 
 // Open makes the directory path where it is missing, and beside it the one of what containers
-// keep below the VOLUME paths of their images. Nobody but the engine passes through that.
+// keep below the VOLUME paths of their images. Only the engine can access that one.
 func Open(path string) (*Dir, error) {
 	d := &Dir{path: path, volumes: filepath.Join(filepath.Dir(path), imageVolumes)}
 	if err := errors.Join(os.MkdirAll(path, 0o711), os.MkdirAll(d.volumes, 0o700)); err != nil {

@@ -52,7 +52,7 @@ func TestFilesOfAnInstallationAreHandedOver(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root gives files away")
 	}
-	const user, group, somebody = 12345, 12346, 777
+	const user, group, other = 12345, 12346, 777
 	for name, c := range map[string]struct {
 		without string
 		shared  bool
@@ -98,7 +98,7 @@ touch theirs; chown 777:777 theirs; [ ! -f old/changed ] || echo new > old/chang
 				want := uint32(user)
 				switch filepath.Base(path) {
 				case "theirs":
-					want = somebody
+					want = other
 				case "old", "oldlink", "secret":
 					want = 0
 				case "home":
@@ -187,7 +187,7 @@ func TestBeginOfAnInstallation(t *testing.T) {
 	}
 }
 
-// TestInstallerOfRoot takes the place of the shell, as there is nobody to give files to.
+// TestInstallerOfRoot replaces the shell, as there is no other user to give files to.
 func TestInstallerOfRoot(t *testing.T) {
 	for owner, handedOver := range map[string]bool{"": false, "root": false, "0": false, "0:0": false, "root:games": false, "1000": true, "steam:games": true, "00": true} {
 		if got := strings.Contains(installEntry(desired.Spec{InstallScript: "true"}, owner), "chown"); got != handedOver {
@@ -196,7 +196,7 @@ func TestInstallerOfRoot(t *testing.T) {
 	}
 }
 
-// TestInstallerBelongsToRootOfTheContainer where the engine maps users: nobody else may read it.
+// TestInstallerBelongsToRootOfTheContainer where the engine maps users: no other user may read it.
 func TestInstallerBelongsToRootOfTheContainer(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("only root gives files away")

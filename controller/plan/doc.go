@@ -7,19 +7,19 @@
 //
 // What wins over what, from the top:
 //
-//	engine out of sight   nothing is decided on stale knowledge
-//	deletion              ends an installation, stops, removes, forgets
+//	engine unreachable    nothing is decided on stale knowledge
+//	deletion              ends an installation, stops, removes, finalizes
 //	pause                 nothing is touched
 //	power stopped         what runs and must not is stopped, whatever else waits
-//	refusal for good      nothing is tried until the spec changes
+//	terminal refusal      nothing is tried until the spec changes
 //	installation          image, old container away, script once, entry point, container
 //	a stop under way      is brought to its end
 //	recreation            checked first, then stop, remove, create
-//	limits, entry point   mended in place
+//	limits, entry point   fixed in place
 //	power                 stop, restart, start
 //
-// Project plays the decisions to their end, for whoever asks what a change would bring.
+// Simulate plays the decisions to their end, to show what a change would bring.
 //
 // Every decision is safe to repeat and safe to lose: a step is recorded before it is
-// taken, and its result is read from Docker, never from the memory of having taken it.
+// executed, and its result is read from Docker, never from the memory of having executed it.
 package plan

@@ -22,12 +22,12 @@ type Field struct {
 	Observed any `json:"observed"`
 	// Since is when it was first seen to differ.
 	Since time.Time `json:"since"`
-	// Step is what mends it; empty when nothing is done about it. A container that is made
-	// anew is named by the step that does it.
+	// Step is what fixes it; empty when nothing is done about it. A recreated container is
+	// named by its CreateContainer.
 	Step Kind       `json:"step"`
 	Kind drift.Kind `json:"kind"`
 
-	// futile tells that the container was made anew for it, which did not help.
+	// futile is true when the container was recreated for it, which did not help.
 	futile bool
 }
 
@@ -105,7 +105,7 @@ func (r *planner) report() []Field {
 	return list
 }
 
-// unfixable reports whether nothing is done until somebody else acts.
+// unfixable reports whether nothing is done until there is an external change.
 func (r *planner) unfixable() bool {
 	if r.in.Spec.Deleting {
 		return false
@@ -147,7 +147,7 @@ func (r *planner) fields() []Field {
 		r.differing = append(r.differing, f)
 	}
 	if r.fits() && run.ContainerID != r.st.RecreatedFrom && !slices.ContainsFunc(r.reasons(), func(reason string) bool { return !slices.Contains(r.st.IneffectiveFixes, reason) }) {
-		// It was made anew for these very reasons, and shows the same again.
+		// It was recreated for these very reasons, and shows the same again.
 		for i := range r.differing {
 			if f := &r.differing[i]; f.Step == CreateContainer {
 				f.Step, f.futile = "", true
@@ -161,12 +161,12 @@ func (r *planner) fields() []Field {
 }
 
 // ownMount reports whether a field is the mount of a directory of ours: with another one the
-// container works on somebody else's data, which can never wait.
+// container works on foreign data, so its recreation is never deferred.
 func ownMount(path string) bool {
 	return path == "mount."+blueprint.Home || path == "mount."+blueprint.Data
 }
 
-// misplaced returns where a container has another directory for one of ours: it was made anew for
+// misplaced returns where a container has another directory for one of ours: it was recreated for
 // that, or the directory was replaced under its process; empty when nowhere.
 func (r *planner) misplaced() string {
 	for _, f := range r.fields() {
@@ -190,8 +190,8 @@ func (r *planner) replaced() []ReplacedMount {
 	})
 }
 
-// reasons are those for which the container should be made anew, in words that tell those
-// of one recreation from those of the next: a tag may move twice.
+// reasons are those for which the container should be recreated, in words that distinguish
+// one recreation from the next: a tag may move twice.
 func (r *planner) reasons() []string {
 	var list []string
 	for _, f := range r.fields() {
@@ -216,7 +216,7 @@ func (r *planner) sourceImage(run *observed.Container) observed.Image {
 	return observed.Image{}
 }
 
-// fixFor returns the step that puts a difference right; empty when none is worth taking.
+// fixFor returns the step that fixes a difference; empty when no step is worth it.
 // Docker changes limits in place, but takes none away, except of processes.
 func (r *planner) fixFor(d drift.Difference) Kind {
 	limits := r.in.Spec.Limits
@@ -306,7 +306,7 @@ func (r *planner) process() []Field {
 	return []Field{f}
 }
 
-// reasonOf says what is changed in place: from what is to what should be.
+// reasonOf lists what is changed in place: from the observed value to the wanted one.
 func reasonOf(fields []Field) string {
 	parts := make([]string, len(fields))
 	for i, f := range fields {

@@ -14,8 +14,8 @@ import (
 	"lightd/observed/status"
 )
 
-// told is a report in one line.
-func told(fields []plan.Field) string {
+// fieldsLine is a report in one line.
+func fieldsLine(fields []plan.Field) string {
 	var list []string
 	for _, f := range fields {
 		s := fmt.Sprintf("%s=%v/%v", f.Path, f.Desired, f.Observed)
@@ -30,7 +30,7 @@ func told(fields []plan.Field) string {
 	return strings.Join(list, "; ")
 }
 
-// disturbances are what can be done to a container that runs, with what a report tells of it.
+// disturbances are what can be done to a container that runs, with what a report shows of it.
 var disturbances = map[string]struct {
 	made func(*desired.Container)
 	do   func(w *scenario)
@@ -68,7 +68,7 @@ var disturbances = map[string]struct {
 	"command":   {do: func(w *scenario) { w.change(func(c *desired.Container) { c.StartupCommand = "x" }) }, want: "startup_command=x/run CreateContainer"},
 	"elsewhere": {do: func(w *scenario) { w.in.HostPaths.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
 	"replaced under its process": {do: func(w *scenario) {
-		w.in.Replaced = []plan.ReplacedMount{{Run: lifeOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
+		w.in.Replaced = []plan.ReplacedMount{{Run: runIDOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
 	}, want: "mount./home/container=/v/the directory that was there before a link to /x"},
 	"new image": {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Image = "x" }) }, want: "image=x/img CreateContainer"},
 	"stopped":   {do: func(w *scenario) { w.change(halt) }, want: "power=stopped/running StopContainer"},
@@ -97,9 +97,9 @@ var disturbances = map[string]struct {
 		w.in.Status.FailedGeneration, w.in.Status.FailedBy = w.in.Spec.Generation, status.FailedBySpec
 		w.in.Seen.Run.Env = nil
 	}, want: "env.TINI_KILL_PROCESS_GROUP=1/<nil>"},
-	"a stop that nobody wants any more": {do: func(w *scenario) {
+	"a stop that is no longer wanted": {do: func(w *scenario) {
 		w.change(halt)
-		w.look()
+		w.decide()
 		w.in.Status.Stopping.Sent = true
 		w.change(run)
 	}, want: "power=running/stopping StartContainer"},
@@ -107,10 +107,10 @@ var disturbances = map[string]struct {
 	"backing off": {do: func(w *scenario) {
 		for range 3 {
 			w.die(w.in.Seen.Run, 1)
-			w.look()
+			w.decide()
 			w.start(w.in.Seen.Run)
 			w.in.Now = w.in.Now.Add(time.Second)
-			w.look()
+			w.decide()
 		}
 		w.die(w.in.Seen.Run, 1)
 	}, want: "power=running/stopped StartContainer"},
@@ -133,18 +133,18 @@ func TestDrift(t *testing.T) {
 			w := disturbed(t, c.made, c.do)
 			before := w.in
 			fields, known := plan.Drift(w.in)
-			if got := told(fields); got != c.want || !known {
+			if got := fieldsLine(fields); got != c.want || !known {
 				t.Errorf("got %q, want %q", got, c.want)
 			}
-			if again, _ := plan.Drift(before); told(again) != told(fields) {
+			if again, _ := plan.Drift(before); fieldsLine(again) != fieldsLine(fields) {
 				t.Error("the input was changed")
 			}
 		})
 	}
 }
 
-// TestDriftAndControllerAgree: what is called synced differs in nothing that is acted upon;
-// each step is for a field that is told; what is told heals.
+// TestDriftAndControllerAgree: what is synced differs in nothing that has a step;
+// each step is for a reported field; what is reported heals.
 func TestDriftAndControllerAgree(t *testing.T) {
 	towards := map[plan.Kind][]plan.Kind{
 		plan.CheckHost: {plan.CreateContainer}, plan.RemoveContainer: {plan.CreateContainer, plan.RemoveContainer},
@@ -156,10 +156,10 @@ func TestDriftAndControllerAgree(t *testing.T) {
 			w := disturbed(t, c.made, c.do)
 			for range 30 {
 				fields, _ := plan.Drift(w.in)
-				d := w.look()
+				d := w.decide()
 				acted := slices.ContainsFunc(fields, func(f plan.Field) bool { return f.Kind == drift.Spec })
 				if synced := d.Status.Get(status.Synced).Status == status.True; synced == acted {
-					t.Errorf("synced %v, and differs in %q", synced, told(fields))
+					t.Errorf("synced %v, and differs in %q", synced, fieldsLine(fields))
 				}
 				if d.Step == nil {
 					break
@@ -168,9 +168,9 @@ func TestDriftAndControllerAgree(t *testing.T) {
 				if goals == nil {
 					goals = []plan.Kind{d.Step.Kind}
 				}
-				installing := strings.HasPrefix(told(fields), "installation=done")
+				installing := strings.HasPrefix(fieldsLine(fields), "installation=done")
 				if !installing && !slices.ContainsFunc(fields, func(f plan.Field) bool { return slices.Contains(goals, f.Step) }) {
-					t.Errorf("the step %s is for nothing in %q", d.Step.Kind, told(fields))
+					t.Errorf("the step %s is for nothing in %q", d.Step.Kind, fieldsLine(fields))
 				}
 				if d.Step.Kind == plan.Finalize {
 					return
@@ -180,40 +180,40 @@ func TestDriftAndControllerAgree(t *testing.T) {
 			left, _ := plan.Drift(w.in)
 			for _, f := range left {
 				if f.Kind == drift.Spec && f.Step != "" && name != "backing off" && w.in.Seen.RunNameTaken == nil {
-					t.Errorf("not healed: %q", told(left))
+					t.Errorf("not healed: %q", fieldsLine(left))
 				}
 			}
 		})
 	}
 }
 
-// TestDriftIsUnknownWithoutAnEngine, and says nothing then.
+// TestDriftIsUnknownWithoutAnEngine, and reports no fields then.
 func TestDriftIsUnknownWithoutAnEngine(t *testing.T) {
 	for _, unseen := range []observed.Snapshot{{}, {Known: true}, {EngineUp: true}} {
 		w := ready(t, nil)
 		unseen.Run = w.in.Seen.Run
 		w.in.Seen = unseen
 		if fields, known := plan.Drift(w.in); known || len(fields) > 0 {
-			t.Errorf("%+v: known %v, %q", unseen, known, told(fields))
+			t.Errorf("%+v: known %v, %q", unseen, known, fieldsLine(fields))
 		}
 	}
 }
 
-// TestPausedIsToldAndLeftAlone with the steps that would be taken.
-func TestPausedIsToldAndLeftAlone(t *testing.T) {
+// TestPausedIsReportedAndNotTouched: the report has the steps that an unpause would bring.
+func TestPausedIsReportedAndNotTouched(t *testing.T) {
 	for name, c := range disturbances {
 		if slices.Contains([]string{"deleted", "reinstalled"}, name) {
-			continue // the one goes on, the other has not begun
+			continue // one continues, the other has not started
 		}
 		w := disturbed(t, c.made, c.do)
 		w.change(func(c *desired.Container) { c.Paused = true })
 		if name == "refused" { // which ends with a change
 			continue
 		}
-		if fields, _ := plan.Drift(w.in); told(fields) != c.want {
-			t.Errorf("%s: got %q, want %q", name, told(fields), c.want)
+		if fields, _ := plan.Drift(w.in); fieldsLine(fields) != c.want {
+			t.Errorf("%s: got %q, want %q", name, fieldsLine(fields), c.want)
 		}
-		if d := w.look(); d.Step != nil {
+		if d := w.decide(); d.Step != nil {
 			t.Errorf("%s: the step %s", name, d.Step.Kind)
 		}
 	}
@@ -228,31 +228,31 @@ func TestSince(t *testing.T) {
 		t.Errorf("not seen before: %s", fields[0].Since)
 	}
 	first := w.in.Now
-	w.look()
+	w.decide()
 	w.in.Now = w.in.Now.Add(time.Hour)
 	w.in.Seen.Run.Limits.PIDs = 1
-	w.look()
+	w.decide()
 	w.in.Now = w.in.Now.Add(time.Hour)
 	fields, _ := plan.Drift(w.in)
 	if len(fields) != 2 || !fields[0].Since.Equal(first) || !fields[1].Since.Equal(first.Add(time.Hour)) {
 		t.Errorf("got %+v", fields)
 	}
-	w.in.Seen.Known = false // the engine went away, and knows nothing of it
-	w.look()
+	w.in.Seen.Known = false // the engine is unreachable
+	w.decide()
 	w.in.Seen.Known = true
 	if fields, _ := plan.Drift(w.in); len(fields) != 2 || !fields[0].Since.Equal(first) {
-		t.Errorf("after the engine was away: %+v", fields)
+		t.Errorf("after the engine was unreachable: %+v", fields)
 	}
 	named(&w.in, "lightd-a")
-	w.look()
+	w.decide()
 	named(&w.in, "y")
 	if fields, _ := plan.Drift(w.in); !fields[0].Since.Equal(w.in.Now) {
 		t.Errorf("a new difference is old: %+v", fields[0])
 	}
 }
 
-// TestRecreationThatDoesNotHelp is not tried again for the same difference: an engine that
-// shows something else than it was asked for must not end a program over and over.
+// TestRecreationThatDoesNotHelp is not retried for the same difference: an engine that
+// shows something else than was requested must not end a program over and over.
 func TestRecreationThatDoesNotHelp(t *testing.T) {
 	w := ready(t, nil)
 	stubborn := func() {
@@ -263,7 +263,7 @@ func TestRecreationThatDoesNotHelp(t *testing.T) {
 	settle := func() plan.Decision {
 		for range 20 {
 			stubborn()
-			d := w.look()
+			d := w.decide()
 			if d.Step == nil {
 				return d
 			}
@@ -279,8 +279,8 @@ func TestRecreationThatDoesNotHelp(t *testing.T) {
 	if d.Status.Get(status.Synced).Status != status.True {
 		t.Errorf("synced: %+v", d.Status.Get(status.Synced))
 	}
-	if fields, _ := plan.Drift(w.in); told(fields) != "user=/nobody deferred" {
-		t.Errorf("got %q", told(fields))
+	if fields, _ := plan.Drift(w.in); fieldsLine(fields) != "user=/nobody deferred" {
+		t.Errorf("got %q", fieldsLine(fields))
 	}
 	w.in.Now = w.in.Now.Add(time.Hour)
 	w.in.Seen.Run.Env = append(w.in.Seen.Run.Env, "A=1") // another reason
@@ -291,7 +291,7 @@ func TestRecreationThatDoesNotHelp(t *testing.T) {
 	w.in.Seen.Run.User = ""
 	w.settle()
 	w.story()
-	w.in.Seen.Run.User = "nobody" // and it is somebody's doing again
+	w.in.Seen.Run.User = "nobody" // changed outside of Lightd again
 	w.settle()
 	if got := w.story(); !strings.Contains(got, "CreateContainer") {
 		t.Errorf("not healed: %s", got)

@@ -15,20 +15,20 @@ import (
 	"lightd/observed/status"
 )
 
-// telling is all that somebody is told of a container, and what comes next.
-func telling(d plan.Decision) string {
+// summary is all that is recorded of a container, and what comes next.
+func summary(d plan.Decision) string {
 	st := d.Status
 	next := "nothing"
 	switch {
 	case d.Step != nil:
 		next = fmt.Sprintf("%s: %s", d.Step.Kind, d.Step.Reason)
 	case d.After > 0:
-		next = "a look after " + d.After.String()
+		next = "reconcile after " + d.After.String()
 	}
 	if d.Attempt.Number > 0 {
 		next += fmt.Sprintf(", attempt %d at %s", d.Attempt.Number, d.Attempt.At.Format(time.TimeOnly))
 	}
-	lines := []string{"next: " + next, fmt.Sprintf("%s %s, dealt with %d", st.InstallState, st.State, st.ObservedGeneration)}
+	lines := []string{"next: " + next, fmt.Sprintf("%s %s, observed generation %d", st.InstallState, st.State, st.ObservedGeneration)}
 	for _, t := range []status.ConditionType{status.Installed, status.ProcessStarted, status.ProcessRunning, status.Synced} {
 		if c := st.Get(t); c.Type != "" {
 			lines = append(lines, strings.TrimSpace(fmt.Sprintf("%s %s %s %s", c.Type, c.Status, c.Reason, c.Message)))
@@ -41,7 +41,7 @@ func telling(d plan.Decision) string {
 		lines = append(lines, "differs: "+strings.Join(differs, ", "))
 	}
 	if st.RestartHandled+st.RestartRequest > 0 || st.Restarting != nil {
-		lines = append(lines, fmt.Sprintf("restart %d handled, %d in hand: %t", st.RestartHandled, st.RestartRequest, st.Restarting != nil))
+		lines = append(lines, fmt.Sprintf("restart %d handled, %d under way: %t", st.RestartHandled, st.RestartRequest, st.Restarting != nil))
 	}
 	if !st.NotBefore.IsZero() {
 		lines = append(lines, "not before "+st.NotBefore.Format(time.TimeOnly))
@@ -53,23 +53,23 @@ func telling(d plan.Decision) string {
 		lines = append(lines, fmt.Sprintf("Installed is of generation %d", c.ObservedGeneration))
 	}
 	for _, e := range d.Events {
-		lines = append(lines, strings.TrimSpace(fmt.Sprintf("told %s %s", e.Type, e.Message)))
+		lines = append(lines, strings.TrimSpace(fmt.Sprintf("event %s %s", e.Type, e.Message)))
 	}
 	return strings.Join(lines, "\n")
 }
 
-// ends lets the program end, and looks. The look after it starts it again.
+// ends ends the program, and decides once. The decision after it starts it again.
 func ends(w *scenario, code int) plan.Decision {
 	w.die(w.in.Seen.Run, code)
-	return w.look()
+	return w.decide()
 }
 
-// looks are situations: what is seen, and how it came to that.
-var looks = map[string]struct {
+// situations are what is observed, and how it came to that.
+var situations = map[string]struct {
 	begin  func(t *testing.T) *scenario
 	change func(w *scenario)
 }{
-	"an image that nobody has looked for": {bare, func(w *scenario) { w.in.Image = observed.Image{} }},
+	"an image that was never inspected": {bare, func(w *scenario) { w.in.Image = observed.Image{} }},
 	"an image that is pulled": {bare, func(w *scenario) {
 		w.in.Image = observed.Image{Known: true, Pulling: true, PulledBytes: 12_300_000, PullTotal: 40_100_000}
 	}},
@@ -79,7 +79,7 @@ var looks = map[string]struct {
 	"an image that could not be had for long": {bare, func(w *scenario) {
 		w.in.Image = observed.Image{Known: true, PullError: "no such image", PullFailedAt: w.in.Now.Add(-time.Hour)}
 	}},
-	"a name that a stranger has": {bare, func(w *scenario) { w.in.Seen.RunNameTaken = &observed.Foreign{ContainerID: "stranger"} }},
+	"a name that a foreign container has": {bare, func(w *scenario) { w.in.Seen.RunNameTaken = &observed.Foreign{ContainerID: "stranger"} }},
 	"a name for the installation that another Lightd has": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "stranger", Instance: "another"}
@@ -98,23 +98,23 @@ var looks = map[string]struct {
 	"is to stop": {runs, func(w *scenario) { w.change(func(c *desired.Container) { c.Power = desired.PowerStopped }) }},
 	"is stopping": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-		w.look()
+		w.decide()
 		w.in.Status.Stopping.Sent = true
 	}},
 	"is killed while it is stopping": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-		w.look()
+		w.decide()
 		w.in.Status.Stopping.Sent = true
 		w.change(func(c *desired.Container) { c.Kill = true })
 	}},
 	"is being killed": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
-		w.look()
+		w.decide()
 		w.in.Status.Stopping.KilledAt = w.in.Now
 	}},
-	"a kill of which nobody knows whether it was sent": {runs, func(w *scenario) {
+	"a kill that may have been sent": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
-		w.look()
+		w.decide()
 	}},
 	"is to stop while it is frozen": {runs, func(w *scenario) {
 		w.in.Seen.Run.Phase = observed.Paused
@@ -126,14 +126,14 @@ var looks = map[string]struct {
 	"ran out of memory twice": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		w.die(w.in.Seen.Run, 137)
 		w.in.Seen.Run.OOMKilled = true
 	}},
 	"waits after two ends": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		ends(w, 1)
 	}},
 	"ended, and is not to be restarted": {func(t *testing.T) *scenario {
@@ -168,13 +168,13 @@ var looks = map[string]struct {
 	}},
 	"an install container that went before its script": {bare, func(w *scenario) {
 		script(&w.in.Spec)
-		w.act(*w.look().Step)
+		w.act(*w.decide().Step)
 		w.in.Status = plan.Observe(w.in).Status // created, and nothing more is recorded
 		w.in.Seen.Install = nil
 	}},
 	"an install container of another request": {bare, func(w *scenario) {
 		script(&w.in.Spec)
-		w.look()
+		w.decide()
 		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
 		w.in.Seen.Install.Install = 7
 	}},
@@ -188,34 +188,34 @@ var looks = map[string]struct {
 		w.die(w.in.Seen.Run, 0)
 		w.in.Seen.Run.Unwatched = true
 	}},
-	"somebody has started it again": {runs, func(w *scenario) {
+	"started again outside of Lightd": {runs, func(w *scenario) {
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.start(w.in.Seen.Run)
 	}},
-	"somebody has started it again while it was stopping": {runs, func(w *scenario) {
+	"started again outside of Lightd while it was stopping": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
-		w.look()
+		w.decide()
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.start(w.in.Seen.Run)
 	}},
 	"a restart of what is stopped": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	}},
-	"a restart of what runs, in hand": {runs, func(w *scenario) {
+	"a restart of what runs, under way": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
-		w.act(*w.look().Step)
+		w.act(*w.decide().Step)
 	}},
 	"a restart that has happened": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
-		w.act(*w.look().Step)
-		w.look()
+		w.act(*w.decide().Step)
+		w.decide()
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.start(w.in.Seen.Run)
 	}},
-	"a second restart while the first is in hand": {runs, func(w *scenario) {
+	"a second restart while the first is under way": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
-		w.act(*w.look().Step)
-		w.look()
+		w.act(*w.decide().Step)
+		w.decide()
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	}},
 	"a second restart after the first": {runs, func(w *scenario) {
@@ -223,51 +223,51 @@ var looks = map[string]struct {
 		w.settle()
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	}},
-	"a restart that a stop has overtaken": {runs, func(w *scenario) {
+	"a restart that a stop has superseded": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Requests.Restart++ })
-		w.act(*w.look().Step)
-		w.look()
+		w.act(*w.decide().Step)
+		w.decide()
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	}},
 	"a stop after crashes": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		ends(w, 1)
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	}},
 	"a start after crashes": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		ends(w, 1)
 		w.change(run)
 	}},
 	"a start at the end of a backoff": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		ends(w, 1)
 		w.in.Now = w.in.Now.Add(time.Minute)
 	}},
-	"somebody removes it after two ends": {runs, func(w *scenario) {
+	"removed outside of Lightd after two ends": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		ends(w, 137)
 		w.in.Seen.Run = nil
 	}},
-	"somebody removes it after an end of its own": {runs, func(w *scenario) {
+	"removed outside of Lightd after an end of its own": {runs, func(w *scenario) {
 		ends(w, 1)
 		w.start(w.in.Seen.Run)
-		w.look()
+		w.decide()
 		ends(w, 1)
 		w.in.Seen.Run = nil
 	}},
 	"an install container that went before its work was kept": {bare, func(w *scenario) {
 		script(&w.in.Spec)
 		for w.in.Status.Install.Phase != status.InstallScripted {
-			w.act(*w.look().Step)
+			w.act(*w.decide().Step)
 			w.in.Status = plan.Observe(w.in).Status
 		}
 		w.in.Seen.Install = nil
@@ -278,38 +278,38 @@ var looks = map[string]struct {
 		w.settle()
 		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
 	}},
-	"a container that is made anew": {rests, func(w *scenario) {
+	"a container that is recreated": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
-		w.act(*w.look().Step)
-		w.act(*w.look().Step)
+		w.act(*w.decide().Step)
+		w.act(*w.decide().Step)
 	}},
-	"a container that was removed to be made anew": {rests, func(w *scenario) {
+	"a container that was removed to be recreated": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
-		w.act(*w.look().Step)
+		w.act(*w.decide().Step)
 	}},
-	"other ports, told already": {rests, func(w *scenario) {
+	"other ports, reported already": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Ports = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} })
-		w.look()
+		w.decide()
 	}},
 	"a container of another spec, as the installation ends": {bare, func(w *scenario) {
-		w.act(*w.look().Step)
-		w.act(*w.look().Step)
+		w.act(*w.decide().Step)
+		w.act(*w.decide().Step)
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 	}},
 	"an entry point that is gone as the installation ends": {bare, func(w *scenario) {
-		w.act(*w.look().Step)
-		w.look()
+		w.act(*w.decide().Step)
+		w.decide()
 	}},
 	"ports that it gave back and still binds": {rests, func(w *scenario) {
 		port := desired.Port{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}
 		w.in.Seen.Run.Binds, w.in.Spec.Releasing = []desired.Port{port}, []desired.Port{port}
 		w.in.Spec.Paused = true
 	}},
-	"a pull of an image that nobody wants any more": {bare, func(w *scenario) {
+	"a pull of an image that is no longer wanted": {bare, func(w *scenario) {
 		w.in.Image.Present = false
-		w.look()
+		w.decide()
 		w.in.Spec.Image, w.in.Image = "other", observed.Image{Known: true, Present: true}
 	}},
 	"ports that it gave back": {rests, func(w *scenario) { w.in.Spec.Releasing = []desired.Port{{IP: "1.2.3.4", Port: 1, Protocol: "tcp"}} }},
@@ -325,13 +325,13 @@ var looks = map[string]struct {
 	"a generation that was refused": {rests, refused},
 	"a change of what was refused": {rests, func(w *scenario) {
 		refused(w)
-		w.look()
+		w.decide()
 		w.change(run)
 	}},
 	"a change of what was refused before it was installed": {bare, func(w *scenario) {
-		w.look()
+		w.decide()
 		refused(w)
-		w.look()
+		w.decide()
 		w.change(run)
 	}},
 	"paused, with something to do": {rests, func(w *scenario) {
@@ -348,7 +348,7 @@ var looks = map[string]struct {
 	"is to be deleted": {runs, func(w *scenario) { w.change(func(c *desired.Container) { c.Deleting = true }) }},
 	"is being removed by a deletion": {rests, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Deleting = true })
-		w.look()
+		w.decide()
 		w.in.Seen.Run.Phase = observed.Removing
 	}},
 	"its install container is being removed by a deletion": {bare, func(w *scenario) {
@@ -358,15 +358,15 @@ var looks = map[string]struct {
 		w.change(func(c *desired.Container) { c.Deleting = true })
 		w.in.Seen.Install.Phase = observed.Removing
 	}},
-	"somebody removes it":     {runs, func(w *scenario) { w.in.Seen.Run.Phase = observed.Removing }},
-	"somebody has removed it": {runs, func(w *scenario) { w.in.Seen.Run = nil }},
-	"somebody killed and then removed it": {runs, func(w *scenario) {
+	"being removed outside of Lightd": {runs, func(w *scenario) { w.in.Seen.Run.Phase = observed.Removing }},
+	"removed outside of Lightd":       {runs, func(w *scenario) { w.in.Seen.Run = nil }},
+	"killed and then removed outside of Lightd": {runs, func(w *scenario) {
 		ends(w, 137)
 		w.in.Seen.Run = nil
 	}},
 	"Docker could not remove it": {rests, func(w *scenario) { w.in.Seen.Run.Phase = observed.Dead; checked(w) }},
 	"it has another name":        {runs, func(w *scenario) { w.in.Seen.Run.Name = "other" }},
-	"it has another name, and a stranger has its own": {runs, func(w *scenario) {
+	"it has another name, and a foreign container has its own": {runs, func(w *scenario) {
 		w.in.Seen.Run.Name, w.in.Seen.RunNameTaken = "other", &observed.Foreign{ContainerID: "stranger"}
 	}},
 	"it is off its network":                      {rests, func(w *scenario) { w.in.Seen.Run.Networks = nil; checked(w) }},
@@ -374,7 +374,7 @@ var looks = map[string]struct {
 	"its data is elsewhere":                      {rests, func(w *scenario) { w.in.HostPaths.Data = "/elsewhere"; checked(w) }},
 	"a limit of memory that is none of its spec": {rests, func(w *scenario) { w.in.Seen.Run.Limits.Memory = 1 << 30; checked(w) }},
 	"a limit of CPU that is none of its spec":    {rests, func(w *scenario) { w.in.Seen.Run.Limits.CPU = 1; checked(w) }},
-	"it runs as somebody else":                   {rests, func(w *scenario) { w.in.Seen.Run.User = "somebody"; checked(w) }},
+	"it runs as another user":                    {rests, func(w *scenario) { w.in.Seen.Run.User = "somebody"; checked(w) }},
 	"other limits":                               {runs, func(w *scenario) { w.in.Seen.Run.Limits.PIDs = 7 }},
 	"a tag that moved and is followed": {func(t *testing.T) *scenario {
 		return restsWith(t, func(c *desired.Container) { c.ImagePolicy = desired.ImageFollow })
@@ -393,12 +393,12 @@ var looks = map[string]struct {
 		w.in.Host.Reason, w.in.Host.Message = status.ReasonPortUnavailable, "busy"
 		w.in.Now = w.in.Now.Add(15 * time.Second)
 	}},
-	"a host that was looked at long ago": {runs, func(w *scenario) {
+	"a host that was checked long ago": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
 		w.in.Now = w.in.Now.Add(time.Minute)
 	}},
-	"a host that was looked at for another spec": {runs, func(w *scenario) {
+	"a host that was checked for another spec": {runs, func(w *scenario) {
 		checked(w)
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 	}},
@@ -408,8 +408,8 @@ var looks = map[string]struct {
 	"an installation whose image lost its name": {func(t *testing.T) *scenario { return restsWith(t, script) }, func(w *scenario) {
 		w.in.Snapshot.Present, w.in.RunImage = false, observed.Image{Known: true, Present: true}
 	}},
-	"the engine is out of sight": {runs, func(w *scenario) { w.in.Seen.EngineUp, w.in.Seen.Run = false, nil }},
-	"nobody has looked yet":      {runs, func(w *scenario) { w.in.Seen.Known, w.in.Seen.Run = false, nil }},
+	"the engine is unreachable": {runs, func(w *scenario) { w.in.Seen.EngineUp, w.in.Seen.Run = false, nil }},
+	"not inspected yet":         {runs, func(w *scenario) { w.in.Seen.Known, w.in.Seen.Run = false, nil }},
 }
 
 func bare(t *testing.T) *scenario  { return newScenario(t, nil) }
@@ -429,7 +429,7 @@ func refused(w *scenario) {
 	w.in.Status.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: status.ReasonRefused, Message: "no"}, w.in.Now)
 }
 
-// checked is a look at the host that found nothing in the way.
+// checked records a check of the host that found nothing in the way.
 func checked(w *scenario) {
 	ref := w.in.Spec.Image
 	if w.in.Status.Install.Snapshot != "" {
@@ -438,8 +438,8 @@ func checked(w *scenario) {
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(ref), At: w.in.Now}
 }
 
-// TestWhatIsTold compares what is told of each situation with testdata/events.golden.
-func TestWhatIsTold(t *testing.T) {
+// TestEventsOfSituations compares what is recorded of each situation with testdata/events.golden.
+func TestEventsOfSituations(t *testing.T) {
 	text, err := os.ReadFile("testdata/events.golden")
 	if err != nil {
 		t.Fatal(err)
@@ -449,11 +449,11 @@ func TestWhatIsTold(t *testing.T) {
 		name, rest, _ := strings.Cut(section, "\n")
 		want[name] = strings.TrimSpace(rest)
 	}
-	for name, c := range looks {
+	for name, c := range situations {
 		t.Run(name, func(t *testing.T) {
 			w := c.begin(t)
 			c.change(w)
-			if got := telling(w.look()); got != want[name] {
+			if got := summary(w.decide()); got != want[name] {
 				t.Errorf("got\n== %s\n%s\nwant\n%s", name, got, want[name])
 			}
 		})

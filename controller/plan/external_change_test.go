@@ -11,12 +11,12 @@ import (
 	"lightd/observed/status"
 )
 
-func TestStrangerWithOurNameIsLeftAlone(t *testing.T) {
+func TestForeignContainerWithOurNameIsNotTouched(t *testing.T) {
 	for name, c := range map[string]struct {
 		other observed.Foreign
 		says  string
 	}{
-		"anybody's":           {observed.Foreign{ContainerID: "0123456789abcdef"}, "container 0123456789ab, which is not ours"},
+		"not of Lightd":       {observed.Foreign{ContainerID: "0123456789abcdef"}, "container 0123456789ab, which is not ours"},
 		"of another instance": {observed.Foreign{ContainerID: "0123456789abcdef", Instance: "lost"}, "another Lightd instance, lost:"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -32,7 +32,7 @@ func TestStrangerWithOurNameIsLeftAlone(t *testing.T) {
 }
 
 // TestSnapshotThatLostItsName: as long as the container holds the image it gets the name
-// back, else the container stays as it is while it can, and a recreation waits for somebody.
+// back, else the container stays as it is while it can, and a recreation waits for an external change.
 func TestSnapshotThatLostItsName(t *testing.T) {
 	installed := func(t *testing.T) *scenario {
 		w := ready(t, script)
@@ -103,7 +103,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 			if len(w.steps) > 0 {
 				t.Errorf("steps %v", w.steps)
 			}
-			w.in.Snapshot.Present = true // somebody loaded it
+			w.in.Snapshot.Present = true // loaded outside of Lightd
 			w.settle()
 			if w.in.Seen.Run == nil || w.in.Seen.Run.Image != "kept:1" || w.in.Status.Get(status.Synced).Status != status.True {
 				t.Errorf("got %+v", w.in.Seen.Run)
@@ -114,7 +114,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 			w.change(func(c *desired.Container) { c.Requests.Install++ })
 			w.settle()
 			if !strings.Contains(w.story(), "StartInstallScript KeepInstallation") {
-				t.Error("a reinstall was asked for and did not happen")
+				t.Error("a requested reinstall did not happen")
 			}
 		})
 	}
@@ -129,11 +129,11 @@ func TestDirectoriesThatMoved(t *testing.T) {
 		"DriftDetected Stopping Exited RemovingOldContainer Starting Running")
 }
 
-// TestEngineThatEndsContainersOnItsWayDown tells their ends as if they were crashes.
+// TestEngineThatEndsContainersOnItsWayDown: it reports their ends as if they were crashes.
 func TestEngineThatEndsContainersOnItsWayDown(t *testing.T) {
 	down := func(w *scenario, code int, later time.Duration) {
 		w.die(w.in.Seen.Run, code)
-		w.look() // it is told at once, and a start comes too late
+		w.decide() // it is recorded at once, and a start comes too late
 		w.in.Now = w.in.Now.Add(later)
 		w.in.Seen.EngineLost = w.in.Now
 		w.in.Now = w.in.Now.Add(time.Minute)
@@ -194,19 +194,19 @@ func TestClockThatWasSet(t *testing.T) {
 			}
 			w.settle()
 			w.die(w.in.Seen.Run, 1)
-			w.look()
+			w.decide()
 		}, 5 * time.Second, plan.StartContainer},
 		"grace of a stop": {func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-			w.look()
+			w.decide()
 			w.in.Status.Stopping.Sent = true
-			w.look()
+			w.decide()
 		}, 10 * time.Second, plan.KillContainer},
 		"a SIGKILL that did not end it": {func(w *scenario) {
 			w.change(func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
-			w.look()
+			w.decide()
 			w.in.Status.Stopping.KilledAt = w.in.Now
-			w.look()
+			w.decide()
 		}, 10 * time.Second, plan.KillContainer},
 		"an install script": {func(w *scenario) {
 			w.exit = -1
@@ -220,13 +220,13 @@ func TestClockThatWasSet(t *testing.T) {
 				c.begin(w)
 				if w.in.Now = w.in.Now.Add(jump); jump < 0 {
 					w.in.Seen.EngineLost = w.in.Now // the daemon is another one
-					d := w.look()
+					d := w.decide()
 					if d.Step != nil || d.After <= 0 || d.After > c.most {
-						t.Fatalf("set back: step %+v, next look after %s, want at most %s", d.Step, d.After, c.most)
+						t.Fatalf("set back: step %+v, next reconcile after %s, want at most %s", d.Step, d.After, c.most)
 					}
 					w.in.Now = w.in.Now.Add(d.After)
 				}
-				if d := w.look(); d.Step == nil || d.Step.Kind != c.step {
+				if d := w.decide(); d.Step == nil || d.Step.Kind != c.step {
 					t.Errorf("at its end: step %+v, want %s", d.Step, c.step)
 				}
 			})
@@ -234,24 +234,24 @@ func TestClockThatWasSet(t *testing.T) {
 	}
 }
 
-// TestScriptOfWhichNobodyKnowsWhetherItRan: an engine that is killed while it starts one
+// TestScriptThatMayHaveRun: an engine that is killed while it starts one
 // shows a container that was never started.
-func TestScriptOfWhichNobodyKnowsWhetherItRan(t *testing.T) {
+func TestScriptThatMayHaveRun(t *testing.T) {
 	for name, c := range map[string]struct {
 		unsure bool
 		lost   time.Duration // from the record of the start to the loss of the engine
 		again  bool
 	}{
-		"no answer, and the engine went away":         {true, time.Second, false},
+		"no response, and the engine stopped":         {true, time.Second, false},
 		"no answer, and the clock was set back":       {true, -2 * time.Hour, false},
 		"no answer, and the engine is there":          {true, -time.Hour, true},
-		"an answer that it failed, and it went away":  {false, time.Second, true},
+		"an error response, and the engine stopped":   {false, time.Second, true},
 		"an answer that it failed, and it stays here": {false, -time.Hour, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, script)
 			for {
-				d := w.look()
+				d := w.decide()
 				if d.Step.Kind == plan.StartInstallScript {
 					break
 				}

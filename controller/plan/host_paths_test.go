@@ -21,35 +21,35 @@ func mounted(t *testing.T) *scenario {
 	return w
 }
 
-func lifeOf(c *observed.Container) status.RunID {
+func runIDOf(c *observed.Container) status.RunID {
 	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
 }
 
-// TestEveryLifeIsVerified: one whose mounts were compared by the start itself is not compared
-// again, one that a daemon left behind or somebody else started is.
-func TestEveryLifeIsVerified(t *testing.T) {
+// TestEveryRunIsVerified: one whose mounts were compared by the start itself is not compared
+// again, one that a daemon left behind or that was started outside of Lightd is.
+func TestEveryRunIsVerified(t *testing.T) {
 	w := mounted(t)
 	w.change(run)
-	step := w.look().Step
+	step := w.decide().Step
 	w.act(*step)
-	w.in.Status.MountsVerified = lifeOf(w.in.Seen.Run) // as the start leaves it
+	w.in.Status.MountsVerified = runIDOf(w.in.Seen.Run) // as the start leaves it
 	w.story()
 	w.settle()
 	w.expect("", "Running")
 	w.in.Now = w.in.Now.Add(time.Minute)
 	w.die(w.in.Seen.Run, 0)
-	w.look()
+	w.decide()
 	w.in.Now = w.in.Now.Add(time.Second)
-	w.start(w.in.Seen.Run) // by somebody else
-	d := w.look()
+	w.start(w.in.Seen.Run) // outside of Lightd
+	d := w.decide()
 	if d.Step == nil || d.Step.Kind != plan.VerifyMounts || d.Step.Target != w.in.Seen.Run.ContainerID {
 		t.Fatalf("got %+v", d.Step)
 	}
-	w.in.Status.MountsVerified, w.in.Status.MountsUnverified = lifeOf(w.in.Seen.Run), nil
+	w.in.Status.MountsVerified, w.in.Status.MountsUnverified = runIDOf(w.in.Seen.Run), nil
 	w.story()
 	w.settle()
 	w.expect("", "")
-	// A life from before this was done is not: nobody knows what its paths led to.
+	// A run from before mounts were verified is not: what its paths led to is unknown.
 	w = mounted(t)
 	w.in.VerifyMounts = false
 	w.change(run)
@@ -64,13 +64,13 @@ func TestEveryLifeIsVerified(t *testing.T) {
 func TestEscapeWaits(t *testing.T) {
 	w := mounted(t)
 	w.change(run)
-	step := w.look().Step
+	step := w.decide().Step
 	w.act(*step)
 	w.die(w.in.Seen.Run, 137)
-	escape := &status.MountEscape{Run: lifeOf(w.in.Seen.Run), Generation: w.in.Spec.Generation, Target: "/data", Source: "/srv/x",
+	escape := &status.MountEscape{Run: runIDOf(w.in.Seen.Run), Generation: w.in.Spec.Generation, Target: "/data", Source: "/srv/x",
 		Found: "/etc", Count: 1, NotBefore: w.in.Now.Add(15 * time.Second)}
-	w.in.Status.MountsVerified, w.in.Status.MountEscape = lifeOf(w.in.Seen.Run), escape
-	d := w.look()
+	w.in.Status.MountsVerified, w.in.Status.MountEscape = runIDOf(w.in.Seen.Run), escape
+	d := w.decide()
 	synced := d.Status.Get(status.Synced)
 	if d.Step != nil || d.After != 15*time.Second || synced.Reason != status.ReasonMountEscaped || d.Status.Crashes != 0 || d.Status.Restarts != 0 {
 		t.Fatalf("step %+v after %s, %+v", d.Step, d.After, d.Status)
@@ -85,11 +85,11 @@ func TestEscapeWaits(t *testing.T) {
 	}
 	later, other := *w, *w
 	later.in.Now = later.in.Now.Add(15 * time.Second)
-	if d := later.look(); d.Step == nil || d.Step.Kind != plan.StartContainer || d.Status.MountEscape == nil {
+	if d := later.decide(); d.Step == nil || d.Step.Kind != plan.StartContainer || d.Status.MountEscape == nil {
 		t.Errorf("after its time %+v", d.Step)
 	}
 	other.change(func(c *desired.Container) { c.StartPattern = "x" })
-	if d := other.look(); d.Step == nil || d.Step.Kind != plan.StartContainer || d.Status.MountEscape != nil {
+	if d := other.decide(); d.Step == nil || d.Step.Kind != plan.StartContainer || d.Status.MountEscape != nil {
 		t.Errorf("with another spec %+v", d.Step)
 	}
 }
@@ -121,12 +121,12 @@ func TestRefusedStartOfWhatDiffers(t *testing.T) {
 	w.in.Seen.Run.Log.MaxSize = "nonsense"
 	w.story()
 	for range 3 { // up to the start
-		d := w.look()
+		d := w.decide()
 		w.steps = append(w.steps, string(d.Step.Kind))
 		w.act(*d.Step)
 	}
 	w.expect("CheckHost RemoveContainer CreateContainer", "RemovingOldContainer")
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+	if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StartContainer {
 		t.Fatalf("got %+v", d.Step)
 	}
 	refused()
@@ -144,12 +144,12 @@ func TestReplacedUnderItsProcess(t *testing.T) {
 	start := func() *scenario {
 		w := mounted(t)
 		w.change(run)
-		w.act(*w.look().Step)
-		w.in.Status.MountsVerified = lifeOf(w.in.Seen.Run) // as the start leaves it
+		w.act(*w.decide().Step)
+		w.in.Status.MountsVerified = runIDOf(w.in.Seen.Run) // as the start leaves it
 		w.settle()
-		w.in.Replaced = []plan.ReplacedMount{{Run: lifeOf(w.in.Seen.Run),
+		w.in.Replaced = []plan.ReplacedMount{{Run: runIDOf(w.in.Seen.Run),
 			Mount: observed.Mount{Source: "/volumes/v", Target: "/home/container"}, Found: "a link to /etc"}}
-		d := w.look()
+		d := w.decide()
 		synced := d.Status.Get(status.Synced)
 		if d.Step != nil || synced.Status != status.False || synced.Reason != status.ReasonMountUnavailable || !strings.Contains(synced.Message, "/volumes/v, where a link to /etc is now") {
 			t.Fatalf("step %+v, %+v", d.Step, synced)
@@ -158,7 +158,7 @@ func TestReplacedUnderItsProcess(t *testing.T) {
 	}
 	w := start()
 	w.in.Replaced = nil
-	if d := w.look(); d.Status.Get(status.Synced).Status != status.True {
+	if d := w.decide(); d.Status.Get(status.Synced).Status != status.True {
 		t.Errorf("once it is back %+v", d.Status.Get(status.Synced))
 	}
 	for name, change := range map[string]func(*desired.Container){
@@ -167,13 +167,13 @@ func TestReplacedUnderItsProcess(t *testing.T) {
 	} {
 		w := start()
 		w.change(change)
-		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer {
+		if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StopContainer {
 			t.Errorf("%s: %+v", name, d.Step)
 		}
 	}
 	w = start()
 	w.die(w.in.Seen.Run, 1)
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+	if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StartContainer {
 		t.Errorf("after its end %+v", d.Step)
 	}
 }

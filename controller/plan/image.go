@@ -48,7 +48,7 @@ func (r *planner) imageSooner() bool {
 	return r.st.ImageGeneration != 0 && r.st.ImageGeneration != r.in.Spec.Generation
 }
 
-// pulling says how far a pull has come, as far as that is known.
+// pulling describes the progress of a pull, as far as it is known.
 func pulling(ref string, img observed.Image) string {
 	message := "pulling image " + ref
 	if img.PullTotal > 0 {
@@ -89,7 +89,7 @@ func (r *planner) restore() next {
 }
 
 // imageLost is an installation whose image is gone, and its copy too. Without it a container would
-// lack what the script made, and the script is run again only when somebody asks for it.
+// lack what the script made, and the script runs again only when a client requests it.
 func (r *planner) imageLost(ref string) next {
 	copied := "there is no copy of it"
 	if r.in.Copy.Damaged {
@@ -114,8 +114,8 @@ func (r *planner) imageReplaced() bool {
 	return failed != "" && r.st.Install.Snapshot == "" && image.Present && image.ImageID != failed
 }
 
-// nextSnapshot sees to the image that keeps the installation while all else is in order: the
-// container does without it, and its successor could not.
+// nextSnapshot restores the image that keeps the installation while all else is in order: the
+// present container runs without it, but it could not be recreated.
 func (r *planner) nextSnapshot() next {
 	if !r.snapshotUntagged() || !r.in.RunImage.Known {
 		return next{upToDate: true}

@@ -7,7 +7,7 @@ import (
 	"lightd/observed/status"
 )
 
-// nextInstall carries the installation in hand one step on.
+// nextInstall takes the next step of the installation under way.
 func (r *planner) nextInstall() next {
 	switch r.st.Install.Phase {
 	case status.InstallPreparing:
@@ -34,7 +34,7 @@ func (r *planner) nextInstall() next {
 	return r.nextInstallFailed()
 }
 
-// nextPrepare has the image ready and the old containers away before the first effect.
+// nextPrepare gets the image and removes the old containers before the first effect.
 func (r *planner) nextPrepare() next {
 	seen, id := r.in.Seen, r.in.Spec.InternalID
 	if seen.Install != nil {

@@ -32,7 +32,7 @@ func TestLoadOfACopy(t *testing.T) {
 			if c.copied.LoadError != "" {
 				w.in.Copy.LoadFailedAt = w.in.Now
 			}
-			d := w.look()
+			d := w.decide()
 			var step plan.Kind
 			if d.Step != nil {
 				step = d.Step.Kind
@@ -45,15 +45,15 @@ func TestLoadOfACopy(t *testing.T) {
 				return
 			}
 			w.in.Now = w.in.Now.Add(d.After + time.Second)
-			if d := w.look(); d.Step == nil || d.Step.Kind != plan.LoadSnapshot {
+			if d := w.decide(); d.Step == nil || d.Step.Kind != plan.LoadSnapshot {
 				t.Errorf("after %v: %+v", d.After, d.Step)
 			}
 		})
 	}
 }
 
-// TestACopyThatCannotBeSaved is told once, in an event and with the condition of the
-// installation, which is no worse for that; and taken back when it is there.
+// TestACopyThatCannotBeSaved is reported once, in an event and with the condition of the
+// installation, which stays True; and withdrawn when the copy is there.
 func TestACopyThatCannotBeSaved(t *testing.T) {
 	w := ready(t, script)
 	w.in.Copy.SaveError = "no room"

@@ -11,7 +11,7 @@ import (
 	"lightd/observed/status"
 )
 
-func TestInstallWithScriptTellsThePagesEventsInOrder(t *testing.T) {
+func TestInstallWithScriptEmitsItsEventsInOrder(t *testing.T) {
 	w := newScenario(t, script)
 	w.settle()
 	w.expect("CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
@@ -33,7 +33,7 @@ func TestProgressIsThatOfTheStepUnderWay(t *testing.T) {
 	w := newScenario(t, script)
 	w.in.Spec.Power = desired.PowerRunning
 	for range 20 {
-		d := w.look()
+		d := w.decide()
 		if d.Step == nil {
 			break
 		}
@@ -57,7 +57,7 @@ func TestScriptThatChangesBeforeItsInstallationHasMadeAnything(t *testing.T) {
 	const with, without = "CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer",
 		"CreateContainer WriteEntrypoint"
 	for name, c := range map[string]struct{ before, after, steps string }{
-		"taken away": {"true", "", without}, "given": {"", "true", with},
+		"removed": {"true", "", without}, "given": {"", "true", with},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, func(spec *desired.Container) { spec.InstallScript = c.before })
@@ -92,12 +92,12 @@ func TestScriptOutcomes(t *testing.T) {
 			w.in.Spec.Power = desired.PowerRunning
 			w.exit = c.code
 			for w.in.Seen.Install == nil || w.in.Seen.Install.Phase != observed.Exited {
-				w.act(*w.look().Step)
+				w.act(*w.decide().Step)
 			}
 			w.in.Seen.Install.OOMKilled = c.oom
 			w.story()
-			// The output is kept before the failure is told.
-			w.act(*w.look().Step)
+			// The output is kept before the failure is recorded.
+			w.act(*w.decide().Step)
 			w.expect("", "")
 			w.settle()
 			w.expect("RemoveInstallContainer", "Error")
@@ -113,7 +113,7 @@ func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
 	w := newScenario(t, script)
 	w.exit = -1
 	for w.in.Seen.Install == nil || !w.in.Seen.Install.Running() {
-		w.act(*w.look().Step)
+		w.act(*w.decide().Step)
 	}
 	w.in.Seen.Install = nil
 	w.story()
@@ -127,7 +127,7 @@ func TestScriptThatVanishedIsNotRunAgain(t *testing.T) {
 func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
 	w := newScenario(t, script)
 	for w.in.Status.Install.Phase != status.InstallScript {
-		d := w.look()
+		d := w.decide()
 		if d.Step.Kind != plan.StartInstallScript {
 			w.act(*d.Step)
 		}
@@ -138,13 +138,13 @@ func TestScriptWhoseStartWasOnlyRecordedIsStarted(t *testing.T) {
 		"InstallScriptComplete SettingUpEntrypoint Ready")
 }
 
-// TestScriptThatStartsLateHasItsTime: the daemon was away between the record of the start and
+// TestScriptThatStartsLateHasItsTime: the daemon was down between the record of the start and
 // the start for longer than a script may take.
 func TestScriptThatStartsLateHasItsTime(t *testing.T) {
 	w := newScenario(t, script)
 	w.exit = -1
 	for w.in.Status.Install.Phase != status.InstallScript {
-		d := w.look()
+		d := w.decide()
 		if d.Step.Kind != plan.StartInstallScript {
 			w.act(*d.Step)
 		}
@@ -154,7 +154,7 @@ func TestScriptThatStartsLateHasItsTime(t *testing.T) {
 	d := w.settle()
 	w.expect("StartInstallScript", "")
 	if d.After < 9*time.Minute || d.After > 10*time.Minute {
-		t.Errorf("looks again after %s", d.After)
+		t.Errorf("reconciled again after %s", d.After)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestScriptOverItsDeadline(t *testing.T) {
 	w.exit = -1
 	d := w.settle()
 	if d.After != 10*time.Minute-time.Second-10*time.Millisecond {
-		t.Errorf("looks again after %s", d.After)
+		t.Errorf("reconciled again after %s", d.After)
 	}
 	w.in.Now = w.in.Now.Add(d.After)
 	w.story()
@@ -174,7 +174,7 @@ func TestScriptOverItsDeadline(t *testing.T) {
 	}
 }
 
-func TestReinstallKeepsTheNumberAndBeginsAnew(t *testing.T) {
+func TestReinstallKeepsTheNumberAndStartsOver(t *testing.T) {
 	w := ready(t, script)
 	w.change(func(c *desired.Container) { c.Requests.Install++ })
 	w.settle()
@@ -188,17 +188,17 @@ func TestDeleteEndsAnInstallation(t *testing.T) {
 	w.settle()
 	w.change(func(c *desired.Container) { c.Deleting = true })
 	w.story()
-	d := w.look()
+	d := w.decide()
 	if d.Step == nil || d.Step.Kind != plan.RemoveInstallContainer {
 		t.Fatalf("got %+v", d.Step)
 	}
 	w.act(*d.Step)
-	w.look()
+	w.decide()
 	w.expect("", "Deleting") // no Error: it did not fail
 }
 
-// TestHowAScriptEndedIsTold where its exit code alone would not say it.
-func TestHowAScriptEndedIsTold(t *testing.T) {
+// TestHowAScriptEndedIsReported where its exit code alone does not show it.
+func TestHowAScriptEndedIsReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		code    int
 		oom     bool
@@ -220,14 +220,14 @@ func TestHowAScriptEndedIsTold(t *testing.T) {
 			w.die(w.in.Seen.Install, c.code)
 			w.in.Seen.Install.OOMKilled = c.oom
 			w.in.Status.Install.OutputSaved, w.in.Status.Install.MissingInterpreter = true, c.missing
-			var told []string
+			var emitted []string
 			for _, e := range plan.Decide(w.in).Events {
-				told = append(told, string(e.Type)+" "+e.Message)
+				emitted = append(emitted, string(e.Type)+" "+e.Message)
 			}
-			got := strings.Join(told, "\n")
+			got := strings.Join(emitted, "\n")
 			for _, want := range c.want {
 				if !strings.Contains(got, want) {
-					t.Errorf("told %q, want %q", got, want)
+					t.Errorf("reported %q, want %q", got, want)
 				}
 			}
 		})

@@ -10,8 +10,8 @@ import (
 	"lightd/observed/status"
 )
 
-// recordIntent records a step before it is taken, so that whoever comes after a crash knows
-// that it may have happened. A step that is repeated is recorded and told once.
+// recordIntent records a step before it is executed, so that a daemon that starts after a crash
+// knows that it may have happened. A step that is repeated is recorded and reported once.
 func (r *planner) recordIntent(s Step) {
 	in := &r.st.Install
 	r.emitDrift(s)
@@ -90,7 +90,7 @@ func (r *planner) recordRemove(s Step) {
 	}
 }
 
-// emitRebind tells once a generation that other ports are the reason of a recreation.
+// emitRebind emits once a generation that other ports are the reason of a recreation.
 func (r *planner) emitRebind() {
 	spec := r.in.Spec
 	if spec.Deleting || r.st.Install.Phase != status.InstallDone || r.st.RebindGeneration == spec.Generation ||
@@ -118,7 +118,7 @@ func (r *planner) restartWanted() bool {
 	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.Spec.Power == desired.PowerRunning
 }
 
-// mergeRestarts lets one new life answer all restarts that were asked for before it.
+// mergeRestarts lets one new run answer all restarts that were requested before it.
 func (r *planner) mergeRestarts() {
 	if r.st.Restarting != nil {
 		r.st.RestartRequest = r.in.Spec.Requests.Restart
@@ -167,7 +167,7 @@ func (r *planner) emitBlocked(reason status.Reason, message string) {
 	r.emit(journal.Blocked, string(reason)+": "+message)
 }
 
-// progress says what is going on, but keeps a complaint until it is settled.
+// progress reports what is under way, but keeps the reason of a failure until it is over.
 func (r *planner) progress(message string) {
 	switch have := r.st.Get(status.Synced); have.Reason {
 	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonPortNotPublished,
@@ -177,13 +177,13 @@ func (r *planner) progress(message string) {
 	}
 }
 
-// setInstalled says that the answer of before is that of the present generation too, unless
-// that one asks for another installation.
+// setInstalled carries the condition of an earlier generation over to the present one, unless
+// the present one requests another installation.
 func (r *planner) setInstalled() {
 	c := r.st.Get(status.Installed)
 	refused := r.st.FailedGeneration != 0 && r.st.FailedGeneration == r.in.Spec.Generation
 	switch {
-	case refused && c.Status == status.True: // a record of before that one said so
+	case refused && c.Status == status.True: // a record from before that reason existed has it
 		c.Status, c.Reason, c.Message = status.False, status.ReasonRefused, r.st.Get(status.Synced).Message
 	case !refused && c.Reason.GivenUp() && r.st.Install.Phase == status.InstallDone:
 		c.Status, c.Reason = status.True, status.ReasonInstalled

@@ -52,14 +52,14 @@ type Refusal int
 const (
 	// RefusalIsTransient is the zero value: the step is tried again.
 	RefusalIsTransient Refusal = iota
-	// RefusalIsTerminal is for a creation, which the engine refuses for what the spec says.
+	// RefusalIsTerminal is for a creation, which the engine refuses because of the spec.
 	RefusalIsTerminal
 	// SpecFaultIsTerminal is for a start, which the engine refuses for many things, of which few
 	// are certainly the spec's.
 	SpecFaultIsTerminal
 )
 
-// Traits are what the controller has to know of a kind of step besides how to execute it.
+// Traits are what the controller needs of a kind of step besides how to execute it.
 type Traits struct {
 	Class Class
 	// Mutates is true when the step changes what the engine shows of a container, so that an

@@ -12,63 +12,63 @@ import (
 	"lightd/observed/status"
 )
 
-// begun has the start of a container recorded and not yet taken.
-func begun(t *testing.T) *scenario {
+// startRecorded has the start of a container recorded and not yet taken.
+func startRecorded(t *testing.T) *scenario {
 	w := newScenario(t, nil)
 	w.settle()
 	w.change(func(c *desired.Container) { c.Power = desired.PowerRunning })
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+	if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StartContainer {
 		t.Fatalf("got %+v", d.Step)
 	}
 	w.story()
 	return w
 }
 
-// TestWriteThatFindsAStepUnderWay is dealt with no sooner than the step has ended: until
-// then what is seen may still change by it.
+// TestWriteThatFindsAStepUnderWay is observed only when the step has ended: until then the step may
+// still change the observation.
 func TestWriteThatFindsAStepUnderWay(t *testing.T) {
 	for name, change := range map[string]func(*desired.Container){
 		"stopped": func(c *desired.Container) { c.Power = desired.PowerStopped },
 		"paused":  func(c *desired.Container) { c.Paused = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := begun(t)
+			w := startRecorded(t)
 			w.change(change)
 			w.in.Underway = true
 			d := plan.Observe(w.in)
 			if d.Status.ObservedGeneration == w.in.Spec.Generation || d.Status.Get(status.Synced).Status == status.True {
-				t.Errorf("generation %d is dealt with while a start is under way: %+v", d.Status.ObservedGeneration, d.Status.Get(status.Synced))
+				t.Errorf("generation %d is observed while a start is under way: %+v", d.Status.ObservedGeneration, d.Status.Get(status.Synced))
 			}
 			if len(d.Events) != 0 {
-				t.Errorf("told %+v", d.Events)
+				t.Errorf("events %+v", d.Events)
 			}
 		})
 	}
 }
 
-// TestStartThatIsWantedNoMore was told, and so its end is.
+// TestStartThatIsWantedNoMore was recorded, and so its end is.
 func TestStartThatIsWantedNoMore(t *testing.T) {
 	for name, change := range map[string]func(*desired.Container){
 		"stopped": func(c *desired.Container) { c.Power = desired.PowerStopped },
 		"deleted": func(c *desired.Container) { c.Deleting = true },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := begun(t)
+			w := startRecorded(t)
 			w.change(change)
-			d := w.look()
+			d := w.decide()
 			if !slices.ContainsFunc(d.Events, func(e journal.Event) bool { return e.Message == "it was "+name+" before it started" }) {
-				t.Errorf("told %+v", d.Events)
+				t.Errorf("events %+v", d.Events)
 			}
 			if !slices.Contains(w.events, "Exited") || w.in.Status.State != status.StateOffline {
-				t.Errorf("%s; told %v", w.in.Status.State, w.events)
+				t.Errorf("%s; events %v", w.in.Status.State, w.events)
 			}
 		})
 	}
 }
 
-// TestStartWhoseContainerIsReplaced is told as ended before the next one is.
+// TestStartWhoseContainerIsReplaced is recorded as ended before the next one is.
 func TestStartWhoseContainerIsReplaced(t *testing.T) {
-	w := begun(t)
+	w := startRecorded(t)
 	w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "B"} })
 	w.settle()
 	w.expect("CheckHost RemoveContainer CreateContainer StartContainer",
@@ -119,10 +119,10 @@ func TestRemovalThatDidNotHappen(t *testing.T) {
 	w.settle()
 	w.change(func(c *desired.Container) { c.Limits.Memory = 0 })
 	w.story()
-	w.look() // a look at the host
+	w.decide() // a check of the host
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(w.in.Spec.Image), At: w.in.Now}
 	for range 2 { // the daemon dies after the record, or Docker fails
-		if d := w.look(); d.Step == nil || d.Step.Kind != plan.RemoveContainer {
+		if d := w.decide(); d.Step == nil || d.Step.Kind != plan.RemoveContainer {
 			t.Fatalf("got %+v", d.Step)
 		}
 	}
@@ -171,16 +171,16 @@ func TestPortThatIsStillBoundIsKept(t *testing.T) {
 	w.settle()
 	w.change(func(c *desired.Container) { c.Ports, c.Releasing = []desired.Port{}, []desired.Port{old} })
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(w.in.Spec.Image), At: w.in.Now}
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer {
+	if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StopContainer {
 		t.Fatalf("got %+v", d.Step)
 	}
 	w.in.Status.Stopping.Sent = true
-	if d := w.look(); d.Step != nil {
+	if d := w.decide(); d.Step != nil {
 		t.Errorf("while it ends: %+v", d.Step)
 	}
 }
 
-// TestRestartThatDidNotHappen is asked for still, also of what would rest otherwise.
+// TestRestartThatDidNotHappen is still requested, also of a container whose restart policy is "never".
 func TestRestartThatDidNotHappen(t *testing.T) {
 	w := newScenario(t, func(c *desired.Container) { c.Power, c.Restart = desired.PowerRunning, desired.RestartNever })
 	w.settle()
@@ -188,19 +188,19 @@ func TestRestartThatDidNotHappen(t *testing.T) {
 	w.settle()
 	w.change(func(c *desired.Container) { c.Requests.Restart++ })
 	for range 2 { // the daemon dies after the record, or Docker fails
-		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StartContainer {
+		if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StartContainer {
 			t.Fatalf("got %+v", d.Step)
 		}
 	}
 }
 
-// TestSignalThatWasNotDelivered is sent again: no program is killed that nobody asked to end.
+// TestSignalThatWasNotDelivered is sent again: a program is killed only after a signal to end.
 func TestSignalThatWasNotDelivered(t *testing.T) {
 	w := newScenario(t, func(c *desired.Container) { c.Power = desired.PowerRunning })
 	w.settle()
 	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
 	for range 2 { // the daemon dies after the record, or Docker fails
-		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer {
+		if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StopContainer {
 			t.Fatalf("got %+v", d.Step)
 		}
 	}

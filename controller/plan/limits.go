@@ -11,7 +11,7 @@ import (
 )
 
 // Limits of a container are updated so often in a row; where that has no effect, ever less. An engine
-// that was lost from sight meanwhile may be another one, or run on another kernel: it is as new.
+// that was unreachable meanwhile may be another one, or run on another kernel: the count starts over.
 const (
 	maxLimitUpdates  = 2
 	firstLimitUpdate = time.Minute
@@ -28,8 +28,8 @@ const (
 // limitPaths are the fields that an update of limits changes.
 var limitPaths = []string{drift.Memory, drift.Swap, drift.CPU, drift.PIDs}
 
-// unenforced returns where the kernel holds the process to another limit than the spec says though
-// Docker shows the right one. What could not be read differs in nothing.
+// unenforced returns where the kernel holds the process to another limit than the spec has though
+// Docker shows the right one. An unreadable limit counts as no difference.
 func (r *planner) unenforced(shown []Field) []Field {
 	run := r.in.Seen.Run
 	if !run.Running() || run.Enforced == nil {
@@ -61,7 +61,7 @@ func (r *planner) unenforced(shown []Field) []Field {
 
 func abs(n int64) int64 { return max(n, -n) }
 
-// canUpdate reports whether Docker can change a limit in place: it takes none of memory and CPU away.
+// canUpdate reports whether Docker can change a limit in place: it cannot remove one of memory or CPU.
 func canUpdate(path string, want desired.Limits) bool {
 	switch path {
 	case drift.Memory:
@@ -126,7 +126,7 @@ func (r *planner) nextEnforced() next {
 	return next{wait: status.ReasonLimitNotEnforced, upToDate: true, after: r.untilUpdate(), message: r.notEnforced(differ)}
 }
 
-// notEnforced says which limits the kernel has not, and what to do about it.
+// notEnforced describes which limits the kernel does not enforce, and what can be done about it.
 func (r *planner) notEnforced(differ []Field) string {
 	f := differ[0]
 	message := fmt.Sprintf("%s is %v and must be %v", f.Path, limitText(f.Path, f.Observed), limitText(f.Path, f.Desired))
@@ -139,7 +139,7 @@ func (r *planner) notEnforced(differ []Field) string {
 	return message + `, and Docker's update of it has no effect: check the warnings of "docker info" for what the kernel does not support`
 }
 
-// limitText is a limit for people.
+// limitText is a limit as a message shows it.
 func limitText(path string, limit any) any {
 	if path != drift.Swap && (limit == int64(0) || limit == float64(0)) {
 		return "unlimited"

@@ -12,13 +12,13 @@ import (
 	"lightd/observed/status"
 )
 
-// Slow retries of what only somebody else can mend.
+// Slow retries of what only an external change can fix.
 const (
-	BlockedRetry = 15 * time.Second // a busy port, a name that is taken
+	BlockedRetry = 15 * time.Second // a busy port, a name in use
 	pullRetry    = 30 * time.Second // an image that cannot be had
 	killRetry    = 10 * time.Second // a SIGKILL that did not end the process
-	hostFresh    = 30 * time.Second // how long a look at the host is believed
-	settleSoon   = time.Second      // a removal that Docker has in hand
+	hostFresh    = 30 * time.Second // how long a check of the host stays valid
+	settleSoon   = time.Second      // a removal under way in Docker
 )
 
 // next is a step, or the reason why there is none.
@@ -70,7 +70,7 @@ func (r *planner) next() next {
 	return r.nextActive()
 }
 
-// nextPaused touches nothing, and says what it would do.
+// nextPaused touches nothing, and reports what it would do.
 func (r *planner) nextPaused() next {
 	if r.in.Spec.Requests.Install > r.st.Install.Request {
 		return next{wait: status.ReasonPaused, message: "paused; an installation that was asked for would begin", upToDate: true}
@@ -161,7 +161,7 @@ func (r *planner) remove(reason string) next {
 	return step(RemoveContainer, reason).on(c)
 }
 
-// nextSteady keeps an installed container as its spec says.
+// nextSteady keeps an installed container as its spec describes it.
 func (r *planner) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run
 	if ask := r.st.Stopping; ask != nil && run.Running() && ask.Run.Is(runIDOf(run)) {
@@ -170,7 +170,7 @@ func (r *planner) nextSteady() next {
 	if run == nil {
 		return r.create("the container does not exist")
 	}
-	if life := r.st.MountsUnverified; life != nil && run.Running() && life.Is(status.RunID{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
+	if unverified := r.st.MountsUnverified; unverified != nil && run.Running() && unverified.Is(status.RunID{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
 		return step(VerifyMounts, "its mounts were not compared with the host since it was started").on(run)
 	}
 	if r.snapshotUntagged() && in.RunImage.Present {
@@ -246,7 +246,7 @@ func (r *planner) nameTaken(name string, other *observed.Foreign) next {
 	return n
 }
 
-// recreate says what Docker cannot change in place; empty when nothing.
+// recreate returns why Docker cannot change the container in place; empty when it can.
 func (r *planner) recreate() string {
 	run, spec := r.in.Seen.Run, r.in.Spec
 	differ := r.fixedBy(CreateContainer)
@@ -290,7 +290,7 @@ func (r *planner) replace(reason string) next {
 	return r.remove(reason)
 }
 
-// replaceRefused says why a container that the engine refuses to start is recreated: what it
+// replaceRefused returns why a container that the engine refuses to start is recreated: what it
 // differs in may be what is refused. Once a generation is enough.
 func (r *planner) replaceRefused() string {
 	run := r.in.Seen.Run
@@ -325,7 +325,7 @@ func (r *planner) escaped() (next, bool) {
 	return n, true
 }
 
-// power brings the process to what the spec says of it.
+// power brings the process to the power state of the spec.
 func (r *planner) power() next {
 	spec, run := r.in.Spec, r.in.Seen.Run
 	restart := spec.Requests.Restart > r.st.RestartHandled

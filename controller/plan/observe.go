@@ -10,7 +10,7 @@ import (
 	"lightd/observed/status"
 )
 
-// Crash loops: the first restart is immediate, then 1 s doubling to 5 min; a life of
+// Crash loops: the first restart is immediate, then 1 s doubling to 5 min; a run of
 // 10 min clears the count. After kubelet's CrashLoopBackOff, with a faster start.
 const (
 	backoffFirst = time.Second
@@ -22,8 +22,8 @@ const (
 // unless configured otherwise, and some more.
 const engineEnds = 30 * time.Second
 
-// observe folds what is seen into what is recorded. Each change of a condition brings
-// its event with it, and a second fold of the same sight changes nothing.
+// observe folds the observation into the status. Each change of a condition brings
+// its event with it, and a second fold of the same observation changes nothing.
 func (r *planner) observe() {
 	r.observeClock()
 	r.observeEngine()
@@ -42,9 +42,9 @@ func (r *planner) observe() {
 	r.st.State = r.state()
 }
 
-// observeClock finds what an earlier daemon has recorded by a clock that was set back since,
-// which else would keep a wait going until the clock has caught up. This daemon began after
-// it, with the engine out of its sight: from there on a wait lasts a whole one at most.
+// observeClock finds times that an earlier daemon recorded by a clock that was set back since,
+// which would keep a wait going until the clock has caught up. This daemon started after
+// them, with the engine unreachable: counted from there, a wait lasts at most its full length.
 func (r *planner) observeClock() {
 	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
 	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.RunSeen}
@@ -67,8 +67,8 @@ func (r *planner) observeClock() {
 	}
 }
 
-// observeEngine takes back the crashes that the engine made itself. On its way down it ends
-// the containers one after the other, and tells it as if they had ended by themselves.
+// observeEngine takes back the crashes that the engine caused itself. While it shuts down it ends
+// the containers one after the other, and reports them as if they had ended by themselves.
 func (r *planner) observeEngine() {
 	doubt := r.st.CrashesBeforeEngineLoss
 	if doubt == nil {
@@ -83,7 +83,7 @@ func (r *planner) observeEngine() {
 	}
 }
 
-// observeRequests deals with what needs no step.
+// observeRequests handles what needs no step.
 func (r *planner) observeRequests() {
 	spec := r.in.Spec
 	if spec.Deleting && !r.st.Deleting {
@@ -112,18 +112,18 @@ func (r *planner) observeRequests() {
 			r.set(status.Installed, status.False, status.ReasonInstalling, "")
 		}
 		if r.st.Install.Phase == status.InstallPreparing {
-			r.emit(journal.Started, "") // it begins anew
+			r.emit(journal.Started, "") // it starts over
 		}
 	}
 }
 
-// clearBackoff forgets crashes, so that the next start happens at once.
+// clearBackoff drops the recorded crashes, so that the next start happens at once.
 func (r *planner) clearBackoff() {
 	r.st.Crashes, r.st.NotBefore, r.st.Completed, r.st.CrashesBeforeEngineLoss = 0, time.Time{}, false, nil
 }
 
-// abandonStart ends a start that was told, has not happened, and is wanted no more. It is
-// for when no step is being taken: the one in hand may be that start.
+// abandonStart ends a start that was recorded, has not happened, and is wanted no more. It is
+// for when no step runs: a running step may be that start.
 func (r *planner) abandonStart() {
 	run, wanted := r.in.Seen.Run, r.in.Spec.Power == desired.PowerRunning && !r.in.Spec.Deleting
 	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(runIDOf(run)) {
@@ -196,7 +196,7 @@ func (r *planner) observeInstall() {
 	}
 }
 
-// observeCopy tells once that an installation could not be copied.
+// observeCopy records once that an installation could not be copied.
 func (r *planner) observeCopy() {
 	in, failed := &r.st.Install, r.in.Copy.SaveError
 	if in.Snapshot == "" {
@@ -211,7 +211,7 @@ func (r *planner) observeCopy() {
 	}
 }
 
-// observeScript judges an install script by its container. StartedAt is the evidence
+// observeScript classifies an install script by its container. StartedAt is the evidence
 // that it ran; a script that ran is never run again for the same request.
 func (r *planner) observeScript(c *observed.Container) {
 	in := &r.st.Install
@@ -219,11 +219,11 @@ func (r *planner) observeScript(c *observed.Container) {
 	case c == nil || c.ContainerID != in.ContainerID:
 		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
 	case c.StartedAt.IsZero() && in.Unsure && r.in.Seen.EngineLost.After(in.ScriptAt):
-		// An engine that is killed at that moment forgets that it started something.
+		// An engine that is killed at that moment loses the record that it started something.
 		r.failInstall(status.ReasonInstallInterrupted, "the engine went away while the script was being started: it may have run")
 	case c.Running() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
 	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut) && !in.OutputSaved:
-		// What it printed is kept before its failure is told: whoever hears of it looks there.
+		// Its output is kept before its failure is recorded: clients read it when the event comes.
 	case in.TimedOut:
 		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout))
 	case c.Phase != observed.Exited:
@@ -247,8 +247,8 @@ func (r *planner) observeScript(c *observed.Container) {
 	}
 }
 
-// killed tells the exit codes that an engine or host going down leaves behind (SIGKILL,
-// SIGTERM, and 255 for a container whose end the engine did not see) from a program's own.
+// killed separates the exit codes that an engine or host going down leaves behind (SIGKILL,
+// SIGTERM, and 255 for a container whose end the engine missed) from a program's own.
 func killed(code int) bool { return code == 137 || code == 143 || code == 255 }
 
 func (r *planner) failInstall(reason status.Reason, message string) {
@@ -285,7 +285,7 @@ func (r *planner) observeIdentity() {
 	r.st.ContainerID = id
 }
 
-// revertEngineCrashes takes back the crash that a removal by force looks like while it is going on:
+// revertEngineCrashes takes back the crash that a removal by force looks like while it is under way:
 // the program did nothing wrong.
 func (r *planner) revertEngineCrashes() {
 	if exit := r.st.LastExit; exit != nil && killed(exit.Code) && r.st.Crashes > 0 {
@@ -294,7 +294,7 @@ func (r *planner) revertEngineCrashes() {
 	}
 }
 
-// observeProcess follows the runs of the runtime container: each start is a new life.
+// observeProcess follows the runs of the run container: each start is a new run.
 func (r *planner) observeProcess(run *observed.Container) {
 	now := runIDOf(run)
 	if now.StartedAt.IsZero() {
@@ -327,7 +327,7 @@ func (r *planner) observeProcess(run *observed.Container) {
 	}
 }
 
-// processStarted records a life that was not known.
+// processStarted records a run that was not known.
 func (r *planner) processStarted(now status.RunID) {
 	if old := r.st.Run; old.ContainerID == now.ContainerID && !old.StartedAt.IsZero() && !r.st.Ended.Is(old) {
 		r.processExited(old, nil)
@@ -348,7 +348,7 @@ func (r *planner) processStarted(now status.RunID) {
 	}
 }
 
-// processExited records the end of a life; c is nil when its end was not seen.
+// processExited records the end of a run; c is nil when its end was not observed.
 func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	asked := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) || r.st.MountEscape != nil && r.st.MountEscape.Run.Is(ended)
 	r.st.Ended, r.st.Stopping, r.st.MountsUnverified = ended, nil, nil
@@ -379,7 +379,7 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	r.crash(c)
 }
 
-// crash decides what follows an end that nobody asked for.
+// crash decides what follows an end that was not requested.
 func (r *planner) crash(c *observed.Container) {
 	byEngine := c.Unwatched && killed(c.ExitCode)
 	policy := r.in.Spec.Restart
@@ -430,7 +430,7 @@ func (r *planner) observeReady() {
 	r.set(status.Installed, status.True, status.ReasonInstalled, "")
 }
 
-// state says in one word what the process does.
+// state returns the state of the process.
 func (r *planner) state() status.State {
 	run := r.in.Seen.Run
 	switch {

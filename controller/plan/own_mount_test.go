@@ -11,7 +11,7 @@ import (
 )
 
 // TestOwnMountThatLeadsElsewhere is never in sync and never deferred, though the container was
-// made anew for it already; nothing is started on the data of somebody else.
+// recreated for it already; nothing is started on foreign data.
 func TestOwnMountThatLeadsElsewhere(t *testing.T) {
 	for _, target := range []string{blueprint.Home, blueprint.Data} {
 		w := ready(t, func(c *desired.Container) { c.Power = desired.PowerRunning })
@@ -25,7 +25,7 @@ func TestOwnMountThatLeadsElsewhere(t *testing.T) {
 		}
 		w.in.Seen.Run = &run
 		w.in.Status.IneffectiveFixes, w.in.Status.RecreatedFrom = []string{"mount." + target}, "the one before"
-		d := w.look()
+		d := w.decide()
 		if synced := d.Status.Get(status.Synced); d.Step != nil || synced.Status != status.False || synced.Reason != status.ReasonMountUnavailable {
 			t.Errorf("%s: step %+v, %+v", target, d.Step, synced)
 		}

@@ -7,12 +7,12 @@ import (
 	"lightd/observed/status"
 )
 
-// PauseGrace is how long a pause that somebody else made is left alone: backup tools and "docker
+// PauseGrace is how long a pause from outside of Lightd stays untouched: backup tools and "docker
 // commit" pause a container for seconds.
 const PauseGrace = time.Minute
 
 // observePause records when a pause was first observed, so that a restart of the daemon does not
-// begin it anew.
+// start the grace period over.
 func (r *planner) observePause() {
 	c := r.in.Seen.Run
 	if r.st.Install.Phase == status.InstallScript {
@@ -38,7 +38,7 @@ func (r *planner) unpause(c *observed.Container, reason string) next {
 	return step(UnpauseContainer, reason).on(c)
 }
 
-// noLaterThan returns n with the next look at the time of other, if that comes first.
+// noLaterThan returns n with the next reconcile at the time of other, if that comes first.
 func (n next) noLaterThan(other next) next {
 	if n.after == 0 || other.after > 0 && other.after < n.after {
 		n.after = other.after

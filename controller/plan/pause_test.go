@@ -11,29 +11,29 @@ import (
 	"lightd/observed/status"
 )
 
-// paused is a scenario whose process somebody has paused, observed once.
+// paused is a scenario whose process was paused outside of Lightd, observed once.
 func paused(t *testing.T) *scenario {
 	w := ready(t, nil)
 	w.in.Seen.Run.Phase = observed.Paused
-	w.look()
+	w.decide()
 	w.story()
 	return w
 }
 
 // step is the kind of the next step, or empty.
 func (w *scenario) step() plan.Kind {
-	if d := w.look(); d.Step != nil {
+	if d := w.decide(); d.Step != nil {
 		return d.Step.Kind
 	}
 	return ""
 }
 
-// TestPauseIsLeftAloneForAMinute: it is deferred drift, and its end is the next attempt.
-func TestPauseIsLeftAloneForAMinute(t *testing.T) {
+// TestPauseIsNotTouchedForAMinute: it is deferred drift, and its end is the next attempt.
+func TestPauseIsNotTouchedForAMinute(t *testing.T) {
 	w := paused(t)
 	first := w.in.Now
 	w.in.Now = first.Add(plan.PauseGrace - time.Second)
-	d := w.look()
+	d := w.decide()
 	if d.Step != nil || d.After != time.Second || !d.Attempt.At.Equal(first.Add(plan.PauseGrace)) || !w.in.Status.Pause.Since.Equal(first) {
 		t.Errorf("step %v, after %s, attempt %+v, pause %+v", d.Step, d.After, d.Attempt, w.in.Status.Pause)
 	}
@@ -56,8 +56,8 @@ func TestPauseIsLeftAloneForAMinute(t *testing.T) {
 	}
 }
 
-// TestPauseOfAnotherLife begins a time of its own, and one that somebody has ended leaves nothing.
-func TestPauseOfAnotherLife(t *testing.T) {
+// TestPauseOfAnotherRun starts a time of its own, and one that was ended outside of Lightd leaves nothing.
+func TestPauseOfAnotherRun(t *testing.T) {
 	w := paused(t)
 	w.in.Seen.Run.Phase = observed.Running
 	if w.step(); w.in.Status.Pause != nil {
@@ -72,7 +72,7 @@ func TestPauseOfAnotherLife(t *testing.T) {
 	w.start(w.in.Seen.Run)
 	w.in.Seen.Run.Phase = observed.Paused
 	if got := w.step(); got != "" {
-		t.Errorf("the pause of another life: %s", got)
+		t.Errorf("the pause of another run: %s", got)
 	}
 }
 
@@ -117,7 +117,7 @@ func TestPausedInstallScript(t *testing.T) {
 		return w
 	}
 	w := frozen()
-	if d := w.look(); d.Step != nil || d.After != plan.PauseGrace || d.Attempt.At.IsZero() {
+	if d := w.decide(); d.Step != nil || d.After != plan.PauseGrace || d.Attempt.At.IsZero() {
 		t.Errorf("step %v, after %s, attempt %+v", d.Step, d.After, d.Attempt)
 	}
 	if p := plan.Simulate(w.in); len(p.Steps) == 0 || p.Steps[0].Kind != plan.UnpauseContainer || p.Attempt.At.IsZero() {
@@ -129,7 +129,7 @@ func TestPausedInstallScript(t *testing.T) {
 	}
 	w = frozen()
 	w.in.Now = w.in.Status.Install.ScriptAt.Add(w.in.InstallTimeout - time.Second)
-	if d := w.look(); d.Step != nil || d.After != time.Second {
+	if d := w.decide(); d.Step != nil || d.After != time.Second {
 		t.Errorf("before its deadline: step %v, after %s", d.Step, d.After)
 	}
 	w.in.Now = w.in.Now.Add(time.Second)

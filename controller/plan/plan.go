@@ -24,7 +24,7 @@ type Step struct {
 	signal string
 }
 
-// HostCheck is the answer of the last look at what a recreation needs of the host.
+// HostCheck is the result of the last check of what a recreation needs of the host.
 type HostCheck struct {
 	// Hash is the spec hash that it was made for; empty when none was made.
 	Hash string
@@ -36,7 +36,7 @@ type HostCheck struct {
 	Failures int
 }
 
-// After returns h with its count of failures, which goes on from the check before it.
+// After returns h with its count of failures, which continues that of the check before it.
 func (h HostCheck) After(before HostCheck) HostCheck {
 	if h.Failures = 0; h.Reason == "" {
 		return h
@@ -47,7 +47,7 @@ func (h HostCheck) After(before HostCheck) HostCheck {
 	return h
 }
 
-// Attempt is when what has failed, or waits for somebody else, is tried again. The zero value is
+// Attempt is when what has failed, or waits for an external change, is retried. The zero value is
 // none.
 type Attempt struct {
 	At time.Time `json:"next_attempt_at,omitzero"`
@@ -58,7 +58,7 @@ type Attempt struct {
 // ReplacedMount is a directory of ours that a process has mounted, though another file is at its
 // path by now.
 type ReplacedMount struct {
-	// Run is the life that has it.
+	// Run is the run that has it.
 	Run status.RunID
 	observed.Mount
 	// Found describes what is at the path.
@@ -77,14 +77,14 @@ type Input struct {
 	// RunImage is what is known of the very image that the runtime container was made
 	// from. It need only be there when Snapshot is missing.
 	RunImage observed.Image
-	// EntrypointOK tells whether entrypoint.sh is as the spec wants it.
+	// EntrypointOK is true when entrypoint.sh is as the spec wants it.
 	EntrypointOK bool
 	// HostPaths is what the host has for the container.
 	HostPaths blueprint.HostPaths
-	// Matched tells whether the start pattern has matched in the life that Seen shows.
+	// Matched is true when the start pattern has matched in the run that Seen shows.
 	Matched bool
 	Host    HostCheck
-	// VerifyMounts tells whether what is mounted in a process can be inspected from here.
+	// VerifyMounts is true when what is mounted in a process can be inspected from here.
 	VerifyMounts bool
 	// Replaced are the mounts of our own directories that are not at their paths any more.
 	Replaced []ReplacedMount
@@ -93,7 +93,7 @@ type Input struct {
 	InstallTimeout time.Duration
 	// Jitter, in [0,1), spreads backoffs.
 	Jitter float64
-	// Underway tells whether a step is being taken: what is seen is then older than what it does.
+	// Underway is true while a step runs: the observation is then older than the step's effect.
 	Underway bool
 	// PriorEvents are events of the last step, which come before those of this decision.
 	PriorEvents []journal.Event
@@ -112,7 +112,7 @@ type Decision struct {
 	// of a program whose end this very decision records. It may happen twice without harm, as its
 	// evidence is the start time that the engine shows.
 	Concurrent bool
-	// After is when to look again though nothing happens; 0 for never.
+	// After is when to reconcile again though nothing happens; 0 for never.
 	After time.Duration
 	// Attempt is when what stands in the way is tried again.
 	Attempt Attempt
@@ -137,9 +137,9 @@ func Decide(in Input) Decision {
 	return Decision{Status: r.st, Events: r.events, Step: n.step, Concurrent: restarts, After: n.after, Attempt: n.attempt}
 }
 
-// Observe is Decide for a step that has to wait: what is seen is recorded, and no step
-// is meant. It deals with no generation, as a step that is being taken may yet change
-// what is seen: a start that is under way is not undone by a stop that finds nothing to do.
+// Observe is Decide while a step runs: the observation is recorded and no step is chosen. It never
+// advances ObservedGeneration: the running step may still change the observation, so a stop that
+// finds nothing to do must not undo a start under way.
 func Observe(in Input) Decision {
 	r := newPlanner(in)
 	if !in.Seen.Known || !in.Seen.EngineUp {
@@ -199,7 +199,7 @@ func (r *planner) image() string {
 	return r.in.Spec.Image
 }
 
-// fits reports whether the runtime container is the one that the spec asks for.
+// fits reports whether the run container is the one that the spec describes.
 func (r *planner) fits() bool {
 	run := r.in.Seen.Run
 	return run != nil && run.Hash == r.in.Spec.Hash(r.image())

@@ -68,20 +68,20 @@ func TestStopKillRestart(t *testing.T) {
 	w.settle()
 	w.expect("StopContainer StartContainer", "Stopping Exited Starting Running")
 	if w.in.Status.Restarts != 0 {
-		t.Errorf("%d restarts counted that were asked for", w.in.Status.Restarts)
+		t.Errorf("%d requested restarts counted", w.in.Status.Restarts)
 	}
 }
 
-// TestRestartsMerge asks again at each point of a restart in progress: what was asked
-// before the start is answered by it, what was asked later needs another.
+// TestRestartsMerge requests one more at each point of a restart in progress: what was requested
+// before the start is answered by it, what was requested later needs another.
 func TestRestartsMerge(t *testing.T) {
 	again := func(c *desired.Container) { c.Requests.Restart++ }
 	w := ready(t, nil)
 	w.change(again)
-	w.act(*w.look().Step) // the stop
+	w.act(*w.decide().Step) // the stop
 	w.change(again)
-	start := w.look().Step // the start is recorded,
-	w.change(again)        // then asked again
+	start := w.decide().Step // the start is recorded,
+	w.change(again)          // then requested again
 	w.act(*start)
 	w.story()
 	w.settle()
@@ -91,17 +91,17 @@ func TestRestartsMerge(t *testing.T) {
 func TestStopEscalates(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-	if d := w.look(); d.Step.Kind != plan.StopContainer {
+	if d := w.decide(); d.Step.Kind != plan.StopContainer {
 		t.Fatalf("got %s", d.Step.Kind)
 	}
 	w.in.Status.Stopping.Sent = true
-	if d := w.look(); d.Step != nil || d.After != 10*time.Second {
+	if d := w.decide(); d.Step != nil || d.After != 10*time.Second {
 		t.Fatalf("got %+v after %s", d.Step, d.After)
 	}
 	// A kill on top of a stop does not wait for the grace.
 	killed := *w
 	killed.change(func(c *desired.Container) { c.Kill = true })
-	if d := killed.look(); d.Step == nil || d.Step.Kind != plan.KillContainer {
+	if d := killed.decide(); d.Step == nil || d.Step.Kind != plan.KillContainer {
 		t.Fatalf("got %+v", d.Step)
 	}
 	w.in.Now = w.in.Now.Add(10 * time.Second)
@@ -114,10 +114,10 @@ func TestStopEscalates(t *testing.T) {
 func TestStartDuringStop(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-	w.look()
+	w.decide()
 	w.in.Status.Stopping.Sent = true
 	w.change(run)
-	if d := w.look(); d.Step != nil || d.After == 0 {
+	if d := w.decide(); d.Step != nil || d.After == 0 {
 		t.Fatalf("got %+v", d.Step)
 	}
 	w.die(w.in.Seen.Run, 143)
@@ -131,7 +131,7 @@ func TestCrashLoop(t *testing.T) {
 	for i, want := range []time.Duration{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
 		want = min(want*time.Second, 5*time.Minute*10/11) // longer by jitter, there is none here
 		w.die(w.in.Seen.Run, 1)
-		d := w.look()
+		d := w.decide()
 		if want == 0 {
 			if d.Step == nil || d.Step.Kind != plan.StartContainer {
 				t.Fatalf("crash %d: the first restart is immediate, got %+v", i, d.Step)
@@ -150,7 +150,7 @@ func TestCrashLoop(t *testing.T) {
 	}
 	w.in.Now = w.in.Now.Add(10 * time.Minute)
 	w.die(w.in.Seen.Run, 1)
-	if d := w.look(); d.Step == nil {
+	if d := w.decide(); d.Step == nil {
 		t.Error("ten minutes of running did not clear the count")
 	}
 }
@@ -202,7 +202,7 @@ func TestRestartPolicies(t *testing.T) {
 	}
 }
 
-func TestEndsWhileTheEngineWasAwayAreNoCrashes(t *testing.T) {
+func TestEndsWhileTheEngineWasUnreachableAreNoCrashes(t *testing.T) {
 	for _, policy := range []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever} {
 		w := ready(t, func(c *desired.Container) { c.Restart = policy })
 		w.die(w.in.Seen.Run, 137)
@@ -216,11 +216,11 @@ func TestEndsWhileTheEngineWasAwayAreNoCrashes(t *testing.T) {
 	}
 }
 
-func TestEngineOutOfSightDecidesNothing(t *testing.T) {
+func TestUnreachableEngineDecidesNothing(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Deleting = true })
 	w.in.Seen.EngineUp = false
-	if d := w.look(); d.Step != nil || len(d.Events) != 0 {
+	if d := w.decide(); d.Step != nil || len(d.Events) != 0 {
 		t.Errorf("got %+v, %v", d.Step, d.Events)
 	}
 }
@@ -239,16 +239,16 @@ func TestRebindChecksThenReplaces(t *testing.T) {
 func TestReplaceWaitsForABusyPortWithTheOldContainerUntouched(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Ports = []desired.Port{{Port: 25566}} })
-	if d := w.look(); d.Step.Kind != plan.CheckHost {
+	if d := w.decide(); d.Step.Kind != plan.CheckHost {
 		t.Fatalf("got %s", d.Step.Kind)
 	}
 	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy"}
-	d := w.look()
+	d := w.decide()
 	if d.Step != nil || d.After != 15*time.Second || d.Status.Get(status.Synced).Message != "busy" || !w.in.Seen.Run.Running() {
 		t.Errorf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
 	}
 	if d.Status.ObservedGeneration == w.in.Spec.Generation {
-		t.Error("what waits was called dealt with")
+		t.Error("the generation of what waits was observed")
 	}
 }
 
@@ -271,7 +271,7 @@ func TestDisturbancesAreHealed(t *testing.T) {
 		"removed": {func(w *scenario) { w.in.Seen.Run = nil }, "CreateContainer StartContainer", "Exited ContainerLost Starting Running"},
 		"paused": {func(w *scenario) {
 			w.in.Seen.Run.Phase = observed.Paused
-			w.look()
+			w.decide()
 			w.in.Now = w.in.Now.Add(plan.PauseGrace)
 		}, "UnpauseContainer", "DriftDetected"},
 		"limits":  {func(w *scenario) { w.in.Seen.Run.Limits.PIDs = 1 }, "UpdateLimits", "DriftDetected"},
@@ -282,7 +282,7 @@ func TestDisturbancesAreHealed(t *testing.T) {
 			"DriftDetected Stopping Exited RemovingOldContainer Starting Running"},
 		"restarted by hand": {func(w *scenario) { w.in.Now = w.in.Now.Add(time.Second); w.start(w.in.Seen.Run) }, "",
 			"Exited Starting Running"},
-		"made anew by hand": {func(w *scenario) {
+		"recreated by hand": {func(w *scenario) {
 			w.in.Seen.Run = w.create(observed.RoleRun, "other")
 		}, "CheckHost RemoveContainer CreateContainer StartContainer", "Exited ContainerLost DriftDetected RemovingOldContainer Starting Running"},
 	} {
@@ -304,7 +304,7 @@ func TestStartedByHandIsStopped(t *testing.T) {
 	w.expect("StopContainer", "Starting Running DriftDetected Stopping Exited")
 }
 
-func TestMovedTagIsFollowedOnlyWhereThatIsAsked(t *testing.T) {
+func TestMovedTagIsFollowedOnlyByItsPolicy(t *testing.T) {
 	for _, c := range []struct {
 		policy desired.ImagePolicy
 		script string
@@ -323,12 +323,12 @@ func TestMovedTagIsFollowedOnlyWhereThatIsAsked(t *testing.T) {
 	}
 }
 
-// TestRemovalByForceIsNoCrash: Docker kills first, and tells of the removal later.
+// TestRemovalByForceIsNoCrash: Docker kills first, and reports the removal later.
 func TestRemovalByForceIsNoCrash(t *testing.T) {
 	w := ready(t, nil)
 	for range 3 {
 		w.die(w.in.Seen.Run, 137)
-		w.look()
+		w.decide()
 		w.in.Seen.Run = nil
 		w.settle()
 	}
@@ -341,7 +341,7 @@ func TestDelete(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Deleting = true })
 	for _, want := range []plan.Kind{plan.StopContainer, plan.RemoveContainer, plan.Finalize} {
-		d := w.look()
+		d := w.decide()
 		if d.Step == nil || d.Step.Kind != want {
 			t.Fatalf("got %+v, want %s", d.Step, want)
 		}
@@ -352,11 +352,11 @@ func TestDelete(t *testing.T) {
 	w.expect("", "Deleting Stopping Exited")
 }
 
-func TestPausedSpecTouchesNothingAndTellsTheTruth(t *testing.T) {
+func TestPausedSpecTouchesNothingAndReportsDrift(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Paused = true })
 	if d := w.settle(); d.Status.Get(status.Synced).Status != status.True {
-		t.Errorf("in sync, and told %+v", d.Status.Get(status.Synced))
+		t.Errorf("in sync, and the condition is %+v", d.Status.Get(status.Synced))
 	}
 	w.die(w.in.Seen.Run, 1)
 	d := w.settle()
@@ -366,7 +366,7 @@ func TestPausedSpecTouchesNothingAndTellsTheTruth(t *testing.T) {
 	w.expect("", "Exited")
 }
 
-func TestRefusedForGoodWaitsForTheSpec(t *testing.T) {
+func TestTerminalRefusalWaitsForTheSpec(t *testing.T) {
 	w := ready(t, nil)
 	w.in.Status.FailedGeneration, w.in.Status.FailedBy, w.in.Status.InstallState = w.in.Spec.Generation, status.FailedBySpec, status.Failed
 	w.in.Seen.Run = nil

@@ -19,13 +19,13 @@ func TestInstallPullsWhatIsMissing(t *testing.T) {
 		"Started PullingImage ImagePulled CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
-// TestPullSaysHowFarItHasCome, and nothing but the words changes by it.
-func TestPullSaysHowFarItHasCome(t *testing.T) {
+// TestPullReportsItsProgress, and only the message changes by it.
+func TestPullReportsItsProgress(t *testing.T) {
 	w := newScenario(t, nil)
 	w.in.Image = observed.Image{Known: true}
-	w.look() // tells of the pull
+	w.decide() // reports the pull
 	w.in.Image.Pulling = true
-	first := w.look()
+	first := w.decide()
 	for _, c := range []struct {
 		pulled, total int64
 		want          string
@@ -34,11 +34,11 @@ func TestPullSaysHowFarItHasCome(t *testing.T) {
 		{0, 40_149_000, "pulling image img: 0.0 of 40.1 MB"},
 		{12_345_678, 40_149_000, "pulling image img: 12.3 of 40.1 MB"},
 		{2_000_000_000, 2_000_000_000, "pulling image img: 2000.0 of 2000.0 MB"},
-		{0, 0, "pulling image img"}, // a daemon that starts anew
+		{0, 0, "pulling image img"}, // a daemon that has restarted
 	} {
 		w.in.Now = w.in.Now.Add(2 * time.Second)
 		w.in.Image.PulledBytes, w.in.Image.PullTotal = c.pulled, c.total
-		d := w.look()
+		d := w.decide()
 		got := d.Status.Get(status.Synced)
 		if got.Message != c.want || got.Reason != status.ReasonProgressing || d.Step != nil || len(d.Events) > 0 {
 			t.Errorf("got %+v, step %v, events %v; want %q", got, d.Step, d.Events, c.want)
@@ -70,7 +70,7 @@ func TestDriftOfAnInstallationThatWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, c.change)
 			c.see(&w.in)
-			if d := w.look(); d.Step != nil {
+			if d := w.decide(); d.Step != nil {
 				t.Fatalf("it does not wait: %+v", d.Step)
 			}
 			fields, known := plan.Drift(w.in)
@@ -88,16 +88,16 @@ func TestWriteBringsAPullForward(t *testing.T) {
 		w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
 	}
 	w.in.Image = observed.Image{Known: true}
-	w.look()
+	w.decide()
 	failed()
-	if d := w.look(); d.Step != nil {
+	if d := w.decide(); d.Step != nil {
 		t.Fatalf("a pull that has just failed is repeated: %+v", d.Step)
 	}
 	w.story()
 	for range 2 {
 		w.in.Now = w.in.Now.Add(time.Second)
 		w.change(func(c *desired.Container) { c.Requests.Start++ })
-		d := w.look()
+		d := w.decide()
 		if d.Step == nil || d.Step.Kind != plan.PullImage {
 			t.Fatalf("got %+v, wait %s", d.Step, d.After)
 		}
@@ -105,24 +105,24 @@ func TestWriteBringsAPullForward(t *testing.T) {
 			t.Errorf("the failure is hidden while it is tried again: %+v", got)
 		}
 		failed()
-		if d := w.look(); d.Step != nil || d.After != 30*time.Second {
+		if d := w.decide(); d.Step != nil || d.After != 30*time.Second {
 			t.Fatalf("got %+v after %s", d.Step, d.After)
 		}
 		w.expect("", "") // the same cause
 	}
 	w.in.Image.PullError = "no space"
-	w.look()
+	w.decide()
 	w.expect("", "PullFailed")
 }
 
-func TestPullThatFailsWaitsAndIsToldOnce(t *testing.T) {
+func TestPullThatFailsWaitsAndIsReportedOnce(t *testing.T) {
 	w := newScenario(t, nil)
 	w.in.Image = observed.Image{Known: true}
-	if d := w.look(); d.Step == nil || d.Step.Kind != plan.PullImage {
+	if d := w.decide(); d.Step == nil || d.Step.Kind != plan.PullImage {
 		t.Fatalf("got %+v", d.Step)
 	}
 	w.in.Image = observed.Image{Known: true, PullError: "manifest unknown", PullFailedAt: w.in.Now}
-	d := w.look()
+	d := w.decide()
 	if d.Step != nil || d.After != 30*time.Second || d.Status.Get(status.Synced).Reason != status.ReasonImageUnavailable {
 		t.Fatalf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
 	}

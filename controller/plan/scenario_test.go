@@ -55,8 +55,8 @@ func (w *scenario) change(fn func(*desired.Container)) {
 	w.in.Spec = c
 }
 
-// look decides once and keeps the record, without taking the step.
-func (w *scenario) look() plan.Decision {
+// decide decides once and keeps the record, without executing the step.
+func (w *scenario) decide() plan.Decision {
 	d := plan.Decide(w.in)
 	w.in.Status = d.Status
 	for _, e := range d.Events {
@@ -71,7 +71,7 @@ func (w *scenario) look() plan.Decision {
 // settle takes steps until there are none left.
 func (w *scenario) settle() plan.Decision {
 	for range 50 {
-		d := w.look()
+		d := w.decide()
 		if d.Step == nil {
 			w.check()
 			return d
@@ -92,7 +92,7 @@ func (w *scenario) check() {
 		w.t.Errorf("observed generation %d is ahead of %d", st.ObservedGeneration, w.in.Spec.Generation)
 	}
 	if again := plan.Decide(w.in); len(again.Events) != 0 {
-		w.t.Errorf("a second look at the same sight tells %v", again.Events)
+		w.t.Errorf("a second decision on the same observation emits %v", again.Events)
 	}
 	if synced := st.Get(status.Synced); synced.Status == status.True && st.ObservedGeneration != w.in.Spec.Generation {
 		w.t.Errorf("synced at generation %d, observed %d", w.in.Spec.Generation, st.ObservedGeneration)
@@ -180,7 +180,7 @@ func (w *scenario) act(s plan.Step) {
 	}
 }
 
-// story returns and forgets what happened since the last call.
+// story returns what happened since the last call, and clears it.
 func (w *scenario) story() string {
 	s := "steps:  " + strings.Join(w.steps, " ") + "\nevents: " + strings.Join(w.events, " ")
 	w.steps, w.events = nil, nil

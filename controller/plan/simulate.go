@@ -36,9 +36,9 @@ type Blocker struct {
 // maxSimulated bounds the steps of a Projection. No way is that long.
 const maxSimulated = 64
 
-// Simulate returns what would follow from in if every step did what it is for, and programs
+// Simulate returns what would follow from in if every step had its effect, and programs
 // and scripts ended well. It decides as Decide does, from what each step would leave
-// behind. Where Docker is out of sight it goes by what was last seen.
+// behind. Where Docker is unreachable it uses the last observation.
 func Simulate(in Input) Simulation {
 	p := &simulation{in: in, before: in, out: Simulation{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
 	if p.assumeUnknown() {
@@ -56,7 +56,7 @@ func Simulate(in Input) Simulation {
 type simulation struct {
 	in, before Input
 	out        Simulation
-	// unsure is true when nobody has looked for the image, ended when the process that
+	// unsure is true when the image was never inspected, ended when the process that
 	// runs has.
 	unsure, ended bool
 }
@@ -161,7 +161,7 @@ func (p *simulation) wait(n next) bool {
 	return true
 }
 
-// apply is what Docker and the rest look like after a step.
+// apply changes the input to what it would be after a step.
 func (p *simulation) apply(s Step) {
 	seen, st := &p.in.Seen, &p.in.Status
 	switch s.Kind {
@@ -270,7 +270,7 @@ func (p *simulation) includes(kinds ...Kind) bool {
 	return slices.ContainsFunc(p.out.Steps, func(s Step) bool { return slices.Contains(kinds, s.Kind) })
 }
 
-// summarize says what the steps mean for the process and its data.
+// summarize describes what the steps mean for the process and its data.
 func (p *simulation) summarize() {
 	was, install := p.before.Seen.Run, p.before.Status.Install
 	p.out.Restarts = was.Running() && p.ended
@@ -292,7 +292,7 @@ func (p *simulation) summarize() {
 	}
 }
 
-// summarizeVolumes says what becomes of the data below the VOLUME paths of the image.
+// summarizeVolumes describes what becomes of the data below the VOLUME paths of the image.
 func (p *simulation) summarizeVolumes() {
 	was := p.before.Seen.Run
 	if was == nil {

@@ -28,9 +28,8 @@ const (
 	written = "what the process wrote outside its volume and mounts"
 )
 
-// TestProject is the table of changes: of a container that runs, unless the case says
-// otherwise.
-func TestProject(t *testing.T) {
+// TestSimulate is the table of changes: of a container that runs, unless the case differs.
+func TestSimulate(t *testing.T) {
 	stopped := func(c *desired.Container) { c.Power = desired.PowerStopped }
 	recreated := "CheckHost StopContainer RemoveContainer CreateContainer StartContainer"
 	cases := map[string]struct {
@@ -91,11 +90,11 @@ func TestProject(t *testing.T) {
 			in.Spec.Releasing = []desired.Port{{IP: "0.0.0.0", Port: 9, Protocol: desired.TCP}}
 		},
 			steps: "ReleasePorts", keeps: []string{volume}},
-		"the engine is away": {change: stopped, see: func(in *plan.Input) { in.Seen.Known, in.Seen.EngineUp = false, false },
+		"the engine is unreachable": {change: stopped, see: func(in *plan.Input) { in.Seen.Known, in.Seen.EngineUp = false, false },
 			steps: "StopContainer", restarts: true, keeps: []string{volume}, waits: status.ReasonEngineDown},
 		"never seen":    {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{} }, keeps: []string{volume}, waits: status.ReasonEngineDown},
-		"not looked at": {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{EngineUp: true} }, keeps: []string{volume}, waits: status.ReasonProgressing},
-		"refused for good": {see: func(in *plan.Input) {
+		"not inspected": {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{EngineUp: true} }, keeps: []string{volume}, waits: status.ReasonProgressing},
+		"refused": {see: func(in *plan.Input) {
 			in.Status.FailedGeneration, in.Status.FailedBy = in.Spec.Generation, status.FailedBySpec
 		}, keeps: []string{volume}, waits: status.ReasonRefused},
 		"a stop under way": {made: script, see: func(in *plan.Input) {
@@ -178,7 +177,7 @@ func TestProjectOfAScriptUnderWay(t *testing.T) {
 	}
 }
 
-func TestProjectOfAnImageThatNobodyLookedFor(t *testing.T) {
+func TestSimulateOfAnImageThatWasNotInspected(t *testing.T) {
 	w := newScenario(t, nil)
 	w.in.Image = observed.Image{}
 	p := plan.Simulate(w.in)
@@ -213,7 +212,7 @@ func TestProjectionComesTrue(t *testing.T) {
 		for range 1 + random.IntN(6) {
 			w.change(changes[random.IntN(len(changes))])
 			for range random.IntN(4) {
-				d := w.look()
+				d := w.decide()
 				if d.Step == nil {
 					break
 				}
@@ -230,9 +229,9 @@ func TestProjectionComesTrue(t *testing.T) {
 	}
 }
 
-// TestProjectTellsOfImageVolumes: ours are kept over all but a deletion, and those that Docker made
+// TestSimulateReportsImageVolumes: ours are kept over all but a deletion, and those that Docker made
 // for a container of an earlier version go with it.
-func TestProjectTellsOfImageVolumes(t *testing.T) {
+func TestSimulateReportsImageVolumes(t *testing.T) {
 	const name = "what is below /var/game, a VOLUME of the image"
 	for label, c := range map[string]struct {
 		anonymous, keeps, loses bool

@@ -20,8 +20,8 @@ const maxSignalShare = 5 * time.Second
 func signalShare(timeout time.Duration) time.Duration { return min(timeout/4, maxSignalShare) }
 
 // stop ends the process by a command, a signal and SIGKILL, of which each gets its share of
-// the timeout. A kill goes to SIGKILL at once. A daemon that finds a stop under way goes on
-// from the rung that was recorded.
+// the timeout. A kill goes to SIGKILL at once. A daemon that finds a stop under way continues
+// from the recorded rung.
 func (r *planner) stop(reason string, kill bool) next {
 	c, ask := r.in.Seen.Run, r.st.Stopping
 	if c.Phase == observed.Paused {
@@ -65,7 +65,7 @@ func (r *planner) escalate(ask status.StopRequest) next {
 		}
 		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
 	}
-	// A signal that comes late, because the daemon was away, has its share all the same.
+	// A signal that comes late, because the daemon was down, has its share all the same.
 	end := ask.At.Add(ask.Timeout)
 	if late := since.Add(signalShare(ask.Timeout)); late.After(end) {
 		end = late
@@ -91,7 +91,7 @@ func (r *planner) firstRung() status.StopRung {
 	return status.StopByCommand
 }
 
-// rung is the step that asks the process to end.
+// rung is the step that executes one rung of a stop.
 func (r *planner) rung(rung status.StopRung, reason string) next {
 	signal := r.stopSignal()
 	if rung == status.StopByCommand {
@@ -100,14 +100,14 @@ func (r *planner) rung(rung status.StopRung, reason string) next {
 	return step(StopContainer, reason).on(r.in.Seen.Run).by(rung, signal)
 }
 
-// by says which rung of a stop a step is.
+// by sets which rung of a stop a step is.
 func (n next) by(rung status.StopRung, signal string) next {
 	n.step.rung, n.step.signal = rung, signal
 	return n
 }
 
-// stopSignal is the signal that asks the process to end: that of the spec, else the image's,
-// else SIGTERM. Where the image is not known, the container shows what it was made with.
+// stopSignal is the signal that ends the process: that of the spec, else the image's,
+// else SIGTERM. Where the image is not known, the container shows what it was created with.
 func (r *planner) stopSignal() string {
 	run := r.in.Seen.Run
 	from := run.StopSignal
@@ -126,7 +126,7 @@ func (r *planner) stopSignal() string {
 	return desired.DefaultStopSignal
 }
 
-// recordStop records the rung of a stop, and tells of each once.
+// recordStop records the rung of a stop, and emits the event of each once.
 func (r *planner) recordStop(s Step) {
 	now, run := r.in.Now, runIDOf(r.in.Seen.Run)
 	ask := r.st.Stopping

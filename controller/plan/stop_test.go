@@ -22,7 +22,7 @@ func ladder(t *testing.T, w *scenario, restart func(*scenario)) string {
 		if restart != nil {
 			restart(w)
 		}
-		d := w.look()
+		d := w.decide()
 		for _, e := range d.Events {
 			list = append(list, fmt.Sprintf("%s %s: %s", w.in.Now.Sub(began), e.Type, e.Message))
 		}
@@ -47,14 +47,14 @@ func ladder(t *testing.T, w *scenario, restart func(*scenario)) string {
 }
 
 // TestStopLadder: a stop climbs from the command to the signal to SIGKILL, each with its share
-// of the timeout and each told once.
+// of the timeout and each reported once.
 func TestStopLadder(t *testing.T) {
 	tests := map[string]struct {
 		stop  desired.Stop
 		image string // its STOPSIGNAL
 		want  string
 	}{
-		"nothing said": {desired.Stop{}, "",
+		"nothing specified": {desired.Stop{}, "",
 			"0s Stopping: power is stopped (SIGTERM)\n0s signal SIGTERM\n10s Stopping: SIGKILL after 10s without an end\n10s kill"},
 		"the image's signal": {desired.Stop{}, "3",
 			"0s Stopping: power is stopped (SIGQUIT)\n0s signal SIGQUIT\n10s Stopping: SIGKILL after 10s without an end\n10s kill"},
@@ -111,13 +111,13 @@ func TestStopLadder(t *testing.T) {
 	}
 }
 
-// TestStopAfterADaemonWasAway: the next daemon goes on with the next rung. It goes back to
+// TestStopAfterTheDaemonWasDown: the next daemon continues with the next rung. It goes back to
 // none and leaves none out, whenever it comes.
-func TestStopAfterADaemonWasAway(t *testing.T) {
+func TestStopAfterTheDaemonWasDown(t *testing.T) {
 	stopping := func(t *testing.T, command string) *scenario {
 		w := ready(t, func(c *desired.Container) { c.Stop.Command = command })
 		w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-		w.look()
+		w.decide()
 		w.in.Status.Stopping.Sent = true
 		return w
 	}
@@ -141,8 +141,8 @@ func TestStopAfterADaemonWasAway(t *testing.T) {
 	t.Run("the signal was recorded and not sent", func(t *testing.T) {
 		w := stopping(t, "stop")
 		w.in.Now = w.in.Now.Add(8 * time.Second)
-		w.look()
-		if d := w.look(); d.Step == nil || d.Step.Kind != plan.StopContainer || w.in.Status.Stopping.Signal != "SIGTERM" || len(d.Events) > 0 {
+		w.decide()
+		if d := w.decide(); d.Step == nil || d.Step.Kind != plan.StopContainer || w.in.Status.Stopping.Signal != "SIGTERM" || len(d.Events) > 0 {
 			t.Errorf("got %+v, %+v, %v", d.Step, w.in.Status.Stopping, d.Events)
 		}
 	})
@@ -168,25 +168,25 @@ func TestStopAfterADaemonWasAway(t *testing.T) {
 func TestMatchAfterAStopIsNone(t *testing.T) {
 	w := ready(t, func(c *desired.Container) { c.StartPattern = "up" })
 	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-	w.look()
+	w.decide()
 	w.in.Status.Stopping.Sent = true
 	w.in.Matched = true
 	w.story()
-	d := w.look()
+	d := w.decide()
 	if c := d.Status.Get(status.ProcessRunning); d.Status.State != status.StateStopping || c.Status != status.False || len(d.Events) > 0 {
-		t.Errorf("it is %s, Running is %s (%s), told %v", d.Status.State, c.Status, c.Reason, d.Events)
+		t.Errorf("it is %s, Running is %s (%s), events %v", d.Status.State, c.Status, c.Reason, d.Events)
 	}
 }
 
 // TestEarlyExit: an end within the first second is recorded for the generation that was
-// started, until a process has lasted longer, and not where the end was asked for.
+// started, until a process has lasted longer, and not where the end was requested.
 func TestEarlyExit(t *testing.T) {
 	w := ready(t, nil)
 	started := w.in.Spec.Generation
 	early := func(after time.Duration) int64 {
 		w.in.Now = w.in.Seen.Run.StartedAt.Add(after)
 		w.die(w.in.Seen.Run, 1)
-		return w.look().Status.EarlyExit
+		return w.decide().Status.EarlyExit
 	}
 	if got := early(time.Minute); got != 0 {
 		t.Errorf("after a minute: %d", got)
@@ -203,8 +203,8 @@ func TestEarlyExit(t *testing.T) {
 	w.in.Now = w.in.Now.Add(time.Minute)
 	w.settle()
 	w.change(func(c *desired.Container) { c.Power = desired.PowerStopped })
-	w.look()
+	w.decide()
 	if got := early(0); got != 0 {
-		t.Errorf("an end that was asked for: %d", got)
+		t.Errorf("an end that was requested: %d", got)
 	}
 }
