@@ -44,7 +44,7 @@ func (c *Controller) recordEngineHealth(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
 	defer cancel()
 	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error {
-		return c.cfg.Statuses.PutSight(tx, status.EngineStatus{Up: up, Since: since.Round(0).UTC()})
+		return c.cfg.Statuses.PutEngineStatus(tx, status.EngineStatus{Up: up, Since: since.Round(0).UTC()})
 	})
 	if err != nil {
 		return fmt.Errorf("record the engine status: %w", err)

@@ -40,7 +40,7 @@ func TestEngineHealthIsRecorded(t *testing.T) {
 		case <-time.After(60 * time.Second):
 			t.Fatalf("up %v was not recorded", up)
 		}
-		if got := n.statuses.Sight(); got.Up != up || got.Since.IsZero() {
+		if got := n.statuses.EngineStatus(); got.Up != up || got.Since.IsZero() {
 			t.Errorf("recorded %+v, want up %v", got, up)
 		} else if got.Since != got.Since.Round(0).UTC() {
 			t.Errorf("recorded as it is read from no disk: %v", got.Since)
@@ -59,12 +59,12 @@ func TestEngineHealthIsRecordedOnceItCanBe(t *testing.T) {
 		full.Store(true)
 		sim.Refuse()
 		time.Sleep(time.Minute)
-		if got := n.statuses.Sight(); !got.Up {
+		if got := n.statuses.EngineStatus(); !got.Up {
 			t.Error("it was recorded all the same: this test shows nothing")
 		}
 		full.Store(false)
 		time.Sleep(5 * time.Second)
-		if got := n.statuses.Sight(); got.Up {
+		if got := n.statuses.EngineStatus(); got.Up {
 			t.Errorf("recorded %+v", got)
 		}
 	}, onDisk(&full))

@@ -84,7 +84,7 @@ func TestCollection(t *testing.T) {
 	}
 	// What is left may be the work of an installation that is about to be recorded, or
 	// be foreign.
-	images := []string{ref("under-way.1"), ref("mine")}
+	images := []string{ref("mine"), ref("under-way.1")}
 	pollUntil(t, "the waste gone", func() bool {
 		n.controller.TriggerGC()
 		return !slices.Contains(sim.Names(), "lightd-dead-orphan") && len(refs()) <= len(images)

@@ -46,7 +46,7 @@ type Statuses interface {
 	// Subscribe calls fn after each record that was written or deleted, when Get shows it.
 	Subscribe(fn func(id string)) (cancel func())
 	// Sight is whether Docker could be seen, in the order of what else was recorded.
-	Sight() status.EngineStatus
+	EngineStatus() status.EngineStatus
 }
 
 // Engine reports whether Docker can be seen now, from memory, and when that changes.
@@ -134,7 +134,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 	}, o.Options, log)
 	var err error
 	s.streams, err = streams.New(streams.Sources{
-		Store: state.Store, Journal: state.Journal, Console: n.Console, Views: views, Engine: state.Statuses.Sight,
+		Store: state.Store, Journal: state.Journal, Console: n.Console, Views: views, Engine: state.Statuses.EngineStatus,
 		Power: s.containers.RunPower, Ping: state.Store.Ping,
 	}, o.Limits, s.auth, log)
 	if err != nil {

@@ -194,7 +194,7 @@ func TestWatchTellsThatTheEngineIsAway(t *testing.T) {
 	w.want("BOOKMARK")
 	sight := func(up bool) {
 		err := n.store.Update(t.Context(), func(tx *store.Tx) error {
-			return n.records.PutSight(tx, status.EngineStatus{Up: up, Since: time.Now()})
+			return n.records.PutEngineStatus(tx, status.EngineStatus{Up: up, Since: time.Now()})
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -15,28 +15,28 @@ import (
 	"lightd/observed/engine"
 )
 
-// Engine is what the cache asks of Docker.
+// Engine is what the cache needs of Docker.
 type Engine interface {
 	ListAll(ctx context.Context) ([]engine.Listed, error)
 	Inspect(ctx context.Context, nameOrID string) (observed.Container, map[string]string, error)
 	ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(engine.Event)) error
 }
 
-// Config says what to watch and whom to tell.
+// Config is what to watch and what to notify.
 type Config struct {
 	Engine Engine
 	// Instance is the label by which our containers are known.
 	Instance string
-	// Changed is called with each id of which there is news: a look was taken, a process
-	// ended, the engine went or came. It must not block, and may call the cache.
+	// Changed is called with each id of which there is news: an inspection succeeded, a process
+	// ended, the engine became unreachable or reachable. It must not block, and may call the cache.
 	Changed func(id string)
 	// Resync is how often everything is listed without cause; 0 stands for 5 min. It is
 	// spread by a tenth.
 	Resync time.Duration
-	// Owner, unless nil, tells whether the instance is still ours, by the epoch of each container
-	// and with each list. What it does not allow is shown to nobody, and ends Run.
+	// Owner, unless nil, checks that the instance is still ours, by the epoch of each container
+	// and with each list. An error of it ends Run, and nothing is shown any more.
 	Owner Owner
-	// Log takes what is worth knowing; nil stands for slog.Default().
+	// Log is the logger; nil stands for slog.Default().
 	Log *slog.Logger
 }
 
@@ -49,8 +49,8 @@ type Owner interface {
 }
 
 // lookers bounds the inspections under way at once. One that takes longer than slow counts no
-// more: a container that the engine cannot show keeps nobody from seeing the others. All of
-// them have a deadline, so that there is a bound on those too.
+// more: a container that the engine cannot show delays the inspection of none of the others. All
+// have a deadline, so that there is a bound on those too.
 const (
 	lookers = 4
 	slow    = 500 * time.Millisecond
@@ -67,21 +67,21 @@ type Cache struct {
 	resync time.Duration
 	log    *slog.Logger
 
-	queue     workqueue.TypedRateLimitingInterface[string]
-	sightings subscribe.Funcs[bool]
-	// telling is held while subscribers are told, of one epoch after the other; told is the
-	// last one.
-	telling sync.Mutex
-	told    int
+	queue  workqueue.TypedRateLimitingInterface[string]
+	health subscribe.Funcs[bool]
+	// notifying is held while subscribers are notified, of one epoch after the other; notified
+	// is the last one.
+	notifying sync.Mutex
+	notified  int
 
-	// doubt asks for a list: an inspection was not answered.
-	doubt chan struct{}
+	// suspect requests a list: an inspection got no response.
+	suspect chan struct{}
 
 	mu      sync.Mutex
 	entries map[string]*entry
 	// owners are the ids of runtime containers, by what Docker calls those.
 	owners map[string]string
-	// foreign is what the last list had of other instances; warned that it was told of.
+	// foreign is what the last list had of other instances; warned is true once that was logged.
 	foreign []observed.Foreign
 	warned  bool
 	up      bool
@@ -89,11 +89,11 @@ type Cache struct {
 	// lost is when the engine's events were last lost, and gap counts those times.
 	lost time.Time
 	gap  int
-	// epoch counts the times that the engine went or came: a look that began in another
-	// one says nothing.
+	// epoch counts the times that the engine became unreachable or reachable: an inspection that
+	// began in another one is dropped.
 	epoch int
-	// lastEvent is the engine's time of the last event, from which a stream goes on: that one
-	// is told again.
+	// lastEvent is the engine's time of the last event, from which a stream continues: that event
+	// comes again.
 	lastEvent time.Time
 }
 
@@ -101,24 +101,24 @@ type Cache struct {
 type entry struct {
 	// seen is the last snapshot, without what holds for all ids alike.
 	seen observed.Snapshot
-	// due tells that a look is asked for: what is in the queue without it was answered
+	// due is true when an inspection is requested: what is in the queue without it was answered
 	// by a list.
 	due bool
-	// wanted keeps an entry that shows nothing: somebody asked for it.
+	// wanted keeps an entry without containers: its id was requested.
 	wanted bool
-	// listed tells that the last list had a container of it.
+	// listed is true when the last list had a container of it.
 	listed bool
-	// install tells that an installation's container may exist that is not in seen.
+	// install is true when an installation's container may exist that is not in seen.
 	install bool
-	// run is the runtime container of the last list or look: it is found by its id when it
+	// run is the run container of the last list or inspection: it is found by its id when it
 	// lost its name.
 	run string
 	// installer is the same of an installation's container.
 	installer string
-	// gap is the one after which it was seen last: an end that is found after another gap was
-	// watched by nobody.
+	// gap is the one after which it was last observed: an end that is found after another gap
+	// has no event.
 	gap int
-	// ends counts the ends that events have shown: a look that began before one of them
+	// ends counts the ends that events have shown: an inspection that began before one of them
 	// may have missed it.
 	ends int
 	// oom is the container that the kernel killed a process of since its start.
@@ -128,7 +128,7 @@ type entry struct {
 	leaving []string
 }
 
-// New returns a Cache that knows nothing until Run.
+// New returns a Cache that is empty until Run.
 func New(c Config) *Cache {
 	return &Cache{
 		engine: c.Engine, instance: c.Instance, changed: c.Changed, owner: c.Owner,
@@ -136,7 +136,7 @@ func New(c Config) *Cache {
 		log:    cmp.Or(c.Log, slog.Default()),
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
-		doubt:   make(chan struct{}, 1),
+		suspect: make(chan struct{}, 1),
 		entries: map[string]*entry{},
 		owners:  map[string]string{},
 		since:   time.Now(),
@@ -161,7 +161,7 @@ func (c *Cache) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// Fail ends Run with an error. Nothing that is known counts from now on: nobody acts on it.
+// Fail ends Run with an error. The content of the cache is invalid from then on.
 func (c *Cache) Fail(err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -171,8 +171,8 @@ func (c *Cache) Fail(err error) {
 	}
 }
 
-// Get returns what is known of an id. It never touches Docker. An id that nobody has asked
-// about and that has no container is not known: Refresh asks.
+// Get returns what is known of an id. It never touches Docker. An id without a container is unknown
+// until Refresh requests it.
 func (c *Cache) Get(id string) observed.Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -185,8 +185,8 @@ func (c *Cache) Get(id string) observed.Snapshot {
 	return s
 }
 
-// IDs returns the ids that have containers of ours, sorted. They are complete once Up says
-// that the engine is.
+// IDs returns the ids that have containers of ours, sorted. They are complete once Up reports
+// that the engine is up.
 func (c *Cache) IDs() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -208,28 +208,27 @@ func (c *Cache) Up() (up bool, since time.Time) {
 	return c.up, c.since
 }
 
-// Subscribe makes the cache call fn whenever Up says something else than before, and once
-// when it is first known whether the engine answers; Up shows it already. A change that
-// another one follows at once may be left out. fn must not block. It may still be called
-// once while cancel returns.
-func (c *Cache) Subscribe(fn func(up bool)) (cancel func()) { return c.sightings.Add(fn) }
+// Subscribe makes the cache call fn when the result of Up changes, and once when it is first
+// known whether the engine answers; Up shows it already. A change that another one follows at
+// once may be left out. fn must not block. It may still be called once while cancel returns.
+func (c *Cache) Subscribe(fn func(up bool)) (cancel func()) { return c.health.Add(fn) }
 
-// notify tells subscribers of the engine if there is news.
+// notify calls the subscribers of the engine's health if it has changed.
 func (c *Cache) notify() {
-	c.telling.Lock()
-	defer c.telling.Unlock()
+	c.notifying.Lock()
+	defer c.notifying.Unlock()
 	c.mu.Lock()
 	up, epoch := c.up, c.epoch
 	c.mu.Unlock()
-	if c.told != epoch {
-		c.told = epoch
-		c.sightings.Tell(up)
+	if c.notified != epoch {
+		c.notified = epoch
+		c.health.Tell(up)
 	}
 }
 
-// Refresh asks for a look at the containers of an id. Changed follows when it was taken;
-// while the engine is away that is when it is back. The id is remembered until Forget.
-// Unless install is true, only a known install container is looked at.
+// Refresh requests an inspection of the containers of an id. Changed follows it; while the engine is
+// unreachable that is when it is back. The id is kept until Forget.
+// Unless install is true, only a known install container is inspected.
 func (c *Cache) Refresh(id string, install bool) {
 	c.mu.Lock()
 	e := c.entryLocked(id)
@@ -239,8 +238,7 @@ func (c *Cache) Refresh(id string, install bool) {
 	c.queue.Add(id)
 }
 
-// Forget says that nobody is interested in an id any more. It stays as long as it has
-// containers.
+// Forget drops an id once it has no containers.
 func (c *Cache) Forget(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -250,8 +248,8 @@ func (c *Cache) Forget(id string) {
 	}
 }
 
-// dropLocked removes an entry that says nothing to nobody, unless a look is due that may change
-// that. The caller holds mu.
+// dropLocked removes an entry that is empty and not requested, unless an inspection is due that may
+// change that. The caller holds mu.
 func (c *Cache) dropLocked(id string, e *entry) {
 	nothing := e.seen.Run == nil && e.seen.Install == nil && !e.listed
 	if nothing && !e.wanted && !e.due {

@@ -12,8 +12,8 @@ import (
 )
 
 // Foreign returns the containers of other Lightd instances on this engine, as the last
-// list had them, sorted by instance and id. They are another daemon's, or the data
-// directory that knew them is lost.
+// list had them, sorted by instance and id. They are another daemon's, or of a data
+// directory that is lost.
 func (c *Cache) Foreign() []observed.Foreign {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -21,7 +21,7 @@ func (c *Cache) Foreign() []observed.Foreign {
 }
 
 // ours returns what a list has of our instance, and keeps what it has of others. Those
-// are told of once: who lost a data directory must learn that its containers run on.
+// are logged once: the containers of a lost data directory keep running.
 func (c *Cache) ours(list []engine.Listed) []engine.Listed {
 	own := make([]engine.Listed, 0, len(list))
 	var foreign []observed.Foreign
@@ -43,7 +43,7 @@ func (c *Cache) ours(list []engine.Listed) []engine.Listed {
 	c.warned = true
 	c.mu.Unlock()
 	if news {
-		c.log.Warn("containers of other Lightd instances are on this engine; they are left alone",
+		c.log.Warn("containers of other Lightd instances are on this engine; not touched",
 			"containers", len(foreign), "instances", summary(foreign))
 	}
 	return own

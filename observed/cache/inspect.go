@@ -31,13 +31,13 @@ func (c *Cache) worker(ctx context.Context) {
 	}
 }
 
-// mark is what a look has to find unchanged at its end.
+// mark is what has to be unchanged at the end of an inspection.
 type mark struct {
 	epoch, ends, gap int
 }
 
-// inspectOne inspects the containers of an id, shows what it found and tells so. While the
-// engine is away it does nothing: all ids are looked at when it is back.
+// inspectOne inspects the containers of an id, publishes the result and notifies. While the
+// engine is unreachable it does nothing: all ids are inspected when it is back.
 func (c *Cache) inspectOne(ctx context.Context, id string) {
 	install, renamed, renamedInstall, before, ok := c.prepare(id)
 	if !ok {
@@ -67,8 +67,8 @@ func (c *Cache) inspectOne(ctx context.Context, id string) {
 	c.changed(id)
 }
 
-// prepare tells whether a look at an id makes sense now, whether at both containers, and
-// which ones they are if there are none of those names.
+// prepare reports whether an id is to be inspected now, whether with its install container, and
+// which containers they are if there are none of those names.
 func (c *Cache) prepare(id string) (install bool, renamed, renamedInstall string, before mark, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -97,7 +97,7 @@ func (c *Cache) inspect(ctx context.Context, id, name string, role observed.Role
 	}
 }
 
-// failed puts an id back after a look that came to nothing.
+// failed puts an id back after an inspection that failed.
 func (c *Cache) failed(ctx context.Context, id string, install bool, err error) {
 	if ctx.Err() != nil {
 		return
@@ -111,7 +111,7 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 	c.queue.AddRateLimited(id)
 	if engine.Classify(err) == engine.Unavailable {
 		select {
-		case c.doubt <- struct{}{}:
+		case c.suspect <- struct{}{}:
 		default:
 		}
 	}
@@ -121,7 +121,7 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 func (c *Cache) publish(id string, found observed.Snapshot, install bool, before mark) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entryLocked(id) // a new one if it was forgotten meanwhile
+	e := c.entryLocked(id) // a new one if it was dropped meanwhile
 	if before.epoch != c.epoch || before.ends != e.ends {
 		e.install, e.due = e.install || install, true
 		return false
@@ -144,8 +144,8 @@ func (c *Cache) publish(id string, found observed.Snapshot, install bool, before
 	return true
 }
 
-// missed reports whether nobody watched the end of a container: the events were lost since
-// it was last seen. What was found once stays so.
+// missed reports whether the end of a container was missed: the events were lost since
+// it was last observed. Once found it stays so.
 func (e *entry) missed(now *observed.Container, gap int) bool {
 	was := e.seen.Run
 	switch {

@@ -25,9 +25,9 @@ func (c *Cache) watch(ctx context.Context) {
 	})
 }
 
-// follow lives as long as one stream of events. The first list begins when the stream is
-// open, so that nothing falls between the two. Where no stream can be had a list decides
-// whether the engine is there.
+// follow runs for one stream of events. The first list begins when the stream is
+// open, so that nothing falls between the two. Where no stream can be opened a list decides
+// whether the engine is up.
 func (c *Cache) follow(ctx context.Context) error {
 	stream, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -61,38 +61,38 @@ func (c *Cache) follow(ctx context.Context) error {
 	}
 }
 
-// lists lists at once, and then when in doubt and at intervals, until a list fails.
+// lists lists at once, then at intervals and when an inspection got no response, until a list fails.
 func (c *Cache) lists(ctx context.Context) error {
 	for {
 		began := time.Now()
 		if err := c.list(ctx); err != nil {
 			return err
 		}
-		doubtful := time.NewTimer(doubtPause - time.Since(began))
+		pause := time.NewTimer(suspectPause - time.Since(began))
 		timer := time.NewTimer(c.resync*9/10 + rand.N(c.resync/5))
 		select {
 		case <-timer.C:
-		case <-c.doubt:
+		case <-c.suspect:
 			select {
-			case <-doubtful.C:
+			case <-pause.C:
 			case <-ctx.Done():
 			}
 		case <-ctx.Done():
 		}
 		timer.Stop()
-		doubtful.Stop()
+		pause.Stop()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 	}
 }
 
-// doubtPause is how long a list is believed when an inspection is not answered: an engine that
-// breaks off over one container, and lists it, must not be asked without end.
-const doubtPause = time.Second
+// suspectPause is how long a list counts when an inspection gets no response: an engine that
+// breaks off over one container, and lists it, must not be called in a tight loop.
+const suspectPause = time.Second
 
-// list compares the containers that exist with those that are known, and has a look at
-// what differs. Without an answer the engine is down.
+// list compares the containers that exist with those that are known, and has those inspected
+// that differ. Without a response the engine is down.
 func (c *Cache) list(ctx context.Context) error {
 	found, err := c.engine.ListAll(ctx)
 	switch {
@@ -147,9 +147,9 @@ type pair struct {
 	run, install *engine.Listed
 }
 
-// compare returns the ids that want a look: those of which a list says something new, and a
-// few that had none for long. After the engine was away what looks the same may have ended
-// and begun again: then those are all.
+// compare returns the ids to inspect: those that a list shows to differ, and a sample of the others.
+// After the engine was unreachable what looks the same may have ended and started again: then
+// it returns all.
 func (c *Cache) compare(list []engine.Listed) (stale []string) {
 	pairs := c.pairs(list)
 	c.mu.Lock()
@@ -174,7 +174,7 @@ func (c *Cache) compare(list []engine.Listed) (stale []string) {
 		taken := e.seen.RunNameTaken != nil || e.seen.InstallNameTaken != nil
 		if all || taken || differs(e.seen.Run, p.run) || differs(e.seen.Install, p.install) {
 			e.listed = p.run != nil || p.install != nil
-			// Where there is no container of ours a stranger's may be, of either name.
+			// Where there is no container of ours a foreign one may have either name.
 			e.install = e.install || p.install != nil || p.run == nil
 			e.due = true
 			stale = append(stale, id)
@@ -188,11 +188,11 @@ func (c *Cache) compare(list []engine.Listed) (stale []string) {
 	return stale
 }
 
-// auditShare of the containers are looked at with each list though nothing is new of them:
+// auditShare of the containers are inspected with each list without a difference:
 // an event may have been lost that a list does not make up for.
 const auditShare = 12
 
-// resyncSampleLocked returns the ids whose last look is the longest ago, and notes that they are due. The
+// resyncSampleLocked returns the ids whose last inspection is the longest ago, and marks them due. The
 // caller holds mu.
 func (c *Cache) resyncSampleLocked() []string {
 	var known []string
@@ -211,8 +211,8 @@ func (c *Cache) resyncSampleLocked() []string {
 	return known
 }
 
-// pairs sorts a list by id. The name says which container is which; one that somebody gave
-// another name counts where none has the right one.
+// pairs groups a list by id. The name decides which container is which; a renamed one counts where
+// none has the right name.
 func (c *Cache) pairs(list []engine.Listed) map[string]pair {
 	pairs := map[string]pair{}
 	for i := range list {
@@ -240,7 +240,7 @@ func (c *Cache) pairs(list []engine.Listed) map[string]pair {
 	return pairs
 }
 
-// differs reports whether a list says something else of a container than is known.
+// differs reports whether a list shows a container that differs from the known one.
 func differs(known *observed.Container, listed *engine.Listed) bool {
 	if known == nil || listed == nil {
 		return known != nil || listed != nil
@@ -249,7 +249,7 @@ func differs(known *observed.Container, listed *engine.Listed) bool {
 		!slices.Contains(listed.Names, known.Name) || !slices.Equal(known.Networks, listed.Networks)
 }
 
-// down notes that the engine is away. What was known stays, and is not current.
+// down records that the engine is unreachable. What was known stays, and is not current.
 func (c *Cache) down(err error) {
 	ids, news := c.markDown()
 	if news {
@@ -261,8 +261,8 @@ func (c *Cache) down(err error) {
 	}
 }
 
-// markDown returns the ids that are to be told, and whether it is news.
-func (c *Cache) markDown() (told []string, news bool) {
+// markDown returns the ids that are affected, and whether the state of the engine has changed.
+func (c *Cache) markDown() (affected []string, news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.up {
@@ -290,7 +290,7 @@ func (c *Cache) handle(ev engine.Event) {
 	if ev.Mark {
 		if c.owner != nil && ev.ID == engine.OwnerMark(c.instance) && (ev.Action == "create" || ev.Action == "destroy") {
 			select { // another daemon may have taken over, or a prune took the mark: the next list claims it
-			case c.doubt <- struct{}{}:
+			case c.suspect <- struct{}{}:
 			default:
 			}
 		}
@@ -300,24 +300,24 @@ func (c *Cache) handle(ev engine.Event) {
 	if id == "" {
 		return
 	}
-	// The answer to the call that made the event is often right behind it, and asks for a
-	// look too: one does for both.
+	// The response to the call that made the event often follows at once, and requests an
+	// inspection too: one does for both.
 	c.queue.AddAfter(id, eventPause)
 	if shown {
 		c.changed(id)
 	}
 }
 
-// eventPause is how long an event waits for others before it has a container looked at.
+// eventPause is how long an event waits for others before its container is inspected.
 const eventPause = 5 * time.Millisecond
 
-// note keeps what an event itself says. It returns the id that is to be looked at, if any,
+// note keeps what an event itself shows. It returns the id to inspect, if any,
 // and whether readers can see the news already.
 func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	// One that is told again, or late, may be of an earlier run than the one that is known: the
-	// clock by which both are told apart can be set.
+	// An event that comes again, or late, may be of an earlier run than the known one: their
+	// times cannot be compared, as the clock can be set.
 	again := !ev.Time.After(c.lastEvent)
 	c.lastEvent = ev.Time
 	switch {
@@ -348,8 +348,8 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	return id, false
 }
 
-// noteNetworkLocked returns whose container somebody put on a network, or took off one. What Docker
-// does itself, at each start and after each end, is no news. The caller holds mu.
+// noteNetworkLocked returns whose container was connected to a network or disconnected by another
+// client. What Docker does itself, at each start and after each end, is no news. The caller holds mu.
 func (c *Cache) noteNetworkLocked(ev engine.Event) (id string) {
 	id = c.owners[ev.ID]
 	e := c.entries[id]
@@ -367,7 +367,7 @@ func (c *Cache) noteNetworkLocked(ev engine.Event) (id string) {
 	return id
 }
 
-// noteForeignLocked returns the id whose name somebody's container takes, or gives back. The caller
+// noteForeignLocked returns the id whose name a foreign container takes or releases. The caller
 // holds mu.
 func (c *Cache) noteForeignLocked(ev engine.Event) string {
 	names := []string{ev.Attributes["name"]}
@@ -404,7 +404,7 @@ func (e *entry) end(ev engine.Event, gap int) bool {
 		now := *was
 		now.Phase, now.ExitCode, now.FinishedAt = observed.Exited, code, ev.Time
 		now.OOMKilled, now.Published = e.oom == ev.ID, nil
-		now.Unwatched = e.gap != gap // it was told afterwards
+		now.Unwatched = e.gap != gap // the event came after a gap
 		*at = &now
 		e.seen.At = time.Now()
 		e.ends++

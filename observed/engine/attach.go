@@ -17,7 +17,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// AttachOptions says what of a container a connection carries.
+// AttachOptions are the streams of a container that a connection carries.
 type AttachOptions struct {
 	// Input is the standard input, Output both outputs from now on.
 	Input, Output bool
@@ -57,15 +57,15 @@ func (c *Conn) Close() error {
 	return c.conn.Close()
 }
 
-// Resize makes the terminal of a running container as large as it is told.
+// Resize sets the size of the terminal of a running container.
 func (e *Engine) Resize(ctx context.Context, containerID string, cols, rows int) error {
 	return e.act(ctx, e.timeouts.Query, "resize terminal of container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerResize(ctx, containerID, container.ResizeOptions{Width: uint(cols), Height: uint(rows)})
 	})
 }
 
-// Attach connects to the streams of a container. When it returns, the engine hands over
-// all output from then on. An open output that nobody reads blocks the container in the end.
+// Attach connects to the streams of a container. When it returns, the engine delivers
+// all output from then on. An open output without a reader blocks the container in the end.
 func (e *Engine) Attach(ctx context.Context, containerID string, o AttachOptions) (*Conn, error) {
 	conn, err := e.attach(ctx, containerID, o)
 	if err != nil {
@@ -113,7 +113,7 @@ func (e *Engine) connect(opening context.Context, containerID string, o AttachOp
 	return &Conn{conn: conn, reader: reader}, nil
 }
 
-// upgrade asks for the streams and reads the head of the answer.
+// upgrade requests the streams and reads the head of the response.
 func upgrade(ctx context.Context, conn net.Conn, version, containerID string, o AttachOptions) (*bufio.Reader, error) {
 	// Docker would take Ctrl-P Ctrl-Q out of the input of a TTY and end the connection.
 	// NUL is never in the input: the API refuses it.

@@ -15,7 +15,7 @@ import (
 	"github.com/docker/docker/client"
 )
 
-// ChangeKind says how a path differs from the image.
+// ChangeKind is how a path differs from the image.
 type ChangeKind int
 
 // The kinds of change, as Docker numbers them.

@@ -16,8 +16,8 @@ import (
 	"lightd/observed/blueprint"
 )
 
-// Create makes a container and returns its id, and what the engine warns of. NotFound means that the image is missing,
-// Conflict that the name is taken, Refused that Docker will never make it so.
+// Create creates a container and returns its id, and the warnings of the engine. NotFound means that the image is missing,
+// Conflict that the name is in use, Refused that Docker will never create it so.
 func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID string, warnings []string, err error) {
 	config, host := configs(b)
 	if e.epoch != "" {
@@ -104,8 +104,8 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	return nil
 }
 
-// Unpause lets a paused container go on. Conflict means that it is not paused: it goes on already, or
-// does not run.
+// Unpause lets a paused container continue. Conflict means that it is not paused: it continues already,
+// or does not run.
 func (e *Engine) Unpause(ctx context.Context, containerID string) error {
 	return e.portAct(ctx, e.timeouts.Kill, "unpause container", containerID, func(ctx context.Context, s *session) error {
 		err := s.ContainerUnpause(ctx, containerID)
@@ -117,24 +117,24 @@ func (e *Engine) Unpause(ctx context.Context, containerID string) error {
 		if failed == nil && found.ContainerJSONBase != nil && found.State != nil && !found.State.Paused {
 			return fmt.Errorf("%w: %w", cerrdefs.ErrConflict, err)
 		}
-		return overtaken(err)
+		return asConflict(err)
 	})
 }
 
-// inNoState is what Docker, or containerd by way of Docker, says with 500 of a process that is in no
-// state for a call. What Docker shows of the container may lag behind that: it notes a pause once more
+// inNoState matches the error, with status 500, of Docker or of containerd behind it for a process in the
+// wrong state for a call. The state that Docker shows may lag behind: it records a pause once more
 // when containerd reports it, which may be after the container was unpaused.
 var inNoState = regexp.MustCompile(`is not paused|cannot (pause|resume|update|kill|exec in|start) an? (running|paused|stopped|deleted) `)
 
-// overtaken gives an error of a process that is in no state for the call the class Conflict.
-func overtaken(err error) error {
+// asConflict gives an error of a process in the wrong state for the call the class Conflict.
+func asConflict(err error) error {
 	if Classify(err) == Other && inNoState.MatchString(err.Error()) {
 		return fmt.Errorf("%w: %w", cerrdefs.ErrConflict, err)
 	}
 	return err
 }
 
-// Rename gives a container another name. Conflict means that somebody has it.
+// Rename gives a container another name. Conflict means that the name is in use.
 func (e *Engine) Rename(ctx context.Context, containerID, name string) error {
 	return e.portAct(ctx, e.timeouts.Kill, "rename container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerRename(ctx, containerID, name)
@@ -142,7 +142,7 @@ func (e *Engine) Rename(ctx context.Context, containerID, name string) error {
 }
 
 // Remove removes a container and its anonymous volumes, whatever it does at the time.
-// NotFound means that it is gone already, Conflict that somebody is removing it.
+// NotFound means that it is gone already, Conflict that another removal is in progress.
 func (e *Engine) Remove(ctx context.Context, containerID string) error {
 	return e.portAct(ctx, e.timeouts.Remove, "remove container", containerID, func(ctx context.Context, s *session) error {
 		return s.ContainerRemove(ctx, containerID, container.RemoveOptions{Force: true, RemoveVolumes: true})
@@ -150,8 +150,8 @@ func (e *Engine) Remove(ctx context.Context, containerID string) error {
 }
 
 // UpdateLimits changes the limits of a container in place, memory and swap in one call, and
-// takes it out of Docker's own hands if somebody put it there. A limit of 0 for memory or
-// CPU is left as it is: Docker cannot take one away.
+// removes Docker's own restart policy if another client has set one. A limit of 0 for memory or
+// CPU is not changed: Docker cannot remove one.
 func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired.Limits) error {
 	config := container.UpdateConfig{
 		Resources:     resources(l),
@@ -163,6 +163,6 @@ func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired
 			if len(answer.Warnings) > 0 {
 				e.log.Warn("engine warning at a change of limits", "docker_id", containerID, "warnings", answer.Warnings)
 			}
-			return overtaken(err)
+			return asConflict(err)
 		})
 }

@@ -20,7 +20,7 @@ import (
 
 // Timeouts are the deadlines of the kinds of call. A zero one stands for its default.
 type Timeouts struct {
-	// Query bounds whatever only asks, and the opening of a stream: 10 s.
+	// Query bounds whatever only reads, and the opening of a stream: 10 s.
 	Query time.Duration
 	// Create bounds the creation of a container: 60 s.
 	Create time.Duration
@@ -46,7 +46,7 @@ func (t Timeouts) withDefaults() Timeouts {
 	}
 }
 
-// Config says which engine to speak to, and for whom.
+// Config is which engine to call, and for which instance.
 type Config struct {
 	// Host is "unix:///path" or "tcp://host:port"; empty stands for $DOCKER_HOST, and
 	// then for the Docker client's own default.
@@ -90,14 +90,14 @@ type Engine struct {
 // errNoVersion marks an engine that is too ill, or something that is none.
 var errNoVersion = errors.New("no API version in the answer")
 
-// session is a Docker client that speaks the version agreed on with an engine.
+// session is a Docker client with the version that was negotiated with an engine.
 type session struct {
 	*client.Client
-	// announced is the newest version that the engine said it speaks.
+	// announced is the newest version that the engine announced.
 	announced string
 }
 
-// New returns an Engine. It contacts nobody: an error is one of the configuration.
+// New returns an Engine. It makes no call: an error is one of the configuration.
 func New(c Config) (*Engine, error) {
 	host, dial, err := parseHost(c.Host)
 	if err != nil {
@@ -171,7 +171,7 @@ func (e *Engine) portAct(ctx context.Context, limit time.Duration, op, target st
 	return e.act(ctx, limit+time.Duration(n)*portTime, op, target, fn)
 }
 
-// Ping asks the engine whether it is there, and notices when it is another one.
+// Ping checks that the engine responds, and detects when it is another one.
 func (e *Engine) Ping(ctx context.Context) error {
 	return e.call(ctx, e.timeouts.Query, "ping", e.host, func(ctx context.Context, s *session) error {
 		answer, err := s.Ping(ctx)
@@ -248,8 +248,8 @@ func (e *Engine) session(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// negotiate agrees on a version. The Docker client could do it by itself, but holds a
-// lock meanwhile for which others wait without their deadlines, and goes on with a guess
+// negotiate negotiates the API version. The Docker client could do it by itself, but holds a
+// lock meanwhile for which others wait without their deadlines, and continues with a guess
 // when it fails.
 func (e *Engine) negotiate(ctx context.Context) (*session, error) {
 	c, err := e.newClient()
@@ -278,16 +278,16 @@ func (e *Engine) newClient() (*client.Client, error) {
 	return client.NewClientWithOpts(
 		client.WithHost(e.host),
 		client.WithHTTPClient(&http.Client{
-			Transport:     &listener{next: e.transport, fresh: e.fresh, heard: e.heard},
+			Transport:     &headerReader{next: e.transport, fresh: e.fresh, header: e.inspectHeader},
 			CheckRedirect: client.CheckRedirect,
 		}),
 		client.WithAPIVersionNegotiation(),
 	)
 }
 
-// heard keeps the engine's own version, and drops the session when the engine announces another
+// inspectHeader keeps the engine's own version, and drops the session when the engine announces another
 // version of the API than at its start.
-func (e *Engine) heard(answer http.Header) {
+func (e *Engine) inspectHeader(answer http.Header) {
 	if _, own, found := strings.Cut(answer.Get("Server"), "Docker/"); found {
 		own, _, _ = strings.Cut(own, " ")
 		e.own.Store(&own)

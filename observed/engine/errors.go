@@ -21,15 +21,15 @@ const (
 	None Class = iota
 	// NotFound: the container or the image does not exist.
 	NotFound
-	// Conflict: the name is taken, a removal is in progress, or the container is in no
-	// state for it. Looking again decides.
+	// Conflict: the name is in use, a removal is in progress, or the container is in the wrong
+	// state for it. Another inspect decides.
 	Conflict
 	// Refused: invalid, or not allowed. It will be refused again.
 	Refused
-	// Unavailable: the engine was not reached, or gave no answer in time. What was asked
+	// Unavailable: the engine was not reached, or did not respond in time. What was requested
 	// may have happened.
 	Unavailable
-	// Other: the engine failed, and may do better another time.
+	// Other: the engine failed, and may succeed another time.
 	Other
 )
 
@@ -82,7 +82,7 @@ func Classify(err error) Class {
 	}
 }
 
-// unreachable reports whether err says that there was no conversation, or that it broke off.
+// unreachable reports whether err means that no connection was made, or that it broke off.
 func unreachable(err error) bool {
 	var netErr net.Error
 	return client.IsErrConnectionFailed(err) ||

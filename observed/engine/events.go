@@ -29,24 +29,24 @@ type Event struct {
 	Time time.Time
 }
 
-// telling are the actions after which a container may look different. All others, of which
+// relevant are the actions after which a container may look different. All others, of which
 // commands run in a container and health checks make many, are not even sent to us.
-var telling = []events.Action{
+var relevant = []events.Action{
 	events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionDestroy, events.ActionOOM, events.ActionRename,
 	events.ActionPause, events.ActionUnPause, events.ActionUpdate, events.ActionRestart, events.ActionStop,
 	events.ActionConnect, events.ActionDisconnect,
 }
 
-// ContainerEvents follows what changes the looks of containers, anybody's: one that is not
-// ours may take our name or give it back, and what happens on networks says of no container
-// whose it is. The marks of owners are among them. It calls opened once the engine tells all that happens from then on, and each
-// with every event, in order, from the calling goroutine. A since that is not zero asks for
-// what happened after it too, of which the engine remembers little. It returns when the
-// stream ends, and the error says why; it is never nil.
+// ContainerEvents follows the changes of all containers, foreign ones too: one that is not ours may
+// take our name or release it, and an event of a network does not name a container's owner. The
+// marks of owners are among them. It calls opened once the stream delivers all events from then
+// on, and each with every event, in order, from the calling goroutine. A since that is not zero
+// requests the events after it too, of which the engine keeps few. It returns when the stream
+// ends, with the cause; the error is never nil.
 func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(Event)) error {
 	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)),
 		filters.Arg("type", string(events.VolumeEventType)))
-	for _, action := range telling {
+	for _, action := range relevant {
 		filter.Add("event", string(action))
 	}
 	return e.events(ctx, "containers", since, filter, opened, func(ev Event) {
@@ -56,8 +56,7 @@ func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened fu
 	})
 }
 
-// ImageEvents follows what happens to images, anybody's. It is otherwise as
-// ContainerEvents.
+// ImageEvents follows the changes of all images. It is otherwise as ContainerEvents.
 func (e *Engine) ImageEvents(ctx context.Context, opened func(), each func(Event)) error {
 	filter := filters.NewArgs(filters.Arg("type", string(events.ImageEventType)))
 	return e.events(ctx, "images", time.Time{}, filter, opened, each)
@@ -82,7 +81,7 @@ func (e *Engine) events(ctx context.Context, of string, since time.Time, filter 
 	return fmt.Errorf("follow events of %s: %w", of, err)
 }
 
-// drain hands out events until the stream has failed, and returns why.
+// drain delivers events until the stream has failed, and returns why.
 func drain(messages <-chan events.Message, failed <-chan error, opened func(), each func(Event)) error {
 	select {
 	case err := <-failed: // it was never opened
@@ -100,7 +99,7 @@ func drain(messages <-chan events.Message, failed <-chan error, opened func(), e
 	}
 }
 
-// ended gives the end of a stream that nobody closed its name.
+// ended returns a named error for the end of a stream that was not closed from here.
 func ended(err error) error {
 	if err == nil || errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
@@ -124,7 +123,7 @@ func event(m events.Message) Event {
 	return ev
 }
 
-// ExitCode returns the exit code that a "die" tells.
+// ExitCode returns the exit code that a "die" carries.
 func (e Event) ExitCode() (code int, ok bool) {
 	code, err := strconv.Atoi(e.Attributes["exitCode"])
 	return code, err == nil

@@ -10,7 +10,7 @@ type Fault int
 
 // The faults.
 const (
-	// FaultUnknown: the answer does not say. It may work another time.
+	// FaultUnknown: the response does not show it. It may work another time.
 	FaultUnknown Fault = iota
 	// FaultHost: the host lacks something, a mount source for instance.
 	FaultHost

@@ -23,7 +23,7 @@ import (
 	"lightd/observed"
 )
 
-// Image returns what Docker knows of a reference: one that is missing is no error.
+// Image returns what Docker has of a reference: one that is missing is no error.
 func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) {
 	known := observed.Image{Known: true}
 	err := e.call(ctx, e.timeouts.Query, "inspect image", ref, func(ctx context.Context, s *session) error {
@@ -108,7 +108,7 @@ func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (ima
 	return imageID, err
 }
 
-// SaveImage hands read an image with all of its layers, as an archive. NotFound means that
+// SaveImage calls read with an image and all of its layers, as an archive. NotFound means that
 // the image is gone.
 func (e *Engine) SaveImage(ctx context.Context, ref string, read func(io.Reader) error) error {
 	return e.call(ctx, e.timeouts.Commit, "save image", ref, func(ctx context.Context, s *session) error {
@@ -140,7 +140,7 @@ func (e *Engine) LoadImage(ctx context.Context, archive func() (io.ReadCloser, e
 	})
 }
 
-// broken keeps why a reader has failed, of which the engine only knows that it did.
+// broken keeps why a reader has failed, which the error of the engine does not contain.
 type broken struct {
 	io.Reader
 	mu  sync.Mutex
@@ -174,7 +174,7 @@ type Progress struct {
 }
 
 // Pull fetches an image and returns when all of it is here. Progress is called with each
-// sign of life. The context alone bounds it. NotFound and Refused mean
+// report of progress. The context alone bounds it. NotFound and Refused mean
 // that the registry has no such image for us.
 func (e *Engine) Pull(ctx context.Context, ref string, progress func(Progress)) error {
 	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
@@ -218,8 +218,8 @@ type layers struct {
 	each map[string]struct{ current, total int64 }
 }
 
-// after takes over what Docker says of one layer. Docker leaves reports out when they come
-// fast, the last one of a download too: the words that follow a download say that it is done.
+// after applies a progress message of one layer. Docker leaves messages out when they come
+// fast, the last one of a download too: the status that follows a download means that it is done.
 func (l *layers) after(m jsonmessage.JSONMessage) Progress {
 	l.sum.Status = m.Status
 	was := l.each[m.ID]

@@ -22,7 +22,7 @@ import (
 	"lightd/observed"
 )
 
-// Listed is what a list tells of a container.
+// Listed is what a list has of a container.
 type Listed struct {
 	ContainerID string
 	// Names are without the leading slash.
@@ -32,13 +32,13 @@ type Listed struct {
 	// Networks and Endpoint are as in observed.Container.
 	Networks []string
 	Endpoint string
-	// Status is Docker's text for people, as in "Up 3 minutes".
+	// Status is Docker's human-readable text, as in "Up 3 minutes".
 	Status string
 }
 
 // UnlimitedSwap is what Limits.Swap of a container reads when Docker bounds no swap: a
-// kernel without swap accounting makes it so whatever is asked for, and a comparison
-// with what is desired would never be settled.
+// kernel without swap accounting makes it so whatever is requested, and a comparison
+// with what is desired would always differ.
 const UnlimitedSwap = -1
 
 // List returns all containers of our instance, running or not.
@@ -82,8 +82,8 @@ func (e *Engine) ours() filters.Args {
 	return filters.NewArgs(filters.Arg("label", observed.LabelInstance+"="+e.instance))
 }
 
-// Inspect returns what Docker knows of the container with a name or an id, and its
-// labels, by which the caller tells whether it is ours.
+// Inspect returns what Docker has of the container with a name or an id, and its
+// labels, by which the caller decides whether it is ours.
 func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Container, labels map[string]string, err error) {
 	err = e.call(ctx, e.timeouts.Query, "inspect container", nameOrID, func(ctx context.Context, s *session) error {
 		found, err := s.ContainerInspect(ctx, nameOrID)
@@ -169,7 +169,7 @@ func networks(all map[string]*network.EndpointSettings) (names []string, endpoin
 	return names, endpoint
 }
 
-// ownLabels leaves out what an image or somebody else has put in.
+// ownLabels leaves out what an image or another client has added.
 func ownLabels(all map[string]string) map[string]string {
 	own := map[string]string{}
 	for k, v := range all {
@@ -180,8 +180,8 @@ func ownLabels(all map[string]string) map[string]string {
 	return own
 }
 
-// mounts returns what is mounted, in the order of the targets: of a path of the host what
-// was asked for, of a volume its name.
+// mounts returns what is mounted, in the order of the targets: of a path of the host the
+// requested source, of a volume its name.
 func mounts(asked []mount.Mount, points []container.MountPoint) []observed.Mount {
 	list := make([]observed.Mount, len(points))
 	for i, p := range points {

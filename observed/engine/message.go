@@ -7,7 +7,7 @@ import (
 )
 
 // volatile is what an engine, a registry or the network puts into the text of an error that
-// differs though the failure is the same: an endpoint that was drawn anew, an ephemeral port,
+// differs though the failure is the same: a generated endpoint id, an ephemeral port,
 // whichever of its addresses a name was resolved to.
 var volatile = []struct {
 	pattern *regexp.Regexp
@@ -26,10 +26,10 @@ var volatile = []struct {
 // hexID is an id as Docker makes them, with the algorithm in front where it is a digest.
 var hexID = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{12,64}\b`)
 
-// Message returns the text of err for people, without what differs between two failures of the
-// same cause: a condition, an event or a log line that carries it changes when the failure does.
+// Message returns the text of err for conditions, events and log lines, without what differs between
+// two failures of the same cause, so that they change only when the failure does.
 // The ids in keep stay, as short as Docker shows them, and so do digests; its absolute paths stay
-// as they are.
+// unchanged.
 func Message(err error, keep ...string) string {
 	paths := slices.DeleteFunc(slices.Clone(keep), func(k string) bool { return !strings.HasPrefix(k, "/") })
 	if len(paths) == 0 {

@@ -73,7 +73,7 @@ func figures(s *container.StatsResponse) Stats {
 }
 
 // cpuPercent compares the time that the container used with what all cores had, as
-// `docker stats` does. Engines before 1.27 do not tell how many cores are in use.
+// `docker stats` does. Engines before 1.27 do not report how many cores are in use.
 func cpuPercent(s *container.StatsResponse) float64 {
 	used := float64(s.CPUStats.CPUUsage.TotalUsage) - float64(s.PreCPUStats.CPUUsage.TotalUsage)
 	had := float64(s.CPUStats.SystemUsage) - float64(s.PreCPUStats.SystemUsage)
@@ -87,9 +87,9 @@ func cpuPercent(s *container.StatsResponse) float64 {
 	return used / had * cores * 100
 }
 
-// memory leaves out the page cache that nobody has used lately, as `docker stats` does:
+// memory leaves out the inactive page cache, as `docker stats` does:
 // cgroup v1 counts it as total_inactive_file (its inactive_file is without what is below),
-// v2 as inactive_file. What exceeds the usage was counted at another moment, and is no help.
+// v2 as inactive_file. A value above the usage was counted at another moment, and is ignored.
 func memory(m container.MemoryStats) uint64 {
 	for _, name := range []string{"total_inactive_file", "inactive_file"} {
 		if cache, ok := m.Stats[name]; ok && cache < m.Usage {

@@ -32,13 +32,13 @@ func (e *Engine) stream(ctx context.Context, fn func(ctx context.Context, s *ses
 	return err
 }
 
-// LogsOptions says which part of a container's kept output is wanted.
+// LogsOptions are which part of a container's kept output is wanted.
 type LogsOptions struct {
 	// Since and Until bound it in time; zero is no bound.
 	Since, Until time.Time
 	// Tail is how many of the last lines; 0 is all.
 	Tail int
-	// Follow goes on with what is written next.
+	// Follow continues with what is written next.
 	Follow bool
 	// Timestamps puts the time before each line.
 	Timestamps bool

@@ -45,23 +45,23 @@ func newTransport(dial dialer, pooled bool) *http.Transport {
 	}
 }
 
-// listener reports the version of the API that each answer announces. Starts go over
-// connections of their own: an engine on its way down takes no new ones, but goes on
-// answering on those that it has, and a container that it starts then holds its end up.
-type listener struct {
+// headerReader passes the header of each response on. Starts go over connections of their
+// own: an engine that shuts down accepts no new ones, but still responds on those that it has,
+// and a container that it starts then would delay its end.
+type headerReader struct {
 	next, fresh http.RoundTripper
-	heard       func(header http.Header)
+	header      func(header http.Header)
 }
 
 // RoundTrip implements http.RoundTripper.
-func (l *listener) RoundTrip(r *http.Request) (*http.Response, error) {
+func (l *headerReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	next := l.next
 	if r.Method == http.MethodPost && path.Base(r.URL.Path) == "start" {
 		next = l.fresh
 	}
 	answer, err := next.RoundTrip(r)
 	if err == nil {
-		l.heard(answer.Header)
+		l.header(answer.Header)
 	}
 	return answer, err
 }

@@ -17,21 +17,21 @@ import (
 	"lightd/observed/engine"
 )
 
-// Engine is what is asked of Docker.
+// Engine is what is needed of Docker.
 type Engine interface {
 	Image(ctx context.Context, ref string) (observed.Image, error)
 	Pull(ctx context.Context, ref string, progress func(engine.Progress)) error
 	ImageEvents(ctx context.Context, opened func(), each func(engine.Event)) error
 }
 
-// Config says how images are known and pulled.
+// Config is how images are known and pulled.
 type Config struct {
 	Engine Engine
 	// Changed is called with each reference of which there is news. It must not block, and
 	// may call Images.
 	Changed func(ref string)
 	// Timeout bounds a pull, 0 stands for 10 min; Inactivity bounds how long it may show no
-	// sign of life, 0 stands for 2 min.
+	// progress, 0 stands for 2 min.
 	Timeout, Inactivity time.Duration
 	// Parallel bounds the pulls at once; 0 stands for 3.
 	Parallel int
@@ -42,15 +42,15 @@ type Config struct {
 // lookers bounds the inspections under way at once.
 const lookers = 2
 
-// auditEvery is how often what is missing is looked for without cause, and one in auditShare of
-// the rest looked at, those first that were not for the longest time: Docker may not have told
-// that they came, went or changed.
+// auditEvery is how often the missing images are inspected without cause, with one in auditShare of
+// the rest, those first whose last inspection is the longest ago: an event of their change may
+// have been lost.
 const (
 	auditEvery = 5 * time.Minute
 	auditShare = 12
 )
 
-// progressEvery is how often at most it is told how far a pull has come: each time, every
+// progressEvery is how often at most the progress of a pull is published: each time, every
 // container that waits for it has its status written.
 const progressEvery = 2 * time.Second
 
@@ -62,23 +62,23 @@ var (
 
 // Images holds what is known. It is safe for concurrent use.
 type Images struct {
-	config Config
-	looks  workqueue.TypedRateLimitingInterface[string]
-	pulls  workqueue.TypedInterface[string]
+	config      Config
+	inspections workqueue.TypedRateLimitingInterface[string]
+	pulls       workqueue.TypedInterface[string]
 
 	mu      sync.Mutex
 	entries map[string]*entry
 }
 
-// entry is what is known of a reference. News counts the events about it: a look that began
-// before one of them may have missed what it told.
+// entry is what is known of a reference. News counts the events about it: an inspection that began
+// before one of them may have missed its change.
 type entry struct {
 	image observed.Image
 	news  int
-	at    time.Time // of the last look
+	at    time.Time // of the last inspection
 }
 
-// New returns Images that know nothing and pull nothing until Run.
+// New returns Images that are empty and pull nothing until Run.
 func New(c Config) *Images {
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Minute)
 	c.Inactivity = cmp.Or(c.Inactivity, 2*time.Minute)
@@ -86,19 +86,19 @@ func New(c Config) *Images {
 	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Images{
 		config: c,
-		looks: workqueue.NewTypedRateLimitingQueue(
+		inspections: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
 		pulls:   workqueue.NewTyped[string](),
 		entries: map[string]*entry{},
 	}
 }
 
-// Run looks and pulls until ctx ends; pulls in progress end with it. It returns after all
+// Run inspects and pulls until ctx ends; pulls in progress end with it. It returns after all
 // that it started has ended, and may be called once.
 func (i *Images) Run(ctx context.Context) error {
 	var group sync.WaitGroup
 	for range lookers {
-		group.Go(func() { work(i.looks, func(ref string) { i.look(ctx, ref) }) })
+		group.Go(func() { work(i.inspections, func(ref string) { i.inspect(ctx, ref) }) })
 	}
 	for range i.config.Parallel {
 		group.Go(func() { work(i.pulls, func(ref string) { i.pull(ctx, ref) }) })
@@ -110,13 +110,13 @@ func (i *Images) Run(ctx context.Context) error {
 			i.config.Log.Debug("image event stream ended", "error", err)
 		}
 	})
-	i.looks.ShutDown()
+	i.inspections.ShutDown()
 	i.pulls.ShutDown()
 	group.Wait()
 	return context.Cause(ctx)
 }
 
-// work hands out what is in a queue until it is shut down.
+// work calls fn with what is in a queue until it is shut down.
 func work(queue workqueue.TypedInterface[string], fn func(ref string)) {
 	for {
 		ref, shutdown := queue.Get()
@@ -128,7 +128,7 @@ func work(queue workqueue.TypedInterface[string], fn func(ref string)) {
 	}
 }
 
-// Image returns what is known of a reference. The first time it asks in the background.
+// Image returns what is known of a reference. The first time it requests it in the background.
 func (i *Images) Image(ref string) observed.Image {
 	i.mu.Lock()
 	e, known := i.entries[ref]
@@ -139,12 +139,12 @@ func (i *Images) Image(ref string) observed.Image {
 	image := e.image
 	i.mu.Unlock()
 	if !known {
-		i.looks.Add(ref)
+		i.inspections.Add(ref)
 	}
 	return image
 }
 
-// Known returns what is known of a reference, and asks nobody.
+// Known returns what is known of a reference, and requests nothing.
 func (i *Images) Known(ref string) observed.Image {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -154,7 +154,7 @@ func (i *Images) Known(ref string) observed.Image {
 	return observed.Image{}
 }
 
-// Refresh looks at a reference again, of which nothing is known until then: what was seen
+// Refresh inspects a reference again, which is unknown until then: what was observed
 // before is not what the caller has just done to it. Changed follows.
 func (i *Images) Refresh(ref string) {
 	i.mu.Lock()
@@ -162,10 +162,10 @@ func (i *Images) Refresh(ref string) {
 	e.news++
 	e.image.Known = false
 	i.mu.Unlock()
-	i.looks.Add(ref)
+	i.inspections.Add(ref)
 }
 
-// Pull sees to it that a pull of the reference runs or waits for its turn. Changed follows
+// Pull ensures that a pull of the reference runs or waits for its turn. Changed follows
 // when it has ended.
 func (i *Images) Pull(ref string) {
 	i.mu.Lock()
@@ -188,21 +188,21 @@ func (i *Images) entryLocked(ref string) *entry {
 	return e
 }
 
-// Retain forgets the references that nobody needs, which is what they cost from then on. One
-// that is asked for all the same is new.
+// Retain drops the references that are not needed, and with them their cost. One that is requested
+// all the same is new.
 func (i *Images) Retain(needed func(ref string) bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	maps.DeleteFunc(i.entries, func(ref string, e *entry) bool { return !e.image.Pulling && !needed(ref) })
 }
 
-// look asks Docker about a reference, unless it was forgotten.
-func (i *Images) look(ctx context.Context, ref string) {
+// inspect inspects a reference in Docker, unless it was dropped.
+func (i *Images) inspect(ctx context.Context, ref string) {
 	i.mu.Lock()
 	e := i.entries[ref]
 	if e == nil {
 		i.mu.Unlock()
-		i.looks.Forget(ref)
+		i.inspections.Forget(ref)
 		return
 	}
 	before := e.news
@@ -211,23 +211,23 @@ func (i *Images) look(ctx context.Context, ref string) {
 	if err != nil {
 		if ctx.Err() == nil {
 			i.config.Log.Debug("cannot inspect image", "image", ref, "error", err)
-			i.looks.AddRateLimited(ref)
+			i.inspections.AddRateLimited(ref)
 		}
 		return
 	}
 	i.mu.Lock()
 	if e.news != before {
 		i.mu.Unlock()
-		i.looks.Add(ref)
+		i.inspections.Add(ref)
 		return
 	}
 	e.show(found)
 	i.mu.Unlock()
-	i.looks.Forget(ref)
+	i.inspections.Forget(ref)
 	i.config.Changed(ref)
 }
 
-// show takes over what Docker said, and leaves what is known of pulls.
+// show applies the result of an inspection, and keeps what is known of pulls.
 func (e *entry) show(found observed.Image) {
 	e.at = time.Now()
 	was := e.image
@@ -296,10 +296,10 @@ func (i *Images) advance(ref string, p engine.Progress) bool {
 	return true
 }
 
-// refreshAll looks at every reference that is known: what happened to them may have been missed.
+// refreshAll inspects every known reference: events about them may have been missed.
 func (i *Images) refreshAll() { i.invalidate(func(string, *entry) bool { return true }) }
 
-// resyncSample looks now and then, until ctx ends, at what no event was about.
+// resyncSample inspects at intervals, until ctx ends, what no event was about.
 func (i *Images) resyncSample(ctx context.Context) {
 	ticker := time.NewTicker(auditEvery)
 	defer ticker.Stop()
@@ -314,7 +314,7 @@ func (i *Images) resyncSample(ctx context.Context) {
 	}
 }
 
-// oldest returns the share of the references there are whose last look is the longest ago.
+// oldest returns the share of the present references whose last inspection is the longest ago.
 func (i *Images) oldest() map[string]bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -334,7 +334,7 @@ func (i *Images) oldest() map[string]bool {
 	return oldest
 }
 
-// handle looks at the references that an event of Docker is about.
+// handle has the references inspected that an event of Docker is about.
 func (i *Images) handle(ev engine.Event) {
 	switch ev.Action {
 	case "pull", "tag", "untag", "delete", "import", "load":
@@ -352,14 +352,14 @@ func (i *Images) handle(ev engine.Event) {
 	})
 }
 
-// invalidate marks what is about to be looked at again.
+// invalidate queues the references that about selects for an inspection.
 func (i *Images) invalidate(about func(ref string, e *entry) bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for ref, e := range i.entries {
 		if about(ref, e) {
 			e.news++
-			i.looks.Add(ref)
+			i.inspections.Add(ref)
 		}
 	}
 }

@@ -1,3 +1,3 @@
-// Package journal says what an event in the life of a container is, and which there are.
+// Package journal defines the events of a container, and which there are.
 // Package records keeps them.
 package journal

@@ -33,8 +33,8 @@ const (
 	// PIDsLimitReached is a process or thread that the kernel refused for the limit of them.
 	PIDsLimitReached Type = "PIDsLimitReached"
 	BackOff          Type = "BackOff"
-	// PullFailed, StepFailed and Blocked report the change of Synced to what their messages say:
-	// a failed pull, an error of the engine, something that only somebody else can take away.
+	// PullFailed, StepFailed and Blocked report the change of Synced to what their messages name:
+	// a failed pull, an error of the engine, an obstacle that only an external change removes.
 	PullFailed Type = "PullFailed"
 	StepFailed Type = "StepFailed"
 	Blocked    Type = "Blocked"
@@ -63,12 +63,12 @@ type Event struct {
 	Type       Type   `json:"type"`
 	Generation int64  `json:"generation"`
 	Message    string `json:"message"`
-	// Failed is true of an end of the process that is a failure: nobody asked for it, and its
+	// Failed is true of an end of the process that is a failure: it was not requested, and its
 	// exit code is not 0. It decides how the event is logged, and is not stored.
 	Failed bool `json:"-"`
 }
 
-// Level is how an event is logged: what failed for good is an error, what fails a warning. An
+// Level is how an event is logged: a terminal failure is an error, any other failure a warning. An
 // ordinary event is for debugging, as the journal has it.
 func (e Event) Level() slog.Level {
 	switch e.Type {

@@ -3,10 +3,10 @@
 //
 // An event is written in the transaction of the change that it reports, so it is there
 // exactly when the change is. Sequence numbers only grow, for ever and over all
-// containers, in the order of commits; subscribers hear of events in that order. The
+// containers, in the order of commits; subscribers are notified of events in that order. The
 // newest events of each container are kept, deleted containers included, until they
 // are too old.
 //
 // A status is written only over the version that it follows, so that no decision is
-// recorded twice, or over one that it did not see.
+// recorded twice, or over a status that it did not read.
 package records

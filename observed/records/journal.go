@@ -21,7 +21,7 @@ const (
 	keepTime  = 7 * 24 * time.Hour
 	// pruneChunk bounds the events that one transaction removes.
 	pruneChunk = 500
-	// maxMessage bounds what an event carries of somebody else's text, in bytes.
+	// maxMessage bounds the text of an external error that an event carries, in bytes.
 	maxMessage = 4 << 10
 )
 

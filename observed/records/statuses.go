@@ -16,23 +16,23 @@ import (
 type Statuses struct {
 	changed subscribe.Funcs[string]
 
-	mu    sync.RWMutex
-	byID  map[string]status.Status // guarded by mu
-	held  map[string]status.Status // guarded by mu; what could not be recorded
-	sight status.EngineStatus      // guarded by mu
+	mu     sync.RWMutex
+	byID   map[string]status.Status // guarded by mu
+	held   map[string]status.Status // guarded by mu; what could not be recorded
+	engine status.EngineStatus      // guarded by mu
 }
 
 const recordPrefix = "s/"
 
-var sightKey = []byte("m/sight")
+var engineKey = []byte("m/sight")
 
 func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 
 // OpenStatuses reads all status records of a database.
 func OpenStatuses(db *kv.DB) (*Statuses, error) {
-	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, sight: status.EngineStatus{Up: true}}
+	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, engine: status.EngineStatus{Up: true}}
 	err := db.View(func(tx *kv.Tx) error {
-		bad := r.readSight(tx)
+		bad := r.readEngineStatus(tx)
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
 			var st status.Status
 			id := string(k[len(recordPrefix):])
@@ -105,38 +105,38 @@ func (r *Statuses) PutSpace(tx *store.Tx, level string) (before string, err erro
 	return before, err
 }
 
-func (r *Statuses) readSight(tx *kv.Tx) error {
-	data, err := tx.Get(sightKey)
+func (r *Statuses) readEngineStatus(tx *kv.Tx) error {
+	data, err := tx.Get(engineKey)
 	if errors.Is(err, kv.ErrNotFound) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	if err := json.Unmarshal(data, &r.sight); err != nil {
-		return fmt.Errorf("decode sight of the engine: %w", err)
+	if err := json.Unmarshal(data, &r.engine); err != nil {
+		return fmt.Errorf("decode engine status: %w", err)
 	}
 	return nil
 }
 
-// Sight returns whether Docker could be seen as of the last commit.
-func (r *Statuses) Sight() status.EngineStatus {
+// EngineStatus returns whether Docker was reachable as of the last commit.
+func (r *Statuses) EngineStatus() status.EngineStatus {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return r.sight
+	return r.engine
 }
 
-// PutSight records whether Docker can be seen. Every container looks different with it: each
+// PutEngineStatus records whether Docker is reachable. Every container looks different with it: each
 // takes a revision. Nothing is written when it is recorded already.
-func (r *Statuses) PutSight(tx *store.Tx, now status.EngineStatus) error {
-	if r.Sight().Up == now.Up {
+func (r *Statuses) PutEngineStatus(tx *store.Tx, now status.EngineStatus) error {
+	if r.EngineStatus().Up == now.Up {
 		return nil
 	}
 	data, err := json.Marshal(now)
 	if err != nil {
-		return fmt.Errorf("encode sight of the engine: %w", err)
+		return fmt.Errorf("encode engine status: %w", err)
 	}
-	if err := tx.SetEssential(sightKey, data); err != nil {
+	if err := tx.SetEssential(engineKey, data); err != nil {
 		return err
 	}
 	all, err := tx.Containers()
@@ -149,7 +149,7 @@ func (r *Statuses) PutSight(tx *store.Tx, now status.EngineStatus) error {
 	tx.AfterCommit(func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		r.sight = now
+		r.engine = now
 	})
 	return nil
 }

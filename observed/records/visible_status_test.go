@@ -68,7 +68,7 @@ func TestWhatIsSeenTakesARevision(t *testing.T) {
 func TestSight(t *testing.T) {
 	dir := t.TempDir()
 	r, s := openStatuses(t, dir)
-	if !r.Sight().Up {
+	if !r.EngineStatus().Up {
 		t.Error("an engine that nobody has missed is away")
 	}
 	volumes, err := s.Volumes(t.Context(), t.TempDir())
@@ -85,24 +85,24 @@ func TestSight(t *testing.T) {
 	touched := heard(t, s)
 	since := time.Now().Round(0).UTC()
 	sight := func(up bool) error {
-		return s.Update(t.Context(), func(tx *store.Tx) error { return r.PutSight(tx, status.EngineStatus{Up: up, Since: since}) })
+		return s.Update(t.Context(), func(tx *store.Tx) error { return r.PutEngineStatus(tx, status.EngineStatus{Up: up, Since: since}) })
 	}
 	for _, up := range []bool{true, false, false} {
 		must(t, sight(up))
 	}
 	failed := errors.New("no")
 	if err := s.Update(t.Context(), func(tx *store.Tx) error {
-		must(t, r.PutSight(tx, status.EngineStatus{Up: true}))
+		must(t, r.PutEngineStatus(tx, status.EngineStatus{Up: true}))
 		return failed
-	}); !errors.Is(err, failed) || r.Sight().Up {
-		t.Errorf("of a transaction that failed: %v, %+v", err, r.Sight())
+	}); !errors.Is(err, failed) || r.EngineStatus().Up {
+		t.Errorf("of a transaction that failed: %v, %+v", err, r.EngineStatus())
 	}
 	if want := [][]string{{"a", "b"}}; !slices.EqualFunc(*touched, want, slices.Equal) {
 		t.Errorf("touched %v, want %v", *touched, want)
 	}
 	must(t, s.Close())
 	r, _ = openStatuses(t, dir)
-	if got := r.Sight(); got.Up || !got.Since.Equal(since) {
+	if got := r.EngineStatus(); got.Up || !got.Since.Equal(since) {
 		t.Errorf("reopened: %+v", got)
 	}
 }

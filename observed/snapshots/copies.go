@@ -24,7 +24,7 @@ type Engine interface {
 	LoadImage(ctx context.Context, archive func() (io.ReadCloser, error)) error
 }
 
-// Config says how copies are made.
+// Config is how copies are made.
 type Config struct {
 	Engine Engine
 	Store  *Store
@@ -36,14 +36,14 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// loaders bounds the loads at once. Copies are saved one by one, as nobody waits for them.
+// loaders bounds the loads at once. Copies are saved one by one, as no step waits for them.
 const loaders = 2
 
 // saveRetry is how long after a failure a copy is not tried again: each try has the engine read
 // the whole image.
 const saveRetry = 15 * time.Minute
 
-// Copies saves and loads copies in the background, and knows which ones there are. It is safe
+// Copies saves and loads copies in the background, and tracks which ones exist. It is safe
 // for concurrent use.
 type Copies struct {
 	config Config
@@ -57,7 +57,7 @@ type Copies struct {
 type entry struct {
 	copy       observed.SnapshotCopy
 	saveFailed time.Time
-	// removals counts the removals of the copy: one that was begun before is of another image.
+	// removals counts the removals of the copy: a save that began before one is of another image.
 	removals int
 }
 
@@ -87,7 +87,7 @@ func (c *Copies) Run(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// work hands out what is in a queue until it is shut down.
+// work calls fn with what is in a queue until it is shut down.
 func work(queue workqueue.TypedInterface[string], fn func(ref string)) {
 	for {
 		ref, shutdown := queue.Get()
@@ -159,8 +159,8 @@ func (c *Copies) Remove(ref string) error {
 	return err
 }
 
-// Retain removes the copies that are not needed, and looks again at those that are: their
-// files may have gone.
+// Retain removes the copies that are not needed, and checks those that are: their
+// files may be gone.
 func (c *Copies) Retain(needed func(ref string) bool) {
 	if err := c.config.Store.Retain(needed); err != nil {
 		c.config.Log.Warn("copies of installations cannot be removed", "error", err)
@@ -202,7 +202,7 @@ func (c *Copies) save(ctx context.Context, ref string) {
 		c.config.Log.Info("copy of an installation saved", "image", ref, "took", time.Since(began).Round(time.Millisecond))
 		c.change(ref, func(e *entry) { e.copy = observed.SnapshotCopy{Present: true, Loading: e.copy.Loading} })
 	case ctx.Err() != nil, class == engine.NotFound:
-		// There is nothing to copy, or nobody to do it: whoever needs it asks again.
+		// There is nothing to copy, or Run has ended: the next Save requests it again.
 	default:
 		c.config.Log.Warn("copy of an installation not saved", "image", ref, "error", err, "retry", saveRetry)
 		c.change(ref, func(e *entry) { e.saveFailed, e.copy.SaveError = time.Now(), reasonOf(err) })

@@ -34,7 +34,7 @@ func (s *Store) Load(ref string) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// write writes the archive: the blobs, and last of all what Docker knows them by.
+// write writes the archive: the blobs, and last of all the manifest that names them.
 func (s *Store) write(w io.Writer, m manifest) error {
 	out := tar.NewWriter(w)
 	entry := struct {

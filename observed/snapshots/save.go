@@ -14,7 +14,7 @@ import (
 )
 
 // errNames: two contents had one name in Docker's archives. The next Save writes everything.
-var errNames = errors.New("a layer is not what its name promises")
+var errNames = errors.New("a layer does not match its name")
 
 // Save reads the archive of one image as Docker saves it, and keeps it as the copy of ref.
 // Both of Docker's layouts are understood: that of before version 25, and that of an OCI
@@ -74,14 +74,14 @@ type arrived struct {
 	path string
 }
 
-// indexName is the file that says which of the others an image consists of.
+// indexName is the file that lists which of the others an image consists of.
 const indexName = "manifest.json"
 
 func (in *incoming) read(archive io.Reader) error {
 	for r := tar.NewReader(archive); ; {
 		head, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			// Docker may have more to say than the end of the archive: that it failed.
+			// Docker may send more than the end of the archive: the error that it failed with.
 			_, err = io.Copy(io.Discard, archive)
 			return err
 		}
@@ -139,7 +139,7 @@ type roomy struct {
 	asked   int64
 }
 
-// roomEvery is after how many bytes the room is asked for again.
+// roomEvery is after how many bytes the free space is checked again.
 const roomEvery = 16 << 20
 
 // Write implements io.Writer.
@@ -203,8 +203,8 @@ func (in *incoming) find(name string) (arrived, error) {
 	return arrived{}, errors.New("the archive lacks a file that its manifest names")
 }
 
-// verify compares the layers with what the image's configuration says of them. In an OCI
-// layout they may be compressed, and are named by what they are then.
+// verify compares the layers with the image's configuration. In an OCI
+// layout they may be compressed, and are named by their compressed content.
 func (in *incoming) verify(config arrived, layers []blob) error {
 	f, err := os.Open(config.path)
 	if err != nil {

@@ -62,9 +62,9 @@ func (b blob) hex() string { return strings.TrimPrefix(b.Digest, "sha256:") }
 
 // Options tune a Store.
 type Options struct {
-	// FreeSpace returns the free bytes of the file system that holds a directory; nil asks it.
+	// FreeSpace returns the free bytes of the file system that holds a directory; nil queries the system.
 	FreeSpace func(dir string) (uint64, error)
-	// Log takes what is worth knowing; nil stands for slog.Default().
+	// Log is the logger; nil stands for slog.Default().
 	Log *slog.Logger
 }
 
@@ -193,7 +193,7 @@ func (s *Store) Refs() []string {
 	return slices.Sorted(maps.Keys(s.manifests))
 }
 
-// HasRoom returns ErrNoRoom where a copy is not even to be begun.
+// HasRoom returns ErrNoRoom where there is no room to begin a copy.
 func (s *Store) HasRoom() error {
 	switch free, err := s.free(s.dir); {
 	case err != nil:

@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// ConditionType names one question that a client asks of a container.
+// ConditionType names one aspect of a container's state.
 type ConditionType string
 
 // The conditions that every container has.
@@ -34,10 +34,10 @@ const (
 	Unknown ConditionStatus = "Unknown"
 )
 
-// Reason is the stable word that says why a condition is as it is.
+// Reason is the stable word for why a condition is as it is.
 type Reason string
 
-// The reasons. Clients may rely on each word; messages are for people and may change.
+// The reasons. Clients may rely on each word; messages are human-readable and may change.
 const (
 	// Installed
 	ReasonInstalling          Reason = "Installing"
@@ -82,7 +82,7 @@ const (
 	ReasonUnrecorded Reason = "Unrecorded"
 )
 
-// GivenUp reports whether r says that nothing is tried until the spec, or its image, is another one.
+// GivenUp reports whether r means that nothing is tried until the spec, or its image, is another one.
 func (r Reason) GivenUp() bool { return r == ReasonRefused || r == ReasonImageUnsuitable }
 
 // Condition is one question and its present answer.
@@ -95,12 +95,12 @@ type Condition struct {
 	LastTransitionTime time.Time       `json:"last_transition_time"`
 }
 
-// maxMessage bounds what a condition carries of somebody else's error text, in bytes.
+// maxMessage bounds the text of an external error that a condition carries, in bytes.
 const maxMessage = 1024
 
 // Set replaces the condition of c's type, in the order of types. The transition time
-// stays as it was unless the status or the reason changed. It reports whether anything
-// that a reader sees did. The page's word follows from the condition Installed: InstallState is
+// stays unless the status or the reason changed. It reports whether anything that a reader
+// sees has changed. install_state follows from the condition Installed: InstallState is
 // written nowhere else.
 func (s *Status) Set(c Condition, now time.Time) bool {
 	c.Message = clip(c.Message)

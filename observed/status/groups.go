@@ -10,12 +10,12 @@ import (
 
 // Process is what is recorded of the process of the runtime container.
 type Process struct {
-	// Run is the life last seen, Matched the one whose start pattern has matched,
+	// Run is the run last observed, Matched the one whose start pattern has matched,
 	// Ended the one whose end was recorded.
 	Run     RunID `json:"run"`
 	Matched RunID `json:"matched"`
 	Ended   RunID `json:"ended"`
-	// Starting holds the life before a start that was asked for and not yet seen:
+	// Starting holds the run before a start that was requested and not yet observed:
 	// another one is the evidence that the start happened.
 	Starting *RunID `json:"starting,omitempty"`
 	// Stopping is the stop in progress.
@@ -27,9 +27,9 @@ type Process struct {
 	RunSeen         time.Time `json:"run_seen,omitzero"`
 	StartGeneration int64     `json:"start_generation,omitempty"`
 	EarlyExit       int64     `json:"early_exit,omitempty"`
-	// PIDsLimitReached is the last life that was seen at its limit of processes.
+	// PIDsLimitReached is the last run that was observed at its limit of processes.
 	PIDsLimitReached RunID `json:"pids_limit_reached,omitzero"`
-	// Pause is the pause of a container by somebody; nil while none is paused.
+	// Pause is the pause of a container by another client; nil while none is paused.
 	Pause *Pause `json:"pause,omitempty"`
 }
 
@@ -53,14 +53,14 @@ const (
 
 // StopRequest is the record of a stop in progress.
 type StopRequest struct {
-	// Run is the life that is to end.
+	// Run is the run that is to end.
 	Run RunID `json:"run"`
-	// At is when it was asked, Timeout how long it may take before it is killed.
+	// At is when it was requested, Timeout how long it may take before it is killed.
 	At      time.Time     `json:"at"`
 	Timeout time.Duration `json:"timeout"`
 	// Reason is why.
 	Reason string `json:"reason"`
-	// Rung is the means that was asked for last, RungAt when, and Signal the signal of it.
+	// Rung is the means that was used last, RungAt when, and Signal the signal of it.
 	// They are empty in a record of an older version.
 	Rung   StopRung  `json:"rung,omitempty"`
 	RungAt time.Time `json:"rung_at,omitzero"`
@@ -90,19 +90,19 @@ func (e *Exit) same(other *Exit) bool {
 	return e.Code == other.Code && e.Signal == other.Signal && e.OOM == other.OOM && e.At.Equal(other.At)
 }
 
-// Pause is a pause of a container that somebody else made.
+// Pause is a pause of a container from outside of Lightd.
 type Pause struct {
-	// Run is the life that is paused, Since when that was first observed.
+	// Run is the run that is paused, Since when that was first observed.
 	Run   RunID     `json:"run"`
 	Since time.Time `json:"since"`
 }
 
-// Requests are the requests of clients that were dealt with, or are in hand.
+// Requests are the requests of clients that were handled, or are under way.
 type Requests struct {
-	// StartHandled and RestartHandled are the requests that were dealt with.
+	// StartHandled and RestartHandled are the last requests that were handled.
 	StartHandled   int64 `json:"start_handled"`
 	RestartHandled int64 `json:"restart_handled"`
-	// Restarting is the life that a restart in progress is to end: another one is
+	// Restarting is the run that a restart in progress is to end: another one is
 	// the evidence that RestartRequest was met.
 	Restarting     *RunID `json:"restarting,omitempty"`
 	RestartRequest int64  `json:"restart_request,omitempty"`
@@ -116,10 +116,10 @@ type Backoff struct {
 	// the next start may happen.
 	Crashes   int       `json:"crashes,omitempty"`
 	NotBefore time.Time `json:"not_before,omitzero"`
-	// CrashesBeforeEngineLoss is what to go back to if the engine goes away too: it may have
+	// CrashesBeforeEngineLoss is what to go back to if the engine is lost too: it may have
 	// been what ended the process.
 	CrashesBeforeEngineLoss *CrashesBeforeEngineLoss `json:"doubt,omitempty"`
-	// Restarts counts the starts that followed an exit nobody asked for.
+	// Restarts counts the starts that followed an exit that was not requested.
 	Restarts int `json:"restarts"`
 }
 
@@ -132,9 +132,9 @@ type CrashesBeforeEngineLoss struct {
 
 // Refusal is the generation that the engine refuses.
 type Refusal struct {
-	// FailedGeneration is a generation that the engine refused for good, FailedBy what was
-	// found to be at fault. A refusal without one was recorded before that was told apart from
-	// what the host lacks: it is tried once more.
+	// FailedGeneration is a generation that the engine refused terminally, FailedBy what was
+	// found to be at fault. A refusal without one was recorded before causes in the spec and on
+	// the host were distinguished: it is tried once more.
 	FailedGeneration int64  `json:"failed_generation,omitempty"`
 	FailedBy         string `json:"failed_by,omitempty"`
 	// FailedImage is the id of the image that FailedGeneration cannot run from; empty when it was
@@ -153,11 +153,11 @@ const FailedBySpec = "spec"
 
 // Mounts is what is known of what was really mounted in the process.
 type Mounts struct {
-	// MountsUnverified is the life whose mounts are still to be compared with the host,
+	// MountsUnverified is the run whose mounts are still to be compared with the host,
 	// MountsVerified the last one whose mounts were.
 	MountsUnverified *RunID `json:"mounts_unverified,omitempty"`
 	MountsVerified   RunID  `json:"mounts_verified,omitzero"`
-	// MountedDirs are our own directories as that life has them mounted, by their targets. It is
+	// MountedDirs are our own directories as that run has them mounted, by their targets. It is
 	// empty where they could not be inspected.
 	MountedDirs map[string]observed.FileID `json:"mounted_dirs,omitempty"`
 	// MountEscape is what was found where a mount led elsewhere; nil once a later start was
@@ -174,10 +174,10 @@ func (m Mounts) clone() Mounts {
 
 // MountEscape is a mount that led to another place of the host than its source.
 type MountEscape struct {
-	// Run is the life that was ended for it, Generation the spec that it was started for.
+	// Run is the run that was ended for it, Generation the spec that it was started for.
 	Run        RunID `json:"run"`
 	Generation int64 `json:"generation"`
-	// Target is where it is in the container, Source what the spec says, Found what was there.
+	// Target is where it is in the container, Source the path in the spec, Found what was there.
 	Target string `json:"target"`
 	Source string `json:"source"`
 	Found  string `json:"found"`
@@ -188,14 +188,14 @@ type MountEscape struct {
 
 // Drift is what differs from the spec, and what was tried against it.
 type Drift struct {
-	// Differs says since when what differs from the spec does, by the path of the field.
+	// Differs is since when what differs from the spec does, by the path of the field.
 	Differs map[string]time.Time `json:"differs,omitempty"`
-	// Replacing says why the runtime container is being removed, so that its absence
-	// is not taken for a loss.
+	// Replacing is why the run container is being removed, so that its absence
+	// does not count as a loss.
 	Replacing string `json:"replacing,omitempty"`
-	// IneffectiveFixes names the differences for which the container was made anew, until they are
-	// gone: it is not made anew for the same ones again. RecreatedFrom is the container that was
-	// to make way: while it is still there nothing has been tried.
+	// IneffectiveFixes names the differences for which the container was recreated, until they are
+	// gone: it is not recreated for the same ones again. RecreatedFrom is the container that was
+	// to be replaced: while it is still there nothing has been tried.
 	IneffectiveFixes []string `json:"futile,omitempty"`
 	RecreatedFrom    string   `json:"replaced,omitempty"`
 	// LimitUpdates counts the updates of limits that had no effect yet; nil once the limits are as
@@ -228,6 +228,6 @@ type Announced struct {
 	// Deleting is set when the deletion was reported.
 	Deleting bool `json:"deleting,omitempty"`
 	// Reported is what was last reported of a process that runs otherwise than specified, by the
-	// reason, until one runs as specified: each life of a crash loop would report it again.
+	// reason, until one runs as specified: each run of a crash loop would report it again.
 	Reported map[Reason]string `json:"reported,omitempty"`
 }

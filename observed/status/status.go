@@ -16,11 +16,11 @@ const (
 	Failed     InstallState = "failed"
 )
 
-// State says what the process is doing.
+// State is what the process is doing.
 type State string
 
-// The recorded states. StateUnknown is never recorded: it is what a reader is told
-// while the engine cannot be seen.
+// The recorded states. StateUnknown is never recorded: it is what a reader gets
+// while the engine is unreachable.
 const (
 	StateOffline  State = "offline"
 	StateStarting State = "starting"
@@ -30,14 +30,14 @@ const (
 	StateUnknown  State = "unknown"
 )
 
-// InstallPhase is how far the installation in hand has come. Phases only advance
+// InstallPhase is how far the installation under way has come. Phases only advance
 // within one installation request.
 type InstallPhase string
 
 // The phases of an installation, in order.
 const (
 	InstallPreparing  InstallPhase = "preparing"  // image, and the old container out of the way
-	InstallCreating   InstallPhase = "creating"   // the first container was asked for
+	InstallCreating   InstallPhase = "creating"   // the first container was requested
 	InstallCreated    InstallPhase = "created"    // and was seen
 	InstallScript     InstallPhase = "script"     // the script was started, at most once
 	InstallScripted   InstallPhase = "scripted"   // it ended well; output and changes are to be kept
@@ -47,8 +47,8 @@ const (
 	InstallFailed     InstallPhase = "failed"
 )
 
-// Settled is how long a process without a start pattern must be up before somebody who waits
-// for it counts on it.
+// Settled is how long a process without a start pattern must be up before a wait for it
+// succeeds.
 const Settled = time.Second
 
 // EngineStatus is whether Docker can be seen, and since when it can or cannot.
@@ -57,7 +57,7 @@ type EngineStatus struct {
 	Since time.Time `json:"since"`
 }
 
-// RunID identifies one life of one container: Docker gives each start a time of its own.
+// RunID identifies one run of one container: Docker gives each start a time of its own.
 type RunID struct {
 	ContainerID string    `json:"container_id,omitempty"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
@@ -68,9 +68,9 @@ func (r RunID) Is(other RunID) bool {
 	return r.ContainerID == other.ContainerID && r.StartedAt.Equal(other.StartedAt)
 }
 
-// Install is the record of the installation in hand, or of the last one.
+// Install is the record of the installation under way, or of the last one.
 type Install struct {
-	// Request is the number of the request that is in hand or was dealt with.
+	// Request is the number of the request that is under way or was handled.
 	Request int64        `json:"request"`
 	Phase   InstallPhase `json:"phase"`
 	// Image is the reference it installs, Script whether a script runs.
@@ -79,16 +79,16 @@ type Install struct {
 	// ContainerID is the container that runs the script; set before it is started.
 	ContainerID string `json:"container_id,omitempty"`
 	// ScriptAt is when the script was last to be started: its deadline counts from there, by
-	// this machine's clock and, while the daemon lives, one that nobody can set.
+	// this machine's clock and, within one process of the daemon, by the monotonic one.
 	ScriptAt time.Time `json:"script_at,omitzero"`
-	// Unsure is set when the script was to be started and the engine gave no answer.
+	// Unsure is set when the script was to be started and the engine did not respond.
 	Unsure bool `json:"unsure,omitempty"`
 	// TimedOut is set before the script's container is killed for its deadline.
 	TimedOut bool `json:"timed_out,omitempty"`
 	// OutputSaved is true once the script's output is in the container's data directory.
 	OutputSaved bool `json:"output_saved,omitempty"`
-	// MissingInterpreter is what the script names after its #! and the image lacks; it is looked
-	// for when the script could not be run.
+	// MissingInterpreter is what the script names after its #! and the image lacks; it is
+	// determined when the script could not be run.
 	MissingInterpreter string `json:"missing_interpreter,omitempty"`
 	// Snapshot is the image that holds what the script changed; empty when nothing was.
 	Snapshot string `json:"snapshot,omitempty"`
@@ -102,7 +102,7 @@ type Install struct {
 type Status struct {
 	InternalID string `json:"internal_id"`
 	// Version counts the writes of this record: Put refuses one that does not follow the
-	// last, so that no decision is recorded twice, or after its container was forgotten.
+	// last, so that no decision is recorded twice, or after its container was deleted.
 	Version            uint64       `json:"version"`
 	ObservedGeneration int64        `json:"observed_generation"`
 	InstallState       InstallState `json:"install_state"`
@@ -122,8 +122,8 @@ type Status struct {
 	Announced
 }
 
-// EqualIgnoringVersion reports whether a reader of the interface sees the same in s as in other: what
-// else is recorded is nobody's business.
+// EqualIgnoringVersion reports whether a reader of the interface sees the same in s as in other: all
+// else that is recorded is internal.
 func (s Status) EqualIgnoringVersion(other Status) bool {
 	sameCondition := func(a, b Condition) bool {
 		same := a.LastTransitionTime.Equal(b.LastTransitionTime)
