@@ -9,7 +9,7 @@ func TestCyclesOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	n.lives([]string{"cycle-a", "cycle-b", "cycle-c", "cycle-d"}, 5, "echo tool > /usr/tool")
+	n.cycles([]string{"cycle-a", "cycle-b", "cycle-c", "cycle-d"}, 5, "echo tool > /usr/tool")
 	n.bare(func() (names []string) {
 		listed, err := n.engine.List(t.Context())
 		if err != nil {

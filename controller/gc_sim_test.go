@@ -40,23 +40,23 @@ func TestCyclesLeaveNothing(t *testing.T) {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("cycle-%d", i)
 	}
-	n.lives(ids, 10, "true")
+	n.cycles(ids, 10, "true")
 	if err := n.journal.Prune(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	sim.ResetCalls()
 	before := measure(t)
-	n.lives(ids, 40, "true")
+	n.cycles(ids, 40, "true")
 	if err := n.journal.Prune(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	n.bare(sim.Names)
 	after := footprint{}
-	defer func() { t.Logf("after 200 lives %+v, after 1,000 %+v", before, after) }()
+	defer func() { t.Logf("after 200 cycles %+v, after 1,000 %+v", before, after) }()
 	pollUntil(t, "as small as before", func() bool {
 		sim.ResetCalls() // the simulated engine remembers them
 		after = measure(t)
-		// A leak of 2 KB a life would be 1.6 MB; the tables in memory are of a fixed size.
+		// A leak of 2 KB a cycle would be 1.6 MB; the tables in memory are of a fixed size.
 		return after.goroutines <= before.goroutines+5 && after.files <= before.files+5 && after.heap <= before.heap+2<<20
 	})
 }

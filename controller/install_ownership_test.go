@@ -7,8 +7,8 @@ import (
 	"lightd/observed/engine"
 )
 
-// told returns the events of a container with their messages.
-func (n *node) told(id string) string {
+// eventTexts returns the events of a container with their messages.
+func (n *node) eventTexts(id string) string {
 	page, _, err := n.journal.Page(id, 0, 1000)
 	if err != nil {
 		n.t.Fatal(err)

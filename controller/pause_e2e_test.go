@@ -14,8 +14,8 @@ import (
 	"lightd/observed/status"
 )
 
-// TestPauseOfSomebodyOnARealEngine is left alone for a minute, and then ended without a restart.
-func TestPauseOfSomebodyOnARealEngine(t *testing.T) {
+// TestExternalPauseOnARealEngine is not touched for a minute, and then ended without a restart.
+func TestExternalPauseOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
@@ -59,9 +59,9 @@ func TestPauseOfSomebodyOnARealEngine(t *testing.T) {
 	}
 }
 
-// TestCommitBySomebodyOnARealEngine is not disturbed: the engine pauses a container while it
+// TestExternalCommitOnARealEngine is not disturbed: the engine pauses a container while it
 // commits it.
-func TestCommitBySomebodyOnARealEngine(t *testing.T) {
+func TestExternalCommitOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
