@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Power says what the process of a container should be doing.
+// Power is what the process of a container should be doing.
 type Power string
 
 // The two values of Power.
@@ -15,7 +15,7 @@ const (
 	PowerStopped Power = "stopped"
 )
 
-// RestartPolicy says whether a process that ended by itself is started again.
+// RestartPolicy decides whether a process that ended by itself is started again.
 type RestartPolicy string
 
 // The three values of RestartPolicy.
@@ -25,7 +25,7 @@ const (
 	RestartNever     RestartPolicy = "never"
 )
 
-// ImagePolicy says what a tag that moved to another image means.
+// ImagePolicy decides what happens when a tag is moved to another image.
 type ImagePolicy string
 
 // The two values of ImagePolicy.
@@ -46,7 +46,7 @@ type Limits struct {
 	PIDs int64 `json:"pids"`
 }
 
-// Stop says how a container is asked to end before it is killed.
+// Stop is how a container is stopped before it is killed.
 type Stop struct {
 	// Signal is a signal name as in "SIGTERM"; empty stands for the image's own, and where
 	// that names none for DefaultStopSignal.
@@ -58,7 +58,7 @@ type Stop struct {
 	Timeout Duration `json:"timeout"`
 }
 
-// Spec is what a client says that a container should be. The zero value is not a
+// Spec is what a client wants a container to be. The zero value is not a
 // valid spec: DefaultSpec gives the values of fields that a client leaves out.
 // A Spec that has been stored is never changed in place; Clone first.
 type Spec struct {
@@ -102,7 +102,7 @@ func DefaultSpec() Spec {
 	}
 }
 
-// Equal reports whether s and other say the same, field by field; nothing and an empty list
+// Equal reports whether s and other are equal, field by field; nothing and an empty list
 // or map are the same.
 func (s Spec) Equal(other Spec) bool {
 	return s.InternalID == other.InternalID && s.Image == other.Image && s.VolumeID == other.VolumeID &&
@@ -123,9 +123,9 @@ func (s Spec) Clone() Spec {
 	return s
 }
 
-// Requests counts the one-shot verbs that were asked of a container. A status
-// remembers the last count that was dealt with, so that even a verb is a level
-// that is compared, and happens once whatever is lost or repeated on the way.
+// Requests counts the one-shot requests for a container. A status holds the last count that
+// was handled, so that even a request is a level that is compared, and happens once whatever
+// is lost or repeated on the way.
 type Requests struct {
 	// Install is 1 from creation on; a reinstall, or a change of the image of a
 	// container that has an install script, raises it.
@@ -138,7 +138,7 @@ type Requests struct {
 }
 
 // Container is a stored spec with what the store keeps beside it. Values that the
-// store hands out are shared and read-only; Clone before changing one.
+// store returns are shared and read-only; Clone before changing one.
 type Container struct {
 	Spec
 	// Generation counts the changes of the spec and of the requests; the first is 1.
@@ -148,7 +148,7 @@ type Container struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Requests  Requests  `json:"requests"`
-	// Kill takes the grace from the stop that Power asks for.
+	// Kill removes the grace from the stop that Power requests.
 	Kill bool `json:"kill"`
 	// Deleting marks a container that is to be removed; no spec write follows it.
 	Deleting bool `json:"deleting"`
@@ -164,7 +164,7 @@ func (c Container) Clone() Container {
 	return c
 }
 
-// Action says what a write did to a container.
+// Action is what a write did to a container.
 type Action string
 
 // The actions.

@@ -20,12 +20,12 @@ const (
 	ErrContainerNotFound Error = "Container not found"
 	// ErrDeleting answers every write to a container that is marked deleted.
 	ErrDeleting Error = "Container is being deleted"
-	// ErrNotDeleting answers the removal of a container that nobody asked to delete.
+	// ErrNotDeleting answers the removal of a container without a deletion.
 	ErrNotDeleting Error = "Container is not being deleted"
 
 	// ErrPortNotInPool: a spec names what the pool does not hold.
 	ErrPortNotInPool Error = "Port not found in network pool"
-	// ErrPortInUse: somebody else holds it, or it was taken out of service by hand.
+	// ErrPortInUse: another container has it, or it was disabled by an operator.
 	ErrPortInUse Error = "Port already in use"
 	// ErrPortExists, ErrPortNotFound and ErrNoPorts answer writes and reads of the pool.
 	ErrPortExists   Error = "Port already exists in pool"
@@ -49,7 +49,7 @@ const (
 	ErrTooLarge Error = "Too many changes for one transaction"
 )
 
-// DiskFullError is ErrDiskFull with what somebody needs who is to make room.
+// DiskFullError is ErrDiskFull with what is needed to make room.
 type DiskFullError struct {
 	// Mount is where the disk is mounted, Free what is free on it and Needed what must be, in
 	// bytes.
@@ -57,7 +57,7 @@ type DiskFullError struct {
 	Free, Needed uint64
 }
 
-// Error names the disk and says what to do.
+// Error names the disk and what to do.
 func (e *DiskFullError) Error() string {
 	return fmt.Sprintf("%s: %d MiB are free on the disk at %s, and %d MiB are needed. Stop or delete containers, delete volumes, or remove other files there",
 		ErrDiskFull, e.Free>>20, e.Mount, e.Needed>>20)
@@ -91,7 +91,7 @@ type FieldPathError struct {
 	Err   error
 }
 
-// Error says what is refused, and why.
+// Error names the refused field, and why it is refused.
 func (e *FieldPathError) Error() string { return e.Field + ": " + e.Err.Error() }
 
 // Unwrap returns the refusal itself.

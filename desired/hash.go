@@ -27,9 +27,9 @@ type createTime struct {
 	Hostname       string            `json:"hostname,omitempty"` // nothing for the default
 }
 
-// Hash identifies what Docker must be told when it creates the runtime container of
+// Hash identifies the parameters with which Docker creates the run container of
 // s from image, which is the spec's own or the snapshot of an installation. It is
-// stored as a label, so that a container itself says which spec made it. Equal for
+// stored as a label, so that a container itself shows which spec it was created from. Equal for
 // specs that differ only in the order of ports.
 func (s Spec) Hash(image string) string {
 	ports := slices.Clone(s.Ports)

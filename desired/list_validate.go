@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// maxFaults bounds how many faults of a list are told.
+// maxFaults bounds how many faults of a list are reported.
 const maxFaults = 100
 
 // ErrorList collects what is wrong with the parts of a list.
@@ -30,8 +30,8 @@ func (f *ErrorList) Take(err error) bool {
 	return true
 }
 
-// Err returns what was taken as a *ValidationError, in the order of taking; nil when
-// nothing was. list is the field that the faults beyond the bound are counted under.
+// Err returns the collected faults as a *ValidationError, in their order; nil when
+// there are none. list is the field that the faults beyond the bound are counted under.
 func (f *ErrorList) Err(list string) error {
 	switch {
 	case len(f.fields) == 0:

@@ -18,7 +18,7 @@ const (
 type Port struct {
 	// IP is the host address, in the canonical form of net/netip.
 	IP string `json:"ip"`
-	// Port is the port on the host; 0 asks for the lowest free one of the pool.
+	// Port is the port on the host; 0 requests the lowest free one of the pool.
 	Port     int      `json:"port"`
 	Protocol Protocol `json:"protocol"`
 	// ContainerPort is the port inside; 0 stands for the same as Port.
@@ -60,8 +60,8 @@ func (e Endpoint) Overlaps(other Endpoint) bool {
 // PoolPort is a port of the network pool as readers see it.
 type PoolPort struct {
 	Endpoint
-	// InUse is true while the port cannot be taken: a container holds it, or one that
-	// overlaps it, or it was taken out of service by hand.
+	// InUse is true while the port cannot be assigned: a container holds it, or one that
+	// overlaps it, or it was disabled by an operator.
 	InUse bool `json:"in_use"`
 	// InternalID is the container that holds it, if one does.
 	InternalID string `json:"internal_id"`

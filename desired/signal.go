@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// DefaultStopSignal asks a process to end where neither its spec nor its image names a
+// DefaultStopSignal stops a process where neither its spec nor its image names a
 // signal, as in Docker.
 const DefaultStopSignal = "SIGTERM"
 
@@ -26,7 +26,7 @@ var signalNumbers = map[string]int{
 	"SIGXFSZ": 25, "SIGVTALRM": 26, "SIGPROF": 27, "SIGWINCH": 28, "SIGIO": 29, "SIGPWR": 30, "SIGSYS": 31,
 }
 
-// signalAliases are second names that Docker knows.
+// signalAliases are second names that Docker accepts.
 var signalAliases = map[string]string{"SIGIOT": "SIGABRT", "SIGCLD": "SIGCHLD", "SIGPOLL": "SIGIO"}
 
 // signalNames is signalNumbers read backwards, with the real-time signals.

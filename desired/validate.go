@@ -121,7 +121,7 @@ func (f *faults) checkCommands(s Spec) {
 	}
 }
 
-// MaxTerminalLine is how many bytes a line may have, without its end, that a terminal hands over
+// MaxTerminalLine is how many bytes a line may have, without its end, that a terminal passes
 // to a program as one.
 const MaxTerminalLine = 4095
 

@@ -7,7 +7,7 @@ import (
 	"lightd/desired"
 )
 
-// Role tells the two kinds of container apart that belong to one id.
+// Role distinguishes the two kinds of container that belong to one id.
 type Role string
 
 // The two roles, as the label lightd.role holds them.
@@ -22,12 +22,12 @@ const (
 	LabelInstance   = "lightd.instance"   // the UUID of the data directory
 	LabelID         = "lightd.id"         // the internal id
 	LabelRole       = "lightd.role"       // a Role
-	LabelGeneration = "lightd.generation" // of the spec that made it; for people
+	LabelGeneration = "lightd.generation" // of the spec that it was created from; informational
 	LabelHash       = "lightd.spec-hash"  // desired.Spec.Hash
 	LabelInstall    = "lightd.install"    // the number of the installation request
 	LabelCommand    = "lightd.command"    // the startup command, which is in a file otherwise
 
-	// LabelOwnerEpoch says which owner of the instance has made it, and LabelOwner marks the
+	// LabelOwnerEpoch identifies the owner of the instance that created it, and LabelOwner marks the
 	// instance that has one; see package owner.
 	LabelOwnerEpoch = "lightd.owner-epoch"
 	LabelOwner      = "lightd.owner"
@@ -91,7 +91,7 @@ func (m Mount) String() string {
 	return m.Source
 }
 
-// Log says how Docker keeps the output of a container.
+// Log is how Docker keeps the output of a container.
 type Log struct {
 	Driver  string `json:"driver"`
 	MaxSize string `json:"max_size"`
@@ -107,7 +107,7 @@ type Enforced struct {
 	PIDsRefused int64 `json:"pids_refused,omitempty"`
 }
 
-// Container is what Docker said of one container of ours. Values are read-only.
+// Container is what Docker shows of one container of ours. Values are read-only.
 type Container struct {
 	ContainerID string
 	// Name is without the leading slash.
@@ -123,16 +123,16 @@ type Container struct {
 	Config
 }
 
-// State is what changes with each life of the process.
+// State is what changes with each run of the process.
 type State struct {
 	Phase Phase
 	// StartedAt and FinishedAt are zero when it never started or never ended.
 	StartedAt, FinishedAt time.Time
 	ExitCode              int
 	OOMKilled             bool
-	// Unwatched tells that its end came to light when the engine's events were followed
-	// again, or for the first time: the engine may have been the cause, and it is not held
-	// against the program. No clock decides it.
+	// Unwatched is true when its end was found when the engine's events were followed
+	// again, or for the first time: the engine may have been the cause, and it does not
+	// count as a crash of the program. No clock decides it.
 	Unwatched bool
 	// Enforced are the limits that the kernel holds the process to, nil while none runs, and
 	// where they cannot be read.
@@ -149,12 +149,12 @@ type Config struct {
 	// Image is the reference it was made from, ImageID what that was at the time.
 	Image, ImageID string
 	// Entrypoint, Cmd, Env, WorkingDir, User and StopSignal are what was given and, where
-	// nothing was, what the image says; Env holds both.
+	// nothing was, what the image has; Env holds both.
 	Entrypoint, Cmd, Env         []string
 	WorkingDir, User, StopSignal string
 	// Hostname is Docker's own choice, the first digits of its id, where none was given.
 	Hostname string
-	// TTY tells whether its output is one stream, or two that Docker multiplexes.
+	// TTY is true when its output is one stream, and false when Docker multiplexes two.
 	TTY, OpenStdin, Init bool
 	// Mounts are paths of the host, and volumes by their names.
 	Mounts []Mount
@@ -175,13 +175,13 @@ func (c *Container) Running() bool {
 
 // Snapshot is what is known of one id at one time. Nil containers do not exist.
 type Snapshot struct {
-	// Known is false until Docker was asked once since the engine was last reached.
+	// Known is false until a query of Docker has succeeded since the engine was last reached.
 	Known bool
-	// At is when the asking began: nothing done after At is reflected.
+	// At is when the query began: nothing done after At is reflected.
 	At time.Time
-	// EngineUp tells whether the engine answers now, EngineLost when it was last lost from
-	// sight, if only for the moment that a restart takes: what ended shortly before may have
-	// been ended by it.
+	// EngineUp is true while the engine is reachable, EngineLost is when it was last lost, if
+	// only for the moment that a restart takes: what ended shortly before may have been ended
+	// by it.
 	EngineUp   bool
 	EngineLost time.Time
 	Run        *Container
@@ -197,14 +197,14 @@ type Foreign struct {
 	ContainerID string
 	// Name is without the leading slash.
 	Name string
-	// InternalID and Instance say which Lightd made it, and for which id; they are empty
+	// InternalID and Instance identify the Lightd that created it, and for which id; they are empty
 	// when none has, or this very one for something else.
 	InternalID, Instance string
 }
 
 // Image is what is known of an image reference.
 type Image struct {
-	// Known is false until Docker was asked.
+	// Known is false until Docker was queried.
 	Known   bool
 	Present bool
 	ImageID string

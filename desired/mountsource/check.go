@@ -14,7 +14,7 @@ import (
 // closed are sources that no host offers.
 var closed = []string{"/proc", "/sys", "/dev"}
 
-// Rules say which places of the host a container may see.
+// Rules are which places of the host a container may see.
 type Rules struct {
 	// Allowed are the directories to mount from (mounts.allowed).
 	Allowed []string

@@ -20,7 +20,7 @@ type Index struct {
 }
 
 // owners are two different containers at most: that is enough to find one that is
-// not the container that is asked for.
+// not the requesting container.
 type owners []string
 
 func (o owners) with(owner string) owners {

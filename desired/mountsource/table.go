@@ -24,7 +24,7 @@ func readTable() table {
 }
 
 // locate returns where a resolved path is within its file system, as an absolute path that starts
-// with the device and lies inside no path of the host; empty where the table does not say.
+// with the device and lies inside no path of the host; empty where the table has no entry for it.
 func (t table) locate(path string) string {
 	var at *mountinfo.Info
 	for _, m := range t {

@@ -1,6 +1,6 @@
-// Package subscribe keeps a set of functions that want to hear of something.
+// Package subscribe keeps a set of functions that are called with each notification.
 //
-// Tell calls every function that was added before and not cancelled, in
+// Notify calls every function that was added before and not cancelled, in
 // the order in which they were added. A function may still be called once while its
 // cancel returns.
 package subscribe
@@ -28,7 +28,7 @@ func (f *Funcs[T]) Add(fn func(T)) (cancel func()) {
 	}
 }
 
-// Tell calls every function of the set with v, one after the other.
+// Notify calls every function of the set with v, one after the other.
 func (f *Funcs[T]) Tell(v T) {
 	f.mu.Lock()
 	list := f.list

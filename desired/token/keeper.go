@@ -38,7 +38,7 @@ const prefix = "t/"
 
 func key(h hash) []byte { return append([]byte(prefix), h[:]...) }
 
-// Keeper knows the tokens that are valid. Its methods may be used by any number of
+// Keeper validates tokens. Its methods may be used by any number of
 // goroutines.
 type Keeper struct {
 	db     *kv.DB
@@ -82,7 +82,7 @@ type Grant struct {
 }
 
 // ID names the token for a log: "master", or of a temporary one the first digits of its hash, which
-// tell it from others and are of no use for anything else.
+// distinguish it from others and are of no use for anything else.
 func (g Grant) ID() string {
 	if g.Master {
 		return "master"
@@ -93,8 +93,8 @@ func (g Grant) ID() string {
 // Authenticate accepts or refuses a token: ErrUnknown, or the error that kept a
 // single-use token from being consumed, which then is not used up as far as is known.
 func (k *Keeper) Authenticate(ctx context.Context, text string) (Grant, error) {
-	// What is compared from here on is a hash: how far a guess agrees with the hash of
-	// a token says nothing about how far it agrees with the token.
+	// What is compared from here on is a hash: the common prefix of a guess's hash and a
+	// token's hash reveals nothing about the token.
 	h := hashOf(text)
 	isMaster := k.master.is(h)
 	r, known := k.record(h)

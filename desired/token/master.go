@@ -21,7 +21,7 @@ type Master struct {
 	err  error       // why the file holds no token; guarded by mu
 }
 
-// Given returns a master token that is text for as long as the process lives.
+// Given returns a master token that is text until the process ends.
 func Given(text string) (*Master, error) {
 	if !WellFormed(text) {
 		return nil, fmt.Errorf("read master token: %w", ErrMalformed)
@@ -58,7 +58,7 @@ func Read(path string) (string, error) {
 }
 
 // Reset puts a new token into the file at path, with mode 0600, and returns it. The file
-// is replaced whole: whoever reads it sees the old token or the new one.
+// is replaced whole: a reader gets the old token or the new one.
 func Reset(path string) (string, error) {
 	text := generate()
 	if err := replace(path, text+"\n"); err != nil {
@@ -97,8 +97,8 @@ func (m *Master) is(h hash) bool {
 	return same && err == nil
 }
 
-// current returns the hash of the present token. Looking at the file's times is cheap
-// enough for every request; reading it is left to when they changed.
+// current returns the hash of the present token. Comparing the file's times is cheap
+// enough for every request; the file is read only when they changed.
 func (m *Master) current() (hash, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"lightd/desired"
 )
 
-// MaxTTL is the longest life of a temporary token.
+// MaxTTL is the longest lifetime of a temporary token.
 const MaxTTL = 30 * 24 * time.Hour
 
 // ErrMalformed answers a text that can be no token.
@@ -37,7 +37,7 @@ func hashOf(text string) hash { return sha256.Sum256([]byte(text)) }
 
 var ttlPattern = regexp.MustCompile(`^([0-9]{1,8})([smhd])$`)
 
-// ParseTTL reads the life of a temporary token: a number and one of s, m, h and d, such
+// ParseTTL parses the lifetime of a temporary token: a number and one of s, m, h and d, such
 // as "90m", from 1s to 30d. Its error is a *desired.ValidationError of the field ttl.
 func ParseTTL(text string) (time.Duration, error) {
 	m := ttlPattern.FindStringSubmatch(text)

@@ -67,7 +67,7 @@ type Exchange struct {
 	Answer       []byte
 }
 
-// Check returns what is not as the document has it. Of what the document does not know, a
+// Check returns how an exchange differs from the document. Of what is not in the document, a
 // refusal is expected.
 func (c *Checker) Check(e Exchange) error {
 	if e.Method == http.MethodHead {
@@ -227,20 +227,20 @@ func at(document map[string]any, where ...string) map[string]any {
 	return document
 }
 
-// Transport passes requests on to base, and complains of each exchange that is not as the
-// document has it. Streams are passed on as they are.
-func Transport(base http.RoundTripper, complain func(error)) (http.RoundTripper, error) {
+// Transport passes requests on to base, and reports each exchange that differs from the
+// document. Streams are passed on unchanged.
+func Transport(base http.RoundTripper, report func(error)) (http.RoundTripper, error) {
 	c, err := New()
 	if err != nil {
 		return nil, err
 	}
-	return transport{c, base, complain}, nil
+	return transport{c, base, report}, nil
 }
 
 type transport struct {
-	checker  *Checker
-	base     http.RoundTripper
-	complain func(error)
+	checker *Checker
+	base    http.RoundTripper
+	report  func(error)
 }
 
 // RoundTrip is that of http.RoundTripper.
@@ -268,11 +268,11 @@ func (t transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if response.Header.Get("Content-Encoding") == "gzip" {
 		if e.Answer, err = unpack(e.Answer); err != nil {
-			t.complain(fmt.Errorf("%s %s: %w", e.Method, e.Path, err))
+			t.report(fmt.Errorf("%s %s: %w", e.Method, e.Path, err))
 		}
 	}
 	if err := t.checker.Check(e); err != nil {
-		t.complain(err)
+		t.report(err)
 	}
 	return response, nil
 }

@@ -1,3 +1,3 @@
-// Package conform holds what an HTTP client and the daemon say to each other against the
+// Package conform checks the exchanges of HTTP clients with the daemon against the
 // OpenAPI document. It serves tests only.
 package conform

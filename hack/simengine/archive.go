@@ -31,7 +31,7 @@ type imageConfig struct {
 	} `json:"rootfs"`
 }
 
-// archiveEntry is what the manifest of an archive says of one image.
+// archiveEntry is the entry of one image in the manifest of an archive.
 type archiveEntry struct {
 	Config           string
 	RepoTags, Layers []string
@@ -139,7 +139,7 @@ func (s *Sim) load(archive []byte) (loaded []string, err error) {
 		for _, ref := range entry.RepoTags {
 			s.refs[withTag(ref)] = p
 		}
-		s.tellImage(p, "load", p.id)
+		s.emitImage(p, "load", p.id)
 		loaded = append(loaded, entry.RepoTags...)
 	}
 	return loaded, nil

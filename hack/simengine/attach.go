@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hijack takes the connection of a call over, says so, and registers the stream. The
+// hijack takes over the connection of a call, answers with the upgrade, and registers the stream. The
 // caller calls release.
 func (s *Sim) hijack(c *call) (*stream, *bufio.Reader, func(), error) {
 	conn, rw, err := http.NewResponseController(c.w).Hijack()
@@ -47,7 +47,7 @@ func (s *Sim) attachContainer(c *call) (answer, error) {
 		s.mu.Unlock()
 		return answer{}, refuse(http.StatusConflict, "Container %s is paused, unpause the container before attach.", c.id)
 	}
-	s.tellLocked(target, "attach", nil)
+	s.emitLocked(target, "attach", nil)
 	out, tty := s.outLocked(target), target.config.Tty
 	s.mu.Unlock()
 	if !c.flag("stream") {
@@ -83,18 +83,18 @@ func (s *Sim) attachContainer(c *call) (answer, error) {
 	if !c.flag("stdout") && !c.flag("stderr") && st.ctx.Err() == nil {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.tellLocked(target, "detach", nil) // the end of the run has broken off what carried input only
+		s.emitLocked(target, "detach", nil) // the end of the run has broken off what carried input only
 	}
 	return streamed, nil
 }
 
-// wants reports whether a call asked for a stream.
+// wants reports whether a call requested a stream.
 func (c *call) wants(id streamID) bool {
 	return id == stdout && c.flag("stdout") || id == stderr && c.flag("stderr")
 }
 
 // untilClosed ends the stream when the client closes it. One that only ends its own side
-// of a socket goes on reading.
+// of a socket continues to read.
 func (st *stream) untilClosed(r io.Reader) {
 	_, _ = io.Copy(io.Discard, r)
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -163,7 +163,7 @@ func (s *Sim) feedOnce(ctx context.Context, c *box, data []byte) bool {
 		_ = out.write(ctx, stdout, echo, s.now()) // the run may be over
 	}
 	if !read || len(data) == 0 {
-		return true // nobody will ever read it, or not yet
+		return true // it has no reader, or not yet
 	}
 	select {
 	case in.chunks <- data:
@@ -192,7 +192,7 @@ func (s *Sim) Print(name, text string) error {
 	return nil
 }
 
-// stream is an answer that goes on.
+// stream is a response that continues until one side ends it.
 type stream struct {
 	method, route, target string
 	ctx                   context.Context

@@ -9,12 +9,12 @@ import (
 	"github.com/docker/docker/api/types/events"
 )
 
-// box is a container. The lock of the Sim guards it, but for what says otherwise. What
+// box is a container. The lock of the Sim guards it, unless a field documents otherwise. What
 // its pointers show is replaced and never changed, so that it can be read without the lock.
 type box struct {
 	id, name string
 	created  time.Time
-	image    string // as it was asked for
+	image    string // as it was requested
 	picture  *picture
 	config   *container.Config
 	host     *container.HostConfig
@@ -70,8 +70,8 @@ func (c *box) command() []string {
 	return append(append([]string{}, entry...), args...)
 }
 
-// tellLocked tells an event of the container. The caller holds the lock.
-func (s *Sim) tellLocked(c *box, action string, more map[string]string) {
+// emitLocked emits an event of the container. The caller holds the lock.
+func (s *Sim) emitLocked(c *box, action string, more map[string]string) {
 	attributes := maps.Clone(c.config.Labels)
 	if attributes == nil {
 		attributes = map[string]string{}
@@ -101,12 +101,12 @@ func (s *Sim) startLocked(c *box) error {
 			c.joined, joined = c.joined[1:], joined[1:]
 		}
 		for _, n := range joined {
-			s.tellNetwork(n, "disconnect", c)
+			s.emitNetwork(n, "disconnect", c)
 		}
 		return err
 	}
 	for _, n := range joined {
-		s.tellNetwork(n, "connect", c)
+		s.emitNetwork(n, "connect", c)
 	}
 	s.pids++
 	c.running, c.paused, c.pid = true, false, s.pids
@@ -115,7 +115,7 @@ func (s *Sim) startLocked(c *box) error {
 	c.exited = make(chan struct{})
 	close(c.begun)
 	s.mountPointsLocked(c)
-	s.tellLocked(c, "start", nil)
+	s.emitLocked(c, "start", nil)
 	s.launchLocked(c)
 	return nil
 }
@@ -149,15 +149,15 @@ func (s *Sim) exitLocked(c *box, code int, oom bool) {
 	}
 	c.input, c.terminal = nil, lineDiscipline{}
 	if oom {
-		s.tellLocked(c, "oom", nil)
+		s.emitLocked(c, "oom", nil)
 	}
-	die := func() { s.tellLocked(c, "die", map[string]string{"exitCode": strconv.Itoa(code)}) }
+	die := func() { s.emitLocked(c, "die", map[string]string{"exitCode": strconv.Itoa(code)}) }
 	if !s.sinceLocked(leavesFirst) {
 		die()
 	}
 	for _, name := range c.joined {
 		if n := s.networkLocked(name); n != nil {
-			s.tellNetwork(n, "disconnect", c)
+			s.emitNetwork(n, "disconnect", c)
 		}
 	}
 	if s.sinceLocked(leavesFirst) {
@@ -171,7 +171,7 @@ func (s *Sim) exitLocked(c *box, code int, oom bool) {
 }
 
 // destroyLocked takes a container out of the world. The caller holds the lock.
-func (s *Sim) destroyLocked(c *box, told bool) {
+func (s *Sim) destroyLocked(c *box, emitted bool) {
 	if s.containers[c.id] != c {
 		return
 	}
@@ -188,8 +188,8 @@ func (s *Sim) destroyLocked(c *box, told bool) {
 		}
 		close(c.exited)
 	}
-	if told {
-		s.tellLocked(c, "destroy", nil)
+	if emitted {
+		s.emitLocked(c, "destroy", nil)
 	}
 	close(c.gone)
 }

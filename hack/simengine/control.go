@@ -31,20 +31,20 @@ func (s *Sim) Exit(name string, code int) error {
 	return s.with("end", name, func(c *box) { s.exitLocked(c, code, false) })
 }
 
-// OutOfMemory tells that a container is out of memory; with its first process killed it
-// ends, else a child of it was killed and it goes on.
+// OutOfMemory emits that a container is out of memory; with its first process killed it
+// ends, else a child of it was killed and it continues.
 func (s *Sim) OutOfMemory(name string, first bool) error {
 	return s.with("kill for memory", name, func(c *box) {
 		if first {
 			s.exitLocked(c, 128+sigKill, true)
 			return
 		}
-		s.tellLocked(c, "oom", nil)
+		s.emitLocked(c, "oom", nil)
 	})
 }
 
-// Bounce ends a container and starts it again behind everybody's back; the events of it
-// are told.
+// Bounce ends a container and starts it again without a request; its events
+// are emitted.
 func (s *Sim) Bounce(name string) (err error) {
 	found := s.with("restart", name, func(c *box) {
 		s.exitLocked(c, 0, false)
@@ -56,7 +56,7 @@ func (s *Sim) Bounce(name string) (err error) {
 	return err
 }
 
-// Forget takes a container out of the world without an event.
+// Forget removes a container without an event.
 func (s *Sim) Forget(name string) error {
 	return s.with("forget", name, func(c *box) { s.destroyLocked(c, false) })
 }
@@ -110,7 +110,7 @@ func (s *Sim) ForgetImage(ref string) {
 		s.untag(p, name)
 	}
 	delete(s.images, p.id)
-	s.tellImage(p, "delete", p.id)
+	s.emitImage(p, "delete", p.id)
 }
 
 // Restart cuts everything and comes back at once, as an engine that was restarted. Unless
@@ -154,8 +154,8 @@ func (s *Sim) CutStreams(route string) int {
 	return s.cutStreamsLocked(func(st *stream) bool { return route == "" || st.route == route })
 }
 
-// CutStreamsOf breaks the open answers about a container, by the name or id under which
-// they were asked for.
+// CutStreamsOf breaks the open streams about a container, by the name or id under which
+// they were requested.
 func (s *Sim) CutStreamsOf(target string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()

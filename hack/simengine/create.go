@@ -112,17 +112,17 @@ func (s *Sim) createLocked(name string, config *container.Config, host *containe
 	c.joined = []string{networkOf(c.host)}
 	s.makeVolumesLocked(c.host.Mounts)
 	s.containers[c.id], s.byName[c.name] = c, c
-	s.tellLocked(c, "create", nil)
+	s.emitLocked(c, "create", nil)
 	return c, nil
 }
 
-// nameTaken is what Docker says of a name that another container has.
+// nameTaken is Docker's error for a name that another container has.
 func nameTaken(name string, holder *box) string {
 	return fmt.Sprintf("Conflict. The container name %q is already in use by container %q. "+
 		"You have to remove (or rename) that container to be able to reuse that name.", "/"+name, holder.id)
 }
 
-// settle fills in what the image says.
+// settle fills in the defaults of the image.
 func settle(id string, config, from *container.Config) *container.Config {
 	merged := *config
 	merged.Hostname = cmp.Or(merged.Hostname, id[:12])

@@ -21,14 +21,14 @@ type bus struct {
 	intercept   func(Message) []Message
 }
 
-// subscriber is an event stream. Its queue has no bound, so that telling never waits.
+// subscriber is an event stream. Its queue has no bound, so that an emit never waits.
 type subscriber struct {
 	wanted filters.Args
 	queue  []Message
 	more   chan struct{}
 }
 
-// publishLocked tells an event, which only open streams can miss by intercepting. The caller
+// publishLocked emits an event; only an interceptor keeps it from open streams. The caller
 // holds the lock.
 func (s *Sim) publishLocked(m Message) {
 	now := s.now()
@@ -40,16 +40,16 @@ func (s *Sim) publishLocked(m Message) {
 	if len(s.bus.subscribers) == 0 {
 		return
 	}
-	told := []Message{m}
+	out := []Message{m}
 	if s.bus.intercept != nil {
-		told = s.bus.intercept(m)
+		out = s.bus.intercept(m)
 	}
-	s.spread(told)
+	s.spread(out)
 }
 
-func (s *Sim) spread(told []Message) {
+func (s *Sim) spread(out []Message) {
 	for sub := range s.bus.subscribers {
-		for _, m := range told {
+		for _, m := range out {
 			if !wanted(sub.wanted, m) {
 				continue
 			}
@@ -62,8 +62,8 @@ func (s *Sim) spread(told []Message) {
 	}
 }
 
-// InterceptEvents lets fn decide what open streams are told in place of each event: none,
-// the event twice, others first. Nil ends it. The memory of the engine, which a stream
+// InterceptEvents lets fn decide what open streams get in place of each event: none,
+// the event twice, others first. Nil ends it. The engine's history, which a stream
 // with a since reads, stays true.
 func (s *Sim) InterceptEvents(fn func(Message) []Message) {
 	s.mu.Lock()
@@ -81,26 +81,26 @@ func DropEvents(match func(Message) bool) func(Message) []Message {
 	}
 }
 
-// RepeatEvents is an intercept that tells each event n times.
+// RepeatEvents is an interceptor that emits each event n times.
 func RepeatEvents(n int) func(Message) []Message {
 	return func(m Message) []Message { return slices.Repeat([]Message{m}, n) }
 }
 
-// ReorderEvents is an intercept that holds n events back and then tells them in reverse.
+// ReorderEvents is an interceptor that holds n events back and then emits them in reverse.
 func ReorderEvents(n int) func(Message) []Message {
 	var held []Message
 	return func(m Message) []Message {
 		if held = append(held, m); len(held) < n {
 			return nil
 		}
-		told := held
+		out := held
 		held = nil
-		slices.Reverse(told)
-		return told
+		slices.Reverse(out)
+		return out
 	}
 }
 
-// TellEvent tells open streams something that need not have happened.
+// TellEvent emits an event to open streams that need not have happened.
 func (s *Sim) TellEvent(m Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,7 +159,7 @@ func (s *Sim) streamEvents(c *call) (answer, error) {
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(c.w).Flush
-	_ = flush() // the client has gone, which a write tells as well
+	_ = flush() // the client has gone, which a write detects as well
 	var end <-chan time.Time
 	if !until.IsZero() {
 		timer := time.NewTimer(until.Sub(s.now()))
@@ -190,7 +190,7 @@ func (s *Sim) streamEvents(c *call) (answer, error) {
 	}
 }
 
-// wireEvent is an event with the fields of old that Docker 20.10 sends too.
+// wireEvent is an event with the legacy fields that Docker 20.10 sends too.
 type wireEvent struct {
 	Status string `json:"status,omitempty"`
 	ID     string `json:"id,omitempty"`

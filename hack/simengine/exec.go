@@ -40,16 +40,16 @@ func (s *Sim) createExec(c *call) (answer, error) {
 	}
 	e := &execution{id: s.newIDLocked(), box: target, command: options.Cmd, options: options}
 	s.execs[e.id] = e
-	s.tellExec(e, "exec_create: "+strings.Join(e.command, " "), nil)
+	s.emitExec(e, "exec_create: "+strings.Join(e.command, " "), nil)
 	return answer{http.StatusCreated, map[string]string{"Id": e.id}}, nil
 }
 
-func (s *Sim) tellExec(e *execution, action string, more map[string]string) {
+func (s *Sim) emitExec(e *execution, action string, more map[string]string) {
 	attributes := map[string]string{"execID": e.id}
 	for k, v := range more {
 		attributes[k] = v
 	}
-	s.tellLocked(e.box, action, attributes)
+	s.emitLocked(e.box, action, attributes)
 }
 
 func (s *Sim) startExec(c *call) (answer, error) {
@@ -97,15 +97,15 @@ func (s *Sim) beginExecLocked(e *execution, id string) error {
 		return refuse(http.StatusConflict, "Error: Exec command %s has already run", e.id)
 	}
 	e.started, e.running = true, true
-	s.tellExec(e, "exec_start: "+strings.Join(e.command, " "), nil)
+	s.emitExec(e, "exec_start: "+strings.Join(e.command, " "), nil)
 	return nil
 }
 
 // signalsAll is a command that signals every process but the first one and itself.
 var signalsAll = regexp.MustCompile(`kill -s "?(\$0|[A-Z0-9]+)"? -1`)
 
-// runExecLocked runs the program for an exec. One that has none ends at once, and does what is
-// asked if that is a signal for all. The caller holds the lock.
+// runExecLocked runs the program for an exec. One without a program ends at once, and delivers its
+// signal if it is a "kill" of all processes. The caller holds the lock.
 func (s *Sim) runExecLocked(e *execution, out *output) {
 	if program := s.programOfLocked(e.box, e.command); program != nil && s.ownExec(e) {
 		p := s.newProcess(e.box, out, &input{chunks: make(chan []byte), ended: make(chan struct{})})
@@ -144,7 +144,7 @@ func (s *Sim) endExecLocked(e *execution, out *output, code int) {
 	e.running, e.code = false, &code
 	out.end(s.now())
 	if e.box.running {
-		s.tellExec(e, "exec_die", map[string]string{"exitCode": strconv.Itoa(code)})
+		s.emitExec(e, "exec_die", map[string]string{"exitCode": strconv.Itoa(code)})
 	}
 }
 

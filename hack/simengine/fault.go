@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Rule chooses calls and says what happens to them. Fields that are empty choose all.
+// Rule selects calls and decides what happens to them. Fields that are empty match all.
 type Rule struct {
 	Method string
 	// Route is a template as in Call, or a pattern of package path over it.
@@ -147,7 +147,7 @@ func (s *Sim) strike(c *call) *Injected {
 
 // perform answers a call, with what the rules do to it.
 func (s *Sim) perform(c *call, do handler) {
-	if strings.HasPrefix(c.route, "/containers/{id}") && !goesOn(c.route) {
+	if strings.HasPrefix(c.route, "/containers/{id}") && !streams(c.route) {
 		s.awaitPorts(c)
 	}
 	i := s.strike(c)
@@ -156,7 +156,7 @@ func (s *Sim) perform(c *call, do handler) {
 		return
 	}
 	r := i.rule
-	if r.After && !goesOn(c.route) {
+	if r.After && !streams(c.route) {
 		to := c.w
 		kept := &keptAnswer{header: to.Header(), status: http.StatusOK}
 		c.w = kept
@@ -180,8 +180,8 @@ func (s *Sim) perform(c *call, do handler) {
 	}
 }
 
-// goesOn reports whether the answer of a route is a stream that has no end of its own.
-func goesOn(route string) bool {
+// streams reports whether the answer of a route is a stream that has no end of its own.
+func streams(route string) bool {
 	switch route {
 	case "/events", "/containers/{id}/attach", "/containers/{id}/logs", "/containers/{id}/stats", "/exec/{id}/start":
 		return true
@@ -189,7 +189,7 @@ func goesOn(route string) bool {
 	return false
 }
 
-// hold holds a call as its rule says. When the client goes meanwhile, so does the call.
+// hold holds a call as its rule demands. When the client goes meanwhile, so does the call.
 func (s *Sim) hold(c *call, i *Injected) {
 	ctx, cancel := s.ends(c)
 	defer cancel()

@@ -102,7 +102,7 @@ func (s *Sim) namesLocked(p *picture) []string {
 	return names
 }
 
-func (s *Sim) tellImage(p *picture, action, name string) {
+func (s *Sim) emitImage(p *picture, action, name string) {
 	attributes := maps.Clone(p.config.Labels)
 	if attributes == nil {
 		attributes = map[string]string{}
@@ -188,7 +188,7 @@ func (s *Sim) tagImage(c *call) (answer, error) {
 		return answer{}, err
 	}
 	s.refs[name] = p
-	s.tellImage(p, "tag", name)
+	s.emitImage(p, "tag", name)
 	return answer{status: http.StatusCreated}, nil
 }
 
@@ -236,16 +236,16 @@ func (s *Sim) removeImage(c *call) (answer, error) {
 		done = append(done, map[string]string{"Untagged": n})
 	}
 	delete(s.images, p.id)
-	s.tellImage(p, "delete", p.id)
+	s.emitImage(p, "delete", p.id)
 	return answer{http.StatusOK, append(done, map[string]string{"Deleted": p.id})}, nil
 }
 
-// short is the id as people read it.
+// short is the id as Docker's tools show it.
 func (p *picture) short() string { return strings.TrimPrefix(p.id, "sha256:")[:12] }
 
 func (s *Sim) untag(p *picture, name string) {
 	delete(s.refs, name)
-	s.tellImage(p, "untag", p.id)
+	s.emitImage(p, "untag", p.id)
 }
 
 // userOf returns a container that was made from an image.
@@ -282,16 +282,16 @@ func (s *Sim) commitContainer(c *call) (answer, error) {
 	}
 	pause := target.running && !target.paused && (c.query.Get("pause") == "" || c.flag("pause"))
 	if pause {
-		s.tellLocked(target, "pause", nil)
+		s.emitLocked(target, "pause", nil)
 	}
 	p := s.newImageLocked(&config, target.picture.id)
 	if name != "" {
 		s.refs[name] = p
-		s.tellImage(p, "tag", name)
+		s.emitImage(p, "tag", name)
 	}
-	s.tellLocked(target, "commit", map[string]string{"comment": c.query.Get("comment"), "imageID": p.id, "imageRef": name})
+	s.emitLocked(target, "commit", map[string]string{"comment": c.query.Get("comment"), "imageID": p.id, "imageRef": name})
 	if pause {
-		s.tellLocked(target, "unpause", nil)
+		s.emitLocked(target, "unpause", nil)
 	}
 	return answer{http.StatusCreated, map[string]string{"Id": p.id}}, nil
 }

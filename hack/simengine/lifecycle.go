@@ -98,16 +98,16 @@ func (s *Sim) killContainer(c *call) (answer, error) {
 // signalLocked sends a signal to the first process of a container, and wakes a paused one that
 // is to end. The caller holds the lock.
 func (s *Sim) signalLocked(c *box, sig int) {
-	s.tellLocked(c, "kill", map[string]string{"signal": strconv.Itoa(sig)})
+	s.emitLocked(c, "kill", map[string]string{"signal": strconv.Itoa(sig)})
 	wasPaused := c.paused && (c.config.StopSignal == "" || sig == sigKill || signalNumber(c.config.StopSignal) == sig)
 	if sig != sigKill && wasPaused {
 		c.paused = false
-		s.tellLocked(c, "unpause", nil)
+		s.emitLocked(c, "unpause", nil)
 	}
 	s.deliverLocked(c, sig, c.init())
 }
 
-// deliverLocked gives a signal to the program. One that does not ask for signals ends by it if
+// deliverLocked delivers a signal to the program. One that handles no signals ends by it if
 // mortal: with docker-init in front, or when not the first process. The caller holds the lock.
 func (s *Sim) deliverLocked(c *box, sig int, mortal bool) {
 	switch {
@@ -155,7 +155,7 @@ func (s *Sim) stopContainer(c *call) (answer, error) {
 	if target.running && target.exited == exited {
 		s.signalLocked(target, sigKill)
 	}
-	s.tellLocked(target, "stop", nil)
+	s.emitLocked(target, "stop", nil)
 	return answer{status: http.StatusNoContent}, nil
 }
 
@@ -183,7 +183,7 @@ func (s *Sim) waitContainer(c *call) (answer, error) {
 	return streamed, nil
 }
 
-// awaitEnd waits for what a condition of wait says, for the removal, or for ctx.
+// awaitEnd waits for a condition of wait, for the removal, or for ctx.
 func (s *Sim) awaitEnd(ctx context.Context, c *box, condition string) {
 	await := func(done <-chan struct{}) {
 		select {
@@ -221,7 +221,7 @@ func (s *Sim) pauseContainer(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusConflict, "Container %s is already paused", target.id)
 	}
 	target.paused = true
-	s.tellLocked(target, "pause", nil)
+	s.emitLocked(target, "pause", nil)
 	return answer{status: http.StatusNoContent}, nil
 }
 
@@ -236,7 +236,7 @@ func (s *Sim) unpauseContainer(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusInternalServerError, "Container %s is not paused", target.id)
 	}
 	target.paused = false
-	s.tellLocked(target, "unpause", nil)
+	s.emitLocked(target, "unpause", nil)
 	return answer{status: http.StatusNoContent}, nil
 }
 
@@ -262,7 +262,7 @@ func (s *Sim) renameContainer(c *call) (answer, error) {
 	delete(s.byName, old)
 	target.name = name
 	s.byName[name] = target
-	s.tellLocked(target, "rename", map[string]string{"oldName": "/" + old})
+	s.emitLocked(target, "rename", map[string]string{"oldName": "/" + old})
 	return answer{status: http.StatusNoContent}, nil
 }
 
@@ -293,6 +293,6 @@ func (s *Sim) updateContainer(c *call) (answer, error) {
 		host.RestartPolicy = request.RestartPolicy
 	}
 	target.host = &host
-	s.tellLocked(target, "update", nil)
+	s.emitLocked(target, "update", nil)
 	return answer{http.StatusOK, container.UpdateResponse{Warnings: warnings}}, nil
 }

@@ -18,7 +18,7 @@ type mode int
 const (
 	modeUp      mode = iota
 	modeRefuse       // connections are refused
-	modeSilence      // connections are taken, and never answered
+	modeSilence      // connections are accepted, and never answered
 )
 
 // endpoint is a unix socket that the engine listens on.
@@ -93,7 +93,7 @@ func (s *Sim) Client() (*client.Client, error) {
 	)
 }
 
-// pipeListener hands out connections that Dial made.
+// pipeListener accepts the connections that Dial made.
 type pipeListener struct {
 	conns chan net.Conn
 	done  chan struct{}
@@ -166,9 +166,9 @@ func (s *Sim) change(to mode) {
 	}
 }
 
-// untilHeard returns at once unless the engine is silent; then it never returns, and the
+// waitClosed returns at once unless the engine is silent; then it never returns, and the
 // connection is cut when the silence or the call ends.
-func (s *Sim) untilHeard(ctx context.Context) {
+func (s *Sim) waitClosed(ctx context.Context) {
 	s.mu.Lock()
 	silent, changed := s.mode == modeSilence, s.modeChange
 	s.mu.Unlock()

@@ -14,7 +14,7 @@ type logFilter struct {
 	since, until time.Time
 	tail         int // -1 is all
 	stamps       bool
-	retries      bool // decoding goes on behind damage
+	retries      bool // decoding continues behind damage
 }
 
 func (c *call) logFilter() (logFilter, error) {
@@ -98,7 +98,7 @@ func (s *Sim) containerLogs(c *call) (answer, error) {
 	defer release()
 	c.w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(c.w).Flush
-	_ = flush() // the client has gone, which a write tells as well
+	_ = flush() // the client has gone, which a write detects as well
 	write := func(l chunk) error {
 		if err := frame(c.w, tty, l.stream, f.text(l)); err != nil {
 			return err

@@ -63,7 +63,7 @@ func (s *Sim) connectNetwork(c *call) (answer, error) {
 	}
 	target.joined = append(slices.Clone(target.joined), n.name)
 	if target.running {
-		s.tellNetwork(n, "connect", target)
+		s.emitNetwork(n, "connect", target)
 	}
 	return answer{status: http.StatusOK}, nil
 }
@@ -82,15 +82,15 @@ func (s *Sim) disconnectNetwork(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusInternalServerError, "container %s is not connected to the network %s", target.id, n.name)
 	}
 	target.joined = slices.Delete(slices.Clone(target.joined), at, at+1)
-	told := 1
-	switch once := s.sinceLocked(tellsLeavingOnce); {
+	out := 1
+	switch once := s.sinceLocked(disconnectsOnce); {
 	case once && !target.running:
-		told = 0
+		out = 0
 	case !once && target.running:
-		told = 2
+		out = 2
 	}
-	for range told {
-		s.tellNetwork(n, "disconnect", target)
+	for range out {
+		s.emitNetwork(n, "disconnect", target)
 	}
 	return answer{status: http.StatusOK}, nil
 }
@@ -114,7 +114,7 @@ func (s *Sim) attachment(c *call) (*segment, *box, error) {
 	return n, target, err
 }
 
-func (s *Sim) tellNetwork(n *segment, action string, c *box) {
+func (s *Sim) emitNetwork(n *segment, action string, c *box) {
 	s.publishLocked(Message{
 		Type: events.NetworkEventType, Action: events.Action(action),
 		Actor: events.Actor{ID: n.id, Attributes: map[string]string{"container": c.id, "name": n.name, "type": n.driver}},

@@ -53,7 +53,7 @@ func (o *output) begin() {
 	o.running = true
 }
 
-// write keeps data and hands it to all readers. It fails with io.ErrClosedPipe when the
+// write keeps data and passes it to all readers. It fails with io.ErrClosedPipe when the
 // run is over.
 func (o *output) write(ctx context.Context, to streamID, data []byte, at time.Time) error {
 	data = bytes.Clone(data)
@@ -155,7 +155,7 @@ func (o *output) follow(lines, whenRunning bool) (kept []chunk, r *reader, relea
 	})
 }
 
-// each hands chunks to fn until the run is over, fn fails or ctx ends.
+// each passes chunks to fn until the run is over, fn fails or ctx ends.
 func (r *reader) each(ctx context.Context, fn func(chunk) error) {
 	for {
 		select {

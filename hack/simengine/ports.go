@@ -120,7 +120,7 @@ func (s *Sim) Unbridge(on bool) {
 }
 
 // SlowPorts lets a start and a kill of a container take that long for each port that it publishes.
-// As in Docker other calls of the container wait meanwhile, and what began goes on without the
+// As in Docker other calls of the container wait meanwhile, and what began continues without the
 // client.
 func (s *Sim) SlowPorts(each time.Duration) {
 	s.mu.Lock()

@@ -17,14 +17,14 @@ import (
 // exit with 0, unless it exited before.
 type Program func(ctx context.Context, p *Process)
 
-// programRule says where a program runs.
+// programRule is where a program runs.
 type programRule struct {
 	image, command string
 	program        Program
 }
 
 // OnImage lets a program run in containers of an image, from their next start on. Without
-// any, a container runs and says nothing until it is killed.
+// any, a container runs without output until it is killed.
 func (s *Sim) OnImage(ref string, p Program) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,7 +126,7 @@ func (p *Process) Mounted(path string) (source string, ok bool) {
 	return "", false
 }
 
-// Stdout returns the standard output. A write waits while somebody is attached and does
+// Stdout returns the standard output. A write waits while an attached client does
 // not read, and fails once the process has ended.
 func (p *Process) Stdout() io.Writer { return processWriter{p, stdout} }
 
@@ -147,7 +147,7 @@ func (p *Process) Signals() <-chan os.Signal {
 	return p.signals
 }
 
-// wantsLocked hands a signal over, if the program asked for signals. The caller holds the lock.
+// wantsLocked delivers a signal, if the program handles signals. The caller holds the lock.
 func (p *Process) wantsLocked(sig syscall.Signal) bool {
 	if p.signals == nil {
 		return false

@@ -110,9 +110,9 @@ func (s *Sim) lookUp(ref string, named reference.Named) (Remote, error) {
 		"Get \"http://%s/v2/\": dial tcp %s: connect: connection refused", domain, domain)
 }
 
-// pull tells of each layer, and then keeps the image.
-func (s *Sim) pull(ctx context.Context, ref string, named reference.Named, r Remote, tell func(progress)) {
-	tell(progress{Status: "Pulling from " + reference.Path(named), ID: reference.FamiliarString(named)[strings.LastIndex(ref, ":")+1:]})
+// pull reports the progress of each layer, and then keeps the image.
+func (s *Sim) pull(ctx context.Context, ref string, named reference.Named, r Remote, report func(progress)) {
+	report(progress{Status: "Pulling from " + reference.Path(named), ID: reference.FamiliarString(named)[strings.LastIndex(ref, ":")+1:]})
 	s.mu.Lock()
 	have := s.refs[ref]
 	s.mu.Unlock()
@@ -123,21 +123,21 @@ func (s *Sim) pull(ctx context.Context, ref string, named reference.Named, r Rem
 			return
 		}
 		if r.Failure != "" && i >= r.FailAfter {
-			tell(failed(r.Failure))
+			report(failed(r.Failure))
 			return
 		}
 		if current {
 			continue
 		}
-		if !s.layer(ctx, layerID(ref, i), size, r.Pace, tell) {
+		if !s.layer(ctx, layerID(ref, i), size, r.Pace, report) {
 			return
 		}
 	}
 	if r.Failure != "" {
-		tell(failed(r.Failure))
+		report(failed(r.Failure))
 		return
 	}
-	s.keepPulled(ref, named, r, current, tell)
+	s.keepPulled(ref, named, r, current, report)
 }
 
 // versionLabel keeps the version of a Remote in the image.
@@ -152,34 +152,34 @@ func layerID(ref string, i int) string {
 	return string(id)
 }
 
-// layer tells of one layer; false if it came to no end.
-func (s *Sim) layer(ctx context.Context, id string, size int64, pace time.Duration, tell func(progress)) bool {
-	tell(progress{Status: "Pulling fs layer", Detail: map[string]any{}, ID: id})
+// layer reports the progress of one layer; false if it came to no end.
+func (s *Sim) layer(ctx context.Context, id string, size int64, pace time.Duration, report func(progress)) bool {
+	report(progress{Status: "Pulling fs layer", Detail: map[string]any{}, ID: id})
 	const steps = 4
 	for i := int64(1); i <= steps; i++ {
 		s.sleep(ctx, pace/steps)
 		if ctx.Err() != nil {
 			return false
 		}
-		tell(progress{
+		report(progress{
 			Status: "Downloading", ID: id, Progress: "[=>  ]",
 			Detail: map[string]any{"current": size * i / steps, "total": size},
 		})
 	}
-	tell(progress{Status: "Download complete", Detail: map[string]any{}, ID: id})
+	report(progress{Status: "Download complete", Detail: map[string]any{}, ID: id})
 	s.mu.Lock()
 	full := s.full
 	s.mu.Unlock()
 	if full {
-		tell(failed("failed to register layer: write /layer.tar: no space left on device"))
+		report(failed("failed to register layer: write /layer.tar: no space left on device"))
 		return false
 	}
-	tell(progress{Status: "Pull complete", Detail: map[string]any{}, ID: id})
+	report(progress{Status: "Pull complete", Detail: map[string]any{}, ID: id})
 	return true
 }
 
-// keepPulled names the image that was pulled, and tells that it is there.
-func (s *Sim) keepPulled(ref string, named reference.Named, r Remote, current bool, tell func(progress)) {
+// keepPulled names the image that was pulled, and reports that it is there.
+func (s *Sim) keepPulled(ref string, named reference.Named, r Remote, current bool, report func(progress)) {
 	s.mu.Lock()
 	status := "Status: Image is up to date for " + ref
 	if !current {
@@ -204,6 +204,6 @@ func (s *Sim) keepPulled(ref string, named reference.Named, r Remote, current bo
 		Actor: events.Actor{ID: ref, Attributes: attributes},
 	})
 	s.mu.Unlock()
-	tell(progress{Status: "Digest: " + p.id})
-	tell(progress{Status: status})
+	report(progress{Status: "Digest: " + p.id})
+	report(progress{Status: status})
 }

@@ -16,7 +16,7 @@ type Call struct {
 	Route, Target string
 	Query         url.Values
 	At            time.Time
-	// Done tells when it was answered; zero until then.
+	// Done is when it was answered; zero until then.
 	Done time.Time
 }
 
@@ -58,7 +58,7 @@ func (s *Sim) CountCalls(r Rule) (n int) {
 	return n
 }
 
-// ResetCalls forgets the calls made so far.
+// ResetCalls clears the calls recorded so far.
 func (s *Sim) ResetCalls() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,11 +2,11 @@ package simengine
 
 import "github.com/docker/docker/api/types/versions"
 
-// What later releases of Docker do otherwise than 20.10, by the API version that came with
-// the first of them. A Sim does it when it speaks that version. The suite of scenarios holds
+// How later releases of Docker differ from 20.10, by the API version that came with
+// the first of them. A Sim does it when it has that version. The suite of scenarios checks
 // each of these against the engine that it runs on.
 const (
-	// Since 23.0 a container has left its networks when its end is told, and not after.
+	// Since 23.0 a container has left its networks when its end is emitted, and not after.
 	leavesFirst = "1.42"
 	// Since 23.0 a log ends where it is damaged; before, some lines behind that were left out.
 	endsAtDamage = "1.42"
@@ -16,10 +16,10 @@ const (
 	namesNoRestart = "1.44"
 	// Since 27.0 a container on the default network shows that it is on "bridge".
 	namesBridge = "1.46"
-	// Since 28.0 somebody's disconnect is told once, no longer twice, and not at all where the
+	// Since 28.0 a client's disconnect is emitted once, no longer twice, and not at all where the
 	// container does not run.
-	tellsLeavingOnce = "1.48"
-	// Since 29.0 a network that a start could not join, as when a port is taken, is no longer one
+	disconnectsOnce = "1.48"
+	// Since 29.0 a network that a start could not join, as when a port is busy, is no longer one
 	// of the container's: its next start goes well, without that network and without ports.
 	forgetsUnjoined = "1.52"
 )

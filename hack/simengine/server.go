@@ -16,7 +16,7 @@ import (
 	"github.com/docker/docker/api/types/versions"
 )
 
-// minAPIVersion is the oldest version that Docker 20.10 speaks.
+// minAPIVersion is the oldest version of Docker 20.10.
 const minAPIVersion = "1.12"
 
 // call is one request.
@@ -29,7 +29,7 @@ type call struct {
 	body  []byte
 }
 
-// answer is what a handler says; status 0 means that it has written the answer itself.
+// answer is what a handler returns; status 0 means that it has written the response itself.
 type answer struct {
 	status int
 	body   any
@@ -139,7 +139,7 @@ func (s *Sim) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c.route, c.id = route(path)
 	seen := s.record(Call{Method: r.Method, Route: c.route, Target: c.id, Query: c.query, At: arrived})
 	defer seen()
-	s.untilHeard(r.Context())
+	s.waitClosed(r.Context())
 	do := table[r.Method+" "+c.route]
 	if do == nil {
 		do = func(*Sim, *call) (answer, error) { return answer{}, refuse(http.StatusNotFound, "page not found") }
@@ -178,7 +178,7 @@ func (s *Sim) checkVersion(version string) error {
 	return nil
 }
 
-// answerWith runs a handler and writes what it says.
+// answerWith runs a handler and writes its answer.
 func (s *Sim) answerWith(c *call, do handler) {
 	a, err := do(s, c)
 	var no refusal

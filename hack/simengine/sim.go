@@ -18,8 +18,8 @@ import (
 
 // Options configures a Sim. The zero value is usable.
 type Options struct {
-	// APIVersion is the newest version that it speaks, and the release of Docker that it does as;
-	// empty is "1.41", which is 20.10.
+	// APIVersion is the newest version of the API that it has, and selects the release of Docker
+	// whose behaviour it has; empty is "1.41", which is 20.10.
 	APIVersion string
 	// Seed decides ids and the chances of rules.
 	Seed uint64
@@ -53,7 +53,7 @@ type Sim struct {
 	refs       map[string]*picture
 	volumes    map[string]*volume.Volume
 	remotes    map[string]Remote
-	ports      map[portKey]string // what is bound, by container id; "" is a stranger
+	ports      map[portKey]string // what is bound, by container id; "" is another process of the host
 	unbridged  bool
 	portTime   time.Duration
 	unlimited  bool
@@ -226,5 +226,5 @@ func errNoSpace(path string) error {
 	return refuse(http.StatusInternalServerError, "mkdir /var/lib/docker/%s: no space left on device", path)
 }
 
-// Message is an event as the engine tells it.
+// Message is an event as the engine emits it.
 type Message = events.Message

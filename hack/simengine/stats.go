@@ -11,7 +11,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 )
 
-// Figures is what stats tell of a running container.
+// Figures are the stats of a running container.
 type Figures struct {
 	// CPU is the use in cores, over all the time since the start.
 	CPU float64
@@ -21,7 +21,7 @@ type Figures struct {
 	NetworkRx, NetworkTx, BlockRead, BlockWrite, PIDs uint64
 }
 
-// SetFigures sets what stats tell of a container from now on.
+// SetFigures sets the stats of a container from now on.
 func (s *Sim) SetFigures(name string, f Figures) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -33,7 +33,7 @@ func (s *Sim) SetFigures(name string, f Figures) error {
 	return nil
 }
 
-// statCores is how many cores the engine's machine says that it has.
+// statCores is how many cores the engine's machine reports.
 const statCores = 2
 
 // sampleLocked returns the figures of a container at a time. The caller holds the lock.
@@ -83,7 +83,7 @@ func (s *Sim) containerStats(c *call) (answer, error) {
 	c.w.Header().Set("Content-Type", "application/json")
 	c.w.WriteHeader(http.StatusOK)
 	flush := http.NewResponseController(c.w).Flush
-	_ = flush() // the client has gone, which a write tells as well
+	_ = flush() // the client has gone, which a write detects as well
 	last := &container.StatsResponse{}
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -118,7 +118,7 @@ func (s *Sim) containerChanges(c *call) (answer, error) {
 	return answer{http.StatusOK, append(changes, target.changes...)}, nil
 }
 
-// statPath tells of a path of a container, which is there: nothing is known of files here.
+// statPath returns the stat of a path of a container; every path exists: files are not simulated.
 func (s *Sim) statPath(c *call) (answer, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

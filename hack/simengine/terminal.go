@@ -12,7 +12,7 @@ import (
 const maxTerminalLine = 4095
 
 // lineDiscipline is what the kernel has between the input of a terminal and the program: it
-// hands over whole lines, echoes what is typed, and knows the keys that erase. Programs of the
+// delivers whole lines, echoes what is typed, and handles the keys that erase. Programs of the
 // simulation do not turn it off, and its keys for signals are plain characters here.
 type lineDiscipline struct {
 	line       []byte
@@ -27,7 +27,7 @@ func (l *lineDiscipline) input(data []byte) (read, echo []byte) {
 			read = append(append(read, l.line...), '\n')
 			echo = append(echo, "\r\n"...)
 			l.line = nil
-		case 0x04: // ^D hands over what there is
+		case 0x04: // ^D delivers what there is
 			read = append(read, l.line...)
 			l.line = nil
 		case 0x15: // ^U
@@ -85,7 +85,7 @@ func (s *Sim) resizeContainer(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusConflict, "Container %s is not running", target.id)
 	}
 	target.terminal.cols, target.terminal.rows = cols, rows
-	s.tellLocked(target, "resize", map[string]string{"height": strconv.Itoa(rows), "width": strconv.Itoa(cols)})
+	s.emitLocked(target, "resize", map[string]string{"height": strconv.Itoa(rows), "width": strconv.Itoa(cols)})
 	return answer{status: http.StatusOK}, nil
 }
 

@@ -2,7 +2,7 @@ package simengine
 
 import "github.com/docker/docker/api/types/container"
 
-// update changes limits in place, or says why it cannot. What is zero is left as it is.
+// update changes limits in place, or returns why it cannot. A zero keeps the limit.
 func update(limits, to *container.Resources) (conflict string) {
 	switch {
 	case to.NanoCPUs > 0 && limits.CPUPeriod > 0:
@@ -44,7 +44,7 @@ func (s *Sim) WithoutLimits(on bool) {
 	s.unlimited = on
 }
 
-// discardLimitsLocked takes out what the kernel does not support, and returns what Docker says of it. The
+// discardLimitsLocked removes what the kernel does not support, and returns Docker's warnings about it. The
 // caller holds the lock.
 func (s *Sim) discardLimitsLocked(r *container.Resources) []string {
 	warnings := []string{}

@@ -152,7 +152,7 @@ func quoted(command []string) string {
 	return strings.Join(words, " ")
 }
 
-// words is the status as people read it.
+// words is the human-readable status.
 func (c *box) words(now time.Time) string {
 	switch {
 	case c.paused:

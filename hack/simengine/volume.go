@@ -10,8 +10,8 @@ import (
 	"github.com/docker/docker/api/types/volume"
 )
 
-// makeVolumesLocked makes the volumes with names that a container asks for, where they are missing.
-// One that exists is taken as it is. The caller holds the lock.
+// makeVolumesLocked creates the volumes with names that a container needs, where they are missing.
+// One that exists is used unchanged. The caller holds the lock.
 func (s *Sim) makeVolumesLocked(mounts []mount.Mount) {
 	for _, m := range mounts {
 		if m.Type != mount.TypeVolume || m.Source == "" || s.volumes[m.Source] != nil {

@@ -65,7 +65,7 @@ type Blueprint struct {
 
 // Logs returns how Docker is to keep the output of containers: in at most maxFile files of
 // at most maxSize, as in "10m". The driver is named, because an engine's own default may be
-// one that knows no such limits and refuses them, or that keeps nothing to read.
+// one that refuses such limits, or that keeps nothing to read.
 func Logs(maxSize string, maxFile int) observed.Log {
 	return observed.Log{Driver: "json-file", MaxSize: maxSize, MaxFile: strconv.Itoa(maxFile)}
 }

@@ -12,7 +12,7 @@ import (
 	"lightd/observed/blueprint"
 )
 
-// Kind says what becomes of a difference.
+// Kind is what becomes of a difference.
 type Kind string
 
 // The kinds of difference.
@@ -21,16 +21,16 @@ const (
 	Spec Kind = "spec"
 	// MovedTag is a tag that is pinned and points to another image than the container runs.
 	MovedTag Kind = "moved_tag"
-	// Deferred is put right when the container is next made anew, and not worth that alone. The
+	// Deferred is fixed when the container is next recreated, and not worth that alone. The
 	// pause of a process is ended when it has lasted for a while.
 	Deferred Kind = "deferred"
 )
 
 // Hidden stands for the value of an environment variable that Docker shows otherwise than
-// the spec: it may be somebody's secret.
+// the spec: it may be a secret.
 const Hidden = "(hidden)"
 
-// The paths of fields that others ask for by name. They are the words of the spec where it
+// The paths of fields that other packages refer to. They are the names of the spec where it
 // has one.
 const (
 	Presence      = "presence"
@@ -58,9 +58,9 @@ type Difference struct {
 	Desired, Observed any
 }
 
-// Deferred reports whether d can wait until the container is made anew for another reason. So
-// can a network that somebody added: all that the spec says works as it is. A volume that Docker
-// made by itself, which earlier versions left to it, holds data that would go with the container.
+// Deferred reports whether d can wait until the container is recreated for another reason. So
+// can a network that another client added: all that the spec has works. A volume that Docker
+// created by itself, which earlier versions left to it, holds data that would go with the container.
 func (d Difference) Deferred() bool {
 	if d.Path == Networks {
 		have, _ := d.Observed.([]string)
@@ -69,13 +69,13 @@ func (d Difference) Deferred() bool {
 	return d.Path == StopSignal || strings.HasPrefix(d.Path, logPrefix) || strings.HasPrefix(d.Path, volumePrefix)
 }
 
-// Compare returns where have differs from what want would make, in a fixed order. image is
-// what is known of the very image that have was made from; where nothing is, what only the
+// Compare returns where have differs from what want would create, in a fixed order. image is
+// what is known of the very image that have was created from; where nothing is, what only the
 // image explains is not compared.
 //
 // Not compared are the generation and the number of the installation among the labels: they
-// tell when a container was made, and it is none the worse for that. The hash is told where
-// nothing else says what is different.
+// record when a container was created, and it is up to date all the same. The hash is reported
+// where nothing else shows what is different.
 func Compare(want blueprint.Blueprint, have observed.Container, image observed.Image) []Difference {
 	c := comparison{want: want, have: have, image: image}
 	c.scalar(Name, want.Name, have.Name)
@@ -116,8 +116,8 @@ func (c *comparison) scalar(path string, desired, observed any) {
 	}
 }
 
-// onlyName reports whether all that was found so far is what a container can be told
-// without being made anew.
+// onlyName reports whether the name is all that was found to differ so far: Docker can change it
+// without a recreation.
 func (c *comparison) onlyName() bool { return len(c.found) == 1 && c.found[0].Path == Name }
 
 // process compares what is run, and as what.
@@ -238,8 +238,8 @@ func (c *comparison) ports() {
 	}
 }
 
-// labels compares those of ours that say what a container is. One without a startup command
-// was made before that was told: the hash stands for it.
+// labels compares those of ours that identify a container. One without a startup command
+// was created before that was recorded: the hash stands for it.
 func (c *comparison) labels() {
 	for _, name := range []string{observed.LabelInstance, observed.LabelRole, observed.LabelID} {
 		if want, have := c.want.Labels[name], c.have.Labels[name]; want != have {
@@ -253,7 +253,7 @@ func (c *comparison) labels() {
 }
 
 // limits compares what can be changed in place. Swap is compared where Docker shows it: an
-// engine without swap accounting bounds none, whatever is asked for.
+// engine without swap accounting bounds none, whatever is requested.
 func (c *comparison) limits() {
 	want, have := c.want.Limits, c.have.Limits
 	c.scalar(Memory, want.Memory, have.Memory)

@@ -145,7 +145,7 @@ func leadsTo(path string) string {
 
 func own(target string) bool { return target == blueprint.Home || target == blueprint.Data }
 
-// open opens a source as a handle that can only be asked about. Those of a spec are opened
+// open opens a source as a handle that can only be queried (O_PATH). Those of a spec are opened
 // beneath the allowed directory, with no link on the way: links were resolved before, and one
 // that appears is not followed. Our own are directories, and no links.
 func (p Pinner) open(m observed.Mount) (int, error) {

@@ -21,7 +21,7 @@ var ErrUnverifiable = errors.New("the mounts of the process cannot be inspected"
 // EscapeError is a mount that does not lead to its source.
 type EscapeError struct {
 	observed.Mount
-	// Found says what is mounted instead.
+	// Found is what is mounted instead.
 	Found string
 }
 

@@ -22,32 +22,32 @@ type Engine interface {
 	ReplaceOwner(ctx context.Context, epoch string) error
 }
 
-// Guard notices that the instance was taken over. It is safe for concurrent use.
+// Guard detects that the instance was taken over. It is safe for concurrent use.
 type Guard struct {
 	Record   Record
 	Instance string
 	Engine   Engine
-	// Handover is how long the acts that the daemon that was taken over has begun may take. A Claim
+	// Handover is how long the calls may take that the former daemon has in flight. A Claim
 	// that replaces a mark lasts that long.
 	Handover time.Duration
 
 	mu sync.Mutex
-	// handedOver is when the acts of the other daemon have ended; zero when none was taken over.
+	// handedOver is when the calls of the former daemon have ended; zero when none was taken over.
 	handedOver time.Time
 }
 
-// ErrHandover is in the chain of an error while another daemon that was taken over may still act.
+// ErrHandover is in the chain of an error while a former daemon may still have calls in flight.
 var ErrHandover = fmt.Errorf("the daemon that was taken over may still act: %w", cerrdefs.ErrConflict)
 
 // Check returns a *TakenOverError for the epoch of a container that another daemon made.
 func (g *Guard) Check(epoch string) error {
-	if g.Record.knows(epoch) {
+	if g.Record.includes(epoch) {
 		return nil
 	}
 	return &TakenOverError{Instance: g.Instance, Epoch: g.Record.Epoch, Found: epoch}
 }
 
-// Claim sees to it that the mark is there and ours, whoever has removed it. Its error is a
+// Claim ensures that the mark exists and is ours, whoever has removed it. Its error is a
 // *TakenOverError, has ErrHandover in its chain, or is one of the engine.
 func (g *Guard) Claim(ctx context.Context) error {
 	holder, _, err := g.holder(ctx)
@@ -58,7 +58,7 @@ func (g *Guard) Claim(ctx context.Context) error {
 		return err
 	}
 	if holder != g.Record.Epoch {
-		g.startHandover() // before the mark says so: Confirm allows nothing from now on
+		g.startHandover() // before the mark is replaced: Confirm allows nothing from now on
 		if err := g.Engine.ReplaceOwner(ctx, g.Record.Epoch); err != nil {
 			return fmt.Errorf("%w: %w", ErrHandover, err)
 		}
@@ -91,7 +91,7 @@ func (g *Guard) handoverLeft() time.Duration {
 	return time.Until(g.handedOver)
 }
 
-// awaitHandover waits until the daemon that was taken over acts no more, and returns an error if
+// awaitHandover waits until the former daemon has no calls in flight, and returns an error if
 // the instance was taken over again meanwhile.
 func (g *Guard) awaitHandover(ctx context.Context) error {
 	left := g.handoverLeft()
@@ -142,7 +142,7 @@ func (g *Guard) Confirm(ctx context.Context) error {
 		holder, absent, err := g.holder(ctx)
 		switch {
 		case absent && err != nil && engine.Classify(err) != engine.Unavailable:
-			return nil // nobody has taken over, and there is no room for the mark
+			return nil // there was no takeover, and there is no room for the mark
 		case err != nil:
 			return err
 		}

@@ -8,13 +8,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identity tells a directory from its copies.
+// Identity distinguishes a directory from its copies.
 type Identity struct {
 	// Host is the machine's id, empty where it has none.
 	Host  string `json:"host,omitempty"`
 	Inode uint64 `json:"inode"`
 	// Device may change when the machine boots; Born, in nanoseconds, is 0 where the file system
-	// does not know when the directory was made.
+	// does not record when the directory was created.
 	Device uint64 `json:"device"`
 	Born   int64  `json:"born,omitempty"`
 }

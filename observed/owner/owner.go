@@ -15,7 +15,7 @@ import (
 	"lightd/observed/engine"
 )
 
-// Mode is what an operator says of a directory that is a copy, or was copied.
+// Mode is the operator's setting for a directory that is a copy, or was copied.
 type Mode string
 
 // The modes.
@@ -28,7 +28,7 @@ const (
 	TakeOver Mode = "take-over"
 )
 
-// Record is what a database says of the directory that it is in.
+// Record is what a database holds of the directory that it is in.
 type Record struct {
 	Identity Identity `json:"identity"`
 	// Epoch marks what is made from here, Former are those that were taken over.
@@ -36,8 +36,8 @@ type Record struct {
 	Former []string `json:"former,omitempty"`
 }
 
-// knows reports whether what carries an epoch is ours. Revisions before carried none.
-func (r Record) knows(epoch string) bool {
+// includes reports whether what carries an epoch is ours. Revisions before carried none.
+func (r Record) includes(epoch string) bool {
 	return epoch == "" || epoch == r.Epoch || slices.Contains(r.Former, epoch)
 }
 
@@ -73,15 +73,15 @@ func save(ctx context.Context, db *kv.DB, r Record) error {
 	return nil
 }
 
-// Look returns what an engine shows of an instance.
-type Look func(ctx context.Context, instance string) (engine.Presence, error)
+// Observe returns what an engine shows of an instance.
+type Observe func(ctx context.Context, instance string) (engine.Presence, error)
 
-// lookTime bounds the look at an engine before a start.
-const lookTime = 10 * time.Second
+// observeTimeout bounds the query of an engine before a start.
+const observeTimeout = 10 * time.Second
 
 // Settle decides whether the database in dir may be used for its instance, and returns its
-// record; dir is in the data directory. An error is a sentence that says what was found and what an operator may choose.
-func Settle(ctx context.Context, db *kv.DB, dir string, mode Mode, look Look) (Record, error) {
+// record; dir is in the data directory. An error is a sentence with the finding and the operator's choices.
+func Settle(ctx context.Context, db *kv.DB, dir string, mode Mode, observe Observe) (Record, error) {
 	here, err := Identify(dir)
 	if err != nil {
 		return Record{}, err
@@ -98,12 +98,12 @@ func Settle(ctx context.Context, db *kv.DB, dir string, mode Mode, look Look) (R
 	if same && mode == Unsaid {
 		return r, nil
 	}
-	looking, cancel := context.WithTimeout(ctx, lookTime)
+	within, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
-	seen, err := look(looking, db.Instance())
+	seen, err := observe(within, db.Instance())
 	switch {
 	case err != nil && same:
-		return r, nil // the guard looks again once the engine answers
+		return r, nil // the guard checks again once the engine is reachable
 	case err != nil:
 		return Record{}, fmt.Errorf("data directory %s is not the one where instance %s was last started (it was copied, restored or moved to another disk), and the engine does not answer whether that one is in use: %w",
 			filepath.Dir(dir), db.Instance(), err)
@@ -113,11 +113,11 @@ func Settle(ctx context.Context, db *kv.DB, dir string, mode Mode, look Look) (R
 
 // settle decides on what the engine shows.
 func (r Record) settle(ctx context.Context, db *kv.DB, dir string, here Identity, mode Mode, seen engine.Presence) (Record, error) {
-	foreign := slices.DeleteFunc(slices.Clone(seen.Epochs), r.knows)
+	foreign := slices.DeleteFunc(slices.Clone(seen.Epochs), r.includes)
 	contested := len(foreign) > 0 || !r.Identity.Is(here) && !seen.Empty()
 	switch {
 	case !contested && r.Identity.Is(here):
-		return r, nil // a flag that stays in the unit says nothing new
+		return r, nil // a flag that stays in the unit is handled already
 	case !contested:
 		r = Record{Epoch: rand.Text()}
 	case mode == NewInstance:
@@ -137,20 +137,20 @@ func (r Record) settle(ctx context.Context, db *kv.DB, dir string, here Identity
 	return r, save(ctx, db, r)
 }
 
-// TakenOverError tells that another daemon acts for our instance.
+// TakenOverError means that another daemon acts for our instance.
 type TakenOverError struct {
 	Instance, Epoch, Found string
 }
 
-// Error says what was found and what an operator may choose.
+// Error describes the finding and the operator's choices.
 func (e *TakenOverError) Error() string {
 	return fmt.Sprintf("instance %s was taken over by a daemon with another data directory, a copy of this one or this one of it: the engine shows its epoch %s, and ours is %s. "+
 		"This daemon ends, and touches nothing more. Start with --take-over to take the node back, or with --new-instance to go on as an instance of your own",
 		e.Instance, short(e.Found), short(e.Epoch))
 }
 
-// Conflict implements the interface of errdefs: an act that meets this error has not failed, its
-// container is in the hands of another daemon.
+// Conflict implements the interface of errdefs: a call that gets this error has not failed, its
+// container belongs to another daemon.
 func (*TakenOverError) Conflict() {}
 
 func short(epoch string) string { return strings.ToLower(fmt.Sprintf("%.8s", epoch)) }

@@ -142,7 +142,7 @@ func TestFirstRecord(t *testing.T) {
 	}
 	defer s.Close()
 	r, err := Settle(t.Context(), s, dir, Unsaid, nil)
-	if err != nil || r.Epoch == "" || !r.knows("") || !r.knows(r.Epoch) || r.knows("other") {
+	if err != nil || r.Epoch == "" || !r.includes("") || !r.includes(r.Epoch) || r.includes("other") {
 		t.Errorf("%+v, %v", r, err)
 	}
 }

@@ -241,7 +241,7 @@ func (l *Line) edit(what byte, n int, show func([]byte) bool) bool {
 }
 
 // present is the text of the line that the program has written, up to the cursor where only
-// blanks are behind that. Ended tells that the line will not change any more.
+// blanks are behind that. Ended means that the line will not change any more.
 func (l *Line) present(ended bool) []byte {
 	if l.Typed.active() {
 		l.split()

@@ -28,7 +28,7 @@ type Line struct {
 	moved  bool // cells count
 	column int  // of the cursor, in cells
 	saved  int  // the column that was saved
-	// returned tells that a carriage return came last, which a line feed may follow.
+	// returned is true when a carriage return came last, which a line feed may follow.
 	returned bool
 	sequence sequence
 	carry    []byte // the beginning of a character, in cells
@@ -80,7 +80,7 @@ func (l *Line) feedEchoed(p []byte, show func([]byte) bool) bool {
 }
 
 func (l *Line) feed(p []byte, show func([]byte) bool) bool {
-	for begins := true; len(p) > 0; { // a line begins, and has not been looked at as a whole
+	for begins := true; len(p) > 0; { // a line begins, and has not been examined as a whole
 		if begins && l.empty() && !l.Typed.active() {
 			if n := plainLine(p); n >= 0 {
 				if show(bytes.TrimSuffix(p[:n], cr)) {

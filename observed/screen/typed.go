@@ -18,7 +18,7 @@ const (
 // a program that edits lines itself; that is no output of the program. The zero Typed is nothing.
 type Typed struct {
 	open []rune // the line that is open, as it shows
-	// awaited is the end of open of which no echo has come; recent tells that it may still come.
+	// awaited is the end of open of which no echo has come; recent is true while it may still come.
 	awaited []rune
 	recent  bool
 	lines   []typedLine // that have ended, oldest first
@@ -43,10 +43,10 @@ func (t *Typed) Write(data []byte, now time.Time) {
 			t.end(now)
 		case 0x03, 0x1a, 0x1c: // ^C ^Z ^\
 			t.add('^', r+'@')
-			awaited := t.awaited // the line goes on
+			awaited := t.awaited // the line continues
 			t.end(now)
 			t.awaited = awaited
-		case 0x04: // ^D hands the line over, which stays on the screen
+		case 0x04: // ^D submits the line, which stays on the screen
 		case 0x15: // ^U
 			t.open, t.awaited = t.open[:0], t.awaited[:0]
 		case 0x7f, '\b':
@@ -90,7 +90,7 @@ func (t *Typed) end(now time.Time) {
 	t.open, t.awaited = t.open[:0], t.awaited[:0]
 }
 
-// Expire says which time it is: of what was typed long ago no echo will come.
+// Expire sets the time: of what was typed long ago no echo will come.
 func (t *Typed) Expire(now time.Time) {
 	t.recent = now.Sub(t.at) <= openEchoTime
 	if !t.recent {

@@ -14,7 +14,7 @@ import (
 	"lightd/desired/token"
 )
 
-// Flags are what the command line says of the daemon; empty where it says nothing.
+// Flags are the daemon's flags on the command line; empty where one is not given.
 type Flags struct {
 	Server, Token, TokenFile, Context string
 }
@@ -29,9 +29,9 @@ type Env struct {
 	Getenv func(string) string
 	// Stdin is read for a token file of the name "-".
 	Stdin io.Reader
-	// Warn is called with what is wrong and does not keep the command; nil for nobody.
+	// Warn is called with problems that do not stop the command; nil drops them.
 	Warn func(string)
-	// Local tells of the daemon of this machine, by its own settings.
+	// Local returns the settings of the daemon of this machine.
 	Local func() (Local, error)
 }
 
@@ -39,7 +39,7 @@ type Env struct {
 type Target struct {
 	URL   string
 	Token string
-	// From says where the token was found, for whoever is told that it is not accepted.
+	// From is where the token was found, for the message when it is not accepted.
 	From string
 }
 
@@ -84,8 +84,8 @@ func Resolve(flags Flags, place Env) (Target, error) {
 	return t.with(findToken(flags, place, stored, local), place)
 }
 
-// findServer returns the address of the daemon, empty for that of this machine, who says so,
-// and the context that gave it, if one did.
+// findServer returns the address of the daemon, empty for that of this machine, where it was
+// configured, and the context that gave it, if one did.
 func findServer(flags Flags, place Env) (address, from string, stored *Context, err error) {
 	if flags.Server != "" {
 		return flags.Server, "--server", nil, nil
@@ -197,7 +197,7 @@ func CheckServer(text string) error {
 	return nil
 }
 
-// CheckTokenFile makes the path of a token file absolute and looks whether it holds one.
+// CheckTokenFile makes the path of a token file absolute and checks that it holds one.
 func CheckTokenFile(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {

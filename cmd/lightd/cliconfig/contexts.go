@@ -42,7 +42,7 @@ func Path(getenv func(string) string) string {
 }
 
 // Load reads the contexts file; one that is not there holds none. A file that others may
-// write is refused: it says where tokens are sent.
+// write is refused: it decides where tokens are sent.
 func Load(path string) (*Contexts, error) {
 	c := &Contexts{Contexts: map[string]Context{}, path: path}
 	f, err := os.Open(path)
@@ -115,7 +115,7 @@ func (c *Contexts) Use(name string) error {
 	return nil
 }
 
-// Delete forgets a context.
+// Delete removes a context.
 func (c *Contexts) Delete(name string) error {
 	if _, err := c.Get(name); err != nil {
 		return err

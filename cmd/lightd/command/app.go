@@ -24,9 +24,9 @@ type Env struct {
 	Streams terminal.Streams
 	Getenv  func(string) string
 	Now     func() time.Time
-	// Local tells of the daemon of this machine.
+	// Local returns the settings of the daemon of this machine.
 	Local func() (cliconfig.Local, error)
-	// Agent names the program to the daemon.
+	// Agent identifies the program to the daemon.
 	Agent string
 }
 
@@ -51,7 +51,7 @@ func Groups() []*cobra.Group {
 // app makes the commands.
 type app struct {
 	Env
-	// clear takes away a line of progress that is shown in place.
+	// clear removes a line of progress that is shown in place.
 	clear func()
 	// catchUp writes the progress of a container up to what is recorded now.
 	catchUp func(id string)
@@ -84,7 +84,7 @@ type session struct {
 // patience is for how long a stream that broke is tried again.
 const patience = 10 * time.Minute
 
-// daemonFlags adds the flags that say which daemon is meant.
+// daemonFlags adds the flags that select the daemon.
 func (a *app) daemonFlags(cmd *cobra.Command) *cliconfig.Flags {
 	var f cliconfig.Flags
 	cmd.Flags().StringVar(&f.Server, "server", "", "`URL` of the daemon (LIGHTD_URL; default: the present context, else this machine's)")
@@ -120,7 +120,7 @@ func (s *session) close() {
 	s.follow.Close()
 }
 
-// withSession makes a command talk to a daemon, and gives what run says the context it needs.
+// withSession opens a session with a daemon for a command, and gives run the context it needs.
 func (a *app) withSession(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
 	flags := a.daemonFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -168,13 +168,13 @@ func (s *session) explain(err error) error {
 	return err
 }
 
-// say writes a line for people to the standard output.
+// say writes a line to the standard output.
 func (a *app) say(format string, args ...any) {
 	a.clear()
 	a.print(a.Streams.Out, render.Text(fmt.Sprintf(format, args...)))
 }
 
-// note writes a line for people to the standard error.
+// note writes a line to the standard error.
 func (a *app) note(format string, args ...any) {
 	a.clear()
 	a.print(a.Streams.Err, render.Text(fmt.Sprintf(format, args...)))
@@ -189,7 +189,7 @@ func (a *app) print(stream io.Writer, text string) {
 	fmt.Fprintln(stream, render.Wrap(text, a.columns(stream), hang(text)))
 }
 
-// hang is the indentation of what goes on below a line.
+// hang is the indentation of the continuation of a line.
 func hang(text string) string {
 	return text[:len(text)-len(strings.TrimLeft(text, " "))] + "  "
 }
@@ -200,7 +200,7 @@ func (a *app) table(columns []string, spare ...int) *render.Table {
 	return render.NewTable(a.Streams.Out, columns...).Fit(a.columns(a.Streams.Out), spare...)
 }
 
-// WriteError writes the message of an error; nothing when everything is said.
+// WriteError writes the message of an error; nothing when everything is written already.
 func WriteError(out io.Writer, getenv func(string) string, err error) {
 	if message := Message(err); message != "" {
 		fmt.Fprintln(out, render.Wrap("lightd: "+message, terminal.Columns(out, getenv), "  "))
@@ -212,7 +212,7 @@ func (a *app) colour(stream io.Writer) bool {
 	return terminal.Is(stream) && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
 }
 
-// each runs fn for every id, tells what fails, goes on with the next one, and returns what
+// each runs fn for every id, reports what fails, continues with the next one, and returns what
 // the program should end with: the code of the first failure.
 func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx context.Context, id string) error) error {
 	if len(ids) == 1 {
@@ -241,8 +241,8 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 // atOnce bounds how many containers a command works on at the same time.
 const atOnce = 64
 
-// prefetch begins fn for every id, several at the same time, so that waiting for one does not
-// keep the others. of returns what became of one; stop ends what goes on, and returns when
+// prefetch starts fn for every id, several at the same time, so that waiting for one does not
+// delay the others. of returns the result of one; stop cancels the rest, and returns when
 // it has ended.
 func prefetch[T any](ctx context.Context, ids []string, fn func(ctx context.Context, id string) (T, error)) (of func(id string) (T, error), stop func()) {
 	type result struct {

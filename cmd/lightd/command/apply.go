@@ -19,7 +19,7 @@ import (
 	"lightd/httpapi/client"
 )
 
-// listing is what the flags of a command say of a list of specs.
+// listing is the flags of a command that reads a list of specs.
 type listing struct {
 	files    *[]string
 	prune    *bool
@@ -48,7 +48,7 @@ func (l listing) check(cmd *cobra.Command) error {
 	return nil
 }
 
-// read reads the files, and returns what they hold both as they are and as an apply says it.
+// read reads the files, and returns what they hold both unchanged and as an apply sends it.
 func (l listing) read(a *app) ([]manifest.Object, client.List, error) {
 	objects, err := manifest.Read(*l.files, a.Streams.In)
 	if err != nil {
@@ -65,7 +65,7 @@ func (l listing) read(a *app) ([]manifest.Object, client.List, error) {
 	return objects, list, nil
 }
 
-// send applies a list. A refusal is told with file, line and path.
+// send applies a list. A refusal is reported with file, line and path.
 func (s *session) send(ctx context.Context, objects []manifest.Object, list client.List, w client.Write) (client.Applied, error) {
 	applied, err := s.Apply(ctx, list, w)
 	return applied, located(objects, err)
@@ -159,7 +159,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 	})
 }
 
-// waitForRest goes on waiting for the containers of an apply whose wait ended before their own end:
+// waitForRest continues to wait for the containers of an apply whose wait ended before their own end:
 // the daemon answers as soon as one fails, and no request waits longer than 10 minutes.
 func (s *session) waitForRest(ctx context.Context, applied client.Applied, end time.Time) (waited func(*client.WaitError) error, stop func()) {
 	goals := map[string]api.Goal{}

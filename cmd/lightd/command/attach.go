@@ -96,7 +96,7 @@ func (t *attachment) run(ctx context.Context) error {
 	}
 	read := t.reader(input, person)
 	if person {
-		t.tell("attached to %s (%s); Ctrl-P Ctrl-Q detaches", t.container.InternalID, t.container.State)
+		t.notice("attached to %s (%s); Ctrl-P Ctrl-Q detaches", t.container.InternalID, t.container.State)
 	}
 	if person && t.container.TTY {
 		defer t.followSize(ctx)()
@@ -147,7 +147,7 @@ func (t *attachment) followSize(ctx context.Context) (stop func()) {
 	}
 }
 
-// maxSize is how large a terminal the daemon can be told of.
+// maxSize is the largest size of a terminal that the daemon accepts.
 const maxSize = 1000
 
 // leave puts the terminal back, and what is written next at the start of a line.
@@ -262,7 +262,7 @@ func wholeRunes(p []byte) int {
 	return len(p)
 }
 
-// output writes what the container prints, and what the daemon has to say.
+// output writes what the container prints, and the daemon's notices.
 func (t *attachment) output() error {
 	for m, err := range t.console.Messages() {
 		if err != nil {
@@ -275,10 +275,10 @@ func (t *attachment) output() error {
 			}
 			t.midLine = !strings.HasSuffix(m.Text, "\n")
 		case api.MessageDaemon:
-			t.tell("%s", m.Text)
+			t.notice("%s", m.Text)
 		}
 	}
-	t.tell("the container was deleted")
+	t.notice("the container was deleted")
 	return nil
 }
 
@@ -290,11 +290,11 @@ func (t *attachment) lines(text string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\n", "\r\n")
 }
 
-// tell writes a notice of the daemon's, or of this program's.
-func (t *attachment) tell(format string, args ...any) {
+// notice writes a notice of the daemon's, or of this program's.
+func (t *attachment) notice(format string, args ...any) {
 	text := "[lightd] " + render.Text(fmt.Sprintf(format, args...)) + "\n"
 	if t.out != t.Streams.Out {
-		_, _ = io.WriteString(t.out, text) // the next write tells what is wrong
+		_, _ = io.WriteString(t.out, text) // the next write returns the error
 		return
 	}
 	fmt.Fprint(t.Streams.Err, t.lines(text))

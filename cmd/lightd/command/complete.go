@@ -69,7 +69,7 @@ func portText(p desired.PoolPort) string {
 	return text
 }
 
-// offer asks the daemon that a command is about for what it could be given next.
+// offer completes an argument with a list from the daemon that the command is about.
 func (a *app) offer(cmd *cobra.Command, args []string, list func(ctx context.Context, s *session, offer func(id, description string)) error) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var flags cliconfig.Flags
 	flags.Server, _ = cmd.Flags().GetString("server")

@@ -143,7 +143,7 @@ func (a *app) contextDelete() *cobra.Command {
 	}
 }
 
-// changeContexts changes the contexts file, and says which context is the present one then.
+// changeContexts changes the contexts file, and reports which context is the present one then.
 func (a *app) changeContexts(change func(*cliconfig.Contexts) error) error {
 	all, err := a.stored()
 	if err != nil {

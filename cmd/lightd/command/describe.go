@@ -53,7 +53,7 @@ func (a *app) describe() *cobra.Command {
 	})
 }
 
-// description is all that is to be told of a container.
+// description is all that is shown of a container.
 type description struct {
 	container api.Container
 	drift     *api.Drift
@@ -140,7 +140,7 @@ type describeWriter struct {
 // sheetIndent is where the values of a sheet begin.
 var sheetIndent = strings.Repeat(" ", 17)
 
-// entry writes a line of safe text whose value goes on below itself where it does not fit.
+// entry writes a line of safe text whose value is continued below itself where it does not fit.
 func (s *describeWriter) entry(name, value string) {
 	s.printf("%s\n", render.Wrap(fmt.Sprintf("%-17s%s", name, value), s.width, sheetIndent))
 }

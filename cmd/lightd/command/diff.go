@@ -61,7 +61,7 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 	return cmd
 }
 
-// showDiff writes the difference of one container. The daemon says what would be stored,
+// showDiff writes the difference of one container. The daemon returns what would be stored,
 // its own defaults and the ports that it assigns included.
 func (a *app) showDiff(ctx context.Context, s *session, r api.Receipt) (bool, error) {
 	if r.Action == desired.Unchanged {

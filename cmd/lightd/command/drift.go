@@ -80,7 +80,7 @@ var driftColumns = []string{"ID", "FIELD", "SHOULD BE", "IS", "SINCE", "MENDED B
 // driftSince is the column that a narrow terminal can spare.
 const driftSince = 4
 
-// showNodeDrift writes the report of all, and the counts for people.
+// showNodeDrift writes the report of all, and the counts.
 func (a *app) showNodeDrift(all api.NodeDrift) error {
 	t := a.table(driftColumns, driftSince)
 	for _, d := range all.Containers {
@@ -109,7 +109,7 @@ func (a *app) showNodeDrift(all api.NodeDrift) error {
 	return nil
 }
 
-// showDrift writes the reports of the containers that were asked for.
+// showDrift writes the reports of the requested containers.
 func (a *app) showDrift(list []api.Drift) error {
 	t := a.table(driftColumns, driftSince)
 	rows := 0
@@ -135,13 +135,13 @@ func driftRows(d api.Drift, now time.Time) [][]string {
 	}
 	rows := make([][]string, 0, len(d.Fields))
 	for _, f := range d.Fields {
-		rows = append(rows, []string{d.InternalID, f.Path, value(f.Desired), value(f.Observed), render.Age(now, f.Since), mendedBy(d, f)})
+		rows = append(rows, []string{d.InternalID, f.Path, value(f.Desired), value(f.Observed), render.Age(now, f.Since), fixedBy(d, f)})
 	}
 	return rows
 }
 
-// mendedBy says what happens about a difference.
-func mendedBy(d api.Drift, f api.DriftField) string {
+// fixedBy describes what happens about a difference.
+func fixedBy(d api.Drift, f api.DriftField) string {
 	switch {
 	case f.Kind == api.DriftMovedTag && f.Step == "":
 		return "nothing: the image is pinned"

@@ -12,7 +12,7 @@ import (
 	"lightd/httpapi/client"
 )
 
-// The exit codes of the program. ExitHelp tells them to its users.
+// The exit codes of the program. ExitHelp describes them to its users.
 const (
 	ExitFailed      = 1
 	ExitUsage       = 2
@@ -24,7 +24,7 @@ const (
 	ExitInterrupted = 130
 )
 
-// ExitHelp is what a user is told of exit codes.
+// ExitHelp is the help text of the exit codes.
 const ExitHelp = `Exit codes:
   0    done
   1    refused, or failed; of diff: there is a difference
@@ -52,13 +52,13 @@ type coded struct {
 
 func (e coded) Unwrap() error { return e.error }
 
-// errSilent ends a command that has said everything already.
+// errSilent ends a command that has reported everything already.
 var errSilent = errors.New("")
 
 // exit ends a command with a code, without a word.
 func exit(code int) error { return coded{errSilent, code} }
 
-// subjectError is an error of one of several things that a command was asked for.
+// subjectError is an error of one of several subjects of a command.
 type subjectError struct {
 	subject string
 	error
@@ -119,15 +119,15 @@ func badSelector(err error) bool {
 	return errors.As(err, &refused) && len(refused.Details) == 1 && refused.Details[0].Field == "selector"
 }
 
-// notADaemon reports whether what answered is something else, or has no such route: a base
-// path that is wrong looks like that, and so does a daemon that is older than the program.
+// notADaemon reports whether the response came from something else, or from a server without such
+// a route: a wrong base path looks like that, and so does a daemon that is older than the program.
 func notADaemon(err error) bool {
 	var refused *client.Error
 	return errors.Is(err, client.ErrForeign) && !errors.Is(err, client.ErrUnavailable) || errors.As(err, &refused) && refused.Code == "not_found"
 }
 
-// Message returns what a user is told of err, safe for a terminal; empty when there is
-// nothing left to say. It may be of several lines.
+// Message returns the text of err for a user, safe for a terminal; empty when there is
+// nothing left to report. It may have several lines.
 func Message(err error) string {
 	switch {
 	case errors.Is(err, context.Canceled) && errors.Is(err, client.ErrUnknownOutcome):
@@ -171,8 +171,8 @@ func sentence(err error) string {
 	return err.Error()
 }
 
-// refusal is the daemon's sentence with the details that it does not say itself. Details that
-// begin as the sentence does stand in its place; that of a request that is not valid says no more
+// refusal is the daemon's sentence with the details that it does not contain itself. Details that
+// begin as the sentence does replace it; that of a request that is not valid contains no more
 // than its details.
 func refusal(e *client.Error) string {
 	if e.Code == "invalid" && len(e.Details) > 0 {

@@ -97,7 +97,7 @@ What -o yaml prints without -w can be changed and applied.`,
 	})
 }
 
-// find reads containers, in the order of ids, or sorted. Those that are not there are told,
+// find reads containers, in the order of ids, or sorted. Those that do not exist are reported,
 // and the rest is returned beside the error.
 func (a *app) find(ctx context.Context, s *session, ids []string, selector string) ([]api.Container, error) {
 	if len(ids) == 0 {
@@ -128,7 +128,7 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 		}
 	}
 	if len(ids) == 0 {
-		// That there is no daemon is told at once; later it may come back.
+		// That there is no daemon is reported at once; later it may come back.
 		if _, err := s.List(ctx, selector); err != nil {
 			return err
 		}
@@ -176,7 +176,7 @@ func (a *app) printer(form string, bare, one bool) *printer {
 	return &printer{out: a.Streams.Out, width: a.columns(a.Streams.Out), note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
 }
 
-// list shows containers. One that was asked for by its id stands for itself in JSON and
+// list shows containers. A single one that was requested by its id is an object in JSON and
 // YAML, several are a list.
 func (v *printer) list(all []api.Container) error {
 	switch v.form {
@@ -248,7 +248,7 @@ func (v *printer) document(d any) error {
 	return render.YAML(v.out, d)
 }
 
-// change shows one change of a container. In JSON and YAML it stands with its kind, since
+// change shows one change of a container. In JSON and YAML it includes its kind, since
 // the container of a deletion looks as if it were there.
 func (v *printer) change(e api.WatchEvent) error {
 	switch v.form {
@@ -281,7 +281,7 @@ const (
 	imageColumn   = 6
 )
 
-// usual are the widths that a table that goes on begins with.
+// usual are the widths that a table that grows begins with.
 var usual = []int{12, 10, 8, 12, 8, 5}
 
 // row adds a row to the table, unless it would be the last one of that container again:
@@ -333,7 +333,7 @@ func synced(c api.Container) string {
 	case c.Deleting:
 		return string(status.ReasonDeleting)
 	case at.Status == status.True && c.ObservedGeneration < c.Generation:
-		return string(status.ReasonProgressing) // a newer spec than it speaks of
+		return string(status.ReasonProgressing) // a newer spec than it is of
 	case at.Status == status.True || at.Reason == "":
 		return string(at.Status)
 	}

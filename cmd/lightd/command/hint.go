@@ -44,7 +44,7 @@ var hints = map[status.Reason]string{
 	status.ReasonNameTaken:        `"docker rename" or "docker rm" the container that has the name`,
 	status.ReasonRefused:          `change the spec as the message says, and apply it; "lightd explain" has every field`,
 	status.ReasonImageUnsuitable:  `take an image that has /bin/sh and is made for this machine, and apply the spec with it`,
-	status.ReasonInstallFailed:    none, // the condition Installed says why, and its reason has the hint
+	status.ReasonInstallFailed:    none, // the reason of the condition Installed has the hint
 	status.ReasonInstallLost:      `load the image again if you have it, else "lightd reinstall ID"`,
 
 	"MountEscaped": `somebody put a link in the way of a mount: look at the source on the daemon's machine before you start it again`,

@@ -12,7 +12,7 @@ import (
 	"lightd/httpapi/client"
 )
 
-// maxTail is the most lines that a daemon looks back.
+// maxTail is the most lines of history that a daemon returns.
 const maxTail = 5000
 
 func (a *app) logs() *cobra.Command {
@@ -86,11 +86,11 @@ func (a *app) copy(text io.ReadCloser, err error) error {
 	return err
 }
 
-// follow writes what a container printed and prints, until it is deleted. What the daemon has
-// to say of it goes to the standard error.
+// follow writes what a container printed and prints, until it is deleted. The daemon's notices
+// go to the standard error.
 func (a *app) follow(ctx context.Context, s *session, id string, from client.Logs) error {
 	if _, err := s.Get(ctx, id); err != nil {
-		return err // told at once, and not after some patience
+		return err // reported at once, without the retries of a stream
 	}
 	for m, err := range s.follow.Follow(ctx, id, client.From{After: client.Now, Since: from.Since, Tail: from.Tail}) {
 		switch {

@@ -117,7 +117,7 @@ func (a *app) warn(r api.Receipt) {
 	}
 }
 
-// attempt says when what waits is tried again; empty when nothing is.
+// attempt describes when what waits is retried; empty when nothing is.
 func attempt(next plan.Attempt, now time.Time) string {
 	if next.At.IsZero() {
 		return ""
@@ -125,7 +125,7 @@ func attempt(next plan.Attempt, now time.Time) string {
 	return fmt.Sprintf("%s (attempt %d)", render.In(now, next.At), next.Number)
 }
 
-// heading says in a few words what would be done, and because of what.
+// heading describes in short what would be done, and because of what.
 func heading(r api.Receipt) string {
 	p := r.Plan
 	switch {

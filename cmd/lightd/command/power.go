@@ -108,7 +108,7 @@ func (s *session) chosen(ctx context.Context, ids []string, selector string) ([]
 	return ids, nil
 }
 
-// outcome says what became of a write, in a few words.
+// outcome describes the result of a write in short.
 func outcome(r api.Receipt) string {
 	text := strings.TrimPrefix(r.Message, "Container ")
 	if r.Wait != nil && r.Wait.Met {

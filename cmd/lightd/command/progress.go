@@ -18,13 +18,13 @@ import (
 	"lightd/observed/status"
 )
 
-// progress tells, on the standard error, what happens to containers while a command waits
+// progress shows, on the standard error, what happens to containers while a command waits
 // for them: their events as lines, and on a terminal, of a single one and in place, what is
 // still waited for, as a pull with its bytes, and the last line that it prints. The events
 // begin after the one of number after. stop ends it and returns when nothing more will be
 // written; a second call does nothing.
 //
-// It is an extra: when it cannot be had, the command goes on without it.
+// It is optional: when it is not available, the command continues without it.
 func (a *app) progress(ctx context.Context, s *session, ids []string, after uint64) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	p := &ticker{app: a, ids: ids, live: len(ids) == 1 && terminal.Is(a.Streams.Err), seen: map[string]uint64{}}
@@ -39,8 +39,8 @@ func (a *app) progress(ctx context.Context, s *session, ids []string, after uint
 			p.follow(ctx, s, "", after, nil)
 			return
 		}
-		// There is no stream of a container that is still to be made; that of all tells when
-		// it is.
+		// A container that is still to be created has no stream; that of all shows when
+		// it is created.
 		if err := p.follow(ctx, s, ids[0], after, nil); errors.Is(err, client.ErrNotFound) {
 			p.follow(ctx, s, "", after, func(m client.Message) bool {
 				return m.Lifecycle != nil && m.Lifecycle.InternalID == ids[0]
@@ -92,8 +92,8 @@ func (p *ticker) event(e journal.Event) {
 	p.app.note("%s", strings.TrimSpace(fmt.Sprintf("%s: %s  %s", e.InternalID, e.Type, e.Message)))
 }
 
-// follow tells what comes until the stream ends, or until a message is the end, which it
-// does not tell.
+// follow shows what comes until the stream ends, or until end reports true of a message, which
+// is not shown.
 func (p *ticker) follow(ctx context.Context, s *session, id string, after uint64, end func(client.Message) bool) error {
 	for m, err := range s.follow.Follow(ctx, id, client.From{After: after}) {
 		if err != nil || end != nil && end(m) {
@@ -104,8 +104,8 @@ func (p *ticker) follow(ctx context.Context, s *session, id string, after uint64
 	return nil
 }
 
-// poll shows each second what keeps a container from being as wanted, until ctx ends or
-// that cannot be had. What it says is shown when it is new: what the container printed since
+// poll shows each second what keeps a container from its goal, until ctx ends or
+// that is not available. Its text is shown when it is new: what the container printed since
 // stays otherwise.
 func (p *ticker) poll(ctx context.Context, s *session, id string) {
 	tick := time.NewTicker(time.Second)
@@ -128,7 +128,7 @@ func (p *ticker) poll(ctx context.Context, s *session, id string) {
 	}
 }
 
-// unsynced says why a container is not as its spec says; empty when it is.
+// unsynced describes why a container is not as its spec; empty when it is.
 func unsynced(all []status.Condition) string {
 	for _, c := range all {
 		if c.Type == status.Synced && c.Status == status.False {
@@ -146,7 +146,7 @@ type ticker struct {
 	live bool
 	line screen.Line // that is printed
 
-	turn  sync.Mutex        // held while something is told, so that no two are told as one
+	turn  sync.Mutex        // held while something is written, so that no two lines mix
 	seen  map[string]uint64 // the last event of each container that was written; guarded by turn
 	mu    sync.Mutex
 	shown bool // whether a line is shown in place now; guarded by mu
@@ -155,7 +155,7 @@ type ticker struct {
 // eraseLine goes to the start of the line and empties it.
 const eraseLine = "\r\x1b[K"
 
-// clear takes away the line that is shown in place, before something else is written.
+// clear removes the line that is shown in place, before something else is written.
 func (p *ticker) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -174,7 +174,7 @@ func (p *ticker) message(m client.Message) {
 	}
 }
 
-// output shows the last line of what a container prints, as a person sees it in a terminal.
+// output shows the last line of what a container prints, as a terminal renders it.
 func (p *ticker) output(text string) {
 	last := ""
 	keep := func(text []byte) bool {
@@ -204,8 +204,8 @@ func (p *ticker) show(text string) {
 	p.shown = true
 }
 
-// lastSeq is the number of the last event that there is, to tell from there what follows
-// from a write. Without it, what comes is told all the same.
+// lastSeq is the number of the last event that there is, to show from there what follows
+// from a write. Without it, what comes is shown all the same.
 func (s *session) lastSeq(ctx context.Context) uint64 {
 	_, last, err := s.EventPage(ctx, "", client.Now, 1)
 	if err != nil {

@@ -24,8 +24,8 @@ var habits = map[string]string{
 
 var unknownCommand = regexp.MustCompile(`^unknown command "([^"]*)" for`)
 
-// Suggest returns what a user is told who called a command that there is not: the one that is called
-// otherwise elsewhere, or one whose name is nearly the same.
+// Suggest returns the error for a command that does not exist: with the one that has another name
+// here, or one whose name is nearly the same.
 func Suggest(root *cobra.Command, err error) error {
 	m := unknownCommand.FindStringSubmatch(err.Error())
 	if m == nil {

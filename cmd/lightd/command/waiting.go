@@ -19,13 +19,13 @@ var goals = []string{string(api.UntilInstalled), string(api.UntilRunning), strin
 const untilDeleted = "deleted"
 
 const (
-	// defaultWait is how long a command waits that was not told for how long.
+	// defaultWait is how long a command waits without --timeout.
 	defaultWait = 5 * time.Minute
 	// serverWait is the longest that the daemon waits in one request.
 	serverWait = 10 * time.Minute
 )
 
-// waiting is what the flags of a write say of waiting.
+// waiting is the flags of a write for waiting.
 type waiting struct {
 	goal    string
 	timeout time.Duration
@@ -82,7 +82,7 @@ func (w waiting) checkTimeout() error {
 	return nil
 }
 
-// write is the write that waits as w says, for as long as one request may.
+// write is the write with the wait of w, for as long as one request may last.
 func (w waiting) write() client.Write {
 	if w.goal == "" {
 		return client.Write{}
@@ -90,7 +90,7 @@ func (w waiting) write() client.Write {
 	return client.Write{Wait: api.Goal(w.goal), Timeout: min(w.timeout, serverWait)}
 }
 
-// rest goes on waiting where the first request ended, if there is time left.
+// rest continues the wait where the first request ended, if there is time left.
 func (w waiting) rest(ctx context.Context, s *session, id string, unmet error) error {
 	var u *client.WaitError
 	if !errors.As(unmet, &u) || !u.TimedOut() || w.timeout <= serverWait {
@@ -135,8 +135,8 @@ themselves: then it ends at once, with the reason.`,
 			_, err := s.Client.Wait(ctx, id, api.Goal(w.goal), w.timeout)
 			switch {
 			case ctx.Err() != nil:
-				err = ctx.Err() // a wait writes nothing: nothing of it is in doubt
-			case impossible(err):
+				err = ctx.Err() // a wait writes nothing: its result is never ambiguous
+			case contradicts(err):
 				err = coded{err, ExitGoalFailed}
 			}
 			return struct{}{}, err
@@ -154,8 +154,8 @@ themselves: then it ends at once, with the reason.`,
 	})
 }
 
-// impossible reports whether a wait was refused because the spec says the opposite.
-func impossible(err error) bool {
+// contradicts reports whether a wait was refused because the spec has the opposite.
+func contradicts(err error) bool {
 	var refused *client.Error
 	return errors.As(err, &refused) && slices.ContainsFunc(refused.Details, func(d api.Detail) bool { return d.Field == "wait" })
 }

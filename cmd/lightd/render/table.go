@@ -17,7 +17,7 @@ const (
 const leastColumn = 8
 
 // Table writes rows in columns. Rows are held until Flush, which makes the columns as wide
-// as what was seen so far: of a table that goes on, the columns only grow.
+// as the widest value so far: of a table that grows, the columns only widen.
 type Table struct {
 	out     io.Writer
 	columns int
@@ -46,13 +46,13 @@ func NewPlainTable(out io.Writer, columns int) *Table {
 
 // Fit makes no line wider than limit, unless that is 0. Where the rows of the first Flush do not
 // fit, the spare columns are left out, in that order and as far as needed. What is too wide still
-// goes on below in its column; the first column, which has the ids, is never broken.
+// is continued below in its column; the first column, which has the ids, is never broken.
 func (t *Table) Fit(limit int, spare ...int) *Table {
 	t.limit, t.spare = limit, spare
 	return t
 }
 
-// Reserve makes columns at least so wide, of a table that goes on.
+// Reserve makes columns at least so wide, of a table that grows.
 func (t *Table) Reserve(widths ...int) {
 	for i, width := range widths[:min(len(widths), t.columns)] {
 		t.widths[i] = max(t.widths[i], width)

@@ -45,11 +45,11 @@ func wrapLine(line string, width int, hang string) string {
 	return b.String()
 }
 
-// Reflow joins the lines of each paragraph and wraps them anew. A line that is indented, as that of
+// Reflow joins the lines of each paragraph and wraps them again. A line that is indented, as that of
 // a list or an example, stays one.
 func Reflow(text string, width int) string {
 	var lines []string
-	joins := false // whether the next line goes on with the last one
+	joins := false // whether the next line continues the last one
 	for line := range strings.SplitSeq(text, "\n") {
 		plain := line != "" && strings.TrimLeft(line, " \t") == line
 		if plain && joins {

@@ -61,7 +61,7 @@ func (d *detaching) take(keys []byte) {
 		case key == ctrlP && !d.held:
 			d.held = true
 			continue
-		case key == ctrlP: // twice: the first is nobody's
+		case key == ctrlP: // twice: the first is no part of a sequence
 			d.rest = append(d.rest, ctrlP)
 			continue
 		case d.held:
