@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestEqualLooksAtEveryField of a spec, those of its parts included.
-func TestEqualLooksAtEveryField(t *testing.T) {
+// TestEqualComparesEveryField of a spec, those of its parts included.
+func TestEqualComparesEveryField(t *testing.T) {
 	if !(Spec{}).Equal(Spec{Ports: []Port{}, Env: map[string]string{}}) {
 		t.Error("nothing differs from an empty list")
 	}

@@ -28,7 +28,7 @@ func TestNormalSignal(t *testing.T) {
 		"RTMIN+", "RTMIN-1", "RTMIN+31", "RTMIN++3", "RTMIN+-1", "RTMAX+1", "RTMAX-31", "RTMIN 3", " TERM", "TERM\n", "1e1",
 	} {
 		if n, ok := SignalNumber(in); ok {
-			t.Errorf("%q is taken for signal %d", in, n)
+			t.Errorf("%q parses as signal %d", in, n)
 		}
 	}
 	for n := 1; n <= 64; n++ {

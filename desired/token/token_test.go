@@ -103,7 +103,7 @@ func TestTemporaryTokens(t *testing.T) {
 	var invalid *desired.ValidationError
 	for _, ttl := range []time.Duration{0, -1, MaxTTL + 1} {
 		if _, _, err := k.Create(t.Context(), ttl, false); !errors.As(err, &invalid) {
-			t.Errorf("life of %v: %v", ttl, err)
+			t.Errorf("lifetime of %v: %v", ttl, err)
 		}
 	}
 }

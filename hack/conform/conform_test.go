@@ -9,7 +9,7 @@ import (
 	"lightd/httpapi/openapi"
 )
 
-// TestCheck makes sure that the checker can tell right from wrong.
+// TestCheck makes sure that the checker distinguishes right from wrong.
 func TestCheck(t *testing.T) {
 	c, err := conform.New()
 	if err != nil {

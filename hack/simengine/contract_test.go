@@ -28,7 +28,7 @@ const (
 	busybox = "lightd-test/busybox:latest"
 	// contractLabel marks what a scenario makes, on a real engine too.
 	contractLabel = "lightd.contract"
-	// firstAPI is the oldest API version that Lightd speaks, that of Docker 20.10.
+	// firstAPI is the oldest API version that Lightd supports, that of Docker 20.10.
 	firstAPI = "1.41"
 )
 
@@ -46,7 +46,7 @@ func runName(sc scenario) string { return fmt.Sprintf("%s-%d", sc.name, time.Now
 type side struct {
 	sim  *simengine.Sim // nil for the real one
 	host string
-	// api is the newest API version that the engine speaks.
+	// api is the newest API version of the engine.
 	api string
 }
 
@@ -54,7 +54,7 @@ type side struct {
 // simulation has those of 20.10, and other releases of Docker change theirs as they like.
 func (s side) exact() bool { return s.api == firstAPI }
 
-// simulation is of the release of Docker that speaks an API version.
+// simulation is of the release of Docker with an API version.
 func simulation(t *testing.T, api string) side {
 	sim := simengine.New(simengine.Options{APIVersion: api})
 	t.Cleanup(func() { _ = sim.Close() })
@@ -192,7 +192,7 @@ func (st *stage) sweep() {
 	}
 }
 
-// clear removes what is left, and waits until all of it was told.
+// clear removes what is left, and waits until all events of it have come.
 func (st *stage) clear() {
 	st.sweep()
 	st.await(func() bool { return len(st.made) == 0 })
@@ -216,7 +216,7 @@ func (st *stage) await(done func() bool) {
 	}
 }
 
-// awaitEvent waits until an event was told whose text contains part, n times.
+// awaitEvent waits until an event has come whose text contains part, n times.
 func (st *stage) awaitEvent(part string, n int) {
 	st.t.Helper()
 	st.await(func() bool {

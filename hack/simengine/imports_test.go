@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestNobodyImports holds the promise that only tests, and what is in hack, use this package.
-func TestNobodyImports(t *testing.T) {
+// TestOnlyTestsImport checks that only tests, and what is in hack, use this package.
+func TestOnlyTestsImport(t *testing.T) {
 	const root = "../.."
 	seen := 0
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {

@@ -80,7 +80,7 @@ func TestOccupiedPort(t *testing.T) {
 		sim.OccupyPort(80, "tcp")
 		err := start(t.Context(), cli, "a")
 		if !cerrdefs.IsInternal(err) || !strings.Contains(err.Error(), "address already in use") || status(sim, "a") != "created" {
-			t.Errorf("a port that a stranger holds: %v, %s", err, status(sim, "a"))
+			t.Errorf("a port of another process: %v, %s", err, status(sim, "a"))
 		}
 		sim.FreePort(80, "tcp")
 		if err := start(t.Context(), cli, "a"); err != nil {
@@ -277,7 +277,7 @@ func TestRecorder(t *testing.T) {
 	})
 }
 
-func TestReplacedEngineSpeaksAnotherVersion(t *testing.T) {
+func TestReplacedEngineHasAnotherVersion(t *testing.T) {
 	bubble(t, func(t *testing.T, sim *simengine.Sim, cli *client.Client) {
 		if _, err := cli.Info(t.Context()); err != nil || cli.ClientVersion() != "1.41" {
 			t.Errorf("%v, version %s", err, cli.ClientVersion())

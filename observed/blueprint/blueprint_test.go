@@ -53,7 +53,7 @@ func TestRun(t *testing.T) {
 	}
 	c.Init = false
 	if b := blueprint.Run(c, place, "img", 3); b.Init || slices.Contains(b.Env, "TINI_KILL_PROCESS_GROUP=1") {
-		t.Error("an init nobody asked for")
+		t.Error("an init without a request")
 	}
 }
 
@@ -102,7 +102,7 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
-func TestFreshShowsWhatWasAskedFor(t *testing.T) {
+func TestAsCreatedShowsWhatWasRequested(t *testing.T) {
 	b := blueprint.Run(spec(), place, "img", 3)
 	c := b.AsCreated("c1", observed.Image{ImageID: "sha256:x"})
 	if c.ContainerID != "c1" || c.Phase != observed.Created || c.Role != observed.RoleRun || c.Generation != 4 || c.Install != 3 ||

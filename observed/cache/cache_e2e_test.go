@@ -16,7 +16,7 @@ import (
 	"lightd/observed/engine"
 )
 
-// realCache returns a cache of a real engine that runs, and a channel of what it tells.
+// realCache returns a cache of a real engine that runs, and a channel of its notifications.
 func realCache(t *testing.T) (*engine.Engine, *cache.Cache, <-chan string) {
 	t.Helper()
 	e := newEngine(t)
@@ -124,7 +124,7 @@ func TestWhatOthersDoIsSeen(t *testing.T) {
 	await(t, c, news, id, "gone", func(s observed.Snapshot) bool { return s.Run == nil })
 }
 
-func TestStrangersAreLeftOut(t *testing.T) {
+func TestForeignContainersAreLeftOut(t *testing.T) {
 	t.Parallel()
 	stranger := newEngine(t)
 	e, c, news := realCache(t)

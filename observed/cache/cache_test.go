@@ -22,7 +22,7 @@ func TestFirstList(t *testing.T) {
 	f.put("lightd-a", "A", observed.Running)
 	f.put("lightd-b", "B", observed.Created)
 	f.put("lightd_install-b", "BI", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		if up, since := c.Up(); !up || time.Since(since) != time.Second {
 			t.Errorf("up %v since %v", up, since)
 		}
@@ -30,7 +30,7 @@ func TestFirstList(t *testing.T) {
 			t.Errorf("ids %v", ids)
 		}
 		if got, want := news.take(), map[string]int{"a": 1, "b": 1}; !maps.Equal(got, want) {
-			t.Errorf("told %v, want %v", got, want)
+			t.Errorf("notified %v, want %v", got, want)
 		}
 		a, b := c.Get("a"), c.Get("b")
 		if !a.Known || !a.EngineUp || a.Run.ContainerID != "A" || a.Install != nil {
@@ -43,7 +43,7 @@ func TestFirstList(t *testing.T) {
 			t.Errorf("%d lists, inspected %v", lists, inspects)
 		}
 		if s := c.Get("nobody"); s.Known || !s.EngineUp {
-			t.Errorf("an id that nobody asked about: %+v", s)
+			t.Errorf("an id that was not requested: %+v", s)
 		}
 	})
 }
@@ -52,7 +52,7 @@ func TestWhatDoesNotChangeCostsNothing(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	f.put("lightd-b", "B", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		f.calls()
 		time.Sleep(4 * time.Minute)
 		if inspects, lists := f.calls(); lists != 0 || len(inspects) != 0 {
@@ -72,9 +72,9 @@ func TestWhatDoesNotChangeCostsNothing(t *testing.T) {
 		if s := c.Get("a"); s.Run != nil {
 			t.Errorf("what is gone is shown: %+v", s)
 		}
-		// Each list has one of three looked at besides.
+		// Each list has one of three inspected besides.
 		if got, want := news.take(), map[string]int{"a": 2, "b": 2, "c": 1}; !maps.Equal(got, want) {
-			t.Errorf("told %v, want %v", got, want)
+			t.Errorf("notified %v, want %v", got, want)
 		}
 	})
 }
@@ -83,60 +83,60 @@ func TestDieIsShownAtOnce(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	f.delay = 50 * time.Millisecond
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		news.take()
-		f.tell("lightd-a", "A", "die", "exitCode", "9")
+		f.emit("lightd-a", "A", "die", "exitCode", "9")
 		synctest.Wait()
 		s := c.Get("a")
 		if s.Run.Phase != observed.Exited || s.Run.ExitCode != 9 || !s.Run.FinishedAt.Equal(time.Now()) || !s.At.Equal(time.Now()) || !s.Known {
 			t.Errorf("at the event: %+v %+v", s, s.Run)
 		}
 		if got := news.take(); got["a"] != 1 {
-			t.Errorf("told %v", got)
+			t.Errorf("notified %v", got)
 		}
 		f.put("lightd-a", "A", observed.Exited)
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if got := news.take(); got["a"] == 0 {
-			t.Error("no look followed")
+			t.Error("no inspection followed")
 		}
 	})
 }
 
-func TestDieAgainstALookUnderWay(t *testing.T) {
+func TestDieAgainstAnInspectionUnderWay(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		f.mu.Lock()
 		f.delay = 100 * time.Millisecond
 		f.mu.Unlock()
 		c.Refresh("a", true)
-		synctest.Wait() // the look has seen it running, and has not answered
+		synctest.Wait() // the inspection found it running, and is not done
 		f.mu.Lock()
 		gone := f.containers["lightd-a"]
 		gone.Phase, gone.ExitCode, gone.OOMKilled = observed.Exited, 137, true
 		f.containers["lightd-a"] = gone
 		f.mu.Unlock()
-		f.tell("lightd-a", "A", "oom")
+		f.emit("lightd-a", "A", "oom")
 		time.Sleep(time.Nanosecond)
-		f.tell("lightd-a", "A", "die", "exitCode", "137")
+		f.emit("lightd-a", "A", "die", "exitCode", "137")
 		for range 100 {
 			synctest.Wait()
 			if s := c.Get("a"); s.Run.Phase != observed.Exited || !s.Run.OOMKilled {
-				t.Fatalf("an older look covered the end: %+v", s.Run)
+				t.Fatalf("an older inspection covered the end: %+v", s.Run)
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
 	})
 }
 
-// TestDieThatIsToldAgain is not the end of the run that has begun since, though the clock was
+// TestDieThatComesAgain is not the end of the run that has begun since, though the clock was
 // set back between the two.
-func TestDieThatIsToldAgain(t *testing.T) {
+func TestDieThatComesAgain(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
-		f.tell("lightd-a", "A", "die", "exitCode", "1")
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
+		f.emit("lightd-a", "A", "die", "exitCode", "1")
 		last := engine.Event{Action: "die", ID: "A", Time: time.Now(), Attributes: labels("lightd-a")}
 		last.Attributes["exitCode"] = "1"
 		f.put("lightd-a", "A", observed.Running)
@@ -158,19 +158,19 @@ func TestDieThatIsToldAgain(t *testing.T) {
 		if s := c.Get("a"); s.Run.Phase != observed.Running || !s.Known {
 			t.Errorf("shown as %+v", s.Run)
 		}
-		time.Sleep(2 * time.Second) // the look that it asks for
+		time.Sleep(2 * time.Second) // the inspection that it requests
 	})
 }
 
 func TestDieOfAnotherRunShowsNothing(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		before := c.Get("a").Run.StartedAt
 		old := engine.Event{Action: "die", ID: "A", Time: before.Add(-time.Second), Attributes: labels("lightd-a")}
 		old.Attributes["exitCode"] = "1"
 		f.stream <- func(each func(engine.Event)) error { each(old); return nil }
-		f.tell("lightd-a", "OTHER", "die", "exitCode", "1")
+		f.emit("lightd-a", "OTHER", "die", "exitCode", "1")
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if s := c.Get("a"); s.Run.Phase != observed.Running {
@@ -179,14 +179,14 @@ func TestDieOfAnotherRunShowsNothing(t *testing.T) {
 	})
 }
 
-func TestRefreshDuringALookMakesAnotherFollow(t *testing.T) {
+func TestRefreshDuringAnInspectionMakesAnotherFollow(t *testing.T) {
 	f := newFake()
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		f.mu.Lock()
 		f.delay = time.Second
 		f.mu.Unlock()
 		c.Refresh("a", true)
-		time.Sleep(500 * time.Millisecond) // the look has seen that there is none
+		time.Sleep(500 * time.Millisecond) // the inspection found none
 		f.put("lightd-a", "A", observed.Created)
 		asked := time.Now()
 		for range 100 {
@@ -198,39 +198,39 @@ func TestRefreshDuringALookMakesAnotherFollow(t *testing.T) {
 		if s.Run == nil || s.At.Before(asked) {
 			t.Errorf("%+v", s)
 		}
-		if inspects, _ := f.calls(); len(inspects) != 4 { // two looks at two names
+		if inspects, _ := f.calls(); len(inspects) != 4 { // two inspections of two names
 			t.Errorf("inspected %v", inspects)
 		}
 		if got := news.take(); got["a"] != 2 {
-			t.Errorf("told %v", got)
+			t.Errorf("notified %v", got)
 		}
 	})
 }
 
-func TestFewLooksAtOnce(t *testing.T) {
+func TestFewInspectionsAtOnce(t *testing.T) {
 	f := newFake()
 	for i := range 100 {
 		f.put(fmt.Sprintf("lightd-%d", i), fmt.Sprint(i), observed.Running)
 	}
 	f.delay = time.Millisecond
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		if f.most != 4 {
-			t.Errorf("%d looks at once, want 4", f.most)
+			t.Errorf("%d inspections at once, want 4", f.most)
 		}
 		if got := news.take(); len(got) != 100 {
-			t.Errorf("told %d, want 100", len(got))
+			t.Errorf("notified %d, want 100", len(got))
 		}
 	})
 }
 
-// TestContainersThatCannotBeSeen keep nobody from seeing the others.
-func TestContainersThatCannotBeSeen(t *testing.T) {
+// TestContainersThatCannotBeInspected delay the inspection of none of the others.
+func TestContainersThatCannotBeInspected(t *testing.T) {
 	f := newFake()
 	for i := range 20 {
 		f.put(fmt.Sprintf("lightd-hangs-%d", i), fmt.Sprint(i), observed.Running)
 	}
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		f.mu.Lock()
 		f.delay, f.prompt = 10*time.Second, "lightd-a"
 		f.mu.Unlock()
@@ -238,7 +238,7 @@ func TestContainersThatCannotBeSeen(t *testing.T) {
 			c.Refresh(fmt.Sprintf("hangs-%d", i), false)
 		}
 		synctest.Wait()
-		f.tell("lightd-a", "A", "update")
+		f.emit("lightd-a", "A", "update")
 		news.take()
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
@@ -248,7 +248,7 @@ func TestContainersThatCannotBeSeen(t *testing.T) {
 		time.Sleep(20 * time.Second)
 		synctest.Wait()
 		if got := news.take(); len(got) != 20 || f.most > 21 {
-			t.Errorf("told of %d, %d looks at once", len(got), f.most)
+			t.Errorf("notified of %d, %d inspections at once", len(got), f.most)
 		}
 	})
 }
@@ -257,7 +257,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	f.put("lightd-b", "B", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		c.Refresh("wanted", true)
 		synctest.Wait()
 		news.take()
@@ -268,10 +268,10 @@ func TestEngineGoesAndComes(t *testing.T) {
 		synctest.Wait()
 		everybody := map[string]int{"a": 1, "b": 1, "wanted": 1}
 		if got := news.take(); !maps.Equal(got, everybody) {
-			t.Errorf("going: told %v, want %v", got, everybody)
+			t.Errorf("going: notified %v, want %v", got, everybody)
 		}
 		if s := c.Get("a"); s.Known || s.EngineUp || s.Run == nil || s.Run.Phase != observed.Running {
-			t.Errorf("while it is away: %+v", s)
+			t.Errorf("while it is unreachable: %+v", s)
 		}
 		c.Refresh("a", true)
 		time.Sleep(time.Minute)
@@ -285,7 +285,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 			t.Errorf("when it is back: %+v", s)
 		}
 		if got := news.take(); got["a"] == 0 || got["b"] == 0 || got["wanted"] == 0 {
-			t.Errorf("coming: told %v", got)
+			t.Errorf("coming: notified %v", got)
 		}
 	})
 }
@@ -293,7 +293,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 func TestABrokenStreamIsNoDeadEngine(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		_, since := c.Up()
 		news.take()
 		f.calls()
@@ -316,7 +316,7 @@ func TestABrokenStreamIsNoDeadEngine(t *testing.T) {
 func TestAnEngineThatAnswersNothingIsFound(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		f.mu.Lock()
 		f.down = true // the stream stays open, and silent
 		f.mu.Unlock()
@@ -332,7 +332,7 @@ func TestAnEngineThatAnswersNothingIsFound(t *testing.T) {
 func TestEngineAbsentAtStart(t *testing.T) {
 	f := newFake()
 	f.down = true
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		c.Refresh("a", true)
 		if s := c.Get("a"); s.Known || s.EngineUp {
 			t.Errorf("%+v", s)
@@ -348,12 +348,12 @@ func TestEngineAbsentAtStart(t *testing.T) {
 	})
 }
 
-func TestStrangerWithOurName(t *testing.T) {
+func TestForeignContainerWithOurName(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "X", observed.Running)
 	f.put("lightd_install-a", "Y", observed.Running)
 	f.foreign["lightd-a"], f.foreign["lightd_install-a"] = "", "other"
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		c.Refresh("a", true)
 		synctest.Wait()
 		s := c.Get("a")
@@ -379,20 +379,20 @@ func TestStrangerWithOurName(t *testing.T) {
 
 func TestForget(t *testing.T) {
 	f := newFake()
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		f.put("lightd-a", "A", observed.Created)
 		c.Refresh("a", true)
 		synctest.Wait()
 		c.Forget("a")
 		if s := c.Get("a"); s.Run == nil {
-			t.Error("forgotten while its container exists")
+			t.Error("dropped while its container exists")
 		}
 		f.remove("lightd-a")
-		f.tell("lightd-a", "A", "destroy")
+		f.emit("lightd-a", "A", "destroy")
 		time.Sleep(time.Second)
 		synctest.Wait()
 		if s := c.Get("a"); s.Known {
-			t.Error("remembered for nobody")
+			t.Error("kept without a request")
 		}
 	})
 }

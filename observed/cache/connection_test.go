@@ -11,18 +11,18 @@ import (
 	"lightd/observed/cache"
 )
 
-// TestSubscribersHearOfTheEngine: of the first answer or its absence, and of each change,
+// TestSubscribersAreNotifiedOfTheEngine: of the first answer or its absence, and of each change,
 // when Up shows it.
-func TestSubscribersHearOfTheEngine(t *testing.T) {
+func TestSubscribersAreNotifiedOfTheEngine(t *testing.T) {
 	for _, down := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			f := newFake()
 			f.down = down
 			c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: func(string) {}})
-			var heard []string
+			var got []string
 			cancel := c.Subscribe(func(up bool) {
 				shown, _ := c.Up()
-				heard = append(heard, fmt.Sprint(up, shown))
+				got = append(got, fmt.Sprint(up, shown))
 			})
 			ctx, stop := context.WithCancel(t.Context())
 			ended := make(chan struct{})
@@ -42,8 +42,8 @@ func TestSubscribersHearOfTheEngine(t *testing.T) {
 			if down {
 				want = []string{"false false", "true true", "false false"}
 			}
-			if !slices.Equal(heard, want) {
-				t.Errorf("down %v: heard %v, want %v", down, heard, want)
+			if !slices.Equal(got, want) {
+				t.Errorf("down %v: got %v, want %v", down, got, want)
 			}
 		})
 	}

@@ -10,9 +10,9 @@ import (
 	"lightd/observed/cache"
 )
 
-// TestEndsThatNobodyWatched are told from those that somebody did by when they come to light,
+// TestEndsWithoutEvents are distinguished from ends with events by when they are found,
 // and not by any clock: the engine's may be an hour off.
-func TestEndsThatNobodyWatched(t *testing.T) {
+func TestEndsWithoutEvents(t *testing.T) {
 	f := newFake()
 	end := func(id string, off time.Duration) {
 		f.mu.Lock()
@@ -27,7 +27,7 @@ func TestEndsThatNobodyWatched(t *testing.T) {
 		f.put("lightd-"+id, id, observed.Running)
 	}
 	f.put("lightd-never", "N", observed.Created)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		unwatched := func() map[string]bool {
 			found := map[string]bool{}
 			for _, id := range c.IDs() {
@@ -38,10 +38,10 @@ func TestEndsThatNobodyWatched(t *testing.T) {
 			return found
 		}
 		end("watched", -time.Hour)
-		f.tell("lightd-watched", "watched", "die", "exitCode", "1")
+		f.emit("lightd-watched", "watched", "die", "exitCode", "1")
 		end("missed", -time.Hour) // its event is lost; a list finds it
 		time.Sleep(6 * time.Minute)
-		c.Refresh("before", false) // another look does not make it watched
+		c.Refresh("before", false) // another inspection does not make it watched
 		synctest.Wait()
 		if got, want := unwatched(), map[string]bool{"before": true}; !maps.Equal(got, want) {
 			t.Errorf("with the engine there: %v, want %v", got, want)
@@ -54,15 +54,15 @@ func TestEndsThatNobodyWatched(t *testing.T) {
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		f.put("lightd-again", "again", observed.Running)
-		f.tell("lightd-again", "again", "start")
+		f.emit("lightd-again", "again", "start")
 		time.Sleep(time.Second)
 		end("again", -time.Hour)
-		f.tell("lightd-again", "again", "die", "exitCode", "1")
+		f.emit("lightd-again", "again", "die", "exitCode", "1")
 		time.Sleep(time.Second)
 		synctest.Wait()
 		got := unwatched()
 		if !got["away"] || got["again"] || got["never"] {
-			t.Errorf("after the engine was away: %v", got)
+			t.Errorf("after the engine was unreachable: %v", got)
 		}
 	})
 }

@@ -11,7 +11,7 @@ import (
 	"lightd/observed/engine"
 )
 
-// happen sends an event as Docker tells it of what is not ours alone, and returns the names
+// happen sends an event that Docker emits of more than our own containers, and returns the names
 // that were inspected for it.
 func (f *fake) happen(action, containerID string, attributes ...string) []string {
 	ev := engine.Event{Action: action, ID: containerID, Attributes: map[string]string{}, Time: time.Now()}
@@ -40,14 +40,14 @@ func (f *fake) on(name string, networks ...string) {
 	f.containers[name] = c
 }
 
-// TestNetworks: a container that somebody takes off a network, or puts on one, is looked at
-// at once. What Docker does itself when one starts or ends costs no look.
+// TestNetworks: a container that is disconnected from a network or connected to one externally is
+// inspected at once. What Docker does itself when one starts or ends costs no inspection.
 func TestNetworks(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	f.put("lightd-b", "B", observed.Running)
 	f.on("lightd-a", "bridge", "lan")
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		look := func(what string, got []string, want ...string) {
 			t.Helper()
 			if !slices.Equal(got, want) {
@@ -63,16 +63,16 @@ func TestNetworks(t *testing.T) {
 		look("somebody else's", f.happen("disconnect", "X", "name", "bridge"))
 
 		f.on("lightd-a", "bridge", "lan")
-		f.tell("lightd-a", "A", "update")
+		f.emit("lightd-a", "A", "update")
 		f.put("lightd-a", "A", observed.Exited)
 		f.on("lightd-a", "bridge", "lan")
 		f.inspected()
 		f.put("lightd-a", "A", observed.Running)
 		f.on("lightd-a", "bridge", "lan")
 		look("connected by its start", f.happen("connect", "A", "name", "bridge"))
-		f.tell("lightd-a", "A", "start")
+		f.emit("lightd-a", "A", "start")
 		look("started", f.inspected(), "lightd-a")
-		f.tell("lightd-a", "A", "die", "exitCode", "1")
+		f.emit("lightd-a", "A", "die", "exitCode", "1")
 		f.put("lightd-a", "A", observed.Exited)
 		f.on("lightd-a", "bridge", "lan")
 		look("ended", f.inspected(), "lightd-a")
@@ -80,23 +80,23 @@ func TestNetworks(t *testing.T) {
 		look("disconnected by its end", f.happen("disconnect", "A", "name", "bridge"))
 		look("disconnected after its end", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
 
-		f.tell("lightd-a", "A", "die", "exitCode", "1")
-		f.tell("lightd-a", "A", "start")
+		f.emit("lightd-a", "A", "die", "exitCode", "1")
+		f.emit("lightd-a", "A", "start")
 		f.inspected()
-		look("disconnected in its next life", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
+		look("disconnected in its next run", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
 
 		f.remove("lightd-a")
-		f.tell("lightd-a", "A", "destroy")
+		f.emit("lightd-a", "A", "destroy")
 		f.inspected()
 		look("gone", f.happen("disconnect", "A", "name", "bridge"))
 	})
 }
 
-// TestStrangersComeAndGo: who takes our name, or gives it back, is seen at once. All else that
+// TestForeignContainersComeAndGo: who takes our name, or gives it back, is seen at once. All else that
 // others do costs nothing.
-func TestStrangersComeAndGo(t *testing.T) {
+func TestForeignContainersComeAndGo(t *testing.T) {
 	f := newFake()
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		c.Refresh("a", true)
 		c.Refresh("lightd-c", true) // a name that is no id, and an id that is no name
 		f.inspected()
@@ -142,7 +142,7 @@ func TestStrangersComeAndGo(t *testing.T) {
 			}
 		}
 		if s := c.Get("nobody"); s.Known {
-			t.Errorf("a stranger's name made %+v", s)
+			t.Errorf("a foreign name made %+v", s)
 		}
 	})
 }

@@ -44,7 +44,7 @@ type fake struct {
 	// prompt is the name of one that is inspected at once all the same.
 	prompt string
 	stream chan func(each func(engine.Event)) error
-	// log takes what the cache has to say; nil stands for the default.
+	// log is the cache's logger; nil stands for the default.
 	log *slog.Logger
 }
 
@@ -83,7 +83,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	f.inspects = append(f.inspects, name)
 	f.underway[name]++
 	if f.underway[name] > 1 {
-		panic("two looks at " + name)
+		panic("two inspections of " + name)
 	}
 	f.most = max(f.most, len(f.underway))
 	asked := name
@@ -193,8 +193,8 @@ func (f *fake) setDown(down bool) {
 	}
 }
 
-// tell sends an event.
-func (f *fake) tell(name, containerID, action string, more ...string) {
+// emit sends an event.
+func (f *fake) emit(name, containerID, action string, more ...string) {
 	attributes := labels(name)
 	for i := 0; i+1 < len(more); i += 2 {
 		attributes[more[i]] = more[i+1]
@@ -213,19 +213,19 @@ func (f *fake) calls() (inspects []string, lists int) {
 	return inspects, lists
 }
 
-// told counts the callbacks by id.
-type told struct {
+// notified counts the callbacks by id.
+type notified struct {
 	mu    sync.Mutex
 	count map[string]int
 }
 
-func (c *told) changed(id string) {
+func (c *notified) changed(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.count[id]++
 }
 
-func (c *told) take() map[string]int {
+func (c *notified) take() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := maps.Clone(c.count)
@@ -233,8 +233,8 @@ func (c *told) take() map[string]int {
 	return all
 }
 
-// scene runs fn in a bubble with a cache that has taken its first look.
-func scene(t *testing.T, f *fake, fn func(t *testing.T, c *cache.Cache, news *told)) {
+// scene runs fn in a bubble with a cache that has made its first list.
+func scene(t *testing.T, f *fake, fn func(t *testing.T, c *cache.Cache, news *notified)) {
 	synctest.Test(t, func(t *testing.T) {
 		f.stream = make(chan func(func(engine.Event)) error)
 		for name, c := range f.containers { // the bubble has a time of its own
@@ -243,7 +243,7 @@ func scene(t *testing.T, f *fake, fn func(t *testing.T, c *cache.Cache, news *to
 			}
 			f.containers[name] = c
 		}
-		news := &told{count: map[string]int{}}
+		news := &notified{count: map[string]int{}}
 		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: news.changed, Log: f.log})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)

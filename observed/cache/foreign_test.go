@@ -14,7 +14,7 @@ import (
 	"lightd/observed/cache"
 )
 
-// TestContainersOfOtherInstances are told of once, can be asked for, and are no keys of ours.
+// TestContainersOfOtherInstances are logged once, can be listed, and are no keys of ours.
 func TestContainersOfOtherInstances(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
@@ -25,7 +25,7 @@ func TestContainersOfOtherInstances(t *testing.T) {
 	f.foreign = map[string]string{"lightd-b": "lost", "lightd_install-b": "lost", "lightd-c": "beside", "lightd-d": ""}
 	var log bytes.Buffer
 	f.log = slog.New(slog.NewTextHandler(&log, nil))
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		want := []observed.Foreign{
 			{ContainerID: "C", Name: "lightd-c", InternalID: "c", Instance: "beside"},
 			{ContainerID: "B", Name: "lightd-b", InternalID: "b", Instance: "lost"},
@@ -35,7 +35,7 @@ func TestContainersOfOtherInstances(t *testing.T) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		if got, want := news.take(), map[string]int{"a": 1}; !maps.Equal(got, want) || !slices.Equal(c.IDs(), []string{"a"}) {
-			t.Errorf("told %v, want %v; ids %v", got, want, c.IDs())
+			t.Errorf("notified %v, want %v; ids %v", got, want, c.IDs())
 		}
 		if inspects, lists := f.calls(); lists != 1 || !slices.Equal(inspects, []string{"lightd-a"}) {
 			t.Errorf("%d lists, inspected %v", lists, inspects)

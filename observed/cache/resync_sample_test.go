@@ -16,16 +16,16 @@ func TestAuditReachesAll(t *testing.T) {
 	for _, id := range []string{"a", "b", "c", "d"} {
 		f.put("lightd-"+id, id, observed.Running)
 	}
-	scene(t, f, func(t *testing.T, _ *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, _ *cache.Cache, _ *notified) {
 		f.calls()
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		inspects, lists := f.calls()
 		if lists != len(inspects) {
-			t.Errorf("%d lists and %d looks: each list has one of four looked at", lists, len(inspects))
+			t.Errorf("%d lists and %d inspections: each list has one of four inspected", lists, len(inspects))
 		}
 		if seen := slices.Compact(inspects); len(seen) != 4 {
-			t.Errorf("within an hour only %v were looked at", seen)
+			t.Errorf("within an hour only %v were inspected", seen)
 		}
 	})
 }

@@ -34,11 +34,11 @@ func (f *fake) fails(err error) {
 	f.failure = err
 }
 
-// TestLookFromBeforeTheEngineWentSaysNothing when it is back: another engine may have answered.
-func TestLookFromBeforeTheEngineWentSaysNothing(t *testing.T) {
+// TestInspectionFromBeforeTheEngineWasLostIsDropped when it is back: another engine may have answered.
+func TestInspectionFromBeforeTheEngineWasLostIsDropped(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		f.takes(20 * time.Second)
 		c.Refresh("a", false)
 		synctest.Wait() // it has seen A, and not answered
@@ -54,7 +54,7 @@ func TestLookFromBeforeTheEngineWentSaysNothing(t *testing.T) {
 			}
 		}
 		if s := c.Get("a"); !s.Known {
-			t.Error("never looked at again")
+			t.Error("never inspected again")
 		}
 	})
 }
@@ -68,7 +68,7 @@ func TestWhatIsNotOurs(t *testing.T) {
 			f := newFake()
 			f.put("lightd-a", "A", observed.Running)
 			f.edit("lightd-a", change)
-			scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+			scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 				c.Refresh("a", false)
 				synctest.Wait()
 				if s := c.Get("a"); s.Run != nil || s.RunNameTaken == nil || s.RunNameTaken.Instance != "" {
@@ -79,8 +79,8 @@ func TestWhatIsNotOurs(t *testing.T) {
 	}
 }
 
-// TestLookThatFails is taken again, and has everything listed only when the engine may be away.
-func TestLookThatFails(t *testing.T) {
+// TestInspectionThatFails is repeated, and has everything listed only when the engine may be unreachable.
+func TestInspectionThatFails(t *testing.T) {
 	for name, c := range map[string]struct {
 		err   error
 		lists bool
@@ -91,29 +91,29 @@ func TestLookThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFake()
 			f.put("lightd-a", "A", observed.Running)
-			scene(t, f, func(t *testing.T, cache *cache.Cache, _ *told) {
+			scene(t, f, func(t *testing.T, cache *cache.Cache, _ *notified) {
 				f.fails(c.err)
-				f.put("lightd_install-a", "I", observed.Running) // which a list tells of
+				f.put("lightd_install-a", "I", observed.Running) // which a list shows
 				f.calls()
 				cache.Refresh("a", true)
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
 				if looks, lists := f.calls(); (lists > 0) != c.lists || lists > 12 || len(looks) > 30 {
-					t.Errorf("%d lists, %d looks", lists, len(looks))
+					t.Errorf("%d lists, %d inspections", lists, len(looks))
 				}
 				f.fails(nil)
 				time.Sleep(30 * time.Second)
 				synctest.Wait()
 				if s := cache.Get("a"); s.Install == nil {
-					t.Errorf("not looked at again: %+v", s)
+					t.Errorf("not inspected again: %+v", s)
 				}
 			})
 		})
 	}
 }
 
-// TestWhatOnlyAListTellsOf is looked at: each is done without an event.
-func TestWhatOnlyAListTellsOf(t *testing.T) {
+// TestWhatOnlyAListShows is inspected: each is done without an event.
+func TestWhatOnlyAListShows(t *testing.T) {
 	for name, c := range map[string]struct {
 		before, change func(f *fake)
 		is             func(observed.Snapshot) bool
@@ -136,11 +136,11 @@ func TestWhatOnlyAListTellsOf(t *testing.T) {
 		"an installation that is gone": {func(f *fake) { f.put("lightd_install-a", "I", observed.Running) },
 			func(f *fake) { f.remove("lightd_install-a") },
 			func(s observed.Snapshot) bool { return s.Install == nil }},
-		"a stranger in its place": {nil, func(f *fake) { f.put("lightd-a", "X", observed.Running); f.strange("lightd-a", "") },
+		"a foreign container in its place": {nil, func(f *fake) { f.put("lightd-a", "X", observed.Running); f.strange("lightd-a", "") },
 			func(s observed.Snapshot) bool { return s.Run == nil && s.RunNameTaken != nil }},
-		"a stranger that is gone": {func(f *fake) { f.strange("lightd-a", "") }, func(f *fake) { f.remove("lightd-a") },
+		"a foreign container that is gone": {func(f *fake) { f.strange("lightd-a", "") }, func(f *fake) { f.remove("lightd-a") },
 			func(s observed.Snapshot) bool { return s.RunNameTaken == nil }},
-		"a stranger with the name of the installation that is gone": {func(f *fake) {
+		"a foreign container with the name of the installation that is gone": {func(f *fake) {
 			f.put("lightd_install-a", "X", observed.Running)
 			f.strange("lightd_install-a", "")
 		}, func(f *fake) { f.remove("lightd_install-a") },
@@ -152,7 +152,7 @@ func TestWhatOnlyAListTellsOf(t *testing.T) {
 			if c.before != nil {
 				c.before(f)
 			}
-			scene(t, f, func(t *testing.T, cache *cache.Cache, _ *told) {
+			scene(t, f, func(t *testing.T, cache *cache.Cache, _ *notified) {
 				cache.Refresh("a", true)
 				time.Sleep(time.Second)
 				synctest.Wait()
@@ -171,18 +171,18 @@ func TestWhatOnlyAListTellsOf(t *testing.T) {
 	}
 }
 
-// TestInstallationIsSeenByItsEvent though nobody asked for it.
+// TestInstallationIsSeenByItsEvent without a request.
 func TestInstallationIsSeenByItsEvent(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		f.put("lightd_install-a", "I", observed.Created)
-		f.tell("lightd_install-a", "I", "create")
+		f.emit("lightd_install-a", "I", "create")
 		f.inspected()
 		if s := c.Get("a"); s.Install == nil {
 			t.Errorf("%+v", s)
 		}
-		f.tell("lightd_install-a", "I", "die", "exitCode", "3")
+		f.emit("lightd_install-a", "I", "die", "exitCode", "3")
 		synctest.Wait()
 		if s := c.Get("a"); s.Install.Phase == observed.Exited {
 			t.Error("what never ran has ended")
@@ -190,7 +190,7 @@ func TestInstallationIsSeenByItsEvent(t *testing.T) {
 	})
 }
 
-// TestInstallationThatIsRenamed is the same one, whether an event told of it or a list.
+// TestInstallationThatIsRenamed is the same one, whether an event or a list showed it.
 func TestInstallationThatIsRenamed(t *testing.T) {
 	f := newFake()
 	f.put("lightd_install-a", "I", observed.Running)
@@ -204,9 +204,9 @@ func TestInstallationThatIsRenamed(t *testing.T) {
 		delete(f.containers, from)
 	}
 	f.put("lightd_install-b", "J", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		rename("lightd_install-a", "other")
-		f.tell("lightd_install-a", "I", "rename")
+		f.emit("lightd_install-a", "I", "rename")
 		f.inspected()
 		if s := c.Get("a"); s.Install == nil || s.Install.Name != "other" {
 			t.Errorf("after an event: %+v", s)
@@ -218,7 +218,7 @@ func TestInstallationThatIsRenamed(t *testing.T) {
 			t.Errorf("after a list: %+v", s)
 		}
 		f.remove("another")
-		f.tell("lightd_install-a", "I", "destroy")
+		f.emit("lightd_install-a", "I", "destroy")
 		f.inspected()
 		if s := c.Get("a"); s.Install != nil {
 			t.Errorf("after its removal: %+v", s)
@@ -230,16 +230,16 @@ func TestInstallationThatIsRenamed(t *testing.T) {
 func TestEndBeforeItWasSeen(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
 		f.takes(time.Second)
 		news.take()
-		f.tell("lightd-a", "OTHER", "die", "exitCode", "1")
+		f.emit("lightd-a", "OTHER", "die", "exitCode", "1")
 		synctest.Wait()
 		if s := c.Get("a"); s.Run.Phase != observed.Running || len(news.take()) > 0 {
 			t.Errorf("the end of another container: %+v", s.Run)
 		}
 		time.Sleep(time.Millisecond)
-		f.tell("lightd-a", "A", "die", "exitCode", "no number")
+		f.emit("lightd-a", "A", "die", "exitCode", "no number")
 		synctest.Wait()
 		if s := c.Get("a"); s.Run.Phase != observed.Running {
 			t.Errorf("an end without a code: %+v", s.Run)
@@ -248,11 +248,11 @@ func TestEndBeforeItWasSeen(t *testing.T) {
 	})
 }
 
-// TestForgottenInstallation is remembered for as long as its container exists.
-func TestForgottenInstallation(t *testing.T) {
+// TestDroppedInstallation is remembered for as long as its container exists.
+func TestDroppedInstallation(t *testing.T) {
 	f := newFake()
 	f.put("lightd_install-a", "I", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		c.Forget("a")
 		if s := c.Get("a"); s.Install == nil || !slices.Equal(c.IDs(), []string{"a"}) {
 			t.Errorf("%+v, %v", s, c.IDs())
@@ -261,15 +261,15 @@ func TestForgottenInstallation(t *testing.T) {
 	})
 }
 
-// TestForgottenWhileALookIsDue, or under way: what it shows is not lost, though it is of
-// nobody any more.
-func TestForgottenWhileALookIsDue(t *testing.T) {
+// TestForgetWhileAnInspectionIsDue, or under way: its result is not lost, though its id was
+// dropped.
+func TestForgetWhileAnInspectionIsDue(t *testing.T) {
 	for _, wait := range []time.Duration{0, time.Second} {
 		f := newFake()
-		scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+		scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 			f.delay = 10 * time.Second
 			f.put("lightd-a", "A", observed.Created)
-			f.tell("lightd-a", "A", "create")
+			f.emit("lightd-a", "A", "create")
 			time.Sleep(wait)
 			synctest.Wait()
 			c.Forget("a")
@@ -281,34 +281,34 @@ func TestForgottenWhileALookIsDue(t *testing.T) {
 	}
 }
 
-// TestListedIsKnownToExist before it was looked at: nothing without a spec may be overlooked.
+// TestListedIsKnownToExist before it was inspected: nothing without a spec may be overlooked.
 func TestListedIsKnownToExist(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	f.delay = 10 * time.Second
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *told) {
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		if ids := c.IDs(); !slices.Equal(ids, []string{"a"}) || c.Get("a").Known {
 			t.Errorf("ids %v, %+v", ids, c.Get("a"))
 		}
 		c.Forget("a")
 		if ids := c.IDs(); !slices.Equal(ids, []string{"a"}) {
-			t.Errorf("forgotten while it exists: %v", ids)
+			t.Errorf("dropped while it exists: %v", ids)
 		}
 	})
 }
 
-// TestEndOfAStrangersLifeOnOurNetworks: only the end of the runtime container itself has it
+// TestEndOfAForeignContainerOnOurNetworks: only the end of the runtime container itself has it
 // leave its networks.
-func TestEndOfAStrangersLifeOnOurNetworks(t *testing.T) {
+func TestEndOfAForeignContainerOnOurNetworks(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	f.put("lightd_install-a", "I", observed.Running)
 	f.on("lightd-a", "bridge")
-	scene(t, f, func(t *testing.T, _ *cache.Cache, _ *told) {
-		f.tell("lightd_install-a", "I", "die", "exitCode", "0")
+	scene(t, f, func(t *testing.T, _ *cache.Cache, _ *notified) {
+		f.emit("lightd_install-a", "I", "die", "exitCode", "0")
 		f.inspected()
 		if looks := f.happen("disconnect", "A", "name", "bridge"); len(looks) == 0 {
-			t.Error("a disconnection was taken for an end's own")
+			t.Error("a disconnection was treated as that of an end")
 		}
 	})
 }

@@ -83,7 +83,7 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
-// fields is a table of what somebody may have done to a container, by the field of the
+// fields is a table of what a client may have done to a container, by the field of the
 // observation that shows it.
 var fields = map[string][]struct {
 	do   func(c *observed.Container)
@@ -154,11 +154,11 @@ var fields = map[string][]struct {
 	},
 }
 
-// incomparable are the fields that say nothing of whether a container is as it should be.
+// incomparable are the fields that do not show whether a container is as it should be.
 var incomparable = map[string]string{
 	"ContainerID": "Docker's own", "Role": "the label of that name", "Phase": "what the process does is for the plan",
 	"StartedAt": "as Phase", "FinishedAt": "as Phase", "ExitCode": "as Phase", "OOMKilled": "as Phase", "Unwatched": "as Phase",
-	"Generation": "tells when it was made", "Install": "tells when it was made",
+	"Generation": "records when it was created", "Install": "records when it was created",
 	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start",
 	"Enforced":  "what the kernel has of a running process is for the plan",
 	"Published": "what the engine has bound of a running process is for the plan",
@@ -170,7 +170,7 @@ func TestEveryField(t *testing.T) {
 	known := func(name string) bool { return fields[name] != nil || incomparable[name] != "" }
 	for _, f := range reflect.VisibleFields(reflect.TypeFor[observed.Container]()) {
 		if !f.Anonymous && !known(f.Name) {
-			t.Errorf("field %s of a container is not compared, and nothing says why", f.Name)
+			t.Errorf("field %s of a container is not compared, without a reason", f.Name)
 		}
 	}
 	for f := range reflect.TypeFor[blueprint.Blueprint]().Fields() {
@@ -223,13 +223,13 @@ func TestCompareDefaults(t *testing.T) {
 	}
 }
 
-// TestNoValueOfAVariableIsTold that only Docker shows, whatever else differs.
-func TestNoValueOfAVariableIsTold(t *testing.T) {
+// TestNoValueOfAVariableIsReported that only Docker shows, whatever else differs.
+func TestNoValueOfAVariableIsReported(t *testing.T) {
 	want := blueprint.Run(full(), place, "img", 1)
 	have := observed.Container{Config: observed.Config{Env: []string{"A=hunter2", "B=hunter2", "PATH=hunter2"}}}
 	for _, img := range []observed.Image{{}, image} {
 		if got := text(drift.Compare(want, have, img)); strings.Contains(got, "hunter2") {
-			t.Errorf("told: %s", got)
+			t.Errorf("reported: %s", got)
 		}
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"lightd/observed/engine"
 )
 
-// TestDockerShowsWhatTheBlueprintSays is the same on a real engine.
-func TestDockerShowsWhatTheBlueprintSays(t *testing.T) {
+// TestDockerShowsTheBlueprint is the same on a real engine.
+func TestDockerShowsTheBlueprint(t *testing.T) {
 	t.Parallel()
 	e := realEngine(t)
 	shows(t, e, imageThatSaysMuch(t))

@@ -16,9 +16,9 @@ import (
 	"lightd/observed/engine"
 )
 
-// TestSimulationShowsWhatTheBlueprintSays makes containers with every field that a spec has, of
-// an image that says something in each of its own.
-func TestSimulationShowsWhatTheBlueprintSays(t *testing.T) {
+// TestSimulationShowsTheBlueprint creates containers with every field that a spec has, of
+// an image that sets each of its own.
+func TestSimulationShowsTheBlueprint(t *testing.T) {
 	sim := simengine.New(simengine.Options{AnyMounts: true})
 	t.Cleanup(func() { _ = sim.Close() })
 	sim.AddImage("much", simengine.ImageConfig{
@@ -49,7 +49,7 @@ func fullSpec(id, image string) desired.Container {
 	return desired.Container{Spec: s, Generation: 7}
 }
 
-// shows compares what the engine shows of containers with what their blueprints say.
+// shows compares what the engine shows of containers with their blueprints.
 func shows(t *testing.T, e *engine.Engine, image string) {
 	t.Helper()
 	known, err := e.Image(t.Context(), image)

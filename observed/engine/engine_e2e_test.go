@@ -102,7 +102,7 @@ func inspect(t *testing.T, e *engine.Engine, nameOrID string) observed.Container
 	return c
 }
 
-func TestLifeOfAContainer(t *testing.T) {
+func TestLifecycleOfAContainer(t *testing.T) {
 	t.Parallel()
 	e := realEngine(t)
 	b := scripted(e, "exec sleep 1000")

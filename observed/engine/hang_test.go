@@ -210,7 +210,7 @@ func TestAnotherEngineIsSpokenToInItsOwnVersion(t *testing.T) {
 	}
 }
 
-func TestEngineThatSaysNoVersion(t *testing.T) {
+func TestEngineThatAnnouncesNoVersion(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusInternalServerError)
 	}))
@@ -224,7 +224,7 @@ func TestEngineThatSaysNoVersion(t *testing.T) {
 func TestBadAddress(t *testing.T) {
 	for _, host := range []string{"nonsense", "ftp://x", "npipe:////./pipe/x"} {
 		if _, err := engine.New(engine.Config{Host: host}); err == nil {
-			t.Errorf("%q was taken", host)
+			t.Errorf("%q was accepted", host)
 		}
 	}
 }

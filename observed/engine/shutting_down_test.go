@@ -43,7 +43,7 @@ func TestEngineOnItsWayDown(t *testing.T) {
 	}
 }
 
-// TestStartThatAnEarlierOneIsInTheWayOf is not refused for good: what is in the way goes.
+// TestStartThatAnEarlierOneIsInTheWayOf is no terminal refusal: what is in the way goes.
 func TestStartThatAnEarlierOneIsInTheWayOf(t *testing.T) {
 	_, e := answering(t, http.StatusForbidden, `{"message":"endpoint with name lightd-a already exists in network bridge"}`)
 	if err := e.Start(t.Context(), "a"); engine.Classify(err) != engine.Other {

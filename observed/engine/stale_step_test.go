@@ -13,8 +13,8 @@ import (
 	"lightd/observed/engine"
 )
 
-// TestCallsThatCameTooLate: an answer 500 to a call for which the container is in no state is a
-// Conflict, whether Docker knows that by itself, shows it, or hands on what containerd says.
+// TestCallsThatCameTooLate: a response 500 to a call for which the container is in the wrong state is a
+// Conflict, whether Docker knows that by itself, shows it, or passes on the error of containerd.
 func TestCallsThatCameTooLate(t *testing.T) {
 	for name, c := range map[string]struct {
 		paused, update bool

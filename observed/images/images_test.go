@@ -86,8 +86,8 @@ func scene(t *testing.T, f *fake, fn func(t *testing.T, i *images.Images, told f
 	})
 }
 
-// TestMissingImageIsLookedForWithoutAnEvent: Docker may not have told that it came.
-func TestMissingImageIsLookedForWithoutAnEvent(t *testing.T) {
+// TestMissingImageIsInspectedWithoutAnEvent: the event of its arrival may have been lost.
+func TestMissingImageIsInspectedWithoutAnEvent(t *testing.T) {
 	f := &fake{}
 	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
 		f.present["there"] = "sha256:there"
@@ -104,13 +104,13 @@ func TestMissingImageIsLookedForWithoutAnEvent(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		if f.looks > 2 {
-			t.Errorf("%d looks for one that was missing, and one that was there", f.looks)
+			t.Errorf("%d inspections of one that was missing, and one that was there", f.looks)
 		}
 	})
 }
 
-// TestWhatNoEventToldOf is found within an hour, at one look at each image.
-func TestWhatNoEventToldOf(t *testing.T) {
+// TestChangeWithoutAnEvent is found within an hour, at one inspection of each image.
+func TestChangeWithoutAnEvent(t *testing.T) {
 	f := &fake{}
 	scene(t, f, func(t *testing.T, i *images.Images, _ func() int) {
 		const many = 30
@@ -137,12 +137,12 @@ func TestWhatNoEventToldOf(t *testing.T) {
 			}
 		}
 		if f.looks > many+many/2 {
-			t.Errorf("%d looks at %d images", f.looks, many)
+			t.Errorf("%d inspections of %d images", f.looks, many)
 		}
 	})
 }
 
-// TestRetain: what nobody needs is forgotten, and costs nothing when everything is looked at.
+// TestRetain: what is not needed is dropped, and costs nothing when everything is inspected.
 func TestRetain(t *testing.T) {
 	f := &fake{pull: func(context.Context, string, func(engine.Progress)) error { time.Sleep(time.Minute); return nil }}
 	scene(t, f, func(t *testing.T, i *images.Images, _ func() int) {
@@ -151,7 +151,7 @@ func TestRetain(t *testing.T) {
 		}
 		i.Pull("pulled")
 		synctest.Wait()
-		i.Refresh("waste") // the look finds nobody who asks
+		i.Refresh("waste") // the inspection finds no request
 		i.Retain(func(ref string) bool { return ref == "needed" })
 		synctest.Wait()
 		if !i.Known("needed").Known || i.Known("waste").Known || !i.Known("pulled").Pulling {
@@ -164,12 +164,12 @@ func TestRetain(t *testing.T) {
 		i.Image("waste")
 		synctest.Wait()
 		if !i.Known("waste").Known {
-			t.Error("what is asked for again is not looked at")
+			t.Error("what is requested again is not inspected")
 		}
 	})
 }
 
-func TestLookAndPull(t *testing.T) {
+func TestInspectAndPull(t *testing.T) {
 	f := &fake{pull: func(_ context.Context, _ string, progress func(engine.Progress)) error {
 		for n := range 5 {
 			time.Sleep(100 * time.Second) // slow, but alive
@@ -179,11 +179,11 @@ func TestLookAndPull(t *testing.T) {
 	}}
 	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
 		if image := i.Image("a"); image.Known {
-			t.Errorf("known without asking: %+v", image)
+			t.Errorf("known without a request: %+v", image)
 		}
 		synctest.Wait()
 		if image := i.Image("a"); !image.Known || image.Present || told() != 1 {
-			t.Errorf("asked: %+v", image)
+			t.Errorf("requested: %+v", image)
 		}
 		for range 10 {
 			i.Pull("a")
@@ -203,13 +203,13 @@ func TestLookAndPull(t *testing.T) {
 		}
 		synctest.Wait()
 		if f.looks != looks {
-			t.Error("reading asked Docker")
+			t.Error("reading called Docker")
 		}
 	})
 }
 
-// TestProgressIsToldNowAndThen: while it comes further, in even steps, and not after the end.
-func TestProgressIsToldNowAndThen(t *testing.T) {
+// TestProgressIsPublishedAtIntervals: while it comes further, in even steps, and not after the end.
+func TestProgressIsPublishedAtIntervals(t *testing.T) {
 	report := func(from, to int64, progress func(engine.Progress)) {
 		for n := from; n < to; n++ {
 			time.Sleep(100 * time.Millisecond)
@@ -238,7 +238,7 @@ func TestProgressIsToldNowAndThen(t *testing.T) {
 				t.Errorf("%d of %d, want %d of %d", image.PulledBytes, image.PullTotal, pulled, total)
 			}
 			if got := told(); got != news {
-				t.Errorf("told %d times, want %d", got, news)
+				t.Errorf("published %d times, want %d", got, news)
 			}
 		}
 		i.Pull("big")
@@ -308,7 +308,7 @@ func TestFewPullsAtOnce(t *testing.T) {
 	})
 }
 
-func TestEventsNameWhatToLookAt(t *testing.T) {
+func TestEventsNameWhatToInspect(t *testing.T) {
 	f := &fake{}
 	scene(t, f, func(t *testing.T, i *images.Images, told func() int) {
 		f.present["busybox"] = "sha256:1"
@@ -326,7 +326,7 @@ func TestEventsNameWhatToLookAt(t *testing.T) {
 			f.events <- ev
 			synctest.Wait()
 			if f.looks != before+1 || told() != 1 {
-				t.Errorf("%s: %d looks, want 1", ev.Action, f.looks-before)
+				t.Errorf("%s: %d inspections, want 1", ev.Action, f.looks-before)
 			}
 		}
 		before := f.looks
@@ -334,7 +334,7 @@ func TestEventsNameWhatToLookAt(t *testing.T) {
 		f.events <- engine.Event{Action: "push", ID: "busybox:latest"}
 		synctest.Wait()
 		if f.looks != before {
-			t.Error("looked for nothing")
+			t.Error("inspected nothing")
 		}
 	})
 }

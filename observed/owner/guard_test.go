@@ -65,8 +65,8 @@ func successor(m *marks) *Guard {
 	return &Guard{Record: Record{Epoch: "second", Former: []string{"first"}}, Instance: "i", Engine: m, Handover: time.Minute}
 }
 
-// TestHandover: the first claim of a take-over lasts until the acts of the other daemon have ended,
-// and no later one does; whoever is taken over meanwhile is refused.
+// TestHandover: the first claim of a take-over lasts until the calls of the other daemon have ended,
+// and no later one does; a daemon that is taken over meanwhile is refused.
 func TestHandover(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := &marks{epoch: "first"}
@@ -133,10 +133,10 @@ func TestConfirm(t *testing.T) {
 		err   error
 		taken bool
 	}{
-		"ours":                               {marks: marks{epoch: "first"}},
-		"pruned":                             {marks: marks{}},
-		"pruned, and no room for another":    {marks: marks{full: cerrdefs.ErrInternal}},
-		"pruned, and the engine went away":   {marks: marks{full: timeout}, err: timeout},
+		"ours":                            {marks: marks{epoch: "first"}},
+		"pruned":                          {marks: marks{}},
+		"pruned, and no room for another": {marks: marks{full: cerrdefs.ErrInternal}},
+		"pruned, and the engine became unreachable": {marks: marks{full: timeout}, err: timeout},
 		"not readable":                       {marks: marks{unreadable: cerrdefs.ErrInternal, full: cerrdefs.ErrInternal}, err: cerrdefs.ErrInternal},
 		"not readable, and taken over":       {marks: marks{epoch: "second", unreadable: cerrdefs.ErrInternal}, taken: true},
 		"taken over":                         {marks: marks{epoch: "second"}, taken: true},

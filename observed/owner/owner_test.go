@@ -147,7 +147,7 @@ func TestFirstRecord(t *testing.T) {
 	}
 }
 
-// TestGuard puts the mark back, replaces that of who was taken over, and sees who takes over.
+// TestGuard puts the mark back, replaces that of the former daemon, and detects a takeover.
 func TestGuard(t *testing.T) {
 	m := &marks{}
 	first := &Guard{Record: Record{Epoch: "first"}, Instance: "i", Engine: m}

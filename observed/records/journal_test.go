@@ -90,10 +90,10 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestSubscribersHearInOrder(t *testing.T) {
+func TestSubscribersAreNotifiedInOrder(t *testing.T) {
 	j, s := openJournal(t, t.TempDir())
-	var heard []uint64
-	cancel := j.Subscribe(func(e journal.Event) { heard = append(heard, e.Seq) })
+	var got []uint64
+	cancel := j.Subscribe(func(e journal.Event) { got = append(got, e.Seq) })
 	var all sync.WaitGroup
 	for i := range 50 {
 		all.Go(func() { add(t, j, s, fmt.Sprintf("c%d", i), 2) })
@@ -105,8 +105,8 @@ func TestSubscribersHearInOrder(t *testing.T) {
 	for i := range want {
 		want[i] = uint64(i + 1)
 	}
-	if !slices.Equal(heard, want) || j.LastSeq() != 101 {
-		t.Errorf("heard %v, last %d", heard, j.LastSeq())
+	if !slices.Equal(got, want) || j.LastSeq() != 101 {
+		t.Errorf("got %v, last %d", got, j.LastSeq())
 	}
 }
 

@@ -23,10 +23,10 @@ func openStatuses(t testing.TB, dir string) (*Statuses, *store.Store) {
 func TestStatuses(t *testing.T) {
 	dir := t.TempDir()
 	r, s := openStatuses(t, dir)
-	var heard []string
+	var notified []string
 	cancel := r.Subscribe(func(id string) {
 		_, ok := r.Get(id)
-		heard = append(heard, id+map[bool]string{true: " is", false: " is not"}[ok])
+		notified = append(notified, id+map[bool]string{true: " is", false: " is not"}[ok])
 	})
 	defer cancel()
 	now := time.Now()
@@ -47,8 +47,8 @@ func TestStatuses(t *testing.T) {
 		t.Errorf("memory holds %+v, want the very value that was put", got)
 	}
 	must(t, s.Update(t.Context(), func(tx *store.Tx) error { return r.Delete(tx.Tx, "b") }))
-	if want := []string{"a is", "b is", "b is not"}; !reflect.DeepEqual(heard, want) {
-		t.Errorf("heard %q, want %q", heard, want)
+	if want := []string{"a is", "b is", "b is not"}; !reflect.DeepEqual(notified, want) {
+		t.Errorf("got %q, want %q", notified, want)
 	}
 	must(t, s.Close())
 
@@ -62,9 +62,9 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
-// TestPutOfADecisionThatIsNoLongerSo: one that is recorded already, and one on a container
-// that was forgotten meanwhile.
-func TestPutOfADecisionThatIsNoLongerSo(t *testing.T) {
+// TestPutOfAStaleDecision: one that is recorded already, and one on a container
+// that was deleted meanwhile.
+func TestPutOfAStaleDecision(t *testing.T) {
 	r, s := openStatuses(t, t.TempDir())
 	put := func(st status.Status) error {
 		return s.Update(t.Context(), func(tx *store.Tx) error { return r.Put(tx.Tx, st) })

@@ -12,17 +12,17 @@ import (
 	"lightd/observed/status"
 )
 
-// heard keeps what each commit touched.
-func heard(t *testing.T, s *store.Store) *[][]string {
+// touchedBy keeps what each commit touched.
+func touchedBy(t *testing.T, s *store.Store) *[][]string {
 	var all [][]string
 	t.Cleanup(s.SubscribeCommits(func(c store.Commit) { all = append(all, c.Touched) }))
 	return &all
 }
 
-// TestWhatIsSeenTakesARevision, and what nobody sees does not.
-func TestWhatIsSeenTakesARevision(t *testing.T) {
+// TestVisibleChangeTakesARevision, and an internal one does not.
+func TestVisibleChangeTakesARevision(t *testing.T) {
 	r, s := openStatuses(t, t.TempDir())
-	touched := heard(t, s)
+	touched := touchedBy(t, s)
 	put := func(fn func(*status.Status)) {
 		must(t, s.Update(t.Context(), func(tx *store.Tx) error {
 			st, _ := r.Get("a")
@@ -63,13 +63,13 @@ func TestWhatIsSeenTakesARevision(t *testing.T) {
 	}
 }
 
-// TestSight is recorded once for each time that it changes, survives a restart, and makes
+// TestEngineStatus is recorded once for each time that it changes, survives a restart, and makes
 // every container look different.
-func TestSight(t *testing.T) {
+func TestEngineStatus(t *testing.T) {
 	dir := t.TempDir()
 	r, s := openStatuses(t, dir)
 	if !r.EngineStatus().Up {
-		t.Error("an engine that nobody has missed is away")
+		t.Error("an engine that was never lost is down")
 	}
 	volumes, err := s.Volumes(t.Context(), t.TempDir())
 	must(t, err)
@@ -82,7 +82,7 @@ func TestSight(t *testing.T) {
 		_, err := s.Create(t.Context(), spec)
 		must(t, err)
 	}
-	touched := heard(t, s)
+	touched := touchedBy(t, s)
 	since := time.Now().Round(0).UTC()
 	sight := func(up bool) error {
 		return s.Update(t.Context(), func(tx *store.Tx) error { return r.PutEngineStatus(tx, status.EngineStatus{Up: up, Since: since}) })

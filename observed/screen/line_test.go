@@ -18,7 +18,7 @@ func shown(l *Line, pieces ...string) []string {
 	return append(all, string(l.Show()))
 }
 
-func TestWhatAPersonSees(t *testing.T) {
+func TestVisibleStatesOfALine(t *testing.T) {
 	for name, c := range map[string]struct {
 		in   string
 		want []string

@@ -295,7 +295,7 @@ func TestANameWithTwoContents(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := s.Save("lightd/i:b.1", archive("two")); err == nil {
-		t.Error("a layer was taken for another one")
+		t.Error("a layer was used as another one")
 	}
 	if err := s.Save("lightd/i:b.1", archive("two")); err != nil || !s.Has("lightd/i:a.1") || !s.Has("lightd/i:b.1") {
 		t.Errorf("the second time: %v, copies %v", err, s.Refs())

@@ -47,7 +47,7 @@ func reasons(t *testing.T) (all []status.Reason) {
 	return all
 }
 
-// TestEveryReasonHasAHint, or is said to call for nothing.
+// TestEveryReasonHasAHint, or is listed as one that needs none.
 func TestEveryReasonHasAHint(t *testing.T) {
 	all := reasons(t)
 	if len(all) < 25 {

@@ -88,7 +88,7 @@ func unmet(reason string) error {
 	return u
 }
 
-// TestErrors: what a user is told, and what a script.
+// TestErrors: the text for a user, and the exit code for a script.
 func TestErrors(t *testing.T) {
 	cases := []struct {
 		err  error
@@ -127,7 +127,7 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestRefusalsHavePlaces: what the daemon refuses is told with file and line.
+// TestRefusalsHavePlaces: a refusal of the daemon is reported with file and line.
 func TestRefusalsHavePlaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "all.yaml")
 	if err := os.WriteFile(path, []byte("internal_id: a\nimage: x\n---\ninternal_id: b\nports:\n- port: 1\n- port: 2\n"), 0o600); err != nil {

@@ -99,7 +99,7 @@ Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start
 	}
 }
 
-// TestWatchRows: a change that shows nothing new is no row, and a deletion is told.
+// TestWatchRows: a change that shows nothing new is no row, and a deletion is reported.
 func TestWatchRows(t *testing.T) {
 	var b bytes.Buffer
 	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Getenv: func(string) string { return "" }, Now: func() time.Time { return noon }}}

@@ -100,8 +100,8 @@ func node(t *testing.T) *httptest.Server {
 	return server
 }
 
-// TestOutputFits: no line that a command writes for people is wider than 80 columns where the width
-// is 80, and no row of a table goes on below where there is no width.
+// TestOutputFits: no line of a command's text output is wider than 80 columns where the width
+// is 80, and no row of a table is continued below where there is no width.
 func TestOutputFits(t *testing.T) {
 	server := node(t)
 	home := t.TempDir()

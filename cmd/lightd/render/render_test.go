@@ -147,7 +147,7 @@ func TestDiff(t *testing.T) {
 	}
 }
 
-// TestFit: a table that is too wide leaves out what it can spare and goes on below in its columns;
+// TestFit: a table that is too wide leaves out what it can spare and is continued below in its columns;
 // its first column stays whole.
 func TestFit(t *testing.T) {
 	var b strings.Builder
