@@ -71,7 +71,7 @@ func (e *engineSwitch) Subscribe(fn func(bool)) (cancel func()) { return e.Add(f
 // turn makes the engine go or come.
 func (e *engineSwitch) turn(down bool) {
 	e.down.Store(down)
-	e.Tell(!down)
+	e.Notify(!down)
 }
 
 // fakeConsole prints what a test feeds it.

@@ -103,7 +103,7 @@ func (m *spaceMonitor) update(fn func(*Space)) Space {
 	space := m.space
 	m.mu.Unlock()
 	if before.Level != "" && (before.Level != space.Level || before.Exhausted != space.Exhausted) {
-		m.changed.Tell(space)
+		m.changed.Notify(space)
 	}
 	return space
 }

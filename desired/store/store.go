@@ -87,10 +87,10 @@ func (s *Store) publish(tx *kv.Tx, callbacks func()) {
 	}
 	callbacks()
 	for _, id := range written {
-		s.guard(func() { s.changed.Tell(id) })
+		s.guard(func() { s.changed.Notify(id) })
 	}
 	if tx.Wrote() {
-		s.guard(func() { s.commits.Tell(Commit{Revision: tx.Revision(), Touched: tx.Touched()}) })
+		s.guard(func() { s.commits.Notify(Commit{Revision: tx.Revision(), Touched: tx.Touched()}) })
 	}
 }
 

@@ -29,7 +29,7 @@ func (f *Funcs[T]) Add(fn func(T)) (cancel func()) {
 }
 
 // Notify calls every function of the set with v, one after the other.
-func (f *Funcs[T]) Tell(v T) {
+func (f *Funcs[T]) Notify(v T) {
 	f.mu.Lock()
 	list := f.list
 	f.mu.Unlock()

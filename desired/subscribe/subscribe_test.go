@@ -15,10 +15,10 @@ func TestFuncs(t *testing.T) {
 	var cancelSelf func()
 	cancelSelf = funcs.Add(func(v string) { got = append(got, "once"+v); cancelSelf() })
 	defer funcs.Add(hear("b"))()
-	funcs.Tell("1")
+	funcs.Notify("1")
 	cancelA()
 	cancelA()
-	funcs.Tell("2")
+	funcs.Notify("2")
 	if want := []string{"a1", "once1", "b1", "b2"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

@@ -222,7 +222,7 @@ func (c *Cache) notify() {
 	c.mu.Unlock()
 	if c.notified != epoch {
 		c.notified = epoch
-		c.health.Tell(up)
+		c.health.Notify(up)
 	}
 }
 

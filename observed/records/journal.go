@@ -28,8 +28,8 @@ const (
 // Journal is the record of what happened. Its methods may be used by any number of
 // goroutines.
 type Journal struct {
-	db    *kv.DB
-	heard subscribe.Funcs[journal.Event]
+	db       *kv.DB
+	appended subscribe.Funcs[journal.Event]
 
 	mu     sync.Mutex
 	counts map[string]int // events a container; guarded by mu
@@ -96,7 +96,7 @@ func (j *Journal) Append(tx *kv.Tx, e journal.Event) (uint64, error) {
 		j.counts[e.InternalID]++
 		j.last = e.Seq
 		j.mu.Unlock()
-		j.heard.Tell(e)
+		j.appended.Notify(e)
 	})
 	return e.Seq, nil
 }
@@ -104,7 +104,7 @@ func (j *Journal) Append(tx *kv.Tx, e journal.Event) (uint64, error) {
 // Subscribe makes the committer call fn with every event once it is on disk, in the
 // order of their numbers. fn must not block. It may still be called once while cancel
 // returns.
-func (j *Journal) Subscribe(fn func(journal.Event)) (cancel func()) { return j.heard.Add(fn) }
+func (j *Journal) Subscribe(fn func(journal.Event)) (cancel func()) { return j.appended.Add(fn) }
 
 // LastSeq returns the number of the last event, 0 when there never was one.
 func (j *Journal) LastSeq() uint64 {

@@ -69,7 +69,7 @@ func (r *Statuses) Hold(st status.Status) {
 	r.mu.Lock()
 	r.held[st.InternalID] = st
 	r.mu.Unlock()
-	r.changed.Tell(st.InternalID)
+	r.changed.Notify(st.InternalID)
 }
 
 // Held reports whether what Get returns is not recorded.
@@ -185,7 +185,7 @@ func (r *Statuses) Put(tx *kv.Tx, st status.Status) error {
 		r.byID[st.InternalID] = st
 		delete(r.held, st.InternalID)
 		r.mu.Unlock()
-		r.changed.Tell(st.InternalID)
+		r.changed.Notify(st.InternalID)
 	})
 	return nil
 }
@@ -230,7 +230,7 @@ func (r *Statuses) Delete(tx *kv.Tx, id string) error {
 		delete(r.byID, id)
 		delete(r.held, id)
 		r.mu.Unlock()
-		r.changed.Tell(id)
+		r.changed.Notify(id)
 	})
 	return nil
 }
