@@ -14,6 +14,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed/engine"
+	"lightd/observed/hostmount"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -152,6 +153,29 @@ func TestRefusalStartsAnInstallationOver(t *testing.T) {
 		a.classify(errNoUser).patch(&st)
 		if st.Install.Phase != c.want || st.Install.Request != 7 || c.want == c.was.Phase && st.Install != c.was {
 			t.Errorf("%+v became %+v", c.was, st.Install)
+		}
+	}
+}
+
+// TestEscapeIsNoCrash: the kill of a process whose mount leads elsewhere is no crash, whether its
+// end is observed before the kill is recorded or after.
+func TestEscapeIsNoCrash(t *testing.T) {
+	run := status.RunID{ContainerID: "c", StartedAt: time.Now()}
+	a := &execution{step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}, Generation: 3}}
+	for name, c := range map[string]struct {
+		ended status.RunID
+		want  status.Backoff
+	}{
+		"observed before": {run, status.Backoff{Restarts: 3}},
+		"another run":     {status.RunID{ContainerID: "b"}, status.Backoff{Restarts: 3, Crashes: 3, NotBefore: run.StartedAt, Completed: true}},
+	} {
+		st := status.Status{
+			Process: status.Process{Ended: c.ended},
+			Backoff: status.Backoff{Restarts: 3, Crashes: 3, NotBefore: run.StartedAt, Completed: true},
+		}
+		events := a.escaped(run, &hostmount.EscapeError{})(&st)
+		if st.Backoff != c.want || st.MountEscape == nil || len(events) != 1 {
+			t.Errorf("%s: %+v, %v, %v", name, st.Backoff, st.MountEscape, events)
 		}
 	}
 }

@@ -152,6 +152,9 @@ func (a *execution) escaped(run status.RunID, escape *hostmount.EscapeError) fun
 			pause = min(escapeFirst<<(count-1), escapeMost)
 		}
 		st.MountsVerified, st.MountedDirs, st.MountsUnverified = run, nil, nil
+		if st.Ended.Is(run) { // its end was observed before this, and counted as a crash
+			st.Crashes, st.NotBefore, st.EarlyExit, st.Completed = 0, time.Time{}, 0, false
+		}
 		message := escape.Error()
 		if a.step.Kind == plan.StartInstallScript {
 			st.Install.Phase = status.InstallFailed

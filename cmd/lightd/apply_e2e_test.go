@@ -19,7 +19,7 @@ func (a answer) receipt() (r api.Receipt) {
 	return r
 }
 
-var stepLine = regexp.MustCompile(`msg=step container=(\S+) step=(\S+)`)
+var stepLine = regexp.MustCompile(`msg=step reconcile_id=\d+ container=(\S+) step=(\S+)`)
 
 // steps are those that the daemon has taken for a container so far.
 func (n *node) steps(id string) (list []string) {

@@ -89,7 +89,7 @@ func TestCopyIsRefused(t *testing.T) {
 			n.until("copied", "running", running)
 		}
 		said := c.refused()
-		for _, word := range []string{c.dir, "--take-over", "--new-instance", "1 containers"} {
+		for _, word := range []string{c.dir, "--take-over", "--new-instance", "1 container"} {
 			if !strings.Contains(said, word) {
 				t.Errorf("it said %q, not %q", said, word)
 			}
