@@ -153,7 +153,8 @@ func (a *execution) escaped(run status.RunID, escape *hostmount.EscapeError) fun
 		}
 		st.MountsVerified, st.MountedDirs, st.MountsUnverified = run, nil, nil
 		if st.Ended.Is(run) { // its end was observed before this, and counted as a crash
-			st.Crashes, st.NotBefore, st.EarlyExit, st.Completed = 0, time.Time{}, 0, false
+			st.Backoff.Reset()
+			st.EarlyExit = 0
 		}
 		message := escape.Error()
 		if a.step.Kind == plan.StartInstallScript {

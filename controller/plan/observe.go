@@ -92,11 +92,11 @@ func (r *planner) observeRequests() {
 	}
 	if spec.Requests.Start > r.st.StartHandled {
 		r.st.StartHandled = spec.Requests.Start
-		r.clearBackoff()
+		r.st.Backoff.Reset()
 	}
 	if spec.Power == desired.PowerStopped {
 		r.st.RestartHandled, r.st.Restarting = spec.Requests.Restart, nil
-		r.clearBackoff()
+		r.st.Backoff.Reset()
 	}
 	if !spec.Deleting && !spec.Paused && spec.Requests.Install > r.st.Install.Request {
 		r.beginInstall()
@@ -115,11 +115,6 @@ func (r *planner) observeRequests() {
 			r.emit(journal.Started, "") // it starts over
 		}
 	}
-}
-
-// clearBackoff drops the recorded crashes, so that the next start happens at once.
-func (r *planner) clearBackoff() {
-	r.st.Crashes, r.st.NotBefore, r.st.Completed, r.st.CrashesBeforeEngineLoss = 0, time.Time{}, false, nil
 }
 
 // abandonStart ends a start that was recorded, has not happened, and is wanted no more. It is
@@ -373,7 +368,7 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 		r.st.EarlyExit = r.st.StartGeneration
 	}
 	if wanted {
-		r.clearBackoff()
+		r.st.Backoff.Reset()
 		return
 	}
 	r.crash(c)

@@ -1,7 +1,7 @@
 // Package containerio puts the rooms together that carry what passes between clients and the
-// processes of containers: output (console), start patterns (startpattern), input (stdin) and figures (usage). Each of them keeps
-// what it has of an id to itself; here a change of an observation reaches all of them, and an id
-// is forgotten by all.
+// processes of containers: output (console), start patterns (startpattern), input (stdin) and
+// figures (usage). Each of them keeps what it has of an id to itself; here a change of an
+// observation reaches all of them, and an id is forgotten by all.
 package containerio
 
 import (

@@ -123,6 +123,9 @@ type Backoff struct {
 	Restarts int `json:"restarts"`
 }
 
+// Reset drops the recorded crashes, so that the next start happens at once.
+func (b *Backoff) Reset() { *b = Backoff{Restarts: b.Restarts} }
+
 // CrashesBeforeEngineLoss is the count of crashes before those that an engine may have caused by going down,
 // and when they began.
 type CrashesBeforeEngineLoss struct {
