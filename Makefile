@@ -7,8 +7,10 @@ PACKAGES ?= ./...
 # How many random histories of each kind are played, and which: 0 has a seed drawn.
 HISTORIES ?= 1000
 SEED      ?= 0
+# How long each fuzz target runs: 1h for hours.
+export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e histories lint demo bench engine engine-down images browser race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench engine engine-down images browser race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +34,17 @@ histories: race-compiler ## many random histories of a node; HISTORIES=1000 of e
 	LIGHTD_TEST_HISTORIES=$(HISTORIES) LIGHTD_TEST_SEED=$(SEED) \
 		go test -race -tags $(TAGS) -timeout 0 -v -run TestHistories ./controller
 
+fuzz: ## each fuzz target for FUZZTIME=1m; "make test" runs their seeds alone
+	@hack/fuzz
+
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 		if [ -n "$$unformatted" ]; then echo "gofmt these:"; echo "$$unformatted"; exit 1; fi
 	go vet -tags $(TAGS) $(PACKAGES)
 	go tool staticcheck -tags $(TAGS) $(PACKAGES)
+
+audit: ## known vulnerabilities of what is linked, and the direct dependencies with their reasons
+	@hack/audit
 
 demo: engine images build ## the whole daemon at work, from a spec to a running container
 	@hack/demo/demo.sh

@@ -76,7 +76,7 @@ func TestProcessThatIsSlowToDie(t *testing.T) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
 		kill := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 204})
-		n.change("a", slay)
+		n.change("a", requestKill)
 		time.Sleep(5 * time.Second)
 		if kill.Hits() != 1 {
 			t.Errorf("killed %d times", kill.Hits())

@@ -29,7 +29,7 @@ func TestErrorsOfReconcilesDoNotDelaySteps(t *testing.T) {
 		n.waitState("a", status.StateOffline)
 
 		start := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
-		n.change("a", power)
+		n.change("a", requestStart)
 		began := time.Now()
 		n.waitState("a", status.StateRunning)
 		if took := time.Since(began); took > time.Second || start.Hits() != 1 {

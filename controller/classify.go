@@ -2,6 +2,7 @@ package controller
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -48,6 +49,8 @@ func (a *execution) classify(err error) stepResult {
 		return a.failTransient(full, status.ReasonDiskFull, spaceRetry)
 	}
 	switch class := engine.Classify(err); {
+	case errors.Is(err, errSuperseded):
+		return stepResult{failed: true}
 	case errors.As(err, &unsuitable):
 		return a.failTerminal(err, status.ReasonImageUnsuitable)
 	case errors.As(err, &blocked):
@@ -154,4 +157,35 @@ func messageOf(err error, keep ...string) string {
 // its first container was at most requested. It is for when the engine has refused that creation.
 func installNotStarted(in status.Install) bool {
 	return in.Phase == status.InstallCreating || in.Phase == status.InstallCreated || in.Phase == status.InstallScript && !in.Unsure
+}
+
+// explain returns the error of a creation or a start as a blockedError where the host is the cause:
+// the host can be fixed without another spec.
+func (a *execution) explain(err error) error {
+	switch engine.Classify(err) {
+	case engine.Refused, engine.Other:
+	default:
+		return err
+	}
+	if check := a.probeHost(); check.Reason != "" {
+		return blockedError{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
+	}
+	if engine.PortUnavailable(err) {
+		return blockedError{status.ReasonPortUnavailable, err}
+	}
+	if engine.FaultOf(err) == engine.FaultHost {
+		return blockedError{status.ReasonMountUnavailable, err}
+	}
+	return err
+}
+
+// terminalOnRefusal reports whether the refusal of a step lasts until the spec changes.
+func terminalOnRefusal(k plan.Kind, err error) bool {
+	switch k.Traits().Refusal {
+	case plan.RefusalIsTerminal:
+		return engine.Classify(err) == engine.Refused
+	case plan.SpecFaultIsTerminal:
+		return engine.FaultOf(err) == engine.FaultSpec
+	}
+	return false
 }

@@ -204,8 +204,8 @@ func TestOutcomeOfAnEarlyStartIsKept(t *testing.T) {
 		n.waitState("a", status.StateRunning)
 		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no"})
 		stop := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Delay: time.Second, After: true})
-		n.change("a", again)
-		met(t, stop, 1)
+		n.change("a", requestRestart)
+		awaitCalls(t, stop, 1)
 		time.Sleep(500 * time.Millisecond) // its end is recorded meanwhile
 		hold()
 		time.Sleep(600 * time.Millisecond) // it is answered, and started again

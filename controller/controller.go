@@ -15,6 +15,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/engine"
 	"lightd/observed/records"
 	"lightd/observed/startpattern"
@@ -83,7 +84,7 @@ type Data interface {
 	WriteInstaller(s desired.Spec, who datadir.Identity) error
 	ClearInstaller(id string) error
 	SaveInstallLog(id string, output io.Reader) error
-	Remove(id string) error
+	Remove(ctx context.Context, id string) error
 }
 
 // Config is what a Controller works with. Everything without a default is required.
@@ -92,6 +93,9 @@ type Config struct {
 	Docker
 	Host
 	Timing
+	// MaxInstallation bounds the bytes that an install script writes outside of its mounts; 0 is no
+	// bound.
+	MaxInstallation int64
 	// Workers decide; they wait for nothing but the database (default 4).
 	Workers int
 	Log     *slog.Logger
@@ -120,17 +124,33 @@ type Host struct {
 	Data Data
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
+	// ChownVolume gives a volume to a user of the host; nil leaves all to whom they belong.
+	ChownVolume func(ctx context.Context, volumeID string, to store.Owner) (given bool, err error)
 	// CheckMounts checks the mounts of a spec against the host; the error is a
-	// *desired.ValidationError.
+	// *desired.ValidationError, or of the engine, where that is asked for its own places.
 	CheckMounts func(desired.Spec) error
 	// PinMounts pins the sources of mounts before a start, to compare them with what was
 	// mounted; nil where the engine is on another host.
 	PinMounts func([]observed.Mount) (MountPins, error)
 	// Logs is how Docker keeps the output of the containers that are made.
 	Logs observed.Log
+	// Capabilities are what root has in the containers that are made.
+	Capabilities blueprint.Capabilities
+	// Network is the network that Lightd makes and the containers are on; the zero value is
+	// blueprint.DefaultNetwork.
+	Network blueprint.Network
+	// Firewall is what keeps containers from the host; nil where there is none.
+	Firewall Firewall
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool
+}
+
+// Firewall keeps what containers may reach; see package firewall.
+type Firewall interface {
+	// Ensure is called before each start, with the addresses of the interface of Lightd's network,
+	// if they are known. Its error ends the start.
+	Ensure(gateways ...string) error
 }
 
 // Timing is how long what may take, and how often what is done.
@@ -150,6 +170,7 @@ type Controller struct {
 	queue workqueue.TypedRateLimitingInterface[string]
 	// reconciles counts the reconciles, whose numbers are in the log.
 	reconciles atomic.Uint64
+	watchdog   watchdog
 	slots      *slots
 	steps      sync.WaitGroup
 	gcTrigger  chan struct{}
@@ -176,10 +197,13 @@ func New(cfg Config) *Controller {
 	if cfg.OrphanGrace == 0 {
 		cfg.OrphanGrace = time.Minute
 	}
+	if cfg.Network == (blueprint.Network{}) {
+		cfg.Network = blueprint.DefaultNetwork
+	}
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
 	}
-	c := &Controller{executor: &executor{cfg: cfg, log: cfg.Log}, keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
+	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
 	c.slots = newSlots(c.Enqueue)
@@ -192,9 +216,6 @@ func New(cfg Config) *Controller {
 	})
 	return c
 }
-
-// Enqueue has the key reconciled soon. It never blocks.
-func (c *Controller) Enqueue(id string) { c.queue.Add(id) }
 
 // EnqueueImage enqueues all keys that may wait for an image, given by name or id.
 func (c *Controller) EnqueueImage(ref string) {
@@ -227,6 +248,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { c.watchEngineHealth(ctx) })
 	workers.Go(func() { c.watchSpace(ctx) })
+	workers.Go(func() { c.watchdog.run(ctx, c.queue.Len) })
 	for range c.cfg.Workers {
 		workers.Go(func() {
 			for c.work(ctx) {
@@ -245,3 +267,6 @@ func (c *Controller) Close() {
 	c.unsubscribeHealth()
 	c.queue.ShutDown()
 }
+
+// SetLogs changes how Docker keeps the output of the containers that are made from now on.
+func (c *Controller) SetLogs(logs observed.Log) { c.logs.Store(&logs) }

@@ -127,7 +127,7 @@ func TestCrashLoop(t *testing.T) {
 		}
 		n.waitState("a", status.StateBackOff)
 		began := time.Now()
-		n.change("a", power) // a start ends the wait
+		n.change("a", requestStart) // a start ends the wait
 		n.waitState("a", status.StateRunning)
 		if took := time.Since(began); took > soon {
 			t.Errorf("a start during a backoff took %s", took)
@@ -147,6 +147,32 @@ func TestEndForMemory(t *testing.T) {
 		}
 		if got := n.events("a"); !strings.HasSuffix(got, "Running OOMKilled Exited Starting Running") {
 			t.Errorf("events %s", got)
+		}
+	})
+}
+
+// TestEndForMemoryReportedLate is recorded once, with the exit that it belongs to.
+func TestEndForMemoryReportedLate(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		n.create("a", func(s *desired.Spec) { s.Power, s.Restart = desired.PowerRunning, desired.RestartNever })
+		n.waitState("a", status.StateRunning)
+		if err := sim.Exit("lightd-a", 137); err != nil {
+			t.Fatal(err)
+		}
+		n.waitState("a", status.StateOffline)
+		time.Sleep(time.Minute)
+		for range 2 {
+			if err := sim.OutOfMemory("lightd-a", false); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Minute)
+			st, _ := n.statuses.Get("a")
+			if exit := st.LastExit; exit == nil || exit.Code != 137 || !exit.OOM {
+				t.Errorf("last exit %+v", st.LastExit)
+			}
+			if got := n.events("a"); !strings.HasSuffix(got, "Running Exited OOMKilled") {
+				t.Errorf("events %s", got)
+			}
 		}
 	})
 }
@@ -187,7 +213,7 @@ func TestEndsOfTheProgramAndOfTheEngine(t *testing.T) {
 				t.Errorf("%s after its program ended well: %s, want %s", id, st.State, want)
 			}
 		}
-		n.change("on-failure", power)
+		n.change("on-failure", requestStart)
 		n.waitState("on-failure", status.StateRunning)
 		n.dies(t, sim, "on-failure", func() error { return sim.Exit("lightd-on-failure", 1) })
 	})

@@ -20,25 +20,28 @@ type lifecycle struct {
 var lifecycles = map[string]lifecycle{
 	"create":             {starts: 0},
 	"create with script": {script: true, installs: "1"},
-	"start":              {writes: []func(*desired.Container){power}, starts: 1},
-	"stop":               {writes: []func(*desired.Container){power, halt}, starts: 1},
-	"kill":               {writes: []func(*desired.Container){power, slay}, starts: 1},
-	"restart twice":      {writes: []func(*desired.Container){power, again, again}, starts: 3},
-	"rebind":             {writes: []func(*desired.Container){power, rebind}, starts: 2},
-	"reinstall":          {script: true, writes: []func(*desired.Container){power, reinstall}, starts: 2, installs: "1 2"},
-	"limits":             {writes: []func(*desired.Container){power, limit}, starts: 1},
-	"delete":             {script: true, writes: []func(*desired.Container){power, erase}, starts: 1, installs: "1"},
+	"start":              {writes: []func(*desired.Container){requestStart}, starts: 1},
+	"stop":               {writes: []func(*desired.Container){requestStart, requestStop}, starts: 1},
+	"kill":               {writes: []func(*desired.Container){requestStart, requestKill}, starts: 1},
+	"restart twice":      {writes: []func(*desired.Container){requestStart, requestRestart, requestRestart}, starts: 3},
+	"rebind":             {writes: []func(*desired.Container){requestStart, changeEnv}, starts: 2},
+	"reinstall":          {script: true, writes: []func(*desired.Container){requestStart, reinstall}, starts: 2, installs: "1 2"},
+	"limits":             {writes: []func(*desired.Container){requestStart, limitMemory}, starts: 1},
+	"delete":             {script: true, writes: []func(*desired.Container){requestStart, requestDelete}, starts: 1, installs: "1"},
 }
 
-func halt(c *desired.Container)      { c.Power = desired.PowerStopped }
-func slay(c *desired.Container)      { c.Power, c.Kill = desired.PowerStopped, true }
-func again(c *desired.Container)     { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Restart++ }
-func rebind(c *desired.Container)    { c.Env = map[string]string{"A": "B"} }
-func reinstall(c *desired.Container) { c.Requests.Install++ }
-func limit(c *desired.Container)     { c.Limits.Memory = 64 << 20 }
-func erase(c *desired.Container)     { c.Deleting = true }
+func requestStop(c *desired.Container) { c.Power = desired.PowerStopped }
+func requestKill(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true }
+func requestRestart(c *desired.Container) {
+	c.Power, c.Kill = desired.PowerRunning, false
+	c.Requests.Restart++
+}
+func changeEnv(c *desired.Container)     { c.Env = map[string]string{"A": "B"} }
+func reinstall(c *desired.Container)     { c.Requests.Install++ }
+func limitMemory(c *desired.Container)   { c.Limits.Memory = 64 << 20 }
+func requestDelete(c *desired.Container) { c.Deleting = true }
 
-func erases(write func(*desired.Container)) bool {
+func deletes(write func(*desired.Container)) bool {
 	var probe desired.Container
 	write(&probe)
 	return probe.Deleting
@@ -58,7 +61,7 @@ func play(t *testing.T, l lifecycle, at int) int {
 			m.failpoints.reset(at)
 		}
 		m.set(w)
-		if erased = erases(w); erased {
+		if erased = deletes(w); erased {
 			m.gone()
 			continue
 		}

@@ -31,28 +31,28 @@ const (
 type writes = []func(*desired.Container)
 
 var sequences = map[string]sequence{
-	"start, stop":                    {from: stopped, writes: writes{power, halt}, starts: [2]int{0, 1}},
-	"start, kill":                    {from: stopped, writes: writes{power, slay}, starts: [2]int{0, 1}},
-	"start, restart":                 {from: stopped, writes: writes{power, again}, starts: [2]int{1, 2}},
-	"start, stop, start":             {from: stopped, writes: writes{power, halt, power}, starts: [2]int{1, 2}},
-	"start, delete":                  {from: stopped, writes: writes{power, erase}, starts: [2]int{0, 1}},
-	"stop, start":                    {from: up, writes: writes{halt, power}, starts: [2]int{0, 1}},
-	"stop, kill":                     {from: up, writes: writes{halt, slay}},
-	"kill, start":                    {from: up, writes: writes{slay, power}, starts: [2]int{0, 1}},
-	"restart, stop":                  {from: up, writes: writes{again, halt}, starts: [2]int{0, 1}},
-	"restart, restart":               {from: up, writes: writes{again, again}, starts: [2]int{1, 2}},
-	"restart, delete":                {from: up, writes: writes{again, erase}, starts: [2]int{0, 1}},
-	"rebind, restart":                {from: up, writes: writes{move, again}, starts: [2]int{1, 2}},
+	"start, stop":                    {from: stopped, writes: writes{requestStart, requestStop}, starts: [2]int{0, 1}},
+	"start, kill":                    {from: stopped, writes: writes{requestStart, requestKill}, starts: [2]int{0, 1}},
+	"start, restart":                 {from: stopped, writes: writes{requestStart, requestRestart}, starts: [2]int{1, 2}},
+	"start, stop, start":             {from: stopped, writes: writes{requestStart, requestStop, requestStart}, starts: [2]int{1, 2}},
+	"start, delete":                  {from: stopped, writes: writes{requestStart, requestDelete}, starts: [2]int{0, 1}},
+	"stop, start":                    {from: up, writes: writes{requestStop, requestStart}, starts: [2]int{0, 1}},
+	"stop, kill":                     {from: up, writes: writes{requestStop, requestKill}},
+	"kill, start":                    {from: up, writes: writes{requestKill, requestStart}, starts: [2]int{0, 1}},
+	"restart, stop":                  {from: up, writes: writes{requestRestart, requestStop}, starts: [2]int{0, 1}},
+	"restart, restart":               {from: up, writes: writes{requestRestart, requestRestart}, starts: [2]int{1, 2}},
+	"restart, delete":                {from: up, writes: writes{requestRestart, requestDelete}, starts: [2]int{0, 1}},
+	"rebind, restart":                {from: up, writes: writes{move, requestRestart}, starts: [2]int{1, 2}},
 	"rebind, back":                   {from: up, writes: writes{move, back}, starts: [2]int{0, 2}},
-	"limits, rebind":                 {from: up, writes: writes{limit, move}, starts: [2]int{1, 1}},
-	"reinstall, stop":                {from: up, inScript: true, writes: writes{reinstall, halt}, starts: [2]int{0, 1}},
+	"limits, rebind":                 {from: up, writes: writes{limitMemory, move}, starts: [2]int{1, 1}},
+	"reinstall, stop":                {from: up, inScript: true, writes: writes{reinstall, requestStop}, starts: [2]int{0, 1}},
 	"reinstall, reinstall":           {from: up, writes: writes{reinstall, reinstall}, starts: [2]int{1, 2}},
-	"reinstall, delete":              {from: up, inScript: true, writes: writes{reinstall, erase}},
-	"reinstall, rebind, restart":     {from: up, inScript: true, writes: writes{reinstall, move, again}, starts: [2]int{1, 1}},
-	"create, start, restart":         {from: fresh, inScript: true, writes: writes{power, again}, starts: [2]int{1, 1}},
+	"reinstall, delete":              {from: up, inScript: true, writes: writes{reinstall, requestDelete}},
+	"reinstall, rebind, restart":     {from: up, inScript: true, writes: writes{reinstall, move, requestRestart}, starts: [2]int{1, 1}},
+	"create, start, restart":         {from: fresh, inScript: true, writes: writes{requestStart, requestRestart}, starts: [2]int{1, 1}},
 	"create, reinstall":              {from: fresh, inScript: true, writes: writes{reinstall}},
-	"create, delete":                 {from: fresh, inScript: true, writes: writes{erase}},
-	"create, delete before a script": {from: fresh, writes: writes{erase}},
+	"create, delete":                 {from: fresh, inScript: true, writes: writes{requestDelete}},
+	"create, delete before a script": {from: fresh, writes: writes{requestDelete}},
 }
 
 // Two ports that a container can have.
@@ -89,7 +89,7 @@ func ready(t *testing.T, s sequence) *crashableDaemon {
 		m.settled()
 	}
 	if s.from == up {
-		m.set(power)
+		m.set(requestStart)
 		m.settled()
 	}
 	m.mu.Lock()
@@ -123,7 +123,7 @@ func (m *crashableDaemon) scriptRuns() bool {
 // last waits for the end of the last write, and checks what came of all.
 func (m *crashableDaemon) last(s sequence) {
 	m.t.Helper()
-	erased := erases(s.writes[len(s.writes)-1])
+	erased := deletes(s.writes[len(s.writes)-1])
 	if m.hold != nil && !erased {
 		close(m.hold)
 	}
@@ -180,12 +180,12 @@ func TestCrashBetweenWrites(t *testing.T) {
 // under way. The daemon keeps running, or it dies as soon as they are acknowledged.
 func TestWriteAtEveryMoment(t *testing.T) {
 	for name, s := range sequences {
-		for end, deadly := range map[string]bool{"": false, ", and die": true} {
+		for end, crashes := range map[string]bool{"": false, ", and die": true} {
 			t.Run(name+end, func(t *testing.T) {
 				t.Parallel()
 				moments := 0
 				for interrupted := true; interrupted; {
-					t.Run(fmt.Sprint(moments+1), func(t *testing.T) { interrupted = interrupts(t, s, moments+1, deadly) })
+					t.Run(fmt.Sprint(moments+1), func(t *testing.T) { interrupted = interrupts(t, s, moments+1, crashes) })
 					if interrupted {
 						moments++
 					}
@@ -199,7 +199,7 @@ func TestWriteAtEveryMoment(t *testing.T) {
 }
 
 // interrupts reports whether there was such a moment.
-func interrupts(t *testing.T, s sequence, at int, deadly bool) bool {
+func interrupts(t *testing.T, s sequence, at int, crashes bool) bool {
 	m := ready(t, s)
 	rest, store, failpoints := s.writes, m.store, m.failpoints
 	if s.from != fresh {
@@ -210,7 +210,7 @@ func interrupts(t *testing.T, s sequence, at int, deadly bool) bool {
 		c, _ := store.Container("a")
 		return c.Generation > before.Generation
 	}
-	failpoints.interruptAt(at, deadly, started, func() {
+	failpoints.interruptAt(at, crashes, started, func() {
 		for _, w := range rest {
 			_, err := store.Change(context.Background(), "a", func(c *desired.Container) error { w(c); return nil })
 			if err != nil {

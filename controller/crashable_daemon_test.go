@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/store"
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
@@ -121,6 +122,7 @@ func (m *crashableDaemon) boot() {
 	failpoints := m.failpoints
 	m.node = newNode(m.t, m.dir, append(m.tune, func(o *setup) {
 		o.host, o.free, o.files = "unix://"+socket, failpoints.freeSpace, failpoints.files
+		o.layer = 1 << 30
 	})...)
 	m.statuses.Subscribe(func(string) { failpoints.point("after a status commit") })
 	m.store.Subscribe(func(string) { failpoints.point("after a spec commit") })
@@ -209,7 +211,7 @@ func (m *crashableDaemon) await(what string, is func() bool) {
 		if done = is(); !done {
 			select {
 			case <-news:
-			case <-m.saw:
+			case <-m.cacheChanged:
 			case <-m.ran:
 			case <-m.failpoints.fired:
 			case <-deadline:
@@ -254,7 +256,7 @@ func (m *crashableDaemon) createIt(script bool) {
 	m.t.Helper()
 	var volume string
 	m.write(func() error {
-		v, err := m.volumes.Create(context.Background())
+		v, err := m.volumes.Create(context.Background(), store.Creator{})
 		volume = v.ID
 		return err
 	})

@@ -18,6 +18,7 @@ import (
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
+	"lightd/observed/blueprint"
 	"lightd/observed/drift"
 	"lightd/observed/status"
 )
@@ -63,7 +64,7 @@ func (n *node) waitDrift(id, want string) {
 		}
 		select {
 		case <-news:
-		case <-n.saw:
+		case <-n.cacheChanged:
 		case <-deadline:
 			n.t.Fatalf("%s: the report is %q after 60 s, want %q", id, got, want)
 		}
@@ -127,25 +128,28 @@ func disturbances(n *node, docker *client.Client, lan string) []disturbance {
 			return docker.NetworkConnect(ctx, lan, c.ContainerID, nil)
 		}, "networks deferred", "networks deferred"},
 		{"off the network", func(ctx context.Context, c observed.Container) error {
-			return docker.NetworkDisconnect(ctx, "bridge", c.ContainerID, true)
+			return docker.NetworkDisconnect(ctx, blueprint.DefaultNetwork.Name, c.ContainerID, true)
 		}, "networks CreateContainer", ""},
-		{"another host name", rebuild(docker, func(c *container.Config, _ *container.HostConfig) { c.Hostname = "other" }), "hostname deferred", "hostname deferred"},
+		{"another host name", rebuild(docker, func(c *container.Config, _ *container.HostConfig) { c.Hostname = "other" }), "hostname deferred, container_id CreateContainer", ""},
 		{"removed", func(ctx context.Context, c observed.Container) error {
 			return docker.ContainerRemove(ctx, c.ContainerID, container.RemoveOptions{Force: true})
 		}, "presence CreateContainer", ""},
 		{"other variables", rebuild(docker, func(c *container.Config, _ *container.HostConfig) {
 			c.Env = append(c.Env, "KEY=secret", "MORE=secret")
-		}), "env.KEY CreateContainer, env.MORE CreateContainer", ""},
-		{"another user", rebuild(docker, func(c *container.Config, _ *container.HostConfig) { c.User = "1" }), "user CreateContainer", ""},
+		}), "env.KEY CreateContainer, env.MORE CreateContainer, container_id CreateContainer", ""},
+		{"another user", rebuild(docker, func(c *container.Config, _ *container.HostConfig) { c.User = "1" }), "user CreateContainer, container_id CreateContainer", ""},
 		{"other options", rebuild(docker, func(c *container.Config, h *container.HostConfig) {
 			c.WorkingDir, c.OpenStdin, c.StopSignal = "/tmp", false, "SIGKILL"
 			h.LogConfig.Config["max-size"] = "1m"
-		}), "working_dir CreateContainer, open_stdin CreateContainer, stop.signal deferred, log.max_size deferred", ""},
-		{"fewer mounts", rebuild(docker, func(_ *container.Config, h *container.HostConfig) { h.Mounts = h.Mounts[:2] }), "mount./extra CreateContainer", ""},
-		{"no ports", rebuild(docker, func(_ *container.Config, h *container.HostConfig) { h.PortBindings = nil }), "ports CreateContainer", ""},
+		}), "working_dir CreateContainer, open_stdin CreateContainer, stop.signal deferred, log.max_size deferred, container_id CreateContainer", ""},
+		{"more privileges", rebuild(docker, func(_ *container.Config, h *container.HostConfig) {
+			h.PidMode, h.SecurityOpt = "host", append(h.SecurityOpt, "seccomp=unconfined")
+		}), "privileges CreateContainer, container_id CreateContainer", ""},
+		{"fewer mounts", rebuild(docker, func(_ *container.Config, h *container.HostConfig) { h.Mounts = h.Mounts[:2] }), "mount./extra CreateContainer, container_id CreateContainer", ""},
+		{"no ports", rebuild(docker, func(_ *container.Config, h *container.HostConfig) { h.PortBindings = nil }), "ports CreateContainer, container_id CreateContainer", ""},
 		{"another command", rebuild(docker, func(c *container.Config, _ *container.HostConfig) {
 			c.Entrypoint, c.Cmd = []string{"/bin/sh"}, []string{"/app/data/entrypoint.sh"}
-		}), "entrypoint CreateContainer, command CreateContainer", ""},
+		}), "entrypoint CreateContainer, command CreateContainer, container_id CreateContainer", ""},
 	}
 }
 
@@ -219,7 +223,7 @@ func movedTag(t *testing.T, n *node, docker *client.Client) {
 	if after := n.inspect("tag"); after.ImageID == before.ImageID {
 		t.Error("the tag is to be followed, and was not")
 	}
-	n.change("tag", erase)
+	n.change("tag", requestDelete)
 	n.gone("tag")
 }
 

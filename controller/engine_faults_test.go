@@ -49,7 +49,7 @@ func TestFaultsOfTheEngine(t *testing.T) {
 			l := lifecycle{script: true, starts: 2, installs: "1"}
 			m.createIt(l.script)
 			m.settled()
-			for _, w := range []func(*desired.Container){power, again, halt} {
+			for _, w := range []func(*desired.Container){requestStart, requestRestart, requestStop} {
 				m.set(w)
 				m.settled()
 			}
@@ -84,7 +84,7 @@ func TestEngineThatGoesAndComes(t *testing.T) {
 			m := newCrashableDaemon(t, neverCrashes, func(o *setup) { o.resync = 500 * time.Millisecond })
 			m.createIt(false)
 			m.settled()
-			m.set(power)
+			m.set(requestStart)
 			m.settled()
 			c.fault(t, m)
 			m.until("as it should be", func(_ desired.Container, st status.Status) bool {
@@ -93,7 +93,7 @@ func TestEngineThatGoesAndComes(t *testing.T) {
 				defer m.mu.Unlock()
 				return up && st.State == status.StateRunning && m.starts == c.starts && m.together == 1
 			})
-			m.set(halt)
+			m.set(requestStop)
 			m.settled()
 			m.mu.Lock()
 			defer m.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,8 +23,16 @@ type executor struct {
 	log *slog.Logger
 	// shells holds the ids of the images that are known to have a shell.
 	shells sync.Map
+	// plainImages holds the ids of the images that keep no installation.
+	plainImages sync.Map
+	// networking is held while the network is made.
+	networking chan struct{}
 	// logs, unless nil, takes the place of Config.Logs.
 	logs atomic.Pointer[observed.Log]
+}
+
+func newExecutor(cfg Config) *executor {
+	return &executor{cfg: cfg, log: cfg.Log, networking: make(chan struct{}, 1)}
 }
 
 // execution is one step that is being executed, with what it was decided on.
@@ -37,6 +44,9 @@ type execution struct {
 	st   status.Status
 	seen observed.Snapshot
 	step plan.Step
+	// preparing ends with the step, and once the container is to run no longer: what only prepares a start
+	// is ended by it.
+	preparing context.Context
 	// began is when the step started.
 	began time.Time
 
@@ -53,9 +63,10 @@ type execution struct {
 func (c *Controller) startStep(ctx context.Context, spec desired.Container, st status.Status, seen observed.Snapshot, s plan.Step) {
 	id, level := spec.InternalID, slog.LevelInfo
 	stepping, cancel := context.WithCancel(ctx)
+	preparing, supersede := context.WithCancelCause(stepping)
 	c.withState(id, func(k *keyState) {
-		k.running = &runningStep{s, cancel}
-		if c.repeats(*k, spec, st, s) {
+		k.running = &runningStep{s, cancel, func() { supersede(errSuperseded) }}
+		if s.Repeats || k.backoff.failedFor(s.Kind, spec.Generation) {
 			level = slog.LevelDebug // it was logged when it was tried first
 		}
 	})
@@ -63,7 +74,7 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 		c.logger(ctx).Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 		defer c.slots.releaseAfter(s.Kind.Traits().Class)()
 		defer cancel()
-		a := &execution{executor: c.executor, log: c.logger(ctx), spec: spec, st: st, seen: seen, step: s, began: time.Now()}
+		a := &execution{executor: c.executor, log: c.logger(ctx), spec: spec, st: st, seen: seen, step: s, preparing: preparing, began: time.Now()}
 		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
 		a.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
 		c.finishStep(ctx, a, err)
@@ -77,17 +88,6 @@ func portsOf(spec desired.Container, seen observed.Snapshot) int {
 		n = max(n, len(seen.Run.Binds))
 	}
 	return n
-}
-
-// repeats reports whether a step is tried again for the spec that it failed for.
-func (c *Controller) repeats(k keyState, spec desired.Container, st status.Status, s plan.Step) bool {
-	switch s.Kind {
-	case plan.CheckHost:
-		return k.host.Failures > 0 && k.host.Hash == runHash(spec, st)
-	case plan.PullImage:
-		return c.cfg.Images.Known(s.Image).PullFailures > 0
-	}
-	return k.backoff.failedFor(s.Kind, spec.Generation)
 }
 
 // finishStep keeps how a step ended until the next reconcile, and requeues the key. A daemon that
@@ -134,21 +134,22 @@ func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
 
 // execute executes the step. There is no choice in it: what is to be done was decided.
 func (a *execution) execute(ctx context.Context) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			a.log.Error("panic in a step", "container", a.spec.InternalID, "step", a.step.Kind, "panic", p, "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic in step %s: %v", a.step.Kind, p)
-		}
-	}()
+	defer recoverPanic(a.log, &err, "step "+string(a.step.Kind), "container", a.spec.InternalID)
 	id, target, e := a.spec.InternalID, a.step.Target, a.cfg.Engine
 	switch a.step.Kind {
 	case plan.PullImage:
+		if err := a.checkReference(a.step.Image); err != nil {
+			return err
+		}
 		a.cfg.Images.Pull(a.step.Image)
 		return nil
 	case plan.CreateInstallContainer:
 		return a.createInstall(ctx)
 	case plan.StartInstallScript:
-		return a.startInstall(ctx)
+		return a.start(ctx, a.seen.Install)
+	case plan.MeasureInstallation:
+		a.measureInstall(ctx)
+		return nil
 	case plan.KillInstallScript:
 		return e.Kill(ctx, target, "SIGKILL")
 	case plan.KeepInstallation:
@@ -173,7 +174,7 @@ func (a *execution) execute(ctx context.Context) (err error) {
 	case plan.UpdateLimits:
 		return a.updateLimits(ctx)
 	case plan.StartContainer:
-		return a.start(ctx)
+		return a.start(ctx, a.seen.Run)
 	case plan.VerifyMounts:
 		return a.verifyMounts(ctx)
 	case plan.UnpauseContainer:

@@ -106,7 +106,7 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 		return named() && st.Get(status.Synced).Status == status.True && strings.Contains(n.events("snapshot"), "DriftDetected")
 	})
 
-	n.waitSynced(n.change("snapshot", halt))
+	n.waitSynced(n.change("snapshot", requestStop))
 	force(t, docker, ref)
 	if keepsImages(t, docker) {
 		n.wait("snapshot", "named again", func(status.Status) bool { return named() })
@@ -121,7 +121,7 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 	}
 	n.copies.Retain(func(string) bool { return true })
 	force(t, docker, ref)
-	n.change("snapshot", power)
+	n.change("snapshot", requestStart)
 	n.waitState("snapshot", status.StateRunning) // the container itself needs it no more
 	if err := docker.ContainerRemove(t.Context(), before.ContainerID, container.RemoveOptions{Force: true}); err != nil {
 		t.Fatal(err)

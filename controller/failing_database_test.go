@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/store"
 	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
@@ -37,7 +38,7 @@ func TestStartWhoseRecordFails(t *testing.T) {
 				}
 
 				d.fail(2, 1, hangs, false) // not the request and the stop, but the start
-				n.change("a", again)
+				n.change("a", requestRestart)
 				time.Sleep(time.Minute)
 				st, _ = n.statuses.Get("a")
 				if st.State != status.StateRunning || st.RestartHandled != 1 {
@@ -55,8 +56,8 @@ func TestStartWhoseRecordFails(t *testing.T) {
 	}
 }
 
-// TestNothingIsStartedOnADeadDisk but the one that was on its way.
-func TestNothingIsStartedOnADeadDisk(t *testing.T) {
+// TestNothingIsStartedOnAFailingDisk but the one that was on its way.
+func TestNothingIsStartedOnAFailingDisk(t *testing.T) {
 	var d disk
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
@@ -120,7 +121,7 @@ func TestStuckLogStopsNoWrite(t *testing.T) {
 		time.Sleep(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := n.volumes.Create(ctx); err != nil {
+		if _, err := n.volumes.Create(ctx, store.Creator{}); err != nil {
 			t.Errorf("another's write: %v", err)
 		}
 		stuck.Store(nil)

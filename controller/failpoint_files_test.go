@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"os"
@@ -11,19 +12,19 @@ import (
 	"lightd/desired"
 )
 
-// dyingFiles are the files of a daemon that can die before, in and after each change.
-type dyingFiles struct {
+// crashingFiles are the files of a daemon that can die before, in and after each change.
+type crashingFiles struct {
 	*datadir.Dir
 	failpoints *failpoints
 }
 
-func (p *failpoints) files(d *datadir.Dir) controller.Data { return dyingFiles{d, p} }
+func (p *failpoints) files(d *datadir.Dir) controller.Data { return crashingFiles{d, p} }
 
 var errDead = errors.New("the daemon is dead")
 
-// dies makes a change whose middle leaves the names behind: each half written, under the
+// crashBetween makes a change whose middle leaves the names behind: each half written, under the
 // name that it has until it is whole.
-func (f dyingFiles) dies(id, what string, change func() error, names ...string) error {
+func (f crashingFiles) crashBetween(id, what string, change func() error, names ...string) error {
 	if f.failpoints.point("before it would " + what) {
 		return errDead
 	}
@@ -43,30 +44,30 @@ func (f dyingFiles) dies(id, what string, change func() error, names ...string) 
 	return nil
 }
 
-func (f dyingFiles) Make(id string) error {
-	return f.dies(id, "make the directory", func() error { return f.Dir.Make(id) })
+func (f crashingFiles) Make(id string) error {
+	return f.crashBetween(id, "make the directory", func() error { return f.Dir.Make(id) })
 }
 
-func (f dyingFiles) WriteEntrypoint(s desired.Spec) error {
+func (f crashingFiles) WriteEntrypoint(s desired.Spec) error {
 	var written []string
 	if !f.EntrypointOK(s) {
 		written = []string{"entrypoint.sh"}
 	}
-	return f.dies(s.InternalID, "write entrypoint.sh", func() error { return f.Dir.WriteEntrypoint(s) }, written...)
+	return f.crashBetween(s.InternalID, "write entrypoint.sh", func() error { return f.Dir.WriteEntrypoint(s) }, written...)
 }
 
-func (f dyingFiles) WriteInstaller(s desired.Spec, who datadir.Identity) error {
-	return f.dies(s.InternalID, "write install.sh", func() error { return f.Dir.WriteInstaller(s, who) }, "install.sh", "install-entry.sh")
+func (f crashingFiles) WriteInstaller(s desired.Spec, who datadir.Identity) error {
+	return f.crashBetween(s.InternalID, "write install.sh", func() error { return f.Dir.WriteInstaller(s, who) }, "install.sh", "install-entry.sh")
 }
 
-func (f dyingFiles) ClearInstaller(id string) error {
-	return f.dies(id, "clear install-entry.sh", func() error { return f.Dir.ClearInstaller(id) })
+func (f crashingFiles) ClearInstaller(id string) error {
+	return f.crashBetween(id, "clear install-entry.sh", func() error { return f.Dir.ClearInstaller(id) })
 }
 
-func (f dyingFiles) SaveInstallLog(id string, output io.Reader) error {
-	return f.dies(id, "save install.log", func() error { return f.Dir.SaveInstallLog(id, output) }, "install.log")
+func (f crashingFiles) SaveInstallLog(id string, output io.Reader) error {
+	return f.crashBetween(id, "save install.log", func() error { return f.Dir.SaveInstallLog(id, output) }, "install.log")
 }
 
-func (f dyingFiles) Remove(id string) error {
-	return f.dies(id, "remove the files", func() error { return f.Dir.Remove(id) })
+func (f crashingFiles) Remove(ctx context.Context, id string) error {
+	return f.crashBetween(id, "remove the files", func() error { return f.Dir.Remove(ctx, id) })
 }

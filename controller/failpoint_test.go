@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// failpoints let a daemon die at its nth point: right before or after an effect, which is a
+// failpoints let a daemon crash at its nth point: right before or after an effect, which is a
 // commit of the database, a call that changes something in Docker, or a change of a file.
 // It can also have something done while a call of the daemon is on its way.
 type failpoints struct {
@@ -14,7 +14,7 @@ type failpoints struct {
 	at           int
 	count        int
 	armed        bool // not while the daemon opens its files
-	dead         bool
+	crashed      bool
 	where        string
 	fired        chan struct{}
 	interruption *interruption
@@ -45,8 +45,8 @@ func (p *failpoints) reset(at int) {
 	p.at, p.count = at, 0
 }
 
-// point counts, and reports whether the daemon is dead.
-func (p *failpoints) point(where string) (dead bool) {
+// point counts, and reports whether the daemon is crashed.
+func (p *failpoints) point(where string) (crashed bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.armed {
@@ -54,20 +54,20 @@ func (p *failpoints) point(where string) (dead bool) {
 	}
 	p.count++
 	if p.count == p.at {
-		p.die(where)
+		p.crash(where)
 	}
-	return p.dead
+	return p.crashed
 }
 
-// die is called with the lock held.
-func (p *failpoints) die(where string) {
-	if !p.dead {
-		p.dead, p.where = true, where
+// crash is called with the lock held.
+func (p *failpoints) crash(where string) {
+	if !p.crashed {
+		p.crashed, p.where = true, where
 		close(p.fired)
 	}
 }
 
-// freeSpace is called before each commit: a dead daemon commits nothing.
+// freeSpace is called before each commit: a crashed daemon commits nothing.
 func (p *failpoints) freeSpace(string) (uint64, error) {
 	if p.point("before a commit") {
 		return 0, nil
@@ -75,7 +75,7 @@ func (p *failpoints) freeSpace(string) (uint64, error) {
 	return 1 << 40, nil
 }
 
-// wrap stands before the engine: a request of a dead daemon has no effect, and no event of what
+// wrap stands before the engine: a request of a crashed daemon has no effect, and no event of what
 // happened while it died is delivered.
 func (p *failpoints) wrap(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -84,8 +84,8 @@ func (p *failpoints) wrap(engine http.Handler) http.Handler {
 			engine.ServeHTTP(w, r)
 			return
 		}
-		looks := r.Method == http.MethodGet || r.Method == http.MethodHead
-		if !looks {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !reads {
 			p.pass("before " + what)
 			if p.point("before " + what) {
 				panic(http.ErrAbortHandler)
@@ -93,22 +93,22 @@ func (p *failpoints) wrap(engine http.Handler) http.Handler {
 		}
 		engine.ServeHTTP(w, r)
 		p.pass("after " + what)
-		if !looks && p.point("after "+what) {
+		if !reads && p.point("after "+what) {
 			panic(http.ErrAbortHandler)
 		}
 	})
 }
 
-// interruptAt has do called at the nth moment once started reports true; deadly has the daemon
-// die then.
-func (p *failpoints) interruptAt(at int, deadly bool, started func() bool, do func()) {
+// interruptAt has do called at the nth moment once started reports true; crashes has the daemon
+// crash then.
+func (p *failpoints) interruptAt(at int, crashes bool, started func() bool, do func()) {
 	s := &interruption{at: at, started: started, done: make(chan struct{})}
 	s.do = func() {
 		do()
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if deadly {
-			p.die("while a write was acknowledged " + p.where)
+		if crashes {
+			p.crash("while a write was acknowledged " + p.where)
 		}
 	}
 	p.mu.Lock()
@@ -120,7 +120,7 @@ func (p *failpoints) interruptAt(at int, deadly bool, started func() bool, do fu
 func (p *failpoints) pass(where string) {
 	p.mu.Lock()
 	s := p.interruption
-	if s == nil || s.over || p.dead || !s.started() {
+	if s == nil || s.over || p.crashed || !s.started() {
 		p.mu.Unlock()
 		return
 	}

@@ -18,7 +18,7 @@ import (
 func TestFailuresAreLoggedOnceEach(t *testing.T) {
 	running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
 	exits := func(t *testing.T, sim *simengine.Sim, n *node, code, times int) {
-		n.create("a", running)
+		n.create("a", func(s *desired.Spec) { s.Power, s.Restart = desired.PowerRunning, desired.RestartAlways })
 		for i := range times {
 			n.wait("a", "running", func(st status.Status) bool { return st.State == status.StateRunning && st.Restarts == i })
 			if err := sim.Exit("lightd-a", code); err != nil {
@@ -47,7 +47,7 @@ func TestFailuresAreLoggedOnceEach(t *testing.T) {
 			func(t *testing.T, sim *simengine.Sim, n *node) {
 				n.create("a", running)
 				n.waitState("a", status.StateRunning)
-				n.change("a", halt)
+				n.change("a", requestStop)
 				n.waitState("a", status.StateOffline)
 			},
 			nil,

@@ -57,7 +57,7 @@ func TestRemovalWhoseEventIsLostIsObserved(t *testing.T) {
 		go byExternal(sim, "DELETE", "/containers/lightd-a", "")
 		time.Sleep(time.Second)
 		n.cache.Refresh("a", false)
-		n.change("a", power)
+		n.change("a", requestStart)
 		began := time.Now()
 		st := n.waitState("a", status.StateRunning)
 		if took := time.Since(began); st.ContainerID == before.ContainerID || took > 8*time.Second {

@@ -65,7 +65,7 @@ func TestInstallationWaitsForTheDisk(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		create := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Delay: 3 * time.Second, Times: 1})
 		c := n.create("a", func(s *desired.Spec) { s.InstallScript = "exit 0" })
-		met(t, create, 1)
+		awaitCalls(t, create, 1)
 		free.Store(0)
 		time.Sleep(time.Minute)
 		st, _ := n.statuses.Get("a")

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
@@ -74,7 +75,7 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 		return
 	}
 	for _, image := range tagged {
-		id, request, ok := parseSnapshot(image.Ref)
+		_, id, request, ok := desired.ParseSnapshotRef(image.Ref)
 		if !ok || c.imageInUse(id, request, image.Ref) {
 			continue
 		}
@@ -93,7 +94,7 @@ func (c *Controller) collectSnapshots(ctx context.Context) {
 // neither a spec nor a deletion in the journal stays: the database may be an old or a new one.
 func (c *Controller) reconcileCopies() {
 	c.cfg.Snapshots.Retain(func(ref string) bool {
-		id, request, ok := parseSnapshot(ref)
+		_, id, request, ok := desired.ParseSnapshotRef(ref)
 		if !ok {
 			return true
 		}

@@ -9,8 +9,8 @@ func TestCyclesOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	n.cycles([]string{"cycle-a", "cycle-b", "cycle-c", "cycle-d"}, 5, "echo tool > /usr/tool")
-	n.bare(func() (names []string) {
+	n.runLifecycles([]string{"cycle-a", "cycle-b", "cycle-c", "cycle-d"}, 5, "echo tool > /usr/tool")
+	n.checkNothingLeft(func() (names []string) {
 		listed, err := n.engine.List(t.Context())
 		if err != nil {
 			t.Fatal(err)

@@ -40,17 +40,17 @@ func TestCyclesLeaveNothing(t *testing.T) {
 	for i := range ids {
 		ids[i] = fmt.Sprintf("cycle-%d", i)
 	}
-	n.cycles(ids, 10, "true")
-	if err := n.journal.Prune(t.Context()); err != nil {
+	n.runLifecycles(ids, 10, "true")
+	if err := n.journal.Prune(t.Context(), func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
 	sim.ResetCalls()
 	before := measure(t)
-	n.cycles(ids, 40, "true")
-	if err := n.journal.Prune(t.Context()); err != nil {
+	n.runLifecycles(ids, 40, "true")
+	if err := n.journal.Prune(t.Context(), func(string) bool { return true }); err != nil {
 		t.Fatal(err)
 	}
-	n.bare(sim.Names)
+	n.checkNothingLeft(sim.Names)
 	after := footprint{}
 	defer func() { t.Logf("after 200 cycles %+v, after 1,000 %+v", before, after) }()
 	pollUntil(t, "as small as before", func() bool {

@@ -16,7 +16,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
-	"lightd/hack/eventually"
+	"lightd/desired/trash"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
@@ -25,8 +25,28 @@ import (
 	"lightd/observed/status"
 )
 
-// TestCollection leaves waste of every kind about, and what only resembles it.
-func TestCollection(t *testing.T) {
+// addOrphan adds a container to the engine that the node has no spec of.
+func addOrphan(t *testing.T, sim *simengine.Sim, id, instance string, running bool) {
+	t.Helper()
+	labels := map[string]string{observed.LabelID: id, observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: instance}
+	if _, err := sim.Add(observed.RunName(id), &container.Config{Image: harness.Busybox(), Labels: labels}, &container.HostConfig{}, running); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// collectTwice returns once two more collections have called the route that lists what they collect.
+func (n *node) collectTwice(sim *simengine.Sim, route string) {
+	n.t.Helper()
+	lists := simengine.Rule{Method: "GET", Route: route}
+	for range 2 {
+		before := sim.CountCalls(lists)
+		n.controller.TriggerGC()
+		pollUntil(n.t, "a round of collection", func() bool { return sim.CountCalls(lists) > before })
+	}
+}
+
+// TestOrphansAreCollected where the journal has their deletion and they are stopped, and no others.
+func TestOrphansAreCollected(t *testing.T) {
 	var warned atomic.Int32
 	sim, n := onSim(t, func(o *setup) {
 		o.log = logHook(func(r slog.Record) {
@@ -35,42 +55,58 @@ func TestCollection(t *testing.T) {
 			}
 		})
 	})
-	add := func(name, instance string, running bool) {
-		labels := map[string]string{observed.LabelID: name, observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: instance}
-		if _, err := sim.Add(observed.RunName(name), &container.Config{Image: harness.Busybox(), Labels: labels}, &container.HostConfig{}, running); err != nil {
-			t.Fatal(err)
-		}
-	}
-	sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Exit(1) })
 	for _, id := range []string{"dead-orphan", "live-orphan", "paused-orphan", "back"} {
 		n.waitSynced(n.create(id, nil))
-		n.change(id, erase)
+		n.change(id, requestDelete)
 		n.gone(id)
 	}
 	n.waitSynced(n.create("back", nil))
-	n.waitSynced(n.create("failed", func(s *desired.Spec) { s.InstallScript = "false" }))
-	add("dead-orphan", n.store.Instance(), false)
-	add("live-orphan", n.store.Instance(), true)
-	add("paused-orphan", n.store.Instance(), true)
+	addOrphan(t, sim, "dead-orphan", n.store.Instance(), false)
+	addOrphan(t, sim, "live-orphan", n.store.Instance(), true)
+	addOrphan(t, sim, "paused-orphan", n.store.Instance(), true)
 	byExternal(sim, "POST", "/containers/lightd-paused-orphan/pause", "")
 	if err := n.store.Update(t.Context(), func(tx *store.Tx) error { // something, but no deletion
-		_, err := n.journal.Append(tx.Tx, journal.Event{InternalID: "unheard-of", Type: journal.Started})
+		_, err := n.journal.Append(tx.Tx, journal.Event{InternalID: "not-deleted", Type: journal.Started})
 		return err
 	}); err != nil {
 		t.Fatal(err)
 	}
-	add("unheard-of", n.store.Instance(), false)
-	add("foreigner", "another-instance", false)
+	addOrphan(t, sim, "not-deleted", n.store.Instance(), false)
+	addOrphan(t, sim, "foreign", "another-instance", false)
 	n.create("kept", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	n.waitState("kept", status.StateRunning)
+
+	pollUntil(t, "the orphan gone", func() bool {
+		n.controller.TriggerGC()
+		return !slices.Contains(sim.Names(), "lightd-dead-orphan")
+	})
+	n.collectTwice(sim, "/containers/json")
+	names := sim.Names()
+	slices.Sort(names)
+	if want := []string{"lightd-back", "lightd-foreign", "lightd-kept", "lightd-live-orphan", "lightd-not-deleted", "lightd-paused-orphan"}; !slices.Equal(names, want) {
+		t.Errorf("left %v, want %v", names, want)
+	}
+	if events := n.events("back"); strings.Contains(events, "ContainerLost") {
+		t.Errorf("what came back was treated as deleted: %s", events)
+	}
+	if warned.Load() != 1 {
+		t.Errorf("warned %d times of one that is not touched", warned.Load())
+	}
+}
+
+// TestImagesOfInstallationsAreCollected but for those that may be the work of an installation that is
+// about to be recorded, and foreign ones.
+func TestImagesOfInstallationsAreCollected(t *testing.T) {
+	sim, n := onSim(t)
+	sim.OnCommand("install-entry.sh", func(_ context.Context, p *simengine.Process) { p.Exit(1) })
+	n.waitSynced(n.create("failed", func(s *desired.Spec) { s.InstallScript = "false" }))
+	n.waitSynced(n.create("kept", nil))
 	n.create("under-way", func(s *desired.Spec) { s.Image = "lightd-test/none:latest" })
 	n.wait("under-way", "waiting for its image", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonImageUnavailable })
 	ref := func(tag string) string { return engine.Repository(n.store.Instance()) + ":" + tag }
 	for _, tag := range []string{"unknown.1", "kept.1", "failed.1", "under-way.1", "under-way.7", "mine"} {
 		sim.AddImage(ref(tag), simengine.ImageConfig{})
 	}
-
-	lists := simengine.Rule{Method: "GET", Route: "/containers/json"}
 	refs := func() (refs []string) {
 		tagged, err := n.engine.Images(t.Context())
 		if err != nil {
@@ -82,31 +118,14 @@ func TestCollection(t *testing.T) {
 		slices.Sort(refs)
 		return refs
 	}
-	// What is left may be the work of an installation that is about to be recorded, or
-	// be foreign.
-	images := []string{ref("mine"), ref("under-way.1")}
-	pollUntil(t, "the waste gone", func() bool {
+	want := []string{ref("mine"), ref("under-way.1")}
+	pollUntil(t, "the images gone", func() bool {
 		n.controller.TriggerGC()
-		return !slices.Contains(sim.Names(), "lightd-dead-orphan") && len(refs()) <= len(images)
+		return len(refs()) <= len(want)
 	})
-	for range 2 { // and whatever else it takes for waste
-		before := sim.CountCalls(lists)
-		n.controller.TriggerGC()
-		pollUntil(t, "a round of collection", func() bool { return sim.CountCalls(lists) > before })
-	}
-	names := sim.Names()
-	slices.Sort(names)
-	if want := []string{"lightd-back", "lightd-foreigner", "lightd-kept", "lightd-live-orphan", "lightd-paused-orphan", "lightd-unheard-of"}; !slices.Equal(names, want) {
-		t.Errorf("left %v, want %v", names, want)
-	}
-	if got := refs(); !slices.Equal(got, images) {
-		t.Errorf("images left: %v, want %v", got, images)
-	}
-	if events := n.events("back"); strings.Contains(events, "ContainerLost") {
-		t.Errorf("what came back was treated as deleted: %s", events)
-	}
-	if warned.Load() != 1 {
-		t.Errorf("warned %d times of one that is not touched", warned.Load())
+	n.collectTwice(sim, "/images/json")
+	if got := refs(); !slices.Equal(got, want) {
+		t.Errorf("left %v, want %v", got, want)
 	}
 }
 
@@ -114,12 +133,9 @@ func TestCollection(t *testing.T) {
 func TestOrphanHasItsGrace(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		n.waitSynced(n.create("a", nil))
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		n.gone("a")
-		labels := map[string]string{observed.LabelID: "a", observed.LabelRole: string(observed.RoleRun), observed.LabelInstance: n.store.Instance()}
-		if _, err := sim.Add("lightd-a", &container.Config{Image: harness.Busybox(), Labels: labels}, nil, false); err != nil {
-			t.Fatal(err)
-		}
+		addOrphan(t, sim, "a", n.store.Instance(), false)
 		collects := func() bool {
 			time.Sleep(time.Second)
 			n.controller.TriggerGC()
@@ -140,34 +156,9 @@ func TestOrphanHasItsGrace(t *testing.T) {
 	}, func(o *setup) { o.grace = time.Minute })
 }
 
-// pollUntil waits for what no channel notifies of: the state of the simulated engine.
-func pollUntil(t tester, what string, is func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(eventually.Bound)
-	for !is() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("not after %s: %s", eventually.Bound, what)
-		}
-	}
-}
-
-// met waits until so many calls have met a rule.
-func met(t *testing.T, rule *simengine.Injected, calls int) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), eventually.Bound)
-	defer cancel()
-	if err := rule.Await(ctx, calls); err != nil {
-		t.Fatalf("%d calls in %s, want %d", rule.Hits(), eventually.Bound, calls)
-	}
-}
-
-// cycles has containers created, run and deleted with their volumes, several at once. Their ids
+// runLifecycles has containers created, run and deleted with their volumes, several at once. Their ids
 // come back, as ids do.
-func (n *node) cycles(ids []string, times int, script string) {
+func (n *node) runLifecycles(ids []string, times int, script string) {
 	n.t.Helper()
 	var all sync.WaitGroup
 	for _, id := range ids {
@@ -180,7 +171,7 @@ func (n *node) cycles(ids []string, times int, script string) {
 				if i == 0 {
 					first = script
 				}
-				if err := n.cycle(id, first); err != nil {
+				if err := n.runLifecycle(id, first); err != nil {
 					n.t.Errorf("%s: %v; events %s", id, err, n.events(id))
 				}
 			}
@@ -192,10 +183,10 @@ func (n *node) cycles(ids []string, times int, script string) {
 	}
 }
 
-// cycle is one lifecycle from a volume to nothing.
-func (n *node) cycle(id, script string) error {
+// runLifecycle creates a volume and a container, runs it, and deletes both.
+func (n *node) runLifecycle(id, script string) error {
 	ctx := n.t.Context()
-	v, err := n.volumes.Create(ctx)
+	v, err := n.volumes.Create(ctx, store.Creator{})
 	if err != nil {
 		return err
 	}
@@ -207,15 +198,15 @@ func (n *node) cycle(id, script string) error {
 		return err
 	}
 	n.waitState(id, status.StateRunning)
-	if _, err := n.store.Change(ctx, id, func(c *desired.Container) error { erase(c); return nil }); err != nil {
+	if _, err := n.store.Change(ctx, id, func(c *desired.Container) error { requestDelete(c); return nil }); err != nil {
 		return err
 	}
 	n.gone(id)
 	return n.volumes.Delete(ctx, v.ID)
 }
 
-// bare fails the test unless nothing is left of containers anywhere but in the journal.
-func (n *node) bare(names func() []string) {
+// checkNothingLeft fails the test unless nothing is left of containers anywhere but in the journal.
+func (n *node) checkNothingLeft(names func() []string) {
 	n.t.Helper()
 	n.controller.TriggerGC()
 	pollUntil(n.t, "no image left", func() bool {
@@ -226,12 +217,16 @@ func (n *node) bare(names func() []string) {
 		n.t.Errorf("containers left: %v, in the cache: %v", names, ids)
 	}
 	for _, dir := range []string{"containers", "volumes"} {
-		left, err := os.ReadDir(filepath.Join(n.dir, dir))
-		if err != nil {
-			n.t.Fatal(err)
-		}
-		for _, e := range left {
-			n.t.Errorf("left in %s: %s", dir, e.Name())
+		for _, at := range []string{dir, filepath.Join(dir, trash.Name)} {
+			left, err := os.ReadDir(filepath.Join(n.dir, at))
+			if err != nil {
+				n.t.Fatal(err)
+			}
+			for _, e := range left {
+				if e.Name() != trash.Name {
+					n.t.Errorf("left in %s: %s", at, e.Name())
+				}
+			}
 		}
 	}
 	keys := map[string]int{}
@@ -255,13 +250,13 @@ func TestEntrypointThatWasAlteredIsFixed(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(n.data.Path("a"), "entrypoint.sh"), []byte("exit 1"), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		looks := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
-		before := sim.CountCalls(looks)
+		inspects := simengine.Rule{Method: "GET", Route: "/containers/{id}/json"}
+		before := sim.CountCalls(inspects)
 		time.Sleep(30 * time.Second)
 		if !n.data.EntrypointOK(c.Spec) {
 			t.Error("it is not")
 		}
-		if made := sim.CountCalls(looks) - before; made > 0 {
+		if made := sim.CountCalls(inspects) - before; made > 0 {
 			t.Errorf("%d inspects of the container for a file", made)
 		}
 	}, seldom, func(o *setup) { o.collect = 20 * time.Second })
@@ -273,7 +268,7 @@ func TestImagesThatAreNotNeededAreDropped(t *testing.T) {
 		sim.AddImage("other:1", simengine.ImageConfig{})
 		n.waitSynced(n.create("a", nil))
 		n.waitSynced(n.create("b", func(s *desired.Spec) { s.Image = "other:1" }))
-		n.change("b", erase)
+		n.change("b", requestDelete)
 		n.gone("b")
 		time.Sleep(30 * time.Second)
 		if n.images.Known("other:1").Known || !n.images.Known(harness.Busybox()).Known {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -39,11 +40,15 @@ func TestMain(m *testing.M) { eventually.Main(m) }
 // wholeInstall are the events of an installation with a script.
 const wholeInstall = "Started CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready"
 
-// power requests a start.
-func power(c *desired.Container) { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
+// requestStart is a write of a client.
+func requestStart(c *desired.Container) {
+	c.Power, c.Kill = desired.PowerRunning, false
+	c.Requests.Start++
+}
 
 // tester is what a node needs of a test, whoever runs it.
 type tester interface {
+	Name() string
 	Helper()
 	Error(args ...any)
 	Errorf(format string, args ...any)
@@ -71,15 +76,33 @@ type node struct {
 	data       *datadir.Dir
 	stored     *snapshots.Store
 	copies     *snapshots.Copies
+	console    *containerio.IO
 	controller *controller.Controller
-	// saw holds a value when the cache had news since it was last read.
-	saw  chan struct{}
-	stop func()
-	tune []func(*setup)
+	// cacheChanged holds a value when the cache had news since it was last read.
+	cacheChanged chan struct{}
+	stop         func()
+	tune         []func(*setup)
+	sharesEngine bool // with the tests that run beside this one
 }
 
-// again starts another node in the place of one that was stopped.
-func (n *node) again() *node { return newNode(n.t, n.dir, n.tune...) }
+// creators has the test that made each container of the shared engine: two tests that made one of
+// the same id would be in each other's way, once they run at the same time.
+var creators sync.Map
+
+// claim fails a test that makes a container that another one makes too.
+func (n *node) claim(id string) {
+	n.t.Helper()
+	if !n.sharesEngine {
+		return
+	}
+	name, _, _ := strings.Cut(n.t.Name(), "/")
+	if other, _ := creators.LoadOrStore(id, name); other != name {
+		n.t.Errorf("the container %s is of %s as well", id, other)
+	}
+}
+
+// restart starts another node in the place of one that was stopped.
+func (n *node) restart() *node { return newNode(n.t, n.dir, n.tune...) }
 
 // setup is what a test may choose of a node.
 type setup struct {
@@ -97,8 +120,14 @@ type setup struct {
 	// install bounds an install script; 0 is the default. grace is that of orphans; 0 is next
 	// to none.
 	install, grace time.Duration
+	// layer bounds what an install script writes; 0 is no bound.
+	layer int64
 	// mounts checks the mounts of a spec on the host; by default all exist.
 	mounts func(desired.Spec) error
+	// chown takes the place of the volumes' own.
+	chown func(context.Context, string, store.Owner) (bool, error)
+	// network is the network of the containers; the zero value is the default one.
+	network blueprint.Network
 	// records is called with the stored records before they are read.
 	records func(*store.Store, *records.Statuses)
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
@@ -116,82 +145,108 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 	if o.host == "" && o.dial == nil {
 		harness.NeedEngine(t)
 	}
-	n := &node{t: t, dir: dir, saw: make(chan struct{}, 1), tune: tune}
-	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	if o.log != nil {
-		log = slog.New(slog.NewMultiHandler(log.Handler(), o.log))
-	}
+	n := &node{t: t, dir: dir, cacheChanged: make(chan struct{}, 1), tune: tune, sharesEngine: o.host == "" && o.dial == nil}
+	n.openFiles(o)
+	n.connect(o, o.logger(t))
+	n.run()
+	t.Cleanup(n.stop)
+	return n
+}
+
+func (o setup) logger(t tester) *slog.Logger {
 	if o.quiet != nil {
-		log = o.quiet
+		return o.quiet
 	}
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
+	handler := slog.Handler(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	if o.log != nil {
+		handler = slog.NewMultiHandler(handler, o.log)
 	}
+	return slog.New(handler)
+}
+
+func (n *node) must(err error) {
+	n.t.Helper()
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// openFiles opens the database and the directories of the node.
+func (n *node) openFiles(o setup) {
+	n.t.Helper()
 	var err error
-	n.store, err = store.Open(filepath.Join(dir, "db"), store.Options{Rules: desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}}, Database: kv.Options{FreeSpace: o.free, Commit: o.commit}})
-	must(err)
-	n.volumes, err = n.store.Volumes(t.Context(), filepath.Join(dir, "volumes"))
-	must(err)
+	rules := desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}, AllowedImages: []string{"*", harness.Registry(), "127.0.0.1:1"},
+		AllowedNetworks: []string{"games", "lightd-test-lan"}}
+	n.store, err = store.Open(filepath.Join(n.dir, "db"), store.Options{Rules: rules, Database: kv.Options{FreeSpace: o.free, Commit: o.commit}})
+	n.must(err)
+	n.volumes, err = n.store.Volumes(n.t.Context(), filepath.Join(n.dir, "volumes"))
+	n.must(err)
 	n.statuses, err = records.OpenStatuses(n.store.DB)
-	must(err)
+	n.must(err)
 	if o.records != nil {
 		o.records(n.store, n.statuses)
 	}
 	n.journal, err = records.OpenJournal(n.store.DB)
-	must(err)
-	n.data, err = datadir.Open(filepath.Join(dir, "containers"))
-	must(err)
+	n.must(err)
+	n.data, err = datadir.Open(filepath.Join(n.dir, "containers"))
+	n.must(err)
+}
+
+// connect makes what observes the engine and acts on it.
+func (n *node) connect(o setup, log *slog.Logger) {
+	n.t.Helper()
+	config := engine.Config{Host: o.host, Dial: o.dial, Instance: n.store.Instance(), Log: log}
+	if o.dial == nil {
+		config.ReadLimits, config.ReadUnlinked = cgroup.Read, cgroup.Unlinked
+	}
+	var err error
+	n.engine, err = engine.New(config)
+	n.must(err)
+	enqueue := func(id string) { n.controller.Enqueue(id) }
+	enqueueImage := func(ref string) { n.controller.EnqueueImage(ref) }
+	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
+		Changed: func(id string) {
+			n.console.Notify(id)
+			enqueue(id)
+			select {
+			case n.cacheChanged <- struct{}{}:
+			default:
+			}
+		}})
+	n.images = images.New(images.Config{Engine: n.engine, Log: log, Changed: enqueueImage})
+	n.console = containerio.New(containerio.Config{Source: streams.NewDocker(n.engine), Targets: n.cache, Log: log, Changed: enqueue})
+	n.stored, err = snapshots.Open(filepath.Join(n.dir, "snapshots"), snapshots.Options{FreeSpace: o.free, Log: log})
+	n.must(err)
+	n.copies = snapshots.New(snapshots.Config{Engine: n.engine, Store: n.stored, Log: log, Loaded: n.images.Refresh, Changed: enqueueImage})
 	var files controller.Data = n.data
 	if o.files != nil {
 		files = o.files(n.data)
 	}
-	config := engine.Config{Host: o.host, Dial: o.dial, Instance: n.store.Instance(), Log: log}
-	if o.dial == nil {
-		config.ReadLimits = cgroup.Read
+	chown := n.volumes.Chown
+	if o.chown != nil {
+		chown = o.chown
 	}
-	n.engine, err = engine.New(config)
-	must(err)
-
-	var ctrl *controller.Controller
-	var cons *containerio.IO
-	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
-		Changed: func(id string) {
-			cons.Notify(id)
-			ctrl.Enqueue(id)
-			select {
-			case n.saw <- struct{}{}:
-			default:
-			}
-		}})
-	imgs := images.New(images.Config{Engine: n.engine, Log: log, Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
-	n.images = imgs
-	cons = containerio.New(containerio.Config{Source: streams.NewDocker(n.engine), Targets: n.cache, Log: log,
-		Changed: func(id string) { ctrl.Enqueue(id) }})
-	n.stored, err = snapshots.Open(filepath.Join(dir, "snapshots"), snapshots.Options{FreeSpace: o.free, Log: log})
-	must(err)
-	n.copies = snapshots.New(snapshots.Config{Engine: n.engine, Store: n.stored, Log: log, Loaded: imgs.Refresh,
-		Changed: func(ref string) { ctrl.EnqueueImage(ref) }})
-	ctrl = controller.New(controller.Config{
+	n.controller = controller.New(controller.Config{
 		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
-		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: imgs, Snapshots: n.copies, Console: cons},
+		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Snapshots: n.copies, Console: n.console},
 		Host: controller.Host{
-			Data: files, VolumePath: n.volumes.Path, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
+			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
+			Network: o.network,
 		},
-		Timing: controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},
-		Log:    log,
+		Timing:          controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},
+		MaxInstallation: o.layer,
+		Log:             log,
 	})
-	n.controller = ctrl
+}
+
+// run starts the node, and sets what stops it.
+func (n *node) run() {
 	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{}, 5)
-	run := func(fn func()) { go func() { fn(); done <- struct{}{} }() }
-	run(func() { _ = n.cache.Run(ctx) })
-	run(func() { _ = imgs.Run(ctx) })
-	run(func() { _ = n.copies.Run(ctx) })
-	run(func() { _ = ctrl.Run(ctx) })
-	run(func() { ctrl.Collect(ctx) })
+	var running sync.WaitGroup
+	for _, run := range []func(context.Context) error{n.cache.Run, n.images.Run, n.copies.Run, n.controller.Run} {
+		running.Go(func() { _ = run(ctx) })
+	}
+	running.Go(func() { n.controller.Collect(ctx) })
 	stopped := false
 	n.stop = func() {
 		if stopped {
@@ -199,14 +254,10 @@ func newNode(t tester, dir string, tune ...func(*setup)) *node {
 		}
 		stopped = true
 		cancel()
-		for range 5 {
-			<-done
-		}
-		cons.Close()
-		must(errors.Join(n.volumes.Close(), n.store.Close(), n.engine.Close()))
+		running.Wait()
+		n.console.Close()
+		n.must(errors.Join(n.volumes.Close(), n.store.Close(), n.engine.Close()))
 	}
-	t.Cleanup(n.stop)
-	return n
 }
 
 // onSim starts a node on a simulated engine that has the test image.
@@ -249,7 +300,8 @@ func (n *node) clean() {
 // create makes a volume and a container in it.
 func (n *node) create(id string, change func(*desired.Spec)) desired.Container {
 	n.t.Helper()
-	v, err := n.volumes.Create(n.t.Context())
+	n.claim(id)
+	v, err := n.volumes.Create(n.t.Context(), store.Creator{})
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -372,4 +424,29 @@ func (n *node) runs(c desired.Container) int {
 		n.t.Fatal(err)
 	}
 	return strings.Count(string(text), "\n")
+}
+
+// pollUntil waits for what no channel notifies of: the state of the simulated engine.
+func pollUntil(t tester, what string, is func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(eventually.Bound)
+	for !is() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("not after %s: %s", eventually.Bound, what)
+		}
+	}
+}
+
+// awaitCalls waits until so many calls have awaitCalls a rule.
+func awaitCalls(t *testing.T, rule *simengine.Injected, calls int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), eventually.Bound)
+	defer cancel()
+	if err := rule.Await(ctx, calls); err != nil {
+		t.Fatalf("%d calls in %s, want %d", rule.Hits(), eventually.Bound, calls)
+	}
 }

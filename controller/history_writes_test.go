@@ -28,53 +28,53 @@ var (
 )
 
 // changes are what a client may do to a container that exists, as the routes do it.
-var changes = map[string]func(*world, *desired.Container){
-	"start": func(_ *world, c *desired.Container) { power(c) },
-	"stop": func(_ *world, c *desired.Container) {
+var changes = map[string]func(*history, *desired.Container){
+	"start": func(_ *history, c *desired.Container) { requestStart(c) },
+	"stop": func(_ *history, c *desired.Container) {
 		if c.Power != desired.PowerStopped {
-			halt(c)
+			requestStop(c)
 		}
 	},
-	"kill":    func(_ *world, c *desired.Container) { slay(c) },
-	"restart": func(_ *world, c *desired.Container) { again(c) },
-	"reinstall": func(w *world, c *desired.Container) {
+	"kill":    func(_ *history, c *desired.Container) { requestKill(c) },
+	"restart": func(_ *history, c *desired.Container) { requestRestart(c) },
+	"reinstall": func(h *history, c *desired.Container) {
 		c.Requests.Install++
-		if w.chance("other script", 50) {
-			c.InstallScript = w.pick("script", scripts)
+		if h.chance("other script", 50) {
+			c.InstallScript = h.pick("script", scripts)
 		}
 	},
-	"rebind":        func(w *world, c *desired.Container) { c.Ports = w.somePorts() },
-	"limits":        func(w *world, c *desired.Container) { c.Limits.Memory = int64(64+64*w.number("memory", 2)) << 20 },
-	"limit removed": func(_ *world, c *desired.Container) { c.Limits.Memory = 0 },
-	"environment": func(w *world, c *desired.Container) {
-		c.Env = map[string]string{w.pick("variable", []string{"A", "B", "DEAF"}): "1"}
+	"rebind":        func(h *history, c *desired.Container) { c.Ports = h.somePorts() },
+	"limits":        func(h *history, c *desired.Container) { c.Limits.Memory = int64(64+64*h.number("memory", 2)) << 20 },
+	"limit removed": func(_ *history, c *desired.Container) { c.Limits.Memory = 0 },
+	"environment": func(h *history, c *desired.Container) {
+		c.Env = map[string]string{h.pick("variable", []string{"A", "B", "DEAF"}): "1"}
 	},
-	"image": func(w *world, c *desired.Container) { c.Image = w.pick("image", imageRefs) },
-	"labels": func(w *world, c *desired.Container) {
-		c.Labels = map[string]string{"n": w.pick("label", []string{"1", "2"})}
+	"image": func(h *history, c *desired.Container) { c.Image = h.pick("image", imageRefs) },
+	"labels": func(h *history, c *desired.Container) {
+		c.Labels = map[string]string{"n": h.pick("label", []string{"1", "2"})}
 	},
-	"pattern": func(w *world, c *desired.Container) { c.StartPattern = w.pick("pattern", []string{"", "up"}) },
-	"policy": func(w *world, c *desired.Container) {
-		c.Restart = []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever}[w.number("policy", 3)]
+	"pattern": func(h *history, c *desired.Container) { c.StartPattern = h.pick("pattern", []string{"", "up"}) },
+	"policy": func(h *history, c *desired.Container) {
+		c.Restart = []desired.RestartPolicy{desired.RestartAlways, desired.RestartOnFailure, desired.RestartNever}[h.number("policy", 3)]
 	},
-	"stop settings": func(w *world, c *desired.Container) {
-		c.Stop.Signal = w.pick("signal", []string{"SIGTERM", "SIGINT", "SIGKILL"})
-		c.Stop.Command = w.pick("command", []string{"", "halt"})
-		c.Stop.Timeout = desired.Duration(time.Duration(1+9*w.number("timeout", 2)) * time.Second)
+	"stop settings": func(h *history, c *desired.Container) {
+		c.Stop.Signal = h.pick("signal", []string{"SIGTERM", "SIGINT", "SIGKILL"})
+		c.Stop.Command = h.pick("command", []string{"", "halt"})
+		c.Stop.Timeout = desired.Duration(time.Duration(1+9*h.number("timeout", 2)) * time.Second)
 	},
-	"init":   func(_ *world, c *desired.Container) { c.Init = !c.Init },
-	"tty":    func(_ *world, c *desired.Container) { c.TTY = !c.TTY },
-	"user":   func(w *world, c *desired.Container) { c.User = w.pick("user", []string{"", "1000:1000"}) },
-	"script": func(w *world, c *desired.Container) { c.InstallScript = w.pick("script", scripts) },
-	"follow": func(w *world, c *desired.Container) {
-		c.ImagePolicy = []desired.ImagePolicy{desired.ImagePinned, desired.ImageFollow}[w.number("follow", 2)]
+	"init":   func(_ *history, c *desired.Container) { c.Init = !c.Init },
+	"tty":    func(_ *history, c *desired.Container) { c.TTY = !c.TTY },
+	"user":   func(h *history, c *desired.Container) { c.User = h.pick("user", []string{"", "1000:1000"}) },
+	"script": func(h *history, c *desired.Container) { c.InstallScript = h.pick("script", scripts) },
+	"follow": func(h *history, c *desired.Container) {
+		c.ImagePolicy = []desired.ImagePolicy{desired.ImagePinned, desired.ImageFollow}[h.number("follow", 2)]
 	},
-	"other limits": func(w *world, c *desired.Container) {
-		c.Limits.CPU, c.Limits.PIDs = float64(w.number("cpu", 3))/2, int64(100*(1+w.number("pids", 2)))
+	"other limits": func(h *history, c *desired.Container) {
+		c.Limits.CPU, c.Limits.PIDs = float64(h.number("cpu", 3))/2, int64(100*(1+h.number("pids", 2)))
 	},
-	"command": func(w *world, c *desired.Container) { c.StartupCommand = w.pick("command", []string{"run", "walk"}) },
-	"pause":   func(_ *world, c *desired.Container) { c.Paused = !c.Paused },
-	"delete":  func(_ *world, c *desired.Container) { c.Deleting = true },
+	"command": func(h *history, c *desired.Container) { c.StartupCommand = h.pick("command", []string{"run", "walk"}) },
+	"pause":   func(_ *history, c *desired.Container) { c.Paused = !c.Paused },
+	"delete":  func(_ *history, c *desired.Container) { c.Deleting = true },
 }
 
 // changeNames are the changes, the usual ones more than once.
@@ -83,90 +83,92 @@ var changeNames = []string{"start", "start", "start", "stop", "stop", "kill", "r
 	"stop settings", "stop settings", "init", "tty", "user", "script", "follow", "other limits", "command"}
 
 // write makes one write of a client.
-func (w *world) write() {
-	w.fixDisk()
-	if !w.up {
-		w.boot()
-		w.settle()
+func (h *history) write() {
+	h.fixDisk()
+	if !h.up {
+		h.boot()
+		h.settle()
 	}
-	switch what := w.number("write", 13); {
+	switch what := h.number("write", 13); {
 	case what == 10:
-		w.applyAll()
+		h.applyAll()
 	case what == 11:
-		w.deleteVolume()
+		h.deleteVolume()
 	case what == 12:
-		w.changePool()
+		h.changePool()
 	default:
-		w.writeOne(w.pick("id", historyIDs))
+		h.writeOne(h.pick("id", historyIDs))
 	}
 }
 
 // writeOne changes a container, or creates it where there is none.
-func (w *world) writeOne(id string) {
-	have, exists := w.store.Container(id)
+func (h *history) writeOne(id string) {
+	have, exists := h.store.Container(id)
 	if !exists {
-		w.create(id)
+		h.create(id)
 		return
 	}
-	what := w.pick("change", changeNames)
+	what := h.pick("change", changeNames)
 	want := have.Clone()
-	changes[what](w, &want) // drawn here: the store may call what it is given more than once
-	c, err := w.store.Change(context.Background(), id, func(c *desired.Container) error {
+	changes[what](h, &want) // drawn here: the store may call what it is given more than once
+	c, err := h.store.Change(context.Background(), id, func(c *desired.Container) error {
 		*c = want.Clone()
 		return nil
 	})
-	w.note("%s %s: generation %d, %v", what, id, c.Generation, err)
+	h.note("%s %s: generation %d, %v", what, id, c.Generation, err)
 	if err == nil {
-		w.acknowledged(c)
+		h.acknowledged(c)
 		return
 	}
-	w.refused(have, err)
+	h.refused(have, err)
 }
 
 // create makes a volume with data in it, and a container.
-func (w *world) create(id string) {
-	volume, ok := w.newVolume()
+func (h *history) create(id string) {
+	volume, ok := h.newVolume()
 	if !ok {
 		return
 	}
-	c, err := w.store.Create(context.Background(), w.newSpec(id, volume))
-	w.note("create %s: script %q, power %s, ports %v, %v", id, c.InstallScript, c.Power, c.Ports, err)
+	c, err := h.store.Create(context.Background(), h.newSpec(id, volume))
+	h.note("create %s: script %q, power %s, ports %v, %v", id, c.InstallScript, c.Power, c.Ports, err)
 	if err == nil {
-		w.books[id] = &book{id: id, volume: volume, spoilt: !w.calm}
-		w.acknowledged(c)
+		h.models[id] = &model{id: id, volume: volume, invalidated: !h.undisturbed}
+		h.acknowledged(c)
 	}
 }
 
-func (w *world) newVolume() (id string, ok bool) {
-	v, err := w.volumes.Create(context.Background())
+func (h *history) newVolume() (id string, ok bool) {
+	v, err := h.volumes.Create(context.Background(), store.Creator{})
 	if err != nil {
-		w.note("no volume: %v", err)
+		h.note("no volume: %v", err)
 		return "", false
 	}
-	if err := os.WriteFile(w.precious(v.ID), []byte("precious"), 0o600); err != nil {
-		w.t.Fatal(err)
+	if err := os.WriteFile(h.precious(v.ID), []byte("precious"), 0o600); err != nil {
+		h.t.Fatal(err)
 	}
-	w.kept[v.ID] = len(w.kept) + len(w.doomed)
+	h.kept[v.ID] = len(h.kept) + len(h.deletedVolumes)
 	return v.ID, true
 }
 
 // precious is a file in a volume that must stay as long as the volume does.
-func (w *world) precious(volume string) string { return filepath.Join(w.volumes.Path(volume), "data") }
+func (h *history) precious(volume string) string {
+	return filepath.Join(h.volumes.Path(volume), "data")
+}
 
-func (w *world) newSpec(id, volume string) desired.Spec {
+func (h *history) newSpec(id, volume string) desired.Spec {
 	s := desired.DefaultSpec()
-	s.InternalID, s.Image, s.VolumeID, s.StartupCommand = id, w.pick("image", imageRefs), volume, "run"
-	s.StartPattern = w.pick("pattern", []string{"up", ""})
-	s.InstallScript = w.pick("script", scripts)
-	if w.chance("power", 50) {
+	s.InternalID, s.Image, s.VolumeID, s.StartupCommand = id, h.pick("image", imageRefs), volume, "run"
+	s.StartPattern = h.pick("pattern", []string{"up", ""})
+	s.InstallScript = h.pick("script", scripts)
+	if h.chance("power", 50) {
 		s.Power = desired.PowerRunning
 	}
-	s.Ports = w.somePorts()
+	s.Ports = h.somePorts()
 	return s
 }
 
-func (w *world) somePorts() []desired.Port {
-	n := w.number("ports", len(pool)+2)
+func (h *history) somePorts() []desired.Port {
+	n := h.number("ports", len(pool)+2)
 	if n == 0 || n > len(pool) {
 		return []desired.Port{}
 	}
@@ -174,67 +176,67 @@ func (w *world) somePorts() []desired.Port {
 }
 
 // applyAll applies all containers in one transaction, some of them unchanged.
-func (w *world) applyAll() {
+func (h *history) applyAll() {
 	var list store.List
 	before := map[string]desired.Container{}
 	for _, id := range historyIDs {
-		if w.chance("left out", 30) {
+		if h.chance("left out", 30) {
 			continue
 		}
-		have, exists := w.store.Container(id)
+		have, exists := h.store.Container(id)
 		if exists {
 			before[id] = have
 			want := have.Clone()
-			if w.chance("changed", 60) {
-				changes[w.pick("change", []string{"limits", "environment", "rebind", "labels", "image", "stop settings", "follow", "other limits"})](w, &want)
-				want.Power = []desired.Power{desired.PowerRunning, desired.PowerStopped}[w.number("power", 2)]
+			if h.chance("changed", 60) {
+				changes[h.pick("change", []string{"limits", "environment", "rebind", "labels", "image", "stop settings", "follow", "other limits"})](h, &want)
+				want.Power = []desired.Power{desired.PowerRunning, desired.PowerStopped}[h.number("power", 2)]
 			}
 			list.Specs = append(list.Specs, want.Spec)
 			continue
 		}
-		if volume, ok := w.newVolume(); ok {
-			list.Specs = append(list.Specs, w.newSpec(id, volume))
+		if volume, ok := h.newVolume(); ok {
+			list.Specs = append(list.Specs, h.newSpec(id, volume))
 		}
 	}
-	if w.chance("prune", 20) {
+	if h.chance("prune", 20) {
 		list.Prune = func(desired.Container) bool { return true }
 	}
-	written, err := w.store.Apply(context.Background(), list)
-	w.note("apply %d specs, prune %t: %v", len(list.Specs), list.Prune != nil, err)
+	written, err := h.store.Apply(context.Background(), list)
+	h.note("apply %d specs, prune %t: %v", len(list.Specs), list.Prune != nil, err)
 	for _, c := range written {
 		if c.Action == desired.Created {
-			w.books[c.InternalID] = &book{id: c.InternalID, volume: c.VolumeID, spoilt: !w.calm}
+			h.models[c.InternalID] = &model{id: c.InternalID, volume: c.VolumeID, invalidated: !h.undisturbed}
 		}
-		w.acknowledged(c.Container)
+		h.acknowledged(c.Container)
 	}
 	if err != nil {
 		for _, have := range before {
-			w.refused(have, err)
+			h.refused(have, err)
 		}
 	}
 }
 
 // acknowledged records what a client got as response.
-func (w *world) acknowledged(c desired.Container) {
-	b := w.books[c.InternalID]
+func (h *history) acknowledged(c desired.Container) {
+	b := h.models[c.InternalID]
 	if c.Generation == b.acked.Generation {
 		return
 	}
 	b.causes++
 	if c.Requests.Restart > b.acked.Requests.Restart {
-		w.mu.Lock()
-		b.restart = w.starts[b.volume]
-		w.mu.Unlock()
+		h.mu.Lock()
+		b.restart = h.starts[b.volume]
+		h.mu.Unlock()
 	}
 	b.acked = c
 }
 
 // refused holds that a write that failed has changed nothing.
-func (w *world) refused(before desired.Container, err error) {
+func (h *history) refused(before desired.Container, err error) {
 	id := before.InternalID
-	now, exists := w.store.Container(id)
+	now, exists := h.store.Container(id)
 	if exists && now.Generation != before.Generation {
-		w.fail("a write that failed has changed something", "%s: generation %d, then %d: %v", id, before.Generation, now.Generation, err)
+		h.fail("a write that failed has changed something", "%s: generation %d, then %d: %v", id, before.Generation, now.Generation, err)
 	}
 	var invalid *desired.ValidationError
 	if errors.As(err, &invalid) {
@@ -246,48 +248,48 @@ func (w *world) refused(before desired.Container, err error) {
 			return
 		}
 	}
-	w.fail("a write was refused for no reason", "%s: %v", id, err)
+	h.fail("a write was refused for no reason", "%s: %v", id, err)
 }
 
 // changePool takes a port out of the pool, or puts it back: one that is in use stays.
-func (w *world) changePool() {
-	ports, err := w.store.Ports()
+func (h *history) changePool() {
+	ports, err := h.store.Ports()
 	if err != nil {
-		w.t.Fatal(err)
+		h.t.Fatal(err)
 	}
-	e := pool[w.number("port", len(pool))]
+	e := pool[h.number("port", len(pool))]
 	at := slices.IndexFunc(ports, func(p desired.PoolPort) bool { return p.Endpoint == e })
 	if at < 0 {
-		w.note("add port %s: %v", e, w.store.AddPorts(context.Background(), []desired.Endpoint{e}))
+		h.note("add port %s: %v", e, h.store.AddPorts(context.Background(), []desired.Endpoint{e}))
 		return
 	}
-	err = w.store.DeletePorts(context.Background(), []desired.Endpoint{e})
-	w.note("delete port %s, in use %t: %v", e, ports[at].InUse, err)
+	err = h.store.DeletePorts(context.Background(), []desired.Endpoint{e})
+	h.note("delete port %s, in use %t: %v", e, ports[at].InUse, err)
 	if ports[at].InUse && err == nil {
-		w.fail("a port in use was deleted from the pool", "%s", e)
+		h.fail("a port in use was deleted from the pool", "%s", e)
 	}
 }
 
 // deleteVolume tries to delete a volume: one that is in use stays.
-func (w *world) deleteVolume() {
+func (h *history) deleteVolume() {
 	ids := []string{}
-	for id := range w.kept {
+	for id := range h.kept {
 		ids = append(ids, id)
 	}
 	if len(ids) == 0 {
 		return
 	}
-	slices.SortFunc(ids, func(a, b string) int { return w.kept[a] - w.kept[b] })
-	id := ids[w.number("volume", len(ids))]
-	used := len(w.volumes.Users(id)) > 0
-	err := w.volumes.Delete(context.Background(), id)
-	w.note("delete volume %d, in use %t: %v", w.kept[id], used, err)
+	slices.SortFunc(ids, func(a, b string) int { return h.kept[a] - h.kept[b] })
+	id := ids[h.number("volume", len(ids))]
+	used := len(h.volumes.Users(id)) > 0
+	err := h.volumes.Delete(context.Background(), id)
+	h.note("delete volume %d, in use %t: %v", h.kept[id], used, err)
 	switch {
 	case used && err == nil:
-		w.fail("a volume in use was deleted", "%s", id)
+		h.fail("a volume in use was deleted", "%s", id)
 	case !used: // even after an error it may go
-		delete(w.kept, id)
-		w.doomed[id] = true
+		delete(h.kept, id)
+		h.deletedVolumes[id] = true
 	}
 }
 

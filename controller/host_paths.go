@@ -6,22 +6,68 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 
-	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/mountsource"
 	"lightd/observed"
-	"lightd/observed/engine"
+	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
 
+// hostPaths is what this host has for a container.
+func (e *executor) hostPaths(s desired.Spec) blueprint.HostPaths {
+	return blueprint.HostPaths{
+		Instance: e.cfg.Engine.Instance(), Volume: e.cfg.VolumePath(s.VolumeID), Data: e.cfg.Data.Path(s.InternalID),
+		ImageVolumes: e.cfg.Data.ImageVolumes(s.InternalID), Log: e.logFiles(),
+		Capabilities: e.cfg.Capabilities, Network: e.cfg.Network.Name,
+	}
+}
+
+// logFiles is how Docker keeps the output of a container that is made now.
+func (e *executor) logFiles() observed.Log {
+	if logs := e.logs.Load(); logs != nil {
+		return *logs
+	}
+	return e.cfg.Logs
+}
+
+// hostPathsOf is hostPaths as a container has them: where two paths lead to one directory, that
+// of the container counts. One that leads elsewhere was left behind when the data directory
+// was renamed, or copied.
+func (e *executor) hostPathsOf(s desired.Spec, run *observed.Container) blueprint.HostPaths {
+	at := e.hostPaths(s)
+	if run == nil {
+		return at
+	}
+	ours := map[string]*string{blueprint.Home: &at.Volume, blueprint.Data: &at.Data}
+	for _, m := range run.Mounts {
+		if path := ours[m.Target]; path != nil && *path != m.Source && sameFile(*path, m.Source) {
+			*path = m.Source
+		}
+	}
+	return at
+}
+
+// sameFile reports whether two paths lead to one file, by a link for instance.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
+}
+
 // checkHostPaths inspects every path of the host that Docker resolves for a container. Docker
 // resolves them at its creation and at each of its starts, and the host can change in between:
-// whatever makes Docker do so comes after this check. The error is a blocked one.
+// whatever makes Docker do so comes after this check. The error is a blocked one, or the engine's.
 func (e *executor) checkHostPaths(s desired.Spec) error {
-	if err := e.cfg.CheckMounts(s); err != nil {
+	var invalid *desired.ValidationError
+	switch err := e.cfg.CheckMounts(s); {
+	case errors.As(err, &invalid):
 		return blockedError{status.ReasonMountUnavailable, err}
+	case err != nil:
+		return err
 	}
 	if err := e.checkVolume(s.VolumeID); err != nil {
 		return blockedError{status.ReasonMountUnavailable, err}
@@ -108,72 +154,4 @@ func hostMounts(mounts []observed.Mount) map[string]string {
 		}
 	}
 	return found
-}
-
-// checkHost keeps the result of a probe of what a recreation needs of the host.
-func (a *execution) checkHost() {
-	check := a.probeHost()
-	check.Hash = runHash(a.spec, a.st)
-	a.host = &check
-}
-
-// runHash is the hash of the run container that the spec describes.
-func runHash(spec desired.Container, st status.Status) string {
-	if st.Install.Snapshot != "" {
-		return spec.Hash(st.Install.Snapshot)
-	}
-	return spec.Hash(spec.Image)
-}
-
-// probeHost tries what Docker reports only by failing: host paths, and free host ports.
-func (a *execution) probeHost() plan.HostCheck {
-	check := plan.HostCheck{At: time.Now()}
-	if err := a.checkHostPaths(a.spec.Spec); err != nil {
-		check.Reason, check.Message = status.ReasonMountUnavailable, err.Error()
-		return check
-	}
-	if !a.cfg.LocalPorts {
-		return check
-	}
-	for _, p := range a.spec.Ports {
-		if portHeldBy(a.seen.Run, p.Endpoint()) {
-			continue
-		}
-		if err := probePort(p.Endpoint()); err != nil {
-			check.Reason, check.Message = status.ReasonPortUnavailable, err.Error()
-			return check
-		}
-	}
-	return check
-}
-
-// explain returns the error of a creation or a start as a blockedError where the host is the cause:
-// the host can be fixed without another spec.
-func (a *execution) explain(err error) error {
-	switch engine.Classify(err) {
-	case engine.Refused, engine.Other:
-	default:
-		return err
-	}
-	if check := a.probeHost(); check.Reason != "" {
-		return blockedError{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
-	}
-	if engine.PortUnavailable(err) {
-		return blockedError{status.ReasonPortUnavailable, err}
-	}
-	if engine.FaultOf(err) == engine.FaultHost {
-		return blockedError{status.ReasonMountUnavailable, err}
-	}
-	return err
-}
-
-// terminalOnRefusal reports whether the refusal of a step lasts until the spec changes.
-func terminalOnRefusal(k plan.Kind, err error) bool {
-	switch k.Traits().Refusal {
-	case plan.RefusalIsTerminal:
-		return engine.Classify(err) == engine.Refused
-	case plan.SpecFaultIsTerminal:
-		return engine.FaultOf(err) == engine.FaultSpec
-	}
-	return false
 }

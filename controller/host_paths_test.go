@@ -3,6 +3,7 @@ package controller
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"lightd/controller/datadir"
@@ -55,7 +56,7 @@ func TestPlaceInTheWordsOfAContainer(t *testing.T) {
 		"no mounts":      {&observed.Container{}, ours},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := c.hostPathsOf(desired.Spec{InternalID: "a"}, c2.run); got != c2.want {
+			if got := c.hostPathsOf(desired.Spec{InternalID: "a"}, c2.run); !reflect.DeepEqual(got, c2.want) {
 				t.Errorf("got %+v, want %+v", got, c2.want)
 			}
 		})

@@ -47,10 +47,10 @@ func nothingBlocks(t *testing.T, sim *simengine.Sim, n *node) {
 	}
 	sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Target: id("deaf"), Status: 204})
 
-	n.change("hung-kill", slay)
-	n.change("hung-start", power)
-	n.change("hung-remove", erase)
-	n.change("deaf", halt)
+	n.change("hung-kill", requestKill)
+	n.change("hung-start", requestStart)
+	n.change("hung-remove", requestDelete)
+	n.change("deaf", requestStop)
 	n.create("pull", func(s *desired.Spec) { s.Image = "stalls:latest" })
 	for i := range 40 {
 		n.create(fmt.Sprintf("install-%d", i), script)
@@ -61,7 +61,7 @@ func nothingBlocks(t *testing.T, sim *simengine.Sim, n *node) {
 		})
 	}
 	for _, h := range hung {
-		met(t, h, 1)
+		awaitCalls(t, h, 1)
 	}
 
 	othersDoNotWait(t, n)
@@ -81,14 +81,14 @@ func othersDoNotWait(t *testing.T, n *node) {
 	change := func(id string, fn func(*desired.Container), want status.State) func() {
 		return func() { n.change(id, fn); n.waitState(id, want) }
 	}
-	erased := func(id string) func() { return func() { n.change(id, erase); n.gone(id) } }
+	erased := func(id string) func() { return func() { n.change(id, requestDelete); n.gone(id) } }
 	for _, c := range []struct {
 		what string
 		do   func()
 	}{
-		{"a kill", change("victim", slay, status.StateOffline)},
-		{"a start", change("victim", power, status.StateRunning)},
-		{"a stop", change("other", halt, status.StateOffline)},
+		{"a kill", change("victim", requestKill, status.StateOffline)},
+		{"a start", change("victim", requestStart, status.StateRunning)},
+		{"a stop", change("other", requestStop, status.StateOffline)},
 		{"a deletion", erased("other")},
 		{"a deletion, which ends an installation,", erased("install-7")},
 		{"a creation", func() {
@@ -129,17 +129,17 @@ func TestHungStartsBlockNothingForLong(t *testing.T) {
 		}
 		n.waitSynced(n.create("good", nil))
 		for i := range many {
-			n.change(fmt.Sprintf("s%d", i), power)
+			n.change(fmt.Sprintf("s%d", i), requestStart)
 		}
 		time.Sleep(time.Second) // on the bubble's clock
 		if got := hung(); got != room {
 			t.Errorf("%d starts at once", got)
 		}
-		n.change("good", power)
+		n.change("good", requestStart)
 		began := time.Now()
-		n.change("victim", slay)
+		n.change("victim", requestKill)
 		n.waitState("victim", status.StateOffline)
-		n.change("victim", erase)
+		n.change("victim", requestDelete)
 		n.gone("victim")
 		n.waitSynced(n.create("stopped", nil)) // installing is not starting
 		if took := time.Since(began); took > time.Second {
@@ -150,6 +150,7 @@ func TestHungStartsBlockNothingForLong(t *testing.T) {
 		if took := time.Since(began); took > 3*5*time.Second {
 			t.Errorf("the start behind the hung ones took %s", took)
 		}
+		time.Sleep(time.Second) // on the bubble's clock, for those whose turn came together with it
 		if got := hung(); got != many {
 			t.Errorf("%d starts are hung", got)
 		}
@@ -157,5 +158,28 @@ func TestHungStartsBlockNothingForLong(t *testing.T) {
 			r.Release()
 			n.waitState(fmt.Sprintf("s%d", i), status.StateRunning)
 		}
+	})
+}
+
+// TestHungListOfNetworks: a start whose look at the network is not answered keeps no other one waiting.
+func TestHungListOfNetworks(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		for _, id := range []string{"hung", "good"} {
+			n.waitSynced(n.create(id, nil))
+		}
+		rule := sim.Inject(simengine.Rule{Method: "GET", Route: "/networks", Hang: true, Times: 1})
+		n.change("hung", requestStart)
+		time.Sleep(time.Second) // on the bubble's clock
+		if rule.Hits() != 1 {
+			t.Fatalf("%d lists are hung", rule.Hits())
+		}
+		began := time.Now()
+		n.change("good", requestStart)
+		n.waitState("good", status.StateRunning)
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("the start beside it took %s", took)
+		}
+		rule.Release()
+		n.waitState("hung", status.StateRunning)
 	})
 }

@@ -33,6 +33,9 @@ func (a *execution) checkImage(ctx context.Context, c *observed.Container) error
 	if c == nil {
 		return nil
 	}
+	if err := a.checkStartedImage(ctx, c); err != nil {
+		return err
+	}
 	if err := a.checkArchitecture(ctx, c); err != nil {
 		return err
 	}

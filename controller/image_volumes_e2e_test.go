@@ -15,13 +15,9 @@ import (
 	"lightd/observed/status"
 )
 
-// TestBelowAVolumeOfTheImageOnARealEngine: what the image has there, what the script writes and
-// what the program writes outlive recreations, prunes of volumes and a reinstall, and go with
-// the container.
-func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
-	t.Parallel()
-	n := newNode(t, t.TempDir())
-	n.clean()
+// imageWithVolume commits an image that has a file below the path of a VOLUME.
+func imageWithVolume(t *testing.T, n *node, image string) {
+	t.Helper()
 	docker := newDocker(t)
 	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(),
 		Cmd: []string{"sh", "-c", "mkdir -p /var/game; echo seed > /var/game/seed; chown -R 1000:1000 /var/game; chmod 750 /var/game"}}, nil, nil, nil, "")
@@ -37,7 +33,6 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 	case err := <-failed:
 		t.Fatal(err)
 	}
-	const image = "lightd-test/with-a-volume:1"
 	_, err = docker.ContainerCommit(t.Context(), base.ID, container.CommitOptions{Reference: image, Changes: []string{"VOLUME /var/game"}})
 	if err != nil {
 		t.Fatal(err)
@@ -46,30 +41,43 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 		_ = n.engine.Remove(t.Context(), base.ID)
 		_ = n.engine.RemoveImage(t.Context(), image)
 	})
+}
 
+// checkImageVolume compares the files of the only image volume below at.
+func checkImageVolume(t *testing.T, at, when string, contents map[string]string) {
+	t.Helper()
+	dirs, err := os.ReadDir(at)
+	if err != nil || len(dirs) != 1 {
+		t.Fatalf("%s: directories %v, %v", when, dirs, err)
+	}
+	dir := filepath.Join(at, dirs[0].Name())
+	for name, content := range contents {
+		pollUntil(t, when+": "+name, func() bool {
+			got, err := os.ReadFile(filepath.Join(dir, name))
+			return err == nil && string(got) == content
+		})
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o750 {
+		t.Errorf("%s: mode %v, %v", when, info.Mode(), err)
+	}
+}
+
+// TestBelowAVolumeOfTheImageOnARealEngine: what the image has there, what the script writes and
+// what the program writes outlive recreations, prunes of volumes and a reinstall, and go with
+// the container.
+func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	const image = "lightd-test/with-a-volume:1"
+	imageWithVolume(t, n, image)
 	n.create("game", func(s *desired.Spec) {
 		s.Image, s.Power, s.InstallScript = image, desired.PowerRunning, "echo installed >> /var/game/installed"
 		s.StartupCommand = "echo started >> /var/game/starts; exec sleep 1000"
 	})
 	before := n.waitState("game", status.StateRunning)
 	at := n.data.ImageVolumes("game")
-	want := func(when string, contents map[string]string) {
-		t.Helper()
-		dirs, err := os.ReadDir(at)
-		if err != nil || len(dirs) != 1 {
-			t.Fatalf("%s: directories %v, %v", when, dirs, err)
-		}
-		dir := filepath.Join(at, dirs[0].Name())
-		for name, content := range contents {
-			pollUntil(t, when+": "+name, func() bool {
-				got, err := os.ReadFile(filepath.Join(dir, name))
-				return err == nil && string(got) == content
-			})
-		}
-		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o750 {
-			t.Errorf("%s: mode %v, %v", when, info.Mode(), err)
-		}
-	}
+	want := func(when string, contents map[string]string) { t.Helper(); checkImageVolume(t, at, when, contents) }
 	want("at first", map[string]string{"seed": "seed\n", "installed": "installed\n", "starts": "started\n"})
 	for _, field := range n.inspect("game").Mounts {
 		if field.Target == "/var/game" && !strings.HasPrefix(field.Source, "lightd-"+n.store.Instance()+"-game-") {
@@ -83,7 +91,7 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 	})
 	want("after a recreation", map[string]string{"seed": "seed\n", "installed": "installed\n", "starts": "started\nstarted\n"})
 
-	n.waitSynced(n.change("game", halt))
+	n.waitSynced(n.change("game", requestStop))
 	n.change("game", func(c *desired.Container) { c.Paused = true }) // else it is made again at once
 	if err := n.engine.Remove(t.Context(), n.inspect("game").ContainerID); err != nil {
 		t.Fatal(err)
@@ -99,7 +107,7 @@ func TestBelowAVolumeOfTheImageOnARealEngine(t *testing.T) {
 	n.wait("game", "installed again", func(st status.Status) bool { return st.Install.Request == 2 && st.State == status.StateRunning })
 	want("after a prune and a reinstall", map[string]string{"seed": "seed\n", "installed": "installed\ninstalled\n", "starts": "started\nstarted\nstarted\n"})
 
-	n.change("game", erase)
+	n.change("game", requestDelete)
 	n.gone("game")
 	n.controller.TriggerGC()
 	pollUntil(t, "no volume left", func() bool {

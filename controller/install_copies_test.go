@@ -45,7 +45,7 @@ func TestInstallationOutlivesAPrune(t *testing.T) {
 		n.wait("a", "made again", func(st status.Status) bool {
 			return sim.HasImage(ref) && st.ContainerID != "" && st.Get(status.Synced).Status == status.True
 		})
-		n.change("a", power)
+		n.change("a", requestStart)
 		n.waitState("a", status.StateRunning)
 		after, err := n.engine.Image(t.Context(), ref)
 		if err != nil || after.ImageID != before.ImageID {
@@ -64,10 +64,10 @@ func TestACopyDelaysNothing(t *testing.T) {
 		saves := sim.Inject(simengine.Rule{Method: "GET", Route: "/images/get", Delay: 5 * time.Minute, Times: 1})
 		began := time.Now()
 		installing(sim, n, "a")
-		met(t, saves, 1)
-		n.change("a", power)
+		awaitCalls(t, saves, 1)
+		n.change("a", requestStart)
 		n.waitState("a", status.StateRunning)
-		n.waitSynced(n.change("a", halt))
+		n.waitSynced(n.change("a", requestStop))
 		if took := time.Since(began); took > time.Minute {
 			t.Errorf("it took %s", took)
 		}
@@ -81,13 +81,13 @@ func TestACopyThatWasCutOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		saves := sim.Inject(simengine.Rule{Method: "GET", Route: "/images/get", Delay: 5 * time.Minute, Times: 1})
 		installing(sim, n, "a")
-		met(t, saves, 1)
+		awaitCalls(t, saves, 1)
 		ref := n.wait("a", "installed", func(st status.Status) bool { return st.InstallState == status.Ready }).Install.Snapshot
 		n.stop()
 		if n.stored.Has(ref) {
 			t.Fatal("there is a copy")
 		}
-		n = n.again()
+		n = n.restart()
 		if got := n.copied("a"); got != ref {
 			t.Errorf("the copy is of %s, want %s", got, ref)
 		}
@@ -129,7 +129,7 @@ func TestCopiesGoWithWhatTheyAreOf(t *testing.T) {
 		n.wait("a", "installed again", func(st status.Status) bool { return st.Install.Snapshot != first && st.InstallState == status.Ready })
 		n.copied("a")
 		pollUntil(t, "the copy of before to go", func() bool { return !n.stored.Has(first) })
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		n.gone("a")
 		pollUntil(t, "all copies to go", func() bool { return len(n.stored.Refs()) == 0 })
 
@@ -148,7 +148,7 @@ func TestCopiesGoWithWhatTheyAreOf(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n = n.again()
+		n = n.restart()
 		prune(sim, "b", ref)
 		n.wait("b", "reported as lost", func(st status.Status) bool {
 			c := st.Get(status.Synced)
@@ -166,21 +166,21 @@ func TestAnInstallationThatIsLostIsNotInSync(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		installing(sim, n, "a")
 		ref := n.copied("a")
-		n.change("a", power)
+		n.change("a", requestStart)
 		n.waitState("a", status.StateRunning)
 		n.stop()
 		if err := os.RemoveAll(filepath.Join(n.dir, "snapshots")); err != nil {
 			t.Fatal(err)
 		}
 		sim.ForgetImage(ref)
-		n = n.again()
+		n = n.restart()
 		n.wait("a", "reported as lost", func(st status.Status) bool {
 			c := st.Get(status.Synced)
 			return c.Reason == status.ReasonInstallLost && c.Status == status.False && st.State == status.StateRunning
 		})
-		n.change("a", halt)
+		n.change("a", requestStop)
 		n.waitState("a", status.StateOffline)
-		n.change("a", power)
+		n.change("a", requestStart)
 		n.waitState("a", status.StateRunning)
 	})
 }
@@ -198,7 +198,7 @@ func TestInstallationOnAnotherEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	n = newNode(t, n.dir, func(o *setup) { o.host = "unix://" + socket })
-	n.change("a", power)
+	n.change("a", requestStart)
 	n.waitState("a", status.StateRunning)
 	if !other.HasImage(ref) {
 		t.Error("the image was not brought over")

@@ -30,16 +30,16 @@ func TestDeletionCutsTheKeepingOff(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		kept := sim.Inject(simengine.Rule{Method: "POST", Route: "/commit", Delay: 5 * time.Minute, Times: 2})
 		installing(sim, n, "a")
-		met(t, kept, 1)
-		n.change("a", limit)
+		awaitCalls(t, kept, 1)
+		n.change("a", limitMemory)
 		time.Sleep(6 * time.Minute)
 		if st, _ := n.statuses.Get("a"); st.InstallState != status.Ready || kept.Hits() != 1 {
 			t.Errorf("%s after %d commits; events %s", st.InstallState, kept.Hits(), n.events("a"))
 		}
 		installing(sim, n, "b")
-		met(t, kept, 2)
+		awaitCalls(t, kept, 2)
 		began := time.Now()
-		n.change("b", erase)
+		n.change("b", requestDelete)
 		n.gone("b")
 		if took := time.Since(began); took > time.Second {
 			t.Errorf("deleted after %s", took)
@@ -53,9 +53,9 @@ func TestDeletionCutsNoCreationOff(t *testing.T) {
 		creates := simengine.Rule{Method: "POST", Route: "/containers/create", Delay: 3 * time.Second, After: true}
 		made := sim.Inject(creates)
 		n.create("a", nil)
-		met(t, made, 1)
+		awaitCalls(t, made, 1)
 		began := time.Now()
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		n.gone("a")
 		if took := time.Since(began); took < 2*time.Second || len(sim.Names()) > 0 {
 			t.Errorf("deleted after %s, with %v left", took, sim.Names())

@@ -44,7 +44,7 @@ func TestHowFastIsHealed(t *testing.T) {
 		"paused":       {call("POST", "/containers/"+name+"/pause", ""), asItWas, plan.PauseGrace + soon},
 		"renamed":      {call("POST", "/containers/"+name+"/rename?name=other", ""), asItWas, soon},
 		"limited":      {call("POST", "/containers/"+name+"/update", `{"Memory": 33554432, "MemorySwap": 33554432}`), asItWas, soon},
-		"disconnected": {call("POST", "/networks/bridge/disconnect", fmt.Sprintf(`{"Container": %q}`, name)), another, soon},
+		"disconnected": {call("POST", "/networks/lightd/disconnect", fmt.Sprintf(`{"Container": %q}`, name)), another, soon},
 		"the engine restarts, and all ends": {func(_ *testing.T, sim *simengine.Sim, _ *node) { _ = sim.Restart(false) },
 			again, 5 * time.Second},
 		"the engine was unreachable for an hour": {func(_ *testing.T, sim *simengine.Sim, _ *node) {

@@ -1,6 +1,7 @@
 package controller_test
 
 import (
+	"context"
 	"net"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func TestLifecycleOnARealEngine(t *testing.T) {
 		t.Errorf("install log: %q", text[:k])
 	}
 
-	n.change("cycle", power)
+	n.change("cycle", requestStart)
 	n.waitState("cycle", status.StateRunning)
 	first := n.inspect("cycle")
 	if first.Limits.Memory != 64<<20 || first.Limits.CPU != 0.5 || first.Limits.PIDs != 512 {
@@ -118,7 +119,7 @@ func TestStopIsGracefulAndKillIsNot(t *testing.T) {
 	if err := os.Remove(bye); err != nil {
 		t.Fatal(err)
 	}
-	n.change("grace", power)
+	n.change("grace", requestStart)
 	n.waitState("grace", status.StateRunning)
 	c = n.change("grace", func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
 	if st := n.waitSynced(c); st.LastExit.Code != 137 || st.LastExit.Signal != "SIGKILL" {
@@ -249,7 +250,7 @@ func TestBusyPortIsReported(t *testing.T) {
 	}
 	listener.Close()
 	n.change("first", func(c *desired.Container) { c.Power = desired.PowerStopped })
-	n.change("first", power)
+	n.change("first", requestStart)
 	n.waitState("first", status.StateRunning)
 }
 
@@ -258,7 +259,8 @@ func TestMovedTagIsFollowed(t *testing.T) {
 	n := newNode(t, t.TempDir())
 	n.clean()
 	maker := n.waitSynced(n.create("follow-source", nil))
-	ref := engine.Repository(n.store.Instance()) + ":tag"
+	const ref = "lightd-test/moved:tag" // in lightd/ are installations, which no spec can name
+	t.Cleanup(func() { _ = n.engine.RemoveImage(context.Background(), ref) })
 	commit := func() {
 		if _, err := n.engine.Commit(t.Context(), maker.ContainerID, ref, ""); err != nil {
 			t.Fatal(err)

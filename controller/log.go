@@ -2,7 +2,9 @@ package controller
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 )
 
 type loggerKey struct{}
@@ -19,4 +21,13 @@ func (e *executor) logger(ctx context.Context) *slog.Logger {
 		return l
 	}
 	return e.log
+}
+
+// recoverPanic makes a panic of the function that defers it the error of that function: a bug over
+// one container affects no other. The log gets the stack.
+func recoverPanic(log *slog.Logger, err *error, in string, attrs ...any) {
+	if p := recover(); p != nil {
+		log.Error("panic in "+in, append(attrs, "panic", p, "stack", string(debug.Stack()))...)
+		*err = fmt.Errorf("panic in %s: %v", in, p)
+	}
 }

@@ -29,11 +29,11 @@ func TestStepWithoutEffectIsExecutedEverLess(t *testing.T) {
 		least int
 	}{
 		"start": {
-			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 204}, want: power,
+			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 204}, want: requestStart,
 			healed: func(st status.Status) bool { return st.State == status.StateRunning },
 		},
 		"kill": {
-			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 204}, want: slay,
+			rule: simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 204}, want: requestKill,
 			healed: func(st status.Status) bool { return st.State == status.StateOffline },
 		},
 		"update": {
@@ -72,10 +72,10 @@ func TestStepWithoutEffectIsExecutedEverLess(t *testing.T) {
 				}
 				defer docker.Close()
 				if name == "start" {
-					n.change("a", halt)
+					n.change("a", requestStop)
 					n.waitState("a", status.StateOffline)
 				}
-				lie := sim.Inject(c.rule)
+				fault := sim.Inject(c.rule)
 				if c.want != nil {
 					n.change("a", c.want)
 				}
@@ -87,10 +87,10 @@ func TestStepWithoutEffectIsExecutedEverLess(t *testing.T) {
 				if name == "unpause" {
 					time.Sleep(plan.PauseGrace)
 				}
-				if made := inAMinute(lie.Hits); made < cmp.Or(c.least, 5) || made > 10 {
+				if made := inAMinute(fault.Hits); made < cmp.Or(c.least, 5) || made > 10 {
 					t.Fatalf("%d calls in a minute", made)
 				}
-				lie.Release()
+				fault.Release()
 				time.Sleep(time.Minute) // the next try is at most so far off
 				n.wait("a", "healed", c.healed)
 			})
@@ -142,7 +142,7 @@ func TestCircleOfVanishingsIsSlow(t *testing.T) {
 				_ = sim.Forget("lightd-a")
 			}
 		}()
-		n.change("a", power)
+		n.change("a", requestStart)
 		starts := inAMinute(start.Hits)
 		if starts < 5 || starts > 12 {
 			t.Errorf("%d starts in a minute", starts)
@@ -163,7 +163,7 @@ func TestFailuresOfThePastDoNotCount(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		n.waitSynced(n.change("a", func(c *desired.Container) { c.Limits.Memory = 0 }))
 		start := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
-		n.change("a", power)
+		n.change("a", requestStart)
 		began := time.Now()
 		n.waitState("a", status.StateRunning)
 		if took := time.Since(began); took > time.Second || start.Hits() != 1 {
@@ -179,7 +179,7 @@ func TestFailuresOfAnotherStepDoNotCount(t *testing.T) {
 		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Status: 500, Message: "no", Times: 6})
 		start := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
-		met(t, start, 1)
+		awaitCalls(t, start, 1)
 		began := time.Now()
 		n.waitState("a", status.StateRunning)
 		if took := time.Since(began); took > time.Second {

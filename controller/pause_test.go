@@ -20,7 +20,7 @@ func TestPauseOverARestartOfTheDaemon(t *testing.T) {
 		began := time.Now()
 		time.Sleep(plan.PauseGrace / 2)
 		n.stop()
-		n.again()
+		n.restart()
 		for {
 			if c, err := sim.Inspect("lightd-a"); err == nil && !c.State.Paused {
 				break

@@ -2,6 +2,7 @@ package controller
 
 import (
 	"context"
+	cryptorand "crypto/rand"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -20,6 +21,53 @@ import (
 	"lightd/observed/streams"
 )
 
+// Enqueue has the key reconciled soon. It never blocks.
+func (c *Controller) Enqueue(id string) { c.queue.Add(id) }
+
+// work reconciles the next key, and reports whether the queue goes on. A reconcile that succeeds
+// resets the delay of the next error, as in sample-controller.
+func (c *Controller) work(ctx context.Context) bool {
+	id, shutdown := c.queue.Get()
+	if shutdown {
+		return false
+	}
+	defer c.queue.Done(id)
+	defer c.watchdog.begin()()
+	ctx = withLogger(ctx, c.log.With("reconcile_id", c.reconciles.Add(1)))
+	switch result, err := c.reconcile(ctx, id); {
+	case ctx.Err() != nil:
+	case err != nil:
+		c.logger(ctx).Error("reconcile failed", "container", id, "error", err)
+		c.queue.AddRateLimited(id)
+	default:
+		c.queue.Forget(id)
+		c.requeue(id, result)
+	}
+	return true
+}
+
+// Result is when a key is to be reconciled again. The zero value is: when something happens.
+type Result struct {
+	// Again is at once, After a delay; 0 is none.
+	Again bool
+	After time.Duration
+	// Refresh has the cache inspect the container first, which enqueues the key afterwards, and
+	// the install container too where Install is true.
+	Refresh, Install bool
+}
+
+// requeue turns a result into queue calls.
+func (c *Controller) requeue(id string, r Result) {
+	switch {
+	case r.Refresh:
+		c.cfg.Cache.Refresh(id, r.Install)
+	case r.Again:
+		c.queue.Add(id)
+	case r.After > 0:
+		c.queue.AddAfter(id, r.After)
+	}
+}
+
 // reconcile compares a container with its spec and starts at most one step:
 //
 //  1. read the status, the spec and what is in memory of the key
@@ -30,7 +78,9 @@ import (
 //  6. start the step, off the worker
 //
 // A start after a crash begins before 5: see plan.Decision.Concurrent.
-func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
+func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err error) {
+	defer recoverPanic(c.logger(ctx), &err, "a reconcile", "container", id)
+
 	// 1. The status is read before the spec: after the spec it might be gone with it, and a new
 	// one would be recorded for a container that no longer exists.
 	before, _ := c.cfg.Statuses.Get(id)
@@ -48,13 +98,13 @@ func (c *Controller) reconcile(ctx context.Context, id string) (Result, error) {
 
 	// 3.
 	in := c.buildInput(spec, before, seen, k, c.cfg.Images.Image)
-	in.Matched = c.ensureStartupProbe(ctx, spec, in.Status, seen.Run)
+	in.Matched, in.PatternError = c.ensureStartupProbe(spec, in.Status, seen.Run)
 	if c.cfg.Statuses.Held(id) {
 		in.Status = unheld(in.Status)
 	}
 
 	// 4.
-	d := c.admit(id, in, k, decide(in, k))
+	d := c.admit(id, in, k)
 	c.withState(id, func(k *keyState) { k.attempt = d.Attempt })
 
 	// 5. and 6.
@@ -88,45 +138,6 @@ func needsRefresh(seen observed.Snapshot) bool {
 	return false
 }
 
-// decide returns the decision on an input. While a step runs, what is observed is recorded and no
-// other step is chosen: the end of that one reconciles the key again.
-func decide(in plan.Input, k keyState) plan.Decision {
-	if k.running != nil {
-		in.Underway = true
-		return plan.Observe(in)
-	}
-	d := plan.Decide(in)
-	if d.Step == nil {
-		return d
-	}
-	if left := k.backoff.left(*d.Step, in); left > 0 {
-		next := k.backoff.next(d.Step.Kind)
-		d = plan.Observe(in)
-		d.Attempt, d.After = next, left
-	}
-	return d
-}
-
-// admit acquires a slot for the step of a decision. Where there is none the step is left out, and
-// a slot that becomes free reconciles the key again. A container that is in sync has its backoff
-// reset; a snapshot of one that is being deleted is cut off.
-func (c *Controller) admit(id string, in plan.Input, k keyState, d plan.Decision) plan.Decision {
-	switch {
-	case k.running != nil:
-		if in.Spec.Deleting && k.running.Kind.Traits().Class == plan.ClassSnapshot {
-			k.running.cancel()
-		}
-	case d.Step == nil:
-		c.slots.cancelWait(id)
-		if d.Status.Get(status.Synced).Status == status.True {
-			c.withState(id, func(k *keyState) { k.backoff.reset() })
-		}
-	case !c.slots.tryAcquire(id, d.Step.Kind.Traits().Class):
-		return plan.Observe(in)
-	}
-	return d
-}
-
 // buildInput returns the input of a decision. What the last step left behind goes into the status
 // first: it is recorded together with what is decided on it. Only image may have effects: it may
 // request an unknown image from the engine.
@@ -150,9 +161,10 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 		VerifyMounts:   c.cfg.PinMounts != nil,
 		Replaced:       c.replacedMounts(spec.Spec, st, seen.Run),
 		Now:            time.Now(),
-		InstallTimeout: c.cfg.InstallTimeout,
-		Jitter:         rand.Float64(),
-		PriorEvents:    prior,
+		InstallTimeout: c.cfg.InstallTimeout, MaxInstallation: c.cfg.MaxInstallation,
+		Jitter:       rand.Float64(),
+		CreationMark: cryptorand.Text(),
+		PriorEvents:  prior,
 	}
 	in.Held = k.backoff.held(in)
 	if st.Install.Snapshot != "" {
@@ -162,6 +174,60 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 		}
 	}
 	return in
+}
+
+// ensureStartupProbe reports whether the start pattern has matched in the present run, and has the
+// output watched until it does; else why that cannot be. Expect precedes Matched: the callback of a
+// match from before this run was recorded does not come again.
+func (c *Controller) ensureStartupProbe(spec desired.Container, st status.Status, run *observed.Container) (matched bool, refused string) {
+	if !run.Running() || spec.StartPattern == "" {
+		return false, ""
+	}
+	if st.Matched.Is(runIDOf(run)) {
+		return true, ""
+	}
+	err := c.cfg.Console.Expect(spec.InternalID, streams.Target{ContainerID: run.ContainerID, TTY: run.TTY},
+		startpattern.Run{StartedAt: run.StartedAt, Since: run.FinishedAt}, spec.StartPattern)
+	if err != nil {
+		refused = err.Error()
+	}
+	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt), refused
+}
+
+// admit decides, and admits the step of the decision: one that is backed off, or finds no slot, is
+// left out. The end of the backoff, a slot that becomes free and the end of a step under way
+// reconcile the key again. A container that is in sync has its backoff reset; a snapshot or
+// a measurement of one that is being deleted is cut off, and so is the preparation of the start of one that
+// is to run no longer.
+func (c *Controller) admit(id string, in plan.Input, k keyState) plan.Decision {
+	if k.running != nil {
+		if in.Spec.Deleting && slices.Contains([]plan.Class{plan.ClassSnapshot, plan.ClassMeasure}, k.running.Kind.Traits().Class) {
+			k.running.cancel()
+		}
+		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.Spec.Power != desired.PowerRunning) {
+			k.running.supersede()
+		}
+		in.Underway = true
+		return plan.Observe(in)
+	}
+	d := plan.Decide(in)
+	if d.Step != nil {
+		if left := k.backoff.left(*d.Step, in); left > 0 {
+			attempt := k.backoff.next(d.Step.Kind)
+			d = plan.Observe(in)
+			d.Attempt, d.After = attempt, left
+		}
+	}
+	switch {
+	case d.Step == nil:
+		c.slots.cancelWait(id)
+		if d.Status.Get(status.Synced).Status == status.True {
+			c.withState(id, func(k *keyState) { k.backoff.reset() })
+		}
+	case !c.slots.tryAcquire(id, d.Step.Kind.Traits().Class):
+		return plan.Observe(in)
+	}
+	return d
 }
 
 // record writes a decision: the status and its events, or neither. A status that is unchanged is
@@ -232,22 +298,4 @@ func (e *executor) append(tx *kv.Tx, events []journal.Event) error {
 		}
 	}
 	return nil
-}
-
-// ensureStartupProbe reports whether the start pattern has matched in the present run, and has the
-// output watched until it does. Expect precedes Matched: the callback of a match from before
-// this run was recorded does not come again.
-func (c *Controller) ensureStartupProbe(ctx context.Context, spec desired.Container, st status.Status, run *observed.Container) bool {
-	if !run.Running() || spec.StartPattern == "" {
-		return false
-	}
-	if st.Matched.Is(runIDOf(run)) {
-		return true
-	}
-	err := c.cfg.Console.Expect(spec.InternalID, streams.Target{ContainerID: run.ContainerID, TTY: run.TTY},
-		startpattern.Run{StartedAt: run.StartedAt, Since: run.FinishedAt}, spec.StartPattern)
-	if err != nil {
-		c.logger(ctx).Warn("start pattern cannot be watched", "container", spec.InternalID, "error", err)
-	}
-	return c.cfg.Console.Matched(spec.InternalID, run.ContainerID, run.StartedAt)
 }

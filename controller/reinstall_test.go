@@ -35,7 +35,7 @@ func TestReinstallWhileTheEndIsKept(t *testing.T) {
 				c.slow.Delay, c.slow.Times = 5*time.Second, 1
 				slow := sim.Inject(c.slow)
 				n.create("a", func(s *desired.Spec) { s.InstallScript = "make tool" })
-				met(t, slow, 1)
+				awaitCalls(t, slow, 1)
 				if st := n.waitSynced(n.change("a", reinstall)); st.InstallState != c.want || ran.Load() != 2 {
 					t.Errorf("%s after %d runs", st.InstallState, ran.Load())
 				}
@@ -68,7 +68,7 @@ func TestScriptThatChangesNoImage(t *testing.T) {
 func TestSnapshotOfAnIDThatComesBack(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		before := n.waitSynced(installing(sim, n, "a")).Install.Snapshot
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		n.gone("a")
 		time.Sleep(time.Second)
 		if sim.HasImage(before) {

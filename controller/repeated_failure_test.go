@@ -62,10 +62,10 @@ type failingStep struct {
 // a condition, one event and one line in the log, however the engine words it each time. The next
 // attempt and its number are known all the while.
 func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
-	var looks, gone atomic.Int64
+	var inspects, gone atomic.Int64
 	mounts := func(o *setup) {
 		o.mounts = func(desired.Spec) error {
-			looks.Add(1)
+			inspects.Add(1)
 			if gone.Load() > 0 {
 				return desired.Invalid("mount", "it is not there")
 			}
@@ -107,7 +107,7 @@ func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
 			},
 			fix:    func(*simengine.Sim, *node) { gone.Store(0) },
 			reason: status.ReasonMountUnavailable, event: "Blocked",
-			tries: func(*simengine.Sim) int { return int(looks.Load()) }, apart: 16 * time.Second,
+			tries: func(*simengine.Sim) int { return int(inspects.Load()) }, apart: 16 * time.Second,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestWhatAScriptChanged(t *testing.T) {
 func TestSnapshotNames(t *testing.T) {
 	const instance = "11111111-2222-3333-4444-555555555555"
 	for _, id := range []string{"a", "with.dot", "with.7"} {
-		if got, request, ok := parseSnapshot(snapshotRef(instance, id, 12)); got != id || request != 12 || !ok {
+		if _, got, request, ok := desired.ParseSnapshotRef(desired.SnapshotRef(instance, id, 12)); got != id || request != 12 || !ok {
 			t.Errorf("%s came back as %q, %d, %t", id, got, request, ok)
 		}
 	}
@@ -50,7 +50,7 @@ func TestSnapshotNames(t *testing.T) {
 		"", "busybox:latest", "busybox:a.1", "lightd/:a.1", "lightd/x/y:a.1",
 		ours + ":latest", ours + ":.1", ours + ":a.", ours + ":a.b",
 	} {
-		if id, request, ok := parseSnapshot(ref); ok {
+		if _, id, request, ok := desired.ParseSnapshotRef(ref); ok {
 			t.Errorf("%q parses as request %d of %q", ref, request, id)
 		}
 	}

@@ -74,7 +74,7 @@ func TestDaemonThatStops(t *testing.T) {
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 		hung := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Hang: true})
 		n.create("a", nil)
-		met(t, hung, 1)
+		awaitCalls(t, hung, 1)
 		began := time.Now()
 		n.stop()
 		if took := time.Since(began); took > time.Second {
@@ -105,7 +105,7 @@ func TestIDThatComesBackStartsOver(t *testing.T) {
 		running := func(s *desired.Spec) { s.Power = desired.PowerRunning }
 		n.create("a", running)
 		time.Sleep(10 * time.Minute)
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		n.gone("a")
 		failing.Times = 2
 		failure.Release()
@@ -138,7 +138,7 @@ func TestMissingMountIsWaitedFor(t *testing.T) {
 			t.Errorf("%d containers made", made)
 		}
 		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Status: 500, Message: "no", Times: 1})
-		n.change("old", power)
+		n.change("old", requestStart)
 		n.wait("old", "waiting for the mount", unavailable)
 		gone.Store(false)
 		began := time.Now()

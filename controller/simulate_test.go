@@ -78,23 +78,23 @@ func TestControllerDoesAsSimulated(t *testing.T) {
 		fn   func(*desired.Container)
 		want string
 	}{
-		{"start", power, "StartContainer"},
+		{"start", requestStart, "StartContainer"},
 		{"nothing", func(*desired.Container) {}, ""},
 		{"labels", func(c *desired.Container) { c.Labels = map[string]string{"a": "b"} }, ""},
-		{"restart", again, "StopContainer StartContainer"},
-		{"env", rebind, "CheckHost StopContainer RemoveContainer CreateContainer StartContainer"},
+		{"restart", requestRestart, "StopContainer StartContainer"},
+		{"env", changeEnv, "CheckHost StopContainer RemoveContainer CreateContainer StartContainer"},
 		{"ports", func(c *desired.Container) { c.Ports = []desired.Port{{Port: 7001}} }, "CheckHost StopContainer RemoveContainer CreateContainer StartContainer"},
 		{"other ports", func(c *desired.Container) { c.Ports = []desired.Port{{Port: 7002}} }, "CheckHost StopContainer RemoveContainer CreateContainer ReleasePorts StartContainer"},
-		{"limits", limit, "UpdateLimits"},
+		{"limits", limitMemory, "UpdateLimits"},
 		{"limits up", func(c *desired.Container) { c.Limits.Memory = 1 << 28 }, "UpdateLimits"},
 		{"limits removed", func(c *desired.Container) { c.Limits.Memory = 0 }, "StopContainer RemoveContainer CreateContainer StartContainer"},
 		{"startup command", func(c *desired.Container) { c.StartupCommand = "echo other" }, "CheckHost StopContainer RemoveContainer WriteEntrypoint CreateContainer StartContainer"},
-		{"kill", slay, "KillContainer"},
+		{"kill", requestKill, "KillContainer"},
 		{"user while stopped", func(c *desired.Container) { c.User = "1000" }, "CheckHost RemoveContainer CreateContainer"},
-		{"start again", power, "StartContainer"},
+		{"start again", requestStart, "StartContainer"},
 		{"reinstall", reinstall, "StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer"},
 		{"image", func(c *desired.Container) { c.Image = "other:1" }, "PullImage StopContainer RemoveContainer CreateInstallContainer"},
-		{"stop", halt, "StopContainer"},
+		{"stop", requestStop, "StopContainer"},
 		{"paused", func(c *desired.Container) { c.Paused, c.Power = true, desired.PowerRunning }, ""},
 		{"unpaused", func(c *desired.Container) { c.Paused = false }, "StartContainer"},
 	}
@@ -137,7 +137,7 @@ func TestControllerDoesAsSimulated(t *testing.T) {
 	marked, _ := n.store.Container("a")
 	marked.Deleting = true
 	p := n.controller.Simulate(marked)
-	n.change("a", erase)
+	n.change("a", requestDelete)
 	n.gone("a")
 	if taken := log.since("a"); taken != projected(p) || taken != "StopContainer RemoveContainer Finalize" {
 		t.Errorf("delete: projected %q, taken %q", projected(p), taken)

@@ -11,7 +11,8 @@ import (
 // bounds are how many steps of a class run at once. Starts reach their best rate at 4
 // to 8 at once; each class has its own bound, so that calls that hang starve only
 // their own kind, and that not for long.
-var bounds = map[plan.Class]int{plan.ClassStart: 8, plan.ClassCreate: 8, plan.ClassRemove: 8, plan.ClassSnapshot: 2, plan.ClassLight: 16}
+var bounds = map[plan.Class]int{plan.ClassStart: 8, plan.ClassCreate: 8, plan.ClassRemove: 8, plan.ClassSnapshot: 2,
+	plan.ClassMeasure: 4, plan.ClassLight: 16}
 
 // slotTimeout is how long a step holds its slot at most: an engine that does not answer for some
 // containers delays none of the others. The deadlines of its calls bound how many such steps there

@@ -15,14 +15,14 @@ func TestQueuePositionIsGivenUp(t *testing.T) {
 	const room = 8 // for removals
 	type deed func(t *testing.T, sim *simengine.Sim, n *node, id string)
 	for name, c := range map[string]struct {
-		power desired.Power
+		requestStart desired.Power
 		// before is long before the engine takes its time, leave soon after join.
 		before, join, leave deed
 	}{
 		"as it wants nothing": {
 			desired.PowerStopped,
 			func(*testing.T, *simengine.Sim, *node, string) {},
-			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, rebind) },
+			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, changeEnv) },
 			func(_ *testing.T, _ *simengine.Sim, n *node, id string) {
 				n.change(id, func(c *desired.Container) { c.Env = nil })
 			},
@@ -30,7 +30,7 @@ func TestQueuePositionIsGivenUp(t *testing.T) {
 		// Its stop has failed when it ends by itself. An external start follows.
 		"as its next step has failed": {
 			desired.PowerRunning,
-			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, rebind) },
+			func(_ *testing.T, _ *simengine.Sim, n *node, id string) { n.change(id, changeEnv) },
 			func(t *testing.T, sim *simengine.Sim, n *node, id string) {
 				if err := sim.Exit("lightd-"+id, 1); err != nil {
 					t.Fatal(err)
@@ -51,14 +51,14 @@ func TestQueuePositionIsGivenUp(t *testing.T) {
 				n.waitSynced(n.create("good", nil))
 				each("hung", func(id string) { n.waitSynced(n.create(id, nil)) })
 				each("idle", func(id string) {
-					n.waitSynced(n.create(id, func(s *desired.Spec) { s.Power, s.Stop.Timeout = c.power, desired.Duration(10*time.Minute) }))
+					n.waitSynced(n.create(id, func(s *desired.Spec) { s.Power, s.Stop.Timeout = c.requestStart, desired.Duration(10*time.Minute) }))
 				})
 				sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 500, Message: "no"})
 				each("idle", func(id string) { c.before(t, sim, n, id) })
 				time.Sleep(45 * time.Second) // amidst a wait that is longer than all that follows
 				hung := sim.Inject(simengine.Rule{Method: "DELETE", Route: "/containers/{id}", Hang: true, Times: room})
-				each("hung", func(id string) { n.change(id, rebind) })
-				met(t, hung, room)
+				each("hung", func(id string) { n.change(id, changeEnv) })
+				awaitCalls(t, hung, room)
 				each("idle", func(id string) { c.join(t, sim, n, id) })
 				time.Sleep(time.Second)
 				each("idle", func(id string) { c.leave(t, sim, n, id) })
@@ -66,7 +66,7 @@ func TestQueuePositionIsGivenUp(t *testing.T) {
 				hung.Release()
 				time.Sleep(time.Second)
 				began := time.Now()
-				n.waitSynced(n.change("good", rebind))
+				n.waitSynced(n.change("good", changeEnv))
 				if took := time.Since(began); took > time.Second {
 					t.Errorf("it took %s", took)
 				}

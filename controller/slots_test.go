@@ -65,6 +65,7 @@ func TestWhatCompetes(t *testing.T) {
 		plan.ClassCreate:    {plan.CreateContainer, plan.CreateInstallContainer},
 		plan.ClassRemove:    {plan.RemoveContainer, plan.RemoveInstallContainer, plan.Finalize},
 		plan.ClassSnapshot:  {plan.KeepInstallation, plan.SaveInstallOutput},
+		plan.ClassMeasure:   {plan.MeasureInstallation},
 		plan.ClassLight: {plan.RestoreSnapshot, plan.WriteEntrypoint, plan.CheckHost, plan.UpdateLimits, plan.UnpauseContainer,
 			plan.RenameContainer, plan.ReleasePorts},
 	} {

@@ -36,6 +36,6 @@ func TestSnapshotIsNamedOnce(t *testing.T) {
 		if found, err := n.engine.Image(t.Context(), snapshot); err != nil || found.ImageID != run.Image {
 			t.Errorf("it is the name of %q, %v, and the container runs on %q", found.ImageID, err, run.Image)
 		}
-		n.waitSynced(n.change("a", halt))
+		n.waitSynced(n.change("a", requestStop))
 	})
 }

@@ -37,7 +37,7 @@ func TestDecisionThatIsStale(t *testing.T) {
 		want   func(*testing.T, *node)
 	}{
 		"of its status": {
-			power,
+			requestStart,
 			func(n *node, tx *store.Tx) error {
 				st, _ := n.statuses.Get("a")
 				return n.statuses.Put(tx.Tx, st.Clone())
@@ -49,7 +49,7 @@ func TestDecisionThatIsStale(t *testing.T) {
 			},
 		},
 		"that removes it": {
-			erase,
+			requestDelete,
 			func(n *node, tx *store.Tx) error {
 				if err := tx.RemoveContainer("a"); err != nil {
 					return err
@@ -107,7 +107,7 @@ func TestIDThatComesBackAtOnce(t *testing.T) {
 			time.Sleep(time.Second) // and it is inspected
 		}
 		began := time.Now()
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		time.Sleep(time.Second)
 		c, _ := n.store.Container("a")
 		n.waitSynced(c)

@@ -56,7 +56,7 @@ func TestPatternIsWatchedFor(t *testing.T) {
 			w := &watched{err: c.err}
 			ctrl := &Controller{executor: &executor{cfg: Config{Docker: Docker{Console: w}}, log: slog.New(slog.DiscardHandler)}}
 			spec := desired.Container{Spec: desired.Spec{InternalID: "a", StartPattern: c.pattern}}
-			if got := ctrl.ensureStartupProbe(t.Context(), spec, status.Status{Process: status.Process{Matched: c.recorded}}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
+			if got, _ := ctrl.ensureStartupProbe(spec, status.Status{Process: status.Process{Matched: c.recorded}}, c.run); got != c.matched || (len(w.expected) > 0) != c.expected {
 				t.Errorf("matched: %t, expected in %v", got, w.expected)
 			}
 		})

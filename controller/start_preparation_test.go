@@ -20,7 +20,7 @@ func TestAllIsInPlaceBeforehand(t *testing.T) {
 		made := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Delay: time.Second})
 		script := n.create("script", func(s *desired.Spec) { s.InstallScript = "true" })
 		n.create("none", func(s *desired.Spec) { s.StartPattern, s.Power = "up", desired.PowerRunning })
-		met(t, made, 2)
+		awaitCalls(t, made, 2)
 		for _, file := range []string{"script/install.sh", "script/install-entry.sh", "none"} {
 			if _, err := os.Stat(filepath.Join(n.data.Path(""), file)); err != nil {
 				t.Error(err)

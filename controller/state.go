@@ -31,6 +31,8 @@ type keyState struct {
 type runningStep struct {
 	plan.Step
 	cancel context.CancelFunc
+	// supersede ends what prepares a start; one that the engine was asked for goes on.
+	supersede func()
 }
 
 // outcome is what the last step leaves behind for the status, until it is recorded.

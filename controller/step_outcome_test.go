@@ -22,11 +22,11 @@ func TestOutcomeOfAStepIsReportedOnce(t *testing.T) {
 		}
 		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 		n.waitState("a", status.StateRunning)
-		n.waitSynced(n.change("a", limit))
+		n.waitSynced(n.change("a", limitMemory))
 		time.Sleep(11 * time.Minute)
 		reportedOnce("LimitsUpdated")
 		sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/create", Status: 400, Message: "not like that", Times: 1})
-		n.change("a", rebind)
+		n.change("a", changeEnv)
 		st := n.wait("a", "refused", func(st status.Status) bool { return st.Get(status.Synced).Reason == status.ReasonRefused })
 		if !strings.Contains(st.Get(status.Synced).Message, "not like that") {
 			t.Errorf("message %q", st.Get(status.Synced).Message)
@@ -56,7 +56,7 @@ func TestOldSnapshotsGoAtOnce(t *testing.T) {
 			t.Errorf("%s is the name of two: the first one cannot be found any more", first)
 		}
 		images(1)
-		n.change("a", erase)
+		n.change("a", requestDelete)
 		n.gone("a")
 		images(0)
 	})

@@ -93,7 +93,7 @@ func TestEngineStopLadder(t *testing.T) {
 		volumes[id] = n.volumes.Path(c.VolumeID)
 	})
 	each(func(id string, _ int, _ bool) { n.waitState(id, status.StateRunning) })
-	each(func(id string, _ int, _ bool) { n.change(id, halt) })
+	each(func(id string, _ int, _ bool) { n.change(id, requestStop) })
 	each(func(id string, i int, init bool) {
 		st := n.waitState(id, status.StateOffline)
 		got, _ := os.ReadFile(filepath.Join(volumes[id], "got"))

@@ -61,7 +61,7 @@ func TestEngineNothingIsCutOff(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				n.change(id, power)
+				n.change(id, requestStart)
 			}
 		}
 	}
@@ -73,7 +73,7 @@ func TestEngineNothingIsCutOff(t *testing.T) {
 	}
 	for id := range volumes {
 		n.change(id, func(c *desired.Container) {
-			halt(c)
+			requestStop(c)
 			c.Stop.Timeout = desired.Duration(time.Minute) // the machine may be busy
 		})
 	}

@@ -52,7 +52,7 @@ func TestStopIsRequestedOnce(t *testing.T) {
 					s.Stop.Signal, s.Stop.Command = c.stop.Signal, c.stop.Command
 				})
 				n.waitState("a", status.StateRunning)
-				n.change("a", halt)
+				n.change("a", requestStop)
 				time.Sleep(5 * time.Second)
 				if st, _ := n.statuses.Get("a"); st.State != status.StateStopping {
 					t.Errorf("after 5 s it is %s", st.State)
@@ -84,13 +84,13 @@ func TestStopIsRequestedOnce(t *testing.T) {
 
 // TestSignalThatWasNotSentIsSentAgain, soon: a failed request does not count.
 func TestSignalThatWasNotSentIsSentAgain(t *testing.T) {
-	for name, ask := range map[string]func(*desired.Container){"a stop": halt, "a kill": slay} {
+	for name, request := range map[string]func(*desired.Container){"a stop": requestStop, "a kill": requestKill} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
 				n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 				n.waitState("a", status.StateRunning)
 				sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Status: 500, Message: "no", Times: 1})
-				n.change("a", ask)
+				n.change("a", request)
 				began := time.Now()
 				n.waitState("a", status.StateOffline)
 				if took := time.Since(began); took > 2*time.Second {

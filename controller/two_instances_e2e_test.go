@@ -24,14 +24,14 @@ func TestTwoInstancesOnARealEngine(t *testing.T) {
 	b.create("instance-b", script)
 	before := a.waitState("instance-a", status.StateRunning)
 	other := b.waitState("instance-b", status.StateRunning)
-	wasteA, wasteB := a.litter("instance-waste-a"), b.litter("instance-waste-b")
+	garbageA, garbageB := a.leaveGarbage("instance-waste-a"), b.leaveGarbage("instance-waste-b")
 
-	pollUntil(t, "a's waste gone", func() bool { a.controller.TriggerGC(); return a.left(wasteA...) == 0 })
-	if b.left(append(wasteB, "lightd-instance-b", other.Install.Snapshot)...) != 4 {
+	pollUntil(t, "a's waste gone", func() bool { a.controller.TriggerGC(); return a.left(garbageA...) == 0 })
+	if b.left(append(garbageB, "lightd-instance-b", other.Install.Snapshot)...) != 4 {
 		t.Error("a collected what is b's")
 	}
-	pollUntil(t, "b's waste gone", func() bool { b.controller.TriggerGC(); return b.left(wasteB...) == 0 })
-	b.change("instance-b", erase)
+	pollUntil(t, "b's waste gone", func() bool { b.controller.TriggerGC(); return b.left(garbageB...) == 0 })
+	b.change("instance-b", requestDelete)
 	b.gone("instance-b")
 	pollUntil(t, "b's snapshot gone", func() bool { b.controller.TriggerGC(); return b.left(other.Install.Snapshot) == 0 })
 	if a.left(before.Install.Snapshot) != 1 {
@@ -42,12 +42,12 @@ func TestTwoInstancesOnARealEngine(t *testing.T) {
 	}
 }
 
-// litter leaves a container of a deleted spec and a snapshot that is not needed, and returns
+// leaveGarbage leaves a container of a deleted spec and a snapshot that is not needed, and returns
 // the names of both.
-func (n *node) litter(id string) []string {
+func (n *node) leaveGarbage(id string) []string {
 	n.t.Helper()
 	n.waitSynced(n.create(id, nil))
-	n.change(id, erase)
+	n.change(id, requestDelete)
 	n.gone(id)
 	containerID, _, err := n.engine.Create(n.t.Context(), blueprint.Blueprint{
 		Name: observed.RunName(id), Image: harness.Busybox(), Labels: map[string]string{

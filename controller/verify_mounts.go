@@ -14,7 +14,6 @@ import (
 	"lightd/observed/hostmount"
 	"lightd/observed/journal"
 	"lightd/observed/status"
-	"lightd/observed/streams"
 )
 
 // MountPins hold mount sources as they were before a start; see package hostmount.
@@ -32,39 +31,6 @@ const (
 )
 
 func ownTarget(target string) bool { return target == blueprint.Home || target == blueprint.Data }
-
-// startOf makes Docker start a container, with its host paths checked before, and what was
-// really mounted compared with them after.
-func (a *execution) startOf(ctx context.Context, c *observed.Container, t streams.Target) error {
-	if err := a.checkHostPaths(a.spec.Spec); err != nil {
-		return err
-	}
-	pins, err := a.pin(c)
-	if err != nil {
-		return err
-	}
-	if pins != nil {
-		defer pins.Close()
-	}
-	if err := a.checkImage(ctx, c); err != nil {
-		return err
-	}
-	a.prepare(ctx, t)
-	if err := a.cfg.Engine.Start(ctx, a.step.Target); err != nil {
-		return unsuitable(c, a.explain(err))
-	}
-	if a.step.Kind == plan.StartContainer {
-		a.cfg.Console.Started(a.spec.InternalID, t)
-	}
-	if pins == nil {
-		return nil
-	}
-	if err := a.verify(ctx, pins); err != nil {
-		// The start is done. The container is verified again for as long as it is not.
-		a.log.Warn("mounts not verified", "container", a.spec.InternalID, "error", err)
-	}
-	return nil
-}
 
 // pin pins the mount sources of a container; nil when they cannot be compared from here.
 func (a *execution) pin(c *observed.Container) (MountPins, error) {

@@ -78,6 +78,9 @@ type Spec struct {
 	Restart        RestartPolicy     `json:"restart"`
 	User           string            `json:"user"`
 	Hostname       string            `json:"hostname"` // see HostnameOrDefault
+	ReadOnly       bool              `json:"read_only"`
+	Tmpfs          map[string]string `json:"tmpfs"`   // container path to size, as in "64m"
+	Network        string            `json:"network"` // nothing for NetworkDefault
 	TTY            bool              `json:"tty"`
 	Init           bool              `json:"init"`
 	ImagePolicy    ImagePolicy       `json:"image_policy"`
@@ -91,11 +94,12 @@ func DefaultSpec() Spec {
 		Ports:       []Port{},
 		Limits:      Limits{PIDs: 512},
 		Mount:       map[string]string{},
+		Tmpfs:       map[string]string{},
 		Power:       PowerStopped,
 		Env:         map[string]string{},
 		Labels:      map[string]string{},
 		Stop:        Stop{Timeout: Duration(10 * time.Second)},
-		Restart:     RestartAlways,
+		Restart:     RestartOnFailure,
 		TTY:         true,
 		Init:        true,
 		ImagePolicy: ImagePinned,
@@ -110,7 +114,8 @@ func (s Spec) Equal(other Spec) bool {
 		slices.Equal(s.Ports, other.Ports) && s.Limits == other.Limits && maps.Equal(s.Mount, other.Mount) &&
 		s.InstallScript == other.InstallScript && s.Power == other.Power &&
 		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
-		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname && s.TTY == other.TTY && s.Init == other.Init &&
+		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname &&
+		s.ReadOnly == other.ReadOnly && maps.Equal(s.Tmpfs, other.Tmpfs) && s.Network == other.Network && s.TTY == other.TTY && s.Init == other.Init &&
 		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused
 }
 
@@ -118,6 +123,7 @@ func (s Spec) Equal(other Spec) bool {
 func (s Spec) Clone() Spec {
 	s.Ports = slices.Clone(s.Ports)
 	s.Mount = maps.Clone(s.Mount)
+	s.Tmpfs = maps.Clone(s.Tmpfs)
 	s.Env = maps.Clone(s.Env)
 	s.Labels = maps.Clone(s.Labels)
 	return s

@@ -19,8 +19,8 @@
 //   - start_pattern is an RE2 expression. The container is running once a line of output matches, as
 //     a terminal shows it: carriage returns and escape sequences are interpreted, typed input is left
 //     out. Without a pattern it is running as soon as the process is up.
-//   - ports: a port of 0, or none, takes the lowest free one of the pool. container_port is the same
-//     as port unless given.
+//   - ports: a port of 0, or none, takes the lowest free one of the pool. host_port is another
+//     way to write port. container_port is the same as port unless given.
 //   - limits: memory and swap in bytes, cpu in cores, pids (512 unless given).
 //   - mount maps container paths to host paths inside mounts.allowed. Two sources may be equal, but
 //     neither may lie inside the other: whoever has the outer one could replace the inner one by a
@@ -28,10 +28,14 @@
 //   - install_script runs once, as root, by /bin/sh or its own #! line, in a container without
 //     ports. What it changes in the image is kept. What root created or changed in the volume since
 //     it began (or since the first of several attempts that failed) is then given to the user that
-//     the server runs as, and the volume's own directory too if nothing older is in it. Other files
-//     stay as they are.
+//     the server runs as, and the volume's own directory too if nothing older is in it.
 //   - power is running or stopped. A spec without it leaves it as it is; a new container is stopped.
-//   - restart is always (the default), on-failure or never.
+//   - restart says which ends of the program are followed by a start while power is running.
+//     on-failure (the default): all but those of its own with exit code 0. A program that its user
+//     ends in the console stays down until the next start; what crashed, what was stopped or killed
+//     through Docker, and what ended with the engine or the machine comes back, whatever its exit
+//     code. always: after each end. never: after none of its own, a crash included; only after one
+//     that the engine or the machine forced by a signal. Ends in a row wait 1 s to 5 min.
 //   - stop has a command, a signal and a timeout (10s). The command is written to the standard input
 //     as a line, then the signal is sent, then SIGKILL after timeout. The last quarter of timeout,
 //     at most 5 s, is for the signal. An empty signal is the image's STOPSIGNAL, else SIGTERM; names
@@ -43,7 +47,25 @@
 //   - hostname has letters, digits and -, with dots between, at most 63 bytes. By default it is
 //     internal_id with - for _ and for dots. A container made by an earlier version gets it when it
 //     is recreated.
-//   - user, tty (true) and init (true) are as in Docker.
+//   - read_only: true makes the root file system of the server read-only. Its volume, what is mounted
+//     and tmpfs stay writable; the install script writes as ever.
+//   - tmpfs maps container paths to sizes, as in {"/tmp": "64m"}: file systems in memory, which begin
+//     empty at each start; at most 16, from 64k up, apart from the paths of mount. Set-uid files and
+//     devices are of no use in them. What is in them counts towards limits.memory.
+//   - network is default (Lightd's own, on which no container reaches another one), none (loopback
+//     alone; ports must be empty then), or one that the operator has made and listed in
+//     network.allowed, on which containers may reach each other. The install script has the same
+//     one, but with none the default one: packages come from somewhere, and what the script leaves
+//     behind has no network. A name that is taken off the list leaves alone what there is: it can be
+//     started and stopped, and the next change of its spec has to fit.
+//   - user, tty (true) and init (true) are as in Docker. Where user is a number (1000, 1000:1000) and the
+//     volume's own directory belongs to another one at a start, the volume with all that is in it is
+//     given to that user before the program runs: once, and again when user changes. Files that come
+//     later, or while the directory is theirs, keep their owners. Links are not followed, and set-uid
+//     files lose that. A name is known to the image alone, and root writes anyway: for both nothing is
+//     given, nor of a volume that a container with another user has too, nor by a daemon that is not
+//     root. It takes about a second for 100,000 files; what takes over 2 min is continued with the next
+//     attempt, as StepFailed says.
 //   - image_policy is pinned (the default) or follow. With follow a tag that moved recreates the
 //     container, unless an install script made its image.
 //   - paused: true leaves the container alone; only a DELETE still acts.

@@ -35,8 +35,12 @@ const (
 	// ErrMountOverlap: a mount source lies inside that of another container, or holds it.
 	ErrMountOverlap Error = "Mount source overlaps that of another container"
 
+	// ErrQuotaExceeded: the node, or a token, has as many as the operator allows; see LimitRange and CheckQuota.
+	ErrQuotaExceeded Error = "Quota is exceeded"
+
 	ErrVolumeNotFound Error = "Volume not found"
 	ErrVolumeInUse    Error = "Volume is in use"
+	ErrVolumeExists   Error = "Volume already exists"
 
 	// ErrDiskFull: too little space is left; nothing was written.
 	ErrDiskFull Error = "Disk is full"

@@ -25,6 +25,9 @@ type createTime struct {
 	TTY            bool              `json:"tty"`
 	Init           bool              `json:"init"`
 	Hostname       string            `json:"hostname,omitempty"` // nothing for the default
+	ReadOnly       bool              `json:"read_only,omitempty"`
+	Tmpfs          map[string]string `json:"tmpfs,omitempty"`
+	Network        string            `json:"network,omitempty"` // nothing for the default
 }
 
 // Hash identifies the parameters with which Docker creates the run container of
@@ -44,6 +47,7 @@ func (s Spec) Hash(image string) string {
 	data, err := json.Marshal(createTime{
 		Image: image, VolumeID: s.VolumeID, StartupCommand: s.StartupCommand, Ports: ports,
 		Mount: s.Mount, Env: s.Env, User: s.User, TTY: s.TTY, Init: s.Init, Hostname: hostname,
+		ReadOnly: s.ReadOnly, Tmpfs: s.Tmpfs, Network: s.Network,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("encode strings, numbers and maps of them: %v", err))

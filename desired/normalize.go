@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"net/netip"
 	"strings"
 )
@@ -19,18 +20,24 @@ func (s Spec) Normalize() Spec {
 	for i := range s.Ports {
 		s.Ports[i] = s.Ports[i].Normalize()
 	}
-	s.Mount, s.Env, s.Labels = orEmpty(s.Mount), orEmpty(s.Env), orEmpty(s.Labels)
+	s.Mount, s.Env, s.Labels, s.Tmpfs = orEmpty(s.Mount), orEmpty(s.Env), orEmpty(s.Labels), orEmpty(s.Tmpfs)
 	if s.Limits.PIDs == 0 {
 		s.Limits.PIDs = DefaultPIDs
+	}
+	if s.Network == NetworkDefault {
+		s.Network = "" // as in a spec that was stored before there was a choice
 	}
 	s.Stop.Signal = NormalSignal(s.Stop.Signal)
 	return s
 }
 
-// Normalize returns p with the canonical address, tcp where no protocol is named, and
-// the same port inside where none is. A port that is still to be assigned keeps an
+// Normalize returns p with the canonical address, its host_port as its port, tcp where no protocol is
+// named, and the same port inside where none is. A port that is still to be assigned keeps an
 // empty address: any of the pool will do.
 func (p Port) Normalize() Port {
+	if p.Port == 0 || p.Port == p.HostPort {
+		p.Port, p.HostPort = cmp.Or(p.HostPort, p.Port), 0
+	}
 	if p.IP == "" && p.Port != 0 {
 		p.IP = anyAddress
 	}

@@ -19,7 +19,9 @@ type Port struct {
 	// IP is the host address, in the canonical form of net/netip.
 	IP string `json:"ip"`
 	// Port is the port on the host; 0 requests the lowest free one of the pool.
-	Port     int      `json:"port"`
+	Port int `json:"port"`
+	// HostPort is another way to write Port. Normalize leaves it only where the two contradict.
+	HostPort int      `json:"host_port,omitempty"`
 	Protocol Protocol `json:"protocol"`
 	// ContainerPort is the port inside; 0 stands for the same as Port.
 	ContainerPort int `json:"container_port"`

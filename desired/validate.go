@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -8,8 +9,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"github.com/distribution/reference"
 )
 
 // Bounds of what a spec may hold. They keep one client from filling the database, and
@@ -35,6 +34,7 @@ const (
 	maxLabels        = 100
 	maxKey           = 256
 	maxLabelValue    = 4 << 10
+	maxLabelsTotal   = 32 << 10 // the event of a deletion has them
 	maxPath          = 4 << 10
 	reservedLabel    = "lightd."
 	maxUserID        = math.MaxInt32
@@ -47,6 +47,15 @@ type Rules struct {
 	Cores int
 	// AllowedMounts are the host's directories that containers may mount from.
 	AllowedMounts []string
+	// AllowedImages are the registries and repositories that images may come from, as CheckAllowedImage
+	// takes them; none are all at public addresses.
+	AllowedImages []string
+	// AllowedNetworks are the networks of the engine, besides Lightd's own, that containers may be on.
+	AllowedNetworks []string
+	// Limits are the operator's bounds.
+	Limits LimitRange
+	// Instance is the id of this data directory, which names the snapshots of its containers.
+	Instance string
 }
 
 // Validate reports everything that is wrong with s as a *ValidationError, nil when
@@ -55,10 +64,14 @@ type Rules struct {
 func (s Spec) Validate(r Rules) error {
 	var f faults
 	f.checkIdentity(s)
+	f.checkImage(s, r)
 	f.checkCommands(s)
 	f.checkLimits(s.Limits, r.Cores)
+	f.checkRange(s, r.Limits)
 	f.checkPorts(s.Ports)
 	f.checkMounts(s.Mount, r.AllowedMounts)
+	f.checkTmpfs(s.Tmpfs, s.Mount)
+	f.checkNetwork(s, r.AllowedNetworks)
 	f.checkEnv(s.Env)
 	f.checkLabels(s.Labels)
 	f.checkChoices(s)
@@ -89,14 +102,17 @@ func (f *faults) checkIdentity(s Spec) {
 	if s.VolumeID == "" {
 		f.add("volume_id", "is required")
 	}
+}
+
+func (f *faults) checkImage(s Spec, r Rules) {
 	switch {
 	case s.Image == "":
 		f.add("image", "is required")
 	case len(s.Image) > maxImage:
 		f.add("image", fmt.Sprintf("must be at most %d bytes", maxImage))
 	default:
-		if _, err := reference.ParseNormalizedNamed(s.Image); err != nil {
-			f.add("image", fmt.Sprintf("%s is no image reference: %v", Quote(s.Image), err))
+		if err := cmp.Or(r.CheckImage(s.Image, s.InternalID), r.checkRegistry(s.Image)); err != nil {
+			f.add("image", err.Error())
 		}
 	}
 }
@@ -113,10 +129,9 @@ func (f *faults) checkCommands(s Spec) {
 	if _, ok := s.Stop.CommandSignal(); !ok {
 		f.add("stop.command", Quote(s.Stop.Command)+` is no signal: there are ^C, ^\ and ^ with a name, as in ^SIGTERM`)
 	}
-	// Compiling comes after the bound: the work of it grows with the length.
 	if f.checkText("start_pattern", s.StartPattern, maxPattern) {
-		if _, err := regexp.Compile(s.StartPattern); err != nil {
-			f.add("start_pattern", "must be an RE2 expression: "+err.Error())
+		if err := CheckPattern(s.StartPattern); err != nil {
+			f.add("start_pattern", err.Error())
 		}
 	}
 }
@@ -180,7 +195,9 @@ func (f *faults) checkLabels(labels map[string]string) {
 		f.add("labels", fmt.Sprintf("must have at most %d entries", maxLabels))
 		return
 	}
+	total := 0
 	for k, v := range labels {
+		total += len(k) + len(v)
 		if !f.checkKey("labels", k) {
 			continue
 		}
@@ -188,6 +205,9 @@ func (f *faults) checkLabels(labels map[string]string) {
 			f.add("labels."+k, "must not begin with "+reservedLabel)
 		}
 		f.checkText("labels."+k, v, maxLabelValue)
+	}
+	if total > maxLabelsTotal {
+		f.add("labels", fmt.Sprintf("must have at most %d bytes in all", maxLabelsTotal))
 	}
 }
 

@@ -45,6 +45,9 @@ func (f *faults) checkPort(field string, p Port) {
 	if p.Port < 0 || p.Port > maxPort {
 		f.add(field+".port", "must be from 1 to 65535, or 0 to be assigned")
 	}
+	if p.HostPort != 0 {
+		f.add(field+".host_port", fmt.Sprintf("is another way to write port, which is %d here: give one of them, or the same number", p.Port))
+	}
 	if p.ContainerPort < 0 || p.ContainerPort > maxPort {
 		f.add(field+".container_port", "must be from 1 to 65535, or 0 for the same as port")
 	}

@@ -29,6 +29,7 @@
 //	make test         lint, then all three with the race detector
 //	make histories    random writes, faults and crashes, simulated
 //	make lint         gofmt, go vet, staticcheck
+//	make audit        known vulnerabilities, and why each direct dependency is there
 //	make demo         about 30 s, to read along
 //	make bench        the figures
 //	make engine-down  stops what the tests started

@@ -26,14 +26,20 @@ var rooms = map[string][]string{
 // groups says which packages of httpapi a group of handlers, or what lies below the groups, may
 // import of httpapi. No group imports another one but auth.
 var groups = map[string][]string{
+	"httpapi/peer":       {},
+	"httpapi/audit":      {},
+	"httpapi/certs":      {},
+	"httpapi/listen":     {"peer"},
+	"httpapi/admission":  {"peer", "rest"},
 	"httpapi/rest":       {"api", "strictjson", "suggest"},
 	"httpapi/selector":   {"api", "rest"},
 	"httpapi/view":       {"api", "rest"},
-	"httpapi/auth":       {"rest"},
+	"httpapi/auth":       {"api", "audit", "peer", "rest", "selector"},
 	"httpapi/health":     {"api", "rest"},
-	"httpapi/node":       {"api", "rest", "selector", "strictjson", "view"},
+	"httpapi/webhook":    {"api", "selector", "suggest"},
+	"httpapi/node":       {"api", "auth", "rest", "selector", "strictjson", "view"},
 	"httpapi/containers": {"api", "auth", "rest", "selector", "strictjson", "view", "wait"},
-	"httpapi/streams":    {"api", "auth", "rest", "selector", "sessions", "socket", "view", "watch"},
+	"httpapi/streams":    {"api", "audit", "auth", "rest", "selector", "sessions", "socket", "view", "watch"},
 }
 
 // consoleRooms says which of each other the rooms may import that carry what passes between clients
@@ -64,6 +70,7 @@ var kept = []struct {
 	{"golang.org/x/term", []string{"cmd/lightd"}, "only the command line has a person before it"},
 	{"k8s.io/client-go/util/workqueue", []string{"controller", "observed/cache", "observed/images", "observed/snapshots"}, "a queue is for who works one off"},
 	{"k8s.io/client-go/", nil, "of client-go only the workqueue"},
+	{"github.com/google/nftables", []string{"controller/firewall"}, "the firewall alone speaks netlink"},
 	{"lightd/hack/simengine", []string{"hack"}, "it serves tests and benchmarks only"},
 }
 

@@ -20,6 +20,7 @@ import (
 type accessLine struct {
 	Level, Msg, Token, Remote, Method, Route, Path, Container, Action string
 	RequestID                                                         string `json:"request_id"`
+	TokenName                                                         string `json:"token_name"`
 	Generation                                                        int64
 }
 
@@ -49,7 +50,8 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 	var n *testServer
 	lines, tune := accessLog(&n)
 	n = newNode(t, tune)
-	temporary := n.temporary("1h", false)
+	made := n.send("POST", "/auth/tokens", `{"ttl":"1h","name":"panel 1"}`).want(t, 201, "")
+	temporary, id := made.json["token"].(string), made.json["id"].(string)
 	n.send("POST", "/containers", n.spec("web"), "X-Request-Id: from-the-panel.1").want(t, 201, "")
 	n.installed("web")
 	n.send("POST", "/containers/web/start", "", "Authorization: Bearer "+temporary, "X-Forwarded-For: 6.6.6.6").want(t, 200, "")
@@ -75,7 +77,7 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 	want := []string{
 		"POST /auth/tokens master 0",
 		"POST /containers master web created 1",
-		"POST /containers/:id/start temporary web updated 2",
+		"POST /containers/:id/start panel web updated 2",
 		"POST /apply master web updated 3",
 		"POST /apply master two created 1",
 		"POST /volumes master 0",
@@ -83,7 +85,7 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 		"WEBSOCKET restart master web updated 4",
 	}
 	for i, l := range got {
-		who, _, _ := strings.Cut(l.Token, "-")
+		who := strings.ReplaceAll(l.Token, id, "panel")
 		line := strings.Join(strings.Fields(fmt.Sprint(l.Method, " ", l.Route, " ", who, " ", l.Container, " ", l.Action, " ", l.Generation)), " ")
 		if i >= len(want) || line != want[i] {
 			t.Errorf("line %d is %q, want %q", i, line, want[min(i, len(want)-1)])
@@ -95,7 +97,7 @@ func TestAcceptedWritesAreLogged(t *testing.T) {
 	if got[1].RequestID != "from-the-panel.1" || got[3].RequestID != got[4].RequestID || got[2].RequestID == got[1].RequestID {
 		t.Errorf("request ids of %+v", got)
 	}
-	if text := fmt.Sprint(got); strings.Contains(text, temporary) || !strings.HasPrefix(got[2].Token, "temporary-") {
+	if text := fmt.Sprint(got); strings.Contains(text, temporary) || got[2].Token != id || got[2].TokenName != "panel 1" || got[1].TokenName != "" {
 		t.Errorf("tokens in %s", text)
 	}
 }

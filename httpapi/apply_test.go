@@ -140,7 +140,7 @@ func TestApplyRefused(t *testing.T) {
 		{"a list that is there", body("", good), 412, "precondition", `If-None-Match: *`},
 		{"a bare tag", body("", good), 400, `"field":"If-Match"`, `If-Match: x`},
 		{"no body", "", 400, "a JSON object is expected", ""},
-		{"a list alone", `[]`, 400, "a JSON object is expected", ""},
+		{"a list alone", `[{}]`, 400, "a JSON object is expected", ""},
 		{"text", body("", good), 415, "application/json", "Content-Type: text/plain"},
 	}
 	before := n.dump()

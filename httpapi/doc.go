@@ -17,12 +17,16 @@
 //     answered with a 500, and no answer holds more of an unforeseen error than that
 //     it happened.
 //   - No token is ever logged.
+//   - Which scope a route needs is in the table of routes alone: the check, the OpenAPI document and the
+//     reference are made from it. What a token is not for is answered as what does not exist.
 //
 // # HTTP API
 //
 // Bodies are JSON: at most 1 MiB, 16 MiB for POST /apply. Unknown fields, and unknown or repeated
-// parameters, are refused by name. Every request carries "Authorization: Bearer TOKEN", except
-// GET /healthz, /readyz, /openapi.json and /api/v1/public/ping; see "lightd docs tokens".
+// parameters, are refused by name. An empty list where an object is meant, as PHP writes it ("env": [],
+// or [] as the whole body), is the empty object; in a merge patch both change nothing. Every request carries "Authorization: Bearer TOKEN", except
+// GET /healthz, /readyz, /openapi.json and /api/v1/public/ping; see "lightd docs tokens". Which scope
+// of a token a route needs is in "lightd docs scopes".
 //
 // GET /openapi.json (or "lightd openapi") is the complete OpenAPI 3.1 document, with every field,
 // error and example. Generators such as openapi-typescript and oapi-codegen make clients from it.
@@ -36,15 +40,20 @@
 //	DELETE /containers/:id                  deletes; the volume stays
 //	POST   /containers/:id/start            also /stop, /restart, /kill
 //	POST   /containers/:id/reinstall        image, install_script optional
-//	POST   /containers/:id/rebind-network   other ports
+//	POST   /containers/:id/rebind-network   other ports, image optional
+//	GET    /containers/:id/wait             ?wait=GOAL&timeout=60s, as a read
 //	GET    /containers/:id/plan             the next steps, and why
 //	GET    /containers/:id/drift            lightd docs drift
 //	GET    /containers/:id/events           ?after=SEQ&limit=N
+//	GET    /containers/:id/stats            what its process uses
 //	GET    /containers/:id/logs             output: lightd docs websocket
 //	GET    /containers/:id/install-log      output of the install script
 //	POST   /apply                           up to 2,000 specs, all or none
 //	GET    /drift                           all containers out of sync
 //	GET    /events                          the journal of all
+//	GET    /webhooks                        lightd docs webhooks
+//	GET    /stats                           what each container uses
+//	GET    /node                            the machine, and what is promised
 //	GET    /ws, /ws/:id                     lightd docs websocket
 //	POST   /network/ports                   adds a port, or a range
 //	GET    /network/ports                   the pool; also /random
@@ -52,14 +61,19 @@
 //	PUT    /network/ports/:ip/:port/use     {"in_use": true} reserves it
 //	POST   /network/ports/bulk-delete       removes many
 //	POST   /volumes                         creates; also GET
-//	GET    /volumes/:id                     one volume; also DELETE
-//	POST   /auth/tokens                     lightd docs tokens
+//	PUT    /volumes/:id                     creates or keeps; also GET, DELETE
+//	POST   /auth/tokens                     makes a token; also GET
+//	GET    /auth/tokens/:id                 one token; also DELETE
 //	GET    /healthz                         the process answers
 //	GET    /readyz                          database, engine and disk
 //
 // stop is graceful, kill is SIGKILL; start ends a backoff too. A port is removed only while nothing
 // uses it, a volume only while no container names it. HEAD is answered as GET is, without the body,
 // unless the answer would be a stream.
+//
+// The pages of a web origin that the configuration lists in "origins" may call every route from a browser
+// (CORS): preflights are answered without a token, and every answer, a refusal too, can be read, with
+// ETag, Location, Retry-After and X-Request-Id. The page sends the token itself; cookies have no meaning.
 //
 // With curl:
 //
@@ -85,6 +99,10 @@
 // with 304. The ETag of a list covers the specs that its selector chooses, and an apply with the same
 // selector takes it as If-Match. An apply with prune deletes what its selector chooses and its list
 // lacks; with If-Match every container of the list must match the selector.
+//
+// An apply may bring what its containers need: "volumes": [{"volume_id": UUID}] and "ports":
+// [{"ip": "0.0.0.0", "ports": "25565-25570"}] are made where they are missing, in the same transaction,
+// and stay as they are where they are there. No apply deletes a volume or takes a port out of the pool.
 //
 // # Lists and selectors
 //
@@ -148,11 +166,12 @@
 //
 //	400  invalid                       412  stale precondition
 //	401  no valid token                413  body too large
-//	403  needs the master token        415  not JSON
-//	404  not found                     429  too many at once
-//	405  method not allowed            503  the database does not answer
-//	406  cannot give that type         507  disk full
-//	409  conflict with the present state
+//	403  the token may not do this     415  not JSON
+//	404  not found                     421  host is not configured
+//	405  method not allowed            429  too many at once
+//	406  cannot give that type         503  no answer now: database, limits
+//	409  conflict with the present     507  disk full
+//	     state
 //
 // After a 503 of a write the outcome is unknown: read, then decide. Every answer has an
 // X-Request-Id, the client's own where it sent one; the daemon's log has it too.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
 
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
@@ -18,6 +19,7 @@ type handler func(*gin.Context) error
 // adapt is the one place where an error becomes an answer.
 func (s *Server) adapt(h handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		recordSubject(c)
 		if err := h(c); err != nil {
 			s.writeError(c.Writer, c.Request, err)
 			return
@@ -29,6 +31,9 @@ func (s *Server) adapt(h handler) gin.HandlerFunc {
 // writeError answers with err, and logs it if it is unexpected.
 func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	p, known := rest.ErrorOf(err)
+	if auth.CallerOf(r.Context()).Bound() {
+		p = withoutOthers(p)
+	}
 	var worded *rest.Error
 	attrs := append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", r.URL.Path, "error", err)
 	switch {
@@ -40,6 +45,20 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		s.log.Warn("request could not be served", attrs...)
 	}
 	p.Write(w, r)
+}
+
+// withoutOthers returns a refusal that does not name the container that the request collides with: a
+// caller whose token is for some containers may not be told of others.
+func withoutOthers(p *rest.Error) *rest.Error {
+	if p.Code != "port_in_use" && p.Code != "mount_overlap" && p.Code != "volume_in_use" {
+		return p
+	}
+	brief := *p
+	brief.Details = slices.Clone(p.Details)
+	for i := range brief.Details {
+		brief.Details[i].Message = p.Sentence
+	}
+	return &brief
 }
 
 // headAsGet answers HEAD as GET (RFC 9110 section 9.3.2): net/http leaves the body out. A

@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -27,6 +26,7 @@ import (
 	"lightd/desired/token"
 	"lightd/hack/conform"
 	"lightd/hack/eventually"
+	"lightd/httpapi/api"
 	"lightd/httpapi/containers"
 	"lightd/httpapi/rest"
 	"lightd/observed"
@@ -127,6 +127,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 		Node: Node{
 			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts},
 			OtherInstances: n.drifts, Console: n.console,
+			Measurer: figures{}, Host: func(context.Context) api.Node { return api.Node{Version: "test", Disks: []api.Disk{}} },
 			InstallLog: func(id string) (io.ReadCloser, error) {
 				if id == "web" {
 					return io.NopCloser(strings.NewReader("installed\n")), nil
@@ -148,7 +149,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	t.Cleanup(server.Close)
 	n.url, n.client = server.URL, server.Client()
 	n.client.Transport = must[http.RoundTripper](t)(conform.Transport(n.client.Transport, func(err error) { t.Error(err) }))
-	n.volume = must[store.Volume](t)(volumes.Create(t.Context())).ID
+	n.volume = must[store.Volume](t)(volumes.Create(t.Context(), store.Creator{})).ID
 	if err := n.store.AddPorts(t.Context(), []desired.Endpoint{
 		{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP}, {IP: "0.0.0.0", Port: 25566, Protocol: desired.TCP},
 	}); err != nil {
@@ -319,8 +320,3 @@ func (n *testServer) dump() string {
 }
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
-
-func mustURL(t *testing.T, text string) *url.URL {
-	t.Helper()
-	return must[*url.URL](t)(url.Parse(text))
-}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/streams"
 
@@ -16,21 +17,17 @@ import (
 // route is one line of the table of routes.
 type route struct {
 	method, path string
-	handle       handler
+	// access is who may use it.
+	access access
+	handle handler
 	// offer is what the client can be given; nil for JSON.
 	offer *acceptSpec
 	// query are the parameters that it has; any other is refused.
 	query []string
 }
 
-// The paths that are answered without a token, those where a token may be in the query.
-const (
-	pathPing    = "/api/v1/public/ping"
-	pathHealth  = "/healthz"
-	pathReady   = "/readyz"
-	pathOpenAPI = "/openapi.json"
-	pathSockets = "/ws"
-)
+// pathSockets is where a token may be in the query.
+const pathSockets = "/ws"
 
 // acceptSpec decides by the headers of a request whether what it wants can be given.
 type acceptSpec struct {
@@ -53,6 +50,7 @@ func notAcceptable(media ...string) *rest.Error {
 var (
 	dryRunParameters   = []string{rest.QueryDryRun}
 	specParameters     = []string{rest.QueryDryRun, rest.QueryWait, rest.QueryTimeout}
+	waitParameters     = []string{rest.QueryWait, rest.QueryTimeout}
 	portParameters     = []string{rest.QueryDryRun, rest.QueryProtocol}
 	protocolParameters = []string{rest.QueryProtocol}
 	pageParameters     = []string{rest.QueryLimit, rest.QueryContinue}
@@ -67,64 +65,81 @@ var (
 func (s *Server) routes() []route {
 	const get, post, put, patch, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete
 	return []route{
-		{get, pathPing, s.health.Ping, anything, nil},
-		{get, pathHealth, s.health.Healthz, anything, nil},
-		{get, pathReady, s.health.Readyz, anything, nil},
+		{get, "/api/v1/public/ping", public, s.health.Ping, anything, nil},
+		{get, "/healthz", public, s.health.Healthz, anything, nil},
+		{get, "/readyz", public, s.health.Readyz, anything, nil},
 
-		{post, "/containers", s.containers.Create, nil, specParameters},
-		{get, "/containers", s.listOrWatch, givesStream, listParameters},
-		{get, "/containers/:id", s.containers.Get, nil, nil},
-		{put, "/containers/:id", s.containers.Put, nil, specParameters},
-		{patch, "/containers/:id", s.containers.Patch, nil, specParameters},
-		{del, "/containers/:id", s.containers.Delete, nil, specParameters},
-		{post, "/containers/:id/start", s.containers.Power("start"), nil, specParameters},
-		{post, "/containers/:id/stop", s.containers.Power("stop"), nil, specParameters},
-		{post, "/containers/:id/kill", s.containers.Power("kill"), nil, specParameters},
-		{post, "/containers/:id/restart", s.containers.Power("restart"), nil, specParameters},
-		{post, "/containers/:id/reinstall", s.containers.Reinstall, nil, specParameters},
-		{post, "/containers/:id/rebind-network", s.containers.RebindNetwork, nil, specParameters},
-		{get, "/containers/:id/install-log", s.containers.ReadInstallLog, givesText, nil},
-		{get, "/containers/:id/plan", s.containers.Plan, nil, nil},
-		{get, "/containers/:id/logs", s.streams.ReadLogs, givesText, logParameters},
-		{get, "/containers/:id/events", s.streams.ContainerEvents, nil, eventParameters},
-		{get, "/events", s.streams.AllEvents, nil, eventParameters},
-		{get, "/containers/:id/drift", s.drift.OfContainer, nil, nil},
-		{get, "/drift", s.drift.OfNode, nil, driftParameters},
+		{post, "/containers", needsWrite, s.containers.Create, nil, specParameters},
+		{get, "/containers", needsRead, s.listOrWatch, givesStream, listParameters},
+		{get, "/containers/:id", needsRead, s.containers.Get, nil, nil},
+		{put, "/containers/:id", needsWrite, s.containers.Put, nil, specParameters},
+		{patch, "/containers/:id", needsWrite, s.containers.Patch, nil, specParameters},
+		{del, "/containers/:id", needsWrite, s.containers.Delete, nil, specParameters},
+		{post, "/containers/:id/start", needsPower, s.containers.Power("start"), nil, specParameters},
+		{post, "/containers/:id/stop", needsPower, s.containers.Power("stop"), nil, specParameters},
+		{post, "/containers/:id/kill", needsPower, s.containers.Power("kill"), nil, specParameters},
+		{post, "/containers/:id/restart", needsPower, s.containers.Power("restart"), nil, specParameters},
+		{post, "/containers/:id/reinstall", needsWrite, s.containers.Reinstall, nil, specParameters},
+		{post, "/containers/:id/rebind-network", needsWrite, s.containers.RebindNetwork, nil, specParameters},
+		{get, "/containers/:id/install-log", needsConsole, s.containers.ReadInstallLog, givesText, nil},
+		{get, "/containers/:id/wait", needsRead, s.containers.Wait, nil, waitParameters},
+		{get, "/containers/:id/plan", needsRead, s.containers.Plan, nil, nil},
+		{get, "/containers/:id/logs", needsConsole, s.streams.ReadLogs, givesText, logParameters},
+		{get, "/containers/:id/events", needsRead, s.streams.ContainerEvents, nil, eventParameters},
+		{get, "/events", needsRead, s.streams.AllEvents, nil, eventParameters},
+		{get, "/containers/:id/drift", needsRead, s.drift.OfContainer, nil, nil},
+		{get, "/drift", needsRead, s.drift.OfNode, nil, driftParameters},
+		{get, "/containers/:id/stats", needsRead, s.stats.OfContainer, nil, nil},
+		{get, "/stats", needsRead, s.stats.OfAll, nil, driftParameters},
+		{get, "/node", needsReadOfAll, s.stats.Node, nil, nil},
+		{get, "/webhooks", needsReadOfAll, s.webhooks.List, nil, nil},
 
-		{get, pathSockets, s.streams.OpenSocket, anything, nodeSocket},
-		{get, pathSockets + "/:id", s.streams.OpenSocket, anything, containerSocket},
+		{get, pathSockets, needsRead, s.streams.OpenSocket, anything, nodeSocket},
+		{get, pathSockets + "/:id", needsConsole, s.streams.OpenSocket, anything, containerSocket},
 
-		{post, "/apply", s.containers.Apply, nil, specParameters},
+		{post, "/apply", needsWrite, s.containers.Apply, nil, specParameters},
 
-		{post, "/network/ports", s.ports.Add, nil, dryRunParameters},
-		{get, "/network/ports", s.ports.List, nil, pageParameters},
-		{get, "/network/ports/random", s.ports.Random, nil, protocolParameters},
-		{post, "/network/ports/bulk-delete", s.ports.DeleteMany, nil, dryRunParameters},
-		{get, "/network/ports/:ip/:port", s.ports.Get, nil, protocolParameters},
-		{del, "/network/ports/:ip/:port", s.ports.Delete, nil, portParameters},
-		{put, "/network/ports/:ip/:port/use", s.ports.Use, nil, portParameters},
+		{post, "/network/ports", needsWriteToAll, s.ports.Add, nil, dryRunParameters},
+		{get, "/network/ports", needsRead, s.ports.List, nil, pageParameters},
+		{get, "/network/ports/random", needsRead, s.ports.Random, nil, protocolParameters},
+		{post, "/network/ports/bulk-delete", needsWriteToAll, s.ports.DeleteMany, nil, dryRunParameters},
+		{get, "/network/ports/:ip/:port", needsRead, s.ports.Get, nil, protocolParameters},
+		{del, "/network/ports/:ip/:port", needsWriteToAll, s.ports.Delete, nil, portParameters},
+		{put, "/network/ports/:ip/:port/use", needsWriteToAll, s.ports.Use, nil, portParameters},
 
-		{post, "/volumes", s.volumes.Create, nil, dryRunParameters},
-		{get, "/volumes", s.volumes.List, nil, pageParameters},
-		{get, "/volumes/:id", s.volumes.Get, nil, nil},
-		{del, "/volumes/:id", s.volumes.Delete, nil, dryRunParameters},
+		{post, "/volumes", needsWrite, s.volumes.Create, nil, dryRunParameters},
+		{get, "/volumes", needsRead, s.volumes.List, nil, pageParameters},
+		{get, "/volumes/:id", needsRead, s.volumes.Get, nil, nil},
+		{put, "/volumes/:id", needsWrite, s.volumes.Put, nil, dryRunParameters},
+		{del, "/volumes/:id", needsWrite, s.volumes.Delete, nil, dryRunParameters},
 
-		{post, "/auth/tokens", s.auth.CreateToken, nil, nil},
-		{get, pathOpenAPI, describe, nil, nil},
+		{post, "/auth/tokens", needsAdmin, s.auth.CreateToken, nil, nil},
+		{get, "/auth/tokens", needsAdmin, s.auth.ListTokens, nil, pageParameters},
+		{get, "/auth/tokens/:id", needsAdmin, s.auth.GetToken, nil, nil},
+		{del, "/auth/tokens/:id", needsAdmin, s.auth.RevokeToken, nil, nil},
+
+		{get, "/openapi.json", public, describe, nil, nil},
 	}
 }
 
 // checked puts what holds for every route before its handler.
-func (r route) checked() handler {
+func (r route) checked(a *auth.Authenticator) handler {
 	offer := cmp.Or(r.offer, givesJSON)
 	return func(c *gin.Context) error {
+		ctx := c.Request.Context()
+		if err := r.access.check(auth.CallerOf(ctx)); err != nil {
+			return err
+		}
 		if !offer.accepts(c.Request.Header) {
 			return offer.refusal
 		}
 		if err := r.check(c.Request); err != nil {
 			return err
 		}
-		return r.handle(c)
+		if r.access.public() {
+			return r.handle(c)
+		}
+		return a.Using(ctx, func() error { return r.handle(c) })
 	}
 }
 
@@ -192,11 +207,35 @@ func (s *Server) listOrWatch(c *gin.Context) error {
 	return s.containers.List(c)
 }
 
-// isPublic reports whether a request is answered without a token.
-func isPublic(r *http.Request) bool {
-	return r.Method == http.MethodGet && slices.Contains([]string{pathPing, pathHealth, pathReady, pathOpenAPI}, r.URL.Path)
+// publicRoutes returns what reports whether a request is answered without a token.
+func publicRoutes(routes []route) func(*http.Request) bool {
+	paths := map[string]bool{}
+	for _, r := range routes {
+		if r.access.public() {
+			paths[r.method+" "+r.path] = true
+		}
+	}
+	return func(r *http.Request) bool { return paths[r.Method+" "+r.URL.Path] }
 }
 
 func isSocket(path string) bool {
 	return path == pathSockets || strings.HasPrefix(path, pathSockets+"/")
+}
+
+// isStream reports whether a request is answered by a stream, or by text that is made while it is read.
+func isStream(r *http.Request) bool {
+	if isSocket(r.URL.Path) {
+		return true
+	}
+	if r.URL.Path == "/containers" {
+		watching, err := rest.Flag(r.URL.Query(), rest.QueryWatch)
+		return watching && err == nil && r.Method == http.MethodGet
+	}
+	return r.Method == http.MethodGet && (strings.HasSuffix(r.URL.Path, "/logs") || strings.HasSuffix(r.URL.Path, "/install-log"))
+}
+
+// isLarge reports whether the answer to a request can be long. All of these are made from memory: one that
+// waited for a disk would keep the others waiting.
+func isLarge(r *http.Request) bool {
+	return r.Method == http.MethodGet && slices.Contains([]string{"/containers", "/drift", "/network/ports", "/openapi.json"}, r.URL.Path)
 }

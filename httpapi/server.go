@@ -14,6 +14,9 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired/kv"
 	"lightd/desired/store"
+	"lightd/httpapi/admission"
+	"lightd/httpapi/api"
+	"lightd/httpapi/audit"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/containers"
 	"lightd/httpapi/health"
@@ -40,6 +43,12 @@ type Store interface {
 	Space() kv.Space
 }
 
+// Volumes are the directories that outlive containers.
+type Volumes interface {
+	node.Store
+	containers.Volumes
+}
+
 // Statuses are what the controller recorded.
 type Statuses interface {
 	view.Statuses
@@ -61,12 +70,14 @@ type Controller interface {
 	node.Comparer
 	// NextAttempt is when what has failed, or is blocked, is tried again.
 	NextAttempt(id string) plan.Attempt
+	// Stalled is for how long no container was reconciled though some wait for it.
+	Stalled() time.Duration
 }
 
 // State is what is desired and what is recorded.
 type State struct {
 	Store    Store
-	Volumes  node.Store
+	Volumes  Volumes
 	Tokens   auth.Tokens
 	Statuses Statuses
 	Journal  socket.Journal
@@ -80,7 +91,15 @@ type Node struct {
 	PingEngine     func(context.Context) error
 	Controller     Controller
 	OtherInstances node.OtherInstances
-	Console        socket.Console
+	// Firewall is why the firewall of containers is missing, and since when; empty while it is in
+	// place. Nil is always.
+	Firewall func() (missing string, since time.Time)
+	Console  socket.Console
+	// Measurer measures what containers use, and Host describes the machine.
+	Measurer node.Measurer
+	Host     func(context.Context) api.Node
+	// Webhooks returns the state of the webhooks. Nil is none.
+	Webhooks func() []api.Webhook
 	// InstallLog opens the kept output of an installation.
 	InstallLog containers.InstallLog
 }
@@ -91,6 +110,10 @@ type Options struct {
 	containers.Options
 	// DatabaseTimeout bounds what a request waits for the database (default 5 s).
 	DatabaseTimeout time.Duration
+	// Admission are the limits of requests. Those of its functions are set here.
+	Admission admission.Config
+	// Audit records who changes what; nil for nothing.
+	Audit *audit.Log
 }
 
 // Server answers HTTP requests. Its methods may be used by any number of goroutines.
@@ -101,7 +124,10 @@ type Server struct {
 	ports      *node.Ports
 	volumes    *node.Volumes
 	drift      *node.Drift
+	webhooks   *node.Webhooks
+	stats      *node.Stats
 	health     *health.Handlers
+	audit      *audit.Log
 	log        *slog.Logger
 
 	handler       http.Handler
@@ -116,26 +142,34 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		state.Store.AtSnapshot(func(at store.Snapshot) { revision = at.Revision })
 		return revision
 	}
+	if n.Webhooks == nil {
+		n.Webhooks = func() []api.Webhook { return nil }
+	}
+	if n.Firewall == nil {
+		n.Firewall = func() (string, time.Time) { return "", time.Time{} }
+	}
 	views := &view.Viewer{Statuses: state.Statuses, Engine: n.Engine, Space: state.Store.Space, NextAttempt: n.Controller.NextAttempt}
 	s := &Server{
-		auth:    &auth.Authenticator{Tokens: state.Tokens, Timeout: transactions.Timeout, IsPublic: isPublic, IsSocket: isSocket},
-		ports:   &node.Ports{Pool: state.Store, Transactions: transactions, Revision: revision},
-		volumes: &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
-		drift:   &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Revision: revision},
+		auth:     &auth.Authenticator{Tokens: state.Tokens, Timeout: transactions.Timeout, IsPublic: publicRoutes((&Server{}).routes()), IsSocket: isSocket},
+		ports:    &node.Ports{Pool: state.Store, Containers: state.Store, Transactions: transactions, Revision: revision},
+		volumes:  &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
+		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
+		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Host: n.Host},
+		webhooks: &node.Webhooks{Webhooks: n.Webhooks},
 		health: health.New(health.Checks{
-			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space,
-			EngineUp: func() bool { return views.EngineStatus().Up },
+			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space, Stalled: n.Controller.Stalled,
+			EngineUp: func() bool { return views.EngineStatus().Up }, AuditLost: o.Audit.Lost, Firewall: n.Firewall,
 		}),
-		log: log,
+		audit: o.Audit, log: log,
 	}
 	s.containers = containers.New(containers.Sources{
-		Store: state.Store, Transactions: transactions, Views: views, Planner: n.Controller,
+		Store: state.Store, Volumes: state.Volumes, Transactions: transactions, Views: views, Planner: n.Controller,
 		Output: n.Console, InstallLog: n.InstallLog, Auth: s.auth,
 	}, o.Options, log)
 	var err error
 	s.streams, err = streams.New(streams.Sources{
 		Store: state.Store, Journal: state.Journal, Console: n.Console, Views: views, Engine: state.Statuses.EngineStatus,
-		Power: s.containers.RunPower, Ping: state.Store.Ping,
+		Power: s.containers.RunPower, Ping: state.Store.Ping, Audit: o.Audit,
 	}, o.Limits, s.auth, log)
 	if err != nil {
 		return nil, err
@@ -144,7 +178,11 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		state.Store.Subscribe(s.containers.Changed), state.Statuses.Subscribe(s.containers.Changed),
 		n.Engine.Subscribe(s.containers.EngineChanged),
 	}
-	s.handler = auth.Identify(headAsGet(s.recovering(endAfterChunks(s.auth.Middleware(s.router(), s.writeError)))))
+	o.Admission.IsStream, o.Admission.IsLarge, o.Admission.IsSocket, o.Admission.Log = isStream, isLarge, isSocket, log
+	limits := admission.New(o.Admission)
+	authenticated := func(r *http.Request) bool { return !s.auth.IsPublic(r) }
+	inner := s.auth.Middleware(limits.Bound(authenticated, s.router()), limits.Refused(s.writeError))
+	s.handler = limits.Resolve(auth.Identify(s.allowOrigins(s.audited(limits.Screen(headAsGet(s.recovering(endAfterChunks(inner))))))))
 	return s, nil
 }
 
@@ -154,7 +192,7 @@ func (s *Server) Handler() http.Handler { return s.handler }
 // Reconfigure changes the limits for connections to come. After an error nothing has changed.
 func (s *Server) Reconfigure(l streams.Limits) error { return s.streams.Reconfigure(l) }
 
-// CheckOrigins returns what is wrong with a list of origins that may open a WebSocket.
+// CheckOrigins returns what is wrong with a list of origins that browsers may call from.
 func CheckOrigins(list []string) error { return streams.CheckOrigins(list) }
 
 // Close ends every WebSocket and every wait, and returns when they are gone. Requests
@@ -181,7 +219,11 @@ func NewHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
 		WriteTimeout:                 2 * time.Minute,
 		IdleTimeout:                  2 * time.Minute,
 		MaxHeaderBytes:               64 << 10,
-		ErrorLog:                     slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		// Go does not advertise Extended CONNECT (RFC 8441), nor does the WebSocket library speak it: clients
+		// open a WebSocket over HTTP/1.1, also beside an HTTP/2 connection. A client may send ahead of the
+		// handler into these buffers, also without a token.
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: 100, MaxReceiveBufferPerConnection: 256 << 10, MaxReceiveBufferPerStream: 128 << 10},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 
@@ -194,7 +236,7 @@ func (s *Server) router() http.Handler {
 	// The error can only be a malformed address, of which there is none.
 	_ = engine.SetTrustedProxies(nil)
 	for _, r := range s.routes() {
-		engine.Handle(r.method, r.path, s.adapt(r.checked()))
+		engine.Handle(r.method, r.path, s.adapt(r.checked(s.auth)))
 	}
 	engine.NoRoute(s.adapt(func(*gin.Context) error { return errNoRoute }))
 	engine.NoMethod(s.adapt(func(c *gin.Context) error {

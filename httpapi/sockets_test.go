@@ -180,7 +180,8 @@ func TestSocketConsole(t *testing.T) {
 	p.send(`{"event":"power","action":"start"}`)
 	for text, want := range map[string]string{
 		`nonsense`:                             "malformed",
-		`[]`:                                   "a JSON object is expected",
+		`[1]`:                                  "a JSON object is expected",
+		`[]`:                                   "event must be",
 		`{}`:                                   "event must be",
 		`{"event":7}`:                          "event must be",
 		`{"event":"selfdestruct"}`:             "event must be",

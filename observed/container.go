@@ -16,8 +16,9 @@ const (
 	RoleInstall Role = "install"
 )
 
-// Labels that every container of ours carries. They make each step safe to repeat:
-// what is found and fits is adopted, what does not fit is removed.
+// Labels that every container of ours carries. They make each step safe to repeat: what is found
+// with the mark of a requested creation is adopted, and what does not fit is removed. The others
+// can be copied, and so can the mark once it was used.
 const (
 	LabelInstance   = "lightd.instance"   // the UUID of the data directory
 	LabelID         = "lightd.id"         // the internal id
@@ -26,6 +27,7 @@ const (
 	LabelHash       = "lightd.spec-hash"  // desired.Spec.Hash
 	LabelInstall    = "lightd.install"    // the number of the installation request
 	LabelCommand    = "lightd.command"    // the startup command, which is in a file otherwise
+	LabelCreation   = "lightd.creation"   // the mark that its creation was recorded with
 
 	// LabelOwnerEpoch identifies the owner of the instance that created it, and LabelOwner marks the
 	// instance that has one; see package owner.
@@ -129,17 +131,24 @@ type State struct {
 	// StartedAt and FinishedAt are zero when it never started or never ended.
 	StartedAt, FinishedAt time.Time
 	ExitCode              int
-	OOMKilled             bool
+	// PID is that of the process on the engine's host, 0 while none runs.
+	PID       int
+	OOMKilled bool
 	// Unwatched is true when its end was found when the engine's events were followed
 	// again, or for the first time: the engine may have been the cause, and it does not
 	// count as a crash of the program. No clock decides it.
 	Unwatched bool
+	// EndRequested is true when the engine has reported a kill or a stop of the run that has ended: its
+	// end is not the program's own doing, whatever its exit code.
+	EndRequested bool
 	// Enforced are the limits that the kernel holds the process to, nil while none runs, and
 	// where they cannot be read.
 	Enforced *Enforced
 	// Endpoint names its connection to the first network. Docker makes another one at each
 	// start; there is none while it does not run.
 	Endpoint string
+	// NetworkID is the first network that it was connected to when it last ran; empty when it never did.
+	NetworkID string
 	// Published are the host's ports that the engine has bound for it; none while it does not run.
 	Published []desired.Port
 }
@@ -162,11 +171,25 @@ type Config struct {
 	// RestartPolicy is Docker's own.
 	RestartPolicy string
 	Log           Log
+	// NetworkMode is the network that it was created on.
+	NetworkMode string
 	// Networks are those that it is connected to, or will be when it starts.
 	Networks []string
 	// Binds are the host's ports that it holds while it exists.
 	Binds []desired.Port
+	// ReadOnly is true when its root file system is, Tmpfs are its file systems in memory: the options
+	// of each by its path.
+	ReadOnly bool
+	Tmpfs    map[string]string
+	// Healthcheck is the command by which the engine probes it, as Docker words it: NoHealthcheck
+	// in each container that Lightd makes.
+	Healthcheck []string
+	// Security is what separates it from the host.
+	Security Security
 }
+
+// NoHealthcheck returns Docker's word for no probe, whatever the image declares.
+func NoHealthcheck() []string { return []string{"NONE"} }
 
 // Running reports whether the process of c exists.
 func (c *Container) Running() bool {
@@ -208,18 +231,23 @@ type Image struct {
 	Known   bool
 	Present bool
 	ImageID string
-	// User, StopSignal, Env and Volumes are what the image gives its containers: its own USER,
-	// STOPSIGNAL, ENV and VOLUME.
-	User, StopSignal string
-	Env, Volumes     []string
+	// Tags are all names that the image has here.
+	Tags []string
+	// User, StopSignal, Env, Volumes and Healthcheck are what the image gives its containers: its
+	// own USER, STOPSIGNAL, ENV, VOLUME and HEALTHCHECK.
+	User, StopSignal          string
+	Env, Volumes, Healthcheck []string
 	// Pulling is true while a pull of the reference runs or waits for its turn.
 	Pulling bool
 	// PulledBytes and PullTotal are how far that pull has come: what was downloaded of the
 	// layers whose size is known so far. Both are 0 until that is known.
 	PulledBytes, PullTotal int64
-	// PullError is what ended the last pull, and PullFailedAt when; empty after a success.
-	PullError    string
-	PullFailedAt time.Time
+	// PullError is what ended the last pull, in words of our own, and PullFailedAt when; empty after a
+	// success.
+	PullError string
+	// PullForbidden is true when nothing was requested: images may not come from there.
+	PullForbidden bool
+	PullFailedAt  time.Time
 	// PullFailures counts the pulls that failed since one did not.
 	PullFailures int
 }

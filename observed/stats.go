@@ -1,5 +1,16 @@
 package observed
 
+import "time"
+
+// Sample is what a running container has used up to one time.
+type Sample struct {
+	At time.Time
+	// CPU is the processor time of all its processes since the start.
+	CPU time.Duration
+	// Stats lacks the CPU usage, which is of the time between two samples.
+	Stats
+}
+
 // Stats are the figures of a running container at one time.
 type Stats struct {
 	// CPUUsage is in percent of one core, in hundredths: what differs by less is no news.

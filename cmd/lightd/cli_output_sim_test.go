@@ -90,6 +90,19 @@ func TestNewcomer(t *testing.T) {
 	}
 }
 
+// TestQuotaOfATenant: a token is given a quota, and what exceeds it is refused with the figures.
+func TestQuotaOfATenant(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	secret := d.do("token", "create", "--ttl", "1h", "-l", "tenant=a", "--quota", "containers=0,volumes=1").want(0).out
+	d.do("token", "create", "--ttl", "1h", "--quota", "volumes=1").want(1, "!quota needs containers or a selector")
+	d.env["LIGHTD_TOKEN"] = strings.TrimSpace(secret)
+	id := strings.TrimSpace(d.do("volume", "create").want(0).out)
+	d.do("volume", "create").want(1, "!lightd: Quota is exceeded: the token's quota of volumes is 1, and there are 1")
+	web := "internal_id: web\nimage: game:1\nstartup_command: ./game\nlabels: {tenant: a}\nvolume_id: " + id + "\n"
+	d.do("apply", "-f", d.file("web.yaml", web)).want(1, "!Quota is exceeded: the token's quota of containers is 0, and there are 0")
+}
+
 // TestApplyWaitsForEach: one that fails ends the wait of no other, and each outcome comes behind
 // the last of its steps.
 func TestApplyWaitsForEach(t *testing.T) {

@@ -72,6 +72,11 @@ func TestWatching(t *testing.T) {
 	logs.sees("up")
 	d.with("hi\n", "attach", "web").want(0)
 	logs.sees("got hi")
+	d.with("\x1b]0;title\a\n", "attach", "web").want(0)
+	logs.sees(`got \x1b]0;title\a`)
+	raw := d.sit("logs", "--raw", "web")
+	raw.sees("got \x1b]0;title\a")
+	raw.leaves(0)
 	d.do("delete", "web").want(0)
 	watch.sees("deleted")
 	events.sees("Deleted")
@@ -166,7 +171,8 @@ func TestMistakes(t *testing.T) {
 		{"port add 9-1", 2, "9-1"},
 		{"port delete 15565", 3, "not found"},
 		{"volume delete nope", 3, "Volume not found"},
-		{"volume create x", 2, `"x"`},
+		{"volume create x", 1, "must be a UUID"},
+		{"apply web.yaml", 2, "a file is named with -f"},
 		{"logs nope", 3, "Container not found"},
 		{"logs web --tail 5001", 2, "5000"},
 		{"logs web --install", 3, "nstall"},

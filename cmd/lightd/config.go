@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,32 +18,53 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"lightd/desired"
 	"lightd/desired/mountsource"
 	"lightd/httpapi"
+	"lightd/httpapi/audit"
 	"lightd/observed/owner"
 )
 
 // config are the settings of the program. Strongest first: flag, environment, file,
 // default.
 type config struct {
-	Listen     string   `yaml:"listen"`
-	DataDir    string   `yaml:"data_dir"`
-	DockerHost string   `yaml:"docker_host"`
-	Token      string   `yaml:"token"`
-	TokenFile  string   `yaml:"token_file"`
-	LogFormat  string   `yaml:"log_format"`
-	LogLevel   string   `yaml:"log_level"`
-	Mounts     mounts   `yaml:"mounts"`
-	Logs       logs     `yaml:"logs"`
-	Consoles   consoles `yaml:"consoles"`
-	Timeouts   timeouts `yaml:"timeouts"`
-	Origins    []string `yaml:"origins"`
+	Listen            addresses     `yaml:"listen"`
+	TLS               tlsFiles      `yaml:"tls"`
+	UnixSocket        unixSocket    `yaml:"unix_socket"`
+	InsecurePlainHTTP bool          `yaml:"insecure_plain_http"`
+	Hosts             []string      `yaml:"hosts"`
+	TrustedProxies    []string      `yaml:"trusted_proxies"`
+	Limits            limits        `yaml:"limits"`
+	DataDir           string        `yaml:"data_dir"`
+	DockerHost        string        `yaml:"docker_host"`
+	Token             string        `yaml:"token"`
+	TokenFile         string        `yaml:"token_file"`
+	LogFormat         string        `yaml:"log_format"`
+	LogLevel          string        `yaml:"log_level"`
+	Mounts            mounts        `yaml:"mounts"`
+	Images            imagesAllowed `yaml:"images"`
+	Logs              logs          `yaml:"logs"`
+	Consoles          consoles      `yaml:"consoles"`
+	Timeouts          timeouts      `yaml:"timeouts"`
+	Containers        isolation     `yaml:"containers"`
+	Origins           []string      `yaml:"origins"`
+	Audit             auditFiles    `yaml:"audit"`
+	Network           network       `yaml:"network"`
+	Webhooks          webhooks      `yaml:"webhooks"`
 
 	owner owner.Mode
+	// file is where the settings are from; empty for none.
+	file string
 }
 
 type mounts struct {
 	// Allowed are the host's directories that containers may mount from.
+	Allowed []string `yaml:"allowed"`
+}
+
+// imagesAllowed is the section images of the file.
+type imagesAllowed struct {
+	// Allowed are the registries and repositories that images may come from; none are all.
 	Allowed []string `yaml:"allowed"`
 }
 
@@ -75,7 +98,7 @@ type setting struct {
 
 func (c *config) settings() []setting {
 	return []setting{
-		{"listen", "LIGHTD_LISTEN", "`address` to accept requests on", &c.Listen},
+		{"listen", "LIGHTD_LISTEN", "`address` to accept requests on; several are separated by commas", (*string)(&c.Listen)},
 		{"data-dir", "LIGHTD_DATA_DIR", "`directory` of the database, volumes and container data", &c.DataDir},
 		{"docker-host", "DOCKER_HOST", "`address` of the Docker Engine (default: the Docker client's own)", &c.DockerHost},
 		{"token", "LIGHTD_TOKEN", "the master `token` (better given by file: a command line can be seen by others)", &c.Token},
@@ -87,8 +110,12 @@ func (c *config) settings() []setting {
 
 func defaults(getenv func(string) string) config {
 	return config{
-		Listen: "127.0.0.1:8070", DataDir: defaultDataDir(getenv), LogFormat: "text", LogLevel: "info",
+		Listen: "127.0.0.1:8070", UnixSocket: unixSocket{Mode: "0600"}, Limits: limits{RequestsPerToken: 1500, Memory: "64m"},
+		DataDir: defaultDataDir(getenv), LogFormat: "text", LogLevel: "info",
 		Logs: logs{MaxSize: "10m", MaxFile: 3}, Consoles: consoles{PerContainer: 64, Total: 4096},
+		Network:    network{Firewall: firewallAuto},
+		Containers: isolation{MaxInstallation: "10g"},
+		Audit:      auditFiles{Output: string(audit.ToFile), MaxSize: "10m", MaxAge: 7 * 24 * time.Hour, MaxFiles: 10},
 		Timeouts: timeouts{
 			Database: 5 * time.Second, Remove: 30 * time.Second, Create: time.Minute,
 			Install: 10 * time.Minute, Pull: 10 * time.Minute, Stop: 10 * time.Second,
@@ -113,12 +140,14 @@ type settings struct {
 	file   string
 	flags  *pflag.FlagSet
 	getenv func(string) string
+	// usual is the file that is read where none is named: usualConfig but in tests.
+	usual string
 }
 
 // newSettings adds the flags of the settings to flags: those that are named, or all.
 func newSettings(flags *pflag.FlagSet, getenv func(string) string, names ...string) *settings {
-	s := &settings{flags: flags, getenv: getenv}
-	flags.StringVar(&s.file, "config", "", "YAML `file` of settings (LIGHTD_CONFIG)")
+	s := &settings{flags: flags, getenv: getenv, usual: usualConfig}
+	flags.StringVar(&s.file, "config", "", "YAML `file` of settings (LIGHTD_CONFIG; default: "+usualConfig+", if it is there)")
 	preset := helpDefaults()
 	for i, one := range s.given.settings() {
 		if len(names) > 0 && !slices.Contains(names, one.flag) {
@@ -143,8 +172,18 @@ func (s *settings) configFile() string {
 	if s.flags.Changed("config") {
 		return s.file
 	}
-	return s.getenv("LIGHTD_CONFIG")
+	if file := s.getenv("LIGHTD_CONFIG"); file != "" {
+		return file
+	}
+	if _, err := os.Stat(s.usual); err == nil {
+		return s.usual
+	}
+	return ""
 }
+
+// usualConfig is the file of a daemon that is told of no other. Its clients on this machine read it too,
+// so that they find the daemon that a unit of systemd starts with it.
+const usualConfig = "/etc/lightd/lightd.yaml"
 
 // load returns the settings, after the flags were parsed.
 func (s *settings) load() (config, error) {
@@ -155,6 +194,7 @@ func (s *settings) load() (config, error) {
 		}
 	}
 	s.overlay(&cfg)
+	cfg.file = s.configFile()
 	if err := cfg.check(); err != nil {
 		return config{}, s.locate(err)
 	}
@@ -188,7 +228,11 @@ func (s *settings) overlay(cfg *config) {
 func (s *settings) loadForClient() (config, error) {
 	cfg := defaults(s.getenv)
 	if file := s.configFile(); file != "" {
-		if err := readClientConfig(file, &cfg); err != nil {
+		err := readClientConfig(file, &cfg)
+		if file == s.usual && errors.Is(err, fs.ErrPermission) {
+			err = nil // for an account that has another daemon, or a context
+		}
+		if err != nil {
 			return config{}, err
 		}
 	}
@@ -206,15 +250,19 @@ func readClientConfig(path string, cfg *config) error {
 		return fmt.Errorf("read configuration: %w", err)
 	}
 	file := struct {
-		Listen    *string `yaml:"listen"`
-		DataDir   *string `yaml:"data_dir"`
-		Token     *string `yaml:"token"`
-		TokenFile *string `yaml:"token_file"`
+		Listen    *addresses `yaml:"listen"`
+		TLS       *tlsFiles  `yaml:"tls"`
+		DataDir   *string    `yaml:"data_dir"`
+		Token     *string    `yaml:"token"`
+		TokenFile *string    `yaml:"token_file"`
 	}{}
 	if err := yaml.Unmarshal(data, &file); err != nil {
 		return fmt.Errorf("read configuration %s: %w", path, err)
 	}
-	for to, from := range map[*string]*string{&cfg.Listen: file.Listen, &cfg.DataDir: file.DataDir, &cfg.Token: file.Token, &cfg.TokenFile: file.TokenFile} {
+	if file.TLS != nil {
+		cfg.TLS = *file.TLS
+	}
+	for to, from := range map[*string]*string{(*string)(&cfg.Listen): (*string)(file.Listen), &cfg.DataDir: file.DataDir, &cfg.Token: file.Token, &cfg.TokenFile: file.TokenFile} {
 		if from != nil {
 			*to = *from
 		}
@@ -241,27 +289,22 @@ func (s *settings) locate(err error) error {
 	return usageError{Text: bad.text}
 }
 
-var (
-	goType     = regexp.MustCompile(`not found in type main\.\w+`)
-	goDuration = regexp.MustCompile("cannot unmarshal !!\\w+ `(.*)` into time\\.Duration")
-)
-
 // readConfig reads a YAML file over cfg. Unknown keys are refused.
 func readConfig(path string, cfg *config) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		return fmt.Errorf("read configuration %s: %w", path, err)
+	}
+	if problems := shapeProblems(&document); len(problems) > 0 {
+		return fmt.Errorf("read configuration %s: %s", path, strings.Join(problems, "; "))
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
-	err = dec.Decode(cfg)
-	var wrong *yaml.TypeError
-	switch {
-	case errors.As(err, &wrong):
-		// The library names the Go types that a key was looked for in, and a value read as.
-		problems := goType.ReplaceAllString(strings.Join(wrong.Errors, "; "), "is not a setting")
-		return fmt.Errorf("read configuration %s: %s", path, goDuration.ReplaceAllString(problems, `"$1" is no duration as in 10s`))
-	case err != nil && !errors.Is(err, io.EOF):
+	if err := dec.Decode(cfg); err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read configuration %s: %w", path, err)
 	}
 	return nil
@@ -298,14 +341,28 @@ func (c *config) check() error {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
 			return badSetting("mounts.allowed", "mounts.allowed: %q is not an absolute clean path", dir)
 		}
-		if err := mountsource.CheckAllowed(dir, c.closedPlaces()); err != nil {
+		if err := mountsource.CheckAllowed(dir, c.ownPlaces()); err != nil {
 			return badSetting("mounts.allowed", "mounts.allowed: %v", err)
 		}
+	}
+	for _, entry := range c.Images.Allowed {
+		if err := desired.CheckAllowedImage(entry); err != nil {
+			return badSetting("images.allowed", "images.allowed: %v", err)
+		}
+	}
+	if err := c.checkWire(); err != nil {
+		return err
 	}
 	if err := httpapi.CheckOrigins(c.Origins); err != nil {
 		return badSetting("origins", "origins: %v", err)
 	}
-	if err := c.Logs.check(); err != nil {
+	if err := cmp.Or(c.Logs.check(), c.Audit.check()); err != nil {
+		return err
+	}
+	if err := c.Containers.check(); err != nil {
+		return err
+	}
+	if err := cmp.Or(c.Network.check(), c.Webhooks.check()); err != nil {
 		return err
 	}
 	if c.Consoles.PerContainer < 1 || c.Consoles.Total < 1 {
@@ -320,19 +377,6 @@ func (c *config) check() error {
 		}
 	}
 	return nil
-}
-
-// closedPlaces are those of the host that no mount may reach: our own directory, and what the
-// engine keeps to itself.
-func (c *config) closedPlaces() []string {
-	places := []string{
-		c.DataDir, "/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd",
-		"/run/docker.sock", "/var/run/docker.sock",
-	}
-	if path, ok := strings.CutPrefix(c.DockerHost, "unix://"); ok {
-		places = append(places, path)
-	}
-	return places
 }
 
 // logSize is a size as Docker's json-file driver reads it, in the form that leaves no room

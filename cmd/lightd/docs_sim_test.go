@@ -18,7 +18,7 @@ func TestWebSocketExample(t *testing.T) {
 	d := newDesk(t)
 	d.do("apply", "-f", d.file("web.yaml", d.web("my-server-001", "power: running")), "--wait=running").want(0)
 	_, example, _ := strings.Cut(d.do("docs", "websocket").out, "Node.js 22\n")
-	example, _, _ = strings.Cut(example, "\nhack/console.html")
+	example, _, _ = strings.Cut(example, "\nA browser shows no status")
 	host := strings.TrimPrefix(d.url, "http://")
 	if !strings.Contains(example, "127.0.0.1:8070") {
 		t.Fatalf("that is no example:\n%s", example)

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"lightd/desired/store"
+	"lightd/hack/eventually"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/engine"
@@ -70,7 +71,7 @@ func (l *locked) String() string {
 }
 
 // program returns a command that runs the program, in an environment that holds none
-// of its settings but those given.
+// of its settings but those given, and without the configuration that this machine may have.
 func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command(must[string](t)(os.Executable()), args...)
@@ -79,7 +80,7 @@ func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, kv)
 		}
 	}
-	cmd.Env = append(append(cmd.Env, asProgram+"=1"), env...)
+	cmd.Env = append(append(cmd.Env, asProgram+"=1", "LIGHTD_CONFIG=/dev/null"), env...)
 	return cmd
 }
 
@@ -89,6 +90,9 @@ type node struct {
 	dir   string
 	url   string
 	token string
+	files int // how many files the daemon may have open; 0 for the usual
+	// engine are the flags of another engine than that of the environment.
+	engine []string
 
 	cmd    *exec.Cmd
 	log    *locked
@@ -117,7 +121,10 @@ func (n *node) start(args ...string) {
 // startWith is start with another standard error than the test's own.
 func (n *node) startWith(stderr *os.File, args ...string) {
 	n.t.Helper()
-	n.cmd = program(n.t, nil, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, args...)...)
+	n.cmd = program(n.t, nil, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, append(args, n.engine...)...)...)
+	if n.files > 0 {
+		limitFiles(n.t, n.cmd, n.files)
+	}
 	n.log, n.exited = &locked{}, make(chan struct{})
 	n.cmd.Stderr = n.log
 	if stderr != nil {
@@ -256,24 +263,10 @@ func (n *node) sweep() {
 	}
 }
 
-// poll asks again and again, for what tells nobody when it changes: another
-// process, the engine, the kernel.
-func poll(t testing.TB, ask func() error) {
+// poll waits for what notifies nobody when it changes: another process, the engine, the kernel.
+func poll(t testing.TB, check func() error) {
 	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(patience)
-	for {
-		err := ask()
-		if err == nil {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %s: %v", patience, err)
-		}
-	}
+	eventually.PollFor(t, patience, check)
 }
 
 // events returns the types of a container's events.
@@ -394,7 +387,7 @@ func onSim(t *testing.T, args ...string) (*simengine.Sim, *node) {
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
 	}
-	n := &node{t: t, dir: t.TempDir()}
-	n.start(append(args, "--docker-host", "unix://"+socket)...)
+	n := &node{t: t, dir: t.TempDir(), engine: []string{"--docker-host", "unix://" + socket}}
+	n.start(args...)
 	return sim, n
 }

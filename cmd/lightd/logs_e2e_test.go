@@ -104,6 +104,13 @@ func TestLogsAreBounded(t *testing.T) {
 	n.start("--docker-host", "unix://"+e.socket, "--config", bounds("300k", 3))
 	n.until(id, "as it was", func(c view) bool { return running(c) && c.ContainerID == before.ContainerID })
 	e.wantLogs("lightd-"+id, "200k", "2")
+	// The daemon answers from what it has on disk before it has looked at the engine.
+	poll(t, func() error {
+		if a := n.send("GET", "/containers/"+id+"/drift", ""); strings.Contains(a.text, `"known":false`) {
+			return fmt.Errorf("drift is not known yet: %s", a.text)
+		}
+		return nil
+	})
 	for _, want := range []string{`"path":"log.max_size","desired":"300k","observed":"200k"`, `"path":"log.max_file"`, `"kind":"deferred"`} {
 		n.send("GET", "/containers/"+id+"/drift", "").want(200, want)
 	}

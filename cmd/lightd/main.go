@@ -189,7 +189,7 @@ func helpCommand() *cobra.Command {
 
 // daemonCommands are those that are about the daemon of this machine, and its settings.
 func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cobra.Command {
-	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(getenv, streams), docsCommand(getenv, streams), {
+	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(getenv, streams), auditCommand(getenv, streams), checkCommand(getenv, streams), docsCommand(getenv, streams), {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  command.NoArgs,
@@ -211,5 +211,5 @@ func local(getenv func(string) string) (cliconfig.Local, error) {
 	if err != nil {
 		return cliconfig.Local{}, err
 	}
-	return cliconfig.Local{Server: "http://" + dialable(cfg.Listen), TokenFile: cfg.TokenFile}, nil
+	return cfg.localServer()
 }

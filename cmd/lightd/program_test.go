@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/pflag"
 	"go.uber.org/goleak"
 
+	"github.com/coder/websocket"
+
 	"lightd/cmd/lightd/command"
 	"lightd/hack/eventually"
 )
@@ -57,12 +59,26 @@ func TestBadCalls(t *testing.T) {
 		{"an unknown flag", serve("--lisen", "x"), nil, 2, "lisen"},
 		{"a flag without a value", serve("--listen"), nil, 2, "listen"},
 		{"an argument too many", serve("now"), nil, 2, `"now"`},
+		{"a listen address of another kind", serve("--listen", "ftp://x:1"), nil, 2, "is none of host:port"},
+		{"a relative unix socket", serve("--listen", "unix://x.sock"), nil, 2, "absolute"},
+		{"TLS without a certificate", serve("--config", file("listen: ['127.0.0.1:0', 'https://127.0.0.1:0']")), map[string]string{"LIGHTD_LISTEN": ""}, 2, "lightd.yaml:1: listen address \"https://127.0.0.1:0\" needs a certificate"},
+		{"a certificate without its key", serve("--config", file("tls: {cert: /x}")), nil, 2, "cert and key go together"},
+		{"a certificate that is not there", serve("--config", file("tls: {cert: /nonexistent/cert, key: /nonexistent/key}")), nil, 1, "/nonexistent/cert"},
+		{"authorities without a certificate", serve("--config", file("tls: {client_ca: /x}")), nil, 2, "client_ca needs cert and key"},
+		{"two certificates", serve("--config", file("tls: {cert: /x, key: /x, self_signed: true}")), nil, 2, "self_signed makes a certificate of its own"},
+		{"a host with a port", serve("--config", file("hosts: ['node:1']")), nil, 2, "hosts: \"node:1\""},
+		{"a proxy by name", serve("--config", file("trusted_proxies: [proxy]")), nil, 2, "trusted_proxies: \"proxy\""},
+		{"everybody as a proxy", serve("--config", file("trusted_proxies: [0.0.0.0/0]")), nil, 2, "trusts everybody"},
+		{"no memory", serve("--config", file("limits: {memory: 1m}")), nil, 2, "at least 32m"},
+		{"a negative limit", serve("--config", file("limits: {connections: -1}")), nil, 2, "limits: connections"},
+		{"a mode that is none", serve("--config", file("unix_socket: {mode: rw}")), nil, 2, "unix_socket.mode"},
+		{"a group that is not there", serve("--listen", "unix://"+filepath.Join(t.TempDir(), "s"), "--config", file("unix_socket: {group: nonexistent-group}")), nil, 1, "nonexistent-group"},
 		{"a log format", serve("--log-format", "xml"), nil, 2, `"xml" is neither text nor json`},
 		{"a log format in the environment", serve(), map[string]string{"LIGHTD_LOG_FORMAT": "xml"}, 2, "xml"},
 		{"a log level", serve("--log-level", "loud"), nil, 2, "loud"},
 		{"an empty directory", serve("--data-dir", ""), nil, 2, "data directory"},
-		{"a listen address", serve("--listen", "here"), nil, 1, "here"},
-		{"a listen port", serve("--listen", "127.0.0.1:70000"), nil, 1, "70000"},
+		{"a listen address", serve("--listen", "here"), nil, 2, `"here" has no port`},
+		{"a listen port", serve("--listen", "127.0.0.1:70000"), nil, 2, "70000"},
 		{"a Docker host", serve("--docker-host", "carrier-pigeon"), nil, 1, "carrier-pigeon"},
 		{"a short token", serve("--token", "lightd_x"), nil, 1, "token"},
 		{"a token of another kind", serve("--token", "secret_0123456789012345"), nil, 1, "lightd_"},
@@ -80,6 +96,11 @@ func TestBadCalls(t *testing.T) {
 		{"the directory of the engine to mount from", serve("--config", file("mounts:\n  allowed: [/var/lib/docker/volumes]")), nil, 2, "no container may see"},
 		{"logs without a bound", serve("--config", file("logs:\n  max_size: 0")), nil, 2, "logs.max_size"},
 		{"logs of a negative size", serve("--config", file("logs:\n  max_size: -1")), nil, 2, "logs.max_size"},
+		{"a bound that is none", serve("--config", file("containers:\n  max_memory: lots")), nil, 2, `:2: containers.max_memory: "lots" is not a size of at least 6m`},
+		{"an installation bound that is none", serve("--config", file("containers:\n  max_installation: lots")), nil, 2, `:2: containers.max_installation: "lots" is neither a size of at least 1m, as in 10Gi, nor 0 for no bound`},
+		{"an installation bound below any installation", serve("--config", file("containers: {max_installation: 10}")), nil, 2, `"10" is neither a size`},
+		{"a default above its bound", serve("--config", file("containers: {max_cpu: 1, default_cpu: 2}")), nil, 2, `containers.default_cpu must be at most max_cpu`},
+		{"a capability that gives the host away", serve("--config", file("containers:\n  capabilities: [CHOWN, SYS_ADMIN]")), nil, 2, `containers.capabilities: "SYS_ADMIN" is no capability that containers can be given`},
 		{"logs of a size without a unit", serve("--config", file("logs:\n  max_size: 10")), nil, 2, `"10" is not a size`},
 		{"logs of an unknown unit", serve("--config", file("logs:\n  max_size: 10mb")), nil, 2, `"10mb" is not a size`},
 		{"logs in one file", serve("--config", file("logs:\n  max_file: 1")), nil, 2, "logs.max_file must be from 2 to 1000"},
@@ -87,12 +108,17 @@ func TestBadCalls(t *testing.T) {
 		{"an unknown key of logs", serve("--config", file("logs:\n  driver: journald")), nil, 1, "driver"},
 		{"no consoles", serve("--config", file("consoles:\n  total: 0")), nil, 2, "consoles: per_container and total must be above zero"},
 		{"a timeout of no time", serve("--config", file("timeouts:\n  remove: 0s")), nil, 2, "timeouts.remove"},
-		{"a timeout that is no time", serve("--config", file("timeouts:\n  remove: soon")), nil, 1, `line 2: "soon" is no duration as in 10s`},
-		{"token alone", []string{"token"}, nil, 2, "create, reset, show"},
+		{"a timeout that is no time", serve("--config", file("timeouts:\n  remove: soon")), nil, 1, `line 2: timeouts.remove is "soon", and must be a duration with its unit, as in 10s`},
+		{"token alone", []string{"token"}, nil, 2, "create, list, reset, revoke, show"},
 		{"an unknown token command", []string{"token", "forge"}, nil, 2, `"forge"`},
 		{"no token yet", []string{"token", "show"}, nil, 1, "there is no token yet"},
 		{"a token without an end", []string{"token", "create"}, nil, 2, "ttl"},
 		{"a token for ever", []string{"token", "create", "--ttl", "31d"}, nil, 2, `token create: --ttl "31d" must be from 1s to 30d`},
+		{"an unknown scope", []string{"token", "create", "--ttl", "1h", "--scopes", "root"}, nil, 2, `token create: --scopes "root" is none of read,console`},
+		{"a token for an unset variable", []string{"token", "create", "--ttl", "1h", "--container", ""}, nil, 2, "token create: --container is empty"},
+		{"a quota of nothing", []string{"token", "create", "--ttl", "1h", "-l", "a", "--quota", "disks=1"}, nil, 2, `token create: --quota "disks" is none of containers, ports, volumes`},
+		{"no token to revoke", []string{"token", "revoke"}, nil, 2, "token revoke: the id of a token is needed"},
+		{"an old token for ever", []string{"token", "reset", "--keep-old", "1y"}, nil, 2, `token reset: --keep-old "1y" must be a number and a unit`},
 		{"a token of nonsense", []string{"token", "create", "--ttl", "soon"}, nil, 2, "soon"},
 		{"show with an argument", []string{"token", "show", "it"}, nil, 2, `"it"`},
 		{"help", []string{"help"}, nil, 0, "lightd serve"},
@@ -150,6 +176,36 @@ func TestStrongestSettingWins(t *testing.T) {
 	if cfg.TokenFile != filepath.Join(cfg.DataDir, "token") {
 		t.Errorf("the token is in %s", cfg.TokenFile)
 	}
+}
+
+// TestUsualConfiguration: the daemon and its clients on the machine read the same file where none is named,
+// if it is there.
+func TestUsualConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	usual, other := filepath.Join(dir, "usual.yaml"), filepath.Join(dir, "other.yaml")
+	env := map[string]string{"HOME": "/home/me"}
+	listens := func() (daemon, client string) {
+		t.Helper()
+		s := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), func(k string) string { return env[k] })
+		s.usual = usual
+		cfg := must[config](t)(s.load())
+		return string(cfg.Listen), string(must[config](t)(s.loadForClient()).Listen)
+	}
+	check := func(what, want string) {
+		t.Helper()
+		if daemon, client := listens(); daemon != want || client != want {
+			t.Errorf("%s: %q and %q, not %q", what, daemon, client, want)
+		}
+	}
+	check("no file", "127.0.0.1:8070")
+	for file, listen := range map[string]string{usual: "127.0.0.1:1", other: "127.0.0.1:2"} {
+		if err := os.WriteFile(file, []byte("listen: "+listen+"\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check("the usual file", "127.0.0.1:1")
+	env["LIGHTD_CONFIG"] = other
+	check("another one", "127.0.0.1:2")
 }
 
 // TestStrongestTokenWins: a token and the file of one are two ways to say the same.
@@ -274,9 +330,7 @@ func TestTokenCommands(t *testing.T) {
 	if code != 0 || master != n.token || !strings.HasPrefix(master, "lightd_") || len(master) < 20 {
 		t.Errorf("show: %d %q", code, master)
 	}
-	with := func(token string) int {
-		return n.send("GET", "/containers", "", "Authorization: Bearer "+token).status
-	}
+	with := n.listWith
 	temporary, stderr, code := n.tool("token", "create", "--ttl", "1h")
 	if code != 0 || with(temporary) != 200 || with(temporary) != 200 {
 		t.Errorf("create: %d %q %s", code, temporary, stderr)
@@ -286,6 +340,10 @@ func TestTokenCommands(t *testing.T) {
 	if first, second := with(once), with(once); code != 0 || first != 200 || second != 401 {
 		t.Errorf("create --single-use: %d %s; works with %d and then %d", code, stderr, first, second)
 	}
+	if list, _, _ := n.tool("token", "list"); !strings.Contains(list, ", used up") {
+		t.Errorf("the list says nothing of a token that is used up:\n%s", list)
+	}
+	checkTokenList(t, n, temporary)
 	brief, _, _ := n.tool("token", "create", "--ttl", "1s")
 	poll(t, func() error {
 		if got := with(brief); got != 401 {
@@ -293,21 +351,71 @@ func TestTokenCommands(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// listWith returns the status of a list of containers with a token.
+func (n *node) listWith(token string) int {
+	return n.send("GET", "/containers", "", "Authorization: Bearer "+token).status
+}
+
+// checkTokenList lists two tokens of the master token, one of them temporary, and revokes a third.
+func checkTokenList(t *testing.T, n *node, temporary string) {
+	t.Helper()
+	with := n.listWith
+	listed, stderr, code := n.tool("token", "list", "--json")
+	if code != 0 || strings.Contains(listed, temporary) || strings.Count(listed, `"creator": "master"`) != 2 {
+		t.Errorf("list: %d %s %s", code, listed, stderr)
+	}
+	bound, stderr, code := n.tool("token", "create", "--ttl", "1h", "--name", "panel", "--scopes", "console,power", "--container", "web")
+	if code != 0 || with(bound) != 403 {
+		t.Errorf("create --scopes: %d %s, and a list is answered with %d", code, stderr, with(bound))
+	}
+	table, _, _ := n.tool("token", "list")
+	id := regexp.MustCompile(`(?m)^([0-9a-f]{16}) +panel +console,power +web +`).FindStringSubmatch(table)
+	if id == nil {
+		t.Fatalf("list:\n%s", table)
+	}
+	if out, stderr, code := n.tool("token", "revoke", id[1]); code != 0 || out != id[1]+": revoked" || with(bound) != 401 {
+		t.Errorf("revoke: %d %s %s, then %d", code, out, stderr, with(bound))
+	}
+	if _, stderr, code := n.tool("token", "revoke", id[1]); code != command.ExitNotFound || !strings.Contains(stderr, "Token not found") {
+		t.Errorf("revoke again: %d %s", code, stderr)
+	}
+}
+
+// TestTokenReset ends what the old master token has made, at once or after a while.
+func TestTokenReset(t *testing.T) {
+	t.Parallel()
+	n := lonely(t)
+	with, master := n.listWith, n.token
+	temporary, _, _ := n.tool("token", "create", "--ttl", "1h")
+	all := n.record("/ws")
 	fresh, stderr, code := n.tool("token", "reset")
-	if code != 0 || fresh == master || with(fresh) != 200 || with(master) != 401 {
+	if code != 0 || !strings.Contains(stderr, "every token that was made with it: make those anew") || fresh == master || with(fresh) != 200 || with(master) != 401 {
 		t.Errorf("reset: %d %q %s; the new one answers %d, the old one %d", code, fresh, stderr, with(fresh), with(master))
 	}
 	if shown, _, _ := n.tool("token", "show"); shown != fresh {
 		t.Errorf("show after reset: %q", shown)
 	}
 	n.token = fresh
-	// Temporary ones outlive the daemon, used ones stay used.
+	all.closed(websocket.StatusPolicyViolation, "token is no longer valid")
+	if got := with(temporary); got != 401 {
+		t.Errorf("what the old master token has made outlives it: %d", got)
+	}
+	temporary, _, _ = n.tool("token", "create", "--ttl", "1h")
+	once, _, _ := n.tool("token", "create", "--ttl", "1h", "--single-use")
+	with(once)
+	second, stderr, code := n.tool("token", "reset", "--keep-old", "1h")
+	if code != 0 || !strings.Contains(stderr, "The old token ends at ") || with(second) != 200 || with(fresh) != 200 || with(temporary) != 200 {
+		t.Errorf("reset --keep-old: %d %s; %d %d %d", code, stderr, with(second), with(fresh), with(temporary))
+	}
+	// Tokens outlive the daemon, used ones stay used.
 	n.crash()
 	n.start("--docker-host", "unix:///nonexistent/docker.sock")
 	if with(temporary) != 200 || with(once) != 401 || with(fresh) != 200 {
 		t.Errorf("after a crash: %d %d %d", with(temporary), with(once), with(fresh))
 	}
-	for _, secret := range []string{temporary, once, fresh, master} {
+	for _, secret := range []string{temporary, once, second, fresh, master} {
 		if strings.Contains(n.log.String(), secret) {
 			t.Error("a token is in the log")
 		}

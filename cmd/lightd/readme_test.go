@@ -170,14 +170,16 @@ func TestReadmeConfiguration(t *testing.T) {
 	if err := readConfig(path, &given); err != nil {
 		t.Fatal(err)
 	}
-	if given.Logs != cfg.Logs || given.Consoles != cfg.Consoles || given.Timeouts != cfg.Timeouts || len(given.Mounts.Allowed)+len(given.Origins) > 0 {
+	if given.Logs != cfg.Logs || given.Consoles != cfg.Consoles || given.Timeouts != cfg.Timeouts || given.TLS != cfg.TLS ||
+		!reflect.DeepEqual(given.Containers, cfg.Containers) ||
+		given.UnixSocket != cfg.UnixSocket || given.InsecurePlainHTTP != cfg.InsecurePlainHTTP || given.Limits != cfg.Limits || given.Audit != cfg.Audit || len(given.Hosts)+len(given.TrustedProxies) > 0 || len(given.Mounts.Allowed)+len(given.Origins) > 0 {
 		t.Errorf("the README has %+v, the defaults are %+v", given, cfg)
 	}
 	var all map[string]any
 	if err := yaml.Unmarshal([]byte(files[0]), &all); err != nil {
 		t.Fatal(err)
 	}
-	if kind := reflect.TypeFor[config](); kind.NumField() != len(cfg.settings())+len(all)+1 { // and owner
+	if kind := reflect.TypeFor[config](); kind.NumField() != len(cfg.settings())+len(all)+2 { // and owner and file
 		t.Errorf("the README has %d settings of the file, the configuration has %d fields", len(all), kind.NumField())
 	}
 }

@@ -17,7 +17,7 @@ import (
 
 // reloadable are the settings that take effect for what comes after a reload. All others need a
 // restart.
-var reloadable = []string{"origins", "mounts.allowed", "consoles.per_container", "consoles.total", "logs.max_size", "logs.max_file"}
+var reloadable = []string{"origins", "mounts.allowed", "images.allowed", "network.allowed", "consoles.per_container", "consoles.total", "logs.max_size", "logs.max_file"}
 
 // signals arranges what signals do to the daemon, but for those that end it: SIGHUP is what is
 // returned, and what some tool sends to have a log opened again, or a broken pipe behind the log,
@@ -41,6 +41,12 @@ func newLiveConfig(cfg config) *liveConfig {
 // allowedMounts are the host's directories that containers may mount from now.
 func (l *liveConfig) allowedMounts() []string { return l.Load().Mounts.Allowed }
 
+// allowedImages are the registries and repositories that images may come from now.
+func (l *liveConfig) allowedImages() []string { return l.Load().Images.Allowed }
+
+// allowedNetworks are the networks of the engine that specs may name now.
+func (l *liveConfig) allowedNetworks() []string { return l.Load().Network.Allowed }
+
 // reload reads the configuration again, and puts in force what needs no restart. One that is not
 // valid changes nothing.
 func (d *daemon) reload(load func() (config, error)) {
@@ -58,7 +64,8 @@ func (d *daemon) reload(load func() (config, error)) {
 			restart = append(restart, key)
 		}
 	}
-	now.Origins, now.Mounts, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Consoles, loaded.Logs
+	now.Origins, now.Mounts, now.Images, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Images, loaded.Consoles, loaded.Logs
+	now.Network.Allowed = loaded.Network.Allowed
 	if err := d.api.Reconfigure(consoleLimits(now)); err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "error", err)
 		return

@@ -79,7 +79,7 @@ func TestReload(t *testing.T) {
 	for text, says := range map[string]string{
 		"mounts:\n  allowed: [srv]\n":                         `lightd.yaml:2: mounts.allowed: .*srv`,
 		"origins:\n- nonsense\n":                              `lightd.yaml:1: origins: .*nonsense`,
-		"mounts:\n  alowed: []\n":                             `line 2: field alowed`,
+		"mounts:\n  alowed: []\n":                             `line 2: mounts.alowed is not a setting`,
 		"logs:\n  max_file: 3\n  max_size: 10q\n":             `lightd.yaml:3: logs.max_size: .*10q`,
 		"timeouts:\n  stop: 0s\n":                             `lightd.yaml:2: timeouts.stop`,
 		"listen: [\n":                                         `line 1`,
@@ -138,9 +138,11 @@ func TestBrokenLogPipe(t *testing.T) {
 // TestEverySettingIsReloadableOrNamed: a key that a reload does not know would be told of nobody.
 func TestEverySettingIsReloadableOrNamed(t *testing.T) {
 	var a config
-	b := config{Listen: "x", DataDir: "x", DockerHost: "x", Token: "x", TokenFile: "x", LogFormat: "x", LogLevel: "x",
+	b := config{Listen: "x", TLS: tlsFiles{"x", "x", "x", true}, UnixSocket: unixSocket{"x", "x"}, InsecurePlainHTTP: true,
+		Hosts: []string{"x"}, TrustedProxies: []string{"x"}, Limits: limits{1, 1, 1, "x"}, DataDir: "x", DockerHost: "x", Token: "x", TokenFile: "x", LogFormat: "x", LogLevel: "x",
 		Mounts: mounts{[]string{"x"}}, Logs: logs{"x", 1}, Consoles: consoles{1, 1}, Timeouts: timeouts{1, 1, 1, 1, 1, 1}, Origins: []string{"x"}}
-	want := []string{"listen", "data_dir", "docker_host", "token", "token_file", "log_format", "log_level", "mounts.allowed",
+	want := []string{"listen", "tls.cert", "tls.key", "tls.client_ca", "tls.self_signed", "unix_socket.mode", "unix_socket.group", "insecure_plain_http",
+		"hosts", "trusted_proxies", "limits.connections", "limits.connections_per_address", "limits.requests_per_token", "limits.memory", "data_dir", "docker_host", "token", "token_file", "log_format", "log_level", "mounts.allowed",
 		"logs.max_size", "logs.max_file", "consoles.per_container", "consoles.total", "timeouts.database", "timeouts.remove",
 		"timeouts.create", "timeouts.install", "timeouts.pull", "timeouts.stop", "origins"}
 	if got := differingKeys(a, b); !reflect.DeepEqual(got, want) {

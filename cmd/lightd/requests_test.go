@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"lightd/hack/conform"
+	"lightd/hack/eventually"
 )
 
 // answer is what came back.
@@ -33,7 +35,27 @@ func (n *node) send(method, path, body string, header ...string) answer {
 	if err != nil {
 		n.t.Fatalf("%s %s: %v", method, path, err)
 	}
+	if a.status == http.StatusCreated && strings.HasPrefix(path, "/containers") {
+		n.claim(a)
+	}
 	return a
+}
+
+// creators has the test that made each container of the shared engine: two tests that made one of
+// the same id would be in each other's way, once they run at the same time.
+var creators sync.Map
+
+// claim fails a test that made a container that another one makes too.
+func (n *node) claim(made answer) {
+	n.t.Helper()
+	id, _ := made.json["internal_id"].(string)
+	if id == "" || n.engine != nil || slices.Contains(n.cmd.Args, "--docker-host") {
+		return
+	}
+	name, _, _ := strings.Cut(n.t.Name(), "/")
+	if other, _ := creators.LoadOrStore(id, name); other != name {
+		n.t.Errorf("the container %s is of %s as well", id, other)
+	}
 }
 
 var web = &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
@@ -169,7 +191,7 @@ func (n *node) until(id, what string, is func(view) bool) view {
 	var c view
 	poll(n.t, func() error {
 		if c = n.get(id); !is(c) {
-			return fmt.Errorf("%s is not %s: %+v; events %v", id, what, c, n.events(id))
+			return eventually.LazyError(func() string { return fmt.Sprintf("%s is not %s: %+v; events %v", id, what, c, n.events(id)) })
 		}
 		return nil
 	})

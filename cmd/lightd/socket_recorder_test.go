@@ -115,7 +115,7 @@ func (r *recorder) all() ([]message, error) {
 // await waits for a message, and returns everything up to it.
 func (r *recorder) await(what string, is func(message) bool) []message {
 	r.t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(3 * patience) // an installation fetches packages, on a busy machine for minutes
 	for {
 		said, end := r.all()
 		if i := slices.IndexFunc(said, is); i >= 0 {

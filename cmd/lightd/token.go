@@ -1,32 +1,39 @@
 package main
 
 import (
-	"context"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
-	"net"
-	"net/netip"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"lightd/cmd/lightd/cliconfig"
 	"lightd/cmd/lightd/command"
+	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 	"lightd/desired"
 	"lightd/desired/token"
+	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 )
 
 func tokenCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
-		Short: "Print or replace the master token, make a temporary one",
+		Short: "Print or replace the master token; make, list and revoke others",
 	}
 	cmd.AddCommand(
-		masterTokenCommand("show", "Print the master token", getenv, streams),
-		masterTokenCommand("reset", "Replace the master token; a running daemon uses it at once", getenv, streams),
+		tokenShowCommand(getenv, streams),
+		tokenResetCommand(getenv, streams),
 		tokenCreateCommand(getenv, streams),
+		tokenListCommand(getenv, streams),
+		tokenRevokeCommand(getenv, streams),
 	)
 	return command.Branch(cmd)
 }
@@ -34,19 +41,21 @@ func tokenCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 // tokenSettings are those that lead to the master token.
 var tokenSettings = []string{"data-dir", "token", "token-file"}
 
-// masterTokenCommand works on the file: it needs no running daemon, and one that runs
-// takes a reset into account at once.
-func masterTokenCommand(verb, short string, getenv func(string) string, streams terminal.Streams) *cobra.Command {
-	cmd := &cobra.Command{Use: verb, Short: short, Args: command.NoArgs}
+// tokenShowCommand and tokenResetCommand work on the file: they need no running daemon, and one that
+// runs takes a reset into account at once.
+func tokenShowCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "show", Short: "Print the master token", Args: command.NoArgs}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		cfg, err := s.loadForClient()
 		if err != nil {
 			return err
 		}
-		secret, err := masterToken(cfg, verb == "reset")
-		if err != nil {
-			return err
+		secret := cfg.Token
+		if secret == "" {
+			if secret, err = token.Read(cfg.TokenFile); err != nil {
+				return noMaster(err)
+			}
 		}
 		_, err = fmt.Fprintln(streams.Out, secret)
 		return err
@@ -54,61 +63,41 @@ func masterTokenCommand(verb, short string, getenv func(string) string, streams 
 	return cmd
 }
 
-func masterToken(cfg config, reset bool) (secret string, err error) {
-	switch {
-	case cfg.Token != "" && reset:
-		return "", usageError{Text: "the master token is given by LIGHTD_TOKEN or --token, so it cannot be reset in a file"}
-	case reset:
-		secret, err = token.Reset(cfg.TokenFile)
-	case cfg.Token != "":
-		return cfg.Token, nil
-	default:
-		secret, err = token.Read(cfg.TokenFile)
+func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "reset",
+		Short: "Replace the master token; a running daemon uses it at once",
+		Long: "Replaces the master token, also that of a running daemon. Every token that the old one has made ends, and " +
+			"connections close within 5 s; with --keep-old, both when that time is over.",
+		Args: command.NoArgs,
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("there is no token yet: the first start of \"lightd serve\" makes one (%w)", err)
-	}
-	return secret, err
-}
-
-// tokenCreateCommand asks the running daemon, which alone may write its database.
-func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "create --ttl 1h", Short: "Ask the running daemon for a temporary token", Args: command.NoArgs}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
-	ttl := cmd.Flags().String("ttl", "", "`duration` that it lives: a number and s, m, h or d; at most 30d (required)")
-	once := cmd.Flags().Bool("single-use", false, "it works exactly once")
-	server := cmd.Flags().String("server", "", "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
+	keep := cmd.Flags().String("keep-old", "", "`duration` for which the old one, and what it has made, still holds: a number and s, m, h or d")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := s.loadForClient()
 		if err != nil {
 			return err
 		}
-		if *ttl == "" {
-			return usageError{Text: "token create: --ttl is needed, as in --ttl 1h"}
+		if cfg.Token != "" {
+			return usageError{Text: "the master token is given by LIGHTD_TOKEN or --token, so it cannot be reset in a file"}
 		}
-		life, err := token.ParseTTL(*ttl)
-		var invalid *desired.ValidationError
-		if errors.As(err, &invalid) {
-			return usageError{Text: fmt.Sprintf("token create: --ttl %q %s", *ttl, invalid.Fields[0].Message)}
-		}
-		if err != nil {
-			return err
-		}
-		master := cfg.Token
-		if master == "" {
-			if master, err = token.Read(cfg.TokenFile); err != nil {
+		kept := time.Duration(0)
+		if cmd.Flags().Changed("keep-old") {
+			if kept, err = duration("token reset: --keep-old", *keep); err != nil {
 				return err
 			}
 		}
-		if !cmd.Flags().Changed("server") {
-			*server = getenv("LIGHTD_URL")
-		}
-		if *server == "" {
-			*server = "http://" + dialable(cfg.Listen)
-		}
-		secret, err := createToken(cmd.Context(), *server, master, life, *once)
+		secret, err := token.Reset(cfg.TokenFile, kept)
 		if err != nil {
-			return command.WithSubject("create token at "+*server, err)
+			return noMaster(err)
+		}
+		notice := "The old token has ended, and so has every token that was made with it: make those anew.\n"
+		if kept > 0 {
+			notice = fmt.Sprintf("The old token ends at %s, and so does every token that was made with it: make those anew. Until then \"lightd token list\" has them.\n",
+				time.Now().Add(kept).Format(time.DateTime))
+		}
+		if _, err := io.WriteString(streams.Err, notice); err != nil {
+			return err
 		}
 		_, err = fmt.Fprintln(streams.Out, secret)
 		return err
@@ -116,24 +105,209 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 	return cmd
 }
 
-func createToken(ctx context.Context, server, master string, ttl time.Duration, once bool) (string, error) {
-	c, err := client.New(client.Config{URL: server, Token: master, UserAgent: "lightd/" + version, Patience: -1})
-	if err != nil {
-		return "", err
+// noMaster explains why there is no master token.
+func noMaster(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("there is no token yet: the first start of \"lightd serve\" makes one (%w)", err)
 	}
-	defer c.Close()
-	t, err := c.CreateToken(ctx, ttl, once)
-	return t.Token, err
+	return err
 }
 
-// dialable turns an address to listen on into one to connect to.
-func dialable(listen string) string {
-	host, port, err := net.SplitHostPort(listen)
-	if err != nil {
-		return listen
+// duration reads the value of a flag, which about names.
+func duration(about, text string) (time.Duration, error) {
+	d, err := token.ParseTTL(text)
+	var invalid *desired.ValidationError
+	if errors.As(err, &invalid) {
+		return 0, usageError{Text: fmt.Sprintf("%s %q %s", about, text, invalid.Fields[0].Message)}
 	}
-	if ip, err := netip.ParseAddr(host); host == "" || err == nil && ip.IsUnspecified() {
-		host = "127.0.0.1"
+	return d, err
+}
+
+// tokenSession adds the flags of a command that talks to the daemon, which alone may write its database,
+// and returns what connects.
+func tokenSession(cmd *cobra.Command, getenv func(string) string) (connect func() (*client.Client, error)) {
+	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
+	server := cmd.Flags().String("server", "", "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
+	return func() (*client.Client, error) {
+		cfg, err := s.loadForClient()
+		if err != nil {
+			return nil, err
+		}
+		secret := cfg.Token
+		if secret == "" {
+			if secret, err = token.Read(cfg.TokenFile); err != nil {
+				return nil, err
+			}
+		}
+		if !cmd.Flags().Changed("server") {
+			*server = getenv("LIGHTD_URL")
+		}
+		at := cliconfig.Local{Server: *server}
+		if at.Server == "" {
+			if at, err = cfg.localServer(); err != nil {
+				return nil, err
+			}
+		}
+		return client.New(client.Config{URL: at.Server, Pin: at.Pin, Token: secret, UserAgent: "lightd/" + version, Patience: -1})
 	}
-	return net.JoinHostPort(host, port)
+}
+
+func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "create --ttl 1h",
+		Short: "Ask the running daemon for a token",
+		Long:  `Prints a token. "lightd docs tokens" and "lightd docs scopes" say what it may do.`,
+		Example: `  lightd token create --ttl 1h --scopes console,power --container web
+  lightd token create --ttl 30d --scopes read --name dashboard`,
+		Args: command.NoArgs,
+	}
+	connect := tokenSession(cmd, getenv)
+	var spec api.TokenSpec
+	flags := cmd.Flags()
+	flags.StringVar(&spec.TTL, "ttl", "", "`duration` that it lives: a number and s, m, h or d; at most 30d (required)")
+	flags.StringVar(&spec.Name, "name", "", "`name` for people and logs")
+	flags.StringSliceVar(&spec.Scopes, "scopes", nil, "`scopes` that it has: "+token.AllScopes.Text()+" (default: all but admin)")
+	flags.StringSliceVar(&spec.Containers, "container", nil, "`id` of a container that it is for, and others not; may be repeated")
+	flags.StringVarP(&spec.Selector, "selector", "l", "", "`selector` of the containers that it is for, and others not")
+	quota := flags.StringToInt("quota", nil, "`most` of containers, ports and volumes, as in containers=4,ports=8 (with --container or -l)")
+	flags.BoolVar(&spec.SingleUse, "single-use", false, "it works exactly once")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := checkTokenFlags(cmd, spec); err != nil {
+			return err
+		}
+		var err error
+		if spec.Quota, err = quotaOf(*quota); err != nil {
+			return err
+		}
+		c, err := connect()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		made, err := c.CreateToken(cmd.Context(), spec)
+		if err != nil {
+			return command.WithSubject("create token at "+c.URL(), err)
+		}
+		_, err = fmt.Fprintln(streams.Out, made.Text)
+		return err
+	}
+	return cmd
+}
+
+// quotaOf returns the quota of these figures; nil where there is none.
+func quotaOf(figures map[string]int) (*api.Quota, error) {
+	if len(figures) == 0 {
+		return nil, nil
+	}
+	var q api.Quota
+	for name, n := range figures {
+		switch name {
+		case "containers":
+			q.Containers = &n
+		case "ports":
+			q.Ports = &n
+		case "volumes":
+			q.Volumes = &n
+		default:
+			return nil, usageError{Text: fmt.Sprintf("token create: --quota %q is none of containers, ports, volumes", name)}
+		}
+	}
+	return &q, nil
+}
+
+// checkTokenFlags refuses what can be no token. A bound that is given and empty is a variable that was not
+// set: the token would be for everything.
+func checkTokenFlags(cmd *cobra.Command, spec api.TokenSpec) error {
+	if spec.TTL == "" {
+		return usageError{Text: "token create: --ttl is needed, as in --ttl 1h"}
+	}
+	if _, err := duration("token create: --ttl", spec.TTL); err != nil {
+		return err
+	}
+	for name, empty := range map[string]bool{
+		"scopes": len(spec.Scopes) == 0, "container": len(spec.Containers) == 0 || slices.Contains(spec.Containers, ""), "selector": spec.Selector == "",
+	} {
+		if cmd.Flags().Changed(name) && empty {
+			return usageError{Text: fmt.Sprintf("token create: --%s is empty", name)}
+		}
+	}
+	if len(spec.Scopes) > 0 {
+		var invalid *desired.ValidationError
+		if _, err := token.ParseScopes(spec.Scopes); errors.As(err, &invalid) {
+			return usageError{Text: "token create: --scopes " + invalid.Fields[0].Message}
+		}
+	}
+	return nil
+}
+
+func tokenListCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	cmd := &cobra.Command{Use: "list", Short: "List the tokens that hold, and when they were last used", Args: command.NoArgs}
+	connect := tokenSession(cmd, getenv)
+	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		c, err := connect()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		all, err := c.Tokens(cmd.Context())
+		if err != nil {
+			return command.WithSubject("list tokens of "+c.URL(), err)
+		}
+		if *asJSON {
+			encoder := json.NewEncoder(streams.Out)
+			encoder.SetIndent("", "  ")
+			return encoder.Encode(map[string][]api.Token{"tokens": all})
+		}
+		return writeTokens(streams, terminal.Columns(streams.Out, getenv), time.Now(), all)
+	}
+	return cmd
+}
+
+func writeTokens(streams terminal.Streams, width int, now time.Time, all []api.Token) error {
+	table := render.NewTable(streams.Out, "ID", "NAME", "SCOPES", "FOR", "EXPIRES", "LAST USED", "FROM").Fit(width, 6, 4)
+	for _, t := range all {
+		bounds := strings.Join(t.Containers, ",")
+		if t.Selector != "" {
+			bounds = strings.TrimPrefix(bounds+" -l "+t.Selector, " ")
+		}
+		used := "never"
+		if !t.LastUsedAt.IsZero() {
+			used = render.Age(now, t.LastUsedAt) + " ago"
+		}
+		if t.Used {
+			used += ", used up"
+		}
+		table.Row(t.ID, t.Name, strings.Join(t.Scopes, ","), cmp.Or(bounds, "all"), render.In(now, t.ExpiresAt), used, t.LastUsedFrom)
+	}
+	return table.Flush()
+}
+
+func tokenRevokeCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "revoke ID...",
+		Short: "End tokens, and those that they have made; their connections close",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 || slices.Contains(args, "") {
+				return usageError{Text: `token revoke: the id of a token is needed; "lightd token list" has them`}
+			}
+			return nil
+		},
+	}
+	connect := tokenSession(cmd, getenv)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		c, err := connect()
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		for _, id := range args {
+			if err := c.RevokeToken(cmd.Context(), id); err != nil {
+				return command.WithSubject(id, err)
+			}
+			fmt.Fprintf(streams.Out, "%s: revoked\n", id)
+		}
+		return nil
+	}
+	return cmd
 }

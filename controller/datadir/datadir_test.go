@@ -155,7 +155,7 @@ func TestEntrypointIsMendedHoweverItWasAltered(t *testing.T) {
 				t.Fatal("the change was not seen")
 			}
 			if name == "a directory in its place" {
-				if err := d.Remove("a"); err != nil {
+				if err := d.Remove(t.Context(), "a"); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -215,7 +215,7 @@ func TestNoLinkLeadsOut(t *testing.T) {
 	if err := d.WriteEntrypoint(s); !errors.Is(err, ErrReplaced) {
 		t.Errorf("a directory that is a link was entered: %v", err)
 	}
-	if err := d.Remove("b"); err != nil {
+	if err := d.Remove(t.Context(), "b"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(outside); err != nil {
@@ -415,7 +415,7 @@ func TestImageVolumesGoWithTheirContainer(t *testing.T) {
 			t.Errorf("%s was made", other)
 		}
 	}
-	if err := d.Remove("a"); err != nil {
+	if err := d.Remove(t.Context(), "a"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(at); !errors.Is(err, fs.ErrNotExist) {

@@ -2,6 +2,7 @@ package datadir
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 
 	"lightd/desired"
+	"lightd/desired/trash"
 )
 
 // maxLog bounds what is kept of the output of an install script, in bytes.
@@ -171,8 +173,9 @@ func (d *Dir) InstallLog(id string) (io.ReadCloser, error) {
 	return root.Open(installLog)
 }
 
-// Remove takes away all files of id, and what is in its image volumes.
-func (d *Dir) Remove(id string) error {
+// Remove takes away all files of id, and what is in its image volumes. Programs have written there:
+// both may be deep and large.
+func (d *Dir) Remove(ctx context.Context, id string) error {
 	root, err := os.OpenRoot(d.path)
 	if err != nil {
 		return fmt.Errorf("open container data directory: %w", err)
@@ -183,7 +186,7 @@ func (d *Dir) Remove(id string) error {
 		return fmt.Errorf("open directory of image volumes: %w", err)
 	}
 	defer volumes.Close()
-	if err := errors.Join(root.RemoveAll(id), volumes.RemoveAll(id)); err != nil {
+	if err := errors.Join(trash.Remove(ctx, root, id), trash.Remove(ctx, volumes, id)); err != nil {
 		return fmt.Errorf("remove data of container %s: %w", id, err)
 	}
 	return nil
@@ -261,7 +264,7 @@ func replaceFrom(root *os.Root, name string, mode fs.FileMode, from io.Reader) e
 // temporary makes the file that is written beside name, in place of what a crash has left.
 func temporary(root *os.Root, name string, mode fs.FileMode) (out *os.File, fresh string, err error) {
 	fresh = "." + name + ".new"
-	if err := root.RemoveAll(fresh); err != nil {
+	if err := trash.RemoveAll(context.Background(), root, fresh); err != nil {
 		return nil, "", err
 	}
 	out, err = root.OpenFile(fresh, os.O_RDWR|os.O_CREATE|os.O_EXCL, mode)

@@ -67,7 +67,10 @@ const (
 // its own does not let the shell know of signals: it stays a while after each end.
 //
 // Processes of others, which were brought in by docker exec, are in sessions of their own
-// below no parent that is seen here.
+// below no parent that is seen here. Where the shell is neither the first process nor a child of it,
+// the PID namespace is that of the host or of another container, which somebody else made this one
+// share: all that has no parent left is a child of the first process there, so that the shell waits
+// for nothing and signals nothing.
 func linger(s desired.Spec, command string) string {
 	stop := []int{2, 3, 15, 37}
 	viaCommand, _ := s.Stop.CommandSignal()
@@ -150,6 +153,7 @@ lightd_exit() {
 	{ read -r lightd_line < /proc/$$/stat; } 2>/dev/null
 	set -- ${lightd_line##*) }
 	lightd_group=$3 lightd_session=$4 lightd_send=$lightd_sig
+	case $$:$PPID in 1:* | *:1) ;; *) lightd_left=0 ;; esac
 	while [ "$lightd_left" -gt 0 ] && lightd_others; do
 		lightd_send=0 lightd_left=$((lightd_left - 1))
 		sleep 0.1 2>/dev/null || { sleep 1 && lightd_left=$((lightd_left - 9)); } || break

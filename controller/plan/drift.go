@@ -38,6 +38,7 @@ const (
 	pathEntrypoint   = "entrypoint.sh"
 	pathInstallation = "installation"
 	pathPublished    = "ports.published"
+	pathContainerID  = "container_id"
 )
 
 // Drift returns where what is seen differs from what should be, by the same reading that
@@ -251,6 +252,9 @@ func (r *planner) independentDrift() []Field {
 	if run.Phase == observed.Dead || run.Phase == observed.Removing {
 		list = append(list, Field{Path: drift.Presence, Desired: true, Observed: string(run.Phase), Step: CreateContainer, Kind: drift.Spec})
 	}
+	if r.unknownRun() {
+		list = append(list, Field{Path: pathContainerID, Desired: "one that this daemon created", Observed: run.ContainerID, Step: CreateContainer, Kind: drift.Spec})
+	}
 	if r.snapshotUntagged() && r.in.RunImage.Known {
 		f := Field{Path: pathInstallation, Desired: r.image(), Kind: drift.Spec}
 		switch {
@@ -288,7 +292,7 @@ func (r *planner) process() []Field {
 	case run.Running():
 		f.Observed = string(desired.PowerRunning)
 	}
-	ask := r.st.Stopping
+	request := r.st.Stopping
 	switch n := r.power(); {
 	case n.step != nil:
 		f.Step = n.step.Kind
@@ -298,7 +302,7 @@ func (r *planner) process() []Field {
 		f.Step, f.Kind = UnpauseContainer, drift.Deferred
 	case n.wait != "":
 		f.Step = StopContainer
-	case ask != nil && run.Running() && ask.Run.Is(runIDOf(run)):
+	case request != nil && run.Running() && request.Run.Is(runIDOf(run)):
 		f.Observed, f.Step = "stopping", StartContainer
 	default:
 		return nil

@@ -79,13 +79,13 @@ var situations = map[string]struct {
 	"an image that could not be had for long": {bare, func(w *scenario) {
 		w.in.Image = observed.Image{Known: true, PullError: "no such image", PullFailedAt: w.in.Now.Add(-time.Hour)}
 	}},
-	"a name that a foreign container has": {bare, func(w *scenario) { w.in.Seen.RunNameTaken = &observed.Foreign{ContainerID: "stranger"} }},
+	"a name that a foreign container has": {bare, func(w *scenario) { w.in.Seen.RunNameTaken = &observed.Foreign{ContainerID: "foreign"} }},
 	"a name for the installation that another Lightd has": {bare, func(w *scenario) {
 		script(&w.in.Spec)
-		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "stranger", Instance: "another"}
+		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "foreign", Instance: "another"}
 	}},
 	"a name for an installation that has no script": {bare, func(w *scenario) {
-		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "stranger"}
+		w.in.Seen.InstallNameTaken = &observed.Foreign{ContainerID: "foreign"}
 	}},
 	"a leftover of an earlier installation": {bare, func(w *scenario) {
 		w.in.Seen.Install = w.create(observed.RoleInstall, "img")
@@ -367,7 +367,7 @@ var situations = map[string]struct {
 	"Docker could not remove it": {rests, func(w *scenario) { w.in.Seen.Run.Phase = observed.Dead; checked(w) }},
 	"it has another name":        {runs, func(w *scenario) { w.in.Seen.Run.Name = "other" }},
 	"it has another name, and a foreign container has its own": {runs, func(w *scenario) {
-		w.in.Seen.Run.Name, w.in.Seen.RunNameTaken = "other", &observed.Foreign{ContainerID: "stranger"}
+		w.in.Seen.Run.Name, w.in.Seen.RunNameTaken = "other", &observed.Foreign{ContainerID: "foreign"}
 	}},
 	"it is off its network":                      {rests, func(w *scenario) { w.in.Seen.Run.Networks = nil; checked(w) }},
 	"its directories are elsewhere":              {rests, func(w *scenario) { w.in.HostPaths.Volume = "/elsewhere"; checked(w) }},

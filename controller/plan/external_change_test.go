@@ -13,8 +13,8 @@ import (
 
 func TestForeignContainerWithOurNameIsNotTouched(t *testing.T) {
 	for name, c := range map[string]struct {
-		other observed.Foreign
-		says  string
+		other   observed.Foreign
+		message string
 	}{
 		"not of Lightd":       {observed.Foreign{ContainerID: "0123456789abcdef"}, "container 0123456789ab, which is not ours"},
 		"of another instance": {observed.Foreign{ContainerID: "0123456789abcdef", Instance: "lost"}, "another Lightd instance, lost:"},
@@ -24,29 +24,31 @@ func TestForeignContainerWithOurNameIsNotTouched(t *testing.T) {
 			w.in.Seen.Run, w.in.Seen.RunNameTaken = nil, &c.other
 			d := w.settle()
 			synced := d.Status.Get(status.Synced)
-			if synced.Reason != status.ReasonNameTaken || d.After != 15*time.Second || !strings.Contains(synced.Message, c.says) {
+			if synced.Reason != status.ReasonNameTaken || d.After != 15*time.Second || !strings.Contains(synced.Message, c.message) {
 				t.Errorf("got %+v after %s", synced, d.After)
 			}
 		})
 	}
 }
 
+// snapshotLost is an installed container whose snapshot the engine does not have by its name.
+func snapshotLost(t *testing.T) *scenario {
+	w := ready(t, script)
+	w.in.Snapshot.Present = false
+	return w
+}
+
 // TestSnapshotThatLostItsName: as long as the container holds the image it gets the name
-// back, else the container stays as it is while it can, and a recreation waits for an external change.
+// back, else the container stays as it is while it can.
 func TestSnapshotThatLostItsName(t *testing.T) {
-	installed := func(t *testing.T) *scenario {
-		w := ready(t, script)
-		w.in.Snapshot.Present = false
-		return w
-	}
 	t.Run("the image is there", func(t *testing.T) {
-		w := installed(t)
+		w := snapshotLost(t)
 		w.in.RunImage = observed.Image{Known: true, Present: true}
 		w.settle()
 		w.expect("RestoreSnapshot", "DriftDetected")
 	})
 	t.Run("whether the image is there is not known", func(t *testing.T) {
-		w := installed(t)
+		w := snapshotLost(t)
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		if d := w.settle(); d.Status.Get(status.Synced).Reason != status.ReasonProgressing {
 			t.Errorf("got %+v", d.Status.Get(status.Synced))
@@ -54,7 +56,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 		w.expect("", "")
 	})
 	t.Run("the image is gone, the container fits", func(t *testing.T) {
-		w := installed(t)
+		w := snapshotLost(t)
 		w.in.RunImage.Known = true
 		w.die(w.in.Seen.Run, 1)
 		d := w.settle()
@@ -62,16 +64,20 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 			t.Errorf("got %+v", c)
 		}
 		if d.Status.ObservedGeneration != w.in.Spec.Generation {
-			t.Error("who waits for this generation waits for ever")
+			t.Error("a wait for this generation never ends")
 		}
 		w.expect("StartContainer", "Exited Starting Running Blocked")
 	})
+}
+
+// TestLostSnapshotIsLoadedFromItsCopy whether its container exists or not.
+func TestLostSnapshotIsLoadedFromItsCopy(t *testing.T) {
 	for name, gone := range map[string]func(*scenario){
 		"the image is gone, its copy is there, the container fits": func(w *scenario) { w.in.RunImage.Known = true },
 		"the image and the container are gone, the copy is there":  func(w *scenario) { w.in.Seen.Run = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := installed(t)
+			w := snapshotLost(t)
 			gone(w)
 			w.in.Copy.Present = true
 			if d := w.settle(); d.Status.Get(status.Synced).Status != status.True {
@@ -82,6 +88,10 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestLostSnapshotWithoutACopy: a recreation waits for the image, or for a requested reinstall.
+func TestLostSnapshotWithoutACopy(t *testing.T) {
 	for name, recreate := range map[string]func(*scenario){
 		"the image is gone, the container does not fit": func(w *scenario) {
 			w.in.RunImage.Known = true
@@ -90,7 +100,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 		"the image and the container are gone": func(w *scenario) { w.in.Seen.Run = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := installed(t)
+			w := snapshotLost(t)
 			recreate(w)
 			d := w.settle()
 			synced := d.Status.Get(status.Synced)
@@ -98,7 +108,7 @@ func TestSnapshotThatLostItsName(t *testing.T) {
 				t.Errorf("got %+v", synced)
 			}
 			if d.Status.ObservedGeneration != w.in.Spec.Generation {
-				t.Error("who waits for this generation waits for ever")
+				t.Error("a wait for this generation never ends")
 			}
 			if len(w.steps) > 0 {
 				t.Errorf("steps %v", w.steps)
@@ -151,6 +161,18 @@ func TestEngineThatEndsContainersOnItsWayDown(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a program that handles SIGTERM", func(t *testing.T) {
+		w := ready(t, func(c *desired.Container) { c.Restart = desired.RestartOnFailure })
+		down(w, 0, 2*time.Second)
+		w.settle()
+		w.expect("StartContainer", "Exited Starting Running")
+	})
+	t.Run("a program that was ended in the console, long before", func(t *testing.T) {
+		w := ready(t, func(c *desired.Container) { c.Restart = desired.RestartOnFailure })
+		down(w, 0, time.Minute)
+		w.settle()
+		w.expect("", "Exited")
+	})
 	t.Run("what came before counts", func(t *testing.T) {
 		w := ready(t, nil)
 		w.die(w.in.Seen.Run, 1)

@@ -26,20 +26,28 @@ func (r *planner) needImage() (next, bool) {
 	case img.Pulling && (img.PullError == "" || img.PullTotal > 0):
 		return waitFor(status.ReasonProgressing, pulling(ref, img), 0).then(PullImage), false
 	case img.Pulling: // once more, and nothing has come yet
-		return waitFor(status.ReasonImageUnavailable, img.PullError, 0).then(PullImage), false
+		return waitFor(pullReason(img), img.PullError, 0).then(PullImage), false
 	}
 	if img.PullError == "" {
 		return step(PullImage, "image "+ref+" is not on this machine").from(ref), false
 	}
 	at := img.PullFailedAt.Add(pullRetry)
 	if left := at.Sub(r.in.Now); left > 0 && !r.imageSooner() {
-		n := waitFor(status.ReasonImageUnavailable, img.PullError, left).then(PullImage)
+		n := waitFor(pullReason(img), img.PullError, left).then(PullImage)
 		n.attempt = Attempt{at, img.PullFailures + 1}
 		return n, false
 	}
-	n := step(PullImage, "image "+ref+" is not on this machine").from(ref)
-	n.wait, n.message = status.ReasonImageUnavailable, img.PullError
+	n := step(PullImage, "image "+ref+" is not on this machine").from(ref).repeats(img.PullFailures)
+	n.wait, n.message = pullReason(img), img.PullError
 	return n, false
+}
+
+// pullReason is why an image could not be pulled.
+func pullReason(img observed.Image) status.Reason {
+	if img.PullForbidden {
+		return status.ReasonImageNotAllowed
+	}
+	return status.ReasonImageUnavailable
 }
 
 // imageSooner reports whether the spec was written since the image was last pulled or loaded for

@@ -58,6 +58,9 @@ func (r *planner) nextPrepare() next {
 // nextFirst creates the first container of the installation.
 func (r *planner) nextFirst() next {
 	if !r.st.Install.Script {
+		if r.in.Seen.Run != nil {
+			return r.remove(unknownMessage)
+		}
 		return r.create("the installation needs a container")
 	}
 	if other := r.in.Seen.InstallNameTaken; other != nil {
@@ -82,6 +85,9 @@ func (r *planner) removeInstall(reason string) next {
 
 func (r *planner) nextScript() next {
 	c := r.in.Seen.Install
+	if r.endsUnmeasured(c) {
+		return step(MeasureInstallation, "the install script ended well").on(c)
+	}
 	if !c.Running() && !c.StartedAt.IsZero() {
 		return step(SaveInstallOutput, "the install script failed").on(c)
 	}
@@ -89,7 +95,7 @@ func (r *planner) nextScript() next {
 		return step(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
 	left := r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
-	inTime := left > 0 && !r.st.Install.TimedOut
+	inTime := left > 0 && !r.st.Install.TimedOut && r.st.Install.LayerExceeded == 0
 	switch {
 	case c.Phase == observed.Paused && inTime:
 		n := r.unpause(c, "the install script is frozen")
@@ -100,7 +106,9 @@ func (r *planner) nextScript() next {
 	case c.Phase == observed.Paused:
 		return step(UnpauseContainer, "the install script is frozen").on(c)
 	case inTime:
-		return waitFor(status.ReasonProgressing, "the install script runs", left).then(KeepInstallation)
+		return r.measure(c, waitFor(status.ReasonProgressing, "the install script runs", left).then(KeepInstallation))
+	case r.st.Install.LayerExceeded > 0:
+		return step(KillInstallScript, r.layerExceeded()).on(c)
 	}
 	return step(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
 }

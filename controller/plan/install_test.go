@@ -8,6 +8,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
@@ -100,7 +101,11 @@ func TestScriptOutcomes(t *testing.T) {
 			w.act(*w.decide().Step)
 			w.expect("", "")
 			w.settle()
-			w.expect("RemoveInstallContainer", "Error")
+			events := "Error"
+			if c.oom {
+				events += " OOMKilled"
+			}
+			w.expect("RemoveInstallContainer", events)
 			st := w.in.Status
 			if st.InstallState != status.Failed || st.Get(status.Installed).Reason != c.reason || st.ObservedGeneration != 1 {
 				t.Errorf("got %s, %+v", st.InstallState, st.Get(status.Installed))
@@ -208,9 +213,11 @@ func TestHowAScriptEndedIsReported(t *testing.T) {
 		"a child killed for memory": {0, true, "", []string{
 			"OOMKilled the kernel killed a process of the install script for its memory limit",
 			"InstallScriptComplete after 1s; a process of it was killed for its memory limit"}},
-		"the script killed for memory": {137, true, "", []string{"Error the install script ran out of memory"}},
-		"no interpreter":               {127, false, "/bin/bash", []string{"Error the install script's interpreter /bin/bash is not in the image"}},
-		"another reason":               {127, false, "", []string{"Error the install script ended with exit code 127"}},
+		"the script killed for memory": {137, true, "", []string{
+			"Error the install script ran out of memory",
+			"OOMKilled the kernel killed a process of the install script for its memory limit"}},
+		"no interpreter": {127, false, "/bin/bash", []string{"Error the install script's interpreter /bin/bash is not in the image"}},
+		"another reason": {127, false, "", []string{"Error the install script ended with exit code 127"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, script)
@@ -229,6 +236,37 @@ func TestHowAScriptEndedIsReported(t *testing.T) {
 				if !strings.Contains(got, want) {
 					t.Errorf("reported %q, want %q", got, want)
 				}
+			}
+		})
+	}
+}
+
+// TestKillOfAScriptsChildReportedLate is reported once, whatever became of the script meanwhile.
+func TestKillOfAScriptsChildReportedLate(t *testing.T) {
+	for name, code := range map[string]int{"it ended well": 0, "it failed": 1, "it was killed": 137} {
+		t.Run(name, func(t *testing.T) {
+			w := newScenario(t, script)
+			w.exit = -1
+			w.settle()
+			w.die(w.in.Seen.Install, code)
+			w.in.Status.Install.OutputSaved = true
+			w.decide()
+			w.in.Seen.Install.OOMKilled = true
+			var reported int
+			for range 3 {
+				d := plan.Decide(w.in)
+				for _, e := range d.Events {
+					if e.Type == journal.OOMKilled {
+						reported++
+					}
+				}
+				w.in.Status = d.Status
+			}
+			if reported != 1 {
+				t.Errorf("reported %d times, want once", reported)
+			}
+			if got := w.in.Status.Get(status.Installed); code != 0 && got.Reason != status.ReasonInstallScriptFailed {
+				t.Errorf("condition %+v", got)
 			}
 		})
 	}

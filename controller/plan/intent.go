@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -26,7 +27,9 @@ func (r *planner) recordIntent(s Step) {
 		}
 	case CreateInstallContainer:
 		r.recordFirstCreate()
+		r.st.CreationMark = cmp.Or(r.st.CreationMark, r.in.CreationMark)
 	case CreateContainer:
+		r.st.CreationMark = cmp.Or(r.st.CreationMark, r.in.CreationMark)
 		if !in.Script && in.Phase == status.InstallPreparing {
 			r.recordFirstCreate()
 		}
@@ -37,7 +40,7 @@ func (r *planner) recordIntent(s Step) {
 			r.emit(journal.RunningInstallScript, "")
 		}
 	case KillInstallScript:
-		in.TimedOut = true
+		in.TimedOut = in.LayerExceeded == 0
 	case WriteEntrypoint:
 		if in.Phase == status.InstallCreated || in.Phase == status.InstallKept {
 			in.Phase = status.InstallEntrypoint
@@ -158,7 +161,8 @@ func (r *planner) emitFailure(reason status.Reason, message string) {
 		r.emit(journal.PullFailed, message)
 	case status.ReasonPortNotPublished, status.ReasonLimitNotEnforced:
 		r.emitBlockedOnce(reason, message)
-	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost:
+	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost,
+		status.ReasonImageNotAllowed:
 		r.emitBlocked(reason, message)
 	}
 }
@@ -171,7 +175,7 @@ func (r *planner) emitBlocked(reason status.Reason, message string) {
 func (r *planner) progress(message string) {
 	switch have := r.st.Get(status.Synced); have.Reason {
 	case status.ReasonStepFailed, status.ReasonDiskFull, status.ReasonPortUnavailable, status.ReasonPortNotPublished,
-		status.ReasonLimitNotEnforced, status.ReasonMountUnavailable:
+		status.ReasonLimitNotEnforced, status.ReasonMountUnavailable, status.ReasonNetworkUnavailable, status.ReasonImageNotAllowed:
 	default:
 		r.set(status.Synced, status.False, status.ReasonProgressing, message)
 	}
@@ -222,7 +226,7 @@ func (r *planner) setProcess() {
 	}
 	switch {
 	case !r.st.Matched.Is(runIDOf(run)):
-		r.set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, "")
+		r.set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, r.in.PatternError)
 	case r.in.Spec.StartPattern == "":
 		r.set(status.ProcessRunning, status.True, status.ReasonNoPattern, "")
 	default:

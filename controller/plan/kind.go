@@ -10,6 +10,7 @@ const (
 	PullImage              Kind = "PullImage"
 	CreateInstallContainer Kind = "CreateInstallContainer"
 	StartInstallScript     Kind = "StartInstallScript"
+	MeasureInstallation    Kind = "MeasureInstallation"
 	KillInstallScript      Kind = "KillInstallScript"
 	KeepInstallation       Kind = "KeepInstallation"
 	SaveInstallOutput      Kind = "SaveInstallOutput"
@@ -40,6 +41,7 @@ const (
 	ClassCreate   Class = "create"
 	ClassRemove   Class = "remove"
 	ClassSnapshot Class = "snapshot"
+	ClassMeasure  Class = "measure"
 	ClassLight    Class = "light"
 	// ClassUnlimited has no bound: a kill queues behind nothing.
 	ClassUnlimited Class = ""
@@ -77,16 +79,17 @@ type Traits struct {
 	unrecorded func(status.Status) bool
 }
 
-// kinds has a row for each kind of step. A new kind needs one here, a decision that chooses it, a
-// record of its intent if it must happen once only, a row in the simulation and its execution.
+// kinds has a row for each kind of step. A new kind needs one here, a decision that chooses it with a
+// case in recordIntent if it must happen once only, a case in the simulation and one in the execution.
 var kinds = map[Kind]Traits{
 	PullImage:              {Class: ClassUnlimited, OwnPace: true},
 	CreateInstallContainer: {Class: ClassCreate, Mutates: true, Refusal: RefusalIsTerminal},
 	StartInstallScript:     {Class: ClassStart, Mutates: true, Refusal: SpecFaultIsTerminal},
-	KillInstallScript:      {Class: ClassUnlimited, Mutates: true},
+	MeasureInstallation:    {Class: ClassMeasure, OwnPace: true, unrecorded: always},
+	KillInstallScript:      {Class: ClassUnlimited, Mutates: true, unrecorded: fillsDisk},
 	KeepInstallation:       {Class: ClassSnapshot},
-	SaveInstallOutput:      {Class: ClassSnapshot},
-	RemoveInstallContainer: {Class: ClassRemove, Mutates: true, unrecorded: deleting},
+	SaveInstallOutput:      {Class: ClassSnapshot, unrecorded: fillsDisk},
+	RemoveInstallContainer: {Class: ClassRemove, Mutates: true, unrecorded: deletingOrFillsDisk},
 	RestoreSnapshot:        {Class: ClassLight, Mutates: true, Drift: true},
 	LoadSnapshot:           {Class: ClassUnlimited, OwnPace: true, Drift: true},
 	WriteEntrypoint:        {Class: ClassLight, Drift: true},
@@ -107,6 +110,12 @@ var kinds = map[Kind]Traits{
 func always(status.Status) bool            { return true }
 func deleting(st status.Status) bool       { return st.Deleting }
 func outsideRestart(st status.Status) bool { return st.Restarting == nil }
+
+// fillsDisk reports whether an installation has failed for what it wrote: the room that a record lacks
+// may be what its container has.
+func fillsDisk(st status.Status) bool { return st.Install.LayerExceeded > 0 }
+
+func deletingOrFillsDisk(st status.Status) bool { return deleting(st) || fillsDisk(st) }
 
 // Traits returns the traits of a kind. An unknown kind has none.
 func (k Kind) Traits() Traits { return kinds[k] }

@@ -49,6 +49,12 @@ func (n next) from(image string) next {
 	return n
 }
 
+// repeats marks a step that is tried again after failures at a pace of its own.
+func (n next) repeats(failures int) next {
+	n.step.Repeats = failures > 0
+	return n
+}
+
 func waitFor(reason status.Reason, message string, after time.Duration) next {
 	return next{wait: reason, message: message, after: after}
 }
@@ -164,11 +170,14 @@ func (r *planner) remove(reason string) next {
 // nextSteady keeps an installed container as its spec describes it.
 func (r *planner) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run
-	if ask := r.st.Stopping; ask != nil && run.Running() && ask.Run.Is(runIDOf(run)) {
-		return r.stop(ask.Reason, in.Spec.Kill && in.Spec.Power == desired.PowerStopped)
+	if request := r.st.Stopping; request != nil && run.Running() && request.Run.Is(runIDOf(run)) {
+		return r.stop(request.Reason, in.Spec.Kill && in.Spec.Power == desired.PowerStopped)
 	}
 	if run == nil {
 		return r.create("the container does not exist")
+	}
+	if r.unknownRun() {
+		return r.replace(unknownMessage)
 	}
 	if unverified := r.st.MountsUnverified; unverified != nil && run.Running() && unverified.Is(status.RunID{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
 		return step(VerifyMounts, "its mounts were not compared with the host since it was started").on(run)
@@ -246,6 +255,9 @@ func (r *planner) nameTaken(name string, other *observed.Foreign) next {
 	return n
 }
 
+// unknownMessage is why a container that has the labels of ours is removed.
+const unknownMessage = "somebody else created it with the labels of this container"
+
 // recreate returns why Docker cannot change the container in place; empty when it can.
 func (r *planner) recreate() string {
 	run, spec := r.in.Seen.Run, r.in.Spec
@@ -284,8 +296,10 @@ func (r *planner) replace(reason string) next {
 		n := waitFor(check.Reason, check.Message, BlockedRetry-age).then(CheckHost)
 		n.attempt = Attempt{check.At.Add(BlockedRetry), check.Failures + 1}
 		return n
-	case check.Hash != hash || check.Reason != "" || age > hostFresh:
+	case check.Hash != hash:
 		return step(CheckHost, reason)
+	case check.Reason != "" || age > hostFresh:
+		return step(CheckHost, reason).repeats(check.Failures)
 	}
 	return r.remove(reason)
 }

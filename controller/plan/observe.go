@@ -47,9 +47,9 @@ func (r *planner) observe() {
 // them, with the engine unreachable: counted from there, a wait lasts at most its full length.
 func (r *planner) observeClock() {
 	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
-	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.RunSeen}
-	if ask := r.st.Stopping; ask != nil {
-		times = append(times, &ask.At, &ask.RungAt, &ask.KilledAt)
+	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.Install.MeasuredAt, &r.st.RunSeen}
+	if request := r.st.Stopping; request != nil {
+		times = append(times, &request.At, &request.RungAt, &request.KilledAt)
 	}
 	if pause := r.st.Pause; pause != nil {
 		times = append(times, &pause.Since)
@@ -62,7 +62,7 @@ func (r *planner) observeClock() {
 	if most := now.Add(Backoff(r.st.Crashes, 1)); r.st.NotBefore.After(most) {
 		r.st.NotBefore = most
 	}
-	if doubt := r.st.CrashesBeforeEngineLoss; doubt != nil && doubt.Since.After(now) {
+	if saved := r.st.CrashesBeforeEngineLoss; saved != nil && saved.Since.After(now) {
 		r.st.CrashesBeforeEngineLoss = nil
 	}
 }
@@ -70,15 +70,15 @@ func (r *planner) observeClock() {
 // observeEngine takes back the crashes that the engine caused itself. While it shuts down it ends
 // the containers one after the other, and reports them as if they had ended by themselves.
 func (r *planner) observeEngine() {
-	doubt := r.st.CrashesBeforeEngineLoss
-	if doubt == nil {
+	saved := r.st.CrashesBeforeEngineLoss
+	if saved == nil {
 		return
 	}
-	if age := r.in.Seen.EngineLost.Sub(doubt.Since); age < 0 || age > engineEnds {
+	if age := r.in.Seen.EngineLost.Sub(saved.Since); age < 0 || age > engineEnds {
 		return
 	}
-	r.st.Crashes, r.st.NotBefore, r.st.CrashesBeforeEngineLoss = doubt.Crashes, time.Time{}, nil
-	if exit := r.st.LastExit; exit != nil && killed(exit.Code) {
+	r.st.Crashes, r.st.NotBefore, r.st.CrashesBeforeEngineLoss = saved.Crashes, time.Time{}, nil
+	if exit := r.st.LastExit; exit != nil && (killed(exit.Code) || r.in.Spec.Restart == desired.RestartOnFailure) {
 		r.st.Completed = false
 	}
 }
@@ -133,130 +133,11 @@ func (r *planner) abandonStart() {
 	r.emit(journal.Exited, message)
 }
 
-func (r *planner) beginInstall() {
-	spec := r.in.Spec
-	if r.st.Install.Request > 0 {
-		r.emit(journal.ReinstallStarted, "")
-	}
-	r.emit(journal.Started, "")
-	r.st.Install = status.Install{
-		Request: spec.Requests.Install, Phase: status.InstallPreparing,
-	}
-	r.st.FailedGeneration, r.st.FailedBy = 0, ""
-	r.set(status.Installed, status.False, status.ReasonInstalling, "")
-}
-
-func (r *planner) observeImage() {
-	if r.in.Image.Pulling {
-		r.st.ImageGeneration = r.in.Spec.Generation
-	}
-	if r.st.Pulling == "" {
-		return
-	}
-	if r.st.Pulling == r.in.Spec.Image && r.in.Image.Present {
-		r.emit(journal.ImagePulled, r.st.Pulling)
-	}
-	if r.st.Pulling != r.in.Spec.Image || r.in.Image.Present {
-		r.st.Pulling = ""
-	}
-}
-
-// observeInstall advances the installation by what can be seen of it.
-func (r *planner) observeInstall() {
-	in, seen := &r.st.Install, r.in.Seen
-	switch in.Phase {
-	case status.InstallPreparing: // nothing is made yet, and what comes is made from the spec
-		in.Image, in.Script = r.in.Spec.Image, r.in.Spec.InstallScript != ""
-	case status.InstallCreating:
-		first := seen.Run
-		if in.Script {
-			first = seen.Install
-		}
-		if first == nil || (in.Script && first.Install != in.Request) {
-			return
-		}
-		in.Phase, in.ContainerID = status.InstallCreated, first.ContainerID
-		r.emit(journal.ContainerCreated, short(first.ContainerID))
-	case status.InstallCreated:
-		// The container that was created and never started is gone: that harms nothing.
-		if in.Script && (seen.Install == nil || seen.Install.ContainerID != in.ContainerID) {
-			in.Phase, in.ContainerID = status.InstallCreating, ""
-		}
-	case status.InstallScript:
-		r.observeScript(seen.Install)
-	case status.InstallScripted:
-		if seen.Install == nil || seen.Install.ContainerID != in.ContainerID {
-			r.failInstall(status.ReasonInstallInterrupted, "the install container vanished before what it did was kept")
-		}
-	}
-}
-
-// observeCopy records once that an installation could not be copied.
-func (r *planner) observeCopy() {
-	in, failed := &r.st.Install, r.in.Copy.SaveError
-	if in.Snapshot == "" {
-		failed = ""
-	}
-	if in.CopyError == failed {
-		return
-	}
-	in.CopyError = failed
-	if failed != "" {
-		r.emit(journal.SnapshotNotCopied, failed)
-	}
-}
-
-// observeScript classifies an install script by its container. StartedAt is the evidence
-// that it ran; a script that ran is never run again for the same request.
-func (r *planner) observeScript(c *observed.Container) {
-	in := &r.st.Install
-	switch {
-	case c == nil || c.ContainerID != in.ContainerID:
-		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
-	case c.StartedAt.IsZero() && in.Unsure && r.in.Seen.EngineLost.After(in.ScriptAt):
-		// An engine that is killed at that moment loses the record that it started something.
-		r.failInstall(status.ReasonInstallInterrupted, "the engine went away while the script was being started: it may have run")
-	case c.Running() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
-	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut) && !in.OutputSaved:
-		// Its output is kept before its failure is recorded: clients read it when the event comes.
-	case in.TimedOut:
-		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout))
-	case c.Phase != observed.Exited:
-		r.failInstall(status.ReasonInstallInterrupted, "the install container was removed while the script ran")
-	case c.OOMKilled && c.ExitCode != 0:
-		r.failInstall(status.ReasonInstallScriptFailed, "the install script ran out of memory")
-	case c.ExitCode == 0:
-		in.Phase = status.InstallScripted
-		message := fmt.Sprintf("after %s", c.FinishedAt.Sub(c.StartedAt).Round(time.Millisecond))
-		if c.OOMKilled {
-			r.emit(journal.OOMKilled, "the kernel killed a process of the install script for its memory limit")
-			message += "; a process of it was killed for its memory limit, and the installation may lack what that was to do"
-		}
-		r.emit(journal.InstallScriptComplete, message)
-	case in.MissingInterpreter != "":
-		r.failInstall(status.ReasonInstallScriptFailed, fmt.Sprintf("the install script's interpreter %s is not in the image", in.MissingInterpreter))
-	case killed(c.ExitCode):
-		r.failInstall(status.ReasonInstallInterrupted, fmt.Sprintf("the install script was cut off (exit code %d)", c.ExitCode))
-	default:
-		r.failInstall(status.ReasonInstallScriptFailed, fmt.Sprintf("the install script ended with exit code %d", c.ExitCode))
-	}
-}
-
-// killed separates the exit codes that an engine or host going down leaves behind (SIGKILL,
-// SIGTERM, and 255 for a container whose end the engine missed) from a program's own.
-func killed(code int) bool { return code == 137 || code == 143 || code == 255 }
-
-func (r *planner) failInstall(reason status.Reason, message string) {
-	r.st.Install.Phase = status.InstallFailed
-	r.emit(journal.Error, message)
-	r.set(status.Installed, status.False, reason, message)
-}
-
 // observeIdentity notices that the runtime container is another one, or none.
 func (r *planner) observeIdentity() {
 	id := ""
-	if r.in.Seen.Run != nil {
-		id = r.in.Seen.Run.ContainerID
+	if run := r.in.Seen.Run; run != nil && r.ours(run, r.st.ContainerID) {
+		id = run.ContainerID
 	}
 	if id == r.st.ContainerID {
 		return
@@ -275,7 +156,7 @@ func (r *planner) observeIdentity() {
 		r.st.Stopping, r.st.Starting = nil, nil
 	}
 	if id != "" {
-		r.st.Replacing = ""
+		r.st.Replacing, r.st.CreationMark = "", ""
 	}
 	r.st.ContainerID = id
 }
@@ -301,6 +182,14 @@ func (r *planner) observeProcess(run *observed.Container) {
 	if !run.Running() {
 		if !r.st.Ended.Is(now) {
 			r.processExited(now, run)
+			return
+		}
+		if run.OOMKilled {
+			r.processOOMKilled()
+		}
+		if r.st.Completed && run.EndRequested && r.in.Spec.Restart == desired.RestartOnFailure { // that is reported after the end
+			r.st.Completed = false
+			r.st.Restarts++
 		}
 		return
 	}
@@ -308,8 +197,11 @@ func (r *planner) observeProcess(run *observed.Container) {
 		r.st.PIDsLimitReached = now
 		r.emit(journal.PIDsLimitReached, fmt.Sprintf("the kernel refused processes or threads beyond the limit of %d (%d so far)", run.Limits.PIDs, e.PIDsRefused))
 	}
-	if ask := r.st.Stopping; ask != nil && ask.Run.Is(now) {
+	if request := r.st.Stopping; request != nil && request.Run.Is(now) {
 		return // what is to end does not become ready any more
+	}
+	if r.unknownRun() {
+		return
 	}
 	pattern := r.in.Spec.StartPattern
 	if !r.st.Matched.Is(now) && (pattern == "" || r.in.Matched) {
@@ -343,9 +235,26 @@ func (r *planner) processStarted(now status.RunID) {
 	}
 }
 
+const (
+	oomMessage       = "the kernel killed the process for its memory limit"
+	oomScriptMessage = "the install script ran out of memory"
+)
+
+// processOOMKilled completes the record of the last exit: the engine may report later than the
+// end that the kernel killed the process.
+func (r *planner) processOOMKilled() {
+	if r.st.LastExit == nil || r.st.LastExit.OOM {
+		return
+	}
+	exit := *r.st.LastExit
+	exit.OOM = true
+	r.st.LastExit = &exit
+	r.emit(journal.OOMKilled, oomMessage)
+}
+
 // processExited records the end of a run; c is nil when its end was not observed.
 func (r *planner) processExited(ended status.RunID, c *observed.Container) {
-	asked := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) || r.st.MountEscape != nil && r.st.MountEscape.Run.Is(ended)
+	requested := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) || r.st.MountEscape != nil && r.st.MountEscape.Run.Is(ended)
 	r.st.Ended, r.st.Stopping, r.st.MountsUnverified = ended, nil, nil
 	if c == nil {
 		r.emit(journal.Exited, "its end was not seen")
@@ -354,17 +263,17 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	exit := status.Exit{Code: c.ExitCode, OOM: c.OOMKilled, At: c.FinishedAt, Signal: signalName(c.ExitCode)}
 	r.st.LastExit = &exit
 	if exit.OOM {
-		r.emit(journal.OOMKilled, "the kernel killed the process for its memory limit")
+		r.emit(journal.OOMKilled, oomMessage)
 	}
 	message := fmt.Sprintf("exit code %d", exit.Code)
 	if exit.Signal != "" {
 		message += " (" + exit.Signal + ")"
 	}
-	wanted := asked || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting
+	wanted := requested || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting
 	r.emit(journal.Exited, message)
 	r.events[len(r.events)-1].Failed = !wanted && exit.Code != 0
 	r.st.EarlyExit = 0
-	if !asked && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
+	if !requested && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
 		r.st.EarlyExit = r.st.StartGeneration
 	}
 	if wanted {
@@ -376,12 +285,10 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 
 // crash decides what follows an end that was not requested.
 func (r *planner) crash(c *observed.Container) {
-	byEngine := c.Unwatched && killed(c.ExitCode)
-	policy := r.in.Spec.Restart
 	if !c.Unwatched && (r.st.CrashesBeforeEngineLoss == nil || r.in.Now.Sub(r.st.CrashesBeforeEngineLoss.Since) > engineEnds) {
 		r.st.CrashesBeforeEngineLoss = &status.CrashesBeforeEngineLoss{Since: r.in.Now, Crashes: r.st.Crashes}
 	}
-	if !byEngine && (policy == desired.RestartNever || policy == desired.RestartOnFailure && c.ExitCode == 0) {
+	if r.completes(c) {
 		r.st.Completed = true
 		return
 	}
@@ -402,6 +309,23 @@ func (r *planner) crash(c *observed.Container) {
 		r.st.Crashes, r.st.NotBefore.UTC().Format(time.RFC3339)))
 }
 
+// completes reports whether the restart policy leaves an ended process at rest. An end that nobody
+// watched is most likely the doing of an engine or host that went down, by which a program that handles
+// SIGTERM ends with exit code 0. That weighs more than the policy on-failure, and less than never.
+func (r *planner) completes(c *observed.Container) bool {
+	switch r.in.Spec.Restart {
+	case desired.RestartNever:
+		return !c.Unwatched || !killed(c.ExitCode)
+	case desired.RestartOnFailure:
+		return c.ExitCode == 0 && !c.Unwatched && !c.EndRequested
+	}
+	return false
+}
+
+// killed separates the exit codes that an engine or host going down leaves behind (SIGKILL,
+// SIGTERM, and 255 for a container whose end the engine missed) from a program's own.
+func killed(code int) bool { return code == 137 || code == 143 || code == 255 }
+
 // Backoff returns how long to wait after the nth end in a row: nothing after the first,
 // then 1 s doubling, each up to a tenth longer by jitter in [0,1), and never more than 5 min.
 func Backoff(n int, jitter float64) time.Duration {
@@ -417,7 +341,7 @@ func Backoff(n int, jitter float64) time.Duration {
 
 // observeReady ends an installation whose container stands as it should.
 func (r *planner) observeReady() {
-	if r.st.Install.Phase != status.InstallEntrypoint || !r.in.EntrypointOK || !r.fits() {
+	if r.st.Install.Phase != status.InstallEntrypoint || !r.in.EntrypointOK || !r.fits() || r.unknownRun() {
 		return
 	}
 	r.st.Install.Phase = status.InstallDone

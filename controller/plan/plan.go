@@ -18,6 +18,9 @@ type Step struct {
 	Reason string `json:"reason"`
 	Target string `json:"-"`
 	Image  string `json:"-"`
+	// Repeats is true when a step that has a pace of its own has failed before, for the same cause, or
+	// is one of many measurements.
+	Repeats bool `json:"-"`
 
 	// rung and signal are those of a stop, which its record carries to where it is executed.
 	rung   status.StopRung
@@ -83,7 +86,9 @@ type Input struct {
 	HostPaths blueprint.HostPaths
 	// Matched is true when the start pattern has matched in the run that Seen shows.
 	Matched bool
-	Host    HostCheck
+	// PatternError is why the start pattern is matched with nothing; empty while it is.
+	PatternError string
+	Host         HostCheck
 	// VerifyMounts is true when what is mounted in a process can be inspected from here.
 	VerifyMounts bool
 	// Replaced are the mounts of our own directories that are not at their paths any more.
@@ -91,14 +96,19 @@ type Input struct {
 	Now      time.Time
 	// InstallTimeout bounds an install script.
 	InstallTimeout time.Duration
+	// MaxInstallation bounds the bytes that an install script writes outside of its mounts; 0 is no
+	// bound.
+	MaxInstallation int64
 	// Jitter, in [0,1), spreads backoffs.
 	Jitter float64
+	// CreationMark is random, for a creation that is decided on.
+	CreationMark string
 	// Underway is true while a step runs: the observation is then older than the step's effect.
 	Underway bool
 	// PriorEvents are events of the last step, which come before those of this decision.
 	PriorEvents []journal.Event
 	// Held are the steps that have failed, with when each may be tried again. They change no
-	// decision: Project names them.
+	// decision: Simulate names them.
 	Held map[Kind]Attempt
 }
 
@@ -203,6 +213,19 @@ func (r *planner) image() string {
 func (r *planner) fits() bool {
 	run := r.in.Seen.Run
 	return run != nil && run.Hash == r.in.Spec.Hash(r.image())
+}
+
+// ours reports whether a container was created by this daemon: its id is recorded, or it has the
+// mark of a creation that was requested. Its labels alone can be copied by whoever reaches the engine.
+func (r *planner) ours(c *observed.Container, recorded string) bool {
+	mark := r.st.CreationMark
+	return c.ContainerID == recorded || mark != "" && c.Labels[observed.LabelCreation] == mark
+}
+
+// unknownRun reports whether the runtime container was not created by this daemon.
+func (r *planner) unknownRun() bool {
+	run := r.in.Seen.Run
+	return run != nil && !r.ours(run, r.st.ContainerID)
 }
 
 func runIDOf(c *observed.Container) status.RunID {

@@ -214,6 +214,35 @@ func TestEndsWhileTheEngineWasUnreachableAreNoCrashes(t *testing.T) {
 			t.Errorf("%s: %d crashes", policy, w.in.Status.Crashes)
 		}
 	}
+	// A program that handles SIGTERM ends with exit code 0 where the machine is shut down.
+	w := ready(t, func(c *desired.Container) { c.Restart = desired.RestartOnFailure })
+	w.die(w.in.Seen.Run, 0)
+	w.in.Seen.Run.Unwatched = true
+	w.settle()
+	w.expect("StartContainer", "Exited Starting Running")
+}
+
+// TestEndsThatWereRequestedOutside of Lightd are none of the program's own, whatever their exit code.
+func TestEndsThatWereRequestedOutside(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for policy, steps := range map[desired.RestartPolicy]string{
+			desired.RestartAlways: "StartContainer", desired.RestartOnFailure: "StartContainer", desired.RestartNever: "",
+		} {
+			w := ready(t, func(c *desired.Container) { c.Restart = policy })
+			w.die(w.in.Seen.Run, 0)
+			if late {
+				w.decide() // the engine reports a stop after the end
+			}
+			w.in.Seen.Run.EndRequested = true
+			w.settle()
+			if events := map[bool]string{true: "Exited Starting Running", false: "Exited"}[steps != ""]; !late || steps == "" || policy == desired.RestartOnFailure {
+				w.expect(steps, events)
+			}
+			if want := map[bool]int{true: 1, false: 0}[steps != ""]; w.in.Status.Restarts != want {
+				t.Errorf("%s, late %v: %d restarts, want %d", policy, late, w.in.Status.Restarts, want)
+			}
+		}
+	}
 }
 
 func TestUnreachableEngineDecidesNothing(t *testing.T) {

@@ -24,7 +24,7 @@ func (r *planner) nextPublished() next {
 		message += fmt.Sprintf(" and %d more", more)
 	}
 	return next{wait: status.ReasonPortNotPublished, upToDate: true,
-		message: message + `: check "bridge" in the engine's daemon.json, and the networks of the container`}
+		message: message + `: check the engine's daemon.json, and the networks of the container`}
 }
 
 // unpublished returns the ports of the spec that the container was made with and that the engine

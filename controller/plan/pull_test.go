@@ -55,21 +55,21 @@ func TestPullReportsItsProgress(t *testing.T) {
 func TestDriftOfAnInstallationThatWaits(t *testing.T) {
 	foreign := &observed.Foreign{ContainerID: "f"}
 	for name, c := range map[string]struct {
-		change func(*desired.Container)
-		see    func(*plan.Input)
-		want   plan.Kind
+		change  func(*desired.Container)
+		observe func(*plan.Input)
+		want    plan.Kind
 	}{
-		"failed pull": {see: func(in *plan.Input) {
+		"failed pull": {observe: func(in *plan.Input) {
 			in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: in.Now}
 		}, want: plan.PullImage},
-		"pull":         {see: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true} }, want: plan.PullImage},
-		"pull again":   {see: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true, PullError: "no"} }, want: plan.PullImage},
-		"taken name":   {see: func(in *plan.Input) { in.Seen.RunNameTaken = foreign }, want: plan.CreateContainer},
-		"taken name 2": {change: script, see: func(in *plan.Input) { in.Seen.InstallNameTaken = foreign }, want: plan.CreateInstallContainer},
+		"pull":         {observe: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true} }, want: plan.PullImage},
+		"pull again":   {observe: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true, PullError: "no"} }, want: plan.PullImage},
+		"taken name":   {observe: func(in *plan.Input) { in.Seen.RunNameTaken = foreign }, want: plan.CreateContainer},
+		"taken name 2": {change: script, observe: func(in *plan.Input) { in.Seen.InstallNameTaken = foreign }, want: plan.CreateInstallContainer},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, c.change)
-			c.see(&w.in)
+			c.observe(&w.in)
 			if d := w.decide(); d.Step != nil {
 				t.Fatalf("it does not wait: %+v", d.Step)
 			}

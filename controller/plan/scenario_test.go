@@ -29,7 +29,7 @@ type scenario struct {
 func newScenario(t *testing.T, change func(*desired.Container)) *scenario {
 	spec := desired.DefaultSpec()
 	spec.InternalID, spec.Image, spec.VolumeID = "a", "img", "v"
-	spec.StartupCommand = "run"
+	spec.StartupCommand, spec.Restart = "run", desired.RestartAlways
 	c := desired.Container{Spec: spec, Generation: 1, Requests: desired.Requests{Install: 1}}
 	if change != nil {
 		change(&c)
@@ -42,6 +42,7 @@ func newScenario(t *testing.T, change func(*desired.Container)) *scenario {
 		Image:          observed.Image{Known: true, Present: true},
 		Snapshot:       observed.Image{Known: true, Present: true},
 		Now:            epoch,
+		CreationMark:   "mark",
 		InstallTimeout: 10 * time.Minute,
 	}}
 }
@@ -107,7 +108,8 @@ func (w *scenario) create(role observed.Role, ref string) *observed.Container {
 	} else if ref == w.in.Status.Install.Snapshot {
 		image = w.in.Snapshot
 	}
-	return make(w.in.Spec, w.in.HostPaths, ref, w.in.Spec.Requests.Install).WithImageVolumes(w.in.HostPaths, image.Volumes).AsCreated(fmt.Sprintf("c%d", w.made), image)
+	return make(w.in.Spec, w.in.HostPaths, ref, w.in.Spec.Requests.Install).WithImageVolumes(w.in.HostPaths, image.Volumes).
+		WithCreationMark(w.in.Status.CreationMark).AsCreated(fmt.Sprintf("c%d", w.made), image)
 }
 
 func (w *scenario) start(c *observed.Container) {
@@ -133,6 +135,8 @@ func (w *scenario) act(s plan.Step) {
 		if w.exit >= 0 {
 			w.die(seen.Install, w.exit)
 		}
+	case plan.MeasureInstallation:
+		st.Install.MeasuredAt, st.Install.Measured = w.in.Now, !seen.Install.Running()
 	case plan.KillInstallScript:
 		w.die(seen.Install, 137)
 	case plan.KeepInstallation:
@@ -160,7 +164,11 @@ func (w *scenario) act(s plan.Step) {
 		w.start(seen.Run)
 		w.in.Matched = false
 	case plan.UnpauseContainer:
-		seen.Run.Phase = observed.Running
+		for _, c := range []*observed.Container{seen.Run, seen.Install} {
+			if c != nil && c.ContainerID == s.Target {
+				c.Phase = observed.Running
+			}
+		}
 	case plan.RenameContainer:
 		seen.Run.Name = observed.RunName("a")
 	case plan.StopContainer:

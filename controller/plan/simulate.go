@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -33,13 +34,14 @@ type Blocker struct {
 	Message string        `json:"message"`
 }
 
-// maxSimulated bounds the steps of a Projection. No way is that long.
+// maxSimulated bounds the steps of a Simulation. None is that long.
 const maxSimulated = 64
 
 // Simulate returns what would follow from in if every step had its effect, and programs
 // and scripts ended well. It decides as Decide does, from what each step would leave
 // behind. Where Docker is unreachable it uses the last observation.
 func Simulate(in Input) Simulation {
+	in.CreationMark = cmp.Or(in.CreationMark, "simulated") // what is created is recognized
 	p := &simulation{in: in, before: in, out: Simulation{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
 	if p.assumeUnknown() {
 		for range 4 * maxSimulated {
@@ -52,7 +54,7 @@ func Simulate(in Input) Simulation {
 	return p.out
 }
 
-// simulation is a Projection in the making. before is the input as it was given.
+// simulation is a Simulation in the making. before is the input as it was given.
 type simulation struct {
 	in, before Input
 	out        Simulation
@@ -104,6 +106,10 @@ func (p *simulation) advance() bool {
 		return p.wait(n)
 	}
 	step := *n.step
+	if step.Kind == MeasureInstallation { // it changes nothing, and how often it is repeated is no plan
+		p.apply(step)
+		return true
+	}
 	p.noteBackoff(step)
 	if step.Kind == PullImage && p.unsure {
 		step.Reason = "it is not known whether image " + step.Image + " is on this machine"
@@ -161,7 +167,8 @@ func (p *simulation) wait(n next) bool {
 	return true
 }
 
-// apply changes the input to what it would be after a step.
+// apply changes the input to what it would be after a step. A simulation has no step without a
+// case: VerifyMounts is not decided in one, and Finalize ends it.
 func (p *simulation) apply(s Step) {
 	seen, st := &p.in.Seen, &p.in.Status
 	switch s.Kind {
@@ -172,6 +179,8 @@ func (p *simulation) apply(s Step) {
 	case StartInstallScript:
 		p.start(&seen.Install)
 		p.exit(&seen.Install, 0)
+	case MeasureInstallation:
+		st.Install.MeasuredAt, st.Install.Measured = p.in.Now, !seen.Install.Running()
 	case KillInstallScript:
 		p.exit(&seen.Install, 137)
 	case KeepInstallation:
@@ -181,51 +190,50 @@ func (p *simulation) apply(s Step) {
 		st.Install.OutputSaved = true
 	case RemoveInstallContainer:
 		seen.Install = nil
-	case UnpauseContainer:
-		for _, c := range []**observed.Container{&seen.Run, &seen.Install} {
-			if *c != nil && (*c).ContainerID == s.Target {
-				changed(c).Phase = observed.Running
-			}
-		}
 	case RestoreSnapshot, LoadSnapshot:
 		p.in.Snapshot.Present = true
 	case WriteEntrypoint:
 		p.in.EntrypointOK = true
 	case CheckHost:
-		r := planner{in: p.in, st: *st}
-		p.in.Host = HostCheck{Hash: p.in.Spec.Hash(r.image()), At: p.in.Now}
+		p.in.Host = HostCheck{Hash: p.in.Spec.Hash((&planner{in: p.in, st: *st}).image()), At: p.in.Now}
+	case CreateContainer:
+		seen.Run = p.fakeContainer(observed.RoleRun, s.Image)
+	case UpdateLimits:
+		now := changed(&seen.Run)
+		now.Limits, now.Enforced, now.RestartPolicy = p.in.Spec.Limits, nil, blueprint.RestartPolicy
+	case StartContainer:
+		p.start(&seen.Run)
+		p.in.Matched = true
+	case UnpauseContainer:
+		p.unpause(s.Target)
+	case RenameContainer:
+		changed(&seen.Run).Name = observed.RunName(p.in.Spec.InternalID)
+	case StopContainer:
+		st.Stopping.Sent = true
+		p.end(143)
+	case KillContainer:
+		st.Stopping.KilledAt = p.in.Now
+		p.end(137)
+	case RemoveContainer:
+		seen.Run = nil
 	case ReleasePorts:
-		p.in.Spec.Releasing = slices.DeleteFunc(slices.Clone(p.in.Spec.Releasing), func(port desired.Port) bool {
-			return slices.Contains(Releasable(p.in.Spec, seen.Run), port.Endpoint())
-		})
-	default:
-		p.applyRun(s)
+		p.releasePorts()
 	}
 }
 
-// applyRun is take for the runtime container.
-func (p *simulation) applyRun(s Step) {
-	run := &p.in.Seen.Run
-	switch s.Kind {
-	case CreateContainer:
-		*run = p.fakeContainer(observed.RoleRun, s.Image)
-	case StartContainer:
-		p.start(run)
-		p.in.Matched = true
-	case StopContainer:
-		p.in.Status.Stopping.Sent = true
-		p.end(143)
-	case KillContainer:
-		p.in.Status.Stopping.KilledAt = p.in.Now
-		p.end(137)
-	case RemoveContainer:
-		*run = nil
-	case UpdateLimits:
-		now := changed(run)
-		now.Limits, now.Enforced, now.RestartPolicy = p.in.Spec.Limits, nil, blueprint.RestartPolicy
-	case RenameContainer:
-		changed(run).Name = observed.RunName(p.in.Spec.InternalID)
+func (p *simulation) unpause(target string) {
+	for _, c := range []**observed.Container{&p.in.Seen.Run, &p.in.Seen.Install} {
+		if *c != nil && (*c).ContainerID == target {
+			changed(c).Phase = observed.Running
+		}
 	}
+}
+
+func (p *simulation) releasePorts() {
+	free := Releasable(p.in.Spec, p.in.Seen.Run)
+	p.in.Spec.Releasing = slices.DeleteFunc(slices.Clone(p.in.Spec.Releasing), func(port desired.Port) bool {
+		return slices.Contains(free, port.Endpoint())
+	})
 }
 
 // fakeContainer is a container as a step makes it.
@@ -233,14 +241,14 @@ func (p *simulation) fakeContainer(role observed.Role, ref string) *observed.Con
 	id, install := fmt.Sprintf("projected-%d", len(p.out.Steps)), p.in.Status.Install
 	if role == observed.RoleInstall {
 		return blueprint.Install(p.in.Spec, p.in.HostPaths, ref, install.Request).
-			WithImageVolumes(p.in.HostPaths, p.in.Image.Volumes).AsCreated(id, p.in.Image)
+			WithImageVolumes(p.in.HostPaths, p.in.Image.Volumes).WithCreationMark(p.in.Status.CreationMark).AsCreated(id, p.in.Image)
 	}
 	image := p.in.Image
 	if ref == install.Snapshot {
 		image = p.in.Snapshot
 	}
 	return blueprint.Run(p.in.Spec, p.in.HostPaths, ref, install.Request).
-		WithImageVolumes(p.in.HostPaths, image.Volumes).AsCreated(id, image)
+		WithImageVolumes(p.in.HostPaths, image.Volumes).WithCreationMark(p.in.Status.CreationMark).AsCreated(id, image)
 }
 
 func (p *simulation) start(c **observed.Container) {

@@ -35,7 +35,7 @@ func TestSimulate(t *testing.T) {
 	cases := map[string]struct {
 		made                func(*desired.Container) // before the change
 		change              func(*desired.Container)
-		see                 func(*plan.Input)
+		observe             func(*plan.Input)
 		steps               string
 		restarts, recreates bool
 		keeps, loses        []string
@@ -49,7 +49,7 @@ func TestSimulate(t *testing.T) {
 			steps: "CheckHost RemoveContainer CreateContainer", recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"ports": {change: func(c *desired.Container) { c.Ports = []desired.Port{{Port: 1}} },
 			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
-		"startup command": {change: func(c *desired.Container) { c.StartupCommand = "other" }, see: func(in *plan.Input) { in.EntrypointOK = false },
+		"startup command": {change: func(c *desired.Container) { c.StartupCommand = "other" }, observe: func(in *plan.Input) { in.EntrypointOK = false },
 			steps: "CheckHost StopContainer RemoveContainer WriteEntrypoint CreateContainer StartContainer", restarts: true, recreates: true,
 			keeps: []string{volume}, loses: []string{written}},
 		"limits up": {made: func(c *desired.Container) { c.Limits.Memory = 1 << 27 }, change: func(c *desired.Container) { c.Limits.Memory = 1 << 28 },
@@ -60,11 +60,11 @@ func TestSimulate(t *testing.T) {
 			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"image": {change: func(c *desired.Container) { c.Image = "other" },
 			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
-		"image that is not there": {change: func(c *desired.Container) { c.Image = "other" }, see: func(in *plan.Input) { in.Image.Present = false },
+		"image that is not there": {change: func(c *desired.Container) { c.Image = "other" }, observe: func(in *plan.Input) { in.Image.Present = false },
 			steps: "PullImage " + recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"image that failed to be pulled": {change: func(c *desired.Container) { c.Image = "other" },
-			see:   func(in *plan.Input) { in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: in.Now} },
-			steps: "PullImage", keeps: []string{volume}, waits: status.ReasonImageUnavailable},
+			observe: func(in *plan.Input) { in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: in.Now} },
+			steps:   "PullImage", keeps: []string{volume}, waits: status.ReasonImageUnavailable},
 		"image with a script": {made: script, change: func(c *desired.Container) { c.Image = "other"; c.Requests.Install++ },
 			steps:    "StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer",
 			restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written, kept}},
@@ -81,35 +81,35 @@ func TestSimulate(t *testing.T) {
 			restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written, kept}},
 		"delete": {made: script, change: func(c *desired.Container) { c.Deleting = true },
 			steps: "StopContainer RemoveContainer Finalize", restarts: true, keeps: []string{volume}, loses: []string{written, kept}},
-		"a frozen process": {see: func(in *plan.Input) { freeze(in) }, steps: "UnpauseContainer", keeps: []string{volume}},
-		"another name":     {see: func(in *plan.Input) { named(in, "x") }, steps: "RenameContainer", keeps: []string{volume}},
-		"gone":             {see: func(in *plan.Input) { in.Seen.Run = nil }, steps: "CreateContainer StartContainer", keeps: []string{volume}},
-		"gone, and its name taken": {see: func(in *plan.Input) { in.Seen.Run, in.Seen.RunNameTaken = nil, &observed.Foreign{ContainerID: "x"} },
+		"a frozen process": {observe: func(in *plan.Input) { freeze(in) }, steps: "UnpauseContainer", keeps: []string{volume}},
+		"another name":     {observe: func(in *plan.Input) { named(in, "x") }, steps: "RenameContainer", keeps: []string{volume}},
+		"gone":             {observe: func(in *plan.Input) { in.Seen.Run = nil }, steps: "CreateContainer StartContainer", keeps: []string{volume}},
+		"gone, and its name taken": {observe: func(in *plan.Input) { in.Seen.Run, in.Seen.RunNameTaken = nil, &observed.Foreign{ContainerID: "x"} },
 			keeps: []string{volume}, waits: status.ReasonNameTaken},
-		"released ports": {see: func(in *plan.Input) {
+		"released ports": {observe: func(in *plan.Input) {
 			in.Spec.Releasing = []desired.Port{{IP: "0.0.0.0", Port: 9, Protocol: desired.TCP}}
 		},
 			steps: "ReleasePorts", keeps: []string{volume}},
-		"the engine is unreachable": {change: stopped, see: func(in *plan.Input) { in.Seen.Known, in.Seen.EngineUp = false, false },
+		"the engine is unreachable": {change: stopped, observe: func(in *plan.Input) { in.Seen.Known, in.Seen.EngineUp = false, false },
 			steps: "StopContainer", restarts: true, keeps: []string{volume}, waits: status.ReasonEngineDown},
-		"never seen":    {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{} }, keeps: []string{volume}, waits: status.ReasonEngineDown},
-		"not inspected": {change: stopped, see: func(in *plan.Input) { in.Seen = observed.Snapshot{EngineUp: true} }, keeps: []string{volume}, waits: status.ReasonProgressing},
-		"refused": {see: func(in *plan.Input) {
+		"never seen":    {change: stopped, observe: func(in *plan.Input) { in.Seen = observed.Snapshot{} }, keeps: []string{volume}, waits: status.ReasonEngineDown},
+		"not inspected": {change: stopped, observe: func(in *plan.Input) { in.Seen = observed.Snapshot{EngineUp: true} }, keeps: []string{volume}, waits: status.ReasonProgressing},
+		"refused": {observe: func(in *plan.Input) {
 			in.Status.FailedGeneration, in.Status.FailedBy = in.Spec.Generation, status.FailedBySpec
 		}, keeps: []string{volume}, waits: status.ReasonRefused},
-		"a stop under way": {made: script, see: func(in *plan.Input) {
+		"a stop under way": {made: script, observe: func(in *plan.Input) {
 			r := status.RunID{ContainerID: in.Seen.Run.ContainerID, StartedAt: in.Seen.Run.StartedAt}
 			in.Status.Stopping = &status.StopRequest{Run: r, At: in.Now, Timeout: time.Minute, Sent: true}
 		}, steps: "StartContainer", restarts: true, keeps: []string{volume, kept}},
 		"a pull under way": {change: func(c *desired.Container) { c.Image = "other" },
-			see:   func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true} },
-			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
-		"a removal under way": {see: func(in *plan.Input) {
+			observe: func(in *plan.Input) { in.Image = observed.Image{Known: true, Pulling: true} },
+			steps:   recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
+		"a removal under way": {observe: func(in *plan.Input) {
 			c := *in.Seen.Run
 			c.Phase = observed.Removing
 			in.Seen.Run = &c
 		}, steps: "CreateContainer StartContainer", recreates: true, keeps: []string{volume}, loses: []string{written}},
-		"a backoff": {see: func(in *plan.Input) {
+		"a backoff": {observe: func(in *plan.Input) {
 			in.Status.Run, in.Status.Ended = status.RunID{}, status.RunID{}
 			in.Seen.Run = nil
 			in.Status.NotBefore, in.Status.Crashes = in.Now.Add(time.Minute), 4
@@ -130,8 +130,8 @@ func TestSimulate(t *testing.T) {
 			if c.change != nil {
 				w.change(c.change)
 			}
-			if c.see != nil {
-				c.see(&w.in)
+			if c.observe != nil {
+				c.observe(&w.in)
 			}
 			before := w.in
 			p := plan.Simulate(w.in)

@@ -23,58 +23,58 @@ func signalShare(timeout time.Duration) time.Duration { return min(timeout/4, ma
 // the timeout. A kill goes to SIGKILL at once. A daemon that finds a stop under way continues
 // from the recorded rung.
 func (r *planner) stop(reason string, kill bool) next {
-	c, ask := r.in.Seen.Run, r.st.Stopping
+	c, request := r.in.Seen.Run, r.st.Stopping
 	if c.Phase == observed.Paused {
 		return step(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
 	}
-	if ask == nil || !ask.Run.Is(runIDOf(c)) {
+	if request == nil || !request.Run.Is(runIDOf(c)) {
 		if kill {
 			return step(KillContainer, reason).on(c).by(status.StopByKill, "")
 		}
 		return r.rung(r.firstRung(), reason)
 	}
 	switch {
-	case ask.Killed && ask.KilledAt.IsZero():
-		return step(KillContainer, ask.Reason).on(c).by(status.StopByKill, "")
-	case ask.Killed:
-		if left := ask.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
+	case request.Killed && request.KilledAt.IsZero():
+		return step(KillContainer, request.Reason).on(c).by(status.StopByKill, "")
+	case request.Killed:
+		if left := request.KilledAt.Add(killRetry).Sub(r.in.Now); left > 0 {
 			return waitFor(status.ReasonProgressing, "waiting for the process to die", left)
 		}
 		return step(KillContainer, "the process outlived SIGKILL").on(c).by(status.StopByKill, "")
 	case kill:
 		return step(KillContainer, reason).on(c).by(status.StopByKill, "")
 	}
-	return r.escalate(*ask)
+	return r.escalate(*request)
 }
 
 // escalate carries a stop on whose process has neither ended nor been killed.
-func (r *planner) escalate(ask status.StopRequest) next {
-	rung, since := ask.Rung, ask.RungAt
+func (r *planner) escalate(request status.StopRequest) next {
+	rung, since := request.Rung, request.RungAt
 	if rung == "" { // recorded by a version that knew one rung before SIGKILL
-		rung, since = r.firstRung(), ask.At
+		rung, since = r.firstRung(), request.At
 	}
 	if rung == status.StopByCommand {
-		left := ask.At.Add(ask.Timeout - signalShare(ask.Timeout)).Sub(r.in.Now)
+		left := request.At.Add(request.Timeout - signalShare(request.Timeout)).Sub(r.in.Now)
 		switch {
-		case ask.Unread, !ask.Sent && r.in.Spec.Stop.Command == "":
+		case request.Unread, !request.Sent && r.in.Spec.Stop.Command == "":
 			return r.rung(status.StopBySignal, r.stopSignal()+" as the stop command was not read")
 		case left <= 0:
-			return r.rung(status.StopBySignal, fmt.Sprintf("%s after %s without an end", r.stopSignal(), ask.Timeout-signalShare(ask.Timeout)))
-		case !ask.Sent:
-			return r.rung(rung, ask.Reason)
+			return r.rung(status.StopBySignal, fmt.Sprintf("%s after %s without an end", r.stopSignal(), request.Timeout-signalShare(request.Timeout)))
+		case !request.Sent:
+			return r.rung(rung, request.Reason)
 		}
 		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
 	}
 	// A signal that comes late, because the daemon was down, has its share all the same.
-	end := ask.At.Add(ask.Timeout)
-	if late := since.Add(signalShare(ask.Timeout)); late.After(end) {
+	end := request.At.Add(request.Timeout)
+	if late := since.Add(signalShare(request.Timeout)); late.After(end) {
 		end = late
 	}
 	switch left := end.Sub(r.in.Now); {
 	case left <= 0:
-		return step(KillContainer, fmt.Sprintf("SIGKILL after %s without an end", ask.Timeout)).on(r.in.Seen.Run).by(status.StopByKill, "")
-	case !ask.Sent:
-		return r.rung(rung, ask.Reason)
+		return step(KillContainer, fmt.Sprintf("SIGKILL after %s without an end", request.Timeout)).on(r.in.Seen.Run).by(status.StopByKill, "")
+	case !request.Sent:
+		return r.rung(rung, request.Reason)
 	default:
 		return waitFor(status.ReasonProgressing, "waiting for the process to end", left)
 	}
@@ -129,22 +129,22 @@ func (r *planner) stopSignal() string {
 // recordStop records the rung of a stop, and emits the event of each once.
 func (r *planner) recordStop(s Step) {
 	now, run := r.in.Now, runIDOf(r.in.Seen.Run)
-	ask := r.st.Stopping
-	first := ask == nil || !ask.Run.Is(run)
+	request := r.st.Stopping
+	first := request == nil || !request.Run.Is(run)
 	if first {
-		ask = &status.StopRequest{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
-		r.st.Stopping = ask
+		request = &status.StopRequest{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
+		r.st.Stopping = request
 	}
-	if ask.Rung != s.rung && !(ask.Killed && s.Kind == KillContainer) {
-		adopted := !first && ask.Rung == "" && s.Kind == StopContainer && s.rung == r.firstRung()
-		ask.Rung, ask.RungAt, ask.Signal, ask.Sent = s.rung, now, s.signal, false
+	if request.Rung != s.rung && !(request.Killed && s.Kind == KillContainer) {
+		adopted := !first && request.Rung == "" && s.Kind == StopContainer && s.rung == r.firstRung()
+		request.Rung, request.RungAt, request.Signal, request.Sent = s.rung, now, s.signal, false
 		if adopted {
-			ask.RungAt = ask.At // its event is in the journal already
+			request.RungAt = request.At // its event is in the journal already
 		} else {
 			r.emit(journal.Stopping, rungMessage(s, first))
 		}
 	}
-	ask.Killed = ask.Killed || s.Kind == KillContainer
+	request.Killed = request.Killed || s.Kind == KillContainer
 	if r.restartWanted() && r.st.Restarting == nil {
 		r.st.Restarting = &run
 	}

@@ -30,17 +30,17 @@ func ladder(t *testing.T, w *scenario, restart func(*scenario)) string {
 			w.in.Now = w.in.Now.Add(d.After)
 			continue
 		}
-		ask := w.in.Status.Stopping
+		request := w.in.Status.Stopping
 		switch d.Step.Kind {
 		case plan.StopContainer:
-			ask.Sent = true
+			request.Sent = true
 		case plan.KillContainer:
 			list = append(list, fmt.Sprintf("%s kill", w.in.Now.Sub(began)))
 			return strings.Join(list, "\n")
 		default:
 			t.Fatalf("step %s", d.Step.Kind)
 		}
-		list = append(list, fmt.Sprintf("%s %s %s", w.in.Now.Sub(began), ask.Rung, ask.Signal))
+		list = append(list, fmt.Sprintf("%s %s %s", w.in.Now.Sub(began), request.Rung, request.Signal))
 	}
 	t.Fatalf("no end: %s", list)
 	return ""
@@ -150,8 +150,8 @@ func TestStopAfterTheDaemonWasDown(t *testing.T) {
 	for name, command := range map[string]string{"an older record of a command": "stop", "an older record of a signal": ""} {
 		t.Run(name, func(t *testing.T) {
 			w := stopping(t, command)
-			ask := w.in.Status.Stopping
-			ask.Rung, ask.RungAt, ask.Signal = "", time.Time{}, ""
+			request := w.in.Status.Stopping
+			request.Rung, request.RungAt, request.Signal = "", time.Time{}, ""
 			w.in.Now = w.in.Now.Add(time.Second)
 			want := "9s Stopping: SIGKILL after 10s without an end\n9s kill"
 			if command != "" {

@@ -48,6 +48,11 @@ func Check(s desired.Spec, r Rules) error {
 	return desired.InvalidFields(append(fields, desired.NestedSources(s.Mount, t.places)...))
 }
 
+// CheckSource inspects one source, as Check does.
+func CheckSource(source string, r Rules) error {
+	return Check(desired.Spec{Mount: map[string]string{"source": source}}, r)
+}
+
 // CheckAllowed refuses a directory to mount from that makes every place of the host one, or
 // that lies in a forbidden one.
 func CheckAllowed(dir string, forbidden []string) error {

@@ -37,7 +37,8 @@ func (t table) locate(path string) string {
 		return ""
 	}
 	below := strings.TrimPrefix(path, strings.TrimSuffix(at.Mountpoint, "/"))
-	return filepath.Join(fmt.Sprintf("/\x00%d:%d", at.Major, at.Minor), at.Root, below)
+	// The kernel shows a root outside of the namespace of a cgroup mount as "/..".
+	return filepath.Join(fmt.Sprintf("/\x00%d:%d", at.Major, at.Minor), filepath.Join("/", at.Root, below))
 }
 
 // places are the locations on the host that decide what a source is: the path as written,

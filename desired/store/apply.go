@@ -16,6 +16,14 @@ type Written struct {
 	Action desired.Action
 }
 
+// GenerationBefore is the generation that the write found; 0 for a container that it has created.
+func (w Written) GenerationBefore() int64 {
+	if w.Action == desired.Unchanged {
+		return w.Generation
+	}
+	return w.Generation - 1
+}
+
 // List is what is to be, together: the specs, and none of the containers that they leave
 // out and Prune chooses.
 type List struct {
@@ -126,13 +134,13 @@ func (tx *Tx) checkList(list []desired.Spec) ([]entry, error) {
 func (tx *Tx) entryOf(spec desired.Spec) (entry, error) {
 	old, err := tx.Container(spec.InternalID)
 	if errors.Is(err, desired.ErrContainerNotFound) {
-		e := entry{spec: begin(spec)}
+		e := entry{spec: tx.begin(spec)}
 		return e, tx.check(e.spec, nil)
 	}
 	if err != nil {
 		return entry{}, err
 	}
-	e := entry{spec: inheritImmutable(spec, old.Spec), old: &old}
+	e := entry{spec: tx.inherit(spec, old.Spec), old: &old}
 	if e.same = e.spec.Equal(old.Spec); e.same {
 		return e, nil
 	}

@@ -41,7 +41,7 @@ func (s *Store) Change(ctx context.Context, id string, fn func(*desired.Containe
 // ErrContainerExists, ErrMountOverlap, ErrVolumeNotFound, ErrPortNotInPool, ErrPortInUse or
 // ErrNoPorts.
 func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
-	spec = begin(spec)
+	spec = tx.begin(spec)
 	if err := tx.check(spec, nil); err != nil {
 		return desired.Container{}, err
 	}
@@ -60,6 +60,9 @@ func (tx *Tx) CreateContainer(spec desired.Spec) (desired.Container, error) {
 // create stores the first generation of a valid spec.
 func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 	if err := tx.requireVolume(spec.VolumeID); err != nil {
+		return desired.Container{}, err
+	}
+	if err := tx.checkCount(containerPrefix, "containers", tx.options.Rules.Limits.MaxContainers); err != nil {
 		return desired.Container{}, err
 	}
 	c := desired.Container{
@@ -97,7 +100,7 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 	if c.InternalID != id {
 		return desired.Container{}, desired.Invalid("internal_id", "cannot be changed")
 	}
-	c.Spec = inheritImmutable(c.Spec, old.Spec)
+	c.Spec = tx.inherit(c.Spec, old.Spec)
 	if err := tx.check(c.Spec, &old.Spec); err != nil {
 		return desired.Container{}, err
 	}
@@ -108,23 +111,34 @@ func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (des
 }
 
 // begin returns spec as that of a new container: without a power it is stopped.
-func begin(spec desired.Spec) desired.Spec {
+func (tx *Tx) begin(spec desired.Spec) desired.Spec {
 	spec = spec.Normalize()
+	spec.Limits = tx.options.Rules.Limits.WithDefaults(spec.Limits)
 	if spec.Power == "" {
 		spec.Power = desired.PowerStopped
 	}
 	return spec
 }
 
-// inheritImmutable returns spec as the one that follows old: ports that are to be assigned keep
-// what they had, and so does a power that the spec leaves out.
-func inheritImmutable(spec, old desired.Spec) desired.Spec {
+// inherit returns spec as the one that follows old: ports that are to be assigned keep what they
+// had, and so does a power that the spec leaves out. The operator's defaults apply unless power and
+// pause are all that changes: what is stored without a limit can be stopped.
+func (tx *Tx) inherit(spec, old desired.Spec) desired.Spec {
 	spec = spec.Normalize()
 	if spec.Power == "" {
 		spec.Power = old.Power
 	}
 	keepAssigned(spec.Ports, old.Ports)
+	if !onlyPower(spec, old) {
+		spec.Limits = tx.options.Rules.Limits.WithDefaults(spec.Limits)
+	}
 	return spec
+}
+
+// onlyPower reports whether two specs differ in power and pause at most.
+func onlyPower(spec, old desired.Spec) bool {
+	spec.Power, spec.Paused = old.Power, old.Paused
+	return spec.Equal(old)
 }
 
 // change stores c, whose spec is valid, in the place of old.
@@ -171,9 +185,7 @@ func (tx *Tx) check(spec desired.Spec, old *desired.Spec) error {
 		if err := spec.Power.Validate(); err != nil {
 			return err
 		}
-		same := spec
-		same.Power, same.Paused = old.Power, old.Paused
-		if reflect.DeepEqual(same, *old) {
+		if onlyPower(spec, *old) {
 			return nil
 		}
 	}

@@ -25,19 +25,19 @@ func TestReserveOnAFullDisk(t *testing.T) {
 			v, err := s.Volumes(t.Context(), filepath.Join(disk, "volumes"))
 			must(t, err)
 			defer v.Close()
-			volume, err := v.Create(t.Context())
+			volume, err := v.Create(t.Context(), Creator{})
 			must(t, err)
 			running := spec("a")
 			running.VolumeID, running.Power = volume.ID, desired.PowerRunning
 			c := create(t, s, running)
-			spare, err := v.Create(t.Context())
+			spare, err := v.Create(t.Context(), Creator{})
 			must(t, err)
 			release := smalldisk.Fill(t, disk, 0)
 			if free := smalldisk.Free(t, disk); free > 64<<10 {
 				t.Fatalf("%d bytes are free", free)
 			}
 
-			_, err = v.Create(t.Context())
+			_, err = v.Create(t.Context(), Creator{})
 			var full *desired.DiskFullError
 			if !errors.As(err, &full) || full.Mount != disk || full.Needed != 64<<20 || !strings.Contains(err.Error(), disk) {
 				t.Errorf("a volume on a full disk: %v", err)

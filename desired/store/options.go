@@ -13,11 +13,17 @@ type Options struct {
 	Rules desired.Rules
 	// AllowedMounts, unless nil, returns those of Rules as of now.
 	AllowedMounts func() []string
+	// AllowedImages, unless nil, returns those of Rules as of now.
+	AllowedImages func() []string
+	// AllowedNetworks, unless nil, returns those of Rules as of now.
+	AllowedNetworks func() []string
 	// CheckMounts checks the mounts of a spec on the host whenever they change; nil
 	// checks nothing. It runs in the committer and so must answer fast.
 	CheckMounts func(desired.Spec) error
 	// Reserved are endpoints that never go to a container: the daemon's own listener.
 	Reserved []desired.Endpoint
+	// instance returns the id of the database.
+	instance func() string
 	// Database tunes the database beneath. Its OnCommit is the store's own.
 	Database kv.Options
 }
@@ -27,6 +33,15 @@ func (o *Options) rules() desired.Rules {
 	rules := o.Rules
 	if o.AllowedMounts != nil {
 		rules.AllowedMounts = o.AllowedMounts()
+	}
+	if o.AllowedImages != nil {
+		rules.AllowedImages = o.AllowedImages()
+	}
+	if o.AllowedNetworks != nil {
+		rules.AllowedNetworks = o.AllowedNetworks()
+	}
+	if o.instance != nil {
+		rules.Instance = o.instance()
 	}
 	return rules
 }

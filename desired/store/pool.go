@@ -41,27 +41,42 @@ func (s *Store) AddPorts(ctx context.Context, eps []desired.Endpoint) error {
 // AddPorts adds ports to the pool: all of them, or none. One that is there already is
 // ErrPortExists.
 func (tx *Tx) AddPorts(eps []desired.Endpoint) error {
-	eps, err := normalEndpoints(eps)
+	_, err := tx.addPorts(eps, false)
+	return err
+}
+
+// EnsurePorts is AddPorts, which keeps those that are there already; it returns how many it has added.
+func (tx *Tx) EnsurePorts(eps []desired.Endpoint) (added int, err error) {
+	return tx.addPorts(eps, true)
+}
+
+func (tx *Tx) addPorts(eps []desired.Endpoint, keep bool) (added int, err error) {
+	eps, err = normalEndpoints(eps)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	t := tx.table()
 	t.grows = true
 	tx.ports.reset()
 	for _, e := range eps {
 		if tx.options.isReserved(e) {
-			return desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
+			return 0, desired.Invalid("port", fmt.Sprintf("%s is where this daemon listens", e))
 		}
 		entries, err := t.load(slotOf(e))
-		if err != nil {
-			return err
+		switch {
+		case err != nil:
+			return 0, err
+		case find(entries, e.IP) == nil:
+			added++
+			t.slots[slotOf(e)] = append(entries, poolPort{IP: e.IP})
+		case !keep:
+			return 0, fmt.Errorf("%w: %s", desired.ErrPortExists, e)
 		}
-		if find(entries, e.IP) != nil {
-			return fmt.Errorf("%w: %s", desired.ErrPortExists, e)
-		}
-		t.slots[slotOf(e)] = append(entries, poolPort{IP: e.IP})
 	}
-	return t.write()
+	if added == 0 {
+		return 0, nil
+	}
+	return added, t.write()
 }
 
 // DeletePorts deletes ports from the pool in one transaction; see Tx.DeletePorts.

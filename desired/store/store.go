@@ -42,6 +42,7 @@ func Open(dir string, o Options) (*Store, error) {
 	if s.DB, err = kv.Open(dir, beneath); err != nil {
 		return nil, err
 	}
+	s.options.instance = s.Instance
 	if err := s.View(s.loadIndex); err != nil {
 		return nil, errors.Join(fmt.Errorf("open database %s: %w", dir, kv.Damaged("read it", err)), s.Close())
 	}
@@ -56,6 +57,9 @@ func (s *Store) loadIndex(tx *Tx) error {
 	s.index.fill(all, snapshotOf(tx.Tx))
 	return nil
 }
+
+// Rules returns what specs are checked against now.
+func (s *Store) Rules() desired.Rules { return s.options.rules() }
 
 // Update runs fn in a transaction; see kv.DB.Update.
 func (s *Store) Update(ctx context.Context, fn func(*Tx) error) error {

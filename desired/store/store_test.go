@@ -206,7 +206,7 @@ func TestVolumes(t *testing.T) {
 	v, err := s.Volumes(t.Context(), volumesDir)
 	must(t, err)
 	defer func() { must(t, v.Close()) }()
-	made, err := v.Create(t.Context())
+	made, err := v.Create(t.Context(), Creator{})
 	must(t, err)
 	testVolumeContents(t, v, made)
 

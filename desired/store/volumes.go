@@ -5,13 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"lightd/desired"
 	"lightd/desired/kv"
+	"lightd/desired/trash"
 )
 
 // Volume is a directory that outlives the containers that use it.
@@ -19,11 +20,28 @@ type Volume struct {
 	ID        string
 	Path      string
 	CreatedAt time.Time
+	// Creator is the id of the token that made it; empty where the operator did, or an earlier version.
+	Creator string
+	// Size is what its files had in bytes when they were last measured since the daemon began; nil before.
+	Size *int64
+}
+
+// Creator is who makes a volume; the zero value is the operator.
+type Creator struct {
+	// Token is the id of a token.
+	Token string
+	// MaxVolumes, unless nil, is the most that there may be of volumes that the token has made or that
+	// containers name for which Allows is true.
+	MaxVolumes *int
+	Allows     func(desired.Container) bool
+	// Bound reports that no other volumes than these exist for the token.
+	Bound bool
 }
 
 // volumeRecord is what is stored of a volume.
 type volumeRecord struct {
 	CreatedAt time.Time `json:"created_at"`
+	Creator   string    `json:"creator,omitempty"`
 	// Deleting is set before the directory is removed; such a volume does not exist
 	// for anybody else, and its removal is finished at the next opening if need be.
 	Deleting bool `json:"deleting,omitempty"`
@@ -40,6 +58,16 @@ type Volumes struct {
 	store *Store
 	path  string
 	root  *os.Root
+	trash *trash.Trash
+	// ensuring holds a value while volumes of chosen ids are made: two requests can be for the same one.
+	ensuring chan struct{}
+
+	// chowns holds a value for each volume that is being given to an owner.
+	chowns chan struct{}
+
+	mu       sync.Mutex
+	sizes    map[string]int64         // guarded by mu: the last measurements
+	chowning map[string]chan struct{} // guarded by mu: closed when the Chown of a volume ends
 }
 
 // Volumes opens the directory of volumes, which it creates when it is not there, and
@@ -60,49 +88,23 @@ func (s *Store) Volumes(ctx context.Context, dir string) (*Volumes, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open volumes directory %s: %w", dir, err)
 	}
-	v := &Volumes{store: s, path: dir, root: root}
+	bin, err := trash.Open(root, s.log)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open volumes directory %s: %w", dir, err), root.Close())
+	}
+	v := &Volumes{store: s, path: dir, root: root, trash: bin, ensuring: make(chan struct{}, 1), chowns: make(chan struct{}, maxChowns),
+		sizes: map[string]int64{}, chowning: map[string]chan struct{}{}}
 	if err := v.finishRemovals(ctx); err != nil {
-		return nil, errors.Join(err, root.Close())
+		return nil, errors.Join(err, v.Close())
 	}
 	return v, nil
 }
 
-// Close releases the directory.
-func (v *Volumes) Close() error { return v.root.Close() }
+// Close ends removals under way, which the next opening continues, and releases the directory.
+func (v *Volumes) Close() error { return errors.Join(v.trash.Close(), v.root.Close()) }
 
 // Path returns where the volume of that id is.
 func (v *Volumes) Path(id string) string { return filepath.Join(v.path, id) }
-
-// Create makes a volume: first its directory, so that no record lacks one.
-func (v *Volumes) Create(ctx context.Context) (Volume, error) {
-	id := kv.NewUUID()
-	if err := v.store.CheckSpace(); err != nil {
-		return Volume{}, fmt.Errorf("create volume: %w", err)
-	}
-	if err := v.root.Mkdir(id, 0o777); err != nil {
-		return Volume{}, fmt.Errorf("create directory of volume %s: %w", id, err)
-	}
-	// Mkdir's mode is cut by the umask.
-	if err := v.root.Chmod(id, 0o777); err != nil {
-		return Volume{}, errors.Join(fmt.Errorf("open volume %s to its users: %w", id, err), v.root.Remove(id))
-	}
-	var record volumeRecord
-	err := v.store.Update(ctx, func(tx *Tx) error {
-		record.CreatedAt = tx.Now()
-		return tx.putVolume(id, record)
-	})
-	switch {
-	case errors.Is(err, desired.ErrUnavailable):
-		// The record may be there: an empty directory too many is the lesser evil.
-		return Volume{}, fmt.Errorf("create volume %s: %w", id, err)
-	case err != nil:
-		return Volume{}, errors.Join(fmt.Errorf("create volume %s: %w", id, err), v.root.Remove(id))
-	}
-	return v.volume(id, record), nil
-}
-
-// TryCreate returns what would keep Create from making a volume.
-func (v *Volumes) TryCreate() error { return v.store.CheckSpace() }
 
 // Get returns the volume of that id, or ErrVolumeNotFound.
 func (v *Volumes) Get(id string) (Volume, error) {
@@ -140,7 +142,7 @@ func (v *Volumes) Users(id string) []string {
 	return out
 }
 
-// Delete removes a volume and its data, or returns ErrVolumeNotFound, or ErrVolumeInUse
+// Delete removes a volume, and its data in the background, or returns ErrVolumeNotFound, or ErrVolumeInUse
 // while the spec of a container names it. From the record's mark on the removal is
 // certain, and an error means only that it will be finished later.
 func (v *Volumes) Delete(ctx context.Context, id string) error {
@@ -174,11 +176,12 @@ func (tx *Tx) markVolumeDeleting(id string) error {
 	return tx.putVolume(id, record)
 }
 
-// remove removes the directory and then the record of a volume marked Deleting.
+// remove moves the directory of a volume marked Deleting to the trash, and then removes its record.
 func (v *Volumes) remove(ctx context.Context, id string) error {
-	if err := v.root.RemoveAll(id); err != nil {
+	if err := v.trash.Move(id); err != nil {
 		return fmt.Errorf("remove data of volume %s: %w", id, err)
 	}
+	v.forgetSize(id)
 	return v.store.Update(ctx, func(tx *Tx) error { return tx.Delete(volumeKey(id)) })
 }
 
@@ -201,55 +204,26 @@ func (v *Volumes) finishRemovals(ctx context.Context) error {
 	return nil
 }
 
-// Size adds up the files of a volume, in bytes. It follows no links, opens no file, and
-// ends with ctx.
-func (v *Volumes) Size(ctx context.Context, id string) (int64, error) {
-	if _, err := v.Get(id); err != nil {
-		return 0, err
-	}
-	dir, err := v.root.OpenRoot(id)
-	if err != nil {
-		return 0, fmt.Errorf("open volume %s: %w", id, err)
-	}
-	defer dir.Close()
-	var size int64
-	err = fs.WalkDir(dir.FS(), ".", func(_ string, entry fs.DirEntry, err error) error {
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		// Files come and go under a running container.
-		if err != nil {
-			return nil
-		}
-		if info, err := entry.Info(); err == nil && info.Mode().IsRegular() {
-			size += info.Size()
-		}
-		return nil
-	})
-	if err != nil {
-		return 0, fmt.Errorf("measure volume %s: %w", id, err)
-	}
-	return size, nil
-}
-
 func (v *Volumes) volume(id string, record volumeRecord) Volume {
-	return Volume{ID: id, Path: v.Path(id), CreatedAt: record.CreatedAt}
+	return Volume{ID: id, Path: v.Path(id), CreatedAt: record.CreatedAt, Creator: record.Creator, Size: v.lastSize(id)}
 }
 
 func (v *Volumes) each(fn func(id string, record volumeRecord)) error {
-	return v.store.View(func(tx *Tx) error {
-		var bad error
-		err := tx.Scan([]byte(volumePrefix), nil, func(k, data []byte) bool {
-			var record volumeRecord
-			id := string(k[len(volumePrefix):])
-			if record, bad = decodeVolume(id, data); bad != nil {
-				return false
-			}
-			fn(id, record)
-			return true
-		})
-		return errors.Join(err, bad)
+	return v.store.View(func(tx *Tx) error { return tx.eachVolume(fn) })
+}
+
+func (tx *Tx) eachVolume(fn func(id string, record volumeRecord)) error {
+	var bad error
+	err := tx.Scan([]byte(volumePrefix), nil, func(k, data []byte) bool {
+		var record volumeRecord
+		id := string(k[len(volumePrefix):])
+		if record, bad = decodeVolume(id, data); bad != nil {
+			return false
+		}
+		fn(id, record)
+		return true
 	})
+	return errors.Join(err, bad)
 }
 
 func decodeVolume(id string, data []byte) (volumeRecord, error) {
@@ -279,6 +253,15 @@ func (tx *Tx) volume(id string) (volumeRecord, error) {
 		return volumeRecord{}, fmt.Errorf("%w: %q", desired.ErrVolumeNotFound, id)
 	}
 	return record, nil
+}
+
+// HasMadeVolume reports whether the token of an id has made a volume that is not being deleted.
+func (tx *Tx) HasMadeVolume(token, id string) (bool, error) {
+	record, err := tx.volume(id)
+	if errors.Is(err, desired.ErrVolumeNotFound) {
+		return false, nil
+	}
+	return err == nil && token != "" && record.Creator == token, err
 }
 
 func (tx *Tx) putVolume(id string, record volumeRecord) error {

@@ -46,7 +46,7 @@ func TestVolumeRemovalIsFinishedLater(t *testing.T) {
 	s := open(t, t.TempDir(), Options{})
 	v, err := s.Volumes(t.Context(), dir)
 	must(t, err)
-	made, err := v.Create(t.Context())
+	made, err := v.Create(t.Context(), Creator{})
 	must(t, err)
 	// As after a crash between the mark and the removal.
 	must(t, s.Update(t.Context(), func(tx *Tx) error { return tx.putVolume(made.ID, volumeRecord{Deleting: true}) }))
@@ -63,4 +63,52 @@ func TestVolumeRemovalIsFinishedLater(t *testing.T) {
 	if _, err := get(t, s, volumePrefix+made.ID); !errors.Is(err, kv.ErrNotFound) {
 		t.Errorf("the record is still there: %v", err)
 	}
+}
+
+// TestCreatorOfAVolume: the token that has made a volume stays on record. A record of an earlier version
+// has none, and no token has made that volume.
+func TestCreatorOfAVolume(t *testing.T) {
+	dir, volumesDir := t.TempDir(), t.TempDir()
+	s := open(t, dir, Options{})
+	v, err := s.Volumes(t.Context(), volumesDir)
+	must(t, err)
+	made, err := v.Create(t.Context(), Creator{Token: "a"})
+	must(t, err)
+	old, err := v.Create(t.Context(), Creator{})
+	must(t, err)
+	must(t, s.Update(t.Context(), func(tx *Tx) error {
+		return tx.Set(volumeKey(old.ID), []byte(`{"created_at":"2026-01-02T03:04:05Z"}`))
+	}))
+	must(t, v.Close())
+	closeStore(t, s)
+
+	s = open(t, dir, Options{})
+	defer closeStore(t, s)
+	v, err = s.Volumes(t.Context(), volumesDir)
+	must(t, err)
+	defer func() { must(t, v.Close()) }()
+	for id, creator := range map[string]string{made.ID: "a", old.ID: ""} {
+		if got, err := v.Get(id); err != nil || got.Creator != creator {
+			t.Errorf("creator %q, %v, want %q", got.Creator, err, creator)
+		}
+	}
+	must(t, s.View(func(tx *Tx) error {
+		for _, c := range []struct {
+			token, id string
+			want      bool
+		}{{"a", made.ID, true}, {"b", made.ID, false}, {"a", old.ID, false}, {"", old.ID, false}, {"a", "none", false}} {
+			if got, err := tx.HasMadeVolume(c.token, c.id); err != nil || got != c.want {
+				t.Errorf("%q has made %q: %v, %v", c.token, c.id, got, err)
+			}
+		}
+		return nil
+	}))
+	must(t, v.Delete(t.Context(), made.ID))
+	must(t, s.View(func(tx *Tx) error {
+		got, err := tx.HasMadeVolume("a", made.ID)
+		if got {
+			t.Error("a volume that is gone was made by somebody")
+		}
+		return err
+	}))
 }

@@ -2,7 +2,6 @@ package token
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -14,25 +13,13 @@ import (
 
 // The refusals of this package.
 const (
-	// ErrUnknown answers a token that is not valid: never was, is expired, or used up.
+	// ErrUnknown answers a token that is not valid: never was, is expired, revoked or used up.
 	ErrUnknown desired.Error = "Invalid or expired token"
-	// ErrTooMany answers the creation of one more temporary token.
+	// ErrTooMany answers the creation of one more token.
 	ErrTooMany desired.Error = "Too many temporary tokens"
+	// ErrNotFound answers the id of a token that does not exist.
+	ErrNotFound desired.Error = "Token not found"
 )
-
-// maxTokens bounds the temporary tokens that exist at one time.
-const maxTokens = 10000
-
-// sweepChunk bounds the tokens that one transaction removes.
-const sweepChunk = 1000
-
-// record is what is stored of a temporary token, under its hash.
-type record struct {
-	ExpiresAt time.Time `json:"expires_at"`
-	SingleUse bool      `json:"single_use,omitempty"`
-}
-
-func (r record) expired(now time.Time) bool { return !now.Before(r.ExpiresAt) }
 
 const prefix = "t/"
 
@@ -46,20 +33,31 @@ type Keeper struct {
 
 	mu     sync.RWMutex
 	tokens map[hash]record // as of the last commit; guarded by mu
+
+	usesMu sync.Mutex
+	uses   map[hash]use // that are not in the database yet; guarded by usesMu
 }
 
-// Open reads the temporary tokens of a database.
+// Open reads the tokens of a database. Those of earlier versions go back to the present master token.
 func Open(db *kv.DB, m *Master) (*Keeper, error) {
-	k := &Keeper{db: db, master: m, tokens: map[hash]record{}}
-	err := db.View(func(tx *kv.Tx) error {
+	k := &Keeper{db: db, master: m, tokens: map[hash]record{}, uses: map[hash]use{}}
+	present, err := m.keys()
+	if err != nil {
+		return nil, err
+	}
+	err = db.View(func(tx *kv.Tx) error {
 		var bad error
 		err := tx.Scan([]byte(prefix), nil, func(key, value []byte) bool {
 			var r record
-			if err := json.Unmarshal(value, &r); err != nil {
-				bad = fmt.Errorf("decode record of a token: %w", err)
+			if r, bad = decode(value); bad != nil {
 				return false
 			}
-			k.tokens[hash(key[len(prefix):])] = r
+			h := hash(key[len(prefix):])
+			if r.Master == "" {
+				r.Master = present[0].fingerprint
+				k.uses[h] = use{} // the next Flush writes it
+			}
+			k.tokens[h] = r
 			return true
 		})
 		return errors.Join(err, bad)
@@ -70,147 +68,124 @@ func Open(db *kv.DB, m *Master) (*Keeper, error) {
 	return k, nil
 }
 
-// Grant is what a token that was accepted allows.
-type Grant struct {
-	// Master is true for the master token, which alone may create tokens.
-	Master bool
-	// ExpiresAt is the end of a temporary token; zero for the master token.
-	ExpiresAt time.Time
-
-	hash      hash
-	singleUse bool
-}
-
-// ID names the token for a log: "master", or of a temporary one the first digits of its hash, which
-// distinguish it from others and are of no use for anything else.
-func (g Grant) ID() string {
-	if g.Master {
-		return "master"
-	}
-	return fmt.Sprintf("temporary-%x", g.hash[:4])
-}
-
-// Authenticate accepts or refuses a token: ErrUnknown, or the error that kept a
-// single-use token from being consumed, which then is not used up as far as is known.
-func (k *Keeper) Authenticate(ctx context.Context, text string) (Grant, error) {
+// Lookup returns what a token allows, or ErrUnknown. It uses nothing up: see Use.
+func (k *Keeper) Lookup(text string) (Grant, error) {
 	// What is compared from here on is a hash: the common prefix of a guess's hash and a
 	// token's hash reveals nothing about the token.
 	h := hashOf(text)
-	isMaster := k.master.is(h)
+	masters, _ := k.master.keys() // none holds that cannot be read
+	isMaster := matches(masters, h)
 	r, known := k.record(h)
 	switch {
 	case isMaster:
-		return Grant{Master: true, hash: h}, nil
-	case !known || r.expired(time.Now()):
+		return masterGrant(h), nil
+	case !known || r.Used || !r.holds(time.Now(), masters):
 		return Grant{}, ErrUnknown
 	}
-	if r.SingleUse {
-		if err := k.consume(ctx, h); err != nil {
-			return Grant{}, err
-		}
+	return r.grant(h), nil
+}
+
+// MasterFingerprint names the present master token, and is of no other use; empty while its file cannot be
+// read.
+func (k *Keeper) MasterFingerprint() string {
+	masters, err := k.master.keys()
+	if err != nil {
+		return ""
 	}
-	return Grant{ExpiresAt: r.ExpiresAt, hash: h, singleUse: r.SingleUse}, nil
+	return masters[0].fingerprint
+}
+
+// Use records the use of a token from an address, before anything is done for who has it. That of a
+// single-use token is on disk when Use returns, and is ErrUnknown for everybody but one. That of any
+// other is written by the next Flush.
+func (k *Keeper) Use(ctx context.Context, g Grant, from string) error {
+	u := use{time.Now().UTC(), from}
+	switch {
+	case g.Master():
+		return nil
+	case g.SingleUse:
+		return k.change(ctx, g.hash, func(r *record) error {
+			if r.Used {
+				return ErrUnknown
+			}
+			*r = r.noted(u)
+			r.Used = true
+			return nil
+		})
+	}
+	k.usesMu.Lock()
+	defer k.usesMu.Unlock()
+	k.uses[g.hash] = u
+	return nil
+}
+
+// Release takes the use of a single-use token back, after a request that was refused: it did nothing.
+func (k *Keeper) Release(ctx context.Context, g Grant) error {
+	if !g.SingleUse {
+		return nil
+	}
+	return k.change(ctx, g.hash, func(r *record) error {
+		r.Used = false
+		return nil
+	})
+}
+
+// change has fn change the record of a token; ErrUnknown where it was revoked.
+func (k *Keeper) change(ctx context.Context, h hash, fn func(*record) error) error {
+	return k.db.Update(ctx, func(tx *kv.Tx) error {
+		r, err := k.stored(tx, h)
+		if err != nil {
+			return err
+		}
+		if err := fn(&r); err != nil {
+			return err
+		}
+		return k.put(tx.SetEssential, tx, h, r)
+	})
+}
+
+// stored returns the record of a token in a transaction; ErrUnknown where there is none.
+func (k *Keeper) stored(tx *kv.Tx, h hash) (record, error) {
+	data, err := tx.Get(key(h))
+	if errors.Is(err, kv.ErrNotFound) {
+		return record{}, ErrUnknown
+	}
+	if err != nil {
+		return record{}, err
+	}
+	r, err := decode(data)
+	if r.Master == "" { // one of an earlier version, until the first Flush
+		known, _ := k.record(h)
+		r.Master = known.Master
+	}
+	return r, err
+}
+
+// put stores a record by set: tx.Set for a new one, tx.SetEssential for one that takes the place of
+// another, on a full disk too.
+func (k *Keeper) put(set func(key, value []byte) error, tx *kv.Tx, h hash, r record) error {
+	data, err := r.encode()
+	if err != nil {
+		return err
+	}
+	tx.AfterCommit(func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.tokens[h] = r
+	})
+	return set(key(h), data)
 }
 
 // Valid reports whether the token behind g would still be good, for connections that
 // outlast the request that opened them. A single-use token, used up by that very
-// request, is good until it expires.
+// request, is good until it ends.
 func (k *Keeper) Valid(g Grant) bool {
-	if g.Master {
-		return k.master.is(g.hash)
+	masters, _ := k.master.keys()
+	if g.Master() {
+		return matches(masters, g.hash)
 	}
-	_, known := k.record(g.hash)
-	return (known || g.singleUse) && time.Now().Before(g.ExpiresAt)
-}
-
-// Create makes a temporary token. ttl must be positive and at most MaxTTL.
-func (k *Keeper) Create(ctx context.Context, ttl time.Duration, singleUse bool) (string, time.Time, error) {
-	if ttl <= 0 || ttl > MaxTTL {
-		return "", time.Time{}, desired.Invalid("ttl", "must be from 1s to 30d")
-	}
-	text := generate()
-	h := hashOf(text)
-	var r record
-	err := k.db.Update(ctx, func(tx *kv.Tx) error {
-		n := 0
-		err := tx.ScanKeys([]byte(prefix), nil, func([]byte) bool { n++; return n < maxTokens })
-		if err != nil {
-			return err
-		}
-		if n >= maxTokens {
-			return ErrTooMany
-		}
-		r = record{ExpiresAt: tx.Now().Add(ttl), SingleUse: singleUse}
-		data, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encode record of a token: %w", err)
-		}
-		tx.AfterCommit(func() {
-			k.mu.Lock()
-			defer k.mu.Unlock()
-			k.tokens[h] = r
-		})
-		return tx.Set(key(h), data)
-	})
-	if err != nil {
-		return "", time.Time{}, fmt.Errorf("create token: %w", err)
-	}
-	return text, r.ExpiresAt, nil
-}
-
-// consume removes a single-use token; whoever comes second finds nothing.
-func (k *Keeper) consume(ctx context.Context, h hash) error {
-	return k.db.Update(ctx, func(tx *kv.Tx) error {
-		if _, err := tx.Get(key(h)); errors.Is(err, kv.ErrNotFound) {
-			return ErrUnknown
-		} else if err != nil {
-			return err
-		}
-		return k.remove(tx, h)
-	})
-}
-
-// Sweep removes the tokens that have expired.
-func (k *Keeper) Sweep(ctx context.Context) error {
-	for {
-		old := k.expired(sweepChunk)
-		if len(old) == 0 {
-			return nil
-		}
-		err := k.db.Update(ctx, func(tx *kv.Tx) error {
-			for _, h := range old {
-				if err := k.remove(tx, h); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("sweep tokens: %w", err)
-		}
-	}
-}
-
-func (k *Keeper) remove(tx *kv.Tx, h hash) error {
-	tx.AfterCommit(func() {
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		delete(k.tokens, h)
-	})
-	return tx.Delete(key(h))
-}
-
-func (k *Keeper) expired(limit int) []hash {
-	k.mu.RLock()
-	defer k.mu.RUnlock()
-	var out []hash
-	now := time.Now()
-	for h, r := range k.tokens {
-		if r.expired(now) && len(out) < limit {
-			out = append(out, h)
-		}
-	}
-	return out
+	r, known := k.record(g.hash)
+	return known && r.holds(time.Now(), masters)
 }
 
 func (k *Keeper) record(h hash) (record, bool) {
@@ -218,4 +193,41 @@ func (k *Keeper) record(h hash) (record, bool) {
 	defer k.mu.RUnlock()
 	r, ok := k.tokens[h]
 	return r, ok
+}
+
+// Flush writes the last uses, all of them in one transaction.
+func (k *Keeper) Flush(ctx context.Context) error {
+	k.usesMu.Lock()
+	uses := k.uses
+	k.uses = map[hash]use{}
+	k.usesMu.Unlock()
+	if len(uses) == 0 {
+		return nil
+	}
+	err := k.db.Update(ctx, func(tx *kv.Tx) error {
+		for h, u := range uses {
+			r, err := k.stored(tx, h)
+			if errors.Is(err, ErrUnknown) {
+				continue // revoked or expired meanwhile
+			}
+			if err != nil {
+				return err
+			}
+			if err := k.put(tx.SetEssential, tx, h, r.noted(u)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		return nil
+	}
+	k.usesMu.Lock()
+	defer k.usesMu.Unlock()
+	for h, u := range uses {
+		if _, later := k.uses[h]; !later {
+			k.uses[h] = u
+		}
+	}
+	return fmt.Errorf("write the last uses of tokens: %w", err)
 }

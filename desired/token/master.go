@@ -1,24 +1,52 @@
 package token
 
 import (
+	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
+	"time"
+
+	"lightd/desired/atomicfile"
 )
 
-// Master is the operator's token.
+// Master is the operator's token, and the one before it for as long as that is kept.
 type Master struct {
-	path string // empty for a token that was given as text
+	given *masterKey // of a token that was given as text; nil for one in a file
 
 	mu   sync.Mutex
-	seen fs.FileInfo // the file that sum was read from; guarded by mu
-	sum  hash        // guarded by mu
-	err  error       // why the file holds no token; guarded by mu
+	file cachedFile[masterKey] // guarded by mu, as old is
+	old  cachedFile[keptKey]
+}
+
+// masterKey is what is kept of a master token.
+type masterKey struct {
+	hash hash
+	// fingerprint names the token in the records of those that it made.
+	fingerprint string
+}
+
+func keyOf(h hash) masterKey {
+	sum := sha256.Sum256(append([]byte("lightd master token "), h[:]...))
+	return masterKey{hash: h, fingerprint: hex.EncodeToString(sum[:8])}
+}
+
+// keptKey is that of one that holds until a time.
+type keptKey struct {
+	masterKey
+	until time.Time
+}
+
+// kept is a master token that was replaced and holds for a while, as its file has it.
+type kept struct {
+	SHA256 string    `json:"sha256"`
+	Until  time.Time `json:"until"`
 }
 
 // Given returns a master token that is text until the process ends.
@@ -26,20 +54,21 @@ func Given(text string) (*Master, error) {
 	if !WellFormed(text) {
 		return nil, fmt.Errorf("read master token: %w", ErrMalformed)
 	}
-	return &Master{sum: hashOf(text)}, nil
+	given := keyOf(hashOf(text))
+	return &Master{given: &given}, nil
 }
 
 // FromFile returns the master token that the file at path holds, at any time: a reset by
 // another process counts at once. A file that is not there is made, with a new token.
 func FromFile(path string) (*Master, error) {
 	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		if _, err := Reset(path); err != nil {
+		if _, err := Reset(path, 0); err != nil {
 			return nil, err
 		}
 	}
-	m := &Master{path: path}
-	if _, err := m.current(); err != nil {
-		return nil, err
+	m := &Master{file: cachedFile[masterKey]{path: path, read: readKey}, old: cachedFile[keptKey]{path: keptPath(path), read: readKept}}
+	if _, err := m.file.load(); err != nil {
+		return nil, fmt.Errorf("read master token: %w", err)
 	}
 	return m, nil
 }
@@ -57,63 +86,113 @@ func Read(path string) (string, error) {
 	return text, nil
 }
 
-// Reset puts a new token into the file at path, with mode 0600, and returns it. The file
-// is replaced whole: a reader gets the old token or the new one.
-func Reset(path string) (string, error) {
+func readKey(path string) (masterKey, error) {
+	text, err := Read(path)
+	return keyOf(hashOf(text)), err
+}
+
+// keptPath is where the hash of the token is that the one at path has replaced.
+func keptPath(path string) string { return path + ".old" }
+
+func readKept(path string) (keptKey, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return keptKey{}, fmt.Errorf("read the former master token: %w", err)
+	}
+	var k kept
+	if err := json.Unmarshal(data, &k); err != nil {
+		return keptKey{}, fmt.Errorf("read the former master token from %s: %w", path, err)
+	}
+	sum, err := hex.DecodeString(k.SHA256)
+	if err != nil || len(sum) != sha256.Size {
+		return keptKey{}, fmt.Errorf("read the former master token from %s: %w", path, ErrMalformed)
+	}
+	return keptKey{keyOf(hash(sum)), k.Until}, nil
+}
+
+// Reset puts a new token into the file at path, with mode 0600, and returns it. The file is replaced
+// whole: a reader gets the old token or the new one. The old one holds for as long as keep says, and no
+// other one before it any more.
+func Reset(path string, keep time.Duration) (string, error) {
+	if err := keepOld(path, keep); err != nil {
+		return "", fmt.Errorf("keep the former master token: %w", err)
+	}
 	text := generate()
-	if err := replace(path, text+"\n"); err != nil {
+	if err := atomicfile.Write(path, []byte(text+"\n")); err != nil {
 		return "", fmt.Errorf("write master token to %s: %w", path, err)
 	}
 	return text, nil
 }
 
-func replace(path, content string) error {
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, ".token-*") // mode 0600
+// keepOld writes beside the file at path that its token holds for a while. It comes before the reset:
+// what ends there, ends even if nothing comes after it.
+func keepOld(path string, keep time.Duration) error {
+	text, err := Read(path)
+	if keep <= 0 || err != nil {
+		// A file without a token has none that could be kept.
+		if err := os.Remove(keptPath(path)); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return nil
+	}
+	sum := hashOf(text)
+	data, err := json.Marshal(kept{SHA256: hex.EncodeToString(sum[:]), Until: time.Now().Add(keep).UTC()})
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(content)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(f.Name()))
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return atomicfile.Write(keptPath(path), append(data, '\n'))
 }
 
-// is reports whether h is the hash of the present master token.
-func (m *Master) is(h hash) bool {
-	sum, err := m.current()
-	same := subtle.ConstantTimeCompare(sum[:], h[:]) == 1
-	return same && err == nil
-}
-
-// current returns the hash of the present token. Comparing the file's times is cheap
-// enough for every request; the file is read only when they changed.
-func (m *Master) current() (hash, error) {
+// keys returns those of the master tokens that hold now: none while the file cannot be read,
+// which err explains.
+func (m *Master) keys() (all []masterKey, err error) {
+	if m.given != nil {
+		return []masterKey{*m.given}, nil
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.path == "" {
-		return m.sum, nil
-	}
-	info, err := os.Stat(m.path)
+	present, err := m.file.load()
 	if err != nil {
-		m.seen = nil
-		return hash{}, fmt.Errorf("read master token: %w", err)
+		return nil, err
 	}
-	if m.seen != nil && os.SameFile(info, m.seen) && info.ModTime().Equal(m.seen.ModTime()) && info.Size() == m.seen.Size() {
-		return m.sum, m.err
+	all = append(all, present)
+	// A file of the former token that is not there, or cannot be read, keeps none.
+	if old, err := m.old.load(); err == nil && time.Now().Before(old.until) {
+		all = append(all, old.masterKey)
 	}
-	text, err := Read(m.path)
-	m.seen, m.sum, m.err = info, hashOf(text), err
-	return m.sum, m.err
+	return all, nil
+}
+
+// matches reports whether h is the hash of one of the master tokens.
+func matches(masters []masterKey, h hash) bool {
+	same := 0
+	for _, m := range masters {
+		same |= subtle.ConstantTimeCompare(m.hash[:], h[:])
+	}
+	return same == 1
+}
+
+// cachedFile is what a file says. Comparing the file's times is cheap enough for every request; it is
+// read only when they changed.
+type cachedFile[T any] struct {
+	path string
+	read func(path string) (T, error)
+
+	seen  fs.FileInfo // the file that value was read from
+	value T
+	err   error // why the file has no value
+}
+
+func (f *cachedFile[T]) load() (T, error) {
+	info, err := os.Stat(f.path)
+	if err != nil {
+		f.seen = nil
+		var none T
+		return none, err
+	}
+	if f.seen == nil || !os.SameFile(info, f.seen) || !info.ModTime().Equal(f.seen.ModTime()) || info.Size() != f.seen.Size() {
+		f.seen = info
+		f.value, f.err = f.read(f.path)
+	}
+	return f.value, f.err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -170,10 +171,45 @@ func (c *Checker) conforms(what string, data []byte, where ...string) error {
 	if err != nil {
 		return err
 	}
-	if err := schema.Validate(value); err != nil {
+	err = schema.Validate(value)
+	var invalid *jsonschema.ValidationError
+	if errors.As(err, &invalid) && strings.HasPrefix(what, "the request") {
+		value = emptyObjects(value, invalid)
+		err = schema.Validate(value)
+	}
+	if err != nil {
 		return fmt.Errorf("%s: %w\n%.1000s", what, err, data)
 	}
 	return nil
+}
+
+// emptyObjects puts the empty object in the place of each empty list that a schema refuses: in a request
+// the one stands for the other.
+func emptyObjects(value any, refused *jsonschema.ValidationError) any {
+	for _, cause := range refused.Causes {
+		value = emptyObjects(value, cause)
+	}
+	return replaceEmptyList(value, refused.InstanceLocation)
+}
+
+func replaceEmptyList(value any, location []string) any {
+	switch v := value.(type) {
+	case []any:
+		if len(v) == 0 && len(location) == 0 {
+			return map[string]any{}
+		}
+		if len(location) == 0 {
+			return v
+		}
+		if i, err := strconv.Atoi(location[0]); err == nil && i < len(v) {
+			v[i] = replaceEmptyList(v[i], location[1:])
+		}
+	case map[string]any:
+		if len(location) > 0 {
+			v[location[0]] = replaceEmptyList(v[location[0]], location[1:])
+		}
+	}
+	return value
 }
 
 func (c *Checker) schema(where []string) (*jsonschema.Schema, error) {

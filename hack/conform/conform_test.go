@@ -30,7 +30,7 @@ func TestCheck(t *testing.T) {
 		"unknown route":  {conform.Exchange{Method: "GET", Path: "/nowhere", Status: 404, Answer: []byte(problem)}, ""},
 		"secret route":   {conform.Exchange{Method: "GET", Path: "/nowhere", Status: 200, Answer: []byte(`{}`)}, "not in the document"},
 		"fixed path":     {conform.Exchange{Method: "GET", Path: "/network/ports/random", Status: 404, Answer: []byte(problem)}, ""},
-		"accepted wrong": {conform.Exchange{Method: "POST", Path: "/auth/tokens", Request: []byte(`{"ttl":1}`), Status: 201, Answer: []byte(`{"token":"t","expires_at":"x"}`)}, "the request"},
+		"accepted wrong": {conform.Exchange{Method: "POST", Path: "/network/ports", Request: []byte(`{"ip":1}`), Status: 201, Answer: []byte(`{"message":"m","ip":"i","protocol":"tcp"}`)}, "the request"},
 	} {
 		e.Type = "application/json"
 		err := c.Check(e.Exchange)

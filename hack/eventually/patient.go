@@ -15,28 +15,38 @@ import (
 // Bound bounds every wait. It is long because a busy machine is no failure.
 const Bound = time.Minute
 
-// often is how often a condition is looked at that nobody tells of.
-const often = 20 * time.Millisecond
-
-// Poll asks again and again until there is no error, for what tells nobody when it changes:
-// another process, the engine, the kernel. After Bound it fails the test with the last error.
-func Poll(t testing.TB, ask func() error) {
+// Poll checks a condition repeatedly until there is no error, for what notifies nobody when it
+// changes: another process, the engine, the kernel. After Bound it fails the test with the last error.
+func Poll(t testing.TB, check func() error) {
 	t.Helper()
-	if err := until(ask); err != nil {
-		t.Fatalf("after %s: %v", Bound, err)
+	PollFor(t, Bound, check)
+}
+
+// PollFor is Poll with another bound.
+func PollFor(t testing.TB, bound time.Duration, check func() error) {
+	t.Helper()
+	if err := until(bound, check); err != nil {
+		t.Fatalf("after %s: %v", bound, err)
 	}
 }
 
-func until(ask func() error) error {
-	end := time.Now().Add(Bound)
-	for {
-		err := ask()
-		if err == nil || time.Now().After(end) {
+// until checks at once, and then at intervals that grow with the wait: a check that other tests
+// compete with for the processor costs more than it finds.
+func until(bound time.Duration, check func() error) error {
+	for began := time.Now(); ; {
+		err := check()
+		waited := time.Since(began)
+		if err == nil || waited > bound {
 			return err
 		}
-		time.Sleep(often)
+		time.Sleep(min(max(waited/10, 10*time.Millisecond), 200*time.Millisecond))
 	}
 }
+
+// LazyError is an error whose text costs something: only the last error of a Poll is read.
+type LazyError func() string
+
+func (e LazyError) Error() string { return e() }
 
 // Grow tries something that is itself a matter of time: first with so much of it, and when
 // that fails with twice as much, up to Bound, as a machine may be slow. What fails with any
@@ -69,5 +79,5 @@ func Main(m *testing.M, options ...goleak.Option) {
 // Leaks returns an error if goroutines are left, which have Bound to end: goleak alone gives
 // them less than half a second, on whatever machine.
 func Leaks(options ...goleak.Option) error {
-	return until(func() error { return goleak.Find(options...) })
+	return until(Bound, func() error { return goleak.Find(options...) })
 }

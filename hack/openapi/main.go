@@ -31,7 +31,7 @@ func run(ctx context.Context, url string) error {
 	if err != nil {
 		return err
 	}
-	volume, err := c.CreateVolumeWithResponse(ctx, nil)
+	volume, err := c.CreateVolumeWithResponse(ctx, nil, lightd.CreateVolumeJSONRequestBody{})
 	if err != nil || volume.JSON201 == nil {
 		return fmt.Errorf("create a volume: %w: %s", err, volume.Body)
 	}

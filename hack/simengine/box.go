@@ -1,6 +1,7 @@
 package simengine
 
 import (
+	"cmp"
 	"maps"
 	"strconv"
 	"time"
@@ -24,12 +25,16 @@ type box struct {
 	failure                              string
 	started, finished                    time.Time
 
-	held    chan struct{} // while its ports are bound or released; closed at the end of that
-	joined  []string      // names of networks
-	bound   []binding
-	process *Process // while a Program runs in it
-	changes []container.FilesystemChange
-	stats   Figures
+	held   chan struct{} // while its ports are bound or released; closed at the end of that
+	joined []string      // names of networks
+	// joinedIDs are the ids of networks by their names, as of the last time that it ran on them: Docker
+	// searches for a network by this one then.
+	joinedIDs map[string]string
+	bound     []binding
+	process   *Process // while a Program runs in it
+	changes   []container.FilesystemChange
+	layer     int64 // bytes
+	stats     Figures
 
 	output   *output
 	input    *input
@@ -84,13 +89,22 @@ func (s *Sim) emitLocked(c *box, action string, more map[string]string) {
 	})
 }
 
+// remember keeps the id of a network that the container runs on. The caller holds the lock.
+func (c *box) remember(n *segment) {
+	if c.joinedIDs == nil {
+		c.joinedIDs = map[string]string{}
+	}
+	c.joinedIDs[n.name] = n.id
+}
+
 // startLocked makes the process of a container. The caller holds the lock.
 func (s *Sim) startLocked(c *box) error {
 	var joined []*segment
 	for _, name := range c.joined {
-		n := s.networkLocked(name)
+		ref := cmp.Or(c.joinedIDs[name], name)
+		n := s.networkLocked(ref)
 		if n == nil {
-			c.exitCode, c.failure = 128, "network "+name+" not found"
+			c.exitCode, c.failure = 128, "network "+ref+" not found"
 			return refuse(404, "%s", c.failure)
 		}
 		joined = append(joined, n)
@@ -106,6 +120,7 @@ func (s *Sim) startLocked(c *box) error {
 		return err
 	}
 	for _, n := range joined {
+		c.remember(n)
 		s.emitNetwork(n, "connect", c)
 	}
 	s.pids++

@@ -26,9 +26,22 @@ func (s *Sim) Add(name string, config *container.Config, host *container.HostCon
 	return c.id, nil
 }
 
+// SetRoot sets the engine's own directory, as a restart with another configuration does, and its
+// security options.
+func (s *Sim) SetRoot(dir string, security ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.root, s.security = dir, security
+}
+
 // Exit lets the first process of a running container end by itself.
 func (s *Sim) Exit(name string, code int) error {
 	return s.with("end", name, func(c *box) { s.exitLocked(c, code, false) })
+}
+
+// SetLayerSize sets how many bytes a container has written outside of its mounts: 0 unless it is set.
+func (s *Sim) SetLayerSize(name string, bytes int64) error {
+	return s.with("fill", name, func(c *box) { c.layer = bytes })
 }
 
 // OutOfMemory emits that a container is out of memory; with its first process killed it
@@ -43,9 +56,9 @@ func (s *Sim) OutOfMemory(name string, first bool) error {
 	})
 }
 
-// Bounce ends a container and starts it again without a request; its events
+// RestartContainer ends a container and starts it again without a request; its events
 // are emitted.
-func (s *Sim) Bounce(name string) (err error) {
+func (s *Sim) RestartContainer(name string) (err error) {
 	found := s.with("restart", name, func(c *box) {
 		s.exitLocked(c, 0, false)
 		err = s.startLocked(c)

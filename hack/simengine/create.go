@@ -132,6 +132,7 @@ func settle(id string, config, from *container.Config) *container.Config {
 	merged.User = cmp.Or(merged.User, from.User)
 	merged.WorkingDir = cmp.Or(merged.WorkingDir, from.WorkingDir)
 	merged.StopSignal = cmp.Or(merged.StopSignal, from.StopSignal)
+	merged.Healthcheck = cmp.Or(merged.Healthcheck, from.Healthcheck)
 	if len(merged.Entrypoint) == 0 && merged.Entrypoint == nil {
 		merged.Entrypoint = from.Entrypoint
 		if len(merged.Cmd) == 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"time"
@@ -17,6 +18,8 @@ type Rule struct {
 	// Target is the name or the id of a container, or the name of an image, as it was
 	// called; a container is met by either.
 	Target string
+	// Query is the name of a parameter that the query of the call has; empty for any query.
+	Query string
 	// Skip lets so many calls through first; Times ends the rule after so many, 0 never.
 	Skip, Times int
 	// Chance is between 0 and 1; 0 is always. The seed of the Sim decides.
@@ -104,7 +107,10 @@ func (i *Injected) Await(ctx context.Context, n int) error {
 }
 
 // meetsLocked reports whether a rule chooses a call. The caller holds the lock.
-func (s *Sim) meetsLocked(r Rule, method, route, target string) bool {
+func (s *Sim) meetsLocked(r Rule, method, route, target string, query url.Values) bool {
+	if r.Query != "" && !query.Has(r.Query) {
+		return false
+	}
 	if r.Method != "" && r.Method != method {
 		return false
 	}
@@ -129,7 +135,7 @@ func (s *Sim) strike(c *call) *Injected {
 		target = c.query.Get("name")
 	}
 	for _, i := range s.rules {
-		if !s.meetsLocked(i.rule, c.r.Method, c.route, target) {
+		if !s.meetsLocked(i.rule, c.r.Method, c.route, target, c.query) {
 			continue
 		}
 		i.met++

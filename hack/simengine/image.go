@@ -26,7 +26,7 @@ type picture struct {
 type ImageConfig struct {
 	User, WorkingDir, StopSignal string
 	Entrypoint, Cmd              []string
-	Env, Volumes                 []string
+	Env, Volumes, Healthcheck    []string
 	Labels                       map[string]string
 }
 
@@ -34,6 +34,9 @@ func (c ImageConfig) config() *container.Config {
 	config := &container.Config{
 		User: c.User, WorkingDir: c.WorkingDir, StopSignal: c.StopSignal,
 		Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env, Labels: c.Labels,
+	}
+	if c.Healthcheck != nil {
+		config.Healthcheck = &container.HealthConfig{Test: c.Healthcheck}
 	}
 	for _, target := range c.Volumes {
 		if config.Volumes == nil {

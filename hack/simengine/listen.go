@@ -57,8 +57,9 @@ func (s *Sim) listen(e *endpoint) error {
 	return nil
 }
 
-// Dial connects to the engine in memory. It can be given to client.WithDialContext.
-func (s *Sim) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
+// Dial connects to the engine in memory. It can be given to client.WithDialContext. What stands before
+// the engine sees name as the remote address of a request.
+func (s *Sim) Dial(ctx context.Context, _, name string) (net.Conn, error) {
 	s.mu.Lock()
 	if s.mode == modeRefuse || s.ctx.Err() != nil {
 		s.mu.Unlock()
@@ -74,7 +75,7 @@ func (s *Sim) Dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	s.mu.Unlock()
 	ours, theirs := net.Pipe()
 	select {
-	case pipes.conns <- ours:
+	case pipes.conns <- namedConn{ours, name}:
 		return theirs, nil
 	case <-pipes.done:
 	case <-ctx.Done():
@@ -92,6 +93,14 @@ func (s *Sim) Client() (*client.Client, error) {
 		client.WithAPIVersionNegotiation(),
 	)
 }
+
+// namedConn is the engine's end of a connection in memory.
+type namedConn struct {
+	net.Conn
+	name string
+}
+
+func (c namedConn) RemoteAddr() net.Addr { return &net.UnixAddr{Name: c.name, Net: "unix"} }
 
 // pipeListener accepts the connections that Dial made.
 type pipeListener struct {

@@ -1,6 +1,7 @@
 package simengine
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,7 +16,8 @@ import (
 type segment struct {
 	id, name, driver string
 	created          time.Time
-	labels           map[string]string
+	labels, options  map[string]string
+	internal         bool
 }
 
 func (s *Sim) addNetwork(name, driver string) *segment {
@@ -63,6 +65,9 @@ func (s *Sim) connectNetwork(c *call) (answer, error) {
 	}
 	target.joined = append(slices.Clone(target.joined), n.name)
 	if target.running {
+		target.remember(n)
+	}
+	if target.running {
 		s.emitNetwork(n, "connect", target)
 	}
 	return answer{status: http.StatusOK}, nil
@@ -82,6 +87,7 @@ func (s *Sim) disconnectNetwork(c *call) (answer, error) {
 		return answer{}, refuse(http.StatusInternalServerError, "container %s is not connected to the network %s", target.id, n.name)
 	}
 	target.joined = slices.Delete(slices.Clone(target.joined), at, at+1)
+	delete(target.joinedIDs, n.name)
 	out := 1
 	switch once := s.sinceLocked(disconnectsOnce); {
 	case once && !target.running:
@@ -124,10 +130,10 @@ func (s *Sim) emitNetwork(n *segment, action string, c *box) {
 func (n *segment) view() map[string]any {
 	return map[string]any{
 		"Name": n.name, "Id": n.id, "Created": n.created.Format(time.RFC3339Nano), "Scope": "local",
-		"Driver": n.driver, "EnableIPv6": false, "Internal": false, "Attachable": false, "Ingress": false,
+		"Driver": n.driver, "EnableIPv6": false, "Internal": n.internal, "Attachable": false, "Ingress": false,
 		"IPAM":       map[string]any{"Driver": "default", "Options": nil, "Config": []any{}},
 		"ConfigFrom": map[string]string{"Network": ""}, "ConfigOnly": false,
-		"Containers": map[string]any{}, "Options": map[string]string{}, "Labels": n.labels,
+		"Containers": map[string]any{}, "Options": n.options, "Labels": n.labels,
 	}
 }
 
@@ -153,8 +159,9 @@ func (s *Sim) listNetworks(c *call) (answer, error) {
 
 func (s *Sim) createNetwork(c *call) (answer, error) {
 	var request struct {
-		Name, Driver string
-		Labels       map[string]string
+		Name, Driver    string
+		Labels, Options map[string]string
+		Internal        bool
 	}
 	if err := c.decode(&request); err != nil {
 		return answer{}, err
@@ -164,11 +171,15 @@ func (s *Sim) createNetwork(c *call) (answer, error) {
 	if s.networkLocked(request.Name) != nil {
 		return answer{}, refuse(http.StatusConflict, "network with name %s already exists", request.Name)
 	}
-	n := s.addNetwork(request.Name, request.Driver)
-	if n.driver == "" {
-		n.driver = "bridge"
+	const bridgeName = "com.docker.network.bridge.name"
+	for _, other := range s.networks {
+		if bridge := request.Options[bridgeName]; bridge != "" && bridge == other.options[bridgeName] {
+			return answer{}, refuse(http.StatusForbidden, "cannot create network %s (%s): conflicts with network %s (%s): networks have same bridge name",
+				s.newIDLocked(), bridge, other.id, bridge)
+		}
 	}
-	n.labels = request.Labels
+	n := s.addNetwork(request.Name, cmp.Or(request.Driver, "bridge"))
+	n.labels, n.options, n.internal = request.Labels, request.Options, request.Internal
 	return answer{http.StatusCreated, map[string]string{"Id": n.id, "Warning": ""}}, nil
 }
 

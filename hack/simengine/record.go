@@ -51,7 +51,7 @@ func (s *Sim) CountCalls(r Rule) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := range s.calls {
-		if s.meetsLocked(r, s.calls[i].Method, s.calls[i].Route, s.calls[i].Target) {
+		if s.meetsLocked(r, s.calls[i].Method, s.calls[i].Route, s.calls[i].Target, s.calls[i].Query) {
 			n++
 		}
 	}

@@ -51,6 +51,42 @@ func networks(st *stage) {
 	st.inspect("a")
 }
 
+// madeAgain removes the network of a container and makes another one of its name: a container that
+// ran on the first one does not start before it is connected to the second one.
+func madeAgain(st *stage) {
+	net := st.name("net")
+	create := func() {
+		_, err := st.NetworkCreate(st.ctx, net, network.CreateOptions{
+			Labels: map[string]string{"lightd.network": "true"}, Options: map[string]string{"com.docker.network.bridge.enable_icc": "false"},
+		})
+		st.must(err)
+		made, err := st.NetworkInspect(st.ctx, net, network.InspectOptions{})
+		st.must(err)
+		st.note("network %s %v %v", made.Driver, made.Options, made.Labels)
+	}
+	remove := func() { _ = st.NetworkRemove(context.WithoutCancel(st.ctx), net) }
+	defer remove()
+	host := container.HostConfig{NetworkMode: container.NetworkMode(net)}
+	st.create("a", sleeping(), host)
+	create()
+	remove()
+	create()
+	st.outcome("start what never ran", st.ContainerStart(st.ctx, st.name("a"), container.StartOptions{}))
+	st.outcome("remove a network that is in use", st.NetworkRemove(st.ctx, net))
+	st.kill("a", "SIGKILL")
+	st.awaitEvent("die", 1)
+	remove()
+	create()
+	err := st.ContainerStart(st.ctx, st.name("a"), container.StartOptions{})
+	st.note("start what ran: refused %t", err != nil)
+	st.outcome("disconnect", st.NetworkDisconnect(st.ctx, net, st.name("a"), true))
+	st.outcome("connect", st.NetworkConnect(st.ctx, net, st.name("a"), nil))
+	st.start("a")
+	st.kill("a", "SIGKILL")
+	st.awaitEvent("die", 2)
+	st.remove("a", true)
+}
+
 // joined connects a container to a second network and takes it off both, before its
 // start, while it runs and after.
 func joined(st *stage) {

@@ -23,6 +23,7 @@ var scenarios = []scenario{
 	{"names", names},
 	{"ports", ports},
 	{"network", networks},
+	{"networkagain", madeAgain},
 	{"joined", joined},
 	{"limits", limits},
 	{"restartpolicy", restartPolicy},

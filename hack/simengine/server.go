@@ -258,6 +258,6 @@ func (s *Sim) info(*call) (answer, error) {
 		"ContainersStopped": len(s.containers) - count["running"] - count["paused"],
 		"OSType":            "linux", "Architecture": "x86_64", "NCPU": runtime.NumCPU(), "MemTotal": int64(8) << 30,
 		"MemoryLimit": true, "SwapLimit": true, "PidsLimit": true, "CPUCfsQuota": true, "CgroupVersion": "2",
-		"CgroupDriver": "cgroupfs", "LoggingDriver": "json-file", "DockerRootDir": "/var/lib/docker",
+		"CgroupDriver": "cgroupfs", "LoggingDriver": "json-file", "DockerRootDir": s.root, "SecurityOptions": s.security,
 	}}, nil
 }

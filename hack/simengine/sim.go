@@ -55,6 +55,8 @@ type Sim struct {
 	remotes    map[string]Remote
 	ports      map[portKey]string // what is bound, by container id; "" is another process of the host
 	unbridged  bool
+	root       string // the engine's directory
+	security   []string
 	portTime   time.Duration
 	unlimited  bool
 	pids       int
@@ -92,6 +94,7 @@ func New(o Options) *Sim {
 		remotes:    map[string]Remote{},
 		ports:      map[portKey]string{},
 		pids:       1000,
+		root:       "/var/lib/docker",
 		streams:    map[*stream]struct{}{},
 		listeners:  map[*endpoint]struct{}{},
 	}

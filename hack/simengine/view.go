@@ -69,9 +69,8 @@ func (c *box) mounts() []container.MountPoint {
 func (s *Sim) endpoints(c *box) map[string]*network.EndpointSettings {
 	all := map[string]*network.EndpointSettings{}
 	for _, name := range c.joined {
-		e := &network.EndpointSettings{}
+		e := &network.EndpointSettings{NetworkID: c.joinedIDs[name]}
 		if n := s.networkLocked(name); n != nil && !c.started.IsZero() {
-			e.NetworkID = n.id
 			if c.running && n.driver == "bridge" {
 				// Another one at each start, as Docker does.
 				e.EndpointID = fmt.Sprintf("%x", sha256.Sum256(fmt.Append(nil, c.id, c.pid, name)))
@@ -92,7 +91,12 @@ func (s *Sim) inspectContainer(c *call) (answer, error) {
 	if err != nil {
 		return answer{}, err
 	}
-	return answer{http.StatusOK, s.viewLocked(target)}, nil
+	view := s.viewLocked(target)
+	if c.flag("size") {
+		size := target.layer
+		view.SizeRw, view.SizeRootFs = &size, &size
+	}
+	return answer{http.StatusOK, view}, nil
 }
 
 // viewLocked returns a container as an inspection shows it. The caller holds the lock.

@@ -23,7 +23,7 @@ import (
 
 func containerEvents() filters.Args { return filters.NewArgs(filters.Arg("type", "container")) }
 
-func TestForgetAndBounce(t *testing.T) {
+func TestForgetAndRestart(t *testing.T) {
 	bubble(t, func(t *testing.T, sim *simengine.Sim, cli *client.Client) {
 		add(t, sim, "a", true)
 		before, err := sim.Inspect("a")
@@ -31,12 +31,12 @@ func TestForgetAndBounce(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		if err := sim.Bounce("a"); err != nil {
+		if err := sim.RestartContainer("a"); err != nil {
 			t.Fatal(err)
 		}
 		after, err := sim.Inspect("a")
 		if err != nil || after.State.StartedAt == before.State.StartedAt || after.ID != before.ID {
-			t.Errorf("bounced: %v, started at %s and then at %s", err, before.State.StartedAt, after.State.StartedAt)
+			t.Errorf("restarted: %v, started at %s and then at %s", err, before.State.StartedAt, after.State.StartedAt)
 		}
 		if err := sim.Forget("a"); err != nil {
 			t.Fatal(err)

@@ -9,25 +9,30 @@ import (
 
 // Container is a container as GET shows it.
 type Container struct {
-	InternalID         string                `json:"internal_id"`
-	ContainerID        string                `json:"container_id"`
-	VolumeID           string                `json:"volume_id"`
-	Image              string                `json:"image"`
-	StartupCommand     string                `json:"startup_command"`
-	StartPattern       string                `json:"start_pattern"`
-	InstallState       status.InstallState   `json:"install_state"`
-	State              status.State          `json:"state"`
-	Power              desired.Power         `json:"power"`
-	Ports              []desired.Port        `json:"ports"`
-	Limits             desired.Limits        `json:"limits"`
-	Mount              map[string]string     `json:"mount"`
-	InstallScript      string                `json:"install_script"`
-	Env                map[string]string     `json:"env"`
+	InternalID     string              `json:"internal_id"`
+	ContainerID    string              `json:"container_id"`
+	VolumeID       string              `json:"volume_id"`
+	Image          string              `json:"image"`
+	StartupCommand string              `json:"startup_command"`
+	StartPattern   string              `json:"start_pattern"`
+	InstallState   status.InstallState `json:"install_state"`
+	State          status.State        `json:"state"`
+	Power          desired.Power       `json:"power"`
+	Ports          []desired.Port      `json:"ports"`
+	Limits         desired.Limits      `json:"limits"`
+	Mount          map[string]string   `json:"mount"`
+	InstallScript  string              `json:"install_script"`
+	Env            map[string]string   `json:"env"`
+	// EnvHidden reports that the values of Env were left empty, as the token may not see them.
+	EnvHidden          bool                  `json:"env_hidden,omitempty"`
 	Labels             map[string]string     `json:"labels"`
 	Stop               desired.Stop          `json:"stop"`
 	Restart            desired.RestartPolicy `json:"restart"`
 	User               string                `json:"user"`
 	Hostname           string                `json:"hostname"`
+	ReadOnly           bool                  `json:"read_only"`
+	Tmpfs              map[string]string     `json:"tmpfs"`
+	Network            string                `json:"network"`
 	TTY                bool                  `json:"tty"`
 	Init               bool                  `json:"init"`
 	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
@@ -47,14 +52,28 @@ type Container struct {
 	UpdatedAt     int64     `json:"updated_at"`
 }
 
-// Spec returns the part of c that a client writes.
+// Spec returns the part of c that a client writes. Where EnvHidden is true, its Env must not be written
+// back: the values are missing.
 func (c Container) Spec() desired.Spec {
 	return desired.Spec{
 		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
-		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname,
+		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: c.Tmpfs, Network: c.Network,
 		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
 	}
+}
+
+// WithoutEnv returns c with the names of its environment alone. The map of c stays as it is.
+func (c Container) WithoutEnv() Container {
+	if len(c.Env) == 0 {
+		return c
+	}
+	names := make(map[string]string, len(c.Env))
+	for name := range c.Env {
+		names[name] = ""
+	}
+	c.Env, c.EnvHidden = names, true
+	return c
 }
 
 // Condition returns the condition of type t; the zero Condition when there is none.
@@ -71,17 +90,32 @@ type Summary struct {
 	VolumeID           string              `json:"volume_id"`
 	State              status.State        `json:"state"`
 	Power              desired.Power       `json:"power"`
+	Ports              []desired.Port      `json:"ports"`
 	Labels             map[string]string   `json:"labels"`
 	Generation         int64               `json:"generation"`
 	ObservedGeneration int64               `json:"observed_generation"`
 	Deleting           bool                `json:"deleting"`
 }
 
+// UsedPort answers a port of the pool that was taken out of service, or put back.
+type UsedPort struct {
+	Message string `json:"message"`
+	desired.PoolPort
+}
+
 // Volume is a directory that outlives the containers on it.
 type Volume struct {
-	VolumeID   string   `json:"volume_id"`
-	Path       string   `json:"path"`
-	CreatedAt  int64    `json:"created_at"`
+	// ID and VolumeID are the same.
+	ID       string `json:"id"`
+	VolumeID string `json:"volume_id"`
+	// Path is where it is on the host; empty for a token for some containers.
+	Path      string `json:"path"`
+	CreatedAt int64  `json:"created_at"`
+	// SizeBytes is what its files had when they were last measured; nil before the first time since the
+	// daemon began.
+	SizeBytes *int64 `json:"size_bytes"`
+	// QuotaBytes is nil: volumes have no quota.
+	QuotaBytes *int64   `json:"quota_bytes"`
 	Containers []string `json:"containers"`
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"lightd/controller/plan"
 	"lightd/observed/drift"
+	"time"
 )
 
 // DriftKind says whether a difference is acted upon.
@@ -45,8 +46,17 @@ type NodeDrift struct {
 	MovedTag int `json:"moved_tag"`
 	Deferred int `json:"deferred"`
 	Unknown  int `json:"unknown"`
+	// Firewall is nil while the firewall of containers is in place, or the operator wants none.
+	Firewall *FirewallDrift `json:"firewall,omitempty"`
 	// Foreign are the containers of other Lightd instances on the same engine.
 	Foreign []Foreign `json:"foreign"`
+}
+
+// FirewallDrift is a firewall of containers that is missing.
+type FirewallDrift struct {
+	// Missing is why.
+	Missing string    `json:"missing"`
+	Since   time.Time `json:"since"`
 }
 
 // Foreign is a container that another Lightd made, or one whose data directory is lost.

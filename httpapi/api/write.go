@@ -65,7 +65,10 @@ const (
 
 // Apply is the body of POST /apply.
 type Apply struct {
-	Containers []desired.Spec `json:"containers"`
+	// Volumes and Ports of the pool are made, or kept, before the containers are. An apply deletes none.
+	Volumes    []ApplyVolume       `json:"volumes,omitempty"`
+	Ports      []desired.PortRange `json:"ports,omitempty"`
+	Containers []desired.Spec      `json:"containers"`
 	// Prune deletes what Selector matches and the list lacks.
 	Prune    bool   `json:"prune"`
 	Selector string `json:"selector"`
@@ -73,10 +76,30 @@ type Apply struct {
 
 // Applied answers it: the containers in the order of the list, those pruned last.
 type Applied struct {
-	Message    string    `json:"message,omitempty"`
-	Created    int       `json:"created"`
-	Updated    int       `json:"updated"`
-	Unchanged  int       `json:"unchanged"`
-	Deleted    int       `json:"deleted"`
-	Containers []Receipt `json:"containers"`
+	Message string `json:"message,omitempty"`
+	// Volumes and Ports are absent where the request has none.
+	Volumes    []AppliedVolume `json:"volumes,omitempty"`
+	Ports      *AppliedPorts   `json:"ports,omitempty"`
+	Created    int             `json:"created"`
+	Updated    int             `json:"updated"`
+	Unchanged  int             `json:"unchanged"`
+	Deleted    int             `json:"deleted"`
+	Containers []Receipt       `json:"containers"`
+}
+
+// ApplyVolume is a volume of an apply.
+type ApplyVolume struct {
+	VolumeID string `json:"volume_id"`
+}
+
+// AppliedVolume is what an apply did to a volume: it was created, or is unchanged.
+type AppliedVolume struct {
+	VolumeID string         `json:"volume_id"`
+	Action   desired.Action `json:"action"`
+}
+
+// AppliedPorts counts the ports of an apply that are new in the pool, and those that were there.
+type AppliedPorts struct {
+	Created   int `json:"created"`
+	Unchanged int `json:"unchanged"`
 }

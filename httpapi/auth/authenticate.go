@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gin-gonic/gin"
-
 	"lightd/desired/token"
 	"lightd/httpapi/rest"
 )
@@ -21,29 +19,27 @@ const (
 var ErrUnauthorized = rest.NewError(http.StatusUnauthorized, "unauthorized", "Unauthorized").
 	With("WWW-Authenticate", `Bearer realm="lightd"`)
 
-// Caller is who sent a request that was let in.
-type Caller struct {
-	Grant token.Grant
-	// Protocol is the subprotocol that brought the token; empty when another way did.
-	Protocol string
-}
-
-type callerKey struct{}
-
-// CallerOf returns who sent a request.
-func CallerOf(c *gin.Context) Caller {
-	who, _ := c.Request.Context().Value(callerKey{}).(Caller)
-	return who
-}
-
 // Tokens are those that let requests in.
 type Tokens interface {
-	// Authenticate returns what a token allows. A single-use token is used up by it.
-	Authenticate(ctx context.Context, text string) (token.Grant, error)
+	TokenLookup
+	TokenUses
+	TokenManager
+}
+
+// TokenLookup finds tokens.
+type TokenLookup interface {
+	// Lookup returns what a token allows, and uses nothing up.
+	Lookup(text string) (token.Grant, error)
 	// Valid reports whether a grant still holds.
 	Valid(g token.Grant) bool
-	// Create makes a temporary token.
-	Create(ctx context.Context, ttl time.Duration, singleUse bool) (text string, expires time.Time, err error)
+}
+
+// TokenUses records the use of tokens.
+type TokenUses interface {
+	// Use records a use. That of a single-use token is on disk when it returns, and succeeds once.
+	Use(ctx context.Context, g token.Grant, from string) error
+	// Release takes the use of a single-use token back.
+	Release(ctx context.Context, g token.Grant) error
 }
 
 // Authenticator lets requests with a valid token in.
@@ -61,63 +57,94 @@ type Authenticator struct {
 // others. It stands before the routes, so that no answer without a token says which there are.
 func (a *Authenticator) Middleware(next http.Handler, refuse func(http.ResponseWriter, *http.Request, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if a.IsPublic(r) {
-			next.ServeHTTP(w, r)
-			return
+		if !a.IsPublic(r) {
+			if err := a.admit(r); err != nil {
+				refuse(w, r, err)
+				return
+			}
 		}
-		admitted, err := a.admit(r)
-		if err != nil {
-			refuse(w, r, err)
-			return
-		}
-		next.ServeHTTP(w, admitted)
+		next.ServeHTTP(w, r)
 	})
 }
 
-// admit returns r with its caller. It is a function of its own so that a stream, which lives long,
+// admit identifies the caller of r. It is a function of its own so that a stream, which lives long,
 // does not keep on its stack what only this needs.
-func (a *Authenticator) admit(r *http.Request) (*http.Request, error) {
+func (a *Authenticator) admit(r *http.Request) error {
 	secret, protocol, found := a.secretOf(r)
 	if !found {
-		return nil, ErrUnauthorized
+		return ErrUnauthorized
 	}
-	grant, err := a.authenticate(r.Context(), secret)
+	who, err := a.lookup(secret, protocol)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return r.WithContext(context.WithValue(r.Context(), callerKey{}, Caller{Grant: grant, Protocol: protocol})), nil
+	RequestOf(r.Context()).caller.Store(who)
+	return nil
 }
 
-// authenticate returns what a token allows, and names it in the log of the request.
-func (a *Authenticator) authenticate(ctx context.Context, secret string) (token.Grant, error) {
+// lookup returns who has a token. It uses nothing up.
+func (a *Authenticator) lookup(secret, protocol string) (*Caller, error) {
+	grant, err := a.Tokens.Lookup(secret)
+	if err != nil {
+		return nil, unauthorized(err)
+	}
+	return callerOf(grant, protocol)
+}
+
+func unauthorized(err error) error {
+	if rest.IsError(err, token.ErrUnknown) {
+		return ErrUnauthorized
+	}
+	return err
+}
+
+// Using runs act for the caller of ctx, whose token it uses before: a single-use token is recorded as
+// used on disk. Where act refuses the request, and so has done nothing, the token can be used again.
+func (a *Authenticator) Using(ctx context.Context, act func() error) error {
+	who := CallerOf(ctx)
+	if err := a.use(ctx, who); err != nil {
+		return err
+	}
+	err := act()
+	if err == nil || RequestOf(ctx).wrote {
+		return err
+	}
+	if p, _ := rest.ErrorOf(err); p.Status < http.StatusInternalServerError {
+		bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeout)
+		defer cancel()
+		// Where it fails, the token is used up: that is the safe side, and the answer stays.
+		_ = a.Tokens.Release(bounded, who.Grant)
+	}
+	return err
+}
+
+func (a *Authenticator) use(ctx context.Context, who *Caller) error {
 	bounded, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
-	grant, err := a.Tokens.Authenticate(bounded, secret)
-	switch {
-	case rest.IsError(err, token.ErrUnknown):
-		return grant, ErrUnauthorized
-	case err == nil:
-		RequestOf(ctx).Admit(grant)
-	}
-	return grant, err
+	return unauthorized(a.Tokens.Use(bounded, who.Grant, RequestOf(ctx).Remote()))
 }
 
-// Validity returns what reports whether a grant still holds.
-func (a *Authenticator) Validity(g token.Grant) func() bool {
-	return func() bool { return a.Tokens.Valid(g) }
-}
+// Valid reports whether the token of the caller of ctx still holds.
+func (a *Authenticator) Valid(ctx context.Context) bool { return a.Tokens.Valid(CallerOf(ctx).Grant) }
 
-// Renew accepts a token for a connection that is open already, and returns what reports whether it
-// still holds. Every token may do all that a WebSocket can.
-func (a *Authenticator) Renew(ctx context.Context, secret string) (valid func() bool, err error) {
+// Renew makes the connection of ctx, which is open already, that of another token, if permit allows it.
+// One that is refused changes nothing, and is not used up.
+func (a *Authenticator) Renew(ctx context.Context, secret string, permit func(*Caller) error) error {
 	if !token.WellFormed(secret) {
-		return nil, ErrUnauthorized
+		return ErrUnauthorized
 	}
-	grant, err := a.authenticate(ctx, secret)
+	who, err := a.lookup(secret, CallerOf(ctx).Protocol)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return a.Validity(grant), nil
+	if err := permit(who); err != nil {
+		return err
+	}
+	if err := a.use(ctx, who); err != nil {
+		return err
+	}
+	RequestOf(ctx).caller.Store(who)
+	return nil
 }
 
 // secretOf returns the one token that r carries, and the subprotocol if that is where

@@ -6,14 +6,17 @@ import (
 	"encoding/hex"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"regexp"
 	"sync/atomic"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
 	"lightd/desired/store"
-	"lightd/desired/token"
+	"lightd/httpapi/audit"
+	"lightd/httpapi/peer"
 	"lightd/httpapi/rest"
 )
 
@@ -24,11 +27,18 @@ const HeaderRequestID = "X-Request-Id"
 // for anything else.
 var saneRequestID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._:+/=@-]{0,127}$`)
 
-// Request is what the log has of a request: who sent it, and whether its write is logged.
+// Request identifies a request: its id, where it comes from, and who sent it. A log line, and whatever
+// else records what was done, finds it in the context of the request.
 type Request struct {
 	id, remote string
-	token      atomic.Pointer[string]
-	logged     bool
+	// caller is replaced when a connection goes on with another token.
+	caller atomic.Pointer[Caller]
+	// wrote is true once a write was accepted.
+	wrote bool
+
+	// Audit is what the request is for, and what it has done, for its line of the audit. Handlers complete
+	// it before they answer.
+	Audit audit.Record
 }
 
 type requestKey struct{}
@@ -41,17 +51,39 @@ func RequestOf(ctx context.Context) *Request {
 	return &Request{}
 }
 
-// Admit names the token that the request was let in with.
-func (r *Request) Admit(g token.Grant) {
-	id := g.ID()
-	r.token.Store(&id)
+// ID is the id of the request, which the answer has too.
+func (r *Request) ID() string { return r.id }
+
+// Remote is the address that the request comes from, without a port where it has one.
+func (r *Request) Remote() string {
+	if at, err := netip.ParseAddrPort(r.remote); err == nil {
+		return at.Addr().Unmap().String()
+	}
+	return r.remote
+}
+
+// Identity names who sent a request. It has no secret.
+type Identity struct {
+	// ID is that of the token, Name what its maker called it.
+	ID, Name string
+}
+
+// Identity returns who sent the request; the zero Identity where nobody was let in.
+func (r *Request) Identity() Identity {
+	if who := r.caller.Load(); who != nil {
+		return Identity{ID: who.ID, Name: who.Name}
+	}
+	return Identity{}
 }
 
 // Attrs are r for a line of the log. It has neither the query nor the token itself.
 func (r *Request) Attrs() []any {
 	attrs := []any{"request_id", r.id, "remote", r.remote}
-	if id := r.token.Load(); id != nil {
-		attrs = append(attrs, "token", *id)
+	if who := r.Identity(); who.ID != "" {
+		attrs = append(attrs, "token", who.ID)
+		if who.Name != "" && who.Name != who.ID {
+			attrs = append(attrs, "token_name", who.Name)
+		}
 	}
 	return attrs
 }
@@ -79,7 +111,8 @@ func requestID(given []string) string {
 // LogWrite logs that a request has written a container: who sent it, and what it changed. One that
 // changed nothing is for debugging.
 func (r *Request) LogWrite(ctx context.Context, log *slog.Logger, method, route string, w store.Written) {
-	r.logged = true
+	r.wrote = true
+	r.RecordChange(w)
 	level := slog.LevelInfo
 	if w.Action == desired.Unchanged {
 		level = slog.LevelDebug
@@ -88,9 +121,41 @@ func (r *Request) LogWrite(ctx context.Context, log *slog.Logger, method, route 
 		"container", w.InternalID, "action", w.Action, "generation", w.Generation)...)
 }
 
+// RecordChange adds what a write has done to a container, or would do, to the audit.
+func (r *Request) RecordChange(w store.Written) {
+	if w.Action != desired.Unchanged {
+		r.Audit.Changes = append(r.Audit.Changes, audit.Change{
+			Container: w.InternalID, Action: string(w.Action), Before: w.GenerationBefore(), Generation: w.Generation,
+		})
+	}
+}
+
+// AuditLine returns a line of the audit about the request of ctx: who sent it, from where, and what it has
+// recorded.
+func AuditLine(ctx context.Context) audit.Line {
+	r, from := RequestOf(ctx), peer.From(ctx)
+	by := r.Identity()
+	line := audit.Line{Time: time.Now(), RequestID: r.id, Record: r.Audit, Who: audit.Who{
+		Token: by.ID, TokenName: by.Name, Certificate: from.Certificate, Remote: from.Addr.String(),
+	}}
+	if by.Name == by.ID {
+		line.TokenName = "" // the master token
+	}
+	if from.Unix {
+		line.Remote, line.UID, line.PID = "unix", &from.UID, from.PID
+	}
+	return line
+}
+
+// AuditSource names who sent the request of ctx, for lines that are counted together: the token, if there is
+// a valid one, and where it comes from.
+func AuditSource(ctx context.Context) string {
+	return RequestOf(ctx).Identity().ID + " " + peer.From(ctx).Key()
+}
+
 // LogOther logs a write that was accepted and is of no container: of the pool, a volume, a token.
 func (r *Request) LogOther(c *gin.Context, log *slog.Logger) {
-	if c.Request.Method == http.MethodGet || r.logged || c.Writer.Status() >= http.StatusBadRequest {
+	if c.Request.Method == http.MethodGet || r.wrote || c.Writer.Status() >= http.StatusBadRequest {
 		return
 	}
 	if dry, _ := rest.DryRun(c); dry {

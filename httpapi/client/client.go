@@ -1,6 +1,7 @@
 package client
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,9 +13,14 @@ import (
 
 // Config says which daemon a Client talks to, and how.
 type Config struct {
-	// URL is where the daemon listens, as in "http://127.0.0.1:8070"; a path is put before
-	// those of all routes.
+	// URL is where the daemon listens, as in "http://127.0.0.1:8070", "https://node-1:8070" or
+	// "unix:///run/lightd.sock"; a path behind a host is put before those of all routes.
 	URL string
+	// Pin is the SHA-256 fingerprint of the daemon's certificate, which then is the only one that is
+	// accepted, whoever signed it. Empty leaves it to the authorities that the system trusts.
+	Pin string
+	// Certificate identifies the client to a daemon that asks for a certificate (tls.client_ca).
+	Certificate *tls.Certificate
 	// Token goes into the Authorization header of every request. Empty for the public routes
 	// alone. One that works only once goes with a negative Patience: a repetition could
 	// only fail.
@@ -44,6 +50,7 @@ const (
 // Client talks to one daemon. Its methods may be used by any number of goroutines.
 type Client struct {
 	base     *url.URL
+	shown    string // the URL as it was given
 	http     *http.Client
 	own      bool // http was made here
 	agent    string
@@ -55,11 +62,14 @@ type Client struct {
 
 // New returns a Client. It makes no connection.
 func New(cfg Config) (*Client, error) {
-	base, err := parseBase(cfg.URL)
+	base, socket, err := parseBase(cfg.URL)
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{base: base, agent: cfg.UserAgent, timeout: cfg.Timeout, patience: cfg.Patience, own: cfg.HTTP == nil, token: new(atomic.Pointer[string])}
+	if cfg.HTTP != nil && (socket != "" || cfg.Pin != "" || cfg.Certificate != nil) {
+		return nil, errors.New("a unix socket, a pin and a certificate are for the client's own connections, and Config.HTTP brings others")
+	}
+	c := &Client{base: base, shown: base.String(), agent: cfg.UserAgent, timeout: cfg.Timeout, patience: cfg.Patience, own: cfg.HTTP == nil, token: new(atomic.Pointer[string])}
 	if err := c.SetToken(cfg.Token); err != nil {
 		return nil, err
 	}
@@ -74,9 +84,14 @@ func New(cfg Config) (*Client, error) {
 	}
 	h := http.Client{}
 	if c.own {
-		h.Transport = newTransport()
+		if h.Transport, err = newTransport(cfg, socket); err != nil {
+			return nil, err
+		}
 	} else {
 		h = *cfg.HTTP
+	}
+	if socket != "" {
+		c.shown = cfg.URL
 	}
 	h.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	c.http = &h
@@ -93,36 +108,26 @@ func (c *Client) SetToken(token string) error {
 	return nil
 }
 
-// idleConnections is how many are kept for later requests.
-const idleConnections = 16
-
-func newTransport() http.RoundTripper {
-	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
-	if usual, ok := http.DefaultTransport.(*http.Transport); ok {
-		t = usual.Clone()
-	}
-	t.MaxIdleConnsPerHost = idleConnections
-	return t
-}
-
-// parseBase never repeats an address that may hold a secret.
-func parseBase(text string) (*url.URL, error) {
-	base, err := url.Parse(text)
+// parseBase never repeats an address that may hold a secret. socket is the path of a unix socket.
+func parseBase(text string) (base *url.URL, socket string, err error) {
+	base, err = url.Parse(text)
 	switch {
 	case err != nil:
-		return nil, errors.New("read the daemon's URL: it is malformed")
+		return nil, "", errors.New("read the daemon's URL: it is malformed")
 	case base.User != nil || base.RawQuery != "" || base.Fragment != "":
-		return nil, errors.New("read the daemon's URL: it must hold no user, query or fragment")
+		return nil, "", errors.New("read the daemon's URL: it must hold no user, query or fragment")
+	case base.Scheme == "unix" && base.Host == "" && strings.HasPrefix(base.Path, "/"):
+		return &url.URL{Scheme: "http", Host: "localhost"}, base.Path, nil
 	case base.Scheme != "http" && base.Scheme != "https" || base.Hostname() == "":
-		return nil, fmt.Errorf("read the daemon's URL %q: it must be as in \"http://127.0.0.1:8070\"", text)
+		return nil, "", fmt.Errorf("read the daemon's URL %q: it must be as in \"http://127.0.0.1:8070\", \"https://node-1:8070\" or \"unix:///run/lightd.sock\"", text)
 	}
 	base.Path = strings.TrimRight(base.Path, "/")
 	base.RawPath = strings.TrimRight(base.RawPath, "/")
-	return base, nil
+	return base, "", nil
 }
 
 // URL returns where the daemon listens.
-func (c *Client) URL() string { return c.base.String() }
+func (c *Client) URL() string { return c.shown }
 
 // Close closes the connections that are kept for later requests. It does nothing to a
 // client that Config.HTTP brought, nor to streams.

@@ -101,10 +101,10 @@ func TestRequests(t *testing.T) {
 		{"a range of ports", func(ctx context.Context, c *Client) error { return c.AddPorts(ctx, "0.0.0.0", 1, 9, "") },
 			"POST /base/network/ports", `{"ip":"0.0.0.0","ports":"1-9"}`, nil},
 		{"a token", func(ctx context.Context, c *Client) error {
-			_, err := c.CreateToken(ctx, 90*time.Minute, true)
+			_, err := c.CreateToken(ctx, api.TokenSpec{TTL: "90m", Scopes: []string{"read"}, SingleUse: true})
 			return err
 		},
-			"POST /base/auth/tokens", `{"ttl":"5400s","remove_on_use":true}`, nil},
+			"POST /base/auth/tokens", `{"ttl":"90m","scopes":["read"],"single_use":true}`, nil},
 	}
 	for _, k := range cases {
 		t.Run(k.name, func(t *testing.T) {

@@ -61,11 +61,14 @@ func (c *Client) Console(ctx context.Context, id string, from From) (*Console, e
 	k := &Console{client: c, id: id, from: from, outage: retryBudget{patience: c.patience}, changed: make(chan struct{})}
 	if from.After == Now && c.patience >= 0 {
 		// To go on without a gap after a break, it must be known where it began.
+		// Who may not read events begins at every connection with what is to come.
 		_, last, err := c.EventPage(ctx, "", Now, 1)
-		if err != nil {
+		switch {
+		case err == nil:
+			k.from.After = last
+		case !errors.Is(err, ErrForbidden):
 			return nil, err
 		}
-		k.from.After = last
 	}
 	k.ctx, k.cancel = context.WithCancelCause(ctx)
 	if err := c.repeat(k.ctx, k.request(), k.connect, func(error) {}); err != nil {

@@ -43,6 +43,9 @@
 //		Wait: api.UntilRunning, Timeout: 30 * time.Second,
 //	})
 //
+// A URL may be that of a unix socket, "unix:///run/lightd.sock". Config.Pin is the fingerprint of the one
+// certificate to accept, Config.Certificate what a daemon with tls.client_ca asks for.
+//
 // receipt.Unmet() is a *client.WaitError where the container does not run, and says why. A refusal is
 // a *client.Error with status, code and fields; errors.Is compares it with ErrConflict, ErrNotFound
 // and others.

@@ -15,7 +15,7 @@ func TestBringsInNeitherRouterNorDatabaseNorDocker(t *testing.T) {
 		t.Fatalf("go list: %v", err)
 	}
 	allowed := []string{
-		"lightd/httpapi/client", "lightd/httpapi/api", "lightd/desired", "lightd/controller/plan",
+		"lightd/httpapi/client", "lightd/httpapi/api", "lightd/desired", "lightd/desired/registry", "lightd/controller/plan",
 		"lightd/observed", "lightd/observed/blueprint", "lightd/observed/drift", "lightd/observed/status", "lightd/observed/journal",
 		"github.com/coder/websocket", "github.com/distribution/reference", "github.com/opencontainers/go-digest",
 	}

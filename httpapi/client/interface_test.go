@@ -134,6 +134,9 @@ func (x *exercise) volumes() {
 	if !slices.ContainsFunc(volumes, func(x api.Volume) bool { return x.VolumeID == v.VolumeID }) {
 		x.t.Errorf("%s is not among %v", v.VolumeID, volumes)
 	}
+	if kept, err := x.c.EnsureVolume(x.ctx, v.VolumeID); err != nil || kept.ID != v.VolumeID || kept.CreatedAt != v.CreatedAt {
+		x.t.Errorf("kept as %+v, %v", kept, err)
+	}
 	x.must(x.c.DeleteVolume(x.ctx, v.VolumeID))
 	if err := x.c.DeleteVolume(x.ctx, v.VolumeID); !errors.Is(err, client.ErrNotFound) {
 		x.t.Errorf("a volume twice: %v", err)
@@ -148,14 +151,28 @@ func (x *exercise) documentAndTokens() {
 	if !strings.Contains(string(document), `"openapi"`) {
 		x.t.Errorf("%.80s", document)
 	}
-	short, err := x.c.CreateToken(x.ctx, time.Hour, false)
+	short, err := x.c.CreateToken(x.ctx, api.TokenSpec{Name: "short", TTL: "1h", Scopes: []string{"read"}, Selector: "of=whole"})
 	x.must(err)
 	if left := time.Until(short.ExpiresAt); left > time.Hour || left < 50*time.Minute {
 		x.t.Errorf("it holds for %s", left)
 	}
-	other := clientOf(x.t, x.url, func(cfg *client.Config) { cfg.Token = short.Token })
-	if _, err := other.CreateToken(x.ctx, time.Hour, false); !errors.Is(err, client.ErrForbidden) {
+	other := clientOf(x.t, x.url, func(cfg *client.Config) { cfg.Token = short.Text })
+	if _, err := other.CreateToken(x.ctx, api.TokenSpec{TTL: "1h"}); !errors.Is(err, client.ErrForbidden) {
 		x.t.Errorf("a token of a token: %v", err)
+	}
+	all, err := x.c.Tokens(x.ctx)
+	x.must(err)
+	one, err := x.c.Token(x.ctx, short.ID)
+	x.must(err)
+	if !slices.ContainsFunc(all, func(t api.Token) bool { return reflect.DeepEqual(t, one) }) || one.Name != "short" || one.Creator != "master" {
+		x.t.Errorf("%+v is not among %+v", one, all)
+	}
+	x.must(x.c.RevokeToken(x.ctx, short.ID))
+	if _, err := other.List(x.ctx, ""); !errors.Is(err, client.ErrUnauthorized) {
+		x.t.Errorf("after its end: %v", err)
+	}
+	if _, err := x.c.Token(x.ctx, short.ID); !errors.Is(err, client.ErrNotFound) {
+		x.t.Errorf("after its end: %v", err)
 	}
 }
 
@@ -246,6 +263,19 @@ func (x *exercise) planAndDrift() {
 	x.must(err)
 	drift, err := x.c.Drift(x.ctx, "whole")
 	x.must(err)
+	if n, err := x.c.Node(x.ctx); err != nil || n.Containers < 1 || !n.Engine.Up {
+		x.t.Errorf("node %+v, %v", n, err)
+	}
+	all, err := x.c.AllStats(x.ctx, "of=whole")
+	x.must(err)
+	one, err := x.c.Stats(x.ctx, all[0].InternalID)
+	x.must(err)
+	if one.Usage == nil || one.StartedAt.IsZero() || one.InternalID != all[0].InternalID {
+		x.t.Errorf("stats %+v", one)
+	}
+	if webhooks, err := x.c.Webhooks(x.ctx); err != nil || len(webhooks) > 0 {
+		x.t.Errorf("webhooks %v, %v", webhooks, err)
+	}
 	node, err := x.c.NodeDrift(x.ctx, "of=whole")
 	x.must(err)
 	if len(plan.Steps) > 0 || !drift.InSync || node.InSync != 1 {

@@ -114,6 +114,43 @@ func (c *Client) Volumes(ctx context.Context) ([]api.Volume, error) {
 	return all, err
 }
 
+// Stats measures what one container uses.
+func (c *Client) Stats(ctx context.Context, id string) (api.Stats, error) {
+	var s api.Stats
+	_, err := c.call(ctx, get("containers", id, "stats"), &s)
+	return s, err
+}
+
+// AllStats measures what the containers use that a selector chooses; all by an empty one.
+func (c *Client) AllStats(ctx context.Context, selector string) ([]api.Stats, error) {
+	type page struct {
+		Stats    []api.Stats `json:"stats"`
+		Continue string      `json:"continue"`
+	}
+	all := []api.Stats{}
+	_, err := pages(ctx, c, get("stats").choosing(selector), func(p page) string {
+		all = append(all, p.Stats...)
+		return p.Continue
+	})
+	return all, err
+}
+
+// Node describes the machine of the daemon.
+func (c *Client) Node(ctx context.Context) (api.Node, error) {
+	var n api.Node
+	_, err := c.call(ctx, get("node"), &n)
+	return n, err
+}
+
+// Webhooks lists the webhooks of the daemon's configuration, with how far each one is.
+func (c *Client) Webhooks(ctx context.Context) ([]api.Webhook, error) {
+	var answer struct {
+		Webhooks []api.Webhook `json:"webhooks"`
+	}
+	_, err := c.call(ctx, get("webhooks"), &answer)
+	return answer.Webhooks, err
+}
+
 // Volume reads one volume, with its size.
 func (c *Client) Volume(ctx context.Context, id string) (api.SizedVolume, error) {
 	var v api.SizedVolume
@@ -121,10 +158,18 @@ func (c *Client) Volume(ctx context.Context, id string) (api.SizedVolume, error)
 	return v, err
 }
 
-// CreateVolume makes a volume. Only its id and its path are told.
+// CreateVolume makes a volume with a new id. EnsureVolume can be repeated after a lost answer.
 func (c *Client) CreateVolume(ctx context.Context) (api.Volume, error) {
 	var v api.Volume
 	_, err := c.call(ctx, request{method: http.MethodPost, path: "/volumes"}, &v)
+	return v, err
+}
+
+// EnsureVolume makes the volume of an id, a UUID in lower case, or keeps the one that is there. ErrConflict
+// where the id is that of a volume that the token is not for.
+func (c *Client) EnsureVolume(ctx context.Context, id string) (api.Volume, error) {
+	var v api.Volume
+	_, err := c.call(ctx, request{method: http.MethodPut, path: pathOf("volumes", id), repeats: true}, &v)
 	return v, err
 }
 
@@ -137,22 +182,38 @@ func (c *Client) DeleteVolume(ctx context.Context, id string) error {
 	return err
 }
 
-// Token is a temporary token. It is told once.
-type Token struct {
-	Token     string    `json:"token"`
-	ExpiresAt time.Time `json:"expires_at"`
+// CreateToken makes a token. Only a token with the scope admin may do so: ErrForbidden.
+func (c *Client) CreateToken(ctx context.Context, spec api.TokenSpec) (api.CreatedToken, error) {
+	var t api.CreatedToken
+	_, err := c.call(ctx, request{method: http.MethodPost, path: "/auth/tokens", body: spec}, &t)
+	return t, err
 }
 
-// CreateToken makes a temporary token, of at least a second and at most 30 days; single is
-// for one use. Only the master token may do so: ErrForbidden.
-func (c *Client) CreateToken(ctx context.Context, ttl time.Duration, single bool) (Token, error) {
-	body := struct {
-		TTL         string `json:"ttl"`
-		RemoveOnUse bool   `json:"remove_on_use"`
-	}{strconv.FormatInt(int64(ttl/time.Second), 10) + "s", single}
-	var t Token
-	_, err := c.call(ctx, request{method: http.MethodPost, path: "/auth/tokens", body: body}, &t)
+// Tokens lists the tokens that hold.
+func (c *Client) Tokens(ctx context.Context) ([]api.Token, error) {
+	type page struct {
+		Tokens   []api.Token `json:"tokens"`
+		Continue string      `json:"continue"`
+	}
+	all := []api.Token{}
+	_, err := pages(ctx, c, get("auth", "tokens"), func(p page) string {
+		all = append(all, p.Tokens...)
+		return p.Continue
+	})
+	return all, err
+}
+
+// Token reads what is known of the token of an id.
+func (c *Client) Token(ctx context.Context, id string) (api.Token, error) {
+	var t api.Token
+	_, err := c.call(ctx, get("auth", "tokens", id), &t)
 	return t, err
+}
+
+// RevokeToken ends the token of an id, and those that it has made.
+func (c *Client) RevokeToken(ctx context.Context, id string) error {
+	_, err := c.remove(ctx, request{method: http.MethodDelete, path: pathOf("auth", "tokens", id), repeats: true}, nil)
+	return err
 }
 
 // Ping reports whether a daemon answers. It needs no token.
@@ -166,6 +227,13 @@ func (c *Client) Healthy(ctx context.Context) error { return c.ask(ctx, "/health
 // Ready reports whether the daemon's database and engine answer; the details of the
 // ErrUnavailable say which does not. It asks once, and needs no token.
 func (c *Client) Ready(ctx context.Context) error { return c.ask(ctx, "/readyz") }
+
+// Readiness is Ready, with the warnings of a daemon that is ready.
+func (c *Client) Readiness(ctx context.Context) (api.Ready, error) {
+	var ready api.Ready
+	_, err := c.call(ctx, request{method: http.MethodGet, path: "/readyz", once: true}, &ready)
+	return ready, err
+}
 
 func (c *Client) ask(ctx context.Context, path string) error {
 	_, err := c.call(ctx, request{method: http.MethodGet, path: path, once: true}, nil)

@@ -47,45 +47,7 @@ func TestStreamsSurviveTheDaemon(t *testing.T) {
 
 	streams, stop := context.WithCancel(ctx)
 	defer stop()
-	watched := tell(func(yield func(string)) error {
-		now := map[string]bool{}
-		for e, err := range c.Watch(streams, client.Watch{}) {
-			if err != nil {
-				return err
-			}
-			if e.Container == nil {
-				continue
-			}
-			id := e.Container.InternalID
-			if now[id] == (e.Type == api.ChangeAdded) {
-				return fmt.Errorf("%s %s makes no sense", e.Type, id)
-			}
-			if now[id] = e.Type != api.ChangeDeleted; e.Type == api.ChangeDeleted {
-				delete(now, id)
-				yield("gone " + id)
-			} else if e.Container.State == "running" {
-				yield("running " + id)
-			}
-		}
-		return nil
-	})
-	followed := tell(func(yield func(string)) error {
-		last := uint64(0)
-		for e, err := range c.FollowEvents(streams, "", 0) {
-			if err != nil {
-				return err
-			}
-			if e.Seq <= last {
-				return fmt.Errorf("event %d came after %d", e.Seq, last)
-			}
-			last = e.Seq
-			if e.Type == journal.Running || e.Type == journal.Deleted {
-				yield(string(e.Type) + " " + e.InternalID)
-			}
-		}
-		return nil
-	})
-
+	watched, followed := emit(watchStates(streams, c)), emit(followEvents(streams, c))
 	put("one")
 	watched.await(t, "running one")
 	followed.await(t, "Running one")
@@ -105,28 +67,74 @@ func TestStreamsSurviveTheDaemon(t *testing.T) {
 	watched.await(t, "gone one")
 	followed.await(t, "Deleted one")
 	stop()
-	for name, s := range map[string]*told{"watch": watched, "events": followed} {
+	for name, s := range map[string]*emitted{"watch": watched, "events": followed} {
 		if err := <-s.err; !errors.Is(err, context.Canceled) {
 			t.Errorf("%s ended with %v", name, err)
 		}
 	}
 }
 
-// told is what a stream tells.
-type told struct {
+// watchStates keeps a copy of the containers by a watch, and emits which run and which are gone.
+func watchStates(ctx context.Context, c *client.Client) func(yield func(string)) error {
+	return func(yield func(string)) error {
+		now := map[string]bool{}
+		for e, err := range c.Watch(ctx, client.Watch{}) {
+			if err != nil {
+				return err
+			}
+			if e.Container == nil {
+				continue
+			}
+			id := e.Container.InternalID
+			if now[id] == (e.Type == api.ChangeAdded) {
+				return fmt.Errorf("%s %s makes no sense", e.Type, id)
+			}
+			if now[id] = e.Type != api.ChangeDeleted; e.Type == api.ChangeDeleted {
+				delete(now, id)
+				yield("gone " + id)
+			} else if e.Container.State == "running" {
+				yield("running " + id)
+			}
+		}
+		return nil
+	}
+}
+
+// followEvents emits the events that say the same, each of which comes once.
+func followEvents(ctx context.Context, c *client.Client) func(yield func(string)) error {
+	return func(yield func(string)) error {
+		last := uint64(0)
+		for e, err := range c.FollowEvents(ctx, "", 0) {
+			if err != nil {
+				return err
+			}
+			if e.Seq <= last {
+				return fmt.Errorf("event %d came after %d", e.Seq, last)
+			}
+			last = e.Seq
+			if e.Type == journal.Running || e.Type == journal.Deleted {
+				yield(string(e.Type) + " " + e.InternalID)
+			}
+		}
+		return nil
+	}
+}
+
+// emitted is what a stream emits.
+type emitted struct {
 	words chan string
 	err   chan error
 }
 
-// tell runs a loop over a stream.
-func tell(loop func(yield func(string)) error) *told {
-	s := &told{words: make(chan string, 1000), err: make(chan error, 1)}
+// emit runs a loop over a stream.
+func emit(loop func(yield func(string)) error) *emitted {
+	s := &emitted{words: make(chan string, 1000), err: make(chan error, 1)}
 	go func() { s.err <- loop(func(w string) { s.words <- w }) }()
 	return s
 }
 
 // await waits for a word.
-func (s *told) await(t *testing.T, want string) {
+func (s *emitted) await(t *testing.T, want string) {
 	t.Helper()
 	ctx := within(t)
 	for {

@@ -196,8 +196,7 @@ func (c *Client) Wait(ctx context.Context, id string, goal api.Goal, timeout tim
 		if timeout > 0 {
 			part = max(min(part, time.Until(end).Round(time.Millisecond)), time.Millisecond) // the daemon repeats it to people
 		}
-		// A patch that says nothing changes nothing, and can wait like any other write.
-		receipt, err := c.Patch(ctx, id, struct{}{}, Write{Wait: goal, Timeout: part})
+		receipt, err := c.write(ctx, get("containers", id, "wait"), Write{Wait: goal, Timeout: part})
 		if err != nil {
 			return receipt, err
 		}
@@ -218,6 +217,9 @@ type List struct {
 	// the daemon's default.
 	Specs     []desired.Spec
 	Documents []json.RawMessage
+	// Volumes and Ports of the pool are made where there are none, with the containers or not at all.
+	Volumes []api.ApplyVolume
+	Ports   []desired.PortRange
 	// Prune deletes what Selector matches and the list lacks.
 	Prune    bool
 	Selector string
@@ -233,10 +235,12 @@ func (l List) MarshalJSON() ([]byte, error) {
 		all = append(all, d)
 	}
 	return json.Marshal(struct {
-		Containers []any  `json:"containers"`
-		Prune      bool   `json:"prune,omitempty"`
-		Selector   string `json:"selector,omitempty"`
-	}{all, l.Prune, l.Selector})
+		Volumes    []api.ApplyVolume   `json:"volumes,omitempty"`
+		Ports      []desired.PortRange `json:"ports,omitempty"`
+		Containers []any               `json:"containers"`
+		Prune      bool                `json:"prune,omitempty"`
+		Selector   string              `json:"selector,omitempty"`
+	}{l.Volumes, l.Ports, all, l.Prune, l.Selector})
 }
 
 // Applied answers an apply.

@@ -3,6 +3,7 @@ package containers
 import (
 	"fmt"
 	"net/http"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json/jsontext"
@@ -10,6 +11,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/selector"
 	"lightd/httpapi/strictjson"
@@ -43,26 +45,48 @@ func (h *Handlers) Apply(c *gin.Context) error {
 			return err
 		}
 	}
+	if len(l.ports) > 0 {
+		if err := w.caller.RequireNode(); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := h.transactions.Context(c)
+	defer cancel()
+	volumes, err := h.volumes.Prepare(ctx, l.volumes, w.dryRun || len(l.volumes) == 0)
+	if err != nil {
+		return err
+	}
+	var made resources
 	err = h.update(w, func(tx *store.Tx) ([]store.Written, error) {
+		var err error
+		if made, err = l.ensure(tx, volumes, w.caller); err != nil {
+			return nil, err
+		}
 		if err := w.checkList(tx, l.selector); err != nil {
 			return nil, err
 		}
-		written, err := tx.Apply(l.wanted())
+		for i, spec := range l.specs {
+			if err := canPut(tx, w.caller, spec.InternalID); err != nil {
+				return nil, desired.AtField(fmt.Sprintf("%s[%d]", specsField, i), err)
+			}
+		}
+		written, err := tx.Apply(l.wanted(w.caller))
 		if err != nil {
 			return nil, err
 		}
 		return written, w.goal.checkAll(written)
 	})
-	if err != nil {
+	if err = volumes.Close(err); err != nil {
 		return err
 	}
-	return h.replyApplied(w)
+	return h.replyApplied(w, l.report(made))
 }
 
 // replyApplied answers an apply with the receipts of its containers, after the wait that was asked
 // for.
-func (h *Handlers) replyApplied(w *write) error {
+func (h *Handlers) replyApplied(w *write, about api.Applied) error {
 	answer := h.applied(w)
+	answer.Volumes, answer.Ports = about.Volumes, about.Ports
 	if w.pending == nil {
 		return rest.OK(w.c, answer)
 	}
@@ -79,7 +103,7 @@ func (h *Handlers) replyApplied(w *write) error {
 		}
 		status = http.StatusAccepted
 		if unmet++; unmet <= outputContainers {
-			h.output.addTo(w.c.Request.Context(), receipt, result)
+			h.addOutput(w, receipt, result)
 		}
 	}
 	rest.Reply(w.c.Writer, w.c.Request, status, answer)
@@ -102,20 +126,25 @@ type list struct {
 	specs    []desired.Spec
 	prune    bool
 	selector selector.Selector
+	// volumes and ports of the pool are made where there are none.
+	volumes []string
+	ports   []desired.Endpoint
 }
 
 // bindList reads it. A spec that leaves a field out has the default, as in a PUT.
 func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	var body struct {
-		Containers []jsontext.Value `json:"containers"`
-		Prune      bool             `json:"prune"`
-		Selector   string           `json:"selector"`
+		Volumes    []api.ApplyVolume   `json:"volumes"`
+		Ports      []desired.PortRange `json:"ports"`
+		Containers []jsontext.Value    `json:"containers"`
+		Prune      bool                `json:"prune"`
+		Selector   string              `json:"selector"`
 	}
 	if err := object.Bind(&body); err != nil {
 		return list{}, err
 	}
 	switch {
-	case body.Containers == nil:
+	case body.Containers == nil && (body.Prune || len(body.Volumes)+len(body.Ports) == 0):
 		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: "is required"})
 	case len(body.Containers) > MaxSpecs:
 		return list{}, rest.Invalid(rest.Detail{Field: specsField, Message: fmt.Sprintf("has %d specs, at most %d are allowed", len(body.Containers), MaxSpecs)})
@@ -131,6 +160,9 @@ func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	}
 	var err error
 	if l.selector, err = selector.Parse(body.Selector); err != nil {
+		return list{}, err
+	}
+	if err := l.bindResources(body.Volumes, body.Ports); err != nil {
 		return list{}, err
 	}
 	return l, l.checkPrune()
@@ -156,11 +188,11 @@ func (l list) checkSelected() error {
 	return faults.Err(specsField)
 }
 
-// wanted is what l says to the store.
-func (l list) wanted() store.List {
+// wanted is what l says to the store. It prunes nothing that the caller's token is not for.
+func (l list) wanted(who *auth.Caller) store.List {
 	wanted := store.List{Specs: l.specs}
 	if l.prune {
-		wanted.Prune = func(c desired.Container) bool { return l.selector.Matches(c.Labels) }
+		wanted.Prune = func(c desired.Container) bool { return l.selector.Matches(c.Labels) && who.Allows(c) }
 	}
 	return wanted
 }
@@ -175,6 +207,7 @@ func (w *write) checkList(tx *store.Tx, s selector.Selector) error {
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(c desired.Container) bool { return !w.caller.Allows(c) })
 	return w.pre.check(etagOfList(s.Filter(all)))
 }
 
@@ -190,7 +223,7 @@ func (h *Handlers) applied(w *write) api.Applied {
 	for _, written := range w.written {
 		*counts[written.Action]++
 		if w.dryRun {
-			a.Containers = append(a.Containers, h.simulated(written))
+			a.Containers = append(a.Containers, h.simulated(w, written))
 		} else {
 			a.Containers = append(a.Containers, appliedReceipt(written))
 		}

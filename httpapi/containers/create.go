@@ -7,6 +7,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/observed/status"
 )
@@ -21,7 +22,13 @@ func (h *Handlers) Create(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if desired.ValidID(spec.InternalID) {
+		auth.RequestOf(c.Request.Context()).Audit.Container = spec.InternalID
+	}
 	err = h.update(w, func(tx *store.Tx) ([]store.Written, error) {
+		if err := canCreate(w.caller, spec.InternalID); err != nil {
+			return nil, err
+		}
 		if err := w.checkPrecondition(tx, spec.InternalID); err != nil {
 			return nil, err
 		}
@@ -55,6 +62,9 @@ func (h *Handlers) Put(c *gin.Context) error {
 		return errOtherID
 	}
 	err = h.update(w, func(tx *store.Tx) ([]store.Written, error) {
+		if err := canPut(tx, w.caller, spec.InternalID); err != nil {
+			return nil, err
+		}
 		if err := w.checkPrecondition(tx, spec.InternalID); err != nil {
 			return nil, err
 		}

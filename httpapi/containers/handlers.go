@@ -40,9 +40,15 @@ type Output interface {
 // fs.ErrNotExist when there is none.
 type InstallLog func(id string) (io.ReadCloser, error)
 
+// Volumes makes the directories of volumes that a transaction records.
+type Volumes interface {
+	Prepare(ctx context.Context, ids []string, dryRun bool) (*store.NewVolumes, error)
+}
+
 // Sources are what the handlers work with.
 type Sources struct {
 	Store        Store
+	Volumes      Volumes
 	Transactions rest.Transactions
 	Views        *view.Viewer
 	Planner      Planner
@@ -67,6 +73,7 @@ type Options struct {
 // Handlers answer the routes. Their methods may be used by any number of goroutines.
 type Handlers struct {
 	store        Store
+	volumes      Volumes
 	transactions rest.Transactions
 	views        *view.Viewer
 	planner      Planner
@@ -79,14 +86,14 @@ type Handlers struct {
 // New returns the handlers. Close them.
 func New(s Sources, o Options, log *slog.Logger) *Handlers {
 	h := &Handlers{
-		store: s.Store, transactions: s.Transactions, views: s.Views, planner: s.Planner,
+		store: s.Store, volumes: s.Volumes, transactions: s.Transactions, views: s.Views, planner: s.Planner,
 		output: lastOutput{console: s.Output, installLog: s.InstallLog, log: log}, defaults: desired.DefaultSpec(), log: log,
 	}
 	if o.StopTimeout != 0 {
 		h.defaults.Stop.Timeout = desired.Duration(o.StopTimeout)
 	}
 	h.waits = &waits{
-		Registry: wait.NewRegistry(cmp.Or(o.MaxWaits, 1000), h.observe), auth: s.Auth,
+		Registry: wait.NewRegistry(cmp.Or(o.MaxWaits, 1000), h.observe), auth: s.Auth, containers: s.Store,
 		deleteWait: cmp.Or(o.DeleteWait, 30*time.Second), checkEvery: cmp.Or(o.CheckEvery, 2*time.Second), closing: make(chan struct{}),
 	}
 	return h

@@ -64,6 +64,7 @@ func (h *Handlers) RebindNetwork(c *gin.Context) error {
 	}
 	var body struct {
 		Ports []desired.Port `json:"ports"`
+		Image *string        `json:"image"`
 	}
 	if err := object.Bind(&body); err != nil {
 		return err
@@ -76,6 +77,9 @@ func (h *Handlers) RebindNetwork(c *gin.Context) error {
 			return errRebindInstalling
 		}
 		container.Ports = body.Ports
+		if body.Image != nil {
+			container.Image = *body.Image
+		}
 		return nil
 	})
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lightd/httpapi/api"
+	"lightd/httpapi/auth"
 	"lightd/httpapi/wait"
 	"lightd/observed/console"
 	"lightd/observed/screen"
@@ -59,7 +60,7 @@ func (o *lastOutput) lines(ctx context.Context, id string) []string {
 		return nil
 	})
 	if err != nil {
-		o.log.Debug("last output not read", "container", id, "error", err)
+		o.log.Debug("last output not read", append(auth.RequestOf(ctx).Attrs(), "container", id, "error", err)...)
 	}
 	return tail(strings.NewReader(text.String()))
 }

@@ -64,7 +64,7 @@ func (h *Handlers) RunPower(ctx context.Context, id, action string) error {
 	}
 	var written store.Written
 	err := h.transactions.Run(ctx, false, func(tx *store.Tx) error {
-		old, err := tx.Container(id)
+		old, err := findIn(tx, auth.CallerOf(ctx), id)
 		if err != nil {
 			return err
 		}

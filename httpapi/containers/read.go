@@ -12,6 +12,9 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/token"
+	"lightd/httpapi/api"
+	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/selector"
 )
@@ -20,18 +23,27 @@ var errNoInstallLog = rest.NewError(http.StatusNotFound, "install_log_not_found"
 
 // Get is GET /containers/:id.
 func (h *Handlers) Get(c *gin.Context) error {
-	container, found := h.store.Container(c.Param("id"))
+	who := auth.CallerOf(c.Request.Context())
+	container, found := who.Find(h.store, c.Param("id"))
 	if !found {
 		return desired.ErrContainerNotFound
 	}
 	c.Header("ETag", etag(container))
-	return rest.OK(c, h.views.Container(container))
+	return rest.OK(c, h.shown(who, container))
+}
+
+// shown is a container as its caller may see it.
+func (h *Handlers) shown(who *auth.Caller, c desired.Container) api.Container {
+	if who.May(token.ScopeWrite) {
+		return h.views.Container(c)
+	}
+	return h.views.Container(c).WithoutEnv()
 }
 
 // List is GET /containers: a page of the containers that a selector selects. The entity tag is that
 // of all of them: it is what an apply by the same selector demands.
 func (h *Handlers) List(c *gin.Context) error {
-	query := c.Request.URL.Query()
+	query, who := c.Request.URL.Query(), auth.CallerOf(c.Request.Context())
 	chosen, err := selector.FromQuery(query)
 	if err != nil {
 		return err
@@ -50,12 +62,12 @@ func (h *Handlers) List(c *gin.Context) error {
 	var selected []desired.Container
 	list, next, revision := []any{}, "", uint64(0)
 	h.store.AtSnapshot(func(at store.Snapshot) {
-		selected, revision = chosen.Filter(h.store.Containers()), at.Revision
+		selected, revision = chosen.Filter(who.List(h.store)), at.Revision
 		var shown []desired.Container
 		shown, next = rest.Cut(p, selected, func(c desired.Container) string { return c.InternalID })
 		for _, container := range shown {
 			if full {
-				list = append(list, h.views.Container(container))
+				list = append(list, h.shown(who, container))
 			} else {
 				list = append(list, h.views.Summary(container))
 			}
@@ -81,7 +93,7 @@ func fullView(query url.Values) (bool, error) {
 
 // Plan is GET /containers/:id/plan.
 func (h *Handlers) Plan(c *gin.Context) error {
-	container, found := h.store.Container(c.Param("id"))
+	container, found := auth.CallerOf(c.Request.Context()).Find(h.store, c.Param("id"))
 	if !found {
 		return desired.ErrContainerNotFound
 	}
@@ -91,7 +103,7 @@ func (h *Handlers) Plan(c *gin.Context) error {
 
 // ReadInstallLog is GET /containers/:id/install-log.
 func (h *Handlers) ReadInstallLog(c *gin.Context) error {
-	container, found := h.store.Container(c.Param("id"))
+	container, found := auth.CallerOf(c.Request.Context()).Find(h.store, c.Param("id"))
 	if !found {
 		return desired.ErrContainerNotFound
 	}
@@ -107,7 +119,7 @@ func (h *Handlers) ReadInstallLog(c *gin.Context) error {
 	header.Set("Content-Type", rest.MediaText+"; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Vary", "Accept, Accept-Encoding")
+	header.Set("Vary", rest.Vary)
 	text := bufio.NewReaderSize(log, rest.MinPacked)
 	begin, _ := text.Peek(rest.MinPacked)
 	packed := len(begin) == rest.MinPacked && rest.AcceptsGzip(c.Request.Header)

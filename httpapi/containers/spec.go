@@ -23,6 +23,10 @@ var ReadOnly = []string{
 	"restarts", "last_exit", "next_attempt_at", "attempt", "deleting", "created_at", "updated_at",
 }
 
+// envHidden marks a container that was read without the values of its environment. Written back, it would
+// lose them.
+const envHidden = "env_hidden"
+
 // specBody is a spec as a client writes it.
 type specBody struct {
 	*desired.Spec
@@ -66,6 +70,10 @@ func (b specBody) check() error {
 		refused.Refuse(empty.Fields[0].Field, empty.Fields[0].Message)
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.Others)) {
+		if name == envHidden {
+			refused.Refuse(name, "says that the values of env are not those of the container: they were hidden from the token that read this")
+			continue
+		}
 		if !slices.Contains(ReadOnly, name) {
 			refused.Refuse(name, "is not a known field")
 		}

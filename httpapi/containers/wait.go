@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"lightd/desired"
@@ -13,6 +14,8 @@ import (
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/wait"
+
+	"github.com/gin-gonic/gin"
 )
 
 const (
@@ -29,6 +32,7 @@ var errTooManyWaits = rest.NewError(http.StatusTooManyRequests, "too_many_waits"
 type waits struct {
 	*wait.Registry
 	auth       *auth.Authenticator
+	containers auth.Containers
 	deleteWait time.Duration
 	checkEvery time.Duration
 	closing    chan struct{}
@@ -38,6 +42,30 @@ type waits struct {
 type goal struct {
 	name    api.Goal
 	timeout time.Duration
+}
+
+// Wait is GET /containers/:id/wait: it waits for the present spec, and is for whoever may read.
+func (h *Handlers) Wait(c *gin.Context) error {
+	w := &write{c: c, caller: auth.CallerOf(c.Request.Context())}
+	container, found := w.caller.Find(h.store, c.Param("id"))
+	if !found {
+		return desired.ErrContainerNotFound
+	}
+	var err error
+	if w.goal, err = namedGoal(c.Request.URL.Query(), false); err != nil {
+		return err
+	}
+	if w.goal.name == "" {
+		return rest.Invalid(rest.Detail{Field: rest.QueryWait, Message: "is missing: it must be installed, running, stopped or synced"})
+	}
+	if w.written, err = w.one(store.Written{Container: container, Action: desired.Unchanged}, nil); err != nil {
+		return err
+	}
+	if w.pending, err = h.waits.register(w.goal); err != nil {
+		return err
+	}
+	w.pending.For(w.goal.targets(w.written)...)
+	return h.reply(w, http.StatusOK, receiptOf(nothingWritten, container))
 }
 
 // goalOf reads what a write waits for. A deletion waits for its end unless something else is asked for.
@@ -152,6 +180,7 @@ func (ws *waits) await(w *write) (results map[string]wait.Result, timedOut bool,
 
 func (ws *waits) sleep(w *write) (timedOut bool, err error) {
 	ctx := w.c.Request.Context()
+	rest.ReleaseBody(ctx)
 	// The server's own limits are made for requests that are answered at once.
 	control := http.NewResponseController(w.c.Writer)
 	_ = control.SetReadDeadline(time.Time{})
@@ -159,7 +188,6 @@ func (ws *waits) sleep(w *write) (timedOut bool, err error) {
 	timeout, check := time.NewTimer(w.goal.timeout), time.NewTicker(ws.checkEvery)
 	defer timeout.Stop()
 	defer check.Stop()
-	valid := ws.auth.Validity(auth.CallerOf(w.c).Grant)
 	for {
 		select {
 		case <-w.pending.Done():
@@ -171,11 +199,22 @@ func (ws *waits) sleep(w *write) (timedOut bool, err error) {
 		case <-ws.closing:
 			return false, errStoppingWait
 		case <-check.C:
-			if !valid() {
+			if !ws.auth.Valid(ctx) {
 				return false, auth.ErrUnauthorized
+			}
+			if ws.lost(w) {
+				return false, desired.ErrContainerNotFound
 			}
 		}
 	}
+}
+
+// lost reports whether a container that is waited for has gone out of what the caller's token is for.
+func (ws *waits) lost(w *write) bool {
+	return slices.ContainsFunc(w.written, func(one store.Written) bool {
+		container, found := ws.containers.Container(one.InternalID)
+		return found && !w.caller.Allows(container)
+	})
 }
 
 var errStoppingWait = rest.NewError(http.StatusServiceUnavailable, "stopping",

@@ -8,6 +8,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/token"
 	"lightd/httpapi/api"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
@@ -18,6 +19,7 @@ import (
 // has written.
 type write struct {
 	c      *gin.Context
+	caller *auth.Caller
 	pre    precondition
 	dryRun bool
 	goal   goal
@@ -32,7 +34,7 @@ type write struct {
 // that the request demands is refused here, before anything else of the request is checked, and once
 // more in the transaction.
 func (h *Handlers) newWrite(c *gin.Context) (*write, error) {
-	w := &write{c: c}
+	w := &write{c: c, caller: auth.CallerOf(c.Request.Context())}
 	var err error
 	if w.dryRun, err = rest.DryRun(c); err != nil {
 		return nil, err
@@ -43,7 +45,7 @@ func (h *Handlers) newWrite(c *gin.Context) (*write, error) {
 	if w.pre, err = preconditionOf(c.Request.Header); err != nil {
 		return nil, err
 	}
-	if container, found := h.store.Container(c.Param("id")); found {
+	if container, found := w.caller.Find(h.store, c.Param("id")); found {
 		return w, w.pre.check(etag(container))
 	}
 	return w, nil
@@ -52,7 +54,7 @@ func (h *Handlers) newWrite(c *gin.Context) (*write, error) {
 // current returns the container of id in a transaction, if it is in the state that the request
 // demands.
 func (w *write) current(tx *store.Tx, id string) (desired.Container, error) {
-	container, err := tx.Container(id)
+	container, err := findIn(tx, w.caller, id)
 	if err != nil {
 		return desired.Container{}, err
 	}
@@ -77,7 +79,14 @@ func (h *Handlers) update(w *write, fn func(*store.Tx) ([]store.Written, error))
 	}
 	var written []store.Written
 	err = h.transactions.Run(w.c.Request.Context(), w.dryRun, func(tx *store.Tx) (err error) {
-		if written, err = fn(tx); err != nil || pending == nil {
+		bounds, err := boundsOf(tx, w.caller)
+		if err != nil {
+			return err
+		}
+		if written, err = fn(tx); err != nil {
+			return err
+		}
+		if err := bounds.check(tx, written); err != nil || pending == nil {
 			return err
 		}
 		targets := w.goal.targets(written)
@@ -91,9 +100,11 @@ func (h *Handlers) update(w *write, fn func(*store.Tx) ([]store.Written, error))
 		return err // the transaction may still be running, and change written
 	}
 	w.written, w.pending = written, pending
-	if !w.dryRun {
-		request := auth.RequestOf(w.c.Request.Context())
-		for _, one := range written {
+	request := auth.RequestOf(w.c.Request.Context())
+	for _, one := range written {
+		if w.dryRun {
+			request.RecordChange(one)
+		} else {
 			request.LogWrite(w.c.Request.Context(), h.log, w.c.Request.Method, w.c.FullPath(), one)
 		}
 	}
@@ -133,7 +144,7 @@ func (h *Handlers) change(w *write, message string, fn func(*desired.Container) 
 func (h *Handlers) reply(w *write, status int, receipt api.Receipt) error {
 	written := w.written[0]
 	if w.dryRun {
-		receipt = h.simulated(written)
+		receipt = h.simulated(w, written)
 		receipt.Message = nothingWritten
 		return rest.OK(w.c, receipt)
 	}
@@ -150,7 +161,7 @@ func (h *Handlers) reply(w *write, status int, receipt api.Receipt) error {
 		result := results[written.InternalID]
 		if !h.completeReceipt(&receipt, w.goal, result, timedOut) {
 			status = http.StatusAccepted
-			h.output.addTo(w.c.Request.Context(), &receipt, result)
+			h.addOutput(w, &receipt, result)
 		}
 	}
 	rest.Reply(w.c.Writer, w.c.Request, status, receipt)
@@ -173,11 +184,23 @@ func receiptOf(message string, c desired.Container) api.Receipt {
 	return api.Receipt{Message: message, InternalID: c.InternalID, Generation: c.Generation}
 }
 
-// simulated is the receipt of a write that was only tried.
-func (h *Handlers) simulated(w store.Written) api.Receipt {
-	simulation, spec := h.planner.Simulate(w.Container), w.Spec
-	return api.Receipt{
-		InternalID: w.InternalID, Action: w.Action, Generation: w.Generation, Spec: &spec, Warnings: warningsOf(w), Plan: &simulation,
+// simulated is the receipt of a write that was only tried. It has the spec, with the values of its
+// environment, for who may write that.
+func (h *Handlers) simulated(w *write, tried store.Written) api.Receipt {
+	simulation := h.planner.Simulate(tried.Container)
+	receipt := api.Receipt{
+		InternalID: tried.InternalID, Action: tried.Action, Generation: tried.Generation, Warnings: warningsOf(tried), Plan: &simulation,
+	}
+	if w.caller.May(token.ScopeWrite) {
+		receipt.Spec = &tried.Spec
+	}
+	return receipt
+}
+
+// addOutput adds to a receipt what the container printed last, for who may see that.
+func (h *Handlers) addOutput(w *write, receipt *api.Receipt, r wait.Result) {
+	if w.caller.May(token.ScopeConsole) {
+		h.output.addTo(w.c.Request.Context(), receipt, r)
 	}
 }
 

@@ -22,6 +22,9 @@ type Handlers struct {
 	database, engine *cachedCheck
 	engineUp         func() bool
 	space            func() kv.Space
+	auditLost        func() uint64
+	stalled          func() time.Duration
+	firewall         func() (missing string, since time.Time)
 }
 
 // Checks are what readiness depends on. Ping of either must return when its context ends.
@@ -31,6 +34,12 @@ type Checks struct {
 	EngineUp func() bool
 	// Space is what is left on the disk.
 	Space func() kv.Space
+	// AuditLost is how many lines of the audit were lost since one could be written.
+	AuditLost func() uint64
+	// Stalled is for how long no container was reconciled though some wait for it; 0 while all is well.
+	Stalled func() time.Duration
+	// Firewall is why the firewall of containers is missing; empty while it is in place.
+	Firewall func() (missing string, since time.Time)
 }
 
 // New returns the handlers.
@@ -38,13 +47,13 @@ func New(c Checks) *Handlers {
 	return &Handlers{
 		database: &cachedCheck{ping: c.PingDatabase, timeout: 500 * time.Millisecond},
 		engine:   &cachedCheck{ping: c.PingEngine, timeout: time.Second},
-		engineUp: c.EngineUp, space: c.Space,
+		engineUp: c.EngineUp, space: c.Space, auditLost: c.AuditLost, stalled: c.Stalled, firewall: c.Firewall,
 	}
 }
 
 // Ping is GET /api/v1/public/ping.
 func (h *Handlers) Ping(c *gin.Context) error {
-	return rest.OK(c, map[string]string{"message": "pong"})
+	return rest.OK(c, map[string]any{"status": "ok", "message": "Lightd is running", "pong": true})
 }
 
 // Healthz is GET /healthz.
@@ -66,10 +75,19 @@ func (h *Handlers) Readyz(c *gin.Context) error {
 	if space.Level == kv.SpaceFull {
 		missing = append(missing, rest.Detail{Field: "disk", Message: "full: " + left})
 	}
+	if stalled := h.stalled(); stalled > 0 {
+		missing = append(missing, rest.Detail{Field: "controller", Message: fmt.Sprintf("has not reconciled any container for %s, and some wait for it", stalled)})
+	}
 	if len(missing) == 0 {
 		answer := api.Ready{Status: "ready"}
 		if space.Level == kv.SpaceLow {
 			answer.Warnings = []rest.Detail{{Field: "disk", Message: "low: " + left}}
+		}
+		if h.auditLost() > 0 {
+			answer.Warnings = append(answer.Warnings, rest.Detail{Field: "audit", Message: "cannot be written: lines are lost"})
+		}
+		if missing, _ := h.firewall(); missing != "" {
+			answer.Warnings = append(answer.Warnings, rest.Detail{Field: "firewall", Message: "missing, so that containers reach the ports of the host: " + missing})
 		}
 		return rest.OK(c, answer)
 	}

@@ -2,11 +2,10 @@ package node
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -15,6 +14,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/strictjson"
 )
@@ -29,6 +29,7 @@ type Pool interface {
 // Ports answers the routes of the pool.
 type Ports struct {
 	Pool         Pool
+	Containers   Containers
 	Transactions rest.Transactions
 	// Revision is that of the store now.
 	Revision func() uint64
@@ -40,32 +41,16 @@ func (h *Ports) Add(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	var body struct {
-		IP       string           `json:"ip"`
-		Port     *int             `json:"port"`
-		Ports    *string          `json:"ports"`
-		Protocol desired.Protocol `json:"protocol"`
-	}
+	var body desired.PortRange
 	if err := object.Bind(&body); err != nil {
 		return err
 	}
-	switch {
-	case body.Port == nil && body.Ports == nil:
-		return rest.Invalid(rest.Detail{Field: "port", Message: "or ports is required"})
-	case body.Port != nil && body.Ports != nil:
-		return rest.Invalid(rest.Detail{Field: "ports", Message: "must not be given together with port"})
-	}
-	first := desired.Endpoint{IP: desired.NormalIP(body.IP), Protocol: desired.NormalProtocol(body.Protocol)}
-	last := 0
-	if body.Port != nil {
-		first.Port, last = *body.Port, *body.Port
-	} else if first.Port, last, err = parseRange(*body.Ports); err != nil {
+	eps, err := body.Endpoints()
+	if err != nil {
 		return err
 	}
-	eps := make([]desired.Endpoint, 0, last-first.Port+1)
-	for port := first.Port; port <= last; port++ {
-		eps = append(eps, desired.Endpoint{IP: first.IP, Port: port, Protocol: first.Protocol})
-	}
+	first := eps[0]
+	recordPorts(c, eps)
 	dryRun, err := h.write(c, func(tx *store.Tx) error { return tx.AddPorts(eps) })
 	if err != nil || dryRun {
 		return err
@@ -80,47 +65,33 @@ func (h *Ports) Add(c *gin.Context) error {
 	}{"Port added to pool", first})
 }
 
-// parseRange reads "25565-25600", or a single port.
-func parseRange(text string) (first, last int, err error) {
-	low, high, isRange := strings.Cut(text, "-")
-	if !isRange {
-		high = low
-	}
-	first, errLow := parsePort(low)
-	last, errHigh := parsePort(high)
-	if errLow != nil || errHigh != nil || first > last {
-		return 0, 0, rest.Invalid(rest.Detail{Field: "ports", Message: `must be a range such as "25565-25600", of ports from 1 to 65535`})
-	}
-	return first, last, nil
-}
-
-var errPort = errors.New("not a port from 1 to 65535")
-
-func parsePort(text string) (int, error) {
-	n, err := strconv.ParseUint(text, 10, 16)
-	if err != nil || n == 0 {
-		return 0, errPort
-	}
-	return int(n), nil
-}
-
 // List is GET /network/ports.
 func (h *Ports) List(c *gin.Context) error {
 	p, err := rest.PageOf(c.Request.URL.Query(), "ports")
 	if err != nil {
 		return err
 	}
-	revision := h.Revision()
+	revision, who := h.Revision(), auth.CallerOf(c.Request.Context())
 	ports, err := h.Pool.Ports()
 	if err != nil {
 		return err
 	}
+	ports = slices.DeleteFunc(ports, func(p desired.PoolPort) bool { return !h.shows(who, p) })
 	// In the order of what the token of a page is made of.
 	slices.SortFunc(ports, func(a, b desired.PoolPort) int {
 		return cmp.Or(cmp.Compare(a.Protocol, b.Protocol), cmp.Compare(a.Port, b.Port), cmp.Compare(a.IP, b.IP))
 	})
 	part, next := rest.Cut(p, ports, func(p desired.PoolPort) string { return fmt.Sprintf("%s %05d %s", p.Protocol, p.Port, p.IP) })
 	return rest.ReplyPage(c, p, rest.OrEmpty(part), revision, next)
+}
+
+// shows reports whether a port is for a caller: one whose token is for some containers is shown theirs.
+func (h *Ports) shows(who *auth.Caller, p desired.PoolPort) bool {
+	if !who.Bound() {
+		return true
+	}
+	_, found := who.Find(h.Containers, p.InternalID)
+	return found
 }
 
 // Random is GET /network/ports/random.
@@ -130,7 +101,7 @@ func (h *Ports) Random(c *gin.Context) error {
 		return rest.Invalid(rest.Detail{Field: rest.QueryProtocol, Message: "must be tcp or udp"})
 	}
 	port, err := h.Pool.RandomPort(protocol)
-	if rest.IsError(err, desired.ErrNoPorts) {
+	if rest.IsError(err, desired.ErrNoPorts) || err == nil && !h.shows(auth.CallerOf(c.Request.Context()), port) {
 		return rest.NewError(http.StatusNotFound, "no_free_port", desired.ErrNoPorts.Error())
 	}
 	if err != nil {
@@ -141,7 +112,7 @@ func (h *Ports) Random(c *gin.Context) error {
 
 // endpointOf reads the port that the path names.
 func endpointOf(c *gin.Context) (desired.Endpoint, error) {
-	port, err := parsePort(c.Param("port"))
+	port, err := desired.ParsePort(c.Param("port"))
 	if err != nil {
 		return desired.Endpoint{}, rest.Invalid(rest.Detail{Field: "port", Message: "must be from 1 to 65535"})
 	}
@@ -157,6 +128,9 @@ func (h *Ports) Get(c *gin.Context) error {
 	port, err := h.Pool.Port(e)
 	if err != nil {
 		return err
+	}
+	if !h.shows(auth.CallerOf(c.Request.Context()), port) {
+		return fmt.Errorf("%w: %s", desired.ErrPortNotFound, port.Endpoint)
 	}
 	return rest.OK(c, port)
 }
@@ -180,6 +154,7 @@ func (h *Ports) Use(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	recordPorts(c, []desired.Endpoint{e})
 	var port desired.PoolPort
 	dryRun, err := h.write(c, func(tx *store.Tx) (err error) {
 		port, err = tx.UsePort(e, *body.InUse)
@@ -188,7 +163,7 @@ func (h *Ports) Use(c *gin.Context) error {
 	if err != nil || dryRun {
 		return err
 	}
-	return rest.OK(c, port)
+	return rest.OK(c, api.UsedPort{Message: "Port usage updated", PoolPort: port})
 }
 
 // Delete is DELETE /network/ports/:ip/:port.
@@ -200,6 +175,7 @@ func (h *Ports) Delete(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	recordPorts(c, []desired.Endpoint{e})
 	dryRun, err := h.write(c, func(tx *store.Tx) error { return tx.DeletePorts([]desired.Endpoint{e}) })
 	if err != nil || dryRun {
 		return err
@@ -217,6 +193,7 @@ func (h *Ports) DeleteMany(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	recordPorts(c, eps)
 	dryRun, err := h.write(c, func(tx *store.Tx) error { return tx.DeletePorts(eps) })
 	if err != nil || dryRun {
 		return err
@@ -224,6 +201,20 @@ func (h *Ports) DeleteMany(c *gin.Context) error {
 	return rest.OK(c, map[string]any{
 		"message": "Deleted " + countPorts(eps) + " from pool", "deleted_count": len(eps),
 	})
+}
+
+// recordPorts adds the ports of a write to the audit: the first one, and how many. What is no address, or no
+// protocol, is not repeated.
+func recordPorts(c *gin.Context, eps []desired.Endpoint) {
+	record := &auth.RequestOf(c.Request.Context()).Audit
+	record.Ports = len(eps)
+	if len(eps) == 0 {
+		return
+	}
+	first := desired.Endpoint{IP: desired.NormalIP(eps[0].IP), Port: eps[0].Port, Protocol: desired.NormalProtocol(eps[0].Protocol)}
+	if _, err := netip.ParseAddr(first.IP); err == nil && (first.Protocol == desired.TCP || first.Protocol == desired.UDP) {
+		record.Port = first.String()
+	}
 }
 
 func countPorts(eps []desired.Endpoint) string {

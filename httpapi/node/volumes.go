@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/go-json-experiment/json/jsontext"
 
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/view"
 )
@@ -39,20 +41,19 @@ type VolumeReader interface {
 	Size(ctx context.Context, id string) (int64, error)
 }
 
-// VolumeWriter makes and removes volumes. TryCreate and TryDelete return what keeps a volume from
+// VolumeWriter makes and removes volumes. TryCreate, TryEnsure and TryDelete return what keeps a volume from
 // that.
 type VolumeWriter interface {
-	Create(ctx context.Context) (store.Volume, error)
+	Create(ctx context.Context, by store.Creator) (store.Volume, error)
+	Ensure(ctx context.Context, id string, by store.Creator, keep bool) (v store.Volume, created bool, err error)
 	Delete(ctx context.Context, id string) error
-	TryCreate() error
+	TryCreate(by store.Creator) error
+	TryEnsure(id string, by store.Creator, keep bool) error
 	TryDelete(id string) error
 }
 
 // Containers reads the specs of all containers from memory.
-type Containers interface {
-	Container(id string) (desired.Container, bool)
-	Containers() []desired.Container
-}
+type Containers = auth.Containers
 
 // Volumes answers the routes of volumes.
 type Volumes struct {
@@ -64,30 +65,128 @@ type Volumes struct {
 	Log      *slog.Logger
 }
 
-func volumeView(v store.Volume, users []string) api.Volume {
-	return api.Volume{VolumeID: v.ID, Path: v.Path, CreatedAt: view.Unix(v.CreatedAt), Containers: rest.OrEmpty(users)}
+func volumeView(who *auth.Caller, v store.Volume, users []string) api.Volume {
+	return api.Volume{
+		ID: v.ID, VolumeID: v.ID, Path: shownPath(who, v), CreatedAt: view.Unix(v.CreatedAt), SizeBytes: v.Size, Containers: rest.OrEmpty(users),
+	}
 }
 
-// Create is POST /volumes.
+// shownPath is where a volume is on the host, which is not shown to a token for some containers: its tenant
+// has no use of the host's directories.
+func shownPath(who *auth.Caller, v store.Volume) string {
+	if who.Bound() {
+		return ""
+	}
+	return v.Path
+}
+
+// Create is POST /volumes: a volume with a new id, or with one that the client has chosen.
 func (h *Volumes) Create(c *gin.Context) error {
-	dryRun, err := rest.BareWrite(c)
+	object, err := rest.OptionalObject(c)
+	if err != nil {
+		return err
+	}
+	var body struct {
+		VolumeID *string `json:"volume_id"`
+	}
+	if err := object.Bind(&body); err != nil {
+		return err
+	}
+	if body.VolumeID != nil {
+		return h.ensure(c, *body.VolumeID, false)
+	}
+	dryRun, err := rest.DryRun(c)
 	switch {
 	case err != nil:
 		return err
 	case dryRun:
-		if err := h.Store.TryCreate(); err != nil {
+		if err := h.Store.TryCreate(auth.CallerOf(c.Request.Context()).Creator()); err != nil {
 			return err
 		}
 		return noPlan(c)
 	}
 	ctx, cancel := h.Transactions.Context(c)
 	defer cancel()
-	v, err := h.Store.Create(ctx)
+	who := auth.CallerOf(ctx)
+	v, err := h.Store.Create(ctx, who.Creator())
 	if err != nil {
 		return err
 	}
+	return h.created(c, who, v)
+}
+
+func (h *Volumes) created(c *gin.Context, who *auth.Caller, v store.Volume) error {
+	auth.RequestOf(c.Request.Context()).Audit.Volume = v.ID
 	c.Header("Location", "/volumes/"+v.ID)
-	return rest.Created(c, map[string]string{"volume_id": v.ID, "path": v.Path})
+	return rest.Created(c, volumeView(who, v, nil))
+}
+
+// volumeBody is a volume as a client writes it. What a GET shows besides is passed over.
+type volumeBody struct {
+	VolumeID   *string        `json:"volume_id"`
+	ID         *string        `json:"id"`
+	QuotaBytes *int64         `json:"quota_bytes"`
+	Path       jsontext.Value `json:"path"`
+	CreatedAt  jsontext.Value `json:"created_at"`
+	Containers jsontext.Value `json:"containers"`
+	Size       jsontext.Value `json:"size"`
+	SizeBytes  jsontext.Value `json:"size_bytes"`
+}
+
+// Put is PUT /volumes/:id: the volume is there after it.
+func (h *Volumes) Put(c *gin.Context) error {
+	object, err := rest.OptionalObject(c)
+	if err != nil {
+		return err
+	}
+	var body volumeBody
+	if err := object.Bind(&body); err != nil {
+		return err
+	}
+	id := c.Param("id")
+	for name, other := range map[string]*string{"volume_id": body.VolumeID, "id": body.ID} {
+		if other != nil && *other != id {
+			return rest.Invalid(rest.Detail{Field: name, Message: "must be the one in the path"})
+		}
+	}
+	if body.QuotaBytes != nil {
+		return rest.Invalid(rest.Detail{Field: "quota_bytes", Message: "must be null: volumes have no quota"})
+	}
+	return h.ensure(c, id, true)
+}
+
+// ensure makes a volume with a chosen id. One that is there is kept where keep is true.
+func (h *Volumes) ensure(c *gin.Context, id string, keep bool) error {
+	if !desired.ValidVolumeID(id) {
+		return rest.Invalid(rest.Detail{Field: "volume_id", Message: "must be a UUID in lower case, as in d6764075-c5f1-4045-9fb3-85315b85cb0f"})
+	}
+	dryRun, err := rest.DryRun(c)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := h.Transactions.Context(c)
+	defer cancel()
+	who := auth.CallerOf(ctx)
+	if dryRun {
+		if err := h.Store.TryEnsure(id, who.Creator(), keep); err != nil {
+			return err
+		}
+		return noPlan(c)
+	}
+	v, created, err := h.Store.Ensure(ctx, id, who.Creator(), keep)
+	switch {
+	case err != nil:
+		return err
+	case created:
+		return h.created(c, who, v)
+	}
+	return rest.OK(c, volumeView(who, v, h.users(who, id)))
+}
+
+// visible reports whether a volume exists for a caller: a token for some containers has those that they
+// name, and those that it has made itself.
+func visible(who *auth.Caller, v store.Volume, users []string) bool {
+	return !who.Bound() || len(users) > 0 || v.Creator == who.ID
 }
 
 // List is GET /volumes.
@@ -96,50 +195,91 @@ func (h *Volumes) List(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	revision := h.Revision()
+	revision, who := h.Revision(), auth.CallerOf(c.Request.Context())
 	all, err := h.Store.List()
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(all, func(a, b store.Volume) int { return strings.Compare(a.ID, b.ID) })
-	part, next := rest.Cut(p, all, func(v store.Volume) string { return v.ID })
 	users := map[string][]string{}
-	for _, container := range h.Containers.Containers() {
+	for _, container := range who.List(h.Containers) {
 		users[container.VolumeID] = append(users[container.VolumeID], container.InternalID)
 	}
+	all = slices.DeleteFunc(all, func(v store.Volume) bool { return !visible(who, v, users[v.ID]) })
+	slices.SortFunc(all, func(a, b store.Volume) int { return strings.Compare(a.ID, b.ID) })
+	part, next := rest.Cut(p, all, func(v store.Volume) string { return v.ID })
 	list := make([]api.Volume, 0, len(part))
 	for _, v := range part {
-		list = append(list, volumeView(v, users[v.ID]))
+		list = append(list, volumeView(who, v, users[v.ID]))
 	}
 	return rest.ReplyPage(c, p, list, revision, next)
 }
 
 // Get is GET /volumes/:id. The size is null when it takes too long to find out.
 func (h *Volumes) Get(c *gin.Context) error {
-	v, err := h.Store.Get(c.Param("id"))
+	v, users, err := h.find(c)
 	if err != nil {
-		return noSuchVolume(err)
+		return err
 	}
 	ctx, cancel := context.WithTimeout(c.Request.Context(), sizeWait)
 	defer cancel()
-	sized := api.SizedVolume{Volume: volumeView(v, h.Store.Users(v.ID))}
+	sized := api.SizedVolume{Volume: volumeView(auth.CallerOf(ctx), v, users)}
 	size, err := h.Store.Size(ctx, v.ID)
 	if err == nil {
-		sized.Size = &size
+		sized.Size, sized.SizeBytes = &size, &size
 	} else if !errors.Is(err, context.DeadlineExceeded) {
-		h.Log.Warn("measure volume", "volume", v.ID, "error", err)
+		h.Log.Warn("measure volume", append(auth.RequestOf(c.Request.Context()).Attrs(), "volume", v.ID, "error", err)...)
 	}
 	return rest.OK(c, sized)
+}
+
+// find returns the volume that a request names, if it exists for the caller, and those of the caller's
+// containers that name it.
+func (h *Volumes) find(c *gin.Context) (store.Volume, []string, error) {
+	v, err := h.Store.Get(c.Param("id"))
+	if err != nil {
+		return store.Volume{}, nil, noSuchVolume(err)
+	}
+	who := auth.CallerOf(c.Request.Context())
+	users := h.users(who, v.ID)
+	if !visible(who, v, users) {
+		return store.Volume{}, nil, noSuchVolume(desired.ErrVolumeNotFound)
+	}
+	return v, users, nil
+}
+
+// users returns those of the caller's containers that name a volume.
+func (h *Volumes) users(who *auth.Caller, volume string) []string {
+	return slices.DeleteFunc(h.Store.Users(volume), func(id string) bool { _, found := who.Find(h.Containers, id); return !found })
+}
+
+// canDelete refuses a volume that the caller's token may not delete. What its containers name is in use,
+// and stays so even where another write is taking it from them: it is not the token's then.
+func (h *Volumes) canDelete(c *gin.Context) error {
+	who := auth.CallerOf(c.Request.Context())
+	if !who.Bound() {
+		return nil
+	}
+	v, _, err := h.find(c)
+	switch {
+	case err != nil:
+		return err
+	case v.Creator != who.ID:
+		return desired.ErrVolumeInUse
+	}
+	return nil
 }
 
 // Delete is DELETE /volumes/:id. A client that goes away does not cut it short.
 func (h *Volumes) Delete(c *gin.Context) error {
 	id := c.Param("id")
 	dryRun, err := rest.BareWrite(c)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case dryRun:
+	}
+	if err := h.canDelete(c); err != nil {
+		return err
+	}
+	if dryRun {
 		if err := h.Store.TryDelete(id); err != nil {
 			return noSuchVolume(err)
 		}

@@ -10,12 +10,14 @@ import (
 
 // The marks of a schema that is derived from the one that a request has.
 const (
-	// answerMark: every member is there.
+	// answerMark: every member is there that is not requestOnly.
 	answerMark = "x-answer-of"
 	// patchMark: every member may be left out, and may be null.
 	patchMark = "x-patch-of"
 	// listedMark: what the first schema has is there, what the second has may be.
 	listedMark = "x-listed"
+	// requestOnly: no answer has the member.
+	requestOnly = "x-request-only"
 )
 
 const schemaPrefix = "#/components/schemas/"
@@ -89,6 +91,9 @@ func derivation(source map[string]any, mark string, names map[string]string) (ma
 	properties, _ := made["properties"].(map[string]any)
 	delete(made, "required")
 	if mark == answerMark {
+		maps.DeleteFunc(properties, func(_ string, p any) bool { return p.(map[string]any)[requestOnly] == true })
+	}
+	if mark == answerMark {
 		made["required"] = slices.Sorted(maps.Keys(properties))
 	}
 	for name, p := range properties {
@@ -150,13 +155,14 @@ func nullable(property map[string]any) map[string]any {
 	return property
 }
 
-// moveDefaults writes the default of each property into its description, and keeps the value
+// moveDefaults drops the mark requestOnly, of which everything is derived by then, and writes the default of each property into its description, and keeps the value
 // as x-default: openapi-typescript takes a property that has a default for one that is always
 // there, so that a client could leave nothing out of a request.
 func moveDefaults(schema map[string]any) {
 	properties, _ := schema["properties"].(map[string]any)
 	for _, p := range properties {
 		property := p.(map[string]any)
+		delete(property, requestOnly)
 		value, ok := property["default"]
 		if !ok {
 			continue

@@ -56,6 +56,7 @@ func assemble() (map[string]any, error) {
 		return nil, err
 	}
 	widen(whole)
+	addLimits(whole)
 	// A round makes the numbers those of JSON.
 	data, err := json.Marshal(whole)
 	if err != nil {

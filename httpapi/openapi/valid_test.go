@@ -70,7 +70,7 @@ func validate(t *testing.T, document any) error {
 // alike, and generators take a member that has it for one that may be absent.
 var keywords = []string{
 	"$ref", "additionalProperties", "allOf", "anyOf", "default", "description", "enum", "example", "format", "items",
-	"maxItems", "maximum", "minimum", "oneOf", "pattern", "properties", "required", "type", "unevaluatedProperties", "x-default",
+	"maxItems", "maxLength", "maximum", "minimum", "oneOf", "pattern", "properties", "required", "type", "unevaluatedProperties", "x-default", "x-enum-varnames",
 }
 
 // TestSchemas compiles each schema of the document, and allows it no unknown keyword.

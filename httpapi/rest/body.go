@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -55,7 +57,7 @@ func OptionalObject(c *gin.Context) (strictjson.Object, error) {
 	return object, err
 }
 
-// NoBody accepts what clients send that send a body with every write: nothing, or {}.
+// NoBody accepts what clients send that send a body with every write: nothing, {}, or the [] of PHP.
 func NoBody(c *gin.Context) error {
 	object, err := OptionalObject(c)
 	if err != nil {
@@ -82,10 +84,28 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 		_, _ = io.CopyN(io.Discard, r.Body, MaxBody)
 		return nil, tooLarge
 	}
-	if err != nil {
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		return nil, refusal
+	case err != nil:
 		return nil, NewError(http.StatusBadRequest, "malformed", "The body ended before it was complete")
 	}
 	return data, nil
+}
+
+type releaseKey struct{}
+
+// WithRelease returns ctx with what ReleaseBody calls.
+func WithRelease(ctx context.Context, release func()) context.Context {
+	return context.WithValue(ctx, releaseKey{}, release)
+}
+
+// ReleaseBody notes that the handler of a request keeps nothing of its body any more, as before a long wait.
+func ReleaseBody(ctx context.Context) {
+	if release, ok := ctx.Value(releaseKey{}).(func()); ok {
+		release()
+	}
 }
 
 func checkContentType(h http.Header, media []string) error {

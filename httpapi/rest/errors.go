@@ -55,7 +55,26 @@ func (p *Error) Write(w http.ResponseWriter, r *http.Request) {
 	for name, value := range p.header {
 		w.Header().Set(name, value)
 	}
+	noteError(w, p.Code)
 	Reply(w, r, p.Status, p.Problem)
+}
+
+// errorNoter is a ResponseWriter that keeps the code of the error that is about to be the answer.
+type errorNoter interface{ NoteError(code string) }
+
+// noteError passes the code of an error to the errorNoter among the writers that w wraps.
+func noteError(w http.ResponseWriter, code string) {
+	for w != nil {
+		if n, ok := w.(errorNoter); ok {
+			n.NoteError(code)
+			return
+		}
+		wrapper, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = wrapper.Unwrap()
+	}
 }
 
 // refusals are the sentences of package desired as answers. Reads of one volume and
@@ -73,11 +92,14 @@ var refusals = map[desired.Error]struct {
 	desired.ErrPortNotFound:      {http.StatusNotFound, "port_not_found"},
 	desired.ErrNoPorts:           {http.StatusConflict, "no_free_port"},
 	desired.ErrMountOverlap:      {http.StatusConflict, "mount_overlap"},
+	desired.ErrQuotaExceeded:     {http.StatusForbidden, "quota_exceeded"},
 	desired.ErrVolumeNotFound:    {http.StatusBadRequest, "volume_not_found"},
+	desired.ErrVolumeExists:      {http.StatusConflict, "volume_exists"},
 	desired.ErrVolumeInUse:       {http.StatusConflict, "volume_in_use"},
 	desired.ErrTooLarge:          {http.StatusRequestEntityTooLarge, "too_large"},
 	desired.ErrDiskFull:          {http.StatusInsufficientStorage, "disk_full"},
 	token.ErrTooMany:             {http.StatusTooManyRequests, "too_many_tokens"},
+	token.ErrNotFound:            {http.StatusNotFound, "token_not_found"},
 	desired.ErrUnavailable:       {http.StatusServiceUnavailable, "database_unavailable"},
 	desired.ErrClosed:            {http.StatusServiceUnavailable, "database_unavailable"},
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/gin-gonic/gin"
 )
 
+// Vary names the headers of a request that an answer depends on; of Origin by what a browser may read.
+const Vary = "Accept, Accept-Encoding, Origin"
+
 // OK answers with 200.
 func OK(c *gin.Context, body any) error {
 	Reply(c.Writer, c.Request, http.StatusOK, body)
@@ -29,20 +32,20 @@ func Created(c *gin.Context, body any) error {
 // Reply writes body as JSON under the media type that was asked for. A read is answered with an
 // entity tag; where the client has that answer already, with 304 and no body.
 func Reply(w http.ResponseWriter, r *http.Request, status int, body any) {
-	data, err := json.Marshal(body)
-	if err != nil {
+	var encoded bytes.Buffer
+	if err := json.NewEncoder(&encoded).Encode(body); err != nil {
 		panic(fmt.Sprintf("encode an answer of type %T: %v", body, err))
 	}
+	data := encoded.Bytes()
 	media, ok := negotiateJSON(r.Header)
 	if !ok {
 		media = MediaJSON
 	}
-	data = append(data, '\n')
 	h := w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Vary", "Accept, Accept-Encoding")
+	h.Set("Vary", Vary)
 	packed := len(data) >= MinPacked && AcceptsGzip(r.Header)
 	if r.Method == http.MethodGet && status == http.StatusOK {
 		tag := h.Get("ETag")
@@ -100,7 +103,7 @@ var packers = sync.Pool{New: func() any {
 }}
 
 // pack compresses data. No answer that is compressed has a secret beside what another client chose:
-// the one secret is a new token, in an answer that is shorter than MinPacked.
+// the one secret is a new token, which is another one in each answer.
 func pack(data []byte) []byte {
 	var out bytes.Buffer
 	out.Grow(len(data) / 4)

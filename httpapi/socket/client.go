@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -45,7 +44,6 @@ type client struct {
 
 	news    chan struct{} // holds a value when the journal may have more
 	replies chan any
-	valid   atomic.Pointer[func() bool] // of the token that counts
 
 	// These belong to the writer once it runs. What is after start is live; sent is the last event
 	// that was sent; words are the last words, by container.
@@ -59,13 +57,17 @@ type client struct {
 }
 
 func newClient(h *Hub, s Session) *client {
-	c := &client{
+	if s.Allows == nil {
+		s.Allows = everything{}
+	}
+	if s.Log == nil {
+		s.Log = h.cfg.Log
+	}
+	return &client{
 		hub: h, session: s, limit: rate.NewLimiter(messageRate, messageBurst),
 		news: make(chan struct{}, 1), replies: make(chan any, maxReplies),
 		views: map[string]View{}, done: make(chan struct{}),
 	}
-	c.valid.Store(&s.Valid)
-	return c
 }
 
 // begin sets where the live events begin. A client that claims to have seen what has
@@ -97,7 +99,7 @@ func (c *client) stop(code websocket.StatusCode, reason string) {
 }
 
 // Valid reports whether the token that counts still holds.
-func (c *client) Valid() bool { return (*c.valid.Load())() }
+func (c *client) Valid() bool { return c.session.Valid() }
 
 // Stop ends the connection for a reason of package sessions.
 func (c *client) Stop(why error) {
@@ -119,7 +121,7 @@ func (c *client) run(ctx context.Context) {
 			// A panic here would end the daemon: it ends the connection.
 			defer func() {
 				if p := recover(); p != nil {
-					c.hub.cfg.Log.Error("websocket panicked", "reason", fmt.Sprint(p))
+					c.session.Log.Error("websocket panicked", "reason", fmt.Sprint(p))
 					c.stop(websocket.StatusInternalError, "internal error")
 				}
 			}()
@@ -224,6 +226,9 @@ func (c *client) greet(ctx context.Context) error {
 		return nil
 	}
 	for _, id := range ids {
+		if !c.session.Allows.Container(id) {
+			continue
+		}
 		if err := c.sendView(ctx, id, c.hub.cfg.View(id)); err != nil {
 			return err
 		}
@@ -247,7 +252,7 @@ func (c *client) events(fn func(journal.Event) error) error {
 	for {
 		events, _, err := c.hub.cfg.Journal.Page(c.session.ID, c.sent, pageSize)
 		if err != nil {
-			c.hub.cfg.Log.Error("websocket cannot read the journal", "container", c.session.ID, "error", err)
+			c.session.Log.Error("websocket cannot read the journal", "container", c.session.ID, "error", err)
 			c.stop(websocket.StatusInternalError, "journal cannot be read")
 			return nil
 		}
@@ -255,8 +260,10 @@ func (c *client) events(fn func(journal.Event) error) error {
 			return nil
 		}
 		for _, e := range events {
-			if err := fn(e); err != nil {
-				return err
+			if c.allows(e) {
+				if err := fn(e); err != nil {
+					return err
+				}
 			}
 			c.sent = e.Seq
 			// An older life of the same id may have ended among what was missed.
@@ -266,6 +273,13 @@ func (c *client) events(fn func(journal.Event) error) error {
 			}
 		}
 	}
+}
+
+// allows reports whether the session's token is for what an event is about: the end of a container that
+// it was sent is, though nothing is left of that.
+func (c *client) allows(e journal.Event) bool {
+	_, sent := c.views[e.InternalID]
+	return c.session.Allows.Event(e) || sent && e.Type == journal.Deleted && e.Seq > c.start
 }
 
 func (c *client) sendEvent(ctx context.Context, e journal.Event) error {

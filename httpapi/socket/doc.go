@@ -84,8 +84,10 @@
 //
 //	{"event":"auth","token":"lightd_..."}
 //
-// The connection now lasts as long as this token instead of the one that opened it. Answered with
-// "Token accepted".
+// The connection now lasts as long as this token instead of the one that opened it, and may do what this
+// one may. Answered with "Token accepted". It must be one that could have opened the connection.
+//
+// GET /ws/:id needs the scope console, and GET /ws read. The message power needs the scope power.
 //
 // # Ends and limits
 //
@@ -110,22 +112,30 @@
 //
 // # In a browser or Node.js 22
 //
-//	let query = "tail=50"
+//	let query = "tail=50", refused = 0
 //	function connect() {
 //	  const url = `ws://127.0.0.1:8070/ws/my-server-001?${query}`
 //	  const ws = new WebSocket(url, ["bearer." + token])
-//	  ws.onopen = () => ws.send(JSON.stringify(
-//	    { event: "send_command", command: "say hi\n" }))
+//	  ws.onopen = () => {
+//	    refused = 0
+//	    ws.send(JSON.stringify(
+//	      { event: "send_command", command: "say hi\n" }))
+//	  }
 //	  ws.onmessage = e => {
 //	    const m = JSON.parse(e.data)
 //	    if (m.position) query = "since=" + m.position
 //	    console.log(m.event, m.data ?? m)
 //	  }
-//	  ws.onclose = e => [1000, 1008].includes(e.code)
-//	    ? console.log(e.reason)
-//	    : setTimeout(connect, 1000)
+//	  ws.onclose = e => {
+//	    if ([1000, 1008].includes(e.code)) console.log(e.reason)
+//	    else if (++refused > 5) console.log("gone: get a new token")
+//	    else setTimeout(connect, 1000 * refused)
+//	  }
 //	}
 //	connect()
+//
+// A browser shows no status of a connection that is refused: a token that has expired looks like a daemon
+// that is away. So ask the panel for a new token after some attempts, rather than try for ever.
 //
 // hack/console.html in the source is such a console as one page without a build step: list its origin
 // ("http://127.0.0.1:8000") in origins, and serve the folder with

@@ -9,6 +9,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"lightd/httpapi/api"
 	"lightd/httpapi/sessions"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -37,8 +38,12 @@ type Config struct {
 	Settle func(context.Context) error
 	// Power is a power action of a client.
 	Power func(ctx context.Context, id, action string) error
-	// Explain makes a sentence for a client of an error of Power, or of Session.Renew.
-	Explain func(error) string
+	// Authorize refuses a message of a kind to a client that may not send it; nil refuses none.
+	Authorize func(ctx context.Context, kind api.MessageKind) error
+	// Record is called with what a client has sent to change something, or was refused; nil for nobody.
+	Record func(ctx context.Context, s Sent)
+	// Explain makes a sentence for a client of an error of Power, Authorize, or Session.Renew.
+	Explain func(ctx context.Context, err error) string
 	Log     *slog.Logger
 
 	// PerContainer and Total bound the connections (default 64 and 4,096).
@@ -50,7 +55,19 @@ type Config struct {
 	CheckEvery time.Duration
 }
 
+// Sent is a message of a client that was carried out, or refused with Err.
+type Sent struct {
+	Kind api.MessageKind
+	// Action is that of a power action, Input the text of a command.
+	Action, Input string
+	Err           error
+	Began         time.Time
+}
+
 func (c *Config) setDefaults() {
+	if c.Record == nil {
+		c.Record = func(context.Context, Sent) {}
+	}
 	if c.PerContainer == 0 {
 		c.PerContainer = 64
 	}
@@ -84,11 +101,29 @@ type Session struct {
 	// Compress lets the client compress and be sent compressed messages (RFC 7692), if it
 	// offers to.
 	Compress bool
-	// Valid reports whether the token that opened the session still holds.
+	// Valid reports whether the token of the session still holds.
 	Valid func() bool
-	// Renew accepts another token in place of that one, and returns its Valid.
-	Renew func(ctx context.Context, token string) (valid func() bool, err error)
+	// Renew accepts another token in place of that one, for which Valid and Allows speak then.
+	Renew func(ctx context.Context, token string) error
+	// Allows is what the token of the session is for; nil for everything.
+	Allows Filter
+	// Log receives what is not sent to the client (default: that of the Config).
+	Log *slog.Logger
 }
+
+// Filter is a part of all containers.
+type Filter interface {
+	// Container reports whether it has the container of an id, which exists.
+	Container(id string) bool
+	// Event reports whether it has what an event is about.
+	Event(e journal.Event) bool
+}
+
+// everything is the Filter that has all.
+type everything struct{}
+
+func (everything) Container(string) bool    { return true }
+func (everything) Event(journal.Event) bool { return true }
 
 // Hub holds the connections.
 type Hub struct {

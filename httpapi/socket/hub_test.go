@@ -96,7 +96,7 @@ func newBench(t testing.TB, tune func(*Config)) *bench {
 		Journal: b.journal, Console: b.feed, IDs: func() []string { return []string{"web"} },
 		Exists: func(string) bool { return true }, View: func(string) View { return View{Install: status.Ready, State: status.StateRunning} },
 		Settle: b.store.Ping, Power: func(context.Context, string, string) error { return nil },
-		Explain: func(err error) string { return err.Error() }, Log: slog.New(slog.DiscardHandler),
+		Explain: func(_ context.Context, err error) string { return err.Error() }, Log: slog.New(slog.DiscardHandler),
 	}
 	tune(&cfg)
 	b.hub = New(cfg)

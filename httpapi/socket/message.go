@@ -106,6 +106,9 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 	if c.session.ID == "" && head.Event != "auth" {
 		return nil, sentence("this connection takes no messages but auth")
 	}
+	if err := c.authorize(ctx, head.Event); err != nil {
+		return nil, err
+	}
 	switch head.Event {
 	case "auth":
 		return c.renew(ctx, object)
@@ -122,6 +125,19 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 	}
 }
 
+// authorize refuses a message that the session's token may not send.
+func (c *client) authorize(ctx context.Context, event any) error {
+	kind, isText := event.(string)
+	if c.hub.cfg.Authorize == nil || !isText {
+		return nil
+	}
+	if err := c.hub.cfg.Authorize(ctx, api.MessageKind(kind)); err != nil {
+		c.hub.cfg.Record(ctx, Sent{Kind: api.MessageKind(kind), Err: err, Began: time.Now()})
+		return sentence(c.hub.cfg.Explain(ctx, err))
+	}
+	return nil
+}
+
 // renew makes the connection last as long as another token. One that is refused changes
 // nothing.
 func (c *client) renew(ctx context.Context, object strictjson.Object) (any, error) {
@@ -132,11 +148,10 @@ func (c *client) renew(ctx context.Context, object strictjson.Object) (any, erro
 	if err := object.Bind(&m); err != nil {
 		return nil, err
 	}
-	valid, err := c.session.Renew(ctx, m.Token)
-	if err != nil {
-		return nil, sentence(c.hub.cfg.Explain(err))
+	if err := c.session.Renew(ctx, m.Token); err != nil {
+		c.hub.cfg.Record(ctx, Sent{Kind: api.Auth, Err: err, Began: time.Now()})
+		return nil, sentence(c.hub.cfg.Explain(ctx, err))
 	}
-	c.valid.Store(&valid)
 	return textMessage{"daemon_message", "Token accepted"}, nil
 }
 
@@ -151,7 +166,10 @@ func (c *client) sendCommand(ctx context.Context, object strictjson.Object) erro
 	if m.Command == "" {
 		return sentence("command is required")
 	}
-	return c.openInput().Write(ctx, []byte(m.Command))
+	began := time.Now()
+	err := c.openInput().Write(ctx, []byte(m.Command))
+	c.hub.cfg.Record(ctx, Sent{Kind: api.SendCommand, Input: m.Command, Err: err, Began: began})
+	return err
 }
 
 func (c *client) openInput() Input {
@@ -185,8 +203,11 @@ func (c *client) power(ctx context.Context, object strictjson.Object) error {
 	if err := object.Bind(&m); err != nil {
 		return err
 	}
-	if err := c.hub.cfg.Power(ctx, c.session.ID, m.Action); err != nil {
-		return sentence(c.hub.cfg.Explain(err))
+	began := time.Now()
+	err := c.hub.cfg.Power(ctx, c.session.ID, m.Action)
+	c.hub.cfg.Record(ctx, Sent{Kind: api.Power, Action: m.Action, Err: err, Began: began})
+	if err != nil {
+		return sentence(c.hub.cfg.Explain(ctx, err))
 	}
 	return nil
 }
@@ -235,7 +256,7 @@ func (c *client) explain(err error) string {
 	case errors.Is(err, streams.ErrClosed):
 		return streams.ErrClosed.Error()
 	default:
-		c.hub.cfg.Log.Warn("websocket message failed", "container", c.session.ID, "error", err)
+		c.session.Log.Warn("websocket message failed", "container", c.session.ID, "error", err)
 		return "Docker cannot do this now"
 	}
 }

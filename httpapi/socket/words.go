@@ -72,7 +72,7 @@ func (v View) After(t journal.Type, recorded View) View {
 
 // plain returns what a person at the console is told of an event; empty for nothing.
 func plain(e journal.Event) string {
-	text, told := map[journal.Type]string{
+	text, found := map[journal.Type]string{
 		journal.Starting:         "Server starting",
 		journal.Running:          "Server started",
 		journal.Stopping:         "Server stopping",
@@ -89,7 +89,7 @@ func plain(e journal.Event) string {
 		journal.Blocked:          "Server waits",
 		journal.Deleting:         "Server is being deleted",
 	}[e.Type]
-	if told && e.Message != "" {
+	if found && e.Message != "" && e.Type != journal.Running { // clients wait for these very words
 		text += ": " + e.Message
 	}
 	return text

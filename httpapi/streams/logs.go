@@ -24,8 +24,8 @@ var (
 
 // ReadLogs is GET /containers/:id/logs.
 func (h *Handlers) ReadLogs(c *gin.Context) error {
-	id := c.Param("id")
-	if !h.exists(id) {
+	id, ctx := c.Param("id"), c.Request.Context()
+	if _, found := auth.CallerOf(ctx).Find(h.store, id); !found {
 		return desired.ErrContainerNotFound
 	}
 	query := c.Request.URL.Query()
@@ -37,7 +37,7 @@ func (h *Handlers) ReadLogs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	err = h.sockets.ServeText(c.Writer, c.Request, socket.Session{ID: id, From: from, Valid: h.auth.Validity(auth.CallerOf(c).Grant)}, follow)
+	err = h.sockets.ServeText(c.Writer, c.Request, socket.Session{ID: id, From: from, Valid: h.validity(ctx, id), Log: h.logOf(ctx)}, follow)
 	switch {
 	case err == nil:
 		return nil
@@ -46,8 +46,8 @@ func (h *Handlers) ReadLogs(c *gin.Context) error {
 	case errors.Is(err, sessions.ErrTooMany), errors.Is(err, sessions.ErrClosed), errors.Is(err, socket.ErrGone):
 		return socketProblem(err)
 	}
-	if c.Request.Context().Err() == nil {
-		h.log.Warn("log cannot be read", "container", id, "error", err)
+	if ctx.Err() == nil {
+		h.log.Warn("log cannot be read", append(auth.RequestOf(ctx).Attrs(), "container", id, "error", err)...)
 	}
 	return errEngine
 }

@@ -28,7 +28,7 @@ func parseOrigins(list []string) (origins, error) {
 	return o, nil
 }
 
-// CheckOrigins returns what is wrong with a list of origins that may open a WebSocket.
+// CheckOrigins returns what is wrong with a list of origins that browsers may call from.
 func CheckOrigins(list []string) error {
 	_, err := parseOrigins(list)
 	return err
@@ -42,12 +42,27 @@ func (o origins) permits(r *http.Request) bool {
 		return true
 	}
 	name, err := originName(values[0])
-	if err != nil || len(values) > 1 {
-		return false
+	if err != nil || len(values) > 1 || !strings.EqualFold(name, values[0]) {
+		return false // browsers send no user, path or query
 	}
 	_, host, _ := strings.Cut(name, "://")
 	return strings.EqualFold(host, r.Host) || o.allowed[name]
 }
+
+// listed returns the origin that r comes from if it is an allowed one, as the client has written it; else nothing.
+func (o origins) listed(r *http.Request) string {
+	values := r.Header.Values("Origin")
+	if len(values) != 1 {
+		return ""
+	}
+	if name, err := originName(values[0]); o.any || err == nil && o.allowed[name] && strings.EqualFold(name, values[0]) {
+		return values[0]
+	}
+	return ""
+}
+
+// ListedOrigin returns the foreign origin that a request comes from, if it is listed; else nothing.
+func (h *Handlers) ListedOrigin(r *http.Request) string { return h.origins.Load().listed(r) }
 
 func originName(text string) (string, error) {
 	u, err := url.Parse(text)

@@ -32,8 +32,8 @@ var (
 
 // OpenSocket is GET /ws and GET /ws/:id.
 func (h *Handlers) OpenSocket(c *gin.Context) error {
-	id := c.Param("id")
-	if strings.HasSuffix(c.FullPath(), "/:id") && !h.exists(id) {
+	id, ctx := c.Param("id"), c.Request.Context()
+	if _, found := auth.CallerOf(ctx).Find(h.store, id); !found && strings.HasSuffix(c.FullPath(), "/:id") {
 		return desired.ErrContainerNotFound
 	}
 	if !isUpgrade(c.Request) {
@@ -58,10 +58,9 @@ func (h *Handlers) OpenSocket(c *gin.Context) error {
 	if id == "" && from != (console.From{}) {
 		return rest.Invalid(rest.Detail{Field: rest.QuerySince, Message: "needs a container, and so does tail"})
 	}
-	who := auth.CallerOf(c)
 	err = h.sockets.Serve(c.Writer, c.Request, socket.Session{
-		ID: id, After: after, Replay: query.Has(rest.QueryAfter), From: from, Protocol: who.Protocol, Compress: compress,
-		Valid: h.auth.Validity(who.Grant), Renew: h.auth.Renew,
+		ID: id, After: after, Replay: query.Has(rest.QueryAfter), From: from, Protocol: auth.CallerOf(ctx).Protocol, Compress: compress,
+		Valid: h.validity(ctx, id), Renew: h.renewal(id), Allows: h.filter(ctx), Log: h.logOf(ctx),
 	})
 	return socketProblem(err)
 }
@@ -152,13 +151,4 @@ func (h *Handlers) ids() []string {
 		ids[i] = container.InternalID
 	}
 	return ids
-}
-
-// explain is the sentence of an error for a client of a WebSocket. An unexpected error is logged.
-func (h *Handlers) explain(err error) string {
-	p, known := rest.ErrorOf(err)
-	if !known {
-		h.log.Error("websocket message failed", "error", err)
-	}
-	return p.Sentence
 }

@@ -7,6 +7,7 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/api"
+	"lightd/httpapi/audit"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/socket"
 	"lightd/httpapi/view"
@@ -34,11 +35,13 @@ type Sources struct {
 	Power func(ctx context.Context, id, action string) error
 	// Ping returns when the database takes writes.
 	Ping func(context.Context) error
+	// Audit records what clients of WebSockets do; nil for nothing.
+	Audit *audit.Log
 }
 
 // Limits bound the connections of clients.
 type Limits struct {
-	// Origins are the foreign origins that may open a WebSocket, as in
+	// Origins are the foreign origins whose pages may call every route, as in
 	// "https://panel.example.com"; "*" is any.
 	Origins []string
 	// ConsolesPerContainer and Consoles bound how many clients may be connected to consoles
@@ -52,6 +55,7 @@ type Handlers struct {
 	journal Journal
 	views   *view.Viewer
 	auth    *auth.Authenticator
+	audit   *audit.Log
 	log     *slog.Logger
 
 	sockets *socket.Hub
@@ -65,11 +69,11 @@ func New(s Sources, l Limits, a *auth.Authenticator, log *slog.Logger) (*Handler
 	if err != nil {
 		return nil, err
 	}
-	h := &Handlers{store: s.Store, journal: s.Journal, views: s.Views, auth: a, log: log}
+	h := &Handlers{store: s.Store, journal: s.Journal, views: s.Views, auth: a, audit: s.Audit, log: log}
 	h.origins.Store(&allowed)
 	h.sockets = socket.New(socket.Config{
 		Journal: s.Journal, Console: s.Console, Settle: s.Ping,
-		IDs: h.ids, Exists: h.exists, View: h.socketView, Power: s.Power, Explain: h.explain, Log: log,
+		IDs: h.ids, Exists: h.exists, View: h.socketView, Power: s.Power, Authorize: authorize, Record: h.record, Explain: h.explain, Log: log,
 		PerContainer: l.ConsolesPerContainer, Total: l.Consoles,
 	})
 	h.watches = watch.New(watch.Config{

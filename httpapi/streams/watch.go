@@ -7,6 +7,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"lightd/desired/token"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/selector"
@@ -68,10 +69,11 @@ func (h *Handlers) session(c *gin.Context) (*watch.Session, error) {
 		return nil, err
 	}
 	media, _ := negotiateStream(c.Request.Header) // refused before where there is none
-	who := auth.CallerOf(c)
+	ctx := c.Request.Context()
+	who := auth.CallerOf(ctx)
 	return &watch.Session{
-		Resume: after > 0, After: after, Match: chosen.Matches, Events: media == MediaEvents, Media: media,
-		Valid: h.auth.Validity(who.Grant),
+		Resume: after > 0, After: after, Match: chosen.Matches, Allows: who.AllowsLabels, HidesEnv: !who.May(token.ScopeWrite),
+		Events: media == MediaEvents, Media: media, Valid: func() bool { return h.auth.Valid(ctx) },
 	}, nil
 }
 

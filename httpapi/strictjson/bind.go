@@ -1,6 +1,7 @@
 package strictjson
 
 import (
+	"bytes"
 	"errors"
 	"maps"
 	"math"
@@ -24,19 +25,23 @@ func (o Object) Bind(v any) error {
 // CheckNames refuses members that v has no field for. Bind does so too, but does not get the members
 // that a merge patch removes: a null under a misspelt name would be ignored.
 func (o Object) CheckNames(v any) error {
-	if err := json.Unmarshal(o, v, json.RejectUnknownMembers(true)); errors.Is(err, json.ErrUnknownName) {
+	if err := json.Unmarshal(o, v, json.RejectUnknownMembers(true), json.WithUnmarshalers(emptyLists)); errors.Is(err, json.ErrUnknownName) {
 		return o.bindError(err)
 	}
 	return nil // Bind finds any other fault in what the patch makes
 }
 
-// MergePatch applies a JSON merge patch (RFC 7396) to o and returns the result.
+// MergePatch applies a JSON merge patch (RFC 7396) to o and returns the result. An empty list in the patch
+// is the empty object, which changes nothing, where o has an object.
 func (o Object) MergePatch(patch Object) (Object, error) {
 	merged, err := mergePatch(jsontext.Value(o), jsontext.Value(patch))
 	return Object(merged), err
 }
 
 func mergePatch(target, patch jsontext.Value) (jsontext.Value, error) {
+	if target.Kind() == jsontext.KindBeginObject && isEmptyList(patch) {
+		return target, nil
+	}
 	if patch.Kind() != jsontext.KindBeginObject {
 		return patch, nil
 	}
@@ -69,7 +74,7 @@ var (
 )
 
 // unmarshalers are where Bind differs from package json.
-var unmarshalers = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+var unmarshalers = json.JoinUnmarshalers(emptyLists, json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
 	switch v := v.(type) {
 	case *int:
 		return unmarshalWhole(dec, v)
@@ -79,7 +84,35 @@ var unmarshalers = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) err
 		return unmarshalMap(dec, v)
 	}
 	return unmarshalNull(dec)
+}))
+
+// emptyLists read an empty list as the empty object where the value is one. PHP has one kind of array, and
+// writes one that is empty as a list: json_encode([]).
+var emptyLists = json.UnmarshalFromFunc(func(dec *jsontext.Decoder, v any) error {
+	if dec.PeekKind() != jsontext.KindBeginArray {
+		return errors.ErrUnsupported
+	}
+	target := reflect.ValueOf(v).Elem()
+	if target.Kind() != reflect.Struct && target.Kind() != reflect.Map {
+		return errors.ErrUnsupported
+	}
+	list, err := dec.ReadValue()
+	switch {
+	case err != nil:
+		return err
+	case !isEmptyList(list):
+		return &json.SemanticError{JSONPointer: dec.StackPointer(), GoType: target.Type()}
+	case target.Kind() == reflect.Map:
+		target.Set(reflect.MakeMap(target.Type()))
+	}
+	return nil
 })
+
+// isEmptyList reports whether the text of a value is that of a list without elements.
+func isEmptyList(v jsontext.Value) bool {
+	v = bytes.TrimSpace(v)
+	return v.Kind() == jsontext.KindBeginArray && len(bytes.TrimSpace(v[1:len(v)-1])) == 0
+}
 
 // unmarshalNull leaves the value as it was where the text is null: it is decoded over its default.
 func unmarshalNull(dec *jsontext.Decoder) error {

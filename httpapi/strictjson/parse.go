@@ -17,7 +17,7 @@ const MaxDepth = 32
 // Object is the text of one JSON object that Parse accepts.
 type Object jsontext.Value
 
-// Parse checks data, which must be one JSON object and nothing else.
+// Parse checks data, which must be one JSON object, or an empty list in its place, and nothing else.
 func Parse(data []byte) (Object, error) {
 	if !utf8.Valid(data) {
 		return nil, &Error{Reason: "the text is not valid UTF-8"}
@@ -33,11 +33,14 @@ func Parse(data []byte) (Object, error) {
 			return nil, refuse(dec.StackPointer(), openKinds(dec), why)
 		}
 	}
-	if kind != jsontext.KindBeginObject {
+	if kind != jsontext.KindBeginObject && !isEmptyList(data[:dec.InputOffset()]) {
 		return nil, &Error{Reason: "a JSON object is expected"}
 	}
 	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
 		return nil, &Error{Reason: "something follows the JSON object"}
+	}
+	if kind == jsontext.KindBeginArray {
+		return Object("{}"), nil
 	}
 	return Object(data), nil
 }

@@ -3,7 +3,9 @@ package strictjson
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -57,7 +59,11 @@ func TestRefused(t *testing.T) {
 	}{
 		{"nothing", ``, "", "ends too early"},
 		{"half an object", `{"name":"a"`, "", "ends too early"},
-		{"a list", `[]`, "", "object is expected"},
+		{"a list", `[1]`, "", "object is expected"},
+		{"a list in a list", `[[]]`, "", "object is expected"},
+		{"an empty list with something behind", `[] {}`, "", "follows"},
+		{"an empty list with a comma", `[,]`, "", "malformed"},
+		{"half an empty list", `[`, "", "ends too early"},
 		{"null", `null`, "", "object is expected"},
 		{"a string", `"a"`, "", "object is expected"},
 		{"two objects", `{} {}`, "", "follows"},
@@ -85,7 +91,13 @@ func TestRefused(t *testing.T) {
 		{"null in a map", `{"env":{"A":null}}`, "env.A", "null"},
 		{"a number for a string", `{"name":1}`, "name", "string"},
 		{"a string for a boolean", `{"on":"true"}`, "on", "true or false"},
-		{"a list for an object", `{"inner":[]}`, "inner", "object"},
+		{"a list for an object", `{"inner":[1]}`, "inner", "must be an object"},
+		{"a list in a list for an object", `{"inner":[[]]}`, "inner", "must be an object"},
+		{"a list for a map", `{"env":["A=b"]}`, "env", "must be an object"},
+		{"a list for an object in a list", `{"list":[{"port":1},[{}]]}`, "list[1]", "must be an object"},
+		{"a list for a string", `{"name":[]}`, "name", "string"},
+		{"a list for a number", `{"big":[]}`, "big", "whole"},
+		{"a list for a pointer to a string", `{"maybe":[]}`, "maybe", "string"},
 		{"an object for a list", `{"list":{}}`, "list", "list"},
 		{"a string for a map", `{"env":"a"}`, "env", "object"},
 		{"a fraction for an integer", `{"inner":{"port":1.5}}`, "inner.port", "whole"},
@@ -156,6 +168,28 @@ func TestDecodeOverDefaults(t *testing.T) {
 	}
 }
 
+// TestEmptyLists: what PHP writes for an empty array is the empty object, wherever one is meant.
+func TestEmptyLists(t *testing.T) {
+	for _, text := range []string{`[]`, " [ \n] ", `{"inner":[],"env":[],"list":[]}`, `{"inner": [ ], "env":[	]}`} {
+		got := outer{Name: "default", Inner: inner{CPU: 2}, Env: map[string]string{"A": "a"}}
+		want := outer{Name: "default", Inner: inner{CPU: 2}, Env: map[string]string{"A": "a"}}
+		if strings.Contains(text, "env") {
+			want.Env = map[string]string{}
+		}
+		got.List, want.List = []inner{}, []inner{}
+		if err := decode([]byte(strings.ReplaceAll(text, `\t`, "\t")), &got); err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)
+		}
+	}
+	var elements outer
+	if err := decode([]byte(`{"list":[[],{"port":1},[]]}`), &elements); err != nil || !slices.Equal(elements.List, []inner{{}, {Port: 1}, {}}) {
+		t.Errorf("elements of a list: got %+v, %v", elements.List, err)
+	}
+	if err := parse(t, `{"env":[],"nam":null}`).CheckNames(&outer{}); err == nil || !strings.Contains(err.Error(), "nam is not") {
+		t.Errorf("a name behind an empty list: got %v", err)
+	}
+}
+
 // The examples of RFC 7396, appendix A, that are objects.
 func TestMerge(t *testing.T) {
 	cases := []struct{ original, patch, result string }{
@@ -169,6 +203,12 @@ func TestMerge(t *testing.T) {
 		{`{"a":[{"b":"c"}]}`, `{"a":[1]}`, `{"a":[1]}`},
 		{`{"a":"foo"}`, `{"b":{"ccc":null}}`, `{"a":"foo","b":{}}`},
 		{`{}`, `{"a":{"bb":{"ccc":null}}}`, `{"a":{"bb":{}}}`},
+		// And where an object is meant, an empty list is the empty one.
+		{`{"a":{"b":"c"}}`, `{"a":[]}`, `{"a":{"b":"c"}}`},
+		{`{"a":{"b":{"c":"d"}}}`, `{"a":{"b":[ ]}}`, `{"a":{"b":{"c":"d"}}}`},
+		{`{"a":"b"}`, `[]`, `{"a":"b"}`},
+		{`{"a":["b"]}`, `{"a":[]}`, `{"a":[]}`},
+		{`{"a":{"b":"c"}}`, `{"a":[1]}`, `{"a":[1]}`},
 	}
 	for _, c := range cases {
 		got, err := parse(t, c.original).MergePatch(parse(t, c.patch))
@@ -193,6 +233,7 @@ func FuzzDecode(f *testing.F) {
 	for _, seed := range []string{
 		`{"name":"a","list":[{"port":1}],"env":{"a":"b"}}`, `{"a\u0000":1}`, `{"inner":{"cpu":1e999}}`,
 		`[[[[`, `{"a":1,"a":2}`, "{\"\xff\":1}", `{"name":"\ud800"}`, `{} {}`, `{"wait":"1s","maybe":null}`,
+		`[]`, ` [ ] `, `[[]]`, `{"inner":[],"env":[ ],"list":[[],{}]}`, `{"env":[[]]}`, `{"inner":[{}]}`,
 	} {
 		f.Add([]byte(seed))
 	}
@@ -208,9 +249,32 @@ func FuzzDecode(f *testing.F) {
 		if !json.Valid(data) {
 			t.Fatalf("accepted %q, which is not JSON", data)
 		}
+		var generic any
+		if err := json.Unmarshal(data, &generic); err != nil || strings.Contains(fmt.Sprint(objectsOf(generic)), "nonempty") {
+			t.Fatalf("accepted %q with a list where an object is meant, %v", data, err)
+		}
 		text, err := json.Marshal(strict.Env)
 		if err != nil || strings.Contains(string(text), `\u0000`) {
 			t.Fatalf("accepted %q as %s, %v", data, text, err)
 		}
 	})
+}
+
+// objectsOf returns what a text has in the places where outer has an object, "nonempty" for a list there
+// that has elements.
+func objectsOf(v any) (found []string) {
+	kind := func(v any) {
+		if list, is := v.([]any); is && len(list) > 0 {
+			found = append(found, "nonempty")
+		}
+	}
+	kind(v)
+	members, _ := v.(map[string]any)
+	kind(members["inner"])
+	kind(members["env"])
+	elements, _ := members["list"].([]any)
+	for _, element := range elements {
+		kind(element)
+	}
+	return found
 }

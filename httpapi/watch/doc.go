@@ -6,8 +6,8 @@
 //     revisions, once. A stream begins with what is there, in the order of its last
 //     change, and a bookmark; or it goes on after a revision. The revision of
 //     the last line that was read is where to go on.
-//   - Changes are kept in one log for all, bounded in bytes, each encoded once, and
-//     only when it is read. A reader that falls behind the log is ended, and may go on from
+//   - Changes are kept in one log for all, bounded in bytes, each encoded once, at its first
+//     read, and shared by all readers. A reader that falls behind the log is ended, and may go on from
 //     its revision while the log still has it; otherwise the answer is ErrCompacted, never
 //     a gap. The log is in memory: after a restart only a reader that missed nothing can go
 //     on.
@@ -34,6 +34,8 @@
 //     reachable again, every container is MODIFIED.
 //   - With ?selector=, a container that begins to match is ADDED, and one that stops matching is
 //     DELETED.
+//   - A token for some containers is shown those alone. One that goes out of what the token is for is
+//     DELETED, and shows no more than its id.
 //   - A bookmark comes after 30 s of silence. The daemon ends a stream whose token has expired or
 //     whose reader is too slow, with a bookmark where it can.
 //   - 410 (compacted): the changes since that revision are no longer known. Watch without after, and

@@ -27,8 +27,8 @@ type Store interface {
 // Config is what a Hub works with. A duration or number that is zero takes its default.
 type Config struct {
 	Store Store
-	// Show takes what is known of a container at the moment of the call, and returns what
-	// makes of it what a client is shown.
+	// Show captures the state of a container at the moment of the call, and returns what
+	// makes the client's view of that.
 	Show func(desired.Container) func() api.Container
 
 	// Total bounds the streams (default 2,048). Keep is how many bytes of changes are kept,
@@ -37,7 +37,7 @@ type Config struct {
 	// BookmarkEvery is after how much silence a bookmark is sent (30 s), WriteWithin how
 	// long a client may take for what is written (30 s).
 	BookmarkEvery, WriteWithin time.Duration
-	// CheckEvery is how often tokens are looked at (2 s).
+	// CheckEvery is how often tokens are checked (2 s).
 	CheckEvery time.Duration
 }
 
@@ -65,14 +65,23 @@ type Session struct {
 	// Resume asks for the changes after After alone.
 	Resume bool
 	After  uint64
-	// Match chooses containers by their labels.
-	Match func(labels map[string]string) bool
+	// Match chooses containers by their labels, among those that Allows has: those that the session's
+	// token is for.
+	Match  func(labels map[string]string) bool
+	Allows func(id string, labels map[string]string) bool
+	// HidesEnv leaves out the values of env.
+	HidesEnv bool
 	// Events asks for server-sent events in place of lines.
 	Events bool
 	// Media is the Content-Type of the answer.
 	Media string
 	// Valid reports whether the token that opened the stream still holds.
 	Valid func() bool
+}
+
+// has reports whether a session has what is labelled so.
+func (s *Session) has(id string, of labels) bool {
+	return of.exist && (s.Allows == nil || s.Allows(id, of.of)) && s.Match(of.of)
 }
 
 // Hub holds the log and the streams.
@@ -85,7 +94,7 @@ type Hub struct {
 	gone    sync.WaitGroup
 }
 
-// New returns a Hub that hears of every commit from now on. Close it.
+// New returns a Hub that gets every commit from now on. Close it.
 func New(cfg Config) *Hub {
 	cfg.setDefaults()
 	h := &Hub{
@@ -142,8 +151,8 @@ func (h *Hub) onCommit(c store.Commit) {
 // pace is about how long it takes to write a change to one stream.
 const pace = 20 * time.Microsecond
 
-// wake wakes the streams, so that the committer need not. Who has not been served yet finds
-// the next change along with the last: waking all again meanwhile would only keep him waiting.
+// wake wakes the streams, outside the committer, and then pauses for about as long as they take to
+// write: a stream that has not written yet finds the next change along with the last.
 func (h *Hub) wake() {
 	for {
 		select {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 	"sync"
@@ -11,20 +12,30 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/httpapi/view"
+	"lightd/observed/status"
 )
 
 // change is a container as of one revision.
 type change struct {
+	id       string
 	revision uint64
 	// before are the labels before the change, now those after it.
 	before, now labels
-	// container is what is shown; of one that is gone, what was last. weight is about what
-	// that holds of memory, in bytes.
-	container func() api.Container
-	weight    int
+	// body has the container as JSON; of one that is gone, as it was last. weight is about how much
+	// memory that takes, in bytes.
+	body   body
+	weight int
+}
 
-	mu   sync.Mutex
-	body []byte // guarded by mu
+// body returns a container as JSON. Each form is encoded once for all watchers, at the first call.
+type body struct{ whole, withoutEnv func() []byte }
+
+func (b body) json(hidesEnv bool) []byte {
+	if hidesEnv {
+		return b.withoutEnv()
+	}
+	return b.whole()
 }
 
 // labels are what a selector chooses by, of a container that exists.
@@ -33,31 +44,25 @@ type labels struct {
 	of    map[string]string
 }
 
-// json returns the container as JSON, made when it is first asked for.
-func (c *change) json() []byte {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.body == nil {
-		body, err := json.Marshal(c.container())
-		if err != nil {
-			panic(fmt.Sprintf("encode a container: %v", err))
-		}
-		c.body = body
+// bodyOf returns the body of a container.
+func bodyOf(show func() api.Container) body {
+	return body{
+		whole:      sync.OnceValue(func() []byte { return encode(show()) }),
+		withoutEnv: sync.OnceValue(func() []byte { return encode(show().WithoutEnv()) }),
 	}
-	return c.body
 }
 
-// forget drops what json has made.
-func (c *change) forget() {
-	c.mu.Lock()
-	c.body = nil
-	c.mu.Unlock()
+func encode(c api.Container) []byte {
+	body, err := json.Marshal(c)
+	if err != nil {
+		panic(fmt.Sprintf("encode a container: %v", err))
+	}
+	return body
 }
 
-// kind is what the change is to somebody who sees what match chooses; empty when nothing.
-func (c *change) kind(match func(map[string]string) bool) api.Change {
-	was := c.before.exist && match(c.before.of)
-	is := c.now.exist && match(c.now.of)
+// kind is what the change is to a session; empty when nothing.
+func (c *change) kind(s *Session) api.Change {
+	was, is := s.has(c.id, c.before), s.has(c.id, c.now)
 	switch {
 	case was && is:
 		return api.ChangeModified
@@ -67,6 +72,16 @@ func (c *change) kind(match func(map[string]string) bool) api.Change {
 		return api.ChangeDeleted
 	}
 	return ""
+}
+
+// shownTo is the container as a session sees it. One that goes out of what the session's token is for
+// shows no more than its id: what it has become is not for that token.
+func (c *change) shownTo(s *Session) []byte {
+	if c.now.exist && s.Allows != nil && !s.Allows(c.id, c.now.of) {
+		gone := desired.Container{Spec: desired.Spec{InternalID: c.id}}
+		return encode(view.Show(gone, status.Status{}, status.EngineStatus{Up: true}))
+	}
+	return c.body.json(s.HidesEnv)
 }
 
 // approxSize is about what a change of c holds of memory, in bytes: its text, and as much again
@@ -92,8 +107,6 @@ type log struct {
 	// floor is the revision from which on all changes are here, head that of the last commit.
 	floor, head uint64
 	current     map[string]*change
-	// listing counts who reads current.
-	listing int
 	// news is closed when there is more, and replaced.
 	news chan struct{}
 }
@@ -109,7 +122,7 @@ func (l *log) seed(at store.Snapshot, all []desired.Container, show func(desired
 		weight := approxSize(c)
 		l.all += weight
 		l.current[c.InternalID] = &change{
-			revision: at.Shown - uint64(len(all)-1-i), before: now, now: now, container: show(c), weight: weight,
+			id: c.InternalID, revision: at.Shown - uint64(len(all)-1-i), before: now, now: now, body: bodyOf(show(c)), weight: weight,
 		}
 	}
 }
@@ -133,16 +146,17 @@ func (l *log) append(revision uint64, states []state) {
 		if !s.exists && last == nil {
 			continue // it came and went in one commit
 		}
-		c := &change{revision: s.revision, now: labels{s.exists, s.container.Labels}, container: s.show, weight: approxSize(s.container)}
+		c := &change{id: s.id, revision: s.revision, now: labels{s.exists, s.container.Labels}, weight: approxSize(s.container)}
 		if last != nil {
 			c.before = last.now
 			l.all -= last.weight
 		}
 		if s.exists {
+			c.body = bodyOf(s.show)
 			l.current[s.id] = c
 			l.all += c.weight
 		} else {
-			c.container, c.weight = last.container, last.weight
+			c.body, c.weight = last.body, last.weight
 			delete(l.current, s.id)
 		}
 		l.changes, l.weight = append(l.changes, c), l.weight+c.weight
@@ -150,13 +164,12 @@ func (l *log) append(revision uint64, states []state) {
 	l.trimLocked()
 }
 
-// trimLocked forgets the oldest changes beyond what may be kept. The caller holds mu.
+// trimLocked drops the oldest changes beyond what may be kept.
 func (l *log) trimLocked() {
 	n := 0
 	for ; l.weight > l.most+l.all && n < len(l.changes); n++ {
 		l.weight -= l.changes[n].weight
 		l.floor = l.changes[n].revision
-		l.changes[n].forget()
 	}
 	if n > 0 {
 		l.changes = slices.Delete(l.changes, 0, n)
@@ -189,30 +202,10 @@ func (l *log) wake() {
 	close(old)
 }
 
-// list returns what is there, in the order of its last change, as of the commit head. done
-// is to be called when it was read.
-func (l *log) list() (all []*change, head uint64, done func()) {
+// list returns what is there, in the order of its last change, as of the commit head.
+func (l *log) list() (all []*change, head uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	all = make([]*change, 0, len(l.current))
-	for _, c := range l.current {
-		all = append(all, c)
-	}
-	slices.SortFunc(all, func(a, b *change) int { return cmp.Compare(a.revision, b.revision) })
-	l.listing++
-	return all, l.head, l.listed
-}
-
-// listed drops what was encoded for a list alone when nobody reads one any more.
-func (l *log) listed() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.listing--; l.listing > 0 {
-		return
-	}
-	for _, c := range l.current {
-		if c.revision <= l.floor {
-			c.forget()
-		}
-	}
+	all = slices.SortedFunc(maps.Values(l.current), func(a, b *change) int { return cmp.Compare(a.revision, b.revision) })
+	return all, l.head
 }

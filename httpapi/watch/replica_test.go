@@ -61,28 +61,15 @@ func TestNothingIsMissedOrDoubled(t *testing.T) {
 			match = even
 		}
 		readers.Go(func() {
-			for {
+			for done := false; !done; {
 				if i == 0 && p.whole {
 					away() // one at least comes too late
 				}
-				if !p.whole {
-					*p = replica{held: map[string]int64{}}
-				} else {
+				if p.whole {
 					resumed.Add(1)
 				}
-				r := open(t, h, Session{Resume: p.whole, After: p.at, Match: match})
-				for range 1 + rand.N(200) {
-					line := r.line()
-					if line == "" {
-						break
-					}
-					p.take(t, r.event(line))
-					if _, done := p.held[last]; done {
-						_ = r.close()
-						return
-					}
-				}
-				if err := r.close(); errors.Is(err, ErrCompacted) {
+				var err error
+				if done, err = p.read(t, h, match, last); errors.Is(err, ErrCompacted) {
 					p.whole = false
 					compacted.Add(1)
 				}
@@ -96,19 +83,7 @@ func TestNothingIsMissedOrDoubled(t *testing.T) {
 		case 2000:
 			close(back)
 		}
-		id := string(rune('a' + rand.N(12)))
-		labels := map[string]string{"n": "even"}
-		if rand.N(2) == 0 {
-			labels["n"] = "odd"
-		}
-		switch rand.N(5) {
-		case 0:
-			m.remove(id)
-		case 1:
-			m.commit(map[string]*desired.Container{id: {Spec: desired.Spec{Labels: labels}}, "z": {}})
-		default:
-			m.put(id, labels)
-		}
+		m.changeAtRandom()
 		if n%100 == 0 {
 			time.Sleep(time.Millisecond) // lets the readers come along, some of the time
 		}
@@ -128,5 +103,42 @@ func TestNothingIsMissedOrDoubled(t *testing.T) {
 		if !maps.Equal(p.held, want) {
 			t.Errorf("reader %d holds %v, want %v", i, p.held, want)
 		}
+	}
+}
+
+// read watches from where the replica is, for some lines, and reports whether it has the container
+// last, and how the watch ended.
+func (p *replica) read(t *testing.T, h *Hub, match func(map[string]string) bool, last string) (done bool, err error) {
+	if !p.whole {
+		*p = replica{held: map[string]int64{}}
+	}
+	r := open(t, h, Session{Resume: p.whole, After: p.at, Match: match})
+	for range 1 + rand.N(200) {
+		line := r.line()
+		if line == "" {
+			break
+		}
+		p.take(t, r.event(line))
+		if _, done = p.held[last]; done {
+			break
+		}
+	}
+	return done, r.close()
+}
+
+// changeAtRandom changes one container, or several in one commit.
+func (m *memory) changeAtRandom() {
+	id := string(rune('a' + rand.N(12)))
+	labels := map[string]string{"n": "even"}
+	if rand.N(2) == 0 {
+		labels["n"] = "odd"
+	}
+	switch rand.N(5) {
+	case 0:
+		m.remove(id)
+	case 1:
+		m.commit(map[string]*desired.Container{id: {Spec: desired.Spec{Labels: labels}}, "z": {}})
+	default:
+		m.put(id, labels)
 	}
 }

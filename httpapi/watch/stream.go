@@ -31,7 +31,7 @@ type stream struct {
 
 	mu       sync.Mutex
 	stopping bool          // guarded by mu
-	over     bool          // guarded by mu; nobody touches the connection after it
+	over     bool          // guarded by mu; the connection is not used after it
 	stopped  chan struct{} // closed when stopping
 }
 
@@ -54,7 +54,7 @@ func (s *stream) Stop(error) {
 	_ = s.control.SetWriteDeadline(time.Now().Add(farewell))
 }
 
-// end says that the request has been served: its connection is somebody else's.
+// end marks the request as served: its connection belongs to the server again.
 func (s *stream) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,26 +74,23 @@ func (s *stream) extendDeadline() {
 func (s *stream) run(ctx context.Context) error {
 	l := &s.hub.log
 	var list []*change
-	listed := func() {}
 	if s.session.Resume {
 		s.at = s.session.After
 		if _, _, _, ok := l.after(s.at, nil); !ok {
 			return ErrCompacted
 		}
 	} else {
-		// A commit that is being published is in the log afterwards: a client that was told of it
-		// by another answer finds it in the list.
-		s.hub.cfg.Store.AtSnapshot(func(store.Snapshot) { list, s.at, listed = l.list() })
+		// A commit that is being published is in the log afterwards: a client that got it in
+		// another answer finds it in the list.
+		s.hub.cfg.Store.AtSnapshot(func(store.Snapshot) { list, s.at = l.list() })
 	}
 	err := s.open()
 	if err == nil && !s.session.Resume {
 		err = s.sendList(ctx, list)
 	}
-	listed()
 	if err == nil {
-		err = s.follow(ctx)
+		_ = s.follow(ctx) // its error means that the client has gone or does not read
 	}
-	_ = err // the client has gone or does not read: there is nobody to tell
 	return nil
 }
 
@@ -127,10 +124,10 @@ func (s *stream) sendList(ctx context.Context, list []*change) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if !c.now.exist || !s.session.Match(c.now.of) {
+		if !s.session.has(c.id, c.now) {
 			continue
 		}
-		if err := s.send(api.ChangeAdded, c.revision, c.json()); err != nil {
+		if err := s.send(api.ChangeAdded, c.revision, c.body.json(s.session.HidesEnv)); err != nil {
 			return err
 		}
 	}
@@ -142,10 +139,11 @@ func (s *stream) follow(ctx context.Context) error {
 	room := make([]*change, page)
 	silence := time.NewTimer(s.hub.cfg.BookmarkEvery)
 	defer silence.Stop()
+	due := false // a bookmark, once the log has been read to its end
 	for {
 		found, head, news, ok := s.hub.log.after(s.at, room)
 		if !ok {
-			return s.bookmark() // it fell behind
+			return s.bookmark() // the log no longer has what comes next
 		}
 		if len(found) > 0 {
 			sent, err := s.sendChanges(found)
@@ -154,11 +152,19 @@ func (s *stream) follow(ctx context.Context) error {
 			}
 			if sent {
 				silence.Reset(s.hub.cfg.BookmarkEvery)
+				due = false
 			}
 			clear(found)
 			news = already
 		} else {
 			s.at = head
+			if due {
+				if err := s.bookmark(); err != nil {
+					return err
+				}
+				silence.Reset(s.hub.cfg.BookmarkEvery)
+				due = false
+			}
 		}
 		select {
 		case <-s.stopped:
@@ -171,29 +177,26 @@ func (s *stream) follow(ctx context.Context) error {
 		case <-s.stopped:
 			return s.bookmark()
 		case <-silence.C:
-			if err := s.bookmark(); err != nil {
-				return err
-			}
-			silence.Reset(s.hub.cfg.BookmarkEvery)
+			due = true
 		case <-news:
 		}
 	}
 }
 
-// already is the news that there may be more now.
+// already is closed: there may be more now.
 var already = func() <-chan struct{} { c := make(chan struct{}); close(c); return c }()
 
-// sendChanges reports whether there was anything among them for this client.
+// sendChanges sends those changes that the client selected, and reports whether there were any.
 func (s *stream) sendChanges(found []*change) (sent bool, err error) {
 	s.extendDeadline()
 	for _, c := range found {
-		kind := c.kind(s.session.Match)
+		kind := c.kind(s.session)
 		s.at = c.revision
 		if kind == "" {
 			continue
 		}
 		sent = true
-		if err := s.send(kind, c.revision, c.json()); err != nil {
+		if err := s.send(kind, c.revision, c.shownTo(s.session)); err != nil {
 			return true, err
 		}
 	}
@@ -203,7 +206,7 @@ func (s *stream) sendChanges(found []*change) (sent bool, err error) {
 	return sent, err
 }
 
-// bookmark tells how far the client has come, and hands over what was written.
+// bookmark sends the revision that the client has come to, and flushes what was written.
 func (s *stream) bookmark() error {
 	s.extendDeadline()
 	if err := s.send(api.Bookmark, s.at, nil); err != nil {

@@ -122,7 +122,8 @@ func TestBookmarks(t *testing.T) {
 		r := open(t, h, Session{})
 		r.want("BOOKMARK 0")
 		began := time.Now()
-		m.commit(nil)
+		synctest.Wait() // the stream is silent already
+		m.commit(nil)   // what changes no container wakes no stream
 		r.want("BOOKMARK 1")
 		if took := time.Since(began); took != 30*time.Second {
 			t.Errorf("a bookmark after %s", took)
@@ -161,11 +162,6 @@ func TestEncodesOnce(t *testing.T) {
 		}
 		if n := m.shown.Load(); n != 4 {
 			t.Errorf("encoded %d times, want 4", n)
-		}
-		synctest.Wait()
-		// What the log does not hold is not kept for who may come.
-		if c := h.log.current["c"]; c.body != nil {
-			t.Error("a list that was read is kept")
 		}
 		for _, r := range readers {
 			_ = r.close()

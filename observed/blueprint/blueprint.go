@@ -22,9 +22,6 @@ const (
 	InstallPath = Data + "/install-entry.sh"
 )
 
-// Network is Docker's name of the one that every container is on.
-const Network = "bridge"
-
 // TerminalRows and TerminalCols are the size of a terminal until a client sets another.
 const TerminalRows, TerminalCols = 24, 80
 
@@ -59,8 +56,13 @@ type Blueprint struct {
 	StopSignal    string
 	RestartPolicy string
 	Log           observed.Log
-	// Networks are those that Docker connects it to when nothing else is asked for.
-	Networks []string
+	// NetworkMode is the network of Docker's that it is on.
+	NetworkMode string
+	// Healthcheck, ReadOnly and Tmpfs are those of observed.Config.
+	Healthcheck []string
+	ReadOnly    bool
+	Tmpfs       map[string]string
+	Security    observed.Security
 }
 
 // Logs returns how Docker is to keep the output of containers: in at most maxFile files of
@@ -81,6 +83,11 @@ type HostPaths struct {
 	// Log is how Docker is to keep its output. It is the host's and not the spec's: a
 	// container that was made with another one is left as it is.
 	Log observed.Log
+	// Capabilities are what the operator lets root have in containers, as is Log.
+	Capabilities Capabilities
+	// Network is the name of the network that containers are on where the spec names none; empty is that
+	// of DefaultNetwork.
+	Network string
 }
 
 // Volume is a volume of Docker's whose data is in a directory of the host. Docker fills it with
@@ -99,7 +106,7 @@ type Volume struct {
 func (b Blueprint) WithImageVolumes(at HostPaths, targets []string) Blueprint {
 	b.Volumes = nil
 	for _, target := range slices.Sorted(slices.Values(targets)) {
-		if slices.ContainsFunc(b.Mounts, func(m observed.Mount) bool { return m.Target == target }) {
+		if b.Tmpfs[target] != "" || slices.ContainsFunc(b.Mounts, func(m observed.Mount) bool { return m.Target == target }) {
 			continue
 		}
 		sum := sha256.Sum256([]byte(target))
@@ -151,7 +158,12 @@ func common(c desired.Container, role observed.Role, at HostPaths, image string,
 		},
 		RestartPolicy: RestartPolicy,
 		Log:           at.Log,
-		Networks:      []string{Network},
+		NetworkMode:   cmp.Or(at.Network, DefaultNetwork.Name),
+		Healthcheck:   observed.NoHealthcheck(), // an image's own would run programs whose result nobody reads
+		Security:      security(at.Capabilities.of(role)),
+	}
+	if c.Network != "" && (role == observed.RoleRun || c.Network != desired.NetworkNone) {
+		b.NetworkMode = c.Network // an install script without a network installs nothing
 	}
 	for _, target := range slices.Sorted(maps.Keys(c.Mount)) {
 		b.Mounts = append(b.Mounts, observed.Mount{Source: c.Mount[target], Target: target})
@@ -171,9 +183,20 @@ func Run(c desired.Container, at HostPaths, image string, install int64) Bluepri
 	for _, k := range slices.Sorted(maps.Keys(c.Env)) {
 		b.Env = append(b.Env, k+"="+c.Env[k])
 	}
+	b.ReadOnly = c.ReadOnly
+	for target, size := range c.Tmpfs {
+		if b.Tmpfs == nil {
+			b.Tmpfs = map[string]string{}
+		}
+		b.Tmpfs[target] = tmpfsOptions + size
+	}
 	b.signalGroup()
 	return b
 }
+
+// tmpfsOptions are those of each file system in memory, but for its size. Programs unpack libraries
+// into such directories, so that files there may be executed, which Docker's default forbids.
+const tmpfsOptions = "nosuid,nodev,exec,mode=1777,size="
 
 // Install returns what the container of an install script is made as: no ports, no
 // startup command, and no environment, which a commit would keep for ever.
@@ -182,6 +205,13 @@ func Install(c desired.Container, at HostPaths, image string, install int64) Blu
 	b.Name = observed.InstallName(c.InternalID)
 	b.Entrypoint = []string{"/bin/sh", InstallPath}
 	b.signalGroup()
+	return b
+}
+
+// WithCreationMark returns b with the mark by which its creation is recognized.
+func (b Blueprint) WithCreationMark(mark string) Blueprint {
+	b.Labels = maps.Clone(b.Labels)
+	b.Labels[observed.LabelCreation] = mark
 	return b
 }
 
@@ -207,7 +237,9 @@ func (b Blueprint) AsCreated(containerID string, image observed.Image) *observed
 			Entrypoint: b.Entrypoint, Cmd: b.Cmd, Env: b.Env, WorkingDir: b.WorkingDir, User: cmp.Or(b.User, image.User),
 			Hostname: b.Hostname, TTY: b.TTY, OpenStdin: b.OpenStdin, Init: b.Init,
 			Mounts: b.AllMounts(), Binds: b.Ports, Limits: b.Limits,
-			StopSignal: cmp.Or(b.StopSignal, image.StopSignal), RestartPolicy: b.RestartPolicy, Log: b.Log, Networks: b.Networks,
+			StopSignal: cmp.Or(b.StopSignal, image.StopSignal), RestartPolicy: b.RestartPolicy, Log: b.Log,
+			NetworkMode: b.NetworkMode, Networks: []string{b.NetworkMode},
+			ReadOnly: b.ReadOnly, Tmpfs: b.Tmpfs, Healthcheck: b.Healthcheck, Security: b.Security,
 		},
 	}
 }

@@ -102,6 +102,32 @@ func TestImageVolumes(t *testing.T) {
 	}
 }
 
+// TestIsolation: both containers are separated from the host, with the capabilities of the operator
+// or the default ones, and a list of an operator holds nothing that gives the host away.
+func TestIsolation(t *testing.T) {
+	at := place
+	at.Capabilities = blueprint.Capabilities{Run: []string{}, Install: []string{"CHOWN"}}
+	preset := blueprint.DefaultCapabilities()
+	for got, want := range map[*observed.Security][]string{
+		new(blueprint.Run(spec(), place, "img", 3).Security):     preset.Run,
+		new(blueprint.Install(spec(), place, "img", 3).Security): preset.Install,
+		new(blueprint.Run(spec(), at, "img", 3).Security):        {},
+		new(blueprint.Install(spec(), at, "img", 3).Security):    {"CHOWN"},
+	} {
+		if !slices.Equal(got.Capabilities, want) || !got.NoNewPrivileges || got.IPC != "private" || got.Cgroupns != "private" || len(got.Privileges) > 0 {
+			t.Errorf("%+v, want capabilities %v", *got, want)
+		}
+	}
+	if got, err := blueprint.NormalCapabilities([]string{"cap_net_raw", "CHOWN", "NET_RAW"}); err != nil || !slices.Equal(got, []string{"CHOWN", "NET_RAW"}) {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, name := range []string{"ALL", "SYS_ADMIN", "SYS_MODULE", "DAC_READ_SEARCH", "BPF", "", "CHOWN NET_RAW"} {
+		if got, err := blueprint.NormalCapabilities([]string{name}); err == nil {
+			t.Errorf("%q is given as %v", name, got)
+		}
+	}
+}
+
 func TestAsCreatedShowsWhatWasRequested(t *testing.T) {
 	b := blueprint.Run(spec(), place, "img", 3)
 	c := b.AsCreated("c1", observed.Image{ImageID: "sha256:x"})

@@ -48,12 +48,12 @@ type Owner interface {
 	Claim(ctx context.Context) error
 }
 
-// lookers bounds the inspections under way at once. One that takes longer than slow counts no
-// more: a container that the engine cannot show delays the inspection of none of the others. All
-// have a deadline, so that there is a bound on those too.
+// maxInspections bounds the inspections under way at once. One that takes longer than slowInspection
+// counts no more: a container that the engine cannot show delays the inspection of none of the others.
+// All have a deadline, so that there is a bound on those too.
 const (
-	lookers = 4
-	slow    = 500 * time.Millisecond
+	maxInspections = 4
+	slowInspection = 500 * time.Millisecond
 )
 
 // Cache holds the snapshots. It is safe for concurrent use.
@@ -69,8 +69,8 @@ type Cache struct {
 
 	queue  workqueue.TypedRateLimitingInterface[string]
 	health subscribe.Funcs[bool]
-	// notifying is held while subscribers are notified, of one epoch after the other; notified
-	// is the last one.
+	// notifying is held while subscribers are notified, of one change of health after the other;
+	// notified is the number of the last one.
 	notifying sync.Mutex
 	notified  int
 
@@ -86,15 +86,17 @@ type Cache struct {
 	warned  bool
 	up      bool
 	since   time.Time
-	// lost is when the engine's events were last lost, and gap counts those times.
+	// healthChanges counts the times that the engine became unreachable or reachable.
+	healthChanges int
+	// lost is when the engine's events were last lost.
 	lost time.Time
-	gap  int
-	// epoch counts the times that the engine became unreachable or reachable: an inspection that
-	// began in another one is dropped.
-	epoch int
+	// version is the newest version of an entry.
+	version uint64
 	// lastEvent is the engine's time of the last event, from which a stream continues: that event
 	// comes again.
 	lastEvent time.Time
+	// tooLarge logs the first event that was too large to be read.
+	tooLarge sync.Once
 }
 
 // entry is what is known of an id.
@@ -115,17 +117,21 @@ type entry struct {
 	run string
 	// installer is the same of an installation's container.
 	installer string
-	// gap is the one after which it was last observed: an end that is found after another gap
-	// has no event.
-	gap int
-	// ends counts the ends that events have shown: an inspection that began before one of them
-	// may have missed it.
-	ends int
-	// oom is the container that the kernel killed a process of since its start.
+	// version is another one after what an inspection under way may have missed: an end that an
+	// event has shown, or a loss of events. The result of that inspection is dropped.
+	version uint64
+	// watched is true when it was observed since events were last lost: an end that is found
+	// otherwise has no event.
+	watched bool
+	// oom is the container that the kernel killed a process of since its last start.
 	oom string
-	// leaving are the networks that Docker is about to take the runtime container off, because
+	// stopped is the container that the engine has reported a stop of since its last start, killed the
+	// one that it has reported a signal for that ends programs, at killedAt.
+	stopped, killed string
+	killedAt        time.Time
+	// detaching are the networks that Docker is about to take the runtime container off, because
 	// it has ended.
-	leaving []string
+	detaching []string
 }
 
 // New returns a Cache that is empty until Run.
@@ -141,7 +147,6 @@ func New(c Config) *Cache {
 		owners:  map[string]string{},
 		since:   time.Now(),
 		lost:    time.Now(),
-		gap:     1,
 	}
 }
 
@@ -218,10 +223,10 @@ func (c *Cache) notify() {
 	c.notifying.Lock()
 	defer c.notifying.Unlock()
 	c.mu.Lock()
-	up, epoch := c.up, c.epoch
+	up, changes := c.up, c.healthChanges
 	c.mu.Unlock()
-	if c.notified != epoch {
-		c.notified = epoch
+	if c.notified != changes {
+		c.notified = changes
 		c.health.Notify(up)
 	}
 }
@@ -277,6 +282,24 @@ func (c *Cache) entryLocked(id string) *entry {
 	if e == nil {
 		e = &entry{}
 		c.entries[id] = e
+		c.renewLocked(e)
 	}
 	return e
+}
+
+// renewLocked gives an entry another version. The caller holds mu.
+func (c *Cache) renewLocked(e *entry) {
+	c.version++
+	e.version = c.version
+}
+
+// eventsLost records that events were lost.
+func (c *Cache) eventsLost() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lost = time.Now()
+	for _, e := range c.entries {
+		e.watched, e.oom, e.stopped, e.killed = false, "", "", ""
+		c.renewLocked(e)
+	}
 }

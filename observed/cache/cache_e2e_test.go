@@ -98,7 +98,7 @@ func run(t *testing.T, e *engine.Engine, id string) (containerID string) {
 
 func running(s observed.Snapshot) bool { return s.Known && s.Run.Running() }
 
-func TestWhatOthersDoIsSeen(t *testing.T) {
+func TestExternalChangesAreObserved(t *testing.T) {
 	t.Parallel()
 	e, c, news := realCache(t)
 	id := e.Instance()
@@ -126,13 +126,13 @@ func TestWhatOthersDoIsSeen(t *testing.T) {
 
 func TestForeignContainersAreLeftOut(t *testing.T) {
 	t.Parallel()
-	stranger := newEngine(t)
+	foreign := newEngine(t)
 	e, c, news := realCache(t)
 	id := e.Instance()
-	containerID := run(t, stranger, id)
+	containerID := run(t, foreign, id)
 	c.Refresh(id, true)
 	s := await(t, c, news, id, "known", func(s observed.Snapshot) bool { return s.Known })
-	want := observed.Foreign{ContainerID: containerID, Name: observed.RunName(id), InternalID: id, Instance: stranger.Instance()}
+	want := observed.Foreign{ContainerID: containerID, Name: observed.RunName(id), InternalID: id, Instance: foreign.Instance()}
 	if s.Run != nil || s.RunNameTaken == nil || *s.RunNameTaken != want {
 		t.Errorf("%+v", s)
 	}

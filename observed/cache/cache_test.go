@@ -79,102 +79,27 @@ func TestWhatDoesNotChangeCostsNothing(t *testing.T) {
 	})
 }
 
-func TestDieIsShownAtOnce(t *testing.T) {
-	f := newFake()
-	f.put("lightd-a", "A", observed.Running)
-	f.delay = 50 * time.Millisecond
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
-		news.take()
-		f.emit("lightd-a", "A", "die", "exitCode", "9")
-		synctest.Wait()
-		s := c.Get("a")
-		if s.Run.Phase != observed.Exited || s.Run.ExitCode != 9 || !s.Run.FinishedAt.Equal(time.Now()) || !s.At.Equal(time.Now()) || !s.Known {
-			t.Errorf("at the event: %+v %+v", s, s.Run)
-		}
-		if got := news.take(); got["a"] != 1 {
-			t.Errorf("notified %v", got)
-		}
-		f.put("lightd-a", "A", observed.Exited)
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if got := news.take(); got["a"] == 0 {
-			t.Error("no inspection followed")
-		}
-	})
-}
-
-func TestDieAgainstAnInspectionUnderWay(t *testing.T) {
-	f := newFake()
-	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
-		f.mu.Lock()
-		f.delay = 100 * time.Millisecond
-		f.mu.Unlock()
-		c.Refresh("a", true)
-		synctest.Wait() // the inspection found it running, and is not done
-		f.mu.Lock()
-		gone := f.containers["lightd-a"]
-		gone.Phase, gone.ExitCode, gone.OOMKilled = observed.Exited, 137, true
-		f.containers["lightd-a"] = gone
-		f.mu.Unlock()
-		f.emit("lightd-a", "A", "oom")
-		time.Sleep(time.Nanosecond)
-		f.emit("lightd-a", "A", "die", "exitCode", "137")
-		for range 100 {
-			synctest.Wait()
-			if s := c.Get("a"); s.Run.Phase != observed.Exited || !s.Run.OOMKilled {
-				t.Fatalf("an older inspection covered the end: %+v", s.Run)
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	})
-}
-
-// TestDieThatComesAgain is not the end of the run that has begun since, though the clock was
-// set back between the two.
-func TestDieThatComesAgain(t *testing.T) {
+// TestEventThatIsTooLarge ends its stream. The next one does not begin with it again, and a list finds what it
+// may have been of.
+func TestEventThatIsTooLarge(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
-		f.emit("lightd-a", "A", "die", "exitCode", "1")
-		last := engine.Event{Action: "die", ID: "A", Time: time.Now(), Attributes: labels("lightd-a")}
-		last.Attributes["exitCode"] = "1"
-		f.put("lightd-a", "A", observed.Running)
-		f.mu.Lock()
-		run := f.containers["lightd-a"]
-		run.StartedAt = run.StartedAt.Add(-time.Hour)
-		f.containers["lightd-a"] = run
-		f.mu.Unlock()
-		time.Sleep(time.Second)
-		synctest.Wait()
+		f.emit("lightd-a", "A", "update")
 		f.stream <- func(func(engine.Event)) error { return errors.New("cut") }
 		time.Sleep(time.Second)
 		synctest.Wait()
+		f.put("lightd-b", "B", observed.Running)
+		f.stream <- func(func(engine.Event)) error { return fmt.Errorf("decode: %w", engine.ErrTooLarge) }
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
 		f.mu.Lock()
-		f.delay = time.Second
-		f.mu.Unlock()
-		f.stream <- func(each func(engine.Event)) error { each(last); return nil }
-		synctest.Wait()
-		if s := c.Get("a"); s.Run.Phase != observed.Running || !s.Known {
-			t.Errorf("shown as %+v", s.Run)
+		defer f.mu.Unlock()
+		if n := len(f.since); n != 3 || f.since[1].IsZero() || !f.since[2].IsZero() {
+			t.Errorf("streams were requested from %v", f.since)
 		}
-		time.Sleep(2 * time.Second) // the inspection that it requests
-	})
-}
-
-func TestDieOfAnotherRunShowsNothing(t *testing.T) {
-	f := newFake()
-	f.put("lightd-a", "A", observed.Running)
-	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
-		before := c.Get("a").Run.StartedAt
-		old := engine.Event{Action: "die", ID: "A", Time: before.Add(-time.Second), Attributes: labels("lightd-a")}
-		old.Attributes["exitCode"] = "1"
-		f.stream <- func(each func(engine.Event)) error { each(old); return nil }
-		f.emit("lightd-a", "OTHER", "die", "exitCode", "1")
-		time.Sleep(time.Second)
-		synctest.Wait()
-		if s := c.Get("a"); s.Run.Phase != observed.Running {
-			t.Errorf("shown as %+v", s.Run)
+		if c.Get("b").Run == nil {
+			t.Error("the new container was not found")
 		}
 	})
 }
@@ -188,14 +113,14 @@ func TestRefreshDuringAnInspectionMakesAnotherFollow(t *testing.T) {
 		c.Refresh("a", true)
 		time.Sleep(500 * time.Millisecond) // the inspection found none
 		f.put("lightd-a", "A", observed.Created)
-		asked := time.Now()
+		requested := time.Now()
 		for range 100 {
 			c.Refresh("a", true)
 		}
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
 		s := c.Get("a")
-		if s.Run == nil || s.At.Before(asked) {
+		if s.Run == nil || s.At.Before(requested) {
 			t.Errorf("%+v", s)
 		}
 		if inspects, _ := f.calls(); len(inspects) != 4 { // two inspections of two names
@@ -290,7 +215,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 	})
 }
 
-func TestABrokenStreamIsNoDeadEngine(t *testing.T) {
+func TestBrokenStreamLeavesTheEngineUp(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {

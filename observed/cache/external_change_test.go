@@ -48,19 +48,19 @@ func TestNetworks(t *testing.T) {
 	f.put("lightd-b", "B", observed.Running)
 	f.on("lightd-a", "bridge", "lan")
 	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
-		look := func(what string, got []string, want ...string) {
+		expectInspected := func(what string, got []string, want ...string) {
 			t.Helper()
 			if !slices.Equal(got, want) {
 				t.Errorf("%s: inspected %v, want %v", what, got, want)
 			}
 		}
 		f.on("lightd-a", "lan")
-		look("disconnected", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
+		expectInspected("disconnected", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
 		if s := c.Get("a"); !slices.Equal(s.Run.Networks, []string{"lan"}) {
 			t.Errorf("on %v", s.Run.Networks)
 		}
-		look("connected", f.happen("connect", "A", "name", "bridge"), "lightd-a")
-		look("somebody else's", f.happen("disconnect", "X", "name", "bridge"))
+		expectInspected("connected", f.happen("connect", "A", "name", "bridge"), "lightd-a")
+		expectInspected("of a foreign container", f.happen("disconnect", "X", "name", "bridge"))
 
 		f.on("lightd-a", "bridge", "lan")
 		f.emit("lightd-a", "A", "update")
@@ -69,30 +69,30 @@ func TestNetworks(t *testing.T) {
 		f.inspected()
 		f.put("lightd-a", "A", observed.Running)
 		f.on("lightd-a", "bridge", "lan")
-		look("connected by its start", f.happen("connect", "A", "name", "bridge"))
+		expectInspected("connected by its start", f.happen("connect", "A", "name", "bridge"))
 		f.emit("lightd-a", "A", "start")
-		look("started", f.inspected(), "lightd-a")
+		expectInspected("started", f.inspected(), "lightd-a")
 		f.emit("lightd-a", "A", "die", "exitCode", "1")
 		f.put("lightd-a", "A", observed.Exited)
 		f.on("lightd-a", "bridge", "lan")
-		look("ended", f.inspected(), "lightd-a")
-		look("disconnected by its end", f.happen("disconnect", "A", "name", "lan"))
-		look("disconnected by its end", f.happen("disconnect", "A", "name", "bridge"))
-		look("disconnected after its end", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
+		expectInspected("ended", f.inspected(), "lightd-a")
+		expectInspected("disconnected by its end", f.happen("disconnect", "A", "name", "lan"))
+		expectInspected("disconnected by its end", f.happen("disconnect", "A", "name", "bridge"))
+		expectInspected("disconnected after its end", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
 
 		f.emit("lightd-a", "A", "die", "exitCode", "1")
 		f.emit("lightd-a", "A", "start")
 		f.inspected()
-		look("disconnected in its next run", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
+		expectInspected("disconnected in its next run", f.happen("disconnect", "A", "name", "bridge"), "lightd-a")
 
 		f.remove("lightd-a")
 		f.emit("lightd-a", "A", "destroy")
 		f.inspected()
-		look("gone", f.happen("disconnect", "A", "name", "bridge"))
+		expectInspected("gone", f.happen("disconnect", "A", "name", "bridge"))
 	})
 }
 
-// TestForeignContainersComeAndGo: who takes our name, or gives it back, is seen at once. All else that
+// TestForeignContainersComeAndGo: one that takes our name, or gives it back, is observed at once. All else that
 // others do costs nothing.
 func TestForeignContainersComeAndGo(t *testing.T) {
 	f := newFake()
@@ -128,17 +128,17 @@ func TestForeignContainersComeAndGo(t *testing.T) {
 				return f.happen("destroy", "X", "name", "lightd-a")
 			}, false, false},
 		} {
-			looks := step.do()
-			if run, install := taken("a"); run != step.run || install != step.install || len(looks) == 0 {
-				t.Errorf("%s: run %t, install %t, inspected %v", step.what, run, install, looks)
+			inspects := step.do()
+			if run, install := taken("a"); run != step.run || install != step.install || len(inspects) == 0 {
+				t.Errorf("%s: run %t, install %t, inspected %v", step.what, run, install, inspects)
 			}
 		}
 		for _, ev := range [][]string{
 			{"start", "X", "name", "lightd-a"}, {"die", "X", "name", "lightd-a"}, {"create", "X", "name", "a"}, {"create", "X", "name", "lightd-nobody"},
 			{"destroy", "X", "name", "other", observed.LabelInstance, "another", observed.LabelID, "a"},
 		} {
-			if looks := f.happen(ev[0], ev[1], ev[2:]...); len(looks) > 0 {
-				t.Errorf("%v: inspected %v", ev, looks)
+			if inspects := f.happen(ev[0], ev[1], ev[2:]...); len(inspects) > 0 {
+				t.Errorf("%v: inspected %v", ev, inspects)
 			}
 		}
 		if s := c.Get("nobody"); s.Known {

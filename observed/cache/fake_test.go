@@ -44,6 +44,8 @@ type fake struct {
 	// prompt is the name of one that is inspected at once all the same.
 	prompt string
 	stream chan func(each func(engine.Event)) error
+	// since is from when each stream was requested.
+	since []time.Time
 	// log is the cache's logger; nil stands for the default.
 	log *slog.Logger
 }
@@ -86,7 +88,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 		panic("two inspections of " + name)
 	}
 	f.most = max(f.most, len(f.underway))
-	asked := name
+	requested := name
 	c, ok := f.containers[name]
 	if !ok {
 		for _, other := range f.containers {
@@ -101,7 +103,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 		time.Sleep(f.delay)
 		f.mu.Lock()
 	}
-	delete(f.underway, asked)
+	delete(f.underway, requested)
 	switch {
 	case failure != nil:
 		return observed.Container{}, nil, failure
@@ -112,9 +114,10 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	}
 }
 
-func (f *fake) ContainerEvents(ctx context.Context, _ time.Time, opened func(), each func(engine.Event)) error {
+func (f *fake) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(engine.Event)) error {
 	f.mu.Lock()
 	down := f.down
+	f.since = append(f.since, since)
 	f.mu.Unlock()
 	if down {
 		return errAway

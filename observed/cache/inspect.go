@@ -14,7 +14,7 @@ import (
 func (c *Cache) worker(ctx context.Context) {
 	var group sync.WaitGroup
 	defer group.Wait()
-	slots := make(chan struct{}, lookers)
+	slots := make(chan struct{}, maxInspections)
 	for {
 		slots <- struct{}{}
 		id, shutdown := c.queue.Get()
@@ -25,41 +25,42 @@ func (c *Cache) worker(ctx context.Context) {
 		group.Go(func() {
 			defer c.queue.Done(id)
 			defer leave()
-			defer time.AfterFunc(slow, leave).Stop()
+			defer time.AfterFunc(slowInspection, leave).Stop()
 			c.inspectOne(ctx, id)
 		})
 	}
 }
 
-// mark is what has to be unchanged at the end of an inspection.
-type mark struct {
-	epoch, ends, gap int
+// inspection is what an inspection of an id is to find out.
+type inspection struct {
+	id string
+	// install is true when the install container is inspected too.
+	install bool
+	// run and installer are the containers that were last known: they are found by their ids when
+	// they lost their names.
+	run, installer string
+	// version is that of the entry, whose other version drops the result.
+	version uint64
 }
 
 // inspectOne inspects the containers of an id, publishes the result and notifies. While the
 // engine is unreachable it does nothing: all ids are inspected when it is back.
 func (c *Cache) inspectOne(ctx context.Context, id string) {
-	install, renamed, renamedInstall, before, ok := c.prepare(id)
-	if !ok {
+	in, due := c.prepare(id)
+	if !due {
 		return
 	}
 	found := observed.Snapshot{Known: true, At: time.Now()}
 	var err error
-	found.Run, found.RunNameTaken, err = c.inspect(ctx, id, observed.RunName(id), observed.RoleRun)
-	if err == nil && found.Run == nil && renamed != "" {
-		found.Run, _, err = c.inspect(ctx, id, renamed, observed.RoleRun)
-	}
-	if err == nil && install {
-		found.Install, found.InstallNameTaken, err = c.inspect(ctx, id, observed.InstallName(id), observed.RoleInstall)
-		if err == nil && found.Install == nil && renamedInstall != "" {
-			found.Install, _, err = c.inspect(ctx, id, renamedInstall, observed.RoleInstall)
-		}
+	found.Run, found.RunNameTaken, err = c.inspectRole(ctx, id, observed.RunName(id), in.run, observed.RoleRun)
+	if err == nil && in.install {
+		found.Install, found.InstallNameTaken, err = c.inspectRole(ctx, id, observed.InstallName(id), in.installer, observed.RoleInstall)
 	}
 	if err != nil {
-		c.failed(ctx, id, install, err)
+		c.failed(ctx, in, err)
 		return
 	}
-	if !c.publish(id, found, install, before) {
+	if !c.publish(in, found) {
 		c.queue.Add(id)
 		return
 	}
@@ -67,18 +68,28 @@ func (c *Cache) inspectOne(ctx context.Context, id string) {
 	c.changed(id)
 }
 
-// prepare reports whether an id is to be inspected now, whether with its install container, and
-// which containers they are if there are none of those names.
-func (c *Cache) prepare(id string) (install bool, renamed, renamedInstall string, before mark, ok bool) {
+// prepare returns the inspection of an id, if one is due and the engine is reachable.
+func (c *Cache) prepare(id string) (in inspection, due bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[id]
 	if e == nil || !c.up || !e.due {
-		return false, "", "", mark{}, false
+		return inspection{}, false
 	}
-	install = e.install || e.seen.Install != nil || e.seen.InstallNameTaken != nil
+	in = inspection{id: id, run: e.run, installer: e.installer, version: e.version,
+		install: e.install || e.seen.Install != nil || e.seen.InstallNameTaken != nil}
 	e.install, e.due = false, false
-	return install, e.run, e.installer, mark{c.epoch, e.ends, c.gap}, true
+	return in, true
+}
+
+// inspectRole returns the container of ours with a name, or the one of ours that was last known and lost
+// that name, and who else has the name.
+func (c *Cache) inspectRole(ctx context.Context, id, name, last string, role observed.Role) (ours *observed.Container, taken *observed.Foreign, err error) {
+	ours, taken, err = c.inspect(ctx, id, name, role)
+	if err == nil && ours == nil && last != "" {
+		ours, _, err = c.inspect(ctx, id, last, role)
+	}
+	return ours, taken, err
 }
 
 // inspect returns the container with a name if it is ours, else who has the name.
@@ -98,17 +109,17 @@ func (c *Cache) inspect(ctx context.Context, id, name string, role observed.Role
 }
 
 // failed puts an id back after an inspection that failed.
-func (c *Cache) failed(ctx context.Context, id string, install bool, err error) {
+func (c *Cache) failed(ctx context.Context, in inspection, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	c.mu.Lock()
-	if e := c.entries[id]; e != nil {
-		e.install, e.due = e.install || install, true
+	if e := c.entries[in.id]; e != nil {
+		e.install, e.due = e.install || in.install, true
 	}
 	c.mu.Unlock()
-	c.log.Warn("cannot inspect container", "container", id, "error", err)
-	c.queue.AddRateLimited(id)
+	c.log.Warn("cannot inspect container", "container", in.id, "error", err)
+	c.queue.AddRateLimited(in.id)
 	if engine.Classify(err) == engine.Unavailable {
 		select {
 		case c.suspect <- struct{}{}:
@@ -118,35 +129,37 @@ func (c *Cache) failed(ctx context.Context, id string, install bool, err error) 
 }
 
 // publish puts a snapshot into the cache unless it may be older than what is there.
-func (c *Cache) publish(id string, found observed.Snapshot, install bool, before mark) bool {
+func (c *Cache) publish(in inspection, found observed.Snapshot) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e := c.entryLocked(id) // a new one if it was dropped meanwhile
-	if before.epoch != c.epoch || before.ends != e.ends {
-		e.install, e.due = e.install || install, true
+	e := c.entryLocked(in.id) // a new one if it was dropped meanwhile
+	if e.version != in.version {
+		e.install, e.due = e.install || in.install, true
 		return false
 	}
 	if found.Run != nil {
-		found.Run.Unwatched = e.missed(found.Run, c.gap)
+		found.Run.Unwatched = e.missed(found.Run)
 	}
-	e.seen, e.listed, e.gap = found, false, before.gap
+	e.seen, e.listed, e.watched = found, false, true
+	e.markOOM()
+	e.markEndRequested()
 	run := ""
 	if found.Run != nil {
 		run = found.Run.ContainerID
 	}
-	c.ownLocked(id, e, run)
+	c.ownLocked(in.id, e, run)
 	if found.Install != nil {
 		e.installer = found.Install.ContainerID
-	} else if install {
+	} else if in.install {
 		e.installer = ""
 	}
-	c.dropLocked(id, e)
+	c.dropLocked(in.id, e)
 	return true
 }
 
 // missed reports whether the end of a container was missed: the events were lost since
 // it was last observed. Once found it stays so.
-func (e *entry) missed(now *observed.Container, gap int) bool {
+func (e *entry) missed(now *observed.Container) bool {
 	was := e.seen.Run
 	switch {
 	case now.Running() || now.StartedAt.IsZero():
@@ -154,5 +167,5 @@ func (e *entry) missed(now *observed.Container, gap int) bool {
 	case was != nil && !was.Running() && was.ContainerID == now.ContainerID && was.StartedAt.Equal(now.StartedAt):
 		return was.Unwatched
 	}
-	return e.gap != gap
+	return !e.watched
 }

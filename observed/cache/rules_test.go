@@ -98,8 +98,8 @@ func TestInspectionThatFails(t *testing.T) {
 				cache.Refresh("a", true)
 				time.Sleep(10 * time.Second)
 				synctest.Wait()
-				if looks, lists := f.calls(); (lists > 0) != c.lists || lists > 12 || len(looks) > 30 {
-					t.Errorf("%d lists, %d inspections", lists, len(looks))
+				if inspects, lists := f.calls(); (lists > 0) != c.lists || lists > 12 || len(inspects) > 30 {
+					t.Errorf("%d lists, %d inspections", lists, len(inspects))
 				}
 				f.fails(nil)
 				time.Sleep(30 * time.Second)
@@ -171,8 +171,8 @@ func TestWhatOnlyAListShows(t *testing.T) {
 	}
 }
 
-// TestInstallationIsSeenByItsEvent without a request.
-func TestInstallationIsSeenByItsEvent(t *testing.T) {
+// TestInstallationIsObservedByItsEvent without a request.
+func TestInstallationIsObservedByItsEvent(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
@@ -226,8 +226,8 @@ func TestInstallationThatIsRenamed(t *testing.T) {
 	})
 }
 
-// TestEndBeforeItWasSeen shows nothing: the exit code alone makes no container.
-func TestEndBeforeItWasSeen(t *testing.T) {
+// TestEndBeforeTheFirstInspection shows nothing: the exit code alone makes no container.
+func TestEndBeforeTheFirstInspection(t *testing.T) {
 	f := newFake()
 	f.put("lightd-a", "A", observed.Running)
 	scene(t, f, func(t *testing.T, c *cache.Cache, news *notified) {
@@ -307,7 +307,7 @@ func TestEndOfAForeignContainerOnOurNetworks(t *testing.T) {
 	scene(t, f, func(t *testing.T, _ *cache.Cache, _ *notified) {
 		f.emit("lightd_install-a", "I", "die", "exitCode", "0")
 		f.inspected()
-		if looks := f.happen("disconnect", "A", "name", "bridge"); len(looks) == 0 {
+		if inspects := f.happen("disconnect", "A", "name", "bridge"); len(inspects) == 0 {
 			t.Error("a disconnection was treated as that of an end")
 		}
 	})

@@ -49,12 +49,16 @@ func (c *Cache) follow(ctx context.Context) error {
 	}
 	cancel(nil)
 	group.Wait()
+	if errors.Is(err, engine.ErrTooLarge) {
+		// A stream from the last event on would bring the one again that was too large.
+		c.tooLarge.Do(func() { c.log.Warn("an event of the engine is too large; containers are listed instead", "error", err) })
+		c.mu.Lock()
+		c.lastEvent = time.Time{}
+		c.mu.Unlock()
+	}
 	select {
 	case <-opened:
-		c.mu.Lock()
-		c.lost = time.Now()
-		c.gap++
-		c.mu.Unlock()
+		c.eventsLost()
 		return err
 	default:
 		return errors.Join(err, c.list(ctx))
@@ -157,7 +161,7 @@ func (c *Cache) compare(list []engine.Listed) (stale []string) {
 	all := !c.up
 	if all {
 		c.up, c.since = true, time.Now()
-		c.epoch++
+		c.healthChanges++
 		c.log.Info("engine reachable", "containers", len(list))
 	}
 	for id, p := range pairs {
@@ -180,7 +184,7 @@ func (c *Cache) compare(list []engine.Listed) (stale []string) {
 			stale = append(stale, id)
 			continue
 		}
-		e.gap = c.gap
+		e.watched = true
 	}
 	if !all {
 		stale = append(stale, c.resyncSampleLocked()...)
@@ -188,9 +192,9 @@ func (c *Cache) compare(list []engine.Listed) (stale []string) {
 	return stale
 }
 
-// auditShare of the containers are inspected with each list without a difference:
+// resyncShare of the containers are inspected with each list without a difference:
 // an event may have been lost that a list does not make up for.
-const auditShare = 12
+const resyncShare = 12
 
 // resyncSampleLocked returns the ids whose last inspection is the longest ago, and marks them due. The
 // caller holds mu.
@@ -204,7 +208,7 @@ func (c *Cache) resyncSampleLocked() []string {
 	slices.SortFunc(known, func(a, b string) int {
 		return cmp.Or(c.entries[a].seen.At.Compare(c.entries[b].seen.At), cmp.Compare(a, b))
 	})
-	known = known[:(len(known)+auditShare-1)/auditShare]
+	known = known[:(len(known)+resyncShare-1)/resyncShare]
 	for _, id := range known {
 		c.entries[id].due = true
 	}
@@ -266,14 +270,15 @@ func (c *Cache) markDown() (affected []string, news bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.up {
-		news, c.epoch = c.epoch == 0, max(c.epoch, 1)
+		news, c.healthChanges = c.healthChanges == 0, max(c.healthChanges, 1)
 		return nil, news
 	}
 	c.up, c.since = false, time.Now()
-	c.epoch++
+	c.healthChanges++
 	ids := make([]string, 0, len(c.entries))
 	for id, e := range c.entries {
 		e.seen.Known = false
+		c.renewLocked(e)
 		ids = append(ids, id)
 	}
 	return ids, true
@@ -330,20 +335,33 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 		return "", false
 	}
 	e := c.entryLocked(id)
+	if ev.Action == "kill" { // alone it changes nothing that an inspection shows
+		if ev.Ends() {
+			e.killed, e.killedAt = ev.ID, ev.Time
+		}
+		return id, c.up && e.markEndRequested()
+	}
 	e.due = true
 	if ev.Attributes[observed.LabelRole] == string(observed.RoleInstall) {
 		e.install = true
 	}
 	switch ev.Action {
 	case "start":
-		e.oom, e.leaving = "", nil
+		e.oom, e.stopped, e.killed, e.detaching = "", "", "", nil
 	case "oom":
 		e.oom = ev.ID
+		return id, c.up && e.markOOM()
+	case "stop":
+		e.stopped = ev.ID
+		return id, c.up && e.markEndRequested()
 	case "die":
 		if run := e.seen.Run; run != nil && run.ContainerID == ev.ID {
-			e.leaving = slices.Clone(run.Networks)
+			e.detaching = slices.Clone(run.Networks)
 		}
-		return id, c.up && !again && e.end(ev, c.gap)
+		if c.up && !again && e.end(ev) {
+			c.renewLocked(e)
+			return id, true
+		}
 	}
 	return id, false
 }
@@ -356,8 +374,8 @@ func (c *Cache) noteNetworkLocked(ev engine.Event) (id string) {
 	if e == nil {
 		return ""
 	}
-	if at := slices.Index(e.leaving, ev.Attributes["name"]); at >= 0 && ev.Action == "disconnect" {
-		e.leaving = slices.Delete(e.leaving, at, at+1)
+	if at := slices.Index(e.detaching, ev.Attributes["name"]); at >= 0 && ev.Action == "disconnect" {
+		e.detaching = slices.Delete(e.detaching, at, at+1)
 		return ""
 	}
 	if ev.Action == "connect" && !e.seen.Run.Running() {
@@ -389,9 +407,47 @@ func (c *Cache) noteForeignLocked(ev engine.Event) string {
 	return ""
 }
 
+// markOOM marks the ended runs of the container that the kernel killed a process of, and
+// reports whether that changes one. Docker reports such a kill apart from the end, on a busy
+// machine after it, and an inspection does not show it then (moby, libcontainerd/remote:
+// a TaskExit has OOMKilled only when the TaskOOM came before).
+func (e *entry) markOOM() bool {
+	changed := false
+	for _, at := range []**observed.Container{&e.seen.Run, &e.seen.Install} {
+		was := *at
+		if was == nil || was.Phase != observed.Exited || was.ContainerID != e.oom || was.OOMKilled {
+			continue
+		}
+		now := *was
+		now.OOMKilled = true
+		*at, changed = &now, true
+	}
+	return changed
+}
+
+// killEnds is how long a program may take to end after a signal for its end to count as an answer to it.
+const killEnds = 30 * time.Second
+
+// markEndRequested marks the ended run that somebody has killed or stopped through the engine, and
+// reports whether that changes it. The engine reports a stop after the end, and a kill before or after.
+func (e *entry) markEndRequested() bool {
+	was := e.seen.Run
+	if was == nil || was.Phase != observed.Exited || was.EndRequested {
+		return false
+	}
+	killed := e.killed == was.ContainerID && was.FinishedAt.Sub(e.killedAt).Abs() < killEnds
+	if !killed && e.stopped != was.ContainerID {
+		return false
+	}
+	now := *was
+	now.EndRequested = true
+	e.seen.Run = &now
+	return true
+}
+
 // end shows the end of the process of a run that is known. An event of an earlier run, or of
 // another container, shows nothing.
-func (e *entry) end(ev engine.Event, gap int) bool {
+func (e *entry) end(ev engine.Event) bool {
 	code, ok := ev.ExitCode()
 	if !ok || !e.seen.Known {
 		return false
@@ -404,10 +460,10 @@ func (e *entry) end(ev engine.Event, gap int) bool {
 		now := *was
 		now.Phase, now.ExitCode, now.FinishedAt = observed.Exited, code, ev.Time
 		now.OOMKilled, now.Published = e.oom == ev.ID, nil
-		now.Unwatched = e.gap != gap // the event came after a gap
+		now.Unwatched = !e.watched // the event came after others were lost
 		*at = &now
 		e.seen.At = time.Now()
-		e.ends++
+		e.markEndRequested()
 		return true
 	}
 	return false

@@ -12,8 +12,8 @@ const batchTime = 10 * time.Millisecond
 
 // batchReceiver gets what a batcher gathered.
 type batchReceiver interface {
-	// broadcast gets a chunk of text, with the owner's lock held.
-	broadcast(text string)
+	// broadcastLocked gets a chunk of text, with the owner's lock held.
+	broadcastLocked(text string)
 	// batchDue is called after batchTime, by a timer of the batcher; it calls due.
 	batchDue()
 }
@@ -84,5 +84,5 @@ func (b *batcher) cut(n int, now time.Time) {
 		return
 	}
 	b.last = now
-	b.to.broadcast(b.Take(n))
+	b.to.broadcastLocked(b.Take(n))
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"lightd/observed/replay"
 	"lightd/observed/streams"
@@ -38,6 +37,8 @@ type Tap interface {
 	Following(id string, run *streams.Run, fromStart bool)
 	// Feed hands over a piece of text as Docker's stream source had it.
 	Feed(id string, run streams.Run, source int, text []byte)
+	// AwaitRoom waits, without the lock, until more may be handed over.
+	AwaitRoom(ctx context.Context, id string)
 }
 
 // Config is what a Console works with.
@@ -71,13 +72,6 @@ func (c *Console) Close() {
 	c.mu.Unlock()
 	for _, h := range hubs {
 		h.stop()
-	}
-}
-
-// Reconcile opens and closes streams of id as its observation demands.
-func (c *Console) Reconcile(id string) {
-	if h := c.get(id); h != nil {
-		h.Reconcile()
 	}
 }
 
@@ -119,40 +113,5 @@ func (c *Console) release(h *hub) {
 	c.mu.Unlock()
 	if drop {
 		h.stop()
-	}
-}
-
-// Keep has the output of id read while the tap needs it, until Forget.
-func (c *Console) Keep(id string) {
-	h := c.hub(id)
-	h.mu.Lock()
-	h.reconcileLocked()
-	kept := h.keep()
-	h.mu.Unlock()
-	if !kept {
-		c.release(h)
-	}
-}
-
-// Linger has the output of id read for d longer, if it is read, and then while it is needed.
-func (c *Console) Linger(id string, d time.Duration) {
-	h := c.get(id)
-	if h == nil {
-		return
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if d > 0 && !h.hasSubscribers() && h.output.Current() != nil {
-		c.retain(h)
-		h.keepAlive(d)
-	}
-	h.reconcileLocked()
-}
-
-// Forget drops what is kept of id.
-// Subscriptions stay until they are closed, and see a container that is made anew.
-func (c *Console) Forget(id string) {
-	if h := c.get(id); h != nil {
-		h.forget()
 	}
 }

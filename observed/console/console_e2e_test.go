@@ -180,10 +180,10 @@ func TestEngineFirstLineIsNeverMissed(t *testing.T) {
 			if err := r.Expect(id, x, startpattern.Run{StartedAt: run.StartedAt}, "^the first$"); err != nil {
 				t.Fatal(err)
 			}
+			<-r.changed // the text reaches subscribers before it is matched
 			if !r.Matched(id, x.ContainerID, run.StartedAt) {
 				t.Fatalf("start %d: not matched", i)
 			}
-			<-r.changed
 			r.kill(x)
 		}
 	})

@@ -225,94 +225,98 @@ func TestEngineAwayChangesNothing(t *testing.T) {
 	})
 }
 
+// TestPrepare: the output stream is open before the start, within a bounded time.
 func TestPrepare(t *testing.T) {
-	ctx := context.Background()
-	t.Run("nobody needs it", func(t *testing.T) {
-		bubble(t, func(t *testing.T, w *world) {
-			w.see(inPhase(observed.Created, time.Time{}))
-			if err := w.Prepare(ctx, id, target); err != nil {
-				t.Error(err)
-			}
-			none(t, w.pipes.outputs)
-		})
-	})
-	t.Run("open before the start", func(t *testing.T) {
-		bubble(t, func(t *testing.T, w *world) {
-			w.see(inPhase(observed.Created, time.Time{}))
-			s := sub(t, w)
-			if err := w.Prepare(ctx, id, target); err != nil {
-				t.Fatal(err)
-			}
-			c := end(t, w.pipes.outputs)
-			say(t, c, "first\n")
-			w.see(up(time.Now()))
-			say(t, c, "second\n")
-			if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "first\nsecond\n" {
-				t.Errorf("got %q and %q", a, b)
-			}
-			none(t, w.pipes.outputs)
-		})
-	})
-	t.Run("what is left of the last run comes before", func(t *testing.T) {
-		bubble(t, func(t *testing.T, w *world) {
-			w.see(up(time.Now()))
-			s := sub(t, w)
-			old := end(t, w.pipes.outputs)
-			w.see(inPhase(observed.Exited, time.Now()))
-			done := make(chan error)
-			go func() { done <- w.Prepare(ctx, id, target) }()
-			none(t, w.pipes.outputs)
-			say(t, old, "last\n")
-			old.Close()
-			if err := <-done; err != nil {
-				t.Fatal(err)
-			}
-			say(t, end(t, w.pipes.outputs), "first\n")
-			if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "last\nfirst\n" {
-				t.Errorf("got %q and %q", a, b)
-			}
-		})
-	})
-	t.Run("refused", func(t *testing.T) {
-		bubble(t, func(t *testing.T, w *world) {
-			w.see(inPhase(observed.Created, time.Time{}))
-			sub(t, w)
-			w.pipes.set(func() { w.pipes.refuse = true })
-			if err := w.Prepare(ctx, id, target); !errors.Is(err, errRefused) {
-				t.Errorf("got %v", err)
-			}
-			w.pipes.set(func() { w.pipes.refuse = false })
-			w.see(up(time.Now()))
-			end(t, w.pipes.outputs)
-		})
-	})
-	t.Run("no answer", func(t *testing.T) {
-		bubble(t, func(t *testing.T, w *world) {
-			w.see(inPhase(observed.Created, time.Time{}))
-			sub(t, w)
-			w.pipes.set(func() { w.pipes.hang = true })
-			start := time.Now()
-			if err := w.Prepare(ctx, id, target); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != prepareTime {
-				t.Errorf("got %v after %v", err, time.Since(start))
-			}
-		})
-	})
-	t.Run("the start never happens", func(t *testing.T) {
-		bubble(t, func(t *testing.T, w *world) {
-			w.see(inPhase(observed.Created, time.Time{}))
-			sub(t, w)
-			if err := w.Prepare(ctx, id, target); err != nil {
-				t.Fatal(err)
-			}
-			c := end(t, w.pipes.outputs)
-			time.Sleep(time.Second)
-			w.see(observed.Snapshot{})
-			time.Sleep(drainTime)
-			if !ended(c) {
-				t.Error("the stream of a container that is gone is kept")
-			}
-		})
-	})
+	for name, test := range map[string]func(t *testing.T, w *world){
+		"nobody needs it":                           prepareNobodyNeeds,
+		"open before the start":                     prepareOpensBeforeTheStart,
+		"what is left of the last run comes before": prepareDrainsTheLastRun,
+		"refused":                 prepareRefused,
+		"no answer":               prepareWithoutAnswer,
+		"the start never happens": prepareWithoutStart,
+	} {
+		t.Run(name, func(t *testing.T) { bubble(t, test) })
+	}
+}
+
+func prepareNobodyNeeds(t *testing.T, w *world) {
+	w.see(inPhase(observed.Created, time.Time{}))
+	if err := w.Prepare(t.Context(), id, target); err != nil {
+		t.Error(err)
+	}
+	none(t, w.pipes.outputs)
+}
+
+func prepareOpensBeforeTheStart(t *testing.T, w *world) {
+	w.see(inPhase(observed.Created, time.Time{}))
+	s := sub(t, w)
+	if err := w.Prepare(t.Context(), id, target); err != nil {
+		t.Fatal(err)
+	}
+	c := end(t, w.pipes.outputs)
+	say(t, c, "first\n")
+	w.see(up(time.Now()))
+	say(t, c, "second\n")
+	if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "first\nsecond\n" {
+		t.Errorf("got %q and %q", a, b)
+	}
+	none(t, w.pipes.outputs)
+}
+
+func prepareDrainsTheLastRun(t *testing.T, w *world) {
+	w.see(up(time.Now()))
+	s := sub(t, w)
+	old := end(t, w.pipes.outputs)
+	w.see(inPhase(observed.Exited, time.Now()))
+	done := make(chan error)
+	go func() { done <- w.Prepare(t.Context(), id, target) }()
+	none(t, w.pipes.outputs)
+	say(t, old, "last\n")
+	old.Close()
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	say(t, end(t, w.pipes.outputs), "first\n")
+	if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "last\nfirst\n" {
+		t.Errorf("got %q and %q", a, b)
+	}
+}
+
+func prepareRefused(t *testing.T, w *world) {
+	w.see(inPhase(observed.Created, time.Time{}))
+	sub(t, w)
+	w.pipes.set(func() { w.pipes.refuse = true })
+	if err := w.Prepare(t.Context(), id, target); !errors.Is(err, errRefused) {
+		t.Errorf("got %v", err)
+	}
+	w.pipes.set(func() { w.pipes.refuse = false })
+	w.see(up(time.Now()))
+	end(t, w.pipes.outputs)
+}
+
+func prepareWithoutAnswer(t *testing.T, w *world) {
+	w.see(inPhase(observed.Created, time.Time{}))
+	sub(t, w)
+	w.pipes.set(func() { w.pipes.hang = true })
+	start := time.Now()
+	if err := w.Prepare(t.Context(), id, target); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != prepareTime {
+		t.Errorf("got %v after %v", err, time.Since(start))
+	}
+}
+
+func prepareWithoutStart(t *testing.T, w *world) {
+	w.see(inPhase(observed.Created, time.Time{}))
+	sub(t, w)
+	if err := w.Prepare(t.Context(), id, target); err != nil {
+		t.Fatal(err)
+	}
+	c := end(t, w.pipes.outputs)
+	time.Sleep(time.Second)
+	w.see(observed.Snapshot{})
+	time.Sleep(drainTime)
+	if !ended(c) {
+		t.Error("the stream of a container that is gone is kept")
+	}
 }
 
 func TestCloseEndsEverything(t *testing.T) {

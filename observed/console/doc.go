@@ -2,16 +2,16 @@
 //
 // What it promises:
 //
-//   - Docker is asked only while there is a need. However many clients follow a container, it has
+//   - A stream is open only while it is needed. However many clients follow a container, it has
 //     one output stream; a container without subscribers for 10 s has none.
-//   - A stream that is open is drained: no client holds up the program in the container or
-//     another client, but that one which takes 4 MiB/s or more may pace a flood. A client
+//   - A stream that is open is drained: no client blocks the program in the container or
+//     another client, except that one which takes 4 MiB/s or more may pace a flood. A client
 //     that falls further behind than its queue of 1 MiB loses the oldest text, and gets the number
 //     of bytes.
-//   - Each chunk carries its position (package replay), from which a later subscription goes on, as
+//   - Each chunk carries its position (package replay), from which a later subscription continues, as
 //     does one that begins with the last lines: what was printed in between comes once and
-//     completely, and where that cannot be a Notice says so. The same holds for a History, which
-//     has what any subscriber was handed before it.
+//     completely, and where that is not possible a Notice says so. The same holds for a History, which
+//     has all that any subscriber got before it.
 //   - A stream that ends while the process lives is opened again. Its end is never taken
 //     for the end of the process.
 //   - Text is valid UTF-8, cut at line ends wherever a line fits.
@@ -21,7 +21,7 @@
 //
 //	Docker's stream    streams.Docker.AttachOutput, kept open by a streams.Reconnector
 //	      |
-//	outputReader.feed  one goroutine per stream: reads, then paces (pace.go)
+//	outputReader.feed  one goroutine per stream: reads, then paces (pace.go); follow.go opens and closes it
 //	      |
 //	demux              streams.Demuxer: takes the frames off; the Tap (a start pattern) gets the bytes
 //	      |
@@ -29,7 +29,7 @@
 //	      |
 //	batch              batcher: complete lines at once, then every 10 ms or 64 KiB; while a gap before
 //	      |            the stream is filled from the log, a replayBuffer holds the text
-//	hub.broadcast      gives the chunk its position; all up to here is under the hub's lock
+//	broadcastLocked    gives the chunk its position; all up to here is under the hub's lock
 //	      |
 //	ring               the latest 256 KiB, for those who come back
 //	      |

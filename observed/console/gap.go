@@ -28,13 +28,13 @@ func (h *hub) gap(ctx context.Context, t streams.Target, from *replay.Position) 
 		Notice: func(text string) {
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.sendNotice(text)
+			h.sendNoticeLocked(text)
 		},
 	}
 }
 
-// fillGap reads what a stream has missed before it was opened, and then lets go of what it
-// has read meanwhile.
+// fillGap emits what was printed before a stream was opened, and then what the stream has read
+// meanwhile.
 func (h *hub) fillGap(ctx context.Context, p *outputReader, from replay.Position) {
 	defer p.abort()
 	gap := h.gap(ctx, p.s.Target, &from)
@@ -54,7 +54,7 @@ func (h *hub) fillGap(ctx context.Context, p *outputReader, from replay.Position
 		return
 	}
 	if err != nil {
-		h.gapUnfilled(p.s.Target, err)
+		h.gapUnfilledLocked(p.s.Target, err)
 		h.text.Begin(p.s.Target, replayBuffer.Began(), false)
 		get = 0
 	}
@@ -66,33 +66,25 @@ func (h *hub) fillGap(ctx context.Context, p *outputReader, from replay.Position
 	h.text.settle(time.Now())
 }
 
-// gapUnfilled reports that a gap could not be filled, unless all of the container goes just now.
-func (h *hub) gapUnfilled(t streams.Target, err error) {
+// gapUnfilledLocked reports that a gap could not be filled, unless all of the container goes just now.
+func (h *hub) gapUnfilledLocked(t streams.Target, err error) {
 	switch {
 	case replay.Removed(err):
 		return
 	case errors.Is(err, replay.ErrLivePoint):
-		h.sendNotice(replay.NoticeLivePoint)
+		h.sendNoticeLocked(replay.NoticeLivePoint)
 		return
 	}
-	h.c.cfg.Log.Warn("cannot read log for what a stream has missed", "id", h.id, "container", t.ContainerID, "error", err)
-	h.sendNotice(replay.NoticeNoLog)
+	h.c.cfg.Log.Warn("cannot read log for what a stream has missed", "container", h.id, "docker_id", t.ContainerID, "error", err)
+	h.sendNoticeLocked(replay.NoticeNoLog)
 }
 
 // closeTime bounds the reading of the rest of a run.
 const closeTime = 10 * time.Second
 
-// ending is how a stream came to its end.
-type ending struct {
-	streams.Target
-	at time.Time
-	// silent is true when an output had printed nothing since the stream was opened.
-	silent bool
-}
-
-// finishRun reads the rest of a run that ended after its stream, or too soon after that was
+// finishRunLocked reads the rest of a run that ended after its stream, or too soon after that was
 // opened.
-func (h *hub) finishRun(s observed.Snapshot) {
+func (h *hub) finishRunLocked(s observed.Snapshot) {
 	e := h.ended
 	if e == nil || !s.Known || h.output.Current() != nil {
 		return
@@ -102,7 +94,7 @@ func (h *hub) finishRun(s observed.Snapshot) {
 		return // the stream will be opened again
 	}
 	h.ended = nil
-	if c == nil || !h.hasSubscribers() || h.text.Container != replay.ContainerKey(e.ContainerID) || !e.silent && !e.at.Before(c.FinishedAt) {
+	if c == nil || !h.hasSubscribersLocked() || h.text.Container != replay.ContainerKey(e.ContainerID) || !e.silent && !e.at.Before(c.FinishedAt) {
 		return
 	}
 	from, done := h.text.Position(time.Now()), make(chan struct{})
@@ -121,7 +113,7 @@ func (h *hub) close(t streams.Target, from replay.Position, done chan struct{}) 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err != nil && h.c.group.Context().Err() == nil {
-		h.gapUnfilled(t, err)
+		h.gapUnfilledLocked(t, err)
 	}
 	h.text.flush(time.Now())
 	h.closing = nil

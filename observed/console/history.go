@@ -19,32 +19,8 @@ const (
 	openedTime = 5 * time.Second
 )
 
-// isLive reports whether s gets what is printed now.
-func (h *hub) isLive(s *Subscription) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return s.live
-}
-
-// join hands out what s requested from Docker's log, and makes it live.
-func (s *Subscription) join() {
-	w := writerTo(s.deliver)
-	offset, err := s.hub.replayLog(s.ctx, s.from, w, true)
-	if s.ctx.Err() != nil {
-		return
-	}
-	s.hub.endHistory(w, err)
-	h := s.hub
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if offset < 0 {
-		offset = h.ring.end
-	}
-	s.switchToLive(h.ring.after(offset))
-}
-
-// History hands what lies behind a position, or the last lines, to fn, up to the present: all
-// that a subscriber was handed before the call is there. It ends with the first error of fn,
+// History calls fn with what lies behind a position, or the last lines, up to the present: all
+// that a subscriber got before the call is there. It ends with the first error of fn,
 // which it returns. A gap becomes a Notice.
 func (c *Console) History(ctx context.Context, id string, from From, fn func(Chunk) error) error {
 	h := c.hub(id)
@@ -73,12 +49,12 @@ func (c *Console) History(ctx context.Context, id string, from From, fn func(Chu
 	return nil
 }
 
-// replayHistory hands out what from asks for, up to the present.
+// replayHistory delivers what from requests, up to the present.
 func (h *hub) replayHistory(ctx context.Context, from From, deliver func(Chunk) bool) error {
 	h.mu.Lock()
-	chunks, ok := []Chunk(nil), h.current()
+	chunks, ok := []Chunk(nil), h.currentLocked()
 	if ok {
-		chunks, ok = h.fromRing(from)
+		chunks, ok = h.fromRingLocked(from)
 	}
 	h.mu.Unlock()
 	if ok {
@@ -106,7 +82,7 @@ func (h *hub) endHistory(w *replay.Writer, err error) {
 		w.Notice(replay.NoticeLivePoint)
 	case errors.Is(err, ErrNoContainer):
 	case err != nil:
-		h.c.cfg.Log.Warn("cannot read log for a subscriber", "id", h.id, "error", err)
+		h.c.cfg.Log.Warn("cannot read log for a subscriber", "container", h.id, "error", err)
 		w.Notice(replay.NoticeNoLog)
 	}
 	w.Flush()
@@ -166,19 +142,18 @@ func (h *hub) awaitKnown(ctx context.Context, live bool) (observed.Snapshot, err
 	}
 }
 
-// errUnseen: it is not known which containers there are.
+// errUnseen: the containers have not been observed yet.
 var errUnseen = errors.New("engine is out of sight")
 
 // follows reports whether what runs is followed.
 func (h *hub) follows(s observed.Snapshot) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	want, up := h.wanted(s)
+	want, up := h.wantedLocked(s)
 	return !up || h.output.Current() != nil && h.output.Current().Target == want.Target && h.output.Current().IsOpen()
 }
 
-// learn takes note of what the log and a position have of the text before that which is
-// followed.
+// learn adds the text that the log has before that which is followed.
 func (h *hub) learn(t streams.Target, r *replay.Range) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -187,20 +162,19 @@ func (h *hub) learn(t streams.Target, r *replay.Range) {
 	}
 }
 
-// current reports whether the text in memory is all that was printed up to now.
-func (h *hub) current() bool {
+// currentLocked reports whether the text in memory is all that was printed up to now.
+func (h *hub) currentLocked() bool {
 	cur := h.output.Current()
 	return cur != nil && cur.IsOpen() && !h.replaying && h.text.Container == replay.ContainerKey(cur.ContainerID)
 }
 
-// livePoint returns where the output of a container is, as far as it was handed out, and the offset
-// of that in the ring. There is one only where that output is followed, or with live, will be.
+// livePoint returns the end of the output of a container that was emitted, and its offset in the ring. There is one only where that output is followed, or with live, will be.
 func (h *hub) livePoint(t streams.Target, live bool) (*replay.LivePoint, int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()
 	mine := h.text.Container == replay.ContainerKey(t.ContainerID)
-	current := mine && h.current()
+	current := mine && h.currentLocked()
 	if current {
 		h.text.lines(now)
 	}
@@ -221,9 +195,22 @@ func (h *hub) livePoint(t streams.Target, live bool) (*replay.LivePoint, int64) 
 	return replay.LivePointOf(&c, now, false), h.ring.end
 }
 
-// writerTo returns a writer that hands its text and notices to hand.
+// writerTo returns a writer that passes its chunks and notices to deliver.
 func writerTo(deliver func(Chunk) bool) *replay.Writer {
 	return &replay.Writer{Hand: func(text, notice string, p replay.Position) {
 		deliver(Chunk{Text: text, Notice: notice, Position: p.String()})
 	}}
+}
+
+// fromRingLocked returns what from requests, up to the present, if the ring has it.
+func (h *hub) fromRingLocked(from From) (chunks []Chunk, ok bool) {
+	h.text.lines(time.Now())
+	if !from.Since.IsZero() {
+		return h.ring.since(from.Since)
+	}
+	c := replay.TailOf(h.c.cfg.Targets.Get(h.id))
+	if c == nil {
+		return nil, false
+	}
+	return h.ring.lines(min(from.Lines, replay.MaxLines), replay.ContainerKey(c.ContainerID))
 }

@@ -160,6 +160,86 @@ func (w *watched) check(what string) {
 	}
 }
 
+// life is a random life of a container, its daemon and a client.
+type life struct {
+	*watched
+	tty, up           bool
+	started, finished time.Time
+	trace             []string
+}
+
+func (l *life) did(what string) {
+	l.trace = append(l.trace, fmt.Sprint(what, "@", time.Now().Format("05.000")))
+}
+
+// start starts the process, with the output attached before or found later.
+func (l *life) start(prepare bool) {
+	l.did(fmt.Sprint("start ", prepare))
+	if prepare {
+		_ = l.c.Prepare(context.Background(), id, streams.Target{ContainerID: "c1", TTY: l.tty})
+	}
+	time.Sleep(time.Millisecond)
+	l.started, l.up = time.Now(), true
+	if l.rng.IntN(2) == 0 {
+		l.print(0)
+	}
+	time.Sleep(time.Millisecond)
+	l.see(l.container(observed.Running, l.started, l.finished))
+}
+
+func (l *life) exit() {
+	l.did("exit")
+	time.Sleep(50 * time.Millisecond)
+	l.tape.exit()
+	time.Sleep(20 * time.Millisecond)
+	l.finished, l.up = time.Now(), false
+	l.see(l.container(observed.Exited, l.started, l.finished))
+	time.Sleep(200 * time.Millisecond)
+}
+
+// reboot ends the daemon, and starts another one some time later.
+func (l *life) reboot() {
+	l.did("reboot")
+	l.read()
+	l.c.Close()
+	l.read()
+	l.disconnect()
+	time.Sleep(time.Duration(l.rng.IntN(2000)) * time.Millisecond)
+	l.boot()
+}
+
+// next lets one thing happen.
+func (l *life) next() {
+	switch n := l.rng.IntN(20); {
+	case !l.up:
+		l.start(l.rng.IntN(3) > 0)
+	case n < 10:
+		out := 0
+		if !l.tty && l.rng.IntN(3) == 0 {
+			out = 1
+		}
+		l.did(fmt.Sprint("print ", out))
+		l.print(out)
+	case n == 10:
+		l.did("cut")
+		l.tape.cut()
+	case n == 11 && l.sub != nil:
+		l.did("leave")
+		l.disconnect()
+	case n <= 14 && l.sub == nil:
+		l.did("return")
+		l.connect()
+	case n == 15:
+		l.reboot()
+	case n == 16:
+		l.exit()
+	case n == 17:
+		time.Sleep(time.Duration(l.rng.IntN(60)) * time.Second)
+	default:
+		time.Sleep(time.Duration(l.rng.IntN(200)) * time.Millisecond)
+	}
+}
+
 // liveThrough a random life: whatever happens, the client's text is what was printed.
 func liveThrough(t *testing.T, seed uint64, rotate bool) {
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -171,78 +251,23 @@ func liveThrough(t *testing.T, seed uint64, rotate bool) {
 	if rotate {
 		w.tape.keep, w.log = 40<<10, observed.Log{MaxSize: "20k", MaxFile: "2"}
 	}
+	l := &life{watched: w, tty: tty}
 	time.Sleep(time.Hour)
 	w.boot()
-	started, finished := time.Time{}, time.Time{}
-	up := false
-	var trace []string
-	do := func(what string) { trace = append(trace, fmt.Sprint(what, "@", time.Now().Format("05.000"))) }
 	defer func() {
 		if t.Failed() {
-			t.Log(strings.Join(trace, " "), w.notices)
+			t.Log(strings.Join(l.trace, " "), w.notices)
 		}
 	}()
-	start := func(prepare bool) {
-		do(fmt.Sprint("start ", prepare))
-		if prepare {
-			_ = w.c.Prepare(context.Background(), id, streams.Target{ContainerID: "c1", TTY: tty})
-		}
-		time.Sleep(time.Millisecond)
-		started, up = time.Now(), true
-		if rng.IntN(2) == 0 {
-			w.print(0)
-		}
-		time.Sleep(time.Millisecond)
-		w.see(w.container(observed.Running, started, finished))
-	}
 	w.see(w.container(observed.Created, time.Time{}, time.Time{}))
 	w.from = From{Since: replay.At(time.Now())}
 	w.connect()
 	for range 40 {
 		w.read()
-		switch n := rng.IntN(20); {
-		case !up:
-			start(rng.IntN(3) > 0)
-		case n < 10:
-			out := 0
-			if !tty && rng.IntN(3) == 0 {
-				out = 1
-			}
-			do(fmt.Sprint("print ", out))
-			w.print(out)
-		case n == 10:
-			do("cut")
-			w.tape.cut()
-		case n == 11 && w.sub != nil:
-			do("leave")
-			w.disconnect()
-		case n <= 14 && w.sub == nil:
-			do("return")
-			w.connect()
-		case n == 15:
-			do("reboot")
-			w.read()
-			w.c.Close()
-			w.read()
-			w.disconnect()
-			time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
-			w.boot()
-		case n == 16:
-			do("exit")
-			time.Sleep(50 * time.Millisecond)
-			w.tape.exit()
-			time.Sleep(20 * time.Millisecond)
-			finished, up = time.Now(), false
-			w.see(w.container(observed.Exited, started, finished))
-			time.Sleep(200 * time.Millisecond)
-		case n == 17:
-			time.Sleep(time.Duration(rng.IntN(60)) * time.Second)
-		default:
-			time.Sleep(time.Duration(rng.IntN(200)) * time.Millisecond)
-		}
+		l.next()
 		time.Sleep(time.Duration(rng.IntN(3000)) * time.Microsecond)
 	}
-	do("end")
+	l.did("end")
 	if w.sub == nil {
 		w.connect()
 	}
@@ -256,7 +281,7 @@ func liveThrough(t *testing.T, seed uint64, rotate bool) {
 	if len(w.notices) == 0 && w.lost == 0 {
 		w.check(fmt.Sprint("seed ", seed))
 	} else if !rotate {
-		t.Errorf("seed %d: a gap was told: %q, %d bytes", seed, w.notices, w.lost)
+		t.Errorf("seed %d: a gap was reported: %q, %d bytes", seed, w.notices, w.lost)
 	}
 }
 

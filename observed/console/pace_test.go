@@ -28,7 +28,7 @@ func TestQuickSubscriberPacesTheProgram(t *testing.T) {
 				t.Fatalf("lost %d bytes after %d", chunk.Lost, got)
 			}
 			got += len(chunk.Text)
-			time.Sleep(time.Duration(len(chunk.Text)) * 200 * time.Millisecond / paceUnit) // 5 MiB/s
+			time.Sleep(time.Duration(len(chunk.Text)) * 200 * time.Millisecond / blockUnit) // 5 MiB/s
 		}
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("took %v", took)
@@ -52,7 +52,7 @@ func TestStuckSubscriberIsNotWaitedFor(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if took := time.Since(begin); took > 4*pacing {
+		if took := time.Since(begin); took > 4*blockTime {
 			t.Errorf("the program was held up for %v", took)
 		}
 	})

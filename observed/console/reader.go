@@ -42,7 +42,7 @@ func (h *hub) Serve(s *streams.Stream) error {
 	}
 }
 
-// outputReader hands what one stream reads to those who need it.
+// outputReader passes on what one stream reads.
 type outputReader struct {
 	h            *hub
 	s            *streams.Stream
@@ -67,7 +67,7 @@ func (d *replayBuffer) livePoint(now time.Time) *replay.LivePoint {
 	return replay.LivePointOf(&d.Composer, now, true)
 }
 
-// openReader takes up the text of a stream that was just opened.
+// openReader starts the text of a stream that was just opened.
 func (h *hub) openReader(s *streams.Stream, asked time.Time) *outputReader {
 	h.awaitOthers(s)
 	h.mu.Lock()
@@ -75,10 +75,10 @@ func (h *hub) openReader(s *streams.Stream, asked time.Time) *outputReader {
 	h.ended = nil
 	p := &outputReader{h: h, s: s, name: replay.ContainerKey(s.ContainerID), demux: streams.Demuxer{Raw: s.TTY}}
 	h.text.flush(time.Now())
-	h.startRecord()
+	h.startRecordLocked()
 	if s.BeforeStart {
 		h.text.Begin(s.Target, asked, true)
-	} else if from, missed := h.missed(s, asked); missed {
+	} else if from, missed := h.missedLocked(s, asked); missed {
 		p.replayBuffer, h.replaying = &replayBuffer{done: make(chan struct{})}, true
 		p.replayBuffer.Begin(s.Target, asked, false)
 		var ctx context.Context
@@ -91,11 +91,11 @@ func (h *hub) openReader(s *streams.Stream, asked time.Time) *outputReader {
 		h.text.Begin(s.Target, asked, false)
 	}
 	s.Opened()
-	h.reportFollowing()
+	h.reportFollowingLocked()
 	return p
 }
 
-// awaitOthers waits until nothing else hands out text of the container of s.
+// awaitOthers waits until nothing else emits text of the container of s.
 func (h *hub) awaitOthers(s *streams.Stream) {
 	h.mu.Lock()
 	closing, old := h.closing, h.draining
@@ -113,10 +113,10 @@ func (h *hub) awaitOthers(s *streams.Stream) {
 // what was printed meanwhile.
 const openedLate = 2 * time.Second
 
-// missed returns from where on output was missed that somebody waits for, and makes that
-// the place of the text.
-func (h *hub) missed(s *streams.Stream, asked time.Time) (replay.Position, bool) {
-	if !h.hasSubscribers() {
+// missedLocked returns the position from which on subscribers have missed output, and makes that the position
+// of the text.
+func (h *hub) missedLocked(s *streams.Stream, asked time.Time) (replay.Position, bool) {
+	if !h.hasSubscribersLocked() {
 		return replay.Position{}, false
 	}
 	if h.text.Container == replay.ContainerKey(s.ContainerID) {
@@ -160,10 +160,11 @@ func (p *outputReader) feed(b []byte) error {
 		}
 	}
 	h.pace(p.s.Context())
+	h.c.cfg.Tap.AwaitRoom(p.s.Context(), h.id)
 	return err
 }
 
-// write takes up a piece of text.
+// write adds a piece of text.
 func (p *outputReader) write(out int, piece []byte, now time.Time) {
 	to := &p.h.text.Composer
 	if p.replayBuffer != nil {
@@ -181,7 +182,7 @@ func (p *outputReader) note(to *replay.Composer, out, before int, now time.Time)
 	to.Note(out, len(to.Buf)-before, now)
 }
 
-// end hands out what was kept back.
+// end emits what was kept back.
 func (p *outputReader) end() {
 	h := p.h
 	h.mu.Lock()

@@ -37,54 +37,12 @@ type Subscription struct {
 	queue []Chunk
 	size  int
 	lost  int64
-	// credit is how long s may be waited for; one that has used it up is behind, until its
-	// queue is empty.
-	credit time.Duration
-	behind bool
-}
-
-// Subscribe follows the output of id, of whichever of its containers runs, now and later.
-// What from asks for comes first; nothing is missing between it and what is printed now, and
-// nothing is repeated.
-func (c *Console) Subscribe(id string, from From) *Subscription {
-	h := c.hub(id)
-	s := &Subscription{
-		hub:  h,
-		from: from,
-		out:  make(chan Chunk),
-		wake: make(chan struct{}, 1),
-
-		credit: pacing,
-	}
-	s.ctx, s.stop = context.WithCancel(c.group.Context())
-	h.mu.Lock()
-	lingered := h.subscribe(s)
-	h.mu.Unlock()
-	if lingered {
-		c.release(h)
-	}
-	if !c.group.Go(s.forward) {
-		close(s.out)
-	}
-	return s
+	// blockBudget is for how long the output stream may be left unread for s.
+	blockBudget time.Duration
 }
 
 // C returns the channel of output. It is closed after Close, and when the console closes.
 func (s *Subscription) C() <-chan Chunk { return s.out }
-
-// Close ends the subscription. It may be called more than once.
-func (s *Subscription) Close() {
-	s.once.Do(func() {
-		s.stop()
-		h := s.hub
-		h.mu.Lock()
-		lingers := h.unsubscribe(s)
-		h.mu.Unlock()
-		if !lingers {
-			h.c.release(h)
-		}
-	})
-}
 
 // push queues a chunk and drops the oldest text when there is too much. It never waits.
 func (s *Subscription) push(c Chunk) {
@@ -115,10 +73,10 @@ func (s *Subscription) take() (Chunk, bool) {
 	c := s.queue[0]
 	s.queue[0] = Chunk{}
 	s.queue = s.queue[1:]
-	full := s.full()
+	full := s.isFullLocked()
 	s.size -= len(c.Text)
-	s.refill(len(c.Text))
-	if full && !s.full() {
+	s.refillLocked(len(c.Text))
+	if full && !s.isFullLocked() {
 		select {
 		case s.hub.room <- struct{}{}:
 		default:
@@ -126,28 +84,6 @@ func (s *Subscription) take() (Chunk, bool) {
 	}
 	c.Lost, s.lost = s.lost, 0
 	return c, true
-}
-
-// forward hands chunks out until the subscription or the console is closed.
-func (s *Subscription) forward() {
-	defer close(s.out)
-	if !s.hub.isLive(s) {
-		s.join()
-	}
-	for {
-		chunk, ok := s.take()
-		if !ok {
-			select {
-			case <-s.wake:
-			case <-s.ctx.Done():
-				return
-			}
-			continue
-		}
-		if !s.deliver(chunk) {
-			return
-		}
-	}
 }
 
 // deliver hands a chunk to the subscriber, unless all is over.
@@ -160,9 +96,8 @@ func (s *Subscription) deliver(c Chunk) bool {
 	}
 }
 
-// switchToLive gives s some chunks, of which bytes are lost before them, and then what comes. The
-// caller has the hub's lock.
-func (s *Subscription) switchToLive(chunks []Chunk, lost int64) {
+// switchToLiveLocked queues some chunks, before which bytes are lost, and then each new chunk.
+func (s *Subscription) switchToLiveLocked(chunks []Chunk, lost int64) {
 	s.mu.Lock()
 	s.lost += lost
 	s.mu.Unlock()
@@ -170,4 +105,44 @@ func (s *Subscription) switchToLive(chunks []Chunk, lost int64) {
 		s.push(c)
 	}
 	s.live = true
+}
+
+// A subscriber whose queue is full may pace the program: the output stream is left unread for up to
+// blockTime for each blockUnit that the subscriber takes, 4 MiB/s. Otherwise one that is as fast as
+// can be would lose text whenever it is a little behind. One that takes less loses the oldest text,
+// and is not waited for again until its queue is empty.
+const (
+	blockTime = 250 * time.Millisecond
+	blockUnit = 1 << 20
+)
+
+// isFullLocked reports whether the queue lacks the room for what may be read next.
+func (s *Subscription) isFullLocked() bool { return s.size > maxQueue-2*replay.MaxChunk }
+
+// blockBudgetLeft returns for how long the stream may be blocked for s; zero where its queue has room.
+func (s *Subscription) blockBudgetLeft() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.isFullLocked() {
+		return 0
+	}
+	return s.blockBudget
+}
+
+// chargeBlocked takes d from the block budget.
+func (s *Subscription) chargeBlocked(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.blockBudget = max(0, s.blockBudget-d)
+}
+
+// refillLocked adds to the block budget for n bytes that s took. One that was used up stays so until
+// the queue is empty.
+func (s *Subscription) refillLocked(n int) {
+	switch {
+	case s.blockBudget > 0:
+		s.blockBudget = min(blockTime, s.blockBudget+blockTime*time.Duration(n)/blockUnit)
+	case len(s.queue) == 0:
+		s.blockBudget = blockTime
+	}
 }

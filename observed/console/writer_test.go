@@ -300,6 +300,9 @@ func TestSizeOfATerminal(t *testing.T) {
 		}
 		wants("without a terminal")
 	})
+}
+
+func TestSizesThatATerminalCanHave(t *testing.T) {
 	for s, want := range map[stdin.Size]bool{{Cols: 1, Rows: 1}: true, {Cols: 1000, Rows: 1000}: true, {Cols: 0, Rows: 24}: false, {Cols: 80, Rows: 0}: false, {Cols: 1001, Rows: 24}: false, {Cols: 80, Rows: 1001}: false, {Cols: -1, Rows: 24}: false} {
 		if s.Valid() != want {
 			t.Errorf("%v is valid: %t", s, !want)

@@ -1,7 +1,7 @@
-// Package containerio puts the rooms together that carry what passes between clients and the
-// processes of containers: output (console), start patterns (startpattern), input (stdin) and
-// figures (usage). Each of them keeps what it has of an id to itself; here a change of an
-// observation reaches all of them, and an id is forgotten by all.
+// Package containerio joins the packages for what passes between clients and the processes of
+// containers: output (console), start patterns (startpattern), input (stdin) and resource usage
+// (usage). Each of them has state of its own for an id; a change of an observation reaches all of
+// them here, and all of them forget an id.
 package containerio
 
 import (
@@ -61,6 +61,9 @@ func New(cfg Config) *IO {
 	io.notifier = streams.NewNotifier(io.group, io.Reconcile)
 	return io
 }
+
+// Usage returns the registry of the figures of what containers use.
+func (io *IO) Usage() *usage.Registry { return io.figures }
 
 // Notify reports that the observation of id has changed. It never blocks, and may be called from
 // within the cache's callback.

@@ -26,22 +26,26 @@
 //	}
 //
 // All that Docker shows is compared: image, startup_command, entrypoint, command, env.KEY, user,
-// hostname, working_dir, tty, init, mount./path, ports, limits.*, networks, name, our labels, and
-// Docker's own restart_policy. Besides there are presence, power (the process), entrypoint.sh (the
-// file), restart (a requested one) and installation (one that runs or failed).
+// hostname, read_only, tmpfs./path, working_dir, tty, init, mount./path, ports, limits.*, networks, healthcheck, name, our labels, and
+// Docker's own restart_policy; and of what separates it from the host ("lightd docs isolation")
+// capabilities, no_new_privileges, ipc, cgroupns and privileges, which lists all that was given
+// beyond: privileged, pid=host, device=/dev/sda, security_opt=seccomp=unconfined. Besides there are
+// presence, power (the process), entrypoint.sh (the file), container_id (somebody else created the
+// container, with our labels), restart (a requested one) and installation (one that runs or failed).
 //
 // "step" is the step that fixes the difference: CreateContainer where the container is recreated,
 // empty where nothing is done. "since" survives a restart of the daemon. The value of an environment
-// variable that only Docker shows is "(hidden)". While Docker cannot be reached, "known" is false and
-// nothing is reported as different or in sync.
+// variable that only Docker shows is "(hidden)", and to a token without write that of the spec is too.
+// While Docker cannot be reached, "known" is false and nothing is reported as different or in sync.
 //
 // The kind of a difference:
 //
 //   - spec: it is fixed.
 //   - moved_tag: the tag means another image now, and image_policy is pinned. It is only reported.
 //   - deferred: it is fixed when the container is next recreated, and is not worth that alone: log.*,
-//     stop.signal, the hostname of a container made by an earlier version, a network that somebody
-//     added, and what a recreation did not change. A pause (power) of less than a minute is deferred
+//     stop.signal, the hostname, the healthcheck and the network of a container made by an earlier version,
+//     a network that somebody added, less isolation from the host in a container made by an earlier version (no more than
+//     Docker gives by default), and what a recreation did not change. A pause (power) of less than a minute is deferred
 //     too.
 //
 // GET /drift ("lightd drift") has the containers that are not in sync, and counts in_sync, drifted

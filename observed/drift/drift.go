@@ -30,6 +30,12 @@ const (
 // the spec: it may be a secret.
 const Hidden = "(hidden)"
 
+// envPrefix is what the paths of the environment begin with.
+const envPrefix = "env."
+
+// OfEnv reports whether a path is that of a variable of the environment.
+func OfEnv(path string) bool { return strings.HasPrefix(path, envPrefix) }
+
 // The paths of fields that other packages refer to. They are the names of the spec where it
 // has one.
 const (
@@ -46,6 +52,13 @@ const (
 	Hostname      = "hostname"
 	Hash          = "labels." + observed.LabelHash
 
+	Capabilities    = "capabilities"
+	NoNewPrivileges = "no_new_privileges"
+	IPC             = "ipc"
+	Cgroupns        = "cgroupns"
+	Privileges      = "privileges"
+	Healthcheck     = "healthcheck"
+
 	logPrefix    = "log."
 	volumePrefix = "image_volume."
 )
@@ -56,15 +69,19 @@ type Difference struct {
 	// Path is dotted, as in limits.memory.
 	Path              string
 	Desired, Observed any
+	// deferred is what decides about the paths networks and healthcheck: the container works as it is.
+	deferred bool
 }
 
 // Deferred reports whether d can wait until the container is recreated for another reason. So
 // can a network that another client added: all that the spec has works. A volume that Docker
 // created by itself, which earlier versions left to it, holds data that would go with the container.
 func (d Difference) Deferred() bool {
-	if d.Path == Networks {
-		have, _ := d.Observed.([]string)
-		return slices.Contains(have, blueprint.Network)
+	switch d.Path {
+	case Networks, Healthcheck:
+		return d.deferred
+	case Capabilities, NoNewPrivileges, IPC, Cgroupns, Privileges:
+		return d.engineDefault()
 	}
 	return d.Path == StopSignal || strings.HasPrefix(d.Path, logPrefix) || strings.HasPrefix(d.Path, volumePrefix)
 }
@@ -83,6 +100,7 @@ func Compare(want blueprint.Blueprint, have observed.Container, image observed.I
 	c.process()
 	c.env()
 	c.mounts()
+	c.fileSystems()
 	c.ports()
 	c.labels()
 	if hash := want.Labels[observed.LabelHash]; len(c.found) == 0 || c.onlyName() {
@@ -95,6 +113,8 @@ func Compare(want blueprint.Blueprint, have observed.Container, image observed.I
 	c.scalar(logPrefix+"max_size", want.Log.MaxSize, have.Log.MaxSize)
 	c.scalar(logPrefix+"max_file", want.Log.MaxFile, have.Log.MaxFile)
 	c.networks()
+	c.healthcheck()
+	c.security()
 	return c.found
 }
 
@@ -107,7 +127,7 @@ type comparison struct {
 }
 
 func (c *comparison) differ(path string, desired, observed any) {
-	c.found = append(c.found, Difference{path, desired, observed})
+	c.found = append(c.found, Difference{Path: path, Desired: desired, Observed: observed})
 }
 
 func (c *comparison) scalar(path string, desired, observed any) {
@@ -164,12 +184,12 @@ func (c *comparison) env() {
 		have, there := shown[key]
 		switch {
 		case wanted && !there:
-			c.differ("env."+key, want, nil)
+			c.differ(envPrefix+key, want, nil)
 		case wanted && want != have:
-			c.differ("env."+key, want, Hidden)
+			c.differ(envPrefix+key, want, Hidden)
 		case !wanted && c.image.Present:
 			if from, ours := given[key]; !ours || from != have {
-				c.differ("env."+key, nil, Hidden)
+				c.differ(envPrefix+key, nil, Hidden)
 			}
 		}
 	}
@@ -206,6 +226,23 @@ func (c *comparison) mounts() {
 			c.differ("mount."+target, want.String(), have.String())
 		case !wanted && c.image.Present && !slices.Contains(c.image.Volumes, target):
 			c.differ("mount."+target, nil, have.String())
+		}
+	}
+}
+
+// fileSystems compares what can be written to besides the mounts.
+func (c *comparison) fileSystems() {
+	c.scalar("read_only", c.want.ReadOnly, c.have.ReadOnly)
+	for _, target := range keys(c.want.Tmpfs, c.have.Tmpfs) {
+		want, wanted := c.want.Tmpfs[target]
+		have, there := c.have.Tmpfs[target]
+		switch {
+		case wanted && !there:
+			c.differ("tmpfs."+target, want, nil)
+		case there && !wanted:
+			c.differ("tmpfs."+target, nil, have)
+		case want != have:
+			c.differ("tmpfs."+target, want, have)
 		}
 	}
 }
@@ -269,11 +306,29 @@ func (c *comparison) limits() {
 // nanos is a number of cores as Docker keeps it.
 func nanos(cores float64) int64 { return int64(math.Round(cores * 1e9)) }
 
-func (c *comparison) networks() {
-	want, have := slices.Sorted(slices.Values(c.want.Networks)), slices.Sorted(slices.Values(c.have.Networks))
-	if !slices.Equal(want, have) {
-		c.differ(Networks, orEmpty(want), orEmpty(have))
+// healthcheck compares the probe. What a container of an earlier version has is its image's; where the
+// image is not known, it is taken for that.
+func (c *comparison) healthcheck() {
+	want, have := c.want.Healthcheck, c.have.Healthcheck
+	if slices.Equal(want, have) {
+		return
 	}
+	c.found = append(c.found, Difference{
+		Path: Healthcheck, Desired: orEmpty(want), Observed: orEmpty(have),
+		deferred: len(have) == 0 || !c.image.Present || slices.Equal(have, c.image.Healthcheck),
+	})
+}
+
+// networks compares what it is connected to. A container of an earlier version stays on the network
+// that it was created on: nothing else moves there.
+func (c *comparison) networks() {
+	want, have := []string{c.want.NetworkMode}, slices.Sorted(slices.Values(c.have.Networks))
+	if slices.Equal(want, have) {
+		return
+	}
+	earlier := c.have.NetworkMode == blueprint.EarlierNetwork && slices.Contains(have, blueprint.EarlierNetwork)
+	c.found = append(c.found, Difference{Path: Networks, Desired: want, Observed: orEmpty(have),
+		deferred: earlier || slices.Contains(have, c.want.NetworkMode)})
 }
 
 // keys returns those of both, sorted.

@@ -21,9 +21,11 @@ var (
 	place = blueprint.HostPaths{Instance: "i", Volume: "/v/1", Data: "/d/a", Log: blueprint.Logs("10m", 3)}
 	image = observed.Image{
 		Known: true, Present: true, ImageID: "sha256:1", User: "daemon",
-		Env: []string{"PATH=/bin", "BOTH=image"}, Volumes: []string{"/anonymous"},
+		Env: []string{"PATH=/bin", "BOTH=image"}, Volumes: []string{"/anonymous"}, Healthcheck: []string{"CMD", "true"},
 	}
 )
+
+const capabilities = "[CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETGID SETUID]"
 
 // full is a container in which nothing is as it is by default.
 func full() desired.Container {
@@ -36,6 +38,7 @@ func full() desired.Container {
 	s.Mount = map[string]string{"/x": "/srv/x"}
 	s.Env = map[string]string{"A": "1", "BOTH": "ours"}
 	s.User, s.TTY, s.Stop.Signal = "1000", false, "SIGINT"
+	s.ReadOnly, s.Tmpfs = true, map[string]string{"/tmp": "64m"}
 	return desired.Container{Spec: s, Generation: 3}
 }
 
@@ -118,8 +121,8 @@ var fields = map[string][]struct {
 		{func(c *observed.Container) { c.Mounts = append(c.Mounts, observed.Mount{Source: "/etc", Target: "/e"}) }, "mount./e: <nil>, is /etc"},
 	},
 	"Binds": {
-		{func(c *observed.Container) { c.Binds = c.Binds[1:] }, "ports: [{0.0.0.0 7 tcp 8} {127.0.0.1 9 udp 9}], is [{0.0.0.0 7 tcp 8}]"},
-		{func(c *observed.Container) { c.Binds[0].ContainerPort = 1 }, "ports: [{0.0.0.0 7 tcp 8} {127.0.0.1 9 udp 9}], is [{127.0.0.1 9 udp 1} {0.0.0.0 7 tcp 8}]"},
+		{func(c *observed.Container) { c.Binds = c.Binds[1:] }, "ports: [{0.0.0.0 7 0 tcp 8} {127.0.0.1 9 0 udp 9}], is [{0.0.0.0 7 0 tcp 8}]"},
+		{func(c *observed.Container) { c.Binds[0].ContainerPort = 1 }, "ports: [{0.0.0.0 7 0 tcp 8} {127.0.0.1 9 0 udp 9}], is [{127.0.0.1 9 0 udp 1} {0.0.0.0 7 0 tcp 8}]"},
 	},
 	"Limits": {
 		{func(c *observed.Container) { c.Limits.Memory = 0 }, "limits.memory: 268435456, is 0"},
@@ -137,9 +140,22 @@ var fields = map[string][]struct {
 		{func(c *observed.Container) { c.Log.MaxFile = "1" }, "log.max_file: 3, is 1 (waits)"},
 	},
 	"Networks": {
-		{func(c *observed.Container) { c.Networks = nil }, "networks: [bridge], is []"},
-		{func(c *observed.Container) { c.Networks = []string{"lan"} }, "networks: [bridge], is [lan]"},
-		{func(c *observed.Container) { c.Networks = []string{"lan", "bridge"} }, "networks: [bridge], is [bridge lan] (waits)"},
+		{func(c *observed.Container) { c.Networks = nil }, "networks: [lightd], is []"},
+		{func(c *observed.Container) { c.Networks = []string{"lan"} }, "networks: [lightd], is [lan]"},
+		{func(c *observed.Container) { c.Networks = []string{"lan", "lightd"} }, "networks: [lightd], is [lan lightd] (waits)"},
+		{func(c *observed.Container) { c.Networks = []string{"bridge"} }, "networks: [lightd], is [bridge]"},
+		{func(c *observed.Container) { c.NetworkMode, c.Networks = "bridge", []string{"bridge"} }, "networks: [lightd], is [bridge] (waits)"},
+		{func(c *observed.Container) { c.NetworkMode, c.Networks = "bridge", nil }, "networks: [lightd], is []"},
+	},
+	"ReadOnly": {{func(c *observed.Container) { c.ReadOnly = false }, "read_only: true, is false"}},
+	"Tmpfs": {
+		{func(c *observed.Container) { c.Tmpfs = nil }, "tmpfs./tmp: nosuid,nodev,exec,mode=1777,size=64m, is <nil>"},
+		{func(c *observed.Container) { c.Tmpfs = map[string]string{"/tmp": "suid", "/x": ""} }, "tmpfs./tmp: nosuid,nodev,exec,mode=1777,size=64m, is suid; tmpfs./x: <nil>, is "},
+	},
+	"Healthcheck": {
+		{func(c *observed.Container) { c.Healthcheck = nil }, "healthcheck: [NONE], is [] (waits)"},
+		{func(c *observed.Container) { c.Healthcheck = []string{"CMD", "true"} }, "healthcheck: [NONE], is [CMD true] (waits)"},
+		{func(c *observed.Container) { c.Healthcheck = []string{"CMD", "false"} }, "healthcheck: [NONE], is [CMD false]"},
 	},
 	"Labels": {
 		{func(c *observed.Container) { c.Labels["lightd.instance"] = "x" }, "labels.lightd.instance: i, is x"},
@@ -147,6 +163,17 @@ var fields = map[string][]struct {
 		{func(c *observed.Container) { c.Labels["lightd.role"] = "install" }, "labels.lightd.role: run, is install"},
 		{func(c *observed.Container) { c.Labels["lightd.command"] = "x" }, "startup_command: run, is x"},
 		{func(c *observed.Container) { delete(c.Labels, "lightd.command") }, ""},
+	},
+	"Security": {
+		{func(c *observed.Container) { c.Security.Privileges = []string{"pid=host", "privileged"} }, "privileges: [], is [pid=host privileged]"},
+		{func(c *observed.Container) { c.Security.Capabilities = []string{"ALL"} }, "capabilities: " + capabilities + ", is [ALL]"},
+		{func(c *observed.Container) { c.Security.Capabilities = []string{"NET_ADMIN"} }, "capabilities: " + capabilities + ", is [NET_ADMIN]"},
+		{func(c *observed.Container) { c.Security.Capabilities = []string{"NET_RAW"} }, "capabilities: " + capabilities + ", is [NET_RAW] (waits)"},
+		{func(c *observed.Container) { c.Security.Capabilities = nil }, "capabilities: " + capabilities + ", is [] (waits)"},
+		{func(c *observed.Container) { c.Security.NoNewPrivileges = false }, "no_new_privileges: true, is false (waits)"},
+		{func(c *observed.Container) { c.Security.IPC = "host" }, "ipc: private, is host"},
+		{func(c *observed.Container) { c.Security.IPC = "shareable" }, "ipc: private, is shareable (waits)"},
+		{func(c *observed.Container) { c.Security.Cgroupns = "host" }, "cgroupns: private, is host (waits)"},
 	},
 	"Hash": {
 		{func(c *observed.Container) { c.Hash = "x" }, "labels.lightd.spec-hash: " + full().Hash("img") + ", is x"},
@@ -157,11 +184,12 @@ var fields = map[string][]struct {
 // incomparable are the fields that do not show whether a container is as it should be.
 var incomparable = map[string]string{
 	"ContainerID": "Docker's own", "Role": "the label of that name", "Phase": "what the process does is for the plan",
-	"StartedAt": "as Phase", "FinishedAt": "as Phase", "ExitCode": "as Phase", "OOMKilled": "as Phase", "Unwatched": "as Phase",
+	"StartedAt": "as Phase", "FinishedAt": "as Phase", "ExitCode": "as Phase", "OOMKilled": "as Phase", "Unwatched": "as Phase", "PID": "as Phase", "EndRequested": "as Phase",
 	"Generation": "records when it was created", "Install": "records when it was created",
-	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start",
-	"Enforced":  "what the kernel has of a running process is for the plan",
-	"Published": "what the engine has bound of a running process is for the plan",
+	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start", "NetworkID": "as Endpoint",
+	"NetworkMode": "decides what becomes of a difference of Networks",
+	"Enforced":    "what the kernel has of a running process is for the plan",
+	"Published":   "what the engine has bound of a running process is for the plan",
 }
 
 // TestEveryField leaves no field of a container, and none of a blueprint, that is neither
@@ -174,7 +202,7 @@ func TestEveryField(t *testing.T) {
 		}
 	}
 	for f := range reflect.TypeFor[blueprint.Blueprint]().Fields() {
-		if f.Name != "Ports" && f.Name != "Volumes" && fields[f.Name] == nil { // Binds and Mounts of a container
+		if f.Name != "Ports" && f.Name != "Volumes" && f.Name != "NetworkMode" && fields[f.Name] == nil { // Binds, Mounts and Networks of a container
 			t.Errorf("field %s of a blueprint is not compared", f.Name)
 		}
 	}
@@ -211,9 +239,10 @@ func TestCompareDefaults(t *testing.T) {
 		"another user, no image":  {func(c *observed.Container) { c.User = "0" }, observed.Image{}, ""},
 		"more env, no image":      {func(c *observed.Container) { c.Env = append(c.Env, "X=1") }, observed.Image{Known: true}, ""},
 		"more mounts, no image":   {func(c *observed.Container) { c.Mounts = append(c.Mounts, observed.Mount{Target: "/e"}) }, observed.Image{}, ""},
+		"a probe, no image":       {func(c *observed.Container) { c.Healthcheck = []string{"CMD", "false"} }, observed.Image{}, "healthcheck: [NONE], is [CMD false] (waits)"},
 		"less env, no image":      {func(c *observed.Container) { c.Env = nil }, observed.Image{}, "env.A: 1, is <nil>; env.BOTH: ours, is <nil>; env.TINI_KILL_PROCESS_GROUP: 1, is <nil>"},
 		"swap where none matters": {func(c *observed.Container) { c.Limits.Swap = 5 }, image, ""},
-		"a port":                  {func(c *observed.Container) { c.Binds = []desired.Port{{Port: 1}} }, image, "ports: [], is [{ 1  0}]"},
+		"a port":                  {func(c *observed.Container) { c.Binds = []desired.Port{{Port: 1}} }, image, "ports: [], is [{ 1 0  0}]"},
 	} {
 		have := shown(want)
 		one.do(&have)

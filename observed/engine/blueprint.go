@@ -29,13 +29,21 @@ func configs(b blueprint.Blueprint) (*container.Config, *container.HostConfig) {
 		ExposedPorts: exposed,
 		StopSignal:   b.StopSignal,
 	}
+	if b.Healthcheck != nil {
+		config.Healthcheck = &container.HealthConfig{Test: b.Healthcheck}
+	}
 	host := &container.HostConfig{
+		NetworkMode:   container.NetworkMode(b.NetworkMode),
 		PortBindings:  bindings,
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(b.RestartPolicy)},
 		LogConfig:     container.LogConfig{Type: b.Log.Driver},
 		Init:          &b.Init,
 		Resources:     resources(b.Limits),
+
+		ReadonlyRootfs: b.ReadOnly,
+		Tmpfs:          b.Tmpfs,
 	}
+	askSecurity(host, b.Security)
 	if b.TTY {
 		// Docker 20.10 ignores it, and the console sets it after the start.
 		host.ConsoleSize = [2]uint{blueprint.TerminalRows, blueprint.TerminalCols}

@@ -76,6 +76,29 @@ func decodeChanges(r io.Reader, each func(Change) bool) error {
 	return nil
 }
 
+// LayerSize returns how many bytes a container has written in its file system outside of its mounts. The
+// engine counts the files that have a name; those that are open without one are added where they can be read.
+func (e *Engine) LayerSize(ctx context.Context, containerID string) (size int64, err error) {
+	err = e.call(ctx, e.timeouts.Measure, "measure the layer of container", containerID,
+		func(ctx context.Context, s *session) error {
+			found, _, err := s.ContainerInspectWithRaw(ctx, containerID, true)
+			if err != nil {
+				return err
+			}
+			if found.ContainerJSONBase == nil || found.SizeRw == nil || *found.SizeRw < 0 {
+				return fmt.Errorf("%w: no size of the layer", cerrdefs.ErrInternal)
+			}
+			size = *found.SizeRw
+			if e.unlinked == nil || found.State == nil {
+				return nil
+			}
+			held, err := e.unlinked(found.State.Pid, containerID)
+			size += held
+			return err
+		})
+	return size, err
+}
+
 // HasFile reports whether a path is in the file system of a container. A link is followed.
 func (e *Engine) HasFile(ctx context.Context, containerID, path string) (found bool, err error) {
 	err = e.call(ctx, e.timeouts.Query, "look for "+path+" in container", containerID,

@@ -74,6 +74,12 @@ func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
 // Signal sends a signal to every process of a container that has no init in front: to the
 // first one, where there may be only a shell that passes nothing on, and then to all others by
 // means of a shell in the container. Where there is no shell the first process gets it alone.
+// The shell runs as the container's own user: it is the container's file, and must have no right
+// that the container lacks.
+//
+// A container that shares the PID namespace of the host or of another container has no shell run
+// in it: "kill -1" there would end the processes of the host. None of ours does; one that somebody
+// else created under its name may.
 //
 // The first process comes first: a shell whose foreground command has died of the signal would
 // otherwise go on, and may end the container before it has the signal itself. Conflict means
@@ -88,8 +94,14 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	}
 	err := e.portAct(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
 		func(ctx context.Context, s *session) error {
+			found, err := s.ContainerInspect(ctx, containerID)
+			switch {
+			case err != nil:
+				return err
+			case found.ContainerJSONBase == nil || found.HostConfig == nil || !found.HostConfig.PidMode.IsPrivate():
+				return fmt.Errorf("%w: it has no PID namespace of its own", cerrdefs.ErrPermissionDenied)
+			}
 			made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{
-				User: "0",
 				// By number: not every shell has names for the real-time signals.
 				Cmd: []string{"/bin/sh", "-c", `kill -s "$0" -1`, strconv.Itoa(number)},
 			})

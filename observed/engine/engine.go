@@ -30,6 +30,8 @@ type Timeouts struct {
 	Kill time.Duration
 	// Remove bounds the removal of a container or an image: 30 s.
 	Remove time.Duration
+	// Measure bounds the measurement of a container's layer, all of whose files are counted: 60 s.
+	Measure time.Duration
 	// Commit bounds the making of a snapshot, and the listing of changes: 10 min.
 	Commit time.Duration
 }
@@ -37,12 +39,13 @@ type Timeouts struct {
 // withDefaults returns t with the defaults in place of zeros.
 func (t Timeouts) withDefaults() Timeouts {
 	return Timeouts{
-		Query:  cmp.Or(t.Query, 10*time.Second),
-		Create: cmp.Or(t.Create, 60*time.Second),
-		Start:  cmp.Or(t.Start, 60*time.Second),
-		Kill:   cmp.Or(t.Kill, 10*time.Second),
-		Remove: cmp.Or(t.Remove, 30*time.Second),
-		Commit: cmp.Or(t.Commit, 10*time.Minute),
+		Query:   cmp.Or(t.Query, 10*time.Second),
+		Create:  cmp.Or(t.Create, 60*time.Second),
+		Start:   cmp.Or(t.Start, 60*time.Second),
+		Kill:    cmp.Or(t.Kill, 10*time.Second),
+		Remove:  cmp.Or(t.Remove, 30*time.Second),
+		Measure: cmp.Or(t.Measure, 60*time.Second),
+		Commit:  cmp.Or(t.Commit, 10*time.Minute),
 	}
 }
 
@@ -62,6 +65,8 @@ type Config struct {
 	// ReadLimits reads the limits of a process of this machine that is a container's; nil where the
 	// engine's processes are not this machine's.
 	ReadLimits func(pid int, containerID string) *observed.Enforced
+	// ReadUnlinked measures the open files without a name of such a container; nil as well.
+	ReadUnlinked func(pid int, containerID string) (int64, error)
 	// Log takes what is not worth an error; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -77,6 +82,7 @@ type Engine struct {
 	guard      func(context.Context) error
 	timeouts   Timeouts
 	readLimits func(pid int, containerID string) *observed.Enforced
+	unlinked   func(pid int, containerID string) (int64, error)
 	log        *slog.Logger
 
 	// current is the version agreed on, nil until then; gate lets one call at a time
@@ -110,6 +116,7 @@ func New(c Config) (*Engine, error) {
 		host: host, dial: dial, instance: c.Instance, epoch: c.OwnerEpoch,
 		timeouts:   c.Timeouts.withDefaults(),
 		readLimits: c.ReadLimits,
+		unlinked:   c.ReadUnlinked,
 		log:        c.Log,
 		gate:       make(chan struct{}, 1),
 	}

@@ -33,7 +33,7 @@ type Event struct {
 // commands run in a container and health checks make many, are not even sent to us.
 var relevant = []events.Action{
 	events.ActionCreate, events.ActionStart, events.ActionDie, events.ActionDestroy, events.ActionOOM, events.ActionRename,
-	events.ActionPause, events.ActionUnPause, events.ActionUpdate, events.ActionRestart, events.ActionStop,
+	events.ActionPause, events.ActionUnPause, events.ActionUpdate, events.ActionRestart, events.ActionStop, events.ActionKill,
 	events.ActionConnect, events.ActionDisconnect,
 }
 
@@ -121,6 +121,16 @@ func event(m events.Message) Event {
 		}
 	}
 	return ev
+}
+
+// Ends reports whether a "kill" carries a signal that programs end by: SIGHUP, SIGUSR1 and the like make
+// most of them read their configuration again, or change how they print it.
+func (e Event) Ends() bool {
+	switch e.Attributes["signal"] {
+	case "2", "3", "6", "9", "15": // SIGINT, SIGQUIT, SIGABRT, SIGKILL, SIGTERM
+		return true
+	}
+	return false
 }
 
 // ExitCode returns the exit code that a "die" carries.

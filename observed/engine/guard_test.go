@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/blueprint"
 )
 
@@ -19,17 +20,23 @@ var acts = map[string]func(context.Context, *Engine) error{
 		_, _, err := e.Create(ctx, blueprint.Blueprint{Name: "a"})
 		return err
 	},
-	"Start":        func(ctx context.Context, e *Engine) error { return e.Start(ctx, "a") },
-	"Kill":         func(ctx context.Context, e *Engine) error { return e.Kill(ctx, "a", "SIGKILL") },
-	"Signal":       func(ctx context.Context, e *Engine) error { return e.Signal(ctx, "a", "SIGTERM") },
-	"Unpause":      func(ctx context.Context, e *Engine) error { return e.Unpause(ctx, "a") },
-	"Resize":       func(ctx context.Context, e *Engine) error { return e.Resize(ctx, "a", 80, 24) },
-	"Rename":       func(ctx context.Context, e *Engine) error { return e.Rename(ctx, "a", "b") },
-	"Remove":       func(ctx context.Context, e *Engine) error { return e.Remove(ctx, "a") },
-	"UpdateLimits": func(ctx context.Context, e *Engine) error { return e.UpdateLimits(ctx, "a", desired.Limits{}) },
-	"Tag":          func(ctx context.Context, e *Engine) error { return e.Tag(ctx, "sha256:a", "b:c") },
-	"RemoveImage":  func(ctx context.Context, e *Engine) error { return e.RemoveImage(ctx, "b:c") },
-	"RemoveVolume": func(ctx context.Context, e *Engine) error { return e.RemoveVolume(ctx, "a") },
+	"Start":         func(ctx context.Context, e *Engine) error { return e.Start(ctx, "a") },
+	"Kill":          func(ctx context.Context, e *Engine) error { return e.Kill(ctx, "a", "SIGKILL") },
+	"Signal":        func(ctx context.Context, e *Engine) error { return e.Signal(ctx, "a", "SIGTERM") },
+	"Unpause":       func(ctx context.Context, e *Engine) error { return e.Unpause(ctx, "a") },
+	"Resize":        func(ctx context.Context, e *Engine) error { return e.Resize(ctx, "a", 80, 24) },
+	"Rename":        func(ctx context.Context, e *Engine) error { return e.Rename(ctx, "a", "b") },
+	"Remove":        func(ctx context.Context, e *Engine) error { return e.Remove(ctx, "a") },
+	"UpdateLimits":  func(ctx context.Context, e *Engine) error { return e.UpdateLimits(ctx, "a", desired.Limits{}) },
+	"Tag":           func(ctx context.Context, e *Engine) error { return e.Tag(ctx, "sha256:a", "b:c") },
+	"RemoveImage":   func(ctx context.Context, e *Engine) error { return e.RemoveImage(ctx, "b:c") },
+	"RemoveVolume":  func(ctx context.Context, e *Engine) error { return e.RemoveVolume(ctx, "a") },
+	"RemoveNetwork": func(ctx context.Context, e *Engine) error { return e.RemoveNetwork(ctx, "a") },
+	"Rejoin":        func(ctx context.Context, e *Engine) error { return e.Rejoin(ctx, "a", "b") },
+	"CreateNetwork": func(ctx context.Context, e *Engine) error {
+		_, err := e.CreateNetwork(ctx, observed.Network{Name: "a"})
+		return err
+	},
 	"Commit": func(ctx context.Context, e *Engine) error {
 		_, err := e.Commit(ctx, "a", "b:c", "")
 		return err
@@ -41,8 +48,8 @@ var acts = map[string]func(context.Context, *Engine) error{
 
 // reads change nothing of an instance: Pull fetches what is everybody's, Attach reads and hands
 // on what a client types, and the mark itself is what the guard goes by.
-var reads = strings.Fields(`Attach Changes ClaimOwner Close ContainerEvents Guard HasFile Image ImageEvents Images
-	Inspect Instance List ListAll Logs Owner Ping Presence Process Pull ReplaceOwner RootIDs SaveImage Stats Version Volumes`)
+var reads = strings.Fields(`Attach Changes ClaimOwner Close ContainerEvents Directories Guard HasFile Image ImageEvents Images
+	Inspect Instance Isolation LayerSize List ListAll Logs Network Networks Owner Ping Presence Process Pull ReplaceOwner RootIDs SaveImage Stats Version Volumes`)
 
 // TestGuardOfEachAct: what the guard refuses reaches no engine.
 func TestGuardOfEachAct(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +21,7 @@ import (
 	"github.com/docker/docker/client"
 	"github.com/docker/docker/pkg/jsonmessage"
 
+	"lightd/desired"
 	"lightd/observed"
 )
 
@@ -34,10 +36,13 @@ func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) 
 		if err != nil {
 			return err
 		}
-		known.Present, known.ImageID = true, found.ID
+		known.Present, known.ImageID, known.Tags = true, found.ID, found.RepoTags
 		if found.Config != nil {
 			known.User, known.StopSignal, known.Env = found.Config.User, found.Config.StopSignal, found.Config.Env
 			known.Volumes = slices.Sorted(maps.Keys(found.Config.Volumes))
+			if check := found.Config.Healthcheck; check != nil {
+				known.Healthcheck = check.Test
+			}
 		}
 		return nil
 	})
@@ -49,7 +54,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) 
 
 // Repository returns the name under which the snapshots of an instance are kept; the tag
 // is the owner's.
-func Repository(instance string) string { return "lightd/" + instance }
+func Repository(instance string) string { return desired.SnapshotRepository(instance) }
 
 // Tagged is an image under one of its names.
 type Tagged struct {
@@ -91,11 +96,27 @@ func (e *Engine) RemoveImage(ctx context.Context, ref string) error {
 	})
 }
 
+// imageUser is a USER that an instruction can be made of: a name or an id, with a group.
+var imageUser = regexp.MustCompile(`^[A-Za-z0-9_.][A-Za-z0-9_.-]*(:[A-Za-z0-9_.][A-Za-z0-9_.-]*)?$`)
+
+// CheckUser refuses a USER of an image that Commit cannot keep. An image may have any text there: a
+// line break would begin another instruction, and a "$" stand for a variable.
+func CheckUser(user string) error {
+	if user != "" && !imageUser.MatchString(user) {
+		return fmt.Errorf("%w: its USER %s is no name or id", cerrdefs.ErrInvalidArgument, desired.Quote(user))
+	}
+	return nil
+}
+
 // Commit keeps a container's file system as the image ref and returns the image's id. User
 // is the image's own USER, which the container that ran the script may have run without;
-// empty leaves what the container had.
+// empty leaves what the container had. It is the only text of an image that is written into an
+// instruction; Refused means that it fits none, see CheckUser.
 func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (imageID string, err error) {
 	options := container.CommitOptions{Reference: ref, Pause: true}
+	if err := CheckUser(user); err != nil {
+		return "", fmt.Errorf("keep container as image %s: %w", ref, err)
+	}
 	if user != "" {
 		options.Changes = []string{"USER " + user}
 	}
@@ -218,6 +239,9 @@ type layers struct {
 	each map[string]struct{ current, total int64 }
 }
 
+// maxLayers bounds the ids of layers that are kept of one pull. An image has 127 at most.
+const maxLayers = 1024
+
 // after applies a progress message of one layer. Docker leaves messages out when they come
 // fast, the last one of a download too: the status that follows a download means that it is done.
 func (l *layers) after(m jsonmessage.JSONMessage) Progress {
@@ -231,6 +255,9 @@ func (l *layers) after(m jsonmessage.JSONMessage) Progress {
 		}
 	case "Verifying Checksum", "Download complete", "Extracting", "Pull complete":
 		now.current = now.total
+	}
+	if _, known := l.each[m.ID]; !known && len(l.each) >= maxLayers {
+		return l.sum
 	}
 	if now != was {
 		if l.each == nil {

@@ -64,7 +64,7 @@ func (e *Engine) list(ctx context.Context, whose string, which filters.Args) ([]
 			var connected []string
 			var endpoint string
 			if c.NetworkSettings != nil {
-				connected, endpoint = networks(c.NetworkSettings.Networks)
+				connected, endpoint, _ = networks(c.NetworkSettings.Networks)
 			}
 			list = append(list, Listed{
 				Networks: connected, Endpoint: endpoint,
@@ -95,7 +95,7 @@ func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Conta
 		}
 		c, labels = translate(found), found.Config.Labels
 		if e.readLimits != nil && found.State.Running {
-			c.Enforced = e.readLimits(found.State.Pid, found.ID)
+			c.Enforced = e.readLimits(c.PID, c.ContainerID)
 		}
 		return nil
 	})
@@ -120,12 +120,13 @@ func translate(from container.InspectResponse) observed.Container {
 			StartedAt:  instant(from.State.StartedAt),
 			FinishedAt: instant(from.State.FinishedAt),
 			ExitCode:   from.State.ExitCode,
+			PID:        from.State.Pid,
 			OOMKilled:  from.State.OOMKilled,
 		},
 		Config: translateConfig(from),
 	}
 	if from.NetworkSettings != nil {
-		c.Networks, c.Endpoint = networks(from.NetworkSettings.Networks)
+		c.Networks, c.Endpoint, c.NetworkID = networks(from.NetworkSettings.Networks)
 		if from.State.Running {
 			c.Published = binds(from.NetworkSettings.Ports)
 		}
@@ -156,17 +157,39 @@ func translateConfig(from container.InspectResponse) observed.Config {
 		},
 		RestartPolicy: string(cmp.Or(from.HostConfig.RestartPolicy.Name, container.RestartPolicyDisabled)),
 		Binds:         binds(from.HostConfig.PortBindings),
+		ReadOnly:      from.HostConfig.ReadonlyRootfs,
+		Tmpfs:         from.HostConfig.Tmpfs,
+		Healthcheck:   healthcheck(from.Config.Healthcheck),
+		NetworkMode:   networkMode(from.HostConfig.NetworkMode),
+		Security:      security(from.HostConfig, from.Mounts),
 	}
 }
 
+// healthcheck returns the command of a probe, nil where there is none.
+func healthcheck(from *container.HealthConfig) []string {
+	if from == nil {
+		return nil
+	}
+	return from.Test
+}
+
 // networks returns the names of the networks of a container, sorted, and its endpoint in
-// the first.
-func networks(all map[string]*network.EndpointSettings) (names []string, endpoint string) {
+// the first, with the id of that network.
+func networks(all map[string]*network.EndpointSettings) (names []string, endpoint, networkID string) {
 	names = slices.Sorted(maps.Keys(all))
 	if len(names) > 0 && all[names[0]] != nil {
-		endpoint = all[names[0]].EndpointID
+		endpoint, networkID = all[names[0]].EndpointID, all[names[0]].NetworkID
 	}
-	return names, endpoint
+	return names, endpoint, networkID
+}
+
+// networkMode returns the network that a container was created on, by the name that it has since
+// Docker 27.0 where it was given none.
+func networkMode(mode container.NetworkMode) string {
+	if mode == "" || mode.IsDefault() {
+		return ownNetwork
+	}
+	return string(mode)
 }
 
 // ownLabels leaves out what an image or another client has added.

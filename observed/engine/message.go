@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // volatile is what an engine, a registry or the network puts into the text of an error that
@@ -31,7 +32,7 @@ var hexID = regexp.MustCompile(`(sha256:)?\b[0-9a-f]{12,64}\b`)
 // The ids in keep stay, as short as Docker shows them, and so do digests; its absolute paths stay
 // unchanged.
 func Message(err error, keep ...string) string {
-	paths := slices.DeleteFunc(slices.Clone(keep), func(k string) bool { return !strings.HasPrefix(k, "/") })
+	paths := slices.DeleteFunc(slices.Clone(keep), func(k string) bool { return !strings.HasPrefix(k, "/") || !utf8.ValidString(k) })
 	if len(paths) == 0 {
 		return stable(err.Error(), keep)
 	}

@@ -45,7 +45,7 @@ func newTransport(dial dialer, pooled bool) *http.Transport {
 	}
 }
 
-// headerReader passes the header of each response on. Starts go over connections of their
+// headerReader passes the header of each response on, and bounds its body. Starts go over connections of their
 // own: an engine that shuts down accepts no new ones, but still responds on those that it has,
 // and a container that it starts then would delay its end.
 type headerReader struct {
@@ -62,6 +62,7 @@ func (l *headerReader) RoundTrip(r *http.Request) (*http.Response, error) {
 	answer, err := next.RoundTrip(r)
 	if err == nil {
 		l.header(answer.Header)
+		answer.Body = bounded(r, answer)
 	}
 	return answer, err
 }

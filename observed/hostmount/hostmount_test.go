@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lightd/desired/mountsource"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 )
@@ -92,7 +93,7 @@ func (h *host) mounts(more ...string) []observed.Mount {
 
 func (h *host) pin(mounts []observed.Mount) *Pins {
 	h.t.Helper()
-	pins, err := Pinner{Allowed: []string{h.at("allowed")}}.Pin(mounts)
+	pins, err := Pinner{mountsource.Rules{Allowed: []string{h.at("allowed")}}}.Pin(mounts)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -248,7 +249,7 @@ func TestPinFollowsNoLink(t *testing.T) {
 	}
 	h.pin(h.mounts("/a", "allowed/in"))
 	for _, source := range []string{"allowed/out", "allowed/none", "secret"} {
-		pins, err := (Pinner{Allowed: []string{h.at("allowed")}}).Pin(h.mounts("/a", source))
+		pins, err := (Pinner{mountsource.Rules{Allowed: []string{h.at("allowed")}}}).Pin(h.mounts("/a", source))
 		var pin *PinError
 		if !errors.As(err, &pin) {
 			pins.Close()
@@ -269,5 +270,23 @@ func TestPinFollowsNoLink(t *testing.T) {
 	}
 	if _, err := openBeneath(h.at("allowed"), "../secret"); err == nil {
 		t.Error("the place was left")
+	}
+}
+
+// TestPinNoClosedPlace: a source that reaches a closed place is not pinned, though it lies in an allowed one.
+func TestPinNoClosedPlace(t *testing.T) {
+	h := newHost(t)
+	if err := os.MkdirAll(h.at("allowed/a/closed"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	pinner := Pinner{mountsource.Rules{Allowed: []string{h.at("allowed")}, Forbidden: []string{h.at("allowed/a/closed"), h.at("volume")}}}
+	for source, open := range map[string]bool{"allowed/a": false, "allowed/a/closed": false, "allowed/b c": true} {
+		pins, err := pinner.Pin(h.mounts("/x", source)) // our own lie in closed places too
+		if (err == nil) != open {
+			t.Errorf("%s: %v", source, err)
+		}
+		if err == nil {
+			pins.Close()
+		}
 	}
 }

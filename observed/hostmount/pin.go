@@ -15,8 +15,8 @@ import (
 
 // Pinner pins mount sources. The zero value allows none but our own.
 type Pinner struct {
-	// Allowed are the directories that containers may mount from.
-	Allowed []string
+	// Rules are the directories that containers may mount from, and the places that none may reach.
+	mountsource.Rules
 }
 
 // Pins hold mount sources as they were when they were pinned. Close them.
@@ -164,6 +164,9 @@ func (p Pinner) open(m observed.Mount) (int, error) {
 		rest, err := filepath.Rel(root, resolved)
 		if err != nil || rest == ".." || strings.HasPrefix(rest, "../") {
 			continue
+		}
+		if err := mountsource.CheckSource(m.Source, p.Rules); err != nil {
+			return -1, err
 		}
 		return openBeneath(root, rest)
 	}

@@ -30,6 +30,8 @@ type Config struct {
 	// Changed is called with each reference of which there is news. It must not block, and
 	// may call Images.
 	Changed func(ref string)
+	// CheckRegistry, unless nil, is called right before a pull, which fails with its error.
+	CheckRegistry func(ctx context.Context, ref string) error
 	// Timeout bounds a pull, 0 stands for 10 min; Inactivity bounds how long it may show no
 	// progress, 0 stands for 2 min.
 	Timeout, Inactivity time.Duration
@@ -53,12 +55,6 @@ const (
 // progressEvery is how often at most the progress of a pull is published: each time, every
 // container that waits for it has its status written.
 const progressEvery = 2 * time.Second
-
-// Why a pull was given up.
-var (
-	errInactive = errors.New("no progress")
-	errTooLong  = errors.New("it took too long")
-)
 
 // Images holds what is known. It is safe for concurrent use.
 type Images struct {
@@ -233,7 +229,8 @@ func (e *entry) show(found observed.Image) {
 	was := e.image
 	e.image = found
 	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = was.Pulling, was.PulledBytes, was.PullTotal
-	e.image.PullError, e.image.PullFailedAt, e.image.PullFailures = was.PullError, was.PullFailedAt, was.PullFailures
+	e.image.PullError, e.image.PullForbidden = was.PullError, was.PullForbidden
+	e.image.PullFailedAt, e.image.PullFailures = was.PullFailedAt, was.PullFailures
 }
 
 // pull runs one pull and shows how it ended together with the image that it brought.
@@ -250,9 +247,12 @@ func (i *Images) pull(ctx context.Context, ref string) {
 	case err == nil:
 		e.show(found)
 		e.news++
-		e.image.PullError, e.image.PullFailedAt, e.image.PullFailures = "", time.Time{}, 0
+		e.image.PullError, e.image.PullForbidden, e.image.PullFailedAt, e.image.PullFailures = "", false, time.Time{}, 0
 	case ctx.Err() == nil:
-		e.image.PullError, e.image.PullFailedAt = engine.Message(err), time.Now()
+		failure := failureOf(ref, err)
+		i.logFailure(ref, e.image, failure, err)
+		e.image.PullError, e.image.PullForbidden = failure, isForbidden(err)
+		e.image.PullFailedAt = time.Now()
 		e.image.PullFailures++
 	}
 	i.mu.Unlock()
@@ -267,6 +267,11 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 	defer abort(nil)
 	stall := time.AfterFunc(i.config.Inactivity, func() { abort(errInactive) })
 	defer stall.Stop()
+	if check := i.config.CheckRegistry; check != nil {
+		if err := check(ctx, ref); err != nil {
+			return err
+		}
+	}
 	told := time.Now()
 	err := i.config.Engine.Pull(ctx, ref, func(p engine.Progress) {
 		stall.Reset(i.config.Inactivity)

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"lightd/desired/registry"
 	"lightd/hack/eventually"
 	"lightd/observed"
 	"lightd/observed/engine"
@@ -67,11 +69,24 @@ func (f *fake) ImageEvents(ctx context.Context, opened func(), each func(engine.
 
 // scene runs fn in a bubble with images that run.
 func scene(t *testing.T, f *fake, fn func(t *testing.T, i *images.Images, told func() int)) {
+	sceneWithLog(t, f, nil, fn)
+}
+
+// sceneWithLog is scene with a log. No image may come from forbidden.example.
+func sceneWithLog(t *testing.T, f *fake, log *slog.Logger, fn func(t *testing.T, i *images.Images, told func() int)) {
 	synctest.Test(t, func(t *testing.T) {
 		f.present, f.events = map[string]string{}, make(chan engine.Event)
 		var mu sync.Mutex
 		count := 0
-		i := images.New(images.Config{Engine: f, Changed: func(string) { mu.Lock(); count++; mu.Unlock() }})
+		i := images.New(images.Config{
+			Engine: f, Log: log, Changed: func(string) { mu.Lock(); count++; mu.Unlock() },
+			CheckRegistry: func(_ context.Context, ref string) error {
+				if strings.HasPrefix(ref, "forbidden.example/") {
+					return registry.NotPublic("forbidden.example")
+				}
+				return nil
+			},
+		})
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error)
 		go func() { done <- i.Run(ctx) }()
@@ -265,7 +280,7 @@ func TestPullsThatFail(t *testing.T) {
 		after      time.Duration
 		pull       func(context.Context, string, func(engine.Progress)) error
 	}{
-		{"refused", "denied", 0, func(context.Context, string, func(engine.Progress)) error { return errors.New("denied") }},
+		{"refused", "denies access", 0, func(context.Context, string, func(engine.Progress)) error { return errors.New("denied") }},
 		{"stalled", "no progress", 2 * time.Minute, func(ctx context.Context, _ string, _ func(engine.Progress)) error { return wait(ctx) }},
 		{"endless", "too long", 10 * time.Minute, func(ctx context.Context, _ string, progress func(engine.Progress)) error {
 			for ctx.Err() == nil {

@@ -51,7 +51,17 @@ const (
 	DiskLow       Type = "DiskLow"
 	DiskFull      Type = "DiskFull"
 	DiskRecovered Type = "DiskRecovered"
+
+	FirewallMissing  Type = "FirewallMissing"
+	FirewallRestored Type = "FirewallRestored"
 )
+
+// Types are all types of event.
+var Types = []Type{
+	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
+	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
+	BackOff, PullFailed, StepFailed, Blocked, CreationWarning, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
+}
 
 // Event is one entry of the journal.
 type Event struct {
@@ -63,6 +73,8 @@ type Event struct {
 	Type       Type   `json:"type"`
 	Generation int64  `json:"generation"`
 	Message    string `json:"message"`
+	// Labels are those that the container of a Deleted had; nil for any other event.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Failed is true of an end of the process that is a failure: it was not requested, and its
 	// exit code is not 0. It decides how the event is logged, and is not stored.
 	Failed bool `json:"-"`
@@ -74,7 +86,7 @@ func (e Event) Level() slog.Level {
 	switch e.Type {
 	case Error, DiskFull:
 		return slog.LevelError
-	case PullFailed, StepFailed, Blocked, BackOff, OOMKilled, PIDsLimitReached, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow:
+	case PullFailed, StepFailed, Blocked, BackOff, OOMKilled, PIDsLimitReached, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow, FirewallMissing, FirewallRestored:
 		return slog.LevelWarn
 	case Exited:
 		if e.Failed {

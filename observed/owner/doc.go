@@ -16,6 +16,8 @@
 //	image_volumes/<internal_id>    what images keep in their own volumes
 //	snapshots                      copies of the images of installations
 //	token                          the master token
+//	token.old                      the hash of the one before it, if kept
+//	audit/                         who changed what
 //
 // To move it, stop the daemon, rename the directory within one file system, and start the daemon on
 // the new path. Each container is recreated there.

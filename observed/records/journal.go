@@ -19,6 +19,9 @@ const (
 	// keepCount is how many events a container keeps, keepTime for how long.
 	keepCount = 1000
 	keepTime  = 7 * 24 * time.Hour
+	// keepGone is how many events all containers together keep that are deleted: their number has no
+	// other bound.
+	keepGone = 20_000
 	// pruneChunk bounds the events that one transaction removes.
 	pruneChunk = 500
 	// maxMessage bounds the text of an external error that an event carries, in bytes.
@@ -188,9 +191,10 @@ func decode(seq uint64, data []byte) (journal.Event, error) {
 	return e, nil
 }
 
-// Prune removes what is older than seven days, and of each container all but the
-// newest 1,000 events. It works in small transactions, so that writers wait for none.
-func (j *Journal) Prune(ctx context.Context) error {
+// Prune removes what is older than seven days, of each container all but the newest 1,000 events, and
+// of all those together that do not exist any more all but the newest 20,000. It works in small
+// transactions, so that writers wait for none.
+func (j *Journal) Prune(ctx context.Context, exists func(id string) bool) error {
 	for done := false; !done; {
 		var err error
 		if done, err = j.pruneOld(ctx); err != nil {
@@ -205,7 +209,48 @@ func (j *Journal) Prune(ctx context.Context) error {
 			}
 		}
 	}
+	gone := func(id string) bool { return id != "" && !exists(id) }
+	for after, done := uint64(0), false; !done; {
+		var err error
+		if after, done, err = j.pruneGone(ctx, gone, after); err != nil {
+			return fmt.Errorf("prune journal of deleted containers: %w", err)
+		}
+	}
 	return nil
+}
+
+// pruneGone removes a chunk of the oldest events after a number that the containers which are gone
+// have too many of, and returns the number to go on after.
+func (j *Journal) pruneGone(ctx context.Context, gone func(id string) bool, after uint64) (next uint64, done bool, err error) {
+	surplus := j.countOf(gone) - keepGone
+	if surplus <= 0 {
+		return after, true, nil
+	}
+	err = j.db.Update(ctx, func(tx *kv.Tx) error {
+		events, err := pageOfAll(tx, after, pruneChunk)
+		if err != nil {
+			return err
+		}
+		next, done = after, len(events) < pruneChunk
+		for _, e := range events {
+			next = e.Seq
+			if !gone(e.InternalID) {
+				continue
+			}
+			if err := j.remove(tx, e.InternalID, e.Seq); err != nil {
+				return err
+			}
+			if surplus--; surplus == 0 {
+				done = true
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return after, false, err // what fn has set may still be written to
+	}
+	return next, done, nil
 }
 
 // pruneOld removes a chunk of the events that are too old.
@@ -286,6 +331,18 @@ func (j *Journal) remove(tx *kv.Tx, id string, seq uint64) error {
 		}
 	})
 	return nil
+}
+
+// countOf returns how many events the containers have that fn selects.
+func (j *Journal) countOf(fn func(id string) bool) (total int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for id, n := range j.counts {
+		if fn(id) {
+			total += n
+		}
+	}
+	return total
 }
 
 func (j *Journal) count(id string) int {

@@ -129,7 +129,7 @@ func TestPrune(t *testing.T) {
 	add(t, j, s, "many", keepCount+pruneChunk+10)
 	add(t, j, s, "few", 3)
 	last := j.LastSeq()
-	must(t, j.Prune(t.Context()))
+	must(t, j.Prune(t.Context(), func(string) bool { return true }))
 	for id, want := range map[string]int{"old": 0, "many": keepCount, "few": 3} {
 		seqs, next := page(t, j, id, 0, 10000)
 		if len(seqs) != want || next != last || j.count(id) != want {
@@ -138,6 +138,25 @@ func TestPrune(t *testing.T) {
 	}
 	if seqs, _ := page(t, j, "many", 0, 1); seqs[0] != uint64(2*pruneChunk+21) {
 		t.Errorf("the oldest that is kept is %d", seqs[0])
+	}
+}
+
+// TestPruneOfDeletedContainers: those that are gone keep so many events together, the newest.
+func TestPruneOfDeletedContainers(t *testing.T) {
+	j, s := openJournal(t, t.TempDir())
+	const gone = 40
+	add(t, j, s, "alive", 500)
+	add(t, j, s, "", 5)
+	for i := range gone {
+		add(t, j, s, fmt.Sprintf("gone-%02d", i), keepGone/gone+10)
+	}
+	must(t, j.Prune(t.Context(), func(id string) bool { return id == "alive" }))
+	all := 0
+	for i := range gone {
+		all += j.count(fmt.Sprintf("gone-%02d", i))
+	}
+	if all != keepGone || j.count("alive") != 500 || j.count("") != 5 || j.count("gone-00") != 10+keepGone/gone-400 || j.count("gone-39") != keepGone/gone+10 {
+		t.Errorf("%d of those that are gone, %d of the first, %d of the last; %d alive", all, j.count("gone-00"), j.count("gone-39"), j.count("alive"))
 	}
 }
 

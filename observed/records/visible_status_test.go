@@ -74,7 +74,7 @@ func TestEngineStatus(t *testing.T) {
 	volumes, err := s.Volumes(t.Context(), t.TempDir())
 	must(t, err)
 	defer volumes.Close()
-	v, err := volumes.Create(t.Context())
+	v, err := volumes.Create(t.Context(), store.Creator{})
 	must(t, err)
 	for _, id := range []string{"b", "a"} {
 		spec := desired.DefaultSpec()

@@ -6,10 +6,10 @@ import (
 	"lightd/observed/streams"
 )
 
-// Composer puts the text of a container's outputs together, and knows the place of each
-// behind what was cut off.
+// Composer joins the text of a container's outputs, and tracks the cursor of each behind the text that
+// was taken.
 type Composer struct {
-	// Container is the key of the container that the text is of.
+	// Container is the key of the container that the text belongs to.
 	Container uint64
 	// Buf is the text that is not taken yet.
 	Buf   []byte
@@ -23,11 +23,11 @@ type chunkMeta struct {
 	at     time.Time
 }
 
-// Untracked is the output of text that comes too late to be found again.
+// Untracked is the output of text whose container is no longer followed: it moves no cursor.
 const Untracked = -1
 
-// Begin says that what comes next is of a container, followed from a time on, which with
-// whole is before the beginning of a run. A terminal's second output is silent anyway.
+// Begin starts the text of a container, followed from a time on, which with whole is before the
+// beginning of a run. A terminal's second output is always silent.
 func (c *Composer) Begin(t streams.Target, since time.Time, whole bool) {
 	c.Container = ContainerKey(t.ContainerID)
 	for i := range c.outs {
@@ -35,8 +35,8 @@ func (c *Composer) Begin(t streams.Target, since time.Time, whole bool) {
 	}
 }
 
-// Broken says that the text is not followed any more, and reports whether an output was
-// silent until then. Of that the rest is what the log has since a moment before.
+// Broken ends following the text, and reports whether an output was silent until then. Its rest is
+// what the log has since shortly before.
 func (c *Composer) Broken(now time.Time) (silent bool) {
 	for i := range c.outs {
 		if o := &c.outs[i]; !o.whole && len(o.tail) == 0 {
@@ -47,7 +47,7 @@ func (c *Composer) Broken(now time.Time) (silent bool) {
 	return silent
 }
 
-// Note says that Buf has grown by n bytes of an output.
+// Note records that the last n bytes of Buf belong to an output.
 func (c *Composer) Note(out, n int, at time.Time) {
 	if n == 0 {
 		return
@@ -85,7 +85,7 @@ func (c *Composer) Take(n int) string {
 	return text
 }
 
-// Each hands out the text from an offset on, output by output.
+// Each calls fn with the text from an offset on, piece by piece.
 func (c *Composer) Each(from int, fn func(out int, text []byte, at time.Time)) {
 	at := 0
 	for _, p := range c.parts {
@@ -97,8 +97,8 @@ func (c *Composer) Each(from int, fn func(out int, text []byte, at time.Time)) {
 	}
 }
 
-// Position is behind what was taken. An output that was silent has told all that is older
-// than a moment.
+// Position returns the position behind what was taken. For an output that was silent it is shortly
+// before now.
 func (c *Composer) Position(now time.Time) Position {
 	p := Position{container: c.Container}
 	for i := range c.outs {
@@ -111,37 +111,11 @@ func (c *Composer) Position(now time.Time) Position {
 	return p
 }
 
-// Observe takes note of text of an output that stays in Buf.
+// Observe moves the cursor of an output over text that stays in Buf.
 func (c *Composer) Observe(out int, text []byte, at time.Time) { c.outs[out].add(text, at) }
 
 // AddEntry appends an entry of the log.
 func (c *Composer) AddEntry(e Entry) { c.Add(e.out, e.text, e.at) }
 
-// Interrupted marks the lines that were open when r was filled in before the text was followed:
-// some of them may be missing.
-func (c *Composer) Interrupted(r *Range) {
-	for i := range r.logReplay.outs {
-		if o := r.logReplay.outs[i].to; !o.whole && len(o.tail) == 0 {
-			c.outs[i].interrupted(o)
-		}
-	}
-}
-
 // Began returns since when the text is followed.
 func (c *Composer) Began() time.Time { return c.outs[0].began }
-
-// Learn takes note of what the log and a position have of the text before that which is followed.
-func (c *Composer) Learn(r *Range) {
-	for i := range r.logReplay.outs {
-		st, t := &r.logReplay.outs[i], &c.outs[i]
-		if !t.began.Equal(st.to.began) {
-			continue
-		}
-		if st.isOlder() {
-			t.prependOpen(st.skip)
-		}
-		if st.match.found && !t.whole && len(st.to.tail) > 0 {
-			t.prepend(st.before, r.logReplay.since)
-		}
-	}
-}

@@ -28,15 +28,7 @@ func (d *Decoder) Append(dst, p []byte) []byte {
 		}
 		dst = d.shift(dst)
 	}
-	whole := len(p)
-	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
-		if at := len(p) - i; utf8.RuneStart(p[at]) {
-			if !utf8.FullRune(p[at:]) {
-				whole = at
-			}
-			break
-		}
-	}
+	whole := wholeRunes(p)
 	d.n = copy(d.carry[:], p[whole:])
 	return appendValid(dst, p[:whole])
 }
@@ -73,8 +65,16 @@ func LineCut(p []byte) int {
 	if n := bytes.LastIndexByte(p, '\n') + 1; n > 0 {
 		return n
 	}
-	for i := 1; i < utf8.UTFMax && i < len(p); i++ {
-		if at := len(p) - i; utf8.RuneStart(p[at]) {
+	if n := wholeRunes(p); n > 0 {
+		return n
+	}
+	return len(p)
+}
+
+// wholeRunes returns the length of p without a character that is cut off at its end.
+func wholeRunes(p []byte) int {
+	for at := len(p) - 1; at >= max(0, len(p)-utf8.UTFMax+1); at-- {
+		if utf8.RuneStart(p[at]) {
 			if !utf8.FullRune(p[at:]) {
 				return at
 			}

@@ -22,13 +22,11 @@ const (
 	maxEntry = 1 << 20
 )
 
-// Entry is a piece of the log that was written at once: a line, or a part of a long one.
+// Entry is one entry of the log: a line, or a part of a long one.
 type Entry struct {
 	out  int
 	at   time.Time
 	text []byte
-	// meets is for the replay: the text up to here is that before its live point.
-	match bool
 	// damaged marks the first entry of an output behind a damaged place of the log.
 	damaged bool
 }
@@ -120,8 +118,8 @@ func unexpected(err error) error {
 	return err
 }
 
-// line reads an entry of a terminal's log. Nothing frames it: entries that end no line, the
-// parts of a long one and what a run left behind, have the next one on the same line.
+// line reads an entry of a terminal's log, which has no frames: an entry without a line end, as a part
+// of a long line or the last one of a run, has the next one on the same line.
 func (s *entries) line() (Entry, error) {
 	head, err := s.r.Peek(stampLen)
 	if err != nil && len(head) == 0 {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 
+	"lightd/observed/engine"
 	"lightd/observed/streams"
 )
 
@@ -18,6 +19,8 @@ const (
 	growth = 64
 	// entryOverhead is what an entry takes in memory beside its text.
 	entryOverhead = 80
+	// maxHeld bounds what is kept of a log until it is verified, in bytes.
+	maxHeld = 4 << 20
 )
 
 // LogReader reads a container's log, also one that a power cut has damaged. Docker's decoder
@@ -28,8 +31,8 @@ const (
 type LogReader struct {
 	Target streams.Target
 	Source LogSource
-	// Hold bounds how much of the log is kept until it is verified, in bytes. With 0 nothing is,
-	// and what a damaged log lacks comes last, together with what was there already.
+	// Hold bounds how much of the log is kept until it is verified, in bytes. With 0 nothing is kept:
+	// the entries behind a damaged place come last, together with some that were fed already.
 	Hold int
 }
 
@@ -289,4 +292,11 @@ func behind(tail []Entry, last Entry) []Entry {
 		}
 	}
 	return tail
+}
+
+// Removed reports whether a log could not be read because the container was removed, or Docker is
+// removing it, which it answers with a conflict. The observation follows a moment later.
+func Removed(err error) bool {
+	class := engine.Classify(err)
+	return class == engine.NotFound || class == engine.Conflict
 }

@@ -17,6 +17,7 @@ import (
 type damagedLog struct {
 	lines, bad, drops int // bad: 0 is none
 	grows             int // lines that are printed between two requests
+	rotated           int // so many lines are gone from the third request on
 	requests          int
 	entries           int
 }
@@ -28,6 +29,9 @@ func (d *damagedLog) Logs(_ context.Context, _ string, r streams.Range) (io.Read
 	first := 1
 	if r.Lines > 0 {
 		first = max(1, d.lines-r.Lines+1)
+	}
+	if d.requests > 1 {
+		first = max(first, d.rotated+1)
 	}
 	var b bytes.Buffer
 	for n := first; n <= d.lines; n++ {

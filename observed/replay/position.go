@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,43 +13,43 @@ import (
 )
 
 const (
-	// window is how much text before a place names it in the log, in bytes.
+	// window is how much text before a cursor identifies it in the log, in bytes.
 	window = 1 << 10
-	// openWindow is how much text names a place within a line, in bytes.
+	// openWindow is how much text identifies a cursor within a line, in bytes.
 	openWindow = 64
+	// slack is how far our clock and the times in the log may differ.
+	slack = 2 * time.Second
+	// settleTime is how long after its printing a line may take to both the stream and the
+	// log: what is older, and is not there, never comes.
+	settleTime = 100 * time.Millisecond
 	// maxOpen bounds what is kept of a line that has not ended.
 	maxOpen = 16 << 10
 )
 
-// ErrPosition: a text is no position.
+// ErrPosition: a text is not a position.
 var ErrPosition = errors.New("not a position of console output")
 
-// streamCursor is where one output of a container stands: behind its last whole line, and so many
-// bytes of the next one.
+// streamCursor is the position in one output of a container: behind its last complete line, and so
+// many bytes of the next one.
 type streamCursor struct {
-	// at is when that line came, by our clock, or by the log's if it was read there. When
-	// no line has come yet, it is when the output began to be followed.
+	// at is when that line was read, by our clock, or its time in the log if it was read there.
+	// Without a line it is when following the output began.
 	at time.Time
-	// back is no later than when the text came that sum is of. It tells from where on the
-	// log is to be read to find it.
+	// back is no later than the text of sum: where a read of the log has to begin to find it.
 	back time.Time
-	// sum is of the width bytes of text up to the end of that line. They make it known in
-	// the log, of which no byte count is known: its older part is gone.
+	// sum is the hash of the width bytes of text up to the end of that line. They identify it in the
+	// log, where no byte count does: rotation drops the older part.
 	width int
 	sum   uint64
-	// sure is how much of that text is known to be as it is in the log, and sureSum is of it;
-	// before, of a line, something may be missing that was printed to nobody.
-	sure    int
-	sureSum uint64
-	// open is how much of the next line lies before the place, or less where some of it was
-	// printed to nobody. It grew last at a time, and openSum is of its last openWidth bytes.
+	// open is how much of the next line lies before the cursor, or less where no stream was open for
+	// some of it. Its last byte was read at grew, and openSum is the hash of its last openWidth bytes.
 	open      int
 	grew      time.Time
 	openWidth int
 	openSum   uint64
 }
 
-// openEnd returns where in text the open line of p ends: after n bytes, as far as is known.
+// openEnd returns where in text the open line of p ends: where its hash matches, else after n bytes.
 // Lead is what comes before text in the same line.
 func (p streamCursor) openEnd(lead, text []byte, n int) int {
 	if p.openWidth == 0 {
@@ -75,17 +74,17 @@ func (p streamCursor) isOpenAt(line []byte, n int) bool {
 	return p.openWidth > 0 && n >= p.openWidth && n <= len(line) && xxhash.Sum64(line[n-p.openWidth:n]) == p.openSum
 }
 
-// Position is a point in the output of a container. What lies behind it can be told again,
-// by another daemon too. The zero Position is none.
+// Position is a point in the output of a container, from which a later read continues, also of
+// another daemon. The zero Position is none.
 type Position struct {
 	container uint64
-	// Ring and Offset name the point in what a hub keeps in memory.
+	// Ring and Offset identify the point in the ring of a hub.
 	Ring   uint64
 	Offset int64
 	outs   [streams.Outputs]streamCursor
 }
 
-// At returns the position of whatever container there is at a time.
+// At returns the position at a time, in whatever container there is.
 func At(t time.Time) Position {
 	var p Position
 	for i := range p.outs {
@@ -97,7 +96,7 @@ func At(t time.Time) Position {
 // IsZero reports whether p is no position.
 func (p Position) IsZero() bool { return p.outs[0].at.IsZero() }
 
-// last is the time of the newest that lies before p.
+// last returns the time of the newest line before p.
 func (p Position) last() time.Time {
 	t := p.outs[0].at
 	for _, o := range p.outs[1:] {
@@ -106,7 +105,38 @@ func (p Position) last() time.Time {
 	return t
 }
 
-// ContainerKey is how a position names a container.
+// silentSince returns the time before which all text of an output lies before p, for an output that
+// has no text to search, or was silent. It is zero where the text is to be searched.
+func (p Position) silentSince(out int) time.Time {
+	o, recent := p.outs[out], p.last().Add(-slack)
+	switch {
+	case o.width == 0:
+		return o.at
+	case o.at.Before(recent.Add(-slack)) && o.open < part:
+		// The other output was not silent. The parts of a longer open line would be older.
+		return recent
+	}
+	return time.Time{}
+}
+
+// readSince returns from when on the log is to be read for what lies behind p.
+func (p *Position) readSince() time.Time {
+	if p == nil {
+		return time.Time{}
+	}
+	since := p.last().Add(-slack)
+	for i := range p.outs {
+		if p.silentSince(i).IsZero() {
+			since = earlier(since, p.outs[i].back.Add(-slack))
+		}
+	}
+	if since.Unix() <= 0 {
+		return time.Time{}
+	}
+	return since
+}
+
+// ContainerKey returns the name of a container in a position.
 func ContainerKey(containerID string) uint64 { return xxhash.Sum64String(containerID) }
 
 // positionVersion is the first byte of a position.
@@ -128,9 +158,7 @@ func (p Position) String() string {
 		if o.width > 0 {
 			b = binary.AppendVarint(b, at-later(time.Unix(0, 0), o.back).UnixNano())
 			b = binary.LittleEndian.AppendUint64(b, o.sum)
-			if b = binary.AppendUvarint(b, uint64(o.sure)); o.sure < o.width {
-				b = binary.LittleEndian.AppendUint64(b, o.sureSum)
-			}
+			b = binary.AppendUvarint(b, uint64(o.width))
 		}
 		if b = binary.AppendUvarint(b, uint64(o.open)); o.open > 0 {
 			b = binary.AppendVarint(b, o.grew.UnixNano()-at)
@@ -156,10 +184,13 @@ func ParsePosition(text string) (Position, error) {
 		at += r.signed()
 		o.at = time.Unix(0, at)
 		if o.width = int(r.count(window)); o.width > 0 {
-			o.back = time.Unix(0, at-r.signed())
+			o.back = later(time.Unix(0, 0), time.Unix(0, at-r.signed())) // as String writes it
 			o.sum = r.fixed()
-			if o.sure = int(r.count(uint64(o.width))); o.sure < o.width {
-				o.sureSum = r.fixed()
+			if sure := int(r.count(uint64(o.width))); sure < o.width {
+				// Earlier releases wrote a second sum, of the text without a gap in it.
+				if o.width, o.sum = sure, r.fixed(); sure == 0 {
+					o.back, o.sum = time.Time{}, 0
+				}
 			}
 		}
 		if o.open = int(r.count(1 << 40)); o.open > 0 {
@@ -175,7 +206,7 @@ func ParsePosition(text string) (Position, error) {
 	return p, nil
 }
 
-// fields takes numbers off b, until one is wrong.
+// fields decodes numbers from the front of b, until one is wrong.
 type fields struct {
 	b     []byte
 	wrong bool
@@ -209,166 +240,6 @@ func (f *fields) signed() int64 {
 	}
 	f.b = f.b[n:]
 	return v
-}
-
-// cursorTracker follows the text of one output, and knows its place.
-type cursorTracker struct {
-	// began is when the text began to be followed; whole tells that it was the beginning
-	// of a run: nothing of it went by unseen.
-	began time.Time
-	whole bool
-
-	// base, if there is one, is the place before all text.
-	base streamCursor
-
-	at     time.Time // of the last line end
-	tail   []byte    // the end of the text up to there
-	open   []byte    // the end of the line after it
-	opened int       // its length
-	front  int       // so much of it came before began
-	grew   time.Time // when it was opened or grew
-	// blind is where in the text something may be missing, by total; what is older than the
-	// tail is forgotten.
-	blind []int64
-	// learned tells that tail has text from before began.
-	learned bool
-	// total counts the text; far and near are times when it was so much. The text at far is
-	// before all of the tail.
-	total     int64
-	far, near checkpoint
-}
-
-// checkpoint is a time when so much text had come.
-type checkpoint struct {
-	at    time.Time
-	total int64
-}
-
-// reset begins anew.
-func (t *cursorTracker) reset(began time.Time, whole bool) {
-	start := checkpoint{at: began}
-	*t = cursorTracker{began: began, whole: whole, tail: t.tail[:0], open: t.open[:0], blind: t.blind[:0], far: start, near: start}
-}
-
-// add says that text came at a time.
-func (t *cursorTracker) add(text []byte, at time.Time) {
-	if t.total-t.near.total > window {
-		t.far, t.near = t.near, checkpoint{t.at, t.total}
-	}
-	t.total += int64(len(text))
-	end := bytes.LastIndexByte(text, '\n') + 1
-	if end > 0 {
-		t.end(text[:end])
-		t.at = at
-	}
-	rest := text[end:]
-	t.opened += len(rest)
-	t.open = keepEnd(t.open, rest, maxOpen)
-	t.grew = at
-}
-
-// interrupted says that the text was not followed until o was: of the line that was open then,
-// some may be missing.
-func (t *cursorTracker) interrupted(o *cursorTracker) {
-	t.whole = false
-	t.blind = slices.DeleteFunc(t.blind, func(at int64) bool { return t.ended()-at > window })
-	t.blind = append(t.blind, t.total-int64(o.opened))
-}
-
-// ended is how much text there was when the last line ended.
-func (t *cursorTracker) ended() int64 { return t.total - int64(t.opened-t.front) }
-
-// sure is how much of the end of the tail is without doubt.
-func (t *cursorTracker) sure() int {
-	n := int64(len(t.tail))
-	for _, at := range t.blind {
-		if at < t.ended() {
-			n = min(n, t.ended()-at)
-		}
-	}
-	return int(n)
-}
-
-// sureOpen is how much of the end of the open line is without doubt.
-func (t *cursorTracker) sureOpen() int {
-	n := int64(len(t.open))
-	for _, at := range t.blind {
-		if at >= t.ended() {
-			n = min(n, t.total-at)
-		}
-	}
-	return int(n)
-}
-
-// end adds lines, of which the last has its end.
-func (t *cursorTracker) end(lines []byte) {
-	if len(lines) < window {
-		t.tail = keepEnd(t.tail, t.open, window)
-	}
-	t.tail = keepEnd(t.tail, lines, window)
-	t.open, t.opened, t.front = t.open[:0], 0, 0
-}
-
-// prependOpen says how much of the first line came before the text was followed.
-func (t *cursorTracker) prependOpen(front int) {
-	if len(t.tail) == 0 && front > t.front {
-		t.opened += front - t.front
-		t.front = front
-	}
-}
-
-// prepend says which text came before all that is known, since a time: a place is the
-// better known the more of it there is.
-func (t *cursorTracker) prepend(text []byte, since time.Time) {
-	if n := window - len(t.tail); n > 0 && len(text) > 0 && !t.learned {
-		t.learned = true
-		t.tail = append(bytes.Clone(text[max(0, len(text)-n):]), t.tail...)
-		t.far.at = since
-	}
-}
-
-// keepEnd appends p to b, of which it keeps the last limit bytes.
-func keepEnd(b, p []byte, limit int) []byte {
-	if len(p) >= limit {
-		return append(b[:0], p[len(p)-limit:]...)
-	}
-	if over := len(b) + len(p) - limit; over > 0 {
-		b = b[:copy(b, b[over:])]
-	}
-	return append(b, p...)
-}
-
-func (t *cursorTracker) streamCursor() streamCursor {
-	p := streamCursor{at: t.began}
-	switch {
-	case len(t.tail) > 0:
-		p = streamCursor{at: t.at, back: t.far.at, width: len(t.tail), sum: xxhash.Sum64(t.tail), sure: t.sure()}
-		if p.sure < p.width {
-			p.sureSum = xxhash.Sum64(t.tail[p.width-p.sure:])
-		}
-	case !t.base.at.IsZero():
-		p = t.base
-	}
-	p.open += t.opened
-	if n := min(t.sureOpen(), openWindow); n > 0 {
-		p.grew, p.openWidth, p.openSum = t.grew, n, xxhash.Sum64(t.open[len(t.open)-n:])
-	}
-	return p
-}
-
-// cutOff is how much of the open line is not kept.
-func (t *cursorTracker) cutOff() int { return t.opened - len(t.open) }
-
-// isAt reports whether the last line of t is the one before p.
-func (t *cursorTracker) isAt(p streamCursor) bool {
-	return p.width > 0 && len(t.tail) >= p.width && xxhash.Sum64(t.tail[len(t.tail)-p.width:]) == p.sum
-}
-
-// clone returns a copy that shares nothing.
-func (t *cursorTracker) clone() cursorTracker {
-	c := *t
-	c.tail, c.open, c.blind = bytes.Clone(t.tail), bytes.Clone(t.open), slices.Clone(t.blind)
-	return c
 }
 
 func later(a, b time.Time) time.Time {

@@ -29,6 +29,20 @@ func TestPositionIsWrittenAndRead(t *testing.T) {
 	}
 }
 
+// TestPositionOfAnEarlierRelease: of two sums of the last text the one without a gap counts.
+func TestPositionOfAnEarlierRelease(t *testing.T) {
+	const text = "Avnb8P08TE4LAAAAAAAAAAAAqtyknbjbsvswHYCo1rkHQqkM0UklypUPtA2C9qlomzcCAAL57aEfhzqVO_-Dr18AAA"
+	p, err := ParsePosition(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log cursorTracker
+	log.add([]byte("before\nLoading (printed to nobody)... done\nafter\n"), time.Unix(1764115201, 0))
+	if o := p.outs[0]; !log.isAt(o) || o.open != 2 || p.container != ContainerKey("c1") || !o.at.Equal(time.Unix(1764115201, 123456789)) {
+		t.Errorf("got %+v", p)
+	}
+}
+
 func FuzzParsePosition(f *testing.F) {
 	for _, text := range []string{"", "AQ", "!", At(time.Unix(1, 2)).String(), strings.Repeat("AQ", 60)} {
 		f.Add(text)

@@ -4,63 +4,26 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"slices"
-	"strconv"
 	"time"
 
-	"github.com/docker/go-units"
-
-	"lightd/observed"
-	"lightd/observed/engine"
 	"lightd/observed/streams"
 )
 
 const (
-	// maxAttempts bounds how often the log is read until it meets the live output: for about
-	// three seconds.
+	// maxAttempts bounds how often the log is read until it has the live point: about three
+	// seconds.
 	maxAttempts = 16
 	// maxWiden bounds how far back the log is read for its last lines, in doublings.
 	maxWiden = 6
 	// FirstRead is the first pause before the log is read again.
 	FirstRead = 25 * time.Millisecond
-	// MaxLines bounds how many of the last lines are read.
-	MaxLines = 5000
-	// maxTail bounds their size, in bytes.
+	// maxTail bounds the size of the last lines, in bytes.
 	maxTail = 4 << 20
+	// maxSpool bounds what is held of a log until it is known what of it lies before the live
+	// point, in bytes.
+	maxSpool = 8 << 20
 )
-
-// The notices of gaps.
-const (
-	NoticeTorn      = "Output is missing here: Docker's log no longer holds all that was printed since %s"
-	NoticeRotated   = "Output may be missing before %s: Docker's log no longer holds all that was printed%s"
-	NoticeMoved     = "Output is missing here: the container was made anew, and what it printed before is gone"
-	NoticeLost      = "Output may be missing or repeated here: Docker's log does not hold the last known lines"
-	NoticeLivePoint = "Output may be missing or repeated here: Docker's log does not meet the live output"
-	NoticeNoLog     = "Output may be missing here: Docker's log cannot be read"
-	NoticeDamaged   = "Output may be missing here: Docker's log is damaged"
-)
-
-// ErrLivePoint: a log and the live output do not meet.
-var ErrLivePoint = errors.New("log does not meet the live output")
-
-// LivePoint is where the live output of a container begins, of which the log has both sides.
-type LivePoint struct {
-	outs [streams.Outputs]cursorTracker
-	// at is when the live point was made, and live tells that the output was followed then.
-	at   time.Time
-	live bool
-}
-
-// LivePointOf returns where the text of c is now; with live it is followed.
-func LivePointOf(c *Composer, now time.Time, live bool) *LivePoint {
-	s := &LivePoint{at: now, live: live}
-	for i := range c.outs {
-		s.outs[i] = c.outs[i].clone()
-	}
-	return s
-}
 
 // Range is the part of a container's log between a position and a live point.
 type Range struct {
@@ -74,55 +37,121 @@ type Range struct {
 	Emit      func(Entry)
 	Notice    func(string)
 
-	logReplay *logReplay
-	attempts  int     // how often the log was read, this time included
-	told      bool    // a gap at the beginning was told
-	read      int64   // how much log was read in this read, in bytes of Docker's files
-	last      []Entry // the last lines
-	ends      int     // how many of them end a line
-	size      int     // in bytes
+	since    time.Time // where the log is read from
+	search   *search
+	clip     *clip
+	attempts int     // how often the log was read, this time included
+	noticed  bool    // a gap at the beginning was reported
+	read     int64   // how much log was read in this read, in bytes of Docker's files
+	held     []Entry // the latest entries of this read
+	heldSize int     // in bytes
+	dropped  bool    // there are older ones
+	last     []Entry // what is to be emitted when only the last lines are
 
 	damagedEnd    bool // the log was damaged behind its last readable entry
 	damageNoticed bool
 }
 
-// Run reads the log until it meets the live point, which may take several goes: what was sent to
-// the stream comes into the log a little later, or earlier. On ErrLivePoint it has emitted all
-// that is certain to lie before the live point.
+// Run reads the log until it meets the live point, which may take several attempts: what was sent to
+// the stream comes into the log a little later, or earlier. Then it emits what lies before. On
+// ErrLivePoint that is all that certainly does.
 func (p *Range) Run(ctx context.Context) error {
-	p.logReplay = newLogReplay(p.From, p.emitEntry, p.lost)
-	p.attempts = 1
+	p.since, p.attempts = p.From.readSince(), 1
 	for backoff := streams.Backoff(FirstRead, 200*time.Millisecond); ; p.attempts++ {
 		to := p.awaitLivePoint(ctx, backoff.Step())
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if p.Lines > 0 { // which are the last ones is another matter in each read
-			p.logReplay, p.last, p.ends, p.size = newLogReplay(nil, p.keep, p.lost), nil, 0, 0
-		}
-		met, err := p.readOnce(ctx, to)
-		over := p.attempts == maxAttempts
+		err := p.find(ctx, to)
+		allowRetry := p.attempts <= maxAttempts/4
+		over := p.attempts == maxAttempts || Removed(err)
 		switch {
-		case err == nil && met:
-			p.noticeTruncated()
-			if p.damagedEnd && p.Lines == 0 {
-				p.noticeDamage()
-			}
-			p.logReplay.rest()
-			p.emitLast()
-			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case over, Removed(err):
-			p.emitLast()
-			return cmp.Or(err, ErrLivePoint)
+		case err == nil && p.search.settled(allowRetry):
+			return p.emitFound(ctx, true)
+		case over:
+			return cmp.Or(p.emitFound(ctx, false), err, ErrLivePoint)
+		case err == nil && p.search.short():
+			p.since = time.Time{}
 		}
 	}
 }
 
-// emitLast hands out the last lines.
+// find reads the log for what lies before to: again, from its beginning, where From may be in an
+// older part.
+func (p *Range) find(ctx context.Context, to *LivePoint) error {
+	for {
+		p.search = newSearch(p.From, to, p.since)
+		p.held, p.heldSize, p.dropped = nil, 0, false
+		err := p.entries(ctx, func(e Entry) {
+			p.search.feed(e)
+			p.hold(e)
+		})
+		if err != nil || p.since.IsZero() || !p.search.lost() {
+			return err
+		}
+		p.since = time.Time{}
+	}
+}
+
+// hold keeps an entry, and drops the oldest ones where there are too many.
+func (p *Range) hold(e Entry) {
+	p.held = append(p.held, e.clone())
+	for p.heldSize += len(e.text) + entryOverhead; p.heldSize > maxSpool; p.dropped = true {
+		p.heldSize -= len(p.held[0].text) + entryOverhead
+		p.held = p.held[1:]
+	}
+}
+
+// emitFound emits what the last read has found, and the open lines where it met the live point.
+func (p *Range) emitFound(ctx context.Context, met bool) error {
+	emit := p.emitEntry
+	if p.Lines > 0 {
+		emit = p.keep
+	}
+	p.clip = newClip(p.search, emit)
+	if p.search.lost() {
+		p.lost()
+	}
+	if err := p.feedClip(ctx); err != nil {
+		return err
+	}
+	if met {
+		p.noticeTruncated()
+		if p.damagedEnd && p.Lines == 0 {
+			p.noticeDamage()
+		}
+		p.clip.openLines()
+	}
+	p.emitLast()
+	return nil
+}
+
+// feedClip feeds the entries that are held. Where some were dropped, the log is read again.
+func (p *Range) feedClip(ctx context.Context) error {
+	if !p.dropped || p.Lines > 0 {
+		for _, e := range p.held {
+			p.clip.feed(e)
+		}
+		p.held = nil
+		return nil
+	}
+	p.held = nil
+	first := true
+	return p.entries(ctx, func(e Entry) {
+		if first && p.From != nil && e.at.After(later(p.search.first, p.From.last())) {
+			p.search.first = e.at // the log was rotated meanwhile
+			p.lost()
+		}
+		first = false
+		p.clip.feed(e)
+	})
+}
+
+// emitLast emits the last lines.
 func (p *Range) emitLast() {
-	for i, e := range p.last {
+	for i, e := range p.lastLines() {
 		e.damaged = e.damaged && i > 0 // nothing is shown of what is before the damage
 		p.emitEntry(e)
 	}
@@ -148,7 +177,7 @@ func (p *Range) noticeDamage() {
 	}
 }
 
-// awaitLivePoint makes a live point, and gives the log the time to reach it.
+// awaitLivePoint takes a live point, and pauses until the log can have it.
 func (p *Range) awaitLivePoint(ctx context.Context, pause time.Duration) *LivePoint {
 	if p.LivePoint == nil {
 		return nil
@@ -164,47 +193,9 @@ func (p *Range) awaitLivePoint(ctx context.Context, pause time.Duration) *LivePo
 	return to
 }
 
-// recent reports whether the log may lack what came shortly before the live point.
-func (s *LivePoint) recent() bool {
-	return s != nil && slices.ContainsFunc(s.outs[:], func(o cursorTracker) bool {
-		return s.at.Sub(later(o.began, o.at)) < settleTime
-	})
-}
-
-// age is for how long outputs are followed of which nothing is known but that they were
-// silent since.
-func (s *LivePoint) age() time.Duration {
-	age := settleTime
-	if s == nil {
-		return age
-	}
-	for i := range s.outs {
-		if o := &s.outs[i]; !o.whole && len(o.tail) == 0 {
-			age = min(age, s.at.Sub(o.began))
-		}
-	}
-	return age
-}
-
-// readOnce goes through the log once.
-func (p *Range) readOnce(ctx context.Context, to *LivePoint) (met bool, err error) {
-	allowRetry := p.attempts <= maxAttempts/4
-	p.logReplay.begin(to, allowRetry)
-	if err := p.entries(ctx); err != nil {
-		return false, err
-	}
-	if p.logReplay.missed() {
-		p.logReplay.again()
-		p.logReplay.begin(to, allowRetry)
-		if err := p.entries(ctx); err != nil {
-			return false, err
-		}
-	}
-	return p.logReplay.end(allowRetry), nil
-}
-
-func (p *Range) entries(ctx context.Context) error {
-	part := streams.Range{Since: p.logReplay.since, Timestamps: true}
+// entries reads the log once.
+func (p *Range) entries(ctx context.Context, feed func(Entry)) (err error) {
+	part := streams.Range{Since: p.since, Timestamps: true}
 	if p.Lines > 0 {
 		// Behind the live point there may be more, in a flood much more, and what is before it
 		// is needed to find it.
@@ -212,17 +203,16 @@ func (p *Range) entries(ctx context.Context) error {
 	}
 	p.read = 0
 	log := LogReader{Target: p.Target, Source: p.Source, Hold: maxHeld}
-	var err error
 	p.damagedEnd, err = log.Read(ctx, part, func(e Entry) bool {
 		p.read += filed(e.text)
-		p.logReplay.feed(e)
+		feed(e)
 		return true
 	})
 	return err
 }
 
-// filed is how many bytes an entry takes in Docker's json-file, no less: it escapes as
-// encoding/json does, and control characters other than line breaks in six bytes.
+// filed returns how many bytes an entry takes in Docker's json-file: it escapes as encoding/json does,
+// and control characters other than line breaks in six bytes.
 func filed(text []byte) int64 {
 	n := int64(len(text)) + int64(len(`{"log":"","stream":"stdout","time":"2006-01-02T15:04:05.000000000Z"}`)) + 1
 	for i, c := range text {
@@ -241,12 +231,11 @@ func filed(text []byte) int64 {
 // replacement is what a byte becomes that is part of no character; Docker's log has it as \ufffd.
 var replacement = []byte("\uFFFD")
 
-// noticeTruncated reports that what was printed first may be gone. Behind a time there is no text by
-// which that could be known, but how much of the log there is: as much as is kept at least,
-// when some was thrown away. That is known at the end.
+// noticeTruncated emits a notice where rotation may have dropped the beginning. A time has no text to
+// search, but a log from which rotation dropped something has at least a certain size.
 func (p *Range) noticeTruncated() {
-	first := p.logReplay.first
-	if p.told || p.Keeps == 0 || p.read < p.Keeps || p.Lines > 0 || first.IsZero() {
+	first := p.search.first
+	if p.noticed || p.Keeps == 0 || p.read < p.Keeps || p.Lines > 0 || first.IsZero() {
 		return
 	}
 	since := ""
@@ -256,45 +245,36 @@ func (p *Range) noticeTruncated() {
 		}
 		since = " since " + p.From.last().UTC().Format(time.RFC3339)
 	}
-	p.told = true
+	p.noticed = true
 	p.Notice(fmt.Sprintf(NoticeRotated, first.UTC().Format(time.RFC3339), since))
 }
 
-// Keeps returns how much of a log Docker keeps at least, in bytes, once it has thrown away
-// some; 0 is all.
-func Keeps(l observed.Log) int64 {
-	size, err := units.FromHumanSize(l.MaxSize)
-	files, also := strconv.Atoi(l.MaxFile)
-	if err != nil || also != nil || size <= 0 || files < 2 {
-		return 0
-	}
-	return int64(files-1) * size
-}
+// keep adds an entry to the last lines.
+func (p *Range) keep(e Entry) { p.last = append(p.last, e.clone()) }
 
-// keep keeps the last lines.
-func (p *Range) keep(e Entry) {
-	e.text = bytes.Clone(e.text)
-	p.last = append(p.last, e)
-	p.size += len(e.text)
-	if e.whole() {
-		p.ends++
-	}
-	for p.ends > p.Lines || p.size > maxTail {
-		if p.last[0].whole() {
-			p.ends--
+// lastLines returns the end of the entries that were kept: as many lines as were requested, unless they are
+// too large.
+func (p *Range) lastLines() []Entry {
+	lines, size := 0, 0
+	for i := len(p.last) - 1; i >= 0; i-- {
+		if p.last[i].whole() {
+			lines++
 		}
-		p.size -= len(p.last[0].text)
-		p.last = p.last[1:]
+		size += len(p.last[i].text)
+		if lines > p.Lines || size > maxTail {
+			return p.last[i+1:]
+		}
 	}
+	return p.last
 }
 
-// lost tells that the position is not in the log.
+// lost emits the notice of a position that is not in the log.
 func (p *Range) lost() {
-	if p.told {
+	if p.noticed {
 		return
 	}
-	p.told = true
-	last, first := p.From.last(), p.logReplay.first
+	p.noticed = true
+	last, first := p.From.last(), p.search.first
 	if first.IsZero() || first.After(last) {
 		p.Notice(fmt.Sprintf(NoticeTorn, last.UTC().Format(time.RFC3339)))
 	} else {
@@ -302,10 +282,21 @@ func (p *Range) lost() {
 	}
 }
 
-// Removed reports whether a log could not be read because there is no such container any
-// more, or because Docker is removing it, which it answers with a conflict. An observation
-// tells of that a moment later.
-func Removed(err error) bool {
-	class := engine.Classify(err)
-	return class == engine.NotFound || class == engine.Conflict
+// Interrupted marks the lines that were open before the gap that r filled: some of them may be missing.
+func (c *Composer) Interrupted(r *Range) {
+	for i := range r.clip.outs {
+		if o := r.clip.outs[i].to; !o.whole && len(o.tail) == 0 {
+			c.outs[i].interrupted(o)
+		}
+	}
+}
+
+// Learn adds the text that the log has before that which is followed, to identify the cursors by.
+func (c *Composer) Learn(r *Range) {
+	for i := range r.search.outs {
+		found, t := &r.search.outs[i], &c.outs[i]
+		if found.end.found && !t.whole && t.began.Equal(found.to.began) {
+			t.prepend(found.before, r.search.since)
+		}
+	}
 }

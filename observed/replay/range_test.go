@@ -2,10 +2,13 @@ package replay
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"lightd/observed"
+	"lightd/observed/streams"
 )
 
 // TestFiledIsNoLess compares with what Docker writes, whose encoder differs from Go's in that
@@ -30,6 +33,35 @@ func TestFiledIsNoLess(t *testing.T) {
 		valid := appendValid(nil, []byte(text))
 		if got, want := filed(valid), int64(written(text)); got != want {
 			t.Errorf("%q takes %d, counted are %d", text, want, got)
+		}
+	}
+}
+
+// TestRangeThatIsNotHeld: what does not fit into memory is read a second time. What rotation dropped
+// in between has a notice.
+func TestRangeThatIsNotHeld(t *testing.T) {
+	const lines, begin = 150_000, 20_000 // of about 90 bytes each, in memory
+	for name, c := range map[string]struct {
+		log    damagedLog
+		first  int
+		notice string
+	}{
+		"":                           {damagedLog{lines: lines}, begin, ""},
+		"rotated before the range":   {damagedLog{lines: lines, rotated: begin - 1}, begin, ""},
+		"rotated between both reads": {damagedLog{lines: lines, rotated: begin + 9}, begin + 10, fmt.Sprintf(NoticeTorn, at(begin).Format(time.RFC3339))},
+	} {
+		from, next, notice := At(at(begin)), c.first, ""
+		p := Range{Source: &c.log, Target: streams.Target{ContainerID: "c", TTY: true}, From: &from,
+			Emit: func(e Entry) {
+				if want := fmt.Sprintf("line %d\n", next); string(e.text) != want {
+					t.Fatalf("%s: got %q, want %q", name, e.text, want)
+				}
+				next++
+			},
+			Notice: func(text string) { notice += text },
+		}
+		if err := p.Run(t.Context()); err != nil || next != lines+1 || notice != c.notice {
+			t.Errorf("%s: up to line %d, %v, notice %q", name, next-1, err, notice)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package screen
 
 import (
 	"slices"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -15,8 +16,10 @@ const (
 )
 
 // Typed is what was lately written to the input of a terminal. A terminal echoes it, and so does
-// a program that edits lines itself; that is no output of the program. The zero Typed is nothing.
+// a program that edits lines itself; that is no output of the program. The zero Typed is nothing. It
+// is safe for concurrent use.
 type Typed struct {
+	mu   sync.Mutex
 	open []rune // the line that is open, as it shows
 	// awaited is the end of open of which no echo has come; recent is true while it may still come.
 	awaited []rune
@@ -34,6 +37,8 @@ type typedLine struct {
 
 // Write takes note of data that is about to be written to the terminal.
 func (t *Typed) Write(data []byte, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.at = now
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
@@ -90,8 +95,17 @@ func (t *Typed) end(now time.Time) {
 	t.open, t.awaited = t.open[:0], t.awaited[:0]
 }
 
+// Reset forgets all that was typed.
+func (t *Typed) Reset() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.open, t.awaited, t.recent, t.lines, t.at = nil, nil, false, nil, time.Time{}
+}
+
 // Expire sets the time: of what was typed long ago no echo will come.
 func (t *Typed) Expire(now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.recent = now.Sub(t.at) <= openEchoTime
 	if !t.recent {
 		t.awaited = t.awaited[:0]
@@ -106,6 +120,8 @@ func (t *Typed) Expire(now time.Time) {
 // Again returns a copy that reckons with the echo of all that is known, however old: that of a
 // log.
 func (t *Typed) Again() *Typed {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	c := &Typed{open: slices.Clone(t.open), lines: slices.Clone(t.lines)}
 	for i := range c.lines {
 		c.lines[i].echoed = false
@@ -115,12 +131,19 @@ func (t *Typed) Again() *Typed {
 
 // active reports whether an echo may come, or stand on the line.
 func (t *Typed) active() bool {
-	return t != nil && (len(t.open) > 0 || slices.ContainsFunc(t.lines, func(l typedLine) bool { return !l.echoed }))
+	if t == nil {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.open) > 0 || slices.ContainsFunc(t.lines, func(l typedLine) bool { return !l.echoed })
 }
 
 // echoOnEnded returns how many characters at the end of a line that has ended are the echo of a
 // line that was typed, which then has come. What the program prints later is its own.
 func (t *Typed) echoOnEnded(line []cell) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	for i := range t.lines {
 		if l := &t.lines[i]; !l.echoed && endsWith(line, l.text) {
 			for j := range t.lines[:i+1] {
@@ -135,6 +158,8 @@ func (t *Typed) echoOnEnded(line []cell) int {
 // echoOnOpen is echoOnEnded for a line that is still written to: it may end with what was typed so
 // far, or with the beginning of it.
 func (t *Typed) echoOnOpen(line []cell) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	longest := 0
 	if endsWith(line, t.open) {
 		longest = len(t.open)
@@ -160,6 +185,8 @@ func (t *Typed) echoOnOpen(line []cell) int {
 // arrived takes note of what was printed at once behind what was there before, and reports whether
 // it is an echo and nothing else.
 func (t *Typed) arrived(piece []cell) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if len(piece) == 0 || len(piece) > len(t.awaited) || !endsWith(piece, t.awaited[:len(piece)]) {
 		return false
 	}

@@ -13,8 +13,8 @@
 //
 // # What may be pruned
 //
-// "docker system prune -af" may run every night. It removes stopped containers and their images;
-// Lightd creates the containers again, pulls plain images when they are needed, and loads the images
+// "docker system prune -af" may run every night. It removes stopped containers, their images, and the
+// network "lightd" while no container runs, which is made again with the next start. Lightd creates the containers again, pulls plain images when they are needed, and loads the images
 // that keep an installation from their copies in the snapshots folder of the data directory.
 //
 // A copy is made in the background when an installation has ended; a prune in these seconds can still

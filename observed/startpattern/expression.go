@@ -6,6 +6,9 @@ import (
 	"regexp/syntax"
 	"strings"
 	"unicode/utf8"
+
+	"lightd/desired"
+	"lightd/observed/screen"
 )
 
 // expression is a regular expression that excludes quickly most texts that do not
@@ -14,15 +17,24 @@ type expression struct {
 	re *regexp.Regexp
 	// needed is a text that is in all that match; empty when none is known.
 	needed []byte
+	// longest is the longest line that is matched, in bytes.
+	longest int
 }
 
-// compileExpression compiles an RE2 expression as package regexp does.
+// lineBudget bounds what one line costs, in bytes times instructions: every line for a program of 128
+// instructions, one of 8 KiB for one of the largest.
+const lineBudget = 128 * screen.MaxLine
+
+// compileExpression compiles a start pattern; desired.CheckPattern bounds its size.
 func compileExpression(text string) (*expression, error) {
+	if err := desired.CheckPattern(text); err != nil {
+		return nil, err
+	}
 	re, err := regexp.Compile(text)
 	if err != nil {
 		return nil, err
 	}
-	e := &expression{re: re}
+	e := &expression{re: re, longest: lineBudget / max(1, desired.PatternSize(text))}
 	if tree, err := syntax.Parse(text, syntax.Perl); err == nil {
 		e.needed = []byte(needed(tree))
 	}
@@ -30,7 +42,7 @@ func compileExpression(text string) (*expression, error) {
 }
 
 func (e *expression) match(text []byte) bool {
-	return bytes.Contains(text, e.needed) && e.re.Match(text)
+	return len(text) <= e.longest && bytes.Contains(text, e.needed) && e.re.Match(text)
 }
 
 // needed returns the longest text that is known to be in all that re matches.

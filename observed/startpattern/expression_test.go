@@ -3,6 +3,8 @@ package startpattern
 import (
 	"regexp"
 	"testing"
+
+	"lightd/desired"
 )
 
 func TestNeededText(t *testing.T) {
@@ -44,6 +46,9 @@ func FuzzExpression(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, pattern string, text []byte) {
 		re, err := regexp.Compile(pattern)
+		if err == nil {
+			err = desired.CheckPattern(pattern)
+		}
 		e, ours := compileExpression(pattern)
 		if (err == nil) != (ours == nil) {
 			t.Fatalf("compile %q: %v, and %v", pattern, err, ours)

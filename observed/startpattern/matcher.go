@@ -13,6 +13,8 @@ import (
 type matcher struct {
 	re    *expression
 	lines [streams.Sources]screen.Line
+	// done, once closed, has nothing match any more; nil never is.
+	done <-chan struct{}
 }
 
 // newMatcher returns a matcher for the output of t. What was typed at its terminal is no output.
@@ -28,7 +30,16 @@ func newMatcher(re *expression, t streams.Target, typed *screen.Typed) matcher {
 
 // feed adds output of one stream and reports whether a line matches that it completes or changes.
 func (m *matcher) feed(source int, p []byte) bool {
-	return m.lines[source].Feed(p, m.re.match)
+	return m.lines[source].Feed(p, m.match)
+}
+
+func (m *matcher) match(text []byte) bool {
+	select {
+	case <-m.done:
+		return false
+	default:
+		return m.re.match(text)
+	}
 }
 
 // open reports whether a line waits for its end.
@@ -44,7 +55,7 @@ func (m *matcher) open() bool {
 // matchOpen matches the lines that have no end yet, as a prompt never has.
 func (m *matcher) matchOpen() bool {
 	for i := range m.lines {
-		if l := &m.lines[i]; l.Fresh() && m.re.match(l.Show()) {
+		if l := &m.lines[i]; l.Fresh() && m.match(l.Show()) {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package startpattern
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -46,11 +47,11 @@ type probe struct {
 	// following is the run whose output is read; nil while none of the target is.
 	following *streams.Run
 
-	live  matcher
+	live  *liveOutput
 	timer *time.Timer // matches the open line
 	since time.Time   // when the open line was last matched, or began
 
-	// gap is true when lines of the run may have passed unread, and gaps counts how
+	// gap is true when lines of the run may have been missed, and gaps counts how
 	// often that happened; reading is true while the log is read for them.
 	gap     bool
 	gaps    int
@@ -62,11 +63,11 @@ type probe struct {
 	cancel context.CancelFunc
 }
 
-// newProbe returns a probe that has not matched. The caller has the lock of r.
-func newProbe(r *Registry, id string, t streams.Target, run Run, pattern string, re *expression) *probe {
+// newProbeLocked returns a probe that has not matched.
+func newProbeLocked(r *Registry, id string, t streams.Target, run Run, pattern string, re *expression) *probe {
 	p := &probe{r: r, id: id, target: t, pattern: pattern, re: re, run: run, typed: r.typedLocked(id), gap: true}
-	p.live = newMatcher(re, t, &p.typed.Typed)
 	p.ctx, p.cancel = context.WithCancel(r.group.Context())
+	p.live = p.newLive()
 	return p
 }
 
@@ -77,15 +78,25 @@ func (p *probe) bound() bool { return !p.run.StartedAt.IsZero() }
 // isCurrentLocked reports whether p still waits for a match.
 func (p *probe) isCurrentLocked() bool { return p.r.probes[p.id] == p && !p.matched }
 
-// resetLocked begins the live output anew: lines of it may have passed unread.
+// resetLocked starts the live output over: lines of it may have been missed.
 func (p *probe) resetLocked() {
-	p.live = newMatcher(p.re, p.target, &p.typed.Typed)
+	if p.ctx.Err() != nil { // it has matched before, and does not count
+		p.ctx, p.cancel = context.WithCancel(p.r.group.Context())
+	}
+	p.live = p.newLive()
 	p.gap = true
 	p.gaps++
 }
 
-// bindLocked sets the run that the start was. Somebody else may have started the container first:
-// then the stream was opened after it, which the clocks of two machines cannot tell.
+// newLive returns live output of which nothing has come.
+func (p *probe) newLive() *liveOutput {
+	m := newMatcher(p.re, p.target, &p.typed.Typed)
+	m.done = p.ctx.Done()
+	return &liveOutput{p: p, ctx: p.ctx, matcher: m, budget: budget{costly: p.r.costly}}
+}
+
+// bindLocked sets the run that the start began. Where another client has started the container first,
+// the stream was opened after the start; the clocks of two machines do not show that.
 func (p *probe) bindLocked(run Run) {
 	p.run = run
 	if !p.gap {
@@ -99,7 +110,7 @@ func (p *probe) follows(run streams.Run) bool {
 		(!p.bound() || run.StartedAt.IsZero() || run.StartedAt.Equal(p.run.StartedAt))
 }
 
-// followLocked takes note of the run whose output is read now.
+// followLocked sets the run whose output is read now.
 func (p *probe) followLocked(run *streams.Run, fromStart bool) {
 	if run == nil || run.Target != p.target {
 		if p.following != nil && p.pending() {
@@ -115,22 +126,18 @@ func (p *probe) followLocked(run *streams.Run, fromStart bool) {
 	p.fillGapLocked()
 }
 
-// feedLocked adds live output.
+// feedLocked adds live output, to be matched without the lock.
 func (p *probe) feedLocked(run streams.Run, source int, text []byte, now time.Time) {
 	if !p.follows(run) {
 		return
 	}
-	p.typed.Expire(now)
-	if p.live.feed(source, text) {
-		p.matchedLocked()
-		return
-	}
-	p.scheduleOpenLineLocked(now)
+	p.live.addLocked(liveText{source, bytes.Clone(text), now})
 }
 
-// scheduleOpenLineLocked has the open line matched when it is quiet, or has waited long.
+// scheduleOpenLineLocked has the open line matched when it is quiet, or has waited long. The
+// goroutine that the matcher of the live output belongs to calls it.
 func (p *probe) scheduleOpenLineLocked(now time.Time) {
-	if !p.live.open() {
+	if !p.live.matcher.open() {
 		p.since = time.Time{}
 		return
 	}
@@ -151,8 +158,8 @@ func (p *probe) scheduleOpenLineLocked(now time.Time) {
 func (p *probe) matchOpenLine() {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
-	if p.isCurrentLocked() && p.live.matchOpen() {
-		p.matchedLocked()
+	if p.isCurrentLocked() {
+		p.live.addLocked(liveText{at: time.Now()})
 	}
 	p.since = time.Time{}
 }
@@ -176,18 +183,17 @@ func (p *probe) stopLocked() {
 			timer.Stop()
 		}
 	}
-	p.live = matcher{re: p.re}
 }
 
-// matchedLocked keeps the match as an observation, and reports it without the lock.
+// matchedLocked records the match, and announces it without the lock.
 func (p *probe) matchedLocked() {
 	p.matched = true
 	p.stopLocked()
 	p.r.group.Go(p.announce)
 }
 
-// announce reports the match. Who gets the report may ask for the line, which the log may not have
-// yet, so the output is read a little longer.
+// announce reports the match. A client that gets the report may request the line, which the log may not
+// have yet, so the output is read a little longer.
 func (p *probe) announce() {
 	p.r.output.Linger(p.id, logDelay)
 	p.r.mu.Lock()
@@ -197,26 +203,25 @@ func (p *probe) announce() {
 	p.r.cfg.Changed(p.id)
 }
 
-// fillGapLocked reads the log for lines that no stream of ours has had, once the stream for the
-// later ones is open.
+// fillGapLocked reads the log for the lines that were missed, once the stream for the later ones is open.
 func (p *probe) fillGapLocked() {
 	if !p.pending() || !p.bound() || !p.gap || p.reading || p.following == nil || !p.follows(*p.following) {
 		return
 	}
-	gaps := p.gaps
-	p.reading = p.r.group.Go(func() { p.readLog(gaps) })
+	gaps, ctx := p.gaps, p.ctx
+	p.reading = p.r.group.Go(func() { p.readLog(ctx, gaps) })
 }
 
 // readLog matches the log of the run that p expects. It is read twice, for lines that went to
 // attached streams before ours was there, and into the log after it was read first.
-func (p *probe) readLog(gaps int) {
+func (p *probe) readLog(ctx context.Context, gaps int) {
 	since := replay.BeginOf(p.run.StartedAt, p.run.Since)
 	found, err := false, error(nil)
 	backoff := streams.RetryBackoff()
-	for reads := 0; reads < 2 && !found && p.ctx.Err() == nil; {
+	for reads := 0; reads < 2 && !found && ctx.Err() == nil; {
 		began := time.Now()
 		pause := logDelay
-		if found, err = p.matchLog(since); err == nil {
+		if found, err = p.matchLog(ctx, since); err == nil {
 			reads++
 			backoff = streams.RetryBackoff()
 			if from := began.Add(-logDelay); from.After(since) {
@@ -230,13 +235,13 @@ func (p *probe) readLog(gaps int) {
 			pause = backoff.Step()
 		}
 		if !found {
-			streams.Sleep(p.ctx, pause)
+			streams.Sleep(ctx, pause)
 		}
 	}
 	p.endReadLog(gaps, found)
 }
 
-// endReadLog takes note of what the log had.
+// endReadLog records what the log contained.
 func (p *probe) endReadLog(gaps int, found bool) {
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
@@ -260,14 +265,16 @@ func (p *probe) isFollowing() bool {
 }
 
 // matchLog matches the lines of the log from a time on, those behind a damaged place too.
-func (p *probe) matchLog(since time.Time) (bool, error) {
+func (p *probe) matchLog(ctx context.Context, since time.Time) (bool, error) {
 	p.r.mu.Lock()
 	m := newMatcher(p.re, p.target, p.typed.Again())
+	limit := budget{costly: p.r.costly}
+	m.done = ctx.Done()
 	p.r.mu.Unlock()
 	found := false
 	log := replay.LogReader{Target: p.target, Source: p.r.cfg.Source}
-	_, err := log.Read(p.ctx, streams.Range{Since: since}, func(e replay.Entry) bool {
-		found = m.feed(e.Output()+1, e.Text())
+	_, err := log.Read(ctx, streams.Range{Since: since}, func(e replay.Entry) bool {
+		found = limit.feed(ctx, &m, e.Output()+1, e.Text())
 		return !found
 	})
 	if err != nil {

@@ -34,6 +34,8 @@ type Registry struct {
 	output   Output
 	group    *streams.Group
 	patterns patterns
+	// costly is taken while output is matched with an expensive pattern.
+	costly chan struct{}
 
 	mu     sync.Mutex // a leaf: nothing is called with it held
 	probes map[string]*probe
@@ -46,9 +48,9 @@ type typed struct {
 	screen.Typed
 }
 
-// New returns a Registry that expects nothing. Close it.
+// New returns a Registry without patterns. Close it.
 func New(cfg Config) *Registry {
-	return &Registry{cfg: cfg, group: streams.NewGroup(), probes: make(map[string]*probe), typed: make(map[string]*typed)}
+	return &Registry{cfg: cfg, group: streams.NewGroup(), costly: make(chan struct{}, 1), probes: make(map[string]*probe), typed: make(map[string]*typed)}
 }
 
 // ReadFrom sets where the output comes from. It is called before the first Expect.
@@ -89,13 +91,14 @@ func (r *Registry) typedLocked(id string) *typed {
 	return t
 }
 
-// Typed takes note of data that is about to be written to the terminal of a run, which may echo it.
+// Typed records data that is about to be written to the terminal of a run, which may echo it.
 func (r *Registry) Typed(id string, run streams.Run, data []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	t := r.typedLocked(id)
 	if !t.Run.Equal(run) {
-		*t = typed{Run: run}
+		t.Run = run
+		t.Reset()
 	}
 	t.Write(data, time.Now())
 }
@@ -136,7 +139,7 @@ func (r *Registry) expect(id string, t streams.Target, run Run, pattern string, 
 		p.bindLocked(run)
 	default:
 		r.dropLocked(id)
-		r.probes[id] = newProbe(r, id, t, run, pattern, re)
+		r.probes[id] = newProbeLocked(r, id, t, run, pattern, re)
 	}
 	return true
 }
@@ -163,7 +166,7 @@ func (r *Registry) Preparing(id string, t streams.Target) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.probes[id]; p != nil && p.target == t && !p.bound() {
-		p.matched, p.announced = false, false
+		p.matched, p.announced, p.live.void = false, false, true
 		p.resetLocked()
 	}
 }

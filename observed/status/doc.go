@@ -42,11 +42,13 @@
 //   - BackOff: the process ends again and again. The next start waits 1 s, doubling to 5 min; a
 //     start request ends the wait.
 //   - ImageUnavailable: pulled, or loaded from its copy, again every 30 s, and at once after a write
-//     or a start. A container that exists stays as it is.
+//     or a start. A container that exists stays as it is. The message is one of few sentences; what
+//     the engine answered is in the log of the daemon alone.
 //   - PortUnavailable, MountUnavailable: something on the host is in the way. It is checked every
 //     15 s; the old container is untouched.
-//   - PortNotPublished: the process runs, and the engine does not publish one of its ports (because
-//     of "bridge": "none" in its daemon.json, for instance). Nothing is restarted.
+//   - PortNotPublished: the process runs, and the engine does not publish one of its ports (a
+//     container of an earlier version, where its daemon.json has "bridge": "none", for instance).
+//     Nothing is restarted.
 //   - LimitNotEnforced: the process runs, and the kernel enforces another limit of memory, CPU or
 //     processes than the spec has, although Docker was asked to change it. The request is repeated
 //     after a minute, doubling to an hour.
@@ -61,6 +63,11 @@
 //     the spec changes.
 //   - ImageUnsuitable: the image has no /bin/sh, or is for another architecture. Nothing happens
 //     until the spec changes, or what its tag means.
+//   - NetworkUnavailable: the network that the container is on cannot be made, somebody else has
+//     made one of its name, or one that the spec names is not there. It is tried again every 15 s.
+//   - ImageNotAllowed: the image is what another container's installation left, or comes from where
+//     the operator allows none from: a registry whose name leads to an address that is not public,
+//     for instance. It is checked every 15 s, a registry every 30 s; a container that exists stays as it is.
 //   - InstallationFailed: nothing happens until a reinstall, or another image.
 //   - InstallationLost: the image with the result of the install script is gone, and so is its copy
 //     in the data directory. An existing container goes on; a new one needs a "docker load" or a
@@ -70,7 +77,8 @@
 // # Events
 //
 // An event has a seq that only grows, and is written in one transaction with the change that it
-// reports. The newest 1,000 events of each container are kept, for 7 days.
+// reports. The newest 1,000 events of each container are kept, for 7 days, and the newest 20,000 of all
+// containers together that are deleted.
 //
 //   - Installation, in this order: Started, CreatingContainer, ContainerCreated,
 //     RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready; or Error at any point.
@@ -78,12 +86,13 @@
 //   - Process: Starting, Running, Stopping, Exited, OOMKilled (of an installation too), BackOff, and
 //     PIDsLimitReached, once a run, when the container is next inspected.
 //   - What keeps it from its spec, once for each cause: PullFailed, StepFailed (Docker failed),
-//     Blocked (a port, mount, name, image or limit that only somebody else can provide).
+//     Blocked (a port, mount, network, name, image or limit that only somebody else can provide).
 //   - Changes: RebindStarted, RemovingOldContainer, LimitsUpdated, CreationWarning (a warning of the
 //     engine at a creation).
 //   - From outside: ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped.
 //   - End: Deleting, Deleted.
-//   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered.
+//   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered, FirewallMissing,
+//     FirewallRestored.
 package status
 
 import _ "embed"

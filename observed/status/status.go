@@ -85,6 +85,19 @@ type Install struct {
 	Unsure bool `json:"unsure,omitempty"`
 	// TimedOut is set before the script's container is killed for its deadline.
 	TimedOut bool `json:"timed_out,omitempty"`
+	// LayerBytes is what the script's container has written outside of its mounts, as of the last
+	// measurement; MeasuredAt is when that was last tried.
+	LayerBytes int64     `json:"layer_bytes,omitempty"`
+	MeasuredAt time.Time `json:"measured_at,omitzero"`
+	// Measured is true once the measurement after the end of the script was made, or has failed.
+	Measured bool `json:"measured,omitempty"`
+	// Unmeasurable is how many measurements in a row have not come to an end in their time.
+	Unmeasurable int `json:"unmeasurable,omitempty"`
+	// LayerExceeded is the bound that the container wrote more than; 0 while it did not. It is set
+	// before the container is killed for it.
+	LayerExceeded int64 `json:"layer_exceeded,omitempty"`
+	// OOMReported is true once it is reported that the kernel killed a process of the script.
+	OOMReported bool `json:"oom_reported,omitempty"`
 	// OutputSaved is true once the script's output is in the container's data directory.
 	OutputSaved bool `json:"output_saved,omitempty"`
 	// MissingInterpreter is what the script names after its #! and the image lacks; it is
@@ -111,6 +124,10 @@ type Status struct {
 	// ContainerID is the runtime container; empty while there is none.
 	ContainerID string  `json:"container_id"`
 	Install     Install `json:"install"`
+	// CreationMark is the label of the containers whose creation was requested since the last one
+	// was seen: no other new container is ours, whatever else it is labelled. It is random, and
+	// recorded before the request.
+	CreationMark string `json:"creation_mark,omitempty"`
 
 	// The groups are embedded: a record holds their fields beside those above.
 	Process

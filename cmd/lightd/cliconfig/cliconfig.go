@@ -22,6 +22,8 @@ type Flags struct {
 // Local is the daemon of this machine.
 type Local struct {
 	Server, TokenFile string
+	// Pin is the fingerprint of its certificate; empty without TLS.
+	Pin string
 }
 
 // Env is where everything else is found.
@@ -41,6 +43,9 @@ type Target struct {
 	Token string
 	// From is where the token was found, for the message when it is not accepted.
 	From string
+	// Pin is the fingerprint of the one certificate that is accepted; empty for those of the system's
+	// authorities. ClientCert and ClientKey are the files of the certificate to present.
+	Pin, ClientCert, ClientKey string
 }
 
 // ErrNoToken answers settings that name a daemon and no token for it.
@@ -81,6 +86,12 @@ func Resolve(flags Flags, place Env) (Target, error) {
 		return Target{}, fmt.Errorf("%s: %w", from, err)
 	}
 	t := Target{URL: strings.TrimRight(address, "/")}
+	switch {
+	case stored != nil:
+		t.Pin, t.ClientCert, t.ClientKey = stored.Pin, stored.ClientCert, stored.ClientKey
+	case t.URL == strings.TrimRight(local.Server, "/"):
+		t.Pin = local.Pin
+	}
 	return t.with(findToken(flags, place, stored, local), place)
 }
 
@@ -184,15 +195,18 @@ func loopback(address string) bool {
 		return false
 	}
 	ip, err := netip.ParseAddr(u.Hostname())
-	return u.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback()
+	return u.Scheme == "unix" || u.Hostname() == "localhost" || err == nil && ip.Unmap().IsLoopback()
 }
 
 // CheckServer reports what is wrong with the URL of a daemon. It does not repeat the URL,
 // which may hold a secret by mistake.
 func CheckServer(text string) error {
 	u, err := url.Parse(text)
+	if err == nil && u.Scheme == "unix" && u.Host == "" && strings.HasPrefix(u.Path, "/") && u.RawQuery == "" && u.Fragment == "" {
+		return nil
+	}
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return errors.New(`the URL of a daemon is as in "http://127.0.0.1:8070"`)
+		return errors.New(`the URL of a daemon is as in "http://127.0.0.1:8070", "https://node-1:8070" or "unix:///run/lightd.sock"`)
 	}
 	return nil
 }

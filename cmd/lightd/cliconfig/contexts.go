@@ -13,6 +13,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"lightd/desired/atomicfile"
 )
 
 // Context is a daemon that has a name.
@@ -20,6 +22,11 @@ type Context struct {
 	// Server is its URL, TokenFile where its token is.
 	Server    string `yaml:"server" json:"server"`
 	TokenFile string `yaml:"token_file,omitempty" json:"token_file,omitempty"`
+	// Pin is the fingerprint of its certificate, which then is the only one that is accepted.
+	Pin string `yaml:"pin,omitempty" json:"pin,omitempty"`
+	// ClientCert and ClientKey are the files of the certificate that it asks for.
+	ClientCert string `yaml:"client_cert,omitempty" json:"client_cert,omitempty"`
+	ClientKey  string `yaml:"client_key,omitempty" json:"client_key,omitempty"`
 }
 
 // Contexts is what the contexts file holds.
@@ -137,16 +144,8 @@ func (c *Contexts) Save() error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("write contexts: %w", err)
 	}
-	f, err := os.CreateTemp(dir, ".contexts-*") // mode 0600
-	if err != nil {
+	if err := atomicfile.Write(c.path, data); err != nil {
 		return fmt.Errorf("write contexts: %w", err)
-	}
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), c.path)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write contexts: %w", err), os.Remove(f.Name()))
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -67,10 +68,10 @@ func Commands(env Env) []*cobra.Command {
 		return list
 	}
 	all := in(groupDeclare, a.apply(), a.plan(), a.diff(), a.drift(), a.explain(), a.openapi())
-	all = append(all, in(groupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.logs(), a.attach())...)
+	all = append(all, in(groupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach())...)
 	all = append(all, in(groupContainers, a.powers()...)...)
 	all = append(all, in(groupContainers, a.reinstall(), a.rebind())...)
-	return append(all, in(groupNode, a.port(), a.volume(), a.context())...)
+	return append(all, in(groupNode, a.port(), a.volume(), a.webhooks(), a.context())...)
 }
 
 // session is a command that talks to a daemon.
@@ -102,7 +103,13 @@ func (a *app) dial(flags cliconfig.Flags) (*session, error) {
 	if err != nil {
 		return nil, coded{err, ExitUsage}
 	}
-	cfg := client.Config{URL: target.URL, Token: target.Token, UserAgent: a.Agent, Patience: -1}
+	certificate, err := target.Certificate()
+	if err != nil {
+		return nil, coded{err, ExitUsage}
+	}
+	cfg := client.Config{
+		URL: target.URL, Token: target.Token, UserAgent: a.Agent, Patience: -1, Pin: target.Pin, Certificate: certificate,
+	}
 	once, err := client.New(cfg)
 	if err != nil {
 		return nil, err
@@ -162,6 +169,8 @@ func (s *session) explain(err error) error {
 		return coded{fmt.Errorf("%s: %s (is that the URL of a Lightd daemon?)", s.target.URL, refused.Sentence), ExitUnreachable}
 	case errors.Is(err, syscall.ECONNREFUSED) && errors.Is(err, client.ErrUnreachable):
 		return coded{fmt.Errorf("%s: %s (is \"lightd serve\" running there?)", s.target.URL, sentence(err)), ExitUnreachable}
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return coded{fmt.Errorf("%s: %s (pin a self-signed certificate with \"lightd context set NAME --pin SHA256\")", s.target.URL, sentence(err)), ExitUnreachable}
 	case ExitCode(err) == ExitUnreachable:
 		return coded{fmt.Errorf("%s: %s", s.target.URL, sentence(err)), ExitUnreachable}
 	}
@@ -324,6 +333,9 @@ func noEmpty(cmd *cobra.Command, args []string) error {
 // NoArgs is for commands that take none.
 func NoArgs(cmd *cobra.Command, args []string) error {
 	if len(args) > 0 {
+		if cmd.Flags().Lookup("filename") != nil {
+			return usagef("%s takes no argument, got %q: a file is named with -f", path(cmd), args[0])
+		}
 		return usagef("%s takes no argument, got %q", path(cmd), args[0])
 	}
 	return nil

@@ -48,7 +48,7 @@ no terminal is sent until its end, and then the command ends.`,
 		// Whatever else would end the program at once must leave the terminal as it was.
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 		defer stop()
-		c, err := s.Get(ctx, args[0])
+		c, err := s.console(ctx, args[0])
 		if err != nil {
 			return withSubject(args[0], err)
 		}
@@ -57,9 +57,22 @@ no terminal is sent until its end, and then the command ends.`,
 			return withSubject(args[0], err)
 		}
 		defer k.Close()
-		t := &attachment{app: a, console: k, container: c.Container, mute: *readOnly}
+		t := &attachment{app: a, console: k, container: c, mute: *readOnly}
 		return withSubject(args[0], t.run(ctx))
 	})
+}
+
+// console returns the container whose console is wanted. It is an error at once, without the retries of a
+// stream, when there is none or the daemon does not answer. A token without the scope read may use the
+// console all the same: what is not shown to it is taken to be the default.
+func (s *session) console(ctx context.Context, id string) (api.Container, error) {
+	c, err := s.Get(ctx, id)
+	if errors.Is(err, client.ErrForbidden) {
+		unread := api.Container{}
+		unread.InternalID, unread.TTY = id, true
+		return unread, nil
+	}
+	return c.Container, err
 }
 
 // attachment is a terminal that is connected with a container.
@@ -96,7 +109,11 @@ func (t *attachment) run(ctx context.Context) error {
 	}
 	read := t.reader(input, person)
 	if person {
-		t.notice("attached to %s (%s); Ctrl-P Ctrl-Q detaches", t.container.InternalID, t.container.State)
+		state := ""
+		if t.container.State != "" {
+			state = " (" + string(t.container.State) + ")"
+		}
+		t.notice("attached to %s%s; Ctrl-P Ctrl-Q detaches", t.container.InternalID, state)
 	}
 	if person && t.container.TTY {
 		defer t.followSize(ctx)()

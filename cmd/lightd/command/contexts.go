@@ -1,6 +1,10 @@
 package command
 
 import (
+	"errors"
+	"fmt"
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/cliconfig"
@@ -102,6 +106,7 @@ func (a *app) contextSet() *cobra.Command {
 	server := cmd.Flags().String("server", "", "`URL` of the daemon")
 	file := cmd.Flags().String("token-file", "", "`file` of its token, which only you can read")
 	use := cmd.Flags().Bool("use", false, "make it the present one")
+	trust := trustFlags(cmd)
 	_ = cmd.MarkFlagFilename("token-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		return a.changeContexts(func(all *cliconfig.Contexts) error {
@@ -119,6 +124,9 @@ func (a *app) contextSet() *cobra.Command {
 				}
 				at.TokenFile = path
 			}
+			if err := trust(&at); err != nil {
+				return usagef("context set: %v", err)
+			}
 			if err := all.Set(args[0], at); err != nil {
 				return usagef("context set: %v", err)
 			}
@@ -129,6 +137,31 @@ func (a *app) contextSet() *cobra.Command {
 		})
 	}
 	return cmd
+}
+
+// trustFlags adds the flags of what the two ends of a TLS connection prove to each other, and returns what
+// puts them into a context.
+func trustFlags(cmd *cobra.Command) func(*cliconfig.Context) error {
+	pin := cmd.Flags().String("pin", "", "`SHA256` of the daemon's certificate, the only one accepted then; empty for none")
+	cert := cmd.Flags().String("client-cert", "", "`file` of the certificate that the daemon asks for (tls.client_ca)")
+	key := cmd.Flags().String("client-key", "", "`file` of its key")
+	_ = cmd.MarkFlagFilename("client-cert")
+	_ = cmd.MarkFlagFilename("client-key")
+	cmd.MarkFlagsRequiredTogether("client-cert", "client-key")
+	return func(at *cliconfig.Context) (err error) {
+		if cmd.Flags().Changed("pin") {
+			if at.Pin, err = cliconfig.CheckPin(*pin); err != nil {
+				return fmt.Errorf("--pin: %w", err)
+			}
+		}
+		if at.Pin != "" && !strings.HasPrefix(at.Server, "https://") {
+			return errors.New("--pin is for an https:// server")
+		}
+		if cmd.Flags().Changed("client-cert") {
+			at.ClientCert, at.ClientKey, err = cliconfig.CheckClientCertificate(*cert, *key)
+		}
+		return err
+	}
 }
 
 func (a *app) contextDelete() *cobra.Command {

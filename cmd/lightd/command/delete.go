@@ -59,25 +59,13 @@ or be those that files hold.`,
 			stop := a.progress(ctx, s, args, s.lastSeq(ctx))
 			defer stop()
 		}
-		d := deletion{app: a, session: s, waits: *waits, timeout: w.timeout, dry: *dry}
+		d := deletion{app: a, session: s, waits: *waits, dry: *dry, absent: *absent, timeout: w.timeout}
 		receipt, end := prefetch(ctx, args, d.run)
 		defer end()
 		return a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
 			a.catchUp(id)
-			switch {
-			case *absent && errors.Is(err, client.ErrNotFound):
-				return nil
-			case err != nil:
-				return err
-			case *dry:
-				return a.showPlan(receipt.Receipt)
-			case receipt.Pending() && !*waits:
-				a.say("%s: deletion started", id)
-			default:
-				a.say("%s: deleted", id)
-			}
-			return nil
+			return d.report(id, receipt, err)
 		})
 	})
 }
@@ -89,8 +77,8 @@ const deleteWait = 30 * time.Second
 type deletion struct {
 	*app
 	*session
-	waits, dry bool
-	timeout    time.Duration
+	waits, dry, absent bool // absent: what is not there counts as deleted
+	timeout            time.Duration
 }
 
 func (d deletion) run(ctx context.Context, id string) (client.Receipt, error) {
@@ -108,6 +96,23 @@ func (d deletion) run(ctx context.Context, id string) (client.Receipt, error) {
 		err = d.awaitGone(ctx, id, max(d.timeout-d.Now().Sub(began), time.Millisecond))
 	}
 	return receipt, err
+}
+
+// report prints how a deletion ended.
+func (d deletion) report(id string, receipt client.Receipt, err error) error {
+	switch {
+	case d.absent && errors.Is(err, client.ErrNotFound):
+		return nil
+	case err != nil:
+		return err
+	case d.dry:
+		return d.showPlan(receipt.Receipt)
+	case receipt.Pending() && !d.waits:
+		d.say("%s: deletion started", id)
+	default:
+		d.say("%s: deleted", id)
+	}
+	return nil
 }
 
 // fileFlag adds -f.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,6 +63,8 @@ type description struct {
 	// output are the last lines that it printed, or that its installation did where that has failed.
 	output       []string
 	ofInstalling bool
+	// noOutput is why there is none to show.
+	noOutput string
 }
 
 func (s *session) describe(ctx context.Context, id string) (description, error) {
@@ -92,7 +95,8 @@ func (s *session) describe(ctx context.Context, id string) (description, error) 
 	return d, err
 }
 
-// readOutput reads the last lines of output. One that there is none of is no error.
+// readOutput reads the last lines of output. One that there is none of, or that the token
+// may not read, is no error.
 func (s *session) readOutput(ctx context.Context, d *description) error {
 	id := d.container.InternalID
 	d.ofInstalling = d.container.Condition(status.Installed).Status == status.False
@@ -102,6 +106,11 @@ func (s *session) readOutput(ctx context.Context, d *description) error {
 		text, err = s.InstallLog(ctx, id)
 	} else {
 		text, err = s.Logs(ctx, id, client.Logs{Tail: lastLines})
+	}
+	var refused *client.Error
+	if errors.Is(err, client.ErrForbidden) && errors.As(err, &refused) {
+		d.noOutput = refused.Sentence
+		return nil
 	}
 	if err != nil {
 		return gone(err)
@@ -206,6 +215,9 @@ func (d description) write(out io.Writer, now time.Time, width int) error {
 }
 
 func (d description) writeOutput(s *describeWriter) {
+	if d.noOutput != "" {
+		s.line("Last output", "not shown: "+d.noOutput)
+	}
 	if len(d.output) == 0 {
 		return
 	}
@@ -279,12 +291,33 @@ func (d description) writeSpec(s *describeWriter) {
 	if c.Hostname != "" {
 		s.line("Host name", c.Hostname)
 	}
+	if c.ReadOnly {
+		s.line("Root", "read-only")
+	}
+	for _, target := range slices.Sorted(maps.Keys(c.Tmpfs)) {
+		s.line("Tmpfs", target+" ("+c.Tmpfs[target]+")")
+	}
+	if c.Network != "" && c.Network != desired.NetworkDefault {
+		s.line("Network", c.Network)
+	}
 	if !c.TTY || !c.Init {
 		s.line("Process", fmt.Sprintf("tty %t, init %t", c.TTY, c.Init))
 	}
 	entries(s, "Mounts", c.Mount, " <- ")
-	entries(s, "Environment", c.Env, "=")
+	entries(s, "Environment", shownEnv(c), "=")
 	entries(s, "Labels", c.Labels, "=")
+}
+
+// shownEnv is the environment of a container, with a word for values that the token may not see.
+func shownEnv(c api.Container) map[string]string {
+	if !c.EnvHidden {
+		return c.Env
+	}
+	hidden := make(map[string]string, len(c.Env))
+	for name := range c.Env {
+		hidden[name] = "(hidden)"
+	}
+	return hidden
 }
 
 func limits(c api.Container) string {

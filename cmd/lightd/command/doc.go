@@ -24,8 +24,11 @@
 // are kept in ~/.config/lightd/contexts.yaml. The token of a context or of this machine is never sent
 // to another daemon. To add a daemon elsewhere:
 //
-//	lightd context set prod --server https://node-1.example.com \
+//	lightd context set prod --server https://node-1.example.com:8443 \
 //	  --token-file ~/.config/lightd/prod --use
+//
+// --pin SHA256 accepts the certificate of that fingerprint alone, as for a self-signed one; --client-cert
+// and --client-key present one. A server may be a unix socket too: unix:///run/lightd.sock.
 //
 // # Files
 //
@@ -44,6 +47,17 @@
 //
 // With several ids one failure does not stop the rest: it is reported, and the others are done. The
 // exit codes are in "lightd --help". A selector (-l) is described in "lightd docs api".
+//
+// # Checking a node
+//
+// On the daemon's machine "lightd check" inspects what makes a node unsafe or keeps it from its work:
+// the modes of the data directory, of the token file and of a configuration with a token in it; the
+// mount flags and the room of the disk; plain HTTP beyond loopback; the end of the certificate; the engine
+// with its seccomp, AppArmor or SELinux, and user namespaces; and each detail of /readyz of a daemon that
+// runs. It changes nothing, and ends with 1 where there is a fault. With -o json it prints
+// a list of {"item", "verdict", "text", "remedy"}.
+//
+// # Completion
 //
 // For completion, of ids too, in bash:
 //

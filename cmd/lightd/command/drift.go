@@ -103,6 +103,9 @@ func (a *app) showNodeDrift(all api.NodeDrift) error {
 		}
 	}
 	a.note("%s.", text)
+	if f := all.Firewall; f != nil {
+		a.note("The firewall of containers is missing, so that they reach the ports of the host: %s.", f.Missing)
+	}
 	for _, f := range all.Foreign {
 		a.note("Of another Lightd, or of a data directory that is lost: %s (%s), made for %s.", f.Name, f.ContainerID, f.InternalID)
 	}

@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lightd/cmd/lightd/render"
+	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 )
@@ -19,7 +21,8 @@ func (a *app) logs() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "logs ID",
 		Short: "Show what a container prints",
-		Long:  "Shows the last lines that a container printed, as it printed them, and with -f what it prints from now on, without a gap.",
+		Long: "Shows the last lines that a container printed, and with -f what it prints from now on, without a gap. " +
+			"On a terminal colours take effect and other control characters are escaped; with --raw, and where the output is no terminal, it is written as it was printed.",
 		Example: `  lightd logs -f --tail 50 web
   lightd logs --since 10m web`,
 		Args:              oneID,
@@ -29,6 +32,7 @@ func (a *app) logs() *cobra.Command {
 	tail := cmd.Flags().IntP("tail", "n", 200, "how many lines to look back, from 0 to 5000")
 	since := cmd.Flags().String("since", "", "look back to this `time`, as in RFC 3339 or in seconds since 1970 (0 is all), or how long ago, as in 10m")
 	install := cmd.Flags().Bool("install", false, "what the last installation printed")
+	raw := cmd.Flags().Bool("raw", false, "escape no control characters on a terminal")
 	var from client.Logs
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		switch {
@@ -48,18 +52,32 @@ func (a *app) logs() *cobra.Command {
 		return nil
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		id := args[0]
+		id, out := args[0], a.consoleOutput(*raw)
+		defer func() { _ = out.Close() }() // of a terminal that is gone nothing is expected
 		switch {
 		case *install:
 			log, err := s.InstallLog(ctx, id)
-			return withSubject(id, a.copy(log, err))
+			return withSubject(id, copyTo(out, log, err))
 		case *follow:
-			return withSubject(id, a.follow(ctx, s, id, from))
+			return withSubject(id, a.follow(ctx, s, id, from, out))
 		}
 		log, err := s.Logs(ctx, id, from)
-		return withSubject(id, a.copy(log, err))
+		return withSubject(id, copyTo(out, log, err))
 	})
 }
+
+// consoleOutput returns what writes console output to the standard output.
+func (a *app) consoleOutput(raw bool) io.WriteCloser {
+	if raw || !terminal.Is(a.Streams.Out) {
+		return unchanged{a.Streams.Out}
+	}
+	return render.NewConsole(a.Streams.Out)
+}
+
+// unchanged writes to a stream that it does not close.
+type unchanged struct{ io.Writer }
+
+func (unchanged) Close() error { return nil }
 
 // parseSince reads a time, or how long ago it was. A bare number is seconds since 1970, and 0 is
 // all that is kept, as it is to docker logs.
@@ -76,21 +94,21 @@ func parseSince(text string, now time.Time) (string, error) {
 	return text, nil
 }
 
-// copy writes a text that was opened without an error.
-func (a *app) copy(text io.ReadCloser, err error) error {
+// copyTo writes a text that was opened without an error.
+func copyTo(out io.Writer, text io.ReadCloser, err error) error {
 	if err != nil {
 		return err
 	}
 	defer func() { _ = text.Close() }() // it was only read
-	_, err = io.Copy(a.Streams.Out, text)
+	_, err = io.Copy(out, text)
 	return err
 }
 
-// follow writes what a container printed and prints, until it is deleted. The daemon's notices
-// go to the standard error.
-func (a *app) follow(ctx context.Context, s *session, id string, from client.Logs) error {
-	if _, err := s.Get(ctx, id); err != nil {
-		return err // reported at once, without the retries of a stream
+// follow writes what a container printed and prints to out, until it is deleted. The daemon's
+// notices go to the standard error.
+func (a *app) follow(ctx context.Context, s *session, id string, from client.Logs, out io.Writer) error {
+	if _, err := s.console(ctx, id); err != nil {
+		return err
 	}
 	for m, err := range s.follow.Follow(ctx, id, client.From{After: client.Now, Since: from.Since, Tail: from.Tail}) {
 		switch {
@@ -99,7 +117,7 @@ func (a *app) follow(ctx context.Context, s *session, id string, from client.Log
 		case m.Kind == api.MessageDaemon:
 			a.note("[lightd] %s", m.Text)
 		case m.Kind == api.MessageConsole:
-			if _, err := io.WriteString(a.Streams.Out, m.Text); err != nil {
+			if _, err := io.WriteString(out, m.Text); err != nil {
 				return err
 			}
 		}

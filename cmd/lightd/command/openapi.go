@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/explain"
-	"lightd/httpapi/openapi"
+	"lightd/httpapi"
 )
 
 func (a *app) openapi() *cobra.Command {
@@ -18,18 +18,14 @@ func (a *app) openapi() *cobra.Command {
 	}
 	form := outputFlag(cmd, formJSON, formYAML)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		if *form == formYAML {
-			document, err := openapi.Document()
-			if err != nil {
-				return err
-			}
-			return a.encode(formYAML, document)
-		}
-		data, err := openapi.JSON()
+		document, text, err := httpapi.OpenAPI()
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(a.Streams.Out, "%s\n", data)
+		if *form == formYAML {
+			return a.encode(formYAML, document)
+		}
+		_, err = fmt.Fprintf(a.Streams.Out, "%s\n", text)
 		return err
 	}
 	return cmd

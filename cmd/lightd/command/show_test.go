@@ -67,7 +67,7 @@ Startup command: ./game \x1b[31m
 Start pattern:   up
 Ports:           25565/tcp, [::1]:80->8080/udp
 Limits:          512MiB of memory and 1GiB of swap, 1.5 cores, 512 processes
-Restart:         always
+Restart:         on-failure
 Stop:            the image's stop signal, then SIGKILL after 10s
 Mounts:          /in <- /out
 Environment:     A=line\nbreak

@@ -23,12 +23,24 @@ func (a *app) volume() *cobra.Command {
 
 func (a *app) volumeCreate() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "create",
+		Use:   "create [ID]",
 		Short: "Make a volume, and print its id",
-		Args:  NoArgs,
+		Long:  "Makes a volume, and prints its id. One with a given id, which is a UUID, is kept if it is there.",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usagef("%s: one id, or none", path(cmd))
+			}
+			return noEmpty(cmd, args)
+		},
 	}
-	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
-		v, err := s.CreateVolume(ctx)
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		var v api.Volume
+		var err error
+		if len(args) == 1 {
+			v, err = s.EnsureVolume(ctx, args[0])
+		} else {
+			v, err = s.CreateVolume(ctx)
+		}
 		if err != nil {
 			return err
 		}

@@ -10,10 +10,14 @@ import (
 	"lightd/desired/store"
 	"lightd/desired/token"
 	"lightd/httpapi"
+	"lightd/httpapi/audit"
 	"lightd/httpapi/client"
+	"lightd/httpapi/listen"
 	"lightd/httpapi/socket"
 	"lightd/httpapi/suggest"
 	"lightd/httpapi/watch"
+	"lightd/httpapi/webhook"
+	"lightd/observed/blueprint"
 	"lightd/observed/drift"
 	"lightd/observed/owner"
 	"lightd/observed/snapshots"
@@ -23,7 +27,7 @@ import (
 // Topic is a reference text.
 type Topic struct {
 	Name, Short string
-	// source is the doc.go of the package that the topic is about.
+	// source is the doc.go of the package that the topic is about, or a text of that form.
 	source string
 }
 
@@ -33,11 +37,17 @@ var Topics = []Topic{
 	{"spec", "the fields of a container that need more than a line", desired.Doc},
 	{"states", "states, conditions with their reasons, events", status.Doc},
 	{"drift", "where Docker differs from a spec", drift.Doc},
+	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
 	{"api", "HTTP routes, preconditions, lists, dry runs, waiting, errors", httpapi.Doc},
 	{"watch", "a stream of changes to containers", watch.Doc},
 	{"websocket", "the live console, events and statistics", socket.Doc},
+	{"webhooks", "events that the daemon sends to a panel", webhook.Doc},
 	{"client", "the Go client", client.Doc},
+	{"listen", "addresses, unix sockets, TLS and pins", listen.Doc},
 	{"tokens", "who may call the API", token.Doc},
+	{"scopes", "which route and which message needs which scope", httpapi.ScopesDoc()},
+	{"security", "what is defended, against whom, and what is not", security},
+	{"audit", "who changed what: the file, its lines, what can be lost", audit.Doc},
 	{"data", "the data directory: what is in it, how to move or copy it", owner.Doc},
 	{"prune", "what \"docker system prune\" may remove", snapshots.Doc},
 	{"damage", "a damaged database, a full disk, backups", store.Doc},

@@ -1,0 +1,121 @@
+package check
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"lightd/controller/firewall"
+	"lightd/httpapi/api"
+	"lightd/httpapi/listen"
+	"lightd/observed/engine"
+)
+
+// Verdict is what an item is.
+type Verdict string
+
+// The verdicts. A Fault keeps the daemon from its work, or opens it to others.
+const (
+	OK      Verdict = "ok"
+	Warning Verdict = "warning"
+	Fault   Verdict = "fault"
+)
+
+// Item is what a check has found.
+type Item struct {
+	Name    string  `json:"item"`
+	Verdict Verdict `json:"verdict"`
+	// Text is a sentence; Remedy, empty where there is nothing to do, what puts it right.
+	Text   string `json:"text"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Node is what is configured.
+type Node struct {
+	DataDir, TokenFile, ConfigFile string
+	// SecretInConfig is true when the configuration file has the master token, or the secret of a webhook.
+	SecretInConfig bool
+	// SecretFiles are the files of the secrets of webhooks.
+	SecretFiles []string
+	// Loose are settings that give up a defence, each with what that means.
+	Loose     []Loose
+	Listeners []listen.Address
+	PlainHTTP bool
+	// Certificate is the file of the certificate that is served; empty without TLS.
+	Certificate string
+	// MountsAllowed are the directories that specs may mount from, ClosedPlaces what the daemon closes
+	// whatever is allowed.
+	MountsAllowed, ClosedPlaces []string
+	// HostPorts are the ports of the machine that containers may reach.
+	HostPorts []firewall.PortRange
+	// FirewallOff is true when the operator wants no firewall of containers.
+	FirewallOff bool
+}
+
+// Loose is a setting that gives up a defence.
+type Loose struct {
+	// Setting is as in the file; Text what it means.
+	Setting, Text string
+}
+
+// FileSystem is the one that a path is on.
+type FileSystem struct {
+	NoDev, NoSUID, ReadOnly bool
+	Free, Size              uint64
+	FreeInodes, Inodes      uint64
+}
+
+// Machine is how the machine is read.
+type Machine struct {
+	Stat       func(path string) (fs.FileInfo, error)
+	ReadFile   func(path string) ([]byte, error)
+	FileSystem func(path string) (FileSystem, error)
+	// Engine returns how the engine separates containers.
+	Engine func(ctx context.Context) (engine.Isolation, error)
+	// EngineDirectories returns what the engine keeps to itself.
+	EngineDirectories func(ctx context.Context) ([]string, error)
+	// Ready returns what the daemon answers of its readiness, with the details of a refusal.
+	Ready func(ctx context.Context) (Readiness, error)
+	Now   func() time.Time
+}
+
+// Readiness is the answer of the running daemon.
+type Readiness struct {
+	Missing, Warnings []api.Detail
+}
+
+// Checks are all checks, in the order in which their items are shown.
+var Checks = []func(context.Context, Node, Machine) []Item{
+	inForce, dataDir, fileSystem, tokenFile, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, plainHTTP, certificate, dockerEngine, readiness,
+}
+
+// Run runs all checks.
+func Run(ctx context.Context, n Node, m Machine) []Item {
+	var items []Item
+	for _, check := range Checks {
+		items = append(items, check(ctx, n, m)...)
+	}
+	return items
+}
+
+// Worst returns the worst verdict of items.
+func Worst(items []Item) Verdict {
+	worst := OK
+	for _, i := range items {
+		if i.Verdict == Fault || i.Verdict == Warning && worst == OK {
+			worst = i.Verdict
+		}
+	}
+	return worst
+}
+
+// one returns an item alone.
+func one(name string, verdict Verdict, text, remedy string) []Item {
+	return []Item{{name, verdict, text, remedy}}
+}
+
+// unreadable is the item of what could not be inspected.
+func unreadable(name string, err error) []Item {
+	return one(name, Warning, fmt.Sprintf("it cannot be inspected: %v", err), "run the command as root")
+}

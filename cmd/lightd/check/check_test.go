@@ -1,0 +1,197 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"lightd/controller/firewall"
+	"lightd/httpapi/api"
+	"lightd/httpapi/certs"
+	"lightd/httpapi/listen"
+	"lightd/observed/engine"
+)
+
+// files is a file system of modes alone.
+type files map[string]fs.FileMode
+
+func (f files) stat(path string) (fs.FileInfo, error) {
+	mode, found := f[path]
+	if !found {
+		return nil, &fs.PathError{Op: "stat", Path: path, Err: fs.ErrNotExist}
+	}
+	return fs.Stat(fstest.MapFS{"x": {Mode: mode}}, "x")
+}
+
+const gib = 1 << 30
+
+// good is a machine on which all is well.
+func good() (Node, files, Machine) {
+	modes := files{"/data": fs.ModeDir | 0o700, "/data/token": 0o600, "/etc/l.yaml": 0o600}
+	return Node{DataDir: "/data", TokenFile: "/data/token", ConfigFile: "/etc/l.yaml", SecretInConfig: true, Listeners: []listen.Address{{Network: "tcp", At: "127.0.0.1:8070"}}}, modes, Machine{
+		Stat: modes.stat, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no such file") }, Now: time.Now,
+		FileSystem: func(string) (FileSystem, error) {
+			return FileSystem{NoDev: true, NoSUID: true, Free: gib, Size: gib, FreeInodes: 1e6, Inodes: 1e6}, nil
+		},
+		Engine: func(context.Context) (engine.Isolation, error) {
+			return engine.Isolation{Version: "20.10.24", API: "1.41", Cgroup: "2", Options: []string{"name=seccomp,profile=default", "name=apparmor", "name=userns"}}, nil
+		},
+		Ready:             func(context.Context) (Readiness, error) { return Readiness{}, nil },
+		EngineDirectories: func(context.Context) ([]string, error) { return []string{"/srv/docker"}, nil },
+	}
+}
+
+func TestChecks(t *testing.T) {
+	disk := func(change func(*FileSystem)) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			f, _ := m.FileSystem("")
+			change(&f)
+			m.FileSystem = func(string) (FileSystem, error) { return f, nil }
+		}
+	}
+	options := func(all ...string) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{Options: all}, nil }
+		}
+	}
+	mode := func(path string, mode fs.FileMode) func(*Node, files, *Machine) {
+		return func(_ *Node, f files, _ *Machine) { f[path] = mode }
+	}
+	listener := func(at string, plain bool) func(*Node, files, *Machine) {
+		return func(n *Node, _ files, _ *Machine) {
+			n.Listeners, n.PlainHTTP = append(n.Listeners, listen.Address{Network: "tcp", At: at}), plain
+		}
+	}
+	mounts := func(dirs ...string) func(*Node, files, *Machine) {
+		return func(n *Node, f files, _ *Machine) {
+			n.MountsAllowed, n.ClosedPlaces = dirs, []string{"/data"}
+			f["/srv/a"], f["/srv"] = fs.ModeDir|0o755, fs.ModeDir|0o755
+		}
+	}
+	ports := func(first, last uint16) func(*Node, files, *Machine) {
+		return func(n *Node, _ files, _ *Machine) {
+			n.HostPorts = []firewall.PortRange{{First: first, Last: last, Protocol: "tcp"}}
+		}
+	}
+	ready := func(r Readiness, err error) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			m.Ready = func(context.Context) (Readiness, error) { return r, err }
+		}
+	}
+	for name, c := range map[string]struct {
+		change func(*Node, files, *Machine)
+		item   string
+		want   Verdict
+	}{
+		"all well":                  {func(*Node, files, *Machine) {}, "", OK},
+		"mapped users":              {mode("/data", fs.ModeDir|0o710), "data-directory", OK},
+		"a directory for all":       {mode("/data", fs.ModeDir|0o711), "data-directory", Fault},
+		"no directory":              {func(_ *Node, f files, _ *Machine) { delete(f, "/data") }, "data-directory", Warning},
+		"a file for a directory":    {mode("/data", 0o600), "data-directory", Fault},
+		"no nosuid":                 {disk(func(f *FileSystem) { f.NoSUID = false }), "mount-flags", Warning},
+		"no nodev":                  {disk(func(f *FileSystem) { f.NoDev = false }), "mount-flags", Warning},
+		"little room":               {disk(func(f *FileSystem) { f.Free = 200 << 20 }), "disk", Warning},
+		"no room":                   {disk(func(f *FileSystem) { f.Free = 1 << 20 }), "disk", Fault},
+		"few inodes":                {disk(func(f *FileSystem) { f.FreeInodes = 10 }), "disk", Warning},
+		"no inodes":                 {disk(func(f *FileSystem) { f.FreeInodes = 0 }), "disk", Fault},
+		"inodes that nobody counts": {disk(func(f *FileSystem) { f.FreeInodes, f.Inodes = 0, 0 }), "disk", OK},
+		"a read-only disk":          {disk(func(f *FileSystem) { f.ReadOnly = true }), "disk", Fault},
+		"a token for all":           {mode("/data/token", 0o644), "token-file", Fault},
+		"a token for a group":       {mode("/data/token", 0o640), "token-file", Warning},
+		"a configuration for all":   {mode("/etc/l.yaml", 0o644), "configuration", Fault},
+		"a secret for all":          {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
+		"no file":                   {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},
+		"a loose setting":           {func(n *Node, _ files, _ *Machine) { n.Loose = []Loose{{"origins", "all may call"}} }, "origins", Warning},
+		"plain HTTP":                {listener("0.0.0.0:80", false), "listeners", Fault},
+		"plain HTTP, allowed":       {listener("0.0.0.0:80", true), "listeners", Warning},
+		"no engine": {func(_ *Node, _ files, m *Machine) {
+			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
+		}, "engine", Fault},
+		"no seccomp":               {options("name=apparmor", "name=userns"), "seccomp", Fault},
+		"unconfined seccomp":       {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
+		"no apparmor":              {options("name=seccomp,profile=default"), "lsm", Warning},
+		"selinux":                  {options("name=seccomp,profile=builtin", "name=selinux"), "lsm", OK},
+		"no daemon":                {ready(Readiness{}, errors.New("refused")), "daemon", Warning},
+		"not ready":                {ready(Readiness{Missing: []api.Detail{{Field: "disk", Message: "full"}}}, nil), "daemon/disk", Fault},
+		"a warning of it":          {ready(Readiness{Warnings: []api.Detail{{Field: "disk", Message: "low"}}}, nil), "daemon/disk", Warning},
+		"a missing firewall":       {ready(Readiness{Warnings: []api.Detail{{Field: "firewall", Message: "missing: no nftables"}}}, nil), "firewall", Warning},
+		"no firewall":              {func(n *Node, _ files, _ *Machine) { n.FirewallOff = true }, "firewall", Warning},
+		"the settings to mount":    {mounts("/etc"), "mounts.allowed", Fault},
+		"one program to mount":     {mounts("/usr/local/games"), "mounts.allowed", Warning},
+		"all of the host to mount": {mounts("/"), "mounts.allowed", Warning},
+		"all homes to mount":       {mounts("/srv/a", "/home"), "mounts.allowed", Warning},
+		"the engine to mount":      {mounts("/srv"), "mounts.allowed", Warning},
+		"the data to mount":        {mounts("/data"), "mounts.allowed", Warning},
+		"nothing there to mount":   {mounts("/srv/none"), "mounts.allowed", Warning},
+		"a directory to mount":     {mounts("/srv/a"), "mounts.allowed", OK},
+		"a name server":            {ports(53, 53), "allow-host-ports", OK},
+		"all ports":                {ports(1, 65535), "allow-host-ports", Warning},
+		"the port of the API":      {ports(8000, 8100), "allow-host-ports", Warning},
+		"volumes on another disk": {func(n *Node, f files, m *Machine) {
+			of := m.FileSystem
+			m.FileSystem = func(path string) (FileSystem, error) {
+				found, err := of(path)
+				found.NoSUID = path != "/data/volumes"
+				return found, err
+			}
+		}, "mount-flags", Warning},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n, f, m := good()
+			c.change(&n, f, &m)
+			items := Run(t.Context(), n, m)
+			if worst := Worst(items); c.want == Fault && worst != Fault || c.want == Warning && worst == OK || c.item == "" && worst != OK {
+				t.Errorf("the worst is %s of %+v", worst, items)
+			}
+			found := c.item == ""
+			for _, i := range items {
+				if i.Name == c.item {
+					found = true
+					if i.Verdict != c.want {
+						t.Errorf("got %+v", i)
+					}
+				}
+				if i.Text == "" || i.Verdict != OK && i.Remedy == "" && !strings.HasPrefix(i.Text, "there is no ") {
+					t.Errorf("an item without a text or a remedy: %+v", i)
+				}
+			}
+			if !found {
+				t.Errorf("no item %s in %+v", c.item, items)
+			}
+		})
+	}
+}
+
+func TestCertificateCheck(t *testing.T) {
+	made, err := certs.SelfSigned(t.TempDir(), []string{"localhost"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, _, m := good()
+	n.Certificate = made.Cert
+	m.ReadFile = os.ReadFile
+	at := func(now time.Time) Verdict {
+		m.Now = func() time.Time { return now }
+		return Worst(certificate(t.Context(), n, m))
+	}
+	now := time.Now()
+	if v := at(now); v != OK {
+		t.Errorf("a new certificate: %s", v)
+	}
+	if v := at(now.AddDate(100, 0, 0)); v != Fault {
+		t.Errorf("one that has ended: %s", v)
+	}
+	if v := at(now.AddDate(-1, 0, 0)); v != Fault {
+		t.Errorf("one that has not begun: %s", v)
+	}
+	n.Certificate = "/nowhere"
+	m.ReadFile = func(string) ([]byte, error) { return []byte("no certificate"), nil }
+	if v := at(now); v != Fault {
+		t.Errorf("none: %s", v)
+	}
+}

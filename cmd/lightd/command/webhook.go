@@ -1,0 +1,59 @@
+package command
+
+import (
+	"cmp"
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lightd/cmd/lightd/render"
+	"lightd/httpapi/api"
+)
+
+func (a *app) webhooks() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "webhooks",
+		Short: "Show how far each webhook of the configuration is",
+		Long: `Shows the webhooks of the daemon's configuration, and how far each one is: LAG is the number
+of events that wait for it. "lightd docs webhooks" tells how to make one, and how to receive it.`,
+		Args: NoArgs,
+	}
+	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
+		all, err := s.Webhooks(ctx)
+		if err != nil {
+			return err
+		}
+		if *form != formTable {
+			return a.encode(*form, map[string][]api.Webhook{"webhooks": all})
+		}
+		if len(all) == 0 {
+			a.note("There is no webhook. \"lightd docs webhooks\" tells how to make one.")
+			return nil
+		}
+		t := a.table([]string{"NAME", "STATE", "POSITION", "LAG", "DELIVERED", "NEXT TRY", "LAST ERROR", "URL"}, 7)
+		for _, w := range all {
+			t.Row(render.Text(w.Name), string(w.State), strconv.FormatUint(w.Position, 10), strconv.FormatUint(w.Lag, 10),
+				ago(a.Now(), w.LastDelivery), next(a.Now(), w.NextAttempt), cmp.Or(render.Text(w.LastError), "-"), render.Text(w.URL))
+		}
+		return t.Flush()
+	})
+}
+
+// next is when something is tried again, if it is.
+func next(now, at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return render.In(now, at)
+}
+
+// ago is how long ago something was, if it ever was.
+func ago(now, at time.Time) string {
+	if at.IsZero() {
+		return "-"
+	}
+	return render.Age(now, at) + " ago"
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/docker/go-units"
+	"go.yaml.in/yaml/v3"
+
+	"lightd/httpapi/suggest"
+)
+
+// shapeProblems compares a document with the settings before it is decoded, whose own errors name Go's types
+// and no keys. Each problem has the line, the key, what was found, and what is accepted.
+func shapeProblems(document *yaml.Node) []string {
+	var c shapeCheck
+	if len(document.Content) > 0 {
+		c.mapping("", document.Content[0], reflect.TypeFor[config]())
+	}
+	return c.problems
+}
+
+type shapeCheck struct{ problems []string }
+
+func (c *shapeCheck) add(at *yaml.Node, format string, args ...any) {
+	c.problems = append(c.problems, fmt.Sprintf("line %d: ", at.Line)+fmt.Sprintf(format, args...))
+}
+
+// mapping checks a section, or the whole file for the key "".
+func (c *shapeCheck) mapping(key string, node *yaml.Node, kind reflect.Type) {
+	node = resolved(node)
+	if isNull(node) {
+		return
+	}
+	names, kinds := settingsOf(kind)
+	if node.Kind != yaml.MappingNode {
+		if key == "" {
+			c.add(node, "the file is %s, and must have keys, as in %q", found(node), "listen: 127.0.0.1:8070")
+			return
+		}
+		c.add(node, "%s is %s, and must have keys: %s", key, found(node), strings.Join(names, ", "))
+		return
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		name, value := node.Content[i], node.Content[i+1]
+		full := strings.TrimPrefix(key+"."+name.Value, ".")
+		of, known := kinds[name.Value]
+		switch {
+		case name.Value == "<<":
+		case known:
+			c.value(full, value, of)
+		default:
+			c.add(name, "%s is not a setting%s", full, didYouMean(name.Value, names))
+		}
+	}
+}
+
+func didYouMean(given string, names []string) string {
+	if near := suggest.Nearest(strings.ToLower(given), names, len(given)/3+1); near != "" {
+		return fmt.Sprintf(" (did you mean %s?)", near)
+	}
+	return ": it must be one of " + strings.Join(names, ", ")
+}
+
+// settingsOf returns the keys of a section, and what each is.
+func settingsOf(kind reflect.Type) (names []string, kinds map[string]reflect.Type) {
+	kinds = map[string]reflect.Type{}
+	for i := range kind.NumField() {
+		if name := kind.Field(i).Tag.Get("yaml"); name != "" {
+			names, kinds[name] = append(names, name), kind.Field(i).Type
+		}
+	}
+	return names, kinds
+}
+
+// value checks what a key has.
+func (c *shapeCheck) value(key string, node *yaml.Node, kind reflect.Type) {
+	node = resolved(node)
+	switch {
+	case kind == reflect.TypeFor[addresses]() && node.Kind == yaml.SequenceNode:
+		kind = reflect.TypeFor[[]string]()
+	case kind.Kind() == reflect.Struct:
+		c.mapping(key, node, kind)
+		return
+	case isNull(node):
+		return
+	}
+	if kind.Kind() == reflect.Slice {
+		if node.Kind != yaml.SequenceNode {
+			c.add(node, "%s is %s, and must be a list, as in [%s]", key, found(node), orExample(node))
+			return
+		}
+		for _, item := range node.Content {
+			c.value(key, item, kind.Elem())
+		}
+		return
+	}
+	if node.Kind != yaml.ScalarNode {
+		c.add(node, "%s is %s, and must be %s", key, found(node), accepted(kind))
+	} else if !fits(node.Value, kind) {
+		c.add(node, "%s is %q, and must be %s", key, node.Value, accepted(kind))
+	}
+}
+
+func orExample(node *yaml.Node) string {
+	if node.Kind == yaml.ScalarNode && node.Value != "" {
+		return node.Value
+	}
+	return "a, b"
+}
+
+// resolved follows an alias.
+func resolved(node *yaml.Node) *yaml.Node {
+	if node.Kind == yaml.AliasNode {
+		return node.Alias
+	}
+	return node
+}
+
+func isNull(node *yaml.Node) bool { return node.Kind == yaml.ScalarNode && node.Tag == "!!null" }
+
+func found(node *yaml.Node) string {
+	switch node.Kind {
+	case yaml.SequenceNode:
+		return "a list"
+	case yaml.MappingNode:
+		return "a map of keys"
+	}
+	return strconv.Quote(node.Value)
+}
+
+// fits reports whether a text can be read as a value. What a value must be beside that, check finds.
+func fits(text string, kind reflect.Type) bool {
+	var err error
+	switch {
+	case kind == reflect.TypeFor[time.Duration]():
+		_, err = time.ParseDuration(text)
+	case kind.Kind() == reflect.Bool:
+		var b bool
+		err = yaml.Unmarshal([]byte(text), &b)
+	case kind.Kind() == reflect.Int, kind.Kind() == reflect.Int64:
+		var n int64
+		var f float64
+		err = yaml.Unmarshal([]byte(text), &n)
+		// The library cuts off what is behind the point.
+		if yaml.Unmarshal([]byte(text), &f) == nil && f != math.Trunc(f) {
+			return false
+		}
+	case kind.Kind() == reflect.Float64:
+		var f float64
+		err = yaml.Unmarshal([]byte(text), &f)
+	}
+	return err == nil
+}
+
+// accepted describes a kind of values, with an example.
+func accepted(kind reflect.Type) string {
+	switch {
+	case kind == reflect.TypeFor[time.Duration]():
+		return "a duration with its unit, as in 10s, 5m or 1h"
+	case kind.Kind() == reflect.Bool:
+		return "true or false"
+	case kind.Kind() == reflect.Int, kind.Kind() == reflect.Int64:
+		return "a whole number, as in 100"
+	case kind.Kind() == reflect.Float64:
+		return "a number, as in 1.5"
+	case kind == reflect.TypeFor[addresses]():
+		return "an address or a list of them, as in 127.0.0.1:8070"
+	}
+	return "a single text"
+}
+
+// parseBytes reads a size as in 512m, 512Mi or 10g, in units of 1,024.
+func parseBytes(text string) (int64, error) {
+	if n := len(text); n > 1 && (text[n-1] == 'i' || text[n-1] == 'I') {
+		text += "B"
+	}
+	return units.RAMInBytes(text)
+}

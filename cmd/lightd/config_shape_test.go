@@ -1,0 +1,83 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// loadText reads settings from a file with a text.
+func loadText(t *testing.T, text string) (config, error) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "l.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env := map[string]string{"HOME": "/root", "LIGHTD_CONFIG": file}
+	return newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), func(k string) string { return env[k] }).load()
+}
+
+// TestConfigurationErrors: each has the line, the key, what was found, and what is accepted.
+func TestConfigurationErrors(t *testing.T) {
+	for text, want := range map[string]string{
+		"\nlisen: 127.0.0.1:0":                                "line 2: lisen is not a setting (did you mean listen?)",
+		"mounts:\n  alowed: []":                               "line 2: mounts.alowed is not a setting (did you mean allowed?)",
+		"logs:\n  driver: journald":                           "line 2: logs.driver is not a setting: it must be one of max_size, max_file",
+		"- listen":                                            "line 1: the file is a list, and must have keys",
+		"mounts: [/srv]":                                      "line 1: mounts is a list, and must have keys: allowed",
+		"mounts:\n  allowed: /srv":                            "line 2: mounts.allowed is \"/srv\", and must be a list, as in [/srv]",
+		"hosts: node-1":                                       "line 1: hosts is \"node-1\", and must be a list, as in [node-1]",
+		"hosts: [[a]]":                                        "line 1: hosts is a list, and must be a single text",
+		"data_dir: [/srv]":                                    "line 1: data_dir is a list, and must be a single text",
+		"listen: {port: 80}":                                  "line 1: listen is a map of keys, and must be an address or a list of them, as in 127.0.0.1:8070",
+		"timeouts:\n  stop: 10":                               "line 2: timeouts.stop is \"10\", and must be a duration with its unit, as in 10s",
+		"timeouts: {stop: soon, pull: [1m]}":                  "line 1: timeouts.stop is \"soon\", and must be a duration with its unit, as in 10s, 5m or 1h; line 1: timeouts.pull is a list",
+		"audit: {max_age: 7d}":                                "line 1: audit.max_age is \"7d\", and must be a duration with its unit",
+		"tls: {self_signed: maybe}":                           "line 1: tls.self_signed is \"maybe\", and must be true or false",
+		"logs: {max_file: few}":                               "line 1: logs.max_file is \"few\", and must be a whole number",
+		"logs: {max_file: 2.5}":                               "line 1: logs.max_file is \"2.5\", and must be a whole number",
+		"containers: {max_cpu: all}":                          "line 1: containers.max_cpu is \"all\", and must be a number, as in 1.5",
+		"containers:\n  max_memory: 512":                      ":2: containers.max_memory: \"512\" is not a size of at least 6m, as in 512Mi",
+		"containers: {default_memory: 512Mx}":                 ":1: containers.default_memory: \"512Mx\" is not a size of at least 6m, as in 512Mi",
+		"limits: {memory: 64}":                                ":1: limits.memory: \"64\" is not a size of at least 32m, as in 64Mi",
+		"audit: {max_size: 10}":                               ":1: audit.max_size: \"10\" is not a size of at least 64k, as in 10Mi",
+		"logs: {max_size: 10}":                                ":1: logs.max_size: \"10\" is not a size as in 500k, 10m or 1g",
+		"\nlisten: 127.0.0.1":                                 ":2: listen address \"127.0.0.1\" has no port, as in 127.0.0.1:8070",
+		"listen: ['127.0.0.1:8070', '::1']":                   ":1: listen address \"::1\" has no port, as in [::1]:8070",
+		"listen: node-1":                                      ":1: listen address \"node-1\" has no port, as in node-1:8070",
+		"listen: 'https://0.0.0.0'\ntls: {self_signed: true}": ":1: listen address \"https://0.0.0.0\" has no port, as in https://0.0.0.0:8070",
+		"listen: 127.0.0.1:http-port":                         ":1: listen address \"127.0.0.1:http-port\": \"http-port\" is not a port from 0 to 65535",
+		"listen: 127.0.0.1:70000":                             ":1: listen address \"127.0.0.1:70000\": \"70000\" is not a port from 0 to 65535",
+		"listen: []":                                          ":1: listen address \"\" has no port, as in 127.0.0.1:8070",
+	} {
+		if _, err := loadText(t, text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "l.yaml") {
+			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+// TestSizesWithUnits: bytes are written as in specs.
+func TestSizesWithUnits(t *testing.T) {
+	cfg, err := loadText(t, "containers: {max_memory: 512Mi, default_memory: 256m, max_installation: 10Gi}\nlimits: {memory: 64MiB}\naudit: {max_size: 1Mi}\nlisten: 'node-1:'\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bounds, err := cfg.Containers.limitRange()
+	most, bad := cfg.Containers.maxInstallation()
+	memory, worse := cfg.Limits.memory()
+	if err != nil || bad != nil || worse != nil || bounds.MaxMemory != 512<<20 || bounds.DefaultMemory != 256<<20 || most != 10<<30 || memory != 64<<20 {
+		t.Errorf("%+v %d %d: %v %v %v", bounds, most, memory, err, bad, worse)
+	}
+	// The forms of YAML that were read before are still read.
+	if _, err := loadText(t, "x: &x {self_signed: yes}\n"); err == nil {
+		t.Error("an unknown key")
+	}
+	for _, text := range []string{"", "# nothing\n", "mounts:\nhosts:\n", "tls: {self_signed: True}\nconsoles: {total: 0x10, per_container: 1_0}\n", "hosts: &h [a]\norigins: []\ntrusted_proxies: []\ncontainers: {max_cpu: 1}\n", "unix_socket: {mode: 0600}\n", "timeouts: {stop: 1m30s}\n"} {
+		if _, err := loadText(t, text); err != nil {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

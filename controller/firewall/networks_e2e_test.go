@@ -1,0 +1,51 @@
+package firewall
+
+import (
+	"context"
+	"errors"
+	"testing"
+)
+
+// TestRulesFollowTheNetworks: those of each bridge are there as long as the bridge is, without a report of
+// drift. A daemon that starts while the engine does not answer leaves what the one before has put there.
+func TestRulesFollowTheNetworks(t *testing.T) {
+	inNetwork(t)
+	bridges, down := []string{"br-b", "br-a", "br-b"}, error(nil)
+	tune := func(c *Config) {
+		c.Networks = func(context.Context) ([]string, error) { return append([]string{}, bridges...), down }
+	}
+	inPlace := func(k *Keeper, others ...string) {
+		t.Helper()
+		want := table{defaultTable, Policy{Interface: policy.Interface, HostPorts: policy.HostPorts, Others: others}}
+		if what, err := want.differs(); err != nil || what != "" || !k.State().InPlace() || k.State().Restored != 0 {
+			t.Errorf("%q %v %+v", what, err, k.State())
+		}
+	}
+	k, changes := keeper(t, tune)
+	if err := k.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	inPlace(k, "br-a", "br-b")
+	bridges = []string{"br-b"}
+	if err := k.Ensure(); err != nil {
+		t.Fatal(err)
+	}
+	inPlace(k, "br-b")
+	bridges, down = nil, errors.New("no engine")
+	if err := k.Ensure(); !errors.Is(err, down) {
+		t.Errorf("a start goes on: %v", err)
+	}
+	inPlace(k, "br-b")
+	next, _ := keeper(t, tune)
+	_ = next.Ensure()
+	inPlace(next, "br-b")
+	if err := k.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	other, _ := keeper(t, tune)
+	_ = other.Ensure()
+	inPlace(other)
+	if len(*changes) != 0 {
+		t.Errorf("changes %+v", *changes)
+	}
+}

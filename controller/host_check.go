@@ -1,0 +1,90 @@
+package controller
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"syscall"
+	"time"
+
+	"lightd/controller/plan"
+	"lightd/desired"
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// checkHost keeps the result of a probe of what a recreation needs of the host.
+func (a *execution) checkHost() {
+	check := a.probeHost()
+	check.Hash = runHash(a.spec, a.st)
+	a.host = &check
+}
+
+// runHash is the hash of the run container that the spec describes.
+func runHash(spec desired.Container, st status.Status) string {
+	if st.Install.Snapshot != "" {
+		return spec.Hash(st.Install.Snapshot)
+	}
+	return spec.Hash(spec.Image)
+}
+
+// probeHost tries what Docker reports only by failing: host paths, and free host ports.
+func (a *execution) probeHost() plan.HostCheck {
+	check := plan.HostCheck{At: time.Now()}
+	if err := a.checkHostPaths(a.spec.Spec); err != nil {
+		check.Reason, check.Message = status.ReasonMountUnavailable, err.Error()
+		return check
+	}
+	if !a.cfg.LocalPorts {
+		return check
+	}
+	for _, p := range a.spec.Ports {
+		if portHeldBy(a.seen.Run, p.Endpoint()) {
+			continue
+		}
+		if err := probePort(p.Endpoint()); err != nil {
+			check.Reason, check.Message = status.ReasonPortUnavailable, err.Error()
+			return check
+		}
+	}
+	return check
+}
+
+// portHeldBy reports whether the container itself binds what overlaps e now.
+func portHeldBy(run *observed.Container, e desired.Endpoint) bool {
+	if !run.Running() {
+		return false
+	}
+	return slices.ContainsFunc(run.Binds, func(p desired.Port) bool { return p.Endpoint().Overlaps(e) })
+}
+
+// probePort binds e for a moment. Only what is certainly in the way is an error: what this
+// process may not bind, the engine may.
+func probePort(e desired.Endpoint) error {
+	ip, err := netip.ParseAddr(e.IP)
+	if err != nil {
+		return fmt.Errorf("read address of %s: %w", e, err)
+	}
+	address := netip.AddrPortFrom(ip, uint16(e.Port))
+	switch e.Protocol {
+	case desired.UDP:
+		var conn *net.UDPConn
+		if conn, err = net.ListenUDP("udp", net.UDPAddrFromAddrPort(address)); err == nil {
+			return conn.Close()
+		}
+	default:
+		var listener *net.TCPListener
+		if listener, err = net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address)); err == nil {
+			return listener.Close()
+		}
+	}
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return fmt.Errorf("port %s is in use on this host by another program", e)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		return fmt.Errorf("port %s: this host does not have that address", e)
+	}
+	return nil
+}

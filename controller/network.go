@@ -1,0 +1,133 @@
+package controller
+
+import (
+	"context"
+	"fmt"
+
+	"lightd/desired"
+	"lightd/desired/store"
+	"lightd/observed"
+	"lightd/observed/blueprint"
+	"lightd/observed/engine"
+	"lightd/observed/journal"
+	"lightd/observed/status"
+)
+
+// ensureNetwork makes the network that containers are on, where it is missing: `docker network prune`
+// removes it while no container runs. One of its name that is otherwise is never used: it is replaced
+// where Lightd made it and nothing is connected to it. An error of it blocks the step.
+func (e *executor) ensureNetwork(ctx context.Context) (observed.Network, error) {
+	have, exists, err := e.cfg.Engine.Network(ctx, e.cfg.Network.Name)
+	if err != nil || exists && e.cfg.Network.Misfit(have) == "" {
+		return have, err
+	}
+	return e.makeNetwork(ctx)
+}
+
+// networkOf returns the network that a container is made on, or started on. Lightd's own is made where it is
+// missing, one of the operator's is waited for.
+func (e *executor) networkOf(ctx context.Context, name string) (observed.Network, error) {
+	switch name {
+	case e.cfg.Network.Name:
+		return e.ensureNetwork(ctx)
+	case desired.NetworkNone, blueprint.EarlierNetwork:
+		return observed.Network{}, nil
+	}
+	have, exists, err := e.cfg.Engine.Network(ctx, name)
+	if err != nil {
+		return observed.Network{}, err
+	}
+	misfit := "the engine has none of that name"
+	if exists {
+		misfit = blueprint.NamedMisfit(have)
+	}
+	if misfit != "" {
+		return observed.Network{}, blockedError{status.ReasonNetworkUnavailable,
+			fmt.Errorf("the operator's network %s cannot be used: %s", name, misfit)}
+	}
+	return have, nil
+}
+
+// makeNetwork makes the network, or replaces it. Steps make it one at a time, and find what another one has
+// made meanwhile.
+func (e *executor) makeNetwork(ctx context.Context) (observed.Network, error) {
+	select {
+	case e.networking <- struct{}{}:
+		defer func() { <-e.networking }()
+	case <-ctx.Done():
+		return observed.Network{}, context.Cause(ctx)
+	}
+	want := e.cfg.Network
+	have, exists, err := e.cfg.Engine.Network(ctx, want.Name)
+	if err != nil {
+		return observed.Network{}, err
+	}
+	misfit := want.Misfit(have)
+	switch {
+	case !exists:
+		return e.createNetwork(ctx, "")
+	case misfit == "":
+		return have, nil
+	case !have.Marked:
+		return observed.Network{}, blockedError{status.ReasonNetworkUnavailable,
+			fmt.Errorf("the network %s is not Lightd's, and %s: remove it, and it is made again", want.Name, misfit)}
+	}
+	switch err := e.cfg.Engine.RemoveNetwork(ctx, have.NetworkID); engine.Classify(err) {
+	case engine.None, engine.NotFound:
+		return e.createNetwork(ctx, misfit)
+	case engine.Unavailable:
+		return observed.Network{}, err
+	default:
+		return observed.Network{}, blockedError{status.ReasonNetworkUnavailable,
+			fmt.Errorf("the network %s was altered, %s, and it cannot be replaced: %w", want.Name, misfit, err)}
+	}
+}
+
+// createNetwork creates the network, in the place of one that differed in misfit.
+func (e *executor) createNetwork(ctx context.Context, misfit string) (observed.Network, error) {
+	made := e.cfg.Network.AsCreated()
+	var err error
+	made.NetworkID, err = e.cfg.Engine.CreateNetwork(ctx, made)
+	switch engine.Classify(err) {
+	case engine.None:
+		e.log.Info("network created", "network", made.Name, "interface", made.Bridge, "replaced", misfit)
+		return made, nil
+	case engine.Unavailable, engine.Conflict: // another daemon may have created it meanwhile
+		return observed.Network{}, err
+	}
+	return observed.Network{}, blockedError{status.ReasonNetworkUnavailable, err}
+}
+
+// connectable makes sure that the network of a container that is about to be started is there, and
+// that the container is connected to it and not to an earlier one of its name.
+func (e *executor) connectable(ctx context.Context, c *observed.Container) error {
+	have, err := e.networkOf(ctx, c.NetworkMode)
+	if err != nil || have.NetworkID == "" {
+		return err
+	}
+	if e.cfg.Firewall != nil {
+		var gateways []string
+		if have.Name == e.cfg.Network.Name {
+			gateways = have.Gateways
+		}
+		if err := e.cfg.Firewall.Ensure(gateways...); err != nil {
+			return blockedError{status.ReasonNetworkUnavailable, err}
+		}
+	}
+	if c.NetworkID == "" || c.NetworkID == have.NetworkID || c.Running() {
+		return nil
+	}
+	e.log.Info("container connected to the new network of its name", "container", c.Name, "docker_id", c.ContainerID, "network", have.Name)
+	return e.cfg.Engine.Rejoin(ctx, c.ContainerID, have.Name)
+}
+
+// RecordFirewall records an event of the node about the firewall.
+func (c *Controller) RecordFirewall(ctx context.Context, e journal.Event) error {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.DatabaseTimeout)
+	defer cancel()
+	err := c.cfg.Store.Update(ctx, func(tx *store.Tx) error { return c.append(tx.Tx, []journal.Event{e}) })
+	if err != nil {
+		return fmt.Errorf("record how the firewall stands: %w", err)
+	}
+	return nil
+}

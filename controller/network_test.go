@@ -1,0 +1,165 @@
+package controller_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
+
+	"lightd/desired"
+	"lightd/hack/harness"
+	"lightd/hack/simengine"
+	"lightd/observed/blueprint"
+	"lightd/observed/status"
+)
+
+// simClient returns a client of a simulated engine.
+func simClient(t *testing.T, sim *simengine.Sim) *client.Client {
+	t.Helper()
+	socket := filepath.Join(t.TempDir(), "c")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	docker, err := client.NewClientWithOpts(client.WithHost("unix://"+socket), client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = docker.Close() })
+	return docker
+}
+
+// our returns the network of containers as the engine shows it.
+func our(t *testing.T, docker *client.Client) network.Inspect {
+	t.Helper()
+	n, err := docker.NetworkInspect(t.Context(), blueprint.DefaultNetwork.Name, network.InspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// TestNetworkIsMadeAgain: it is made with the first container, and made again for a container that
+// ran on one that was pruned.
+func TestNetworkIsMadeAgain(t *testing.T) {
+	sim, n := onSim(t)
+	docker := simClient(t, sim)
+	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("a", status.StateRunning)
+	before, made := n.inspect("a"), our(t, docker)
+	if made.Options["com.docker.network.bridge.enable_icc"] != "false" || made.Options["com.docker.network.bridge.name"] != "lightd0" || made.Labels["lightd.network"] == "" {
+		t.Errorf("made %+v", made)
+	}
+	if strings.Join(before.Networks, " ") != "lightd" || before.NetworkID != made.ID {
+		t.Errorf("on %v, %s", before.Networks, before.NetworkID)
+	}
+	n.change("a", func(c *desired.Container) { c.Power = desired.PowerStopped })
+	n.waitState("a", status.StateOffline)
+	if err := docker.NetworkRemove(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	n.change("a", requestStart)
+	n.waitState("a", status.StateRunning)
+	after := n.inspect("a")
+	if after.ContainerID != before.ContainerID || after.NetworkID == before.NetworkID || after.NetworkID != our(t, docker).ID {
+		t.Errorf("on %s after %s", after.NetworkID, before.NetworkID)
+	}
+}
+
+// TestForeignNetworkIsNotUsed: a network of that name on which containers reach each other is reported,
+// and nothing is created on it until it is gone.
+func TestForeignNetworkIsNotUsed(t *testing.T) {
+	sim, n := onSim(t)
+	docker := simClient(t, sim)
+	made, err := docker.NetworkCreate(t.Context(), blueprint.DefaultNetwork.Name, network.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	st := n.wait("a", "reported", func(st status.Status) bool {
+		return st.Get(status.Synced).Reason == status.ReasonNetworkUnavailable
+	})
+	if message := st.Get(status.Synced).Message; !strings.Contains(message, "its containers reach each other") || st.ContainerID != "" {
+		t.Errorf("%q, container %q", message, st.ContainerID)
+	}
+	if events := n.events("a"); strings.Count(events, "Blocked") != 1 {
+		t.Errorf("events %s", events)
+	}
+	if err := docker.NetworkRemove(t.Context(), made.ID); err != nil {
+		t.Fatal(err)
+	}
+	n.change("a", requestStart)
+	n.waitState("a", status.StateRunning)
+}
+
+// TestAlteredNetworkIsReplaced where Lightd has made it and nothing is connected to it.
+func TestAlteredNetworkIsReplaced(t *testing.T) {
+	sim, n := onSim(t)
+	docker := simClient(t, sim)
+	made, err := docker.NetworkCreate(t.Context(), blueprint.DefaultNetwork.Name, network.CreateOptions{
+		Labels:  map[string]string{"lightd.network": "true"},
+		Options: map[string]string{"com.docker.network.bridge.name": "lightd0", "com.docker.network.bridge.enable_icc": "true"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("a", status.StateRunning)
+	if now := our(t, docker); now.ID == made.ID || now.Options["com.docker.network.bridge.enable_icc"] != "false" {
+		t.Errorf("got %+v", now)
+	}
+}
+
+// earlierVersion makes an engine create containers on its own network, as versions before the network
+// of Lightd requested it, until it is told otherwise.
+func earlierVersion(until *bool) func(http.Handler) http.Handler {
+	return func(engine http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if !*until && r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/containers/create") {
+				var request map[string]any
+				_ = json.NewDecoder(r.Body).Decode(&request)
+				delete(request["HostConfig"].(map[string]any), "NetworkMode")
+				body, _ := json.Marshal(request)
+				r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+			}
+			engine.ServeHTTP(w, r)
+		})
+	}
+}
+
+// TestContainerOfAnEarlierVersionStays on the engine's own network, as deferred drift, until it is
+// recreated for another reason.
+func TestContainerOfAnEarlierVersionStays(t *testing.T) {
+	later := false
+	sim := simengine.New(simengine.Options{AnyMounts: true, Before: earlierVersion(&later)})
+	t.Cleanup(func() { sim.Close() })
+	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
+	socket := filepath.Join(t.TempDir(), "s")
+	if err := sim.Serve(socket); err != nil {
+		t.Fatal(err)
+	}
+	n := newNode(t, inMemory(t), func(o *setup) { o.host = "unix://" + socket })
+	n.waitSynced(n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning }))
+	n.waitState("a", status.StateRunning)
+	before := n.inspect("a")
+	if got := n.drifts("a"); got != "networks deferred" || strings.Join(before.Networks, " ") != "bridge" {
+		t.Fatalf("drift %q, on %v", got, before.Networks)
+	}
+	later = true
+	n.change("a", func(c *desired.Container) { c.Power = desired.PowerStopped })
+	n.waitState("a", status.StateOffline)
+	n.change("a", requestStart)
+	n.waitState("a", status.StateRunning)
+	if after := n.inspect("a"); after.ContainerID != before.ContainerID || n.drifts("a") != "networks deferred" {
+		t.Errorf("recreated, or drift %q", n.drifts("a"))
+	}
+	n.waitSynced(n.change("a", func(c *desired.Container) { c.Env = map[string]string{"A": "1"} }))
+	if after := n.inspect("a"); strings.Join(after.Networks, " ") != "lightd" || n.drifts("a") != "" {
+		t.Errorf("on %v, drift %q", after.Networks, n.drifts("a"))
+	}
+}

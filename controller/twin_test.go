@@ -1,0 +1,98 @@
+package controller_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/docker/docker/api/types/container"
+	"github.com/docker/docker/api/types/events"
+	"github.com/docker/docker/api/types/filters"
+	"github.com/docker/docker/client"
+
+	"lightd/desired"
+	"lightd/hack/simengine"
+	"lightd/observed/status"
+)
+
+// placeTwin puts a container with the labels and the name of another one in its place: privileged, and
+// in the host's PID namespace. The result returns what the engine did with it until it was removed.
+func placeTwin(t *testing.T, docker *client.Client, containerID string) (twin string, history func() []events.Action) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	messages, errs := docker.Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "container"))})
+	was, err := docker.ContainerInspect(ctx, containerID)
+	if err == nil {
+		err = docker.ContainerRemove(ctx, containerID, container.RemoveOptions{Force: true})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	was.HostConfig.Privileged, was.HostConfig.PidMode = true, "host"
+	made, err := docker.ContainerCreate(ctx, was.Config, was.HostConfig, nil, nil, was.Name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return made.ID, func() (did []events.Action) {
+		defer cancel()
+		for {
+			select {
+			case m := <-messages:
+				if m.Actor.ID != made.ID {
+					continue
+				}
+				if did = append(did, m.Action); m.Action == events.ActionDestroy {
+					return did
+				}
+			case err := <-errs:
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// replacesTwins places one while the daemon runs and one while it does not: neither is started, nor
+// taken for the container.
+func replacesTwins(t *testing.T, n *node, docker *client.Client) {
+	n.create("a", func(s *desired.Spec) { s.Power, s.StartPattern = desired.PowerRunning, "tick" })
+	before := n.waitState("a", status.StateRunning)
+	for _, down := range []bool{false, true} {
+		if down {
+			n.stop()
+		}
+		twin, history := placeTwin(t, docker, before.ContainerID)
+		if down {
+			n = n.restart()
+		}
+		if did := history(); slices.Contains(did, events.ActionStart) {
+			t.Errorf("daemon down %t: the twin was started: %v", down, did)
+		}
+		after := n.wait("a", "running", func(st status.Status) bool {
+			if st.ContainerID == twin {
+				t.Errorf("daemon down %t: the twin is taken for the container", down)
+			}
+			return st.State == status.StateRunning && st.ContainerID != before.ContainerID && synced(st)
+		})
+		if found := n.inspect("a"); found.ContainerID != after.ContainerID || len(found.Security.Privileges) > 0 {
+			t.Errorf("daemon down %t: the container is %+v", down, found)
+		}
+		before = after
+	}
+}
+
+func TestTwinsAreReplaced(t *testing.T) {
+	sim, n, _ := onProgrammedSim(t)
+	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
+		fmt.Fprintln(p.Stdout(), "tick")
+		select {
+		case <-ctx.Done():
+		case <-p.Signals():
+		}
+	})
+	docker, err := sim.Client()
+	if err != nil {
+		t.Fatal(err)
+	}
+	replacesTwins(t, n, docker)
+}

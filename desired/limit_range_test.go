@@ -1,0 +1,40 @@
+package desired
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// TestOperatorsBounds: a spec beyond a bound is refused with the figure, and one that names nothing gets
+// what the operator sets, never more.
+func TestOperatorsBounds(t *testing.T) {
+	r := LimitRange{MaxMemory: 1 << 30, MaxCPU: 2, DefaultCPU: 1, MaxPIDs: 100, MaxPorts: 1}
+	if got, want := r.WithDefaults(Limits{PIDs: DefaultPIDs}), (Limits{Memory: 1 << 30, CPU: 1, PIDs: 100}); got != want {
+		t.Errorf("defaults %+v, want %+v", got, want)
+	}
+	if got := (LimitRange{}).WithDefaults(Limits{PIDs: DefaultPIDs}); got != (Limits{PIDs: DefaultPIDs}) {
+		t.Errorf("without bounds %+v", got)
+	}
+	named := Limits{Memory: 1 << 20, CPU: 0.5, PIDs: 7}
+	if got := r.WithDefaults(named); got != named {
+		t.Errorf("what a spec names became %+v", got)
+	}
+	for field, s := range map[string]Spec{
+		"limits.memory": {Limits: Limits{Memory: 1<<30 + 1, PIDs: 1}},
+		"limits.swap":   {Limits: Limits{Memory: 1 << 30, Swap: 1<<30 + 1, PIDs: 1}},
+		"limits.cpu":    {Limits: Limits{CPU: 2.5, PIDs: 1}},
+		"limits.pids":   {Limits: Limits{PIDs: 101}},
+		"ports":         {Limits: Limits{PIDs: 1}, Ports: make([]Port, 2)},
+	} {
+		var f faults
+		f.checkRange(s, r)
+		if len(f) != 1 || f[0].Field != field || !strings.Contains(f[0].Message, "containers.max_") {
+			t.Errorf("%s: %s", field, fmt.Sprint(f))
+		}
+		f = nil
+		if f.checkRange(s, LimitRange{}); len(f) > 0 {
+			t.Errorf("%s is bounded by default: %v", field, f)
+		}
+	}
+}

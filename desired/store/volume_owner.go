@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Owner is a user and a group of the host; a group of -1 is any.
+type Owner struct{ UID, GID int }
+
+// Has reports whether a file is the owner's.
+func (o Owner) Has(uid, gid uint32) bool {
+	return int(uid) == o.UID && (o.GID < 0 || int(gid) == o.GID)
+}
+
+// maxChowns bounds how many volumes are given to owners at once.
+const maxChowns = 2
+
+// Chown gives a volume with all that is in it to an owner, unless its directory is theirs already: given
+// is false then. It follows no links, and leaves alone other file systems that are mounted in it. The
+// directory itself comes last, so that one that was cut off is started over, and passes over what is the owner's
+// by then. An error of a file is returned, the first one, and holds nothing up. Each volume is given once at a
+// time, and maxChowns of all are; the others wait until ctx ends.
+func (v *Volumes) Chown(ctx context.Context, id string, to Owner) (given bool, err error) {
+	if given, err := v.ownedBy(id, to); given || err != nil {
+		return false, err
+	}
+	end, err := v.beginChown(ctx, id)
+	if err != nil {
+		return false, fmt.Errorf("give volume %s to user %d: %w", id, to.UID, err)
+	}
+	defer end()
+	if given, err := v.ownedBy(id, to); given || err != nil {
+		return false, err // by the one before
+	}
+	if err := v.chownAll(ctx, id, to); err != nil {
+		return false, fmt.Errorf("give volume %s to user %d: %w", id, to.UID, err)
+	}
+	return true, nil
+}
+
+// ownedBy reports whether the directory of a volume is an owner's.
+func (v *Volumes) ownedBy(id string, owner Owner) (bool, error) {
+	info, err := v.root.Lstat(id)
+	if err != nil {
+		return false, fmt.Errorf("find the owner of volume %s: %w", id, err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	return owner.Has(st.Uid, st.Gid), nil
+}
+
+// beginChown waits until no other Chown of the volume runs, and then until fewer than maxChowns do.
+func (v *Volumes) beginChown(ctx context.Context, id string) (end func(), err error) {
+	ended := make(chan struct{})
+	for {
+		v.mu.Lock()
+		other := v.chowning[id]
+		if other == nil {
+			v.chowning[id] = ended
+		}
+		v.mu.Unlock()
+		if other == nil {
+			break
+		}
+		select {
+		case <-other:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	release := func() {
+		v.mu.Lock()
+		delete(v.chowning, id)
+		v.mu.Unlock()
+		close(ended)
+	}
+	select {
+	case v.chowns <- struct{}{}:
+		return func() { <-v.chowns; release() }, nil
+	case <-ctx.Done():
+		release()
+		return nil, context.Cause(ctx)
+	}
+}
+
+// chownAll gives all that is in a volume to an owner, and its directory at the end.
+func (v *Volumes) chownAll(ctx context.Context, id string, to Owner) error {
+	top, err := v.open(id)
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	var failed error
+	err = walk(ctx, top, func(dir int, name string, st *unix.Stat_t) {
+		if to.Has(st.Uid, st.Gid) {
+			return
+		}
+		if err := unix.Fchownat(dir, name, to.UID, to.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil && failed == nil {
+			failed = fmt.Errorf("%s: %w", name, err)
+		}
+	})
+	if err == nil {
+		err = top.Chown(to.UID, to.GID)
+	}
+	if err == nil {
+		err = failed
+	}
+	return err
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"lightd/desired/trash"
+)
+
+// descend makes n directories, each in the one before and with a file of one byte, and calls beside in each.
+func descend(t *testing.T, dir string, n int, beside func(*os.Root)) {
+	t.Helper()
+	at, err := os.OpenRoot(dir)
+	must(t, err)
+	for range n {
+		must(t, at.Mkdir("d", 0o755))
+		must(t, at.WriteFile("f", []byte("x"), 0o600))
+		beside(at)
+		next, err := at.OpenRoot("d")
+		must(t, err)
+		must(t, at.Close())
+		at = next
+	}
+	must(t, at.Close())
+}
+
+// fewDescriptors leaves the process so many more than it has open.
+func fewDescriptors(t *testing.T, spare int) {
+	t.Helper()
+	used, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	var before syscall.Rlimit
+	must(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &before))
+	few := before
+	few.Cur = uint64(len(used) + spare)
+	must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	t.Cleanup(func() { must(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &before)) })
+}
+
+// TestSizeOfDeepVolumes: a chain, and a comb whose each level has two directories, are measured with
+// few descriptors.
+func TestSizeOfDeepVolumes(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	v, err := s.Volumes(t.Context(), t.TempDir())
+	must(t, err)
+	defer func() { must(t, v.Close()) }()
+	chain, err := v.Create(t.Context(), Creator{})
+	must(t, err)
+	comb, err := v.Create(t.Context(), Creator{})
+	must(t, err)
+	const deep, combed = 5_000, 500
+	descend(t, chain.Path, deep, func(*os.Root) {})
+	descend(t, comb.Path, combed, func(at *os.Root) {
+		for _, name := range []string{"a", "z"} {
+			must(t, at.Mkdir(name, 0o755))
+			must(t, at.WriteFile(name+"/f", []byte("x"), 0o600))
+		}
+	})
+	defer func() { // what the testing package removes would take a descriptor for each level
+		for _, id := range []string{chain.ID, comb.ID} {
+			must(t, trash.RemoveAll(t.Context(), v.root, id))
+		}
+	}()
+	fewDescriptors(t, 64)
+	for id, want := range map[string]int64{chain.ID: deep, comb.ID: 3 * combed} {
+		if size, err := v.Size(t.Context(), id); err != nil || size != want {
+			t.Errorf("size %d, %v, want %d", size, err, want)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	began := time.Now()
+	if _, err := v.Size(ctx, chain.ID); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+		t.Errorf("got %v after %s", err, time.Since(began))
+	}
+}
+
+// TestSizeOfAWideVolume reads directories in batches.
+func TestSizeOfAWideVolume(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	v, err := s.Volumes(t.Context(), t.TempDir())
+	must(t, err)
+	defer func() { must(t, v.Close()) }()
+	made, err := v.Create(t.Context(), Creator{})
+	must(t, err)
+	for d := range 3 {
+		dir := filepath.Join(made.Path, fmt.Sprint(d), "x")
+		must(t, os.MkdirAll(dir, 0o755))
+		for f := range 2*walkBatch + 1 {
+			must(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(f)), []byte("xy"), 0o600))
+		}
+	}
+	if size, err := v.Size(t.Context(), made.ID); err != nil || size != 3*2*(2*walkBatch+1) {
+		t.Errorf("size %d, %v", size, err)
+	}
+}

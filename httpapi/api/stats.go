@@ -1,0 +1,76 @@
+package api
+
+import (
+	"time"
+
+	"lightd/observed"
+	"lightd/observed/status"
+)
+
+// Stats are what a container uses.
+type Stats struct {
+	InternalID string       `json:"internal_id"`
+	State      status.State `json:"state"`
+	// StartedAt is when the process was started, and Uptime since how many seconds it runs; neither is
+	// there while none runs.
+	StartedAt time.Time `json:"started_at,omitzero"`
+	Uptime    int64     `json:"uptime,omitzero"`
+	Restarts  int       `json:"restarts"`
+	// Usage is null while no process runs, and where it cannot be measured.
+	Usage *Usage `json:"usage"`
+}
+
+// Usage are the figures of a running process and all its children.
+type Usage struct {
+	observed.Stats
+	MeasuredAt time.Time `json:"measured_at"`
+	// Age is how old the figures are, in seconds.
+	Age float64 `json:"age"`
+}
+
+// Node is the machine of a daemon, with what its containers may use of it.
+type Node struct {
+	// Version is the daemon's own, Instance the id of its data directory.
+	Version  string     `json:"version"`
+	Instance string     `json:"instance"`
+	Engine   NodeEngine `json:"engine"`
+	Kernel   string     `json:"kernel"`
+	// LoadAverage is that of the last minute.
+	LoadAverage float64  `json:"load_average"`
+	Cores       Capacity `json:"cores"`
+	Memory      Capacity `json:"memory"`
+	Disks       []Disk   `json:"disks"`
+	// Containers are how many there are, in all and by state.
+	Containers int                  `json:"containers"`
+	States     map[status.State]int `json:"states"`
+}
+
+// NodeEngine is the Docker engine of a daemon. While it is not up the others are what is known from before.
+type NodeEngine struct {
+	Up         bool   `json:"up"`
+	Version    string `json:"version"`
+	APIVersion string `json:"api_version"`
+	// Cgroup is "1" or "2", Storage the storage driver; empty where they are not known.
+	Cgroup  string `json:"cgroup"`
+	Storage string `json:"storage"`
+}
+
+// Capacity is how much there is of something, in cores or bytes.
+type Capacity struct {
+	Total float64 `json:"total"`
+	// Used is what everything on the machine uses now; absent of cores, which have the load average.
+	Used float64 `json:"used,omitzero"`
+	// Promised adds up the limits of the containers; Unlimited is how many have none.
+	Promised  float64 `json:"promised"`
+	Unlimited int     `json:"unlimited"`
+}
+
+// Disk is a file system.
+type Disk struct {
+	// Purpose is what Lightd or the engine keeps there.
+	Purpose string `json:"purpose"`
+	Path    string `json:"path"`
+	Total   int64  `json:"total"`
+	// Available is what is left for everybody but root.
+	Available int64 `json:"available"`
+}

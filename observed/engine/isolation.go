@@ -1,0 +1,43 @@
+package engine
+
+import (
+	"context"
+	"strings"
+)
+
+// Isolation is how an engine separates containers from its host, whatever they ask for.
+type Isolation struct {
+	// Version is the engine's own, API that which it is spoken to with.
+	Version, API string
+	// Cgroup is "1" or "2".
+	Cgroup string
+	// Storage is its storage driver, Root its directory.
+	Storage, Root string
+	// Options are the engine's security options, as in "name=seccomp,profile=default".
+	Options []string
+}
+
+// Isolation returns how the engine separates containers.
+func (e *Engine) Isolation(ctx context.Context) (found Isolation, err error) {
+	err = e.call(ctx, e.timeouts.Query, "inspect", e.host, func(ctx context.Context, s *session) error {
+		info, err := s.Info(ctx)
+		found = Isolation{Version: info.ServerVersion, API: s.ClientVersion(), Cgroup: info.CgroupVersion, Options: info.SecurityOptions, Storage: info.Driver, Root: info.DockerRootDir}
+		return err
+	})
+	return found, err
+}
+
+// Has reports whether the engine has a security option, with all of the given properties.
+func (i Isolation) Has(name string, properties ...string) bool {
+	for _, option := range i.Options {
+		parts := "," + option + ","
+		has := strings.Contains(parts, ",name="+name+",")
+		for _, p := range properties {
+			has = has && strings.Contains(parts, ","+p+",")
+		}
+		if has {
+			return true
+		}
+	}
+	return false
+}
