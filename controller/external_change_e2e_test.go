@@ -77,7 +77,7 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 	docker := newDocker(t)
 	for name, c := range operatorChanges {
 		t.Run(name, func(t *testing.T) {
-			id := strings.ReplaceAll(name, " ", "-")
+			id := "disturbed-" + strings.ReplaceAll(name, " ", "-")
 			n.create(id, limited)
 			n.waitState(id, status.StateRunning)
 			before, began := n.inspect(id), time.Now()
@@ -127,20 +127,20 @@ func TestForeignContainerWithOurNameOnARealEngine(t *testing.T) {
 	n.clean()
 	docker := newDocker(t)
 	foreign, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(), Cmd: []string{"sleep", "1000"}},
-		nil, nil, nil, observed.RunName("foreign"))
+		nil, nil, nil, observed.RunName("name-taken"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer docker.ContainerRemove(context.Background(), foreign.ID, container.RemoveOptions{Force: true})
-	n.create("foreign", nil)
-	st := n.wait("foreign", "held up by a name", func(st status.Status) bool {
+	n.create("name-taken", nil)
+	st := n.wait("name-taken", "held up by a name", func(st status.Status) bool {
 		return st.Get(status.Synced).Reason == status.ReasonNameTaken
 	})
 	if !strings.Contains(st.Get(status.Synced).Message, foreign.ID[:12]) {
 		t.Errorf("message %q", st.Get(status.Synced).Message)
 	}
-	n.change("foreign", func(c *desired.Container) { c.Deleting = true })
-	n.gone("foreign")
+	n.change("name-taken", func(c *desired.Container) { c.Deleting = true })
+	n.gone("name-taken")
 	if _, err := docker.ContainerInspect(t.Context(), foreign.ID); err != nil {
 		t.Errorf("the foreign container: %v", err)
 	}

@@ -134,23 +134,23 @@ func TestHostIsOutOfReachOnARealEngine(t *testing.T) {
 	port, published := serve(t, ":0", "secret"), desired.Port{IP: "0.0.0.0", Port: 7931, Protocol: desired.TCP, ContainerPort: 4000}
 	inNamespace(t, func() { serve(t, "169.254.169.254:80", "secret") })
 	n.must(n.store.AddPorts(t.Context(), []desired.Endpoint{published.Endpoint()}))
-	n.create("server", func(s *desired.Spec) {
+	n.create("fw-server", func(s *desired.Spec) {
 		s.Power, s.Ports = desired.PowerRunning, []desired.Port{published}
 		s.StartupCommand = "while :; do echo welcome | nc -l -p 4000; done"
 	})
-	n.waitState("server", status.StateRunning)
+	n.waitState("fw-server", status.StateRunning)
 	targets := []string{"$(ip route | awk '/default/ {print $3}') " + fmt.Sprint(port), host + " " + fmt.Sprint(port), "169.254.169.254 80"}
-	client := n.create("client", func(s *desired.Spec) {
+	client := n.create("fw-client", func(s *desired.Spec) {
 		s.Power, s.StartupCommand = desired.PowerRunning, "while :; do { "
 		for i, at := range targets {
 			s.StartupCommand += fmt.Sprintf("echo \"%d $(nc -w 2 %s </dev/null)\"; ", i, at)
 		}
-		s.StartupCommand += "nslookup lightd-server 127.0.0.11; echo end; } > out.new 2>&1; mv out.new out; sleep 0.2; done"
+		s.StartupCommand += "nslookup lightd-fw-server 127.0.0.11; echo end; } > out.new 2>&1; mv out.new out; sleep 0.2; done"
 	})
 	until := func(what string, is func(text string) bool) {
 		t.Helper()
 		last := ""
-		n.wait("client", what, func(status.Status) bool {
+		n.wait("fw-client", what, func(status.Status) bool {
 			last = n.result(client, "out")
 			return is(last)
 		})
@@ -162,7 +162,7 @@ func TestHostIsOutOfReachOnARealEngine(t *testing.T) {
 	}
 	until("out of reach", func(text string) bool { return !strings.Contains(text, "secret") && strings.Contains(text, "end") })
 	until("names", func(text string) bool {
-		return strings.Contains(text, "lightd-server") && strings.Contains(text, "Address")
+		return strings.Contains(text, "lightd-fw-server") && strings.Contains(text, "Address")
 	})
 	for _, address := range []string{"127.0.0.1", host} {
 		n.reaches(fmt.Sprintf("%s:%d", address, published.Port), "welcome")

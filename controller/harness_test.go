@@ -263,7 +263,14 @@ func (n *node) run() {
 // onSim starts a node on a simulated engine that has the test image.
 func onSim(t *testing.T, tune ...func(*setup)) (*simengine.Sim, *node) {
 	t.Helper()
-	sim := simengine.New(simengine.Options{AnyMounts: true})
+	return onSimWith(t, simengine.Options{}, tune...)
+}
+
+// onSimWith is onSim with options of the engine.
+func onSimWith(t *testing.T, options simengine.Options, tune ...func(*setup)) (*simengine.Sim, *node) {
+	t.Helper()
+	options.AnyMounts = true
+	sim := simengine.New(options)
 	t.Cleanup(func() { sim.Close() })
 	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
 	socket := filepath.Join(t.TempDir(), "s")

@@ -45,11 +45,11 @@ func TestIsolationOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	c := n.create("a", func(s *desired.Spec) {
+	c := n.create("isolated", func(s *desired.Spec) {
 		s.Image, s.InstallScript, s.User, s.Power = harness.Debian(), aptInstall, "1000:1000", desired.PowerRunning
 		s.StartupCommand = "rootbash -p -c 'id -u; grep -E \"^(NoNewPrivs|CapBnd)\" /proc/self/status' > started; exec sleep 100000"
 	})
-	n.waitState("a", status.StateRunning)
+	n.waitState("isolated", status.StateRunning)
 	read := func(name string) (text string) {
 		pollUntil(t, name, func() bool {
 			data, err := os.ReadFile(filepath.Join(n.volumes.Path(c.VolumeID), name))
@@ -66,7 +66,7 @@ func TestIsolationOnARealEngine(t *testing.T) {
 	if got := read("started"); got != "1000 CapBnd: 00000000000004fb NoNewPrivs: 1" {
 		t.Errorf("the server had %q", got)
 	}
-	if d := n.drifts("a"); d != "" {
+	if d := n.drifts("isolated"); d != "" {
 		t.Errorf("what was just made differs: %s", d)
 	}
 }

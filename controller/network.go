@@ -3,6 +3,9 @@ package controller
 import (
 	"context"
 	"fmt"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"lightd/desired"
 	"lightd/desired/store"
@@ -95,7 +98,20 @@ func (e *executor) createNetwork(ctx context.Context, misfit string) (observed.N
 	case engine.Unavailable, engine.Conflict: // another daemon may have created it meanwhile
 		return observed.Network{}, err
 	}
+	if another, ok := e.awaitNetwork(ctx); ok {
+		return another, nil
+	}
 	return observed.Network{}, blockedError{status.ReasonNetworkUnavailable, err}
+}
+
+// awaitNetwork waits for up to 2 s for a network that another daemon of this engine is creating: Docker
+// refuses a second one with the bridge of the first before it shows the first.
+func (e *executor) awaitNetwork(ctx context.Context) (have observed.Network, fits bool) {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, 2*time.Second, true, func(ctx context.Context) (exists bool, err error) {
+		have, exists, err = e.cfg.Engine.Network(ctx, e.cfg.Network.Name)
+		return exists, err
+	})
+	return have, err == nil && e.cfg.Network.Misfit(have) == ""
 }
 
 // connectable makes sure that the network of a container that is about to be started is there, and

@@ -58,15 +58,15 @@ func TestNetworkIsMadeAgainOnARealEngine(t *testing.T) {
 	docker := newDocker(t)
 	t.Cleanup(func() { _ = docker.NetworkRemove(context.Background(), own.Name) })
 	n.clean()
-	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
-	n.waitState("a", status.StateRunning)
-	before := n.inspect("a")
-	n.change("a", func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
-	n.waitState("a", status.StateOffline)
+	n.create("pruned", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("pruned", status.StateRunning)
+	before := n.inspect("pruned")
+	n.change("pruned", func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true })
+	n.waitState("pruned", status.StateOffline)
 	pollUntil(t, "removed", func() bool { return docker.NetworkRemove(t.Context(), own.Name) == nil })
-	n.change("a", requestStart)
-	n.waitState("a", status.StateRunning)
-	if after := n.inspect("a"); after.ContainerID != before.ContainerID || after.NetworkID == before.NetworkID || strings.Join(after.Networks, " ") != own.Name {
+	n.change("pruned", requestStart)
+	n.waitState("pruned", status.StateRunning)
+	if after := n.inspect("pruned"); after.ContainerID != before.ContainerID || after.NetworkID == before.NetworkID || strings.Join(after.Networks, " ") != own.Name {
 		t.Errorf("on %v %s", after.Networks, after.NetworkID)
 	}
 }

@@ -7,26 +7,27 @@ import (
 	"net/http"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
-	"lightd/hack/harness"
 	"lightd/hack/simengine"
+	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
 
 // simClient returns a client of a simulated engine.
-func simClient(t *testing.T, sim *simengine.Sim) *client.Client {
+func simClient(t *testing.T, sim *simengine.Sim, options ...client.Opt) *client.Client {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "c")
 	if err := sim.Serve(socket); err != nil {
 		t.Fatal(err)
 	}
-	docker, err := client.NewClientWithOpts(client.WithHost("unix://"+socket), client.WithAPIVersionNegotiation())
+	docker, err := client.NewClientWithOpts(append(options, client.WithHost("unix://"+socket), client.WithAPIVersionNegotiation())...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,6 +116,41 @@ func TestAlteredNetworkIsReplaced(t *testing.T) {
 	}
 }
 
+// TestNetworkOfAnotherDaemon that is created at the same time is used, and nothing is blocked.
+func TestNetworkOfAnotherDaemon(t *testing.T) {
+	var docker *client.Client
+	first := sync.OnceFunc(func() {
+		want := blueprint.DefaultNetwork.AsCreated()
+		_, err := docker.NetworkCreate(t.Context(), want.Name, network.CreateOptions{Driver: "bridge",
+			Labels:  map[string]string{observed.LabelNetwork: "true"},
+			Options: map[string]string{"com.docker.network.bridge.name": want.Bridge, "com.docker.network.bridge.enable_icc": "false"}})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	sim, n := onSimWith(t, simengine.Options{Before: func(engine http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/networks/create") && r.Header.Get("User-Agent") != "other" {
+				first()
+				w.Header().Set("Content-Type", "application/json")
+				w.WriteHeader(http.StatusForbidden)
+				_, _ = io.WriteString(w, `{"message":"cannot create network 1 (lightd0): conflicts with network 2 (lightd0): networks have same bridge name"}`)
+				return
+			}
+			engine.ServeHTTP(w, r)
+		})
+	}})
+	docker = simClient(t, sim, client.WithUserAgent("other"))
+	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+	n.waitState("a", status.StateRunning)
+	if events := n.events("a"); strings.Contains(events, "Blocked") {
+		t.Errorf("events %s", events)
+	}
+	if got := our(t, docker).ID; n.inspect("a").NetworkID != got {
+		t.Errorf("on %s, want %s", n.inspect("a").NetworkID, got)
+	}
+}
+
 // earlierVersion makes an engine create containers on its own network, as versions before the network
 // of Lightd requested it, until it is told otherwise.
 func earlierVersion(until *bool) func(http.Handler) http.Handler {
@@ -136,14 +172,7 @@ func earlierVersion(until *bool) func(http.Handler) http.Handler {
 // recreated for another reason.
 func TestContainerOfAnEarlierVersionStays(t *testing.T) {
 	later := false
-	sim := simengine.New(simengine.Options{AnyMounts: true, Before: earlierVersion(&later)})
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(t, inMemory(t), func(o *setup) { o.host = "unix://" + socket })
+	_, n := onSimWith(t, simengine.Options{Before: earlierVersion(&later)})
 	n.waitSynced(n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning }))
 	n.waitState("a", status.StateRunning)
 	before := n.inspect("a")

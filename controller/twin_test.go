@@ -55,8 +55,8 @@ func placeTwin(t *testing.T, docker *client.Client, containerID string) (twin st
 // replacesTwins places one while the daemon runs and one while it does not: neither is started, nor
 // taken for the container.
 func replacesTwins(t *testing.T, n *node, docker *client.Client) {
-	n.create("a", func(s *desired.Spec) { s.Power, s.StartPattern = desired.PowerRunning, "tick" })
-	before := n.waitState("a", status.StateRunning)
+	n.create("twin", func(s *desired.Spec) { s.Power, s.StartPattern = desired.PowerRunning, "tick" })
+	before := n.waitState("twin", status.StateRunning)
 	for _, down := range []bool{false, true} {
 		if down {
 			n.stop()
@@ -68,13 +68,13 @@ func replacesTwins(t *testing.T, n *node, docker *client.Client) {
 		if did := history(); slices.Contains(did, events.ActionStart) {
 			t.Errorf("daemon down %t: the twin was started: %v", down, did)
 		}
-		after := n.wait("a", "running", func(st status.Status) bool {
+		after := n.wait("twin", "running", func(st status.Status) bool {
 			if st.ContainerID == twin {
 				t.Errorf("daemon down %t: the twin is taken for the container", down)
 			}
 			return st.State == status.StateRunning && st.ContainerID != before.ContainerID && synced(st)
 		})
-		if found := n.inspect("a"); found.ContainerID != after.ContainerID || len(found.Security.Privileges) > 0 {
+		if found := n.inspect("twin"); found.ContainerID != after.ContainerID || len(found.Security.Privileges) > 0 {
 			t.Errorf("daemon down %t: the container is %+v", down, found)
 		}
 		before = after

@@ -100,18 +100,18 @@ func TestUnlistedRegistry(t *testing.T) {
 	n := newNode(t)
 	volume, _ := n.volume()
 	for _, host := range []string{"127.0.0.1", "127.1", "0x7f.1", "2130706433", "localhost", "a.localhost", "[::1]", "[::ffff:7f00:1]"} {
-		n.send("PUT", "/containers/a", spec("a", volume, fmt.Sprintf(`"image":"%s:%s/page/x"`, host, port))).want(400, "address")
+		n.send("PUT", "/containers/e2e-unlisted", spec("e2e-unlisted", volume, fmt.Sprintf(`"image":"%s:%s/page/x"`, host, port))).want(400, "address")
 	}
 	name, err := os.Hostname()
 	if err != nil || strings.Contains(name, "_") {
 		t.Skipf("no name of this machine: %v", err)
 	}
-	n.send("PUT", "/containers/a", spec("a", volume, fmt.Sprintf(`"image":"%s:%s/page/x"`, name, port))).want(201, "")
-	n.until("a", "refused", func(view) bool {
-		return strings.Contains(n.send("GET", "/containers/a", "").text, `"reason":"ImageNotAllowed"`)
+	n.send("PUT", "/containers/e2e-unlisted", spec("e2e-unlisted", volume, fmt.Sprintf(`"image":"%s:%s/page/x"`, name, port))).want(201, "")
+	n.until("e2e-unlisted", "refused", func(view) bool {
+		return strings.Contains(n.send("GET", "/containers/e2e-unlisted", "").text, `"reason":"ImageNotAllowed"`)
 	})
-	if n.send("GET", "/containers/a/events", "").want(200, "Blocked"); requests.Load() != 0 {
+	if n.send("GET", "/containers/e2e-unlisted/events", "").want(200, "Blocked"); requests.Load() != 0 {
 		t.Errorf("%d requests reached it", requests.Load())
 	}
-	n.send("PATCH", "/containers/a", fmt.Sprintf(`{"image":%q}`, harness.Busybox())).want(200, "")
+	n.send("PATCH", "/containers/e2e-unlisted", fmt.Sprintf(`{"image":%q}`, harness.Busybox())).want(200, "")
 }
