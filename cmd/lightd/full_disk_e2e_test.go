@@ -45,7 +45,7 @@ func TestDiskOfTheDataDirectoryIsFull(t *testing.T) {
 	n.send("POST", "/network/ports", `{"ip":"127.0.0.1","port":31999}`).want(507, "")
 	n.send("GET", "/containers/e2e-disk", "").want(200, `"type":"DiskFull"`)
 
-	newDocker(t).kill("lightd-a")
+	newDocker(t).kill("lightd-e2e-disk")
 	n.answers("/containers/e2e-disk", 200, `"restarts":1`)
 	n.until("e2e-disk", "running", running)
 	n.send("POST", "/containers/e2e-disk/stop?wait=stopped", "").want(200, "")
