@@ -11,6 +11,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/token"
+	"lightd/httpapi/api"
 	"lightd/httpapi/audit"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
@@ -90,6 +91,11 @@ func (s *Server) record(r *http.Request, status int, began time.Time) {
 	line.Event, line.Status, line.Duration = audit.EventWrite, status, audit.Milliseconds(began, line.Time)
 	if isMethod(r.Method) {
 		line.Method = r.Method // another one may be anything
+	}
+	if input := auth.RequestOf(r.Context()).Input; input != nil {
+		line.Action = string(api.SendCommand)
+		s.audit.Input(strings.Join([]string{auth.AuditSource(r.Context()), line.Route, line.Container, line.Code}, " "), line, *input)
+		return
 	}
 	if let && !reads {
 		s.audit.Write(line)

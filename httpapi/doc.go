@@ -9,7 +9,7 @@
 //
 //   - Nothing but the three public routes is answered without a valid token, not even
 //     the news that a route does not exist.
-//   - It writes desired state only, each request in one transaction. A request that
+//   - It writes desired state only, but for console input, each request in one transaction. A request that
 //     fails changes nothing; one that was answered with success is on disk.
 //   - Reads come from memory and from the database, never from the engine: with the
 //     engine down every route answers as usual, and says unknown where it cannot see.
@@ -39,6 +39,7 @@
 //	PATCH  /containers/:id                  JSON merge patch (RFC 7396)
 //	DELETE /containers/:id                  deletes; the volume stays
 //	POST   /containers/:id/start            also /stop, /restart, /kill
+//	POST   /containers/:id/command          {"command": "say hi"}: input
 //	POST   /containers/:id/reinstall        image, install_script optional
 //	POST   /containers/:id/rebind-network   other ports, image optional
 //	GET    /containers/:id/wait             ?wait=GOAL&timeout=60s, as a read
@@ -66,6 +67,10 @@
 //	GET    /auth/tokens/:id                 one token; also DELETE
 //	GET    /healthz                         the process answers
 //	GET    /readyz                          database, engine and disk
+//
+// A command is a line for the standard input of the process, of at most 64 KiB; a newline is added where
+// none ends it. Where no process runs the answer is 409, with the "state" of the container. What the
+// program prints is in its logs.
 //
 // stop is graceful, kill is SIGKILL; start ends a backoff too. A port is removed only while nothing
 // uses it, a volume only while no container names it. HEAD is answered as GET is, without the body,
@@ -162,7 +167,7 @@
 //	{"error": "<sentence>", "code": "<word>",
 //	 "details": [{"field": "...", "message": "..."}]}
 //
-// "details" is there where a field is to blame. The status codes:
+// "details" is there where a field is to blame, "state" where the state of a container is. The status codes:
 //
 //	400  invalid                       412  stale precondition
 //	401  no valid token                413  body too large

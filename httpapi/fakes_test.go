@@ -56,6 +56,7 @@ type fakeConsole struct {
 	from    console.From
 	history []console.Chunk
 	failure error
+	refusal error // of what is written
 }
 
 type fakeOutput struct{ c chan console.Chunk }
@@ -129,6 +130,9 @@ func (f fakeInput) Write(_ context.Context, data []byte) error {
 	defer f.mu.Unlock()
 	if f.id != "web" {
 		return stdin.ErrNotRunning
+	}
+	if f.refusal != nil {
+		return f.refusal
 	}
 	f.written.Write(data)
 	return nil

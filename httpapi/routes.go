@@ -29,6 +29,9 @@ type route struct {
 // pathSockets is where a token may be in the query.
 const pathSockets = "/ws"
 
+// pathCommand takes console input, which is no desired state.
+const pathCommand = "/containers/:id/command"
+
 // acceptSpec decides by the headers of a request whether what it wants can be given.
 type acceptSpec struct {
 	accepts func(http.Header) bool
@@ -79,6 +82,7 @@ func (s *Server) routes() []route {
 		{post, "/containers/:id/stop", needsPower, s.containers.Power("stop"), nil, specParameters},
 		{post, "/containers/:id/kill", needsPower, s.containers.Power("kill"), nil, specParameters},
 		{post, "/containers/:id/restart", needsPower, s.containers.Power("restart"), nil, specParameters},
+		{post, pathCommand, needsConsole, s.streams.SendCommand, nil, nil},
 		{post, "/containers/:id/reinstall", needsWrite, s.containers.Reinstall, nil, specParameters},
 		{post, "/containers/:id/rebind-network", needsWrite, s.containers.RebindNetwork, nil, specParameters},
 		{get, "/containers/:id/install-log", needsConsole, s.containers.ReadInstallLog, givesText, nil},
@@ -169,7 +173,7 @@ func (r route) check(request *http.Request) error {
 
 // conditional reports whether a write takes preconditions: what it writes has an entity tag.
 func (r route) conditional() bool {
-	return strings.HasPrefix(r.path, "/containers") || r.path == "/apply"
+	return strings.HasPrefix(r.path, "/containers") && r.path != pathCommand || r.path == "/apply"
 }
 
 // checkQuery refuses parameters that the route does not have, those that are given twice, and values that

@@ -103,6 +103,14 @@ func TestActing(t *testing.T) {
 		}
 		return nil
 	})
+	d.do("send", "a", "say hi").is(0, "a: command sent\n")
+	d.do("send", "b", "x").want(4, "!Container is not running")
+	poll(t, func() error {
+		if out := d.do("logs", "a").out; !strings.Contains(out, "got say hi") {
+			return fmt.Errorf("it printed %q", out)
+		}
+		return nil
+	})
 	d.do("delete", "-l", "game=quake", "--wait=false").want(0, "b: ")
 	d.do("wait", "a", "b", "--for=deleted").want(0)
 	d.do("delete", "a", "--ignore-not-found").is(0, "")

@@ -412,6 +412,8 @@ func TestConsole(t *testing.T) {
 	ws.await("running", func(m message) bool { return m.Event == "event" && m.Data == "running" })
 	ws.say(`{"event":"send_command","command":"hi there\n"}`)
 	ws.await("an answer", func(m message) bool { return m.Event == "console" && strings.Contains(m.Data, "heard hi there") })
+	n.send("POST", "/containers/"+id+"/command", `{"command":"over REST"}`).want(200, "Command sent")
+	ws.await("an answer to that", func(m message) bool { return m.Event == "console" && strings.Contains(m.Data, "heard over REST") })
 	ws.say(`{"event":"request_logs","lines":50}`)
 	ws.await("logs", func(m message) bool { return m.Event == "logs" && strings.Contains(m.Data, "Listening on port 80") })
 	ws.await("stats", func(m message) bool { return m.Event == "stats" && m.Memory > 0 && m.Limit == 67108864 })
@@ -420,6 +422,7 @@ func TestConsole(t *testing.T) {
 	ws.say(`{"event":"power","action":"kill"}`)
 	ws.await("exit", func(m message) bool { return m.Event == "event" && m.Data == "exit" })
 	n.until(id, "killed", offline)
+	n.send("POST", "/containers/"+id+"/command", `{"command":"late"}`).want(409, `"state":"offline"`)
 	said, err := ws.all()
 	if err != nil {
 		t.Errorf("the connection ended: %v", err)

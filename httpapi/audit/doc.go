@@ -64,7 +64,7 @@
 // another host (421), or a read without the scope (403). One address that goes on takes a line after 1 s, then 2 s,
 // up to one a minute, each with the count since the one before; beyond 64 addresses at once, the others share
 // a line without an address. Console input of a connection takes a line a second, with the sum of its
-// bytes. With console_input each message has a line of its own.
+// bytes, and so do the commands of a token to a container. With console_input each has a line of its own.
 //
 // "master" records that the file of the master token has changed, within 1 s of a reset; not one that was
 // made while the daemon was stopped. Ids that can be none are left out, as they may be anything.

@@ -148,8 +148,8 @@ func (l *Log) Denied(source string, line Line) {
 	}
 }
 
-// Input records console input of a connection. Its text is recorded only where that is configured.
-func (l *Log) Input(connection string, line Line, text string) {
+// Input records console input of a source. Its text is recorded only where that is configured.
+func (l *Log) Input(source string, line Line, text string) {
 	if l == nil {
 		return
 	}
@@ -159,7 +159,7 @@ func (l *Log) Input(connection string, line Line, text string) {
 		l.Write(line)
 		return
 	}
-	l.input.add(connection, line)
+	l.input.add(source, line)
 }
 
 // Lost returns how many lines were lost since one could be written; 0 while they can be.

@@ -39,6 +39,8 @@ type Request struct {
 	// Audit is what the request is for, and what it has done, for its line of the audit. Handlers complete
 	// it before they answer.
 	Audit audit.Record
+	// Input is the console input that the request is to write; nil for none. The audit records it as input.
+	Input *string
 }
 
 type requestKey struct{}
@@ -155,7 +157,7 @@ func AuditSource(ctx context.Context) string {
 
 // LogOther logs a write that was accepted and is of no container: of the pool, a volume, a token.
 func (r *Request) LogOther(c *gin.Context, log *slog.Logger) {
-	if c.Request.Method == http.MethodGet || r.wrote || c.Writer.Status() >= http.StatusBadRequest {
+	if c.Request.Method == http.MethodGet || r.wrote || r.Input != nil || c.Writer.Status() >= http.StatusBadRequest {
 		return
 	}
 	if dry, _ := rest.DryRun(c); dry {

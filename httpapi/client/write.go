@@ -161,6 +161,14 @@ func (c *Client) Power(ctx context.Context, id string, a Action, w Write) (Recei
 	return c.write(ctx, request{method: http.MethodPost, path: pathOf("containers", id, string(a))}, w)
 }
 
+// SendCommand writes a command to the standard input of a container's process, as a line of its own;
+// ErrConflict where none runs. It is never sent again: after ErrUnknownOutcome the process may have it.
+func (c *Client) SendCommand(ctx context.Context, id, command string) error {
+	body := map[string]string{"command": command}
+	_, err := c.call(ctx, request{method: http.MethodPost, path: pathOf("containers", id, "command"), body: body}, nil)
+	return err
+}
+
 // Reinstall is what a reinstallation may change; nil leaves it as it is.
 type Reinstall struct {
 	Image         *string `json:"image,omitempty"`

@@ -53,6 +53,7 @@ type Limits struct {
 type Handlers struct {
 	store   watch.Store
 	journal Journal
+	console socket.Console
 	views   *view.Viewer
 	auth    *auth.Authenticator
 	audit   *audit.Log
@@ -69,7 +70,7 @@ func New(s Sources, l Limits, a *auth.Authenticator, log *slog.Logger) (*Handler
 	if err != nil {
 		return nil, err
 	}
-	h := &Handlers{store: s.Store, journal: s.Journal, views: s.Views, auth: a, audit: s.Audit, log: log}
+	h := &Handlers{store: s.Store, journal: s.Journal, console: s.Console, views: s.Views, auth: a, audit: s.Audit, log: log}
 	h.origins.Store(&allowed)
 	h.sockets = socket.New(socket.Config{
 		Journal: s.Journal, Console: s.Console, Settle: s.Ping,

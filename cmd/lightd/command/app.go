@@ -68,7 +68,7 @@ func Commands(env Env) []*cobra.Command {
 		return list
 	}
 	all := in(groupDeclare, a.apply(), a.plan(), a.diff(), a.drift(), a.explain(), a.openapi())
-	all = append(all, in(groupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach())...)
+	all = append(all, in(groupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach(), a.send())...)
 	all = append(all, in(groupContainers, a.powers()...)...)
 	all = append(all, in(groupContainers, a.reinstall(), a.rebind())...)
 	return append(all, in(groupNode, a.port(), a.volume(), a.webhooks(), a.context())...)
