@@ -49,7 +49,7 @@ var creators sync.Map
 func (n *node) claim(made answer) {
 	n.t.Helper()
 	id, _ := made.json["internal_id"].(string)
-	if id == "" || n.engine != nil || slices.Contains(n.cmd.Args, "--docker-host") {
+	if id == "" || n.engine != nil || n.cmd == nil || slices.Contains(n.cmd.Args, "--docker-host") {
 		return
 	}
 	name, _, _ := strings.Cut(n.t.Name(), "/")
