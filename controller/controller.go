@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/util/workqueue"
 
 	"lightd/controller/datadir"
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
@@ -141,6 +142,9 @@ type Host struct {
 	Network blueprint.Network
 	// Firewall is what keeps containers from the host; nil where there is none.
 	Firewall Firewall
+	// EngineDisk returns what is left on the disk of the engine's layers, without a call of the engine; nil
+	// where the engine is on another host.
+	EngineDisk func() plan.Disk
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool

@@ -16,6 +16,7 @@ import (
 
 	"lightd/controller"
 	"lightd/controller/datadir"
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/desired/store"
@@ -122,6 +123,8 @@ type setup struct {
 	install, grace time.Duration
 	// layer bounds what an install script writes; 0 is no bound.
 	layer int64
+	// disk is the engine's; nil is one that is not known.
+	disk func() plan.Disk
 	// mounts checks the mounts of a spec on the host; by default all exist.
 	mounts func(desired.Spec) error
 	// chown takes the place of the volumes' own.
@@ -231,7 +234,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Snapshots: n.copies, Console: n.console},
 		Host: controller.Host{
 			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
-			Network: o.network,
+			Network: o.network, EngineDisk: o.disk,
 		},
 		Timing:          controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},
 		MaxInstallation: o.layer,

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/hack/simengine"
 	"lightd/observed"
@@ -159,4 +160,47 @@ func TestDeletionCutsAMeasurementOff(t *testing.T) {
 			t.Errorf("deleted after %s", took)
 		}
 	}, bounded)
+}
+
+// TestLargestInstallationIsEndedForTheDisk: of two scripts that write while the disk falls below its floor the
+// larger one is killed, and the other one goes on once that has made room.
+func TestLargestInstallationIsEndedForTheDisk(t *testing.T) {
+	var free atomic.Uint64
+	free.Store(10 << 30)
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		sim.OnCommand("install-entry.sh", func(ctx context.Context, p *simengine.Process) {
+			bytes := int64(200 << 20)
+			if p.Name() == observed.InstallName("large") {
+				bytes = 800 << 20
+			}
+			if err := sim.SetLayerSize(p.Name(), bytes); err != nil {
+				t.Error(err)
+			}
+			p.Change("/tool", 1)
+			select {
+			case <-ctx.Done():
+			case <-time.After(time.Minute):
+			}
+		})
+		script := func(s *desired.Spec) { s.InstallScript = "fill" }
+		small := n.create("small", script)
+		n.create("large", script)
+		time.Sleep(20 * time.Second)
+		free.Store(100 << 20)
+		began := time.Now()
+		st := n.wait("large", "failed", func(st status.Status) bool { return st.InstallState == status.Failed })
+		free.Store(900 << 20)
+		if got := st.Get(status.Installed); got.Reason != status.ReasonInstallScriptFailed || !strings.HasPrefix(got.Message, "100 MiB are free on the engine's disk at /engine, below 256 MiB") {
+			t.Errorf("%+v", got)
+		}
+		if took := time.Since(began); took > 3*time.Second {
+			t.Errorf("ended after %s", took)
+		}
+		if st := n.waitSynced(small); st.InstallState != status.Ready || st.Install.Snapshot == "" {
+			t.Errorf("%s, events %s", st.InstallState, n.events("small"))
+		}
+	}, func(o *setup) {
+		o.layer = 10 << 30
+		o.disk = func() plan.Disk { return plan.Disk{Path: "/engine", Total: 100 << 30, Free: free.Load()} }
+	})
 }

@@ -166,6 +166,9 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 		CreationMark: cryptorand.Text(),
 		PriorEvents:  prior,
 	}
+	if st.Install.Phase == status.InstallScript && c.cfg.EngineDisk != nil {
+		in.Disk = c.engineDisk(spec.InternalID)
+	}
 	in.Held = k.backoff.held(in)
 	if st.Install.Snapshot != "" {
 		in.Snapshot, in.Copy = image(st.Install.Snapshot), c.cfg.Snapshots.Copy(st.Install.Snapshot)

@@ -128,6 +128,22 @@ func (c *Controller) hold(id string, in plan.Input, d plan.Decision, k keyState)
 	return d
 }
 
+// engineDisk returns what is left on the engine's disk, below the floor with the installations of others.
+func (c *Controller) engineDisk(id string) plan.Disk {
+	disk := c.cfg.EngineDisk()
+	if !disk.BelowFloor() {
+		return disk
+	}
+	disk.Scripts = map[string]status.Install{}
+	for _, other := range c.cfg.Store.Containers() {
+		st, _ := c.cfg.Statuses.Get(other.InternalID)
+		if other.InternalID != id && c.cfg.Cache.Get(other.InternalID).Install != nil {
+			disk.Scripts[other.InternalID] = st.Install
+		}
+	}
+	return disk
+}
+
 // unheld returns a status without the condition of hold, which hold sets again if the disk is still full.
 func unheld(st status.Status) status.Status {
 	if synced := st.Get(status.Synced); synced.Reason == status.ReasonDiskFull {

@@ -204,7 +204,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 			Engine: d.engine, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots, Console: d.console,
 		},
 		Host: controller.Host{
-			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall,
+			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
 			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here,
 			Capabilities: blueprint.Capabilities{Run: cfg.Containers.Capabilities, Install: cfg.Containers.InstallCapabilities},
 		},

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"lightd/controller/plan"
 	"lightd/httpapi/api"
 	"lightd/observed/cgroup"
 )
@@ -30,6 +31,25 @@ func (d *daemon) describeHost(ctx context.Context) api.Node {
 	node.Engine = api.NodeEngine{Up: true, Version: found.Version, APIVersion: found.API, Cgroup: found.Cgroup, Storage: found.Storage}
 	node.Disks = disk(node.Disks, "images and containers of the engine", found.Root)
 	return node
+}
+
+// engineDisk returns what inspects the disk of the engine's directory; nil for an engine elsewhere.
+func (d *daemon) engineDisk(here bool) func() plan.Disk {
+	if !here {
+		return nil
+	}
+	return func() plan.Disk {
+		places := d.closed.last.Load()
+		if places == nil || len(*places) == 0 {
+			return plan.Disk{}
+		}
+		root := (*places)[0]
+		fs, err := statFileSystem(root)
+		if err != nil {
+			return plan.Disk{}
+		}
+		return plan.Disk{Path: root, Total: fs.Size, Free: fs.Free}
+	}
 }
 
 // disk adds the file system of a path to a list, unless it is not there: the engine may be elsewhere.

@@ -31,10 +31,21 @@ type ownEngine struct {
 // newOwnEngine starts an engine that has the small image. Config is its daemon.json.
 func newOwnEngine(t *testing.T, config string) *ownEngine {
 	t.Helper()
+	return newOwnEngineOn(t, "", config)
+}
+
+// newOwnEngineOn is newOwnEngine with what it keeps in a directory, unless that is "".
+func newOwnEngineOn(t *testing.T, data, config string) *ownEngine {
+	t.Helper()
 	// A socket's path is short: a test's own directory can be too long for it.
 	dir := must[string](t)(os.MkdirTemp("", "engine"))
 	if err := os.Chmod(dir, 0o711); err != nil { // an engine that maps users passes through as one of them
 		t.Fatal(err)
+	}
+	if data != "" {
+		if err := os.Symlink(data, filepath.Join(dir, "data")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	e := &ownEngine{dir: dir, socket: filepath.Join(dir, "s")}
 	c, err := client.NewClientWithOpts(client.WithHost("unix://"+e.socket), client.WithAPIVersionNegotiation())

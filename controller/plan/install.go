@@ -95,7 +95,7 @@ func (r *planner) nextScript() next {
 		return step(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
 	left := r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
-	inTime := left > 0 && !r.st.Install.TimedOut && r.st.Install.LayerExceeded == 0
+	inTime := left > 0 && !r.st.Install.TimedOut && !r.st.Install.WroteTooMuch()
 	switch {
 	case c.Phase == observed.Paused && inTime:
 		n := r.unpause(c, "the install script is frozen")
@@ -107,8 +107,8 @@ func (r *planner) nextScript() next {
 		return step(UnpauseContainer, "the install script is frozen").on(c)
 	case inTime:
 		return r.measure(c, waitFor(status.ReasonProgressing, "the install script runs", left).then(KeepInstallation))
-	case r.st.Install.LayerExceeded > 0:
-		return step(KillInstallScript, r.layerExceeded()).on(c)
+	case r.st.Install.WroteTooMuch():
+		return step(KillInstallScript, r.wroteTooMuch()).on(c)
 	}
 	return step(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
 }

@@ -40,7 +40,7 @@ func (r *planner) recordIntent(s Step) {
 			r.emit(journal.RunningInstallScript, "")
 		}
 	case KillInstallScript:
-		in.TimedOut = in.LayerExceeded == 0
+		in.TimedOut = !in.WroteTooMuch()
 	case WriteEntrypoint:
 		if in.Phase == status.InstallCreated || in.Phase == status.InstallKept {
 			in.Phase = status.InstallEntrypoint

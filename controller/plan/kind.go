@@ -113,7 +113,7 @@ func outsideRestart(st status.Status) bool { return st.Restarting == nil }
 
 // fillsDisk reports whether an installation has failed for what it wrote: the room that a record lacks
 // may be what its container has.
-func fillsDisk(st status.Status) bool { return st.Install.LayerExceeded > 0 }
+func fillsDisk(st status.Status) bool { return st.Install.WroteTooMuch() }
 
 func deletingOrFillsDisk(st status.Status) bool { return deleting(st) || fillsDisk(st) }
 

@@ -8,7 +8,7 @@ import (
 )
 
 // measureEvery is how often what a running install script has written is measured: the engine reads
-// the sizes of all its files for that.
+// the sizes of all its files for that. See Disk.pace.
 const measureEvery = 15 * time.Second
 
 // UnmeasurableMost is how many measurements in a row may exceed their time: with that many, what the script
@@ -25,8 +25,11 @@ func (r *planner) observeLayer() {
 	}
 }
 
-// layerExceeded is why a script is killed, or its installation fails.
-func (r *planner) layerExceeded() string {
+// wroteTooMuch is why a script is killed, or its installation fails.
+func (r *planner) wroteTooMuch() string {
+	if low := r.st.Install.DiskLow; low != "" {
+		return low
+	}
 	if r.st.Install.Unmeasurable >= UnmeasurableMost {
 		return "what the installation wrote outside the volume, or has open, is too many files to be measured in time (containers.max_installation)"
 	}
@@ -46,23 +49,27 @@ func sizeText(n int64) string {
 // endsUnmeasured reports whether the script has ended well, and what it wrote until then is not measured.
 func (r *planner) endsUnmeasured(c *observed.Container) bool {
 	in := r.st.Install
-	return r.in.MaxInstallation > 0 && !in.Measured && in.LayerExceeded == 0 && !in.TimedOut &&
+	return r.in.MaxInstallation > 0 && !in.Measured && !in.WroteTooMuch() && !in.TimedOut &&
 		c.Phase == observed.Exited && c.ExitCode == 0
 }
 
 // measure has c measured once it is due, and otherwise waits as n does. The script goes on meanwhile,
 // so the condition stays that of the wait.
 func (r *planner) measure(c *observed.Container, n next) next {
-	if r.in.MaxInstallation <= 0 {
+	every, look := r.in.Disk.pace()
+	if r.in.MaxInstallation <= 0 && every == measureEvery {
+		if r.in.Disk.known() {
+			n.after = min(n.after, look)
+		}
 		return n
 	}
 	last := r.st.Install.ScriptAt
 	if at := r.st.Install.MeasuredAt; at.After(last) {
 		last = at
 	}
-	left := last.Add(measureEvery).Sub(r.in.Now)
+	left := last.Add(every).Sub(r.in.Now)
 	if left > 0 {
-		n.after = min(n.after, left)
+		n.after = min(n.after, left, look)
 		return n
 	}
 	n.step = step(MeasureInstallation, "the install script runs").on(c).step

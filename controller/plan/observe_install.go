@@ -106,6 +106,7 @@ func (r *planner) observeCopy() {
 func (r *planner) observeScript(c *observed.Container) {
 	in := &r.st.Install
 	r.observeLayer()
+	r.observeDisk(c)
 	switch {
 	case c == nil || c.ContainerID != in.ContainerID:
 		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
@@ -113,12 +114,12 @@ func (r *planner) observeScript(c *observed.Container) {
 		// An engine that is killed at that moment loses the record that it started something.
 		r.failInstall(status.ReasonInstallInterrupted, "the engine went away while the script was being started: it may have run")
 	case c.Running() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
-	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut || in.LayerExceeded > 0) && !in.OutputSaved:
+	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut || in.WroteTooMuch()) && !in.OutputSaved:
 		// Its output is kept before its failure is recorded: clients read it when the event comes.
 	case r.endsUnmeasured(c):
 		// What it wrote last is measured before its success is recorded.
-	case in.LayerExceeded > 0:
-		r.failInstall(status.ReasonInstallScriptFailed, r.layerExceeded())
+	case in.WroteTooMuch():
+		r.failInstall(status.ReasonInstallScriptFailed, r.wroteTooMuch())
 	case in.TimedOut:
 		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout))
 	case c.Phase != observed.Exited:

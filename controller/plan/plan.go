@@ -99,6 +99,8 @@ type Input struct {
 	// MaxInstallation bounds the bytes that an install script writes outside of its mounts; 0 is no
 	// bound.
 	MaxInstallation int64
+	// Disk is the engine's, of a container whose install script runs.
+	Disk Disk
 	// Jitter, in [0,1), spreads backoffs.
 	Jitter float64
 	// CreationMark is random, for a creation that is decided on.

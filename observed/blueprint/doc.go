@@ -92,9 +92,14 @@
 //     machine and uses overlayfs, and the daemon runs as root. A measurement that takes longer than
 //     60 s, or finds more than 262144 open files, counts as beyond the bound when the next one does too;
 //     one that fails otherwise is repeated 15 s later, and the last one delays nothing.
-//     It is no quota: between two measurements a script can write as much as the disk has free, and
-//     a deleted file that it keeps in the queue of a socket or in io_uring alone counts for nothing until
-//     timeouts.install ends it. A file system of its own for the engine's directory bounds both.
+//     It is no quota: between two measurements a script can write as much as the disk has free. The
+//     less that is, the more often it is measured (every 5 s below 16 GiB, every 2 s below 4 GiB), and
+//     below a floor of 256 MiB, or a sixteenth of the engine's disk where that is less, the script that
+//     has written the most is ended with InstallScriptFailed, which names the disk, and then the next one
+//     where that made no room in 30 s; one that has written less than a sixteenth of the floor goes on. What
+//     a script writes into its volume is not measured, and a deleted file that it keeps in the queue of a
+//     socket or in io_uring alone counts for nothing until timeouts.install ends it. A file system of its
+//     own for the engine's directory bounds both.
 //   - max_containers and max_volumes: the most on the node, those that are being deleted included.
 //
 // A spec beyond a bound is refused with the figure (400), one more than there may be with how many there

@@ -96,6 +96,9 @@ type Install struct {
 	// LayerExceeded is the bound that the container wrote more than; 0 while it did not. It is set
 	// before the container is killed for it.
 	LayerExceeded int64 `json:"layer_exceeded,omitempty"`
+	// DiskLow is why the script is ended for the room on the engine's disk; empty while it is not. It is
+	// set before the container is killed.
+	DiskLow string `json:"disk_low,omitempty"`
 	// OOMReported is true once it is reported that the kernel killed a process of the script.
 	OOMReported bool `json:"oom_reported,omitempty"`
 	// OutputSaved is true once the script's output is in the container's data directory.
@@ -109,6 +112,9 @@ type Install struct {
 	// or none was tried.
 	CopyError string `json:"copy_error,omitempty"`
 }
+
+// WroteTooMuch reports whether the script is ended, or its installation fails, for what it wrote.
+func (i Install) WroteTooMuch() bool { return i.LayerExceeded > 0 || i.DiskLow != "" }
 
 // Status is what the controller recorded of one container. It is the only writer.
 // Values handed out are read-only; Clone before changing one.
