@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,22 +71,38 @@ func (c *config) auditConfig(stdout io.Writer, log *slog.Logger) audit.Config {
 // masterEvery is how often the file of the master token is compared with what it was.
 const masterEvery = time.Second
 
-// auditMaster records resets of the master token, which another process does in its file.
+// auditMaster records resets of the master token, which another process does in its file, and the end of the
+// one before, with which the tokens that it has made end.
 func (d *daemon) auditMaster(ctx context.Context) {
 	tick := time.NewTicker(masterEvery)
 	defer tick.Stop()
-	last := d.tokens.MasterFingerprint()
+	last := d.tokens.Masters()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		if now := d.tokens.MasterFingerprint(); now != "" && now != last {
-			d.log.Info("master token has changed")
-			d.audit.Write(audit.Line{Time: time.Now(), Event: audit.EventMaster, Action: "reset"})
+		if now := d.tokens.Masters(); len(now) > 0 {
+			d.auditMasters(last, now)
 			last = now
 		}
+	}
+}
+
+// auditMasters records how the master tokens that hold now differ from those that held before.
+func (d *daemon) auditMasters(before, now []string) {
+	if len(before) == 0 || now[0] != before[0] {
+		d.log.Info("master token has changed")
+		d.audit.Write(audit.Line{Time: time.Now(), Event: audit.EventMaster, Action: "reset"})
+	}
+	for _, old := range before {
+		if slices.Contains(now, old) {
+			continue
+		}
+		made := d.tokens.MadeBy(old)
+		d.log.Info("former master token has ended, with the tokens that it has made", "tokens", made)
+		d.audit.Write(audit.Line{Time: time.Now(), Event: audit.EventMaster, Action: "end", Count: made})
 	}
 }
 

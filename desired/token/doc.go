@@ -67,7 +67,7 @@
 //
 // Revocation, expiry and a reset close open WebSockets and streams within 5 s. A reset ends every token
 // too that the old master token has made, and those that they made; with --keep-old, when that time is
-// over. A request that is refused does not use up a single-use token. The time and the address of the
+// over, and "token list" shows that as their end. The audit has how many they were. A request that is refused does not use up a single-use token. The time and the address of the
 // last use are written once a minute: that much of them is lost where the daemon is killed.
 //
 // A token file is 0600 and its owner's: the daemon makes it so, and warns at its start, as "lightd check"

@@ -85,14 +85,28 @@ func (k *Keeper) Lookup(text string) (Grant, error) {
 	return r.grant(h), nil
 }
 
-// MasterFingerprint names the present master token, and is of no other use; empty while its file cannot be
-// read.
-func (k *Keeper) MasterFingerprint() string {
-	masters, err := k.master.keys()
-	if err != nil {
-		return ""
+// Masters returns the fingerprints of the master tokens that hold, the present one first: names that are of
+// no other use. There are none while its file cannot be read.
+func (k *Keeper) Masters() []string {
+	masters, _ := k.master.keys()
+	names := make([]string, len(masters))
+	for i, m := range masters {
+		names[i] = m.fingerprint
 	}
-	return masters[0].fingerprint
+	return names
+}
+
+// MadeBy returns how many tokens go back to the master token of a fingerprint, and could be used if that held.
+func (k *Keeper) MadeBy(fingerprint string) (n int) {
+	k.mu.RLock()
+	defer k.mu.RUnlock()
+	now := time.Now()
+	for _, r := range k.tokens {
+		if r.Master == fingerprint && !r.Used && !r.expired(now) {
+			n++
+		}
+	}
+	return n
 }
 
 // Use records the use of a token from an address, before anything is done for who has it. That of a

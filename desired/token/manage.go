@@ -50,7 +50,8 @@ func (k *Keeper) Create(ctx context.Context, g Grant, s Spec) (string, Info, err
 	if err != nil {
 		return "", Info{}, fmt.Errorf("create token: %w", err)
 	}
-	return text, r.info(h), nil
+	masters, _ := k.master.keys()
+	return text, r.info(h, masters), nil
 }
 
 // give returns the record of a token that is to be as s says and has no more than g.
@@ -147,8 +148,9 @@ func (k *Keeper) leastUseful() (least hash, found bool) {
 // that go back to it.
 func (k *Keeper) List(g Grant) []Info {
 	all := []Info{}
-	for h, r := range k.visible(g) {
-		all = append(all, k.noted(h, r).info(h))
+	found, masters := k.visible(g)
+	for h, r := range found {
+		all = append(all, k.noted(h, r).info(h, masters))
 	}
 	slices.SortFunc(all, func(a, b Info) int { return strings.Compare(a.ID, b.ID) })
 	return all
@@ -156,9 +158,10 @@ func (k *Keeper) List(g Grant) []Info {
 
 // Get returns the token of an id out of those that List returns, or ErrNotFound.
 func (k *Keeper) Get(g Grant, id string) (Info, error) {
-	for h, r := range k.visible(g) {
+	found, masters := k.visible(g)
+	for h, r := range found {
 		if idOf(h) == id {
-			return k.noted(h, r).info(h), nil
+			return k.noted(h, r).info(h, masters), nil
 		}
 	}
 	return Info{}, ErrNotFound
@@ -171,8 +174,9 @@ func (k *Keeper) noted(h hash, r record) record {
 	return r.noted(k.uses[h])
 }
 
-// visible returns the tokens that hold and that who has g may manage.
-func (k *Keeper) visible(g Grant) map[hash]record {
+// visible returns the tokens that hold and that who has g may manage, and the master tokens that they go
+// back to.
+func (k *Keeper) visible(g Grant) (map[hash]record, []masterKey) {
 	k.mu.RLock()
 	defer k.mu.RUnlock()
 	own := map[string]bool{g.ID: true}
@@ -186,7 +190,7 @@ func (k *Keeper) visible(g Grant) map[hash]record {
 			found[h] = r
 		}
 	}
-	return found
+	return found, masters
 }
 
 // descendantsLocked returns the id of a token and those of the tokens that go back to it. The caller

@@ -22,7 +22,7 @@ type Master struct {
 
 	mu   sync.Mutex
 	file cachedFile[masterKey] // guarded by mu, as old is
-	old  cachedFile[keptKey]
+	old  cachedFile[masterKey]
 }
 
 // masterKey is what is kept of a master token.
@@ -30,17 +30,13 @@ type masterKey struct {
 	hash hash
 	// fingerprint names the token in the records of those that it made.
 	fingerprint string
+	// until is when it ends; zero for the present one, whose end is not known.
+	until time.Time
 }
 
 func keyOf(h hash) masterKey {
 	sum := sha256.Sum256(append([]byte("lightd master token "), h[:]...))
 	return masterKey{hash: h, fingerprint: hex.EncodeToString(sum[:8])}
-}
-
-// keptKey is that of one that holds until a time.
-type keptKey struct {
-	masterKey
-	until time.Time
 }
 
 // kept is a master token that was replaced and holds for a while, as its file has it.
@@ -66,7 +62,7 @@ func FromFile(path string) (*Master, error) {
 			return nil, err
 		}
 	}
-	m := &Master{file: cachedFile[masterKey]{path: path, read: readKey}, old: cachedFile[keptKey]{path: keptPath(path), read: readKept}}
+	m := &Master{file: cachedFile[masterKey]{path: path, read: readKey}, old: cachedFile[masterKey]{path: keptPath(path), read: readKept}}
 	if _, err := m.file.load(); err != nil {
 		return nil, fmt.Errorf("read master token: %w", err)
 	}
@@ -94,20 +90,22 @@ func readKey(path string) (masterKey, error) {
 // keptPath is where the hash of the token is that the one at path has replaced.
 func keptPath(path string) string { return path + ".old" }
 
-func readKept(path string) (keptKey, error) {
+func readKept(path string) (masterKey, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return keptKey{}, fmt.Errorf("read the former master token: %w", err)
+		return masterKey{}, fmt.Errorf("read the former master token: %w", err)
 	}
 	var k kept
 	if err := json.Unmarshal(data, &k); err != nil {
-		return keptKey{}, fmt.Errorf("read the former master token from %s: %w", path, err)
+		return masterKey{}, fmt.Errorf("read the former master token from %s: %w", path, err)
 	}
 	sum, err := hex.DecodeString(k.SHA256)
 	if err != nil || len(sum) != sha256.Size {
-		return keptKey{}, fmt.Errorf("read the former master token from %s: %w", path, ErrMalformed)
+		return masterKey{}, fmt.Errorf("read the former master token from %s: %w", path, ErrMalformed)
 	}
-	return keptKey{keyOf(hash(sum)), k.Until}, nil
+	old := keyOf(hash(sum))
+	old.until = k.Until
+	return old, nil
 }
 
 // Reset puts a new token into the file at path, with mode 0600, and returns it. The file is replaced
@@ -158,7 +156,7 @@ func (m *Master) keys() (all []masterKey, err error) {
 	all = append(all, present)
 	// A file of the former token that is not there, or cannot be read, keeps none.
 	if old, err := m.old.load(); err == nil && time.Now().Before(old.until) {
-		all = append(all, old.masterKey)
+		all = append(all, old)
 	}
 	return all, nil
 }

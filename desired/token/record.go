@@ -47,7 +47,8 @@ type Info struct {
 	Quota      Quota
 	SingleUse  bool
 	CreatedAt  time.Time
-	ExpiresAt  time.Time
+	// ExpiresAt is when it ends: with its master token, where that ends before.
+	ExpiresAt time.Time
 	// Creator is the id of the token that made it; empty in records of earlier versions.
 	Creator string
 	// LastUsedAt and LastUsedFrom are the time and the address of the last use. What they were is
@@ -121,8 +122,19 @@ func (r record) encode() ([]byte, error) {
 func (r record) expired(now time.Time) bool { return !now.Before(r.ExpiresAt) }
 
 // holds reports whether the token is neither expired nor ended with its master token.
-func (r record) holds(now time.Time, masters []masterKey) bool {
-	return !r.expired(now) && slices.ContainsFunc(masters, func(m masterKey) bool { return m.fingerprint == r.Master })
+func (r record) holds(now time.Time, masters []masterKey) bool { return now.Before(r.end(masters)) }
+
+// end is when the token ends: at the end of its life, or before with its master token. It is the zero time
+// where that has ended already.
+func (r record) end(masters []masterKey) time.Time {
+	i := slices.IndexFunc(masters, func(m masterKey) bool { return m.fingerprint == r.Master })
+	switch {
+	case i < 0:
+		return time.Time{}
+	case !masters[i].until.IsZero() && masters[i].until.Before(r.ExpiresAt):
+		return masters[i].until
+	}
+	return r.ExpiresAt
 }
 
 // use is when a token was used, and from where.
@@ -146,10 +158,10 @@ func (r record) grant(h hash) Grant {
 	}
 }
 
-func (r record) info(h hash) Info {
+func (r record) info(h hash, masters []masterKey) Info {
 	return Info{
 		ID: idOf(h), Name: r.Name, Scopes: r.Scopes, Containers: r.Containers, Quota: r.Quota, SingleUse: r.SingleUse,
-		CreatedAt: r.CreatedAt, ExpiresAt: r.ExpiresAt, Creator: r.Creator,
+		CreatedAt: r.CreatedAt, ExpiresAt: r.end(masters), Creator: r.Creator,
 		LastUsedAt: r.LastUsedAt, LastUsedFrom: r.LastUsedFrom, Used: r.Used,
 	}
 }

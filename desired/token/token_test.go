@@ -260,6 +260,9 @@ func TestResetEndsAll(t *testing.T) {
 		t.Error("what is to be kept for an hour has ended")
 	}
 	second, _ := create(t, k, Spec{}) // by the new one
+	if n := [2]int{k.MadeBy(k.Masters()[0]), k.MadeBy(k.Masters()[1])}; n != [2]int{1, 1} {
+		t.Errorf("the masters have made %d", n)
+	}
 	_, err = Reset(path, time.Millisecond)
 	must(t, err)
 	time.Sleep(2 * time.Millisecond)
@@ -270,6 +273,45 @@ func TestResetEndsAll(t *testing.T) {
 	}
 	if k.Valid(first) || k.Valid(g) || len(k.List(master(t, k))) > 0 {
 		t.Error("connections or lists outlast it")
+	}
+}
+
+// TestEndIsTheEarlierOne: what is known of a token has the end of the master token that it goes back to,
+// where that is before its own.
+func TestEndIsTheEarlierOne(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	m, err := FromFile(path)
+	must(t, err)
+	k, _ := open(t, m)
+	old := master(t, k)
+	_, short := create(t, k, Spec{TTL: time.Minute})
+	_, long := create(t, k, Spec{TTL: 24 * time.Hour})
+	reset := time.Now()
+	_, err = Reset(path, time.Hour)
+	must(t, err)
+	_, lateShort := createBy(t, k, old, Spec{TTL: time.Minute})
+	_, lateLong := createBy(t, k, old, Spec{TTL: 24 * time.Hour})
+	_, fresh := create(t, k, Spec{TTL: 24 * time.Hour})
+	got := map[string]time.Time{}
+	for _, i := range k.List(master(t, k)) {
+		got[i.ID] = i.ExpiresAt
+		if one, err := k.Get(old, i.ID); err != nil || !one.ExpiresAt.Equal(i.ExpiresAt) {
+			t.Errorf("%+v, %v", one, err)
+		}
+	}
+	for name, c := range map[string]struct {
+		info  Info
+		lives time.Duration // since the reset, at most
+	}{"short": {short, time.Minute}, "long": {long, time.Hour + time.Minute}, "short by the old one": {lateShort, 2 * time.Minute}, "long by the old one": {lateLong, time.Hour + time.Minute}} {
+		if got[c.info.ID].IsZero() || got[c.info.ID].After(reset.Add(c.lives)) {
+			t.Errorf("%s: ends at %s", name, got[c.info.ID])
+		}
+	}
+	if !lateLong.ExpiresAt.Equal(got[lateLong.ID]) {
+		t.Errorf("its creation says %s", lateLong.ExpiresAt)
+	}
+	if !got[fresh.ID].Equal(fresh.ExpiresAt) || fresh.ExpiresAt.Before(reset.Add(23*time.Hour)) {
+		t.Errorf("one of the new master token ends at %s", got[fresh.ID])
 	}
 }
 

@@ -20,6 +20,7 @@ type Token struct {
 	// an earlier version made.
 	Creator   string    `json:"creator"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
+	// ExpiresAt is when it ends: with its master token, where that ends before.
 	ExpiresAt time.Time `json:"expires_at"`
 	// LastUsedAt and LastUsedFrom are the time and the address of the last use.
 	LastUsedAt   time.Time `json:"last_used_at,omitzero"`

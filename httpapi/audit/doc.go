@@ -49,7 +49,8 @@
 //	uid, pid          the process at the other end of a unix socket
 //	remote            the address, as trusted_proxies allow; "unix"
 //	method, route     as in "lightd docs scopes"; WEBSOCKET for a message
-//	action            the power action of a WebSocket's client
+//	action            the power action of a WebSocket's client; "reset" or
+//	                  "end" of a master token
 //	container         the id in the path, or of what is created
 //	changes           each container that was changed, or would be
 //	volume, port      the id; the first port, and "ports", how many
@@ -58,7 +59,8 @@
 //	status, code      the answer, and the code of its error
 //	duration_ms       until the answer began
 //	bytes, text       of console input; text with console_input only
-//	count, since      how many requests the line is for, from when on
+//	count, since      how many requests the line is for, from when on;
+//	                  how many tokens ended with a master token
 //
 // A "denied" line is a request without a valid token (401), with too many failures before (429), for
 // another host (421), or a read without the scope (403). One address that goes on takes a line after 1 s, then 2 s,
@@ -66,8 +68,10 @@
 // a line without an address. Console input of a connection takes a line a second, with the sum of its
 // bytes, and so do the commands of a token to a container. With console_input each has a line of its own.
 //
-// "master" records that the file of the master token has changed, within 1 s of a reset; not one that was
-// made while the daemon was stopped. Ids that can be none are left out, as they may be anything.
+// "master" records that the file of the master token has changed ("reset"), and that the one before has ended
+// ("end", at once or when the time of --keep-old is over), with the count of the tokens that it had made and
+// that ended with it. Both come within 1 s; not for what happened while the daemon was stopped. Ids that can be
+// none are left out, as they may be anything.
 //
 // # What can be lost
 //

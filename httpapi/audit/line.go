@@ -19,7 +19,7 @@ const (
 	EventPower Event = "power"
 	// EventInput is console input.
 	EventInput Event = "input"
-	// EventMaster is a change of the master token.
+	// EventMaster is a change of the master token, or the end of the one before.
 	EventMaster Event = "master"
 	// EventLost counts lines that could not be written.
 	EventLost Event = "lost"
@@ -42,7 +42,8 @@ type Line struct {
 	// Bytes is the size of console input; Text is the input itself.
 	Bytes int64  `json:"bytes,omitempty"`
 	Text  string `json:"text,omitempty"`
-	// Count is how many requests the line is for, the first of them at Since; 0 for one.
+	// Count is how many requests the line is for, the first of them at Since; 0 for one. Of the end of a
+	// master token it is how many tokens ended with it.
 	Count int       `json:"count,omitempty"`
 	Since time.Time `json:"since,omitzero"`
 }
