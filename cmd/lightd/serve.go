@@ -115,7 +115,7 @@ func (d *daemon) announce(ctx context.Context, cfg config, w *wire, stdout io.Wr
 	if cfg.LogFormat != "json" {
 		suffix := ""
 		if w.fingerprint != "" {
-			suffix = " (certificate SHA-256 " + w.fingerprint + ")"
+			suffix = " (certificate SHA-256 " + w.fingerprint + ", curl -k --pinnedpubkey " + w.certs.PublicKeyPin() + ")"
 		}
 		fmt.Fprintf(stdout, "lightd %s accepts requests on %s%s\n", version, strings.Join(urls, ", "), suffix)
 		return
@@ -129,7 +129,7 @@ func (d *daemon) announce(ctx context.Context, cfg config, w *wire, stdout io.Wr
 		line = append(line, "addresses", urls)
 	}
 	if w.fingerprint != "" {
-		line = append(line, "fingerprint", w.fingerprint)
+		line = append(line, "fingerprint", w.fingerprint, "public_key_pin", w.certs.PublicKeyPin())
 	}
 	slog.New(slog.NewJSONHandler(stdout, nil)).Info("accepts requests", line...)
 }

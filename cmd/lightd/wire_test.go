@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -32,7 +33,8 @@ type wired struct {
 	dir  string
 	env  map[string]string
 	urls []string
-	pin  string
+	pin  string // of the certificate
+	key  string // the pin of its public key
 	log  *locked
 }
 
@@ -63,11 +65,11 @@ func newWired(t *testing.T, settings string) *wired {
 	})
 	line := make([]byte, 4096)
 	n, err := out.Read(line)
-	match := regexp.MustCompile(`^lightd dev accepts requests on (.*?)(?: \(certificate SHA-256 ([0-9a-f]{64})\))?\n$`).FindSubmatch(line[:n])
+	match := regexp.MustCompile(`^lightd dev accepts requests on (.*?)(?: \(certificate SHA-256 ([0-9a-f]{64}), curl -k --pinnedpubkey (sha256//[0-9A-Za-z+/]{43}=)\))?\n$`).FindSubmatch(line[:n])
 	if match == nil {
 		t.Fatalf("%v %q\n%s", err, line[:n], w.log)
 	}
-	w.urls, w.pin = strings.Split(string(match[1]), ", "), string(match[2])
+	w.urls, w.pin, w.key = strings.Split(string(match[1]), ", "), string(match[2]), string(match[3])
 	return w
 }
 
@@ -128,6 +130,13 @@ func TestSelfSigned(t *testing.T) {
 	w.refused("--pin SHA256", "port", "list", "--context", "bare")
 	w.refused("https://", "context", "set", "plain", "--server", "http://x", "--pin", w.pin)
 	w.refused("64 hexadecimal digits", "context", "set", "bare", "--pin", "nonsense")
+	w.refused("for curl", "context", "set", "bare", "--pin", w.key)
+	for key, reached := range map[string]bool{w.key: true, "sha256//" + strings.Repeat("A", 43) + "=": false} {
+		answer, err := exec.CommandContext(t.Context(), "curl", "-sk", "--noproxy", "*", "--pinnedpubkey", key, w.urls[0]+"/healthz").CombinedOutput()
+		if (err == nil) != reached {
+			t.Errorf("curl with the pin %s: %v %s", key, err, answer)
+		}
+	}
 
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -109,6 +110,13 @@ func (s *Source) Covers(host string) bool { return s.now.Load().leaf.VerifyHostn
 // Fingerprint returns the fingerprint of the certificate that is served.
 func (s *Source) Fingerprint() string { return Fingerprint(s.now.Load().leaf) }
 
+// PublicKeyPin returns the pin of the public key of the certificate that is served, in the form that curl
+// takes: sha256// and the SHA-256 of its SubjectPublicKeyInfo in base64.
+func (s *Source) PublicKeyPin() string {
+	sum := sha256.Sum256(s.now.Load().leaf.RawSubjectPublicKeyInfo)
+	return "sha256//" + base64.StdEncoding.EncodeToString(sum[:])
+}
+
 // Watch reads the files again whenever they differ, until ctx ends.
 func (s *Source) Watch(ctx context.Context) {
 	ticker := time.NewTicker(checkEvery)
@@ -166,7 +174,7 @@ func ParseFingerprint(text string) (string, error) {
 	}
 	text = strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(strings.ToLower(strings.TrimSpace(text)), "sha256:"), ":", ""))
 	if sum, err := hex.DecodeString(text); err != nil || len(sum) != sha256.Size {
-		return "", errors.New("a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons")
+		return "", errors.New("a fingerprint is the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons; the pin of a public key (sha256//...) is for curl")
 	}
 	return text, nil
 }

@@ -40,6 +40,11 @@
 //	lightd context set prod --server https://node-1:8443 \
 //	  --pin SHA256 --token-file ~/.config/lightd/prod
 //
+// The first line has the pin of the public key too (in JSON public_key_pin), which other programs take. curl
+// then accepts no other key; with -k it asks for no authority:
+//
+//	curl -k --pinnedpubkey sha256//BASE64 https://node-1:8443/healthz
+//
 // As root on the daemon's machine the commands pin the configured certificate by themselves. The certificate
 // is for the machine's own names and for those in hosts at that first start: other programs can verify it
 // with tls/cert.pem as their authority, as in "curl --cacert". A browser cannot: where a page opens
