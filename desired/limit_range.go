@@ -35,21 +35,38 @@ func (r LimitRange) WithDefaults(l Limits) Limits {
 	return l
 }
 
-// checkRange refuses what is beyond the operator's bounds, with the figure.
-func (f *faults) checkRange(s Spec, r LimitRange) {
-	if l := s.Limits; r.MaxMemory > 0 && l.Memory > r.MaxMemory {
+// Following returns l, which takes the place of old, with defaults for what it changes: what has had no
+// limit, and is not given one, goes on without.
+func (r LimitRange) Following(l, old Limits) Limits {
+	full := r.WithDefaults(l)
+	if l.Memory == old.Memory {
+		full.Memory = old.Memory
+	}
+	if l.CPU == old.CPU {
+		full.CPU = old.CPU
+	}
+	if l.PIDs == old.PIDs {
+		full.PIDs = old.PIDs
+	}
+	return full
+}
+
+// checkRange refuses what is beyond the operator's bounds, with the figure, unless old has as much: a bound
+// that is lowered is for what is raised from then on.
+func (f *faults) checkRange(s, old Spec, r LimitRange) {
+	if l := s.Limits; r.MaxMemory > 0 && l.Memory > max(r.MaxMemory, old.Limits.Memory) {
 		f.add("limits.memory", fmt.Sprintf("must be at most %d, the operator's containers.max_memory, and is %d", r.MaxMemory, l.Memory))
 	}
-	if r.MaxMemory > 0 && s.Limits.Swap > r.MaxMemory {
+	if r.MaxMemory > 0 && s.Limits.Swap > max(r.MaxMemory, old.Limits.Swap) {
 		f.add("limits.swap", fmt.Sprintf("must be at most %d, the operator's containers.max_memory, and is %d", r.MaxMemory, s.Limits.Swap))
 	}
-	if r.MaxCPU > 0 && s.Limits.CPU > r.MaxCPU {
+	if r.MaxCPU > 0 && s.Limits.CPU > max(r.MaxCPU, old.Limits.CPU) {
 		f.add("limits.cpu", fmt.Sprintf("must be at most %v, the operator's containers.max_cpu, and is %v", r.MaxCPU, s.Limits.CPU))
 	}
-	if r.MaxPIDs > 0 && s.Limits.PIDs > r.MaxPIDs {
+	if r.MaxPIDs > 0 && s.Limits.PIDs > max(r.MaxPIDs, old.Limits.PIDs) {
 		f.add("limits.pids", fmt.Sprintf("must be at most %d, the operator's containers.max_pids, and is %d", r.MaxPIDs, s.Limits.PIDs))
 	}
-	if r.MaxPorts > 0 && len(s.Ports) > r.MaxPorts {
+	if r.MaxPorts > 0 && len(s.Ports) > max(r.MaxPorts, len(old.Ports)) {
 		f.add("ports", fmt.Sprintf("must be at most %d, the operator's containers.max_ports, and are %d", r.MaxPorts, len(s.Ports)))
 	}
 }

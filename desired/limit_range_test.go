@@ -28,13 +28,23 @@ func TestOperatorsBounds(t *testing.T) {
 		"ports":         {Limits: Limits{PIDs: 1}, Ports: make([]Port, 2)},
 	} {
 		var f faults
-		f.checkRange(s, r)
+		f.checkRange(s, Spec{}, r)
 		if len(f) != 1 || f[0].Field != field || !strings.Contains(f[0].Message, "containers.max_") {
 			t.Errorf("%s: %s", field, fmt.Sprint(f))
 		}
 		f = nil
-		if f.checkRange(s, LimitRange{}); len(f) > 0 {
+		if f.checkRange(s, Spec{}, LimitRange{}); len(f) > 0 {
 			t.Errorf("%s is bounded by default: %v", field, f)
+		}
+		f = nil
+		if f.checkRange(s, s, r); len(f) > 0 {
+			t.Errorf("%s is refused where a write leaves it as it is: %v", field, f)
+		}
+		less := s
+		less.Limits.Memory, less.Limits.Swap, less.Limits.CPU, less.Limits.PIDs = s.Limits.Memory/2, s.Limits.Swap/2, s.Limits.CPU/2, 1
+		less.Ports = s.Ports[:len(s.Ports)/2]
+		if f.checkRange(s, less, r); len(f) != 1 || f[0].Field != field {
+			t.Errorf("%s is raised: %v", field, f)
 		}
 	}
 }

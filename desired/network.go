@@ -34,10 +34,11 @@ func CheckAllowedNetwork(name string) error {
 	return nil
 }
 
-// checkNetwork checks which network a container is on, and that no port leads to one that has none.
-func (f *faults) checkNetwork(s Spec, allowed []string) {
+// checkNetwork checks which network a container is on, and that no port leads to one that has none. It may
+// stay on the one that old is on.
+func (f *faults) checkNetwork(s, old Spec, allowed []string) {
 	switch {
-	case s.Network == "":
+	case s.Network == "", s.Network == old.Network && s.Network != NetworkNone:
 	case s.Network == NetworkNone:
 		if len(s.Ports) > 0 {
 			f.add("ports", "must be empty with network none: nothing reaches a container that has only loopback")

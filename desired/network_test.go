@@ -30,7 +30,7 @@ func TestNetworkIsOneOfTheOperators(t *testing.T) {
 		"with a blank":    {"games ", nil, "must be one of"},
 	} {
 		var f faults
-		f.checkNetwork(Spec{Network: c.network, Ports: c.ports}.Normalize(), []string{"games"})
+		f.checkNetwork(Spec{Network: c.network, Ports: c.ports}.Normalize(), Spec{}, []string{"games"})
 		if got := fmt.Sprint(f.err()); c.want == "" && f.err() != nil || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %s, want %q", name, got, c.want)
 		}

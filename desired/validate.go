@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"cmp"
 	"fmt"
 	"math"
 	"regexp"
@@ -61,20 +60,42 @@ type Rules struct {
 // Validate reports everything that is wrong with s as a *ValidationError, nil when
 // nothing is. It expects the result of Normalize, is pure, and never panics. A port 0
 // is valid: it is to be assigned.
-func (s Spec) Validate(r Rules) error {
+func (s Spec) Validate(r Rules) error { return s.ValidateChange(Spec{}, r) }
+
+// ValidateChange is Validate for the spec that takes the place of old, which was valid once: what it leaves as
+// it is may be more than the operator allows now.
+func (s Spec) ValidateChange(old Spec, r Rules) error {
 	var f faults
 	f.checkIdentity(s)
-	f.checkImage(s, r)
+	f.checkImage(s, old, r)
 	f.checkCommands(s)
 	f.checkLimits(s.Limits, r.Cores)
-	f.checkRange(s, r.Limits)
+	f.checkRange(s, old, r.Limits)
 	f.checkPorts(s.Ports)
-	f.checkMounts(s.Mount, r.AllowedMounts)
+	f.checkMounts(s.Mount, old.Mount, r.AllowedMounts)
 	f.checkTmpfs(s.Tmpfs, s.Mount)
-	f.checkNetwork(s, r.AllowedNetworks)
+	f.checkNetwork(s, old, r.AllowedNetworks)
 	f.checkEnv(s.Env)
 	f.checkLabels(s.Labels)
 	f.checkChoices(s)
+	return f.err()
+}
+
+// Beyond reports, as a *ValidationError, what of a stored spec is more than the operator allows now.
+func (s Spec) Beyond(r Rules) error {
+	var f faults
+	if !IsSnapshot(s.Image) {
+		f.checkImage(s, Spec{}, r)
+	}
+	f.checkRange(s, Spec{}, r.Limits)
+	f.checkMounts(s.Mount, nil, r.AllowedMounts)
+	f.checkNetwork(s, Spec{}, r.AllowedNetworks)
+	if r.Limits.MaxMemory > 0 && s.Limits.Memory == 0 {
+		f.add("limits.memory", fmt.Sprintf("must be at most %d, the operator's containers.max_memory, and is not limited", r.Limits.MaxMemory))
+	}
+	if r.Limits.MaxCPU > 0 && s.Limits.CPU == 0 {
+		f.add("limits.cpu", fmt.Sprintf("must be at most %v, the operator's containers.max_cpu, and is not limited", r.Limits.MaxCPU))
+	}
 	return f.err()
 }
 
@@ -104,14 +125,22 @@ func (f *faults) checkIdentity(s Spec) {
 	}
 }
 
-func (f *faults) checkImage(s Spec, r Rules) {
+// checkImage checks an image, and unless it is that of old, whether the operator allows it.
+func (f *faults) checkImage(s, old Spec, r Rules) {
+	if s.Image == old.Image {
+		r.AllowedImages = nil
+	}
 	switch {
 	case s.Image == "":
 		f.add("image", "is required")
 	case len(s.Image) > maxImage:
 		f.add("image", fmt.Sprintf("must be at most %d bytes", maxImage))
 	default:
-		if err := cmp.Or(r.CheckImage(s.Image, s.InternalID), r.checkRegistry(s.Image)); err != nil {
+		err := r.CheckImage(s.Image, s.InternalID)
+		if err == nil && s.Image != old.Image {
+			err = r.checkRegistry(s.Image)
+		}
+		if err != nil {
 			f.add("image", err.Error())
 		}
 	}

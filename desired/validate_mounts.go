@@ -14,7 +14,8 @@ var closedTargets = []string{"/home/container", "/app/data", "/proc", "/sys", "/
 // Targets that decide who is who inside; what is beside them may be mounted.
 var closedFiles = map[string]bool{"/": true, "/etc": true, "/etc/passwd": true, "/etc/shadow": true, "/etc/group": true}
 
-func (f *faults) checkMounts(mounts map[string]string, allowed []string) {
+// checkMounts checks mounts. Those that old has may be outside of what is allowed.
+func (f *faults) checkMounts(mounts, old map[string]string, allowed []string) {
 	if len(mounts) > maxMounts {
 		f.add("mount", fmt.Sprintf("must have at most %d entries", maxMounts))
 		return
@@ -31,7 +32,7 @@ func (f *faults) checkMounts(mounts map[string]string, allowed []string) {
 			f.add(field, "nothing may be mounted there")
 		case !cleanAbs(source):
 			f.add(field, fmt.Sprintf("the source %s must be an absolute clean path", Quote(source)))
-		case !insideAny(source, allowed):
+		case !insideAny(source, allowed) && old[target] != source:
 			f.add(field, fmt.Sprintf("%s is not below a directory of mounts.allowed", Quote(source)))
 		}
 	}

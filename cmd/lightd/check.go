@@ -19,6 +19,7 @@ import (
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 	"lightd/controller/firewall"
+	"lightd/desired"
 	"lightd/httpapi/client"
 	"lightd/observed/engine"
 )
@@ -100,14 +101,16 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	if n.HostPorts, err = firewall.ParsePorts(c.Network.AllowHostPorts); err != nil {
 		return check.Node{}, err
 	}
-	return n, nil
+	bounds, err := c.Containers.limitRange()
+	n.Rules = desired.Rules{AllowedMounts: c.Mounts.Allowed, AllowedImages: c.Images.Allowed, AllowedNetworks: c.Network.Allowed, Limits: bounds}
+	return n, err
 }
 
 // machine is how the checks read this machine.
 func (c *config) machine() check.Machine {
 	return check.Machine{
 		Stat: os.Stat, ReadFile: os.ReadFile, FileSystem: statFileSystem, Now: time.Now,
-		Engine: c.inspectEngine, EngineDirectories: c.engineDirectories, Ready: c.askReadiness,
+		Engine: c.inspectEngine, EngineDirectories: c.engineDirectories, Ready: c.askReadiness, Networks: c.engineNetworks, Specs: c.storedSpecs,
 	}
 }
 
@@ -172,11 +175,7 @@ func (c *config) withEngine(ctx context.Context, fn func(context.Context, *engin
 
 // askReadiness asks the running daemon, which needs no token.
 func (c *config) askReadiness(ctx context.Context) (check.Readiness, error) {
-	local, err := c.localServer()
-	if err != nil {
-		return check.Readiness{}, err
-	}
-	daemon, err := client.New(client.Config{URL: local.Server, Pin: local.Pin, Patience: -1, Timeout: checkTimeout, UserAgent: "lightd/" + version})
+	daemon, err := c.localClient("")
 	if err != nil {
 		return check.Readiness{}, err
 	}

@@ -72,6 +72,7 @@ func (d *daemon) reload(load func() (config, error)) {
 	}
 	d.controller.SetLogs(blueprint.Logs(now.Logs.MaxSize, now.Logs.MaxFile))
 	d.config.Store(&now)
+	defer d.warnBeyond()
 	attrs := []any{"changed", strings.Join(changed, " ")}
 	if len(restart) > 0 {
 		d.log.Warn("configuration reloaded; some settings need a restart", append(attrs, "needs_restart", strings.Join(restart, " "))...)

@@ -105,6 +105,7 @@ func serve(ctx context.Context, cfg config, again reloads, stdout io.Writer, log
 		warnReadable(log, "a file with a token or a secret", file)
 	}
 	cfg.warnHostPorts(ctx, log)
+	d.warnBeyond()
 	return d.run(ctx, w, again, func() { d.announce(ctx, cfg, w, stdout) })
 }
 
@@ -163,6 +164,7 @@ func (d *daemon) run(ctx context.Context, w *wire, again reloads, announce func(
 	part("collection", func(ctx context.Context) error { d.controller.Collect(ctx); return nil })
 	part("housekeeping", d.housekeep)
 	part("webhooks", d.webhooks.Run)
+	part("networks", func(ctx context.Context) error { d.warnNetworks(ctx); return nil })
 	part("audit", func(ctx context.Context) error { d.auditMaster(ctx); return nil })
 	if !opened {
 		part("data directory", d.openToMappedRoot)

@@ -84,7 +84,8 @@ func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 // called.
 //
 // A spec that was valid when it was stored, and is not changed, is not checked again: a
-// container can be stopped and deleted on a node whose rules became stricter.
+// container can be stopped and deleted on a node whose rules became stricter. What of a spec is not
+// changed may be beyond what the operator allows now.
 func (tx *Tx) ChangeContainer(id string, fn func(*desired.Container) error) (desired.Container, error) {
 	old, err := tx.Container(id)
 	if err != nil {
@@ -121,17 +122,14 @@ func (tx *Tx) begin(spec desired.Spec) desired.Spec {
 }
 
 // inherit returns spec as the one that follows old: ports that are to be assigned keep what they
-// had, and so does a power that the spec leaves out. The operator's defaults apply unless power and
-// pause are all that changes: what is stored without a limit can be stopped.
+// had, and so does a power that the spec leaves out. The operator's defaults apply to limits that change.
 func (tx *Tx) inherit(spec, old desired.Spec) desired.Spec {
 	spec = spec.Normalize()
 	if spec.Power == "" {
 		spec.Power = old.Power
 	}
 	keepAssigned(spec.Ports, old.Ports)
-	if !onlyPower(spec, old) {
-		spec.Limits = tx.options.Rules.Limits.WithDefaults(spec.Limits)
-	}
+	spec.Limits = tx.options.Rules.Limits.Following(spec.Limits, old.Limits)
 	return spec
 }
 
@@ -180,16 +178,16 @@ func frees(c, old desired.Container) bool {
 
 // check validates spec as far as it differs from old, nil for a new one.
 func (tx *Tx) check(spec desired.Spec, old *desired.Spec) error {
-	if old != nil {
-		// A change of power or pause alone does not check the rest again.
-		if err := spec.Power.Validate(); err != nil {
-			return err
-		}
-		if onlyPower(spec, *old) {
-			return nil
-		}
+	err := error(nil)
+	switch {
+	case old == nil:
+		err = spec.Validate(tx.options.rules())
+	case onlyPower(spec, *old): // the rest is not checked again
+		err = spec.Power.Validate()
+	default:
+		err = spec.ValidateChange(*old, tx.options.rules())
 	}
-	if err := spec.Validate(tx.options.rules()); err != nil {
+	if err != nil {
 		return err
 	}
 	checkMounts := tx.options.CheckMounts

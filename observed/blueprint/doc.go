@@ -103,8 +103,9 @@
 //   - max_containers and max_volumes: the most on the node, those that are being deleted included.
 //
 // A spec beyond a bound is refused with the figure (400), one more than there may be with how many there
-// are (403, quota_exceeded). A bound that is lowered leaves alone what there is: it can be started,
-// stopped and deleted, and the next change of its spec has to fit.
+// are (403, quota_exceeded). A bound that is lowered, or a list that is shortened, leaves alone what there is:
+// it can be started, stopped and deleted, and a write may leave it as it is or make it less, but not more.
+// "lightd check" lists the containers that have more than is allowed, as the log does at a start and a reload.
 //
 // A container made by an earlier version, or before the operator changed a list, keeps what it has
 // until it is recreated for another reason, its place on the engine's network "bridge" included; until

@@ -7,8 +7,10 @@ import (
 	"time"
 
 	"lightd/controller/firewall"
+	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/listen"
+	"lightd/observed"
 	"lightd/observed/engine"
 )
 
@@ -44,6 +46,8 @@ type Node struct {
 	PlainHTTP bool
 	// Certificate is the file of the certificate that is served; empty without TLS.
 	Certificate string
+	// Rules are what the operator allows specs.
+	Rules desired.Rules
 	// MountsAllowed are the directories that specs may mount from, ClosedPlaces what the daemon closes
 	// whatever is allowed.
 	MountsAllowed, ClosedPlaces []string
@@ -77,7 +81,10 @@ type Machine struct {
 	EngineDirectories func(ctx context.Context) ([]string, error)
 	// Ready returns what the daemon answers of its readiness, with the details of a refusal.
 	Ready func(ctx context.Context) (Readiness, error)
-	Now   func() time.Time
+	// Networks returns the networks of the engine that have one of the names, Specs those of all containers.
+	Networks func(ctx context.Context, names []string) ([]observed.Network, error)
+	Specs    func(ctx context.Context) ([]desired.Spec, error)
+	Now      func() time.Time
 }
 
 // Readiness is the answer of the running daemon.
@@ -87,7 +94,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, tokenFile, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, plainHTTP, certificate, dockerEngine, readiness,
+	inForce, dataDir, fileSystem, tokenFile, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, plainHTTP, certificate, dockerEngine, allowedNetworks, readiness, beyondAllowed,
 }
 
 // Run runs all checks.

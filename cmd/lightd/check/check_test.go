@@ -3,6 +3,7 @@ package check
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"strings"
@@ -11,9 +12,11 @@ import (
 	"time"
 
 	"lightd/controller/firewall"
+	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/certs"
 	"lightd/httpapi/listen"
+	"lightd/observed"
 	"lightd/observed/engine"
 )
 
@@ -42,6 +45,8 @@ func good() (Node, files, Machine) {
 			return engine.Isolation{Version: "20.10.24", API: "1.41", Cgroup: "2", Options: []string{"name=seccomp,profile=default", "name=apparmor", "name=userns"}}, nil
 		},
 		Ready:             func(context.Context) (Readiness, error) { return Readiness{}, nil },
+		Networks:          func(context.Context, []string) ([]observed.Network, error) { return nil, nil },
+		Specs:             func(context.Context) ([]desired.Spec, error) { return nil, nil },
 		EngineDirectories: func(context.Context) ([]string, error) { return []string{"/srv/docker"}, nil },
 	}
 }
@@ -78,6 +83,24 @@ func TestChecks(t *testing.T) {
 			n.HostPorts = []firewall.PortRange{{First: first, Last: last, Protocol: "tcp"}}
 		}
 	}
+	networks := func(found ...observed.Network) func(*Node, files, *Machine) {
+		return func(n *Node, _ files, m *Machine) {
+			n.Rules.AllowedNetworks = []string{"games"}
+			m.Networks = func(context.Context, []string) ([]observed.Network, error) { return found, nil }
+		}
+	}
+	specs := func(memory int64) func(*Node, files, *Machine) {
+		return func(n *Node, _ files, m *Machine) {
+			n.Rules.Limits.MaxMemory = 1 << 30
+			m.Specs = func(context.Context) ([]desired.Spec, error) {
+				all := make([]desired.Spec, 30)
+				for i := range all {
+					all[i] = desired.Spec{InternalID: fmt.Sprintf("c%02d", i), Image: "alpine:3", Limits: desired.Limits{Memory: memory}}
+				}
+				return all, nil
+			}
+		}
+	}
 	ready := func(r Readiness, err error) func(*Node, files, *Machine) {
 		return func(_ *Node, _ files, m *Machine) {
 			m.Ready = func(context.Context) (Readiness, error) { return r, err }
@@ -112,26 +135,40 @@ func TestChecks(t *testing.T) {
 		"no engine": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "engine", Fault},
-		"no seccomp":               {options("name=apparmor", "name=userns"), "seccomp", Fault},
-		"unconfined seccomp":       {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
-		"no apparmor":              {options("name=seccomp,profile=default"), "lsm", Warning},
-		"selinux":                  {options("name=seccomp,profile=builtin", "name=selinux"), "lsm", OK},
-		"no daemon":                {ready(Readiness{}, errors.New("refused")), "daemon", Warning},
-		"not ready":                {ready(Readiness{Missing: []api.Detail{{Field: "disk", Message: "full"}}}, nil), "daemon/disk", Fault},
-		"a warning of it":          {ready(Readiness{Warnings: []api.Detail{{Field: "disk", Message: "low"}}}, nil), "daemon/disk", Warning},
-		"a missing firewall":       {ready(Readiness{Warnings: []api.Detail{{Field: "firewall", Message: "missing: no nftables"}}}, nil), "firewall", Warning},
-		"no firewall":              {func(n *Node, _ files, _ *Machine) { n.FirewallOff = true }, "firewall", Warning},
-		"the settings to mount":    {mounts("/etc"), "mounts.allowed", Fault},
-		"one program to mount":     {mounts("/usr/local/games"), "mounts.allowed", Warning},
-		"all of the host to mount": {mounts("/"), "mounts.allowed", Warning},
-		"all homes to mount":       {mounts("/srv/a", "/home"), "mounts.allowed", Warning},
-		"the engine to mount":      {mounts("/srv"), "mounts.allowed", Warning},
-		"the data to mount":        {mounts("/data"), "mounts.allowed", Warning},
-		"nothing there to mount":   {mounts("/srv/none"), "mounts.allowed", Warning},
-		"a directory to mount":     {mounts("/srv/a"), "mounts.allowed", OK},
-		"a name server":            {ports(53, 53), "allow-host-ports", OK},
-		"all ports":                {ports(1, 65535), "allow-host-ports", Warning},
-		"the port of the API":      {ports(8000, 8100), "allow-host-ports", Warning},
+		"no seccomp":                   {options("name=apparmor", "name=userns"), "seccomp", Fault},
+		"unconfined seccomp":           {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
+		"no apparmor":                  {options("name=seccomp,profile=default"), "lsm", Warning},
+		"selinux":                      {options("name=seccomp,profile=builtin", "name=selinux"), "lsm", OK},
+		"no daemon":                    {ready(Readiness{}, errors.New("refused")), "daemon", Warning},
+		"not ready":                    {ready(Readiness{Missing: []api.Detail{{Field: "disk", Message: "full"}}}, nil), "daemon/disk", Fault},
+		"a warning of it":              {ready(Readiness{Warnings: []api.Detail{{Field: "disk", Message: "low"}}}, nil), "daemon/disk", Warning},
+		"a missing firewall":           {ready(Readiness{Warnings: []api.Detail{{Field: "firewall", Message: "missing: no nftables"}}}, nil), "firewall", Warning},
+		"no firewall":                  {func(n *Node, _ files, _ *Machine) { n.FirewallOff = true }, "firewall", Warning},
+		"the settings to mount":        {mounts("/etc"), "mounts.allowed", Fault},
+		"one program to mount":         {mounts("/usr/local/games"), "mounts.allowed", Warning},
+		"all of the host to mount":     {mounts("/"), "mounts.allowed", Warning},
+		"all homes to mount":           {mounts("/srv/a", "/home"), "mounts.allowed", Warning},
+		"the engine to mount":          {mounts("/srv"), "mounts.allowed", Warning},
+		"the data to mount":            {mounts("/data"), "mounts.allowed", Warning},
+		"nothing there to mount":       {mounts("/srv/none"), "mounts.allowed", Warning},
+		"a directory to mount":         {mounts("/srv/a"), "mounts.allowed", OK},
+		"a name server":                {ports(53, 53), "allow-host-ports", OK},
+		"all ports":                    {ports(1, 65535), "allow-host-ports", Warning},
+		"the port of the API":          {ports(8000, 8100), "allow-host-ports", Warning},
+		"a network":                    {networks(observed.Network{Name: "games", Driver: "bridge", Scope: "local"}), "network.allowed", OK},
+		"no network of that name":      {networks(), "network.allowed", Warning},
+		"two networks of that name":    {networks(observed.Network{Name: "games", Driver: "bridge", Scope: "local", Ambiguous: true}), "network.allowed", Warning},
+		"a network of another machine": {networks(observed.Network{Name: "games", Driver: "overlay", Scope: "swarm"}), "network.allowed", Warning},
+		"no engine for the networks": {func(n *Node, _ files, m *Machine) {
+			n.Rules.AllowedNetworks = []string{"games"}
+			m.Networks = func(context.Context, []string) ([]observed.Network, error) { return nil, errors.New("refused") }
+		}, "network.allowed", Warning},
+		"containers within the bounds": {specs(1 << 30), "bounds", OK},
+		"containers beyond the bounds": {specs(2 << 30), "bounds", Warning},
+		"containers without any limit": {specs(0), "bounds", Warning},
+		"containers that nobody counts": {func(_ *Node, _ files, m *Machine) {
+			m.Specs = func(context.Context) ([]desired.Spec, error) { return nil, errors.New("refused") }
+		}, "bounds", Warning},
 		"volumes on another disk": {func(n *Node, f files, m *Machine) {
 			of := m.FileSystem
 			m.FileSystem = func(path string) (FileSystem, error) {
