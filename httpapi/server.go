@@ -46,6 +46,7 @@ type Store interface {
 // Volumes are the directories that outlive containers.
 type Volumes interface {
 	node.Store
+	node.Sizes
 	containers.Volumes
 }
 
@@ -154,7 +155,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		ports:    &node.Ports{Pool: state.Store, Containers: state.Store, Transactions: transactions, Revision: revision},
 		volumes:  &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
 		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
-		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Host: n.Host},
+		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host},
 		webhooks: &node.Webhooks{Webhooks: n.Webhooks},
 		health: health.New(health.Checks{
 			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space, Stalled: n.Controller.Stalled,

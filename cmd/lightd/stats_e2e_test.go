@@ -36,8 +36,20 @@ func TestStatsOfContainers(t *testing.T) {
 	if s := stats("stats-idle"); s.Usage == nil || s.Usage.CPUUsage > 5 || s.State != "running" {
 		t.Errorf("idle: %+v %+v", s, s.Usage)
 	}
+	if s := stats("stats-idle"); s.Disk != nil {
+		t.Errorf("disk use before a measurement: %+v", s.Disk)
+	}
+	poll(t, func() error {
+		if _, _, code := n.tool("volume", "list", "--measure"); code != 0 {
+			return fmt.Errorf("exit code %d", code)
+		}
+		if s := stats("stats-idle"); s.Disk == nil || s.Disk.VolumeBytes < 1<<20 || s.Disk.MeasuredAt.IsZero() || s.Disk.Age < 0 {
+			return fmt.Errorf("disk use %+v", s.Disk)
+		}
+		return nil
+	})
 	out, _, code := n.tool("top", "--no-stream", "-l", "of=stats")
-	if code != 0 || !regexp.MustCompile(`(?s)^ID +STATE +CPU % .*\nstats-busy +running +[0-9.]+ +.* / 64MiB .*\nstats-idle +running +0\.`).MatchString(out) {
+	if code != 0 || !regexp.MustCompile(`(?s)^ID +STATE +CPU % .*\nstats-busy +running +[0-9.]+ +.* / 64MiB .* 1MiB \([0-9]+[sm]\) .*\nstats-idle +running +0\.`).MatchString(out) {
 		t.Errorf("exit code %d: %s", code, out)
 	}
 	n.send("POST", "/containers/stats-idle/kill", "").want(200, "")

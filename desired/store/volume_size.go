@@ -5,9 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
+
+// VolumeSize is a measurement of a volume.
+type VolumeSize struct {
+	// Bytes is what its files had, and At when they had been added up.
+	Bytes int64
+	At    time.Time
+}
 
 // Size adds up the files of a volume, in bytes. It follows no links, opens no file, enters no other file
 // system, and ends with ctx. However deep the volume is, it takes few descriptors; one that has more files than
@@ -32,7 +40,7 @@ func (v *Volumes) Size(ctx context.Context, id string) (int64, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.sizes[id] = size
+	v.sizes[id] = VolumeSize{Bytes: size, At: time.Now()}
 	return size, nil
 }
 
@@ -59,14 +67,12 @@ func (v *Volumes) open(id string) (*os.File, error) {
 	return top, nil
 }
 
-// lastSize returns the last measurement of a volume; nil before the first.
-func (v *Volumes) lastSize(id string) *int64 {
+// LastSize returns the last measurement of a volume since the daemon began; measured is false before it.
+func (v *Volumes) LastSize(id string) (size VolumeSize, measured bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if size, measured := v.sizes[id]; measured {
-		return &size
-	}
-	return nil
+	size, measured = v.sizes[id]
+	return size, measured
 }
 
 func (v *Volumes) forgetSize(id string) {

@@ -66,7 +66,7 @@ type Volumes struct {
 	chowns chan struct{}
 
 	mu       sync.Mutex
-	sizes    map[string]int64         // guarded by mu: the last measurements
+	sizes    map[string]VolumeSize    // guarded by mu: the last measurements
 	chowning map[string]chan struct{} // guarded by mu: closed when the Chown of a volume ends
 }
 
@@ -93,7 +93,7 @@ func (s *Store) Volumes(ctx context.Context, dir string) (*Volumes, error) {
 		return nil, errors.Join(fmt.Errorf("open volumes directory %s: %w", dir, err), root.Close())
 	}
 	v := &Volumes{store: s, path: dir, root: root, trash: bin, ensuring: make(chan struct{}, 1), chowns: make(chan struct{}, maxChowns),
-		sizes: map[string]int64{}, chowning: map[string]chan struct{}{}}
+		sizes: map[string]VolumeSize{}, chowning: map[string]chan struct{}{}}
 	if err := v.finishRemovals(ctx); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
@@ -205,7 +205,11 @@ func (v *Volumes) finishRemovals(ctx context.Context) error {
 }
 
 func (v *Volumes) volume(id string, record volumeRecord) Volume {
-	return Volume{ID: id, Path: v.Path(id), CreatedAt: record.CreatedAt, Creator: record.Creator, Size: v.lastSize(id)}
+	volume := Volume{ID: id, Path: v.Path(id), CreatedAt: record.CreatedAt, Creator: record.Creator}
+	if size, measured := v.LastSize(id); measured {
+		volume.Size = &size.Bytes
+	}
+	return volume
 }
 
 func (v *Volumes) each(fn func(id string, record volumeRecord)) error {

@@ -18,6 +18,17 @@ type Stats struct {
 	Restarts  int       `json:"restarts"`
 	// Usage is null while no process runs, and where it cannot be measured.
 	Usage *Usage `json:"usage"`
+	// Disk is null before the volume was measured for the first time since the daemon began, which a GET of
+	// the volume does.
+	Disk *DiskUsage `json:"disk"`
+}
+
+// DiskUsage is what the files of a volume had when they were last measured.
+type DiskUsage struct {
+	VolumeBytes int64     `json:"volume_bytes"`
+	MeasuredAt  time.Time `json:"measured_at"`
+	// Age is how old the figure is, in seconds.
+	Age float64 `json:"age"`
 }
 
 // Usage are the figures of a running process and all its children.

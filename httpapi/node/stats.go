@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/desired"
+	"lightd/desired/store"
 	"lightd/httpapi/api"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
@@ -22,11 +23,17 @@ type Measurer interface {
 	Measure(ctx context.Context, ids []string) map[string]usage.Figures
 }
 
+// Sizes returns the last measurement of a volume, without another one.
+type Sizes interface {
+	LastSize(volume string) (size store.VolumeSize, measured bool)
+}
+
 // Stats answers the routes of what is used.
 type Stats struct {
 	Containers Containers
 	Views      *view.Viewer
 	Measurer   Measurer
+	Sizes      Sizes
 	// Host returns the machine, without what its containers are promised.
 	Host func(ctx context.Context) api.Node
 }
@@ -73,6 +80,9 @@ func (h *Stats) measure(ctx context.Context, containers []desired.Container) []a
 	for i, c := range containers {
 		st := h.Views.Status(c.InternalID)
 		list[i] = api.Stats{InternalID: c.InternalID, State: h.Views.State(st), Restarts: st.Restarts}
+		if size, measured := h.Sizes.LastSize(c.VolumeID); measured {
+			list[i].Disk = &api.DiskUsage{VolumeBytes: size.Bytes, MeasuredAt: size.At.UTC(), Age: age(now, size.At)}
+		}
 		f, running := figures[c.InternalID]
 		if !running {
 			continue
@@ -80,11 +90,15 @@ func (h *Stats) measure(ctx context.Context, containers []desired.Container) []a
 		list[i].StartedAt = f.StartedAt.UTC()
 		list[i].Uptime = int64(max(0, now.Sub(f.StartedAt)) / time.Second)
 		if !f.At.IsZero() {
-			age := math.Round(now.Sub(f.At).Seconds()*1e3) / 1e3
-			list[i].Usage = &api.Usage{Stats: f.Stats, MeasuredAt: f.At.UTC(), Age: max(0, age)}
+			list[i].Usage = &api.Usage{Stats: f.Stats, MeasuredAt: f.At.UTC(), Age: age(now, f.At)}
 		}
 	}
 	return list
+}
+
+// age is how old a figure is in seconds, to the millisecond.
+func age(now, at time.Time) float64 {
+	return max(0, math.Round(now.Sub(at).Seconds()*1e3)/1e3)
 }
 
 // Node is GET /node.

@@ -29,7 +29,8 @@ func (a *app) top() *cobra.Command {
 		Long: `Shows what containers use: those that run, those that are named, or those that a selector chooses.
 
 On a terminal it goes on, and measures every two seconds. CPU % is of one core. The daemon measures
-when it is asked to alone.`,
+when it is asked to alone. DISK is what the files of the volume had when they were last measured, and
+how long ago that was: "lightd volume list --measure" does.`,
 		ValidArgsFunction: a.completeIDs,
 	}
 	form := outputFlag(cmd, formTable, formJSON, formYAML)
@@ -85,7 +86,7 @@ func (a *app) measure(ctx context.Context, s *session, ids []string, selector st
 }
 
 func (a *app) showTop(list []api.Stats, all bool) error {
-	t := a.table([]string{"ID", "STATE", "CPU %", "MEMORY / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "UPTIME", "RESTARTS"}, 6, 8, 5, 1)
+	t := a.table([]string{"ID", "STATE", "CPU %", "MEMORY / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "DISK", "UPTIME", "RESTARTS"}, 6, 9, 5, 7, 1)
 	rows := 0
 	for _, s := range list {
 		if s.StartedAt.IsZero() && !all {
@@ -102,9 +103,13 @@ func (a *app) showTop(list []api.Stats, all bool) error {
 }
 
 func topRow(s api.Stats) []string {
-	row := []string{s.InternalID, string(s.State), "-", "-", "-", "-", "-", "-", strconv.Itoa(s.Restarts)}
+	row := []string{s.InternalID, string(s.State), "-", "-", "-", "-", "-", "-", "-", strconv.Itoa(s.Restarts)}
 	if !s.StartedAt.IsZero() {
-		row[7] = render.Age(s.StartedAt.Add(time.Duration(s.Uptime)*time.Second), s.StartedAt)
+		row[8] = render.Age(s.StartedAt.Add(time.Duration(s.Uptime)*time.Second), s.StartedAt)
+	}
+	if d := s.Disk; d != nil {
+		old := time.Duration(d.Age * float64(time.Second))
+		row[7] = render.Bytes(d.VolumeBytes) + " (" + render.Age(d.MeasuredAt.Add(old), d.MeasuredAt) + ")"
 	}
 	u := s.Usage
 	if u == nil {

@@ -56,10 +56,18 @@ func (a *app) volumeList() *cobra.Command {
 		Args:  NoArgs,
 	}
 	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	measure := cmd.Flags().Bool("measure", false, "measure each; else SIZE is the last that is known")
 	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Volumes(ctx)
 		if err != nil {
 			return err
+		}
+		for i := 0; *measure && i < len(all); i++ {
+			sized, err := s.Volume(ctx, all[i].VolumeID)
+			if err != nil {
+				return withSubject(all[i].VolumeID, err)
+			}
+			all[i] = sized.Volume
 		}
 		if *form != formTable {
 			return a.encode(*form, map[string][]api.Volume{"volumes": all})
@@ -68,9 +76,13 @@ func (a *app) volumeList() *cobra.Command {
 			a.note("There is no volume.")
 			return nil
 		}
-		t := a.table([]string{"ID", "CONTAINERS", "AGE", "PATH"}, 3)
+		t := a.table([]string{"ID", "CONTAINERS", "SIZE", "AGE", "PATH"}, 4)
 		for _, v := range all {
-			t.Row(v.VolumeID, strings.Join(v.Containers, ","), render.Age(a.Now(), time.Unix(v.CreatedAt, 0)), v.Path)
+			size := ""
+			if v.SizeBytes != nil {
+				size = render.Bytes(*v.SizeBytes)
+			}
+			t.Row(v.VolumeID, strings.Join(v.Containers, ","), size, render.Age(a.Now(), time.Unix(v.CreatedAt, 0)), v.Path)
 		}
 		return t.Flush()
 	})
