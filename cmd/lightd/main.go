@@ -31,7 +31,7 @@ func main() {
 	// A second signal ends the program at once: NotifyContext is let go after the first.
 	context.AfterFunc(ctx, stop)
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		command.WriteError(os.Stderr, os.Getenv, err)
+		command.WriteError(os.Stderr, terminal.Columns(os.Stderr, os.Getenv), err)
 		os.Exit(command.ExitCode(err))
 	}
 }

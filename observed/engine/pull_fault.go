@@ -39,13 +39,23 @@ var pullTexts = []struct {
 	{regexp.MustCompile(`unexpected|invalid|error parsing|malformed|missing|unsupported|verification failed|unable to decode|\bdigest\b|no token|\b5[0-9][0-9]\b`), PullBadAnswer},
 }
 
+// clip keeps the beginning and the end of a message: a registry may answer with a page, each byte of which
+// would be matched against each of pullTexts.
+func clip(message string) string {
+	const most = 4 << 10
+	if len(message) <= 2*most {
+		return message
+	}
+	return message[:most] + "\n" + message[len(message)-most:]
+}
+
 // PullFaultOf returns the fault of an error of Pull.
 func PullFaultOf(err error) PullFault {
 	class := Classify(err)
 	if class == Unavailable {
 		return PullEngineUnavailable
 	}
-	message := err.Error()
+	message := clip(err.Error())
 	for _, known := range pullTexts {
 		if known.text.MatchString(message) {
 			return known.fault

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -32,6 +33,8 @@ func TestPullFaults(t *testing.T) {
 		"filesystem layer verification failed for digest sha256:aa":                                                                             PullBadAnswer,
 		"no matching manifest for linux/arm64/v8 in the manifest list entries":                                                                  PullNoPlatform,
 		"write /var/lib/docker/tmp/GetImageBlob1: no space left on device":                                                                      PullDiskFull,
+		"error parsing HTTP 429 response body: " + strings.Repeat("<p>", 1<<20):                                                                 PullRateLimited,
+		`Get "https://r.example/` + strings.Repeat("x", 1<<20) + `": x509: certificate signed by unknown`:                                       PullTLS,
 		"something else": PullFailed,
 	} {
 		err := fmt.Errorf("pull image a: %w: %w", cerrdefs.ErrInternal, errors.New(text))

@@ -8,6 +8,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -56,6 +57,7 @@ type app struct {
 	clear func()
 	// catchUp writes the progress of a container up to what is recorded now.
 	catchUp func(id string)
+	turn    sync.Mutex // held while a text is written: progress is written beside what the command says
 }
 
 // Commands returns the commands.
@@ -195,7 +197,22 @@ func (a *app) columns(stream io.Writer) int { return terminal.Columns(stream, a.
 // print writes a text that is safe for a terminal, as wide as the stream is. What does not fit goes
 // on below, indented.
 func (a *app) print(stream io.Writer, text string) {
-	fmt.Fprintln(stream, render.Wrap(text, a.columns(stream), hang(text)))
+	a.put(stream, render.Wrap(text, a.columns(stream), hang(text))+"\n")
+}
+
+// put writes a text as it is, none within another.
+func (a *app) put(stream io.Writer, text string) {
+	a.turn.Lock()
+	defer a.turn.Unlock()
+	_, _ = io.WriteString(stream, text)
+}
+
+// fail writes the message of an error where the command goes on.
+func (a *app) fail(err error) {
+	a.clear()
+	var text strings.Builder
+	WriteError(&text, a.columns(a.Streams.Err), err)
+	a.put(a.Streams.Err, text.String())
 }
 
 // hang is the indentation of the continuation of a line.
@@ -209,10 +226,11 @@ func (a *app) table(columns []string, spare ...int) *render.Table {
 	return render.NewTable(a.Streams.Out, columns...).Fit(a.columns(a.Streams.Out), spare...)
 }
 
-// WriteError writes the message of an error; nothing when everything is written already.
-func WriteError(out io.Writer, getenv func(string) string, err error) {
+// WriteError writes the message of an error, so many columns wide; nothing when everything is written
+// already.
+func WriteError(out io.Writer, columns int, err error) {
 	if message := Message(err); message != "" {
-		fmt.Fprintln(out, render.Wrap("lightd: "+message, terminal.Columns(out, getenv), "  "))
+		fmt.Fprintln(out, render.Wrap("lightd: "+message, columns, "  "))
 	}
 }
 
@@ -239,7 +257,7 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 			return err // the next one would fare no better
 		}
 		a.clear()
-		WriteError(a.Streams.Err, a.Getenv, s.explain(withSubject(id, err)))
+		a.fail(s.explain(withSubject(id, err)))
 		if first == nil {
 			first = exit(ExitCode(err))
 		}

@@ -209,7 +209,7 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		a.warn(r)
 		if unmet != nil {
 			failed[ExitCode(unmet)]++
-			WriteError(a.Streams.Err, a.Getenv, withSubject(r.InternalID, unmet))
+			a.fail(withSubject(r.InternalID, unmet))
 		}
 	}
 	switch {

@@ -146,7 +146,7 @@ type ticker struct {
 	live bool
 	line screen.Line // that is printed
 
-	turn  sync.Mutex        // held while something is written, so that no two lines mix
+	turn  sync.Mutex        // held while an event or a line in place is shown
 	seen  map[string]uint64 // the last event of each container that was written; guarded by turn
 	mu    sync.Mutex
 	shown bool // whether a line is shown in place now; guarded by mu
@@ -160,7 +160,7 @@ func (p *ticker) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.shown {
-		fmt.Fprint(p.app.Streams.Err, eraseLine)
+		p.app.put(p.app.Streams.Err, eraseLine)
 		p.shown = false
 	}
 }
@@ -200,7 +200,7 @@ func (p *ticker) show(text string) {
 	defer p.turn.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	fmt.Fprint(p.app.Streams.Err, eraseLine+string(line))
+	p.app.put(p.app.Streams.Err, eraseLine+string(line))
 	p.shown = true
 }
 

@@ -2,7 +2,9 @@ package command
 
 import (
 	"bytes"
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +98,27 @@ Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+// TestLinesAreWrittenWhole: a command says why one container fails while the steps of others are shown.
+func TestLinesAreWrittenWhole(t *testing.T) {
+	var b bytes.Buffer
+	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Getenv: func(string) string { return "" }}, clear: func() {}}
+	var both sync.WaitGroup
+	both.Go(func() {
+		for range 100 {
+			a.note("web: Started")
+		}
+	})
+	both.Go(func() {
+		for range 100 {
+			a.fail(errors.New("no"))
+		}
+	})
+	both.Wait()
+	if got := b.String(); strings.Count(got, "web: Started\n") != 100 || strings.Count(got, "lightd: no\n") != 100 {
+		t.Errorf("got\n%s", got)
 	}
 }
 
