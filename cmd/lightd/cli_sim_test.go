@@ -61,6 +61,51 @@ web: create
 }
 
 // TestActing does what one does to a container that is there.
+// TestDeclaringAll: a file brings what its containers need, all or nothing, and nothing that deletes them
+// deletes that.
+func TestDeclaringAll(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	const volume = "d6764075-c5f1-4045-9fb3-85315b85cb0f"
+	all := func(image, more string) string {
+		return d.file("all.yaml", fmt.Sprintf(`
+volumes:
+- volume_id: %[1]s
+ports:
+- {ip: 127.77.0.1, ports: 15565-15567}
+containers:
+- {internal_id: web, image: "%[2]s", volume_id: %[1]s, startup_command: ./run, labels: {of: all}, ports: [{ip: 127.77.0.1, port: 15566}]}
+%[3]s`, volume, image, more))
+	}
+	file := all("game:1", "")
+	const made = "volume " + volume + ": created\nports of the pool: 3 created, 0 unchanged\nweb: create"
+	d.do("plan", "-f", file).want(0, made+"\n", "!1 to create")
+	d.do("diff", "-f", file).want(1, "--- is/node\n+++ would be/node\n", "+volume "+volume+"\n+3 ports of the pool\n", "+image: game:1\n")
+	d.do("apply", "-f", file, "--dry-run").want(0, "volume "+volume+": created (dry run)\n", "web: created, generation 1 (dry run)\n")
+	d.do("apply", "-f", all("", "")).want(1, "!all.yaml:7: image is required")
+	d.do("apply", "-f", all("game:1", "---\nports: [{ip: 127.77.0.1, port: 70000}]\n")).want(1, "!all.yaml:9: port must be")
+	d.do("apply", "-f", all("game:1", "---\nvolumes: [{volume_id: "+volume+"}]\n")).want(1, "!all.yaml:9: volume_id is given twice")
+	d.do("port", "list", "-o", "json").is(0, "{\n  \"ports\": []\n}\n")
+
+	file = all("game:1", "")
+	d.do("apply", "-f", file, "--wait").is(0, "volume VOLUME: created\nports of the pool: 3 created, 0 unchanged\nweb: created, generation 1, synced\n")
+	d.do("apply", "-f", file).is(0, "volume VOLUME: unchanged\nports of the pool: 0 created, 3 unchanged\nweb: unchanged, generation 1\n")
+	d.do("diff", "-f", file).is(0, "")
+	needs := d.file("needs.yaml", "ports: [{ip: 127.77.0.1, ports: 15565-15568}]\n")
+	d.do("apply", "-f", needs, "--prune", "-l", "of=all").want(2, "!the files hold no container")
+	d.do("delete", "-f", needs).want(2, "!the files hold no container")
+	d.do("diff", "-f", needs).want(1, "+1 ports of the pool")
+	d.do("apply", "-f", needs).is(0, "ports of the pool: 1 created, 3 unchanged\n")
+
+	// A prune deletes containers alone.
+	other := d.file("other.yaml", fmt.Sprintf("containers:\n- {internal_id: other, image: \"game:1\", volume_id: %s, startup_command: ./run}\n", volume))
+	d.do("apply", "-f", other, "--prune", "-l", "of=all", "--wait").want(0, "other: created", "web: deleted")
+	d.do("port", "list").want(0, "15565", "15568")
+	d.do("volume", "list").want(0, volume)
+	d.do("delete", "-f", other).want(0, "other: deleted")
+	d.do("volume", "list").want(0, volume)
+}
+
 func TestActing(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
@@ -79,6 +124,7 @@ func TestActing(t *testing.T) {
 	d.do("port", "list", "--free", "-o", "yaml").want(0, "- ip: 127.77.0.2\n    port: 15567\n")
 	d.do("port", "delete", "127.77.0.2:15566").want(4, "!in use")
 	d.do("port", "delete", "127.77.0.2:15567").want(0)
+	d.do("rebind", "a", "--none", "--image", "game:2", "--dry-run").want(0, "a: ", "image")
 	d.do("rebind", "a", "--none", "--dry-run").want(0, "a: recreate, because ports changed")
 	d.do("reinstall", "a", "--image", "game:2", "--wait").is(0, "a: installed (generation 7)\n")
 	d.with("./install\n", "reinstall", "a", "--install-script", "-", "--wait").want(0)

@@ -17,7 +17,8 @@ import (
 type story struct {
 	*node
 	docker *docker
-	volume string
+	// volume and pool are what the container needs, which the manifest brings.
+	volume, pool string
 }
 
 // lightd runs the program, which must end with the exit code.
@@ -51,7 +52,7 @@ func (s *story) manifest(port int, more string) string {
 	s.t.Helper()
 	text := fmt.Sprintf("internal_id: e2e-story\nimage: %s\nvolume_id: %s\nstart_pattern: up\npower: running\n"+
 		"startup_command: |\n  echo up\n  while read -r line; do echo \"got $line\"; done\nports:\n- ip: 127.0.0.1\n  port: %d\n  container_port: 80\n"+
-		"limits:\n  memory: 67108864\n%s", harness.Busybox(), s.volume, port, more)
+		"limits:\n  memory: 67108864\n%s---\nvolumes:\n- volume_id: %s\nports:\n- {ip: 127.0.0.1, ports: %s}\n", harness.Busybox(), s.volume, port, more, s.volume, s.pool)
 	path := filepath.Join(s.dir, "story.yaml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
@@ -65,8 +66,7 @@ func TestStory(t *testing.T) {
 	t.Parallel()
 	s := &story{node: newNode(t), docker: newDocker(t)}
 	port := unused(t, 2)
-	s.lightd(0, "port", "add", fmt.Sprintf("127.0.0.1:%d-%d", port, port+1))
-	s.volume, _ = s.lightd(0, "volume", "create")
+	s.volume, s.pool = "3a1f6f0a-5d0c-4d1e-9b6e-0d6c2f7e8a41", fmt.Sprintf("%d-%d", port, port+1)
 
 	file := s.manifest(port, "")
 	s.prints([]string{"plan", "-f", file}, "e2e-story: create\n", "CreateContainer", "StartContainer")
@@ -74,10 +74,17 @@ func TestStory(t *testing.T) {
 		t.Fatal("a plan made a container")
 	}
 	out, progress := s.lightd(0, "apply", "-f", file, "--wait=running")
-	s.has(out, "e2e-story: created, generation 1, running")
+	s.has(out, "volume "+s.volume+": created\nports of the pool: 2 created, 0 unchanged\ne2e-story: created, generation 1, running")
 	s.has(progress, "e2e-story: Ready")
 	s.prints([]string{"get"}, "e2e-story   ready     running   True")
 	s.prints([]string{"logs", "e2e-story"}, "up")
+	s.prints([]string{"send", "e2e-story", "say hi"}, "e2e-story: command sent")
+	poll(t, func() error {
+		if out, _ := s.lightd(0, "logs", "e2e-story"); !strings.Contains(out, "got say hi") {
+			return fmt.Errorf("it printed %q", out)
+		}
+		return nil
+	})
 
 	// Another port: what that takes is shown before it is done.
 	file = s.manifest(port+1, "")

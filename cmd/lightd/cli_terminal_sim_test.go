@@ -162,6 +162,7 @@ func TestMistakes(t *testing.T) {
 		{"drift nope", 3, "Container not found"},
 		{"rebind web", 2, "--none"},
 		{"rebind web -p 70000", 2, "65535"},
+		{"rebind web --none --image=", 2, "--image is empty"},
 		{"rebind web web -p 1", 2, "one id"},
 		{"rebind web -p 15565", 1, "ports[0]: Port not found in network pool"},
 		{"reinstall web --install-script /nonexistent", 1, "/nonexistent"},

@@ -71,7 +71,10 @@ func TestRequests(t *testing.T) {
 			_, err := c.Reinstall(ctx, "web", Reinstall{Image: &image}, Write{})
 			return err
 		}, "POST /base/containers/web/reinstall", `{"image":"alpine:3"}`, nil},
-		{"no ports", func(ctx context.Context, c *Client) error { _, err := c.Rebind(ctx, "web", nil, Write{}); return err },
+		{"no ports", func(ctx context.Context, c *Client) error {
+			_, err := c.Rebind(ctx, "web", nil, "", Write{})
+			return err
+		},
 			"POST /base/containers/web/rebind-network", `{"ports":[]}`, nil},
 		{"an apply of a document", func(ctx context.Context, c *Client) error {
 			_, err := c.Apply(ctx, List{Documents: []json.RawMessage{[]byte(`{"internal_id":"a"}`)}, Prune: true, Selector: "a"}, Write{})

@@ -234,7 +234,7 @@ func (x *exercise) start() {
 	x.must(x.c.SendCommand(x.ctx, "whole", "hello"))
 	receipt, err = x.c.Power(x.ctx, "whole", client.Restart, client.Write{Wait: api.UntilRunning})
 	x.must(errors.Join(err, receipt.Unmet()))
-	receipt, err = x.c.Rebind(x.ctx, "whole", []desired.Port{{IP: "127.0.0.1", Port: 25102}}, client.Write{Wait: api.UntilSynced})
+	receipt, err = x.c.Rebind(x.ctx, "whole", []desired.Port{{IP: "127.0.0.1", Port: 25102}}, "", client.Write{Wait: api.UntilSynced})
 	x.must(errors.Join(err, receipt.Unmet()))
 }
 

@@ -180,11 +180,12 @@ func (c *Client) Reinstall(ctx context.Context, id string, change Reinstall, w W
 	return c.write(ctx, request{method: http.MethodPost, path: pathOf("containers", id, "reinstall"), body: change}, w)
 }
 
-// Rebind has a container bind these ports, and no others.
-func (c *Client) Rebind(ctx context.Context, id string, ports []desired.Port, w Write) (Receipt, error) {
+// Rebind has a container bind these ports, and no others, and use another image unless that is empty.
+func (c *Client) Rebind(ctx context.Context, id string, ports []desired.Port, image string, w Write) (Receipt, error) {
 	body := struct {
 		Ports []desired.Port `json:"ports"`
-	}{make([]desired.Port, 0, len(ports))}
+		Image string         `json:"image,omitempty"`
+	}{make([]desired.Port, 0, len(ports)), image}
 	for _, p := range ports {
 		body.Ports = append(body.Ports, p.Normalize())
 	}
@@ -228,6 +229,8 @@ type List struct {
 	// Volumes and Ports of the pool are made where there are none, with the containers or not at all.
 	Volumes []api.ApplyVolume
 	Ports   []desired.PortRange
+	// VolumeDocuments and PortDocuments come after them, in JSON.
+	VolumeDocuments, PortDocuments []json.RawMessage
 	// Prune deletes what Selector matches and the list lacks.
 	Prune    bool
 	Selector string
@@ -235,20 +238,29 @@ type List struct {
 
 // MarshalJSON writes the body of the request.
 func (l List) MarshalJSON() ([]byte, error) {
-	all := make([]any, 0, len(l.Specs)+len(l.Documents))
-	for _, s := range l.Specs {
-		all = append(all, s.Normalize())
-	}
-	for _, d := range l.Documents {
-		all = append(all, d)
+	specs := make([]desired.Spec, len(l.Specs))
+	for i, s := range l.Specs {
+		specs[i] = s.Normalize()
 	}
 	return json.Marshal(struct {
-		Volumes    []api.ApplyVolume   `json:"volumes,omitempty"`
-		Ports      []desired.PortRange `json:"ports,omitempty"`
-		Containers []any               `json:"containers"`
-		Prune      bool                `json:"prune,omitempty"`
-		Selector   string              `json:"selector,omitempty"`
-	}{l.Volumes, l.Ports, all, l.Prune, l.Selector})
+		Volumes    []any  `json:"volumes,omitempty"`
+		Ports      []any  `json:"ports,omitempty"`
+		Containers []any  `json:"containers"`
+		Prune      bool   `json:"prune,omitempty"`
+		Selector   string `json:"selector,omitempty"`
+	}{joined(l.Volumes, l.VolumeDocuments), joined(l.Ports, l.PortDocuments), joined(specs, l.Documents), l.Prune, l.Selector})
+}
+
+// joined is a list of values and, behind them, of documents; never nil.
+func joined[T any](values []T, documents []json.RawMessage) []any {
+	all := make([]any, 0, len(values)+len(documents))
+	for _, v := range values {
+		all = append(all, v)
+	}
+	for _, d := range documents {
+		all = append(all, d)
+	}
+	return all
 }
 
 // Applied answers an apply.

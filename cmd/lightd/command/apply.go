@@ -49,29 +49,37 @@ func (l listing) check(cmd *cobra.Command) error {
 }
 
 // read reads the files, and returns what they hold both unchanged and as an apply sends it.
-func (l listing) read(a *app) ([]manifest.Object, client.List, error) {
-	objects, err := manifest.Read(*l.files, a.Streams.In)
+func (l listing) read(a *app) (manifest.Set, client.List, error) {
+	set, err := manifest.Read(*l.files, a.Streams.In)
 	if err != nil {
-		return nil, client.List{}, err
+		return set, client.List{}, err
+	}
+	if *l.prune && len(set.Containers) == 0 {
+		return set, client.List{}, usagef("--prune: the files hold no container, and it would delete every one that the selector chooses")
 	}
 	list := client.List{Prune: *l.prune, Selector: *l.selector}
-	for _, o := range objects {
-		data, err := json.Marshal(o)
-		if err != nil {
-			return nil, list, fmt.Errorf("encode the spec of %s: %w", o.ID, err)
+	for _, part := range []struct {
+		from []manifest.Object
+		to   *[]json.RawMessage
+	}{{set.Containers, &list.Documents}, {set.Volumes, &list.VolumeDocuments}, {set.Ports, &list.PortDocuments}} {
+		for _, o := range part.from {
+			data, err := json.Marshal(o)
+			if err != nil {
+				return set, list, fmt.Errorf("encode %s:%d: %w", o.File, o.Line, err)
+			}
+			*part.to = append(*part.to, data)
 		}
-		list.Documents = append(list.Documents, data)
 	}
-	return objects, list, nil
+	return set, list, nil
 }
 
 // send applies a list. A refusal is reported with file, line and path.
-func (s *session) send(ctx context.Context, objects []manifest.Object, list client.List, w client.Write) (client.Applied, error) {
+func (s *session) send(ctx context.Context, set manifest.Set, list client.List, w client.Write) (client.Applied, error) {
 	applied, err := s.Apply(ctx, list, w)
-	return applied, located(objects, err)
+	return applied, located(set, err)
 }
 
-var ofList = regexp.MustCompile(`^containers\[(\d+)\](?:\.(.*))?$`)
+var ofList = regexp.MustCompile(`^(containers|volumes|ports)\[(\d+)\](?:\.(.*))?$`)
 
 // refusedFile is a refusal that is about lines of files.
 type refusedFile struct {
@@ -82,25 +90,29 @@ type refusedFile struct {
 func (e refusedFile) Unwrap() []error { return []error{&e.lines, e.error} }
 
 // located finds the places in files that a refusal is about.
-func located(objects []manifest.Object, err error) error {
+func located(set manifest.Set, err error) error {
 	var refused *client.Error
 	if !errors.As(err, &refused) {
 		return err
 	}
+	lists := map[string][]manifest.Object{"containers": set.Containers, "volumes": set.Volumes, "ports": set.Ports}
 	var lines manifest.Error
 	for _, d := range refused.Details {
 		m := ofList.FindStringSubmatch(d.Field)
 		if m == nil {
 			return err
 		}
-		i, bad := strconv.Atoi(m[1])
+		objects, path := lists[m[1]], m[3]
+		i, bad := strconv.Atoi(m[2])
 		if bad != nil || i >= len(objects) {
 			return err
 		}
-		fault := objects[i].Fault(m[2], d.Message)
+		fault := objects[i].Fault(path, d.Message)
 		switch {
-		case m[2] == "":
+		case path == "" && objects[i].ID != "":
 			fault.Message = objects[i].ID + ": " + strings.TrimSuffix(d.Message, fmt.Sprintf(": %q", objects[i].ID))
+		case path == "":
+			fault.Path = d.Field
 		case strings.HasPrefix(d.Message, refused.Sentence): // a sentence of its own, not the rest of one
 			fault.Path += ":"
 		}
@@ -118,7 +130,8 @@ func (a *app) apply() *cobra.Command {
 		Short: "Make containers as files say: all or nothing",
 		Long: `Makes containers as files say, all of them or, when anything is wrong with one, none. What is
 so already stays as it is. A file holds YAML or JSON, one spec a document or lists of them;
-what it leaves out gets the daemon's default ("lightd explain" tells the fields).`,
+what it leaves out gets the daemon's default ("lightd explain" tells the fields). A document with
+"volumes" and "ports" beside its "containers" makes these too, all or nothing; no apply deletes one.`,
 		Example: `  lightd apply -f servers.yaml
   lightd apply -f servers/ --prune -l managed-by=me --wait
   lightd get web -o yaml | sed s/25565/25566/ | lightd apply -f -`,
@@ -136,13 +149,13 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 		return l.check(cmd)
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
-		objects, list, err := l.read(a)
+		set, list, err := l.read(a)
 		if err != nil {
 			return err
 		}
 		if w.goal != "" {
-			names := make([]string, len(objects))
-			for i, o := range objects {
+			names := make([]string, len(set.Containers))
+			for i, o := range set.Containers {
 				names[i] = o.ID
 			}
 			stop := a.progress(ctx, s, names, s.lastSeq(ctx))
@@ -151,7 +164,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 		write := w.write()
 		write.DryRun = *dry
 		end := time.Now().Add(w.timeout)
-		applied, err := s.send(ctx, objects, list, write)
+		applied, err := s.send(ctx, set, list, write)
 		if err != nil {
 			return err
 		}
@@ -182,10 +195,24 @@ func (s *session) waitForRest(ctx context.Context, applied client.Applied, end t
 	}, stop
 }
 
+// madeBeside describes what an apply has made, or would make, of what containers need.
+func madeBeside(applied api.Applied) (lines []string) {
+	for _, v := range applied.Volumes {
+		lines = append(lines, fmt.Sprintf("volume %s: %s", v.VolumeID, v.Action))
+	}
+	if p := applied.Ports; p != nil {
+		lines = append(lines, fmt.Sprintf("ports of the pool: %d created, %d unchanged", p.Created, p.Unchanged))
+	}
+	return lines
+}
+
 func (a *app) showApplied(ctx context.Context, s *session, applied client.Applied, end time.Time, dry bool) error {
 	suffix := ""
 	if dry {
 		suffix = " (dry run)"
+	}
+	for _, line := range madeBeside(applied.Applied) {
+		a.say("%s%s", line, suffix)
 	}
 	failed := map[int]int{} // exit codes, and how often
 	rest, stop := s.waitForRest(ctx, applied, end)

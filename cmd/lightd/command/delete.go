@@ -43,11 +43,14 @@ or be those that files hold.`,
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		if len(*files) > 0 {
-			objects, err := manifest.Read(*files, a.Streams.In)
+			set, err := manifest.Read(*files, a.Streams.In)
 			if err != nil {
 				return err
 			}
-			for _, o := range objects {
+			if len(set.Containers) == 0 {
+				return usagef("delete: the files hold no container; volumes and ports are deleted by \"lightd volume delete\" and \"lightd port delete\"")
+			}
+			for _, o := range set.Containers {
 				args = append(args, o.ID)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -29,15 +30,18 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 		return l.check(cmd)
 	}
 	a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
-		objects, list, err := l.read(a)
+		set, list, err := l.read(a)
 		if err != nil {
 			return err
 		}
-		applied, err := s.send(ctx, objects, list, client.Write{DryRun: true})
+		applied, err := s.send(ctx, set, list, client.Write{DryRun: true})
 		if err != nil {
 			return err
 		}
-		differs := false
+		differs, err := a.diffBeside(applied.Applied)
+		if err != nil {
+			return err
+		}
 		for _, r := range applied.Containers {
 			one, err := a.showDiff(ctx, s, r)
 			if err != nil {
@@ -59,6 +63,20 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 		return err
 	}
 	return cmd
+}
+
+// diffBeside writes which volumes and how many ports of the pool would be new. Which of the ports is not known.
+func (a *app) diffBeside(applied api.Applied) (bool, error) {
+	after := ""
+	for _, v := range applied.Volumes {
+		if v.Action == desired.Created {
+			after += "volume " + v.VolumeID + "\n"
+		}
+	}
+	if p := applied.Ports; p != nil && p.Created > 0 {
+		after += fmt.Sprintf("%d ports of the pool\n", p.Created)
+	}
+	return render.Diff(a.Streams.Out, "is/node", "would be/node", "", after, a.colour(a.Streams.Out))
 }
 
 // showDiff writes the difference of one container. The daemon returns what would be stored,

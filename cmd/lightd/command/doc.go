@@ -32,8 +32,15 @@
 //
 // # Files
 //
-// A file for apply, plan and diff holds YAML or JSON, in one or several documents, each a spec or a
-// list of specs. What "lightd get ID -o yaml" prints can be edited and applied. A field that is left
+// A file for apply, plan and diff holds YAML or JSON, in one or several documents, each a spec, a
+// list of specs, or an object with lists of containers and of what they need:
+//
+//	volumes: [{volume_id: 61c98fc8-0dcd-4226-b14e-29122f3e1626}]
+//	ports: [{ip: 0.0.0.0, ports: 25565-25570}]
+//	containers: [...]
+//
+// These volumes and ports of the pool are made where they are missing, all or nothing with the
+// containers; nothing that an apply does deletes one. What "lightd get ID -o yaml" prints can be edited and applied. A field that is left
 // out gets the daemon's default. In limits, memory and swap may have a unit (512Mi, 1.5Gi, 2g), and so
 // may cpu (500m). A key that is unknown or given twice is refused with file, line and path, and so is
 // what the daemon refuses.

@@ -130,23 +130,28 @@ func TestErrors(t *testing.T) {
 // TestRefusalsHavePlaces: a refusal of the daemon is reported with file and line.
 func TestRefusalsHavePlaces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "all.yaml")
-	if err := os.WriteFile(path, []byte("internal_id: a\nimage: x\n---\ninternal_id: b\nports:\n- port: 1\n- port: 2\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte("internal_id: a\nimage: x\n---\ninternal_id: b\nports:\n- port: 1\n- port: 2\n---\nvolumes:\n- volume_id: x\nports:\n- {ip: 0.0.0.0}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	objects, err := manifest.Read([]string{path}, nil)
+	set, err := manifest.Read([]string{path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = located(objects, refused(409, "Port already in use",
+	err = located(set, refused(409, "Port already in use",
 		api.Detail{Field: "containers[1].ports[1]", Message: "Port already in use"}, api.Detail{Field: "containers[0]", Message: `is being deleted: "a"`}))
 	if want := path + ":7: ports[1]: Port already in use\n" + path + ":1: a: is being deleted"; Message(err) != want || ExitCode(err) != ExitConflict {
 		t.Errorf("got %d %q, want %q", ExitCode(err), Message(err), want)
+	}
+	err = located(set, refused(400, "The request is not valid",
+		api.Detail{Field: "ports[0].port", Message: "or ports is required"}, api.Detail{Field: "volumes[0].volume_id", Message: "must be a UUID in lower case"}))
+	if want := path + ":12: port or ports is required\n" + path + ":10: volume_id must be a UUID in lower case"; Message(err) != want {
+		t.Errorf("got %q, want %q", Message(err), want)
 	}
 	for _, other := range []error{
 		refused(400, "no", api.Detail{Field: "selector", Message: "is bad"}), refused(400, "no", api.Detail{Field: "containers[7].x", Message: "is bad"}),
 		refused(401, "Unauthorized"), errors.New("x"),
 	} {
-		if got := located(objects, other); got != other {
+		if got := located(set, other); got != other {
 			t.Errorf("%v became %v", other, got)
 		}
 	}

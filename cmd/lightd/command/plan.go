@@ -51,16 +51,19 @@ the daemon would take now. Nothing is done.`,
 				return a.showPlan(api.Receipt{InternalID: id, Plan: &p})
 			})
 		}
-		objects, list, err := l.read(a)
+		set, list, err := l.read(a)
 		if err != nil {
 			return err
 		}
-		applied, err := s.send(ctx, objects, list, client.Write{DryRun: true})
+		applied, err := s.send(ctx, set, list, client.Write{DryRun: true})
 		switch {
 		case err != nil:
 			return err
 		case *form != formTable:
 			return a.encode(*form, applied.Applied)
+		}
+		for _, line := range madeBeside(applied.Applied) {
+			a.say("%s", line)
 		}
 		for _, r := range applied.Containers {
 			if err := a.showPlan(r); err != nil {

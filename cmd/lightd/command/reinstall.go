@@ -72,15 +72,20 @@ func (a *app) rebind() *cobra.Command {
 		Use:   "rebind ID -p PORT...",
 		Short: "Give a container other ports",
 		Long: `Gives a container these ports and no others. Each must be in the pool, and held by nobody
-else. A port is [ADDRESS:]PORT[:CONTAINER_PORT][/udp], as in docker run; PORT 0 is the lowest free one.`,
+else. A port is [ADDRESS:]PORT[:CONTAINER_PORT][/udp], as in docker run; PORT 0 is the lowest free one.
+With --image it uses another image too: one with an install script is installed again by it.`,
 		Example:           `  lightd rebind web -p 25566 -p 127.0.0.1:8080:80 -p 27015/udp`,
 		ValidArgsFunction: a.completeOne,
 	}
 	texts := cmd.Flags().StringArrayP("publish", "p", nil, "a `port`; may be given more than once")
 	_ = cmd.RegisterFlagCompletionFunc("publish", a.completeFreePorts)
 	none := cmd.Flags().Bool("none", false, "no port at all")
+	image := cmd.Flags().String("image", "", "use this image from now on")
 	var wanted []desired.Port
-	cmd.PreRunE = func(*cobra.Command, []string) error {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Flags().Changed("image") && *image == "" {
+			return usagef("rebind: --image is empty")
+		}
 		if (len(*texts) == 0) != *none {
 			return usagef("rebind: give ports with -p, or --none")
 		}
@@ -94,7 +99,7 @@ else. A port is [ADDRESS:]PORT[:CONTAINER_PORT][/udp], as in docker run; PORT 0 
 		return nil
 	}
 	a.write(cmd, api.UntilSynced, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
-		return s.Rebind(ctx, id, wanted, w)
+		return s.Rebind(ctx, id, wanted, *image, w)
 	})
 	cmd.Args = oneID
 	return cmd

@@ -18,8 +18,17 @@ const maxFile = 16 << 20
 // Stdin is the name that stands for the standard input.
 const Stdin = "-"
 
-// Object is one spec as a file has it.
+// Set is what files hold.
+type Set struct {
+	// Containers are specs.
+	Containers []Object
+	// Volumes and Ports of the pool are what containers need besides.
+	Volumes, Ports []Object
+}
+
+// Object is one spec, or what a container needs, as a file has it.
 type Object struct {
+	// ID is that of a container.
 	ID string
 	// Fields are those that the file gives, unchecked but for internal_id.
 	Fields map[string]any
@@ -60,28 +69,28 @@ func join(prefix, path string) string {
 // Read reads all files, in order. A directory stands for the files in it, not below, that
 // end in .yaml, .yml or .json, by name; "-" for stdin, once. Its error is an *Error, unless
 // a file could not be read.
-func Read(paths []string, stdin io.Reader) ([]Object, error) {
+func Read(paths []string, stdin io.Reader) (Set, error) {
 	r := reader{stdin: stdin, seen: map[string]Object{}}
 	for _, path := range paths {
 		if err := r.path(path); err != nil {
-			return nil, err
+			return Set{}, err
 		}
 	}
 	if err := r.failed.orNil(); err != nil {
-		return nil, err
+		return Set{}, err
 	}
-	if len(r.objects) == 0 {
-		return nil, &Error{Faults: []Diagnostic{{File: strings.Join(paths, ", "), Message: "holds no spec"}}}
+	if len(r.set.Containers)+len(r.set.Volumes)+len(r.set.Ports) == 0 {
+		return Set{}, &Error{Faults: []Diagnostic{{File: strings.Join(paths, ", "), Message: "holds no spec"}}}
 	}
-	return r.objects, nil
+	return r.set, nil
 }
 
 // reader collects what the files hold, and every fault.
 type reader struct {
-	stdin   io.Reader
-	objects []Object
-	seen    map[string]Object
-	failed  Error
+	stdin  io.Reader
+	set    Set
+	seen   map[string]Object
+	failed Error
 }
 
 func (r *reader) path(path string) error {
@@ -179,35 +188,76 @@ type document struct {
 	lines map[string]int
 }
 
+// The members of a document that is the body of an apply.
+const (
+	containers = "containers"
+	volumes    = "volumes"
+	ports      = "ports"
+)
+
 // document takes the specs out of a document: it is one, or a list, or an object whose
-// only members are such a list and what an apply takes besides.
+// only members are such a list and what containers need besides.
 func (r *reader) document(name string, d document) {
 	switch v := d.value.(type) {
 	case nil:
 		return // only comments
 	case map[string]any:
-		if list, ok := v["containers"].([]any); ok && len(v) == 1 {
-			r.list(name, "containers", list, d.lines)
+		if isBody(v) {
+			r.body(name, v, d.lines)
 			return
 		}
 		r.object(Object{File: name, Line: d.lines[""], Fields: v, lines: d.lines})
 	case []any:
-		r.list(name, "", v, d.lines)
+		for _, o := range r.list(name, "", aSpec, v, d.lines) {
+			r.object(o)
+		}
 	default:
 		r.failed.add(Diagnostic{File: name, Line: d.lines[""], Message: "a spec is expected: an object with internal_id, image and more"})
 	}
 }
 
-func (r *reader) list(name, prefix string, list []any, lines map[string]int) {
+// isBody reports whether an object has members of the body of an apply, and no others.
+func isBody(object map[string]any) bool {
+	for name := range object {
+		if name != containers && name != volumes && name != ports {
+			return false
+		}
+	}
+	return len(object) > 0
+}
+
+// body takes what an apply takes out of a document.
+func (r *reader) body(name string, body map[string]any, lines map[string]int) {
+	for _, o := range r.member(name, containers, aSpec, body, lines) {
+		r.object(o)
+	}
+	r.set.Volumes = append(r.set.Volumes, r.member(name, volumes, "an object with volume_id", body, lines)...)
+	r.set.Ports = append(r.set.Ports, r.member(name, ports, "an object with ip, and port or ports", body, lines)...)
+}
+
+// aSpec says what a list of containers consists of.
+const aSpec = "a spec: an object with internal_id, image and more"
+
+// member returns the elements of a member of a body, which must be a list of what is named.
+func (r *reader) member(name, member, of string, body map[string]any, lines map[string]int) []Object {
+	list, ok := body[member].([]any)
+	if !ok && body[member] != nil {
+		r.failed.add(Diagnostic{File: name, Line: lines[member], Path: member, Message: "must be a list"})
+	}
+	return r.list(name, member, of, list, lines)
+}
+
+func (r *reader) list(name, prefix, of string, list []any, lines map[string]int) (objects []Object) {
 	for i, element := range list {
 		at := fmt.Sprintf("%s[%d]", prefix, i)
 		fields, ok := element.(map[string]any)
 		if !ok {
-			r.failed.add(Diagnostic{File: name, Line: lines[at], Path: at, Message: "must be a spec: an object with internal_id, image and more"})
+			r.failed.add(Diagnostic{File: name, Line: lines[at], Path: at, Message: "must be " + of})
 			continue
 		}
-		r.object(Object{File: name, Line: lines[at], Fields: fields, prefix: at, lines: lines})
+		objects = append(objects, Object{File: name, Line: lines[at], Fields: fields, prefix: at, lines: lines})
 	}
+	return objects
 }
 
 // object checks one spec and adds it.
@@ -231,7 +281,7 @@ func (r *reader) object(o Object) {
 		return
 	}
 	r.seen[o.ID] = o
-	r.objects = append(r.objects, o)
+	r.set.Containers = append(r.set.Containers, o)
 }
 
 // hint says how to write a text that YAML takes for a number or a boolean.

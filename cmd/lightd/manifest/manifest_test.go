@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -42,6 +43,10 @@ func TestRefused(t *testing.T) {
 		{"bad UTF-8", "a.yaml", "internal_id: \xff\n", ": the text is not valid UTF-8"},
 		{"a number for an id", "a.yaml", "internal_id: 5\n", ":1: internal_id must be a string"},
 		{"a list beside another key", "a.yaml", "containers: []\nprune: true\n", ":1: internal_id is required"},
+		{"volumes that are no list", "a.yaml", "volumes: {volume_id: x}\n", ":1: volumes must be a list"},
+		{"a volume that is a text", "a.yaml", "volumes:\n- x\n", ":2: volumes[0] must be an object with volume_id"},
+		{"ports that are numbers", "a.yaml", "containers: []\nports: [25565]\n", ":2: ports[0] must be an object with ip"},
+		{"nothing of all", "a.yaml", "containers: []\nvolumes:\nports: []\n", "holds no spec"},
 		{"JSON by its look", "a.yaml", "{\"internal_id\":\"web\",\n\"image\":1,\n\"image\":1}", ":3: image is given twice"},
 		{"JSON: two texts", "a.json", "{\"internal_id\":\"web\"}\n{\"internal_id\":\"web\"}", ":2: internal_id \"web\" is given twice"},
 		{"no id", "a.yaml", "image: x\n", ":1: internal_id is required"},
@@ -68,6 +73,47 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %q, want %q after the path", got, c.want)
 			}
 		})
+	}
+}
+
+// TestReadWhatContainersNeed: volumes and ports of the pool may stand beside containers, or alone.
+func TestReadWhatContainersNeed(t *testing.T) {
+	set, err := Read([]string{write(t, "a.yaml", `
+volumes:
+- volume_id: one
+ports:
+- {ip: 0.0.0.0, ports: 1-2}
+containers:
+- internal_id: web
+  ports: [{port: 1}]
+---
+volumes: [{volume_id: two}]
+---
+ports:
+- {ip: 0.0.0.0, port: 3}
+---
+internal_id: other
+ports: []
+`)}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := ""
+	for _, list := range [][]Object{set.Containers, set.Volumes, set.Ports} {
+		data, err := json.Marshal(list)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += string(data) + "\n"
+	}
+	if want := `[{"internal_id":"web","ports":[{"port":1}]},{"internal_id":"other","ports":[]}]
+[{"volume_id":"one"},{"volume_id":"two"}]
+[{"ip":"0.0.0.0","ports":"1-2"},{"ip":"0.0.0.0","port":3}]
+`; text != want {
+		t.Errorf("got %s\nwant %s", text, want)
+	}
+	if got := set.Ports[1].Fault("port", "is bad").String(); !strings.HasSuffix(got, "a.yaml:13: port is bad") {
+		t.Error(got)
 	}
 }
 
@@ -107,10 +153,11 @@ install_script: |
 ---
 {"internal_id": "four", "tty": true}
 `)
-	objects, err := Read([]string{path}, nil)
+	set, err := Read([]string{path}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects := set.Containers
 	text, err := json.Marshal(objects)
 	if err != nil {
 		t.Fatal(err)
@@ -141,10 +188,11 @@ install_script: |
 // TestJSON: escapes and tabs, which YAML reads otherwise.
 func TestJSON(t *testing.T) {
 	for _, name := range []string{"a.json", "a.yaml"} {
-		objects, err := Read([]string{write(t, name, "{\"containers\":[\n\t{\"internal_id\":\"a\",\"start_pattern\":\"\\ud83d\\ude00\"}\n]}\n[{\"internal_id\":\"b\"}]")}, nil)
+		set, err := Read([]string{write(t, name, "{\"containers\":[\n\t{\"internal_id\":\"a\",\"start_pattern\":\"\\ud83d\\ude00\"}\n]}\n[{\"internal_id\":\"b\"}]")}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
+		objects := set.Containers
 		if len(objects) != 2 || objects[0].Fields["start_pattern"] != "😀" || objects[0].Line != 2 || objects[1].Line != 4 {
 			t.Errorf("got %+v", objects)
 		}
@@ -153,7 +201,7 @@ func TestJSON(t *testing.T) {
 
 // TestMerge: what is written out stands before what is merged in.
 func TestMerge(t *testing.T) {
-	objects, err := Read([]string{write(t, "a.yaml", `
+	set, err := Read([]string{write(t, "a.yaml", `
 - &base
   internal_id: one
   image: alpine:3
@@ -167,6 +215,7 @@ func TestMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects := set.Containers
 	text, err := json.Marshal(objects[1:])
 	want := `[{"env":{"A":"x"},"image":"alpine:3","internal_id":"two"},{"env":{"B":"y"},"image":"busybox","internal_id":"three"}]`
 	if got := string(text); err != nil || got != want {
@@ -176,10 +225,11 @@ func TestMerge(t *testing.T) {
 
 // TestHints: a text that YAML takes for something else is to be quoted.
 func TestHints(t *testing.T) {
-	objects, err := Read([]string{write(t, "a.yaml", web+"env:\n  PORT: 25565\nlabels: {a.b: true, c: d}\n")}, nil)
+	set, err := Read([]string{write(t, "a.yaml", web+"env:\n  PORT: 25565\nlabels: {a.b: true, c: d}\n")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects := set.Containers
 	for path, want := range map[string]string{
 		"env.PORT": `:4: env.PORT must be a string: quote it, as in "25565"`, "labels.a.b": `:5: labels.a.b must be a string: quote it, as in "true"`,
 		"labels.c": ":5: labels.c must be a string", "limits.memory": ":1: limits.memory must be a string",
@@ -203,10 +253,11 @@ func TestPlaces(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	objects, err := Read([]string{dir, "-"}, strings.NewReader("containers:\n- internal_id: s\n"))
+	set, err := Read([]string{dir, "-"}, strings.NewReader("containers:\n- internal_id: s\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	objects := set.Containers
 	ids := ""
 	for _, o := range objects {
 		ids += o.ID
@@ -248,7 +299,7 @@ func FuzzParse(f *testing.F) {
 		}
 		r := reader{seen: map[string]Object{}}
 		r.file(name, []byte(text))
-		for _, o := range r.objects {
+		for _, o := range slices.Concat(r.set.Containers, r.set.Volumes, r.set.Ports) {
 			if _, err := json.Marshal(o); err != nil {
 				t.Fatalf("%q: %v", text, err)
 			}

@@ -20,7 +20,8 @@ func TestUnits(t *testing.T) {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		return manifest.Read([]string{path}, strings.NewReader(""))
+		set, err := manifest.Read([]string{path}, strings.NewReader(""))
+		return set.Containers, err
 	}
 	for _, c := range []struct {
 		field, text string
