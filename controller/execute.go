@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -55,6 +56,8 @@ type execution struct {
 	patch func(*status.Status) []journal.Event
 	host  *plan.HostCheck
 	gone  bool
+	// events happened, however the step ends; they come before those of patch.
+	events []journal.Event
 	// killed is true once the process was killed for a mount that leads elsewhere.
 	killed bool
 }
@@ -109,7 +112,7 @@ func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
 	result, now, retry := a.classify(err), time.Now(), time.Duration(0)
 	c.withState(id, func(k *keyState) {
 		k.running = nil
-		k.outcome = outcome{patch: result.patch, step: k.outcome.step + 1}
+		k.outcome = outcome{patch: a.withEvents(result.patch), step: k.outcome.step + 1}
 		if result.failed {
 			retry = k.backoff.failed(a.step, a.spec.Generation, result.retry, result.stale, now)
 		} else {
@@ -130,6 +133,24 @@ func (c *Controller) finishStep(ctx context.Context, a *execution, err error) {
 		c.TriggerGC() // the image of the installation before may be unused now
 	}
 	c.requeue(id, Result{Again: true, Refresh: kind.Traits().Mutates, Install: a.st.Install.Phase != status.InstallDone})
+}
+
+// event leaves behind an event of the container.
+func (a *execution) event(t journal.Type, message string) {
+	a.events = append(a.events, journal.Event{InternalID: a.spec.InternalID, Type: t, Generation: a.spec.Generation, Message: message})
+}
+
+// withEvents is a patch with the events of the step before its own.
+func (a *execution) withEvents(patch func(*status.Status) []journal.Event) func(*status.Status) []journal.Event {
+	if len(a.events) == 0 {
+		return patch
+	}
+	return func(st *status.Status) []journal.Event {
+		if patch == nil {
+			return a.events
+		}
+		return slices.Concat(a.events, patch(st))
+	}
 }
 
 // execute executes the step. There is no choice in it: what is to be done was decided.

@@ -47,16 +47,9 @@ func (a *execution) createFrom(ctx context.Context, b blueprint.Blueprint, image
 	}
 	_, warnings, err := a.cfg.Engine.Create(ctx, b)
 	if err == nil && len(warnings) > 0 {
-		a.patch = a.creationWarning(warnings)
+		a.event(journal.CreationWarning, messageOf(errors.New(strings.Join(warnings, "; "))))
 	}
 	return a.explain(err)
-}
-
-// creationWarning reports what the engine warned of at a creation.
-func (a *execution) creationWarning(warnings []string) func(*status.Status) []journal.Event {
-	e := journal.Event{InternalID: a.spec.InternalID, Type: journal.CreationWarning, Generation: a.spec.Generation,
-		Message: messageOf(errors.New(strings.Join(warnings, "; ")))}
-	return func(*status.Status) []journal.Event { return []journal.Event{e} }
 }
 
 // makeImageVolumes makes the directories of volumes where they are missing.
@@ -183,12 +176,8 @@ func (a *execution) updateLimits(ctx context.Context) error {
 	if err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits); err != nil {
 		return err
 	}
-	if u := a.st.LimitUpdates; u != nil && u.Count > 1 {
-		return nil // the first one was reported
-	}
-	a.patch = func(*status.Status) []journal.Event {
-		return []journal.Event{{InternalID: a.spec.InternalID, Type: journal.LimitsUpdated,
-			Generation: a.spec.Generation, Message: a.step.Reason}}
+	if u := a.st.LimitUpdates; u == nil || u.Count <= 1 { // only the first one is reported
+		a.event(journal.LimitsUpdated, a.step.Reason)
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"lightd/desired/store"
 	"lightd/observed"
+	"lightd/observed/journal"
 )
 
 // chownTimeout bounds how long a start is held up by a volume that is given to its user. A stop and a deletion
@@ -60,8 +61,8 @@ func (a *execution) chownVolume(ctx context.Context) error {
 	case err != nil:
 		a.log.Warn("not all of a volume is its user's", "container", a.spec.InternalID, "volume", a.spec.VolumeID, "error", err)
 	case given:
-		a.log.Info("volume given to its user", "container", a.spec.InternalID, "volume", a.spec.VolumeID, "user", a.spec.User,
-			"took", time.Since(a.began).Round(time.Millisecond))
+		a.event(journal.VolumeOwnerChanged, fmt.Sprintf("volume %s is given to user %s, after %s", a.spec.VolumeID, a.spec.User,
+			time.Since(a.began).Round(time.Millisecond)))
 	}
 	return nil
 }

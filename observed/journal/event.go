@@ -39,13 +39,15 @@ const (
 	StepFailed Type = "StepFailed"
 	Blocked    Type = "Blocked"
 	// CreationWarning is what the engine warned of when it created a container.
-	CreationWarning   Type = "CreationWarning"
-	DriftDetected     Type = "DriftDetected"
-	ContainerLost     Type = "ContainerLost"
-	SnapshotNotCopied Type = "SnapshotNotCopied"
-	MountEscaped      Type = "MountEscaped"
-	Deleting          Type = "Deleting"
-	Deleted           Type = "Deleted"
+	CreationWarning Type = "CreationWarning"
+	// VolumeOwnerChanged is a volume, with all that is in it, that was given to the user of the spec.
+	VolumeOwnerChanged Type = "VolumeOwnerChanged"
+	DriftDetected      Type = "DriftDetected"
+	ContainerLost      Type = "ContainerLost"
+	SnapshotNotCopied  Type = "SnapshotNotCopied"
+	MountEscaped       Type = "MountEscaped"
+	Deleting           Type = "Deleting"
+	Deleted            Type = "Deleted"
 
 	// Those of the node, which have no container.
 	DiskLow       Type = "DiskLow"
@@ -60,7 +62,7 @@ const (
 var Types = []Type{
 	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
 	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
-	BackOff, PullFailed, StepFailed, Blocked, CreationWarning, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
+	BackOff, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
 }
 
 // Event is one entry of the journal.

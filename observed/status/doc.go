@@ -88,7 +88,8 @@
 //   - What keeps it from its spec, once for each cause: PullFailed, StepFailed (Docker failed),
 //     Blocked (a port, mount, network, name, image or limit that only somebody else can provide).
 //   - Changes: RebindStarted, RemovingOldContainer, LimitsUpdated, CreationWarning (a warning of the
-//     engine at a creation).
+//     engine at a creation), VolumeOwnerChanged (the volume, with all that is in it, was given to the
+//     user of the spec).
 //   - From outside: ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped.
 //   - End: Deleting, Deleted.
 //   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered, FirewallMissing,
