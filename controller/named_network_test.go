@@ -7,6 +7,7 @@ import (
 	"github.com/docker/docker/api/types/network"
 
 	"lightd/desired"
+	"lightd/hack/simengine"
 	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
@@ -102,4 +103,38 @@ func TestContainerWithoutNetwork(t *testing.T) {
 	if got := blueprint.Install(desired.Container{Spec: desired.Spec{Network: desired.NetworkNone}}, blueprint.HostPaths{}, "i", 1).NetworkMode; got != "lightd" {
 		t.Errorf("the install script is on %s", got)
 	}
+}
+
+// TestNetworksOfRunningContainers: rules of the firewall are made for those that containers are on, until they
+// end, whatever the specs name by then.
+func TestNetworksOfRunningContainers(t *testing.T) {
+	sim, n := onSim(t)
+	docker := simClient(t, sim)
+	for _, name := range []string{"games", "extra"} {
+		if _, err := docker.NetworkCreate(t.Context(), name, network.CreateOptions{Driver: "bridge"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	has := func(want string) {
+		t.Helper()
+		pollUntil(t, "networks "+want, func() bool {
+			got, err := n.controller.OperatorNetworks()
+			return err == nil && strings.Join(got, " ") == want
+		})
+	}
+	has("")
+	n.create("a", func(s *desired.Spec) { s.Power, s.Network = desired.PowerRunning, "games" })
+	n.waitState("a", status.StateRunning)
+	if err := docker.NetworkConnect(t.Context(), "extra", n.inspect("a").ContainerID, nil); err != nil {
+		t.Fatal(err)
+	}
+	has("extra games")
+	kept := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/kill", Hang: true})
+	n.change("a", func(c *desired.Container) { c.Network = desired.NetworkNone })
+	awaitCalls(t, kept, 1)
+	has("extra games")
+	kept.Release()
+	has("")
+	sim.Refuse()
+	pollUntil(t, "unknown", func() bool { _, err := n.controller.OperatorNetworks(); return err != nil })
 }

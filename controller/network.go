@@ -2,7 +2,10 @@ package controller
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/util/wait"
@@ -135,6 +138,34 @@ func (e *executor) connectable(ctx context.Context, c *observed.Container) error
 	}
 	e.log.Info("container connected to the new network of its name", "container", c.Name, "docker_id", c.ContainerID, "network", have.Name)
 	return e.cfg.Engine.Rejoin(ctx, c.ContainerID, have.Name)
+}
+
+// OperatorNetworks returns the names of the networks, besides Lightd's own, that containers are on or will be:
+// those that specs name, and those that running containers are connected to, whatever their specs name by now.
+// The error is that the engine has not shown the containers.
+func (c *Controller) OperatorNetworks() ([]string, error) {
+	if up, _ := c.cfg.EngineHealth.Up(); !up {
+		return nil, errors.New("the containers of the engine are not known")
+	}
+	names := map[string]bool{}
+	for _, spec := range c.cfg.Store.Containers() {
+		names[spec.Network] = true
+	}
+	for _, id := range c.cfg.Cache.IDs() {
+		seen := c.cfg.Cache.Get(id)
+		for _, have := range []*observed.Container{seen.Run, seen.Install} {
+			if !have.Running() {
+				continue
+			}
+			for _, name := range have.Networks {
+				names[name] = true
+			}
+		}
+	}
+	for _, own := range []string{"", desired.NetworkNone, blueprint.EarlierNetwork, c.cfg.Network.Name} {
+		delete(names, own)
+	}
+	return slices.Sorted(maps.Keys(names)), nil
 }
 
 // RecordFirewall records an event of the node about the firewall.

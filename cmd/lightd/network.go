@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"slices"
 	"time"
 
 	"lightd/controller/firewall"
@@ -48,14 +47,13 @@ func (n network) check() error {
 }
 
 // bridges returns the interfaces of the networks that the operator has made for containers: those that specs
-// may name, and those that they named before.
+// may name, and those that containers are on.
 func (d *daemon) bridges(ctx context.Context) ([]string, error) {
-	names := slices.Clone(d.config.allowedNetworks())
-	for _, c := range d.store.Containers() {
-		if c.Network != "" && c.Network != desired.NetworkNone && !slices.Contains(names, c.Network) {
-			names = append(names, c.Network)
-		}
+	names, err := d.controller.OperatorNetworks()
+	if err != nil {
+		return nil, err
 	}
+	names = append(names, d.config.allowedNetworks()...)
 	if len(names) == 0 {
 		return nil, nil
 	}

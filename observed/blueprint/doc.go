@@ -75,8 +75,10 @@
 // ipvlan is not used, as its containers would be on the wire of the host: it is reported as
 // NetworkUnavailable, as is one that is not there, or whose name two have. A container that somebody
 // takes off its network is recreated. One that is connected to a further network keeps that, as deferred
-// drift; with network: none the engine refuses it. While the engine does not answer when the daemon
-// starts, the rules of the daemon before stay.
+// drift; with network: none the engine refuses it. The rules hold for each network that a running
+// container is connected to, within 10 s, until it stops, whatever its spec or the list names by then; but not
+// for the engine's "bridge", which others are on. While the engine does not answer when the daemon starts, the
+// rules of the daemon before stay.
 //
 // The operator's bounds are in the section containers of the configuration; 0 and "", which are the defaults but
 // for max_installation, are no bound. They hold for install scripts too:
