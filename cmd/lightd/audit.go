@@ -198,12 +198,12 @@ func auditSince(text string, now time.Time) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+	if ago, ok := command.ParseAgo(text); ok {
 		return now.Add(-ago), nil
 	}
 	at, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return at, usageError{Text: fmt.Sprintf("audit: --since %q is neither a time as in 2006-01-02T15:04:05Z nor a duration as in 10m", text)}
+		return at, usageError{Text: fmt.Sprintf("audit: --since %q is neither a time as in 2006-01-02T15:04:05Z nor a duration as in 10m or 1d", text)}
 	}
 	return at, nil
 }

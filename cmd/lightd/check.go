@@ -26,7 +26,7 @@ import (
 
 const checkHelp = `Inspects this machine for what makes a node unsafe or keeps it from its work, with the settings of the daemon: give it the flags and the environment of "lightd serve". It changes nothing. The daemon may run or not.
 
-Each item has a verdict (ok, warning or fault), a sentence, and what puts it right. Without root some items cannot be inspected. Exit codes: 0 without a fault, 1 with one.`
+Each item has a verdict (ok, warning or fault), a sentence, and what puts it right. Without root some items cannot be inspected. Exit codes: 0 without a fault, 1 with one, 2 for a mistake in the settings.`
 
 // checkTimeout bounds what each of the engine and the daemon may take to answer.
 const checkTimeout = 5 * time.Second

@@ -221,6 +221,8 @@ func TestMistakes(t *testing.T) {
 		five + "---\ninternal_id: b\nimagee: x\n":                      "!stdin:8: imagee is not a known field",
 		"- {" + inline + "}\n- internal_id: b\n  imagee: x\n":          "!stdin:3: imagee is not a known field",
 		five + "env:\n  PORT: 25565\n":                                 `!stdin:7: env.PORT must be a string: quote it, as in "25565"`,
+		five + "user: 1000\n":                                          `!stdin:6: user must be a string: quote it, as in "1000"`,
+		five + "tmpfs: {/tmp: 64}\n":                                   `!stdin:6: tmpfs./tmp must be a string: quote it, as in "64"`,
 		five + "env: {EULA: true}\n":                                   `!stdin:6: env.EULA must be a string: quote it, as in "true"`,
 		five + "ports: [~]\n":                                          "!stdin:6: ports[0] null is not allowed",
 		five + "env: {A: }\n":                                          "!stdin:6: env.A must not be null",

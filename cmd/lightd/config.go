@@ -20,8 +20,10 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/mountsource"
+	"lightd/desired/token"
 	"lightd/httpapi"
 	"lightd/httpapi/audit"
+	"lightd/observed/engine"
 	"lightd/observed/owner"
 )
 
@@ -190,7 +192,7 @@ func (s *settings) load() (config, error) {
 	cfg := defaults(s.getenv)
 	if file := s.configFile(); file != "" {
 		if err := readConfig(file, &cfg); err != nil {
-			return config{}, err
+			return config{}, usageError{Text: err.Error()}
 		}
 	}
 	s.overlay(&cfg)
@@ -233,7 +235,7 @@ func (s *settings) loadForClient() (config, error) {
 			err = nil // for an account that has another daemon, or a context
 		}
 		if err != nil {
-			return config{}, err
+			return config{}, usageError{Text: err.Error()}
 		}
 	}
 	s.overlay(&cfg)
@@ -329,6 +331,12 @@ func (c *config) findToken() error {
 func (c *config) check() error {
 	if err := c.findToken(); err != nil {
 		return err
+	}
+	if c.Token != "" && !token.WellFormed(c.Token) {
+		return badSetting("token", "token: %v", token.ErrMalformed)
+	}
+	if err := engine.CheckHost(c.DockerHost); err != nil {
+		return badSetting("docker_host", "docker_host: %v", err)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
 		return badSetting("log_format", "log format %q is neither text nor json", c.LogFormat)

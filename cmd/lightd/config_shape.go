@@ -161,7 +161,7 @@ func fits(text string, kind reflect.Type) bool {
 func accepted(kind reflect.Type) string {
 	switch {
 	case kind == reflect.TypeFor[time.Duration]():
-		return "a duration with its unit, as in 10s, 5m or 1h"
+		return "a duration with its unit, as in 10s, 5m or 168h: there are s, m and h"
 	case kind.Kind() == reflect.Bool:
 		return "true or false"
 	case kind.Kind() == reflect.Int, kind.Kind() == reflect.Int64:

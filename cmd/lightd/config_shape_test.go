@@ -34,8 +34,8 @@ func TestConfigurationErrors(t *testing.T) {
 		"data_dir: [/srv]":                                    "line 1: data_dir is a list, and must be a single text",
 		"listen: {port: 80}":                                  "line 1: listen is a map of keys, and must be an address or a list of them, as in 127.0.0.1:8070",
 		"timeouts:\n  stop: 10":                               "line 2: timeouts.stop is \"10\", and must be a duration with its unit, as in 10s",
-		"timeouts: {stop: soon, pull: [1m]}":                  "line 1: timeouts.stop is \"soon\", and must be a duration with its unit, as in 10s, 5m or 1h; line 1: timeouts.pull is a list",
-		"audit: {max_age: 7d}":                                "line 1: audit.max_age is \"7d\", and must be a duration with its unit",
+		"timeouts: {stop: soon, pull: [1m]}":                  "line 1: timeouts.stop is \"soon\", and must be a duration with its unit, as in 10s, 5m or 168h: there are s, m and h; line 1: timeouts.pull is a list",
+		"audit: {max_age: 7d}":                                "line 1: audit.max_age is \"7d\", and must be a duration with its unit, as in 10s, 5m or 168h: there are s, m and h",
 		"tls: {self_signed: maybe}":                           "line 1: tls.self_signed is \"maybe\", and must be true or false",
 		"logs: {max_file: few}":                               "line 1: logs.max_file is \"few\", and must be a whole number",
 		"logs: {max_file: 2.5}":                               "line 1: logs.max_file is \"2.5\", and must be a whole number",
@@ -51,7 +51,13 @@ func TestConfigurationErrors(t *testing.T) {
 		"listen: 'https://0.0.0.0'\ntls: {self_signed: true}": ":1: listen address \"https://0.0.0.0\" has no port, as in https://0.0.0.0:8070",
 		"listen: 127.0.0.1:http-port":                         ":1: listen address \"127.0.0.1:http-port\": \"http-port\" is not a port from 0 to 65535",
 		"listen: 127.0.0.1:70000":                             ":1: listen address \"127.0.0.1:70000\": \"70000\" is not a port from 0 to 65535",
-		"listen: []":                                          ":1: listen address \"\" has no port, as in 127.0.0.1:8070",
+		"listen:\n- 127.0.0.1:70\n- 127.0.0.1:70":             ":1: listen address \"127.0.0.1:70\" is given twice",
+		"unix_socket:\n  group: nobody-has-it":                ":2: unix_socket.group: there is no group \"nobody-has-it\" on this machine",
+		"docker_host: pigeon":                                 ":1: docker_host: engine address: ",
+		"\ntoken: short":                                      ":2: token: ",
+		"webhooks:\n- {name: a, url: 'https://a', secret: 0123456789abcdef}\n- name: b\n  url: https://b\n  secret: short": ":3: webhooks: webhook b: the secret has 5",
+		"webhooks:\n- {name: a, secret: x, secret_file: y}":                                                                ":2: webhooks: webhook a: secret and secret_file are two ways",
+		"listen: []": ":1: listen address \"\" has no port, as in 127.0.0.1:8070",
 	} {
 		if _, err := loadText(t, text); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "l.yaml") {
 			t.Errorf("%q:\n got %v\nwant %s", text, err, want)

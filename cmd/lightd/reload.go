@@ -6,6 +6,7 @@ import (
 	"os/signal"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -128,6 +129,10 @@ func lineOf(file, key string) int {
 	at, line := document.Content[0], 0
 	for name := range strings.SplitSeq(key, ".") {
 		found := false
+		if i, err := strconv.Atoi(name); err == nil && at.Kind == yaml.SequenceNode && i < len(at.Content) {
+			at, found = at.Content[i], true
+			line = at.Line
+		}
 		for i := 0; at.Kind == yaml.MappingNode && i+1 < len(at.Content); i += 2 {
 			if at.Content[i].Value == name {
 				line, at, found = at.Content[i].Line, at.Content[i+1], true

@@ -73,7 +73,7 @@ func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 		if text, err := os.ReadFile(s.configFile()); err == nil && slices.ContainsFunc(cfg.secrets(), func(one string) bool { return bytes.Contains(text, []byte(one)) }) {
 			warnReadable(log, "the configuration, which has a token or a secret,", s.configFile())
 		}
-		return serve(cmd.Context(), cfg, reloads{hangup, s.load}, streams.Out, log)
+		return s.locate(serve(cmd.Context(), cfg, reloads{hangup, s.load}, streams.Out, log))
 	}
 	return cmd
 }

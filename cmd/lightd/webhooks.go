@@ -36,14 +36,14 @@ func (w webhooks) configs() ([]webhook.Config, error) {
 	for i, s := range w {
 		secret, err := s.secret()
 		if err != nil {
-			return nil, badSetting("webhooks", "webhooks: webhook %s: %v", s.Name, err)
+			return nil, badSetting(fmt.Sprintf("webhooks.%d", i), "webhooks: webhook %s: %v", s.Name, err)
 		}
 		list[i] = webhook.Config{
 			Name: s.Name, URL: s.URL, Secret: secret, Types: s.Events, Selector: s.Selector, PlainHTTP: s.InsecurePlainHTTP,
 		}
 	}
-	if err := webhook.CheckAll(list); err != nil {
-		return nil, badSetting("webhooks", "webhooks: %v", err)
+	if at, err := webhook.CheckAll(list); err != nil {
+		return nil, badSetting(fmt.Sprintf("webhooks.%d", at), "webhooks: %v", err)
 	}
 	return list, nil
 }

@@ -53,6 +53,19 @@ type tlsFiles struct {
 // enabled reports whether there is a certificate.
 func (t tlsFiles) enabled() bool { return t.Cert != "" || t.SelfSigned }
 
+// locate makes an error of the files one of the setting that names the file.
+func (t tlsFiles) locate(err error) error {
+	key := "tls"
+	var missing *fs.PathError
+	if errors.As(err, &missing) && !t.SelfSigned {
+		key = map[string]string{t.Cert: "tls.cert", t.Key: "tls.key"}[missing.Path]
+	}
+	if missing != nil && missing.Path == t.ClientCA {
+		key = "tls.client_ca"
+	}
+	return badSetting(key, "%s: %v", key, err)
+}
+
 // unixSocket is who may connect to unix sockets.
 type unixSocket struct {
 	// Mode is in octal digits. Whoever may connect needs a token all the same.
@@ -191,6 +204,9 @@ func (c *config) checkWire() error {
 	if _, err := c.unixMode(); err != nil {
 		return err
 	}
+	if err := listen.CheckGroup(c.UnixSocket.Group); err != nil {
+		return badSetting("unix_socket.group", "unix_socket.group: %v", err)
+	}
 	if _, err := c.listeners(); err != nil {
 		return badSetting("listen", "%v", err)
 	}
@@ -227,7 +243,7 @@ func openWire(cfg config, log *slog.Logger) (_ *wire, err error) {
 		InsecurePlainHTTP: cfg.InsecurePlainHTTP, UnixMode: mode, UnixGroup: cfg.UnixSocket.Group,
 	})
 	if errors.Is(err, listen.ErrPlainHTTP) {
-		return nil, usageError{Text: err.Error()}
+		return nil, badSetting("listen", "%v", err)
 	}
 	if err == nil {
 		err = w.openCertificate(cfg, log)
@@ -258,7 +274,7 @@ func (w *wire) openCertificate(cfg config, log *slog.Logger) (err error) {
 	}
 	files.ClientCA = cfg.TLS.ClientCA
 	if w.certs, err = certs.Open(files, log); err != nil {
-		return err
+		return cfg.TLS.locate(err)
 	}
 	warnReadable(log, "the key of the certificate", files.Key)
 	if cfg.TLS.SelfSigned {

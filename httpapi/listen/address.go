@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -35,9 +36,18 @@ func Parse(list string, secure bool) ([]Address, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(all, a.collides) {
+			return nil, fmt.Errorf("listen address %q is given twice", a.At)
+		}
 		all = append(all, a)
 	}
 	return all, nil
+}
+
+// collides reports whether both are one address: a free port (0, or none) is another one each time.
+func (a Address) collides(b Address) bool {
+	_, port, _ := net.SplitHostPort(a.At)
+	return a.Network == b.Network && a.At == b.At && (a.Network == "unix" || port != "" && port != "0")
 }
 
 func parse(text string, secure bool) (Address, error) {

@@ -121,6 +121,12 @@ func openUnix(a Address, o Options) (*Listener, error) {
 	return &Listener{Listener: l, Address: a, release: release}, nil
 }
 
+// CheckGroup reports a group that this machine does not have; "" is none.
+func CheckGroup(name string) error {
+	_, err := groupID(name)
+	return err
+}
+
 // groupID returns the number of a group; -1 for none.
 func groupID(name string) (int, error) {
 	if name == "" {
@@ -131,7 +137,7 @@ func groupID(name string) (int, error) {
 	}
 	group, err := user.LookupGroup(name)
 	if err != nil {
-		return 0, err
+		return 0, fmt.Errorf("there is no group %q on this machine (%w)", name, err)
 	}
 	return strconv.Atoi(group.Gid)
 }

@@ -38,25 +38,25 @@ const (
 
 var validName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
-// CheckAll reports what is wrong with the webhooks of a node, naming the webhook.
-func CheckAll(list []Config) error {
+// CheckAll reports what is wrong with the webhooks of a node, naming the webhook, and at which of the list.
+func CheckAll(list []Config) (at int, err error) {
 	if len(list) > maxWebhooks {
-		return fmt.Errorf("there are %d webhooks, and at most %d are possible", len(list), maxWebhooks)
+		return maxWebhooks, fmt.Errorf("there are %d webhooks, and at most %d are possible", len(list), maxWebhooks)
 	}
 	names := map[string]bool{}
 	for i, c := range list {
 		if !validName.MatchString(c.Name) {
-			return fmt.Errorf("webhook %d: the name %q is not 1 to 64 letters, digits, dots, dashes and underscores", i+1, c.Name)
+			return i, fmt.Errorf("webhook %d: the name %q is not 1 to 64 letters, digits, dots, dashes and underscores", i+1, c.Name)
 		}
 		if names[c.Name] {
-			return fmt.Errorf("the name %q is used by two webhooks", c.Name)
+			return i, fmt.Errorf("the name %q is used by two webhooks", c.Name)
 		}
 		names[c.Name] = true
 		if err := c.check(); err != nil {
-			return fmt.Errorf("webhook %s: %w", c.Name, err)
+			return i, fmt.Errorf("webhook %s: %w", c.Name, err)
 		}
 	}
-	return nil
+	return 0, nil
 }
 
 func (c Config) check() error {

@@ -47,7 +47,10 @@ func TestCheckAll(t *testing.T) {
 		{with(func(c *Config) { c.Selector = "a in (b)" }), "selector:"},
 	}
 	for _, test := range tests {
-		err := CheckAll(test.list)
+		at, err := CheckAll(test.list)
+		if err != nil && len(test.list) < 100 && at != len(test.list)-1 {
+			t.Errorf("%v: at %d", err, at)
+		}
 		if err == nil {
 			err = errors.New("")
 		}

@@ -69,7 +69,8 @@ func (n *node) append(events ...journal.Event) {
 
 func (n *node) deliverer(list ...Config) *Deliverer {
 	n.t.Helper()
-	must(n.t, CheckAll(list))
+	_, err := CheckAll(list)
+	must(n.t, err)
 	d, err := New(list, Sources{Journal: n.journal, Containers: n.containers, Positions: records.OpenPositions(n.db)},
 		Options{Node: "node", Agent: "lightd/test", Log: slog.New(slog.DiscardHandler)})
 	must(n.t, err)

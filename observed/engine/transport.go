@@ -16,6 +16,12 @@ import (
 // dialer opens a connection to the engine.
 type dialer func(ctx context.Context) (net.Conn, error)
 
+// CheckHost reports an address of an engine that can be none; "" is the Docker client's own.
+func CheckHost(host string) error {
+	_, _, err := parseHost(host)
+	return err
+}
+
 // parseHost returns the address in use, and how to reach it.
 func parseHost(host string) (string, dialer, error) {
 	host = cmp.Or(host, os.Getenv(client.EnvOverrideHost), client.DefaultDockerHost)

@@ -28,7 +28,8 @@ const (
 const ExitHelp = `Exit codes:
   0    done
   1    refused, or failed; of diff: there is a difference
-  2    a mistake in the call or its settings; of diff: refused or failed too
+  2    a mistake in the call, its settings or the configuration; of diff:
+       refused or failed too
   3    not found
   4    in conflict with the present state, or a stale precondition
   5    the daemon cannot be reached, cannot serve now, or is none

@@ -10,6 +10,7 @@ import (
 
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
+	"lightd/desired/token"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 )
@@ -85,13 +86,22 @@ func parseSince(text string, now time.Time) (string, error) {
 	if _, err := strconv.ParseUint(text, 10, 64); err == nil {
 		return text, nil
 	}
-	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+	if ago, ok := ParseAgo(text); ok {
 		return now.Add(-ago).UTC().Format(time.RFC3339Nano), nil
 	}
 	if _, err := time.Parse(time.RFC3339, text); err != nil {
-		return "", usagef("logs: --since %q is neither a time as in 2006-01-02T15:04:05Z or in seconds since 1970 nor a duration as in 10m", text)
+		return "", usagef("logs: --since %q is neither a time as in 2006-01-02T15:04:05Z or in seconds since 1970 nor a duration as in 10m or 1d", text)
 	}
 	return text, nil
+}
+
+// ParseAgo reads how long ago something was: a duration of Go, or a number of days as in 7d.
+func ParseAgo(text string) (ago time.Duration, ok bool) {
+	ago, err := time.ParseDuration(text)
+	if err != nil {
+		ago, err = token.ParseTTL(text)
+	}
+	return ago, err == nil && ago >= 0
 }
 
 // copyTo writes a text that was opened without an error.

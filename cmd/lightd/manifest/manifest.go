@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -49,7 +50,10 @@ func (o Object) MarshalJSON() ([]byte, error) { return json.Marshal(o.Fields) }
 // that of the nearest value around it that the file has. A value that YAML reads as another kind than
 // was meant gets a hint.
 func (o Object) Fault(path, message string) Diagnostic {
-	f := Diagnostic{File: o.File, Line: o.Line, Path: path, Message: message + o.hint(path)}
+	f := Diagnostic{File: o.File, Line: o.Line, Path: path, Message: message}
+	if message == mustBeString {
+		f.Message += o.hint(path)
+	}
 	for at := path; at != ""; at = at[:max(0, strings.LastIndexAny(at, ".["))] {
 		if line, ok := o.lines[join(o.prefix, at)]; ok {
 			f.Line = line
@@ -269,7 +273,7 @@ func (r *reader) object(o Object) {
 	id, isText := o.Fields["internal_id"].(string)
 	switch {
 	case o.Fields["internal_id"] != nil && !isText:
-		r.failed.add(o.Fault("internal_id", "must be a string"))
+		r.failed.add(o.Fault("internal_id", mustBeString))
 		return
 	case id == "":
 		r.failed.add(o.Fault("internal_id", "is required"))
@@ -284,16 +288,42 @@ func (r *reader) object(o Object) {
 	r.set.Containers = append(r.set.Containers, o)
 }
 
+// mustBeString is the daemon's message of a value that is no string.
+const mustBeString = "must be a string"
+
 // hint says how to write a text that YAML takes for a number or a boolean.
 func (o Object) hint(path string) string {
-	field, key, _ := strings.Cut(path, ".")
-	if field != "env" && field != "labels" {
-		return ""
-	}
-	members, _ := o.Fields[field].(map[string]any)
-	switch v := members[key].(type) {
+	switch v := valueAt(o.Fields, path).(type) {
 	case json.Number, bool:
 		return fmt.Sprintf(": quote it, as in \"%v\"", v)
 	}
 	return ""
+}
+
+// valueAt returns what path leads to, as in "ports[0].ip"; nil for nothing. Keys may have dots and brackets.
+func valueAt(from any, path string) any {
+	switch from := from.(type) {
+	case map[string]any:
+		for key, value := range from {
+			below, is := strings.CutPrefix(path, key)
+			switch {
+			case !is:
+			case below == "":
+				return value
+			case below[0] == '.' || below[0] == '[':
+				if found := valueAt(value, strings.TrimPrefix(below, ".")); found != nil {
+					return found
+				}
+			}
+		}
+	case []any:
+		index, below, _ := strings.Cut(strings.TrimPrefix(path, "["), "]")
+		if i, err := strconv.Atoi(index); err == nil && i >= 0 && i < len(from) {
+			if below == "" {
+				return from[i]
+			}
+			return valueAt(from[i], strings.TrimPrefix(below, "."))
+		}
+	}
+	return nil
 }

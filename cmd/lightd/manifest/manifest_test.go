@@ -41,7 +41,7 @@ func TestRefused(t *testing.T) {
 		{"a tab", "a.yaml", "internal_id: web\n\timage: x\n", ": malformed YAML"},
 		{"an unknown anchor", "a.yaml", "internal_id: *web\n", ": malformed YAML: unknown anchor"},
 		{"bad UTF-8", "a.yaml", "internal_id: \xff\n", ": the text is not valid UTF-8"},
-		{"a number for an id", "a.yaml", "internal_id: 5\n", ":1: internal_id must be a string"},
+		{"a number for an id", "a.yaml", "internal_id: 5\n", ":1: internal_id must be a string: quote it, as in \"5\""},
 		{"a list beside another key", "a.yaml", "containers: []\nprune: true\n", ":1: internal_id is required"},
 		{"volumes that are no list", "a.yaml", "volumes: {volume_id: x}\n", ":1: volumes must be a list"},
 		{"a volume that is a text", "a.yaml", "volumes:\n- x\n", ":2: volumes[0] must be an object with volume_id"},
@@ -225,18 +225,22 @@ func TestMerge(t *testing.T) {
 
 // TestHints: a text that YAML takes for something else is to be quoted.
 func TestHints(t *testing.T) {
-	set, err := Read([]string{write(t, "a.yaml", web+"env:\n  PORT: 25565\nlabels: {a.b: true, c: d}\n")}, nil)
+	set, err := Read([]string{write(t, "a.yaml", web+"env:\n  PORT: 25565\nlabels: {a.b: true, c: d}\nuser: 1000\ntmpfs: {/tmp: 64}\nports: [{ip: 1.5, port: 1}]\n")}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	objects := set.Containers
 	for path, want := range map[string]string{
 		"env.PORT": `:4: env.PORT must be a string: quote it, as in "25565"`, "labels.a.b": `:5: labels.a.b must be a string: quote it, as in "true"`,
-		"labels.c": ":5: labels.c must be a string", "limits.memory": ":1: limits.memory must be a string",
+		"labels.c": ":5: labels.c must be a string", "user": `:6: user must be a string: quote it, as in "1000"`,
+		"tmpfs./tmp": `:7: tmpfs./tmp must be a string: quote it, as in "64"`, "ports[0].ip": `:8: ports[0].ip must be a string: quote it, as in "1.5"`, "ports[7].ip": ":8: ports[7].ip must be a string", "limits.memory": ":1: limits.memory must be a string",
 	} {
 		if got := objects[0].Fault(path, "must be a string").String(); !strings.HasSuffix(got, want) {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+	if got := objects[0].Fault("ports[0].port", "must be free").String(); !strings.HasSuffix(got, "must be free") {
+		t.Errorf("a number that may be one has a hint: %s", got)
 	}
 }
 
