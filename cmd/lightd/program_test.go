@@ -223,10 +223,10 @@ func TestStrongestTokenWins(t *testing.T) {
 		args        []string
 		token, from string
 	}{
-		{"a file in the environment before a token in the file", "token: lightd_of-the-file", map[string]string{"LIGHTD_TOKEN_FILE": "/env"}, nil, "", "/env"},
+		{"a file in the environment before a token in the file", "token: lightd_of-the-configuration", map[string]string{"LIGHTD_TOKEN_FILE": "/env"}, nil, "", "/env"},
 		{"a file by flag before a token in the environment", "", map[string]string{"LIGHTD_TOKEN": "lightd_of-the-environment"}, []string{"--token-file", "/flag"}, "", "/flag"},
-		{"a token by flag before all", "token_file: /file", map[string]string{"LIGHTD_TOKEN": "lightd_of-the-environment"}, []string{"--token", "lightd_of-the-flag"}, "lightd_of-the-flag", "/d/token"},
-		{"a token in the file", "token: lightd_of-the-file", nil, nil, "lightd_of-the-file", "/d/token"},
+		{"a token by flag before all", "token_file: /file", map[string]string{"LIGHTD_TOKEN": "lightd_of-the-environment"}, []string{"--token", "lightd_of-the-command-line"}, "lightd_of-the-command-line", "/d/token"},
+		{"a token in the file", "token: lightd_of-the-configuration", nil, nil, "lightd_of-the-configuration", "/d/token"},
 	} {
 		if err := os.WriteFile(path, []byte(c.file), 0o600); err != nil {
 			t.Fatal(err)
