@@ -45,8 +45,9 @@ type Sampler struct {
 	open    func() Reader
 	streams *Registry
 
-	mu    sync.Mutex
-	known map[string]record // guarded by mu
+	mu     sync.Mutex
+	known  map[string]record // guarded by mu, like pruned: when those that are too old were dropped
+	pruned time.Time
 }
 
 // record is the last sample of a run, with the figures that it made with the one before; their time is
@@ -67,6 +68,7 @@ func NewSampler(targets streams.Targets, open func() Reader, r *Registry) *Sampl
 // most. That takes a quarter of a second where none were measured in the last minute; and a second or two where the kernel's files cannot
 // be read. Containers that do not run are left out.
 func (s *Sampler) Measure(ctx context.Context, ids []string) map[string]Figures {
+	s.prune()
 	found, missing := map[string]Figures{}, map[string]*observed.Container{}
 	for _, id := range ids {
 		c := s.targets.Get(id).Run
@@ -95,11 +97,21 @@ func (s *Sampler) Measure(ctx context.Context, ids []string) map[string]Figures 
 	return found
 }
 
+// prune drops the samples that are too old, once in a while: it passes over all of them.
+func (s *Sampler) prune() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.pruned) < maxWindow {
+		return
+	}
+	s.pruned = time.Now()
+	maps.DeleteFunc(s.known, func(_ string, r record) bool { return time.Since(r.sample.At) > maxWindow })
+}
+
 // recent returns the figures of a run that are fresh.
 func (s *Sampler) recent(id string, run streams.Run) (Figures, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	maps.DeleteFunc(s.known, func(_ string, r record) bool { return time.Since(r.sample.At) > maxWindow })
 	r := s.known[id]
 	return r.figures, r.run.Equal(run) && !r.figures.At.IsZero() && time.Since(r.figures.At) < fresh
 }
