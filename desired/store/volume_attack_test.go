@@ -135,18 +135,18 @@ func TestChownsAtOnce(t *testing.T) {
 	waits := func(id string) bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		end, err := v.beginChown(ctx, id)
+		end, err := v.chowns.enter(ctx, id)
 		if err == nil {
 			end()
 		}
 		return errors.Is(err, context.DeadlineExceeded)
 	}
-	first, err := v.beginChown(t.Context(), "a")
+	first, err := v.chowns.enter(t.Context(), "a")
 	must(t, err)
 	if !waits("a") || waits("b") {
 		t.Error("with one: another of the same volume does not wait, or one of another volume does")
 	}
-	second, err := v.beginChown(t.Context(), "b")
+	second, err := v.chowns.enter(t.Context(), "b")
 	must(t, err)
 	if !waits("c") {
 		t.Errorf("more than %d at once", maxChowns)

@@ -28,7 +28,7 @@ func (v *Volumes) Chown(ctx context.Context, id string, to Owner) (given bool, e
 	if given, err := v.ownedBy(id, to); given || err != nil {
 		return false, err
 	}
-	end, err := v.beginChown(ctx, id)
+	end, err := v.chowns.enter(ctx, id)
 	if err != nil {
 		return false, fmt.Errorf("give volume %s to user %d: %w", id, to.UID, err)
 	}
@@ -50,40 +50,6 @@ func (v *Volumes) ownedBy(id string, owner Owner) (bool, error) {
 	}
 	st := info.Sys().(*syscall.Stat_t)
 	return owner.Has(st.Uid, st.Gid), nil
-}
-
-// beginChown waits until no other Chown of the volume runs, and then until fewer than maxChowns do.
-func (v *Volumes) beginChown(ctx context.Context, id string) (end func(), err error) {
-	ended := make(chan struct{})
-	for {
-		v.mu.Lock()
-		other := v.chowning[id]
-		if other == nil {
-			v.chowning[id] = ended
-		}
-		v.mu.Unlock()
-		if other == nil {
-			break
-		}
-		select {
-		case <-other:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
-	}
-	release := func() {
-		v.mu.Lock()
-		delete(v.chowning, id)
-		v.mu.Unlock()
-		close(ended)
-	}
-	select {
-	case v.chowns <- struct{}{}:
-		return func() { <-v.chowns; release() }, nil
-	case <-ctx.Done():
-		release()
-		return nil, context.Cause(ctx)
-	}
 }
 
 // chownAll gives all that is in a volume to an owner, and its directory at the end.

@@ -17,12 +17,25 @@ type VolumeSize struct {
 	At    time.Time
 }
 
+// maxMeasurements bounds how many volumes are measured at once.
+const maxMeasurements = 4
+
 // Size adds up the files of a volume, in bytes. It follows no links, opens no file, enters no other file
 // system, and ends with ctx. However deep the volume is, it takes few descriptors; one that has more files than
-// are walked through is an error.
+// are walked through is an error. Each volume is measured once at a time, for all who wait for it, and
+// maxMeasurements of all are.
 func (v *Volumes) Size(ctx context.Context, id string) (int64, error) {
 	if _, err := v.Get(id); err != nil {
 		return 0, err
+	}
+	began := time.Now()
+	leave, err := v.measurements.enter(ctx, id)
+	if err != nil {
+		return 0, fmt.Errorf("measure volume %s: %w", id, err)
+	}
+	defer leave()
+	if last, measured := v.LastSize(id); measured && last.At.After(began) {
+		return last.Bytes, nil
 	}
 	top, err := v.open(id)
 	if err != nil {

@@ -100,3 +100,38 @@ func TestSizeOfAWideVolume(t *testing.T) {
 		t.Errorf("size %d, %v", size, err)
 	}
 }
+
+// TestMeasurementsAtOnce: of one volume one, for all who wait for it, and of all maxMeasurements.
+func TestMeasurementsAtOnce(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	v, err := s.Volumes(t.Context(), t.TempDir())
+	must(t, err)
+	defer func() { must(t, v.Close()) }()
+	made, err := v.Create(t.Context(), Creator{})
+	must(t, err)
+	waits := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+		defer cancel()
+		_, err := v.Size(ctx, made.ID)
+		return errors.Is(err, context.DeadlineExceeded)
+	}
+	for n := range maxMeasurements {
+		leave, err := v.measurements.enter(t.Context(), fmt.Sprint(n))
+		must(t, err)
+		defer leave()
+	}
+	if !waits() {
+		t.Errorf("more than %d at once", maxMeasurements)
+	}
+	v.measurements = newVolumeSlots(maxMeasurements)
+	leave, err := v.measurements.enter(t.Context(), made.ID)
+	must(t, err)
+	if !waits() {
+		t.Error("one volume is measured twice at once")
+	}
+	v.sizes[made.ID] = VolumeSize{Bytes: 42, At: time.Now().Add(time.Hour)} // by the one that is waited for
+	leave()
+	if size, err := v.Size(t.Context(), made.ID); size != 42 || err != nil {
+		t.Errorf("measured again: %d, %v", size, err)
+	}
+}

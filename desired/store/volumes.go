@@ -62,12 +62,11 @@ type Volumes struct {
 	// ensuring holds a value while volumes of chosen ids are made: two requests can be for the same one.
 	ensuring chan struct{}
 
-	// chowns holds a value for each volume that is being given to an owner.
-	chowns chan struct{}
+	// chowns and measurements bound the walks through volumes: those that give them to an owner, and others.
+	chowns, measurements *volumeSlots
 
-	mu       sync.Mutex
-	sizes    map[string]VolumeSize    // guarded by mu: the last measurements
-	chowning map[string]chan struct{} // guarded by mu: closed when the Chown of a volume ends
+	mu    sync.Mutex
+	sizes map[string]VolumeSize // guarded by mu: the last measurements
 }
 
 // Volumes opens the directory of volumes, which it creates when it is not there, and
@@ -92,8 +91,8 @@ func (s *Store) Volumes(ctx context.Context, dir string) (*Volumes, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open volumes directory %s: %w", dir, err), root.Close())
 	}
-	v := &Volumes{store: s, path: dir, root: root, trash: bin, ensuring: make(chan struct{}, 1), chowns: make(chan struct{}, maxChowns),
-		sizes: map[string]VolumeSize{}, chowning: map[string]chan struct{}{}}
+	v := &Volumes{store: s, path: dir, root: root, trash: bin, ensuring: make(chan struct{}, 1),
+		chowns: newVolumeSlots(maxChowns), measurements: newVolumeSlots(maxMeasurements), sizes: map[string]VolumeSize{}}
 	if err := v.finishRemovals(ctx); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
