@@ -68,8 +68,11 @@ func (r *remover) visit(dir string) (removed bool, err error) {
 	case !info.IsDir():
 		return true, present(r.root.Remove(dir))
 	}
-	sub, err := r.root.OpenRoot(dir)
+	sub, err := r.open(dir, info)
 	if err != nil {
+		if r.idle++; r.idle <= patience {
+			err = ignore(err, errReplaced) // what has taken its place is removed next
+		}
 		return false, err
 	}
 	defer sub.Close()
@@ -102,6 +105,25 @@ func (r *remover) visit(dir string) (removed bool, err error) {
 		return false, err
 	}
 	return false, nil
+}
+
+var errReplaced = errors.New("the directory was replaced")
+
+// open opens a directory that was there: a link that has taken its place since is followed in root, and what it
+// leads to is refused.
+func (r *remover) open(dir string, was fs.FileInfo) (*os.Root, error) {
+	sub, err := r.root.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	is, err := sub.Lstat(".")
+	if err == nil && !os.SameFile(was, is) {
+		err = errReplaced
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", dir, err), sub.Close())
+	}
+	return sub, nil
 }
 
 // removeEntry removes a file of a directory, and moves a directory to the top: whatever has taken its

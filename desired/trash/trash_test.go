@@ -1,6 +1,7 @@
 package trash
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -181,5 +182,42 @@ func TestLinksRaceWithARemoval(t *testing.T) {
 		if _, err := os.Stat(kept); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestDirectoryThatIsReplaced by a link is not taken for what the link leads to.
+func TestDirectoryThatIsReplaced(t *testing.T) {
+	dir := t.TempDir()
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	for _, name := range []string{"tree", "kept"} {
+		if err := root.Mkdir(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	was, err := root.Lstat("tree")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := remover{root: root}
+	sub, err := r.open("tree", was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = sub.Close()
+	if err := errors.Join(root.Rename("tree", "elsewhere"), root.Symlink("kept", "tree")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.open("tree", was); !errors.Is(err, errReplaced) {
+		t.Errorf("opened what a link leads to: %v", err)
+	}
+	if err := RemoveAll(t.Context(), root, "tree"); err != nil {
+		t.Error(err)
+	}
+	if _, err := root.Lstat("kept"); err != nil {
+		t.Error(err)
 	}
 }
