@@ -15,6 +15,12 @@ import (
 const (
 	maxMessage = 1 << 20
 	maxAnswer  = 64 << 20
+	// maxObjects and maxValues bound the objects and lists, and the values, of a whole answer: two bytes of it may
+	// become hundreds of memory. A list of 10,000 containers with a port each has 120,000 and 450,000 in 15 MB.
+	maxObjects = 1 << 19
+	maxValues  = 1 << 21
+	// elementCost is how many of maxObjects one in the outermost list takes, which becomes the largest struct.
+	elementCost = 8
 )
 
 // ErrTooLarge is in the chain of the error of an answer, or of a message of a stream, that the engine does
@@ -43,21 +49,38 @@ func bounded(r *http.Request, answer *http.Response) io.ReadCloser {
 	return &whole{ReadCloser: answer.Body}
 }
 
-func tooLarge(what string, most int) error {
-	return fmt.Errorf("%w: %w: %s of more than %d bytes", cerrdefs.ErrInternal, ErrTooLarge, what, most)
+func tooLarge(what string, most int, of string) error {
+	return fmt.Errorf("%w: %w: %s of more than %d %s", cerrdefs.ErrInternal, ErrTooLarge, what, most, of)
 }
 
 // whole is an answer that is decoded at once.
 type whole struct {
 	io.ReadCloser
-	n int
+	punctuation
+	n, depth, objects, values int
 }
 
 // Read implements io.Reader.
 func (w *whole) Read(p []byte) (int, error) {
 	n, err := w.ReadCloser.Read(p)
 	if w.n += n; w.n > maxAnswer {
-		return n, tooLarge("an answer", maxAnswer)
+		return n, tooLarge("an answer", maxAnswer, "bytes")
+	}
+	for _, c := range p[:n] {
+		switch w.of(c) {
+		case '{', '[':
+			if w.objects++; w.depth == 1 {
+				w.objects += elementCost - 1
+			}
+			w.depth++
+		case '}', ']':
+			w.depth--
+		case ',':
+			w.values++
+		}
+	}
+	if w.objects > maxObjects || w.values > maxValues {
+		return n, tooLarge("an answer", maxObjects, "objects")
 	}
 	return n, err
 }
@@ -66,10 +89,10 @@ func (w *whole) Read(p []byte) (int, error) {
 // not end within maxMessage, whatever stands in it or before it.
 type messages struct {
 	io.ReadCloser
+	punctuation
 	level int
 
 	depth            int
-	inText, escaped  bool
 	sinceLastMessage int
 }
 
@@ -79,7 +102,7 @@ func (m *messages) Read(p []byte) (int, error) {
 	for _, c := range p[:n] {
 		m.next(c)
 		if m.sinceLastMessage > maxMessage {
-			return n, tooLarge("a message", maxMessage)
+			return n, tooLarge("a message", maxMessage, "bytes")
 		}
 	}
 	return n, err
@@ -87,18 +110,30 @@ func (m *messages) Read(p []byte) (int, error) {
 
 func (m *messages) next(c byte) {
 	m.sinceLastMessage++
-	switch {
-	case m.escaped:
-		m.escaped = false
-	case m.inText:
-		m.escaped, m.inText = c == '\\', c != '"'
-	case c == '"':
-		m.inText = true
-	case c == '{', c == '[':
+	switch m.of(c) {
+	case '{', '[':
 		m.depth++
-	case c == '}', c == ']':
+	case '}', ']':
 		if m.depth--; m.depth == m.level {
 			m.sinceLastMessage = 0
 		}
 	}
+}
+
+// punctuation tells the bytes of JSON that are outside of texts.
+type punctuation struct{ inText, escaped bool }
+
+// of returns the next byte, or 0 for one of a text.
+func (p *punctuation) of(c byte) byte {
+	switch {
+	case p.escaped:
+		p.escaped = false
+	case p.inText:
+		p.escaped, p.inText = c == '\\', c != '"'
+	case c == '"':
+		p.inText = true
+	default:
+		return c
+	}
+	return 0
 }

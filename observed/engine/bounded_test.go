@@ -87,6 +87,46 @@ func TestEndlessAnswers(t *testing.T) {
 	}
 }
 
+// TestManyObjects: the least bytes of an answer that become the most memory.
+func TestManyObjects(t *testing.T) {
+	for name, c := range map[string]struct {
+		first, again string
+		times        int
+		refused      bool
+	}{
+		"elements":                         {"[{}", ",{}", 21 << 20, true},
+		"ports":                            {`[{"Ports":[{}`, ",{}", 21 << 20, true},
+		"names":                            {`[{"Names":[""`, `,""`, 21 << 20, true},
+		"as many elements as there may be": {"[{}", ",{}", 60_000, false},
+		"as many ports as there may be":    {`[{"Ports":[{}`, ",{}", 500_000, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Api-Version", "1.41")
+				if strings.HasSuffix(r.URL.Path, "/_ping") {
+					return
+				}
+				_, _ = io.WriteString(w, c.first)
+				for left := c.times; left > 0; left -= 10_000 {
+					if _, err := io.WriteString(w, strings.Repeat(c.again, 10_000)); err != nil {
+						return
+					}
+				}
+				_, _ = io.WriteString(w, strings.Repeat("]}", strings.Count(c.first, "[")-1)+"]")
+			}))
+			t.Cleanup(server.Close)
+			e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String(), Timeouts: engine.Timeouts{Query: time.Minute}})
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := e.ListAll(t.Context())
+			runtime.ReadMemStats(&after)
+			if used := (after.TotalAlloc - before.TotalAlloc) >> 20; errors.Is(err, engine.ErrTooLarge) != c.refused || used > 256 {
+				t.Errorf("%v, %d MiB", err, used)
+			}
+		})
+	}
+}
+
 // TestLongStreams: a stream may be as long as it will, of messages that end.
 func TestLongStreams(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
