@@ -138,7 +138,7 @@ func TestWebhookSettings(t *testing.T) {
 		"{name: p, url: 'https://panel/', secret_file: " + secret + ", events: [Runing]}":  "did you mean Running",
 		"{name: p, url: 'https://panel/', secret_file: " + secret + ", secret: x}":         "leave one out",
 		"{name: p, url: 'https://panel/', secret_file: /nonexistent}":                      "no such file",
-		"{name: p, url: 'https://panel/'}":                                                 "lightd.yaml:1: webhooks: webhook p: the secret is missing",
+		"{name: p, url: 'https://panel/'}":                                                 "lightd.yaml:2: webhooks: webhook p: the secret is missing",
 		"{name: p, url: 'http://panel/', secret_file: " + secret + "}":                     "insecure_plain_http",
 		"{name: p, url: 'https://panel/', secret_file: " + secret + ", secrets: x}":        "secrets",
 	} {
