@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
@@ -28,11 +29,14 @@ func (s *Server) allowOrigins(next http.Handler) http.Handler {
 		h.Set("Vary", "Origin")
 		origin := s.streams.ListedOrigin(r)
 		if origin == "" {
+			if auth.IsPreflight(r) {
+				s.logUnlisted(r)
+			}
 			next.ServeHTTP(w, r)
 			return
 		}
 		h.Set("Access-Control-Allow-Origin", origin)
-		if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		if !auth.IsPreflight(r) {
 			h.Set("Access-Control-Expose-Headers", corsExposed)
 			next.ServeHTTP(w, r)
 			return
@@ -45,4 +49,16 @@ func (s *Server) allowOrigins(next http.Handler) http.Handler {
 		}
 		w.WriteHeader(http.StatusNoContent)
 	})
+}
+
+// logUnlistedEvery bounds the lines about origins that are not listed, which anybody may name.
+const logUnlistedEvery = time.Minute
+
+// logUnlisted logs that a page wants to call the API whose origin is not listed.
+func (s *Server) logUnlisted(r *http.Request) {
+	now, last := time.Now().UnixNano(), s.unlistedLogged.Load()
+	if now-last >= int64(logUnlistedEvery) && s.unlistedLogged.CompareAndSwap(last, now) {
+		s.log.Warn("a page of an origin that is not listed wants to call the API; add it to origins in the configuration if it may",
+			"origin", r.Header.Get("Origin"), "remote", r.RemoteAddr)
+	}
 }

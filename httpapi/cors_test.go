@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -21,7 +22,11 @@ func TestPreflights(t *testing.T) {
 		r.Header.Set("Access-Control-Request-Method", "PATCH")
 		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
 		response := must[*http.Response](t)(http.DefaultTransport.RoundTrip(r))
+		body := must[[]byte](t)(io.ReadAll(response.Body))
 		_ = response.Body.Close()
+		if response.StatusCode == 401 && origin != "" && !strings.Contains(string(body), `"field":"Origin","message":"is not in the list origins`) {
+			t.Errorf("%q: the answer names no setting: %s", origin, body)
+		}
 		return response
 	}
 	for _, r := range n.routes() {
@@ -41,6 +46,9 @@ func TestPreflights(t *testing.T) {
 		if a := preflight("/containers", origin); a.StatusCode != 401 || a.Header.Get("Access-Control-Allow-Origin") != "" {
 			t.Errorf("%q: got %d %v", origin, a.StatusCode, a.Header)
 		}
+	}
+	if log := n.logs.String(); strings.Count(log, "add it to origins in the configuration") != 1 || !strings.Contains(log, "origin=https://evil.example.com") {
+		t.Errorf("the log has %s", log)
 	}
 	if a := preflight("/containers", strings.ToUpper(panelOrigin)); a.StatusCode != 204 {
 		t.Errorf("an origin in capitals: got %d", a.StatusCode)

@@ -178,6 +178,10 @@
 //	409  conflict with the present     507  disk full
 //	     state
 //
+// A 401 has WWW-Authenticate as in RFC 6750: error="invalid_token" where the token is unknown or has ended, in
+// one word, "invalid_request" where there are two or it is in the wrong place, and none where there is no token.
+// That of a preflight names the setting: its origin is not in "origins".
+//
 // After a 503 of a write the outcome is unknown: read, then decide. Every answer has an
 // X-Request-Id, the client's own where it sent one; the daemon's log has it too.
 package httpapi

@@ -34,8 +34,8 @@ func TestNothingWithoutToken(t *testing.T) {
 		}
 		t.Run(r.method+r.path, func(t *testing.T) {
 			a := n.send(r.method, path(r.path), "{}", "Authorization: ").want(t, 401, `"error":"Unauthorized"`)
-			if a.header.Get("WWW-Authenticate") == "" {
-				t.Error("no WWW-Authenticate")
+			if got := a.header.Get("WWW-Authenticate"); got != `Bearer realm="lightd"` {
+				t.Errorf("WWW-Authenticate is %q", got)
 			}
 		})
 	}
@@ -48,6 +48,33 @@ func TestNothingWithoutToken(t *testing.T) {
 	}
 	if after := n.dump(); after != before {
 		t.Errorf("something was written:\n%s\n%s", before, after)
+	}
+}
+
+// TestWhyUnauthorized: what is missing is told apart from what is not valid, and nothing of a token is told.
+func TestWhyUnauthorized(t *testing.T) {
+	n := newNode(t)
+	revoked := n.send("POST", "/auth/tokens", `{"ttl":"1h"}`).want(t, 201, "")
+	n.send("DELETE", "/auth/tokens/"+revoked.json["id"].(string), "").want(t, 200, "")
+	for name, c := range map[string]struct{ target, header, message, challenge string }{
+		"none":                {"/containers", "", `"field":"Authorization","message":"is missing`, ""},
+		"none, for a stream":  {"/ws", "", `"field":"Authorization","message":"is missing`, ""},
+		"another scheme":      {"/containers", "Basic eA==", `must be \"Bearer TOKEN\" with one token`, "invalid_request"},
+		"malformed":           {"/containers", "Bearer x", `must be \"Bearer TOKEN\" with one token`, "invalid_request"},
+		"in the address":      {"/containers?token=" + masterToken, "", `"field":"token","message":"counts in the address of a WebSocket only`, "invalid_request"},
+		"in two places":       {"/ws?token=" + masterToken, "Bearer " + masterToken, `must be \"Bearer TOKEN\" with one token`, "invalid_request"},
+		"unknown":             {"/containers", "Bearer lightd_0123456789abcdef0123", "has a token that is unknown or has ended", "invalid_token"},
+		"revoked":             {"/containers", "Bearer " + revoked.json["token"].(string), "has a token that is unknown or has ended", "invalid_token"},
+		"unknown, in address": {"/ws?token=lightd_0123456789abcdef0123", "", "has a token that is unknown or has ended", "invalid_token"},
+	} {
+		want := `Bearer realm="lightd"`
+		if c.challenge != "" {
+			want += `, error="` + c.challenge + `"`
+		}
+		a := n.send("GET", c.target, "", "Authorization: "+c.header).want(t, 401, c.message)
+		if got := a.header.Get("WWW-Authenticate"); got != want || !strings.Contains(a.text, `"code":"unauthorized"`) || strings.Contains(a.text, "lightd_") {
+			t.Errorf("%s: WWW-Authenticate is %q: %s", name, got, a.text)
+		}
 	}
 }
 

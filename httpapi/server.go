@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -134,6 +135,8 @@ type Server struct {
 	handler       http.Handler
 	subscriptions []func()
 	once          sync.Once
+	// unlistedLogged is when an origin that is not listed was logged last, since 1970 in nanoseconds.
+	unlistedLogged atomic.Int64
 }
 
 // New returns a Server that listens nowhere yet. Close it. log receives what is not sent to a client.

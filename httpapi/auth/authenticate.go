@@ -15,9 +15,28 @@ const (
 	protocolsName = "Sec-WebSocket-Protocol"
 )
 
-// ErrUnauthorized refuses a request without one valid token.
-var ErrUnauthorized = rest.NewError(http.StatusUnauthorized, "unauthorized", "Unauthorized").
-	With("WWW-Authenticate", `Bearer realm="lightd"`)
+// ErrUnauthorized refuses a token that is not valid: never was, has expired, or was revoked or used up, which
+// nobody is told apart.
+var ErrUnauthorized = unauthorizedFor(`Bearer realm="lightd", error="invalid_token"`, headerAuthorization, "has a token that is unknown or has ended")
+
+// The requests without a token that could be looked up (RFC 6750, section 3.1).
+var (
+	errNoToken = unauthorizedFor(challenge, headerAuthorization, `is missing: it must be "Bearer TOKEN"`)
+	errNoOne   = unauthorizedFor(challenge+`, error="invalid_request"`, headerAuthorization, `must be "Bearer TOKEN" with one token, in one place`)
+	errInQuery = unauthorizedFor(challenge+`, error="invalid_request"`, rest.QueryToken, `counts in the address of a WebSocket only: send "Authorization: Bearer TOKEN"`)
+	errOrigin  = unauthorizedFor(challenge, "Origin", "is not in the list origins of the daemon's configuration")
+)
+
+const (
+	challenge           = `Bearer realm="lightd"`
+	headerAuthorization = "Authorization"
+)
+
+func unauthorizedFor(challenge, field, message string) *rest.Error {
+	p := rest.NewError(http.StatusUnauthorized, "unauthorized", "Unauthorized").With("WWW-Authenticate", challenge)
+	p.Details = []rest.Detail{{Field: field, Message: message}}
+	return p
+}
 
 // Tokens are those that let requests in.
 type Tokens interface {
@@ -70,9 +89,9 @@ func (a *Authenticator) Middleware(next http.Handler, refuse func(http.ResponseW
 // admit identifies the caller of r. It is a function of its own so that a stream, which lives long,
 // does not keep on its stack what only this needs.
 func (a *Authenticator) admit(r *http.Request) error {
-	secret, protocol, found := a.secretOf(r)
-	if !found {
-		return ErrUnauthorized
+	secret, protocol, err := a.secretOf(r)
+	if err != nil {
+		return err
 	}
 	who, err := a.lookup(secret, protocol)
 	if err != nil {
@@ -147,14 +166,19 @@ func (a *Authenticator) Renew(ctx context.Context, secret string, permit func(*C
 	return nil
 }
 
+// IsPreflight reports whether a browser asks what a page of a foreign origin may send.
+func IsPreflight(r *http.Request) bool {
+	return r.Method == http.MethodOptions && r.Header.Get("Origin") != "" && r.Header.Get("Access-Control-Request-Method") != ""
+}
+
 // secretOf returns the one token that r carries, and the subprotocol if that is where
-// it was. Two are refused like none: which of them counts would be ambiguous.
-func (a *Authenticator) secretOf(r *http.Request) (secret, protocol string, found bool) {
+// it was. Two are refused: which of them counts would be ambiguous.
+func (a *Authenticator) secretOf(r *http.Request) (secret, protocol string, err error) {
 	var secrets []string
-	for _, value := range r.Header.Values("Authorization") {
+	for _, value := range r.Header.Values(headerAuthorization) {
 		scheme, rest, _ := strings.Cut(value, " ")
 		if !strings.EqualFold(scheme, "Bearer") {
-			return "", "", false
+			return "", "", errNoOne
 		}
 		secrets = append(secrets, rest)
 	}
@@ -167,12 +191,17 @@ func (a *Authenticator) secretOf(r *http.Request) (secret, protocol string, foun
 		}
 	case len(inQuery) > 0:
 		// Addresses end up in logs and histories.
-		return "", "", false
+		return "", "", errInQuery
 	}
-	if len(secrets) != 1 || !token.WellFormed(secrets[0]) {
-		return "", "", false
+	switch {
+	case len(secrets) == 1 && token.WellFormed(secrets[0]):
+		return secrets[0], protocol, nil
+	case len(secrets) > 0:
+		return "", "", errNoOne
+	case IsPreflight(r): // of a page whose origin is not listed
+		return "", "", errOrigin
 	}
-	return secrets[0], protocol, true
+	return "", "", errNoToken
 }
 
 // bearerProtocols returns the subprotocol that carries a token. Several are returned

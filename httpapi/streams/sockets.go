@@ -24,7 +24,7 @@ import (
 var (
 	errUpgrade = rest.NewError(http.StatusUpgradeRequired, "upgrade_required", "This route is a WebSocket").
 			With("Upgrade", "websocket").With("Connection", "Upgrade").With("Sec-WebSocket-Version", "13")
-	errOrigin      = rest.NewError(http.StatusForbidden, "foreign_origin", "Origin is not allowed")
+	errOrigin      = rest.NewError(http.StatusForbidden, "foreign_origin", "Origin is not in the list origins of the daemon's configuration")
 	errConnections = rest.NewError(http.StatusTooManyRequests, "too_many_connections", "Too many connections to consoles").
 			With("Retry-After", "5")
 	errStopping = rest.NewError(http.StatusServiceUnavailable, "stopping", "Daemon is stopping").With("Retry-After", "5")

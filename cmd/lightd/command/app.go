@@ -165,8 +165,8 @@ func (s *session) explain(err error) error {
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errSilent):
 		return err
-	case errors.Is(err, client.ErrUnauthorized) && errors.As(err, &refused):
-		return coded{fmt.Errorf("%s does not accept the token from %s: %s", s.target.URL, s.target.From, refused.Sentence), ExitFailed}
+	case errors.Is(err, client.ErrUnauthorized):
+		return coded{fmt.Errorf("%s does not accept the token from %s: it is unknown or has ended", s.target.URL, s.target.From), ExitFailed}
 	case notADaemon(err) && errors.As(err, &refused):
 		return coded{fmt.Errorf("%s: %s (is that the URL of a Lightd daemon?)", s.target.URL, refused.Sentence), ExitUnreachable}
 	case errors.Is(err, syscall.ECONNREFUSED) && errors.Is(err, client.ErrUnreachable):
