@@ -104,6 +104,13 @@ func (e *executor) createNetwork(ctx context.Context, misfit string) (observed.N
 	if another, ok := e.awaitNetwork(ctx); ok {
 		return another, nil
 	}
+	if other, exists, _ := e.cfg.Engine.NetworkOn(ctx, made.Bridge); exists && other.Name != made.Name {
+		whose := "remove that"
+		if other.Marked {
+			whose = "a Lightd with other settings made it, and instances on one engine need the same"
+		}
+		err = fmt.Errorf("the network %s cannot be made, as its interface %s is that of the network %s: %s", made.Name, made.Bridge, other.Name, whose)
+	}
 	return observed.Network{}, blockedError{status.ReasonNetworkUnavailable, err}
 }
 

@@ -192,3 +192,35 @@ func TestContainerOfAnEarlierVersionStays(t *testing.T) {
 		t.Errorf("on %v, drift %q", after.Networks, n.drifts("a"))
 	}
 }
+
+// TestInterfaceOfAnotherNetwork: a container waits, and the message names the network that has the interface of
+// Lightd's.
+func TestInterfaceOfAnotherNetwork(t *testing.T) {
+	for name, c := range map[string]struct {
+		labels map[string]string
+		want   string
+	}{
+		"of somebody":       {nil, "the network lightd cannot be made, as its interface lightd0 is that of the network rival: remove that"},
+		"of another Lightd": {map[string]string{observed.LabelNetwork: "true"}, "that of the network rival: a Lightd with other settings made it"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim, n := onSim(t)
+			docker := simClient(t, sim)
+			rival, err := docker.NetworkCreate(t.Context(), "rival", network.CreateOptions{Driver: "bridge", Labels: c.labels,
+				Options: map[string]string{"com.docker.network.bridge.name": blueprint.DefaultNetwork.Bridge}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+			n.wait("a", "reported", func(st status.Status) bool {
+				synced := st.Get(status.Synced)
+				return synced.Reason == status.ReasonNetworkUnavailable && strings.Contains(synced.Message, c.want)
+			})
+			if err := docker.NetworkRemove(t.Context(), rival.ID); err != nil {
+				t.Fatal(err)
+			}
+			n.change("a", requestStart)
+			n.waitState("a", status.StateRunning)
+		})
+	}
+}

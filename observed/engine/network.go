@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"net/netip"
+	"slices"
 	"strconv"
 
 	"github.com/docker/docker/api/types/filters"
@@ -47,6 +48,19 @@ func (e *Engine) Networks(ctx context.Context, names []string) (list []observed.
 		return err
 	})
 	return list, err
+}
+
+// NetworkOn returns the network whose interface on the host has a name; ok is false when there is none.
+func (e *Engine) NetworkOn(ctx context.Context, bridge string) (n observed.Network, ok bool, err error) {
+	err = e.call(ctx, e.timeouts.Query, "find the network of interface", bridge, func(ctx context.Context, s *session) error {
+		found, err := s.NetworkList(ctx, network.ListOptions{})
+		at := slices.IndexFunc(found, func(one network.Summary) bool { return bridgeOf(one) == bridge })
+		if ok = at >= 0; ok {
+			n = translateNetwork(found[at])
+		}
+		return err
+	})
+	return n, ok, err
 }
 
 // exactly returns the network of a list that has a name.
