@@ -66,8 +66,8 @@ func TestEndlessAnswers(t *testing.T) {
 			"list":         func(ctx context.Context) error { _, err := e.ListAll(ctx); return err },
 		} {
 			entire := call == "inspect" || call == "list"
-			if entire && name != "text" && name != "members" {
-				continue // 64 MiB of each take their time
+			if entire && (call == "inspect") != (name == "text") || entire && name != "text" && name != "members" {
+				continue // 64 MiB of each take their time: a text for one call, members for the other
 			}
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
