@@ -123,7 +123,7 @@ func TestBadCalls(t *testing.T) {
 		{"an unknown scope", []string{"token", "create", "--ttl", "1h", "--scopes", "root"}, nil, 2, `token create: --scopes "root" is none of read,console`},
 		{"a token for an unset variable", []string{"token", "create", "--ttl", "1h", "--container", ""}, nil, 2, "token create: --container is empty"},
 		{"a quota of nothing", []string{"token", "create", "--ttl", "1h", "-l", "a", "--quota", "disks=1"}, nil, 2, `token create: --quota "disks" is none of containers, ports, volumes`},
-		{"no token to revoke", []string{"token", "revoke"}, nil, 2, "token revoke: the id of a token is needed"},
+		{"no token to revoke", []string{"token", "revoke"}, nil, 2, "token revoke: the id or the name of a token is needed"},
 		{"an old token for ever", []string{"token", "reset", "--keep-old", "1y"}, nil, 2, `token reset: --keep-old "1y" must be a number and a unit`},
 		{"a token of nonsense", []string{"token", "create", "--ttl", "soon"}, nil, 2, "soon"},
 		{"show with an argument", []string{"token", "show", "it"}, nil, 2, `"it"`},
@@ -386,6 +386,44 @@ func checkTokenList(t *testing.T, n *node, temporary string) {
 	}
 	if _, stderr, code := n.tool("token", "revoke", id[1]); code != command.ExitNotFound || !strings.Contains(stderr, "Token not found") {
 		t.Errorf("revoke again: %d %s", code, stderr)
+	}
+}
+
+// TestTokenForNothing: a token for containers that do not exist is made, with a warning.
+func TestTokenForNothing(t *testing.T) {
+	t.Parallel()
+	n := lonely(t)
+	volume, _ := n.volume()
+	n.send("PUT", "/containers/e2e-token", spec("e2e-token", volume, `"labels":{"a":"b"}`)).want(201, "")
+	for args, warning := range map[string]string{
+		"--container e2e-token": "", "-l a=b": "", "": "", "--container e2e-token --container nope": `warning: there is no container "nope"`, "-l a=c": `warning: no container matches "a=c"`,
+	} {
+		out, stderr, code := n.tool(append([]string{"token", "create", "--ttl", "1h"}, strings.Fields(args)...)...)
+		if code != 0 || !strings.HasPrefix(out, "lightd_") || strings.Contains(out, "warning") || !strings.Contains(stderr, warning) || (warning == "") != (stderr == "") {
+			t.Errorf("create %s: %d %q %q", args, code, out, stderr)
+		}
+	}
+}
+
+// TestRevokeByName: a name that one token has is as good as its id, one that two have ends none.
+func TestRevokeByName(t *testing.T) {
+	t.Parallel()
+	n := lonely(t)
+	made := map[string]string{}
+	for i, name := range []string{"panel", "twice", "twice"} {
+		made[fmt.Sprint(name, i)], _, _ = n.tool("token", "create", "--ttl", "1h", "--name", name)
+	}
+	if out, stderr, code := n.tool("token", "revoke", "panel"); code != 0 || !regexp.MustCompile(`^panel \([0-9a-f]{16}\): revoked$`).MatchString(out) || n.listWith(made["panel0"]) != 401 {
+		t.Errorf("revoke panel: %d %q %s", code, out, stderr)
+	}
+	if _, stderr, code := n.tool("token", "revoke", "twice"); code != 2 || !strings.Contains(stderr, `2 tokens have the name "twice": give the ids`) || n.listWith(made["twice1"]) != 200 {
+		t.Errorf("revoke twice: %d %s", code, stderr)
+	}
+	if _, stderr, code := n.tool("token", "revoke", "nobody"); code != command.ExitNotFound {
+		t.Errorf("revoke nobody: %d %s", code, stderr)
+	}
+	if _, stderr, code := n.tool("token", "list", "--token-file", filepath.Join(n.dir, "none")); code != 1 || !strings.Contains(stderr, "give one with --token-file or LIGHTD_TOKEN") {
+		t.Errorf("without a token: %d %s", code, stderr)
 	}
 }
 

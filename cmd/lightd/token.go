@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -135,7 +136,11 @@ func tokenSession(cmd *cobra.Command, getenv func(string) string) (connect func(
 		}
 		secret := cfg.Token
 		if secret == "" {
-			if secret, err = token.Read(cfg.TokenFile); err != nil {
+			secret, err = token.Read(cfg.TokenFile)
+			if errors.Is(err, fs.ErrNotExist) {
+				err = fmt.Errorf("there is no token in %s: give one with --token-file or LIGHTD_TOKEN (%w)", cfg.TokenFile, err)
+			}
+			if err != nil {
 				return nil, err
 			}
 		}
@@ -188,10 +193,31 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 		if err != nil {
 			return command.WithSubject("create token at "+c.URL(), err)
 		}
+		if err := warnAbsent(cmd.Context(), c, spec, streams.Err); err != nil {
+			return err
+		}
 		_, err = fmt.Fprintln(streams.Out, made.Text)
 		return err
 	}
 	return cmd
+}
+
+// warnAbsent warns of a token for containers that do not exist: they may be created later, and may be mistyped.
+func warnAbsent(ctx context.Context, c *client.Client, spec api.TokenSpec, out io.Writer) (err error) {
+	for _, id := range spec.Containers {
+		if _, absent := c.Get(ctx, id); errors.Is(absent, client.ErrNotFound) {
+			_, bad := fmt.Fprintf(out, "warning: there is no container %q; the token is for it once it is created\n", id)
+			err = errors.Join(err, bad)
+		}
+	}
+	if spec.Selector == "" {
+		return err
+	}
+	if found, failed := c.List(ctx, spec.Selector); failed == nil && len(found.Containers) == 0 {
+		_, bad := fmt.Fprintf(out, "warning: no container matches %q; the token is for those that do once they are created\n", spec.Selector)
+		err = errors.Join(err, bad)
+	}
+	return err
 }
 
 // quotaOf returns the quota of these figures; nil where there is none.
@@ -285,11 +311,11 @@ func writeTokens(streams terminal.Streams, width int, now time.Time, all []api.T
 
 func tokenRevokeCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "revoke ID...",
+		Use:   "revoke ID|NAME...",
 		Short: "End tokens, and those that they have made; their connections close",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || slices.Contains(args, "") {
-				return usageError{Text: `token revoke: the id of a token is needed; "lightd token list" has them`}
+				return usageError{Text: `token revoke: the id or the name of a token is needed; "lightd token list" has them`}
 			}
 			return nil
 		},
@@ -301,13 +327,47 @@ func tokenRevokeCommand(getenv func(string) string, streams terminal.Streams) *c
 			return err
 		}
 		defer c.Close()
-		for _, id := range args {
-			if err := c.RevokeToken(cmd.Context(), id); err != nil {
-				return command.WithSubject(id, err)
+		all, err := c.Tokens(cmd.Context())
+		if err != nil {
+			return command.WithSubject("list tokens of "+c.URL(), err)
+		}
+		ids := make([]string, len(args))
+		for i, arg := range args {
+			if ids[i], err = tokenID(all, arg); err != nil {
+				return err
 			}
-			fmt.Fprintf(streams.Out, "%s: revoked\n", id)
+		}
+		for i, id := range ids {
+			if err := c.RevokeToken(cmd.Context(), id); err != nil {
+				return command.WithSubject(args[i], err)
+			}
+			if id != args[i] {
+				args[i] += " (" + id + ")"
+			}
+			fmt.Fprintf(streams.Out, "%s: revoked\n", args[i])
 		}
 		return nil
 	}
 	return cmd
+}
+
+// tokenID returns the id of the token that an argument means: by its id, or by a name that no other has. What
+// means none is an id, which the daemon refuses.
+func tokenID(all []api.Token, arg string) (string, error) {
+	var named []string
+	for _, t := range all {
+		switch arg {
+		case t.ID:
+			return arg, nil
+		case t.Name:
+			named = append(named, t.ID)
+		}
+	}
+	switch len(named) {
+	case 0:
+		return arg, nil
+	case 1:
+		return named[0], nil
+	}
+	return "", usageError{Text: fmt.Sprintf("token revoke: %d tokens have the name %q: give the ids of those that are meant, out of %s", len(named), arg, strings.Join(named, ", "))}
 }

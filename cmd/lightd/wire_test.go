@@ -130,6 +130,11 @@ func TestSelfSigned(t *testing.T) {
 	w.refused("--pin SHA256", "port", "list", "--context", "bare")
 	w.refused("https://", "context", "set", "plain", "--server", "http://x", "--pin", w.pin)
 	w.refused("64 hexadecimal digits", "context", "set", "bare", "--pin", "nonsense")
+	w.refused("--pin is empty", "context", "set", "pinned", "--pin=")
+	w.want("", "port", "list", "--context", "pinned")
+	w.want("", "context", "set", "unpinned", "--server", w.urls[0], "--token-file", file, "--pin", w.pin)
+	w.want("", "context", "set", "unpinned", "--pin", "none")
+	w.refused("--pin SHA256", "port", "list", "--context", "unpinned")
 	w.refused("for curl", "context", "set", "bare", "--pin", w.key)
 	for key, reached := range map[string]bool{w.key: true, "sha256//" + strings.Repeat("A", 43) + "=": false} {
 		answer, err := exec.CommandContext(t.Context(), "curl", "-sk", "--noproxy", "*", "--pinnedpubkey", key, w.urls[0]+"/healthz").CombinedOutput()

@@ -23,7 +23,8 @@
 //	lightd token create --ttl 30d --scopes write --name billing
 //	lightd token create --ttl 5m --single-use
 //	lightd token list                  id, name, scopes, end, last use
-//	lightd token revoke ID             ends it, and those that it made
+//	lightd token revoke ID             ends it, and those that it made; a
+//	                                   name that one token has does, too
 //	lightd token reset                 replaces the master token
 //	lightd token reset --keep-old 1h   the old one holds for an hour more
 //

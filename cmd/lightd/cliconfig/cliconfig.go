@@ -55,6 +55,7 @@ var ErrNoToken = errors.New("no token is given: use --token-file FILE (\"-\" for
 type source struct {
 	text, file, name string
 	local            bool // of this machine's daemon
+	named            bool // the daemon was named, and not found by the settings of this machine
 }
 
 // Resolve returns the daemon that flags and the rest of the settings mean.
@@ -79,7 +80,8 @@ func Resolve(flags Flags, place Env) (Target, error) {
 			place.Warn(err.Error())
 		}
 	}
-	if address == "" {
+	named := address != ""
+	if !named {
 		address, from = local.Server, "the settings of this machine's daemon"
 	}
 	if err := CheckServer(address); err != nil {
@@ -92,7 +94,9 @@ func Resolve(flags Flags, place Env) (Target, error) {
 	case t.URL == strings.TrimRight(local.Server, "/"):
 		t.Pin = local.Pin
 	}
-	return t.with(findToken(flags, place, stored, local), place)
+	given := findToken(flags, place, stored, local)
+	given.named = named
+	return t.with(given, place)
 }
 
 // findServer returns the address of the daemon, empty for that of this machine, where it was
@@ -169,6 +173,8 @@ func (t Target) with(s source, place Env) (Target, error) {
 	case s.file != "":
 		text, err := token.Read(s.file)
 		switch {
+		case errors.Is(err, fs.ErrNotExist) && s.local && s.named:
+			return t, fmt.Errorf("no token is given for %s, and there is none of this machine's daemon in %s: give one by --token-file, LIGHTD_TOKEN or a context", t.URL, s.file)
 		case errors.Is(err, fs.ErrNotExist) && s.local:
 			return t, fmt.Errorf("no daemon has run on this machine, for there is no %s: name one with --server, LIGHTD_URL or a context", s.file)
 		case errors.Is(err, fs.ErrNotExist):

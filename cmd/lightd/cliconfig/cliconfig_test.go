@@ -99,6 +99,23 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// TestNoTokenOfThisMachine: whoever names a daemon is told how to give a token, and nobody else is.
+func TestNoTokenOfThisMachine(t *testing.T) {
+	home := t.TempDir()
+	for server, want := range map[string]string{
+		"": "no daemon has run on this machine", "http://127.0.0.1:9": "no token is given for http://127.0.0.1:9, and there is none of this machine's daemon in " + home + "/token: give one by --token-file",
+		"unix:///run/other.sock": "no token is given for unix:///run/other.sock",
+	} {
+		_, err := Resolve(Flags{Server: server}, Env{
+			Getenv: func(name string) string { return map[string]string{"HOME": home}[name] },
+			Local:  func() (Local, error) { return Local{Server: "http://127.0.0.1:8070", TokenFile: home + "/token"}, nil },
+		})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", server, err, want)
+		}
+	}
+}
+
 func TestContexts(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "below", "contexts.yaml")
 	c, err := Load(path)

@@ -9,13 +9,8 @@ import (
 	"lightd/httpapi/certs"
 )
 
-// CheckPin returns a fingerprint in the form that contexts keep; "" for none.
-func CheckPin(text string) (string, error) {
-	if text == "" {
-		return "", nil
-	}
-	return certs.ParseFingerprint(text)
-}
+// CheckPin returns a fingerprint in the form that contexts keep.
+func CheckPin(text string) (string, error) { return certs.ParseFingerprint(text) }
 
 // CheckClientCertificate makes the paths of a certificate and its key absolute, and checks that they are a
 // pair, and that nobody else may read the key. Two empty paths are none.

@@ -142,14 +142,20 @@ func (a *app) contextSet() *cobra.Command {
 // trustFlags adds the flags of what the two ends of a TLS connection prove to each other, and returns what
 // puts them into a context.
 func trustFlags(cmd *cobra.Command) func(*cliconfig.Context) error {
-	pin := cmd.Flags().String("pin", "", "`SHA256` of the daemon's certificate, the only one accepted then; empty for none")
+	pin := cmd.Flags().String("pin", "", "`SHA256` of the daemon's certificate, the only one accepted then; none takes it away")
 	cert := cmd.Flags().String("client-cert", "", "`file` of the certificate that the daemon asks for (tls.client_ca)")
 	key := cmd.Flags().String("client-key", "", "`file` of its key")
 	_ = cmd.MarkFlagFilename("client-cert")
 	_ = cmd.MarkFlagFilename("client-key")
 	cmd.MarkFlagsRequiredTogether("client-cert", "client-key")
 	return func(at *cliconfig.Context) (err error) {
-		if cmd.Flags().Changed("pin") {
+		switch {
+		case !cmd.Flags().Changed("pin"):
+		case *pin == "":
+			return errors.New("--pin is empty, as from a variable or a file that is not there; --pin none takes a pin away")
+		case *pin == "none":
+			at.Pin = ""
+		default:
 			if at.Pin, err = cliconfig.CheckPin(*pin); err != nil {
 				return fmt.Errorf("--pin: %w", err)
 			}
