@@ -57,7 +57,7 @@ var shapes = map[string]reflect.Type{
 	"Endpoint": reflect.TypeFor[desired.Endpoint](), "PoolPort": reflect.TypeFor[desired.PoolPort](), "UsedPort": reflect.TypeFor[api.UsedPort](),
 	"Token": reflect.TypeFor[api.Token](), "CreatedToken": reflect.TypeFor[api.CreatedToken](), "TokenSpec": reflect.TypeFor[api.TokenSpec](),
 	"QuotaSpec": reflect.TypeFor[api.Quota](), "Quota": reflect.TypeFor[api.Quota](),
-	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "Node": reflect.TypeFor[api.Node](),
+	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "DiskUsage": reflect.TypeFor[api.DiskUsage](), "Node": reflect.TypeFor[api.Node](),
 	"NodeEngine": reflect.TypeFor[api.NodeEngine](), "Capacity": reflect.TypeFor[api.Capacity](), "Disk": reflect.TypeFor[api.Disk](),
 	"Webhook": reflect.TypeFor[api.Webhook](), "Delivery": reflect.TypeFor[api.Delivery](), "Missed": reflect.TypeFor[api.Missed](),
 	"Problem": reflect.TypeFor[api.Problem](), "Detail": reflect.TypeFor[api.Detail](),
