@@ -26,6 +26,7 @@ var (
 	needsWrite      = access{scope: token.ScopeWrite}
 	needsWriteToAll = access{scope: token.ScopeWrite, node: true}
 	needsAdmin      = access{scope: token.ScopeAdmin}
+	needsAdminOfAll = access{scope: token.ScopeAdmin, node: true}
 )
 
 func (a access) public() bool { return a.scope == "" }

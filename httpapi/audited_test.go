@@ -270,12 +270,12 @@ func TestSocketIsAudited(t *testing.T) {
 		if len(start.Changes) != 1 || start.Changes[0].Generation != 2 || start.Token != "master" {
 			t.Errorf("start: %+v", start)
 		}
-		for _, want := range []string{"input send_command ", "power  invalid", "denied auth unauthorized", "denied  insufficient_scope"} {
+		for _, want := range []string{"input send_command ", "power  invalid", "denied auth unauthorized", "denied kill insufficient_scope"} {
 			if _, there := found[want]; !there {
 				t.Errorf("no line %q of %+v", want, found)
 			}
 		}
-		if l := found["denied  insufficient_scope"]; len(l.Token) != 16 || len(l.Changes) != 0 {
+		if l := found["denied kill insufficient_scope"]; len(l.Token) != 16 || len(l.Changes) != 0 {
 			t.Errorf("the line of a token that came later: %+v", l)
 		}
 	}

@@ -53,6 +53,7 @@
 //	GET    /drift                           all containers out of sync
 //	GET    /events                          the journal of all
 //	GET    /webhooks                        lightd docs webhooks
+//	POST   /webhooks/:name/retry            tries what failed, at once
 //	GET    /stats                           what each container uses
 //	GET    /node                            the machine, and what is promised
 //	GET    /ws, /ws/:id                     lightd docs websocket

@@ -24,7 +24,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add(uint8(3), "a\x00b", "selector=%zz", `{"in_use":null}`)
 	f.Fuzz(func(t *testing.T, which uint8, id, query, body string) {
 		r := routes[int(which)%len(routes)]
-		target := strings.NewReplacer(":id", id, ":ip", id, ":port", id).Replace(r.path)
+		target := strings.NewReplacer(":id", id, ":name", id, ":ip", id, ":port", id).Replace(r.path)
 		request := httptest.NewRequest(r.method, "/", strings.NewReader(body))
 		request.URL = &url.URL{Path: target, RawQuery: query}
 		request.Header.Set("Authorization", "Bearer "+masterToken)

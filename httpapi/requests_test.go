@@ -20,7 +20,7 @@ import (
 
 // path fills the parameters of a route's path.
 func path(pattern string) string {
-	return strings.NewReplacer(":id", "web", ":ip", "0.0.0.0", ":port", "25565").Replace(pattern)
+	return strings.NewReplacer(":id", "web", ":name", "panel", ":ip", "0.0.0.0", ":port", "25565").Replace(pattern)
 }
 
 func TestNothingWithoutToken(t *testing.T) {

@@ -97,6 +97,7 @@ func (s *Server) routes() []route {
 		{get, "/stats", needsRead, s.stats.OfAll, nil, driftParameters},
 		{get, "/node", needsReadOfAll, s.stats.Node, nil, nil},
 		{get, "/webhooks", needsReadOfAll, s.webhooks.List, nil, nil},
+		{post, "/webhooks/:name/retry", needsAdminOfAll, s.webhooks.Retry, nil, nil},
 
 		{get, pathSockets, needsRead, s.streams.OpenSocket, anything, nodeSocket},
 		{get, pathSockets + "/:id", needsConsole, s.streams.OpenSocket, anything, containerSocket},

@@ -56,7 +56,7 @@ func TestEveryRouteNeedsItsScope(t *testing.T) {
 	}
 	for _, w := range walked {
 		r, known := table[w.Method+" "+w.Path]
-		target := strings.NewReplacer(":id", "nobody", ":ip", "0.0.0.0", ":port", "1").Replace(w.Path)
+		target := strings.NewReplacer(":id", "nobody", ":name", "nobody", ":ip", "0.0.0.0", ":port", "1").Replace(w.Path)
 		switch {
 		case !known:
 			t.Errorf("%s %s is not in the table", w.Method, w.Path)
@@ -82,7 +82,7 @@ func TestScopesAreDescribed(t *testing.T) {
 	paths := n.send("GET", "/openapi.json", "", "Authorization: ").want(t, 200, "").json["paths"].(map[string]any)
 	reference := ScopesDoc()
 	for _, r := range n.routes() {
-		template := strings.NewReplacer(":id", "{id}", ":ip", "{ip}", ":port", "{port}").Replace(r.path)
+		template := strings.NewReplacer(":id", "{id}", ":ip", "{ip}", ":name", "{name}", ":port", "{port}").Replace(r.path)
 		operation := paths[template].(map[string]any)[strings.ToLower(r.method)].(map[string]any)
 		want := "[]"
 		if !r.access.public() {

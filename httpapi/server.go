@@ -102,6 +102,8 @@ type Node struct {
 	Host     func(context.Context) api.Node
 	// Webhooks returns the state of the webhooks. Nil is none.
 	Webhooks func() []api.Webhook
+	// RetryWebhook has the webhook of a name that fails try at once. It is there with Webhooks.
+	RetryWebhook func(name string) (state api.Webhook, found bool)
 	// InstallLog opens the kept output of an installation.
 	InstallLog containers.InstallLog
 }
@@ -148,6 +150,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 	}
 	if n.Webhooks == nil {
 		n.Webhooks = func() []api.Webhook { return nil }
+		n.RetryWebhook = func(string) (none api.Webhook, found bool) { return none, false }
 	}
 	if n.Firewall == nil {
 		n.Firewall = func() (string, time.Time) { return "", time.Time{} }
@@ -159,7 +162,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		volumes:  &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
 		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
 		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host},
-		webhooks: &node.Webhooks{Webhooks: n.Webhooks},
+		webhooks: &node.Webhooks{Webhooks: n.Webhooks, TryAgain: n.RetryWebhook},
 		health: health.New(health.Checks{
 			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space, Stalled: n.Controller.Stalled,
 			EngineUp: func() bool { return views.EngineStatus().Up }, AuditLost: o.Audit.Lost, Firewall: n.Firewall,

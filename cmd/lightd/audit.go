@@ -246,7 +246,7 @@ func auditWho(l audit.Line) string {
 // auditWhat is what a request was for, and what it has done.
 func auditWhat(l audit.Line) (what []string) {
 	request := strings.TrimSpace(strings.Join([]string{l.Method, l.Route, l.Action}, " "))
-	for _, text := range []string{request, l.Container, l.Volume, l.Port, l.MadeToken} {
+	for _, text := range []string{request, l.Container, l.Volume, l.Port, l.MadeToken, l.Webhook} {
 		if text != "" {
 			what = append(what, text)
 		}

@@ -113,7 +113,7 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 		Store: d.store, Volumes: d.volumes, Tokens: d.tokens, Statuses: statuses, Journal: d.journal,
 	}, httpapi.Node{
 		Engine: d.cache, PingEngine: d.engine.Ping, Controller: d.controller, OtherInstances: d.cache, Firewall: d.firewallMissing,
-		Console: socket.Live(d.console), InstallLog: data.InstallLog, Webhooks: d.webhooks.Webhooks,
+		Console: socket.Live(d.console), InstallLog: data.InstallLog, Webhooks: d.webhooks.Webhooks, RetryWebhook: d.webhooks.Retry,
 		Measurer: d.sampler, Host: d.describeHost,
 	}, httpapi.Options{
 		Limits:          consoleLimits(cfg),

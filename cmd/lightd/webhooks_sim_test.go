@@ -115,6 +115,18 @@ func TestPanelThatWasAwayMissesNothing(t *testing.T) {
 	if code != 0 || !regexp.MustCompile(`(?s)^NAME .*\npanel +idle .*\nacme +failing .*connection refused`).MatchString(out) {
 		t.Errorf("exit code %d, %s%s", code, out, errOut)
 	}
+	for name, c := range map[string]struct {
+		code int
+		text string
+	}{"panel": {0, "panel does not fail"}, "acme": {0, "acme is tried now"}, "nobody": {3, "Webhook not found"}} {
+		if out, errOut, code := n.tool("webhooks", "retry", name); code != c.code || !strings.Contains(out+errOut, c.text) {
+			t.Errorf("retry %s: exit code %d, %s%s", name, code, out, errOut)
+		}
+	}
+	n.send("POST", "/webhooks/acme/retry", "").want(200, `"state":"failing"`)
+	if text, _, _ := n.tool("audit"); !strings.Contains(text, "POST /webhooks/:name/retry  acme  200") {
+		t.Errorf("the audit has %s", text)
+	}
 	if strings.Contains(out+n.log.String(), secret) {
 		t.Error("the secret is shown")
 	}

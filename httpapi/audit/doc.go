@@ -55,6 +55,7 @@
 //	changes           each container that was changed, or would be
 //	volume, port      the id; the first port, and "ports", how many
 //	made_token        the token that was made, or is revoked
+//	webhook           the name of the one that is tried again
 //	dry_run           nothing was written
 //	status, code      the answer, and the code of its error
 //	duration_ms       until the answer began

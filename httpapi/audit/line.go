@@ -67,6 +67,7 @@ type Record struct {
 	Port      string   `json:"port,omitempty"`
 	Ports     int      `json:"ports,omitempty"`
 	MadeToken string   `json:"made_token,omitempty"`
+	Webhook   string   `json:"webhook,omitempty"`
 	DryRun    bool     `json:"dry_run,omitempty"`
 	// Code is that of the error that the request was answered with.
 	Code string `json:"code,omitempty"`

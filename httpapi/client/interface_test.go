@@ -277,6 +277,9 @@ func (x *exercise) planAndDrift() {
 	if webhooks, err := x.c.Webhooks(x.ctx); err != nil || len(webhooks) > 0 {
 		x.t.Errorf("webhooks %v, %v", webhooks, err)
 	}
+	if _, err := x.c.RetryWebhook(x.ctx, "none"); !errors.Is(err, client.ErrNotFound) {
+		x.t.Errorf("retry of no webhook: %v", err)
+	}
 	node, err := x.c.NodeDrift(x.ctx, "of=whole")
 	x.must(err)
 	if len(plan.Steps) > 0 || !drift.InSync || node.InSync != 1 {

@@ -151,6 +151,12 @@ func (c *Client) Webhooks(ctx context.Context) ([]api.Webhook, error) {
 	return answer.Webhooks, err
 }
 
+// RetryWebhook has a webhook that fails try its delivery at once, and returns its state before that.
+func (c *Client) RetryWebhook(ctx context.Context, name string) (w api.Webhook, err error) {
+	_, err = c.call(ctx, request{method: http.MethodPost, path: pathOf("webhooks", name, "retry"), repeats: true}, &w)
+	return w, err
+}
+
 // Volume reads one volume, with its size.
 func (c *Client) Volume(ctx context.Context, id string) (api.SizedVolume, error) {
 	var v api.SizedVolume

@@ -106,7 +106,7 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 	if c.session.ID == "" && head.Event != "auth" {
 		return nil, sentence("this connection takes no messages but auth")
 	}
-	if err := c.authorize(ctx, head.Event); err != nil {
+	if err := c.authorize(ctx, head.Event, object); err != nil {
 		return nil, err
 	}
 	switch head.Event {
@@ -126,16 +126,29 @@ func (c *client) handle(ctx context.Context, kind websocket.MessageType, data []
 }
 
 // authorize refuses a message that the session's token may not send.
-func (c *client) authorize(ctx context.Context, event any) error {
+func (c *client) authorize(ctx context.Context, event any, object strictjson.Object) error {
 	kind, isText := event.(string)
 	if c.hub.cfg.Authorize == nil || !isText {
 		return nil
 	}
 	if err := c.hub.cfg.Authorize(ctx, api.MessageKind(kind)); err != nil {
-		c.hub.cfg.Record(ctx, Sent{Kind: api.MessageKind(kind), Err: err, Began: time.Now()})
+		c.hub.cfg.Record(ctx, Sent{Kind: api.MessageKind(kind), Action: actionOf(object), Err: err, Began: time.Now()})
 		return sentence(c.hub.cfg.Explain(ctx, err))
 	}
 	return nil
+}
+
+// actionOf returns the action of a power message; "" of any other.
+func actionOf(object strictjson.Object) string {
+	var m struct {
+		Action any            `json:"action"`
+		Others jsontext.Value `json:",embed"`
+	}
+	if object.Bind(&m) != nil {
+		return ""
+	}
+	text, _ := m.Action.(string)
+	return text
 }
 
 // renew makes the connection last as long as another token. One that is refused changes

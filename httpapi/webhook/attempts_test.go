@@ -5,10 +5,13 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"lightd/httpapi/api"
 	"lightd/observed/journal"
 )
 
@@ -55,6 +58,58 @@ func TestPauses(t *testing.T) {
 		}
 		least = min(2*least, 4*time.Minute)
 	}
+}
+
+// TestRetry ends a pause, and begins with short ones again. A hook that does not fail is left alone.
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		h := newHook(Config{Name: "panel", URL: "https://panel/"}, 0, Sources{Journal: list{{Seq: 1}}}, Options{Log: slog.New(slog.DiscardHandler)})
+		h.moved = func() {}
+		var mu sync.Mutex
+		var sent []time.Time // guarded by mu, as err is
+		err := errors.New("no")
+		h.send = func(context.Context, string, []byte) error {
+			mu.Lock()
+			defer mu.Unlock()
+			sent = append(sent, time.Now())
+			return err
+		}
+		attempted := func() []time.Time {
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			return slices.Clone(sent)
+		}
+		h.retry() // before anything has failed
+		done := make(chan struct{})
+		go func() { h.run(ctx); close(done) }()
+		time.Sleep(400 * time.Second) // amid a pause of four minutes or more
+		before := len(attempted())
+		at := time.Now()
+		h.retry()
+		if got := attempted(); len(got) != before+1 || !got[before].Equal(at) {
+			t.Fatalf("attempts at %v, retry at %v", got, at)
+		}
+		time.Sleep(1250 * time.Millisecond)
+		if got := attempted(); len(got) != before+2 || got[before+1].Sub(at) < time.Second {
+			t.Errorf("the attempt after it came %v after it", got[before+1:])
+		}
+		mu.Lock()
+		err = nil
+		mu.Unlock()
+		h.retry()
+		synctest.Wait()
+		if w := h.view(1); w.State != api.WebhookIdle || w.Position != 1 {
+			t.Errorf("%+v", w)
+		}
+		h.retry()
+		if len(h.again) != 0 {
+			t.Error("a hook that does not fail keeps a retry for later")
+		}
+		cancel()
+		<-done
+	})
 }
 
 // TestRetryAfterIsObeyed where it is longer than the pause that is due.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -82,6 +83,18 @@ func (d *Deliverer) Webhooks() []api.Webhook {
 		list[i] = h.view(last)
 	}
 	return list
+}
+
+// Retry has a webhook that fails try its delivery at once, and then with short pauses again. It returns the
+// state of the webhook; found is false where there is none of that name.
+func (d *Deliverer) Retry(name string) (state api.Webhook, found bool) {
+	i := slices.IndexFunc(d.hooks, func(h *hook) bool { return h.Name == name })
+	if i < 0 {
+		return api.Webhook{}, false
+	}
+	state = d.hooks[i].view(d.journal.LastSeq())
+	d.hooks[i].retry()
+	return state, true
 }
 
 // Run delivers until ctx ends, and records the positions then.

@@ -54,6 +54,8 @@
 // redirects too: the delivery is repeated, after 1 second at first and after at most 5 minutes, until it
 // succeeds. A Retry-After of at most an hour, with status 429 or 503, makes the pause longer. What comes
 // later waits behind it, so that order is kept. Each webhook waits for its own receiver alone.
+// "lightd webhooks retry NAME", or POST /webhooks/:name/retry with the scope admin, tries at once, as after a
+// repair; the pauses begin at 1 second again.
 //
 // # What is missed
 //

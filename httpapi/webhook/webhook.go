@@ -33,6 +33,8 @@ type hook struct {
 	// wake has an element when the journal has grown. moved is called when the position has changed.
 	wake  chan struct{}
 	moved func()
+	// again has an element when what has failed is to be tried at once.
+	again chan struct{}
 
 	mu    sync.Mutex
 	state api.Webhook // guarded by mu; State and Lag are filled in by view
@@ -44,7 +46,7 @@ type hook struct {
 func newHook(c Config, position uint64, s Sources, o Options) *hook {
 	chosen, _ := selector.Parse(c.Selector)
 	h := &hook{
-		Config: c, node: o.Node, log: o.Log.With("webhook", c.Name), wake: make(chan struct{}, 1),
+		Config: c, node: o.Node, log: o.Log.With("webhook", c.Name), wake: make(chan struct{}, 1), again: make(chan struct{}, 1),
 		reader: &reader{journal: s.Journal, containers: s.Containers, types: c.Types, selector: chosen},
 		state:  api.Webhook{Name: c.Name, URL: public(c.URL), Events: c.Types, Selector: c.Selector, Position: position},
 	}
@@ -70,7 +72,7 @@ func (h *hook) run(ctx context.Context) {
 		if err != nil {
 			pause := reading.Step()
 			h.failed(err, pause)
-			sleep(ctx, pause)
+			h.pause(ctx, pause)
 			continue
 		}
 		reading = attempts()
@@ -119,9 +121,48 @@ func (h *hook) deliver(ctx context.Context, b batch) bool {
 			pause = max(pause, answer.after)
 		}
 		h.failed(err, pause)
-		if !sleep(ctx, pause) {
+		switch h.pause(ctx, pause) {
+		case ended:
 			return false
+		case retried:
+			pauses = attempts()
 		}
+	}
+}
+
+// retry ends the pause after a failure. It does nothing to a hook that does not fail.
+func (h *hook) retry() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state.Failures == 0 {
+		return
+	}
+	select {
+	case h.again <- struct{}{}:
+	default:
+	}
+}
+
+// waited is how a pause has ended.
+type waited int
+
+const (
+	over    waited = iota // by itself
+	retried               // by retry
+	ended                 // with its context
+)
+
+// pause waits for d.
+func (h *hook) pause(ctx context.Context, d time.Duration) waited {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return over
+	case <-h.again:
+		return retried
+	case <-ctx.Done():
+		return ended
 	}
 }
 
@@ -186,6 +227,10 @@ func (h *hook) passed(b batch) {
 	moved := h.state.Position != b.last
 	h.state.Position, h.state.Oldest, h.waiting = b.last, time.Time{}, false
 	h.state.Failures, h.state.NextAttempt = 0, time.Time{}
+	select {
+	case <-h.again: // it came during the attempt that has succeeded
+	default:
+	}
 	h.mu.Unlock()
 	if moved {
 		h.moved()

@@ -21,6 +21,7 @@ of events that wait for it. "lightd docs webhooks" tells how to make one, and ho
 		Args: NoArgs,
 	}
 	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	cmd.AddCommand(a.webhookRetry())
 	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Webhooks(ctx)
 		if err != nil {
@@ -39,6 +40,31 @@ of events that wait for it. "lightd docs webhooks" tells how to make one, and ho
 				ago(a.Now(), w.LastDelivery), next(a.Now(), w.NextAttempt), cmp.Or(render.Text(w.LastError), "-"), render.Text(w.URL))
 		}
 		return t.Flush()
+	})
+}
+
+func (a *app) webhookRetry() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "retry NAME",
+		Short: "Have a webhook that fails try at once, as after a repair",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return usagef("webhooks retry: the name of a webhook is needed; \"lightd webhooks\" has them")
+			}
+			return nil
+		},
+	}
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		w, err := s.RetryWebhook(ctx, args[0])
+		switch {
+		case err != nil:
+			return withSubject(args[0], err)
+		case w.State != api.WebhookFailing:
+			a.say("%s does not fail: there is nothing to try again", w.Name)
+		default:
+			a.say("%s is tried now; \"lightd webhooks\" shows what came of it", w.Name)
+		}
+		return nil
 	})
 }
 
