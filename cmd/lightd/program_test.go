@@ -453,6 +453,11 @@ func TestTokenReset(t *testing.T) {
 	if code != 0 || !strings.Contains(stderr, "The old token ends at ") || with(second) != 200 || with(fresh) != 200 || with(temporary) != 200 {
 		t.Errorf("reset --keep-old: %d %s; %d %d %d", code, stderr, with(second), with(fresh), with(temporary))
 	}
+	for ttl, warned := range map[string]bool{"1m": false, "30d": true} {
+		if _, stderr, code := n.tool("token", "create", "--ttl", ttl, "--token", fresh); code != 0 || strings.Contains(stderr, "warning: it ends at ") != warned {
+			t.Errorf("a token for %s by the old one: %d %q", ttl, code, stderr)
+		}
+	}
 	// Tokens outlive the daemon, used ones stay used.
 	n.crash()
 	n.start("--docker-host", "unix:///nonexistent/docker.sock")

@@ -193,13 +193,23 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 		if err != nil {
 			return command.WithSubject("create token at "+c.URL(), err)
 		}
-		if err := warnAbsent(cmd.Context(), c, spec, streams.Err); err != nil {
+		if err := errors.Join(warnShort(made.Token, spec.TTL, streams.Err), warnAbsent(cmd.Context(), c, spec, streams.Err)); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(streams.Out, made.Text)
 		return err
 	}
 	return cmd
+}
+
+// warnShort warns of a token that ends before its time, with the former master token.
+func warnShort(made api.Token, asked string, out io.Writer) error {
+	ttl, err := token.ParseTTL(asked)
+	if err != nil || !made.ExpiresAt.Before(made.CreatedAt.Add(ttl-time.Second)) {
+		return nil
+	}
+	_, err = fmt.Fprintf(out, "warning: it ends at %s, with the former master token that it was made with\n", made.ExpiresAt.Local().Format(time.DateTime))
+	return err
 }
 
 // warnAbsent warns of a token for containers that do not exist: they may be created later, and may be mistyped.
