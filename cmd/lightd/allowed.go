@@ -83,7 +83,7 @@ func (c *config) storedSpecs(ctx context.Context) ([]desired.Spec, error) {
 	all, err := daemon.ListFull(ctx, "")
 	specs := make([]desired.Spec, len(all.Containers))
 	for i, one := range all.Containers {
-		specs[i] = one.Spec()
+		specs[i] = one.Spec().Normalize() // the answer has words for what a spec leaves out
 	}
 	return specs, err
 }

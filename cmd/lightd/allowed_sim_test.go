@@ -63,6 +63,9 @@ func TestStricterConfiguration(t *testing.T) {
 				t.Errorf("check prints no %q: %s", text, printed)
 			}
 		}
+		if strings.Contains(printed, `network \"default\" must`) {
+			t.Errorf("the default network is beyond what is allowed: %s", printed)
+		}
 	}
 	n.configure("network: {allowed: [games, lost]}\ncontainers: {max_memory: 512m}\n")
 	n.start(args...)
