@@ -15,6 +15,9 @@ import (
 // CheckEvery is how often the table is compared with what it should be.
 const CheckEvery = 10 * time.Second
 
+// retryAfter is when a check that had an error is made again.
+const retryAfter = time.Second
+
 // ErrMissing is in the chain of the error of a start that needs a firewall that cannot be had.
 var ErrMissing = errors.New("the firewall of containers is missing")
 
@@ -91,19 +94,20 @@ func (k *Keeper) State() State {
 
 // Run keeps the table until ctx ends. The rules stay: containers run on.
 func (k *Keeper) Run(ctx context.Context) error {
-	ticker := time.NewTicker(k.cfg.Every)
-	defer ticker.Stop()
 	if k.cfg.Off {
 		if err := k.table.remove(); err != nil {
 			k.cfg.Log.Debug("firewall of containers not removed", "error", err)
 		}
 	}
 	for {
-		_ = k.Ensure()
+		every := k.cfg.Every
+		if k.Ensure() != nil { // the networks are not known yet, or the rules are missing
+			every = min(every, retryAfter)
+		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-ticker.C:
+		case <-time.After(every):
 		}
 	}
 }

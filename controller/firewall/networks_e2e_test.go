@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 )
 
 // TestRulesFollowTheNetworks: those of each bridge are there as long as the bridge is, without a report of
@@ -47,5 +48,26 @@ func TestRulesFollowTheNetworks(t *testing.T) {
 	inPlace(other)
 	if len(*changes) != 0 {
 		t.Errorf("changes %+v", *changes)
+	}
+}
+
+// TestNetworksThatAreNotKnownYet are asked for again soon, and not at the pace of the checks.
+func TestNetworksThatAreNotKnownYet(t *testing.T) {
+	inNetwork(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	calls := 0
+	k, _ := keeper(t, func(c *Config) {
+		c.Every = time.Hour
+		c.Networks = func(context.Context) ([]string, error) {
+			if calls++; calls == 1 {
+				return nil, errors.New("no list yet")
+			}
+			cancel()
+			return []string{"br-a"}, nil
+		}
+	})
+	if err := k.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("asked %d times: %v", calls, err)
 	}
 }
