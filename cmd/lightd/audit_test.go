@@ -83,6 +83,23 @@ func TestAuditCommand(t *testing.T) {
 	}
 }
 
+// TestAuditOfAKeptMaster: the end of a master token that was kept for a while has a line of its own, with how
+// many tokens ended with it.
+func TestAuditOfAKeptMaster(t *testing.T) {
+	t.Parallel()
+	w := newWired(t, "listen: [\"unix://DIR/l.sock\", \"127.0.0.1:0\"]\n")
+	for range 2 {
+		w.want("lightd_", "token", "create", "--ttl", "1h", "--server", "unix://"+filepath.Join(w.dir, "l.sock"))
+	}
+	w.want("The old token ends at ", "token", "reset", "--keep-old", "3s")
+	poll(t, func() error {
+		if text, code := w.lightd("audit"); code != 0 || !strings.Contains(text, "  master  -  -  end  count=2") || strings.Count(text, "  reset") != 1 {
+			return fmt.Errorf("%d %s", code, text)
+		}
+		return nil
+	})
+}
+
 // TestAuditTextIsSafe: what clients chose reaches no terminal raw, and what matters is on the line.
 func TestAuditTextIsSafe(t *testing.T) {
 	uid := uint32(1000)

@@ -46,6 +46,10 @@ func TestBadCalls(t *testing.T) {
 		}
 		return path
 	}
+	contexts := t.TempDir()
+	if err := errors.Join(os.Mkdir(filepath.Join(contexts, "lightd"), 0o700), os.WriteFile(filepath.Join(contexts, "lightd", "contexts.yaml"), []byte("contexts: ["), 0o600)); err != nil {
+		t.Fatal(err)
+	}
 	serve := func(more ...string) []string { return append([]string{"serve"}, more...) }
 	cases := []struct {
 		name string
@@ -83,6 +87,8 @@ func TestBadCalls(t *testing.T) {
 		{"a missing authority", serve("--config", file("tls: {cert: /dev/null, key: /dev/null,\n  \n  client_ca: /nonexistent/ca}")), nil, 2, "lightd.yaml:3: tls.client_ca: read certificate: open /nonexistent/ca"},
 		{"a certificate that is none", serve("--config", file("\ntls: {cert: /dev/null, key: /dev/null}")), nil, 2, "lightd.yaml:2: tls: read certificate /dev/null"},
 		{"an unknown group", serve("--config", file("unix_socket:\n  group: nobody-has-it")), nil, 2, `lightd.yaml:2: unix_socket.group: there is no group "nobody-has-it"`},
+		{"a token file of a context", []string{"context", "set", "a", "--server", "http://x", "--token-file", "/nonexistent/t"}, nil, 2, "context set: read the token file"},
+		{"contexts of nonsense", []string{"context", "list"}, map[string]string{"XDG_CONFIG_HOME": contexts}, 2, "read contexts from"},
 		{"a file of a client", []string{"token", "list"}, map[string]string{"LIGHTD_CONFIG": file("listen: [")}, 2, "lightd.yaml"},
 		{"a listen port", serve("--listen", "127.0.0.1:70000"), nil, 2, "70000"},
 		{"a Docker host", serve("--docker-host", "carrier-pigeon"), nil, 2, "carrier-pigeon"},

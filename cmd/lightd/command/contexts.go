@@ -22,7 +22,13 @@ present one unless --server, --context, LIGHTD_URL or LIGHTD_CONTEXT says otherw
 	return Branch(cmd)
 }
 
-func (a *app) stored() (*cliconfig.Contexts, error) { return cliconfig.Load(cliconfig.Path(a.Getenv)) }
+func (a *app) stored() (*cliconfig.Contexts, error) {
+	all, err := cliconfig.Load(cliconfig.Path(a.Getenv))
+	if err != nil {
+		return nil, usagef("%v", err)
+	}
+	return all, nil
+}
 
 func (a *app) contextList() *cobra.Command {
 	cmd := &cobra.Command{
@@ -120,7 +126,7 @@ func (a *app) contextSet() *cobra.Command {
 			if cmd.Flags().Changed("token-file") {
 				path, err := cliconfig.CheckTokenFile(*file)
 				if err != nil {
-					return err
+					return usagef("context set: %v", err)
 				}
 				at.TokenFile = path
 			}
