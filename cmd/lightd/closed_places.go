@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -86,8 +87,26 @@ func (p *closedPlaces) refresh(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find what the engine keeps to itself: %w", err)
 	}
+	found = append(found, linkedFrom(found)...)
 	p.last.Store(&found)
 	return nil
+}
+
+// linkedFrom returns where the links in directories lead: an operator may have moved a part of what the engine
+// keeps, as its volumes, to another disk.
+func linkedFrom(directories []string) (targets []string) {
+	for _, dir := range directories {
+		entries, _ := os.ReadDir(dir) // the last one may be a socket
+		for _, e := range entries {
+			if e.Type()&os.ModeSymlink == 0 {
+				continue
+			}
+			if to, err := filepath.EvalSymlinks(filepath.Join(dir, e.Name())); err == nil {
+				targets = append(targets, to)
+			}
+		}
+	}
+	return targets
 }
 
 // watch refreshes them whenever the engine has become reachable, until ctx ends.

@@ -18,16 +18,20 @@ import (
 	"lightd/observed"
 )
 
-// TestMountOfTheEngineRoot: the engine's directory is wherever the engine says that it is. A spec
+// TestMountOfTheEngineRoot: the engine's directory is wherever the engine says that it is, with what a link in it
+// leads to. A spec
 // that comes before the engine has answered is accepted, and does not start.
 func TestMountOfTheEngineRoot(t *testing.T) {
 	t.Parallel()
 	wide := must[string](t)(os.MkdirTemp("", "wide"))
 	t.Cleanup(func() { _ = os.RemoveAll(wide) })
-	for _, dir := range []string{"docker/100000.100000/overlay2", "other", "plain"} {
+	for _, dir := range []string{"docker/100000.100000/overlay2", "other", "plain", "disk/volumes"} {
 		if err := os.MkdirAll(filepath.Join(wide, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := os.Symlink("../../disk/volumes", filepath.Join(wide, "docker/100000.100000/volumes")); err != nil {
+		t.Fatal(err)
 	}
 	sim := simengine.New(simengine.Options{AnyMounts: true})
 	t.Cleanup(func() { _ = sim.Close() })
@@ -54,7 +58,7 @@ func TestMountOfTheEngineRoot(t *testing.T) {
 	if text := fmt.Sprint(c.Conditions); !strings.Contains(text, "no container may see") {
 		t.Errorf("it is refused for %s", text)
 	}
-	for _, source := range []string{"docker/100000.100000", "docker/100000.100000/overlay2", "docker"} {
+	for _, source := range []string{"docker/100000.100000", "docker/100000.100000/overlay2", "docker", "disk/volumes", "disk"} {
 		n.send("POST", "/containers", spec("late", volume, mount(filepath.Join(wide, source)))).want(400, "no container may see")
 	}
 
