@@ -207,7 +207,7 @@ func (c *Controller) admit(id string, in plan.Input, k keyState) plan.Decision {
 		if in.Spec.Deleting && slices.Contains([]plan.Class{plan.ClassSnapshot, plan.ClassMeasure}, k.running.Kind.Traits().Class) {
 			k.running.cancel()
 		}
-		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.Spec.Power != desired.PowerRunning) {
+		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.Spec.EffectivePower() != desired.PowerRunning) {
 			k.running.supersede()
 		}
 		in.Underway = true

@@ -85,6 +85,7 @@ type Spec struct {
 	Init           bool              `json:"init"`
 	ImagePolicy    ImagePolicy       `json:"image_policy"`
 	Paused         bool              `json:"paused"`
+	Suspended      bool              `json:"suspended"`
 }
 
 // DefaultSpec returns a spec with the contract's default in every optional field.
@@ -116,7 +117,15 @@ func (s Spec) Equal(other Spec) bool {
 		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
 		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname &&
 		s.ReadOnly == other.ReadOnly && maps.Equal(s.Tmpfs, other.Tmpfs) && s.Network == other.Network && s.TTY == other.TTY && s.Init == other.Init &&
-		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused
+		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended
+}
+
+// EffectivePower is what the process should be doing now: what Power says, unless the container is suspended.
+func (s Spec) EffectivePower() Power {
+	if s.Suspended {
+		return PowerStopped
+	}
+	return s.Power
 }
 
 // Clone returns a copy that shares no memory with s.
@@ -154,7 +163,7 @@ type Container struct {
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 	Requests  Requests  `json:"requests"`
-	// Kill removes the grace from the stop that Power requests.
+	// Kill removes the grace from the stop that Power or a suspension requests.
 	Kill bool `json:"kill"`
 	// Deleting marks a container that is to be removed; no spec write follows it.
 	Deleting bool `json:"deleting"`

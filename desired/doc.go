@@ -68,6 +68,10 @@
 //     attempt, as StepFailed says.
 //   - image_policy is pinned (the default) or follow. With follow a tag that moved recreates the
 //     container, unless an install script made its image.
+//   - suspended: true stops the process, in its usual way, and refuses every start and restart (409,
+//     "Container is suspended") until a write lifts it, as a PUT or an apply without it does. power stays as it is, and holds again then.
+//     Installations and reinstalls go on, and so do all other changes; a stop or kill is taken, and a
+//     power that a write of the spec names is kept for later. Nothing is recreated.
 //   - paused: true leaves the container alone; only a DELETE still acts.
 package desired
 

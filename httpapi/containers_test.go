@@ -132,6 +132,34 @@ func TestPowerRoutes(t *testing.T) {
 	}
 }
 
+// TestSuspended: starts are refused until a write lifts the suspension, over REST and WebSocket, and the
+// power that was is there again then.
+func TestSuspended(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	n.send("POST", "/containers/web/start", "").want(t, 200, "")
+	n.send("PATCH", "/containers/web?wait=running", `{"suspended":true}`).want(t, 400, "cannot come true: the container is suspended")
+	n.send("PATCH", "/containers/web", `{"suspended":true}`).want(t, 200, `"generation":3`)
+	const refused = `{"error":"Container is suspended","code":"suspended"}`
+	for _, action := range []string{"start", "restart"} {
+		n.send("POST", "/containers/web/"+action, "").want(t, 409, refused)
+		n.send("POST", "/containers/web/"+action+"?dry_run=true", "").want(t, 409, refused)
+	}
+	p := n.connect("/ws/web")
+	for {
+		p.send(`{"event":"power","action":"start"}`)
+		if strings.Contains(p.read(), "Container is suspended") {
+			break
+		}
+	}
+	n.send("GET", "/containers/web", "").want(t, 200, `"power":"running"`).want(t, 200, `"suspended":true`).want(t, 200, `"generation":3`)
+	n.send("GET", "/containers", "").want(t, 200, `"suspended":true`)
+	n.send("POST", "/apply", `{"containers":[`+n.spec("web")+`]}`).want(t, 200, "")
+	n.send("GET", "/containers/web", "").want(t, 200, `"power":"running"`).want(t, 200, `"suspended":false`)
+	n.send("POST", "/containers/web/start", "").want(t, 200, "")
+	n.send("PATCH", "/containers/web", `{"suspended":1}`).want(t, 400, `"field":"suspended"`)
+}
+
 func TestInstallation(t *testing.T) {
 	n := newNode(t)
 	n.create("web")

@@ -105,6 +105,7 @@ var badFields = []struct{ field, value, named string }{
 	{"tty", `"yes"`, "tty"},
 	{"init", `1`, "init"},
 	{"paused", `"no"`, "paused"},
+	{"suspended", `"no"`, "suspended"},
 	{"privileged", `true`, "privileged"},
 	{"Image", `"busybox"`, "Image"},
 }

@@ -118,7 +118,7 @@ func (r *planner) recordStart(s Step) {
 }
 
 func (r *planner) restartWanted() bool {
-	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.Spec.Power == desired.PowerRunning
+	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.Spec.EffectivePower() == desired.PowerRunning
 }
 
 // mergeRestarts lets one new run answer all restarts that were requested before it.
@@ -212,6 +212,8 @@ func (r *planner) setProcess() {
 			reason = status.ReasonStarting
 		case r.st.State == status.StateBackOff:
 			reason = status.ReasonBackOff
+		case r.in.Spec.Suspended:
+			reason, message = status.ReasonSuspended, "nothing starts until that is lifted"
 		case r.st.LastExit != nil:
 			reason, message = status.ReasonExited, fmt.Sprintf("exit code %d", r.st.LastExit.Code)
 		}

@@ -107,8 +107,8 @@ func (r *planner) nextActive() next {
 // nextOfPhase stops what is to be stopped before all else, which may have to wait for an
 // image or a port.
 func (r *planner) nextOfPhase() next {
-	if r.in.Seen.Run.Running() && r.in.Spec.Power == desired.PowerStopped {
-		return r.stop("power is stopped", r.in.Spec.Kill)
+	if r.in.Seen.Run.Running() && r.in.Spec.EffectivePower() == desired.PowerStopped {
+		return r.stop(r.stoppedReason(), r.in.Spec.Kill)
 	}
 	switch {
 	case r.st.FailedGeneration == r.in.Spec.Generation:
@@ -162,7 +162,7 @@ func (r *planner) remove(reason string) next {
 	case c.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
 	case c.Running():
-		return r.stop(reason, r.in.Spec.Kill && r.in.Spec.Power == desired.PowerStopped)
+		return r.stop(reason, r.in.Spec.Kill && r.in.Spec.EffectivePower() == desired.PowerStopped)
 	}
 	return step(RemoveContainer, reason).on(c)
 }
@@ -171,7 +171,7 @@ func (r *planner) remove(reason string) next {
 func (r *planner) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run
 	if request := r.st.Stopping; request != nil && run.Running() && request.Run.Is(runIDOf(run)) {
-		return r.stop(request.Reason, in.Spec.Kill && in.Spec.Power == desired.PowerStopped)
+		return r.stop(request.Reason, in.Spec.Kill && in.Spec.EffectivePower() == desired.PowerStopped)
 	}
 	if run == nil {
 		return r.create("the container does not exist")
@@ -339,18 +339,26 @@ func (r *planner) escaped() (next, bool) {
 	return n, true
 }
 
+// stoppedReason is why the process is not to run.
+func (r *planner) stoppedReason() string {
+	if r.in.Spec.Suspended {
+		return "the container is suspended"
+	}
+	return "power is stopped"
+}
+
 // power brings the process to the power state of the spec.
 func (r *planner) power() next {
 	spec, run := r.in.Spec, r.in.Seen.Run
 	restart := spec.Requests.Restart > r.st.RestartHandled
 	switch {
-	case run.Running() && spec.Power == desired.PowerStopped:
-		return r.stop("power is stopped", spec.Kill)
+	case run.Running() && spec.EffectivePower() == desired.PowerStopped:
+		return r.stop(r.stoppedReason(), spec.Kill)
 	case run.Running() && restart:
 		return r.stop("a restart was asked for", false)
 	case run.Phase == observed.Paused:
 		return r.unpause(run, "the process is frozen")
-	case run.Running(), spec.Power == desired.PowerStopped:
+	case run.Running(), spec.EffectivePower() == desired.PowerStopped:
 		return next{upToDate: true}
 	case run.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)

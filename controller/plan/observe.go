@@ -90,11 +90,19 @@ func (r *planner) observeRequests() {
 		r.st.Deleting = true
 		r.emit(journal.Deleting, "")
 	}
+	if spec.Suspended != r.st.Suspended {
+		r.st.Suspended = spec.Suspended
+		if spec.Suspended {
+			r.emit(journal.Suspended, "")
+		} else {
+			r.emit(journal.Unsuspended, "")
+		}
+	}
 	if spec.Requests.Start > r.st.StartHandled {
 		r.st.StartHandled = spec.Requests.Start
 		r.st.Backoff.Reset()
 	}
-	if spec.Power == desired.PowerStopped {
+	if spec.EffectivePower() == desired.PowerStopped {
 		r.st.RestartHandled, r.st.Restarting = spec.Requests.Restart, nil
 		r.st.Backoff.Reset()
 	}
@@ -120,7 +128,7 @@ func (r *planner) observeRequests() {
 // abandonStart ends a start that was recorded, has not happened, and is wanted no more. It is
 // for when no step runs: a running step may be that start.
 func (r *planner) abandonStart() {
-	run, wanted := r.in.Seen.Run, r.in.Spec.Power == desired.PowerRunning && !r.in.Spec.Deleting
+	run, wanted := r.in.Seen.Run, r.in.Spec.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
 	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(runIDOf(run)) {
 		return
 	}
@@ -269,7 +277,7 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	if exit.Signal != "" {
 		message += " (" + exit.Signal + ")"
 	}
-	wanted := requested || r.in.Spec.Power == desired.PowerStopped || r.in.Spec.Deleting
+	wanted := requested || r.in.Spec.EffectivePower() == desired.PowerStopped || r.in.Spec.Deleting
 	r.emit(journal.Exited, message)
 	r.events[len(r.events)-1].Failed = !wanted && exit.Code != 0
 	r.st.EarlyExit = 0
@@ -357,9 +365,9 @@ func (r *planner) state() status.State {
 		return status.StateStopping
 	case run.Running() && r.st.Matched.Is(runIDOf(run)):
 		return status.StateRunning
-	case run.Running(), r.st.Starting != nil && r.in.Spec.Power == desired.PowerRunning:
+	case run.Running(), r.st.Starting != nil && r.in.Spec.EffectivePower() == desired.PowerRunning:
 		return status.StateStarting
-	case r.st.NotBefore.After(r.in.Now) && r.in.Spec.Power == desired.PowerRunning && !r.st.Completed:
+	case r.st.NotBefore.After(r.in.Now) && r.in.Spec.EffectivePower() == desired.PowerRunning && !r.st.Completed:
 		return status.StateBackOff
 	}
 	return status.StateOffline

@@ -381,6 +381,43 @@ func TestDelete(t *testing.T) {
 	w.expect("", "Deleting Stopping Exited")
 }
 
+// TestSuspendedIsStoppedAndComesBack: a suspension stops the process, keeps it down whoever starts it, lets
+// installations go on, and leaves the power as it was for its end.
+func TestSuspendedIsStoppedAndComesBack(t *testing.T) {
+	w := ready(t, nil)
+	w.change(func(c *desired.Container) { run(c); c.Restart = desired.RestartNever })
+	w.settle()
+	first := w.in.Seen.Run.ContainerID
+	suspended := func(on bool) { w.change(func(c *desired.Container) { c.Suspended = on }) }
+	suspended(true)
+	d := w.settle()
+	if w.in.Seen.Run.Running() || w.in.Spec.Power != desired.PowerRunning || d.Status.Get(status.Synced).Status != status.True {
+		t.Fatalf("running %v, power %s, %+v", w.in.Seen.Run.Running(), w.in.Spec.Power, d.Status.Get(status.Synced))
+	}
+	for _, condition := range []status.ConditionType{status.ProcessStarted, status.ProcessRunning} {
+		if c := d.Status.Get(condition); c.Status != status.False || c.Reason != status.ReasonSuspended {
+			t.Errorf("got %+v", c)
+		}
+	}
+	w.start(w.in.Seen.Run)
+	w.settle()
+	if w.in.Seen.Run.Running() {
+		t.Error("what somebody else started goes on")
+	}
+	suspended(false)
+	w.settle()
+	if !w.in.Seen.Run.Running() || w.in.Seen.Run.ContainerID != first {
+		t.Errorf("got %+v", w.in.Seen.Run)
+	}
+	suspended(true)
+	w.change(func(c *desired.Container) { c.InstallScript = "true"; c.Requests.Install++ })
+	if d = w.settle(); d.Status.Install.Phase != status.InstallDone || w.in.Seen.Run.Running() {
+		t.Errorf("a reinstall: %+v, running %v", d.Status.Install, w.in.Seen.Run.Running())
+	}
+	w.expect("StopContainer StopContainer StartContainer StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer", "Suspended Stopping Exited Starting Running DriftDetected Stopping Exited Unsuspended Starting Running Suspended ReinstallStarted "+
+		"Started Stopping Exited RemovingOldContainer CreatingContainer ContainerCreated RunningInstallScript InstallScriptComplete SettingUpEntrypoint Ready")
+}
+
 func TestPausedSpecTouchesNothingAndReportsDrift(t *testing.T) {
 	w := ready(t, nil)
 	w.change(func(c *desired.Container) { c.Paused = true })

@@ -74,6 +74,7 @@ func TestSimulate(t *testing.T) {
 		"power of what is stopped": {made: stopped, change: run, steps: "StartContainer", keeps: []string{volume}},
 		"kill":                     {change: func(c *desired.Container) { c.Power, c.Kill = desired.PowerStopped, true }, steps: "KillContainer", restarts: true, keeps: []string{volume}},
 		"restart":                  {change: func(c *desired.Container) { c.Requests.Restart++ }, steps: "StopContainer StartContainer", restarts: true, keeps: []string{volume}},
+		"suspended":                {change: func(c *desired.Container) { c.Suspended = true }, steps: "StopContainer", restarts: true, keeps: []string{volume}},
 		"paused":                   {change: func(c *desired.Container) { c.Paused = true; c.Env = map[string]string{"A": "b"} }, keeps: []string{volume}, waits: status.ReasonPaused},
 		"paused in sync":           {change: func(c *desired.Container) { c.Paused = true }, keeps: []string{volume}},
 		"reinstall": {made: script, change: func(c *desired.Container) { c.Requests.Install++ },

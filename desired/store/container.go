@@ -133,9 +133,9 @@ func (tx *Tx) inherit(spec, old desired.Spec) desired.Spec {
 	return spec
 }
 
-// onlyPower reports whether two specs differ in power and pause at most.
+// onlyPower reports whether two specs differ in power, pause and suspension at most.
 func onlyPower(spec, old desired.Spec) bool {
-	spec.Power, spec.Paused = old.Power, old.Paused
+	spec.Power, spec.Paused, spec.Suspended = old.Power, old.Paused, old.Suspended
 	return spec.Equal(old)
 }
 
@@ -143,7 +143,7 @@ func onlyPower(spec, old desired.Spec) bool {
 func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 	c.Generation, c.Revision, c.CreatedAt, c.UpdatedAt = old.Generation, old.Revision, old.CreatedAt, old.UpdatedAt
 	c.Releasing = slices.Clone(old.Releasing)
-	if c.Power == desired.PowerRunning {
+	if c.EffectivePower() == desired.PowerRunning {
 		c.Kill = false
 	}
 	if c.VolumeID != old.VolumeID {
@@ -165,13 +165,13 @@ func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 	return tx.putContainer(c, frees(c, old))
 }
 
-// frees reports whether all that c changes of old powers off or deletes, which a full disk
+// frees reports whether all that c changes of old powers off, suspends or deletes, which a full disk
 // must not keep anybody from.
 func frees(c, old desired.Container) bool {
-	if c.Power != desired.PowerStopped && !c.Deleting {
+	if c.EffectivePower() != desired.PowerStopped && !c.Deleting {
 		return false
 	}
-	c.Power, c.Kill, c.Deleting = old.Power, old.Kill, old.Deleting
+	c.Power, c.Suspended, c.Kill, c.Deleting = old.Power, old.Suspended, old.Kill, old.Deleting
 	c.Generation, c.UpdatedAt = old.Generation, old.UpdatedAt
 	return reflect.DeepEqual(c, old)
 }

@@ -46,7 +46,14 @@ func TestReserveOnAFullDisk(t *testing.T) {
 				_, err := s.Change(t.Context(), c.InternalID, func(c *desired.Container) error { c.Power = p; return nil })
 				return err
 			}
+			suspend := func(on bool) error {
+				_, err := s.Change(t.Context(), c.InternalID, func(c *desired.Container) error { c.Suspended = on; return nil })
+				return err
+			}
+			must(t, suspend(true))
+			wantErr(t, suspend(false), desired.ErrDiskFull)
 			must(t, power(desired.PowerStopped))
+			must(t, suspend(false))
 			wantErr(t, power(desired.PowerRunning), desired.ErrDiskFull)
 			for i := range 1000 {
 				must(t, s.Update(t.Context(), func(tx *Tx) error {

@@ -37,6 +37,7 @@ type Container struct {
 	Init               bool                  `json:"init"`
 	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
 	Paused             bool                  `json:"paused"`
+	Suspended          bool                  `json:"suspended"`
 	Generation         int64                 `json:"generation"`
 	ObservedGeneration int64                 `json:"observed_generation"`
 	Conditions         []status.Condition    `json:"conditions"`
@@ -59,7 +60,7 @@ func (c Container) Spec() desired.Spec {
 		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
 		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: c.Tmpfs, Network: c.Network,
-		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
+		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended,
 	}
 }
 
@@ -94,6 +95,7 @@ type Summary struct {
 	Labels             map[string]string   `json:"labels"`
 	Generation         int64               `json:"generation"`
 	ObservedGeneration int64               `json:"observed_generation"`
+	Suspended          bool                `json:"suspended"`
 	Deleting           bool                `json:"deleting"`
 }
 

@@ -80,11 +80,24 @@ func (h *Handlers) RunPower(ctx context.Context, id, action string) error {
 
 var errFailedInstall = rest.NewError(http.StatusConflict, "installation_failed", "Cannot start a container whose installation failed")
 
+var errSuspended = rest.NewError(http.StatusConflict, "suspended", "Container is suspended")
+
+// canStart refuses what would start a container that must not run.
+func canStart(c *desired.Container, seen powerState) error {
+	switch {
+	case c.Suspended:
+		return errSuspended
+	case view.InstallFailed(*c, seen.status):
+		return errFailedInstall
+	}
+	return nil
+}
+
 // start changes nothing while the process starts or runs, or while a start is on its
 // way. Otherwise it counts, so that it also ends a backoff or a rest.
 func start(c *desired.Container, seen powerState) error {
-	if view.InstallFailed(*c, seen.status) {
-		return errFailedInstall
+	if err := canStart(c, seen); err != nil {
+		return err
 	}
 	if c.Power == desired.PowerRunning && !c.Kill {
 		pending := c.Requests.Start > seen.status.StartHandled
@@ -114,8 +127,8 @@ func kill(c *desired.Container, seen powerState) error {
 }
 
 func restart(c *desired.Container, seen powerState) error {
-	if view.InstallFailed(*c, seen.status) {
-		return errFailedInstall
+	if err := canStart(c, seen); err != nil {
+		return err
 	}
 	c.Power, c.Kill = desired.PowerRunning, false
 	c.Requests.Restart++

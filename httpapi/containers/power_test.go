@@ -7,6 +7,19 @@ import (
 	"lightd/observed/status"
 )
 
+// TestPowerOfTheSuspended: what would start a suspended container is refused and changes nothing.
+func TestPowerOfTheSuspended(t *testing.T) {
+	for verb, want := range map[string]error{"start": errSuspended, "restart": errSuspended, "stop": nil, "kill": nil} {
+		for _, power := range []desired.Power{desired.PowerRunning, desired.PowerStopped} {
+			container := desired.Container{Spec: desired.Spec{Power: power, Suspended: true}}
+			err := powerActions[verb].apply(&container, powerState{state: status.StateOffline})
+			if err != want || container.Requests != (desired.Requests{}) || want != nil && container.Power != power {
+				t.Errorf("%s of what is %s: %v, %+v", verb, power, err, container)
+			}
+		}
+	}
+}
+
 // TestPower is the table of the verbs: what is desired and seen, and what comes of it.
 func TestPower(t *testing.T) {
 	const running, stopped = desired.PowerRunning, desired.PowerStopped

@@ -132,9 +132,11 @@ func timeoutOf(query url.Values, absent time.Duration) (time.Duration, error) {
 func (g goal) unreachable(c desired.Container) string {
 	switch {
 	case c.Deleting:
+	case g.name == api.UntilRunning && c.Suspended:
+		return "cannot come true: the container is suspended"
 	case g.name == api.UntilRunning && c.Power != desired.PowerRunning:
 		return "cannot come true: power is " + string(c.Power)
-	case g.name == api.UntilStopped && c.Power != desired.PowerStopped:
+	case g.name == api.UntilStopped && c.EffectivePower() != desired.PowerStopped:
 		return "cannot come true: power is " + string(c.Power)
 	}
 	return ""

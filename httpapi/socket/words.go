@@ -87,6 +87,8 @@ func plain(e journal.Event) string {
 		journal.PullFailed:       "Image cannot be pulled",
 		journal.StepFailed:       "Server cannot be changed",
 		journal.Blocked:          "Server waits",
+		journal.Suspended:        "Server is suspended",
+		journal.Unsuspended:      "Server is not suspended any more",
 		journal.Deleting:         "Server is being deleted",
 	}[e.Type]
 	if found && e.Message != "" && e.Type != journal.Running { // clients wait for these very words

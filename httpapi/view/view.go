@@ -84,7 +84,7 @@ func Show(c desired.Container, st status.Status, now status.EngineStatus) api.Co
 		InstallState: InstallState(c, st), State: stateAt(st, now), Power: c.Power,
 		Ports: rest.OrEmpty(c.Ports), Limits: c.Limits, Mount: orEmptyMap(c.Mount), InstallScript: c.InstallScript,
 		Env: orEmptyMap(c.Env), Labels: orEmptyMap(c.Labels), Stop: c.Stop, Restart: c.Restart,
-		User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: orEmptyMap(c.Tmpfs), Network: cmp.Or(c.Network, desired.NetworkDefault), TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused,
+		User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: orEmptyMap(c.Tmpfs), Network: cmp.Or(c.Network, desired.NetworkDefault), TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended,
 		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditionsAt(st, now),
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: Unix(c.CreatedAt), UpdatedAt: Unix(c.UpdatedAt),
@@ -96,7 +96,7 @@ func (v *Viewer) Summary(c desired.Container) api.Summary {
 	st := v.Status(c.InternalID)
 	return api.Summary{
 		InternalID: c.InternalID, ContainerID: ShortID(st.ContainerID), InstallState: InstallState(c, st),
-		Image: c.Image, VolumeID: c.VolumeID, State: v.State(st), Power: c.Power, Ports: rest.OrEmpty(c.Ports), Labels: orEmptyMap(c.Labels),
+		Image: c.Image, VolumeID: c.VolumeID, State: v.State(st), Power: c.Power, Suspended: c.Suspended, Ports: rest.OrEmpty(c.Ports), Labels: orEmptyMap(c.Labels),
 		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Deleting: c.Deleting,
 	}
 }

@@ -100,7 +100,7 @@ func (t Target) reached(s Observation) Outcome {
 		// A process that is down and that nothing starts is stopped, whatever else is still
 		// to be done: an installation may take long.
 		started := st.Get(status.ProcessStarted)
-		ending := s.Container.Power == desired.PowerStopped || s.Container.Deleting
+		ending := s.Container.EffectivePower() == desired.PowerStopped || s.Container.Deleting
 		if s.EngineUp && ending && t.since(started) && started.Status == status.False && st.Starting == nil {
 			return met(started.Reason, started.Message)
 		}
@@ -141,7 +141,7 @@ func (t Target) failed(s Observation) Outcome {
 	switch {
 	case s.Container.Deleting:
 		return unreachable(status.ReasonDeleting, "the container is being deleted")
-	case later && t.Goal == api.UntilRunning && s.Container.Power == desired.PowerStopped:
+	case later && t.Goal == api.UntilRunning && s.Container.EffectivePower() == desired.PowerStopped:
 		return unreachable(api.ReasonOvertaken, "a later write stopped it")
 	case s.Status.Install.Phase == status.InstallFailed && s.Status.Install.Request >= t.Install:
 		return because(s.Status.Get(status.Installed))
@@ -182,7 +182,7 @@ func (t Target) stopFailed(s Observation, later bool) Outcome {
 	switch {
 	case s.Container.Deleting:
 		return Outcome{}
-	case later && s.Container.Power == desired.PowerRunning:
+	case later && s.Container.EffectivePower() == desired.PowerRunning:
 		return unreachable(api.ReasonOvertaken, "a later write started it")
 	case t.since(synced) && synced.Reason == status.ReasonPaused:
 		return because(synced)

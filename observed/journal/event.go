@@ -46,6 +46,8 @@ const (
 	ContainerLost      Type = "ContainerLost"
 	SnapshotNotCopied  Type = "SnapshotNotCopied"
 	MountEscaped       Type = "MountEscaped"
+	Suspended          Type = "Suspended"
+	Unsuspended        Type = "Unsuspended"
 	Deleting           Type = "Deleting"
 	Deleted            Type = "Deleted"
 
@@ -62,7 +64,7 @@ const (
 var Types = []Type{
 	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
 	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
-	BackOff, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
+	BackOff, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
 }
 
 // Event is one entry of the journal.

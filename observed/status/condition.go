@@ -48,6 +48,7 @@ const (
 
 	// Started and Running
 	ReasonStopped           Reason = "Stopped"
+	ReasonSuspended         Reason = "Suspended"
 	ReasonStarting          Reason = "Starting"
 	ReasonStarted           Reason = "Started"
 	ReasonStopping          Reason = "Stopping"

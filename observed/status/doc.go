@@ -24,7 +24,7 @@
 //   - Installed: the installation is complete. False with Installing, InstallScriptFailed,
 //     InstallTimeout, InstallInterrupted, MountEscaped, RefusedByEngine or ImageUnsuitable.
 //   - Started: the process is up. True with Started or Stopping; False with Stopped (it never ran),
-//     Starting, BackOff or Exited.
+//     Suspended (as the spec says), Starting, BackOff or Exited.
 //   - Running: the start pattern has matched too. True with PatternMatched or NoPattern; False as
 //     Started, and with WaitingForPattern.
 //   - Synced: Docker is as the spec says. False with a reason of the next section.
@@ -91,6 +91,7 @@
 //     engine at a creation), VolumeOwnerChanged (the volume, with all that is in it, was given to the
 //     user of the spec).
 //   - From outside: ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped.
+//   - Suspended and Unsuspended: the spec says so, and no longer.
 //   - End: Deleting, Deleted.
 //   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered, FirewallMissing,
 //     FirewallRestored.

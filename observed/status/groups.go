@@ -230,6 +230,8 @@ type Announced struct {
 	RebindGeneration int64 `json:"rebind_generation,omitempty"`
 	// Deleting is set when the deletion was reported.
 	Deleting bool `json:"deleting,omitempty"`
+	// Suspended is set while a suspension was reported and not its end.
+	Suspended bool `json:"suspended,omitempty"`
 	// Reported is what was last reported of a process that runs otherwise than specified, by the
 	// reason, until one runs as specified: each run of a crash loop would report it again.
 	Reported map[Reason]string `json:"reported,omitempty"`

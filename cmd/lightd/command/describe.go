@@ -234,7 +234,7 @@ func (d description) writeOutput(s *describeWriter) {
 func (d description) writeState(s *describeWriter, now time.Time) {
 	c := d.container
 	s.line("ID", c.InternalID)
-	s.line("State", string(c.State)+", should be "+string(c.Power))
+	s.line("State", string(c.State)+", should be "+string(c.Spec().EffectivePower()))
 	if at := attempt(plan.Attempt{At: c.NextAttemptAt, Number: c.Attempt}, now); at != "" {
 		s.line("Next attempt", at)
 	}
@@ -249,6 +249,9 @@ func (d description) writeState(s *describeWriter, now time.Time) {
 	}
 	if c.Paused {
 		s.line("Paused", "yes: nothing is touched but what a deletion needs")
+	}
+	if c.Suspended {
+		s.line("Suspended", "yes: nothing starts; once that is lifted it should be "+string(c.Power))
 	}
 	created := time.Unix(c.CreatedAt, 0)
 	s.line("Created", fmt.Sprintf("%s (%s ago)", created.UTC().Format(time.RFC3339), render.Age(now, created)))

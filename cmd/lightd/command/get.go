@@ -292,7 +292,7 @@ func (v *printer) row(c api.Container, state string) {
 		render.Age(v.now(), time.Unix(c.CreatedAt, 0)), c.Image,
 	}
 	if v.form == formWide {
-		cells = append(cells, string(c.Power), generation(c), ports(c.Ports), bound(c.Limits.Memory, render.Bytes(c.Limits.Memory)),
+		cells = append(cells, power(c), generation(c), ports(c.Ports), bound(c.Limits.Memory, render.Bytes(c.Limits.Memory)),
 			bound(int64(c.Limits.CPU*1000), fmt.Sprint(c.Limits.CPU)), c.ContainerID, c.VolumeID, pairs(c.Labels))
 	}
 	said := slices.Concat(cells[:5], cells[6:])
@@ -303,6 +303,14 @@ func (v *printer) row(c api.Container, state string) {
 		delete(v.last, c.InternalID)
 	}
 	v.open().Row(cells...)
+}
+
+// power is what the process should be doing, and that it may not.
+func power(c api.Container) string {
+	if c.Suspended {
+		return string(c.Power) + ", suspended"
+	}
+	return string(c.Power)
 }
 
 // open returns the table, made when there is something to show in it.

@@ -21,6 +21,7 @@ var hints = map[status.Reason]string{
 	status.ReasonInstallInterrupted:  `the engine or the machine went down during it, and a script never runs twice by itself: "lightd reinstall ID"`,
 
 	status.ReasonStopped:           none,
+	status.ReasonSuspended:         `nothing starts until the spec says "suspended: false"`,
 	status.ReasonStarting:          none,
 	status.ReasonStarted:           none,
 	status.ReasonStopping:          none,
@@ -66,7 +67,7 @@ func hintsFor(c api.Container) []string {
 		}
 		seen[condition.Reason] = true
 		text := hints[condition.Reason]
-		if condition.Reason == status.ReasonExited && c.Power != desired.PowerRunning {
+		if condition.Reason == status.ReasonExited && c.Spec().EffectivePower() != desired.PowerRunning {
 			continue // it was to end
 		}
 		if text != none {
