@@ -82,7 +82,7 @@ func TestPanelThatWasAwayMissesNothing(t *testing.T) {
 	}
 	container("one")
 	poll(t, func() error {
-		if got := panel.got(); len(got) == 0 || !strings.HasSuffix(got[len(got)-1], "one Running") {
+		if got := panel.got(); !slices.ContainsFunc(got, func(e string) bool { return strings.HasSuffix(e, "one Running") }) {
 			return fmt.Errorf("the panel has %q", got)
 		}
 		return nil
@@ -106,7 +106,9 @@ func TestPanelThatWasAwayMissesNothing(t *testing.T) {
 			e := e.(map[string]any)
 			journal = append(journal, fmt.Sprint(e["seq"], " ", e["internal_id"], " ", e["type"]))
 		}
-		if got := panel.got(); !slices.Equal(got, journal) || !strings.HasSuffix(journal[len(journal)-1], "three Deleted") {
+		// The node itself may have events too: daemons of this host share the firewall's table.
+		deleted := func(e string) bool { return strings.HasSuffix(e, "three Deleted") }
+		if got := panel.got(); !slices.Equal(got, journal) || !slices.ContainsFunc(journal, deleted) {
 			return fmt.Errorf("the panel has %q, and the journal %q", got, journal)
 		}
 		return nil

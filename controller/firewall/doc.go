@@ -16,5 +16,6 @@
 // and a reply belongs to a connection that is known.
 //
 // The table is compared with what it should be before each start, and every CheckEvery. One that was
-// removed or altered, as by "nft flush ruleset", is put back. All instances of an engine share it.
+// removed or altered, as by "nft flush ruleset", is put back. All instances of an engine share it: where their
+// settings differ they put back each other's, which is reported every 10 minutes.
 package firewall

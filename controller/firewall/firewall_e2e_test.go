@@ -56,6 +56,7 @@ func TestTableIsPutBack(t *testing.T) {
 		return list
 	}
 	drop := nftables.ChainPolicyDrop
+	told, last := 0, ""
 	for i, c := range []struct {
 		name string
 		do   func()
@@ -86,9 +87,12 @@ func TestTableIsPutBack(t *testing.T) {
 		if err := k.Ensure(); err != nil || k.State().Restored != i+1 {
 			t.Errorf("%s: not put back: %+v", c.name, k.State())
 		}
+		if now := k.State().Altered; now != last { // the same again is reported once for a while
+			told, last = told+1, now
+		}
 	}
-	if len(*changes) != 7 {
-		t.Errorf("%d changes: %+v", len(*changes), *changes)
+	if len(*changes) != told || told < 4 {
+		t.Errorf("%d changes, want %d: %+v", len(*changes), told, *changes)
 	}
 }
 

@@ -15,6 +15,10 @@ import (
 // CheckEvery is how often the table is compared with what it should be.
 const CheckEvery = 10 * time.Second
 
+// tellAgain is how long a table that is altered in the same way again and again is reported once: two daemons
+// of a host with different settings put back each other's.
+const tellAgain = 10 * time.Minute
+
 // retryAfter is when a check that had an error is made again.
 const retryAfter = time.Second
 
@@ -71,7 +75,8 @@ type Keeper struct {
 	known    bool
 	mu       sync.Mutex
 	state    State
-	seen     bool // guarded by mu, like state: the kernel was inspected once
+	seen     bool      // guarded by mu, like state: the kernel was inspected once
+	told     time.Time // guarded by mu: when the last restoration was reported
 }
 
 // New returns a Keeper that has not looked at the kernel yet.
@@ -209,7 +214,13 @@ func (k *Keeper) note(missing, altered string) (now State, changed bool) {
 	case missing == "" && first:
 		k.cfg.Log.Info("firewall of containers is in place", "table", k.cfg.Table, "interface", k.cfg.Interface)
 	case missing == "" && (altered != "" || before != ""):
-		k.state.Restored, k.state.RestoredAt, k.state.Altered = k.state.Restored+1, time.Now(), cmp.Or(altered, before)
+		found, at := cmp.Or(altered, before), time.Now()
+		again := found == k.state.Altered && at.Sub(k.told) < tellAgain
+		k.state.Restored, k.state.RestoredAt, k.state.Altered = k.state.Restored+1, at, found
+		if again {
+			return k.state, false
+		}
+		k.told = at
 		k.cfg.Log.Warn("firewall of containers restored", "table", k.cfg.Table, "found", k.state.Altered)
 		return k.state, true
 	}

@@ -1,0 +1,34 @@
+package firewall
+
+import (
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestSameRestorationIsReportedOnceForAWhile: two daemons with different settings put back each other's
+// table every 10 s, and the journal has a line of it every 10 minutes.
+func TestSameRestorationIsReportedOnceForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := New(Config{Policy: policy, Log: slog.New(slog.DiscardHandler)})
+		k.note("", "")
+		reports := 0
+		for range 180 { // half an hour
+			time.Sleep(CheckEvery)
+			if _, report := k.note("", "rules of chain input"); report {
+				reports++
+			}
+		}
+		if st := k.State(); reports != 3 || st.Restored != 180 {
+			t.Errorf("%d reports, %+v", reports, st)
+		}
+		if _, report := k.note("", "not there"); !report {
+			t.Error("another alteration is not reported")
+		}
+		k.note("no nftables", "")
+		if _, report := k.note("", ""); !report {
+			t.Error("a firewall that was missing is not reported as in place")
+		}
+	})
+}
