@@ -163,10 +163,11 @@ func TestApplyAndPrune(t *testing.T) {
 			t.Errorf("%s is not running when told so: %+v", id, c)
 		}
 	}
-	told, taken := len(n.send("GET", "/events?limit=1000", "").json["events"].([]any)), strings.Count(n.log.String(), "msg=step")
+	events := func() int { return len(types(n.send("GET", "/events?limit=1000", "").json["events"].([]any))) }
+	told, taken := events(), strings.Count(n.log.String(), "msg=step")
 	n.send("POST", "/apply?wait=synced", list(a, b, one("e2e-c", ""))).want(200, `"created":0,"updated":0,"unchanged":3,"deleted":0`)
 	n.send("POST", "/apply?dry_run=true", list(a, one("e2e-c", `,"env":{"A":"b"}`))).want(200, `"deleted":1`).want(200, "CheckHost")
-	if now := len(n.send("GET", "/events?limit=1000", "").json["events"].([]any)); now != told || strings.Count(n.log.String(), "msg=step") != taken {
+	if events() != told || strings.Count(n.log.String(), "msg=step") != taken {
 		t.Error("lists that change nothing made something happen")
 	}
 	n.send("POST", "/apply", list(a, one("e2e-new", fmt.Sprintf(`,"ports":[{"port":%d}]`, first)))).want(409, "Port already in use")

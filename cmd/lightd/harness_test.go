@@ -275,10 +275,14 @@ func (n *node) events(id string) []string {
 	return types(n.send("GET", "/containers/"+id+"/events?limit=1000", "").want(200, "events").json["events"].([]any))
 }
 
+// types returns the types of the events of containers. Those of the node come from what others do to it:
+// daemons of one host share the firewall's table.
 func types(events []any) []string {
-	list := make([]string, len(events))
-	for i, e := range events {
-		list[i] = e.(map[string]any)["type"].(string)
+	var list []string
+	for _, e := range events {
+		if e := e.(map[string]any); e["internal_id"] != "" {
+			list = append(list, e["type"].(string))
+		}
 	}
 	return list
 }
