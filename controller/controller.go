@@ -20,6 +20,7 @@ import (
 	"lightd/observed/engine"
 	"lightd/observed/records"
 	"lightd/observed/startpattern"
+	"lightd/observed/status"
 	"lightd/observed/streams"
 )
 
@@ -72,6 +73,11 @@ type Console interface {
 	Forget(id string)
 }
 
+// Health is what the health checks find; see health.Prober.
+type Health interface {
+	Result(id string, run status.RunID) observed.Health
+}
+
 // Data is the files of containers; see datadir.Dir.
 type Data interface {
 	Path(id string) string
@@ -118,6 +124,8 @@ type Docker struct {
 	Images       Images
 	Snapshots    Snapshots
 	Console      Console
+	// Health is what health checks find; nil where there are none.
+	Health Health
 }
 
 // Host is what this host has for containers.

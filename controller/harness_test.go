@@ -29,6 +29,7 @@ import (
 	"lightd/observed/cgroup"
 	"lightd/observed/containerio"
 	"lightd/observed/engine"
+	"lightd/observed/health"
 	"lightd/observed/images"
 	"lightd/observed/records"
 	"lightd/observed/snapshots"
@@ -78,6 +79,7 @@ type node struct {
 	stored     *snapshots.Store
 	copies     *snapshots.Copies
 	console    *containerio.IO
+	prober     *health.Prober
 	controller *controller.Controller
 	// cacheChanged holds a value when the cache had news since it was last read.
 	cacheChanged chan struct{}
@@ -210,6 +212,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
 		Changed: func(id string) {
 			n.console.Notify(id)
+			n.prober.Notify(id)
 			enqueue(id)
 			select {
 			case n.cacheChanged <- struct{}{}:
@@ -218,6 +221,12 @@ func (n *node) connect(o setup, log *slog.Logger) {
 		}})
 	n.images = images.New(images.Config{Engine: n.engine, Log: log, Changed: enqueueImage})
 	n.console = containerio.New(containerio.Config{Source: streams.NewDocker(n.engine), Targets: n.cache, Log: log, Changed: enqueue})
+	n.prober = health.New(health.Config{
+		Sources: health.Sources{Spec: n.store.Container, Seen: n.cache.Get, Status: n.statuses.Get, Image: n.images.Known},
+		Exec:    n.engine, Changed: enqueue,
+	})
+	n.store.Subscribe(n.prober.Notify)
+	n.statuses.Subscribe(n.prober.Notify)
 	n.stored, err = snapshots.Open(filepath.Join(n.dir, "snapshots"), snapshots.Options{FreeSpace: o.free, Log: log})
 	n.must(err)
 	n.copies = snapshots.New(snapshots.Config{Engine: n.engine, Store: n.stored, Log: log, Loaded: n.images.Refresh, Changed: enqueueImage})
@@ -231,7 +240,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 	}
 	n.controller = controller.New(controller.Config{
 		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
-		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Snapshots: n.copies, Console: n.console},
+		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Snapshots: n.copies, Console: n.console, Health: n.prober},
 		Host: controller.Host{
 			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
 			Network: o.network, EngineDisk: o.disk,
@@ -246,7 +255,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 func (n *node) run() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	for _, run := range []func(context.Context) error{n.cache.Run, n.images.Run, n.copies.Run, n.controller.Run} {
+	for _, run := range []func(context.Context) error{n.cache.Run, n.images.Run, n.copies.Run, n.controller.Run, n.prober.Run} {
 		running.Go(func() { _ = run(ctx) })
 	}
 	running.Go(func() { n.controller.Collect(ctx) })

@@ -86,6 +86,7 @@ type Spec struct {
 	ImagePolicy    ImagePolicy       `json:"image_policy"`
 	Paused         bool              `json:"paused"`
 	Suspended      bool              `json:"suspended"`
+	Health         *Health           `json:"health"` // nothing for no check
 }
 
 // DefaultSpec returns a spec with the contract's default in every optional field.
@@ -117,7 +118,7 @@ func (s Spec) Equal(other Spec) bool {
 		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
 		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname &&
 		s.ReadOnly == other.ReadOnly && maps.Equal(s.Tmpfs, other.Tmpfs) && s.Network == other.Network && s.TTY == other.TTY && s.Init == other.Init &&
-		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended
+		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended && s.Health.Equal(other.Health)
 }
 
 // EffectivePower is what the process should be doing now: what Power says, unless the container is suspended.
@@ -135,6 +136,7 @@ func (s Spec) Clone() Spec {
 	s.Tmpfs = maps.Clone(s.Tmpfs)
 	s.Env = maps.Clone(s.Env)
 	s.Labels = maps.Clone(s.Labels)
+	s.Health = s.Health.clone()
 	return s
 }
 

@@ -73,6 +73,7 @@
 //     Installations and reinstalls go on, and so do all other changes; a stop or kill is taken, and a
 //     power that a write of the spec names is kept for later. Nothing is recreated.
 //   - paused: true leaves the container alone; only a DELETE still acts.
+//   - health: how it is found out whether the process does its work: "lightd docs health".
 package desired
 
 import _ "embed"

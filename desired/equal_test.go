@@ -10,6 +10,9 @@ func TestEqualComparesEveryField(t *testing.T) {
 	if !(Spec{}).Equal(Spec{Ports: []Port{}, Env: map[string]string{}}) {
 		t.Error("nothing differs from an empty list")
 	}
+	if set := (Spec{Health: &Health{}}); set.Equal(Spec{}) || (Spec{}).Equal(set) || !set.Equal(Spec{Health: &Health{}}) {
+		t.Error("a check makes no difference to none, or two of the same do")
+	}
 	var visit func(path string, of reflect.Type, at func(*Spec) reflect.Value)
 	visit = func(path string, of reflect.Type, at func(*Spec) reflect.Value) {
 		if of.Kind() == reflect.Struct {
@@ -19,9 +22,20 @@ func TestEqualComparesEveryField(t *testing.T) {
 			}
 			return
 		}
-		var changed Spec
+		if of.Kind() == reflect.Pointer {
+			visit(path, of.Elem(), func(s *Spec) reflect.Value {
+				p := at(s)
+				if p.IsNil() {
+					p.Set(reflect.New(of.Elem()))
+				}
+				return p.Elem()
+			})
+			return
+		}
+		var base, changed Spec
+		at(&base)
 		at(&changed).Set(other(of))
-		if changed.Equal(Spec{}) || (Spec{}).Equal(changed) {
+		if changed.Equal(base) || base.Equal(changed) {
 			t.Errorf("%s makes no difference", path)
 		}
 	}

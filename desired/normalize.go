@@ -27,6 +27,7 @@ func (s Spec) Normalize() Spec {
 	if s.Network == NetworkDefault {
 		s.Network = "" // as in a spec that was stored before there was a choice
 	}
+	s.Health.normalize()
 	s.Stop.Signal = NormalSignal(s.Stop.Signal)
 	return s
 }

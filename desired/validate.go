@@ -78,6 +78,7 @@ func (s Spec) ValidateChange(old Spec, r Rules) error {
 	f.checkEnv(s.Env)
 	f.checkLabels(s.Labels)
 	f.checkChoices(s)
+	f.checkHealth(s)
 	return f.err()
 }
 

@@ -149,6 +149,8 @@ type State struct {
 	Endpoint string
 	// NetworkID is the first network that it was connected to when it last ran; empty when it never did.
 	NetworkID string
+	// Address is its own in that network; empty while it does not run.
+	Address string
 	// Published are the host's ports that the engine has bound for it; none while it does not run.
 	Published []desired.Port
 }
@@ -194,6 +196,13 @@ func NoHealthcheck() []string { return []string{"NONE"} }
 // Running reports whether the process of c exists.
 func (c *Container) Running() bool {
 	return c != nil && (c.Phase == Running || c.Phase == Paused || c.Phase == Restarting)
+}
+
+// Health is what the checks of a run have found; see package health. The zero value is nothing yet.
+type Health struct {
+	Known, Healthy bool
+	// Message is why it is not healthy.
+	Message string
 }
 
 // Snapshot is what is known of one id at one time. Nil containers do not exist.

@@ -31,6 +31,7 @@ import (
 	"lightd/observed/cgroup"
 	"lightd/observed/containerio"
 	"lightd/observed/engine"
+	"lightd/observed/health"
 	"lightd/observed/hostmount"
 	"lightd/observed/images"
 	"lightd/observed/owner"
@@ -56,6 +57,7 @@ type daemon struct {
 	snapshots  *snapshots.Copies
 	console    *containerio.IO
 	sampler    *usage.Sampler
+	prober     *health.Prober
 	firewall   *firewall.Keeper
 	controller *controller.Controller
 	webhooks   *webhook.Deliverer
@@ -172,12 +174,16 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Owner: guard,
 		Changed: func(id string) {
 			d.console.Notify(id)
+			d.prober.Notify(id)
 			d.controller.Enqueue(id)
 		},
 	})
 	d.images = images.New(images.Config{
 		Engine: d.engine, Timeout: cfg.Timeouts.Pull, Log: d.log,
-		Changed:       func(ref string) { d.controller.EnqueueImage(ref) },
+		Changed: func(ref string) {
+			d.controller.EnqueueImage(ref)
+			d.notifyChecks(func(spec desired.Container) bool { return spec.Image == ref })
+		},
 		CheckRegistry: images.Registries{Unlisted: func(ref string) string { return d.store.Rules().UnlistedRegistry(ref) }}.Check,
 	})
 	copies, err := snapshots.Open(filepath.Join(cfg.DataDir, "snapshots"), snapshots.Options{Log: d.log})
@@ -192,6 +198,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Source: dockerstreams.NewDocker(d.engine), Targets: d.cache, Log: d.log,
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
+	d.prober = d.newProber(statuses)
 	d.sampler = d.newSampler(here)
 	d.firewall = d.newFirewall(cfg.Network, here)
 	most, err := cfg.Containers.maxInstallation()
@@ -202,6 +209,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Stores: controller.Stores{Store: d.store, Statuses: statuses, Journal: d.journal},
 		Docker: controller.Docker{
 			Engine: d.engine, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots, Console: d.console,
+			Health: d.prober,
 		},
 		Host: controller.Host{
 			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
@@ -213,6 +221,28 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Log:             d.log,
 	})
 	return nil
+}
+
+// newProber returns what runs the health checks of containers.
+func (d *daemon) newProber(statuses *records.Statuses) *health.Prober {
+	p := health.New(health.Config{
+		Sources: health.Sources{Spec: d.store.Container, Seen: d.cache.Get, Status: statuses.Get, Image: d.images.Known},
+		Exec:    d.engine, Changed: func(id string) { d.controller.Enqueue(id) },
+	})
+	// These end with the daemon.
+	d.store.Subscribe(p.Notify)
+	statuses.Subscribe(p.Notify)
+	d.cache.Subscribe(func(bool) { d.notifyChecks(func(desired.Container) bool { return true }) })
+	return p
+}
+
+// notifyChecks has the health checks of containers compared with what is known of them.
+func (d *daemon) notifyChecks(of func(desired.Container) bool) {
+	for _, spec := range d.store.Containers() {
+		if spec.Health != nil && of(spec) {
+			d.prober.Notify(spec.InternalID)
+		}
+	}
 }
 
 // newSampler returns what measures containers: by the files of this machine's kernel where the engine is here.

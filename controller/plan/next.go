@@ -358,6 +358,8 @@ func (r *planner) power() next {
 		return r.stop("a restart was asked for", false)
 	case run.Phase == observed.Paused:
 		return r.unpause(run, "the process is frozen")
+	case r.unhealthy():
+		return r.stopUnhealthy()
 	case run.Running(), spec.EffectivePower() == desired.PowerStopped:
 		return next{upToDate: true}
 	case run.Phase == observed.Removing:

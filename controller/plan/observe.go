@@ -38,6 +38,7 @@ func (r *planner) observe() {
 	if run := r.in.Seen.Run; run != nil {
 		r.observeProcess(run)
 	}
+	r.observeHealth()
 	r.observeReady()
 	r.st.State = r.state()
 }
@@ -231,6 +232,9 @@ func (r *planner) processStarted(now status.RunID) {
 		r.emit(journal.Starting, "started by somebody else")
 	}
 	r.st.Run, r.st.Starting, r.st.Completed, r.st.RunSeen = now, nil, false, r.in.Now
+	if r.st.Get(status.Healthy).Type != "" { // what was found of an earlier run is nothing of this one
+		r.set(status.Healthy, status.Unknown, status.ReasonProbing, "")
+	}
 	r.st.MountsUnverified = nil
 	if r.in.VerifyMounts && !r.st.MountsVerified.Is(now) {
 		r.st.MountsUnverified = &now
@@ -263,6 +267,7 @@ func (r *planner) processOOMKilled() {
 // processExited records the end of a run; c is nil when its end was not observed.
 func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	requested := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) || r.st.MountEscape != nil && r.st.MountEscape.Run.Is(ended)
+	unhealthy := r.st.Stopping != nil && r.st.Stopping.Run.Is(ended) && r.st.Stopping.Unhealthy
 	r.st.Ended, r.st.Stopping, r.st.MountsUnverified = ended, nil, nil
 	if c == nil {
 		r.emit(journal.Exited, "its end was not seen")
@@ -284,19 +289,21 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	if !requested && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
 		r.st.EarlyExit = r.st.StartGeneration
 	}
-	if wanted {
+	restarts := unhealthy && r.in.Spec.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
+	if wanted && !restarts {
 		r.st.Backoff.Reset()
 		return
 	}
-	r.crash(c)
+	r.crash(c, restarts)
 }
 
-// crash decides what follows an end that was not requested.
-func (r *planner) crash(c *observed.Container) {
+// crash decides what follows an end that was not requested, or that the failure of the health check was the
+// reason of: such a process is started again, however it ended.
+func (r *planner) crash(c *observed.Container, unhealthy bool) {
 	if !c.Unwatched && (r.st.CrashesBeforeEngineLoss == nil || r.in.Now.Sub(r.st.CrashesBeforeEngineLoss.Since) > engineEnds) {
 		r.st.CrashesBeforeEngineLoss = &status.CrashesBeforeEngineLoss{Since: r.in.Now, Crashes: r.st.Crashes}
 	}
-	if r.completes(c) {
+	if !unhealthy && r.completes(c) {
 		r.st.Completed = true
 		return
 	}

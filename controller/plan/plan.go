@@ -25,6 +25,8 @@ type Step struct {
 	// rung and signal are those of a stop, which its record carries to where it is executed.
 	rung   status.StopRung
 	signal string
+	// unhealthy is true of a stop because the health check failed.
+	unhealthy bool
 }
 
 // HostCheck is the result of the last check of what a recreation needs of the host.
@@ -88,7 +90,9 @@ type Input struct {
 	Matched bool
 	// PatternError is why the start pattern is matched with nothing; empty while it is.
 	PatternError string
-	Host         HostCheck
+	// Health is what the checks of the run that Seen shows have found.
+	Health observed.Health
+	Host   HostCheck
 	// VerifyMounts is true when what is mounted in a process can be inspected from here.
 	VerifyMounts bool
 	// Replaced are the mounts of our own directories that are not at their paths any more.

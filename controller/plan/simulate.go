@@ -203,7 +203,7 @@ func (p *simulation) apply(s Step) {
 		now.Limits, now.Enforced, now.RestartPolicy = p.in.Spec.Limits, nil, blueprint.RestartPolicy
 	case StartContainer:
 		p.start(&seen.Run)
-		p.in.Matched = true
+		p.in.Matched, p.in.Health = true, observed.Health{}
 	case UnpauseContainer:
 		p.unpause(s.Target)
 	case RenameContainer:

@@ -145,6 +145,7 @@ func (r *planner) recordStop(s Step) {
 		}
 	}
 	request.Killed = request.Killed || s.Kind == KillContainer
+	request.Unhealthy = request.Unhealthy || s.unhealthy
 	if r.restartWanted() && r.st.Restarting == nil {
 		r.st.Restarting = &run
 	}

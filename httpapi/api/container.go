@@ -38,6 +38,7 @@ type Container struct {
 	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
 	Paused             bool                  `json:"paused"`
 	Suspended          bool                  `json:"suspended"`
+	Health             *desired.Health       `json:"health"`
 	Generation         int64                 `json:"generation"`
 	ObservedGeneration int64                 `json:"observed_generation"`
 	Conditions         []status.Condition    `json:"conditions"`
@@ -60,7 +61,7 @@ func (c Container) Spec() desired.Spec {
 		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
 		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: c.Tmpfs, Network: c.Network,
-		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended,
+		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health,
 	}
 }
 

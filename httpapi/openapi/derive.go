@@ -133,8 +133,12 @@ func listed(schemas map[string]any, both []any, description any) map[string]any 
 	}
 }
 
-// redirect points a reference to what is derived of its target.
+// redirect points a reference, or those of alternatives, to what is derived of its target.
 func redirect(schema map[string]any, names map[string]string) {
+	alternatives, _ := schema["oneOf"].([]any)
+	for _, one := range alternatives {
+		redirect(one.(map[string]any), names)
+	}
 	ref, _ := schema["$ref"].(string)
 	if name, derived := names[strings.TrimPrefix(ref, schemaPrefix)]; derived {
 		schema["$ref"] = schemaPrefix + name
@@ -147,6 +151,9 @@ func nullable(property map[string]any) map[string]any {
 		delete(property, "$ref")
 		property["oneOf"] = []any{map[string]any{"$ref": ref}, map[string]any{"type": "null"}}
 		return property
+	}
+	if property["oneOf"] != nil {
+		return property // null is among them
 	}
 	property["type"] = []any{property["type"], "null"}
 	if values, ok := property["additionalProperties"].(map[string]any); ok {

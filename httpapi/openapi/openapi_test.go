@@ -46,6 +46,8 @@ var shapes = map[string]reflect.Type{
 	"PortSpec": reflect.TypeFor[desired.Port](), "Port": reflect.TypeFor[desired.Port](),
 	"LimitsSpec": reflect.TypeFor[desired.Limits](), "Limits": reflect.TypeFor[desired.Limits](), "LimitsPatch": reflect.TypeFor[desired.Limits](),
 	"StopSpec": reflect.TypeFor[desired.Stop](), "Stop": reflect.TypeFor[desired.Stop](), "StopPatch": reflect.TypeFor[desired.Stop](),
+	"HealthSpec": reflect.TypeFor[desired.Health](), "Health": reflect.TypeFor[desired.Health](), "HealthPatch": reflect.TypeFor[desired.Health](),
+	"HTTPCheckSpec": reflect.TypeFor[desired.HTTPCheck](), "HTTPCheck": reflect.TypeFor[desired.HTTPCheck](), "HTTPCheckPatch": reflect.TypeFor[desired.HTTPCheck](),
 	"Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](), "ListedContainer": reflect.TypeFor[api.Container](),
 	"Condition": reflect.TypeFor[status.Condition](), "Exit": reflect.TypeFor[status.Exit](), "Receipt": reflect.TypeFor[api.Receipt](),
 	"WaitResult": reflect.TypeFor[api.Wait](), "Plan": reflect.TypeFor[api.Plan](), "Step": reflect.TypeFor[plan.Step](),
@@ -65,7 +67,7 @@ var shapes = map[string]reflect.Type{
 
 // words are the schemas that list the constants of a type: the package's folder and its name.
 var words = map[string][2]string{
-	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "ImagePolicy": {"desired", "ImagePolicy"},
+	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "FailureAction": {"desired", "FailureAction"}, "ImagePolicy": {"desired", "ImagePolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
 	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "ConditionStatus"}, "Reason": {"observed/status", "Reason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},

@@ -84,7 +84,7 @@ func Show(c desired.Container, st status.Status, now status.EngineStatus) api.Co
 		InstallState: InstallState(c, st), State: stateAt(st, now), Power: c.Power,
 		Ports: rest.OrEmpty(c.Ports), Limits: c.Limits, Mount: orEmptyMap(c.Mount), InstallScript: c.InstallScript,
 		Env: orEmptyMap(c.Env), Labels: orEmptyMap(c.Labels), Stop: c.Stop, Restart: c.Restart,
-		User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: orEmptyMap(c.Tmpfs), Network: cmp.Or(c.Network, desired.NetworkDefault), TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended,
+		User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: orEmptyMap(c.Tmpfs), Network: cmp.Or(c.Network, desired.NetworkDefault), TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health,
 		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditionsAt(st, now),
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: Unix(c.CreatedAt), UpdatedAt: Unix(c.UpdatedAt),
@@ -147,7 +147,11 @@ func conditionsAt(st status.Status, now status.EngineStatus) []status.Condition 
 		return rest.OrEmpty(st.Conditions)
 	}
 	shown := st.Clone()
-	for _, t := range []status.ConditionType{status.ProcessStarted, status.ProcessRunning, status.Synced} {
+	unseen := []status.ConditionType{status.ProcessStarted, status.ProcessRunning, status.Synced}
+	if c := st.Get(status.Healthy); c.Type != "" && c.Reason != status.ReasonNotProbed {
+		unseen = append(unseen, status.Healthy)
+	}
+	for _, t := range unseen {
 		shown.Set(status.Condition{Type: t, Status: status.Unknown, Reason: status.ReasonEngineDown,
 			Message: "the engine does not answer", ObservedGeneration: st.ObservedGeneration}, now.Since)
 	}

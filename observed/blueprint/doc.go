@@ -41,7 +41,7 @@
 //	  in install scripts     root                         nobody
 //	root file system         writable                     the spec (read_only)
 //	tmpfs                    none; nosuid, nodev          the spec, at most 16
-//	HEALTHCHECK of an image  never run                    nobody
+//	HEALTHCHECK of an image  not run by the engine        the spec (health)
 //	paths of the host        its volume, its own files    the spec, inside
 //	                                                      mounts.allowed
 //

@@ -328,6 +328,8 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 	switch {
 	case ev.Action == "connect", ev.Action == "disconnect":
 		return c.noteNetworkLocked(ev), false
+	case strings.HasPrefix(ev.Action, "exec_"): // a command beside the program changes nothing that is observed
+		return "", false
 	case ev.Attributes[observed.LabelInstance] != c.instance:
 		return c.noteForeignLocked(ev), false
 	}

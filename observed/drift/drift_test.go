@@ -186,7 +186,7 @@ var incomparable = map[string]string{
 	"ContainerID": "Docker's own", "Role": "the label of that name", "Phase": "what the process does is for the plan",
 	"StartedAt": "as Phase", "FinishedAt": "as Phase", "ExitCode": "as Phase", "OOMKilled": "as Phase", "Unwatched": "as Phase", "PID": "as Phase", "EndRequested": "as Phase",
 	"Generation": "records when it was created", "Install": "records when it was created",
-	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start", "NetworkID": "as Endpoint",
+	"ImageID": "what a tag means now is for the plan", "Endpoint": "changes with each start", "NetworkID": "as Endpoint", "Address": "as Endpoint",
 	"NetworkMode": "decides what becomes of a difference of Networks",
 	"Enforced":    "what the kernel has of a running process is for the plan",
 	"Published":   "what the engine has bound of a running process is for the plan",

@@ -67,19 +67,24 @@ func (e *Engine) Resize(ctx context.Context, containerID string, cols, rows int)
 // Attach connects to the streams of a container. When it returns, the engine delivers
 // all output from then on. An open output without a reader blocks the container in the end.
 func (e *Engine) Attach(ctx context.Context, containerID string, o AttachOptions) (*Conn, error) {
-	conn, err := e.attach(ctx, containerID, o)
+	conn, err := e.upgraded(ctx, func(ctx context.Context, version string) (*http.Request, error) {
+		return attachRequest(ctx, version, containerID, o)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("attach to container %s: %w", containerID, err)
 	}
 	return conn, nil
 }
 
-// attach does what the Docker client would, which loses the status of a refusal and
+// upgrading makes the request that opens streams, for a version of the API.
+type upgrading func(ctx context.Context, version string) (*http.Request, error)
+
+// upgraded does what the Docker client would, which loses the status of a refusal and
 // waits without a deadline.
-func (e *Engine) attach(ctx context.Context, containerID string, o AttachOptions) (*Conn, error) {
+func (e *Engine) upgraded(ctx context.Context, ask upgrading) (*Conn, error) {
 	opening, cancel := context.WithTimeoutCause(ctx, e.timeouts.Query, ErrTimeout)
 	defer cancel()
-	conn, err := e.connect(opening, containerID, o)
+	conn, err := e.connect(opening, ask)
 	if err != nil {
 		if cause := causeOf(opening); cause != nil && !errors.Is(err, cause) {
 			err = fmt.Errorf("%w: %w", cause, err)
@@ -91,7 +96,7 @@ func (e *Engine) attach(ctx context.Context, containerID string, o AttachOptions
 }
 
 // connect opens the connection within the deadline of its context.
-func (e *Engine) connect(opening context.Context, containerID string, o AttachOptions) (*Conn, error) {
+func (e *Engine) connect(opening context.Context, ask upgrading) (*Conn, error) {
 	s, err := e.session(opening)
 	if err != nil {
 		return nil, err
@@ -102,7 +107,7 @@ func (e *Engine) connect(opening context.Context, containerID string, o AttachOp
 		return nil, err
 	}
 	stop := context.AfterFunc(opening, func() { _ = conn.Close() })
-	reader, err := upgrade(opening, conn, s.ClientVersion(), containerID, o)
+	reader, err := upgrade(opening, conn, s.ClientVersion(), ask)
 	if !stop() && err == nil {
 		err = context.Cause(opening)
 	}
@@ -113,8 +118,8 @@ func (e *Engine) connect(opening context.Context, containerID string, o AttachOp
 	return &Conn{conn: conn, reader: reader}, nil
 }
 
-// upgrade requests the streams and reads the head of the response.
-func upgrade(ctx context.Context, conn net.Conn, version, containerID string, o AttachOptions) (*bufio.Reader, error) {
+// attachRequest asks for the streams of a container.
+func attachRequest(ctx context.Context, version, containerID string, o AttachOptions) (*http.Request, error) {
 	// Docker would take Ctrl-P Ctrl-Q out of the input of a TTY and end the connection.
 	// NUL is never in the input: the API refuses it.
 	query := url.Values{"stream": {"1"}, "detachKeys": {"ctrl-@"}}
@@ -133,9 +138,18 @@ func upgrade(ctx context.Context, conn net.Conn, version, containerID string, o 
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), http.NoBody)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", cerrdefs.ErrInvalidArgument, err)
+		return nil, err
 	}
 	request.Header.Set("Content-Type", "text/plain")
+	return request, nil
+}
+
+// upgrade requests streams and reads the head of the response.
+func upgrade(ctx context.Context, conn net.Conn, version string, ask upgrading) (*bufio.Reader, error) {
+	request, err := ask(ctx, version)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", cerrdefs.ErrInvalidArgument, err)
+	}
 	request.Header.Set("Connection", "Upgrade")
 	request.Header.Set("Upgrade", "tcp")
 	if err := request.Write(conn); err != nil {

@@ -128,6 +128,7 @@ func translate(from container.InspectResponse) observed.Container {
 	if from.NetworkSettings != nil {
 		c.Networks, c.Endpoint, c.NetworkID = networks(from.NetworkSettings.Networks)
 		if from.State.Running {
+			c.Address = address(from.NetworkSettings.Networks, c.Networks)
 			c.Published = binds(from.NetworkSettings.Ports)
 		}
 	}
@@ -181,6 +182,14 @@ func networks(all map[string]*network.EndpointSettings) (names []string, endpoin
 		endpoint, networkID = all[names[0]].EndpointID, all[names[0]].NetworkID
 	}
 	return names, endpoint, networkID
+}
+
+// address returns the address of a container in the first of its networks, by names; IPv6 where it has no other.
+func address(all map[string]*network.EndpointSettings, names []string) string {
+	if len(names) == 0 || all[names[0]] == nil {
+		return ""
+	}
+	return cmp.Or(all[names[0]].IPAddress, all[names[0]].GlobalIPv6Address)
 }
 
 // networkMode returns the network that a container was created on, by the name that it has since

@@ -33,6 +33,9 @@ const (
 	// PIDsLimitReached is a process or thread that the kernel refused for the limit of them.
 	PIDsLimitReached Type = "PIDsLimitReached"
 	BackOff          Type = "BackOff"
+	// Healthy and Unhealthy are the changes of what the health check finds.
+	Healthy   Type = "Healthy"
+	Unhealthy Type = "Unhealthy"
 	// PullFailed, StepFailed and Blocked report the change of Synced to what their messages name:
 	// a failed pull, an error of the engine, an obstacle that only an external change removes.
 	PullFailed Type = "PullFailed"
@@ -64,7 +67,7 @@ const (
 var Types = []Type{
 	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
 	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
-	BackOff, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
+	BackOff, Healthy, Unhealthy, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
 }
 
 // Event is one entry of the journal.
@@ -90,7 +93,7 @@ func (e Event) Level() slog.Level {
 	switch e.Type {
 	case Error, DiskFull:
 		return slog.LevelError
-	case PullFailed, StepFailed, Blocked, BackOff, OOMKilled, PIDsLimitReached, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow, FirewallMissing, FirewallRestored:
+	case PullFailed, StepFailed, Blocked, BackOff, Unhealthy, OOMKilled, PIDsLimitReached, ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped, DiskLow, FirewallMissing, FirewallRestored:
 		return slog.LevelWarn
 	case Exited:
 		if e.Failed {

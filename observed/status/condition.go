@@ -10,7 +10,7 @@ import (
 // ConditionType names one aspect of a container's state.
 type ConditionType string
 
-// The conditions that every container has.
+// The conditions. Every container has the first three and Synced.
 const (
 	// Installed: the installation is complete.
 	Installed ConditionType = "Installed"
@@ -18,6 +18,8 @@ const (
 	ProcessStarted ConditionType = "Started"
 	// ProcessRunning: the process is up and its start pattern has matched.
 	ProcessRunning ConditionType = "Running"
+	// Healthy: the health check passes. Containers without one have it only to show the image's own.
+	Healthy ConditionType = "Healthy"
 	// Synced: Docker matches the spec.
 	Synced ConditionType = "Synced"
 	// DiskFull is shown while the disk of the data directory is full, and never recorded.
@@ -57,6 +59,13 @@ const (
 	ReasonWaitingForPattern Reason = "WaitingForPattern"
 	ReasonPatternMatched    Reason = "PatternMatched"
 	ReasonNoPattern         Reason = "NoPattern"
+
+	// Healthy
+	ReasonProbing     Reason = "Probing"
+	ReasonProbePassed Reason = "ProbePassed"
+	ReasonProbeFailed Reason = "ProbeFailed"
+	ReasonNotRunning  Reason = "NotRunning"
+	ReasonNotProbed   Reason = "NotProbed"
 
 	// Synced
 	ReasonSynced             Reason = "Synced"
@@ -128,6 +137,13 @@ func (s *Status) Set(c Condition, now time.Time) bool {
 	}
 	s.Conditions[at] = c
 	return true
+}
+
+// Remove drops the condition of a type.
+func (s *Status) Remove(t ConditionType) {
+	if s.Get(t).Type != "" {
+		s.Conditions = slices.DeleteFunc(slices.Clone(s.Conditions), func(c Condition) bool { return c.Type == t })
+	}
 }
 
 // installStateOf is the page's word for the condition Installed.

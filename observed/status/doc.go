@@ -13,7 +13,7 @@
 //	backoff    it ended several times in a row; the next start waits
 //	unknown    the engine cannot be reached
 //
-// While the engine cannot be reached, Started, Running and Synced are Unknown with the reason
+// While the engine cannot be reached, Started, Running, Healthy and Synced are Unknown with the reason
 // EngineUnavailable.
 //
 // # Conditions
@@ -27,6 +27,9 @@
 //     Suspended (as the spec says), Starting, BackOff or Exited.
 //   - Running: the start pattern has matched too. True with PatternMatched or NoPattern; False as
 //     Started, and with WaitingForPattern.
+//   - Healthy: the health check passes; absent where neither the spec nor the image has one. True with
+//     ProbePassed, False with ProbeFailed; Unknown with Probing (no result yet), NotRunning, or
+//     NotProbed (the image has a HEALTHCHECK that the spec leaves alone). See "lightd docs health".
 //   - Synced: Docker is as the spec says. False with a reason of the next section.
 //   - DiskFull: present only while the disk of the data directory is full. True with Recording, or
 //     with Unrecorded where the status is shown from memory.
@@ -84,7 +87,8 @@
 //     RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready; or Error at any point.
 //     Around it: PullingImage, ImagePulled, ReinstallStarted.
 //   - Process: Starting, Running, Stopping, Exited, OOMKilled (of an installation too), BackOff, and
-//     PIDsLimitReached, once a run, when the container is next inspected.
+//     PIDsLimitReached, once a run, when the container is next inspected. Healthy and Unhealthy tell
+//     changes of the health check.
 //   - What keeps it from its spec, once for each cause: PullFailed, StepFailed (Docker failed),
 //     Blocked (a port, mount, network, name, image or limit that only somebody else can provide).
 //   - Changes: RebindStarted, RemovingOldContainer, LimitsUpdated, CreationWarning (a warning of the

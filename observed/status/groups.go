@@ -70,6 +70,8 @@ type StopRequest struct {
 	// need not wait for its time.
 	Sent   bool `json:"sent,omitempty"`
 	Unread bool `json:"unread,omitempty"`
+	// Unhealthy is true of a stop because the health check failed: its end counts as a crash.
+	Unhealthy bool `json:"unhealthy,omitempty"`
 	// Killed is set before SIGKILL is sent, KilledAt after it was.
 	Killed   bool      `json:"killed,omitempty"`
 	KilledAt time.Time `json:"killed_at,omitzero"`

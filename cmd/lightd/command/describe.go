@@ -266,6 +266,20 @@ func (d description) writeState(s *describeWriter, now time.Time) {
 	}
 }
 
+// healthOf describes a health check in a line.
+func healthOf(h desired.Health) string {
+	what := "the image's HEALTHCHECK"
+	switch {
+	case h.TCP != 0:
+		what = fmt.Sprintf("tcp port %d", h.TCP)
+	case h.HTTP != nil:
+		what = fmt.Sprintf("http port %d%s", h.HTTP.Port, h.HTTP.Path)
+	case h.Command != "":
+		what = "command " + h.Command
+	}
+	return fmt.Sprintf("%s, every %s within %s; %d failures in a row: %s", what, time.Duration(h.Every), time.Duration(h.Timeout), h.Failures, h.OnFailure)
+}
+
 func lastExit(e status.Exit, now time.Time) string {
 	text := fmt.Sprintf("code %d", e.Code)
 	if e.Signal != "" {
@@ -288,6 +302,9 @@ func (d description) writeSpec(s *describeWriter) {
 	s.line("Limits", limits(c))
 	s.line("Restart", string(c.Restart))
 	s.line("Stop", stopOf(c.Stop))
+	if c.Health != nil {
+		s.line("Health check", healthOf(*c.Health))
+	}
 	if c.User != "" {
 		s.line("User", c.User)
 	}

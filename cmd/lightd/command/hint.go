@@ -31,6 +31,12 @@ var hints = map[status.Reason]string{
 	status.ReasonPatternMatched:    none,
 	status.ReasonNoPattern:         none,
 
+	status.ReasonProbing:     none,
+	status.ReasonProbePassed: none,
+	status.ReasonProbeFailed: `the message says what fails; read what the program prints with "lightd logs ID", and compare "health" in the spec with it`,
+	status.ReasonNotRunning:  none,
+	status.ReasonNotProbed:   none,
+
 	status.ReasonSynced:             none,
 	status.ReasonProgressing:        none,
 	status.ReasonPaused:             `nothing is touched until the spec says "paused: false"`,

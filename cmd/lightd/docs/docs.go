@@ -19,6 +19,7 @@ import (
 	"lightd/httpapi/webhook"
 	"lightd/observed/blueprint"
 	"lightd/observed/drift"
+	"lightd/observed/health"
 	"lightd/observed/owner"
 	"lightd/observed/snapshots"
 	"lightd/observed/status"
@@ -36,6 +37,7 @@ var Topics = []Topic{
 	{"cli", "settings, contexts, files and output of the command line", command.Doc},
 	{"spec", "the fields of a container that need more than a line", desired.Doc},
 	{"states", "states, conditions with their reasons, events", status.Doc},
+	{"health", "health checks: how it is found out whether a process does its work", health.Doc},
 	{"drift", "where Docker differs from a spec", drift.Doc},
 	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
 	{"api", "HTTP routes, preconditions, lists, dry runs, waiting, errors", httpapi.Doc},
