@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -20,6 +21,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/controller/firewall"
 	"lightd/desired/store"
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
@@ -36,7 +38,15 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	os.Exit(m.Run())
+	before, _ := firewall.Tables()
+	code := m.Run()
+	after, _ := firewall.Tables() // those of the daemons that have run: rules outlive them
+	for _, name := range after {
+		if !slices.Contains(before, name) {
+			_ = firewall.New(firewall.Config{Table: name}).Remove()
+		}
+	}
+	os.Exit(code)
 }
 
 // patience bounds every wait.
@@ -275,8 +285,8 @@ func (n *node) events(id string) []string {
 	return types(n.send("GET", "/containers/"+id+"/events?limit=1000", "").want(200, "events").json["events"].([]any))
 }
 
-// types returns the types of the events of containers. Those of the node come from what others do to it:
-// daemons of one host share the firewall's table.
+// types returns the types of the events of containers. Those of the node come from what others do to it,
+// as to the rules of the firewall.
 func types(events []any) []string {
 	var list []string
 	for _, e := range events {

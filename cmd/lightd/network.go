@@ -72,6 +72,7 @@ func (d *daemon) bridges(ctx context.Context) ([]string, error) {
 func (d *daemon) newFirewall(n network, here bool) *firewall.Keeper {
 	ports, _ := firewall.ParsePorts(n.AllowHostPorts) // checked with the configuration
 	c := firewall.Config{
+		Table:  firewall.Prefix + d.store.Instance()[:8], // each instance keeps its own: a drop of any is one
 		Policy: firewall.Policy{Interface: blueprint.DefaultNetwork.Bridge, HostPorts: ports},
 		Off:    n.Firewall == firewallOff, Required: n.Firewall == firewallRequired, Networks: d.bridges, Log: d.log,
 		Changed: func(s firewall.State) { d.recordFirewall(s) },

@@ -106,7 +106,7 @@ func TestPanelThatWasAwayMissesNothing(t *testing.T) {
 			e := e.(map[string]any)
 			journal = append(journal, fmt.Sprint(e["seq"], " ", e["internal_id"], " ", e["type"]))
 		}
-		// The node itself may have events too: daemons of this host share the firewall's table.
+		// The node itself may have events too, as of its firewall.
 		deleted := func(e string) bool { return strings.HasSuffix(e, "three Deleted") }
 		if got := panel.got(); !slices.Equal(got, journal) || !slices.ContainsFunc(journal, deleted) {
 			return fmt.Errorf("the panel has %q, and the journal %q", got, journal)

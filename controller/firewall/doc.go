@@ -1,4 +1,4 @@
-// Package firewall keeps what containers may reach beyond the outside world: a table of Lightd's own in
+// Package firewall keeps what containers may reach beyond the outside world: a table of the instance's own in
 // nftables, which others neither read nor write.
 //
 // The rules match packets by the interface that they come from, so that nothing has to be changed when a
@@ -16,6 +16,6 @@
 // and a reply belongs to a connection that is known.
 //
 // The table is compared with what it should be before each start, and every CheckEvery. One that was
-// removed or altered, as by "nft flush ruleset", is put back. All instances of an engine share it: where their
-// settings differ they put back each other's, which is reported every 10 minutes.
+// removed or altered, as by "nft flush ruleset", is put back. Each instance of an engine has a table of its own,
+// for the networks that its containers are on: what one of them drops is dropped.
 package firewall

@@ -96,6 +96,29 @@ func TestTableIsPutBack(t *testing.T) {
 	}
 }
 
+// TestInstancesKeepTheirOwnTables: daemons whose containers are on different networks leave each other's alone.
+func TestInstancesKeepTheirOwnTables(t *testing.T) {
+	inNetwork(t)
+	one, changes := keeper(t, func(c *Config) { c.Table, c.Others = "lightd-one", []string{"br-games"} })
+	two, more := keeper(t, func(c *Config) { c.Table = "lightd-two" })
+	for range 2 {
+		for _, k := range []*Keeper{one, two} {
+			if err := k.Ensure(); err != nil || !k.State().InPlace() {
+				t.Fatalf("%v, %+v", err, k.State())
+			}
+		}
+	}
+	if len(*changes)+len(*more) > 0 {
+		t.Errorf("changes %+v and %+v", *changes, *more)
+	}
+	if err := two.Remove(); err != nil {
+		t.Fatal(err)
+	}
+	if err := one.Ensure(); err != nil || one.State().Restored != 0 {
+		t.Errorf("%v, %+v", err, one.State())
+	}
+}
+
 // TestFirewallThatCannotBeHad is reported as missing, and ends a start where it is required.
 func TestFirewallThatCannotBeHad(t *testing.T) {
 	for _, required := range []bool{false, true} {

@@ -15,8 +15,8 @@ import (
 // CheckEvery is how often the table is compared with what it should be.
 const CheckEvery = 10 * time.Second
 
-// tellAgain is how long a table that is altered in the same way again and again is reported once: two daemons
-// of a host with different settings put back each other's.
+// tellAgain is how long a table that is altered in the same way again and again is reported once: another
+// program of the host may keep removing it.
 const tellAgain = 10 * time.Minute
 
 // retryAfter is when a check that had an error is made again.
@@ -28,7 +28,7 @@ var ErrMissing = errors.New("the firewall of containers is missing")
 // Config is which firewall to keep.
 type Config struct {
 	Policy
-	// Table is the name of the table; empty stands for "lightd".
+	// Table is the name of the table, which no other instance has; empty stands for "lightd".
 	Table string
 	// Networks, unless nil, returns Policy.Others as the engine has them now.
 	Networks func(context.Context) ([]string, error)
@@ -104,6 +104,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 			k.cfg.Log.Debug("firewall of containers not removed", "error", err)
 		}
 	}
+	k.tellOthers()
 	for {
 		every := k.cfg.Every
 		if k.Ensure() != nil { // the networks are not known yet, or the rules are missing
@@ -114,6 +115,15 @@ func (k *Keeper) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-time.After(every):
 		}
+	}
+}
+
+// tellOthers logs the tables of other instances: what one of them drops stays dropped, also when it is gone.
+func (k *Keeper) tellOthers() {
+	others, _ := Tables() // Ensure tells that there is no nftables
+	others = slices.DeleteFunc(others, func(name string) bool { return name == k.cfg.Table })
+	if len(others) > 0 {
+		k.cfg.Log.Info("other instances have rules on this host; \"nft delete table inet NAME\" removes those of one that is gone", "tables", others)
 	}
 }
 

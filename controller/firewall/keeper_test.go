@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// TestSameRestorationIsReportedOnceForAWhile: two daemons with different settings put back each other's
-// table every 10 s, and the journal has a line of it every 10 minutes.
+// TestSameRestorationIsReportedOnceForAWhile: another program removes the table again and again, and the
+// journal has a line of it every 10 minutes.
 func TestSameRestorationIsReportedOnceForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		k := New(Config{Policy: policy, Log: slog.New(slog.DiscardHandler)})

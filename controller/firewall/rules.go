@@ -11,6 +11,9 @@ import (
 	"lightd/desired/metadata"
 )
 
+// Prefix begins the name of each instance's table.
+const Prefix = "lightd-"
+
 // defaultTable is the name of the table, of family inet.
 const defaultTable = "lightd"
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
@@ -106,6 +107,26 @@ func (t table) apply() error {
 		return fmt.Errorf("write the table %s of nftables: %w", t.name, err)
 	}
 	return nil
+}
+
+// Tables returns the names of the tables that instances of Lightd have in this network namespace: of those
+// whose daemon runs, and of those that are gone.
+func Tables() ([]string, error) {
+	conn, err := nftables.New()
+	if err != nil {
+		return nil, fmt.Errorf("connect to nftables: %w", err)
+	}
+	all, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
+	if err != nil {
+		return nil, fmt.Errorf("list the tables of nftables: %w", err)
+	}
+	var names []string
+	for _, t := range all {
+		if strings.HasPrefix(t.Name, Prefix) {
+			names = append(names, t.Name)
+		}
+	}
+	return names, nil
 }
 
 // remove removes the table.

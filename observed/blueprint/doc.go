@@ -60,13 +60,15 @@
 // From that network nothing of the host is reached: not the daemon's API, the engine's, the ports of the
 // gateway or of any other address of the host (a port that another container publishes included), and not
 // the addresses where clouds serve credentials (169.254.0.0/16, fe80::/10 and those of the known
-// clouds). Replies, ping, name servers elsewhere and the rest of the world are. The rules are the table
-// "lightd" of nftables, put back within 10 s and before each start when somebody flushes or alters it.
+// clouds). Replies, ping, name servers elsewhere and the rest of the world are. The rules are a table
+// of nftables that is the instance's own, "lightd-" and the first eight characters of its id, put back within
+// 10 s and before each start when somebody flushes or alters it.
 // network.allow_host_ports opens ports of the host, as [53] for a name server on it or [25565-25600]
 // for what other containers publish; network.firewall: required starts no container without the rules
 // (else readyz, GET /drift and the event FirewallMissing show that they cannot be made, without
-// CAP_NET_ADMIN for instance), and off removes them. Instances that share an engine
-// need the same settings.
+// CAP_NET_ADMIN for instance), and off removes them. Of instances that share an engine each keeps its own
+// rules: a port of the host is open where all have opened it. Those of an instance that is gone end with
+// the next boot of the host, or "nft delete table inet NAME".
 //
 // network.allowed lists networks that specs may name besides: bridges that the operator has made
 // ("docker network create NAME"), on which containers reach each other by name, as a game and its

@@ -62,8 +62,8 @@
 //   - The engine's name server answers containers with the addresses of their neighbours, whose names are
 //     lightd-ID. No traffic passes between them, but a program in one can find out which ids are there.
 //   - Settings of network and containers hold from the next start of the daemon, but for network.allowed: a
-//     reload logs what needs one. Two daemons on one engine with different settings of network put their own rules
-//     back in turns, every 10 s: give them the same.
+//     reload logs what needs one. Two daemons on one engine each keep rules of their own, and what one of them
+//     drops is dropped: a port of the host is open where both have opened it.
 //   - Data on the disk is not encrypted. A token's hash is of no use to a thief; the master token's file is.
 //   - The audit is as safe as the machine: send it elsewhere where root may be the attacker.
 //
