@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -20,7 +22,9 @@ import (
 	"lightd/cmd/lightd/terminal"
 	"lightd/controller/firewall"
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/httpapi/client"
+	"lightd/httpapi/listen"
 	"lightd/observed/engine"
 )
 
@@ -56,7 +60,10 @@ func checkCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 		if err != nil {
 			return err
 		}
-		items := check.Run(cmd.Context(), node, cfg.machine())
+		for i := range node.Listeners {
+			node.ListenPlaces = append(node.ListenPlaces, s.placeOf(fmt.Sprintf("listen.%d", i)))
+		}
+		items := check.Run(cmd.Context(), node, cfg.machine(s.locate))
 		if err := writeItems(streams.Out, *output, terminal.Columns(streams.Out, getenv), items); err != nil {
 			return err
 		}
@@ -95,7 +102,7 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	n.SecretFiles = c.Webhooks.secretFiles()
 	n.Loose = c.loose()
 	if c.TLS.enabled() {
-		n.Certificate = c.certificateFile()
+		n.Certificate, n.SelfSigned = c.certificateFile(), c.TLS.SelfSigned
 	}
 	n.MountsAllowed, n.ClosedPlaces, n.FirewallOff = c.Mounts.Allowed, c.ownPlaces(), c.Network.Firewall == firewallOff
 	if n.HostPorts, err = firewall.ParsePorts(c.Network.AllowHostPorts); err != nil {
@@ -106,9 +113,25 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	return n, err
 }
 
-// machine is how the checks read this machine.
-func (c *config) machine() check.Machine {
+// machine is how the checks read this machine. locate says where in the settings an error is.
+func (c *config) machine(locate func(error) error) check.Machine {
 	return check.Machine{
+		Root: os.Geteuid() == 0, Running: func() (bool, error) { return kv.Locked(filepath.Join(c.DataDir, "db")) },
+		Listen: func(a listen.Address) error {
+			options, err := c.listenOptions()
+			if err != nil {
+				return err
+			}
+			options.InsecurePlainHTTP = true // which has an item of its own
+			return listen.Try(a, options)
+		},
+		LoadCertificate: func() error {
+			err := c.checkCertificate()
+			if errors.Is(err, fs.ErrPermission) {
+				return err
+			}
+			return locate(err)
+		},
 		Stat: os.Stat, ReadFile: os.ReadFile, FileSystem: statFileSystem, Now: time.Now,
 		Engine: c.inspectEngine, EngineDirectories: c.engineDirectories, Ready: c.askReadiness, Networks: c.engineNetworks, Specs: c.storedSpecs,
 	}

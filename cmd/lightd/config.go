@@ -279,16 +279,26 @@ func (s *settings) locate(err error) error {
 	if !errors.As(err, &bad) {
 		return err
 	}
+	text := s.placeOf(bad.key) + bad.text
+	if bad.machine {
+		return errors.New(text)
+	}
+	return usageError{Text: text}
+}
+
+// placeOf is where the value of a key is from, as in "FILE:LINE: "; empty where that is no file.
+func (s *settings) placeOf(key string) string {
+	first, _, _ := strings.Cut(key, ".")
 	for _, one := range s.given.settings() {
-		if strings.ReplaceAll(one.flag, "-", "_") == bad.key && (s.flags.Changed(one.flag) || s.getenv(one.env) != "") {
-			return usageError{Text: bad.text}
+		if strings.ReplaceAll(one.flag, "-", "_") == first && (s.flags.Changed(one.flag) || s.getenv(one.env) != "") {
+			return ""
 		}
 	}
 	file := s.configFile()
-	if line := lineOf(file, bad.key); line > 0 {
-		return usageError{Text: fmt.Sprintf("%s:%d: %s", file, line, bad.text)}
+	if line := lineOf(file, key); line > 0 {
+		return fmt.Sprintf("%s:%d: ", file, line)
 	}
-	return usageError{Text: bad.text}
+	return ""
 }
 
 // readConfig reads a YAML file over cfg. Unknown keys are refused.

@@ -65,7 +65,7 @@ func TestBadCalls(t *testing.T) {
 		{"an argument too many", serve("now"), nil, 2, `"now"`},
 		{"a listen address of another kind", serve("--listen", "ftp://x:1"), nil, 2, "is none of host:port"},
 		{"a relative unix socket", serve("--listen", "unix://x.sock"), nil, 2, "absolute"},
-		{"TLS without a certificate", serve("--config", file("listen: ['127.0.0.1:0', 'https://127.0.0.1:0']")), map[string]string{"LIGHTD_LISTEN": ""}, 2, "lightd.yaml:1: listen address \"https://127.0.0.1:0\" needs a certificate"},
+		{"TLS without a certificate", serve("--config", file("listen: ['127.0.0.1:0', 'https://127.0.0.1:0']")), map[string]string{"LIGHTD_LISTEN": ""}, 2, "lightd.yaml:1: listen: \"https://127.0.0.1:0\" needs a certificate"},
 		{"a certificate without its key", serve("--config", file("tls: {cert: /x}")), nil, 2, "cert and key go together"},
 		{"a certificate that is not there", serve("--config", file("tls: {cert: /nonexistent/cert, key: /nonexistent/key}")), nil, 2, "/nonexistent/cert"},
 		{"authorities without a certificate", serve("--config", file("tls: {client_ca: /x}")), nil, 2, "client_ca needs cert and key"},

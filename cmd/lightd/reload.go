@@ -105,15 +105,23 @@ func differingKeys(a, b config) []string {
 	return differ
 }
 
-// settingError is a setting that can be none, by its key in the file.
-type settingError struct{ key, text string }
+// settingError is a setting that can be none, by its key in the file. machine is true where another state
+// of the machine would do, as a port that is free.
+type settingError struct {
+	key, text string
+	machine   bool
+	cause     error
+}
+
+// Unwrap returns what the machine said, if it was asked.
+func (e *settingError) Unwrap() error { return e.cause }
 
 // Error implements error.
 func (e *settingError) Error() string { return e.text }
 
 // badSetting returns the error of a value that a setting cannot have.
 func badSetting(key, format string, args ...any) error {
-	return &settingError{key, fmt.Sprintf(format, args...)}
+	return &settingError{key: key, text: fmt.Sprintf(format, args...)}
 }
 
 // lineOf returns the line of a file that a key is on, 0 when it is not there.

@@ -55,15 +55,16 @@ func (t tlsFiles) enabled() bool { return t.Cert != "" || t.SelfSigned }
 
 // locate makes an error of the files one of the setting that names the file.
 func (t tlsFiles) locate(err error) error {
-	key := "tls"
+	key := ""
 	var missing *fs.PathError
 	if errors.As(err, &missing) && !t.SelfSigned {
 		key = map[string]string{t.Cert: "tls.cert", t.Key: "tls.key"}[missing.Path]
 	}
-	if missing != nil && missing.Path == t.ClientCA {
+	if key == "" && t.ClientCA != "" && certs.CheckAuthorities(t.ClientCA) != nil {
 		key = "tls.client_ca"
 	}
-	return badSetting(key, "%s: %v", key, err)
+	key = cmp.Or(key, "tls")
+	return &settingError{key: key, text: fmt.Sprintf("%s: %v", key, err), cause: err}
 }
 
 // unixSocket is who may connect to unix sockets.
@@ -208,7 +209,7 @@ func (c *config) checkWire() error {
 		return badSetting("unix_socket.group", "unix_socket.group: %v", err)
 	}
 	if _, err := c.listeners(); err != nil {
-		return badSetting("listen", "%v", err)
+		return badSetting("listen", "listen: %v", err)
 	}
 	return nil
 }
@@ -229,7 +230,7 @@ func openWire(cfg config, log *slog.Logger) (_ *wire, err error) {
 	if err != nil {
 		return nil, err
 	}
-	mode, err := cfg.unixMode()
+	options, err := cfg.listenOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -239,16 +240,14 @@ func openWire(cfg config, log *slog.Logger) (_ *wire, err error) {
 	}
 	total, perAddress := cfg.connections()
 	w := &wire{connections: listen.NewLimiter(listen.Limits{Total: total, PerPeer: perAddress, Exempt: proxies.Trusts, Log: log})}
-	w.listeners, err = listen.OpenAll(all, listen.Options{
-		InsecurePlainHTTP: cfg.InsecurePlainHTTP, UnixMode: mode, UnixGroup: cfg.UnixSocket.Group,
-	})
-	if errors.Is(err, listen.ErrPlainHTTP) {
-		return nil, badSetting("listen", "%v", err)
+	for i := range all {
+		opened, err := listen.OpenAll(all[i:i+1], options)
+		if err != nil {
+			return nil, errors.Join(badListener(i, err), w.close())
+		}
+		w.listeners = append(w.listeners, opened...)
 	}
-	if err == nil {
-		err = w.openCertificate(cfg, log)
-	}
-	if err != nil {
+	if err := w.openCertificate(cfg, log); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	for _, l := range w.listeners {
@@ -257,6 +256,43 @@ func openWire(cfg config, log *slog.Logger) (_ *wire, err error) {
 		}
 	}
 	return w, nil
+}
+
+// listenOptions are what all listeners have in common.
+func (c *config) listenOptions() (listen.Options, error) {
+	mode, err := c.unixMode()
+	return listen.Options{InsecurePlainHTTP: c.InsecurePlainHTTP, UnixMode: mode, UnixGroup: c.UnixSocket.Group}, err
+}
+
+// badListener is the error of the i-th listener. Only plain HTTP is a mistake in the settings whatever
+// the machine is like.
+func badListener(i int, err error) error {
+	return &settingError{key: fmt.Sprintf("listen.%d", i), text: "listen: " + err.Error(), machine: !errors.Is(err, listen.ErrPlainHTTP)}
+}
+
+// checkCertificate reports why the certificate cannot be served. It makes none: what the first start makes is
+// in order.
+func (c *config) checkCertificate() error {
+	files := certs.Files{Cert: c.TLS.Cert, Key: c.TLS.Key, ClientCA: c.TLS.ClientCA}
+	if c.TLS.SelfSigned {
+		found, err := certs.FindSelfSigned(c.selfSignedDir())
+		if errors.Is(err, certs.ErrNone) {
+			if err = nil; files.ClientCA != "" {
+				err = certs.CheckAuthorities(files.ClientCA)
+			}
+			if err == nil {
+				return nil
+			}
+		}
+		if err != nil {
+			return c.TLS.locate(err)
+		}
+		files.Cert, files.Key = found.Cert, found.Key
+	}
+	if _, err := certs.Open(files, slog.New(slog.DiscardHandler)); err != nil {
+		return c.TLS.locate(err)
+	}
+	return nil
 }
 
 func (w *wire) openCertificate(cfg config, log *slog.Logger) (err error) {

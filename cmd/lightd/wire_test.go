@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"io"
@@ -18,12 +19,14 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
 
+	"lightd/cmd/lightd/check"
 	"lightd/cmd/lightd/terminal"
 )
 
@@ -241,6 +244,45 @@ func TestPlainHTTPBeyondLoopbackIsRefused(t *testing.T) {
 	w := newWired(t, "listen: 0.0.0.0:0\ninsecure_plain_http: true\n")
 	if !strings.Contains(w.log.String(), "insecure_plain_http") {
 		t.Error("the log has no warning")
+	}
+}
+
+// TestCheckRefusesWhatServeRefuses: with what the daemon does not start, check finds a fault, and both say where
+// in the settings it is. A running daemon of another data directory has its port, and is not taken for ours.
+func TestCheckRefusesWhatServeRefuses(t *testing.T) {
+	t.Parallel()
+	other := newWired(t, "listen: 127.0.0.1:0\ntls: {self_signed: true}\n")
+	_, port, _ := strings.Cut(strings.TrimPrefix(other.urls[0], "https://"), ":")
+	for text, want := range map[string]string{
+		"listen: 127.0.0.1:0\ntls:\n  self_signed: true\n  client_ca: /etc/hostname\n": "l.yaml:4: tls.client_ca: read certificate authorities: /etc/hostname holds no certificate",
+		"listen: 127.0.0.1:0\ntls:\n  cert: /nonexistent/c\n  key: /nonexistent/k\n":   "l.yaml:3: tls.cert: read certificate: open /nonexistent/c",
+		"listen: ['0.0.0.0:8553', '127.0.0.1:8553']\ninsecure_plain_http: true\n":      "l.yaml:1: listen: \"0.0.0.0:8553\" and \"127.0.0.1:8553\" are one port twice",
+		"listen:\n- 127.0.0.1:0\n- 203.0.113.9:8443\ninsecure_plain_http: true\n":      "l.yaml:3: listen: cannot accept requests on 203.0.113.9:8443: this machine does not have that address",
+		"listen: ['unix:///nodir/x.sock']\n":                                           "l.yaml:1: listen: cannot accept requests on /nodir/x.sock: the directory /nodir does not exist",
+		"listen: 127.0.0.1:" + port + "\n":                                             "l.yaml:1: listen: cannot accept requests on 127.0.0.1:" + port + ": another program listens there",
+	} {
+		file := filepath.Join(t.TempDir(), "l.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		settings := []string{"--config", file, "--data-dir", filepath.Join(t.TempDir(), "data"), "--docker-host", "unix:///nonexistent"}
+		_, stderr, code := call(t, nil, append([]string{"serve"}, settings...)...)
+		if got := strings.Join(strings.Fields(stderr), " "); code == 0 || !strings.Contains(got, want) {
+			t.Errorf("serve with %q: exit code %d: %s", text, code, got)
+		}
+		stdout, stderr, code := call(t, nil, append([]string{"check", "-o", "json"}, settings...)...)
+		if code == 2 && strings.Contains(strings.Join(strings.Fields(stderr), " "), want) {
+			continue // a mistake of the file alone
+		}
+		var items []check.Item
+		if err := json.Unmarshal([]byte(stdout), &items); err != nil || code != 1 {
+			t.Fatalf("check with %q: exit code %d: %v %s%s", text, code, err, stdout, stderr)
+		}
+		if !slices.ContainsFunc(items, func(i check.Item) bool {
+			return i.Verdict == check.Fault && strings.Contains(i.Text, want) && !strings.Contains(i.Remedy, "root")
+		}) || strings.Contains(stdout, "pinned") {
+			t.Errorf("check with %q has no fault %q: %s", text, want, stdout)
+		}
 	}
 }
 

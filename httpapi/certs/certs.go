@@ -89,12 +89,30 @@ func (s *Source) parse(cert, key, authorities []byte) (*pair, error) {
 		MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}, Certificates: []tls.Certificate{served},
 	}
 	if s.files.ClientCA != "" {
-		config.ClientCAs, config.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-		if !config.ClientCAs.AppendCertsFromPEM(authorities) {
-			return nil, fmt.Errorf("read certificate authorities: %s holds no certificate", s.files.ClientCA)
+		config.ClientAuth = tls.RequireAndVerifyClientCert
+		if config.ClientCAs, err = parseAuthorities(s.files.ClientCA, authorities); err != nil {
+			return nil, err
 		}
 	}
 	return &pair{served.Leaf, config}, nil
+}
+
+func parseAuthorities(path string, data []byte) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(data) {
+		return nil, fmt.Errorf("read certificate authorities: %s holds no certificate in PEM", path)
+	}
+	return pool, nil
+}
+
+// CheckAuthorities reports a file that cannot be Files.ClientCA.
+func CheckAuthorities(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return fmt.Errorf("read certificate authorities: %w", err)
+	}
+	_, err = parseAuthorities(path, data)
+	return err
 }
 
 // Config returns the configuration of a server. Each handshake uses the pair that is served then.

@@ -22,9 +22,11 @@ import (
 // change, and there is nobody who could revoke it.
 const lifetime = 10 * 365 * 24 * time.Hour
 
-// SelfSigned returns the files of the certificate in dir, which it makes where there is none. It is valid for
-// hosts, which are names and addresses.
-func SelfSigned(dir string, hosts []string) (Files, error) {
+// ErrNone is a directory without a certificate.
+var ErrNone = errors.New("there is no self-signed certificate")
+
+// FindSelfSigned returns the files of the certificate in dir, ErrNone where there is none yet.
+func FindSelfSigned(dir string) (Files, error) {
 	files := Files{Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
 	_, noCert := os.Stat(files.Cert)
 	_, noKey := os.Stat(files.Key)
@@ -35,6 +37,16 @@ func SelfSigned(dir string, hosts []string) (Files, error) {
 		return files, fmt.Errorf("read the self-signed certificate's key: %w", noKey)
 	case !errors.Is(noCert, fs.ErrNotExist):
 		return files, fmt.Errorf("read the self-signed certificate: %w", noCert)
+	}
+	return files, ErrNone
+}
+
+// SelfSigned returns the files of the certificate in dir, which it makes where there is none. It is valid for
+// hosts, which are names and addresses.
+func SelfSigned(dir string, hosts []string) (Files, error) {
+	files, err := FindSelfSigned(dir)
+	if !errors.Is(err, ErrNone) {
+		return files, err
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return files, fmt.Errorf("make a self-signed certificate: %w", err)

@@ -1,6 +1,7 @@
 package listen
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -36,18 +37,36 @@ func Parse(list string, secure bool) ([]Address, error) {
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(all, a.collides) {
-			return nil, fmt.Errorf("listen address %q is given twice", a.At)
+		if i := slices.IndexFunc(all, a.collides); i >= 0 && all[i].At == a.At {
+			return nil, fmt.Errorf("%q is given twice", a.At)
+		} else if i >= 0 {
+			return nil, fmt.Errorf("%q and %q are one port twice: without a host, 0.0.0.0 and [::] are every address", all[i].At, a.At)
 		}
 		all = append(all, a)
 	}
 	return all, nil
 }
 
-// collides reports whether both are one address: a free port (0, or none) is another one each time.
+// collides reports whether only one of both can be opened: they are one address, or one is every address
+// of the machine and the other among them. A free port (0, or none) is another one each time.
 func (a Address) collides(b Address) bool {
-	_, port, _ := net.SplitHostPort(a.At)
-	return a.Network == b.Network && a.At == b.At && (a.Network == "unix" || port != "" && port != "0")
+	if a.Network != b.Network || a.Network == "unix" {
+		return a.Network == b.Network && a.At == b.At
+	}
+	host, port, _ := net.SplitHostPort(a.At)
+	other, same, _ := net.SplitHostPort(b.At)
+	if port != same || port == "" || port == "0" {
+		return false
+	}
+	return host == other || covers(host, other) || covers(other, host)
+}
+
+// covers reports whether wild is every address of the machine, of IPv4 alone where it is 0.0.0.0, and host
+// one of them. A name may be anything, and is left to the kernel.
+func covers(wild, host string) bool {
+	all, err := netip.ParseAddr(cmp.Or(wild, "::"))
+	one, bad := netip.ParseAddr(cmp.Or(host, "::"))
+	return err == nil && bad == nil && all.IsUnspecified() && (all.Is6() || one.Is4() || one.IsUnspecified())
 }
 
 func parse(text string, secure bool) (Address, error) {
@@ -56,7 +75,7 @@ func parse(text string, secure bool) (Address, error) {
 			path = text
 		}
 		if !filepath.IsAbs(path) {
-			return Address{}, fmt.Errorf("listen address %q: the path of a unix socket is absolute, as in unix:///run/lightd.sock", text)
+			return Address{}, fmt.Errorf("%q: the path of a unix socket is absolute, as in unix:///run/lightd.sock", text)
 		}
 		return Address{Network: "unix", At: filepath.Clean(path)}, nil
 	}
@@ -69,10 +88,10 @@ func parse(text string, secure bool) (Address, error) {
 	}
 	u, err := url.Parse(text)
 	if err != nil || scheme != "http" && scheme != "https" || strings.TrimSuffix(at, "/") != u.Host {
-		return Address{}, fmt.Errorf("listen address %q is none of host:port, http://host:port, https://host:port and unix:///path", text)
+		return Address{}, fmt.Errorf("%q is none of host:port, http://host:port, https://host:port and unix:///path", text)
 	}
 	if scheme == "https" && !secure {
-		return Address{}, fmt.Errorf("listen address %q needs a certificate: set tls.cert and tls.key, or tls.self_signed: true", text)
+		return Address{}, fmt.Errorf("%q needs a certificate: set tls.cert and tls.key, or tls.self_signed: true", text)
 	}
 	if err := checkPort(text, scheme+"://", u.Host); err != nil {
 		return Address{}, err
@@ -86,15 +105,15 @@ func checkPort(text, scheme, at string) error {
 	if err != nil {
 		host := strings.Trim(at, "[]")
 		if _, err := strconv.ParseUint(host, 10, 16); err == nil {
-			return fmt.Errorf("listen address %q has no address, as in %s127.0.0.1:%s", text, scheme, host)
+			return fmt.Errorf("%q has no address, as in %s127.0.0.1:%s", text, scheme, host)
 		}
 		if host == "" {
 			host = "127.0.0.1"
 		}
-		return fmt.Errorf("listen address %q has no port, as in %s%s", text, scheme, net.JoinHostPort(host, "8070"))
+		return fmt.Errorf("%q has no port, as in %s%s", text, scheme, net.JoinHostPort(host, "8070"))
 	}
 	if _, err := net.LookupPort("tcp", port); err != nil {
-		return fmt.Errorf("listen address %q: %q is not a port from 0 to 65535", text, port)
+		return fmt.Errorf("%q: %q is not a port from 0 to 65535", text, port)
 	}
 	return nil
 }

@@ -44,6 +44,38 @@ func OpenAll(all []Address, o Options) (opened []*Listener, err error) {
 	return opened, nil
 }
 
+// Try reports what keeps a listener from being opened. It serves nobody, and leaves a unix socket as it is.
+func Try(a Address, o Options) error {
+	if a.Network == "unix" {
+		l, beside, err := bindUnix(a, o)
+		if err != nil {
+			return openFailed(a, err)
+		}
+		return errors.Join(os.Remove(beside), l.Close())
+	}
+	l, err := open(a, o)
+	if err != nil {
+		return err
+	}
+	return l.Close()
+}
+
+// ErrInUse is an address at which another program listens.
+var ErrInUse = errors.New("another program listens there")
+
+// openFailed says what keeps an address from being listened on.
+func openFailed(a Address, err error) error {
+	switch {
+	case errors.Is(err, unix.EADDRINUSE):
+		err = ErrInUse
+	case errors.Is(err, unix.EADDRNOTAVAIL):
+		err = errors.New("this machine does not have that address")
+	case errors.Is(err, unix.ENOENT):
+		err = fmt.Errorf("the directory %s does not exist", filepath.Dir(a.At))
+	}
+	return fmt.Errorf("cannot accept requests on %s: %w", a.At, err)
+}
+
 // CloseAll closes listeners.
 func CloseAll(all []*Listener) error {
 	var errs []error
@@ -61,7 +93,7 @@ func open(a Address, o Options) (*Listener, error) {
 	}
 	l, err := net.Listen(a.family(), a.At)
 	if err != nil {
-		return nil, fmt.Errorf("accept requests: %w", err)
+		return nil, openFailed(a, err)
 	}
 	if err := a.checkPlain(l.Addr()); err != nil && !o.InsecurePlainHTTP {
 		return nil, errors.Join(err, l.Close())
@@ -73,25 +105,47 @@ func open(a Address, o Options) (*Listener, error) {
 // openUnix binds a name beside the path, sets its mode and renames it: at no moment can anybody connect
 // whom the mode excludes. A socket that a daemon left is replaced, one that is in use is not.
 func openUnix(a Address, o Options) (*Listener, error) {
-	fail := func(err error) (*Listener, error) { return nil, fmt.Errorf("accept requests on %s: %w", a.At, err) }
+	l, beside, err := bindUnix(a, o)
+	if err != nil {
+		return nil, openFailed(a, err)
+	}
+	if err := os.Rename(beside, a.At); err != nil {
+		return nil, openFailed(a, errors.Join(err, os.Remove(beside), l.Close()))
+	}
+	bound, err := os.Lstat(a.At)
+	if err != nil {
+		return nil, openFailed(a, errors.Join(err, l.Close()))
+	}
+	release := func() error {
+		if now, err := os.Lstat(a.At); err == nil && os.SameFile(now, bound) {
+			return os.Remove(a.At)
+		}
+		return nil // it is another daemon's by now
+	}
+	return &Listener{Listener: l, Address: a, release: release}, nil
+}
+
+// bindUnix listens on a socket beside the path of a, with its owner and mode. The path is free, or has a
+// socket that nobody listens on.
+func bindUnix(a Address, o Options) (_ *net.UnixListener, beside string, err error) {
 	info, err := os.Lstat(a.At)
 	switch {
 	case err == nil && info.Mode().Type() != fs.ModeSocket:
-		return fail(errors.New("there is something that is no socket"))
+		return nil, "", errors.New("there is something that is no socket")
 	case err == nil:
 		if conn, err := net.Dial("unix", a.At); err == nil {
-			return fail(errors.Join(errors.New("another process accepts connections there"), conn.Close()))
+			return nil, "", errors.Join(ErrInUse, conn.Close())
 		}
 	}
 	gid, err := groupID(o.UnixGroup)
 	if err != nil {
-		return fail(err)
+		return nil, "", err
 	}
-	beside := filepath.Join(filepath.Dir(a.At), "."+filepath.Base(a.At)+"."+strconv.Itoa(os.Getpid()))
+	beside = filepath.Join(filepath.Dir(a.At), "."+filepath.Base(a.At)+"."+strconv.Itoa(os.Getpid()))
 	_ = os.Remove(beside) // of an earlier process of this number
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: beside, Net: "unix"})
 	if err != nil {
-		return fail(err)
+		return nil, "", err
 	}
 	l.SetUnlinkOnClose(false)
 	err = os.Chmod(beside, 0) // nobody until the owner is right
@@ -101,24 +155,10 @@ func openUnix(a Address, o Options) (*Listener, error) {
 	if err == nil {
 		err = os.Chmod(beside, o.UnixMode)
 	}
-	if err == nil {
-		err = os.Rename(beside, a.At)
-	}
 	if err != nil {
-		_ = os.Remove(beside)
-		return fail(errors.Join(err, l.Close()))
+		return nil, "", errors.Join(err, os.Remove(beside), l.Close())
 	}
-	bound, err := os.Lstat(a.At)
-	if err != nil {
-		return fail(errors.Join(err, l.Close()))
-	}
-	release := func() error {
-		if now, err := os.Lstat(a.At); err == nil && os.SameFile(now, bound) {
-			return os.Remove(a.At)
-		}
-		return nil // it is another daemon's by now
-	}
-	return &Listener{Listener: l, Address: a, release: release}, nil
+	return l, beside, nil
 }
 
 // CheckGroup reports a group that this machine does not have; "" is none.

@@ -35,8 +35,14 @@ func TestParse(t *testing.T) {
 		{"node:1", false, "http://node:1", ""},
 		{"https://:8443", false, "", "needs a certificate"},
 		{"127.0.0.1:0,127.0.0.1:0, 127.0.0.1:,127.0.0.1:", false, "http://127.0.0.1:0 http://127.0.0.1:0 http://127.0.0.1: http://127.0.0.1:", ""},
-		{"127.0.0.1:1, https://127.0.0.1:1", true, "", `listen address "127.0.0.1:1" is given twice`},
-		{"unix:///run/x.sock,/run//x.sock", false, "", `listen address "/run/x.sock" is given twice`},
+		{"127.0.0.1:1, https://127.0.0.1:1", true, "", `"127.0.0.1:1" is given twice`},
+		{"unix:///run/x.sock,/run//x.sock", false, "", `"/run/x.sock" is given twice`},
+		{"0.0.0.0:1,127.0.0.1:1", false, "", `"0.0.0.0:1" and "127.0.0.1:1" are one port twice`},
+		{"127.0.0.1:1,:1", false, "", "one port twice"},
+		{"[::]:1,192.0.2.1:1", false, "", "one port twice"},
+		{"[::]:1,0.0.0.0:1", false, "", "one port twice"},
+		{"0.0.0.0:1,[::1]:1, 0.0.0.0:2", false, "http://0.0.0.0:1 http://[::1]:1 http://0.0.0.0:2", ""},
+		{"0.0.0.0:0,127.0.0.1:0", false, "http://0.0.0.0:0 http://127.0.0.1:0", ""},
 		{"unix://run/x.sock", false, "", "absolute"},
 		{"ftp://x:1", false, "", "is none of"},
 		{"http://x:1/path", false, "", "is none of"},
@@ -111,7 +117,7 @@ func TestUnixSocket(t *testing.T) {
 	if who := accepted.(peer.Connection).Peer(); !who.Unix || int(who.UID) != os.Getuid() || int(who.PID) != os.Getpid() {
 		t.Errorf("the peer is %s", who)
 	}
-	if _, err := OpenAll(all, Options{UnixMode: 0o600}); err == nil || !strings.Contains(err.Error(), "another process") {
+	if _, err := OpenAll(all, Options{UnixMode: 0o600}); err == nil || !strings.Contains(err.Error(), "another program") {
 		t.Errorf("a second listener: %v", err)
 	}
 	// One that a killed daemon left is replaced, and the later one's stays when the first is closed late.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 
 	"lightd/desired"
+	"lightd/httpapi/client"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 )
@@ -58,12 +60,36 @@ func Beyond(specs []desired.Spec, r desired.Rules) (ids []string, fields map[str
 	return ids, fields
 }
 
+// errNotRunning is what cannot be asked of a daemon.
+var errNotRunning = errors.New("no daemon runs on the data directory")
+
+// specsOf asks the daemon of the data directory for the specs; another one may have its address.
+func specsOf(ctx context.Context, m Machine) ([]desired.Spec, error) {
+	if running, err := m.Running(); err == nil && !running {
+		return nil, errNotRunning
+	}
+	return m.Specs(ctx)
+}
+
+// askRemedy is what helps where the daemon cannot be asked with the master token.
+func askRemedy(err error, m Machine) string {
+	switch {
+	case errors.Is(err, errNotRunning):
+		return "start it: systemctl start lightd"
+	case errors.Is(err, fs.ErrPermission) && !m.Root:
+		return "run the command as root while the daemon runs"
+	case errors.Is(err, client.ErrUnauthorized):
+		return "give the command the settings that the daemon was started with: its master token is another one"
+	}
+	return "see whether the daemon answers, and with which settings it was started"
+}
+
 // beyondAllowed lists the containers that have more than the operator allows now.
 func beyondAllowed(ctx context.Context, n Node, m Machine) (items []Item) {
 	const name, remedy = "bounds", "change its spec, or what the configuration allows; until then it keeps what it has"
-	specs, err := m.Specs(ctx)
+	specs, err := specsOf(ctx, m)
 	if err != nil {
-		return one(name, Warning, fmt.Sprintf("what containers have cannot be inspected: %v", err), "run the command as root while the daemon runs")
+		return one(name, Warning, fmt.Sprintf("what containers have cannot be inspected: %v", err), askRemedy(err, m))
 	}
 	ids, fields := Beyond(specs, n.Rules)
 	if len(ids) == 0 {

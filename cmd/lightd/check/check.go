@@ -2,6 +2,7 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -43,9 +44,13 @@ type Node struct {
 	// Loose are settings that give up a defence, each with what that means.
 	Loose     []Loose
 	Listeners []listen.Address
-	PlainHTTP bool
-	// Certificate is the file of the certificate that is served; empty without TLS.
+	// ListenPlaces are where in the settings each listener is, as in "FILE:LINE: "; empty outside of a file.
+	ListenPlaces []string
+	PlainHTTP    bool
+	// Certificate is the file of the certificate that is served; empty without TLS. SelfSigned is true for
+	// one that the first start makes.
 	Certificate string
+	SelfSigned  bool
 	// Rules are what the operator allows specs.
 	Rules desired.Rules
 	// MountsAllowed are the directories that specs may mount from, ClosedPlaces what the daemon closes
@@ -72,9 +77,16 @@ type FileSystem struct {
 
 // Machine is how the machine is read.
 type Machine struct {
-	Stat       func(path string) (fs.FileInfo, error)
-	ReadFile   func(path string) ([]byte, error)
-	FileSystem func(path string) (FileSystem, error)
+	// Root is true for an account that may read everything.
+	Root bool
+	// Running reports whether a daemon runs on the data directory.
+	Running func() (bool, error)
+	// Listen reports why nobody can listen on an address, LoadCertificate why the certificate cannot be served.
+	Listen          func(listen.Address) error
+	LoadCertificate func() error
+	Stat            func(path string) (fs.FileInfo, error)
+	ReadFile        func(path string) ([]byte, error)
+	FileSystem      func(path string) (FileSystem, error)
 	// Engine returns how the engine separates containers.
 	Engine func(ctx context.Context) (engine.Isolation, error)
 	// EngineDirectories returns what the engine keeps to itself.
@@ -94,7 +106,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, tokenFile, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, plainHTTP, certificate, dockerEngine, allowedNetworks, readiness, beyondAllowed,
+	inForce, dataDir, fileSystem, tokenFile, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, beyondAllowed,
 }
 
 // Run runs all checks.
@@ -123,6 +135,13 @@ func one(name string, verdict Verdict, text, remedy string) []Item {
 }
 
 // unreadable is the item of what could not be inspected.
-func unreadable(name string, err error) []Item {
-	return one(name, Warning, fmt.Sprintf("it cannot be inspected: %v", err), "run the command as root")
+func unreadable(name string, err error, m Machine) []Item {
+	remedy := "see why in the error"
+	switch {
+	case errors.Is(err, fs.ErrPermission) && !m.Root:
+		remedy = "run the command as root"
+	case errors.Is(err, fs.ErrNotExist):
+		remedy = "make it, or name the one that is meant in the configuration"
+	}
+	return one(name, Warning, fmt.Sprintf("it cannot be inspected: %v", err), remedy)
 }

@@ -15,6 +15,7 @@ import (
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/certs"
+	"lightd/httpapi/client"
 	"lightd/httpapi/listen"
 	"lightd/observed"
 	"lightd/observed/engine"
@@ -37,6 +38,7 @@ const gib = 1 << 30
 func good() (Node, files, Machine) {
 	modes := files{"/data": fs.ModeDir | 0o700, "/data/token": 0o600, "/etc/l.yaml": 0o600}
 	return Node{DataDir: "/data", TokenFile: "/data/token", ConfigFile: "/etc/l.yaml", SecretInConfig: true, Listeners: []listen.Address{{Network: "tcp", At: "127.0.0.1:8070"}}}, modes, Machine{
+		Running: func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
 		Stat: modes.stat, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no such file") }, Now: time.Now,
 		FileSystem: func(string) (FileSystem, error) {
 			return FileSystem{NoDev: true, NoSUID: true, Free: gib, Size: gib, FreeInodes: 1e6, Inodes: 1e6}, nil
@@ -106,32 +108,47 @@ func TestChecks(t *testing.T) {
 			m.Ready = func(context.Context) (Readiness, error) { return r, err }
 		}
 	}
+	unheard := func(running bool, err error) func(*Node, files, *Machine) {
+		return func(n *Node, _ files, m *Machine) {
+			n.Listeners = []listen.Address{{Network: "unix", At: "/x"}}
+			m.Running, m.Listen = func() (bool, error) { return running, nil }, func(listen.Address) error { return err }
+		}
+	}
 	for name, c := range map[string]struct {
 		change func(*Node, files, *Machine)
 		item   string
 		want   Verdict
 	}{
-		"all well":                  {func(*Node, files, *Machine) {}, "", OK},
-		"mapped users":              {mode("/data", fs.ModeDir|0o710), "data-directory", OK},
-		"a directory for all":       {mode("/data", fs.ModeDir|0o711), "data-directory", Fault},
-		"no directory":              {func(_ *Node, f files, _ *Machine) { delete(f, "/data") }, "data-directory", Warning},
-		"a file for a directory":    {mode("/data", 0o600), "data-directory", Fault},
-		"no nosuid":                 {disk(func(f *FileSystem) { f.NoSUID = false }), "mount-flags", Warning},
-		"no nodev":                  {disk(func(f *FileSystem) { f.NoDev = false }), "mount-flags", Warning},
-		"little room":               {disk(func(f *FileSystem) { f.Free = 200 << 20 }), "disk", Warning},
-		"no room":                   {disk(func(f *FileSystem) { f.Free = 1 << 20 }), "disk", Fault},
-		"few inodes":                {disk(func(f *FileSystem) { f.FreeInodes = 10 }), "disk", Warning},
-		"no inodes":                 {disk(func(f *FileSystem) { f.FreeInodes = 0 }), "disk", Fault},
-		"inodes that nobody counts": {disk(func(f *FileSystem) { f.FreeInodes, f.Inodes = 0, 0 }), "disk", OK},
-		"a read-only disk":          {disk(func(f *FileSystem) { f.ReadOnly = true }), "disk", Fault},
-		"a token for all":           {mode("/data/token", 0o644), "token-file", Fault},
-		"a token for a group":       {mode("/data/token", 0o640), "token-file", Warning},
-		"a configuration for all":   {mode("/etc/l.yaml", 0o644), "configuration", Fault},
-		"a secret for all":          {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
-		"no file":                   {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},
-		"a loose setting":           {func(n *Node, _ files, _ *Machine) { n.Loose = []Loose{{"origins", "all may call"}} }, "origins", Warning},
-		"plain HTTP":                {listener("0.0.0.0:80", false), "listeners", Fault},
-		"plain HTTP, allowed":       {listener("0.0.0.0:80", true), "listeners", Warning},
+		"all well":                      {func(*Node, files, *Machine) {}, "", OK},
+		"mapped users":                  {mode("/data", fs.ModeDir|0o710), "data-directory", OK},
+		"a directory for all":           {mode("/data", fs.ModeDir|0o711), "data-directory", Fault},
+		"no directory":                  {func(_ *Node, f files, _ *Machine) { delete(f, "/data") }, "data-directory", Warning},
+		"a file for a directory":        {mode("/data", 0o600), "data-directory", Fault},
+		"no nosuid":                     {disk(func(f *FileSystem) { f.NoSUID = false }), "mount-flags", Warning},
+		"no nodev":                      {disk(func(f *FileSystem) { f.NoDev = false }), "mount-flags", Warning},
+		"little room":                   {disk(func(f *FileSystem) { f.Free = 200 << 20 }), "disk", Warning},
+		"no room":                       {disk(func(f *FileSystem) { f.Free = 1 << 20 }), "disk", Fault},
+		"few inodes":                    {disk(func(f *FileSystem) { f.FreeInodes = 10 }), "disk", Warning},
+		"no inodes":                     {disk(func(f *FileSystem) { f.FreeInodes = 0 }), "disk", Fault},
+		"inodes that nobody counts":     {disk(func(f *FileSystem) { f.FreeInodes, f.Inodes = 0, 0 }), "disk", OK},
+		"a read-only disk":              {disk(func(f *FileSystem) { f.ReadOnly = true }), "disk", Fault},
+		"a token for all":               {mode("/data/token", 0o644), "token-file", Fault},
+		"a token for a group":           {mode("/data/token", 0o640), "token-file", Warning},
+		"a configuration for all":       {mode("/etc/l.yaml", 0o644), "configuration", Fault},
+		"a secret for all":              {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
+		"no file":                       {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},
+		"a loose setting":               {func(n *Node, _ files, _ *Machine) { n.Loose = []Loose{{"origins", "all may call"}} }, "origins", Warning},
+		"plain HTTP":                    {listener("0.0.0.0:80", false), "listeners", Fault},
+		"plain HTTP, allowed":           {listener("0.0.0.0:80", true), "listeners", Warning},
+		"an address of another machine": {unheard(true, errors.New("this machine does not have that address")), "listeners", Fault},
+		"an address of the daemon":      {unheard(true, listen.ErrInUse), "", OK},
+		"an address of another program": {unheard(false, listen.ErrInUse), "daemon", Warning},
+		"a certificate that is missing": {func(n *Node, _ files, m *Machine) {
+			n.Certificate, m.LoadCertificate = "/x", func() error { return errors.New("tls.cert: none") }
+		}, "certificate", Fault},
+		"a certificate that the first start makes": {func(n *Node, _ files, m *Machine) {
+			n.Certificate, n.SelfSigned, m.ReadFile = "/x", true, func(string) ([]byte, error) { return nil, fs.ErrNotExist }
+		}, "certificate", OK},
 		"no engine": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "engine", Fault},
@@ -201,6 +218,34 @@ func TestChecks(t *testing.T) {
 				t.Errorf("no item %s in %+v", c.item, items)
 			}
 		})
+	}
+}
+
+// TestRemedies: root is asked for only where the account is what is in the way.
+func TestRemedies(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		root   bool
+		remedy string
+	}{
+		{fs.ErrPermission, false, "run the command as root"},
+		{fs.ErrPermission, true, "see why in the error"},
+		{fs.ErrNotExist, false, "make it"},
+	} {
+		if got := unreadable("x", c.err, Machine{Root: c.root})[0].Remedy; !strings.Contains(got, c.remedy) {
+			t.Errorf("%v as root %v: %s", c.err, c.root, got)
+		}
+	}
+	n, _, m := good()
+	for err, remedy := range map[error]string{fs.ErrPermission: "as root", client.ErrUnauthorized: "master token", client.ErrUnreachable: "see whether the daemon answers"} {
+		m.Specs = func(context.Context) ([]desired.Spec, error) { return nil, err }
+		if got := beyondAllowed(t.Context(), n, m)[0].Remedy; !strings.Contains(got, remedy) {
+			t.Errorf("%v: %s", err, got)
+		}
+	}
+	m.Running = func() (bool, error) { return false, nil }
+	if got := beyondAllowed(t.Context(), n, m)[0].Remedy; !strings.Contains(got, "systemctl start") {
+		t.Error(got)
 	}
 }
 

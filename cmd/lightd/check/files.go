@@ -34,7 +34,7 @@ func dataDir(_ context.Context, n Node, m Machine) []Item {
 	case errors.Is(err, fs.ErrNotExist):
 		return one(name, Warning, fmt.Sprintf("%s does not exist: no daemon has run here", n.DataDir), "start the daemon, or name its directory with --data-dir")
 	case err != nil:
-		return unreadable(name, err)
+		return unreadable(name, err, m)
 	case !info.IsDir():
 		return one(name, Fault, n.DataDir+" is no directory", "move it away")
 	case info.Mode().Perm()&privateBits != 0:
@@ -52,7 +52,7 @@ func fileSystem(_ context.Context, n Node, m Machine) []Item {
 		return nil
 	}
 	if err != nil {
-		return unreadable("disk", err)
+		return unreadable("disk", err, m)
 	}
 	// The volumes may be on a file system of their own.
 	at, volumes := filepath.Join(n.DataDir, "volumes"), disk
@@ -121,7 +121,7 @@ func secretFile(name, what, path string, m Machine) []Item {
 	case errors.Is(err, fs.ErrNotExist):
 		return one(name, Warning, fmt.Sprintf("there is no %s: %s is made at the first start", path, what), "")
 	case err != nil:
-		return unreadable(name, err)
+		return unreadable(name, err, m)
 	case info.Mode().Perm()&0o007 != 0:
 		return one(name, Fault, fmt.Sprintf("%s is open to every account of this machine: %s has mode %04o", what, path, info.Mode().Perm()), "chmod 600 "+path+", and then make a new one: what others have read stays known")
 	case info.Mode().Perm()&0o070 != 0:
@@ -135,9 +135,16 @@ func certificate(_ context.Context, n Node, m Machine) []Item {
 	if n.Certificate == "" {
 		return nil
 	}
+	if err := m.LoadCertificate(); errors.Is(err, fs.ErrPermission) && !m.Root {
+		return unreadable(name, err, m)
+	} else if err != nil {
+		return one(name, Fault, fmt.Sprintf("the daemon does not start: %v", err), "put the file there, in PEM, or correct tls in the configuration")
+	}
 	data, err := m.ReadFile(n.Certificate)
-	if err != nil {
-		return unreadable(name, err)
+	if n.SelfSigned && errors.Is(err, fs.ErrNotExist) {
+		return one(name, OK, "the first start makes a self-signed certificate", "")
+	} else if err != nil {
+		return unreadable(name, err, m)
 	}
 	block, _ := pem.Decode(bytes.TrimSpace(data))
 	if block == nil {

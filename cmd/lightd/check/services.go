@@ -2,10 +2,15 @@ package check
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+
+	"lightd/httpapi/listen"
 )
 
-func plainHTTP(_ context.Context, n Node, _ Machine) []Item {
+// plainHTTP inspects whether tokens cross a network in the clear.
+func plainHTTP(n Node) []Item {
 	for _, l := range n.Listeners {
 		if l.Network != "tcp" || l.TLS || l.Loopback() {
 			continue
@@ -17,6 +22,37 @@ func plainHTTP(_ context.Context, n Node, _ Machine) []Item {
 		return one("listeners", Fault, fmt.Sprintf("%s is plain HTTP beyond this machine, where the daemon does not start", l.URL()), remedy)
 	}
 	return one("listeners", OK, "plain HTTP is served on loopback at most", "")
+}
+
+// listeners inspects whether the daemon can listen where it is to. One that runs has what is in use.
+func listeners(_ context.Context, n Node, m Machine) (items []Item) {
+	const name = "listeners"
+	running, unknown := m.Running()
+	for i, l := range n.Listeners {
+		err := m.Listen(l)
+		used := errors.Is(err, listen.ErrInUse)
+		if err == nil || used && (running || unknown != nil) {
+			continue
+		}
+		if errors.Is(err, fs.ErrPermission) && !m.Root {
+			items = append(items, unreadable(name, err, m)...)
+			continue
+		}
+		place := ""
+		if i < len(n.ListenPlaces) {
+			place = n.ListenPlaces[i]
+		}
+		remedy := "correct listen in the configuration, or what it names on this machine"
+		if used {
+			remedy = "find the program with \"ss -ltxnp\" and end it, or listen elsewhere"
+		}
+		items = append(items, Item{name, Fault, fmt.Sprintf("the daemon does not start: %slisten: %v", place, err), remedy})
+	}
+	plain := plainHTTP(n)
+	if len(items) > 0 && plain[0].Verdict == OK {
+		return items
+	}
+	return append(items, plain...)
 }
 
 func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
@@ -47,9 +83,19 @@ func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
 // readiness shows each detail of the running daemon's readiness as an item of its own: what the daemon
 // keeps on this machine, as its network and firewall, is reported there.
 func readiness(ctx context.Context, n Node, m Machine) []Item {
-	ready, err := m.Ready(ctx)
+	var ready Readiness
+	running, err := m.Running()
+	if err == nil && !running {
+		err = fmt.Errorf("none runs on %s", n.DataDir)
+	} else {
+		ready, err = m.Ready(ctx)
+	}
 	if err != nil {
-		items := one("daemon", Warning, fmt.Sprintf("the daemon does not answer: %v", err), "start it: systemctl start lightd")
+		remedy := "start it: systemctl start lightd"
+		if running {
+			remedy = "give the command the settings that the daemon was started with, or see the log of the daemon"
+		}
+		items := one("daemon", Warning, fmt.Sprintf("the daemon does not answer: %v", err), remedy)
 		if n.FirewallOff {
 			items = append(items, firewallItem(n, ready))
 		}
