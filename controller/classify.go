@@ -3,8 +3,6 @@ package controller
 import (
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -98,7 +96,10 @@ func (a *execution) message(err error) string {
 	if a.cfg.Data != nil {
 		keep = append(keep, a.cfg.Data.Path(a.spec.InternalID))
 	}
-	return messageOf(err, slices.AppendSeq(keep, maps.Values(a.spec.Mount))...)
+	for _, m := range a.spec.Mount {
+		keep = append(keep, m.Source)
+	}
+	return messageOf(err, keep...)
 }
 
 // failureEvent reports a step that failed for a reason.

@@ -173,7 +173,7 @@ func roundTrip(t *testing.T, n *node, docker *client.Client) {
 		s.Power, s.StartPattern, s.User = desired.PowerRunning, "tick", "0:0"
 		s.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 100}
 		s.Ports = []desired.Port{{IP: "127.0.0.1", Port: 7907, Protocol: desired.TCP, ContainerPort: 80}, {IP: "0.0.0.0", Port: 7908, Protocol: desired.UDP}}
-		s.Env, s.Mount, s.Labels = map[string]string{"KEY": "value"}, map[string]string{"/extra": extra}, map[string]string{"not": "docker's"}
+		s.Env, s.Mount, s.Labels = map[string]string{"KEY": "value"}, map[string]desired.Mount{"/extra": {Source: extra}}, map[string]string{"not": "docker's"}
 	})
 	n.create("other", func(s *desired.Spec) { s.TTY, s.Init, s.Stop.Signal, s.Limits.PIDs = false, false, "SIGINT", 0 })
 	n.waitState("full", status.StateRunning)

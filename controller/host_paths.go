@@ -100,7 +100,7 @@ func (e *executor) checkVolume(id string) error {
 	}
 	// An administrator may have put all volumes elsewhere, but no container.
 	sources := e.otherSources("")
-	if err := sources.Check("", map[string]string{"volume": path}); err != nil {
+	if err := sources.Check("", map[string]desired.Mount{"volume": {Source: path}}); err != nil {
 		return fmt.Errorf("the directory of volume %s leads through what a container can write: %w", id, err)
 	}
 	return nil
@@ -146,11 +146,11 @@ func (e *executor) otherSources(id string) *mountsource.Index {
 }
 
 // hostMounts returns the bind mounts of a container that its spec has.
-func hostMounts(mounts []observed.Mount) map[string]string {
-	found := map[string]string{}
+func hostMounts(mounts []observed.Mount) map[string]desired.Mount {
+	found := map[string]desired.Mount{}
 	for _, m := range mounts {
 		if filepath.IsAbs(m.Source) && !ownTarget(m.Target) {
-			found[m.Target] = m.Source
+			found[m.Target] = desired.Mount{Source: m.Source, ReadOnly: m.ReadOnly}
 		}
 	}
 	return found

@@ -11,7 +11,7 @@ import (
 // whatever else is different is one.
 func TestWhatAScriptChanged(t *testing.T) {
 	const modified, added = engine.ChangeKind(0), engine.ChangeKind(1)
-	a := &execution{spec: desired.Container{Spec: desired.Spec{Mount: map[string]string{"/opt/game/maps": "/srv/maps"}}}}
+	a := &execution{spec: desired.Container{Spec: desired.Spec{Mount: map[string]desired.Mount{"/opt/game/maps": {Source: "/srv/maps"}}}}}
 	for name, c := range map[string]struct {
 		change engine.Change
 		want   bool

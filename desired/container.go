@@ -69,7 +69,7 @@ type Spec struct {
 	StartPattern   string            `json:"start_pattern"`
 	Ports          []Port            `json:"ports"`
 	Limits         Limits            `json:"limits"`
-	Mount          map[string]string `json:"mount"` // container path to host path
+	Mount          map[string]Mount  `json:"mount"` // container path to host path
 	InstallScript  string            `json:"install_script"`
 	Power          Power             `json:"power,omitempty"` // nothing leaves it as it is, stopped at first
 	Env            map[string]string `json:"env"`
@@ -95,7 +95,7 @@ func DefaultSpec() Spec {
 	return Spec{
 		Ports:       []Port{},
 		Limits:      Limits{PIDs: 512},
-		Mount:       map[string]string{},
+		Mount:       map[string]Mount{},
 		Tmpfs:       map[string]string{},
 		Power:       PowerStopped,
 		Env:         map[string]string{},

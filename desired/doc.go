@@ -23,8 +23,10 @@
 //     way to write port. container_port is the same as port unless given.
 //   - limits: memory and swap in bytes, cpu in cores, pids (512 unless given).
 //   - mount maps container paths to host paths inside mounts.allowed. Two sources may be equal, but
-//     neither may lie inside the other: whoever has the outer one could replace the inner one by a
-//     link.
+//     neither may lie inside the other unless both are read-only: whoever can write to the outer one
+//     could replace the inner one by a link. {"source": "/srv/maps", "read_only": true} in place of the
+//     host path keeps the container from writing there; engines before 25 leave file systems that are
+//     mounted below the source writable.
 //   - install_script runs once, as root, by /bin/sh or its own #! line, in a container without
 //     ports. What it changes in the image is kept. What root created or changed in the volume since
 //     it began (or since the first of several attempts that failed) is then given to the user that

@@ -56,7 +56,9 @@ func other(of reflect.Type) reflect.Value {
 		v.SetFloat(1)
 	case reflect.Map:
 		v.Set(reflect.MakeMap(of))
-		v.SetMapIndex(reflect.ValueOf("x"), reflect.ValueOf("y"))
+		v.SetMapIndex(reflect.ValueOf("x"), other(of.Elem()))
+	case reflect.Struct:
+		v.Field(v.NumField() - 1).Set(other(of.Field(v.NumField() - 1).Type))
 	case reflect.Slice:
 		v.Set(reflect.MakeSlice(of, 1, 1))
 	default:

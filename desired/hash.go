@@ -19,7 +19,7 @@ type createTime struct {
 	VolumeID       string            `json:"volume_id"`
 	StartupCommand string            `json:"startup_command"`
 	Ports          []Port            `json:"ports"`
-	Mount          map[string]string `json:"mount"`
+	Mount          map[string]Mount  `json:"mount"`
 	Env            map[string]string `json:"env"`
 	User           string            `json:"user"`
 	TTY            bool              `json:"tty"`

@@ -68,9 +68,9 @@ func NormalProtocol(p Protocol) Protocol {
 	return Protocol(strings.ToLower(string(p)))
 }
 
-func orEmpty(m map[string]string) map[string]string {
+func orEmpty[V any](m map[string]V) map[string]V {
 	if m == nil {
-		return map[string]string{}
+		return map[string]V{}
 	}
 	return m
 }

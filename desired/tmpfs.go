@@ -36,7 +36,7 @@ func parseTmpfsSize(text string) (int64, bool) {
 // checkTmpfs checks where a container has file systems in memory, and how large they may become. One
 // that lies below a mount would make a directory in that, and one above the container's own
 // directories would hide what the image has around them.
-func (f *faults) checkTmpfs(tmpfs, mounts map[string]string) {
+func (f *faults) checkTmpfs(tmpfs map[string]string, mounts map[string]Mount) {
 	if len(tmpfs) > maxTmpfs {
 		f.add("tmpfs", fmt.Sprintf("must have at most %d entries", maxTmpfs))
 		return
@@ -54,7 +54,7 @@ func (f *faults) checkTmpfs(tmpfs, mounts map[string]string) {
 		case target == "/" || closedFiles[target] || insideAny(target, closedTargets) ||
 			slices.ContainsFunc(closedTargets, func(closed string) bool { return Inside(closed, target) }):
 			f.add(field, "nothing may be mounted there")
-		case mounts[target] != "" || slices.ContainsFunc(slices.Collect(maps.Keys(mounts)), overlap):
+		case mounts[target] != Mount{} || slices.ContainsFunc(slices.Collect(maps.Keys(mounts)), overlap):
 			f.add(field, "must be neither inside nor around a path of mount")
 		case !ok || size < minTmpfsSize:
 			f.add(field, fmt.Sprintf("the size %s must be from 64k to %dg, as in 64m", Quote(tmpfs[target]), int64(maxMemory)>>30))

@@ -40,7 +40,7 @@ func TestTmpfsIsBounded(t *testing.T) {
 		"above a mount":     {map[string]string{"/": "64m", "/mnt": "64m"}, "path of mount"},
 	} {
 		var f faults
-		f.checkTmpfs(c.tmpfs, map[string]string{"/srv": "/x", "/mnt/a": "/y"})
+		f.checkTmpfs(c.tmpfs, map[string]Mount{"/srv": {Source: "/x"}, "/mnt/a": {Source: "/y"}})
 		if got := fmt.Sprint(f.err()); c.want == "" && f.err() != nil || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %s, want %q", name, got, c.want)
 		}

@@ -14,13 +14,15 @@ var closedTargets = []string{"/home/container", "/app/data", "/proc", "/sys", "/
 // Targets that decide who is who inside; what is beside them may be mounted.
 var closedFiles = map[string]bool{"/": true, "/etc": true, "/etc/passwd": true, "/etc/shadow": true, "/etc/group": true}
 
-// checkMounts checks mounts. Those that old has may be outside of what is allowed.
-func (f *faults) checkMounts(mounts, old map[string]string, allowed []string) {
+// checkMounts checks mounts. Those that old has, and lets do as much, may be outside of what is allowed.
+func (f *faults) checkMounts(mounts, old map[string]Mount, allowed []string) {
 	if len(mounts) > maxMounts {
 		f.add("mount", fmt.Sprintf("must have at most %d entries", maxMounts))
 		return
 	}
-	for target, source := range mounts {
+	for target, m := range mounts {
+		source, had := m.Source, old[target]
+		keeps := had.Source == source && (m.ReadOnly || !had.ReadOnly)
 		if !f.checkText("mount", target, maxPath) || !f.checkText("mount", source, maxPath) {
 			continue
 		}
@@ -32,7 +34,7 @@ func (f *faults) checkMounts(mounts, old map[string]string, allowed []string) {
 			f.add(field, "nothing may be mounted there")
 		case !cleanAbs(source):
 			f.add(field, fmt.Sprintf("the source %s must be an absolute clean path", Quote(source)))
-		case !insideAny(source, allowed) && old[target] != source:
+		case !insideAny(source, allowed) && !keeps:
 			f.add(field, fmt.Sprintf("%s is not below a directory of mounts.allowed", Quote(source)))
 		}
 	}
@@ -61,19 +63,19 @@ func nested(a, b string) bool { return a != b && (Inside(a, b) || Inside(b, a)) 
 // NestedSources returns what is wrong with sources of one spec that lie inside one another.
 // A mount source inside another one can be replaced, by a symbolic link for instance, by
 // whoever the outer one is mounted for, between any check and the moment at which Docker
-// resolves it again: sources are equal or apart. placesOf returns the locations that decide
-// what a source is.
-func NestedSources(mounts map[string]string, placesOf func(string) []string) []FieldError {
+// resolves it again: sources are equal or apart, unless nobody can write to either. placesOf returns
+// the locations that decide what a source is.
+func NestedSources(mounts map[string]Mount, placesOf func(string) []string) []FieldError {
 	var found faults
 	all := make(map[string][]string, len(mounts))
-	for target, source := range mounts {
-		all[target] = placesOf(source)
+	for target, m := range mounts {
+		all[target] = placesOf(m.Source)
 	}
 	for target := range all {
 		for other := range all {
-			if target < other && anyNested(all[target], all[other]) {
+			if target < other && !(mounts[target].ReadOnly && mounts[other].ReadOnly) && anyNested(all[target], all[other]) {
 				found.add("mount."+other, fmt.Sprintf("the source %s and %s, that of %s, must not lie inside one another",
-					Quote(mounts[other]), Quote(mounts[target]), Quote(target)))
+					Quote(mounts[other].Source), Quote(mounts[target].Source), Quote(target)))
 			}
 		}
 	}

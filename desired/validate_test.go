@@ -21,7 +21,7 @@ func validSpec() Spec {
 	s.StartPattern = `Listening on port \d+`
 	s.Ports = []Port{{IP: "0.0.0.0", Port: 25565, Protocol: TCP}}
 	s.Limits = Limits{Memory: 512 << 20, CPU: 1, Swap: 1 << 20, PIDs: 100}
-	s.Mount = map[string]string{"/custom": "/srv/game"}
+	s.Mount = map[string]Mount{"/custom": {Source: "/srv/game"}}
 	s.Env = map[string]string{"A": "multi\nline", "EMPTY": ""}
 	s.Labels = map[string]string{"team": "a b"}
 	s.User = "1000:1000"
@@ -81,20 +81,20 @@ func TestValidate(t *testing.T) {
 		"two to one container port": {func(s *Spec) {
 			s.Ports = []Port{{IP: "0.0.0.0", Port: 1, Protocol: TCP, ContainerPort: 80}, {IP: "0.0.0.0", Port: 2, Protocol: TCP, ContainerPort: 80}}
 		}, nil},
-		"mount over the root":        {func(s *Spec) { s.Mount = map[string]string{"/": "/srv"} }, []string{"mount./"}},
-		"mount over the volume":      {func(s *Spec) { s.Mount = map[string]string{"/home/container": "/srv"} }, []string{"mount./home/container"}},
-		"mount below our data":       {func(s *Spec) { s.Mount = map[string]string{"/app/data/x": "/srv"} }, []string{"mount./app/data/x"}},
-		"mount beside our data":      {func(s *Spec) { s.Mount = map[string]string{"/app/database": "/srv"} }, nil},
-		"mount over accounts":        {func(s *Spec) { s.Mount = map[string]string{"/etc/passwd": "/srv/p"} }, []string{"mount./etc/passwd"}},
-		"mount over proc":            {func(s *Spec) { s.Mount = map[string]string{"/proc/1": "/srv"} }, []string{"mount./proc/1"}},
-		"target not clean":           {func(s *Spec) { s.Mount = map[string]string{"/a/../b": "/srv"} }, []string{"mount"}},
-		"target with a colon":        {func(s *Spec) { s.Mount = map[string]string{"/a:ro": "/srv"} }, []string{"mount"}},
-		"relative target":            {func(s *Spec) { s.Mount = map[string]string{"a": "/srv"} }, []string{"mount"}},
-		"source beside the allowed":  {func(s *Spec) { s.Mount = map[string]string{"/a": "/srv-evil"} }, []string{"mount./a"}},
-		"source that climbs":         {func(s *Spec) { s.Mount = map[string]string{"/a": "/srv/../etc"} }, []string{"mount./a"}},
-		"source is the allowed":      {func(s *Spec) { s.Mount = map[string]string{"/a": "/srv"} }, nil},
-		"source of a second place":   {func(s *Spec) { s.Mount = map[string]string{"/a": "/data/shared/x"} }, nil},
-		"source above the allowed":   {func(s *Spec) { s.Mount = map[string]string{"/a": "/data"} }, []string{"mount./a"}},
+		"mount over the root":        {func(s *Spec) { s.Mount = map[string]Mount{"/": {Source: "/srv"}} }, []string{"mount./"}},
+		"mount over the volume":      {func(s *Spec) { s.Mount = map[string]Mount{"/home/container": {Source: "/srv"}} }, []string{"mount./home/container"}},
+		"mount below our data":       {func(s *Spec) { s.Mount = map[string]Mount{"/app/data/x": {Source: "/srv"}} }, []string{"mount./app/data/x"}},
+		"mount beside our data":      {func(s *Spec) { s.Mount = map[string]Mount{"/app/database": {Source: "/srv"}} }, nil},
+		"mount over accounts":        {func(s *Spec) { s.Mount = map[string]Mount{"/etc/passwd": {Source: "/srv/p"}} }, []string{"mount./etc/passwd"}},
+		"mount over proc":            {func(s *Spec) { s.Mount = map[string]Mount{"/proc/1": {Source: "/srv"}} }, []string{"mount./proc/1"}},
+		"target not clean":           {func(s *Spec) { s.Mount = map[string]Mount{"/a/../b": {Source: "/srv"}} }, []string{"mount"}},
+		"target with a colon":        {func(s *Spec) { s.Mount = map[string]Mount{"/a:ro": {Source: "/srv"}} }, []string{"mount"}},
+		"relative target":            {func(s *Spec) { s.Mount = map[string]Mount{"a": {Source: "/srv"}} }, []string{"mount"}},
+		"source beside the allowed":  {func(s *Spec) { s.Mount = map[string]Mount{"/a": {Source: "/srv-evil"}} }, []string{"mount./a"}},
+		"source that climbs":         {func(s *Spec) { s.Mount = map[string]Mount{"/a": {Source: "/srv/../etc"}} }, []string{"mount./a"}},
+		"source is the allowed":      {func(s *Spec) { s.Mount = map[string]Mount{"/a": {Source: "/srv"}} }, nil},
+		"source of a second place":   {func(s *Spec) { s.Mount = map[string]Mount{"/a": {Source: "/data/shared/x"}} }, nil},
+		"source above the allowed":   {func(s *Spec) { s.Mount = map[string]Mount{"/a": {Source: "/data"}} }, []string{"mount./a"}},
 		"environment without a key":  {func(s *Spec) { s.Env = map[string]string{"": "x"} }, []string{"env"}},
 		"environment key with =":     {func(s *Spec) { s.Env = map[string]string{"A=B": "x"} }, []string{"env"}},
 		"environment key, two lines": {func(s *Spec) { s.Env = map[string]string{"A\nB": "x"} }, []string{"env"}},
@@ -163,7 +163,7 @@ func TestNormalize(t *testing.T) {
 			{IP: "0.0.0.0", Port: 80, Protocol: TCP, ContainerPort: 80}, {IP: "127.0.0.1", Port: 81, Protocol: UDP, ContainerPort: 8},
 			{IP: "2001:db8::1", Port: 82, Protocol: TCP, ContainerPort: 82}, {Protocol: TCP},
 		},
-		Mount: map[string]string{}, Tmpfs: map[string]string{}, Env: map[string]string{}, Labels: map[string]string{},
+		Mount: map[string]Mount{}, Tmpfs: map[string]string{}, Env: map[string]string{}, Labels: map[string]string{},
 		Limits: Limits{PIDs: DefaultPIDs}, Stop: Stop{Signal: "SIGTERM"},
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -183,7 +183,7 @@ func FuzzValidate(f *testing.F) {
 		s := validSpec()
 		s.InternalID, s.Image, s.StartupCommand, s.StartPattern, s.User = id, image, command, pattern, user
 		s.Ports = []Port{{IP: ip, Port: port}, {IP: value, Port: port, Protocol: Protocol(key)}}
-		s.Mount = map[string]string{target: source}
+		s.Mount = map[string]Mount{target: {Source: source}}
 		s.Env, s.Labels = map[string]string{key: value}, map[string]string{key: value}
 		s.Limits.CPU, s.Limits.Memory, s.Stop.Signal = cpu, memory, key
 		n := s.Normalize()

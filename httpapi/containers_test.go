@@ -132,6 +132,28 @@ func TestPowerRoutes(t *testing.T) {
 	}
 }
 
+// TestMountsInBothForms: a mount is a path, or an object that may make it read-only. What may be written to
+// is shown as a path, as clients know it.
+func TestMountsInBothForms(t *testing.T) {
+	n := newNode(t)
+	with := func(mount string) string { return strings.TrimSuffix(n.spec("web"), "}") + `,"mount":` + mount + "}" }
+	n.send("PUT", "/containers/web", with(`{"/a":"/srv/a","/b":{"source":"/srv/b","read_only":true},"/c":{"source":"/srv/c","read_only":false},"/d":{"source":"/srv/d"}}`)).want(t, 201, "")
+	const shown = `"mount":{"/a":"/srv/a","/b":{"source":"/srv/b","read_only":true},"/c":"/srv/c","/d":"/srv/d"}`
+	read := n.send("GET", "/containers/web", "").want(t, 200, shown)
+	n.send("PUT", "/containers/web", read.text).want(t, 200, `"generation":1`)
+	n.send("PATCH", "/containers/web", `{"mount":{"/b":{"read_only":false},"/c":{"source":"/srv/c","read_only":true},"/d":null}}`).want(t, 200, `"generation":2`)
+	n.send("GET", "/containers/web", "").want(t, 200, `"mount":{"/a":"/srv/a","/b":"/srv/b","/c":{"source":"/srv/c","read_only":true}}`)
+	for mount, field := range map[string]string{
+		`{"/a":5}`: "mount./a", `{"/a":null}`: "mount./a", `{"/a":{}}`: "mount./a.source", `{"/a":{"read_only":true}}`: "mount./a.source", `{"/a":{"source":"/etc"}}`: "mount./a",
+		`{"/a":{"source":"/srv","read_only":"yes"}}`: "mount./a.read_only", `{"/a":{"source":"/srv","readonly":true}}`: "mount./a.readonly", `{"/a":{"source":null}}`: "mount./a.source",
+		`{"/a":"/srv/x","/b":{"source":"/srv/x/y","read_only":true}}`: "mount./b",
+	} {
+		n.send("PUT", "/containers/web", with(mount)).want(t, 400, `"field":"`+field+`"`)
+	}
+	n.send("PUT", "/containers/web", with(`{"/a":{"source":"/srv/x","read_only":true},"/b":{"source":"/srv/x/y","read_only":true}}`)).want(t, 200, "")
+	n.send("PUT", "/containers/web", with(`[]`)).want(t, 200, "")
+}
+
 // TestSuspended: starts are refused until a write lifts the suspension, over REST and WebSocket, and the
 // power that was is there again then.
 func TestSuspended(t *testing.T) {

@@ -111,7 +111,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
 	n.store = must[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{
-		Rules:    desired.Rules{Cores: 4},
+		Rules:    desired.Rules{Cores: 4, AllowedMounts: []string{"/srv"}},
 		Database: kv.Options{FreeSpace: func(string) (uint64, error) { return n.free.Load(), nil }},
 	}))
 	t.Cleanup(func() { _ = n.store.Close() })

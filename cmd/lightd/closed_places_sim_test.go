@@ -121,5 +121,5 @@ func TestMountOfOwnFiles(t *testing.T) {
 }
 
 func mounting(source string) desired.Spec {
-	return desired.Spec{Mount: map[string]string{"/x": source}}
+	return desired.Spec{Mount: map[string]desired.Mount{"/x": {Source: source}}}
 }

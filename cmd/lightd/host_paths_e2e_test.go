@@ -281,6 +281,51 @@ func TestSourcesInsideOneAnother(t *testing.T) {
 	m.send("POST", "/containers", spec("e2e-same", volume, mount("/sub", shared))).want(201, "")
 }
 
+// TestReadOnlyMounts: the container cannot write to a read-only source, may have one inside another, and is
+// recreated where what was a path becomes read-only, and for nothing else.
+func TestReadOnlyMounts(t *testing.T) {
+	t.Parallel()
+	m := newMountable(t)
+	d := newDocker(t)
+	volume, path := m.volume()
+	maps := filepath.Join(m.allowed, "maps")
+	sub := filepath.Join(maps, "sub")
+	if err := os.MkdirAll(sub, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	const id = "e2e-read-only-mount"
+	body := func(mount string) string {
+		return spec(id, volume, `"power":"running","start_pattern":"up","mount":`+mount+
+			`,"startup_command":"(touch /maps/x && echo wrote || echo refused) >/home/container/result 2>/dev/null; echo up; exec sleep 1000"`)
+	}
+	result := func() string {
+		data, _ := os.ReadFile(filepath.Join(path, "result"))
+		return strings.TrimSpace(string(data))
+	}
+	m.send("POST", "/containers?wait=running", body(fmt.Sprintf(`{"/maps":%q}`, maps))).want(201, `"met":true`).want(201, "")
+	if got := result(); got != "wrote" {
+		t.Errorf("what may be written to: %q", got)
+	}
+	made := d.inspect("lightd-" + id).ID
+	m.send("PUT", "/containers/"+id+"?wait=synced", body(fmt.Sprintf(`{"/maps":{"source":%q,"read_only":false}}`, maps))).want(200, `"met":true`)
+	if now := d.inspect("lightd-" + id).ID; now != made {
+		t.Error("another way to write the same mount recreated the container")
+	}
+	both := fmt.Sprintf(`{"/maps":{"source":%q,"read_only":true},"/sub":{"source":%q,"read_only":true}}`, maps, sub)
+	m.send("PUT", "/containers/"+id+"?wait=running", body(both)).want(200, `"met":true`)
+	if got := result(); got != "refused" {
+		t.Errorf("what is read-only: %q", got)
+	}
+	for _, mount := range d.inspect("lightd-" + id).Mounts {
+		if (mount.Destination == "/maps" || mount.Destination == "/sub") && mount.RW {
+			t.Errorf("%s can be written to", mount.Destination)
+		}
+	}
+	m.send("GET", "/containers/"+id+"/drift", "").want(200, `"in_sync":true`)
+	m.send("GET", "/containers/"+id, "").want(200, fmt.Sprintf(`"/maps":{"source":%q,"read_only":true}`, maps))
+	m.send("POST", "/containers", spec("e2e-writes-inside", volume, fmt.Sprintf(`"mount":{"/sub":%q}`, sub))).want(409, `"code":"mount_overlap"`)
+}
+
 // TestUnknownUserIsTheSpecsFault: it is refused for good, and another user starts it.
 func TestUnknownUserIsTheSpecsFault(t *testing.T) {
 	t.Parallel()

@@ -14,7 +14,7 @@ import (
 
 // mounted returns a scenario whose container has a mount and whose host can be inspected.
 func mounted(t *testing.T) *scenario {
-	w := newScenario(t, func(c *desired.Container) { c.Mount = map[string]string{"/data": "/srv/x"} })
+	w := newScenario(t, func(c *desired.Container) { c.Mount = map[string]desired.Mount{"/data": {Source: "/srv/x"}} })
 	w.in.VerifyMounts = true
 	w.settle()
 	w.story()

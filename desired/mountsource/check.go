@@ -25,7 +25,7 @@ type Rules struct {
 
 // Check inspects the host: every source of s must exist and, with all symbolic
 // links resolved, lie inside an allowed directory, be no socket, and neither lie in nor
-// hold a forbidden place, and no two lie inside one another. The host can change
+// hold a forbidden place, and no two lie inside one another unless both are read-only. The host can change
 // afterwards, so this is repeated before each act that makes Docker resolve the sources: a
 // creation and every start. The error is a *desired.ValidationError.
 func Check(s desired.Spec, r Rules) error {
@@ -40,8 +40,8 @@ func Check(s desired.Spec, r Rules) error {
 		forbidden = append(forbidden, t.locate(place))
 	}
 	var fields []desired.FieldError
-	for target, source := range s.Mount {
-		if problem := checkSource(source, allowed, forbidden, t); problem != "" {
+	for target, m := range s.Mount {
+		if problem := checkSource(m.Source, allowed, forbidden, t); problem != "" {
 			fields = append(fields, desired.FieldError{Field: "mount." + target, Message: problem})
 		}
 	}
@@ -50,7 +50,7 @@ func Check(s desired.Spec, r Rules) error {
 
 // CheckSource inspects one source, as Check does.
 func CheckSource(source string, r Rules) error {
-	return Check(desired.Spec{Mount: map[string]string{"source": source}}, r)
+	return Check(desired.Spec{Mount: map[string]desired.Mount{"source": {Source: source}}}, r)
 }
 
 // CheckAllowed refuses a directory to mount from that makes every place of the host one, or

@@ -52,20 +52,20 @@ func TestCheck(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := Check(desired.Spec{Mount: map[string]string{"/x": test.source}}, rules)
+			err := Check(desired.Spec{Mount: map[string]desired.Mount{"/x": {Source: test.source}}}, rules)
 			var invalid *desired.ValidationError
 			if (err == nil) != test.ok || err != nil && !errors.As(err, &invalid) {
 				t.Errorf("%s: %v", test.source, err)
 			}
 		})
 	}
-	err = Check(desired.Spec{Mount: map[string]string{"/x": at("srv/out")}}, rules)
+	err = Check(desired.Spec{Mount: map[string]desired.Mount{"/x": {Source: at("srv/out")}}}, rules)
 	if want := fmt.Sprintf("%q leads to %q", at("srv/out"), at("outside")); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	everything := Rules{Allowed: []string{"/"}}
 	for _, source := range []string{"/", "/proc", "/dev/null"} {
-		if err := Check(desired.Spec{Mount: map[string]string{"/x": source}}, everything); err == nil {
+		if err := Check(desired.Spec{Mount: map[string]desired.Mount{"/x": {Source: source}}}, everything); err == nil {
 			t.Errorf("%s is let through where all is allowed", source)
 		}
 	}

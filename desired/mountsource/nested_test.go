@@ -44,7 +44,7 @@ func TestNestedSourcesOfOneSpec(t *testing.T) {
 			s := desired.DefaultSpec()
 			s.InternalID, s.VolumeID = "a", "d6764075-c5f1-4045-9fb3-85315b85cb0f"
 			s.Image, s.StartupCommand, s.Limits.Memory, s.Limits.CPU = "busybox", "sh", 64<<20, 1
-			s.Mount = map[string]string{"/one": test.one, "/two": test.two}
+			s.Mount = map[string]desired.Mount{"/one": {Source: test.one}, "/two": {Source: test.two}}
 			expect := func(err error, field string) {
 				t.Helper()
 				var invalid *desired.ValidationError
@@ -54,6 +54,13 @@ func TestNestedSourcesOfOneSpec(t *testing.T) {
 			}
 			expect(s.Normalize().Validate(desired.Rules{Cores: 4, AllowedMounts: []string{root}}), test.field)
 			expect(Check(s, Rules{Allowed: []string{root}}), test.resolved)
+			s.Mount["/one"] = desired.Mount{Source: test.one, ReadOnly: true}
+			expect(Check(s, Rules{Allowed: []string{root}}), test.resolved)
+			s.Mount["/two"] = desired.Mount{Source: test.two, ReadOnly: true}
+			if name != "a link to itself" { // nobody can put a link where nobody can write
+				expect(s.Normalize().Validate(desired.Rules{Cores: 4, AllowedMounts: []string{root}}), none)
+				expect(Check(s, Rules{Allowed: []string{root}}), none)
+			}
 		})
 	}
 }
@@ -69,7 +76,7 @@ func TestLinksThroughForbiddenPlaces(t *testing.T) {
 	if err := errors.Join(os.Symlink(at("data/link"), at("allowed/link")), os.Symlink(at("allowed/real"), at("data/link"))); err != nil {
 		t.Fatal(err)
 	}
-	err := Check(desired.Spec{Mount: map[string]string{"/x": at("allowed/link")}}, Rules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}})
+	err := Check(desired.Spec{Mount: map[string]desired.Mount{"/x": {Source: at("allowed/link")}}}, Rules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}})
 	if err == nil {
 		t.Error("a link that a container can replace in its volume was followed")
 	}

@@ -73,22 +73,22 @@ func TestSourcesBehindABindMount(t *testing.T) {
 	bindMount(t, at("allowed/x/y"), at("allowed/below"))
 	bindMount(t, at("data"), at("allowed/bm"))
 	var sources Index
-	sources.Add("one", map[string]string{"/a": at("allowed/x")})
+	sources.Add("one", map[string]desired.Mount{"/a": {Source: at("allowed/x")}})
 	for source, overlaps := range map[string]bool{"allowed/w/y": true, "allowed/below": true, "allowed/x/y": true, "allowed/w": false, "allowed/x": false} {
-		err := sources.Check("two", map[string]string{"/b": at(source)})
+		err := sources.Check("two", map[string]desired.Mount{"/b": {Source: at(source)}})
 		if errors.Is(err, desired.ErrMountOverlap) != overlaps || !overlaps && err != nil {
 			t.Errorf("%s: %v", source, err)
 		}
 	}
 	rules := Rules{Allowed: []string{at("allowed")}, Forbidden: []string{at("data")}}
 	for name, c := range map[string]struct {
-		mounts map[string]string
+		mounts map[string]desired.Mount
 		valid  bool
 	}{
-		"the data directory":      {map[string]string{"/a": at("allowed/bm")}, false},
-		"below it":                {map[string]string{"/a": at("allowed/bm/volumes")}, false},
-		"nested in one container": {map[string]string{"/a": at("allowed/x"), "/b": at("allowed/below")}, false},
-		"the same twice":          {map[string]string{"/a": at("allowed/x"), "/b": at("allowed/w")}, true},
+		"the data directory":      {map[string]desired.Mount{"/a": {Source: at("allowed/bm")}}, false},
+		"below it":                {map[string]desired.Mount{"/a": {Source: at("allowed/bm/volumes")}}, false},
+		"nested in one container": {map[string]desired.Mount{"/a": {Source: at("allowed/x")}, "/b": {Source: at("allowed/below")}}, false},
+		"the same twice":          {map[string]desired.Mount{"/a": {Source: at("allowed/x")}, "/b": {Source: at("allowed/w")}}, true},
 	} {
 		if err := Check(desired.Spec{Mount: c.mounts}, rules); (err == nil) != c.valid {
 			t.Errorf("%s: %v", name, err)

@@ -13,7 +13,7 @@ import (
 // mounting is a spec with one mount.
 func mounting(id, source string) desired.Spec {
 	s := spec(id)
-	s.Mount = map[string]string{"/data": source}
+	s.Mount = map[string]desired.Mount{"/data": {Source: source}}
 	return s
 }
 
@@ -46,7 +46,7 @@ func TestMountSourcesOfTwoContainers(t *testing.T) {
 			_, err := s.Create(t.Context(), mounting("c", source))
 			refused(err, "mount./data", "a")
 			_, err = s.Change(t.Context(), "b", func(c *desired.Container) error {
-				c.Mount = map[string]string{"/data": source}
+				c.Mount = map[string]desired.Mount{"/data": {Source: source}}
 				return nil
 			})
 			refused(err, "mount./data", "a")
@@ -63,6 +63,30 @@ func TestMountSourcesOfTwoContainers(t *testing.T) {
 	must(t, apply(mounting("a", at("elsewhere")), mounting("same", at("elsewhere")), mounting("b", at("shared", "sub"))))
 }
 
+// TestReadOnlySourcesOfTwoContainers: sources may lie inside one another where neither container can write
+// to its own, and no longer once a third one can write to the outer one.
+func TestReadOnlySourcesOfTwoContainers(t *testing.T) {
+	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{"/srv"}, Cores: 4}})
+	addVolume(t, s)
+	readOnly := func(id, source string) desired.Spec {
+		spec := mounting(id, source)
+		spec.Mount["/data"] = desired.Mount{Source: source, ReadOnly: true}
+		return spec
+	}
+	create(t, s, readOnly("outer", "/srv/x"))
+	create(t, s, readOnly("inner", "/srv/x/y"))
+	for _, refused := range []desired.Spec{mounting("c", "/srv/x"), mounting("c", "/srv/x/y"), mounting("c", "/srv/x/y/z"), mounting("c", "/srv")} {
+		if _, err := s.Create(t.Context(), refused); !errors.Is(err, desired.ErrMountOverlap) {
+			t.Errorf("%+v: %v", refused.Mount, err)
+		}
+	}
+	create(t, s, mounting("apart", "/srv/z"))
+	_, err := s.Create(t.Context(), readOnly("c", "/srv/z/y"))
+	wantErr(t, err, desired.ErrMountOverlap)
+	_, err = s.Change(t.Context(), "inner", func(c *desired.Container) error { c.Mount = mounting("", "/srv/x/y").Mount; return nil })
+	wantErr(t, err, desired.ErrMountOverlap)
+}
+
 // TestStoredOverlapsStay: what an earlier revision let through is not refused again before its
 // mounts change.
 func TestStoredOverlapsStay(t *testing.T) {
@@ -77,5 +101,5 @@ func TestStoredOverlapsStay(t *testing.T) {
 	}))
 	change(t, s, "b", func(c *desired.Container) { c.StartupCommand = "sleep 2" })
 	change(t, s, "a", func(c *desired.Container) { c.Power = desired.PowerRunning })
-	change(t, s, "b", func(c *desired.Container) { c.Mount = map[string]string{"/data": "/srv/z"} })
+	change(t, s, "b", func(c *desired.Container) { c.Mount = map[string]desired.Mount{"/data": {Source: "/srv/z"}} })
 }

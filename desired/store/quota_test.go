@@ -63,7 +63,7 @@ func TestStricterRulesAreForWhatChanges(t *testing.T) {
 	addVolume(t, s)
 	old := spec("old")
 	old.Limits = desired.Limits{Memory: 1 << 30, Swap: 1 << 30, CPU: 4, PIDs: 4096}
-	old.Network, old.Mount = "games", map[string]string{"/m": "/srv/m"}
+	old.Network, old.Mount = "games", map[string]desired.Mount{"/m": {Source: "/srv/m"}, "/r": {Source: "/srv/r", ReadOnly: true}}
 	create(t, s, old)
 	closeStore(t, s)
 	after := desired.Rules{Cores: 4, AllowedImages: []string{"registry.example.com"}, Limits: desired.LimitRange{MaxMemory: 64 << 20, MaxCPU: 0.5, MaxPIDs: 100}}
@@ -88,9 +88,12 @@ func TestStricterRulesAreForWhatChanges(t *testing.T) {
 		"limits.swap":   func(c *desired.Container) { c.Limits.Swap++ },
 		"limits.cpu":    func(c *desired.Container) { c.Limits.CPU = 5 },
 		"limits.pids":   func(c *desired.Container) { c.Limits.PIDs++ },
-		"mount./n":      func(c *desired.Container) { c.Mount = map[string]string{"/m": "/srv/m", "/n": "/srv/m"} },
-		"network":       func(c *desired.Container) { c.Network = "others" },
-		"image":         func(c *desired.Container) { c.Image += "2" },
+		"mount./n": func(c *desired.Container) {
+			c.Mount = map[string]desired.Mount{"/m": {Source: "/srv/m"}, "/n": {Source: "/srv/m"}}
+		},
+		"mount./r": func(c *desired.Container) { c.Mount = map[string]desired.Mount{"/r": {Source: "/srv/r"}} },
+		"network":  func(c *desired.Container) { c.Network = "others" },
+		"image":    func(c *desired.Container) { c.Image += "2" },
 	} {
 		_, err := s.Change(t.Context(), "old", func(c *desired.Container) error { raise(c); return nil })
 		if err == nil || !strings.Contains(err.Error(), field+": ") {

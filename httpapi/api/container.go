@@ -9,20 +9,20 @@ import (
 
 // Container is a container as GET shows it.
 type Container struct {
-	InternalID     string              `json:"internal_id"`
-	ContainerID    string              `json:"container_id"`
-	VolumeID       string              `json:"volume_id"`
-	Image          string              `json:"image"`
-	StartupCommand string              `json:"startup_command"`
-	StartPattern   string              `json:"start_pattern"`
-	InstallState   status.InstallState `json:"install_state"`
-	State          status.State        `json:"state"`
-	Power          desired.Power       `json:"power"`
-	Ports          []desired.Port      `json:"ports"`
-	Limits         desired.Limits      `json:"limits"`
-	Mount          map[string]string   `json:"mount"`
-	InstallScript  string              `json:"install_script"`
-	Env            map[string]string   `json:"env"`
+	InternalID     string                   `json:"internal_id"`
+	ContainerID    string                   `json:"container_id"`
+	VolumeID       string                   `json:"volume_id"`
+	Image          string                   `json:"image"`
+	StartupCommand string                   `json:"startup_command"`
+	StartPattern   string                   `json:"start_pattern"`
+	InstallState   status.InstallState      `json:"install_state"`
+	State          status.State             `json:"state"`
+	Power          desired.Power            `json:"power"`
+	Ports          []desired.Port           `json:"ports"`
+	Limits         desired.Limits           `json:"limits"`
+	Mount          map[string]desired.Mount `json:"mount"`
+	InstallScript  string                   `json:"install_script"`
+	Env            map[string]string        `json:"env"`
 	// EnvHidden reports that the values of Env were left empty, as the token may not see them.
 	EnvHidden          bool                  `json:"env_hidden,omitempty"`
 	Labels             map[string]string     `json:"labels"`

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/gin-gonic/gin"
+	jsonv2 "github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"lightd/desired"
@@ -33,8 +34,32 @@ type specBody struct {
 	// Power is nil where the body has none: the store leaves it as it is, as who describes the rest
 	// of a container stops nothing.
 	Power *desired.Power `json:"power"`
+	// Mount is read by the rules of a request.
+	Mount map[string]mountBody `json:"mount"`
 	// Others may be those of ReadOnly.
 	Others map[string]jsontext.Value `json:",embed"`
+}
+
+// mountBody is a mount as a client writes it: the path, or an object.
+type mountBody desired.Mount
+
+// UnmarshalJSONFrom is part of json.UnmarshalerFrom.
+func (m *mountBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
+	if dec.PeekKind() != jsontext.KindBeginObject {
+		return jsonv2.UnmarshalDecode(dec, &m.Source)
+	}
+	var object struct {
+		Source   *string `json:"source"`
+		ReadOnly bool    `json:"read_only"`
+	}
+	if err := jsonv2.UnmarshalDecode(dec, &object); err != nil {
+		return err
+	}
+	if object.Source == nil {
+		return &jsonv2.SemanticError{JSONPointer: dec.StackPointer().AppendToken("source"), Err: errors.New("is required")}
+	}
+	*m = mountBody{Source: *object.Source, ReadOnly: object.ReadOnly}
+	return nil
 }
 
 // decodeSpec reads the spec in a body over the defaults; id is that of the path, if it has one.
@@ -57,6 +82,12 @@ func bindSpec(object strictjson.Object, spec *desired.Spec) error {
 	spec.Power = ""
 	if body.Power != nil {
 		spec.Power = *body.Power
+	}
+	if body.Mount != nil {
+		spec.Mount = make(map[string]desired.Mount, len(body.Mount))
+		for target, m := range body.Mount {
+			spec.Mount[target] = desired.Mount(m)
+		}
 	}
 	return body.check()
 }

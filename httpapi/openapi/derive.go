@@ -104,6 +104,12 @@ func derivation(source map[string]any, mark string, names map[string]string) (ma
 			redirect(items, names)
 		}
 		redirect(property, names)
+		if values, ok := property["additionalProperties"].(map[string]any); ok {
+			either, _ := values["oneOf"].([]any)
+			for _, one := range either {
+				redirect(one.(map[string]any), names)
+			}
+		}
 		if mark == patchMark {
 			properties[name] = nullable(property)
 		}
@@ -156,7 +162,10 @@ func nullable(property map[string]any) map[string]any {
 		return property // null is among them
 	}
 	property["type"] = []any{property["type"], "null"}
-	if values, ok := property["additionalProperties"].(map[string]any); ok {
+	values, ok := property["additionalProperties"].(map[string]any)
+	if either, several := values["oneOf"].([]any); several {
+		values["oneOf"] = append(either, map[string]any{"type": "null"})
+	} else if ok {
 		values["type"] = []any{values["type"], "null"}
 	}
 	return property

@@ -43,6 +43,7 @@ func at(d map[string]any, where ...string) map[string]any {
 // shapes are the schemas that stand for a type of Go.
 var shapes = map[string]reflect.Type{
 	"ContainerSpec": reflect.TypeFor[desired.Spec](), "StoredSpec": reflect.TypeFor[desired.Spec](), "ContainerPatch": reflect.TypeFor[desired.Spec](),
+	"MountSpec": reflect.TypeFor[desired.Mount](), "Mount": reflect.TypeFor[desired.Mount](), "MountPatch": reflect.TypeFor[desired.Mount](),
 	"PortSpec": reflect.TypeFor[desired.Port](), "Port": reflect.TypeFor[desired.Port](),
 	"LimitsSpec": reflect.TypeFor[desired.Limits](), "Limits": reflect.TypeFor[desired.Limits](), "LimitsPatch": reflect.TypeFor[desired.Limits](),
 	"StopSpec": reflect.TypeFor[desired.Stop](), "Stop": reflect.TypeFor[desired.Stop](), "StopPatch": reflect.TypeFor[desired.Stop](),

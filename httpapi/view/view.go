@@ -169,9 +169,9 @@ func Unix(t time.Time) int64 {
 	return t.Unix()
 }
 
-func orEmptyMap(m map[string]string) map[string]string {
+func orEmptyMap[V any](m map[string]V) map[string]V {
 	if m == nil {
-		return map[string]string{}
+		return map[string]V{}
 	}
 	return m
 }

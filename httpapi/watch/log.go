@@ -88,10 +88,13 @@ func (c *change) shownTo(s *Session) []byte {
 // once it is encoded.
 func approxSize(c desired.Container) int {
 	n := 2<<10 + len(c.InstallScript) + len(c.StartupCommand) + len(c.StartPattern) + len(c.Stop.Command)
-	for _, m := range []map[string]string{c.Env, c.Labels, c.Mount} {
+	for _, m := range []map[string]string{c.Env, c.Labels} {
 		for k, v := range m {
 			n += len(k) + len(v)
 		}
+	}
+	for target, m := range c.Mount {
+		n += len(target) + len(m.Source)
 	}
 	return n + 128*len(c.Ports)
 }

@@ -166,7 +166,7 @@ func common(c desired.Container, role observed.Role, at HostPaths, image string,
 		b.NetworkMode = c.Network // an install script without a network installs nothing
 	}
 	for _, target := range slices.Sorted(maps.Keys(c.Mount)) {
-		b.Mounts = append(b.Mounts, observed.Mount{Source: c.Mount[target], Target: target})
+		b.Mounts = append(b.Mounts, observed.Mount{Source: c.Mount[target].Source, Target: target, ReadOnly: c.Mount[target].ReadOnly})
 	}
 	return b
 }

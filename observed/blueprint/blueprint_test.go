@@ -19,7 +19,7 @@ func spec() desired.Container {
 	s := desired.DefaultSpec()
 	s.InternalID, s.StartupCommand = "a", "run"
 	s.Env = map[string]string{"B": "2", "A": "1"}
-	s.Mount = map[string]string{"/y": "/srv/y", "/x": "/srv/x"}
+	s.Mount = map[string]desired.Mount{"/y": {Source: "/srv/y"}, "/x": {Source: "/srv/x", ReadOnly: true}}
 	s.User = "1000"
 	s.Ports = []desired.Port{{IP: "0.0.0.0", Port: 1, Protocol: desired.TCP, ContainerPort: 2}}
 	return desired.Container{Spec: s, Generation: 4}
@@ -40,7 +40,7 @@ func TestRun(t *testing.T) {
 	}
 	mounts := []observed.Mount{
 		{Source: "/v/1", Target: "/home/container"}, {Source: "/d/a", Target: "/app/data", ReadOnly: true},
-		{Source: "/srv/x", Target: "/x"}, {Source: "/srv/y", Target: "/y"},
+		{Source: "/srv/x", Target: "/x", ReadOnly: true}, {Source: "/srv/y", Target: "/y"},
 	}
 	if !slices.Equal(b.Mounts, mounts) || !slices.Equal(b.Ports, c.Ports) {
 		t.Errorf("mounts %v ports %v", b.Mounts, b.Ports)

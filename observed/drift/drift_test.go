@@ -35,7 +35,7 @@ func full() desired.Container {
 		{IP: "0.0.0.0", Port: 7, Protocol: desired.TCP, ContainerPort: 8}, {IP: "127.0.0.1", Port: 9, Protocol: desired.UDP, ContainerPort: 9},
 	}
 	s.Limits = desired.Limits{Memory: 1 << 28, Swap: 1 << 20, CPU: 0.5, PIDs: 100}
-	s.Mount = map[string]string{"/x": "/srv/x"}
+	s.Mount = map[string]desired.Mount{"/x": {Source: "/srv/x", ReadOnly: true}}
 	s.Env = map[string]string{"A": "1", "BOTH": "ours"}
 	s.User, s.TTY, s.Stop.Signal = "1000", false, "SIGINT"
 	s.ReadOnly, s.Tmpfs = true, map[string]string{"/tmp": "64m"}
@@ -114,7 +114,10 @@ var fields = map[string][]struct {
 	},
 	"Mounts": {
 		{func(c *observed.Container) { c.Mounts = c.Mounts[:len(c.Mounts)-1] }, "mount./home/container: /v/1, is <nil>"},
-		{func(c *observed.Container) { c.Mounts = append(c.Mounts, observed.Mount{Source: "/y", Target: "/x"}) }, "mount./x: /srv/x, is /y"},
+		{func(c *observed.Container) { c.Mounts = append(c.Mounts, observed.Mount{Source: "/y", Target: "/x"}) }, "mount./x: /srv/x:ro, is /y"},
+		{func(c *observed.Container) {
+			c.Mounts = append(c.Mounts, observed.Mount{Source: "/srv/x", Target: "/x"})
+		}, "mount./x: /srv/x:ro, is /srv/x"},
 		{func(c *observed.Container) {
 			c.Mounts = append(c.Mounts, observed.Mount{Source: "/d/a", Target: "/app/data"})
 		}, "mount./app/data: /d/a:ro, is /d/a"},

@@ -61,7 +61,7 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 	}
 	at := blueprint.HostPaths{Instance: e.Instance(), Volume: t.TempDir(), Data: t.TempDir(), ImageVolumes: t.TempDir(), Log: blueprint.Logs("1m", 2)}
 	full := fullSpec(e.Instance(), image)
-	full.Mount = map[string]string{"/data": t.TempDir(), "/a": t.TempDir()}
+	full.Mount = map[string]desired.Mount{"/data": {Source: t.TempDir()}, "/a": {Source: t.TempDir()}}
 	bare := desired.Container{Spec: desired.DefaultSpec(), Generation: 1}
 	bare.InternalID, bare.Image, bare.StartupCommand = e.Instance()+"-bare", image, "true"
 	for name, b := range map[string]blueprint.Blueprint{

@@ -323,9 +323,20 @@ func (d description) writeSpec(s *describeWriter) {
 	if !c.TTY || !c.Init {
 		s.line("Process", fmt.Sprintf("tty %t, init %t", c.TTY, c.Init))
 	}
-	entries(s, "Mounts", c.Mount, " <- ")
+	entries(s, "Mounts", mounts(c.Mount), " <- ")
 	entries(s, "Environment", shownEnv(c), "=")
 	entries(s, "Labels", c.Labels, "=")
+}
+
+// mounts are the sources of mounts, with a word for those that cannot be written to.
+func mounts(of map[string]desired.Mount) map[string]string {
+	sources := make(map[string]string, len(of))
+	for target, m := range of {
+		if sources[target] = m.Source; m.ReadOnly {
+			sources[target] += " (read-only)"
+		}
+	}
+	return sources
 }
 
 // shownEnv is the environment of a container, with a word for values that the token may not see.

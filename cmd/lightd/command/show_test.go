@@ -25,7 +25,7 @@ func sample() api.Container {
 		InternalID: "web", ContainerID: "a1b2c3d4e5f6", VolumeID: "vol", Image: "game:1", StartupCommand: "./game \x1b[31m\n--more",
 		StartPattern: "up", InstallState: status.Ready, State: status.StateBackOff, Power: desired.PowerRunning,
 		Ports:  []desired.Port{{IP: "0.0.0.0", Port: 25565, Protocol: "tcp", ContainerPort: 25565}, {IP: "::1", Port: 80, Protocol: "udp", ContainerPort: 8080}},
-		Limits: desired.Limits{Memory: 512 << 20, CPU: 1.5, Swap: 1 << 30, PIDs: 512}, Mount: map[string]string{"/in": "/out"},
+		Limits: desired.Limits{Memory: 512 << 20, CPU: 1.5, Swap: 1 << 30, PIDs: 512}, Mount: map[string]desired.Mount{"/in": {Source: "/out"}, "/maps": {Source: "/srv/maps", ReadOnly: true}},
 		Env: map[string]string{"B": "2", "A": "line\nbreak"}, Labels: map[string]string{"game": "quake"}, Stop: spec.Stop, Restart: spec.Restart,
 		TTY: true, Init: true, ImagePolicy: spec.ImagePolicy, Generation: 3, ObservedGeneration: 2,
 		Conditions: []status.Condition{{Type: status.Synced, Status: status.False, Reason: status.ReasonBackOff, Message: "it\u202eended\n", LastTransitionTime: noon.Add(-90 * time.Second)}},
@@ -72,6 +72,7 @@ Limits:          512MiB of memory and 1GiB of swap, 1.5 cores, 512 processes
 Restart:         on-failure
 Stop:            the image's stop signal, then SIGKILL after 10s
 Mounts:          /in <- /out
+                 /maps <- /srv/maps (read-only)
 Environment:     A=line\nbreak
                  B=2
 Labels:          game=quake

@@ -35,7 +35,7 @@ func busy() api.Container {
 	c := sample()
 	c.InternalID, c.VolumeID, c.StartupCommand, c.Image = longID, volumeID, "./game", "registry.example.com/games/minecraft:1.21.4-java21"
 	c.State, c.InstallState, c.ContainerID = status.StateRunning, status.Ready, strings.Repeat("a1b2", 3)
-	c.Mount = map[string]string{"/home/container/plugins": "/srv/games/shared/survival/plugins-of-the-year"}
+	c.Mount = map[string]desired.Mount{"/home/container/plugins": {Source: "/srv/games/shared/survival/plugins-of-the-year"}}
 	c.Conditions = []status.Condition{
 		{Type: status.Synced, Status: status.False, Reason: status.ReasonImageUnavailable, Message: longText, LastTransitionTime: noon.Add(-26 * time.Hour)},
 		{Type: "Running", Status: status.False, Reason: status.ReasonMountUnavailable, Message: longText, LastTransitionTime: noon},
