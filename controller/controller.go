@@ -131,6 +131,8 @@ type Docker struct {
 // Host is what this host has for containers.
 type Host struct {
 	Data Data
+	// Cores is how many it has: a limit of more is one of these. 0 is unknown.
+	Cores int
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
 	// ChownVolume gives a volume to a user of the host; nil leaves all to whom they belong.

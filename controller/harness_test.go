@@ -180,7 +180,7 @@ func (n *node) must(err error) {
 func (n *node) openFiles(o setup) {
 	n.t.Helper()
 	var err error
-	rules := desired.Rules{Cores: 64, AllowedMounts: []string{os.TempDir()}, AllowedImages: []string{"*", harness.Registry(), "127.0.0.1:1"},
+	rules := desired.Rules{AllowedMounts: []string{os.TempDir()}, AllowedImages: []string{"*", harness.Registry(), "127.0.0.1:1"},
 		AllowedNetworks: []string{"games", "lightd-test-lan"}}
 	n.store, err = store.Open(filepath.Join(n.dir, "db"), store.Options{Rules: rules, Database: kv.Options{FreeSpace: o.free, Commit: o.commit}})
 	n.must(err)

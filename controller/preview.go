@@ -26,6 +26,7 @@ func (c *Controller) Drift(spec desired.Container) (fields []plan.Field, known b
 // known is the input of a decision as far as memory has it.
 func (c *Controller) known(spec desired.Container) plan.Input {
 	id := spec.InternalID
+	spec.Limits = spec.Limits.Within(c.cfg.Cores)
 	seen := c.cfg.Cache.Get(id)
 	st, _ := c.cfg.Statuses.Get(id)
 	return c.buildInput(spec, st, seen, c.state(id), c.cfg.Images.Known)

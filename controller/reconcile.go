@@ -88,6 +88,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err er
 	if !exists {
 		return Result{}, nil
 	}
+	spec.Limits = spec.Limits.Within(c.cfg.Cores)
 	k := c.state(id)
 
 	// 2.

@@ -38,12 +38,20 @@ const (
 type Limits struct {
 	// Memory is in bytes; 0 is no limit.
 	Memory int64 `json:"memory"`
-	// CPU is in cores, of which a fraction may be given; 0 is no limit.
+	// CPU is in cores, of which a fraction may be given; 0 is no limit. See Within.
 	CPU float64 `json:"cpu"`
 	// Swap is in bytes beyond Memory; it has no meaning without Memory.
 	Swap int64 `json:"swap"`
 	// PIDs is a count of processes and threads.
 	PIDs int64 `json:"pids"`
+}
+
+// Within returns l as a host with so many cores can have it: more are all of them. 0 cores are not known.
+func (l Limits) Within(cores int) Limits {
+	if cores > 0 {
+		l.CPU = min(l.CPU, float64(cores))
+	}
+	return l
 }
 
 // Stop is how a container is stopped before it is killed.

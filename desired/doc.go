@@ -21,7 +21,8 @@
 //     out. Without a pattern it is running as soon as the process is up.
 //   - ports: a port of 0, or none, takes the lowest free one of the pool. host_port is another
 //     way to write port. container_port is the same as port unless given.
-//   - limits: memory and swap in bytes, cpu in cores, pids (512 unless given).
+//   - limits: memory and swap in bytes, cpu in cores, pids (512 unless given). More cores than the host
+//     has are all of them: the write has a warning, and the spec keeps what was written.
 //   - mount maps container paths to host paths inside mounts.allowed. Two sources may be equal, but
 //     neither may lie inside the other unless both are read-only: whoever can write to the outer one
 //     could replace the inner one by a link. {"source": "/srv/maps", "read_only": true} in place of the

@@ -33,7 +33,7 @@ func TestRegistriesAtPrivateAddresses(t *testing.T) {
 	check := func(allowed []string, ref string) error {
 		s := validSpec()
 		s.Image = ref
-		return s.Validate(Rules{Cores: 4, AllowedMounts: testRules.AllowedMounts, AllowedImages: allowed})
+		return s.Validate(Rules{AllowedMounts: testRules.AllowedMounts, AllowedImages: allowed})
 	}
 	private := []string{"127.0.0.1:5000/x", "127.1:22/x", "[::1]:5000/x", "localhost/x", "169.254.169.254/latest/x", "10.0.0.1:2375/team/x"}
 	for _, ref := range private {
@@ -76,7 +76,7 @@ func TestImagesOfOtherContainers(t *testing.T) {
 	} {
 		s := validSpec()
 		s.InternalID, s.Image = "attacker", ref
-		if err := s.Validate(Rules{Cores: 4, AllowedMounts: testRules.AllowedMounts, Instance: instance}); err == nil || !strings.HasPrefix(err.Error(), "image: ") {
+		if err := s.Validate(Rules{AllowedMounts: testRules.AllowedMounts, Instance: instance}); err == nil || !strings.HasPrefix(err.Error(), "image: ") {
 			t.Errorf("image %q: %v", ref, err)
 		}
 	}

@@ -48,3 +48,15 @@ func TestOperatorsBounds(t *testing.T) {
 		}
 	}
 }
+
+// TestWithin: more cores than a host has are all of them.
+func TestWithin(t *testing.T) {
+	for _, c := range []struct {
+		cpu, want float64
+		cores     int
+	}{{64, 4, 4}, {4, 4, 4}, {0.5, 0.5, 4}, {0, 0, 4}, {64, 64, 0}} {
+		if got := (Limits{Memory: 1, CPU: c.cpu}).Within(c.cores); got != (Limits{Memory: 1, CPU: c.want}) {
+			t.Errorf("%v of %d cores is %+v", c.cpu, c.cores, got)
+		}
+	}
+}

@@ -24,6 +24,7 @@ const (
 	minMemory        = 6 << 20
 	maxMemory        = 1 << 46
 	minCPU           = 0.01
+	maxCPU           = 1 << 16 // of which a host gives what it has, see Limits.Within
 	maxPIDs          = 4 << 20
 	maxPorts         = 1000
 	maxMounts        = 64
@@ -42,8 +43,6 @@ const (
 
 // Rules are the facts of the node that a spec is checked against.
 type Rules struct {
-	// Cores is how many there are (runtime.NumCPU).
-	Cores int
 	// AllowedMounts are the host's directories that containers may mount from.
 	AllowedMounts []string
 	// AllowedImages are the registries and repositories that images may come from, as CheckAllowedImage
@@ -69,7 +68,7 @@ func (s Spec) ValidateChange(old Spec, r Rules) error {
 	f.checkIdentity(s)
 	f.checkImage(s, old, r)
 	f.checkCommands(s)
-	f.checkLimits(s.Limits, r.Cores)
+	f.checkLimits(s.Limits)
 	f.checkRange(s, old, r.Limits)
 	f.checkPorts(s.Ports)
 	f.checkMounts(s.Mount, old.Mount, r.AllowedMounts)
@@ -180,7 +179,7 @@ func (f *faults) checkTerminalLines(field, v string) {
 	}
 }
 
-func (f *faults) checkLimits(l Limits, cores int) {
+func (f *faults) checkLimits(l Limits) {
 	switch {
 	case l.Memory == 0:
 		if l.Swap > 0 {
@@ -195,8 +194,8 @@ func (f *faults) checkLimits(l Limits, cores int) {
 		f.add("limits.swap", fmt.Sprintf("must be from 0 to %d", int64(maxMemory)))
 	}
 	// Written so that NaN, which compares false with everything, is refused.
-	if !(l.CPU == 0 || l.CPU >= minCPU && l.CPU <= float64(cores)) {
-		f.add("limits.cpu", fmt.Sprintf("must be 0 (no limit) or from %v to the number of cores, %d", minCPU, cores))
+	if !(l.CPU == 0 || l.CPU >= minCPU && l.CPU <= maxCPU) {
+		f.add("limits.cpu", fmt.Sprintf("must be 0 (no limit) or from %v to %d", minCPU, maxCPU))
 	}
 	if l.PIDs < 1 || l.PIDs > maxPIDs {
 		f.add("limits.pids", fmt.Sprintf("must be from 1 to %d, or 0 for the default of %d", maxPIDs, DefaultPIDs))

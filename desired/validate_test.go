@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-var testRules = Rules{Cores: 4, AllowedMounts: []string{"/srv", "/data/shared"}}
+var testRules = Rules{AllowedMounts: []string{"/srv", "/data/shared"}}
 
 func validSpec() Spec {
 	s := DefaultSpec()
@@ -61,8 +61,8 @@ func TestValidate(t *testing.T) {
 		"little memory":              {func(s *Spec) { s.Limits.Memory = 6<<20 - 1 }, []string{"limits.memory"}},
 		"negative memory":            {func(s *Spec) { s.Limits.Memory = -1 }, []string{"limits.memory"}},
 		"absurd memory and swap":     {func(s *Spec) { s.Limits.Memory, s.Limits.Swap = math.MaxInt64, math.MaxInt64 }, []string{"limits.memory", "limits.swap"}},
-		"cpu of all cores":           {func(s *Spec) { s.Limits.CPU = 4 }, nil},
-		"more cpu than cores":        {func(s *Spec) { s.Limits.CPU = 4.01 }, []string{"limits.cpu"}},
+		"more cpu than cores":        {func(s *Spec) { s.Limits.CPU = 65536 }, nil},
+		"more cpu than there is":     {func(s *Spec) { s.Limits.CPU = 65536.5 }, []string{"limits.cpu"}},
 		"next to no cpu":             {func(s *Spec) { s.Limits.CPU = 0.001 }, []string{"limits.cpu"}},
 		"cpu not a number":           {func(s *Spec) { s.Limits.CPU = math.NaN() }, []string{"limits.cpu"}},
 		"cpu without end":            {func(s *Spec) { s.Limits.CPU = math.Inf(1) }, []string{"limits.cpu"}},

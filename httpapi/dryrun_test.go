@@ -126,6 +126,34 @@ func TestManyPortsAreWarnedOf(t *testing.T) {
 	}
 }
 
+// TestMoreCoresThanTheHostHas: a write that asks for them is taken on every way in, with a warning, and the
+// spec is as it was written.
+func TestMoreCoresThanTheHostHas(t *testing.T) {
+	n := newNode(t)
+	with := func(cpu string) string {
+		return strings.TrimSuffix(n.spec("web"), "}") + `,"limits":{"cpu":` + cpu + "}}"
+	}
+	const warned = `"warnings":[{"field":"limits.cpu","message":"64 cores, and the host has 4: the container gets these"}]`
+	for _, c := range []struct{ request, body, want, absent string }{
+		{"POST /containers", with("64"), warned, ""},
+		{"PUT /containers/web", with("4"), `"internal_id"`, "warnings"},
+		{"PUT /containers/web", with("64"), warned, ""},
+		{"PUT /containers/web", with("64"), `"internal_id"`, "warnings"}, // it was so already
+		{"PATCH /containers/web", `{"limits":{"cpu":5.5}}`, `"5.5 cores, and the host has 4`, ""},
+		{"POST /apply", `{"containers":[` + with("64") + "]}", warned, ""},
+		{"POST /containers/web/start", "", warned, ""},
+	} {
+		method, target, _ := strings.Cut(c.request, " ")
+		for _, query := range []string{"?dry_run=true", ""} {
+			a := n.send(method, target+query, c.body)
+			if a.status >= 300 || !strings.Contains(a.text, c.want) || c.absent != "" && strings.Contains(a.text, c.absent) {
+				t.Errorf("%s%s: %d %.600s", c.request, query, a.status, a.text)
+			}
+		}
+	}
+	n.send("GET", "/containers/web", "").want(t, 200, `"cpu":64`)
+}
+
 // TestDryRunOfNode: what has no plan is judged, and not done either.
 func TestDryRunOfNode(t *testing.T) {
 	n := newNode(t)

@@ -111,7 +111,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
 	n.store = must[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{
-		Rules:    desired.Rules{Cores: 4, AllowedMounts: []string{"/srv"}},
+		Rules:    desired.Rules{AllowedMounts: []string{"/srv"}},
 		Database: kv.Options{FreeSpace: func(string) (uint64, error) { return n.free.Load(), nil }},
 	}))
 	t.Cleanup(func() { _ = n.store.Close() })
@@ -135,7 +135,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 				return nil, fs.ErrNotExist
 			},
 		},
-		Options: Options{Options: containers.Options{DeleteWait: 20 * time.Millisecond}, DatabaseTimeout: 5 * eventually.Bound},
+		Options: Options{Options: containers.Options{DeleteWait: 20 * time.Millisecond, Cores: 4}, DatabaseTimeout: 5 * eventually.Bound},
 		log:     slog.New(slog.NewTextHandler(n.logs, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	for _, fn := range tune {

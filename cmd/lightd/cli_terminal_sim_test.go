@@ -234,7 +234,7 @@ func TestMistakes(t *testing.T) {
 	} {
 		d.with(text, "apply", "-f", "-").want(1, want)
 	}
-	d.with("internal_id: two\nimage: game:1\nvolume_id: none\nstartup_command: x\nlimits: {cpu: 1000}\n", "apply", "-f", "-").want(1, "!stdin:5: limits.cpu")
+	d.with("internal_id: two\nimage: game:1\nvolume_id: none\nstartup_command: x\nlimits: {cpu: 100000}\n", "apply", "-f", "-").want(1, "!stdin:5: limits.cpu")
 	d.env["LIGHTD_TOKEN"] = "lightd_0123456789abcdef"
 	d.do("get").want(1, "!does not accept the token from LIGHTD_TOKEN")
 	delete(d.env, "LIGHTD_TOKEN")

@@ -119,7 +119,7 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 		Measurer: d.sampler, Host: d.describeHost,
 	}, httpapi.Options{
 		Limits:          consoleLimits(cfg),
-		Options:         containers.Options{StopTimeout: cfg.Timeouts.Stop},
+		Options:         containers.Options{StopTimeout: cfg.Timeouts.Stop, Cores: runtime.NumCPU()},
 		DatabaseTimeout: cfg.Timeouts.Database,
 		Admission:       admitted,
 		Audit:           d.audit,
@@ -133,7 +133,7 @@ func (d *daemon) openStore(cfg config, w *wire) (err error) {
 		return err
 	}
 	d.store, err = store.Open(filepath.Join(cfg.DataDir, "db"), store.Options{
-		Rules:       desired.Rules{Cores: runtime.NumCPU(), AllowedMounts: cfg.Mounts.Allowed, Limits: bounds},
+		Rules:       desired.Rules{AllowedMounts: cfg.Mounts.Allowed, Limits: bounds},
 		CheckMounts: d.closed.checkKnown, AllowedMounts: d.config.allowedMounts, AllowedImages: d.config.allowedImages,
 		AllowedNetworks: d.config.allowedNetworks,
 		Reserved:        reserved(w.listeners),
@@ -213,7 +213,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		},
 		Host: controller.Host{
 			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
-			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here,
+			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here, Cores: runtime.NumCPU(),
 			Capabilities: blueprint.Capabilities{Run: cfg.Containers.Capabilities, Install: cfg.Containers.InstallCapabilities},
 		},
 		Timing:          controller.Timing{InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database},

@@ -52,13 +52,13 @@ func TestNestedSourcesOfOneSpec(t *testing.T) {
 					t.Errorf("got %v, want a refusal of %q", err, field)
 				}
 			}
-			expect(s.Normalize().Validate(desired.Rules{Cores: 4, AllowedMounts: []string{root}}), test.field)
+			expect(s.Normalize().Validate(desired.Rules{AllowedMounts: []string{root}}), test.field)
 			expect(Check(s, Rules{Allowed: []string{root}}), test.resolved)
 			s.Mount["/one"] = desired.Mount{Source: test.one, ReadOnly: true}
 			expect(Check(s, Rules{Allowed: []string{root}}), test.resolved)
 			s.Mount["/two"] = desired.Mount{Source: test.two, ReadOnly: true}
 			if name != "a link to itself" { // nobody can put a link where nobody can write
-				expect(s.Normalize().Validate(desired.Rules{Cores: 4, AllowedMounts: []string{root}}), none)
+				expect(s.Normalize().Validate(desired.Rules{AllowedMounts: []string{root}}), none)
 				expect(Check(s, Rules{Allowed: []string{root}}), none)
 			}
 		})

@@ -180,17 +180,17 @@ func TestGeneration(t *testing.T) {
 
 func TestStricterRules(t *testing.T) {
 	dir := t.TempDir()
-	s := open(t, dir, Options{Rules: desired.Rules{Cores: 8}})
+	s := open(t, dir, Options{Rules: desired.Rules{AllowedMounts: []string{"/srv"}}})
 	addVolume(t, s)
 	sp := spec("a")
-	sp.Limits.CPU = 8
+	sp.Mount = map[string]desired.Mount{"/a": {Source: "/srv/a"}}
 	create(t, s, sp)
 	closeStore(t, s)
-	s = open(t, dir, Options{Rules: desired.Rules{Cores: 2}})
+	s = open(t, dir, Options{})
 	change(t, s, "a", func(c *desired.Container) { c.Power = desired.PowerRunning })
 	var invalid *desired.ValidationError
 	for _, fn := range []func(*desired.Container){
-		func(c *desired.Container) { c.Env = map[string]string{"A": "b"} },
+		func(c *desired.Container) { c.Mount["/b"] = desired.Mount{Source: "/srv/a"} },
 		func(c *desired.Container) { c.Power = "on" },
 		func(c *desired.Container) { c.InternalID = "b" },
 	} {

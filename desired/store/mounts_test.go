@@ -25,7 +25,7 @@ func TestMountSourcesOfTwoContainers(t *testing.T) {
 	must(t, os.MkdirAll(at("shared", "sub"), 0o755))
 	must(t, os.Mkdir(at("shared-too"), 0o755))
 	must(t, os.Symlink(at("shared", "sub"), at("link")))
-	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{dir}, Cores: 4}})
+	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{dir}}})
 	addVolume(t, s)
 	create(t, s, mounting("a", at("shared")))
 	create(t, s, mounting("same", at("shared")))
@@ -66,7 +66,7 @@ func TestMountSourcesOfTwoContainers(t *testing.T) {
 // TestReadOnlySourcesOfTwoContainers: sources may lie inside one another where neither container can write
 // to its own, and no longer once a third one can write to the outer one.
 func TestReadOnlySourcesOfTwoContainers(t *testing.T) {
-	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{"/srv"}, Cores: 4}})
+	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{"/srv"}}})
 	addVolume(t, s)
 	readOnly := func(id, source string) desired.Spec {
 		spec := mounting(id, source)
@@ -90,7 +90,7 @@ func TestReadOnlySourcesOfTwoContainers(t *testing.T) {
 // TestStoredOverlapsStay: what an earlier revision let through is not refused again before its
 // mounts change.
 func TestStoredOverlapsStay(t *testing.T) {
-	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{"/srv"}, Cores: 4}})
+	s := open(t, t.TempDir(), Options{Rules: desired.Rules{AllowedMounts: []string{"/srv"}}})
 	addVolume(t, s)
 	must(t, s.Update(t.Context(), func(tx *Tx) error {
 		_, err := tx.create(mounting("a", "/srv/x"))

@@ -16,7 +16,7 @@ func TestBoundsOfTheNode(t *testing.T) {
 	create(t, s, spec("old"))
 	closeStore(t, s)
 	bounds := desired.LimitRange{MaxMemory: 64 << 20, MaxCPU: 0.5, MaxPIDs: 100, MaxContainers: 2, MaxVolumes: 1}
-	s = open(t, dir, Options{Rules: desired.Rules{Cores: 4, Limits: bounds}})
+	s = open(t, dir, Options{Rules: desired.Rules{Limits: bounds}})
 	defer closeStore(t, s)
 
 	if got := change(t, s, "old", func(c *desired.Container) { c.Power = desired.PowerRunning }); got.Limits.Memory != 0 || got.Limits.PIDs != desired.DefaultPIDs {
@@ -58,7 +58,7 @@ func TestBoundsOfTheNode(t *testing.T) {
 // allows now, of whatever kind, and nothing of it can be raised.
 func TestStricterRulesAreForWhatChanges(t *testing.T) {
 	dir := t.TempDir()
-	before := desired.Rules{Cores: 4, AllowedMounts: []string{"/srv"}, AllowedNetworks: []string{"games"}}
+	before := desired.Rules{AllowedMounts: []string{"/srv"}, AllowedNetworks: []string{"games"}}
 	s := open(t, dir, Options{Rules: before})
 	addVolume(t, s)
 	old := spec("old")
@@ -66,7 +66,7 @@ func TestStricterRulesAreForWhatChanges(t *testing.T) {
 	old.Network, old.Mount = "games", map[string]desired.Mount{"/m": {Source: "/srv/m"}, "/r": {Source: "/srv/r", ReadOnly: true}}
 	create(t, s, old)
 	closeStore(t, s)
-	after := desired.Rules{Cores: 4, AllowedImages: []string{"registry.example.com"}, Limits: desired.LimitRange{MaxMemory: 64 << 20, MaxCPU: 0.5, MaxPIDs: 100}}
+	after := desired.Rules{AllowedImages: []string{"registry.example.com"}, Limits: desired.LimitRange{MaxMemory: 64 << 20, MaxCPU: 0.5, MaxPIDs: 100}}
 	s = open(t, dir, Options{Rules: after})
 	defer closeStore(t, s)
 

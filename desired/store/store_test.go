@@ -26,9 +26,6 @@ func TestMain(m *testing.M) {
 
 func open(t testing.TB, dir string, o Options) *Store {
 	t.Helper()
-	if o.Rules.Cores == 0 {
-		o.Rules.Cores = 4
-	}
 	s, err := Open(dir, o)
 	if err != nil {
 		t.Fatal(err)

@@ -225,15 +225,15 @@ func (h *Handlers) applied(w *write) api.Applied {
 		if w.dryRun {
 			a.Containers = append(a.Containers, h.simulated(w, written))
 		} else {
-			a.Containers = append(a.Containers, appliedReceipt(written))
+			a.Containers = append(a.Containers, h.appliedReceipt(written))
 		}
 	}
 	return a
 }
 
-func appliedReceipt(w store.Written) api.Receipt {
+func (h *Handlers) appliedReceipt(w store.Written) api.Receipt {
 	r := receiptOf("", w.Container)
-	r.Warnings = warningsOf(w)
+	r.Warnings = warningsOf(w, h.cores)
 	if r.Action = w.Action; w.Action == desired.Created {
 		r.State = status.Installing
 	}

@@ -61,6 +61,8 @@ type Sources struct {
 type Options struct {
 	// StopTimeout is the grace of a stop in specs that name none (default 10 s).
 	StopTimeout time.Duration
+	// Cores is how many the host has: a write of a limit of more has a warning. 0 is unknown.
+	Cores int
 	// DeleteWait bounds what a deletion waits for its end (default 30 s).
 	DeleteWait time.Duration
 	// MaxWaits bounds how many requests wait at once (default 1,000).
@@ -80,6 +82,7 @@ type Handlers struct {
 	output       lastOutput
 	waits        *waits
 	defaults     desired.Spec
+	cores        int
 	log          *slog.Logger
 }
 
@@ -87,7 +90,7 @@ type Handlers struct {
 func New(s Sources, o Options, log *slog.Logger) *Handlers {
 	h := &Handlers{
 		store: s.Store, volumes: s.Volumes, transactions: s.Transactions, views: s.Views, planner: s.Planner,
-		output: lastOutput{console: s.Output, installLog: s.InstallLog, log: log}, defaults: desired.DefaultSpec(), log: log,
+		output: lastOutput{console: s.Output, installLog: s.InstallLog, log: log}, defaults: desired.DefaultSpec(), cores: o.Cores, log: log,
 	}
 	if o.StopTimeout != 0 {
 		h.defaults.Stop.Timeout = desired.Duration(o.StopTimeout)

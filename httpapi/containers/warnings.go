@@ -21,12 +21,18 @@ const (
 )
 
 // warningsOf names what a write accepted and may yet surprise whoever sent it.
-func warningsOf(w store.Written) []rest.Detail {
-	n := len(w.Ports)
-	if n < manyPorts || w.Action != desired.Created && w.Action != desired.Updated {
+func warningsOf(w store.Written, cores int) (list []rest.Detail) {
+	if w.Action != desired.Created && w.Action != desired.Updated {
 		return nil
 	}
+	if has := w.Limits.Within(cores).CPU; has < w.Limits.CPU {
+		list = append(list, rest.Detail{Field: "limits.cpu", Message: fmt.Sprintf("%v cores, and the host has %d: the container gets these", w.Limits.CPU, cores)})
+	}
+	n := len(w.Ports)
+	if n < manyPorts {
+		return list
+	}
 	seconds := func(each time.Duration) int { return int((time.Duration(n) * each).Round(time.Second).Seconds()) }
-	return []rest.Detail{{Field: "ports", Message: fmt.Sprintf("%d published ports: the engine needs about %d s, up to %d s on a busy machine, for them at each start and at each end of the process",
-		n, seconds(portIdle), seconds(portBusy))}}
+	return append(list, rest.Detail{Field: "ports", Message: fmt.Sprintf("%d published ports: the engine needs about %d s, up to %d s on a busy machine, for them at each start and at each end of the process",
+		n, seconds(portIdle), seconds(portBusy))})
 }

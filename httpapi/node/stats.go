@@ -109,7 +109,7 @@ func (h *Stats) Node(c *gin.Context) error {
 	for _, container := range auth.CallerOf(ctx).List(h.Containers) {
 		node.Containers++
 		node.States[h.Views.State(h.Views.Status(container.InternalID))]++
-		promise(&node.Cores, container.Limits.CPU)
+		promise(&node.Cores, container.Limits.Within(int(node.Cores.Total)).CPU)
 		promise(&node.Memory, float64(container.Limits.Memory))
 	}
 	return rest.OK(c, node)
