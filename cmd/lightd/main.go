@@ -104,11 +104,14 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.AddGroup(command.Groups()...)
 	root.SetHelpCommandGroupID(command.GroupDaemon)
 	root.SetCompletionCommandGroupID(command.GroupDaemon)
-	root.AddCommand(daemonCommands(getenv, streams)...)
-	root.AddCommand(command.Commands(command.Env{
+	env := command.Env{
 		Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,
-		Local: func() (cliconfig.Local, error) { return local(getenv) },
-	})...)
+		Local: func() (cliconfig.Local, error) {
+			return local(newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv))
+		},
+	}
+	root.AddCommand(daemonCommands(env)...)
+	root.AddCommand(command.Commands(env)...)
 	root.InitDefaultCompletionCmd() // cobra's, which would answer an unknown shell with its help
 	for _, c := range root.Commands() {
 		if c.Name() == "completion" {
@@ -188,8 +191,9 @@ func helpCommand() *cobra.Command {
 }
 
 // daemonCommands are those that are about the daemon of this machine, and its settings.
-func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cobra.Command {
-	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(getenv, streams), auditCommand(getenv, streams), checkCommand(getenv, streams), docsCommand(getenv, streams), {
+func daemonCommands(env command.Env) []*cobra.Command {
+	getenv, streams := env.Getenv, env.Streams
+	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(env), auditCommand(getenv, streams), checkCommand(getenv, streams), docsCommand(getenv, streams), {
 		Use:   "version",
 		Short: "Print the version",
 		Args:  command.NoArgs,
@@ -206,8 +210,8 @@ func daemonCommands(getenv func(string) string, streams terminal.Streams) []*cob
 
 // local is the daemon that the settings of this machine describe, found as `token show`
 // finds it.
-func local(getenv func(string) string) (cliconfig.Local, error) {
-	cfg, err := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv).loadForClient()
+func local(s *settings) (cliconfig.Local, error) {
+	cfg, err := s.loadForClient()
 	if err != nil {
 		return cliconfig.Local{}, err
 	}

@@ -428,7 +428,7 @@ func TestRevokeByName(t *testing.T) {
 	if _, stderr, code := n.tool("token", "revoke", "nobody"); code != command.ExitNotFound {
 		t.Errorf("revoke nobody: %d %s", code, stderr)
 	}
-	if _, stderr, code := n.tool("token", "list", "--token-file", filepath.Join(n.dir, "none")); code != 1 || !strings.Contains(stderr, "give one with --token-file or LIGHTD_TOKEN") {
+	if _, stderr, code := n.tool("token", "list", "--token-file", filepath.Join(n.dir, "none")); code != command.ExitUsage || !strings.Contains(stderr, "there is no token in --token-file") {
 		t.Errorf("without a token: %d %s", code, stderr)
 	}
 }

@@ -24,17 +24,17 @@ import (
 	"lightd/httpapi/client"
 )
 
-func tokenCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+func tokenCommand(env command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token",
 		Short: "Print or replace the master token; make, list and revoke others",
 	}
 	cmd.AddCommand(
-		tokenShowCommand(getenv, streams),
-		tokenResetCommand(getenv, streams),
-		tokenCreateCommand(getenv, streams),
-		tokenListCommand(getenv, streams),
-		tokenRevokeCommand(getenv, streams),
+		tokenShowCommand(env.Getenv, env.Streams),
+		tokenResetCommand(env.Getenv, env.Streams),
+		tokenCreateCommand(env),
+		tokenListCommand(env),
+		tokenRevokeCommand(env),
 	)
 	return command.Branch(cmd)
 }
@@ -58,10 +58,23 @@ func tokenShowCommand(getenv func(string) string, streams terminal.Streams) *cob
 				return noMaster(err)
 			}
 		}
+		if err := noteElsewhere(getenv, streams.Err); err != nil {
+			return err
+		}
 		_, err = fmt.Fprintln(streams.Out, secret)
 		return err
 	}
 	return cmd
+}
+
+// noteElsewhere says that commands talk to another daemon than the one whose master token is shown or reset.
+func noteElsewhere(getenv func(string) string, out io.Writer) error {
+	elsewhere := cliconfig.Elsewhere(getenv)
+	if elsewhere == "" {
+		return nil
+	}
+	_, err := fmt.Fprintf(out, "note: this is the master token of this machine's daemon; commands talk to %s\n", elsewhere)
+	return err
 }
 
 func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
@@ -80,7 +93,7 @@ func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *co
 			return err
 		}
 		if cfg.Token != "" {
-			return usageError{Text: "the master token is given by LIGHTD_TOKEN or --token, so it cannot be reset in a file"}
+			return usageError{Text: givenMaster(cmd, getenv)}
 		}
 		kept := time.Duration(0)
 		if cmd.Flags().Changed("keep-old") {
@@ -100,10 +113,24 @@ func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *co
 		if _, err := io.WriteString(streams.Err, notice); err != nil {
 			return err
 		}
+		if err := noteElsewhere(getenv, streams.Err); err != nil {
+			return err
+		}
 		_, err = fmt.Fprintln(streams.Out, secret)
 		return err
 	}
 	return cmd
+}
+
+// givenMaster says why there is no file in which a master token could be reset.
+func givenMaster(cmd *cobra.Command, getenv func(string) string) string {
+	switch {
+	case cmd.Flags().Changed("token"):
+		return "token reset: --token gives the master token itself: leave it out to reset the one in the token file"
+	case getenv("LIGHTD_TOKEN") != "":
+		return "token reset: LIGHTD_TOKEN is set, and so gives the master token itself: \"unset LIGHTD_TOKEN\" to reset the one in the token file"
+	}
+	return "token reset: the key token of the configuration gives the master token itself: change it there, and restart the daemon"
 }
 
 // noMaster explains why there is no master token.
@@ -124,40 +151,15 @@ func duration(about, text string) (time.Duration, error) {
 	return d, err
 }
 
-// tokenSession adds the flags of a command that talks to the daemon, which alone may write its database,
-// and returns what connects.
-func tokenSession(cmd *cobra.Command, getenv func(string) string) (connect func() (*client.Client, error)) {
-	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
-	server := cmd.Flags().String("server", "", "`URL` of the daemon (LIGHTD_URL; default: the listen address)")
-	return func() (*client.Client, error) {
-		cfg, err := s.loadForClient()
-		if err != nil {
-			return nil, err
-		}
-		secret := cfg.Token
-		if secret == "" {
-			secret, err = token.Read(cfg.TokenFile)
-			if errors.Is(err, fs.ErrNotExist) {
-				err = fmt.Errorf("there is no token in %s: give one with --token-file or LIGHTD_TOKEN (%w)", cfg.TokenFile, err)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
-		if !cmd.Flags().Changed("server") {
-			*server = getenv("LIGHTD_URL")
-		}
-		at := cliconfig.Local{Server: *server}
-		if at.Server == "" {
-			if at, err = cfg.localServer(); err != nil {
-				return nil, err
-			}
-		}
-		return client.New(client.Config{URL: at.Server, Pin: at.Pin, Token: secret, UserAgent: "lightd/" + version, Patience: -1})
-	}
+// tokenSession has a command talk to the daemon, which alone may write its database: to the one that all
+// commands talk to, or to this machine's, whose settings --config and --data-dir give.
+func tokenSession(env command.Env, cmd *cobra.Command, run func(ctx context.Context, c *client.Client, args []string) error) *cobra.Command {
+	s := newSettings(cmd.Flags(), env.Getenv, "data-dir")
+	env.Local = func() (cliconfig.Local, error) { return local(s) }
+	return command.WithClient(env, cmd, run)
 }
 
-func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+func tokenCreateCommand(env command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "create --ttl 1h",
 		Short: "Ask the running daemon for a token",
@@ -166,7 +168,7 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
   lightd token create --ttl 30d --scopes read --name dashboard`,
 		Args: command.NoArgs,
 	}
-	connect := tokenSession(cmd, getenv)
+	streams := env.Streams
 	var spec api.TokenSpec
 	flags := cmd.Flags()
 	flags.StringVar(&spec.TTL, "ttl", "", "`duration` that it lives: a number and s, m, h or d; at most 30d (required)")
@@ -176,30 +178,24 @@ func tokenCreateCommand(getenv func(string) string, streams terminal.Streams) *c
 	flags.StringVarP(&spec.Selector, "selector", "l", "", "`selector` of the containers that it is for, and others not")
 	quota := flags.StringToInt("quota", nil, "`most` of containers, ports and volumes, as in containers=4,ports=8 (with --container or -l)")
 	flags.BoolVar(&spec.SingleUse, "single-use", false, "it works exactly once")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if err := checkTokenFlags(cmd, spec); err != nil {
 			return err
 		}
-		var err error
-		if spec.Quota, err = quotaOf(*quota); err != nil {
-			return err
-		}
-		c, err := connect()
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		made, err := c.CreateToken(cmd.Context(), spec)
+		spec.Quota, err = quotaOf(*quota)
+		return err
+	}
+	return tokenSession(env, cmd, func(ctx context.Context, c *client.Client, _ []string) error {
+		made, err := c.CreateToken(ctx, spec)
 		if err != nil {
 			return command.WithSubject("create token at "+c.URL(), err)
 		}
-		if err := errors.Join(warnShort(made.Token, spec.TTL, streams.Err), warnAbsent(cmd.Context(), c, spec, streams.Err)); err != nil {
+		if err := errors.Join(warnShort(made.Token, spec.TTL, streams.Err), warnAbsent(ctx, c, spec, streams.Err)); err != nil {
 			return err
 		}
 		_, err = fmt.Fprintln(streams.Out, made.Text)
 		return err
-	}
-	return cmd
+	})
 }
 
 // warnShort warns of a token that ends before its time, with the former master token.
@@ -276,17 +272,12 @@ func checkTokenFlags(cmd *cobra.Command, spec api.TokenSpec) error {
 	return nil
 }
 
-func tokenListCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+func tokenListCommand(env command.Env) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List the tokens that hold, and when they were last used", Args: command.NoArgs}
-	connect := tokenSession(cmd, getenv)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		c, err := connect()
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		all, err := c.Tokens(cmd.Context())
+	streams := env.Streams
+	return tokenSession(env, cmd, func(ctx context.Context, c *client.Client, _ []string) error {
+		all, err := c.Tokens(ctx)
 		if err != nil {
 			return command.WithSubject("list tokens of "+c.URL(), err)
 		}
@@ -295,9 +286,8 @@ func tokenListCommand(getenv func(string) string, streams terminal.Streams) *cob
 			encoder.SetIndent("", "  ")
 			return encoder.Encode(map[string][]api.Token{"tokens": all})
 		}
-		return writeTokens(streams, terminal.Columns(streams.Out, getenv), time.Now(), all)
-	}
-	return cmd
+		return writeTokens(streams, terminal.Columns(streams.Out, env.Getenv), time.Now(), all)
+	})
 }
 
 func writeTokens(streams terminal.Streams, width int, now time.Time, all []api.Token) error {
@@ -319,7 +309,7 @@ func writeTokens(streams terminal.Streams, width int, now time.Time, all []api.T
 	return table.Flush()
 }
 
-func tokenRevokeCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+func tokenRevokeCommand(env command.Env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "revoke ID|NAME...",
 		Short: "End tokens, and those that they have made; their connections close",
@@ -330,14 +320,8 @@ func tokenRevokeCommand(getenv func(string) string, streams terminal.Streams) *c
 			return nil
 		},
 	}
-	connect := tokenSession(cmd, getenv)
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		c, err := connect()
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		all, err := c.Tokens(cmd.Context())
+	return tokenSession(env, cmd, func(ctx context.Context, c *client.Client, args []string) error {
+		all, err := c.Tokens(ctx)
 		if err != nil {
 			return command.WithSubject("list tokens of "+c.URL(), err)
 		}
@@ -348,17 +332,16 @@ func tokenRevokeCommand(getenv func(string) string, streams terminal.Streams) *c
 			}
 		}
 		for i, id := range ids {
-			if err := c.RevokeToken(cmd.Context(), id); err != nil {
+			if err := c.RevokeToken(ctx, id); err != nil {
 				return command.WithSubject(args[i], err)
 			}
 			if id != args[i] {
 				args[i] += " (" + id + ")"
 			}
-			fmt.Fprintf(streams.Out, "%s: revoked\n", args[i])
+			fmt.Fprintf(env.Streams.Out, "%s: revoked\n", args[i])
 		}
 		return nil
-	}
-	return cmd
+	})
 }
 
 // tokenID returns the id of the token that an argument means: by its id, or by a name that no other has. What

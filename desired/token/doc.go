@@ -76,9 +76,10 @@
 // "umask 077". So should the configuration, where it has a token, and the key of the certificate. The unix
 // socket of the API has unix_socket.mode, 0600.
 //
-// The commands find the token file as "lightd serve" does (--config, --data-dir, --token-file). Like
-// all client commands they read only listen, data_dir, token and token_file of the configuration, or take
-// --server URL (LIGHTD_URL). With LIGHTD_TOKEN they go by another token.
+// show and reset are about the token file of this machine's daemon, which they find as "lightd serve" does
+// (--config, --data-dir, --token-file), whatever context is present. create, list and revoke talk to the
+// daemon that all client commands talk to: "lightd docs cli". With --config or --data-dir that is this
+// machine's. With LIGHTD_TOKEN they go by another token.
 //
 // Over HTTP: POST /auth/tokens with {"name", "ttl", "scopes", "containers", "selector", "quota",
 // "single_use"},

@@ -17,11 +17,15 @@ import (
 // Flags are the daemon's flags on the command line; empty where one is not given.
 type Flags struct {
 	Server, Token, TokenFile, Context string
+	// Here is true where a flag gives the settings of this machine's daemon: no context is taken then.
+	Here bool
 }
 
 // Local is the daemon of this machine.
 type Local struct {
 	Server, TokenFile string
+	// Token is the master token where the configuration has it itself.
+	Token string
 	// Pin is the fingerprint of its certificate; empty without TLS.
 	Pin string
 }
@@ -62,6 +66,9 @@ type source struct {
 func Resolve(flags Flags, place Env) (Target, error) {
 	if flags.Server != "" && flags.Context != "" {
 		return Target{}, errors.New("--server and --context both say which daemon is meant")
+	}
+	if flags.Here && flags.Context != "" {
+		return Target{}, errors.New("--context and the settings of this machine's daemon (--data-dir, --config) both say which daemon is meant")
 	}
 	if flags.Token != "" && flags.TokenFile != "" {
 		return Target{}, errors.New("--token and --token-file both give a token")
@@ -108,6 +115,9 @@ func findServer(flags Flags, place Env) (address, from string, stored *Context, 
 	if v := place.Getenv("LIGHTD_URL"); v != "" && flags.Context == "" {
 		return v, "LIGHTD_URL", nil, nil
 	}
+	if flags.Here {
+		return "", "", nil, nil
+	}
 	name := flags.Context
 	if name == "" {
 		name = place.Getenv("LIGHTD_CONTEXT")
@@ -129,10 +139,23 @@ func findServer(flags Flags, place Env) (address, from string, stored *Context, 
 	return found.Server, "the context " + name, &found, nil
 }
 
+// Elsewhere names the daemon of another machine that commands talk to without a flag, and what says so; it is
+// empty where that is this machine's, or the contexts cannot be read.
+func Elsewhere(getenv func(string) string) string {
+	address, from, _, err := findServer(Flags{}, Env{Getenv: getenv})
+	if err != nil || address == "" || loopback(address) {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s)", address, from)
+}
+
 // findToken returns the strongest of the places in which a token was given. A context that
 // was named by a flag stands before the environment.
 func findToken(flags Flags, place Env, stored *Context, local Local) source {
-	ofContext := source{}
+	ofContext, ofLocal := source{}, source{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile, local: true}
+	if local.Token != "" {
+		ofLocal = source{text: local.Token, name: "the settings of this machine's daemon", local: true}
+	}
 	if stored != nil && stored.TokenFile != "" {
 		ofContext = source{file: stored.TokenFile, name: "the context's token file " + stored.TokenFile}
 	}
@@ -142,7 +165,7 @@ func findToken(flags Flags, place Env, stored *Context, local Local) source {
 		{text: place.Getenv("LIGHTD_TOKEN"), name: "LIGHTD_TOKEN"},
 		{file: place.Getenv("LIGHTD_TOKEN_FILE"), name: "LIGHTD_TOKEN_FILE"},
 		ofContext,
-		{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile, local: true},
+		ofLocal,
 	}
 	if flags.Token != "" {
 		candidates[0].name = "--token"

@@ -60,9 +60,13 @@ type app struct {
 	turn    sync.Mutex // held while a text is written: progress is written beside what the command says
 }
 
+func newApp(env Env) *app {
+	return &app{Env: env, clear: func() {}, catchUp: func(string) {}}
+}
+
 // Commands returns the commands.
 func Commands(env Env) []*cobra.Command {
-	a := &app{Env: env, clear: func() {}, catchUp: func(string) {}}
+	a := newApp(env)
 	in := func(group string, list ...*cobra.Command) []*cobra.Command {
 		for _, c := range list {
 			c.GroupID = group
@@ -142,6 +146,24 @@ func (a *app) withSession(cmd *cobra.Command, run func(ctx context.Context, s *s
 	}
 	if cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	return cmd
+}
+
+// WithClient has cmd run with a client of the daemon that its flags mean, and gives run the context that it
+// needs. A cmd with the flags --config or --data-dir means this machine's daemon by them.
+func WithClient(env Env, cmd *cobra.Command, run func(ctx context.Context, c *client.Client, args []string) error) *cobra.Command {
+	a := newApp(env)
+	flags := a.daemonFlags(cmd)
+	cmd.ValidArgsFunction = cobra.NoFileCompletions
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		flags.Here = cmd.Flags().Changed("config") || cmd.Flags().Changed("data-dir")
+		s, err := a.dial(*flags)
+		if err != nil {
+			return err
+		}
+		defer s.close()
+		return s.explain(run(cmd.Context(), s.Client, args))
 	}
 	return cmd
 }

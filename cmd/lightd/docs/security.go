@@ -72,8 +72,8 @@
 // Install a release of Docker that gets fixes, give the daemon TLS, open its port and those of the pool and
 // nothing else, keep the master token on the machine, and give each client a token with its scopes:
 //
-//	lightd token create --name billing --scopes read,write --ttl 720h
-//	lightd token create --name dashboard --scopes read
+//	lightd token create --ttl 30d --scopes write --name billing
+//	lightd token create --ttl 30d --scopes read --name dashboard
 //	lightd audit -f
 
 package docs
