@@ -19,6 +19,7 @@ import (
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
+	"lightd/desired/token"
 	"lightd/httpapi/audit"
 )
 
@@ -231,7 +232,7 @@ func auditText(l audit.Line) string {
 // auditWho names who sent a request.
 func auditWho(l audit.Line) string {
 	who := cmp.Or(l.TokenName, l.Token, "-")
-	if l.TokenName != "" && l.TokenName != l.Token {
+	if l.TokenName != "" && l.TokenName != l.Token && l.Token != token.MasterID {
 		who += " (" + l.Token + ")"
 	}
 	if l.Certificate != "" {

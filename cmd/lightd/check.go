@@ -23,6 +23,7 @@ import (
 	"lightd/controller/firewall"
 	"lightd/desired"
 	"lightd/desired/kv"
+	"lightd/desired/token"
 	"lightd/httpapi/client"
 	"lightd/httpapi/listen"
 	"lightd/observed/engine"
@@ -94,7 +95,7 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	}
 	n := check.Node{DataDir: c.DataDir, ConfigFile: file, Listeners: listeners, PlainHTTP: c.InsecurePlainHTTP}
 	if c.Token == "" {
-		n.TokenFile = c.TokenFile
+		n.TokenFile, n.FormerMaster = c.TokenFile, token.FormerUntil(c.TokenFile)
 	}
 	if text, err := os.ReadFile(file); err == nil {
 		n.SecretInConfig = slices.ContainsFunc(c.secrets(), func(one string) bool { return bytes.Contains(text, []byte(one)) })

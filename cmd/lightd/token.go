@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,7 @@ func tokenCommand(env command.Env) *cobra.Command {
 	}
 	cmd.AddCommand(
 		tokenShowCommand(env.Getenv, env.Streams),
-		tokenResetCommand(env.Getenv, env.Streams),
+		tokenResetCommand(env),
 		tokenCreateCommand(env),
 		tokenListCommand(env),
 		tokenRevokeCommand(env),
@@ -77,16 +76,19 @@ func noteElsewhere(getenv func(string) string, out io.Writer) error {
 	return err
 }
 
-func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
+func tokenResetCommand(env command.Env) *cobra.Command {
+	getenv, streams := env.Getenv, env.Streams
 	cmd := &cobra.Command{
 		Use:   "reset",
 		Short: "Replace the master token; a running daemon uses it at once",
 		Long: "Replaces the master token, also that of a running daemon. Every token that the old one has made ends, and " +
-			"connections close within 5 s; with --keep-old, both when that time is over.",
+			"connections close within 5 s; with --keep-old, both when that time is over. Only one old token is kept: while one holds, " +
+			"another --keep-old is refused without --force.",
 		Args: command.NoArgs,
 	}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
 	keep := cmd.Flags().String("keep-old", "", "`duration` for which the old one, and what it has made, still holds: a number and s, m, h or d")
+	force := cmd.Flags().Bool("force", false, "with --keep-old: end the former one that still holds, and what it has made")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		cfg, err := s.loadForClient()
 		if err != nil {
@@ -99,6 +101,9 @@ func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *co
 		if cmd.Flags().Changed("keep-old") {
 			if kept, err = duration("token reset: --keep-old", *keep); err != nil {
 				return err
+			}
+			if until := token.FormerUntil(cfg.TokenFile); !until.IsZero() && !*force {
+				return formerHolds(until, madeWithFormer(cmd.Context(), cfg))
 			}
 		}
 		secret, err := token.Reset(cfg.TokenFile, kept)
@@ -120,6 +125,54 @@ func tokenResetCommand(getenv func(string) string, streams terminal.Streams) *co
 		return err
 	}
 	return cmd
+}
+
+// formerHolds refuses to end the master token before the present one, which a reset has promised to keep.
+func formerHolds(until time.Time, made string) error {
+	return fmt.Errorf("token reset: a former master token holds until %s, and only one is kept: another --keep-old would end it now, with %s. "+
+		"Wait until then, end them by --force, or leave --keep-old out, which ends every token there is", until.Local().Format(time.DateTime), made)
+}
+
+// formerWithin bounds what a reset waits for the daemon, which alone knows what was made.
+const formerWithin = 5 * time.Second
+
+// madeWithFormer says how many tokens were made with the former master token, as far as the daemon says.
+func madeWithFormer(ctx context.Context, cfg config) string {
+	ctx, cancel := context.WithTimeout(ctx, formerWithin)
+	defer cancel()
+	former, err := askFormer(ctx, cfg)
+	switch {
+	case err != nil:
+		return "the tokens that were made with it (how many is unknown, as the daemon does not answer)"
+	case former == nil:
+		return "no token that was made with it"
+	}
+	return tokensText(former.Tokens) + " made with it"
+}
+
+func tokensText(n int) string {
+	if n == 1 {
+		return "1 token"
+	}
+	return fmt.Sprintf("%d tokens", n)
+}
+
+// askFormer asks this machine's daemon for its former master token.
+func askFormer(ctx context.Context, cfg config) (*api.FormerMaster, error) {
+	secret, err := token.Read(cfg.TokenFile)
+	if err != nil {
+		return nil, err
+	}
+	at, err := cfg.localServer()
+	if err != nil {
+		return nil, err
+	}
+	c, err := client.New(client.Config{URL: at.Server, Pin: at.Pin, Token: secret, UserAgent: "lightd/" + version, Patience: -1})
+	if err != nil {
+		return nil, err
+	}
+	defer c.Close()
+	return c.FormerMaster(ctx)
 }
 
 // givenMaster says why there is no file in which a master token could be reset.
@@ -281,12 +334,21 @@ func tokenListCommand(env command.Env) *cobra.Command {
 		if err != nil {
 			return command.WithSubject("list tokens of "+c.URL(), err)
 		}
-		if *asJSON {
-			encoder := json.NewEncoder(streams.Out)
-			encoder.SetIndent("", "  ")
-			return encoder.Encode(map[string][]api.Token{"tokens": all})
+		former, err := c.FormerMaster(ctx)
+		if err != nil {
+			return command.WithSubject("list tokens of "+c.URL(), err)
 		}
-		return writeTokens(streams, terminal.Columns(streams.Out, env.Getenv), time.Now(), all)
+		if *asJSON {
+			return render.JSON(streams.Out, struct {
+				Tokens       []api.Token       `json:"tokens"`
+				FormerMaster *api.FormerMaster `json:"former_master,omitempty"`
+			}{all, former})
+		}
+		if err := writeTokens(streams, terminal.Columns(streams.Out, env.Getenv), time.Now(), all); err != nil || former == nil {
+			return err
+		}
+		_, err = fmt.Fprintf(streams.Err, "The former master token holds until %s, with %s made with it.\n", former.Until.Local().Format(time.DateTime), tokensText(former.Tokens))
+		return err
 	})
 }
 

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -72,4 +74,57 @@ func TestTokenInTheConfiguration(t *testing.T) {
 	w.want("", "port", "list")
 	w.want("lightd_", "token", "create", "--ttl", "1h")
 	w.refused("the key token of the configuration", "token", "reset")
+}
+
+// TestSecondKeptMaster: while a former master token holds, another reset does not end it without a word, and
+// whoever looks is shown that it holds, and what is done with it.
+func TestSecondKeptMaster(t *testing.T) {
+	t.Parallel()
+	w := newWired(t, "listen: 127.0.0.1:0\n")
+	w.reachable()
+	for range 2 {
+		w.want("lightd_", "token", "create", "--ttl", "1h")
+	}
+	first := w.token()
+	shows := func(text string, want bool, args ...string) {
+		t.Helper()
+		if printed, _ := w.lightd(args...); strings.Contains(printed, text) != want {
+			t.Errorf("%q: %q is to be there: %t:\n%s", args, text, want, printed)
+		}
+	}
+	shows("former", false, "token", "list")
+	shows("former", false, "check")
+	w.want("The old token ends at ", "token", "reset", "--keep-old", "1h")
+	second := w.token()
+	w.refused("would end it now, with 2 tokens made with it. Wait until then, end them by --force", "token", "reset", "--keep-old", "1h")
+	if w.token() != second {
+		t.Error("a reset that was refused has replaced the token")
+	}
+	w.want("lightd_", "token", "create", "--ttl", "10m", "--token", first)
+	shows("The former master token holds until ", true, "token", "list")
+	shows(", with 3 tokens made with it.", true, "token", "list")
+	shows(`"former_master": {`, true, "token", "list", "--json")
+	shows("the former master token, and what was made with it, holds until ", true, "check")
+	shows("  write  master (former)  ", true, "audit", "--who", "master")
+	shows("  write  master  ", false, "audit", "--who", "master (former)")
+	if log := w.log.String(); !strings.Contains(log, `token=master token_name="master (former)"`) {
+		t.Error("the log does not tell the former master token from the present one")
+	}
+
+	w.want("The old token ends at ", "token", "reset", "--keep-old", "1h", "--force")
+	w.refused("does not accept the token", "port", "list", "--token", first)
+	w.want("", "port", "list", "--token", second)
+	file := filepath.Join(w.dir, "stopped", "token")
+	for _, name := range []string{file, file + ".old"} {
+		data := must[[]byte](t)(os.ReadFile(strings.Replace(name, "stopped", "data", 1)))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, data, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.env["LIGHTD_LISTEN"] = "127.0.0.1:1"
+	w.refused("how many is unknown, as the daemon does not answer", "token", "reset", "--keep-old", "1h", "--token-file", file)
+	w.reachable()
+	w.want("The old token has ended", "token", "reset")
+	w.refused("does not accept the token", "port", "list", "--token", second)
+	shows("former", false, "token", "list")
 }

@@ -26,7 +26,8 @@
 //	lightd token revoke ID             ends it, and those that it made; a
 //	                                   name that one token has does, too
 //	lightd token reset                 replaces the master token
-//	lightd token reset --keep-old 1h   the old one holds for an hour more
+//	lightd token reset --keep-old 1h   the old one holds for an hour more;
+//	                                   refused while one before it holds
 //
 // A token has a name and an id, which is no secret: the log has it. It lives for a number and s, m, h or
 // d, at most 30d. The database holds only hashes.
@@ -70,6 +71,10 @@
 // too that the old master token has made, and those that they made; with --keep-old, when that time is
 // over, and "token list" shows that as their end. The audit has how many they were. A request that is refused does not use up a single-use token. The time and the address of the
 // last use are written once a minute: that much of them is lost where the daemon is killed.
+//
+// While a former master token holds, "token list", GET /auth/tokens ("former_master") and "lightd check" say
+// until when, and the audit and the log name its caller "master (former)". Only one is kept: another --keep-old
+// would end it, with what it has made, and is refused without --force.
 //
 // A token file is 0600 and its owner's: the daemon makes it so, and warns at its start, as "lightd check"
 // does, of one that others can read. A file that a client reads (--token-file) should be, too; make it in

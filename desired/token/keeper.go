@@ -78,11 +78,21 @@ func (k *Keeper) Lookup(text string) (Grant, error) {
 	r, known := k.record(h)
 	switch {
 	case isMaster:
-		return masterGrant(h), nil
+		return masterGrant(h, masters), nil
 	case !known || r.Used || !r.holds(time.Now(), masters):
 		return Grant{}, ErrUnknown
 	}
 	return r.grant(h), nil
+}
+
+// Former returns until when the former master token holds, the zero time where none does, and how many tokens
+// end with it.
+func (k *Keeper) Former() (until time.Time, made int) {
+	masters, _ := k.master.keys()
+	if len(masters) < 2 {
+		return time.Time{}, 0
+	}
+	return masters[1].until, k.MadeBy(masters[1].fingerprint)
 }
 
 // Masters returns the fingerprints of the master tokens that hold, the present one first: names that are of

@@ -108,9 +108,19 @@ func readKept(path string) (masterKey, error) {
 	return old, nil
 }
 
+// FormerUntil returns until when the token holds that the one in the file at path has replaced; the zero time
+// where none holds any more, or its file cannot be read.
+func FormerUntil(path string) time.Time {
+	old, err := readKept(keptPath(path))
+	if err != nil || !time.Now().Before(old.until) {
+		return time.Time{}
+	}
+	return old.until
+}
+
 // Reset puts a new token into the file at path, with mode 0600, and returns it. The file is replaced
 // whole: a reader gets the old token or the new one. The old one holds for as long as keep says, and no
-// other one before it any more.
+// other one before it any more: see FormerUntil.
 func Reset(path string, keep time.Duration) (string, error) {
 	if err := keepOld(path, keep); err != nil {
 		return "", fmt.Errorf("keep the former master token: %w", err)

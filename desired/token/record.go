@@ -76,8 +76,16 @@ type Grant struct {
 // Master reports whether the token is the operator's.
 func (g Grant) Master() bool { return g.ID == MasterID }
 
-func masterGrant(h hash) Grant {
-	return Grant{ID: MasterID, Name: MasterID, Scopes: AllScopes, hash: h}
+// FormerMasterName is the name of the master token that was replaced and still holds. No other token can have it.
+const FormerMasterName = MasterID + " (former)"
+
+// masterGrant returns what the master token of a hash allows, which is one of masters.
+func masterGrant(h hash, masters []masterKey) Grant {
+	name := MasterID
+	if masters[0].hash != h {
+		name = FormerMasterName
+	}
+	return Grant{ID: MasterID, Name: name, Scopes: AllScopes, hash: h}
 }
 
 // record is what is stored of a token, under its hash.

@@ -49,7 +49,7 @@ func master(t testing.TB, k *Keeper) Grant {
 	t.Helper()
 	all, err := k.master.keys()
 	must(t, err)
-	return masterGrant(all[0].hash)
+	return masterGrant(all[0].hash, all)
 }
 
 // create makes a token as the master does.

@@ -27,6 +27,13 @@ type Token struct {
 	LastUsedFrom string    `json:"last_used_from,omitempty"`
 }
 
+// FormerMaster is a master token that was replaced and still holds.
+type FormerMaster struct {
+	// Until is when it ends, and Tokens how many were made with it and end with it, at the latest.
+	Until  time.Time `json:"until"`
+	Tokens int       `json:"tokens"`
+}
+
 // Quota is the most that a token lets there be: containers that it is for, ports of their specs, and
 // volumes that they name or that it has made. What is absent is not bounded.
 type Quota struct {

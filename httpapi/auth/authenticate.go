@@ -51,6 +51,8 @@ type TokenLookup interface {
 	Lookup(text string) (token.Grant, error)
 	// Valid reports whether a grant still holds.
 	Valid(g token.Grant) bool
+	// Former returns until when the former master token holds, and how many tokens end with it.
+	Former() (until time.Time, made int)
 }
 
 // TokenUses records the use of tokens.

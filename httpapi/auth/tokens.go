@@ -91,9 +91,13 @@ func (a *Authenticator) ListTokens(c *gin.Context) error {
 	}
 	part, next := rest.Cut(p, a.Tokens.List(CallerOf(c.Request.Context()).Grant), func(i token.Info) string { return i.ID })
 	body := struct {
-		Tokens   []api.Token `json:"tokens"`
-		Continue string      `json:"continue,omitempty"`
-	}{make([]api.Token, 0, len(part)), next}
+		Tokens       []api.Token       `json:"tokens"`
+		FormerMaster *api.FormerMaster `json:"former_master,omitempty"`
+		Continue     string            `json:"continue,omitempty"`
+	}{Tokens: make([]api.Token, 0, len(part)), Continue: next}
+	if until, made := a.Tokens.Former(); !until.IsZero() && !CallerOf(c.Request.Context()).Bound() {
+		body.FormerMaster = &api.FormerMaster{Until: until.UTC().Truncate(time.Second), Tokens: made}
+	}
 	for _, info := range part {
 		body.Tokens = append(body.Tokens, tokenView(info))
 	}

@@ -162,6 +162,9 @@ func (x *exercise) documentAndTokens() {
 	}
 	all, err := x.c.Tokens(x.ctx)
 	x.must(err)
+	if former, err := x.c.FormerMaster(x.ctx); former != nil || err != nil {
+		x.t.Errorf("nothing was reset: %v, %v", former, err)
+	}
 	one, err := x.c.Token(x.ctx, short.ID)
 	x.must(err)
 	if !slices.ContainsFunc(all, func(t api.Token) bool { return reflect.DeepEqual(t, one) }) || one.Name != "short" || one.Creator != "master" {

@@ -209,6 +209,16 @@ func (c *Client) Tokens(ctx context.Context) ([]api.Token, error) {
 	return all, err
 }
 
+// FormerMaster returns the master token that was replaced and still holds; nil where none does. A token for
+// some containers is not shown it.
+func (c *Client) FormerMaster(ctx context.Context) (*api.FormerMaster, error) {
+	var page struct {
+		FormerMaster *api.FormerMaster `json:"former_master"`
+	}
+	_, err := c.call(ctx, get("auth", "tokens").with("limit", "1"), &page)
+	return page.FormerMaster, err
+}
+
 // Token reads what is known of the token of an id.
 func (c *Client) Token(ctx context.Context, id string) (api.Token, error) {
 	var t api.Token

@@ -58,7 +58,7 @@ var shapes = map[string]reflect.Type{
 	"DriftField": reflect.TypeFor[api.DriftField](), "NodeDrift": reflect.TypeFor[api.NodeDrift](), "Foreign": reflect.TypeFor[api.Foreign](), "FirewallDrift": reflect.TypeFor[api.FirewallDrift](), "WatchEvent": reflect.TypeFor[api.WatchEvent](),
 	"Event": reflect.TypeFor[journal.Event](), "Volume": reflect.TypeFor[api.Volume](), "SizedVolume": reflect.TypeFor[api.SizedVolume](),
 	"Endpoint": reflect.TypeFor[desired.Endpoint](), "PoolPort": reflect.TypeFor[desired.PoolPort](), "UsedPort": reflect.TypeFor[api.UsedPort](),
-	"Token": reflect.TypeFor[api.Token](), "CreatedToken": reflect.TypeFor[api.CreatedToken](), "TokenSpec": reflect.TypeFor[api.TokenSpec](),
+	"Token": reflect.TypeFor[api.Token](), "CreatedToken": reflect.TypeFor[api.CreatedToken](), "TokenSpec": reflect.TypeFor[api.TokenSpec](), "FormerMaster": reflect.TypeFor[api.FormerMaster](),
 	"QuotaSpec": reflect.TypeFor[api.Quota](), "Quota": reflect.TypeFor[api.Quota](),
 	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "DiskUsage": reflect.TypeFor[api.DiskUsage](), "Node": reflect.TypeFor[api.Node](),
 	"NodeEngine": reflect.TypeFor[api.NodeEngine](), "Capacity": reflect.TypeFor[api.Capacity](), "Disk": reflect.TypeFor[api.Disk](),

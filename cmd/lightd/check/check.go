@@ -37,6 +37,8 @@ type Item struct {
 // Node is what is configured.
 type Node struct {
 	DataDir, TokenFile, ConfigFile string
+	// FormerMaster is when the former master token ends that a reset has kept; zero where none is.
+	FormerMaster time.Time
 	// SecretInConfig is true when the configuration file has the master token, or the secret of a webhook.
 	SecretInConfig bool
 	// SecretFiles are the files of the secrets of webhooks.
@@ -106,7 +108,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, tokenFile, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, beyondAllowed,
+	inForce, dataDir, fileSystem, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, beyondAllowed,
 }
 
 // Run runs all checks.

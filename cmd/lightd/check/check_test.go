@@ -134,6 +134,7 @@ func TestChecks(t *testing.T) {
 		"a read-only disk":              {disk(func(f *FileSystem) { f.ReadOnly = true }), "disk", Fault},
 		"a token for all":               {mode("/data/token", 0o644), "token-file", Fault},
 		"a token for a group":           {mode("/data/token", 0o640), "token-file", Warning},
+		"a former master token":         {func(n *Node, _ files, _ *Machine) { n.FormerMaster = time.Now().Add(time.Hour) }, "former-master", Warning},
 		"a configuration for all":       {mode("/etc/l.yaml", 0o644), "configuration", Fault},
 		"a secret for all":              {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
 		"no file":                       {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},

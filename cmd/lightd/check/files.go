@@ -81,6 +81,15 @@ func tokenFile(_ context.Context, n Node, m Machine) []Item {
 	return secretFile("token-file", "the master token", n.TokenFile, m)
 }
 
+// formerMaster says that two master tokens hold.
+func formerMaster(_ context.Context, n Node, _ Machine) []Item {
+	if n.FormerMaster.IsZero() {
+		return nil
+	}
+	return one("former-master", Warning, fmt.Sprintf("the former master token, and what was made with it, holds until %s", n.FormerMaster.Local().Format(time.DateTime)),
+		"have all clients use the new one by then; \"lightd token reset\" ends both at once")
+}
+
 func configFile(_ context.Context, n Node, m Machine) []Item {
 	if !n.SecretInConfig {
 		return nil
