@@ -49,6 +49,10 @@ web: create
 	// What was read can be changed and applied.
 	read := d.do("get", "web", "-o", "yaml").want(0, "internal_id: web\n", "conditions:\n").out
 	d.with(read, "apply", "-f", "-").is(0, "web: unchanged, generation 1\n")
+	more := strings.Replace(read, "pids: 512", "pids: 513", 1)
+	if diff := d.with(more, "diff", "-f", "-").want(1, "-  pids: 512\n+  pids: 513\n").out; strings.Count(diff, "\n-") != 1+strings.Count(diff, "\n---") || strings.Contains(diff, "network: \"\"") {
+		t.Errorf("diff shows what does not change:\n%s", diff)
+	}
 	changed := strings.ReplaceAll(spec, "15565", "15566")
 	d.with(changed, "plan", "-f", "-").want(0, "web: recreate, because ports changed\n", "loses what the process wrote")
 	d.with(changed, "diff", "-f", "-").want(1, "-    port: 15565\n+    port: 15566\n")

@@ -2,6 +2,7 @@ package command
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -104,8 +105,12 @@ func (a *app) showDiff(ctx context.Context, s *session, r api.Receipt) (bool, er
 	return render.Diff(a.Streams.Out, "is/"+r.InternalID, "would be/"+r.InternalID, before, after, a.colour(a.Streams.Out))
 }
 
+// specText is a spec as text. The daemon's answers have words for what a spec leaves out: both sides are
+// compared in the one form.
 func specText(spec desired.Spec) (string, error) {
 	var b bytes.Buffer
+	spec = spec.Normalize()
+	spec.Network = cmp.Or(spec.Network, desired.NetworkDefault)
 	err := render.YAML(&b, spec)
 	return b.String(), err
 }
