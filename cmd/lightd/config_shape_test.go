@@ -53,6 +53,7 @@ func TestConfigurationErrors(t *testing.T) {
 		"listen: 127.0.0.1:70000":                             ":1: listen: \"127.0.0.1:70000\": \"70000\" is not a port from 0 to 65535",
 		"listen:\n- 127.0.0.1:70\n- 127.0.0.1:70":             ":1: listen: \"127.0.0.1:70\" is given twice",
 		"unix_socket:\n  group: nobody-has-it":                ":2: unix_socket.group: there is no group \"nobody-has-it\" on this machine",
+		"\norigins: ['https://*.panel.example.com']":          `:2: origins: read origin https://*.panel.example.com: it must be as in "https://panel.example.com", without a wildcard, or "*" alone`,
 		"docker_host: pigeon":                                 ":1: docker_host: engine address: ",
 		"\ntoken: short":                                      ":2: token: ",
 		"webhooks:\n- {name: a, url: 'https://a', secret: 0123456789abcdef}\n- name: b\n  url: https://b\n  secret: short": ":3: webhooks: webhook b: the secret has 5",

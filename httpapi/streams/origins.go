@@ -66,7 +66,7 @@ func (h *Handlers) ListedOrigin(r *http.Request) string { return h.origins.Load(
 
 func originName(text string) (string, error) {
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme == "" || u.Host == "" {
+	if err != nil || u.Scheme == "" || u.Host == "" || strings.Contains(u.Host, "*") {
 		return "", &originError{text}
 	}
 	return strings.ToLower(u.Scheme + "://" + u.Host), nil
@@ -76,5 +76,5 @@ func originName(text string) (string, error) {
 type originError struct{ text string }
 
 func (e *originError) Error() string {
-	return "read origin " + e.text + `: it must be as in "https://panel.example.com"`
+	return "read origin " + e.text + `: it must be as in "https://panel.example.com", without a wildcard, or "*" alone for every page`
 }
