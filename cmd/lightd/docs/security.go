@@ -13,8 +13,9 @@
 //
 // # Who may attack, and what stops them
 //
-// Somebody on the network, without a token, gets three routes that say nothing of the node. TLS is on, or
-// only loopback is served. Connections, headers, bodies and waiting answers are bounded; whoever guesses
+// Somebody on the network, without a token, gets four routes: /healthz and /api/v1/public/ping say nothing of
+// the node, /openapi.json has what every daemon of this version has, and /readyz tells a load balancer what is
+// missing, as the engine, or room on the disk with its figures. TLS is on, or only loopback is served. Connections, headers, bodies and waiting answers are bounded; whoever guesses
 // tokens is slowed down alone. Another Host is refused, and a page of an origin that is not listed
 // may read no answer, so that a page in a browser cannot call the API by a name of its own.
 //
