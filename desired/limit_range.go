@@ -55,10 +55,10 @@ func (r LimitRange) Following(l, old Limits) Limits {
 // that is lowered is for what is raised from then on.
 func (f *faults) checkRange(s, old Spec, r LimitRange) {
 	if l := s.Limits; r.MaxMemory > 0 && l.Memory > max(r.MaxMemory, old.Limits.Memory) {
-		f.add("limits.memory", fmt.Sprintf("must be at most %d, the operator's containers.max_memory, and is %d", r.MaxMemory, l.Memory))
+		f.add("limits.memory", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is %s", FormatSize(r.MaxMemory), FormatSize(l.Memory)))
 	}
 	if r.MaxMemory > 0 && s.Limits.Swap > max(r.MaxMemory, old.Limits.Swap) {
-		f.add("limits.swap", fmt.Sprintf("must be at most %d, the operator's containers.max_memory, and is %d", r.MaxMemory, s.Limits.Swap))
+		f.add("limits.swap", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is %s", FormatSize(r.MaxMemory), FormatSize(s.Limits.Swap)))
 	}
 	if r.MaxCPU > 0 && s.Limits.CPU > max(r.MaxCPU, old.Limits.CPU) {
 		f.add("limits.cpu", fmt.Sprintf("must be at most %v, the operator's containers.max_cpu, and is %v", r.MaxCPU, s.Limits.CPU))

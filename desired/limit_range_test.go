@@ -32,6 +32,13 @@ func TestOperatorsBounds(t *testing.T) {
 		if len(f) != 1 || f[0].Field != field || !strings.Contains(f[0].Message, "containers.max_") {
 			t.Errorf("%s: %s", field, fmt.Sprint(f))
 		}
+		if field == "limits.memory" {
+			f = nil
+			s := Spec{Limits: Limits{Memory: 1025 << 20, PIDs: 1}}
+			if f.checkRange(s, Spec{}, r); !strings.Contains(fmt.Sprint(f), "at most 1 GiB, the operator's containers.max_memory, and is 1025 MiB") {
+				t.Errorf("the sizes are not as people write them: %v", f)
+			}
+		}
 		f = nil
 		if f.checkRange(s, Spec{}, LimitRange{}); len(f) > 0 {
 			t.Errorf("%s is bounded by default: %v", field, f)

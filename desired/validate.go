@@ -91,7 +91,7 @@ func (s Spec) Beyond(r Rules) error {
 	f.checkMounts(s.Mount, nil, r.AllowedMounts)
 	f.checkNetwork(s, Spec{}, r.AllowedNetworks)
 	if r.Limits.MaxMemory > 0 && s.Limits.Memory == 0 {
-		f.add("limits.memory", fmt.Sprintf("must be at most %d, the operator's containers.max_memory, and is not limited", r.Limits.MaxMemory))
+		f.add("limits.memory", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is not limited", FormatSize(r.Limits.MaxMemory)))
 	}
 	if r.Limits.MaxCPU > 0 && s.Limits.CPU == 0 {
 		f.add("limits.cpu", fmt.Sprintf("must be at most %v, the operator's containers.max_cpu, and is not limited", r.Limits.MaxCPU))
@@ -188,10 +188,10 @@ func (f *faults) checkLimits(l Limits) {
 	case l.Memory < minMemory:
 		f.add("limits.memory", "must be 0 (no limit) or at least 6291456 (6 MiB)")
 	case l.Memory > maxMemory:
-		f.add("limits.memory", fmt.Sprintf("must be at most %d", int64(maxMemory)))
+		f.add("limits.memory", "must be at most "+FormatSize(maxMemory))
 	}
 	if l.Swap < 0 || l.Swap > maxMemory {
-		f.add("limits.swap", fmt.Sprintf("must be from 0 to %d", int64(maxMemory)))
+		f.add("limits.swap", "must be from 0 to "+FormatSize(maxMemory))
 	}
 	// Written so that NaN, which compares false with everything, is refused.
 	if !(l.CPU == 0 || l.CPU >= minCPU && l.CPU <= maxCPU) {

@@ -71,7 +71,7 @@ func TestStricterConfiguration(t *testing.T) {
 	n.start(args...)
 	logged(`level=WARN msg="containers have more than the configuration allows now.*count=1 containers=big`)
 	logged(`level=WARN msg="network.allowed: the engine has no network \\"lost\\".*remedy="docker network create lost`)
-	check("container big: limits.memory must be at most 536870912", `the engine has no network \"lost\"`)
+	check("container big: limits.memory must be at most 512 MiB", `the engine has no network \"lost\"`)
 	n.send("POST", "/containers/big/rebind-network", `{"ports":[]}`).want(200, "")
 	n.send("PATCH", "/containers/big", `{"env":{"A":"1"}}`).want(200, "")
 	n.send("PATCH", "/containers/big", `{"limits":{"memory":1073741825}}`).want(400, "containers.max_memory")

@@ -71,7 +71,7 @@ func TestDryRunSaysWhatHappens(t *testing.T) {
 		reason                   string
 	}{
 		{"other ports", "PUT", "", bound(first+1, ""), true, true, "ports changed"},
-		{"limits", "PATCH", "", `{"limits":{"memory":67108864}}`, false, false, "memory from 0 to 67108864, swap from 0 to 0"},
+		{"limits", "PATCH", "", `{"limits":{"memory":67108864}}`, false, false, "memory from unlimited to 64 MiB, swap from 0 to 0"},
 		{"labels", "PATCH", "", `{"labels":{"a":"b"}}`, false, false, ""},
 		{"a restart", "POST", "/restart", "", true, false, "a restart was asked for"},
 	} {

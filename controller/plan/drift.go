@@ -314,7 +314,7 @@ func (r *planner) process() []Field {
 func reasonOf(fields []Field) string {
 	parts := make([]string, len(fields))
 	for i, f := range fields {
-		parts[i] = fmt.Sprintf("%s from %v to %v", strings.TrimPrefix(f.Path, "limits."), f.Observed, f.Desired)
+		parts[i] = fmt.Sprintf("%s from %v to %v", strings.TrimPrefix(f.Path, "limits."), limitText(f.Path, f.Observed), limitText(f.Path, f.Desired))
 	}
 	return strings.Join(parts, ", ")
 }

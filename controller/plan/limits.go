@@ -144,6 +144,9 @@ func limitText(path string, limit any) any {
 	if path != drift.Swap && (limit == int64(0) || limit == float64(0)) {
 		return "unlimited"
 	}
+	if bytes, ok := limit.(int64); ok && (path == drift.Memory || path == drift.Swap) {
+		return desired.FormatSize(bytes)
+	}
 	return limit
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/render"
+	"lightd/desired"
 	"lightd/httpapi/api"
 )
 
@@ -138,7 +139,7 @@ func driftRows(d api.Drift, now time.Time) [][]string {
 	}
 	rows := make([][]string, 0, len(d.Fields))
 	for _, f := range d.Fields {
-		rows = append(rows, []string{d.InternalID, f.Path, value(f.Desired), value(f.Observed), render.Age(now, f.Since), fixedBy(d, f)})
+		rows = append(rows, []string{d.InternalID, f.Path, fieldValue(f.Path, f.Desired), fieldValue(f.Path, f.Observed), render.Age(now, f.Since), fixedBy(d, f)})
 	}
 	return rows
 }
@@ -158,6 +159,14 @@ func fixedBy(d api.Drift, f api.DriftField) string {
 		return string(f.Step) + ", once it is not paused"
 	}
 	return string(f.Step)
+}
+
+// fieldValue formats one side of a difference, with its unit where it is a size.
+func fieldValue(path string, v any) string {
+	if n, ok := v.(float64); ok && (path == "limits.memory" || path == "limits.swap") {
+		return desired.FormatSize(int64(n))
+	}
+	return value(v)
 }
 
 // value formats one side of a difference.

@@ -80,10 +80,10 @@ Conditions:
   TYPE     STATUS   SINCE   REASON    MESSAGE
   Synced   False    90s     BackOff   it\u202eended\n
 Drift:
-  FIELD           SHOULD BE   IS          SINCE   MENDED BY
-  limits.memory   536870912   268435456   60m     UpdateLimits
-  image           sha256:1    sha256:2    0s      nothing: the image is pinned
-  log.driver      json-file   (none)      0s      the next container
+  FIELD           SHOULD BE   IS         SINCE   MENDED BY
+  limits.memory   512 MiB     256 MiB    60m     UpdateLimits
+  image           sha256:1    sha256:2   0s      nothing: the image is pinned
+  log.driver      json-file   (none)     0s      the next container
 Next:
   STEP           BECAUSE
   UpdateLimits   limits.memory differs
