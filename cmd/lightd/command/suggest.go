@@ -16,7 +16,7 @@ var habits = map[string]string{
 	"stats": "top", "exec": "attach ID", "run": "apply -f FILE", "create": "apply -f FILE",
 	"edit": "get ID -o yaml, and then apply -f FILE", "patch": "get ID -o yaml, and then apply -f FILE", "replace": "apply -f FILE",
 	"set": "apply -f FILE", "update": "apply -f FILE", "scale": "start or stop", "rollout": "apply -f FILE --wait", "rm": "delete",
-	"remove": "delete", "log": "logs", "pause": `apply -f FILE with "paused: true"`, "unpause": `apply -f FILE with "paused: false"`, "up": "start, or apply -f FILE",
+	"remove": "delete", "log": "logs", "pause": `apply -f FILE with "paused: true"`, "unpause": `apply -f FILE with "paused: false"`, "suspend": `apply -f FILE with "suspended: true"`, "unsuspend": `apply -f FILE with "suspended: false"`, "up": "start, or apply -f FILE",
 	"down": "stop, or delete", "install": "reinstall", "reload": `"systemctl reload lightd"`, "config": "context", "login": "context set",
 	"ports": "port list", "volumes": "volume list", "containers": "get", "network": "port", "contexts": "context list", "daemon": "serve", "server": "serve",
 	"api-resources": "explain", "auth": "token", "tokens": "token", "man": "docs", "doc": "docs", "images": "", "pull": "", "push": "", "build": "", "cp": "", "port-forward": "",
