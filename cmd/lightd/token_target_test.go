@@ -128,3 +128,29 @@ func TestSecondKeptMaster(t *testing.T) {
 	w.refused("does not accept the token", "port", "list", "--token", second)
 	shows("former", false, "token", "list")
 }
+
+// TestTokensInTheClear: whoever sends a token over a network by plain HTTP is told, and whoever speaks plain
+// HTTP to TLS is told what to try.
+func TestTokensInTheClear(t *testing.T) {
+	t.Parallel()
+	w := newWired(t, "listen: 127.0.0.1:0\ntls: {self_signed: true}\n")
+	file := filepath.Join(w.dir, "data", "token")
+	const warning = "lightd: warning: tokens cross the network in the clear on the way to http://lightd.invalid:1: use https://"
+	for _, c := range []struct {
+		warned int
+		args   string
+	}{
+		{1, "context set far --server http://lightd.invalid:1 --token-file " + file},
+		{1, "port list"},
+		{1, "token list"},
+		{0, "context set far --server https://lightd.invalid:1"},
+		{0, "port list"},
+		{0, "context set far --server http://localhost:1"},
+		{0, "port list --server http://[::1]:1"},
+	} {
+		if printed, _ := w.lightd(strings.Fields(c.args)...); strings.Count(printed, warning) != c.warned || strings.Count(printed, "in the clear") != c.warned {
+			t.Errorf("%s: %d warnings are wanted:\n%s", c.args, c.warned, printed)
+		}
+	}
+	w.refused("if that port speaks TLS, the URL begins with https://", "port", "list", "--server", strings.Replace(w.urls[0], "https", "http", 1), "--token-file", file)
+}

@@ -217,6 +217,15 @@ func (t Target) with(s source, place Env) (Target, error) {
 	return t, nil
 }
 
+// PlainHTTP says that tokens cross a network in the clear on the way to the daemon at an address; it is empty
+// where they do not.
+func PlainHTTP(address string) string {
+	if !strings.HasPrefix(address, "http://") || loopback(address) {
+		return ""
+	}
+	return "tokens cross the network in the clear on the way to " + address + ": use https://, or a tunnel to a loopback address"
+}
+
 // loopback reports whether an address is of this machine.
 func loopback(address string) bool {
 	u, err := url.Parse(address)

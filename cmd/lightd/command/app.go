@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -128,6 +129,21 @@ func (a *app) dial(flags cliconfig.Flags) (*session, error) {
 	return &session{Client: once, follow: follow, target: target}, nil
 }
 
+// open is dial, with a warning where the token is sent in the clear.
+func (a *app) open(flags cliconfig.Flags) (*session, error) {
+	s, err := a.dial(flags)
+	if err == nil {
+		a.warnPlainHTTP(s.target.URL)
+	}
+	return s, err
+}
+
+func (a *app) warnPlainHTTP(address string) {
+	if text := cliconfig.PlainHTTP(address); text != "" {
+		a.note("lightd: warning: %s", text)
+	}
+}
+
 func (s *session) close() {
 	s.Close()
 	s.follow.Close()
@@ -137,7 +153,7 @@ func (s *session) close() {
 func (a *app) withSession(cmd *cobra.Command, run func(ctx context.Context, s *session, args []string) error) *cobra.Command {
 	flags := a.daemonFlags(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		s, err := a.dial(*flags)
+		s, err := a.open(*flags)
 		if err != nil {
 			return err
 		}
@@ -158,7 +174,7 @@ func WithClient(env Env, cmd *cobra.Command, run func(ctx context.Context, c *cl
 	cmd.ValidArgsFunction = cobra.NoFileCompletions
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		flags.Here = cmd.Flags().Changed("config") || cmd.Flags().Changed("data-dir")
-		s, err := a.dial(*flags)
+		s, err := a.open(*flags)
 		if err != nil {
 			return err
 		}
@@ -189,6 +205,8 @@ func (s *session) explain(err error) error {
 		return err
 	case errors.Is(err, client.ErrUnauthorized):
 		return coded{fmt.Errorf("%s does not accept the token from %s: it is unknown or has ended", s.target.URL, s.target.From), ExitFailed}
+	case notADaemon(err) && errors.As(err, &refused) && refused.Status == http.StatusBadRequest && strings.HasPrefix(s.target.URL, "http://"):
+		return coded{fmt.Errorf("%s: %s (if that port speaks TLS, the URL begins with https://)", s.target.URL, refused.Sentence), ExitUnreachable}
 	case notADaemon(err) && errors.As(err, &refused):
 		return coded{fmt.Errorf("%s: %s (is that the URL of a Lightd daemon?)", s.target.URL, refused.Sentence), ExitUnreachable}
 	case errors.Is(err, syscall.ECONNREFUSED) && errors.Is(err, client.ErrUnreachable):

@@ -123,6 +123,7 @@ func (a *app) contextSet() *cobra.Command {
 			if err := cliconfig.CheckServer(at.Server); err != nil {
 				return usagef("context set: --server: %v", err)
 			}
+			a.warnPlainHTTP(at.Server)
 			if cmd.Flags().Changed("token-file") {
 				path, err := cliconfig.CheckTokenFile(*file)
 				if err != nil {

@@ -27,6 +27,7 @@
 //	lightd context set prod --server https://node-1.example.com:8443 \
 //	  --token-file ~/.config/lightd/prod --use
 //
+// Commands warn of an http:// address that is not loopback: its token crosses the network in the clear.
 // --pin SHA256 accepts the certificate of that fingerprint alone, as for a self-signed one; --client-cert
 // and --client-key present one. A server may be a unix socket too: unix:///run/lightd.sock.
 //
