@@ -2,6 +2,7 @@ package desired
 
 import (
 	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -28,7 +29,9 @@ func (r PortRange) Endpoints() ([]Endpoint, error) {
 		first.Port, last = *r.Port, *r.Port
 	} else {
 		var err error
-		if first.Port, last, err = ParsePorts(*r.Ports); err != nil {
+		if first.Port, last, err = ParsePorts(*r.Ports); errors.Is(err, ErrBackwards) {
+			return nil, Invalid("ports", err.Error())
+		} else if err != nil {
 			return nil, Invalid("ports", `must be a range such as "25565-25600", of ports from 1 to 65535`)
 		}
 	}
@@ -47,11 +50,17 @@ func ParsePorts(text string) (first, last int, err error) {
 	}
 	first, errLow := ParsePort(low)
 	last, errHigh := ParsePort(high)
-	if errLow != nil || errHigh != nil || first > last {
+	if errLow != nil || errHigh != nil {
 		return 0, 0, errPort
+	}
+	if first > last {
+		return 0, 0, fmt.Errorf("%w: it goes from %d down to %d", ErrBackwards, first, last)
 	}
 	return first, last, nil
 }
+
+// ErrBackwards refuses a range whose first port is above its last.
+var ErrBackwards = errors.New("the range is backwards")
 
 var errPort = errors.New("not a port from 1 to 65535")
 

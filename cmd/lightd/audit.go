@@ -52,10 +52,10 @@ func (a auditFiles) check() error {
 		return badSetting("audit.max_size", "audit.max_size: %q is not a size of at least 64k, as in 10Mi", a.MaxSize)
 	}
 	if a.MaxAge < minAuditAge {
-		return badSetting("audit.max_age", "audit.max_age must be at least %s, not %s", minAuditAge, a.MaxAge)
+		return badSetting("audit.max_age", "audit.max_age: it must be at least %s, not %s", minAuditAge, a.MaxAge)
 	}
 	if a.MaxFiles < minAuditFiles || a.MaxFiles > maxAuditFiles {
-		return badSetting("audit.max_files", "audit.max_files must be from %d to %d, not %d", minAuditFiles, maxAuditFiles, a.MaxFiles)
+		return badSetting("audit.max_files", "audit.max_files: it must be from %d to %d, not %d", minAuditFiles, maxAuditFiles, a.MaxFiles)
 	}
 	return nil
 }

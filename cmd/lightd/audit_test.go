@@ -126,7 +126,7 @@ func TestAuditSettings(t *testing.T) {
 	}
 	for text, want := range map[string]string{
 		"audit: {output: syslog}": "audit.output", "audit: {max_size: 1k}": "audit.max_size", "audit: {max_size: much}": "audit.max_size",
-		"audit: {max_age: 1s}": "audit.max_age", "audit: {max_files: 1}": "audit.max_files", "audit: {max_files: 1001}": "audit.max_files", "audit: {file: x}": "is not a setting",
+		"audit: {max_age: 1s}": "audit.max_age", "audit: {max_files: 1}": "audit.max_files", "audit: {max_files: 1001}": "audit.max_files", "audit: {file: x}": "there is no such setting",
 	} {
 		file := filepath.Join(t.TempDir(), "lightd.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {

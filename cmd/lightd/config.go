@@ -258,8 +258,12 @@ func readClientConfig(path string, cfg *config) error {
 		Token     *string    `yaml:"token"`
 		TokenFile *string    `yaml:"token_file"`
 	}{}
-	if err := yaml.Unmarshal(data, &file); err != nil {
-		return fmt.Errorf("read configuration %s: %w", path, err)
+	document, err := parseConfig(path, data)
+	if err != nil {
+		return err
+	}
+	if err := document.Decode(&file); err != nil {
+		return cmp.Or(shapeError(path, document), fmt.Errorf("%s: %w", path, err))
 	}
 	if file.TLS != nil {
 		cfg.TLS = *file.TLS
@@ -307,17 +311,33 @@ func readConfig(path string, cfg *config) error {
 	if err != nil {
 		return fmt.Errorf("read configuration: %w", err)
 	}
-	var document yaml.Node
-	if err := yaml.Unmarshal(data, &document); err != nil {
-		return fmt.Errorf("read configuration %s: %w", path, err)
+	document, err := parseConfig(path, data)
+	if err != nil {
+		return err
 	}
-	if problems := shapeProblems(&document); len(problems) > 0 {
-		return fmt.Errorf("read configuration %s: %s", path, strings.Join(problems, "; "))
+	if err := shapeError(path, document); err != nil {
+		return err
 	}
 	dec := yaml.NewDecoder(bytes.NewReader(data))
 	dec.KnownFields(true)
 	if err := dec.Decode(cfg); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("read configuration %s: %w", path, err)
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
+func parseConfig(path string, data []byte) (*yaml.Node, error) {
+	var document yaml.Node
+	if err := yaml.Unmarshal(data, &document); err != nil {
+		return nil, syntaxError(path, data, err)
+	}
+	return &document, nil
+}
+
+// shapeError is what is wrong with the keys of a document, and the kinds of their values.
+func shapeError(path string, document *yaml.Node) error {
+	if problems := shapeProblems(path, document); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "; "))
 	}
 	return nil
 }
@@ -325,7 +345,7 @@ func readConfig(path string, cfg *config) error {
 // findToken makes the data directory absolute, and the token file the usual one where none is given.
 func (c *config) findToken() error {
 	if c.DataDir == "" {
-		return badSetting("data_dir", "the data directory must not be empty")
+		return badSetting("data_dir", "data_dir: the data directory must not be empty")
 	}
 	abs, err := filepath.Abs(c.DataDir)
 	if err != nil {
@@ -349,11 +369,11 @@ func (c *config) check() error {
 		return badSetting("docker_host", "docker_host: %v", err)
 	}
 	if c.LogFormat != "text" && c.LogFormat != "json" {
-		return badSetting("log_format", "log format %q is neither text nor json", c.LogFormat)
+		return badSetting("log_format", "log_format: %q is neither text nor json", c.LogFormat)
 	}
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-		return badSetting("log_level", "log level %q is not one of debug, info, warn, error", c.LogLevel)
+		return badSetting("log_level", "log_level: %q is not one of debug, info, warn, error", c.LogLevel)
 	}
 	for _, dir := range c.Mounts.Allowed {
 		if !filepath.IsAbs(dir) || filepath.Clean(dir) != dir {
@@ -391,7 +411,7 @@ func (c *config) check() error {
 		"install": c.Timeouts.Install, "pull": c.Timeouts.Pull, "stop": c.Timeouts.Stop,
 	} {
 		if d <= 0 {
-			return badSetting("timeouts."+name, "timeouts.%s must be above zero, not %s", name, d)
+			return badSetting("timeouts."+name, "timeouts.%s: it must be above zero, not %s", name, d)
 		}
 	}
 	return nil
@@ -407,12 +427,13 @@ var logSize = regexp.MustCompile(`^[1-9][0-9]{0,5}[kmg]$`)
 const minLogFiles, maxLogFiles = 2, 1000
 
 func (l *logs) check() error {
-	l.MaxSize = strings.ToLower(l.MaxSize)
-	if !logSize.MatchString(l.MaxSize) {
-		return badSetting("logs.max_size", "logs.max_size: %q is not a size as in 500k, 10m or 1g", l.MaxSize)
+	size := strings.ToLower(l.MaxSize)
+	if !logSize.MatchString(size) {
+		return badSetting("logs.max_size", "logs.max_size: %q is not a size with one of the units k, m and g, of 1,000, as in 500k, 10m or 1g", l.MaxSize)
 	}
+	l.MaxSize = size
 	if l.MaxFile < minLogFiles || l.MaxFile > maxLogFiles {
-		return badSetting("logs.max_file", "logs.max_file must be from %d to %d, not %d", minLogFiles, maxLogFiles, l.MaxFile)
+		return badSetting("logs.max_file", "logs.max_file: it must be from %d to %d, not %d", minLogFiles, maxLogFiles, l.MaxFile)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -15,19 +16,27 @@ import (
 )
 
 // shapeProblems compares a document with the settings before it is decoded, whose own errors name Go's types
-// and no keys. Each problem has the line, the key, what was found, and what is accepted.
-func shapeProblems(document *yaml.Node) []string {
-	var c shapeCheck
+// and no keys. Each problem has the file and line, the key, what was found, and what is accepted.
+func shapeProblems(file string, document *yaml.Node) []string {
+	c := shapeCheck{file: file}
 	if len(document.Content) > 0 {
 		c.mapping("", document.Content[0], reflect.TypeFor[config]())
 	}
 	return c.problems
 }
 
-type shapeCheck struct{ problems []string }
+type shapeCheck struct {
+	file     string
+	problems []string
+}
 
-func (c *shapeCheck) add(at *yaml.Node, format string, args ...any) {
-	c.problems = append(c.problems, fmt.Sprintf("line %d: ", at.Line)+fmt.Sprintf(format, args...))
+// add adds a problem of a key; "" is the file itself.
+func (c *shapeCheck) add(at *yaml.Node, key, format string, args ...any) {
+	place := fmt.Sprintf("%s:%d: ", c.file, at.Line)
+	if key != "" {
+		place += key + ": "
+	}
+	c.problems = append(c.problems, place+fmt.Sprintf(format, args...))
 }
 
 // mapping checks a section, or the whole file for the key "".
@@ -39,22 +48,27 @@ func (c *shapeCheck) mapping(key string, node *yaml.Node, kind reflect.Type) {
 	names, kinds := settingsOf(kind)
 	if node.Kind != yaml.MappingNode {
 		if key == "" {
-			c.add(node, "the file is %s, and must have keys, as in %q", found(node), "listen: 127.0.0.1:8070")
+			c.add(node, "", "the file is %s, and must have keys, as in %q", found(node), "listen: 127.0.0.1:8070")
 			return
 		}
-		c.add(node, "%s is %s, and must have keys: %s", key, found(node), strings.Join(names, ", "))
+		c.add(node, key, "it is %s, and must have keys: %s", found(node), strings.Join(names, ", "))
 		return
 	}
+	lines := map[string]int{}
 	for i := 0; i+1 < len(node.Content); i += 2 {
 		name, value := node.Content[i], node.Content[i+1]
 		full := strings.TrimPrefix(key+"."+name.Value, ".")
+		if line := lines[name.Value]; line > 0 {
+			c.add(name, full, "it is given twice: line %d has it too", line)
+		}
+		lines[name.Value] = name.Line
 		of, known := kinds[name.Value]
 		switch {
 		case name.Value == "<<":
 		case known:
 			c.value(full, value, of)
 		default:
-			c.add(name, "%s is not a setting%s", full, didYouMean(name.Value, names))
+			c.add(name, full, "there is no such setting%s", didYouMean(name.Value, names))
 		}
 	}
 }
@@ -91,7 +105,7 @@ func (c *shapeCheck) value(key string, node *yaml.Node, kind reflect.Type) {
 	}
 	if kind.Kind() == reflect.Slice {
 		if node.Kind != yaml.SequenceNode {
-			c.add(node, "%s is %s, and must be a list, as in [%s]", key, found(node), orExample(node))
+			c.add(node, key, "it is %s, and must be a list, as in [%s]", found(node), orExample(node))
 			return
 		}
 		for _, item := range node.Content {
@@ -100,9 +114,9 @@ func (c *shapeCheck) value(key string, node *yaml.Node, kind reflect.Type) {
 		return
 	}
 	if node.Kind != yaml.ScalarNode {
-		c.add(node, "%s is %s, and must be %s", key, found(node), accepted(kind))
+		c.add(node, key, "it is %s, and must be %s", found(node), accepted(kind))
 	} else if !fits(node.Value, kind) {
-		c.add(node, "%s is %q, and must be %s", key, node.Value, accepted(kind))
+		c.add(node, key, "it is %q, and must be %s", node.Value, accepted(kind))
 	}
 }
 
@@ -133,6 +147,33 @@ func found(node *yaml.Node) string {
 	return strconv.Quote(node.Value)
 }
 
+// needsQuotes is a value that begins with a character that YAML has for itself, behind its key, a comma or the
+// dash of a list.
+var needsQuotes = regexp.MustCompile("^(?:[^#'\"]*[\\[,{]|\\s*(?:[\\w.]+:|-))\\s*([*@%`:][^\\s,\\]}]*)")
+
+// keyOf is the key that a line begins with.
+var keyOf = regexp.MustCompile(`^\s*(?:- +)?([A-Za-z_]+):`)
+
+// syntaxError says where a file is no YAML: the library counts lines from two numbers, and names no key.
+func syntaxError(file string, data []byte, err error) error {
+	key := ""
+	for i, line := range strings.Split(string(data), "\n") {
+		if m := keyOf.FindStringSubmatch(line); m != nil {
+			key = m[1] + ": "
+		}
+		if m := needsQuotes.FindStringSubmatch(line); m != nil {
+			return fmt.Errorf("%s:%d: %s%s begins with a character that YAML has for itself: put it in quotes, as in '%s'", file, i+1, key, m[1], m[1])
+		}
+	}
+	text, line := strings.TrimPrefix(err.Error(), "yaml: "), 1
+	if n, rest, found := strings.Cut(strings.TrimPrefix(text, "line "), ": "); found && rest != "" {
+		if at, bad := strconv.Atoi(n); bad == nil {
+			text, line = rest, at
+		}
+	}
+	return fmt.Errorf("%s:%d: it is no YAML there, or in the line after: %s", file, line, text)
+}
+
 // fits reports whether a text can be read as a value. What a value must be beside that, check finds.
 func fits(text string, kind reflect.Type) bool {
 	var err error
@@ -150,9 +191,8 @@ func fits(text string, kind reflect.Type) bool {
 		if yaml.Unmarshal([]byte(text), &f) == nil && f != math.Trunc(f) {
 			return false
 		}
-	case kind.Kind() == reflect.Float64:
-		var f float64
-		err = yaml.Unmarshal([]byte(text), &f)
+	case kind == reflect.TypeFor[cores]():
+		_, err = parseCores(text)
 	}
 	return err == nil
 }
@@ -166,8 +206,8 @@ func accepted(kind reflect.Type) string {
 		return "true or false"
 	case kind.Kind() == reflect.Int, kind.Kind() == reflect.Int64:
 		return "a whole number, as in 100"
-	case kind.Kind() == reflect.Float64:
-		return "a number, as in 1.5"
+	case kind == reflect.TypeFor[cores]():
+		return "a number of cores, as in 1.5, or of thousandths of one, as in 500m"
 	case kind == reflect.TypeFor[addresses]():
 		return "an address or a list of them, as in 127.0.0.1:8070"
 	}

@@ -63,7 +63,7 @@ func TestClientConfigMistakes(t *testing.T) {
 		{"unknown.yaml", "", "token show", secret, ""},
 		{"unknown.yaml", "http://127.0.0.1:1", "get", "", "cannot be reached"},
 		{"bad.yaml", "", "get", "", "--server or LIGHTD_URL"},
-		{"bad.yaml", "http://127.0.0.1:1", "get --token-file " + filepath.Join(dir, "token"), "warning: read configuration", "cannot be reached"},
+		{"bad.yaml", "http://127.0.0.1:1", "get --token-file " + filepath.Join(dir, "token"), "bad.yaml:1: ", "cannot be reached"},
 		{"unknown.yaml", "", "token create", "", "--ttl is needed"},
 		{"unknown.yaml", "", "wait web", "", "--for is needed"},
 	} {

@@ -1,6 +1,11 @@
 package main
 
 import (
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
 	"lightd/desired"
 	"lightd/observed/blueprint"
 )
@@ -12,16 +17,37 @@ type isolation struct {
 	Capabilities        []string `yaml:"capabilities"`
 	InstallCapabilities []string `yaml:"install_capabilities"`
 	// The others are those of desired.LimitRange; sizes are as in "512m".
-	DefaultMemory string  `yaml:"default_memory"`
-	MaxMemory     string  `yaml:"max_memory"`
-	DefaultCPU    float64 `yaml:"default_cpu"`
-	MaxCPU        float64 `yaml:"max_cpu"`
-	MaxPIDs       int64   `yaml:"max_pids"`
-	MaxPorts      int     `yaml:"max_ports"`
-	MaxContainers int     `yaml:"max_containers"`
-	MaxVolumes    int     `yaml:"max_volumes"`
+	DefaultMemory string `yaml:"default_memory"`
+	MaxMemory     string `yaml:"max_memory"`
+	DefaultCPU    cores  `yaml:"default_cpu"`
+	MaxCPU        cores  `yaml:"max_cpu"`
+	MaxPIDs       int64  `yaml:"max_pids"`
+	MaxPorts      int    `yaml:"max_ports"`
+	MaxContainers int    `yaml:"max_containers"`
+	MaxVolumes    int    `yaml:"max_volumes"`
 	// MaxInstallation is what an install script may write outside of its mounts; "" and "0" are no bound.
 	MaxInstallation string `yaml:"max_installation"`
+}
+
+// cores is a number of cores, in the file as in a spec: 1.5, or 500m.
+type cores float64
+
+// UnmarshalYAML reads a number of cores.
+func (c *cores) UnmarshalYAML(node *yaml.Node) (err error) {
+	*c, err = parseCores(node.Value)
+	return err
+}
+
+func parseCores(text string) (cores, error) {
+	number, thousandths := strings.CutSuffix(text, "m")
+	var n float64
+	if err := yaml.Unmarshal([]byte(number), &n); err != nil {
+		return 0, fmt.Errorf("read a number of cores: %w", err)
+	}
+	if thousandths {
+		n /= 1000
+	}
+	return cores(n), nil
 }
 
 // check brings the lists into the form in which they are compared.
@@ -58,7 +84,7 @@ func (c *isolation) maxInstallation() (int64, error) {
 // limitRange returns the operator's bounds.
 func (c *isolation) limitRange() (desired.LimitRange, error) {
 	r := desired.LimitRange{
-		DefaultCPU: c.DefaultCPU, MaxCPU: c.MaxCPU, MaxPIDs: c.MaxPIDs,
+		DefaultCPU: float64(c.DefaultCPU), MaxCPU: float64(c.MaxCPU), MaxPIDs: c.MaxPIDs,
 		MaxPorts: c.MaxPorts, MaxContainers: c.MaxContainers, MaxVolumes: c.MaxVolumes,
 	}
 	for key, size := range map[string]struct {
@@ -79,14 +105,14 @@ func (c *isolation) limitRange() (desired.LimitRange, error) {
 		"max_containers": r.MaxContainers < 0, "max_volumes": r.MaxVolumes < 0,
 	} {
 		if low {
-			return r, badSetting("containers."+key, "containers.%s must be 0 (no bound) or above", key)
+			return r, badSetting("containers."+key, "containers.%s: it must be 0 (no bound) or above", key)
 		}
 	}
 	switch {
 	case r.MaxMemory > 0 && r.DefaultMemory > r.MaxMemory:
-		return r, badSetting("containers.default_memory", "containers.default_memory must be at most max_memory")
+		return r, badSetting("containers.default_memory", "containers.default_memory: it must be at most max_memory")
 	case r.MaxCPU > 0 && r.DefaultCPU > r.MaxCPU:
-		return r, badSetting("containers.default_cpu", "containers.default_cpu must be at most max_cpu")
+		return r, badSetting("containers.default_cpu", "containers.default_cpu: it must be at most max_cpu")
 	}
 	return r, nil
 }

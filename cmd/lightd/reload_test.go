@@ -79,12 +79,12 @@ func TestReload(t *testing.T) {
 	for text, says := range map[string]string{
 		"mounts:\n  allowed: [srv]\n":                         `lightd.yaml:2: mounts.allowed: .*srv`,
 		"origins:\n- nonsense\n":                              `lightd.yaml:1: origins: .*nonsense`,
-		"mounts:\n  alowed: []\n":                             `line 2: mounts.alowed is not a setting`,
+		"mounts:\n  alowed: []\n":                             `lightd.yaml:2: mounts.alowed: there is no such setting`,
 		"logs:\n  max_file: 3\n  max_size: 10q\n":             `lightd.yaml:3: logs.max_size: .*10q`,
 		"timeouts:\n  stop: 0s\n":                             `lightd.yaml:2: timeouts.stop`,
-		"listen: [\n":                                         `line 1`,
+		"listen: [\n":                                         `lightd.yaml:1: `,
 		"consoles:\n  total: 0\n":                             `lightd.yaml:1: consoles`,
-		"mounts: {allowed: []}\norigins: []\nlog_format: x\n": `lightd.yaml:3: log format .*x`,
+		"mounts: {allowed: []}\norigins: []\nlog_format: x\n": `lightd.yaml:3: log_format: .*x`,
 	} {
 		n.configure(text)
 		n.hangUp(`level=ERROR msg="configuration not reloaded; the one before stays in force" error=.*` + says)

@@ -1,6 +1,7 @@
 package firewall
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -16,7 +17,9 @@ func ParsePorts(list []string) ([]PortRange, error) {
 			return nil, fmt.Errorf("%q is not of tcp or udp", text)
 		}
 		from, to, err := desired.ParsePorts(numbers)
-		if err != nil {
+		if errors.Is(err, desired.ErrBackwards) {
+			return nil, fmt.Errorf("%q: %w", text, err)
+		} else if err != nil {
 			return nil, fmt.Errorf("%q is not a port as in 53, 53/udp or 8000-8010/tcp", text)
 		}
 		for _, p := range []string{"tcp", "udp"} {

@@ -79,6 +79,9 @@ func parse(text string, secure bool) (Address, error) {
 		}
 		return Address{Network: "unix", At: filepath.Clean(path)}, nil
 	}
+	if path, ok := strings.CutPrefix(text, "unix:"); ok {
+		return Address{}, fmt.Errorf("%q: a unix socket has two slashes before its path, as in %s/%s", text, unixScheme, strings.TrimLeft(path, "/"))
+	}
 	scheme, at, found := strings.Cut(text, "://")
 	if !found {
 		if err := checkPort(text, "", text); err != nil {

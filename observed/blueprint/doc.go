@@ -85,7 +85,8 @@
 // The operator's bounds are in the section containers of the configuration; 0 and "", which are the defaults but
 // for max_installation, are no bound. They hold for install scripts too:
 //
-//   - max_memory and max_cpu: the most of one container. Its limits.swap is at most max_memory too.
+//   - max_memory and max_cpu: the most of one container. Its limits.swap is at most max_memory too. Cores
+//     are as in 1.5 or 500m.
 //   - default_memory and default_cpu: those of a spec that names none; else max_memory and max_cpu.
 //   - max_pids: the most of one container, and the default where it is below 512.
 //   - max_ports: the most of one container.
