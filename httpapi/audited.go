@@ -92,6 +92,9 @@ func (s *Server) record(r *http.Request, status int, began time.Time) {
 	if isMethod(r.Method) {
 		line.Method = r.Method // another one may be anything
 	}
+	if line.Route == "" {
+		line.Route = routeOf(s.table, r) // it was refused before it was routed
+	}
 	if input := auth.RequestOf(r.Context()).Input; input != nil {
 		line.Action = string(api.SendCommand)
 		s.audit.Input(strings.Join([]string{auth.AuditSource(r.Context()), line.Route, line.Container, line.Code}, " "), line, *input)

@@ -168,9 +168,27 @@ func TestLineOfAWrite(t *testing.T) {
 	if by := n.one("start"); by.Token != l.MadeToken || by.TokenName != "billing" || by.Route != "/containers/:id/start" {
 		t.Errorf("%+v", by)
 	}
+	n.send("GET", "/containers/one/plan", "", "Authorization: Bearer lightd_0123456789abcdefghij").want(t, 401, "")
+	if by := n.one("guess"); by.Token != "" || by.TokenName != "" || by.Route != "/containers/:id/plan" {
+		t.Errorf("%+v", by)
+	}
 	n.send("DELETE", "/auth/tokens/"+l.MadeToken, "").want(t, 200, "")
 	if revoked := n.one("revocation"); revoked.MadeToken != l.MadeToken || revoked.Method != "DELETE" {
 		t.Errorf("%+v", revoked)
+	}
+}
+
+// TestEndedTokenIsNamed: a request with a token that has ended names it while there is a record of it, and the
+// answer says no more than to any other.
+func TestEndedTokenIsNamed(t *testing.T) {
+	n := newAudited(t, false)
+	made := n.send("POST", "/auth/tokens", `{"ttl":"1h","name":"panel","single_use":true}`).want(t, 201, "").json
+	with := "Authorization: Bearer " + made["token"].(string)
+	n.send("GET", "/events", "", with).want(t, 200, "")
+	n.lines()
+	n.send("GET", "/network/ports/127.0.0.1/80", "", with).want(t, 401, "has a token that is unknown or has ended")
+	if l := n.one("an ended token"); l.Event != audit.EventDenied || l.Token != made["id"] || l.TokenName != "panel" || l.Route != "/network/ports/:ip/:port" || l.Method != "GET" {
+		t.Errorf("%+v", l)
 	}
 }
 

@@ -212,6 +212,26 @@ func (s *Server) listOrWatch(c *gin.Context) error {
 	return s.containers.List(c)
 }
 
+// routeOf returns the path in the table of routes that is for a request; empty where none is.
+func routeOf(table []route, r *http.Request) string {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	given := strings.Split(r.URL.Path, "/")
+	for _, one := range table {
+		if one.method == method && slices.EqualFunc(strings.Split(one.path, "/"), given, fits) {
+			return one.path
+		}
+	}
+	return ""
+}
+
+// fits reports whether a part of a path is for a part of the path of a route.
+func fits(ofRoute, part string) bool {
+	return ofRoute == part || strings.HasPrefix(ofRoute, ":") && part != ""
+}
+
 // publicRoutes returns what reports whether a request is answered without a token.
 func publicRoutes(routes []route) func(*http.Request) bool {
 	paths := map[string]bool{}

@@ -135,6 +135,7 @@ type Server struct {
 	log        *slog.Logger
 
 	handler       http.Handler
+	table         []route
 	subscriptions []func()
 	once          sync.Once
 	// unlistedLogged is when an origin that is not listed was logged last, since 1970 in nanoseconds.
@@ -188,6 +189,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 	o.Admission.IsStream, o.Admission.IsLarge, o.Admission.IsSocket, o.Admission.Log = isStream, isLarge, isSocket, log
 	limits := admission.New(o.Admission)
 	authenticated := func(r *http.Request) bool { return !s.auth.IsPublic(r) }
+	s.table = s.routes()
 	inner := s.auth.Middleware(limits.Bound(authenticated, s.router()), limits.Refused(s.writeError))
 	s.handler = limits.Resolve(auth.Identify(s.allowOrigins(s.audited(limits.Screen(headAsGet(s.recovering(endAfterChunks(inner))))))))
 	return s, nil
@@ -242,7 +244,7 @@ func (s *Server) router() http.Handler {
 	engine.HandleMethodNotAllowed = true
 	// The error can only be a malformed address, of which there is none.
 	_ = engine.SetTrustedProxies(nil)
-	for _, r := range s.routes() {
+	for _, r := range s.table {
 		engine.Handle(r.method, r.path, s.adapt(r.checked(s.auth)))
 	}
 	engine.NoRoute(s.adapt(func(*gin.Context) error { return errNoRoute }))

@@ -21,6 +21,19 @@ const (
 	ErrNotFound desired.Error = "Token not found"
 )
 
+// EndedError is ErrUnknown for a token whose record is still there: it has expired, was used up, or has ended
+// with its master token. It is for records of who came, and never for an answer.
+type EndedError struct {
+	// ID and Name are those of the token.
+	ID, Name string
+}
+
+// Error says what ErrUnknown says.
+func (*EndedError) Error() string { return ErrUnknown.Error() }
+
+// Is reports whether target is ErrUnknown.
+func (*EndedError) Is(target error) bool { return target == ErrUnknown }
+
 const prefix = "t/"
 
 func key(h hash) []byte { return append([]byte(prefix), h[:]...) }
@@ -68,7 +81,7 @@ func Open(db *kv.DB, m *Master) (*Keeper, error) {
 	return k, nil
 }
 
-// Lookup returns what a token allows, or ErrUnknown. It uses nothing up: see Use.
+// Lookup returns what a token allows, or ErrUnknown: an EndedError where there is a record of it. It uses nothing up: see Use.
 func (k *Keeper) Lookup(text string) (Grant, error) {
 	// What is compared from here on is a hash: the common prefix of a guess's hash and a
 	// token's hash reveals nothing about the token.
@@ -79,8 +92,10 @@ func (k *Keeper) Lookup(text string) (Grant, error) {
 	switch {
 	case isMaster:
 		return masterGrant(h, masters), nil
-	case !known || r.Used || !r.holds(time.Now(), masters):
+	case !known:
 		return Grant{}, ErrUnknown
+	case r.Used || !r.holds(time.Now(), masters):
+		return Grant{}, &EndedError{ID: idOf(h), Name: r.Name}
 	}
 	return r.grant(h), nil
 }

@@ -44,7 +44,8 @@
 //
 //	event             write, denied, power, input, master, or lost
 //	request_id        also in the answer and in the log
-//	token, token_name who: "master", or the id and the name of a token
+//	token, token_name who: the id and the name of a token, "master", or
+//	                  "master" and "master (former)"
 //	certificate       the name in the client certificate
 //	uid, pid          the process at the other end of a unix socket
 //	remote            the address, as trusted_proxies allow; "unix"
@@ -63,6 +64,9 @@
 //	count, since      how many requests the line is for, from when on;
 //	                  how many tokens ended with a master token
 //
+// The token of a 401 is one that has ended, while the daemon has its record: until the end of its life, or
+// until it is revoked. Of a line with a count, token and route are those of the last request.
+//
 // A "denied" line is a request without a valid token (401), with too many failures before (429), for
 // another host (421), or a read without the scope (403). One address that goes on takes a line after 1 s, then 2 s,
 // up to one a minute, each with the count since the one before; beyond 64 addresses at once, the others share
@@ -71,7 +75,8 @@
 //
 // "master" records that the file of the master token has changed ("reset"), and that the one before has ended
 // ("end", at once or when the time of --keep-old is over), with the count of the tokens that it had made and
-// that ended with it. Both come within 1 s; not for what happened while the daemon was stopped. Ids that can be
+// that ended with it. They name nobody: a reset is done in the file, which does not say who wrote it.
+// Both come within 1 s; not for what happened while the daemon was stopped. Ids that can be
 // none are left out, as they may be anything.
 //
 // # What can be lost

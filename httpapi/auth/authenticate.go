@@ -2,6 +2,7 @@ package auth
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -97,7 +98,11 @@ func (a *Authenticator) admit(r *http.Request) error {
 	}
 	who, err := a.lookup(secret, protocol)
 	if err != nil {
-		return err
+		var ended *token.EndedError
+		if errors.As(err, &ended) {
+			RequestOf(r.Context()).ended = Identity{ID: ended.ID, Name: ended.Name}
+		}
+		return unauthorized(err)
 	}
 	RequestOf(r.Context()).caller.Store(who)
 	return nil
@@ -107,7 +112,7 @@ func (a *Authenticator) admit(r *http.Request) error {
 func (a *Authenticator) lookup(secret, protocol string) (*Caller, error) {
 	grant, err := a.Tokens.Lookup(secret)
 	if err != nil {
-		return nil, unauthorized(err)
+		return nil, err
 	}
 	return callerOf(grant, protocol)
 }
@@ -156,7 +161,7 @@ func (a *Authenticator) Renew(ctx context.Context, secret string, permit func(*C
 	}
 	who, err := a.lookup(secret, CallerOf(ctx).Protocol)
 	if err != nil {
-		return err
+		return unauthorized(err)
 	}
 	if err := permit(who); err != nil {
 		return err

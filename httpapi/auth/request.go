@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -33,6 +34,8 @@ type Request struct {
 	id, remote string
 	// caller is replaced when a connection goes on with another token.
 	caller atomic.Pointer[Caller]
+	// ended is the token of a request that was not let in, where it has ended and its record is still there.
+	ended Identity
 	// wrote is true once a write was accepted.
 	wrote bool
 
@@ -136,7 +139,7 @@ func (r *Request) RecordChange(w store.Written) {
 // recorded.
 func AuditLine(ctx context.Context) audit.Line {
 	r, from := RequestOf(ctx), peer.From(ctx)
-	by := r.Identity()
+	by := cmp.Or(r.Identity(), r.ended)
 	line := audit.Line{Time: time.Now(), RequestID: r.id, Record: r.Audit, Who: audit.Who{
 		Token: by.ID, TokenName: by.Name, Certificate: from.Certificate, Remote: from.Addr.String(),
 	}}
