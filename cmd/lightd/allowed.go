@@ -9,6 +9,7 @@ import (
 	"lightd/cmd/lightd/check"
 	"lightd/desired"
 	"lightd/desired/token"
+	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 	"lightd/observed"
 	"lightd/observed/engine"
@@ -66,26 +67,51 @@ func (c *config) engineNetworks(ctx context.Context, names []string) (found []ob
 	return found, err
 }
 
-// storedSpecs asks the running daemon for all specs, with the master token.
-func (c *config) storedSpecs(ctx context.Context) ([]desired.Spec, error) {
+// storedSpecs asks the running daemon for all specs.
+func (c *config) storedSpecs(ctx context.Context) (specs []desired.Spec, err error) {
+	err = c.withMaster(func(daemon *client.Client) error {
+		all, err := daemon.ListFull(ctx, "")
+		for _, one := range all.Containers {
+			specs = append(specs, one.Spec().Normalize()) // the answer has words for what a spec leaves out
+		}
+		return err
+	})
+	return specs, err
+}
+
+// webhooksNow asks the running daemon for its webhooks, volumesNow how many volumes there are.
+func (c *config) webhooksNow(ctx context.Context) (all []api.Webhook, err error) {
+	err = c.withMaster(func(daemon *client.Client) error {
+		all, err = daemon.Webhooks(ctx)
+		return err
+	})
+	return all, err
+}
+
+func (c *config) volumesNow(ctx context.Context) (n int, err error) {
+	err = c.withMaster(func(daemon *client.Client) error {
+		all, err := daemon.Volumes(ctx)
+		n = len(all)
+		return err
+	})
+	return n, err
+}
+
+// withMaster calls fn with a client of this machine's daemon that has the master token.
+func (c *config) withMaster(fn func(*client.Client) error) error {
 	secret := c.Token
 	if secret == "" {
 		var err error
 		if secret, err = token.Read(c.TokenFile); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	daemon, err := c.localClient(secret)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer daemon.Close()
-	all, err := daemon.ListFull(ctx, "")
-	specs := make([]desired.Spec, len(all.Containers))
-	for i, one := range all.Containers {
-		specs[i] = one.Spec().Normalize() // the answer has words for what a spec leaves out
-	}
-	return specs, err
+	return fn(daemon)
 }
 
 // localClient returns a client of this machine's daemon.

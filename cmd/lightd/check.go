@@ -103,7 +103,7 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	n.SecretFiles = c.Webhooks.secretFiles()
 	n.Loose = c.loose()
 	if c.TLS.enabled() {
-		n.Certificate, n.SelfSigned = c.certificateFile(), c.TLS.SelfSigned
+		n.Certificate, n.SelfSigned, n.Hosts = c.certificateFile(), c.TLS.SelfSigned, c.Hosts
 	}
 	n.MountsAllowed, n.ClosedPlaces, n.FirewallOff = c.Mounts.Allowed, c.ownPlaces(), c.Network.Firewall == firewallOff
 	if n.HostPorts, err = firewall.ParsePorts(c.Network.AllowHostPorts); err != nil {
@@ -126,6 +126,7 @@ func (c *config) machine(locate func(error) error) check.Machine {
 			options.InsecurePlainHTTP = true // which has an item of its own
 			return listen.Try(a, options)
 		},
+		CompareRunning: c.compareRunning, Webhooks: c.webhooksNow, Volumes: c.volumesNow,
 		LoadCertificate: func() error {
 			err := c.checkCertificate()
 			if errors.Is(err, fs.ErrPermission) {

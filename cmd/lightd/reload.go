@@ -73,6 +73,7 @@ func (d *daemon) reload(load func() (config, error)) {
 	}
 	d.controller.SetLogs(blueprint.Logs(now.Logs.MaxSize, now.Logs.MaxFile))
 	d.config.Store(&now)
+	d.recordSettings()
 	defer d.warnBeyond()
 	attrs := []any{"changed", strings.Join(changed, " ")}
 	if len(restart) > 0 {
@@ -82,26 +83,41 @@ func (d *daemon) reload(load func() (config, error)) {
 	d.log.Info("configuration reloaded", attrs...)
 }
 
-// differingKeys names the settings that differ, dotted and as in the file. It has no values: one
-// of them is the token.
-func differingKeys(a, b config) []string {
-	var differ []string
-	var compare func(prefix string, a, b reflect.Value)
-	compare = func(prefix string, a, b reflect.Value) {
-		for i := range a.NumField() {
-			key := prefix + a.Type().Field(i).Tag.Get("yaml")
-			one, other := a.Field(i), b.Field(i)
-			switch {
-			case !a.Type().Field(i).IsExported(): // no setting of the file
+// leaf is a setting by its key, dotted and as in the file.
+type leaf struct {
+	key   string
+	value any
+}
+
+// leaves are all settings. An empty list is nil.
+func (c *config) leaves() (all []leaf) {
+	var walk func(prefix string, v reflect.Value)
+	walk = func(prefix string, v reflect.Value) {
+		for i := range v.NumField() {
+			key := prefix + v.Type().Field(i).Tag.Get("yaml")
+			switch one := v.Field(i); {
+			case !v.Type().Field(i).IsExported(): // no setting of the file
 			case one.Kind() == reflect.Struct:
-				compare(key+".", one, other)
-			case one.Kind() == reflect.Slice && one.Len()+other.Len() == 0:
-			case !reflect.DeepEqual(one.Interface(), other.Interface()):
-				differ = append(differ, key)
+				walk(key+".", one)
+			case one.Kind() == reflect.Slice && one.Len() == 0:
+				all = append(all, leaf{key: key})
+			default:
+				all = append(all, leaf{key, one.Interface()})
 			}
 		}
 	}
-	compare("", reflect.ValueOf(a), reflect.ValueOf(b))
+	walk("", reflect.ValueOf(*c))
+	return all
+}
+
+// differingKeys names the settings that differ. It has no values: one of them is the token.
+func differingKeys(a, b config) (differ []string) {
+	others := b.leaves()
+	for i, l := range a.leaves() {
+		if !reflect.DeepEqual(l, others[i]) {
+			differ = append(differ, l.key)
+		}
+	}
 	return differ
 }
 

@@ -1,17 +1,21 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/coder/websocket"
+
+	"lightd/cmd/lightd/check"
 )
 
 // configure writes the daemon's file.
@@ -101,6 +105,32 @@ func TestReload(t *testing.T) {
 	n.configure("origins: ['http://panel']\nconsoles: {per_container: 1, total: 9}\nlogs: {max_size: 1m}\n")
 	n.hangUp(`level=INFO msg="configuration reloaded" changed=""`)
 	n.send("GET", "/containers/a", "").want(200, shared)
+}
+
+// TestCheckComparesTheRunningDaemon: what the file says otherwise is named, until it is in force.
+func TestCheckComparesTheRunningDaemon(t *testing.T) {
+	t.Parallel()
+	w := newWired(t, "listen: ['unix://DIR/l.sock']\norigins: []\n")
+	item := func(verdict check.Verdict, text string) {
+		t.Helper()
+		printed, _ := w.lightd("check", "-o", "json")
+		var items []check.Item
+		if err := json.NewDecoder(strings.NewReader(printed)).Decode(&items); err != nil {
+			t.Fatalf("%v: %s", err, printed)
+		}
+		if !slices.ContainsFunc(items, func(i check.Item) bool {
+			return i.Name == "running-settings" && i.Verdict == verdict && strings.Contains(i.Text, text)
+		}) {
+			t.Errorf("no item of the running daemon is %s with %q: %s", verdict, text, printed)
+		}
+	}
+	item(check.OK, "")
+	change := "listen: ['unix://" + w.dir + "/l.sock']\norigins: ['https://a']\ntimeouts: {stop: 9s}\n"
+	if err := os.WriteFile(filepath.Join(w.dir, "lightd.yaml"), []byte(change), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	item(check.Warning, "need a reload: origins")
+	item(check.Warning, "need a restart: timeouts.stop")
 }
 
 // TestOtherSignals end nothing: a tool that has logs opened again, and a reader of the log that

@@ -106,6 +106,7 @@ func serve(ctx context.Context, cfg config, again reloads, stdout io.Writer, log
 	}
 	cfg.warnHostPorts(ctx, log)
 	d.warnBeyond()
+	d.recordSettings()
 	return d.run(ctx, w, again, func() { d.announce(ctx, cfg, w, stdout) })
 }
 

@@ -92,7 +92,8 @@ func beyondAllowed(ctx context.Context, n Node, m Machine) (items []Item) {
 		return one(name, Warning, fmt.Sprintf("what containers have cannot be inspected: %v", err), askRemedy(err, m))
 	}
 	ids, fields := Beyond(specs, n.Rules)
-	if len(ids) == 0 {
+	beyond := exceeded(ctx, len(specs), n, m)
+	if len(ids)+len(beyond) == 0 {
 		return one(name, OK, "no container has more than the configuration allows", "")
 	}
 	for _, id := range ids[:min(len(ids), maxListed)] {
@@ -105,5 +106,5 @@ func beyondAllowed(ctx context.Context, n Node, m Machine) (items []Item) {
 	if more := ids[len(items):]; len(more) > 0 {
 		items = append(items, Item{name, Warning, fmt.Sprintf("%d more: %s", len(more), strings.Join(more, " ")), remedy})
 	}
-	return items
+	return append(items, beyond...)
 }

@@ -53,6 +53,8 @@ type Node struct {
 	// one that the first start makes.
 	Certificate string
 	SelfSigned  bool
+	// Hosts are the names that clients use, as configured.
+	Hosts []string
 	// Rules are what the operator allows specs.
 	Rules desired.Rules
 	// MountsAllowed are the directories that specs may mount from, ClosedPlaces what the daemon closes
@@ -86,9 +88,14 @@ type Machine struct {
 	// Listen reports why nobody can listen on an address, LoadCertificate why the certificate cannot be served.
 	Listen          func(listen.Address) error
 	LoadCertificate func() error
-	Stat            func(path string) (fs.FileInfo, error)
-	ReadFile        func(path string) ([]byte, error)
-	FileSystem      func(path string) (FileSystem, error)
+	// CompareRunning returns which settings the running daemon has otherwise, by what puts them in force.
+	CompareRunning func() (restart, reload []string, err error)
+	// Webhooks and Volumes ask the running daemon.
+	Webhooks   func(ctx context.Context) ([]api.Webhook, error)
+	Volumes    func(ctx context.Context) (int, error)
+	Stat       func(path string) (fs.FileInfo, error)
+	ReadFile   func(path string) ([]byte, error)
+	FileSystem func(path string) (FileSystem, error)
 	// Engine returns how the engine separates containers.
 	Engine func(ctx context.Context) (engine.Isolation, error)
 	// EngineDirectories returns what the engine keeps to itself.
@@ -108,7 +115,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, beyondAllowed,
+	inForce, dataDir, fileSystem, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, runningSettings, webhooks, beyondAllowed,
 }
 
 // Run runs all checks.

@@ -38,6 +38,8 @@ const gib = 1 << 30
 func good() (Node, files, Machine) {
 	modes := files{"/data": fs.ModeDir | 0o700, "/data/token": 0o600, "/etc/l.yaml": 0o600}
 	return Node{DataDir: "/data", TokenFile: "/data/token", ConfigFile: "/etc/l.yaml", SecretInConfig: true, Listeners: []listen.Address{{Network: "tcp", At: "127.0.0.1:8070"}}}, modes, Machine{
+		CompareRunning: func() (_, _ []string, _ error) { return nil, nil, nil },
+		Webhooks:       func(context.Context) ([]api.Webhook, error) { return nil, nil }, Volumes: func(context.Context) (int, error) { return 3, nil },
 		Running: func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
 		Stat: modes.stat, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no such file") }, Now: time.Now,
 		FileSystem: func(string) (FileSystem, error) {
@@ -108,6 +110,11 @@ func TestChecks(t *testing.T) {
 			m.Ready = func(context.Context) (Readiness, error) { return r, err }
 		}
 	}
+	differing := func(restart, reload []string, err error) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			m.CompareRunning = func() (_, _ []string, _ error) { return restart, reload, err }
+		}
+	}
 	unheard := func(running bool, err error) func(*Node, files, *Machine) {
 		return func(n *Node, _ files, m *Machine) {
 			n.Listeners = []listen.Address{{Network: "unix", At: "/x"}}
@@ -150,6 +157,18 @@ func TestChecks(t *testing.T) {
 		"a certificate that the first start makes": {func(n *Node, _ files, m *Machine) {
 			n.Certificate, n.SelfSigned, m.ReadFile = "/x", true, func(string) ([]byte, error) { return nil, fs.ErrNotExist }
 		}, "certificate", OK},
+		"other settings, after a restart": {differing([]string{"hosts"}, nil, nil), "running-settings", Warning},
+		"other settings, after a reload":  {differing(nil, []string{"origins"}, nil), "running-settings", Warning},
+		"the same settings":               {differing(nil, nil, nil), "running-settings", OK},
+		"a daemon of before":              {differing(nil, nil, fs.ErrNotExist), "", OK},
+		"a webhook that fails": {func(_ *Node, _ files, m *Machine) {
+			m.Webhooks = func(context.Context) ([]api.Webhook, error) {
+				return []api.Webhook{{Name: "a", State: api.WebhookFailing, LastError: "404"}, {Name: "b", State: api.WebhookIdle}}, nil
+			}
+		}, "webhook", Warning},
+		"too many volumes":    {func(n *Node, _ files, _ *Machine) { n.Rules.Limits.MaxVolumes = 2 }, "bounds", Warning},
+		"as many volumes":     {func(n *Node, _ files, _ *Machine) { n.Rules.Limits.MaxVolumes = 3 }, "bounds", OK},
+		"too many containers": {func(n *Node, f files, m *Machine) { specs(1<<20)(n, f, m); n.Rules.Limits.MaxContainers = 29 }, "bounds", Warning},
 		"no engine": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "engine", Fault},
@@ -272,7 +291,15 @@ func TestCertificateCheck(t *testing.T) {
 	if v := at(now.AddDate(-1, 0, 0)); v != Fault {
 		t.Errorf("one that has not begun: %s", v)
 	}
-	n.Certificate = "/nowhere"
+	n.SelfSigned, n.Hosts = true, []string{"localhost", "*"}
+	if v := at(now); v != OK {
+		t.Errorf("the names that it is for: %s", v)
+	}
+	n.Hosts = append(n.Hosts, "node-2.example.com")
+	if got := certificate(t.Context(), n, m)[0]; got.Verdict != Warning || !strings.Contains(got.Text, "node-2.example.com") {
+		t.Errorf("a name that it is not for: %+v", got)
+	}
+	n.Certificate, n.SelfSigned = "/nowhere", false
 	m.ReadFile = func(string) ([]byte, error) { return []byte("no certificate"), nil }
 	if v := at(now); v != Fault {
 		t.Errorf("none: %s", v)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 )
@@ -139,6 +140,16 @@ func secretFile(name, what, path string, m Machine) []Item {
 	return one(name, OK, fmt.Sprintf("%s is its owner's alone: %s has mode %04o", what, path, info.Mode().Perm()), "")
 }
 
+// uncovered returns the first name that a certificate is not for; "" for none.
+func uncovered(leaf *x509.Certificate, hosts []string) string {
+	for _, host := range hosts {
+		if host != "*" && !slices.Contains(leaf.DNSNames, host) && leaf.VerifyHostname(host) != nil {
+			return host
+		}
+	}
+	return ""
+}
+
 func certificate(_ context.Context, n Node, m Machine) []Item {
 	const name = "certificate"
 	if n.Certificate == "" {
@@ -171,6 +182,9 @@ func certificate(_ context.Context, n Node, m Machine) []Item {
 		return one(name, Fault, "the certificate is not valid before "+leaf.NotBefore.Format(time.DateOnly), "set the clock, or use another certificate")
 	case left < renewalLate:
 		return one(name, Warning, "the certificate ends on "+leaf.NotAfter.Format(time.DateOnly), renew)
+	case n.SelfSigned && uncovered(leaf, n.Hosts) != "":
+		return one(name, Warning, fmt.Sprintf("the self-signed certificate is not for %s, which hosts lists: clients that check names refuse it", uncovered(leaf, n.Hosts)),
+			"remove "+filepath.Dir(n.Certificate)+" and restart the daemon, which makes another one; clients that pin it need the new fingerprint")
 	default:
 		return one(name, OK, "the certificate is valid until "+leaf.NotAfter.Format(time.DateOnly), "")
 	}

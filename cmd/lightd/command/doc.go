@@ -61,9 +61,10 @@
 // On the daemon's machine "lightd check" inspects what makes a node unsafe or keeps it from its work:
 // the modes of the data directory, of the token file and of a configuration with a token in it; the
 // mount flags and the room of the disk; whether the daemon can listen where it is to and load its
-// certificate; plain HTTP beyond loopback; the end of the certificate; the engine
-// with its seccomp, AppArmor or SELinux, and user namespaces; and each detail of /readyz of a daemon that
-// runs. It changes nothing, and ends with 1 where there is a fault. With -o json it prints
+// certificate; plain HTTP beyond loopback; the end and the names of the certificate; the engine with its
+// seccomp, AppArmor or SELinux, and user namespaces. Of a daemon that runs it shows each detail of
+// /readyz, which of its settings are not those of the file, its webhooks that fail, and what is beyond
+// the bounds. It changes nothing, and ends with 1 where there is a fault. With -o json it prints
 // a list of {"item", "verdict", "text", "remedy"}.
 //
 // # Completion
