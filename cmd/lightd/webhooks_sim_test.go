@@ -114,7 +114,7 @@ func TestPanelThatWasAwayMissesNothing(t *testing.T) {
 		return nil
 	})
 	out, errOut, code := n.tool("webhooks")
-	if code != 0 || !regexp.MustCompile(`(?s)^NAME .*\npanel +idle .*\nacme +failing .*connection refused`).MatchString(out) {
+	if code != 0 || !regexp.MustCompile(`(?s)^NAME .*\npanel +idle .*\nacme +failing .*connection refused \(\d+s ago\)`).MatchString(out) {
 		t.Errorf("exit code %d, %s%s", code, out, errOut)
 	}
 	for name, c := range map[string]struct {

@@ -28,7 +28,7 @@ type Webhook struct {
 	Selector string         `json:"selector"`
 	State    WebhookState   `json:"state"`
 	// Position is the number of the last event that is delivered, or passed over; Lag how many events
-	// the journal has behind it.
+	// the journal has behind it, those that the webhook does not select included.
 	Position uint64 `json:"position"`
 	Lag      uint64 `json:"lag"`
 	// Oldest is the time of the first event of the delivery that is under way. All times are zero

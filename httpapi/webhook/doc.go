@@ -23,7 +23,7 @@
 //
 // insecure_plain_http: true allows http:// to other hosts too: whoever is on the way can read the events then.
 // Changes of webhooks need a restart. "lightd webhooks" and GET /webhooks show how far each one is, and its
-// last error.
+// last error with its time; of its url the scheme and the host alone, as the others may be secret.
 //
 // # A delivery
 //

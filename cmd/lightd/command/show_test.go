@@ -184,3 +184,15 @@ func TestHeadings(t *testing.T) {
 		}
 	}
 }
+
+// TestLastErrorOfWebhook: one that is over is not taken for one of now.
+func TestLastErrorOfWebhook(t *testing.T) {
+	now := time.Now()
+	w := api.Webhook{State: api.WebhookIdle, LastError: "the receiver answers 404", LastErrorAt: now.Add(-3 * time.Minute)}
+	if got := lastError(now, w); got != "the receiver answers 404 (3m ago)" {
+		t.Errorf("got %q", got)
+	}
+	if got := lastError(now, api.Webhook{}); got != "-" {
+		t.Errorf("got %q", got)
+	}
+}

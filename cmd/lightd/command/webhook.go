@@ -1,7 +1,6 @@
 package command
 
 import (
-	"cmp"
 	"context"
 	"strconv"
 	"time"
@@ -17,7 +16,9 @@ func (a *app) webhooks() *cobra.Command {
 		Use:   "webhooks",
 		Short: "Show how far each webhook of the configuration is",
 		Long: `Shows the webhooks of the daemon's configuration, and how far each one is: LAG is the number
-of events that wait for it. "lightd docs webhooks" tells how to make one, and how to receive it.`,
+of events that the journal has behind its position, those that it does not select included. LAST ERROR
+has its time, and stays after a success. Of a URL only scheme and host are shown: the others may be
+secret. "lightd docs webhooks" tells how to make one, and how to receive it.`,
 		Args: NoArgs,
 	}
 	form := outputFlag(cmd, formTable, formJSON, formYAML)
@@ -37,7 +38,7 @@ of events that wait for it. "lightd docs webhooks" tells how to make one, and ho
 		t := a.table([]string{"NAME", "STATE", "POSITION", "LAG", "DELIVERED", "NEXT TRY", "LAST ERROR", "URL"}, 7)
 		for _, w := range all {
 			t.Row(render.Text(w.Name), string(w.State), strconv.FormatUint(w.Position, 10), strconv.FormatUint(w.Lag, 10),
-				ago(a.Now(), w.LastDelivery), next(a.Now(), w.NextAttempt), cmp.Or(render.Text(w.LastError), "-"), render.Text(w.URL))
+				ago(a.Now(), w.LastDelivery), next(a.Now(), w.NextAttempt), lastError(a.Now(), w), render.Text(w.URL))
 		}
 		return t.Flush()
 	})
@@ -74,6 +75,14 @@ func next(now, at time.Time) string {
 		return "-"
 	}
 	return render.In(now, at)
+}
+
+// lastError is the last failure, with how long ago it was.
+func lastError(now time.Time, w api.Webhook) string {
+	if w.LastError == "" {
+		return "-"
+	}
+	return render.Text(w.LastError) + " (" + ago(now, w.LastErrorAt) + ")"
 }
 
 // ago is how long ago something was, if it ever was.
