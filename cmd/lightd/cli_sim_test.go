@@ -98,7 +98,7 @@ containers:
 	needs := d.file("needs.yaml", "ports: [{ip: 127.77.0.1, ports: 15565-15568}]\n")
 	d.do("apply", "-f", needs, "--prune", "-l", "of=all").want(2, "!the files hold no container")
 	d.do("delete", "-f", needs).want(2, "!the files hold no container")
-	d.do("diff", "-f", needs).want(1, "+1 ports of the pool")
+	d.do("diff", "-f", needs).want(1, "+1 port of the pool")
 	d.do("apply", "-f", needs).is(0, "ports of the pool: 1 created, 3 unchanged\n")
 
 	// A prune deletes containers alone.

@@ -21,7 +21,7 @@ func (tx *Tx) checkCount(prefix, what string, most int) error {
 	case err != nil:
 		return fmt.Errorf("count %s: %w", what, err)
 	case n >= most:
-		return fmt.Errorf("%w: the operator allows %d %s (containers.max_%s), and there are %d", desired.ErrQuotaExceeded, most, what, what, n)
+		return fmt.Errorf("%w: the operator's bound of %s is %d (containers.max_%s), and there are %d", desired.ErrQuotaExceeded, what, most, what, n)
 	}
 	return nil
 }

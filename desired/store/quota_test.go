@@ -43,7 +43,7 @@ func TestBoundsOfTheNode(t *testing.T) {
 	}
 	_, err = s.Create(t.Context(), spec("b"))
 	wantErr(t, err, desired.ErrQuotaExceeded)
-	if !strings.Contains(err.Error(), "allows 2 containers (containers.max_containers), and there are 2") {
+	if !strings.Contains(err.Error(), "bound of containers is 2 (containers.max_containers), and there are 2") {
 		t.Errorf("says %v", err)
 	}
 	v, err := s.Volumes(t.Context(), t.TempDir())

@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +74,7 @@ func (a *app) diffBeside(applied api.Applied) (bool, error) {
 		}
 	}
 	if p := applied.Ports; p != nil && p.Created > 0 {
-		after += fmt.Sprintf("%d ports of the pool\n", p.Created)
+		after += plural(p.Created, "port") + " of the pool\n"
 	}
 	return render.Diff(a.Streams.Out, "is/node", "would be/node", "", after, a.colour(a.Streams.Out))
 }
