@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"testing"
+	"time"
 
 	"lightd/desired"
 	"lightd/hack/harness"
@@ -15,7 +16,9 @@ import (
 // touch what the other has.
 func TestTwoInstancesOnARealEngine(t *testing.T) {
 	t.Parallel()
-	a, b := newNode(t, t.TempDir()), newNode(t, t.TempDir())
+	a := newNode(t, t.TempDir())
+	// b leaves its own waste alone for as long as a's collection is watched.
+	b := newNode(t, t.TempDir(), func(o *setup) { o.grace = time.Hour })
 	for _, n := range []*node{a, b} {
 		n.clean()
 	}
@@ -30,6 +33,8 @@ func TestTwoInstancesOnARealEngine(t *testing.T) {
 	if b.left(append(garbageB, "lightd-instance-b", other.Install.Snapshot)...) != 4 {
 		t.Error("a collected what is b's")
 	}
+	b.stop()
+	b = newNode(t, b.dir)
 	pollUntil(t, "b's waste gone", func() bool { b.controller.TriggerGC(); return b.left(garbageB...) == 0 })
 	b.change("instance-b", requestDelete)
 	b.gone("instance-b")
