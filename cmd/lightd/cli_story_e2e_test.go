@@ -122,7 +122,7 @@ func (s *story) changeExternally(port int) {
 		s.t.Fatal(err)
 	}
 	poll(s.t, func() error {
-		if out, _ := s.lightd(0, "drift", "e2e-story"); !strings.Contains(out, "e2e-story   limits.memory   67108864    33554432") {
+		if out, _ := s.lightd(0, "drift", "e2e-story"); !strings.Contains(strings.Join(strings.Fields(out), " "), "e2e-story limits.memory 64 MiB 32 MiB") {
 			return fmt.Errorf("drift is %q", out)
 		}
 		return nil
