@@ -116,7 +116,7 @@ func disturbances(n *node, docker *client.Client, lan string) []disturbance {
 		{"pids", update(container.UpdateConfig{Resources: container.Resources{PidsLimit: &pids}}), "limits.pids UpdateLimits", ""},
 		{"restart policy", update(container.UpdateConfig{RestartPolicy: container.RestartPolicy{Name: "unless-stopped"}}), "restart_policy UpdateLimits", ""},
 		{"frozen", func(ctx context.Context, c observed.Container) error {
-			return docker.ContainerPause(ctx, c.ContainerID)
+			return harness.Pause(func() error { return docker.ContainerPause(ctx, c.ContainerID) })
 		}, "power deferred UnpauseContainer", "power deferred UnpauseContainer"},
 		{"killed", func(ctx context.Context, c observed.Container) error {
 			return docker.ContainerKill(ctx, c.ContainerID, "KILL")

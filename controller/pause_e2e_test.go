@@ -10,6 +10,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/observed"
 	"lightd/observed/status"
 )
@@ -23,7 +24,7 @@ func TestExternalPauseOnARealEngine(t *testing.T) {
 	n.create("pause", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	before := n.waitState("pause", status.StateRunning)
 	n.wait("pause", "in sync", synced)
-	if err := docker.ContainerPause(t.Context(), before.ContainerID); err != nil {
+	if err := harness.Pause(func() error { return docker.ContainerPause(t.Context(), before.ContainerID) }); err != nil {
 		t.Fatal(err)
 	}
 	st := n.wait("pause", "paused", func(st status.Status) bool { return st.Pause != nil })
@@ -83,7 +84,11 @@ func TestExternalCommitOnARealEngine(t *testing.T) {
 		}
 	})
 	defer cancel()
-	made, err := docker.ContainerCommit(t.Context(), before.ContainerID, container.CommitOptions{Pause: true})
+	var made container.CommitResponse
+	err := harness.Pause(func() (err error) {
+		made, err = docker.ContainerCommit(t.Context(), before.ContainerID, container.CommitOptions{Pause: true})
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/docker/docker/api/types/mount"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 )
 
@@ -102,7 +103,7 @@ func missing(st *stage) {
 	st.kill("x", "SIGKILL")
 	st.remove("x", true)
 	st.outcome("stop", st.ContainerStop(st.ctx, st.name("x"), container.StopOptions{}))
-	st.outcome("pause", st.ContainerPause(st.ctx, st.name("x")))
+	st.outcome("pause", st.pause("x"))
 	st.outcome("unpause", st.ContainerUnpause(st.ctx, st.name("x")))
 	st.outcome("rename", st.ContainerRename(st.ctx, st.name("x"), st.name("y")))
 	_, err := st.ContainerUpdate(st.ctx, st.name("x"), container.UpdateConfig{})
@@ -147,7 +148,7 @@ func refusals(st *stage) {
 	st.outcome("rename", st.ContainerRename(st.ctx, st.name("good"), "b ad"))
 	_, err = st.ContainerExecCreate(st.ctx, st.name("good"), container.ExecOptions{Cmd: []string{"x"}})
 	st.outcome("exec", err)
-	st.outcome("pause", st.ContainerPause(st.ctx, st.name("good")))
+	st.outcome("pause", st.pause("good"))
 	st.outcome("unpause", st.ContainerUnpause(st.ctx, st.name("good")))
 	st.outcome("stop", st.ContainerStop(st.ctx, st.name("good"), container.StopOptions{}))
 }
@@ -282,11 +283,15 @@ func stopping(st *stage) {
 	st.outcome("stop", st.ContainerStop(st.ctx, st.name("a"), container.StopOptions{}))
 }
 
+func (st *stage) pause(name string) error {
+	return harness.Pause(func() error { return st.ContainerPause(st.ctx, st.name(name)) })
+}
+
 func paused(st *stage) {
 	st.create("a", sleeping(), plainHost())
 	st.start("a")
-	st.outcome("pause", st.ContainerPause(st.ctx, st.name("a")))
-	st.outcome("pause", st.ContainerPause(st.ctx, st.name("a")))
+	st.outcome("pause", st.pause("a"))
+	st.outcome("pause", st.pause("a"))
 	st.inspect("a")
 	st.list(false)
 	st.start("a")
@@ -299,7 +304,7 @@ func paused(st *stage) {
 	st.inspect("a")
 	st.create("b", sleeping(), plainHost())
 	st.start("b")
-	st.outcome("pause", st.ContainerPause(st.ctx, st.name("b")))
+	st.outcome("pause", st.pause("b"))
 	st.kill("b", "SIGKILL")
 	st.awaitEvent("container die", 1)
 	st.inspect("b")
