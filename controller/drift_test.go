@@ -227,15 +227,18 @@ func movedTag(t *testing.T, n *node, docker *client.Client) {
 	n.gone("tag")
 }
 
+// ticks is a program that prints a line and runs until it is told to end.
+func ticks(ctx context.Context, p *simengine.Process) {
+	fmt.Fprintln(p.Stdout(), "tick")
+	select {
+	case <-ctx.Done():
+	case <-p.Signals():
+	}
+}
+
 func TestDriftRoundTrip(t *testing.T) {
 	sim, n, _ := onProgrammedSim(t)
-	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
-		fmt.Fprintln(p.Stdout(), "tick")
-		select {
-		case <-ctx.Done():
-		case <-p.Signals():
-		}
-	})
+	sim.OnCommand("entrypoint.sh", ticks)
 	docker, err := sim.Client()
 	if err != nil {
 		t.Fatal(err)

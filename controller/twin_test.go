@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"testing"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
-	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
 
@@ -83,13 +81,7 @@ func replacesTwins(t *testing.T, n *node, docker *client.Client) {
 
 func TestTwinsAreReplaced(t *testing.T) {
 	sim, n, _ := onProgrammedSim(t)
-	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
-		fmt.Fprintln(p.Stdout(), "tick")
-		select {
-		case <-ctx.Done():
-		case <-p.Signals():
-		}
-	})
+	sim.OnCommand("entrypoint.sh", ticks)
 	docker, err := sim.Client()
 	if err != nil {
 		t.Fatal(err)
