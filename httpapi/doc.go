@@ -117,8 +117,9 @@
 // throughout is in exactly one page; a watch from the revision of the first page shows what changed
 // meanwhile. Answers above 1 KiB are compressed for clients that accept gzip.
 //
-// A selector is key, !key, key=value or key!=value, joined by commas. Inside a label a backslash
-// escapes a comma, blank, =, !, (, ), <, > or backslash.
+// A selector is key, !key, key=value, key!=value, key in (a,b) or key notin (a,b), joined by commas, all
+// of which must hold. key!=value and key notin (a,b) choose what has no such label too. Inside a label a
+// backslash escapes a comma, blank, =, !, (, ), <, > or backslash.
 //
 // # Dry runs
 //

@@ -23,6 +23,10 @@ func TestSelectorOfOddLabels(t *testing.T) {
 	if strings.Count(a.text, "internal_id") != 1 || !strings.Contains(a.text, `"odd"`) {
 		t.Errorf("got %s", a.text)
 	}
+	set := "a in (c, b)," + api.EscapeLabel(" a, b!") + " notin (x)"
+	if a := n.send("GET", "/containers?selector="+url.QueryEscape(set), "").want(t, 200, ""); strings.Count(a.text, "internal_id") != 1 || !strings.Contains(a.text, `"even"`) {
+		t.Errorf("of %s: got %s", set, a.text)
+	}
 	n.apply("", body(`"prune":true,"selector":`+strconv.Quote(selector)))
 	if c, _ := n.store.Container("odd"); !c.Deleting {
 		t.Error("it was not pruned")

@@ -1,5 +1,5 @@
-// Package selector selects containers by their labels: "key", "!key", "key=value" and "key!=value",
-// separated by commas.
+// Package selector selects containers by their labels: "key", "!key", "key=value", "key!=value",
+// "key in (a,b)" and "key notin (a,b)", separated by commas.
 //
 // It guarantees that every label can be selected, whatever characters it has, as a backslash takes the
 // meaning from a character; and that what the grammar of Kubernetes refuses is refused, by the

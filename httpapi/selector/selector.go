@@ -16,9 +16,12 @@ import (
 // Selector is a conjunction of requirements on labels; the zero value selects all.
 type Selector []requirement
 
-// requirement is one of "key", "!key", "key=value" and "key!=value".
+// requirement is one of "key", "!key", "key=value", "key!=value", "key in (value, ...)" and
+// "key notin (value, ...)".
 type requirement struct {
-	key, value string
+	key string
+	// values are those of which the label must have one.
+	values []string
 	// exists demands the key alone; not turns the demand around.
 	exists, not bool
 }
@@ -36,12 +39,15 @@ func badTerm(part, why string) error {
 	if runes := []rune(part); len(runes) > maxQuoted {
 		part = string(runes[:maxQuoted]) + "..."
 	}
-	return rest.Invalid(rest.Detail{Field: rest.QuerySelector, Message: fmt.Sprintf("must be a list of key, !key, key=value or key!=value: in %q %s", part, why)})
+	return rest.Invalid(rest.Detail{Field: rest.QuerySelector, Message: fmt.Sprintf("must be a list of key, !key, key=value, key!=value, key in (a,b) or key notin (a,b): in %q %s", part, why)})
 }
 
-// setDemand is how Kubernetes writes "one of": read as the key that it would be here, it
-// would choose nothing, or with a negation all.
-var setDemand = regexp.MustCompile(`\s(in|notin)\s*\(`)
+// setDemand is "key in (values)" or "key notin (values)", as Kubernetes has them; likeSet is what was
+// meant to be one.
+var (
+	setDemand = regexp.MustCompile(`^([^!].*?)\s+(in|notin)\s*\(([^()]*)\)$`)
+	likeSet   = regexp.MustCompile(`(^|\s)(in|notin)\s*\(`)
+)
 
 // Parse reads demands that are separated by commas; nothing selects all. A backslash
 // takes the meaning from a character that has one, so that every label can be named.
@@ -52,11 +58,8 @@ func Parse(text string) (Selector, error) {
 	if strings.TrimSpace(text) == "" {
 		return nil, nil
 	}
-	if setDemand.MatchString(text) {
-		return nil, badTerm(text, "there is a set, and sets (in, notin) are not supported")
-	}
 	var s Selector
-	for term := range strings.SplitSeq(hide.Replace(text), ",") {
+	for _, term := range terms(hide.Replace(text)) {
 		term = strings.TrimSpace(term)
 		r, why := parseRequirement(term)
 		switch {
@@ -68,6 +71,22 @@ func Parse(text string) (Selector, error) {
 		s = append(s, r)
 	}
 	return s, nil
+}
+
+// terms splits a selector at the commas that are in no set.
+func terms(text string) (list []string) {
+	depth, begin := 0, 0
+	for i, r := range text {
+		switch {
+		case r == '(':
+			depth++
+		case r == ')':
+			depth = max(0, depth-1)
+		case r == ',' && depth == 0:
+			list, begin = append(list, text[begin:i]), i+1
+		}
+	}
+	return append(list, text[begin:])
 }
 
 // hide replaces the characters behind a backslash, which have no meaning, by bytes that are in no
@@ -111,24 +130,55 @@ func parseRequirement(term string) (r requirement, why string) {
 	if term == "" {
 		return r, "there is an empty entry"
 	}
+	if m := setDemand.FindStringSubmatch(term); m != nil {
+		return parseSet(m[1], m[2] == "notin", m[3])
+	}
+	if likeSet.MatchString(term) {
+		return r, "a set is not written as key in (a,b) or key notin (a,b)"
+	}
 	key, value, equals := strings.Cut(term, "=")
 	switch {
 	case term[0] == '!':
-		key, value, r.exists, r.not = term[1:], "", true, true
+		key, r.exists, r.not = term[1:], true, true
 	case !equals:
 		r.exists = true
 	default:
 		value = strings.TrimPrefix(value, "=") // "==" is how others write it
 		key, r.not = strings.CutSuffix(key, "!")
 	}
-	if r.key, why = word(key); why != "" {
+	if r.key, why = label(key); why != "" || r.exists {
 		return r, why
 	}
-	if r.key == "" {
-		return r, "there is no key"
-	}
-	r.value, why = word(value)
+	value, why = word(value)
+	r.values = []string{value}
 	return r, why
+}
+
+// label is word of a key, which is never empty.
+func label(key string) (text, why string) {
+	if text, why = word(key); text == "" && why == "" {
+		why = "there is no key"
+	}
+	return text, why
+}
+
+// parseSet reads a key and values of which its label must, or must not, have one.
+func parseSet(key string, not bool, values string) (r requirement, why string) {
+	r.not = not
+	if r.key, why = label(key); why != "" {
+		return r, why
+	}
+	if strings.TrimSpace(values) == "" {
+		return r, "the set is empty"
+	}
+	for value := range strings.SplitSeq(values, ",") {
+		text, why := word(value)
+		if why != "" {
+			return r, why
+		}
+		r.values = append(r.values, text)
+	}
+	return r, ""
 }
 
 // Filter returns those of containers that s matches, in their order.
@@ -140,7 +190,7 @@ func (s Selector) Filter(containers []desired.Container) []desired.Container {
 func (s Selector) Matches(labels map[string]string) bool {
 	for _, d := range s {
 		value, found := labels[d.key]
-		if (found && (d.exists || value == d.value)) == d.not {
+		if (found && (d.exists || slices.Contains(d.values, value))) == d.not {
 			return false
 		}
 	}

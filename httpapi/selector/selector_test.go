@@ -20,6 +20,7 @@ func TestEveryLabelCanBeNamed(t *testing.T) {
 		k, v := api.EscapeLabel(key), api.EscapeLabel(value)
 		for text, want := range map[string]bool{
 			k: true, "!" + k: false, k + "=" + v: true, k + "==" + v: true, k + "!=" + v: false, " " + k + " = " + v + " , more ": true,
+			k + " in (" + v + "," + v + ")": true, k + " notin (x, " + v + ")": false, "more in (y,x)," + k + " in (" + v + "," + v + "x )": true, k + " in (" + v + "x)": false,
 			k + "=" + v + "x": false, k + "x": false, "x" + k + "=" + v: false, k + "=" + api.EscapeLabel(other): other == value,
 		} {
 			s, err := Parse(text)
@@ -39,6 +40,8 @@ func TestSelectors(t *testing.T) {
 	for text, want := range map[string]bool{
 		`path=C:\games`: true, `path=C:games`: false, `q=a\=b"c'`: true, `p=100%`: true, `path,q,!z`: true, `in=\(x\)`: true, `path\`: false, ` path `: true,
 		"e=": true, "e==": true, "q=": false,
+		"p in (100%)": true, "p in (1, 100% ,2)": true, "p  in(1,2)": false, "p notin (1,2)": true, "p notin (1,100%)": false, "z in (a)": false, "z notin (a)": true,
+		"e in (,x)": true, "e in (x)": false, "e notin (,)": false, `in in (\(x\),y),q`: true, `in notin (\(x\))`: false, `q in (a\=b"c'),path,p=100%`: true, "p in (1),path": false,
 	} {
 		s, err := Parse(text)
 		if err != nil || s.Matches(labels) != want {
@@ -56,7 +59,9 @@ func TestBadSelectors(t *testing.T) {
 		"a!b": `in "a!b" '!' must follow a backslash`, "!!a": `'!'`, "a!!=b": `'!'`, "a=!b": `'!'`, "a=b!=c": `'!'`,
 		"a(b": `in "a(b" '(' must follow a backslash`, "in=(x)": `'('`, "a)": `')'`, "a>1": `'>'`, "a=<1": `'<'`,
 		"a b": `in "a b" a blank must follow a backslash`, "a=b\tc": "a blank",
-		`\ in (b)`: "sets (in, notin) are not supported", "a in (b,c)": `in "a in (b,c)" there is a set`, "a notin(b)": "sets",
+		`\ in (b)`: "a blank", "a in (b": `in "a in (b" a set is not written as`, "a in b)": "a blank", "a in ()": `in "a in ()" the set is empty`, "a in ( )": "the set is empty",
+		" in (b)": "a set is not written", "a in (b))": "a set is not written", "a in (b)c": "a set is not written", "a in (b c)": "a blank", "a in (b=c)": `'='`, "!a in (b)": "a set is not written",
+		"a,b in (c),,": "an empty entry", "a has (b)": "a blank", "a in (b) in (c)": "a blank", "a in (b),=c": "no key", "a b in (c)": "a blank", "= in (c)": `'='`,
 		"a=\x00": "must not contain NUL", "a\xff": "must be UTF-8",
 		"a=" + strings.Repeat("x", 200) + "=": "xxx...",
 	} {
