@@ -389,7 +389,7 @@ func TestBoundAdmin(t *testing.T) {
 	n.send("GET", "/containers", "", "Authorization: Bearer "+made.json["token"].(string)).want(t, 401, "")
 	for _, c := range []struct{ body, field string }{
 		{`{"ttl":"1h","scopes":[]}`, "scopes"}, {`{"ttl":"1h","scopes":["root"]}`, "scopes"}, {`{"ttl":"1h","containers":[]}`, "containers"},
-		{`{"ttl":"1h","containers":["a b"]}`, "containers[0]"}, {`{"ttl":"1h","selector":"a in (b)"}`, "selector"}, {`{"ttl":"1h","name":"a\nb"}`, "name"},
+		{`{"ttl":"1h","containers":["a b"]}`, "containers[0]"}, {`{"ttl":"1h","selector":"a in (b"}`, "selector"}, {`{"ttl":"1h","name":"a\nb"}`, "name"},
 		{`{"ttl":"1h","scope":"read"}`, "scope"},
 	} {
 		n.send("POST", "/auth/tokens", c.body).want(t, 400, fmt.Sprintf(`"field":%q`, c.field))

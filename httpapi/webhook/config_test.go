@@ -44,7 +44,7 @@ func TestCheckAll(t *testing.T) {
 		{with(func(c *Config) { c.Secret = "hidden" }), "the secret has 6 characters, and 16 at least are needed"},
 		{with(func(c *Config) { c.Types = []journal.Type{"running"} }), `"running" is no type of event; did you mean Running?`},
 		{with(func(c *Config) { c.Types = []journal.Type{"Nothing like it"} }), `is no type of event, see "lightd docs states"`},
-		{with(func(c *Config) { c.Selector = "a in (b)" }), "selector:"},
+		{with(func(c *Config) { c.Selector = "a in (b" }), "selector:"},
 	}
 	for _, test := range tests {
 		at, err := CheckAll(test.list)
