@@ -105,8 +105,23 @@ type Config struct {
 	MaxInstallation int64
 	// Workers decide; they wait for nothing but the database (default 4).
 	Workers int
+	// Metrics counts the work, and Queue the keys; nil for nothing.
+	Metrics Metrics
+	Queue   workqueue.MetricsProvider
 	Log     *slog.Logger
 }
+
+// Metrics counts reconciles and steps. Its methods must not block.
+type Metrics interface {
+	ReconcileEnded(took time.Duration, err error)
+	StepEnded(kind plan.Kind, took time.Duration, err error)
+}
+
+// noMetrics counts nothing.
+type noMetrics struct{}
+
+func (noMetrics) ReconcileEnded(time.Duration, error)       {}
+func (noMetrics) StepEnded(plan.Kind, time.Duration, error) {}
 
 // Stores is where what is desired and what was observed is kept.
 type Stores struct {
@@ -217,9 +232,12 @@ func New(cfg Config) *Controller {
 	if cfg.Workers == 0 {
 		cfg.Workers = 4
 	}
+	if cfg.Metrics == nil {
+		cfg.Metrics = noMetrics{}
+	}
 	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
-		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers"})
+		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers", MetricsProvider: cfg.Queue})
 	c.slots = newSlots(c.Enqueue)
 	c.healthChanged = make(chan struct{}, 1)
 	c.unsubscribeHealth = cfg.EngineHealth.Subscribe(func(bool) {

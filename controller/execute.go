@@ -79,7 +79,9 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 		defer cancel()
 		a := &execution{executor: c.executor, log: c.logger(ctx), spec: spec, st: st, seen: seen, step: s, preparing: preparing, began: time.Now()}
 		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
-		a.log.Debug("step ended", "container", id, "step", s.Kind, "took", time.Since(a.began).Round(100*time.Microsecond), "error", err)
+		took := time.Since(a.began)
+		c.cfg.Metrics.StepEnded(s.Kind, took, err)
+		a.log.Debug("step ended", "container", id, "step", s.Kind, "took", took.Round(100*time.Microsecond), "error", err)
 		c.finishStep(ctx, a, err)
 	})
 }

@@ -34,7 +34,10 @@ func (c *Controller) work(ctx context.Context) bool {
 	defer c.queue.Done(id)
 	defer c.watchdog.begin()()
 	ctx = withLogger(ctx, c.log.With("reconcile_id", c.reconciles.Add(1)))
-	switch result, err := c.reconcile(ctx, id); {
+	began := time.Now()
+	result, err := c.reconcile(ctx, id)
+	c.cfg.Metrics.ReconcileEnded(time.Since(began), err)
+	switch {
 	case ctx.Err() != nil:
 	case err != nil:
 		c.logger(ctx).Error("reconcile failed", "container", id, "error", err)

@@ -68,8 +68,9 @@ var kept = []struct {
 	{"github.com/coder/websocket", []string{"httpapi", "hack"}, "only the two ends of the interface, and what measures them, speak it"},
 	{"github.com/spf13", []string{"cmd/lightd"}, "what is typed is read where it is typed"},
 	{"golang.org/x/term", []string{"cmd/lightd"}, "only the command line has a person before it"},
-	{"k8s.io/client-go/util/workqueue", []string{"controller", "observed/cache", "observed/images", "observed/snapshots"}, "a queue is for who works one off"},
+	{"k8s.io/client-go/util/workqueue", []string{"controller", "observed/cache", "observed/images", "observed/snapshots", "cmd/lightd/metrics"}, "a queue is for who works one off"},
 	{"k8s.io/client-go/", nil, "of client-go only the workqueue"},
+	{"github.com/prometheus", []string{"cmd/lightd/metrics"}, "what is counted says so by hooks, and knows nothing of who asks"},
 	{"github.com/google/nftables", []string{"controller/firewall"}, "the firewall alone speaks netlink"},
 	{"lightd/hack/simengine", []string{"hack"}, "it serves tests and benchmarks only"},
 }

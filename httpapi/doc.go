@@ -56,6 +56,8 @@
 //	POST   /webhooks/:name/retry            tries what failed, at once
 //	GET    /stats                           what each container uses
 //	GET    /node                            the machine, and what is promised
+//	GET    /metrics                         lightd docs metrics
+//	GET    /debug/pprof/:profile            profiles of the daemon
 //	GET    /ws, /ws/:id                     lightd docs websocket
 //	POST   /network/ports                   adds a port, or a range
 //	GET    /network/ports                   the pool; also /random

@@ -35,7 +35,7 @@ func TestEmptyListsOfPHP(t *testing.T) {
 func requestSchema(t *testing.T, r route) map[string]any {
 	t.Helper()
 	document := must[map[string]any](t)(openapi.Document())
-	path := strings.NewReplacer(":id", "{id}", ":ip", "{ip}", ":name", "{name}", ":port", "{port}").Replace(r.path)
+	path := templateOf(r.path)
 	v := any(document)
 	for _, key := range []string{"paths", path, strings.ToLower(r.method), "requestBody", "content", "application/json", "schema"} {
 		object, _ := v.(map[string]any)

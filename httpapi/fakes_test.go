@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -214,3 +216,9 @@ func (figures) Measure(_ context.Context, ids []string) map[string]usage.Figures
 	}
 	return found
 }
+
+// metricsOfNobody is the answer of a daemon that counts nothing.
+var metricsOfNobody = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, "# EOF\n")
+})

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -126,7 +127,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 		State: State{Store: n.database, Volumes: volumes, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
 		Node: Node{
 			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts},
-			OtherInstances: n.drifts, Console: n.console,
+			OtherInstances: n.drifts, Console: n.console, Metrics: metricsOfNobody,
 			Measurer: figures{}, Host: func(context.Context) api.Node { return api.Node{Version: "test", Disks: []api.Disk{}} },
 			InstallLog: func(id string) (io.ReadCloser, error) {
 				if id == "web" {
@@ -320,3 +321,8 @@ func (n *testServer) dump() string {
 }
 
 func newRecorder() *httptest.ResponseRecorder { return httptest.NewRecorder() }
+
+var parameters = regexp.MustCompile(`:(\w+)`)
+
+// templateOf is the path of a route as the OpenAPI document writes it.
+func templateOf(path string) string { return parameters.ReplaceAllString(path, "{$1}") }

@@ -62,6 +62,7 @@ var (
 	eventParameters    = []string{rest.QueryAfter, rest.QueryLimit}
 	logParameters      = []string{rest.QueryTail, rest.QuerySince, rest.QueryFollow}
 	nodeSocket         = []string{rest.QueryToken, rest.QueryAfter, rest.QueryCompress}
+	profileParameters  = []string{rest.QuerySeconds, rest.QueryDebug}
 	containerSocket    = append([]string{rest.QuerySince, rest.QueryTail}, nodeSocket...)
 )
 
@@ -122,6 +123,9 @@ func (s *Server) routes() []route {
 		{get, "/auth/tokens", needsAdmin, s.auth.ListTokens, nil, pageParameters},
 		{get, "/auth/tokens/:id", needsAdmin, s.auth.GetToken, nil, nil},
 		{del, "/auth/tokens/:id", needsAdmin, s.auth.RevokeToken, nil, nil},
+
+		{get, "/metrics", needsReadOfAll, s.process.ReadMetrics, anything, nil},
+		{get, "/debug/pprof/:profile", needsAdminOfAll, s.process.ReadProfile, anything, profileParameters},
 
 		{get, "/openapi.json", public, describe, nil, nil},
 	}

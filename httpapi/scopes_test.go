@@ -82,7 +82,7 @@ func TestScopesAreDescribed(t *testing.T) {
 	paths := n.send("GET", "/openapi.json", "", "Authorization: ").want(t, 200, "").json["paths"].(map[string]any)
 	reference := ScopesDoc()
 	for _, r := range n.routes() {
-		template := strings.NewReplacer(":id", "{id}", ":ip", "{ip}", ":name", "{name}", ":port", "{port}").Replace(r.path)
+		template := templateOf(r.path)
 		operation := paths[template].(map[string]any)[strings.ToLower(r.method)].(map[string]any)
 		want := "[]"
 		if !r.access.public() {

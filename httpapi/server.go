@@ -104,6 +104,8 @@ type Node struct {
 	Webhooks func() []api.Webhook
 	// RetryWebhook has the webhook of a name that fails try at once. It is there with Webhooks.
 	RetryWebhook func(name string) (state api.Webhook, found bool)
+	// Metrics answers with the metrics of the daemon. Nil is none.
+	Metrics http.Handler
 	// InstallLog opens the kept output of an installation.
 	InstallLog containers.InstallLog
 }
@@ -130,6 +132,7 @@ type Server struct {
 	drift      *node.Drift
 	webhooks   *node.Webhooks
 	stats      *node.Stats
+	process    *node.Process
 	health     *health.Handlers
 	audit      *audit.Log
 	log        *slog.Logger
@@ -153,6 +156,9 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		n.Webhooks = func() []api.Webhook { return nil }
 		n.RetryWebhook = func(string) (none api.Webhook, found bool) { return none, false }
 	}
+	if n.Metrics == nil {
+		n.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	}
 	if n.Firewall == nil {
 		n.Firewall = func() (string, time.Time) { return "", time.Time{} }
 	}
@@ -163,6 +169,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		volumes:  &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
 		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
 		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host},
+		process:  &node.Process{Metrics: n.Metrics},
 		webhooks: &node.Webhooks{Webhooks: n.Webhooks, TryAgain: n.RetryWebhook},
 		health: health.New(health.Checks{
 			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space, Stalled: n.Controller.Stalled,
@@ -197,6 +204,9 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 
 // Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler { return s.handler }
+
+// Clients returns how many clients have a WebSocket open, or follow logs.
+func (s *Server) Clients() int { return s.streams.Clients() }
 
 // Reconfigure changes the limits for connections to come. After an error nothing has changed.
 func (s *Server) Reconfigure(l streams.Limits) error { return s.streams.Reconfigure(l) }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"lightd/cmd/lightd/metrics"
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/controller/firewall"
@@ -61,12 +62,13 @@ type daemon struct {
 	firewall   *firewall.Keeper
 	controller *controller.Controller
 	webhooks   *webhook.Deliverer
+	metrics    *metrics.Metrics
 	api        *httpapi.Server
 }
 
 // open opens what is on disk and wires the rest. On an error nothing stays open.
 func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.Logger) (_ *daemon, err error) {
-	d := &daemon{log: log, config: newLiveConfig(cfg)}
+	d := &daemon{log: log, config: newLiveConfig(cfg), metrics: metrics.New(version)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.close())
@@ -116,7 +118,7 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 	}, httpapi.Node{
 		Engine: d.cache, PingEngine: d.engine.Ping, Controller: d.controller, OtherInstances: d.cache, Firewall: d.firewallMissing,
 		Console: socket.Live(d.console), InstallLog: data.InstallLog, Webhooks: d.webhooks.Webhooks, RetryWebhook: d.webhooks.Retry,
-		Measurer: d.sampler, Host: d.describeHost,
+		Measurer: d.sampler, Host: d.describeHost, Metrics: d.metrics.Handler(),
 	}, httpapi.Options{
 		Limits:          consoleLimits(cfg),
 		Options:         containers.Options{StopTimeout: cfg.Timeouts.Stop, Cores: runtime.NumCPU()},
@@ -124,7 +126,11 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 		Admission:       admitted,
 		Audit:           d.audit,
 	}, log)
-	return d, err
+	if err != nil {
+		return nil, err
+	}
+	d.showMetrics(cfg, statuses)
+	return d, nil
 }
 
 func (d *daemon) openStore(cfg config, w *wire) (err error) {
@@ -137,7 +143,7 @@ func (d *daemon) openStore(cfg config, w *wire) (err error) {
 		CheckMounts: d.closed.checkKnown, AllowedMounts: d.config.allowedMounts, AllowedImages: d.config.allowedImages,
 		AllowedNetworks: d.config.allowedNetworks,
 		Reserved:        reserved(w.listeners),
-		Database:        kv.Options{Reserve: true, Log: d.log},
+		Database:        kv.Options{Reserve: true, Commit: d.metrics.Commit, Log: d.log},
 	})
 	return err
 }
@@ -171,7 +177,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		return err
 	}
 	d.cache = cache.New(cache.Config{
-		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Owner: guard,
+		Engine: d.engine, Instance: d.store.Instance(), Log: d.log, Owner: guard, Queue: d.metrics.Queues(),
 		Changed: func(id string) {
 			d.console.Notify(id)
 			d.prober.Notify(id)
@@ -179,7 +185,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		},
 	})
 	d.images = images.New(images.Config{
-		Engine: d.engine, Timeout: cfg.Timeouts.Pull, Log: d.log,
+		Engine: d.engine, Timeout: cfg.Timeouts.Pull, Queue: d.metrics.Queues(), Log: d.log,
 		Changed: func(ref string) {
 			d.controller.EnqueueImage(ref)
 			d.notifyChecks(func(spec desired.Container) bool { return spec.Image == ref })
@@ -218,7 +224,8 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		},
 		Timing:          controller.Timing{InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database},
 		MaxInstallation: most,
-		Log:             d.log,
+		Metrics:         d.metrics, Queue: d.metrics.Queues(),
+		Log: d.log,
 	})
 	return nil
 }
@@ -257,7 +264,7 @@ func (d *daemon) newSampler(here bool) *usage.Sampler {
 // guardEngine makes the client of the engine, each act of which reads the owner's mark before.
 func (d *daemon) guardEngine(cfg config, record owner.Record, here bool) (guard *owner.Guard, err error) {
 	config := engine.Config{
-		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Log: d.log,
+		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Called: d.metrics.EngineCalled, Log: d.log,
 		Timeouts: engine.Timeouts{Remove: cfg.Timeouts.Remove, Create: cfg.Timeouts.Create},
 	}
 	if here {

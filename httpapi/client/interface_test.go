@@ -56,6 +56,7 @@ func TestWholeInterface(t *testing.T) {
 	}
 	x.c = clientOf(t, x.url, func(cfg *client.Config) { cfg.HTTP = &http.Client{Transport: checked} })
 	x.must(errors.Join(x.c.Ping(x.ctx), x.c.Healthy(x.ctx), x.c.Ready(x.ctx)))
+	x.process()
 	x.ports()
 	x.volumes()
 	x.documentAndTokens()
@@ -120,6 +121,27 @@ func (x *exercise) ports() {
 }
 
 // volumes creates a volume, finds it in the list and deletes it.
+// process reads the metrics and a profile.
+func (x *exercise) process() {
+	x.t.Helper()
+	for _, open := range []func() (io.ReadCloser, error){
+		func() (io.ReadCloser, error) { return x.c.Metrics(x.ctx) },
+		func() (io.ReadCloser, error) { return x.c.Profile(x.ctx, "goroutine", 0) },
+		func() (io.ReadCloser, error) { return x.c.Profile(x.ctx, "profile", 1) },
+	} {
+		text, err := open()
+		x.must(err)
+		b, err := io.ReadAll(text)
+		x.must(errors.Join(err, text.Close()))
+		if len(b) == 0 {
+			x.t.Error("nothing was read")
+		}
+	}
+	if _, err := x.c.Profile(x.ctx, "cmdline", 0); !errors.Is(err, client.ErrNotFound) {
+		x.t.Errorf("the command line: %v", err)
+	}
+}
+
 func (x *exercise) volumes() {
 	x.t.Helper()
 	v, err := x.c.CreateVolume(x.ctx)

@@ -161,10 +161,33 @@ func (c *Client) NodeDrift(ctx context.Context, selector string) (api.NodeDrift,
 	return all, err
 }
 
+// Metrics opens the metrics of the daemon, in the text format of Prometheus. Close them.
+func (c *Client) Metrics(ctx context.Context) (io.ReadCloser, error) {
+	r := get("metrics")
+	r.accept = "text/plain"
+	return c.openText(ctx, r)
+}
+
+// Profile opens a profile of the daemon by the name of runtime/pprof, of "profile" (the CPU) or of "trace",
+// recorded for some seconds; 0 is as long as net/http/pprof does. Close it.
+func (c *Client) Profile(ctx context.Context, name string, seconds int) (io.ReadCloser, error) {
+	r := get("debug", "pprof", name)
+	r.accept = "*/*"
+	if seconds > 0 {
+		r.query = url.Values{"seconds": {strconv.Itoa(seconds)}}
+	}
+	return c.openText(ctx, r)
+}
+
 // InstallLog opens what the last installation of a container printed. Close it.
 func (c *Client) InstallLog(ctx context.Context, id string) (io.ReadCloser, error) {
 	r := get("containers", id, "install-log")
 	r.accept = "text/plain"
+	return c.openText(ctx, r)
+}
+
+// openText opens what is no JSON.
+func (c *Client) openText(ctx context.Context, r request) (io.ReadCloser, error) {
 	b, err := c.open(ctx, r)
 	if err != nil {
 		return nil, err

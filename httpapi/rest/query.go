@@ -28,6 +28,8 @@ const (
 	QuerySince    = "since"
 	QueryTail     = "tail"
 	QueryCompress = "compress"
+	QuerySeconds  = "seconds"
+	QueryDebug    = "debug"
 )
 
 // BadText says why a text can be no value of a parameter; empty where it can.

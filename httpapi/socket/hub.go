@@ -140,6 +140,9 @@ func New(cfg Config) *Hub {
 	return h
 }
 
+// Clients returns how many clients there are now.
+func (h *Hub) Clients() int { return h.clients.Len() }
+
 // SetLimits bounds the connections to come. Those that are open stay.
 func (h *Hub) SetLimits(perContainer, total int) { h.clients.SetLimits(perContainer, total) }
 

@@ -95,6 +95,9 @@ func (h *Handlers) Reconfigure(l Limits) error {
 	return nil
 }
 
+// Clients returns how many clients have a WebSocket open, or follow logs.
+func (h *Handlers) Clients() int { return h.sockets.Clients() }
+
 // Close ends every WebSocket and every watch, and returns when they are gone.
 func (h *Handlers) Close() {
 	h.sockets.Close()

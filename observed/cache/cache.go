@@ -36,6 +36,8 @@ type Config struct {
 	// Owner, unless nil, checks that the instance is still ours, by the epoch of each container
 	// and with each list. An error of it ends Run, and nothing is shown any more.
 	Owner Owner
+	// Queue counts the inspections that wait; nil for nothing.
+	Queue workqueue.MetricsProvider
 	// Log is the logger; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -140,8 +142,9 @@ func New(c Config) *Cache {
 		engine: c.Engine, instance: c.Instance, changed: c.Changed, owner: c.Owner,
 		resync: cmp.Or(c.Resync, 5*time.Minute),
 		log:    cmp.Or(c.Log, slog.Default()),
-		queue: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
+		queue: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second),
+			workqueue.TypedRateLimitingQueueConfig[string]{Name: "inspections", MetricsProvider: c.Queue}),
 		suspect: make(chan struct{}, 1),
 		entries: map[string]*entry{},
 		owners:  map[string]string{},

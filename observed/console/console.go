@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"lightd/observed/replay"
 	"lightd/observed/streams"
@@ -54,10 +55,15 @@ type Config struct {
 type Console struct {
 	cfg   Config
 	group *streams.Group
+	// dropped counts the bytes that were dropped for slow subscribers.
+	dropped atomic.Int64
 
 	mu   sync.Mutex
 	hubs map[string]*hub
 }
+
+// Dropped returns how many bytes of output were dropped so far as subscribers did not take them in time.
+func (c *Console) Dropped() int64 { return c.dropped.Load() }
 
 // New returns a Console that has no stream open. Close it.
 func New(cfg Config) *Console {

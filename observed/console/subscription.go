@@ -52,6 +52,7 @@ func (s *Subscription) push(c Chunk) {
 	n := 0
 	for ; s.size > maxQueue; n++ {
 		s.lost += int64(len(s.queue[n].Text))
+		s.hub.c.dropped.Add(int64(len(s.queue[n].Text)))
 		s.size -= len(s.queue[n].Text)
 		s.queue[n] = Chunk{}
 	}

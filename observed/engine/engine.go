@@ -67,6 +67,8 @@ type Config struct {
 	ReadLimits func(pid int, containerID string) *observed.Enforced
 	// ReadUnlinked measures the open files without a name of such a container; nil as well.
 	ReadUnlinked func(pid int, containerID string) (int64, error)
+	// Called, unless nil, is called after each call: how long the engine took to answer, and the error.
+	Called func(op string, took time.Duration, err error)
 	// Log takes what is not worth an error; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -83,6 +85,7 @@ type Engine struct {
 	timeouts   Timeouts
 	readLimits func(pid int, containerID string) *observed.Enforced
 	unlinked   func(pid int, containerID string) (int64, error)
+	called     func(op string, took time.Duration, err error)
 	log        *slog.Logger
 
 	// current is the version agreed on, nil until then; gate lets one call at a time
@@ -117,11 +120,15 @@ func New(c Config) (*Engine, error) {
 		timeouts:   c.Timeouts.withDefaults(),
 		readLimits: c.ReadLimits,
 		unlinked:   c.ReadUnlinked,
+		called:     c.Called,
 		log:        c.Log,
 		gate:       make(chan struct{}, 1),
 	}
 	if e.log == nil {
 		e.log = slog.Default()
+	}
+	if e.called == nil {
+		e.called = func(string, time.Duration, error) {}
 	}
 	e.transport, e.fresh = newTransport(dial, true), newTransport(dial, false)
 	if _, err := e.newClient(); err != nil {
@@ -192,10 +199,12 @@ func (e *Engine) Ping(ctx context.Context) error {
 // call runs one question and answer within its deadline, and wraps its error.
 func (e *Engine) call(ctx context.Context, limit time.Duration, op, target string,
 	fn func(context.Context, *session) error,
-) error {
+) (err error) {
+	began := time.Now()
+	defer func() { e.called(op, time.Since(began), err) }()
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
 	defer cancel()
-	err := e.try(ctx, fn)
+	err = e.try(ctx, fn)
 	if err == nil {
 		return nil
 	}

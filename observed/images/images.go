@@ -37,6 +37,8 @@ type Config struct {
 	Timeout, Inactivity time.Duration
 	// Parallel bounds the pulls at once; 0 stands for 3.
 	Parallel int
+	// Queue counts what waits; nil for nothing.
+	Queue workqueue.MetricsProvider
 	// Log takes what is worth knowing; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -82,9 +84,10 @@ func New(c Config) *Images {
 	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Images{
 		config: c,
-		inspections: workqueue.NewTypedRateLimitingQueue(
-			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second)),
-		pulls:   workqueue.NewTyped[string](),
+		inspections: workqueue.NewTypedRateLimitingQueueWithConfig(
+			workqueue.NewTypedItemExponentialFailureRateLimiter[string](100*time.Millisecond, 10*time.Second),
+			workqueue.TypedRateLimitingQueueConfig[string]{Name: "images", MetricsProvider: c.Queue}),
+		pulls:   workqueue.NewTypedWithConfig(workqueue.TypedQueueConfig[string]{Name: "pulls", MetricsProvider: c.Queue}),
 		entries: map[string]*entry{},
 	}
 }

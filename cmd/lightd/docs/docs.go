@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"lightd/cmd/lightd/command"
+	"lightd/cmd/lightd/metrics"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/desired/token"
@@ -44,6 +45,7 @@ var Topics = []Topic{
 	{"watch", "a stream of changes to containers", watch.Doc},
 	{"websocket", "the live console, events and statistics", socket.Doc},
 	{"webhooks", "events that the daemon sends to a panel", webhook.Doc},
+	{"metrics", "what Prometheus can ask, and profiles of the daemon", metrics.Doc},
 	{"client", "the Go client", client.Doc},
 	{"listen", "addresses, unix sockets, TLS and pins", listen.Doc},
 	{"tokens", "who may call the API", token.Doc},

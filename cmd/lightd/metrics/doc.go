@@ -1,0 +1,56 @@
+// Package metrics counts what the daemon does, and shows what it has, in the exposition format of
+// Prometheus.
+//
+// What happens is counted when it does: Metrics has a method for each hook of the packages below, none
+// of which knows Prometheus. What there is, is read from memory when somebody asks; see State.
+//
+// No label holds the id of a container, a name that a client chooses, or text of an error: each set of
+// labels is bounded by the program, or by the configuration.
+//
+// # Metrics
+//
+// GET /metrics answers in the format of Prometheus, for a token with the scope read that is for all
+// containers. Put it into a file for Prometheus (authorization: credentials_file). Every metric is
+// of the node; none has the id of a container.
+//
+//	lightd_build_info                      the version, and that of Go
+//	lightd_containers                      by state
+//	lightd_container_conditions            by type, status and reason
+//	lightd_containers_drifted              by kind: see "lightd docs drift"
+//	lightd_events_total                    of the journal, by type
+//	lightd_reconcile_duration_seconds      by result
+//	lightd_step_duration_seconds           by step and result
+//	lightd_engine_up                       1 while Docker answers
+//	lightd_engine_since_seconds            for how long it is as it is
+//	lightd_engine_call_duration_seconds    by call and result
+//	lightd_database_commit_seconds         until a commit is on disk
+//	lightd_database_bytes                  of the files of the database
+//	lightd_disk_free_bytes                 of the data directory
+//	lightd_ports                           of the pool: free or in_use
+//	lightd_volumes                         how many there are
+//	lightd_volume_bytes                    of all that were measured
+//	lightd_websocket_clients               of all WebSockets
+//	lightd_console_dropped_bytes_total     for clients that were slow
+//	lightd_webhook_lag_events              events not delivered yet
+//	lightd_webhook_failures                in a row, until a success
+//	lightd_webhook_missed_total            gone before the delivery
+//	lightd_webhook_last_delivery_seconds   when, since 1970
+//	workqueue_*                            as Kubernetes names them
+//	go_*, process_*                        of the process
+//
+// Whether checks of health pass is a condition: lightd_container_conditions{type="Healthy"}. A restart
+// after a crash is an event of type Starting behind one of type Exited.
+//
+// GET /debug/pprof/ has the profiles of the process, for a token with the scope admin:
+//
+//	curl -H "Authorization: Bearer $(lightd token show)" \
+//	  http://127.0.0.1:8070/debug/pprof/heap > heap
+//	go tool pprof -top heap
+package metrics
+
+import _ "embed"
+
+// Doc is this file: the package comment is the reference of the metrics.
+//
+//go:embed doc.go
+var Doc string
