@@ -30,7 +30,7 @@ require (
 	golang.org/x/term v0.47.0 // raw mode and size of a terminal
 	golang.org/x/time v0.15.0 // rate limits
 	k8s.io/apimachinery v0.37.2 // wait.Backoff, and ages as kubectl writes them
-	k8s.io/client-go v0.37.2 // fixed: the work queue
+	k8s.io/client-go v0.37.2 // fixed: the work queue, and JSONPath as kubectl takes it
 	pgregory.net/rapid v1.3.0 // tests: random histories
 )
 

@@ -30,11 +30,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	// A second signal ends the program at once: NotifyContext is let go after the first.
 	context.AfterFunc(ctx, stop)
-	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		command.WriteError(os.Stderr, terminal.Columns(os.Stderr, os.Getenv), err)
+	root := rootCommand(os.Getenv, terminal.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr})
+	if err := execute(ctx, root, os.Args[1:]); err != nil {
+		colour, _ := root.PersistentFlags().Lookup(colorFlag).Value.(*command.Colour)
+		command.WriteError(os.Stderr, terminal.Columns(os.Stderr, os.Getenv), colour.On(os.Stderr, os.Getenv), err)
 		os.Exit(command.ExitCode(err))
 	}
 }
+
+// colorFlag is the flag that says where colour is used.
+const colorFlag = "color"
 
 // usageError is a mistake in how the program was called.
 type usageError = command.UsageError
@@ -104,8 +109,11 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.AddGroup(command.Groups()...)
 	root.SetHelpCommandGroupID(command.GroupDaemon)
 	root.SetCompletionCommandGroupID(command.GroupDaemon)
+	colour := command.ColourAuto
+	root.PersistentFlags().Var(&colour, colorFlag, "use colour on a terminal (auto), always or never")
+	_ = root.RegisterFlagCompletionFunc(colorFlag, cobra.FixedCompletions([]cobra.Completion{"auto", "always", "never"}, cobra.ShellCompDirectiveNoFileComp))
 	env := command.Env{
-		Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,
+		Colour: &colour, Streams: streams, Getenv: getenv, Now: time.Now, Agent: "lightd/" + version,
 		Local: func() (cliconfig.Local, error) {
 			return local(newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), getenv))
 		},
@@ -114,8 +122,11 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.AddCommand(command.Commands(env)...)
 	root.InitDefaultCompletionCmd() // cobra's, which would answer an unknown shell with its help
 	for _, c := range root.Commands() {
-		if c.Name() == "completion" {
+		switch c.Name() {
+		case "completion":
 			command.Branch(c)
+		case "get":
+			c.AddCommand(command.Renamed(tokenListCommand(env), "tokens", "token"))
 		}
 	}
 	fitHelp(root, helpWidth(getenv, streams))

@@ -136,7 +136,7 @@ func checkCommandLine(args []string) error {
 	if err := cmd.ParseFlags(rest); err != nil {
 		return err
 	}
-	if operands := cmd.Flags().Args(); len(operands) > 0 && cmd.Name() != "docs" && cmd.HasSubCommands() {
+	if operands := cmd.Flags().Args(); len(operands) > 0 && cmd.Name() != "docs" && cmd.HasSubCommands() && (cmd.Name() != "get" || operands[0] != "ID") {
 		return fmt.Errorf("%s has no %s", cmd.CommandPath(), operands[0])
 	} else if len(operands) > 0 && cmd.Name() == "docs" && operands[0] != "TOPIC" {
 		if _, found := docs.Find(operands[0]); !found {

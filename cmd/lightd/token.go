@@ -326,8 +326,13 @@ func checkTokenFlags(cmd *cobra.Command, spec api.TokenSpec) error {
 }
 
 func tokenListCommand(env command.Env) *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the tokens that hold, and when they were last used", Args: command.NoArgs}
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the tokens that hold, and when they were last used", Args: command.NoArgs,
+		Example: "  lightd token list\n  lightd token list -o custom-columns=ID:.id,NAME:.name,ENDS:.expires_at",
+	}
+	form := command.OutputFlag(cmd, command.FormTable, command.FormJSON, command.FormYAML, command.FormName)
 	asJSON := cmd.Flags().Bool("json", false, "print JSON")
+	_ = cmd.Flags().MarkDeprecated("json", "it is -o json")
 	streams := env.Streams
 	return tokenSession(env, cmd, func(ctx context.Context, c *client.Client, _ []string) error {
 		all, err := c.Tokens(ctx)
@@ -339,7 +344,10 @@ func tokenListCommand(env command.Env) *cobra.Command {
 			return command.WithSubject("list tokens of "+c.URL(), err)
 		}
 		if *asJSON {
-			return render.JSON(streams.Out, struct {
+			*form = command.FormJSON
+		}
+		if *form != command.FormTable {
+			return command.WriteListOf(streams, *form, all, struct {
 				Tokens       []api.Token       `json:"tokens"`
 				FormerMaster *api.FormerMaster `json:"former_master,omitempty"`
 			}{all, former})

@@ -31,6 +31,8 @@ type Env struct {
 	Local func() (cliconfig.Local, error)
 	// Agent identifies the program to the daemon.
 	Agent string
+	// Colour is the value of --color; nothing for auto.
+	Colour *Colour
 }
 
 // The groups that the commands are shown in.
@@ -251,7 +253,7 @@ func (a *app) put(stream io.Writer, text string) {
 func (a *app) fail(err error) {
 	a.clear()
 	var text strings.Builder
-	WriteError(&text, a.columns(a.Streams.Err), err)
+	WriteError(&text, a.columns(a.Streams.Err), a.colour(a.Streams.Err), err)
 	a.put(a.Streams.Err, text.String())
 }
 
@@ -266,17 +268,18 @@ func (a *app) table(columns []string, spare ...int) *render.Table {
 	return render.NewTable(a.Streams.Out, columns...).Fit(a.columns(a.Streams.Out), spare...)
 }
 
-// WriteError writes the message of an error, so many columns wide; nothing when everything is written
-// already.
-func WriteError(out io.Writer, columns int, err error) {
-	if message := Message(err); message != "" {
-		fmt.Fprintln(out, render.Wrap("lightd: "+message, columns, "  "))
+// WriteError writes the message of an error, so many columns wide, and its first word red where colour is
+// on; nothing when everything is written already.
+func WriteError(out io.Writer, columns int, colour bool, err error) {
+	message := Message(err)
+	if message == "" {
+		return
 	}
-}
-
-// colour reports whether colour may be used on a stream.
-func (a *app) colour(stream io.Writer) bool {
-	return terminal.Is(stream) && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
+	text := render.Wrap("lightd: "+message, columns, "  ")
+	if colour {
+		text = render.Coloured(render.Red, "lightd:") + strings.TrimPrefix(text, "lightd:")
+	}
+	fmt.Fprintln(out, text)
 }
 
 // each runs fn for every id, reports what fails, continues with the next one, and returns what

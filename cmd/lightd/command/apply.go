@@ -139,6 +139,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 	l := listFlags(cmd)
 	w := waitFlags(cmd, api.UntilSynced)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing (\"lightd plan\" tells the steps)")
+	form := resultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := cmp.Or(w.checkArgs(cmd, args), NoArgs(cmd, args)); err != nil {
 			return err
@@ -168,7 +169,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 		if err != nil {
 			return err
 		}
-		return a.showApplied(ctx, s, applied, end, *dry)
+		return a.showApplied(ctx, s, applied, end, shownAs{*dry, *form})
 	})
 }
 
@@ -206,18 +207,29 @@ func madeBeside(applied api.Applied) (lines []string) {
 	return lines
 }
 
-func (a *app) showApplied(ctx context.Context, s *session, applied client.Applied, end time.Time, dry bool) error {
+// shownAs is how an apply is shown: as one that has changed nothing, or in another form than sentences.
+type shownAs struct {
+	dry  bool
+	form string
+}
+
+func (a *app) showApplied(ctx context.Context, s *session, applied client.Applied, end time.Time, as shownAs) error {
 	suffix := ""
-	if dry {
+	if as.dry {
 		suffix = " (dry run)"
 	}
+	say := func(format string, args ...any) {
+		if as.form == FormText {
+			a.say(format, args...)
+		}
+	}
 	for _, line := range madeBeside(applied.Applied) {
-		a.say("%s%s", line, suffix)
+		say("%s%s", line, suffix)
 	}
 	failed := map[int]int{} // exit codes, and how often
 	rest, stop := s.waitForRest(ctx, applied, end)
 	defer stop()
-	for _, r := range applied.Containers {
+	for i, r := range applied.Containers {
 		text := string(r.Action)
 		if r.Action != desired.Deleted {
 			text += fmt.Sprintf(", generation %d", r.Generation)
@@ -231,13 +243,17 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		a.catchUp(r.InternalID)
 		if r.Wait != nil && unmet == nil {
 			text += ", " + string(r.Wait.For)
+			applied.Containers[i].Wait.Met = true // where the rest of the wait was another request
 		}
-		a.say("%s: %s%s", r.InternalID, text, suffix)
+		say("%s: %s%s", r.InternalID, text, suffix)
 		a.warn(r)
 		if unmet != nil {
 			failed[ExitCode(unmet)]++
 			a.fail(withSubject(r.InternalID, unmet))
 		}
+	}
+	if err := a.encodeApplied(as.form, applied.Applied); err != nil {
+		return err
 	}
 	switch {
 	case len(failed) == 0:
@@ -248,4 +264,13 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 		return exit(ExitGoalFailed)
 	}
 	return exit(ExitTimeout)
+}
+
+// encodeApplied writes what an apply did in another form than sentences. Names, and rows of columns, are
+// those of its containers.
+func (a *app) encodeApplied(form string, applied api.Applied) error {
+	if form == FormText {
+		return nil
+	}
+	return WriteListOf(a.Streams, form, applied.Containers, applied)
 }

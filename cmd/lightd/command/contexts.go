@@ -36,13 +36,13 @@ func (a *app) contextList() *cobra.Command {
 		Short: "List the contexts; the present one has a star",
 		Args:  NoArgs,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		all, err := a.stored()
 		if err != nil {
 			return err
 		}
-		if *form != formTable {
+		if *form != FormTable {
 			return a.encode(*form, all)
 		}
 		if len(all.Contexts) == 0 {

@@ -13,10 +13,14 @@ import (
 
 func (a *app) delete() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "delete ID...",
-		Short: "Delete containers; their volumes stay",
+		Use:     "delete ID...",
+		Aliases: []string{"rm"},
+		Short:   "Delete containers; their volumes stay",
 		Long: `Deletes containers, and waits until they are gone. They can be named, chosen by a selector,
 or be those that files hold.`,
+		Example: `  lightd delete web
+  lightd delete -l game=quake --dry-run
+  lightd delete -f servers.yaml`,
 		ValidArgsFunction: a.completeIDs,
 	}
 	var w waiting
@@ -26,6 +30,7 @@ or be those that files hold.`,
 	waits := cmd.Flags().Bool("wait", true, "wait until they are gone")
 	absent := cmd.Flags().Bool("ignore-not-found", false, "a container that is not there counts as deleted")
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
+	form := resultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		given := 0
 		for _, is := range []bool{len(args) > 0, len(*files) > 0, *selector != ""} {
@@ -65,11 +70,16 @@ or be those that files hold.`,
 		d := deletion{app: a, session: s, waits: *waits, dry: *dry, absent: *absent, timeout: w.timeout}
 		receipt, end := prefetch(ctx, args, d.run)
 		defer end()
-		return a.each(ctx, s, args, func(_ context.Context, id string) error {
+		show := receipts{app: a, form: *form, one: len(args) == 1}
+		failed := a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
 			a.catchUp(id)
-			return d.report(id, receipt, err)
+			if d.absent && errors.Is(err, client.ErrNotFound) {
+				return nil
+			}
+			return show.add(receipt.Receipt, err, func() error { return d.report(id, receipt) })
 		})
+		return errors.Join(show.end(), failed)
 	})
 }
 
@@ -102,12 +112,8 @@ func (d deletion) run(ctx context.Context, id string) (client.Receipt, error) {
 }
 
 // report prints how a deletion ended.
-func (d deletion) report(id string, receipt client.Receipt, err error) error {
+func (d deletion) report(id string, receipt client.Receipt) error {
 	switch {
-	case d.absent && errors.Is(err, client.ErrNotFound):
-		return nil
-	case err != nil:
-		return err
 	case d.dry:
 		return d.showPlan(receipt.Receipt)
 	case receipt.Pending() && !d.waits:

@@ -6,8 +6,8 @@
 //   - Results go to the standard output; progress, notices and errors go to the standard
 //     error. A script that reads the first reads nothing else.
 //   - The exit code says how the command ended: see ExitCode.
-//   - With a terminal there is progress and colour (not with NO_COLOR), without one there are
-//     plain lines. A terminal is left as it was found.
+//   - With a terminal there is progress and colour (not with NO_COLOR or --color never), without one
+//     there are plain lines. A terminal is left as it was found.
 //   - Streams, environment and clock are passed in.
 //
 // # Command line
@@ -51,7 +51,22 @@
 // Results go to the standard output, progress and errors to the standard error. Output fits the
 // terminal, or COLUMNS; in a pipe each row of a table is one line. On a terminal a command that waits
 // for one container shows in place what it waits for, as "pulling image game:2: 12.3 of 40.1 MB", and
-// the last line that the container printed. NO_COLOR turns colour off.
+// the last line that the container printed. Colour is for terminals: NO_COLOR or --color never turns it
+// off, --color always on.
+//
+// -o json and yaml print all that is known, -o name what other commands take, and -o jsonpath=TEMPLATE and
+// -o custom-columns=NAME:PATH,... what these lead to, as in kubectl; a list is an object with the member
+// containers, ports, volumes, tokens or webhooks. What changes something has them too: what the daemon
+// answered then takes the place of the sentences. --sort-by takes a JSONPath, of "lightd top" a word.
+//
+//	lightd get --sort-by .limits.memory \
+//	  -o custom-columns=ID:.internal_id,MEMORY:.limits.memory
+//	lightd get -o jsonpath='{.containers[*].internal_id}'
+//	lightd port delete $(lightd get ports --free -o name)
+//
+// "lightd ls" and "lightd ps" are "lightd get", "lightd rm" is "lightd delete", and "lightd inspect" is
+// "lightd get -o json", as docker has it. Words behind get that name something else than containers are
+// listed in "lightd get --help"; a container of such a name is container/NAME.
 //
 // With several ids one failure does not stop the rest: it is reported, and the others are done. The
 // exit codes are in "lightd --help". A selector (-l) is described in "lightd docs api".

@@ -22,7 +22,7 @@ mends it. A difference without a step is only told: of a container that is pause
 that moved while the image is pinned, of what waits for the next time a container is made.`,
 		ValidArgsFunction: a.completeIDs,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)
 	selector := selectorFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 && *selector != "" {
@@ -36,8 +36,8 @@ that moved while the image is pinned, of what waits for the next time a containe
 			if err != nil {
 				return err
 			}
-			if *form != formTable {
-				return a.encode(*form, all)
+			if *form != FormTable {
+				return WriteListOf(a.Streams, *form, all.Containers, all)
 			}
 			return a.showNodeDrift(all)
 		}
@@ -60,20 +60,12 @@ func (a *app) encodeDrift(form string, list []api.Drift, one bool) error {
 	switch {
 	case len(list) == 0:
 		return nil
-	case form == formTable:
+	case form == FormTable:
 		return a.showDrift(list)
 	case one:
 		return a.encode(form, list[0])
 	}
-	return a.encode(form, map[string][]api.Drift{"containers": list})
-}
-
-// encode writes v as JSON or YAML.
-func (a *app) encode(form string, v any) error {
-	if form == formJSON {
-		return render.JSON(a.Streams.Out, v)
-	}
-	return render.YAML(a.Streams.Out, v)
+	return WriteList(a.Streams, form, "containers", list)
 }
 
 var driftColumns = []string{"ID", "FIELD", "SHOULD BE", "IS", "SINCE", "MENDED BY"}

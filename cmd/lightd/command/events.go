@@ -19,7 +19,7 @@ func (a *app) events() *cobra.Command {
 		Args:              a.atMostOneID,
 		ValidArgsFunction: a.completeOne,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)
 	watch := cmd.Flags().BoolP("watch", "w", false, "go on with what happens")
 	after := cmd.Flags().Uint64("after", 0, "only events after the one of this number")
 	tail := cmd.Flags().Int("tail", 0, "only the last `N` of those that there are (default: all)")
@@ -37,7 +37,11 @@ func (a *app) events() *cobra.Command {
 		if len(args) > 0 {
 			id = args[0]
 		}
-		show := &eventPrinter{out: a.Streams.Out, form: *form, now: a.Now, width: a.columns(a.Streams.Out), one: id != ""}
+		x, err := newExpressions(a.Streams, *form, false)
+		if err != nil {
+			return err
+		}
+		show := &eventPrinter{out: a.Streams.Out, form: *form, expressions: x, now: a.Now, width: a.columns(a.Streams.Out), one: id != ""}
 		last, err := a.pastEvents(ctx, s, id, *after, *tail, show)
 		if err != nil {
 			return withSubject(id, err)
@@ -88,13 +92,14 @@ func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint6
 
 // eventPrinter shows events as a table, each as JSON on a line, or each as a document of YAML.
 type eventPrinter struct {
-	out   io.Writer
-	form  string
-	now   func() time.Time
-	width int // of a line; 0 for no bound
-	one   bool
-	table *render.Table
-	rows  int
+	out         io.Writer
+	form        string
+	expressions *expressions // for a form with an expression
+	now         func() time.Time
+	width       int // of a line; 0 for no bound
+	one         bool
+	table       *render.Table
+	rows        int
 }
 
 // manyRows is how many rows decide how wide columns are.
@@ -102,15 +107,21 @@ const manyRows = 1000
 
 func (v *eventPrinter) event(e journal.Event, at bool) error {
 	switch v.form {
-	case formJSON:
+	case FormJSON:
 		return render.JSONLine(v.out, e)
-	case formYAML:
+	case FormYAML:
 		if v.rows++; v.rows > 1 {
 			if _, err := io.WriteString(v.out, "---\n"); err != nil {
 				return err
 			}
 		}
 		return render.YAML(v.out, e)
+	}
+	if v.expressions != nil {
+		if err := v.expressions.add(e); err != nil || !at {
+			return err
+		}
+		return v.expressions.flush()
 	}
 	if v.table == nil {
 		v.table = render.NewTable(v.out, "SEQ", "TIME", "ID", "TYPE", "MESSAGE")
@@ -144,6 +155,9 @@ func (v *eventPrinter) time(at time.Time) string {
 }
 
 func (v *eventPrinter) flush() error {
+	if v.expressions != nil {
+		return v.expressions.flush()
+	}
 	if v.table == nil {
 		return nil
 	}
@@ -151,7 +165,7 @@ func (v *eventPrinter) flush() error {
 }
 
 func (v *eventPrinter) end(a *app) error {
-	if v.form == formTable && v.rows == 0 {
+	if v.form == FormTable && v.rows == 0 {
 		a.note("There are no events.")
 	}
 	return v.flush()

@@ -12,85 +12,90 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/render"
+	"lightd/cmd/lightd/terminal"
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 	"lightd/observed/status"
 )
 
-// The forms of output.
-const (
-	formTable = "table"
-	formWide  = "wide"
-	formJSON  = "json"
-	formYAML  = "yaml"
-	formName  = "name"
-)
-
-// outputFlag adds -o, and returns where its value is.
-func outputFlag(cmd *cobra.Command, forms ...string) *string {
-	form := &output{form: forms[0], forms: forms}
-	cmd.Flags().VarP(form, "output", "o", "one of "+strings.Join(forms, ", "))
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(forms, cobra.ShellCompDirectiveNoFileComp))
-	return &form.form
-}
-
-// output is the value of -o: it takes no form that its command does not have.
-type output struct {
-	form  string
-	forms []string
-}
-
-// String implements pflag.Value.
-func (o *output) String() string { return o.form }
-
-// Set implements pflag.Value.
-func (o *output) Set(form string) error {
-	if !slices.Contains(o.forms, form) {
-		return usagef("--output %q is none of %s", form, strings.Join(o.forms, ", "))
-	}
-	o.form = form
-	return nil
-}
-
-// Type implements pflag.Value.
-func (o *output) Type() string { return "string" }
-
 func selectorFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().StringP("selector", "l", "", "only those with these labels, as in `a=b,!c`")
 }
 
 func (a *app) get() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "get [ID...]",
-		Short: "Show containers",
-		Long: `Shows containers: all, those that are named, or those that a selector chooses.
+	cmd := a.getContainers("get [ID...]")
+	cmd.Short = "Show containers, or what else there is"
+	cmd.Long = `Shows containers: all, those that are named, or those that a selector chooses; with a word of the
+list below, what that is instead. A container that has such a word as its id is meant by container/ID.
 
 SYNCED is True when Docker is as the spec says, and otherwise tells why it is not.
 With -w it goes on with every change; in JSON each is then a line {"type", "revision", "container"}.
-What -o yaml prints without -w can be changed and applied.`,
-		Example: `  lightd get
+What -o yaml prints without -w can be changed and applied. As "lightd inspect" it prints JSON.`
+	cmd.Example = `  lightd get
   lightd get web -o yaml > web.yaml
-  lightd get -l game=quake -w`,
-		ValidArgsFunction: a.completeIDs,
+  lightd get -l 'game in (quake,doom)' -w
+  lightd get -o custom-columns=ID:.internal_id,MEMORY:.limits.memory
+  lightd get -o jsonpath='{.containers[*].internal_id}' --sort-by .created_at
+  lightd get ports --free`
+	cmd.Aliases = []string{"ls", "ps", "inspect"}
+	containers := a.getContainers("containers [ID...]")
+	containers.Short, containers.Aliases = "The same as without a word", []string{"container"}
+	containers.Example = "  lightd get containers -o wide"
+	cmd.AddCommand(containers)
+	for _, other := range []struct {
+		*cobra.Command
+		name, alias string
+	}{{a.portList(), "ports", "port"}, {a.volumeList(), "volumes", "volume"}, {a.events(), "events", "event"}, {a.webhookList(), "webhooks", "webhook"}} {
+		cmd.AddCommand(Renamed(other.Command, other.name, other.alias))
 	}
-	form := outputFlag(cmd, formTable, formWide, formJSON, formYAML, formName)
+	return cmd
+}
+
+// Renamed gives a command that lists something another name, below get.
+func Renamed(cmd *cobra.Command, name, alias string) *cobra.Command {
+	_, args, _ := strings.Cut(cmd.Use, " ")
+	was := cmd.Name()
+	cmd.Use, cmd.Aliases, cmd.GroupID = strings.TrimSpace(name+" "+args), []string{alias}, ""
+	cmd.Example = strings.ReplaceAll(cmd.Example, "lightd "+was, "lightd get "+name)
+	return cmd
+}
+
+// getContainers is the command that shows containers.
+func (a *app) getContainers(use string) *cobra.Command {
+	cmd := &cobra.Command{Use: use, ValidArgsFunction: a.completeIDs}
+	form := OutputFlag(cmd, FormTable, formWide, FormJSON, FormYAML, FormName)
 	selector := selectorFlag(cmd)
 	watch := cmd.Flags().BoolP("watch", "w", false, "go on with every change")
 	bare := cmd.Flags().Bool("no-headers", false, "leave out the names of the columns")
+	labels := cmd.Flags().Bool("show-labels", false, "show the labels in a column of their own")
+	sort := sortFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		if len(args) > 0 && *selector != "" {
+		switch {
+		case len(args) > 0 && *selector != "":
 			return usagef("get takes ids or a selector, not both")
+		case *watch && sort.text != "":
+			return usagef("get: --sort-by sorts a list, and a watch is none")
 		}
 		return noEmpty(cmd, args)
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		show := a.printer(*form, *bare, len(args) == 1)
+		if cmd.CalledAs() == "inspect" && !cmd.Flags().Changed("output") {
+			*form = FormJSON
+		}
+		show, err := a.printer(*form, *bare, len(args) == 1)
+		if err != nil {
+			return err
+		}
+		show.labels = *labels
 		if show.goesOn = *watch; *watch {
 			return a.watch(ctx, s, args, *selector, show)
 		}
 		list, err := a.find(ctx, s, args, *selector)
 		if err != nil && len(list) == 0 {
+			return err
+		}
+		if err := sorted(sort, list); err != nil {
 			return err
 		}
 		return errors.Join(show.list(list), err)
@@ -157,7 +162,8 @@ func (a *app) watch(ctx context.Context, s *session, ids []string, selector stri
 
 // printer shows containers in one of the forms.
 type printer struct {
-	out io.Writer
+	streams terminal.Streams
+	out     io.Writer
 	// width is that of a line; 0 for no bound. The wide form has none.
 	width int
 	note  func(string, ...any)
@@ -165,31 +171,45 @@ type printer struct {
 	form  string
 	one   bool
 	bare  bool
-	// goesOn is true of a watch.
-	goesOn bool
-	table  *render.Table
-	last   map[string][]string // the last row of each container, but for its age
-	shown  int                 // documents so far
+	// goesOn is true of a watch, labels where they have a column of their own.
+	goesOn, labels bool
+	// expressions shows what has a form with an expression; nothing else.
+	expressions *expressions
+	colour      bool
+	table       *render.Table
+	last        map[string][]string // the last row of each container, but for its age
+	shown       int                 // documents so far
 }
 
-func (a *app) printer(form string, bare, one bool) *printer {
-	return &printer{out: a.Streams.Out, width: a.columns(a.Streams.Out), note: a.note, now: a.Now, form: form, one: one, bare: bare, last: map[string][]string{}}
+func (a *app) printer(form string, bare, one bool) (*printer, error) {
+	x, err := newExpressions(a.Streams, form, bare)
+	return &printer{
+		streams: a.Streams, out: a.Streams.Out, width: a.columns(a.Streams.Out), note: a.note, now: a.Now, form: form, one: one, bare: bare,
+		expressions: x, colour: a.colour(a.Streams.Out), last: map[string][]string{},
+	}, err
 }
+
+// documents reports whether the form is one document for all that is shown, and of a watch one for each change.
+func (v *printer) documents() bool { return v.form == FormJSON || v.form == FormYAML }
 
 // list shows containers. A single one that was requested by its id is an object in JSON and
 // YAML, several are a list.
 func (v *printer) list(all []api.Container) error {
-	switch v.form {
-	case formName:
-		return v.names(all)
-	case formJSON, formYAML:
-		if v.one && len(all) == 1 {
-			return v.document(all[0])
+	template := strings.HasPrefix(v.form, formPath)
+	switch {
+	case v.expressions != nil && (v.goesOn || !template):
+		for _, c := range all {
+			if err := v.expressions.add(c); err != nil {
+				return err
+			}
 		}
-		if all == nil {
-			all = []api.Container{}
-		}
-		return v.document(map[string][]api.Container{"containers": all})
+		return v.expressions.flush()
+	case v.form == FormName:
+		return WriteList(v.streams, v.form, "", all)
+	case (v.documents() || template) && v.one && len(all) == 1:
+		return encode(v.streams, v.form, all[0])
+	case v.documents() || template:
+		return WriteList(v.streams, v.form, "containers", all)
 	}
 	if len(all) == 0 {
 		v.note("There is no container.")
@@ -197,6 +217,10 @@ func (v *printer) list(all []api.Container) error {
 	for _, c := range all {
 		v.row(c, string(c.State))
 	}
+	return v.flush()
+}
+
+func (v *printer) flush() error {
 	if v.table == nil {
 		return nil
 	}
@@ -212,62 +236,47 @@ func (v *printer) begin(first []api.WatchEvent) error {
 	all := make([]api.Container, len(first))
 	for i, e := range first {
 		all[i] = *e.Container
-		if v.form != formJSON && v.form != formYAML {
+		if !v.documents() {
 			continue
 		}
 		if err := v.change(e); err != nil {
 			return err
 		}
 	}
-	if v.form == formJSON || v.form == formYAML {
+	if v.documents() {
 		return nil
 	}
 	return v.list(all)
-}
-
-func (v *printer) names(all []api.Container) error {
-	for _, c := range all {
-		if _, err := fmt.Fprintln(v.out, render.Text(c.InternalID)); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// document writes v as one document of several.
-func (v *printer) document(d any) error {
-	v.shown++
-	if v.form == formJSON {
-		return render.JSON(v.out, d)
-	}
-	if v.shown > 1 {
-		if _, err := io.WriteString(v.out, "---\n"); err != nil {
-			return err
-		}
-	}
-	return render.YAML(v.out, d)
 }
 
 // change shows one change of a container. In JSON and YAML it includes its kind, since
 // the container of a deletion looks as if it were there.
 func (v *printer) change(e api.WatchEvent) error {
 	switch v.form {
-	case formName:
-		return v.names([]api.Container{*e.Container})
-	case formJSON:
+	case FormName:
+		return encode(v.streams, v.form, *e.Container)
+	case FormJSON:
 		return render.JSONLine(v.out, e)
-	case formYAML:
-		return v.document(e)
+	case FormYAML:
+		if v.shown++; v.shown > 1 {
+			if _, err := io.WriteString(v.out, "---\n"); err != nil {
+				return err
+			}
+		}
+		return render.YAML(v.out, e)
+	}
+	if v.expressions != nil {
+		if err := v.expressions.add(*e.Container); err != nil {
+			return err
+		}
+		return v.expressions.flush()
 	}
 	state := string(e.Container.State)
 	if e.Type == api.ChangeDeleted {
 		state = stateDeleted
 	}
 	v.row(*e.Container, state)
-	if v.table == nil {
-		return nil
-	}
-	return v.table.Flush()
+	return v.flush()
 }
 
 // stateDeleted is shown of a container that is no more.
@@ -280,6 +289,9 @@ const (
 	installColumn = 1
 	imageColumn   = 6
 )
+
+// syncedColumn is the last of those that say how a container is.
+const syncedColumn = 3
 
 // usual are the widths that a table that grows begins with.
 var usual = []int{12, 10, 8, 12, 8, 5}
@@ -295,6 +307,9 @@ func (v *printer) row(c api.Container, state string) {
 		cells = append(cells, power(c), generation(c), ports(c.Ports), bound(c.Limits.Memory, render.Bytes(c.Limits.Memory)),
 			bound(int64(c.Limits.CPU*1000), fmt.Sprint(c.Limits.CPU)), c.ContainerID, c.VolumeID, pairs(c.Labels))
 	}
+	if v.labels && v.form != formWide {
+		cells = append(cells, pairs(c.Labels))
+	}
 	said := slices.Concat(cells[:5], cells[6:])
 	if slices.Equal(v.last[c.InternalID], said) {
 		return
@@ -303,6 +318,18 @@ func (v *printer) row(c api.Container, state string) {
 		delete(v.last, c.InternalID)
 	}
 	v.open().Row(cells...)
+}
+
+// columnColour is the colour of a cell of that table: a reason for not being in sync is one to look at.
+func columnColour(column int, cell string) string {
+	switch colour := stateColour(cell); {
+	case column > syncedColumn:
+		return ""
+	case column == syncedColumn && colour == "":
+		return render.Red
+	default:
+		return colour
+	}
 }
 
 // power is what the process should be doing, and that it may not.
@@ -319,11 +346,17 @@ func (v *printer) open() *render.Table {
 		return v.table
 	}
 	columns := narrow
-	if v.form == formWide {
+	switch {
+	case v.form == formWide:
 		columns = append(slices.Clone(narrow), "POWER", "GENERATION", "PORTS", "MEMORY", "CPU", "CONTAINER", "VOLUME", "LABELS")
+	case v.labels:
+		columns = append(slices.Clone(narrow), "LABELS")
 	}
 	if v.table = render.NewTable(v.out, columns...); v.bare {
 		v.table = render.NewPlainTable(v.out, len(columns))
+	}
+	if v.colour {
+		v.table.Paint(columnColour)
 	}
 	if v.form != formWide {
 		v.table.Fit(v.width, imageColumn, installColumn)

@@ -68,11 +68,13 @@ func (a *app) logs() *cobra.Command {
 }
 
 // consoleOutput returns what writes console output to the standard output.
-func (a *app) consoleOutput(raw bool) io.WriteCloser {
-	if raw || !terminal.Is(a.Streams.Out) {
-		return unchanged{a.Streams.Out}
+func (a *app) consoleOutput(raw bool) io.WriteCloser { return consoleOutput(a.Streams.Out, raw) }
+
+func consoleOutput(out io.Writer, raw bool) io.WriteCloser {
+	if raw || !terminal.Is(out) {
+		return unchanged{out}
 	}
-	return render.NewConsole(a.Streams.Out)
+	return render.NewConsole(out)
 }
 
 // unchanged writes to a stream that it does not close.

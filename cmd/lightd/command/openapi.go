@@ -16,14 +16,14 @@ func (a *app) openapi() *cobra.Command {
 		Long:  "Prints the OpenAPI 3.1 document of the HTTP interface, as this program's own daemon serves it at /openapi.json.",
 		Args:  NoArgs,
 	}
-	form := outputFlag(cmd, formJSON, formYAML)
+	form := OutputFlag(cmd, FormJSON, FormYAML)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		document, text, err := httpapi.OpenAPI()
 		if err != nil {
 			return err
 		}
-		if *form == formYAML {
-			return a.encode(formYAML, document)
+		if *form != FormJSON {
+			return a.encode(*form, document)
 		}
 		_, err = fmt.Fprintf(a.Streams.Out, "%s\n", text)
 		return err

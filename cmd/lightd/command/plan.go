@@ -28,7 +28,7 @@ the daemon would take now. Nothing is done.`,
 		ValidArgsFunction: a.completeIDs,
 	}
 	l := listFlags(cmd)
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(*l.files) > 0 && len(args) > 0:
@@ -45,7 +45,7 @@ the daemon would take now. Nothing is done.`,
 				switch {
 				case err != nil:
 					return err
-				case *form != formTable:
+				case *form != FormTable:
 					return a.encode(*form, p)
 				}
 				return a.showPlan(api.Receipt{InternalID: id, Plan: &p})
@@ -59,8 +59,8 @@ the daemon would take now. Nothing is done.`,
 		switch {
 		case err != nil:
 			return err
-		case *form != formTable:
-			return a.encode(*form, applied.Applied)
+		case *form != FormTable:
+			return a.encodeApplied(*form, applied.Applied)
 		}
 		for _, line := range madeBeside(applied.Applied) {
 			a.say("%s", line)

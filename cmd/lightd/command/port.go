@@ -109,12 +109,19 @@ func (a *app) portAdd() *cobra.Command {
 		Example: "  lightd port add 25565-25600 27015/udp",
 		Args:    portRanges(&ranges),
 	}
+	form := resultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		var done []portChange
 		for i, r := range ranges {
 			there, err := s.addRange(ctx, r)
-			switch all := r.last - r.first + 1; {
+			all := r.last - r.first + 1
+			if err == nil {
+				done = append(done, r.changed(args[i], portChange{Created: all - there, Unchanged: there}))
+			}
+			switch {
 			case err != nil:
 				return withSubject(args[i], err)
+			case *form != FormText:
 			case there == all:
 				a.say("%s: already there", args[i])
 			case there > 0:
@@ -123,8 +130,33 @@ func (a *app) portAdd() *cobra.Command {
 				a.say("%s: added", args[i])
 			}
 		}
+		if *form != FormText {
+			return WriteList(a.Streams, *form, "ports", done)
+		}
 		return nil
 	})
+}
+
+// portChange is what was done to ports of the pool.
+type portChange struct {
+	desired.PortRange
+	Created   int `json:"created,omitempty"`
+	Unchanged int `json:"unchanged,omitempty"`
+	Deleted   int `json:"deleted,omitempty"`
+	// text is how they were named.
+	text string
+}
+
+// changed returns c as one of the ports of r.
+func (r poolRange) changed(text string, c portChange) portChange {
+	c.text, c.PortRange = text, desired.PortRange{IP: r.ip, Protocol: r.protocol}
+	if r.first == r.last {
+		c.Port = &r.first
+		return c
+	}
+	ports := fmt.Sprintf("%d-%d", r.first, r.last)
+	c.Ports = &ports
+	return c
 }
 
 // addRange puts ports into the pool, whole or not at all where none of them is there, and else those
@@ -154,10 +186,12 @@ func (a *app) portDelete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "delete PORTS...",
 		Short: "Take ports out of the pool, all or none; not those in use",
-		Args:  portRanges(&ranges),
-
+		Example: `  lightd port delete 25565-25600
+  lightd port delete $(lightd port list --free -o name)`,
+		Args:              portRanges(&ranges),
 		ValidArgsFunction: a.completeFreePorts,
 	}
+	form := resultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		var all []desired.Endpoint
 		for _, r := range ranges {
@@ -165,6 +199,13 @@ func (a *app) portDelete() *cobra.Command {
 		}
 		if err := s.DeletePorts(ctx, all); err != nil {
 			return err
+		}
+		if *form != FormText {
+			done := make([]portChange, len(ranges))
+			for i, r := range ranges {
+				done[i] = r.changed(args[i], portChange{Deleted: r.last - r.first + 1})
+			}
+			return WriteList(a.Streams, *form, "ports", done)
 		}
 		for _, arg := range args {
 			a.say("%s: deleted", arg)
@@ -175,11 +216,13 @@ func (a *app) portDelete() *cobra.Command {
 
 func (a *app) portList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the ports of the pool, and who holds them",
-		Args:  NoArgs,
+		Use:     "list",
+		Short:   "List the ports of the pool, and who holds them",
+		Example: "  lightd port list --free\n  lightd port list --sort-by .internal_id",
+		Args:    NoArgs,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML, FormName)
+	sort := sortFlag(cmd)
 	free := cmd.Flags().Bool("free", false, "only those that can be taken")
 	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Ports(ctx)
@@ -192,8 +235,11 @@ func (a *app) portList() *cobra.Command {
 				list = append(list, p)
 			}
 		}
-		if *form != formTable {
-			return a.encode(*form, map[string][]desired.PoolPort{"ports": list})
+		if err := sorted(sort, list); err != nil {
+			return err
+		}
+		if *form != FormTable {
+			return WriteList(a.Streams, *form, "ports", list)
 		}
 		if len(list) == 0 {
 			if len(all) == 0 {

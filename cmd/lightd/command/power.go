@@ -2,6 +2,7 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -36,6 +37,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 	w := waitFlags(cmd, usual)
 	selector := selectorFlag(cmd)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
+	form := resultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := w.checkArgs(cmd, args); err != nil {
 			return err
@@ -74,20 +76,57 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 			return receipt, err
 		})
 		defer end()
-		return a.each(ctx, s, args, func(_ context.Context, id string) error {
+		show := receipts{app: a, form: *form, one: len(args) == 1}
+		failed := a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
 			a.catchUp(id)
-			switch {
-			case err != nil:
-				return err
-			case *dry:
-				return a.showPlan(receipt.Receipt)
-			}
-			a.say("%s: %s", id, outcome(receipt.Receipt))
-			a.warn(receipt.Receipt)
-			return nil
+			return show.add(receipt.Receipt, err, func() error {
+				if *dry {
+					return a.showPlan(receipt.Receipt)
+				}
+				a.say("%s: %s", id, outcome(receipt.Receipt))
+				a.warn(receipt.Receipt)
+				return nil
+			})
 		})
+		return errors.Join(show.end(), failed)
 	})
+}
+
+// receipts shows what writes of containers came to: each in a sentence as it comes, or all in the form
+// that was asked for, in the end.
+type receipts struct {
+	*app
+	form string
+	// one is true where one container was named: its receipt is no list.
+	one  bool
+	list []api.Receipt
+}
+
+// add shows a receipt, in words by say. One that was written is kept beside the error of its wait.
+func (r *receipts) add(receipt api.Receipt, err error, say func() error) error {
+	if r.form != FormText {
+		if receipt.InternalID != "" {
+			r.list = append(r.list, receipt)
+			r.warn(receipt)
+		}
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return say()
+}
+
+// end shows the receipts that add has kept.
+func (r *receipts) end() error {
+	switch {
+	case r.form == FormText, r.one && len(r.list) == 0:
+		return nil
+	case r.one:
+		return r.encode(r.form, r.list[0])
+	}
+	return WriteList(r.Streams, r.form, "containers", r.list)
 }
 
 // chosen returns the ids that were given, or those that a selector chooses.

@@ -127,7 +127,10 @@ func TestLinesAreWrittenWhole(t *testing.T) {
 func TestWatchRows(t *testing.T) {
 	var b bytes.Buffer
 	a := &app{Env: Env{Streams: terminal.Streams{Out: &b, Err: &b}, Getenv: func(string) string { return "" }, Now: func() time.Time { return noon }}}
-	show := a.printer(formTable, false, false)
+	show, err := a.printer(FormTable, false, false)
+	if err != nil {
+		t.Fatal(err)
+	}
 	show.goesOn = true
 	c := sample()
 	for _, err := range []error{

@@ -12,7 +12,7 @@ import (
 
 // habits are commands of kubectl, docker and systemctl that are called otherwise here.
 var habits = map[string]string{
-	"ps": "get", "ls": "get", "list": "get", "status": "get", "show": "describe", "inspect": "describe", "info": "describe",
+	"ps": "get", "ls": "get", "list": "get", "status": "get", "show": "describe", "info": "describe",
 	"stats": "top", "exec": "attach ID", "run": "apply -f FILE", "create": "apply -f FILE",
 	"edit": "get ID -o yaml, and then apply -f FILE", "patch": "get ID -o yaml, and then apply -f FILE", "replace": "apply -f FILE",
 	"set": "apply -f FILE", "update": "apply -f FILE", "scale": "start or stop", "rollout": "apply -f FILE --wait", "rm": "delete",

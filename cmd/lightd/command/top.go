@@ -1,10 +1,14 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/docker/go-units"
@@ -18,8 +22,8 @@ import (
 const (
 	// topEvery is how often top measures again.
 	topEvery = 2 * time.Second
-	// clearScreen moves to the first line, and erases what is below (ECMA-48).
-	clearScreen = "\x1b[H\x1b[J"
+	// home moves to the first line, eraseRest erases the rest of a line, eraseBelow all below (ECMA-48).
+	home, eraseRest, eraseBelow = "\x1b[H", "\x1b[K", "\x1b[J"
 )
 
 func (a *app) top() *cobra.Command {
@@ -28,15 +32,19 @@ func (a *app) top() *cobra.Command {
 		Short: "Show what containers use, as docker stats does",
 		Long: `Shows what containers use: those that run, those that are named, or those that a selector chooses.
 
-On a terminal it goes on, and measures every two seconds. CPU % is of one core. The daemon measures
-when it is asked to alone. DISK is what the files of the volume had when they were last measured, and
+On a terminal it goes on, and measures every two seconds. CPU % is of one core. --sort-by has the most
+first. The daemon measures when it is asked to alone. DISK is what the files of the volume had when they were last measured, and
 how long ago that was: "lightd volume list --measure" does.`,
+		Example: `  lightd top
+  lightd top --no-stream --sort-by memory
+  lightd top -l game=quake -o json`,
 		ValidArgsFunction: a.completeIDs,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML, FormName)
 	selector := selectorFlag(cmd)
 	once := cmd.Flags().Bool("no-stream", false, "measure once, also on a terminal")
 	all := cmd.Flags().BoolP("all", "a", false, "show those too that do not run")
+	by := usageFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 && *selector != "" {
 			return usagef("top takes ids or a selector, not both")
@@ -44,21 +52,17 @@ how long ago that was: "lightd volume list --measure" does.`,
 		return noEmpty(cmd, args)
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, ids []string) error {
-		repeats := *form == formTable && !*once && terminal.Is(a.Streams.Out)
+		repeats := *form == FormTable && !*once && terminal.Is(a.Streams.Out)
 		for {
 			list, err := a.measure(ctx, s, ids, *selector)
 			if err != nil {
 				return err
 			}
-			if *form != formTable {
-				return a.encode(*form, map[string][]api.Stats{"stats": list})
+			by.sort(list)
+			if *form != FormTable {
+				return WriteList(a.Streams, *form, "stats", list)
 			}
-			if repeats {
-				if _, err := io.WriteString(a.Streams.Out, clearScreen); err != nil {
-					return err
-				}
-			}
-			if err := a.showTop(list, *all || len(ids) > 0); err != nil || !repeats {
+			if err := a.showTop(list, *all || len(ids) > 0, repeats); err != nil || !repeats {
 				return err
 			}
 			select {
@@ -85,8 +89,19 @@ func (a *app) measure(ctx context.Context, s *session, ids []string, selector st
 	return list, nil
 }
 
-func (a *app) showTop(list []api.Stats, all bool) error {
-	t := a.table([]string{"ID", "STATE", "CPU %", "MEMORY / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "DISK", "UPTIME", "RESTARTS"}, 6, 9, 5, 7, 1)
+// showTop writes the table, in place of the one before where it repeats.
+func (a *app) showTop(list []api.Stats, all, repeats bool) error {
+	var b strings.Builder
+	t := render.NewTable(&b, "ID", "STATE", "CPU %", "MEMORY / LIMIT", "MEM %", "NET I/O", "BLOCK I/O", "DISK", "UPTIME", "RESTARTS")
+	t.Fit(a.columns(a.Streams.Out), 6, 9, 5, 7, 1)
+	if a.colour(a.Streams.Out) {
+		t.Paint(func(column int, cell string) string {
+			if column != 1 {
+				return ""
+			}
+			return stateColour(cell)
+		})
+	}
 	rows := 0
 	for _, s := range list {
 		if s.StartedAt.IsZero() && !all {
@@ -95,11 +110,89 @@ func (a *app) showTop(list []api.Stats, all bool) error {
 		rows++
 		t.Row(topRow(s)...)
 	}
-	if rows == 0 {
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	if rows == 0 && !repeats {
 		a.note("No container runs.")
 		return nil
 	}
-	return t.Flush()
+	text := b.String()
+	if rows == 0 {
+		text = "No container runs.\n"
+	}
+	if repeats {
+		_, height := terminal.Size(a.Streams.Out)
+		text = inPlace(text, height)
+	}
+	_, err := io.WriteString(a.Streams.Out, text)
+	return err
+}
+
+// inPlace is a text that takes the place of what is on a screen of so many lines, 0 for no bound, without
+// a moment in which nothing is there. What is below the screen is left out.
+func inPlace(text string, height int) string {
+	lines := strings.SplitAfter(text, "\n")
+	if lines = lines[:len(lines)-1]; height > 1 && len(lines) >= height {
+		lines = lines[:height-1]
+	}
+	return home + strings.ReplaceAll(strings.Join(lines, ""), "\n", eraseRest+"\n") + eraseBelow
+}
+
+// usages are what top can sort by: the most first.
+var usages = map[string]func(api.Stats) float64{
+	"cpu":      func(s api.Stats) float64 { return usageOf(s).CPUUsage },
+	"memory":   func(s api.Stats) float64 { return float64(usageOf(s).MemoryUsage) },
+	"network":  func(s api.Stats) float64 { return float64(usageOf(s).NetworkRx + usageOf(s).NetworkTx) },
+	"block":    func(s api.Stats) float64 { return float64(usageOf(s).BlockRead + usageOf(s).BlockWrite) },
+	"uptime":   func(s api.Stats) float64 { return float64(s.Uptime) },
+	"restarts": func(s api.Stats) float64 { return float64(s.Restarts) },
+	"disk": func(s api.Stats) float64 {
+		if s.Disk == nil {
+			return 0
+		}
+		return float64(s.Disk.VolumeBytes)
+	},
+}
+
+func usageOf(s api.Stats) api.Usage {
+	if s.Usage == nil {
+		return api.Usage{}
+	}
+	return *s.Usage
+}
+
+// usage is the value of --sort-by of top.
+type usage string
+
+func usageFlag(cmd *cobra.Command) *usage {
+	var u usage
+	words := slices.Sorted(maps.Keys(usages))
+	cmd.Flags().Var(&u, "sort-by", "one of "+strings.Join(words, ", "))
+	_ = cmd.RegisterFlagCompletionFunc("sort-by", cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	return &u
+}
+
+// String implements pflag.Value.
+func (u *usage) String() string { return string(*u) }
+
+// Set implements pflag.Value.
+func (u *usage) Set(word string) error {
+	if usages[word] == nil {
+		return usagef("--sort-by %q is none of %s", word, strings.Join(slices.Sorted(maps.Keys(usages)), ", "))
+	}
+	*u = usage(word)
+	return nil
+}
+
+// Type implements pflag.Value.
+func (u *usage) Type() string { return "string" }
+
+// sort sorts a list, those that use the most first.
+func (u *usage) sort(list []api.Stats) {
+	if of := usages[string(*u)]; of != nil {
+		slices.SortStableFunc(list, func(a, b api.Stats) int { return cmp.Compare(of(b), of(a)) })
+	}
 }
 
 func topRow(s api.Stats) []string {

@@ -2,13 +2,14 @@ package command
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/render"
+	"lightd/desired"
 	"lightd/httpapi/api"
 )
 
@@ -26,6 +27,8 @@ func (a *app) volumeCreate() *cobra.Command {
 		Use:   "create [ID]",
 		Short: "Make a volume, and print its id",
 		Long:  "Makes a volume, and prints its id. One with a given id, which is a UUID, is kept if it is there.",
+		Example: `  lightd volume create
+  lightd volume create d6764075-c5f1-4045-9fb3-85315b85cb0f`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef("%s: one id, or none", path(cmd))
@@ -33,6 +36,7 @@ func (a *app) volumeCreate() *cobra.Command {
 			return noEmpty(cmd, args)
 		},
 	}
+	form := resultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		var v api.Volume
 		var err error
@@ -44,18 +48,22 @@ func (a *app) volumeCreate() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(a.Streams.Out, render.Text(v.VolumeID))
-		return err
+		if *form == FormText {
+			*form = FormName
+		}
+		return a.encode(*form, v)
 	})
 }
 
 func (a *app) volumeList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the volumes, and the containers that name them",
-		Args:  NoArgs,
+		Use:     "list",
+		Short:   "List the volumes, and the containers that name them",
+		Example: "  lightd volume list --measure --sort-by .size_bytes",
+		Args:    NoArgs,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML, FormName)
+	sort := sortFlag(cmd)
 	measure := cmd.Flags().Bool("measure", false, "measure each; else SIZE is the last that is known")
 	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Volumes(ctx)
@@ -69,8 +77,11 @@ func (a *app) volumeList() *cobra.Command {
 			}
 			all[i] = sized.Volume
 		}
-		if *form != formTable {
-			return a.encode(*form, map[string][]api.Volume{"volumes": all})
+		if err := sorted(sort, all); err != nil {
+			return err
+		}
+		if *form != FormTable {
+			return WriteList(a.Streams, *form, "volumes", all)
 		}
 		if len(all) == 0 {
 			a.note("There is no volume.")
@@ -90,8 +101,9 @@ func (a *app) volumeList() *cobra.Command {
 
 func (a *app) volumeDelete() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "delete ID...",
-		Short: "Delete volumes and their data; not those that a container names",
+		Use:     "delete ID...",
+		Short:   "Delete volumes and their data; not those that a container names",
+		Example: "  lightd volume delete d6764075-c5f1-4045-9fb3-85315b85cb0f",
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 {
 				return usagef("%s: the id of a volume is needed", path(cmd))
@@ -100,13 +112,21 @@ func (a *app) volumeDelete() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeVolumes,
 	}
+	form := resultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
+		var done []api.AppliedVolume
+		failed := a.each(ctx, s, args, func(ctx context.Context, id string) error {
 			if err := s.DeleteVolume(ctx, id); err != nil {
 				return err
 			}
-			a.say("%s: deleted", id)
+			if done = append(done, api.AppliedVolume{VolumeID: id, Action: desired.Deleted}); *form == FormText {
+				a.say("%s: deleted", id)
+			}
 			return nil
 		})
+		if *form == FormText {
+			return failed
+		}
+		return errors.Join(WriteList(a.Streams, *form, "volumes", done), failed)
 	})
 }

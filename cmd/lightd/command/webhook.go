@@ -12,6 +12,12 @@ import (
 )
 
 func (a *app) webhooks() *cobra.Command {
+	cmd := a.webhookList()
+	cmd.AddCommand(a.webhookRetry())
+	return cmd
+}
+
+func (a *app) webhookList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "webhooks",
 		Short: "Show how far each webhook of the configuration is",
@@ -19,17 +25,17 @@ func (a *app) webhooks() *cobra.Command {
 of events that the journal has behind its position, those that it does not select included. LAST ERROR
 has its time, and stays after a success. Of a URL only scheme and host are shown: the others may be
 secret. "lightd docs webhooks" tells how to make one, and how to receive it.`,
-		Args: NoArgs,
+		Example: "  lightd webhooks\n  lightd webhooks -o custom-columns=NAME:.name,LAG:.lag",
+		Args:    NoArgs,
 	}
-	form := outputFlag(cmd, formTable, formJSON, formYAML)
-	cmd.AddCommand(a.webhookRetry())
+	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML, FormName)
 	return a.withSession(cmd, func(ctx context.Context, s *session, _ []string) error {
 		all, err := s.Webhooks(ctx)
 		if err != nil {
 			return err
 		}
-		if *form != formTable {
-			return a.encode(*form, map[string][]api.Webhook{"webhooks": all})
+		if *form != FormTable {
+			return WriteList(a.Streams, *form, "webhooks", all)
 		}
 		if len(all) == 0 {
 			a.note("There is no webhook. \"lightd docs webhooks\" tells how to make one.")
@@ -46,8 +52,9 @@ secret. "lightd docs webhooks" tells how to make one, and how to receive it.`,
 
 func (a *app) webhookRetry() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "retry NAME",
-		Short: "Have a webhook that fails try at once, as after a repair",
+		Use:     "retry NAME",
+		Short:   "Have a webhook that fails try at once, as after a repair",
+		Example: "  lightd webhooks retry panel",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
 				return usagef("webhooks retry: the name of a webhook is needed; \"lightd webhooks\" has them")
@@ -55,11 +62,14 @@ func (a *app) webhookRetry() *cobra.Command {
 			return nil
 		},
 	}
+	form := resultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		w, err := s.RetryWebhook(ctx, args[0])
 		switch {
 		case err != nil:
 			return withSubject(args[0], err)
+		case *form != FormText:
+			return a.encode(*form, w)
 		case w.State != api.WebhookFailing:
 			a.say("%s does not fail: there is nothing to try again", w.Name)
 		default:

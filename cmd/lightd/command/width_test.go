@@ -136,7 +136,7 @@ func TestOutputFits(t *testing.T) {
 			})...)
 			root.SetArgs(strings.Fields(line))
 			err := root.ExecuteContext(t.Context())
-			WriteError(&out, width, err)
+			WriteError(&out, width, false, err)
 			text := strings.Join(strings.Fields(out.String()), " ")
 			if out.Len() == 0 || !strings.Contains(text, want) {
 				t.Errorf("%s at %q: got\n%s", line, columns, out.String())

@@ -8,16 +8,25 @@ import (
 	"github.com/aymanbagabas/go-udiff"
 )
 
-// The colours of a difference, as git has them.
+// The escape codes of colours (ECMA-48). normal ends them.
 const (
 	bold   = "\x1b[1m"
-	red    = "\x1b[31m"
-	green  = "\x1b[32m"
+	Red    = "\x1b[31m"
+	Green  = "\x1b[32m"
+	Yellow = "\x1b[33m"
 	cyan   = "\x1b[36m"
 	normal = "\x1b[m"
 )
 
-// Diff writes the unified difference between two texts, which render made, under their
+// Coloured returns a text in a colour, where there is one.
+func Coloured(colour, text string) string {
+	if colour == "" || text == "" {
+		return text
+	}
+	return colour + text + normal
+}
+
+// Diff writes, in the colours that git has, the unified difference between two texts, which render made, under their
 // names; nothing when there is none. It reports whether there is one.
 func Diff(out io.Writer, oldName, newName, before, after string, colour bool) (bool, error) {
 	text := udiff.Unified(Text(oldName), Text(newName), before, after)
@@ -34,9 +43,9 @@ func Diff(out io.Writer, oldName, newName, before, after string, colour bool) (b
 		case strings.HasPrefix(line, "@@"):
 			mark = cyan
 		case strings.HasPrefix(line, "-"):
-			mark = red
+			mark = Red
 		case strings.HasPrefix(line, "+"):
-			mark = green
+			mark = Green
 		}
 		if mark != "" {
 			end = normal + end

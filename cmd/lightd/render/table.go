@@ -30,12 +30,15 @@ type Table struct {
 	spare  []int
 	fitted bool
 	left   []bool
+	paint  func(column int, cell string) string
+	named  bool // whether the next row to be written names the columns
 }
 
 // NewTable returns a Table whose first row names the columns.
 func NewTable(out io.Writer, columns ...string) *Table {
 	t := NewPlainTable(out, len(columns))
 	t.Row(columns...)
+	t.named = true
 	return t
 }
 
@@ -50,6 +53,21 @@ func NewPlainTable(out io.Writer, columns int) *Table {
 func (t *Table) Fit(limit int, spare ...int) *Table {
 	t.limit, t.spare = limit, spare
 	return t
+}
+
+// Paint colours cells, but for those of the first column: colour returns the escape code that the text of
+// a cell begins with, or nothing.
+func (t *Table) Paint(colour func(column int, cell string) string) *Table {
+	t.paint = colour
+	return t
+}
+
+// painted is a line of a cell in the colour of the cell.
+func (t *Table) painted(column int, cell, line string) string {
+	if t.paint == nil || t.named || column == 0 {
+		return line
+	}
+	return Coloured(t.paint(column, cell), line)
 }
 
 // Reserve makes columns at least so wide, of a table that grows.
@@ -86,6 +104,7 @@ func (t *Table) flush(indent string) error {
 	widths, between := t.fit(utf8.RuneCountInString(indent))
 	for _, row := range t.rows {
 		t.write(&b, indent, row, widths, between)
+		t.named = false
 	}
 	t.rows = nil
 	_, err := io.WriteString(t.out, b.String())
@@ -95,7 +114,7 @@ func (t *Table) flush(indent string) error {
 // write writes a row, in as many lines as its cells need.
 func (t *Table) write(b *strings.Builder, indent string, row []string, widths []int, between int) {
 	var cells [][]string
-	var columns []int
+	var columns, index []int
 	height := 0
 	for i, cell := range row {
 		if t.left[i] {
@@ -105,7 +124,7 @@ func (t *Table) write(b *strings.Builder, indent string, row []string, widths []
 		if t.limit > 0 {
 			lines = cellLines(cell, widths[i])
 		}
-		cells, columns, height = append(cells, lines), append(columns, widths[i]), max(height, len(lines))
+		cells, columns, index, height = append(cells, lines), append(columns, widths[i]), append(index, i), max(height, len(lines))
 	}
 	for n := range height {
 		line := indent
@@ -114,7 +133,7 @@ func (t *Table) write(b *strings.Builder, indent string, row []string, widths []
 			if n < len(cell) {
 				text = cell[n]
 			}
-			line += text
+			line += t.painted(index[i], row[index[i]], text)
 			if i < len(cells)-1 {
 				line += strings.Repeat(" ", columns[i]-utf8.RuneCountInString(text)+between)
 			}
