@@ -89,7 +89,8 @@ type Data interface {
 	Make(id string) error
 	WriteEntrypoint(s desired.Spec) error
 	WriteInstaller(s desired.Spec, who datadir.Identity) error
-	ClearInstaller(id string) error
+	ClearInstaller(id string, handedOver bool) error
+	InstallBegan(id string) (time.Time, error)
 	SaveInstallLog(id string, output io.Reader) error
 	Remove(ctx context.Context, id string) error
 }
@@ -152,6 +153,8 @@ type Host struct {
 	VolumePath func(volumeID string) string
 	// ChownVolume gives a volume to a user of the host; nil leaves all to whom they belong.
 	ChownVolume func(ctx context.Context, volumeID string, to store.Owner) (given bool, err error)
+	// HandOverVolume gives what one user has made in a volume since a time to another one; nil gives nothing.
+	HandOverVolume func(ctx context.Context, volumeID string, h store.Handover) error
 	// CheckMounts checks the mounts of a spec against the host; the error is a
 	// *desired.ValidationError, or of the engine, where that is asked for its own places.
 	CheckMounts func(desired.Spec) error
@@ -261,7 +264,7 @@ func (c *Controller) EnqueueImage(ref string) {
 // imagesOf are the images, by name or id, that decisions on a container rest on.
 func (c *Controller) imagesOf(spec desired.Container) []string {
 	st, _ := c.cfg.Statuses.Get(spec.InternalID)
-	images := []string{spec.Image, st.Install.Snapshot}
+	images := []string{spec.Image, st.Install.Snapshot, plan.InstallImage(spec, st)}
 	if run := c.cfg.Cache.Get(spec.InternalID).Run; run != nil {
 		images = append(images, run.ImageID)
 	}

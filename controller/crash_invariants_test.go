@@ -167,7 +167,7 @@ func (m *crashableDaemon) converged(erased bool) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !erased && c.InstallScript != "" && (len(m.scripts) == 0 || number(m.scripts[len(m.scripts)-1]) != int(c.Requests.Install)) {
+	if !erased && c.Installation().Script != "" && (len(m.scripts) == 0 || number(m.scripts[len(m.scripts)-1]) != int(c.Requests.Install)) {
 		m.report("scripts ran for %v, and %d was requested last", m.scripts, c.Requests.Install)
 	}
 	emitted := m.counts()
@@ -184,7 +184,7 @@ func (m *crashableDaemon) leftovers(c desired.Container, st status.Status) {
 	if c.InternalID != "" {
 		names = []string{"lightd-a"}
 		files = []string{"entrypoint.sh"}
-		if c.InstallScript != "" {
+		if c.Installation().Script != "" {
 			files = []string{"entrypoint.sh", "install.log", "install.sh"}
 		}
 	}

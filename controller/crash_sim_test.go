@@ -11,8 +11,10 @@ import (
 // happened at its end whenever the daemon died.
 type lifecycle struct {
 	script bool
-	writes []func(*desired.Container)
-	starts int
+	// separate gives the script an image of its own, which has to be pulled.
+	separate bool
+	writes   []func(*desired.Container)
+	starts   int
 	// installs are the requests whose script ran.
 	installs string
 }
@@ -20,12 +22,14 @@ type lifecycle struct {
 var lifecycles = map[string]lifecycle{
 	"create":             {starts: 0},
 	"create with script": {script: true, installs: "1"},
+	"create with image":  {script: true, separate: true, installs: "1"},
 	"start":              {writes: []func(*desired.Container){requestStart}, starts: 1},
 	"stop":               {writes: []func(*desired.Container){requestStart, requestStop}, starts: 1},
 	"kill":               {writes: []func(*desired.Container){requestStart, requestKill}, starts: 1},
 	"restart twice":      {writes: []func(*desired.Container){requestStart, requestRestart, requestRestart}, starts: 3},
 	"rebind":             {writes: []func(*desired.Container){requestStart, changeEnv}, starts: 2},
 	"reinstall":          {script: true, writes: []func(*desired.Container){requestStart, reinstall}, starts: 2, installs: "1 2"},
+	"reinstall in image": {script: true, separate: true, writes: []func(*desired.Container){requestStart, reinstall}, starts: 2, installs: "1 2"},
 	"limits":             {writes: []func(*desired.Container){requestStart, limitMemory}, starts: 1},
 	"delete":             {script: true, writes: []func(*desired.Container){requestStart, requestDelete}, starts: 1, installs: "1"},
 }
@@ -54,7 +58,7 @@ func play(t *testing.T, l lifecycle, at int) int {
 	if len(l.writes) == 0 {
 		m.failpoints.reset(at)
 	}
-	m.createIt(l.script)
+	m.createIt(l.script, l.separate)
 	m.settled()
 	for i, w := range l.writes {
 		if i == len(l.writes)-1 {

@@ -84,7 +84,7 @@ func ready(t *testing.T, s sequence) *crashableDaemon {
 		t.Fatal(err)
 	}
 	if s.from != fresh {
-		m.createIt(s.scripted())
+		m.createIt(s.scripted(), false)
 		m.set(back)
 		m.settled()
 	}
@@ -105,7 +105,7 @@ func ready(t *testing.T, s sequence) *crashableDaemon {
 func (m *crashableDaemon) first(s sequence) writes {
 	m.t.Helper()
 	if s.from == fresh {
-		m.createIt(true)
+		m.createIt(true, false)
 		return s.writes
 	}
 	m.set(s.writes[0])

@@ -252,7 +252,10 @@ func (m *crashableDaemon) gone() {
 	m.until("gone", func(c desired.Container, _ status.Status) bool { return c.InternalID == "" })
 }
 
-func (m *crashableDaemon) createIt(script bool) {
+// installerImage is that of an installer of its own.
+const installerImage = "lightd-test/installer:latest"
+
+func (m *crashableDaemon) createIt(script, separate bool) {
 	m.t.Helper()
 	var volume string
 	m.write(func() error {
@@ -264,6 +267,10 @@ func (m *crashableDaemon) createIt(script bool) {
 	s.InternalID, s.Image, s.VolumeID, s.StartupCommand, s.StartPattern = "a", harness.Busybox(), volume, "run", "up"
 	if script {
 		s.InstallScript = "true"
+	}
+	if separate {
+		m.sim.Publish(installerImage, simengine.Remote{})
+		s.InstallScript, s.Install = "", &desired.Install{Script: "true", Image: installerImage, Mount: "/mnt/server"}
 	}
 	m.write(func() error { _, err := m.store.Create(context.Background(), s); return err })
 }

@@ -47,7 +47,7 @@ func TestFaultsOfTheEngine(t *testing.T) {
 			m := newCrashableDaemon(t, neverCrashes, func(o *setup) { o.resync = 500 * time.Millisecond })
 			fault(m)
 			l := lifecycle{script: true, starts: 2, installs: "1"}
-			m.createIt(l.script)
+			m.createIt(l.script, l.separate)
 			m.settled()
 			for _, w := range []func(*desired.Container){requestStart, requestRestart, requestStop} {
 				m.set(w)
@@ -82,7 +82,7 @@ func TestEngineThatGoesAndComes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			m := newCrashableDaemon(t, neverCrashes, func(o *setup) { o.resync = 500 * time.Millisecond })
-			m.createIt(false)
+			m.createIt(false, false)
 			m.settled()
 			m.set(requestStart)
 			m.settled()

@@ -13,6 +13,7 @@ import (
 	"lightd/controller/datadir"
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/cgroup"
 	"lightd/observed/engine"
@@ -27,7 +28,7 @@ import (
 const outputTimeout = 10 * time.Minute
 
 // createInstall makes the container that runs the install script: no ports, no startup
-// command, and as root, which installing packages needs.
+// command, and as root, which installing packages needs, unless the spec has another user for it.
 func (a *execution) createInstall(ctx context.Context) error {
 	if err := a.checkHostPaths(a.spec.Spec); err != nil {
 		return err
@@ -36,11 +37,17 @@ func (a *execution) createInstall(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := engine.CheckUser(image.User); err != nil {
+	separate, server := a.st.Install.Separate, image
+	if separate {
+		if server, err = a.cfg.Engine.Image(ctx, a.spec.Image); err != nil {
+			return err
+		}
+	}
+	if err := engine.CheckUser(server.User); err != nil && !separate {
 		return &unsuitableError{image.ImageID, fmt.Errorf("the image %s cannot keep an installation: %w", a.step.Image, err)}
 	}
-	who := datadir.Identity{Owner: cmp.Or(a.spec.User, image.User)}
-	if who.UID, who.GID, err = a.cfg.Engine.RootIDs(ctx); err != nil {
+	who, err := a.installIdentity(ctx, server)
+	if err != nil {
 		return err
 	}
 	if err := a.cfg.Data.WriteInstaller(a.spec.Spec, who); err != nil {
@@ -48,9 +55,28 @@ func (a *execution) createInstall(ctx context.Context) error {
 	}
 	b := blueprint.Install(a.spec, a.hostPaths(a.spec.Spec), a.step.Image, a.st.Install.Request)
 	if image.User != "" {
-		b.User = "0:0"
+		b.User = cmp.Or(b.User, "0:0")
+	}
+	if separate {
+		image.Volumes = nil
 	}
 	return a.createFrom(ctx, b, image)
+}
+
+// installIdentity returns whose the installer's own files are, and to whom the script's are to be given: to
+// the user of the server, by a script that is root. A name that the image of the server alone knows
+// is left to its first start.
+func (a *execution) installIdentity(ctx context.Context, server observed.Image) (who datadir.Identity, err error) {
+	if who.UID, who.GID, err = a.cfg.Engine.RootIDs(ctx); err != nil {
+		return who, err
+	}
+	uid, gid, _ := desired.InstallUser(a.spec.Installation().User)
+	owner := cmp.Or(a.spec.User, server.User)
+	if _, _, numeric := numericUser(owner); uid == 0 && (numeric || !a.st.Install.Separate) {
+		who.Owner = owner
+	}
+	who.UID, who.GID = who.UID+int(uid), who.GID+int(gid)
+	return who, nil
 }
 
 // measureInstall measures what the script's container has written outside of its mounts. A measurement
@@ -92,11 +118,7 @@ func (a *execution) keepInstall(ctx context.Context) error {
 	if err := a.saveOutput(ctx); err != nil {
 		return err
 	}
-	changed, byScript := false, a.changedByScript()
-	err := a.cfg.Engine.Changes(ctx, a.step.Target, func(c engine.Change) bool {
-		changed = byScript(c)
-		return !changed
-	})
+	changed, err := a.changedImage(ctx)
 	if err != nil {
 		return err
 	}
@@ -116,7 +138,7 @@ func (a *execution) keepInstall(ctx context.Context) error {
 		}
 		a.cfg.Images.Refresh(snapshot)
 	}
-	if err := a.cfg.Data.ClearInstaller(a.spec.InternalID); err != nil {
+	if err := a.cfg.Data.ClearInstaller(a.spec.InternalID, !a.startHandsOver()); err != nil {
 		return err
 	}
 	request := a.st.Install.Request
@@ -166,15 +188,14 @@ func (a *execution) missingInterpreter(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	interpreter, lookup := datadir.Interpreter(a.spec.Spec)
-	if interpreter == "" {
-		return "", nil
-	}
-	found, err := a.cfg.Engine.HasFile(ctx, a.step.Target, interpreter)
-	switch {
-	case err != nil:
-		return "", onlyUnavailable(err)
-	case !found:
-		return interpreter, nil
+	if interpreter != "" {
+		found, err := a.cfg.Engine.HasFile(ctx, a.step.Target, interpreter)
+		switch {
+		case err != nil:
+			return "", onlyUnavailable(err)
+		case !found:
+			return interpreter, nil
+		}
 	}
 	if lookup == "" {
 		return "", nil
@@ -225,12 +246,31 @@ var dockersOwn = []string{
 	"/dev/console", "/dev/pts", "/dev/shm", "/sbin/docker-init", "/proc", "/sys",
 }
 
+// changedImage reports whether there is something to be kept of the file system of the script's container: of
+// an image of its own there is not.
+func (a *execution) changedImage(ctx context.Context) (changed bool, err error) {
+	if a.st.Install.Separate {
+		return false, nil
+	}
+	byScript := a.changedByScript()
+	err = a.cfg.Engine.Changes(ctx, a.step.Target, func(c engine.Change) bool {
+		changed = byScript(c)
+		return !changed
+	})
+	return changed, err
+}
+
 // changedByScript returns the test that separates what a script changed in the image's file system
 // from what differs anyway: mount points, what Docker adds, and the directories above them.
 func (a *execution) changedByScript() func(engine.Change) bool {
 	own := append([]string{blueprint.Home, blueprint.Data}, dockersOwn...)
 	for target := range a.spec.Mount {
 		own = append(own, target)
+	}
+	if a.seen.Install != nil { // as it was made, whatever the spec says by now
+		for _, m := range a.seen.Install.Mounts {
+			own = append(own, m.Target)
+		}
 	}
 	expected := map[string]bool{}
 	for _, p := range own {

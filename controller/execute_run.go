@@ -80,9 +80,9 @@ func (a *execution) start(ctx context.Context, c *observed.Container) error {
 		if err := a.cfg.Console.Expect(id, t, startpattern.Run{}, a.spec.StartPattern); err != nil {
 			a.log.Warn("start pattern cannot be watched", "container", id, "error", err)
 		}
-		if err := a.chownVolume(ctx); err != nil {
-			return err
-		}
+	}
+	if err := errors.Join(a.chownVolume(ctx), a.handOver(ctx)); err != nil {
+		return err
 	}
 	// Directly before the sources are pinned: what comes before may take long.
 	if err := a.checkHostPaths(a.spec.Spec); err != nil {

@@ -60,8 +60,8 @@ func (f crashingFiles) WriteInstaller(s desired.Spec, who datadir.Identity) erro
 	return f.crashBetween(s.InternalID, "write install.sh", func() error { return f.Dir.WriteInstaller(s, who) }, "install.sh", "install-entry.sh")
 }
 
-func (f crashingFiles) ClearInstaller(id string) error {
-	return f.crashBetween(id, "clear install-entry.sh", func() error { return f.Dir.ClearInstaller(id) })
+func (f crashingFiles) ClearInstaller(id string, handedOver bool) error {
+	return f.crashBetween(id, "clear install-entry.sh", func() error { return f.Dir.ClearInstaller(id, handedOver) })
 }
 
 func (f crashingFiles) SaveInstallLog(id string, output io.Reader) error {

@@ -242,7 +242,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
 		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Snapshots: n.copies, Console: n.console, Health: n.prober},
 		Host: controller.Host{
-			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
+			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, HandOverVolume: n.volumes.HandOver, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
 			Network: o.network, EngineDisk: o.disk,
 		},
 		Timing:          controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},

@@ -280,6 +280,9 @@ func (h *history) problem(format string, args ...any) {
 // volumeOf returns the id of the volume that a process has at home.
 func volumeOf(p *simengine.Process) string {
 	source, _ := p.Mounted("/home/container")
+	if at, installs := p.Mounted("/mnt/server"); installs {
+		source = at
+	}
 	return filepath.Base(source)
 }
 

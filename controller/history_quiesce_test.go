@@ -122,10 +122,7 @@ func (h *history) mismatch(c desired.Container, st status.Status) string {
 	if err != nil || !h.ours(have) {
 		return "there is no container of ours"
 	}
-	image := c.Image
-	if st.Install.Snapshot != "" {
-		image = st.Install.Snapshot
-	}
+	image := st.Install.RunImage(c.Image)
 	up := settledState(c, st) == status.StateRunning
 	switch {
 	case have.Config.Labels[observed.LabelHash] != c.Hash(image):
@@ -140,7 +137,7 @@ func (h *history) mismatch(c desired.Container, st status.Status) string {
 		return "it is off its network"
 	case !h.data.EntrypointOK(c.Spec):
 		return "its entry point is another one"
-	case st.Install.Snapshot != "" && !h.sim.HasImage(image):
+	case image == st.Install.Snapshot && !h.sim.HasImage(image):
 		return "the image that keeps its installation is gone"
 	}
 	return ""

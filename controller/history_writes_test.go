@@ -40,7 +40,7 @@ var changes = map[string]func(*history, *desired.Container){
 	"reinstall": func(h *history, c *desired.Container) {
 		c.Requests.Install++
 		if h.chance("other script", 50) {
-			c.InstallScript = h.pick("script", scripts)
+			h.someScript(&c.Spec)
 		}
 	},
 	"rebind":        func(h *history, c *desired.Container) { c.Ports = h.somePorts() },
@@ -65,7 +65,7 @@ var changes = map[string]func(*history, *desired.Container){
 	"init":   func(_ *history, c *desired.Container) { c.Init = !c.Init },
 	"tty":    func(_ *history, c *desired.Container) { c.TTY = !c.TTY },
 	"user":   func(h *history, c *desired.Container) { c.User = h.pick("user", []string{"", "1000:1000"}) },
-	"script": func(h *history, c *desired.Container) { c.InstallScript = h.pick("script", scripts) },
+	"script": func(h *history, c *desired.Container) { h.someScript(&c.Spec) },
 	"follow": func(h *history, c *desired.Container) {
 		c.ImagePolicy = []desired.ImagePolicy{desired.ImagePinned, desired.ImageFollow}[h.number("follow", 2)]
 	},
@@ -130,7 +130,7 @@ func (h *history) create(id string) {
 		return
 	}
 	c, err := h.store.Create(context.Background(), h.newSpec(id, volume))
-	h.note("create %s: script %q, power %s, ports %v, %v", id, c.InstallScript, c.Power, c.Ports, err)
+	h.note("create %s: script %q in %q, power %s, ports %v, %v", id, c.Installation().Script, c.Installation().Image, c.Power, c.Ports, err)
 	if err == nil {
 		h.models[id] = &model{id: id, volume: volume, invalidated: !h.undisturbed}
 		h.acknowledged(c)
@@ -159,12 +159,24 @@ func (h *history) newSpec(id, volume string) desired.Spec {
 	s := desired.DefaultSpec()
 	s.InternalID, s.Image, s.VolumeID, s.StartupCommand = id, h.pick("image", imageRefs), volume, "run"
 	s.StartPattern = h.pick("pattern", []string{"up", ""})
-	s.InstallScript = h.pick("script", scripts)
+	h.someScript(&s)
 	if h.chance("power", 50) {
 		s.Power = desired.PowerRunning
 	}
 	s.Ports = h.somePorts()
 	return s
+}
+
+// someScript gives a spec an install script or none, sometimes in an image of its own.
+func (h *history) someScript(s *desired.Spec) {
+	script := h.pick("script", scripts)
+	s.InstallScript, s.Install = script, nil
+	if script != "" && h.chance("image of its own", 30) {
+		s.InstallScript, s.Install = "", &desired.Install{Script: script, Image: h.pick("image of the installer", imageRefs), Mount: "/mnt/server"}
+		if h.chance("time", 30) {
+			s.Install.Timeout = desired.Duration(time.Minute)
+		}
+	}
 }
 
 func (h *history) somePorts() []desired.Port {

@@ -24,10 +24,7 @@ func (a *execution) checkHost() {
 
 // runHash is the hash of the run container that the spec describes.
 func runHash(spec desired.Container, st status.Status) string {
-	if st.Install.Snapshot != "" {
-		return spec.Hash(st.Install.Snapshot)
-	}
-	return spec.Hash(spec.Image)
+	return spec.Hash(st.Install.RunImage(spec.Image))
 }
 
 // probeHost tries what Docker reports only by failing: host paths, and free host ports.

@@ -7,10 +7,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/docker/docker/api/types/container"
-
 	"lightd/desired"
-	"lightd/hack/harness"
 	"lightd/observed/status"
 )
 
@@ -20,28 +17,8 @@ func TestServerOwnsWhatItsInstallationLeftOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
-	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(),
-		Cmd: []string{"sh", "-c", "echo steam:x:4321:4322::/:/bin/sh > /etc/passwd; touch /done; sleep 1000"}}, nil, nil, nil, "")
-	if err == nil {
-		err = docker.ContainerStart(t.Context(), base.ID, container.StartOptions{})
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	pollUntil(t, "a user", func() bool {
-		found, err := n.engine.HasFile(t.Context(), base.ID, "/done")
-		return err == nil && found
-	})
 	const image = "lightd-test/with-a-user:1"
-	_, err = docker.ContainerCommit(t.Context(), base.ID, container.CommitOptions{Reference: image, Changes: []string{"USER steam"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = n.engine.Remove(t.Context(), base.ID)
-		_ = n.engine.RemoveImage(t.Context(), image)
-	})
+	withUser(t, n, image)
 	for id, set := range map[string]func(*desired.Spec){
 		"of-the-spec":     func(s *desired.Spec) { s.User = "1000:1000" },
 		"without-a-group": func(s *desired.Spec) { s.User = "1000" },

@@ -177,6 +177,9 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 	if seen.Run != nil && c.cfg.Health != nil {
 		in.Health = c.cfg.Health.Result(spec.InternalID, runIDOf(seen.Run))
 	}
+	if ref := plan.InstallImage(spec, st); ref != "" {
+		in.InstallImage = image(ref)
+	}
 	if st.Install.Snapshot != "" {
 		in.Snapshot, in.Copy = image(st.Install.Snapshot), c.cfg.Snapshots.Copy(st.Install.Snapshot)
 		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {

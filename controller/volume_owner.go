@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"lightd/controller/plan"
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/journal"
@@ -26,12 +27,17 @@ var (
 	errSuperseded = errors.New("the container is to run no longer")
 )
 
-// chownVolume gives the volume to the user that the spec names by number, where its directory is somebody
-// else's: once, as what the program makes afterwards is its own. Root writes anyway, a name is known to
-// the image alone, and a volume that a container with another user has too, or in which another container
-// runs, stays as it is. Files that cannot be given, by a daemon that is not root for instance, end no start.
+// chownVolume gives the volume to the user that the spec names by number, of the server or of the install
+// script, where its directory is somebody else's: once, as what the program makes afterwards is its own. Root
+// writes anyway, a name is known to the image alone, and a volume that a container with another user has too,
+// or in which another container runs, stays as it is. Files that cannot be given, by a daemon that is not
+// root for instance, end no start.
 func (a *execution) chownVolume(ctx context.Context) error {
-	uid, gid, named := numericUser(a.spec.User)
+	user := a.spec.User
+	if a.step.Kind == plan.StartInstallScript {
+		user = a.spec.Installation().User
+	}
+	uid, gid, named := numericUser(user)
 	if !named || uid == 0 || a.cfg.ChownVolume == nil || os.Geteuid() != 0 || a.volumeOfOthers() {
 		return nil
 	}
@@ -49,7 +55,7 @@ func (a *execution) chownVolume(ctx context.Context) error {
 	}
 	if other := a.runningInVolume(); other != "" {
 		a.log.Warn("a volume is not given to its user while another container runs in it", "container", a.spec.InternalID,
-			"volume", a.spec.VolumeID, "user", a.spec.User, "other", other)
+			"volume", a.spec.VolumeID, "user", user, "other", other)
 		return nil
 	}
 	ctx, cancel := context.WithTimeoutCause(a.preparing, chownTimeout, errChownTimeout)
@@ -61,7 +67,7 @@ func (a *execution) chownVolume(ctx context.Context) error {
 	case err != nil:
 		a.log.Warn("not all of a volume is its user's", "container", a.spec.InternalID, "volume", a.spec.VolumeID, "error", err)
 	case given:
-		a.event(journal.VolumeOwnerChanged, fmt.Sprintf("volume %s is given to user %s, after %s", a.spec.VolumeID, a.spec.User,
+		a.event(journal.VolumeOwnerChanged, fmt.Sprintf("volume %s is given to user %s, after %s", a.spec.VolumeID, user,
 			time.Since(a.began).Round(time.Millisecond)))
 	}
 	return nil

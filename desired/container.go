@@ -94,7 +94,8 @@ type Spec struct {
 	ImagePolicy    ImagePolicy       `json:"image_policy"`
 	Paused         bool              `json:"paused"`
 	Suspended      bool              `json:"suspended"`
-	Health         *Health           `json:"health"` // nothing for no check
+	Health         *Health           `json:"health"`  // nothing for no check
+	Install        *Install          `json:"install"` // the long form of InstallScript
 }
 
 // DefaultSpec returns a spec with the contract's default in every optional field.
@@ -126,7 +127,8 @@ func (s Spec) Equal(other Spec) bool {
 		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
 		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname &&
 		s.ReadOnly == other.ReadOnly && maps.Equal(s.Tmpfs, other.Tmpfs) && s.Network == other.Network && s.TTY == other.TTY && s.Init == other.Init &&
-		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended && s.Health.Equal(other.Health)
+		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended && s.Health.Equal(other.Health) &&
+		s.Install.Equal(other.Install)
 }
 
 // EffectivePower is what the process should be doing now: what Power says, unless the container is suspended.
@@ -145,6 +147,7 @@ func (s Spec) Clone() Spec {
 	s.Env = maps.Clone(s.Env)
 	s.Labels = maps.Clone(s.Labels)
 	s.Health = s.Health.clone()
+	s.Install = s.Install.clone()
 	return s
 }
 

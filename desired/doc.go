@@ -32,6 +32,7 @@
 //     ports. What it changes in the image is kept. What root created or changed in the volume since
 //     it began (or since the first of several attempts that failed) is then given to the user that
 //     the server runs as, and the volume's own directory too if nothing older is in it.
+//   - install is the long form of install_script, and never beside it: see below.
 //   - power is running or stopped. A spec without it leaves it as it is; a new container is stopped.
 //   - restart says which ends of the program are followed by a start while power is running.
 //     on-failure (the default): all but those of its own with exit code 0. A program that its user
@@ -77,6 +78,34 @@
 //     power that a write of the spec names is kept for later. Nothing is recreated.
 //   - paused: true leaves the container alone; only a DELETE still acts.
 //   - health: how it is found out whether the process does its work: "lightd docs health".
+//
+// # Installing with another image
+//
+// Panels install with an image that has the tools, and run with one that has the game:
+//
+//	install:
+//	  script: |
+//	    curl -sSLo server.jar "$SERVER_JAR_URL"
+//	  image: ghcr.io/pterodactyl/installers:alpine
+//	  entrypoint: ash
+//	  mount: /mnt/server
+//	  env: {SERVER_JAR_URL: "https://example.com/server.jar"}
+//	  timeout: 30m
+//
+// All but script may be left out. A change waits for the next reinstall, as one of install_script does,
+// but for timeout, which counts at once while a script runs.
+//
+//   - image is another one for the installer, pulled as that of the server is, before anything is removed.
+//     Nothing but what is in the volume is kept then: the server runs from its own image, and a change of that one
+//     installs nothing again. What the script made as root goes to the user of the server as ever; to one
+//     that has a name at the first start, by a daemon that is root, as only the server's image knows it.
+//   - entrypoint is what the script is given to, in place of its #! line: a name in PATH or a path. The
+//     image needs /bin/sh in any case.
+//   - mount is where the volume is (/home/container), and where the script is started.
+//   - env is added to the env of the server, which the installer has too, and wins over it.
+//   - user is root, or a number. A number is given the volume before the script runs; afterwards
+//     nothing goes to the user of the server but what a start gives to a numeric one.
+//   - timeout is from 1s to 24h, in place of the operator's timeouts.install.
 package desired
 
 import _ "embed"

@@ -28,6 +28,7 @@ func (s Spec) Normalize() Spec {
 		s.Network = "" // as in a spec that was stored before there was a choice
 	}
 	s.Health.normalize()
+	s.Install.normalize()
 	s.Stop.Signal = NormalSignal(s.Stop.Signal)
 	return s
 }

@@ -74,10 +74,11 @@ func (s Spec) ValidateChange(old Spec, r Rules) error {
 	f.checkMounts(s.Mount, old.Mount, r.AllowedMounts)
 	f.checkTmpfs(s.Tmpfs, s.Mount)
 	f.checkNetwork(s, old, r.AllowedNetworks)
-	f.checkEnv(s.Env)
+	f.checkVariables("env", s.Env)
 	f.checkLabels(s.Labels)
 	f.checkChoices(s)
 	f.checkHealth(s)
+	f.checkInstall(s, old, r)
 	return f.err()
 }
 
@@ -86,6 +87,9 @@ func (s Spec) Beyond(r Rules) error {
 	var f faults
 	if !IsSnapshot(s.Image) {
 		f.checkImage(s, Spec{}, r)
+	}
+	if s.Install != nil {
+		f.checkInstallImage(s, "", r)
 	}
 	f.checkRange(s, Spec{}, r.Limits)
 	f.checkMounts(s.Mount, nil, r.AllowedMounts)
@@ -202,20 +206,21 @@ func (f *faults) checkLimits(l Limits) {
 	}
 }
 
-func (f *faults) checkEnv(env map[string]string) {
+// checkVariables checks an environment, which is a field of a spec.
+func (f *faults) checkVariables(field string, env map[string]string) {
 	if len(env) > maxEnv {
-		f.add("env", fmt.Sprintf("must have at most %d entries", maxEnv))
+		f.add(field, fmt.Sprintf("must have at most %d entries", maxEnv))
 		return
 	}
 	total := 0
 	for k, v := range env {
 		total += len(k) + len(v)
-		if f.checkKey("env", k) {
-			f.checkText("env."+k, v, maxEnvEntry-len(k))
+		if f.checkKey(field, k) {
+			f.checkText(field+"."+k, v, maxEnvEntry-len(k))
 		}
 	}
 	if total > maxEnvTotal {
-		f.add("env", fmt.Sprintf("must have at most %d bytes in all", maxEnvTotal))
+		f.add(field, fmt.Sprintf("must have at most %d bytes in all", maxEnvTotal))
 	}
 }
 
@@ -313,14 +318,11 @@ func validUserPart(part string) bool {
 	if !userPart.MatchString(part) {
 		return false
 	}
-	var id int64
-	for _, c := range part {
-		if c < '0' || c > '9' {
-			return true
-		}
-		id = id*10 + int64(c-'0')
+	if part[0] < '0' || part[0] > '9' {
+		return true
 	}
-	return id <= maxUserID
+	_, ok := parseUserID(part)
+	return ok
 }
 
 // Quote makes a client's text fit for a message: one line, and short.

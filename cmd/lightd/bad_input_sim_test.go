@@ -30,6 +30,12 @@ var badFields = []struct{ field, value, named string }{
 	{"start_pattern", `"(?=a)"`, "start_pattern"},
 	{"start_pattern", `"` + strings.Repeat("a", 513) + `"`, "start_pattern"},
 	{"install_script", `"` + strings.Repeat("a", 513<<10) + `"`, "install_script"},
+	{"install", `{"image":"alpine"}`, "install.script"},
+	{"install", `{"script":"true","scripts":"x"}`, "install.scripts"},
+	{"install", `{"script":"true","entrypoint":"bash -e"}`, "install.entrypoint"},
+	{"install", `{"script":"true","mount":"/proc"}`, "install.mount"},
+	{"install", `{"script":"true","user":"steam"}`, "install.user"},
+	{"install", `{"script":"true","timeout":"1ms"}`, "install.timeout"},
 	{"limits", `{"memory":1}`, "limits.memory"},
 	{"limits", `{"memory":6291455}`, "limits.memory"},
 	{"limits", `{"memory":-1}`, "limits.memory"},
@@ -175,7 +181,7 @@ func TestBadFields(t *testing.T) {
 			{"PATCH", "/containers/web", "{" + member + "}"},
 		}
 		switch c.field {
-		case "image", "install_script":
+		case "image", "install_script", "install":
 			requests = append(requests, struct{ method, path, body string }{"POST", "/containers/web/reinstall", "{" + member + "}"})
 		case "ports":
 			requests = append(requests, struct{ method, path, body string }{"POST", "/containers/web/rebind-network", "{" + member + "}"})

@@ -218,7 +218,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 			Health: d.prober,
 		},
 		Host: controller.Host{
-			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
+			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, HandOverVolume: d.volumes.HandOver, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
 			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here, Cores: runtime.NumCPU(),
 			Capabilities: blueprint.Capabilities{Run: cfg.Containers.Capabilities, Install: cfg.Containers.InstallCapabilities},
 		},

@@ -237,7 +237,7 @@ func TestInstallerHoldsScriptAndEnvironment(t *testing.T) {
 		!strings.HasSuffix(string(entry), "exec /app/data/install.sh\n") {
 		t.Errorf("entry: %s, %v", entry, err)
 	}
-	if err := d.ClearInstaller("a"); err != nil {
+	if err := d.ClearInstaller("a", true); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(d.Path("a"), installRun)); !errors.Is(err, fs.ErrNotExist) {

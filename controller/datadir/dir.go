@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
+	"time"
 
 	"lightd/desired"
 	"lightd/desired/trash"
@@ -138,9 +140,28 @@ func (d *Dir) WriteInstaller(s desired.Spec, who Identity) error {
 }
 
 // ClearInstaller takes away what the install script's environment was read from, and when the
-// script began. The script itself stays, where the published page says it is.
-func (d *Dir) ClearInstaller(id string) error {
+// script began, unless its files are still to be handed over. The script itself stays, where the published
+// page says it is.
+func (d *Dir) ClearInstaller(id string, handedOver bool) error {
+	if !handedOver {
+		return d.remove(id, installRun)
+	}
 	return errors.Join(d.remove(id, installRun), d.remove(id, installBegan))
+}
+
+// InstallBegan returns when the script began whose files are still to be handed over, by the clock of the file
+// system; the error is fs.ErrNotExist when there is none.
+func (d *Dir) InstallBegan(id string) (time.Time, error) {
+	root, err := d.open(id, false)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer root.Close()
+	info, err := root.Lstat(installBegan)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.Unix(info.Sys().(*syscall.Stat_t).Ctim.Unix()), nil
 }
 
 // SaveInstallLog keeps the newest 16 MiB of what the install script printed. How much that

@@ -179,7 +179,7 @@ func TestBeginOfAnInstallation(t *testing.T) {
 	if again := write(); !again.ModTime().Equal(first.ModTime()) {
 		t.Errorf("began %s, then %s", first.ModTime(), again.ModTime())
 	}
-	if err := d.ClearInstaller("a"); err != nil {
+	if err := d.ClearInstaller("a", true); err != nil {
 		t.Fatal(err)
 	}
 	if next := write(); !next.ModTime().After(first.ModTime()) {
@@ -215,5 +215,53 @@ func TestInstallerBelongsToRootOfTheContainer(t *testing.T) {
 		if stat := info.Sys().(*syscall.Stat_t); stat.Uid != 100000 || stat.Gid != 100001 || info.Mode().Perm() != 0o700 {
 			t.Errorf("%s belongs to %d:%d, with mode %v", name, stat.Uid, stat.Gid, info.Mode())
 		}
+	}
+}
+
+// TestLongFormOfAnInstallation: its environment wins, it begins where the volume is, and its entrypoint takes the place
+// of the #! line.
+func TestLongFormOfAnInstallation(t *testing.T) {
+	s := desired.Spec{Env: map[string]string{"A": "server", "B": "it's"}, Install: &desired.Install{Script: "#!/bin/bash\r\ntrue",
+		Env: map[string]string{"A": "installer", "C": "", "no.name": "x"}, Mount: "/mnt/server"}}
+	const head = "#!/bin/sh\n# Written by lightd.\nexport A='installer'\nexport B='it'\\''s'\nexport C=''\ncd /mnt/server || exit 1\n"
+	for entrypoint, want := range map[string]struct{ run, path, lookup string }{
+		"":         {"exec /app/data/install.sh\n", "/bin/bash", ""},
+		"ash":      {"exec ash /app/data/install.sh\n", "", "ash"},
+		"/bin/ash": {"exec /bin/ash /app/data/install.sh\n", "/bin/ash", ""},
+	} {
+		s.Install.Entrypoint = entrypoint
+		if got := installEntry(s, ""); got != head+want.run {
+			t.Errorf("%q: %q", entrypoint, got)
+		}
+		if path, lookup := Interpreter(s); path != want.path || lookup != want.lookup {
+			t.Errorf("%q: interpreter %q, %q", entrypoint, path, lookup)
+		}
+	}
+	if got := installEntry(s, "1000"); !strings.Contains(got, "\nhome=/mnt/server\n") || s.Env["A"] != "server" {
+		t.Errorf("handed over by %s, env %v", got, s.Env)
+	}
+	if got := installScript(s); got != "#!/bin/bash\ntrue" {
+		t.Errorf("written as %q", got)
+	}
+}
+
+// TestFilesToHandOver keep their time until that is done.
+func TestFilesToHandOver(t *testing.T) {
+	d, s := open(t)
+	if _, err := d.InstallBegan("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+	if err := errors.Join(d.WriteInstaller(s, Identity{}), d.ClearInstaller("a", false)); err != nil {
+		t.Fatal(err)
+	}
+	_, secret := os.Stat(filepath.Join(d.Path("a"), installRun))
+	if began, err := d.InstallBegan("a"); err != nil || began.IsZero() || secret == nil {
+		t.Errorf("began %s, %v; the environment is gone: %v", began, err, secret)
+	}
+	if err := d.ClearInstaller("a", true); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.InstallBegan("a"); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
 	}
 }

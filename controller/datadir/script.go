@@ -63,10 +63,10 @@ var variable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // Identity says whose the files of an installation are.
 type Identity struct {
-	// Owner is the user of the server, as in a spec: what the script leaves in the volume is
-	// theirs. Empty is root, as whom the script runs.
+	// Owner is the user of the server, as in a spec: what the script leaves in the volume is given
+	// to them. Empty gives it to nobody.
 	Owner string
-	// UID and GID are root's on the host: 0, unless the engine maps the users of containers.
+	// UID and GID are, on the host, those of whom the script runs as.
 	UID, GID int
 }
 
@@ -80,15 +80,24 @@ func isRoot(user string) bool {
 // s. The environment is not given to Docker, where a commit would keep it for ever.
 func installEntry(s desired.Spec, owner string) string {
 	var b strings.Builder
+	how, env := s.Installation(), maps.Clone(s.Env)
+	if len(how.Env) > 0 && env == nil {
+		env = map[string]string{}
+	}
+	maps.Copy(env, how.Env)
 	b.WriteString("#!/bin/sh\n# Written by lightd.\n")
-	for _, k := range slices.Sorted(maps.Keys(s.Env)) {
+	for _, k := range slices.Sorted(maps.Keys(env)) {
 		if variable.MatchString(k) {
-			fmt.Fprintf(&b, "export %s=%s\n", k, quote(s.Env[k]))
+			fmt.Fprintf(&b, "export %s=%s\n", k, quote(env[k]))
 		}
 	}
-	fmt.Fprintf(&b, "cd %s || exit 1\n", blueprint.Home)
+	home := how.Home()
+	fmt.Fprintf(&b, "cd %s || exit 1\n", home)
 	run := blueprint.Data + "/" + installer
-	if path, _ := Interpreter(s); path == "" {
+	switch path, _ := Interpreter(s); {
+	case how.Entrypoint != "":
+		run = how.Entrypoint + " " + run
+	case path == "":
 		run = "/bin/sh " + run
 	}
 	if isRoot(owner) {
@@ -96,7 +105,7 @@ func installEntry(s desired.Spec, owner string) string {
 		return b.String()
 	}
 	user, group, _ := strings.Cut(owner, ":")
-	fmt.Fprintf(&b, handOver, run, quote(user), quote(group), blueprint.Home, blueprint.Data+"/"+installBegan, systemPath)
+	fmt.Fprintf(&b, handOver, run, quote(user), quote(group), home, blueprint.Data+"/"+installBegan, systemPath)
 	return b.String()
 }
 
@@ -150,7 +159,7 @@ const systemPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 // installScript returns the install script as it is run. What an editor puts before the #!, a
 // byte order mark or blank lines, would hide it from the kernel.
 func installScript(s desired.Spec) string {
-	script := unixLines(s.InstallScript)
+	script := unixLines(s.Installation().Script)
 	if trimmed := strings.TrimLeft(script, " \t\r\n"+byteOrderMark); strings.HasPrefix(trimmed, "#!") {
 		return trimmed
 	}
@@ -158,8 +167,15 @@ func installScript(s desired.Spec) string {
 }
 
 // Interpreter returns the program that the install script of s names after its #!, and the one
-// that this is to find in its PATH where it is env; both are empty where there is none.
+// that this is to find in its PATH where it is env; both are empty where there is none. An entrypoint of s takes
+// the place of that: it is the one or the other.
 func Interpreter(s desired.Spec) (path, lookup string) {
+	switch name := s.Installation().Entrypoint; {
+	case strings.Contains(name, "/"):
+		return name, ""
+	case name != "":
+		return "", name
+	}
 	line, _, _ := strings.Cut(installScript(s), "\n")
 	words := strings.Fields(strings.TrimPrefix(line, "#!"))
 	if !strings.HasPrefix(line, "#!") || len(words) == 0 {

@@ -3,9 +3,22 @@ package plan
 import (
 	"fmt"
 
+	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/status"
 )
+
+// InstallImage returns the reference that an installation of a spec which is to be made, or is being made, runs
+// in; empty where that has no image of its own.
+func InstallImage(spec desired.Container, st status.Status) string {
+	switch in := st.Install; {
+	case spec.Requests.Install > in.Request || in.Phase == status.InstallPreparing || in.Phase == "":
+		return spec.Installation().Image
+	case in.Separate && in.Phase != status.InstallDone && in.Phase != status.InstallFailed:
+		return in.Image
+	}
+	return ""
+}
 
 // needImage returns true when the image that a container is made from is there, and
 // else what is to be done for it.
@@ -14,6 +27,18 @@ func (r *planner) needImage() (next, bool) {
 	if ref == r.st.Install.Snapshot {
 		img = r.in.Snapshot
 	}
+	return r.need(ref, img)
+}
+
+// needInstallImage is needImage for the container of the install script.
+func (r *planner) needInstallImage() (next, bool) {
+	if in := r.st.Install; in.Script && in.Separate {
+		return r.need(in.Image, r.in.InstallImage)
+	}
+	return r.needImage()
+}
+
+func (r *planner) need(ref string, img observed.Image) (next, bool) {
 	switch {
 	case !img.Known:
 		return waitFor(status.ReasonProgressing, "looking for image "+ref, 0), false
@@ -112,14 +137,18 @@ func (r *planner) imageLost(ref string) next {
 // What an installation changed rests on the image that it ran on: that one stays.
 func (r *planner) tagMoved() bool {
 	run := r.in.Seen.Run
-	return r.st.Install.Snapshot == "" && run.Image == r.in.Spec.Image && r.in.Image.Present && r.in.Image.ImageID != run.ImageID
+	return r.image() == r.in.Spec.Image && run.Image == r.in.Spec.Image && r.in.Image.Present && r.in.Image.ImageID != run.ImageID
 }
 
 // imageReplaced reports whether the image that the present generation could not run from is
 // another one now. A container that never ran is recreated for that, whatever the image policy.
 func (r *planner) imageReplaced() bool {
-	failed, image := r.st.FailedImage, r.in.Image
-	return failed != "" && r.st.Install.Snapshot == "" && image.Present && image.ImageID != failed
+	failed := r.st.FailedImage
+	replaced := func(image observed.Image) bool { return image.Present && image.ImageID != failed }
+	if InstallImage(r.in.Spec, r.st) != "" && !replaced(r.in.InstallImage) {
+		return false
+	}
+	return failed != "" && r.image() == r.in.Spec.Image && replaced(r.in.Image)
 }
 
 // nextSnapshot restores the image that keeps the installation while all else is in order: the

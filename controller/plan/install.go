@@ -1,7 +1,9 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
+	"time"
 
 	"lightd/observed"
 	"lightd/observed/status"
@@ -49,6 +51,9 @@ func (r *planner) nextPrepare() next {
 	if n, ok := r.needImage(); !ok {
 		return n
 	}
+	if n, ok := r.needInstallImage(); !ok {
+		return n
+	}
 	if seen.Run != nil {
 		return r.remove("a new installation begins")
 	}
@@ -66,7 +71,7 @@ func (r *planner) nextFirst() next {
 	if other := r.in.Seen.InstallNameTaken; other != nil {
 		return r.nameTaken(observed.InstallName(r.in.Spec.InternalID), other)
 	}
-	if n, ok := r.needImage(); !ok {
+	if n, ok := r.needInstallImage(); !ok {
 		return n
 	}
 	if r.in.Seen.Install != nil {
@@ -94,7 +99,7 @@ func (r *planner) nextScript() next {
 	if !c.Running() {
 		return step(StartInstallScript, "the start of the script was recorded and did not happen").on(c)
 	}
-	left := r.st.Install.ScriptAt.Add(r.in.InstallTimeout).Sub(r.in.Now)
+	left := r.st.Install.ScriptAt.Add(r.installTimeout()).Sub(r.in.Now)
 	inTime := left > 0 && !r.st.Install.TimedOut && !r.st.Install.WroteTooMuch()
 	switch {
 	case c.Phase == observed.Paused && inTime:
@@ -110,7 +115,12 @@ func (r *planner) nextScript() next {
 	case r.st.Install.WroteTooMuch():
 		return step(KillInstallScript, r.wroteTooMuch()).on(c)
 	}
-	return step(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout)).on(c)
+	return step(KillInstallScript, fmt.Sprintf("the install script took longer than %s", r.installTimeout())).on(c)
+}
+
+// installTimeout bounds the script: by the spec, which may change that while the script runs, else by the operator.
+func (r *planner) installTimeout() time.Duration {
+	return cmp.Or(time.Duration(r.in.Spec.Installation().Timeout), r.in.InstallTimeout)
 }
 
 func (r *planner) nextEntrypoint() next {

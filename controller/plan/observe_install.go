@@ -23,16 +23,25 @@ func (r *planner) beginInstall() {
 }
 
 func (r *planner) observeImage() {
-	if r.in.Image.Pulling {
+	if r.in.Image.Pulling || r.in.InstallImage.Pulling {
 		r.st.ImageGeneration = r.in.Spec.Generation
 	}
 	if r.st.Pulling == "" {
 		return
 	}
-	if r.st.Pulling == r.in.Spec.Image && r.in.Image.Present {
-		r.emit(journal.ImagePulled, r.st.Pulling)
+	switch r.st.Pulling {
+	case r.in.Spec.Image:
+		r.observePulled(r.in.Image)
+	case InstallImage(r.in.Spec, r.st):
+		r.observePulled(r.in.InstallImage)
+	default:
+		r.st.Pulling = ""
 	}
-	if r.st.Pulling != r.in.Spec.Image || r.in.Image.Present {
+}
+
+func (r *planner) observePulled(image observed.Image) {
+	if image.Present {
+		r.emit(journal.ImagePulled, r.st.Pulling)
 		r.st.Pulling = ""
 	}
 }
@@ -42,7 +51,11 @@ func (r *planner) observeInstall() {
 	in, seen := &r.st.Install, r.in.Seen
 	switch in.Phase {
 	case status.InstallPreparing: // nothing is made yet, and what comes is made from the spec
-		in.Image, in.Script = r.in.Spec.Image, r.in.Spec.InstallScript != ""
+		want := r.in.Spec.Installation()
+		in.Script, in.Separate = want.Script != "", want.Script != "" && want.Image != ""
+		if in.Image = r.in.Spec.Image; in.Separate {
+			in.Image = want.Image
+		}
 	case status.InstallCreating:
 		first := seen.Run
 		if in.Script {
@@ -121,7 +134,7 @@ func (r *planner) observeScript(c *observed.Container) {
 	case in.WroteTooMuch():
 		r.failInstall(status.ReasonInstallScriptFailed, r.wroteTooMuch())
 	case in.TimedOut:
-		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.in.InstallTimeout))
+		r.failInstall(status.ReasonInstallTimeout, fmt.Sprintf("the install script took longer than %s", r.installTimeout()))
 	case c.Phase != observed.Exited:
 		r.failInstall(status.ReasonInstallInterrupted, "the install container was removed while the script ran")
 	case c.OOMKilled && c.ExitCode != 0:

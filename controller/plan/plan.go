@@ -75,8 +75,9 @@ type Input struct {
 	Spec   desired.Container
 	Status status.Status
 	Seen   observed.Snapshot
-	// Image is what is known of the spec's image, Snapshot of the installation's own.
-	Image, Snapshot observed.Image
+	// Image is what is known of the spec's image, Snapshot of the installation's own, and InstallImage of
+	// the one that InstallImage names.
+	Image, Snapshot, InstallImage observed.Image
 	// Copy is what is known of the copy of Snapshot in the data directory.
 	Copy observed.SnapshotCopy
 	// RunImage is what is known of the very image that the runtime container was made
@@ -208,12 +209,7 @@ func (r *planner) set(t status.ConditionType, truth status.ConditionStatus, reas
 }
 
 // image returns the reference that the runtime container is made from.
-func (r *planner) image() string {
-	if r.st.Install.Snapshot != "" {
-		return r.st.Install.Snapshot
-	}
-	return r.in.Spec.Image
-}
+func (r *planner) image() string { return r.st.Install.RunImage(r.in.Spec.Image) }
 
 // fits reports whether the run container is the one that the spec describes.
 func (r *planner) fits() bool {

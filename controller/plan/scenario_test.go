@@ -41,6 +41,7 @@ func newScenario(t *testing.T, change func(*desired.Container)) *scenario {
 		Seen:           observed.Snapshot{Known: true, EngineUp: true, At: epoch, EngineLost: epoch.Add(-time.Hour)},
 		Image:          observed.Image{Known: true, Present: true},
 		Snapshot:       observed.Image{Known: true, Present: true},
+		InstallImage:   observed.Image{Known: true, Present: true},
 		Now:            epoch,
 		CreationMark:   "mark",
 		InstallTimeout: 10 * time.Minute,
@@ -126,7 +127,11 @@ func (w *scenario) act(s plan.Step) {
 	seen, st := &w.in.Seen, &w.in.Status
 	switch s.Kind {
 	case plan.PullImage:
-		w.in.Image = observed.Image{Known: true, Present: true}
+		if s.Image == w.in.Spec.Image {
+			w.in.Image = observed.Image{Known: true, Present: true}
+		} else {
+			w.in.InstallImage = observed.Image{Known: true, Present: true}
+		}
 	case plan.CreateInstallContainer:
 		seen.Install = w.create(observed.RoleInstall, s.Image)
 	case plan.StartInstallScript:
@@ -140,8 +145,10 @@ func (w *scenario) act(s plan.Step) {
 	case plan.KillInstallScript:
 		w.die(seen.Install, 137)
 	case plan.KeepInstallation:
-		st.Install.Phase, st.Install.OutputSaved, st.Install.Snapshot = status.InstallKept, true, "kept:1"
-		w.in.Snapshot.Present = true
+		st.Install.Phase, st.Install.OutputSaved = status.InstallKept, true
+		if !st.Install.Separate {
+			st.Install.Snapshot, w.in.Snapshot.Present = "kept:1", true
+		}
 	case plan.SaveInstallOutput:
 		st.Install.OutputSaved = true
 	case plan.RemoveInstallContainer:
@@ -151,11 +158,7 @@ func (w *scenario) act(s plan.Step) {
 	case plan.WriteEntrypoint:
 		w.in.EntrypointOK = true
 	case plan.CheckHost:
-		hash := w.in.Spec.Hash(w.in.Spec.Image)
-		if st.Install.Snapshot != "" {
-			hash = w.in.Spec.Hash(st.Install.Snapshot)
-		}
-		w.in.Host = plan.HostCheck{Hash: hash, At: w.in.Now}
+		w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash(st.Install.RunImage(w.in.Spec.Image)), At: w.in.Now}
 	case plan.CreateContainer:
 		seen.Run = w.create(observed.RoleRun, s.Image)
 	case plan.UpdateLimits:
@@ -205,3 +208,8 @@ func (w *scenario) expect(steps, events string) {
 
 func run(c *desired.Container)    { c.Power, c.Kill = desired.PowerRunning, false; c.Requests.Start++ }
 func script(c *desired.Container) { c.InstallScript = "true" }
+
+// installer is a script in an image of its own.
+func installer(c *desired.Container) {
+	c.InstallScript, c.Install = "", &desired.Install{Script: "true", Image: "tools"}
+}

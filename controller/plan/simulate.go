@@ -42,7 +42,8 @@ const maxSimulated = 64
 // behind. Where Docker is unreachable it uses the last observation.
 func Simulate(in Input) Simulation {
 	in.CreationMark = cmp.Or(in.CreationMark, "simulated") // what is created is recognized
-	p := &simulation{in: in, before: in, out: Simulation{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
+	p := &simulation{in: in, before: in, unsure: map[string]bool{},
+		out: Simulation{Steps: []Step{}, Keeps: []string{}, Loses: []string{}}}
 	if p.assumeUnknown() {
 		for range 4 * maxSimulated {
 			if !p.advance() || len(p.out.Steps) == maxSimulated {
@@ -58,9 +59,9 @@ func Simulate(in Input) Simulation {
 type simulation struct {
 	in, before Input
 	out        Simulation
-	// unsure is true when the image was never inspected, ended when the process that
-	// runs has.
-	unsure, ended bool
+	// unsure are the images that were never inspected. ended is true when the process that runs has.
+	unsure map[string]bool
+	ended  bool
 }
 
 // assumeUnknown fills in what is not known, and reports whether the rest makes sense.
@@ -81,7 +82,10 @@ func (p *simulation) assumeUnknown() bool {
 	}
 	seen.Known, seen.EngineUp, p.in.VerifyMounts = true, true, false
 	if !p.in.Image.Known {
-		p.unsure, p.in.Image.Known = true, true
+		p.unsure[p.in.Spec.Image], p.in.Image.Known = true, true
+	}
+	if !p.in.InstallImage.Known {
+		p.unsure[p.in.Spec.Installation().Image], p.in.InstallImage.Known = true, true
 	}
 	if !p.in.Snapshot.Known {
 		p.in.Snapshot = observed.Image{Known: true, Present: true}
@@ -111,7 +115,7 @@ func (p *simulation) advance() bool {
 		return true
 	}
 	p.noteBackoff(step)
-	if step.Kind == PullImage && p.unsure {
+	if step.Kind == PullImage && p.unsure[step.Image] {
 		step.Reason = "it is not known whether image " + step.Image + " is on this machine"
 	}
 	p.out.Steps = append(p.out.Steps, step)
@@ -161,6 +165,8 @@ func (p *simulation) wait(n next) bool {
 		p.end(143)
 	case p.in.Image.Pulling:
 		p.in.Image.Pulling, p.in.Image.Present = false, true
+	case p.in.InstallImage.Pulling:
+		p.in.InstallImage.Pulling, p.in.InstallImage.Present = false, true
 	default:
 		return false
 	}
@@ -173,7 +179,7 @@ func (p *simulation) apply(s Step) {
 	seen, st := &p.in.Seen, &p.in.Status
 	switch s.Kind {
 	case PullImage:
-		p.in.Image.Present, p.in.Image.PullError = true, ""
+		p.pulled(s.Image)
 	case CreateInstallContainer:
 		seen.Install = p.fakeContainer(observed.RoleInstall, s.Image)
 	case StartInstallScript:
@@ -184,7 +190,11 @@ func (p *simulation) apply(s Step) {
 	case KillInstallScript:
 		p.exit(&seen.Install, 137)
 	case KeepInstallation:
-		st.Install.Phase, st.Install.OutputSaved, st.Install.Snapshot = status.InstallKept, true, "the installation"
+		st.Install.Phase, st.Install.OutputSaved = status.InstallKept, true
+		if st.Install.Separate {
+			break
+		}
+		st.Install.Snapshot = "the installation"
 		p.in.Snapshot = observed.Image{Known: true, Present: true}
 	case SaveInstallOutput:
 		st.Install.OutputSaved = true
@@ -221,6 +231,15 @@ func (p *simulation) apply(s Step) {
 	}
 }
 
+func (p *simulation) pulled(ref string) {
+	if ref == p.in.Spec.Image {
+		p.in.Image.Present, p.in.Image.PullError = true, ""
+	}
+	if ref == InstallImage(p.in.Spec, p.in.Status) {
+		p.in.InstallImage.Present, p.in.InstallImage.PullError = true, ""
+	}
+}
+
 func (p *simulation) unpause(target string) {
 	for _, c := range []**observed.Container{&p.in.Seen.Run, &p.in.Seen.Install} {
 		if *c != nil && (*c).ContainerID == target {
@@ -240,8 +259,12 @@ func (p *simulation) releasePorts() {
 func (p *simulation) fakeContainer(role observed.Role, ref string) *observed.Container {
 	id, install := fmt.Sprintf("projected-%d", len(p.out.Steps)), p.in.Status.Install
 	if role == observed.RoleInstall {
-		return blueprint.Install(p.in.Spec, p.in.HostPaths, ref, install.Request).
-			WithImageVolumes(p.in.HostPaths, p.in.Image.Volumes).WithCreationMark(p.in.Status.CreationMark).AsCreated(id, p.in.Image)
+		b, image := blueprint.Install(p.in.Spec, p.in.HostPaths, ref, install.Request).WithCreationMark(p.in.Status.CreationMark), p.in.InstallImage
+		if !install.Separate {
+			image = p.in.Image
+			b = b.WithImageVolumes(p.in.HostPaths, image.Volumes)
+		}
+		return b.AsCreated(id, image)
 	}
 	image := p.in.Image
 	if ref == install.Snapshot {
@@ -293,7 +316,7 @@ func (p *simulation) summarize() {
 	}
 	kept := "what the install script changed outside the volume"
 	switch {
-	case p.before.Spec.Deleting, p.in.Status.Install.Request != install.Request:
+	case p.before.Spec.Deleting, p.in.Status.Install.Request != install.Request, install.RunImage(p.before.Spec.Image) != install.Snapshot:
 		p.out.Loses = append(p.out.Loses, kept)
 	default:
 		p.out.Keeps = append(p.out.Keeps, kept)

@@ -80,6 +80,15 @@ func TestSimulate(t *testing.T) {
 		"reinstall": {made: script, change: func(c *desired.Container) { c.Requests.Install++ },
 			steps:    "StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer",
 			restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written, kept}},
+		"reinstall by an image of its own": {made: script, change: func(c *desired.Container) { installer(c); c.Requests.Install++ },
+			observe:  func(in *plan.Input) { in.InstallImage = observed.Image{} },
+			steps:    "PullImage StopContainer RemoveContainer CreateInstallContainer StartInstallScript KeepInstallation RemoveInstallContainer WriteEntrypoint CreateContainer StartContainer",
+			restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written, kept}},
+		"image beside an installer's own": {made: installer, change: func(c *desired.Container) { c.Image = "other" },
+			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
+		"an image of its own alone": {made: script, change: installer, keeps: []string{volume, kept}},
+		"an image of its own, and another image": {made: script, change: func(c *desired.Container) { installer(c); c.Image = "other" },
+			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written, kept}},
 		"delete": {made: script, change: func(c *desired.Container) { c.Deleting = true },
 			steps: "StopContainer RemoveContainer Finalize", restarts: true, keeps: []string{volume}, loses: []string{written, kept}},
 		"a frozen process": {observe: func(in *plan.Input) { freeze(in) }, steps: "UnpauseContainer", keeps: []string{volume}},
@@ -200,8 +209,15 @@ func TestProjectionComesTrue(t *testing.T) {
 		func(c *desired.Container) { c.Limits.Memory = 1 << 28 },
 		func(c *desired.Container) { c.Limits.Memory = 0 },
 		func(c *desired.Container) { c.Image += "x"; c.Requests.Install++ },
-		func(c *desired.Container) { c.InstallScript = "true"; c.Requests.Install++ },
-		func(c *desired.Container) { c.InstallScript = ""; c.Requests.Install++ },
+		func(c *desired.Container) { c.InstallScript, c.Install = "true", nil; c.Requests.Install++ },
+		func(c *desired.Container) { c.InstallScript, c.Install = "", nil; c.Requests.Install++ },
+		func(c *desired.Container) { installer(c); c.Requests.Install++ },
+		installer,
+		func(c *desired.Container) { // as the store does
+			if c.Image += "y"; c.InstallScript != "" {
+				c.Requests.Install++
+			}
+		},
 		func(c *desired.Container) { c.Paused = !c.Paused },
 		func(c *desired.Container) { c.Requests.Install++ },
 		func(c *desired.Container) { c.StartPattern = "up" },

@@ -78,7 +78,7 @@ func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 // ChangeContainer lets fn change the spec, the requests and the marks of a container,
 // and stores the result as the next generation; when nothing came out different, nothing
 // is written. What fn does to the other fields is undone. A changed image raises the
-// installation request by itself when there is an install script; a kill ends when the
+// installation request by itself when there is an install script that runs in it; a kill ends when the
 // process is wanted again. It changes nothing when it returns an error: fn's own, one of
 // those of CreateContainer, ErrContainerNotFound, or ErrDeleting, before which fn is not
 // called.
@@ -151,7 +151,7 @@ func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 			return desired.Container{}, err
 		}
 	}
-	if c.Image != old.Image && c.InstallScript != "" && c.Requests.Install == old.Requests.Install {
+	if i := c.Installation(); c.Image != old.Image && i.Script != "" && i.Image == "" && c.Requests.Install == old.Requests.Install {
 		c.Requests.Install++
 	}
 	if err := tx.claim(&c, &old); err != nil {

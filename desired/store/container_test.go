@@ -156,7 +156,13 @@ func TestGeneration(t *testing.T) {
 		{"image without a script", func(c *desired.Container) { c.Image = "debian:12" }, true, desired.Requests{Install: 1, Restart: 1}},
 		{"script alone", func(c *desired.Container) { c.InstallScript = "true" }, true, desired.Requests{Install: 1, Restart: 1}},
 		{"image with a script", func(c *desired.Container) { c.Image = "debian:13" }, true, desired.Requests{Install: 2, Restart: 1}},
-		{"reinstall on another image", func(c *desired.Container) { c.Image = "debian:11"; c.Requests.Install++ }, true, desired.Requests{Install: 3, Restart: 1}},
+		{"script in an image of its own", func(c *desired.Container) {
+			c.InstallScript, c.Install = "", &desired.Install{Script: "true", Image: "debian:12"}
+		}, true, desired.Requests{Install: 2, Restart: 1}},
+		{"image beside that", func(c *desired.Container) { c.Image = "debian:14" }, true, desired.Requests{Install: 2, Restart: 1}},
+		{"script in the long form", func(c *desired.Container) { c.Install = &desired.Install{Script: "true", Timeout: 1e9} }, true, desired.Requests{Install: 2, Restart: 1}},
+		{"image with that", func(c *desired.Container) { c.Image = "debian:13" }, true, desired.Requests{Install: 3, Restart: 1}},
+		{"reinstall on another image", func(c *desired.Container) { c.Image = "debian:11"; c.Requests.Install++ }, true, desired.Requests{Install: 4, Restart: 1}},
 	}
 	before := first
 	for _, step := range steps {

@@ -1,9 +1,11 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -75,4 +77,61 @@ func (v *Volumes) chownAll(ctx context.Context, id string, to Owner) error {
 		err = failed
 	}
 	return err
+}
+
+// Handover is what is given to an owner: what From has made or changed in a volume after Since, by the time of the
+// last change of an inode, which an archive does not carry along.
+type Handover struct {
+	From, To Owner
+	Since    time.Time
+}
+
+// HandOver gives what h says to an owner. The volume's own directory goes with it where nothing older is in it. Links
+// are not followed, other file systems not entered. It may be repeated, waits as Chown does, and returns
+// the first error of a file, which holds nothing up.
+func (v *Volumes) HandOver(ctx context.Context, id string, h Handover) error {
+	end, err := v.chowns.enter(ctx, id)
+	if err == nil {
+		err = v.handOver(ctx, id, h)
+		end()
+	}
+	if err != nil {
+		return fmt.Errorf("give what was installed in volume %s to user %d: %w", id, h.To.UID, err)
+	}
+	return nil
+}
+
+func (v *Volumes) handOver(ctx context.Context, id string, h Handover) error {
+	top, err := v.open(id)
+	if err != nil {
+		return err
+	}
+	defer top.Close()
+	var at unix.Stat_t
+	if err := unix.Fstat(int(top.Fd()), &at); err != nil {
+		return err
+	}
+	older, failed := false, error(nil)
+	err = walk(ctx, top, func(dir int, name string, st *unix.Stat_t) {
+		if !time.Unix(st.Ctim.Unix()).After(h.Since) {
+			older = older || inDirectory(dir, &at)
+			return
+		}
+		if !h.From.Has(st.Uid, st.Gid) {
+			return
+		}
+		if err := unix.Fchownat(dir, name, h.To.UID, h.To.GID, unix.AT_SYMLINK_NOFOLLOW); err != nil && failed == nil {
+			failed = fmt.Errorf("%s: %w", name, err)
+		}
+	})
+	if err == nil && !older && h.From.Has(at.Uid, at.Gid) {
+		err = top.Chown(h.To.UID, h.To.GID)
+	}
+	return cmp.Or(err, failed)
+}
+
+// inDirectory reports whether a descriptor is of the directory that is.
+func inDirectory(dir int, is *unix.Stat_t) bool {
+	var st unix.Stat_t
+	return unix.Fstat(dir, &st) == nil && fileIDOf(&st) == fileIDOf(is)
 }

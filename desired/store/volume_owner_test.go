@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // TestChownOfAHostileVolume: all that is in it is given away, however deep, with few descriptors; what its
@@ -63,5 +64,57 @@ func TestChownOfAHostileVolume(t *testing.T) {
 	}
 	if given, err := v.Chown(t.Context(), volume.ID, Owner{4321, 77}); !given || err != nil || owner(at("d/f")) != (Owner{4321, 77}) {
 		t.Errorf("another group: %t %v, %v", given, err, owner(at("d/f")))
+	}
+}
+
+// TestHandOver gives what was made since a time, and nothing older, of nobody else, and through no link; the volume's own
+// directory too, unless something older is in it.
+func TestHandOver(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root gives files away")
+	}
+	s := open(t, t.TempDir(), Options{})
+	v, err := s.Volumes(t.Context(), t.TempDir())
+	must(t, err)
+	defer func() { must(t, v.Close()) }()
+	outside := filepath.Join(t.TempDir(), "secret")
+	must(t, os.WriteFile(outside, nil, 0o600))
+	for name, shared := range map[string]bool{"alone": false, "beside what is older": true} {
+		volume, err := v.Create(t.Context(), Creator{})
+		must(t, err)
+		at := func(name string) string { return filepath.Join(volume.Path, name) }
+		changed := func(path string) time.Time {
+			var st syscall.Stat_t
+			must(t, syscall.Lstat(path, &st))
+			return time.Unix(st.Ctim.Unix())
+		}
+		if shared {
+			must(t, os.WriteFile(at("old"), nil, 0o600))
+		}
+		mark := filepath.Join(t.TempDir(), "mark")
+		must(t, os.WriteFile(mark, nil, 0o600))
+		for since := changed(mark); !changed(mark).After(since); { // the clock of a file system goes in steps
+			must(t, os.Chmod(mark, 0o600))
+		}
+		began := changed(mark).Add(-1)
+		must(t, errors.Join(os.Mkdir(at("new"), 0o700), os.WriteFile(at("new/file"), nil, 0o600), os.Symlink(outside, at("link")),
+			os.WriteFile(at("theirs"), nil, 0o600), os.Chown(at("theirs"), 77, 77), os.Chtimes(at("new/file"), time.Unix(1, 0), time.Unix(1, 0))))
+		for range 2 { // it may be repeated
+			must(t, v.HandOver(t.Context(), volume.ID, Handover{From: Owner{0, -1}, To: Owner{4321, 4322}, Since: began}))
+		}
+		want := map[string]uint32{"new": 4321, "new/file": 4321, "link": 4321, "theirs": 77, "": 4321}
+		if shared {
+			want["old"], want[""] = 0, 0
+		}
+		for file, uid := range want {
+			var st syscall.Stat_t
+			if must(t, syscall.Lstat(at(file), &st)); st.Uid != uid || uid == 4321 && st.Gid != 4322 {
+				t.Errorf("%s: %q belongs to %d:%d, want %d", name, file, st.Uid, st.Gid, uid)
+			}
+		}
+	}
+	var st syscall.Stat_t
+	if must(t, syscall.Lstat(outside, &st)); st.Uid != 0 {
+		t.Errorf("what a link leads to belongs to %d", st.Uid)
 	}
 }

@@ -23,7 +23,7 @@ type Container struct {
 	Mount          map[string]desired.Mount `json:"mount"`
 	InstallScript  string                   `json:"install_script"`
 	Env            map[string]string        `json:"env"`
-	// EnvHidden reports that the values of Env were left empty, as the token may not see them.
+	// EnvHidden reports that the values of Env and Install.Env were left empty, as the token may not see them.
 	EnvHidden          bool                  `json:"env_hidden,omitempty"`
 	Labels             map[string]string     `json:"labels"`
 	Stop               desired.Stop          `json:"stop"`
@@ -39,6 +39,7 @@ type Container struct {
 	Paused             bool                  `json:"paused"`
 	Suspended          bool                  `json:"suspended"`
 	Health             *desired.Health       `json:"health"`
+	Install            *desired.Install      `json:"install"`
 	Generation         int64                 `json:"generation"`
 	ObservedGeneration int64                 `json:"observed_generation"`
 	Conditions         []status.Condition    `json:"conditions"`
@@ -61,21 +62,31 @@ func (c Container) Spec() desired.Spec {
 		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
 		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: c.Tmpfs, Network: c.Network,
-		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health,
+		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health, Install: c.Install,
 	}
 }
 
-// WithoutEnv returns c with the names of its environment alone. The map of c stays as it is.
+// WithoutEnv returns c with the names of its environment, and of that of its installation, alone. The maps of c
+// stay as they are.
 func (c Container) WithoutEnv() Container {
-	if len(c.Env) == 0 {
-		return c
+	if len(c.Env) > 0 {
+		c.Env, c.EnvHidden = namesOf(c.Env), true
 	}
-	names := make(map[string]string, len(c.Env))
-	for name := range c.Env {
+	if c.Install != nil && len(c.Install.Env) > 0 {
+		install := *c.Install
+		install.Env = namesOf(install.Env)
+		c.Install, c.EnvHidden = &install, true
+	}
+	return c
+}
+
+// namesOf returns an environment without its values.
+func namesOf(env map[string]string) map[string]string {
+	names := make(map[string]string, len(env))
+	for name := range env {
 		names[name] = ""
 	}
-	c.Env, c.EnvHidden = names, true
-	return c
+	return names
 }
 
 // Condition returns the condition of type t; the zero Condition when there is none.

@@ -171,8 +171,10 @@ func (c *Client) SendCommand(ctx context.Context, id, command string) error {
 
 // Reinstall is what a reinstallation may change; nil leaves it as it is.
 type Reinstall struct {
-	Image         *string `json:"image,omitempty"`
-	InstallScript *string `json:"install_script,omitempty"`
+	Image *string `json:"image,omitempty"`
+	// InstallScript and Install each take the place of both; only one may be given.
+	InstallScript *string          `json:"install_script,omitempty"`
+	Install       *desired.Install `json:"install,omitempty"`
 }
 
 // Reinstall installs a container again. The data of its volume stays.

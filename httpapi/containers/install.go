@@ -31,11 +31,15 @@ func (h *Handlers) Reinstall(c *gin.Context) error {
 		return err
 	}
 	var body struct {
-		Image         *string `json:"image"`
-		InstallScript *string `json:"install_script"`
+		Image         *string          `json:"image"`
+		InstallScript *string          `json:"install_script"`
+		Install       *desired.Install `json:"install"`
 	}
 	if err := object.Bind(&body); err != nil {
 		return err
+	}
+	if body.InstallScript != nil && body.Install != nil {
+		return rest.Invalid(rest.Detail{Field: "install", Message: "must not be given beside install_script, which is its short form"})
 	}
 	return h.change(w, "Container reinstall started", func(container *desired.Container) error {
 		if h.installing(container) {
@@ -45,7 +49,10 @@ func (h *Handlers) Reinstall(c *gin.Context) error {
 			container.Image = *body.Image
 		}
 		if body.InstallScript != nil {
-			container.InstallScript = *body.InstallScript
+			container.InstallScript, container.Install = *body.InstallScript, nil
+		}
+		if body.Install != nil {
+			container.InstallScript, container.Install = "", body.Install
 		}
 		container.Requests.Install++
 		return nil

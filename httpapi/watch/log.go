@@ -87,8 +87,9 @@ func (c *change) shownTo(s *Session) []byte {
 // approxSize is about what a change of c holds of memory, in bytes: its text, and as much again
 // once it is encoded.
 func approxSize(c desired.Container) int {
-	n := 2<<10 + len(c.InstallScript) + len(c.StartupCommand) + len(c.StartPattern) + len(c.Stop.Command)
-	for _, m := range []map[string]string{c.Env, c.Labels} {
+	how := c.Installation()
+	n := 2<<10 + len(how.Script) + len(c.StartupCommand) + len(c.StartPattern) + len(c.Stop.Command)
+	for _, m := range []map[string]string{c.Env, c.Labels, how.Env} {
 		for k, v := range m {
 			n += len(k) + len(v)
 		}

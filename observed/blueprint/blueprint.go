@@ -199,11 +199,16 @@ func Run(c desired.Container, at HostPaths, image string, install int64) Bluepri
 const tmpfsOptions = "nosuid,nodev,exec,mode=1777,size="
 
 // Install returns what the container of an install script is made as: no ports, no
-// startup command, and no environment, which a commit would keep for ever.
+// startup command, and no environment, which a commit would keep for ever. One from an image of its own
+// has none of the volumes that WithImageVolumes gives: Docker's own go with it.
 func Install(c desired.Container, at HostPaths, image string, install int64) Blueprint {
-	b := common(c, observed.RoleInstall, at, image, install)
+	b, how := common(c, observed.RoleInstall, at, image, install), c.Installation()
 	b.Name = observed.InstallName(c.InternalID)
 	b.Entrypoint = []string{"/bin/sh", InstallPath}
+	b.WorkingDir, b.Mounts[0].Target, b.User = how.Home(), how.Home(), how.User
+	if how.User == "root" {
+		b.User = "0:0"
+	}
 	b.signalGroup()
 	return b
 }

@@ -38,7 +38,7 @@
 //	                                                      and containers.max_cpu
 //	user                     the image's                  the spec: a number is
 //	                                                      given the volume
-//	  in install scripts     root                         nobody
+//	  in install scripts     root                         the spec: a number
 //	root file system         writable                     the spec (read_only)
 //	tmpfs                    none; nosuid, nodev          the spec, at most 16
 //	HEALTHCHECK of an image  not run by the engine        the spec (health)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"archive/tar"
 	"context"
 	"encoding/json"
 	"errors"
@@ -114,6 +115,30 @@ func (e *Engine) HasFile(ctx context.Context, containerID, path string) (found b
 			return err
 		})
 	return found, err
+}
+
+// ReadFile returns a regular file of a container's file system, whether that runs or not. A link is not followed. The
+// error's class is NotFound where there is none, and one of more than limit bytes is refused.
+func (e *Engine) ReadFile(ctx context.Context, containerID, path string, limit int64) (data []byte, err error) {
+	err = e.call(ctx, e.timeouts.Query, "read "+path+" of container", containerID,
+		func(ctx context.Context, s *session) error {
+			body, _, err := s.CopyFromContainer(ctx, containerID, path)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = body.Close() }() // it was only read
+			archive := tar.NewReader(body)
+			header, err := archive.Next()
+			switch {
+			case err != nil:
+				return fmt.Errorf("read archive: %w", err)
+			case header.Typeflag != tar.TypeReg || header.Size > limit:
+				return fmt.Errorf("%w: %s is no file of at most %d bytes", cerrdefs.ErrInvalidArgument, path, limit)
+			}
+			data, err = io.ReadAll(io.LimitReader(archive, limit))
+			return err
+		})
+	return data, err
 }
 
 // get requests a path of the API and returns the body of a success.

@@ -71,6 +71,7 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 			return e.LoadImage(ctx, func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader("x")), nil })
 		},
 		"has file":      func(ctx context.Context) error { _, err := e.HasFile(ctx, "x", "/x"); return err },
+		"read file":     func(ctx context.Context) error { _, err := e.ReadFile(ctx, "x", "/x", 1); return err },
 		"root ids":      func(ctx context.Context) error { _, _, err := e.RootIDs(ctx); return err },
 		"volumes":       func(ctx context.Context) error { _, err := e.Volumes(ctx); return err },
 		"remove volume": func(ctx context.Context) error { return e.RemoveVolume(ctx, "x") },

@@ -73,9 +73,12 @@ type Install struct {
 	// Request is the number of the request that is under way or was handled.
 	Request int64        `json:"request"`
 	Phase   InstallPhase `json:"phase"`
-	// Image is the reference it installs, Script whether a script runs.
+	// Image is the reference that the script runs in, Script whether a script runs.
 	Image  string `json:"image"`
 	Script bool   `json:"script"`
+	// Separate is true where Image is the installer's own: no snapshot is made of it, and the runtime
+	// container is made from the image of the spec.
+	Separate bool `json:"separate,omitempty"`
 	// ContainerID is the container that runs the script; set before it is started.
 	ContainerID string `json:"container_id,omitempty"`
 	// ScriptAt is when the script was last to be started: its deadline counts from there, by
@@ -111,6 +114,15 @@ type Install struct {
 	// CopyError is why there is no copy of it in the data directory; empty when there is one,
 	// or none was tried.
 	CopyError string `json:"copy_error,omitempty"`
+}
+
+// RunImage returns what the runtime container of a spec with that image is made from: the snapshot, unless the
+// spec has another image by now than the one that the snapshot rests on.
+func (i Install) RunImage(image string) string {
+	if i.Snapshot != "" && (i.Image == image || i.Image == "") {
+		return i.Snapshot
+	}
+	return image
 }
 
 // WroteTooMuch reports whether the script is ended, or its installation fails, for what it wrote.

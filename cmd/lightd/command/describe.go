@@ -297,7 +297,10 @@ func (d description) writeSpec(s *describeWriter) {
 	s.line("Volume", c.VolumeID)
 	s.block("Startup command", c.StartupCommand)
 	s.block("Start pattern", c.StartPattern)
-	s.block("Install script", c.InstallScript)
+	s.block("Install script", c.Spec().Installation().Script)
+	if c.Install != nil {
+		s.line("Install with", installOf(*c.Install))
+	}
 	s.line("Ports", strings.ReplaceAll(ports(c.Ports), ",", ", "))
 	s.line("Limits", limits(c))
 	s.line("Restart", string(c.Restart))
@@ -324,7 +327,10 @@ func (d description) writeSpec(s *describeWriter) {
 		s.line("Process", fmt.Sprintf("tty %t, init %t", c.TTY, c.Init))
 	}
 	entries(s, "Mounts", mounts(c.Mount), " <- ")
-	entries(s, "Environment", shownEnv(c), "=")
+	entries(s, "Environment", shownEnv(c, c.Env), "=")
+	if c.Install != nil {
+		entries(s, "Env to install", shownEnv(c, c.Install.Env), "=")
+	}
 	entries(s, "Labels", c.Labels, "=")
 }
 
@@ -339,13 +345,28 @@ func mounts(of map[string]desired.Mount) map[string]string {
 	return sources
 }
 
-// shownEnv is the environment of a container, with a word for values that the token may not see.
-func shownEnv(c api.Container) map[string]string {
-	if !c.EnvHidden {
-		return c.Env
+// installOf describes how a script is run.
+func installOf(i desired.Install) string {
+	text := cmp.Or(i.Image, "the image") + ", the volume at " + i.Home()
+	if i.Entrypoint != "" {
+		text += ", by " + i.Entrypoint
 	}
-	hidden := make(map[string]string, len(c.Env))
-	for name := range c.Env {
+	if i.User != "" {
+		text += ", as " + i.User
+	}
+	if i.Timeout > 0 {
+		text += ", at most " + time.Duration(i.Timeout).String()
+	}
+	return text
+}
+
+// shownEnv is an environment of a container, with a word for values that the token may not see.
+func shownEnv(c api.Container, env map[string]string) map[string]string {
+	if !c.EnvHidden {
+		return env
+	}
+	hidden := make(map[string]string, len(env))
+	for name := range env {
 		hidden[name] = "(hidden)"
 	}
 	return hidden

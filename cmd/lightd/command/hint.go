@@ -17,7 +17,7 @@ var hints = map[status.Reason]string{
 	status.ReasonInstalling:          none,
 	status.ReasonInstalled:           none,
 	status.ReasonInstallScriptFailed: `read what it printed with "lightd logs --install ID", mend the script, and then "lightd reinstall ID"`,
-	status.ReasonInstallTimeout:      `see where it hung with "lightd logs --install ID"; the longest time is timeouts.install of the daemon; then "lightd reinstall ID"`,
+	status.ReasonInstallTimeout:      `see where it hung with "lightd logs --install ID"; the longest time is install.timeout of the spec, else timeouts.install of the daemon; then "lightd reinstall ID"`,
 	status.ReasonInstallInterrupted:  `the engine or the machine went down during it, and a script never runs twice by itself: "lightd reinstall ID"`,
 
 	status.ReasonStopped:           none,
