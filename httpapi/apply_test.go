@@ -137,7 +137,8 @@ func TestApplyRefused(t *testing.T) {
 		{"what a selector does not choose", body(`"prune":true,"selector":"a=b"`, n.with("a", `"labels":{"a":"b"}`), good), 400, `{"field":"containers[1].labels","message":"do not match the selector, whose list the request makes demands of"}`, `If-Match: *`},
 		{"a word for prune", body(`"prune":"yes"`, good), 400, `"field":"prune"`, ""},
 		{"a stale list", body("", good), 412, "precondition", `If-Match: "list-1"`},
-		{"a list that is there", body("", good), 412, "precondition", `If-None-Match: *`},
+		{"what is there", body("", good, n.spec("web")), 412, `"code":"precondition_failed","details":[{"field":"containers[1]","message":"is there already"}]`, `If-None-Match: *`},
+		{"what is being deleted, not to be there", body("", good, n.spec("going")), 409, `"error":"Container is being deleted"`, `If-None-Match: *`},
 		{"a bare tag", body("", good), 400, `"field":"If-Match"`, `If-Match: x`},
 		{"no body", "", 400, "a JSON object is expected", ""},
 		{"a list alone", `[{}]`, 400, "a JSON object is expected", ""},
@@ -158,6 +159,16 @@ func TestApplyRefused(t *testing.T) {
 	if logged := n.logs.String(); logged != "" {
 		t.Errorf("bad input was logged: %s", logged)
 	}
+}
+
+// TestApplyOfNew: what must not be there is made, with what it needs, and once.
+func TestApplyOfNew(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	n.send("POST", "/apply", body("", n.spec("new")), "If-None-Match: *").want(t, 200, `"created":1`)
+	n.send("POST", "/apply", body("", n.spec("new")), "If-None-Match: *").want(t, 412, "is there already")
+	n.send("POST", "/apply", body("", n.spec("newer")), "If-None-Match: *", `If-Match: "list-1"`).want(t, 412, "")
+	n.send("POST", "/apply", body("", n.spec("new")), `If-None-Match: "list-1"`).want(t, 200, `"unchanged":1`)
 }
 
 // TestApplyLarge sends more than the other routes take, as much as there may be.

@@ -105,8 +105,9 @@
 // 412, whatever else is wrong. An ETag has the generation of the spec, a dot, and a hash of the
 // answer. Writes compare the generation alone; a read whose If-None-Match has the whole is answered
 // with 304. The ETag of a list covers the specs that its selector chooses, and an apply with the same
-// selector takes it as If-Match. An apply with prune deletes what its selector chooses and its list
-// lacks; with If-Match every container of the list must match the selector.
+// selector takes it as If-Match; If-None-Match: * of an apply demands that none of its containers is there.
+// An apply with prune deletes what its selector chooses and its list lacks; with If-Match every container
+// of the list must match the selector.
 //
 // An apply may bring what its containers need: "volumes": [{"volume_id": UUID}] and "ports":
 // [{"ip": "0.0.0.0", "ports": "25565-25570"}] are made where they are missing, in the same transaction,

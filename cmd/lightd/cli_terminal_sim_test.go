@@ -201,7 +201,7 @@ func TestMistakes(t *testing.T) {
 		{"completion tcsh", 2, "there are bash, fish, powershell, zsh"},
 		{"completion", 2, "one of bash"},
 		{"get --token-file /nonexistent", 2, "/nonexistent"},
-		{"suspend web", 2, `apply -f FILE with "suspended: true"`},
+		{"suspend web", 2, `patch ID -p '{"suspended": true}'`},
 		{"gett", 2, `there is no command "gett"; did you mean "get"?`},
 		{"get --nope", 2, "--nope"},
 	} {

@@ -24,7 +24,7 @@ type Write struct {
 	// IfMatch is the ETag that the container must have, "*" for any; of an apply, that of
 	// the Listing by the same selector.
 	IfMatch string
-	// IfNone demands that there is no container of that id.
+	// IfNone demands that there is no container of that id; of an apply, of none of its ids.
 	IfNone bool
 }
 

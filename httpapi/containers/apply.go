@@ -62,7 +62,7 @@ func (h *Handlers) Apply(c *gin.Context) error {
 		if made, err = l.ensure(tx, volumes, w.caller); err != nil {
 			return nil, err
 		}
-		if err := w.checkList(tx, l.selector); err != nil {
+		if err := w.checkList(tx, l); err != nil {
 			return nil, err
 		}
 		for i, spec := range l.specs {
@@ -197,9 +197,9 @@ func (l list) wanted(who *auth.Caller) store.List {
 	return wanted
 }
 
-// checkList compares what the request demands with the containers that a selector chooses:
-// the entity tag is that of their list.
-func (w *write) checkList(tx *store.Tx, s selector.Selector) error {
+// checkList compares what the request demands with the containers that a selector chooses: the entity
+// tag is that of their list. If-None-Match: * demands that none of the specs has a container.
+func (w *write) checkList(tx *store.Tx, l list) error {
 	if !w.pre.demands() {
 		return nil
 	}
@@ -208,7 +208,18 @@ func (w *write) checkList(tx *store.Tx, s selector.Selector) error {
 		return err
 	}
 	all = slices.DeleteFunc(all, func(c desired.Container) bool { return !w.caller.Allows(c) })
-	return w.pre.check(etagOfList(s.Filter(all)))
+	pre := w.pre
+	if pre.creates() {
+		for i, spec := range l.specs {
+			if slices.ContainsFunc(all, func(c desired.Container) bool { return c.InternalID == spec.InternalID && !c.Deleting }) {
+				stale := *errStale
+				stale.Details = []rest.Detail{{Field: fmt.Sprintf("%s[%d]", specsField, i), Message: "is there already"}}
+				return &stale
+			}
+		}
+		pre.noneMatch = nil
+	}
+	return pre.check(etagOfList(l.selector.Filter(all)))
 }
 
 // applied is the answer to an apply, or to one that was only tried.

@@ -38,6 +38,9 @@ type precondition struct {
 // demands reports whether p demands anything.
 func (p precondition) demands() bool { return p.match != nil || p.noneMatch != nil }
 
+// creates reports whether p demands that nothing is there.
+func (p precondition) creates() bool { return slices.Contains(p.noneMatch, "*") }
+
 func preconditionOf(h http.Header) (precondition, error) {
 	match, err := rest.Tags(h, rest.HeaderMatch)
 	if err != nil {

@@ -46,6 +46,11 @@
 // may cpu (500m). A key that is unknown or given twice is refused with file, line and path, and so is
 // what the daemon refuses.
 //
+// "lightd run ID --image IMAGE -- COMMAND" makes a container from flags, and a volume and ports where they
+// are missing, all or nothing; with --dry-run -o yaml it prints the file for that. "lightd edit ID" opens
+// the spec in an editor, and keeps what was refused in the end, or overtaken by another write, in a file.
+// "lightd patch ID -p PATCH" changes single fields (RFC 7396).
+//
 // # Output
 //
 // Results go to the standard output, progress and errors to the standard error. Output fits the

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lightd/cmd/lightd/manifest"
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
@@ -19,6 +20,7 @@ func (a *app) reinstall() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "reinstall ID...",
 		Short:             "Install containers again; the data of their volumes stays",
+		Example:           "  lightd reinstall web --wait\n  lightd reinstall web --image game:2 --install-script install.sh",
 		ValidArgsFunction: a.completeIDs,
 	}
 	image := cmd.Flags().String("image", "", "install on this image from now on")
@@ -44,27 +46,33 @@ func (a *app) reinstall() *cobra.Command {
 	return cmd
 }
 
-// maxScript bounds an install script: what a request takes at most.
+// maxScript bounds an install script, and a patch: what a request takes at most.
 const maxScript = 1 << 20
 
 func (a *app) readScript(path string) (string, error) {
+	data, err := a.readInput(path)
+	if err != nil {
+		return "", fmt.Errorf("read the install script: %w", err)
+	}
+	return string(data), nil
+}
+
+// readInput reads a file of at most maxScript bytes, "-" for the standard input.
+func (a *app) readInput(path string) ([]byte, error) {
 	in := a.Streams.In
-	if path != "-" {
+	if path != manifest.Stdin {
 		f, err := os.Open(path)
 		if err != nil {
-			return "", fmt.Errorf("read the install script: %w", err)
+			return nil, err
 		}
 		defer func() { _ = f.Close() }() // it was only read
 		in = f
 	}
 	data, err := io.ReadAll(io.LimitReader(in, maxScript+1))
-	if err != nil {
-		return "", fmt.Errorf("read the install script: %w", err)
+	if err == nil && len(data) > maxScript {
+		err = fmt.Errorf("more than %d MiB", maxScript>>20)
 	}
-	if len(data) > maxScript {
-		return "", fmt.Errorf("read the install script: more than %d MiB", maxScript>>20)
-	}
-	return string(data), nil
+	return data, err
 }
 
 func (a *app) rebind() *cobra.Command {

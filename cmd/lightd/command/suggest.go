@@ -13,10 +13,9 @@ import (
 // habits are commands of kubectl, docker and systemctl that are called otherwise here.
 var habits = map[string]string{
 	"ps": "get", "ls": "get", "list": "get", "status": "get", "show": "describe", "info": "describe",
-	"stats": "top", "exec": "attach ID", "run": "apply -f FILE", "create": "apply -f FILE",
-	"edit": "get ID -o yaml, and then apply -f FILE", "patch": "get ID -o yaml, and then apply -f FILE", "replace": "apply -f FILE",
-	"set": "apply -f FILE", "update": "apply -f FILE", "scale": "start or stop", "rollout": "apply -f FILE --wait", "rm": "delete",
-	"remove": "delete", "log": "logs", "pause": `apply -f FILE with "paused: true"`, "unpause": `apply -f FILE with "paused: false"`, "suspend": `apply -f FILE with "suspended: true"`, "unsuspend": `apply -f FILE with "suspended: false"`, "up": "start, or apply -f FILE",
+	"stats": "top", "exec": "attach ID", "create": "run ID --image IMAGE -- COMMAND, or apply -f FILE", "replace": "apply -f FILE",
+	"set": "patch or edit", "update": "patch or edit", "label": `patch ID -p '{"labels": {"a": "b"}}'`, "scale": "start or stop", "rollout": "apply -f FILE --wait", "rm": "delete",
+	"remove": "delete", "log": "logs", "pause": `patch ID -p '{"paused": true}'`, "unpause": `patch ID -p '{"paused": false}'`, "suspend": `patch ID -p '{"suspended": true}'`, "unsuspend": `patch ID -p '{"suspended": false}'`, "up": "start, or apply -f FILE",
 	"down": "stop, or delete", "install": "reinstall", "reload": `"systemctl reload lightd"`, "config": "context", "login": "context set",
 	"ports": "port list", "volumes": "volume list", "containers": "get", "network": "port", "contexts": "context list", "daemon": "serve", "server": "serve",
 	"api-resources": "explain", "auth": "token", "tokens": "token", "man": "docs", "doc": "docs", "images": "", "pull": "", "push": "", "build": "", "cp": "", "port-forward": "",

@@ -89,6 +89,27 @@ func Read(paths []string, stdin io.Reader) (Set, error) {
 	return r.set, nil
 }
 
+// Patch reads the one object that a text holds, with sizes in units as a spec has them; null stays. The
+// error is an *Error.
+func Patch(name string, data []byte) (map[string]any, error) {
+	documents, err := parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	failed := &Error{}
+	if len(documents) == 1 {
+		if fields, is := documents[0].value.(map[string]any); is {
+			o := Object{File: name, Line: documents[0].lines[""], Fields: fields, lines: documents[0].lines}
+			for path, problem := range withUnits(fields) {
+				failed.add(o.Fault(path, problem))
+			}
+			return fields, failed.orNil()
+		}
+	}
+	failed.add(Diagnostic{File: name, Message: "one object is expected, as in {\"suspended\": true}"})
+	return nil, failed
+}
+
 // reader collects what the files hold, and every fault.
 type reader struct {
 	stdin  io.Reader

@@ -2,6 +2,7 @@ package manifest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -42,6 +43,19 @@ func withUnits(fields map[string]any) map[string]string {
 		}
 	}
 	return wrong
+}
+
+// Bytes reads a size in bytes, as in 512Mi, 1.5Gi or 2g.
+func Bytes(text string) (json.Number, error) { return asError(parseBytes(text)) }
+
+// Cores reads a number of cores, as in 1.5 or 500m.
+func Cores(text string) (json.Number, error) { return asError(parseCores(text)) }
+
+func asError(n json.Number, problem string) (json.Number, error) {
+	if problem != "" {
+		return "", errors.New(problem)
+	}
+	return n, nil
 }
 
 // parseBytes reads a size, as in 512Mi, 1.5Gi or 2g.
