@@ -72,7 +72,7 @@ func (a *execution) installIdentity(ctx context.Context, server observed.Image) 
 	}
 	uid, gid, _ := desired.InstallUser(a.spec.Installation().User)
 	owner := cmp.Or(a.spec.User, server.User)
-	if _, _, numeric := numericUser(owner); uid == 0 && (numeric || !a.st.Install.Separate) {
+	if _, _, numeric := desired.NumericUser(owner); uid == 0 && (numeric || !a.st.Install.Separate) {
 		who.Owner = owner
 	}
 	who.UID, who.GID = who.UID+int(uid), who.GID+int(gid)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lightd/controller/plan"
+	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed/engine"
 )
@@ -21,7 +22,7 @@ const accountsFile = 1 << 20
 func (a *execution) startHandsOver() bool {
 	owner := cmp.Or(a.spec.User, a.cfg.Images.Known(a.spec.Image).User)
 	name, _, _ := strings.Cut(owner, ":")
-	_, _, numeric := numericUser(owner)
+	_, _, numeric := desired.NumericUser(owner)
 	return a.st.Install.Separate && a.cfg.HandOverVolume != nil && !numeric && name != "" && name != "root"
 }
 
@@ -69,7 +70,7 @@ func (a *execution) handOverTo(ctx context.Context, h store.Handover) error {
 // lists of its file system.
 func (a *execution) serverUser(ctx context.Context) (uid, gid int, err error) {
 	user := a.seen.Run.User
-	if uid, gid, ok := numericUser(user); ok && gid >= 0 {
+	if uid, gid, ok := desired.NumericUser(user); ok && gid >= 0 {
 		return uid, gid, nil
 	}
 	if name, _, _ := strings.Cut(user, ":"); name == "" || name == "root" || name == "0" {

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
 	"lightd/controller/plan"
+	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/journal"
@@ -37,7 +36,7 @@ func (a *execution) chownVolume(ctx context.Context) error {
 	if a.step.Kind == plan.StartInstallScript {
 		user = a.spec.Installation().User
 	}
-	uid, gid, named := numericUser(user)
+	uid, gid, named := desired.NumericUser(user)
 	if !named || uid == 0 || a.cfg.ChownVolume == nil || os.Geteuid() != 0 || a.volumeOfOthers() {
 		return nil
 	}
@@ -99,18 +98,4 @@ func (a *execution) runningInVolume() string {
 		}
 	}
 	return ""
-}
-
-// numericUser returns the ids of a user of a spec; ok is false where it is none, or has a name. A group that
-// has none, or a name, is -1.
-func numericUser(user string) (uid, gid int, ok bool) {
-	name, group, _ := strings.Cut(user, ":")
-	uid, err := strconv.Atoi(name)
-	if err != nil {
-		return 0, 0, false
-	}
-	if gid, err = strconv.Atoi(group); err != nil {
-		gid = -1
-	}
-	return uid, gid, true
 }

@@ -35,6 +35,7 @@ var groups = map[string][]string{
 	"httpapi/selector":   {"api", "rest"},
 	"httpapi/view":       {"api", "rest"},
 	"httpapi/auth":       {"api", "audit", "peer", "rest", "selector"},
+	"httpapi/files":      {"api", "audit", "auth", "rest"},
 	"httpapi/health":     {"api", "rest"},
 	"httpapi/webhook":    {"api", "selector", "suggest"},
 	"httpapi/node":       {"api", "auth", "rest", "selector", "strictjson", "view"},

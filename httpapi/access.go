@@ -25,6 +25,7 @@ var (
 	needsPower      = access{scope: token.ScopePower}
 	needsWrite      = access{scope: token.ScopeWrite}
 	needsWriteToAll = access{scope: token.ScopeWrite, node: true}
+	needsFiles      = access{scope: token.ScopeFiles}
 	needsAdmin      = access{scope: token.ScopeAdmin}
 	needsAdminOfAll = access{scope: token.ScopeAdmin, node: true}
 )

@@ -2,7 +2,7 @@
 // that answer them.
 //
 // The groups are packages below, each with the few dependencies that it needs: containers, node,
-// streams, auth and health. Below them are view, which makes what a client is shown of a container,
+// files, streams, auth and health. Below them are view, which makes what a client is shown of a container,
 // selector, and rest, which every route has in common. New wires them.
 //
 // What it guarantees:
@@ -66,6 +66,8 @@
 //	POST   /network/ports/bulk-delete       removes many
 //	POST   /volumes                         creates; also GET
 //	PUT    /volumes/:id                     creates or keeps; also GET, DELETE
+//	GET    /volumes/:id/files               lightd docs files; also PUT
+//	POST   /volumes/:id/files               mkdir and others; also DELETE
 //	POST   /auth/tokens                     makes a token; also GET
 //	GET    /auth/tokens/:id                 one token; also DELETE
 //	GET    /healthz                         the process answers

@@ -126,10 +126,13 @@ func TestEmptyListIsEmptyObject(t *testing.T) {
 	}
 	places := 0
 	for _, r := range n.routes() {
-		if r.method == "GET" {
-			continue
+		if r.method == "GET" || r.method == "PUT" && r.path == pathFiles {
+			continue // of a file the body is its bytes
 		}
 		target := path(r.path)
+		if r.path == pathFiles {
+			target = strings.ReplaceAll(r.path, ":id", n.volume)
+		}
 		if slices.Contains(r.query, "dry_run") {
 			target += "?dry_run=true"
 		}

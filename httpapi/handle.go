@@ -66,9 +66,8 @@ func withoutOthers(p *rest.Error) *rest.Error {
 func headAsGet(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodHead && !isEndless(r) {
-			get := *r
-			get.Method = http.MethodGet
-			r = &get
+			r = r.WithContext(rest.WithHead(r.Context()))
+			r.Method = http.MethodGet
 		}
 		next.ServeHTTP(w, r)
 	})

@@ -32,6 +32,7 @@ import (
 	"lightd/httpapi/rest"
 	"lightd/observed"
 	"lightd/observed/console"
+	"lightd/observed/files"
 	"lightd/observed/journal"
 	"lightd/observed/records"
 	"lightd/observed/status"
@@ -124,7 +125,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	n.tokens = &agedTokens{Keeper: must[*token.Keeper](t)(token.Open(n.store.DB, master))}
 	n.database = &switchedDatabase{Store: n.store}
 	cfg := config{
-		State: State{Store: n.database, Volumes: volumes, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
+		State: State{Store: n.database, Volumes: volumes, Files: &files.Trees{Volumes: volumes}, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
 		Node: Node{
 			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts},
 			OtherInstances: n.drifts, Console: n.console, Metrics: metricsOfNobody,

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"lightd/httpapi/auth"
+	"lightd/httpapi/files"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/streams"
 
@@ -29,6 +30,9 @@ type route struct {
 // pathSockets is where a token may be in the query.
 const pathSockets = "/ws"
 
+// pathFiles is for the files of a volume.
+const pathFiles = "/volumes/:id/files"
+
 // pathCommand takes console input, which is no desired state.
 const pathCommand = "/containers/:id/command"
 
@@ -42,6 +46,7 @@ var (
 	givesJSON   = &acceptSpec{rest.AcceptsJSON, notAcceptable(rest.MediaVendor, rest.MediaJSON)}
 	givesText   = &acceptSpec{rest.AcceptsText, notAcceptable(rest.MediaText)}
 	givesStream = &acceptSpec{streams.AcceptsStream, notAcceptable(rest.MediaVendor, rest.MediaJSON, streams.MediaLines, streams.MediaEvents+" (those two of a watch)")}
+	givesFile   = &acceptSpec{files.Accepts, notAcceptable(rest.MediaVendor, rest.MediaJSON, files.MediaBytes)}
 	anything    = &acceptSpec{accepts: func(http.Header) bool { return true }}
 )
 
@@ -61,6 +66,8 @@ var (
 	listParameters     = append([]string{rest.QueryWatch, rest.QueryAfter, rest.QueryView}, driftParameters...)
 	eventParameters    = []string{rest.QueryAfter, rest.QueryLimit}
 	logParameters      = []string{rest.QueryTail, rest.QuerySince, rest.QueryFollow}
+	fileParameters     = []string{files.QueryPath, files.QueryDownload, rest.QueryLimit, rest.QueryContinue}
+	putFileParameters  = []string{files.QueryPath, files.QueryMode}
 	nodeSocket         = []string{rest.QueryToken, rest.QueryAfter, rest.QueryCompress}
 	profileParameters  = []string{rest.QuerySeconds, rest.QueryDebug}
 	containerSocket    = append([]string{rest.QuerySince, rest.QueryTail}, nodeSocket...)
@@ -118,6 +125,11 @@ func (s *Server) routes() []route {
 		{get, "/volumes/:id", needsRead, s.volumes.Get, nil, nil},
 		{put, "/volumes/:id", needsWrite, s.volumes.Put, nil, dryRunParameters},
 		{del, "/volumes/:id", needsWrite, s.volumes.Delete, nil, dryRunParameters},
+
+		{get, pathFiles, needsFiles, s.files.Get, givesFile, fileParameters},
+		{put, pathFiles, needsFiles, s.files.Put, nil, putFileParameters},
+		{post, pathFiles, needsFiles, s.files.Operate, nil, nil},
+		{del, pathFiles, needsFiles, s.files.Delete, nil, nil},
 
 		{post, "/auth/tokens", needsAdmin, s.auth.CreateToken, nil, nil},
 		{get, "/auth/tokens", needsAdmin, s.auth.ListTokens, nil, pageParameters},
@@ -178,7 +190,7 @@ func (r route) check(request *http.Request) error {
 
 // conditional reports whether a write takes preconditions: what it writes has an entity tag.
 func (r route) conditional() bool {
-	return strings.HasPrefix(r.path, "/containers") && r.path != pathCommand || r.path == "/apply"
+	return strings.HasPrefix(r.path, "/containers") && r.path != pathCommand || r.path == "/apply" || r.path == pathFiles && r.method == http.MethodPut
 }
 
 // checkQuery refuses parameters that the route does not have, those that are given twice, and values that
@@ -251,7 +263,8 @@ func isSocket(path string) bool {
 	return path == pathSockets || strings.HasPrefix(path, pathSockets+"/")
 }
 
-// isStream reports whether a request is answered by a stream, or by text that is made while it is read.
+// isStream reports whether a request is answered by a stream, or by text that is made while it is read, or
+// is a transfer of a file, which has bounds of its own.
 func isStream(r *http.Request) bool {
 	if isSocket(r.URL.Path) {
 		return true
@@ -259,6 +272,9 @@ func isStream(r *http.Request) bool {
 	if r.URL.Path == "/containers" {
 		watching, err := rest.Flag(r.URL.Query(), rest.QueryWatch)
 		return watching && err == nil && r.Method == http.MethodGet
+	}
+	if parts := strings.Split(r.URL.Path, "/"); len(parts) == 4 && parts[1] == "volumes" && parts[3] == "files" {
+		return r.Method == http.MethodPut || r.Method == http.MethodGet && files.IsDownload(r)
 	}
 	return r.Method == http.MethodGet && (strings.HasSuffix(r.URL.Path, "/logs") || strings.HasSuffix(r.URL.Path, "/install-log"))
 }

@@ -35,7 +35,7 @@ func (n *testServer) scoped(scopes ...string) (header string) {
 // sufficient are the scopes that a token may have alone for a route that needs one.
 var sufficient = map[token.Scope][]string{
 	"read": {"read", "write", "admin"}, "console": {"console", "admin"}, "power": {"power", "write", "admin"},
-	"write": {"write", "admin"}, "admin": {"admin"},
+	"write": {"write", "admin"}, "files": {"files", "admin"}, "admin": {"admin"},
 }
 
 // TestEveryRouteNeedsItsScope walks the router: without a token each route is 401, and with each scope

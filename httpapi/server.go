@@ -20,6 +20,7 @@ import (
 	"lightd/httpapi/audit"
 	"lightd/httpapi/auth"
 	"lightd/httpapi/containers"
+	"lightd/httpapi/files"
 	"lightd/httpapi/health"
 	"lightd/httpapi/node"
 	"lightd/httpapi/rest"
@@ -27,6 +28,7 @@ import (
 	"lightd/httpapi/streams"
 	"lightd/httpapi/view"
 	"lightd/httpapi/watch"
+	observedfiles "lightd/observed/files"
 	"lightd/observed/status"
 )
 
@@ -78,8 +80,10 @@ type Controller interface {
 
 // State is what is desired and what is recorded.
 type State struct {
-	Store    Store
-	Volumes  Volumes
+	Store   Store
+	Volumes Volumes
+	// Files are the trees of Volumes.
+	Files    *observedfiles.Trees
 	Tokens   auth.Tokens
 	Statuses Statuses
 	Journal  socket.Journal
@@ -129,6 +133,7 @@ type Server struct {
 	streams    *streams.Handlers
 	ports      *node.Ports
 	volumes    *node.Volumes
+	files      *files.Handlers
 	drift      *node.Drift
 	webhooks   *node.Webhooks
 	stats      *node.Stats
@@ -177,6 +182,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		}),
 		audit: o.Audit, log: log,
 	}
+	s.files = files.New(files.Sources{Volumes: state.Volumes, Containers: state.Store, Trees: state.Files}, log)
 	s.containers = containers.New(containers.Sources{
 		Store: state.Store, Volumes: state.Volumes, Transactions: transactions, Views: views, Planner: n.Controller,
 		Output: n.Console, InstallLog: n.InstallLog, Auth: s.auth,

@@ -105,6 +105,10 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 	if err := d.wireEngine(cfg, record, statuses, data); err != nil {
 		return nil, err
 	}
+	trees, err := d.openFiles(ctx)
+	if err != nil {
+		return nil, err
+	}
 	if d.webhooks, err = d.newWebhooks(cfg.Webhooks); err != nil {
 		return nil, err
 	}
@@ -114,7 +118,7 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 		return nil, err
 	}
 	d.api, err = httpapi.New(httpapi.State{
-		Store: d.store, Volumes: d.volumes, Tokens: d.tokens, Statuses: statuses, Journal: d.journal,
+		Store: d.store, Volumes: d.volumes, Files: trees, Tokens: d.tokens, Statuses: statuses, Journal: d.journal,
 	}, httpapi.Node{
 		Engine: d.cache, PingEngine: d.engine.Ping, Controller: d.controller, OtherInstances: d.cache, Firewall: d.firewallMissing,
 		Console: socket.Live(d.console), InstallLog: data.InstallLog, Webhooks: d.webhooks.Webhooks, RetryWebhook: d.webhooks.Retry,

@@ -38,7 +38,7 @@
 //	console  what programs print, and their input
 //	power    start, stop, kill, restart
 //	write    changes, and the values of env; includes read and power
-//	files    the files of volumes; no route needs it yet
+//	files    reads and writes the files of volumes
 //	admin    makes, lists and revokes tokens; includes all others
 //
 // Without --scopes a token has all of them but admin. A token without write sees the names of env alone:

@@ -21,7 +21,7 @@ const (
 	ScopePower Scope = "power"
 	// ScopeWrite changes specs, ports and volumes, and shows the values of env.
 	ScopeWrite Scope = "write"
-	// ScopeFiles is for the files of volumes. No route needs it yet.
+	// ScopeFiles reads and writes the files of volumes.
 	ScopeFiles Scope = "files"
 	// ScopeAdmin makes, lists and revokes tokens, and allows everything else.
 	ScopeAdmin Scope = "admin"

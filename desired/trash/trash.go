@@ -11,6 +11,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Name is that of the trash in the directory that it belongs to.
@@ -74,11 +76,29 @@ func (t *Trash) Move(name string) error {
 	if err != nil {
 		return err
 	}
+	t.notify()
+	return nil
+}
+
+// MoveFrom takes an entry of any directory of the same file system away, to be removed. A link is moved itself.
+func (t *Trash) MoveFrom(dir *os.File, name string) error {
+	to, err := t.root.Open(".")
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if err := unix.Renameat(int(dir.Fd()), name, int(to.Fd()), rand.Text()); err != nil {
+		return err
+	}
+	t.notify()
+	return nil
+}
+
+func (t *Trash) notify() {
 	select {
 	case t.wake <- struct{}{}:
 	default: // it is awake
 	}
-	return nil
 }
 
 // run removes what is in the trash whenever there is something, until ctx ends.

@@ -55,6 +55,8 @@
 //	container         the id in the path, or of what is created
 //	changes           each container that was changed, or would be
 //	volume, port      the id; the first port, and "ports", how many
+//	op, path, to      what was done to a file of a volume, and where
+//	                  it went; paths, how many of several
 //	made_token        the token that was made, or is revoked
 //	webhook           the name of the one that is tried again
 //	dry_run           nothing was written

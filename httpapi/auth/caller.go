@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 
 	"lightd/desired"
 	"lightd/desired/store"
@@ -84,6 +85,17 @@ func (who *Caller) List(all Containers) []desired.Container {
 		}
 	}
 	return own
+}
+
+// OfVolume returns those of the containers of a volume, by their ids, that the caller's token is for.
+func (who *Caller) OfVolume(all Containers, users []string) []string {
+	return slices.DeleteFunc(users, func(id string) bool { _, found := who.Find(all, id); return !found })
+}
+
+// SeesVolume reports whether a volume exists for the caller: a token for some containers has those that they
+// name, which users are, and those that it has made itself.
+func (who *Caller) SeesVolume(v store.Volume, users []string) bool {
+	return !who.Bound() || len(users) > 0 || v.Creator == who.ID
 }
 
 // errScope refuses a token that lacks a scope (RFC 6750, section 3.1).

@@ -59,6 +59,7 @@ func TestWholeInterface(t *testing.T) {
 	x.process()
 	x.ports()
 	x.volumes()
+	x.files()
 	x.documentAndTokens()
 	spec, etag := x.create()
 	x.write(&spec, etag)

@@ -183,12 +183,6 @@ func (h *Volumes) ensure(c *gin.Context, id string, keep bool) error {
 	return rest.OK(c, volumeView(who, v, h.users(who, id)))
 }
 
-// visible reports whether a volume exists for a caller: a token for some containers has those that they
-// name, and those that it has made itself.
-func visible(who *auth.Caller, v store.Volume, users []string) bool {
-	return !who.Bound() || len(users) > 0 || v.Creator == who.ID
-}
-
 // List is GET /volumes.
 func (h *Volumes) List(c *gin.Context) error {
 	p, err := rest.PageOf(c.Request.URL.Query(), "volumes")
@@ -204,7 +198,7 @@ func (h *Volumes) List(c *gin.Context) error {
 	for _, container := range who.List(h.Containers) {
 		users[container.VolumeID] = append(users[container.VolumeID], container.InternalID)
 	}
-	all = slices.DeleteFunc(all, func(v store.Volume) bool { return !visible(who, v, users[v.ID]) })
+	all = slices.DeleteFunc(all, func(v store.Volume) bool { return !who.SeesVolume(v, users[v.ID]) })
 	slices.SortFunc(all, func(a, b store.Volume) int { return strings.Compare(a.ID, b.ID) })
 	part, next := rest.Cut(p, all, func(v store.Volume) string { return v.ID })
 	list := make([]api.Volume, 0, len(part))
@@ -241,7 +235,7 @@ func (h *Volumes) find(c *gin.Context) (store.Volume, []string, error) {
 	}
 	who := auth.CallerOf(c.Request.Context())
 	users := h.users(who, v.ID)
-	if !visible(who, v, users) {
+	if !who.SeesVolume(v, users) {
 		return store.Volume{}, nil, noSuchVolume(desired.ErrVolumeNotFound)
 	}
 	return v, users, nil
@@ -249,7 +243,7 @@ func (h *Volumes) find(c *gin.Context) (store.Volume, []string, error) {
 
 // users returns those of the caller's containers that name a volume.
 func (h *Volumes) users(who *auth.Caller, volume string) []string {
-	return slices.DeleteFunc(h.Store.Users(volume), func(id string) bool { _, found := who.Find(h.Containers, id); return !found })
+	return who.OfVolume(h.Containers, h.Store.Users(volume))
 }
 
 // canDelete refuses a volume that the caller's token may not delete. What its containers name is in use,

@@ -108,6 +108,14 @@ func ReleaseBody(ctx context.Context) {
 	}
 }
 
+type headKey struct{}
+
+// WithHead returns ctx for a HEAD that is answered as a GET.
+func WithHead(ctx context.Context) context.Context { return context.WithValue(ctx, headKey{}, true) }
+
+// IsHead reports whether the request of ctx is a HEAD: whoever answers at length can spare the body.
+func IsHead(ctx context.Context) bool { return ctx.Value(headKey{}) != nil }
+
 func checkContentType(h http.Header, media []string) error {
 	refused := NewError(http.StatusUnsupportedMediaType, "unsupported_media_type",
 		"The body must be of type "+strings.Join(media, " or "))

@@ -26,8 +26,28 @@ type Page struct {
 
 // PageOf reads it; without a limit the page has all that follows.
 func PageOf(query url.Values, list string) (Page, error) {
+	return page(query, list, math.MaxInt32, maxPage)
+}
+
+// LargePageOf reads it for a list of which no page has more than most.
+func LargePageOf(query url.Values, list string, most uint64) (Page, error) {
+	return page(query, list, most, most)
+}
+
+// Limit is how many elements the page has at most.
+func (p Page) Limit() int { return p.limit }
+
+// After is the key that the page begins behind; empty for the first one.
+func (p Page) After() string { return p.after }
+
+// Next is the token of the page behind one that ends with a key.
+func (p Page) Next(key string) string {
+	return base64.RawURLEncoding.EncodeToString([]byte(p.list + "\n" + key))
+}
+
+func page(query url.Values, list string, absent, most uint64) (Page, error) {
 	p := Page{list: list}
-	limit, err := Number(query, QueryLimit, math.MaxInt32, 1, maxPage)
+	limit, err := Number(query, QueryLimit, absent, 1, most)
 	if err != nil {
 		return p, err
 	}
@@ -57,7 +77,7 @@ func Cut[T any](p Page, list []T, key func(T) string) (part []T, next string) {
 		return rest, ""
 	}
 	part = rest[:p.limit]
-	return part, base64.RawURLEncoding.EncodeToString([]byte(p.list + "\n" + key(part[len(part)-1])))
+	return part, p.Next(key(part[len(part)-1]))
 }
 
 // ReplyPage answers with a page of a list. Its entity tag leaves the revision out, which every

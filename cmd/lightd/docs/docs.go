@@ -13,6 +13,7 @@ import (
 	"lightd/httpapi"
 	"lightd/httpapi/audit"
 	"lightd/httpapi/client"
+	"lightd/httpapi/files"
 	"lightd/httpapi/listen"
 	"lightd/httpapi/socket"
 	"lightd/httpapi/suggest"
@@ -42,6 +43,7 @@ var Topics = []Topic{
 	{"drift", "where Docker differs from a spec", drift.Doc},
 	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
 	{"api", "HTTP routes, preconditions, lists, dry runs, waiting, errors", httpapi.Doc},
+	{"files", "the files of volumes: lists, reading, writing", files.Doc},
 	{"watch", "a stream of changes to containers", watch.Doc},
 	{"websocket", "the live console, events and statistics", socket.Doc},
 	{"webhooks", "events that the daemon sends to a panel", webhook.Doc},

@@ -1,0 +1,101 @@
+package client
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/url"
+
+	"lightd/httpapi/api"
+)
+
+// FileOperations are what FileOperation.Op can be.
+const (
+	MakeDirectory = "mkdir"
+	RenameFile    = "rename"
+	ChangeMode    = "chmod"
+)
+
+func filesRequest(method, volume string) request {
+	return request{method: method, path: pathOf("volumes", volume, "files")}
+}
+
+// Files returns what a path of a volume is and, of a directory, everything that is in it. The empty path is the
+// volume itself.
+func (c *Client) Files(ctx context.Context, volume, path string) (api.Files, error) {
+	var all api.Files
+	r := filesRequest(http.MethodGet, volume)
+	r.query = url.Values{"path": {path}}
+	_, err := pages(ctx, c, r, func(p api.Files) string {
+		p.Files = append(all.Files, p.Files...)
+		all = p
+		return p.Continue
+	})
+	return all, err
+}
+
+// FileReader is a file that is being read. Close it.
+type FileReader struct {
+	io.ReadCloser
+	// Size is in bytes, ETag for the condition of a write.
+	Size int64
+	ETag string
+}
+
+// ReadFile opens a file of a volume.
+func (c *Client) ReadFile(ctx context.Context, volume, path string) (*FileReader, error) {
+	r := filesRequest(http.MethodGet, volume)
+	r.query, r.accept = url.Values{"path": {path}, "download": {"true"}}, mediaBytes
+	b, err := c.open(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return &FileReader{ReadCloser: b, Size: b.response.ContentLength, ETag: b.response.Header.Get("ETag")}, nil
+}
+
+// FileWrite says how a file is written. Its zero value is a write in any case, of a body whose length is not known.
+type FileWrite struct {
+	// IfMatch is the ETag of the file that may be replaced; empty for any.
+	IfMatch string
+	// IfNew writes only where there is no file.
+	IfNew bool
+	// Mode are the permissions in octal digits; empty keeps those of the file that is replaced.
+	Mode string
+	// Size is how many bytes the body has, if that is known and not 0.
+	Size int64
+}
+
+// WriteFile writes a file of a volume, whole or not at all. It is never repeated, as the body can be read once.
+func (c *Client) WriteFile(ctx context.Context, volume, path string, body io.Reader, w FileWrite) (api.File, error) {
+	r := filesRequest(http.MethodPut, volume)
+	r.query, r.header = url.Values{"path": {path}}, http.Header{}
+	if w.Mode != "" {
+		r.query.Set("mode", w.Mode)
+	}
+	if w.IfMatch != "" {
+		r.header.Set("If-Match", w.IfMatch)
+	}
+	if w.IfNew {
+		r.header.Set("If-None-Match", "*")
+	}
+	var f api.File
+	return f, c.upload(ctx, r, body, w.Size, &f)
+}
+
+// FileOperation changes files of a volume, and returns what is there after it.
+func (c *Client) FileOperation(ctx context.Context, volume string, op api.FileOperation) (api.File, error) {
+	r := filesRequest(http.MethodPost, volume)
+	r.body = op
+	var f api.File
+	_, err := c.call(ctx, r, &f)
+	return f, err
+}
+
+// DeleteFiles deletes files of a volume, and directories with all that is in them.
+func (c *Client) DeleteFiles(ctx context.Context, volume string, paths ...string) (api.FilesDeleted, error) {
+	r := filesRequest(http.MethodDelete, volume)
+	r.body = map[string][]string{"paths": paths}
+	var done api.FilesDeleted
+	_, err := c.call(ctx, r, &done)
+	return done, err
+}

@@ -1,0 +1,59 @@
+// Package files answers the routes of the files in volumes. Package observed/files has what it promises of
+// the files themselves; this one bounds the time and the number of what is under way.
+//
+// # Files of a volume
+//
+// A token needs the scope files, which write does not include. A token for some containers reaches the
+// volumes that they name, and those that it has made itself. A path is relative to the volume; a slash in
+// front changes nothing, ".." is refused.
+//
+//	GET    /volumes/:id/files?path=logs      lists a directory
+//	GET    ...?path=a.txt&download=true      the bytes of a file
+//	PUT    ...?path=a.txt                    writes one
+//	POST   /volumes/:id/files                mkdir, rename, chmod
+//	DELETE /volumes/:id/files                {"paths": ["a", "b"]}
+//
+// # Lists
+//
+// The answer has the entry of the path itself ("file") and, of a directory, what is in it ("files"): name,
+// type (file, directory, symlink, special), size in bytes, mode, time and, of a file, MIME type by its first
+// bytes and ETag. A page has 10,000 entries, or ?limit=N, sorted by the bytes of their names; ?continue=
+// takes the "continue" of the page before. A name that is not UTF-8 is marked "invalid_name", and can be
+// dealt with by its directory only. A link that leads out of the volume is shown and never followed.
+//
+// # Reading
+//
+// With download=true, or "Accept: application/octet-stream", the answer is the file, with its ETag. Ranges are
+// served, up to 16 in a request; If-Range, If-None-Match and HEAD are answered as RFC 9110 has it. A reader has
+// to take a part every minute, and may take as long as it wants for the whole.
+//
+// # Writing
+//
+// The body of a PUT is the file, of any length. It is written beside the old one, synced and renamed: a
+// reader sees the one or the other, and a PUT that fails for any reason leaves what was there. Its directory
+// has to exist. If-Match with the ETag of a GET writes only over that very file, If-None-Match: * only a new
+// one; a stale condition is answered with 412. ?mode=0755 sets permissions; else a file keeps its own, and a
+// new one has 0644. A body that stalls for a minute is given up.
+//
+// What is new belongs to the user of the containers on the volume, where their specs name one by number,
+// and else to the owner of its directory. What is replaced keeps its owner.
+//
+// A write is refused with 507 before it makes the disk low (256 MiB free), or the volume exceed its quota.
+//
+//	{"op": "mkdir", "path": "a/b", "parents": true}
+//	{"op": "rename", "from": "a", "to": "b", "overwrite": false}
+//	{"op": "chmod", "path": "start.sh", "mode": "0755"}
+//
+// Permissions are those of chmod without set-uid, set-gid and sticky. A DELETE takes up to 1,000 paths; a
+// directory goes with all that is in it, from the lists at once and from the disk in the background.
+//
+// Devices, pipes and sockets are listed, renamed and deleted, never opened. Up to 64 uploads and 256
+// downloads are under way, half of them of one token; one more is answered with 429.
+package files
+
+import _ "embed"
+
+// Doc is the source of this file. "lightd docs" prints its reference: the files of volumes.
+//
+//go:embed doc.go
+var Doc string
