@@ -138,18 +138,20 @@ func (e *executor) otherSources(id string) *mountsource.Index {
 		seen := e.cfg.Cache.Get(other)
 		for _, made := range []*observed.Container{seen.Run, seen.Install} {
 			if other != id && made != nil {
-				sources.Add(other, hostMounts(made.Mounts))
+				sources.Add(other, e.hostMounts(made.Mounts))
 			}
 		}
 	}
 	return &sources
 }
 
-// hostMounts returns the bind mounts of a container that its spec has.
-func hostMounts(mounts []observed.Mount) map[string]desired.Mount {
+// hostMounts returns the bind mounts of a container that its spec has: no volume, which an installer may
+// have elsewhere.
+func (e *executor) hostMounts(mounts []observed.Mount) map[string]desired.Mount {
+	volumes := filepath.Dir(e.cfg.VolumePath("any"))
 	found := map[string]desired.Mount{}
 	for _, m := range mounts {
-		if filepath.IsAbs(m.Source) && !ownTarget(m.Target) {
+		if filepath.IsAbs(m.Source) && !ownTarget(m.Target) && filepath.Dir(m.Source) != volumes {
 			found[m.Target] = desired.Mount{Source: m.Source, ReadOnly: m.ReadOnly}
 		}
 	}

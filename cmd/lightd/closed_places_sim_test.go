@@ -100,7 +100,7 @@ func TestMountOfOwnFiles(t *testing.T) {
 	}
 	closed := newClosedPlaces(newLiveConfig(cfg))
 	check, pin := closed.checkKnown, func(source string) error {
-		pins, err := pinMounts(closed, true)([]observed.Mount{{Target: "/x", Source: source}})
+		pins, err := pinMounts(closed, "", true)([]observed.Mount{{Target: "/x", Source: source}})
 		if err == nil {
 			pins.Close()
 		}

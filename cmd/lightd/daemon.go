@@ -222,7 +222,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 			Health: d.prober,
 		},
 		Host: controller.Host{
-			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, HandOverVolume: d.volumes.HandOver, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
+			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, HandOverVolume: d.volumes.HandOver, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, filepath.Dir(d.volumes.Path("any")), here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
 			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here, Cores: runtime.NumCPU(),
 			Capabilities: blueprint.Capabilities{Run: cfg.Containers.Capabilities, Install: cfg.Containers.InstallCapabilities},
 		},
@@ -324,12 +324,12 @@ func (d *daemon) close() error {
 }
 
 // pinMounts returns what pins the mount sources of a container; nil for an engine elsewhere.
-func pinMounts(closed *closedPlaces, here bool) func([]observed.Mount) (controller.MountPins, error) {
+func pinMounts(closed *closedPlaces, volumes string, here bool) func([]observed.Mount) (controller.MountPins, error) {
 	if !here {
 		return nil
 	}
 	return func(mounts []observed.Mount) (controller.MountPins, error) {
-		pinner := hostmount.Pinner{Rules: closed.rules()}
+		pinner := hostmount.Pinner{Rules: closed.rules(), Volumes: volumes}
 		pins, err := pinner.Pin(mounts)
 		if err != nil {
 			return nil, err

@@ -93,7 +93,7 @@ func (h *host) mounts(more ...string) []observed.Mount {
 
 func (h *host) pin(mounts []observed.Mount) *Pins {
 	h.t.Helper()
-	pins, err := Pinner{mountsource.Rules{Allowed: []string{h.at("allowed")}}}.Pin(mounts)
+	pins, err := Pinner{Rules: mountsource.Rules{Allowed: []string{h.at("allowed")}}}.Pin(mounts)
 	if err != nil {
 		h.t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestPinFollowsNoLink(t *testing.T) {
 	}
 	h.pin(h.mounts("/a", "allowed/in"))
 	for _, source := range []string{"allowed/out", "allowed/none", "secret"} {
-		pins, err := (Pinner{mountsource.Rules{Allowed: []string{h.at("allowed")}}}).Pin(h.mounts("/a", source))
+		pins, err := (Pinner{Rules: mountsource.Rules{Allowed: []string{h.at("allowed")}}}).Pin(h.mounts("/a", source))
 		var pin *PinError
 		if !errors.As(err, &pin) {
 			pins.Close()
@@ -273,13 +273,37 @@ func TestPinFollowsNoLink(t *testing.T) {
 	}
 }
 
+// TestVolumeElsewhere: a volume is ours where an installer has it too, and what only lies below one is not.
+func TestVolumeElsewhere(t *testing.T) {
+	h := newHost(t)
+	pinner := Pinner{Volumes: filepath.Dir(h.at("volume"))}
+	elsewhere := []observed.Mount{{Source: h.at("volume"), Target: "/mnt/server"}, {Source: h.at("data"), Target: blueprint.Data}}
+	pins, err := pinner.Pin(elsewhere)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pins.Close()
+	if err := pins.Verify(h.start(elsewhere)); err != nil || pins.Own()["/mnt/server"] == (observed.FileID{}) {
+		t.Errorf("%v, of %v", err, pins.Own())
+	}
+	for _, source := range []string{"volume/below", "volume/../allowed/a"} {
+		if err := os.MkdirAll(h.at(source), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if below, err := pinner.Pin([]observed.Mount{{Source: h.at(source), Target: "/mnt/server"}}); err == nil {
+			below.Close()
+			t.Errorf("%s was pinned", source)
+		}
+	}
+}
+
 // TestPinNoClosedPlace: a source that reaches a closed place is not pinned, though it lies in an allowed one.
 func TestPinNoClosedPlace(t *testing.T) {
 	h := newHost(t)
 	if err := os.MkdirAll(h.at("allowed/a/closed"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	pinner := Pinner{mountsource.Rules{Allowed: []string{h.at("allowed")}, Forbidden: []string{h.at("allowed/a/closed"), h.at("volume")}}}
+	pinner := Pinner{Rules: mountsource.Rules{Allowed: []string{h.at("allowed")}, Forbidden: []string{h.at("allowed/a/closed"), h.at("volume")}}}
 	for source, open := range map[string]bool{"allowed/a": false, "allowed/a/closed": false, "allowed/b c": true} {
 		pins, err := pinner.Pin(h.mounts("/x", source)) // our own lie in closed places too
 		if (err == nil) != open {

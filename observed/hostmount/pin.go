@@ -17,6 +17,9 @@ import (
 type Pinner struct {
 	// Rules are the directories that containers may mount from, and the places that none may reach.
 	mountsource.Rules
+	// Volumes is the directory of the volumes. One of them is ours wherever it is mounted, as an
+	// installer may have it elsewhere.
+	Volumes string
 }
 
 // Pins hold mount sources as they were when they were pinned. Close them.
@@ -107,7 +110,7 @@ func (p *Pins) unchanged() error {
 func (p *Pins) Own() map[string]observed.FileID {
 	ids := map[string]observed.FileID{}
 	for _, s := range p.sources {
-		if own(s.Target) {
+		if p.pinner.own(s.Mount) {
 			ids[s.Target] = s.id
 		}
 	}
@@ -143,13 +146,15 @@ func leadsTo(path string) string {
 	return resolved
 }
 
-func own(target string) bool { return target == blueprint.Home || target == blueprint.Data }
+func (p Pinner) own(m observed.Mount) bool {
+	return m.Target == blueprint.Home || m.Target == blueprint.Data || filepath.Dir(m.Source) == p.Volumes
+}
 
 // open opens a source as a handle that can only be queried (O_PATH). Those of a spec are opened
 // beneath the allowed directory, with no link on the way: links were resolved before, and one
 // that appears is not followed. Our own are directories, and no links.
 func (p Pinner) open(m observed.Mount) (int, error) {
-	if own(m.Target) {
+	if p.own(m) {
 		return unix.Open(m.Source, unix.O_PATH|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	}
 	resolved, err := mountsource.Resolve(m.Source)

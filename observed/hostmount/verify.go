@@ -48,7 +48,7 @@ func (p *Pins) Verify(pid int) error {
 		switch {
 		case at >= 0:
 			mounts[at].claimed = true
-			if own(s.Target) {
+			if p.pinner.own(s.Mount) {
 				ours++
 			}
 		case escaped == nil:
