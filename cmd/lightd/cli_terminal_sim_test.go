@@ -183,7 +183,6 @@ func TestMistakes(t *testing.T) {
 		{"send web say hi", 2, "put it in quotes"},
 		{"send nope hi", 3, "Container not found"},
 		{"events nope", 3, "Container not found"},
-		{"events a b", 2, "one id"},
 		{"events --tail=-1", 2, "below zero"},
 		{"events --tail x", 2, `--tail: "x" is no number that it could be; see "lightd events --help"`},
 		{"explain limits.memroy", 3, "limits has cpu, memory, pids, swap"},

@@ -179,6 +179,14 @@ func (s said) is(code int, text string) said {
 	return s
 }
 
+// has is an error unless the command printed this too.
+func (s said) has(text string) error {
+	if !strings.Contains(s.out, text) {
+		return fmt.Errorf("%s: %q is not in %q", s.what, text, s.out)
+	}
+	return nil
+}
+
 // file makes a file on the desk and returns its path.
 func (d *desk) file(name, text string) string {
 	d.t.Helper()

@@ -17,7 +17,7 @@ func (a *app) delete() *cobra.Command {
 		Aliases: []string{"rm"},
 		Short:   "Delete containers; their volumes stay",
 		Long: `Deletes containers, and waits until they are gone. They can be named, chosen by a selector,
-or be those that files hold.`,
+or be those that files hold; --all is all, and asks first.`,
 		Example: `  lightd delete web
   lightd delete -l game=quake --dry-run
   lightd delete -f servers.yaml`,
@@ -26,20 +26,24 @@ or be those that files hold.`,
 	var w waiting
 	timeoutFlag(cmd, &w.timeout)
 	files := fileFlag(cmd)
-	selector := selectorFlag(cmd)
+	chosen := chosenFlags(cmd)
+	sure := cmd.Flags().BoolP("yes", "y", false, "with --all: do not ask")
 	waits := cmd.Flags().Bool("wait", true, "wait until they are gone")
 	absent := cmd.Flags().Bool("ignore-not-found", false, "a container that is not there counts as deleted")
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
 	form := resultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		given := 0
-		for _, is := range []bool{len(args) > 0, len(*files) > 0, *selector != ""} {
+		for _, is := range []bool{len(args) > 0, len(*files) > 0, *chosen.selector != "", *chosen.all} {
 			if is {
 				given++
 			}
 		}
-		if given != 1 {
-			return usagef("delete takes ids, files (-f) or a selector (-l): one of them")
+		switch {
+		case given != 1:
+			return usagef("delete takes ids, files (-f), a selector (-l) or --all: one of them")
+		case *sure && !*chosen.all:
+			return usagef("delete: --yes has no meaning without --all: nothing else is asked about")
 		}
 		if err := w.checkTimeout(); err != nil {
 			return err
@@ -59,9 +63,15 @@ or be those that files hold.`,
 				args = append(args, o.ID)
 			}
 		}
-		args, err := s.chosen(ctx, args, *selector)
+		one := len(args) == 1 && len(*files) == 0
+		args, err := chosen.of(ctx, s, args)
 		if err != nil {
 			return err
+		}
+		if *chosen.all && !*dry && !*sure && len(args) > 0 {
+			if err := a.confirm(args); err != nil {
+				return err
+			}
 		}
 		if *waits && !*dry {
 			stop := a.progress(ctx, s, args, s.lastSeq(ctx))
@@ -70,7 +80,7 @@ or be those that files hold.`,
 		d := deletion{app: a, session: s, waits: *waits, dry: *dry, absent: *absent, timeout: w.timeout}
 		receipt, end := prefetch(ctx, args, d.run)
 		defer end()
-		show := receipts{app: a, form: *form, one: len(args) == 1}
+		show := receipts{app: a, form: *form, one: one}
 		failed := a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
 			a.catchUp(id)

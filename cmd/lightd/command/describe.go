@@ -36,10 +36,16 @@ func (a *app) describe() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "describe ID...",
 		Short:             "Show all of a container: spec, conditions, drift, next, events",
-		Args:              ids,
+		Example:           "  lightd describe web\n  lightd describe -l game=quake",
 		ValidArgsFunction: a.completeIDs,
 	}
+	chosen := choice{selector: selectorFlag(cmd)}
+	cmd.Args = chosen.check
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		args, err := chosen.of(ctx, s, args)
+		if err != nil {
+			return err
+		}
 		shown := 0
 		return a.each(ctx, s, args, func(ctx context.Context, id string) error {
 			d, err := s.describe(ctx, id)

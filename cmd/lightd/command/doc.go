@@ -49,7 +49,8 @@
 // "lightd run ID --image IMAGE -- COMMAND" makes a container from flags, and a volume and ports where they
 // are missing, all or nothing; with --dry-run -o yaml it prints the file for that. "lightd edit ID" opens
 // the spec in an editor, and keeps what was refused in the end, or overtaken by another write, in a file.
-// "lightd patch ID -p PATCH" changes single fields (RFC 7396).
+// "lightd patch ID -p PATCH" changes single fields (RFC 7396). "lightd export" prints the containers,
+// volumes and ports of a node as one file that an apply takes on another one; what volumes hold is not in it.
 //
 // # Output
 //
@@ -73,7 +74,8 @@
 // "lightd get -o json", as docker has it. Words behind get that name something else than containers are
 // listed in "lightd get --help"; a container of such a name is container/NAME.
 //
-// With several ids one failure does not stop the rest: it is reported, and the others are done. The
+// Commands that take several ids take -l SELECTOR, and those that change containers --all; "lightd delete
+// --all" asks first, or wants --yes. With several ids one failure does not stop the rest: it is reported, and the others are done. The
 // exit codes are in "lightd --help". A selector (-l) is described in "lightd docs api".
 //
 // # Checking a node

@@ -1,9 +1,11 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,15 +16,26 @@ import (
 
 func (a *app) events() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "events [ID]",
-		Short:             "Show what happened, and with -w what happens",
-		Args:              a.atMostOneID,
-		ValidArgsFunction: a.completeOne,
+		Use:   "events [ID...]",
+		Short: "Show what happened, and with -w what happens",
+		Long: `Shows what happened to all containers, to those that are named, or to those that a selector chooses
+now, in the order in which it did; with -w also what happens.`,
+		Example: `  lightd events --tail 20
+  lightd events web -w
+  lightd events -l game=quake -o json`,
+		ValidArgsFunction: a.completeIDs,
 	}
 	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)
+	chosen := choice{selector: selectorFlag(cmd)}
 	watch := cmd.Flags().BoolP("watch", "w", false, "go on with what happens")
 	after := cmd.Flags().Uint64("after", 0, "only events after the one of this number")
 	tail := cmd.Flags().Int("tail", 0, "only the last `N` of those that there are (default: all)")
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 && *chosen.selector == "" {
+			return nil
+		}
+		return chosen.check(cmd, args)
+	}
 	cmd.PreRunE = func(*cobra.Command, []string) error {
 		switch given := cmd.Flags().Changed("tail"); {
 		case !given:
@@ -33,61 +46,84 @@ func (a *app) events() *cobra.Command {
 		return nil
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		id := ""
-		if len(args) > 0 {
-			id = args[0]
+		ids, err := chosen.of(ctx, s, args)
+		if err != nil {
+			return err
 		}
 		x, err := newExpressions(a.Streams, *form, false)
 		if err != nil {
 			return err
 		}
-		show := &eventPrinter{out: a.Streams.Out, form: *form, expressions: x, now: a.Now, width: a.columns(a.Streams.Out), one: id != ""}
-		last, err := a.pastEvents(ctx, s, id, *after, *tail, show)
+		show := &eventPrinter{out: a.Streams.Out, form: *form, expressions: x, now: a.Now, width: a.columns(a.Streams.Out), one: len(ids) == 1}
+		last, err := a.pastEvents(ctx, s, ids, *after, *tail, show)
 		if err != nil {
-			return withSubject(id, err)
+			return err
 		}
 		if !*watch {
 			return show.end(a)
 		}
-		for e, err := range s.follow.FollowEvents(ctx, id, last) {
-			if err != nil {
-				return err
-			}
-			if err := show.event(e, true); err != nil {
-				return err
-			}
-		}
-		return nil
+		return s.followEvents(ctx, ids, last, show)
 	})
+}
+
+// followEvents shows the events of containers, of all where none is named, from the one behind last on.
+func (s *session) followEvents(ctx context.Context, ids []string, last uint64, show *eventPrinter) error {
+	id := ""
+	if len(ids) == 1 {
+		id = ids[0]
+	}
+	for e, err := range s.follow.FollowEvents(ctx, id, last) {
+		if err != nil {
+			return err
+		}
+		if len(ids) > 1 && !slices.Contains(ids, e.InternalID) {
+			continue
+		}
+		if err := show.event(e, true); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // all is no number of events: every one.
 const all = -1
 
-// pastEvents shows the events that there are, and returns the number of the last one.
-func (a *app) pastEvents(ctx context.Context, s *session, id string, after uint64, tail int, show *eventPrinter) (uint64, error) {
+// pastEvents shows the events that there are of containers, of all where none is named, and returns the
+// number of the last one.
+func (a *app) pastEvents(ctx context.Context, s *session, ids []string, after uint64, tail int, show *eventPrinter) (uint64, error) {
+	last := after
 	var kept []journal.Event
-	for e, err := range s.Events(ctx, id, after) {
-		if err != nil {
-			return after, err
-		}
-		after = e.Seq
-		if tail < 0 {
-			if err := show.event(e, false); err != nil {
-				return after, err
+	keeps := tail >= 0 || len(ids) > 1
+	for _, id := range append([]string{""}[min(len(ids), 1):], ids...) {
+		for e, err := range s.Events(ctx, id, after) {
+			if err != nil {
+				return last, withSubject(id, err)
 			}
-			continue
+			last = max(last, e.Seq)
+			if !keeps {
+				if err := show.event(e, false); err != nil {
+					return last, err
+				}
+				continue
+			}
+			if kept = append(kept, e); len(ids) < 2 && len(kept) > tail {
+				kept = kept[1:]
+			}
 		}
-		if kept = append(kept, e); len(kept) > tail {
-			kept = kept[1:]
+	}
+	if len(ids) > 1 {
+		slices.SortFunc(kept, func(a, b journal.Event) int { return cmp.Compare(a.Seq, b.Seq) })
+		if tail >= 0 {
+			kept = kept[max(0, len(kept)-tail):]
 		}
 	}
 	for _, e := range kept {
 		if err := show.event(e, false); err != nil {
-			return after, err
+			return last, err
 		}
 	}
-	return after, show.flush()
+	return last, show.flush()
 }
 
 // eventPrinter shows events as a table, each as JSON on a line, or each as a document of YAML.
@@ -169,12 +205,4 @@ func (v *eventPrinter) end(a *app) error {
 		a.note("There are no events.")
 	}
 	return v.flush()
-}
-
-// atMostOneID is for commands that are about one container, or about all.
-func (a *app) atMostOneID(cmd *cobra.Command, args []string) error {
-	if len(args) > 1 {
-		return usagef("%s takes one id at most, got %d", path(cmd), len(args))
-	}
-	return noEmpty(cmd, args)
 }

@@ -1,9 +1,12 @@
 package command
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,53 +21,149 @@ import (
 // maxTail is the most lines of history that a daemon returns.
 const maxTail = 5000
 
+// maxFollowed is how many containers logs follows at once.
+const maxFollowed = 64
+
 func (a *app) logs() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "logs ID",
-		Short: "Show what a container prints",
+		Use:   "logs ID...",
+		Short: "Show what containers print",
 		Long: "Shows the last lines that a container printed, and with -f what it prints from now on, without a gap. " +
+			"Of several containers, those that a selector chooses included, each line begins with the id. " +
 			"On a terminal colours take effect and other control characters are escaped; with --raw, and where the output is no terminal, it is written as it was printed.",
 		Example: `  lightd logs -f --tail 50 web
-  lightd logs --since 10m web`,
-		Args:              oneID,
-		ValidArgsFunction: a.completeOne,
+  lightd logs --since 10m web db
+  lightd logs -f -l game=quake`,
+		ValidArgsFunction: a.completeIDs,
 	}
-	follow := cmd.Flags().BoolP("follow", "f", false, "go on with what is printed")
-	tail := cmd.Flags().IntP("tail", "n", 200, "how many lines to look back, from 0 to 5000")
-	since := cmd.Flags().String("since", "", "look back to this `time`, as in RFC 3339 or in seconds since 1970 (0 is all), or how long ago, as in 10m")
-	install := cmd.Flags().Bool("install", false, "what the last installation printed")
-	raw := cmd.Flags().Bool("raw", false, "escape no control characters on a terminal")
-	var from client.Logs
-	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
-		switch {
-		case *tail < 0 || *tail > maxTail:
-			return usagef("logs: --tail must be from 0 to %d, not %d", maxTail, *tail)
-		case *install && *follow:
-			return usagef("logs: the log of an installation is there when it has ended: there is nothing to follow")
-		case *tail == 0 && !*follow && *since == "":
-			return usagef("logs: --tail 0 without --follow shows nothing")
-		case *since != "" && cmd.Flags().Changed("tail"):
-			return usagef("logs: --since and --tail both say where to begin")
-		case *since != "":
-			from.Since, err = parseSince(*since, a.Now())
-			return err
-		}
-		from.Tail = *tail
-		return nil
-	}
+	chosen := choice{selector: selectorFlag(cmd)}
+	cmd.Args = chosen.check
+	var f logFlags
+	f.add(cmd)
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return f.check(cmd, a.Now()) }
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		id, out := args[0], a.consoleOutput(*raw)
-		defer func() { _ = out.Close() }() // of a terminal that is gone nothing is expected
+		ids, err := chosen.of(ctx, s, args)
 		switch {
-		case *install:
-			log, err := s.InstallLog(ctx, id)
-			return withSubject(id, copyTo(out, log, err))
-		case *follow:
-			return withSubject(id, a.follow(ctx, s, id, from, out))
+		case err != nil:
+			return err
+		case !f.follow || len(ids) == 1:
+			return a.each(ctx, s, ids, func(ctx context.Context, id string) error { return a.showLogs(ctx, s, id, f, len(ids) > 1) })
+		case len(ids) > maxFollowed:
+			return usagef("logs: -f follows at most %d containers at once, and these are %d", maxFollowed, len(ids))
 		}
-		log, err := s.Logs(ctx, id, from)
-		return withSubject(id, copyTo(out, log, err))
+		shown, stop := prefetch(ctx, ids, func(ctx context.Context, id string) (struct{}, error) {
+			return struct{}{}, a.showLogs(ctx, s, id, f, true)
+		})
+		defer stop()
+		return a.each(ctx, s, ids, func(_ context.Context, id string) error { _, err := shown(id); return err })
 	})
+}
+
+// logFlags say which output is shown, and how.
+type logFlags struct {
+	follow, install, raw bool
+	tail                 int
+	since                string
+	from                 client.Logs
+}
+
+func (f *logFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVarP(&f.follow, "follow", "f", false, "go on with what is printed")
+	cmd.Flags().IntVarP(&f.tail, "tail", "n", 200, "how many lines to look back, from 0 to 5000")
+	cmd.Flags().StringVar(&f.since, "since", "", "look back to this `time`, as in RFC 3339 or in seconds since 1970 (0 is all), or how long ago, as in 10m")
+	cmd.Flags().BoolVar(&f.install, "install", false, "what the last installation printed")
+	cmd.Flags().BoolVar(&f.raw, "raw", false, "escape no control characters on a terminal")
+}
+
+// check refuses flags that go against each other, and finds from where output is shown.
+func (f *logFlags) check(cmd *cobra.Command, now time.Time) (err error) {
+	switch {
+	case f.tail < 0 || f.tail > maxTail:
+		return usagef("logs: --tail must be from 0 to %d, not %d", maxTail, f.tail)
+	case f.install && f.follow:
+		return usagef("logs: the log of an installation is there when it has ended: there is nothing to follow")
+	case f.tail == 0 && !f.follow && f.since == "":
+		return usagef("logs: --tail 0 without --follow shows nothing")
+	case f.since != "" && cmd.Flags().Changed("tail"):
+		return usagef("logs: --since and --tail both say where to begin")
+	case f.since != "":
+		f.from.Since, err = parseSince(f.since, now)
+		return err
+	}
+	f.from.Tail = f.tail
+	return nil
+}
+
+// showLogs shows the output of one container, marked where it is one of several.
+func (a *app) showLogs(ctx context.Context, s *session, id string, f logFlags, several bool) error {
+	out := a.outputOf(id, f.raw, several)
+	defer func() { _ = out.Close() }() // of a terminal that is gone nothing is expected
+	switch {
+	case f.install:
+		log, err := s.InstallLog(ctx, id)
+		return copyTo(out, log, err)
+	case f.follow:
+		return a.follow(ctx, s, id, f.from, out, several)
+	}
+	log, err := s.Logs(ctx, id, f.from)
+	return copyTo(out, log, err)
+}
+
+// outputOf returns what writes the output of a container: one of several has its lines marked.
+func (a *app) outputOf(id string, raw, several bool) io.WriteCloser {
+	if !several {
+		return a.consoleOutput(raw)
+	}
+	marked := &markedLines{app: a, mark: render.Text(id) + " | "}
+	if raw || !terminal.Is(a.Streams.Out) {
+		return marked
+	}
+	return consoleLines{render.NewConsole(marked), marked}
+}
+
+// consoleLines is console output in marked lines.
+type consoleLines struct {
+	*render.Console
+	lines io.Closer
+}
+
+// Close writes what both hold.
+func (c consoleLines) Close() error { return errors.Join(c.Console.Close(), c.lines.Close()) }
+
+// maxHeld bounds how much of a line is held until its end comes.
+const maxHeld = 64 << 10
+
+// markedLines writes lines, each whole and with a mark in front, so that those of several writers can
+// stand below each other.
+type markedLines struct {
+	app  *app
+	mark string
+	rest []byte
+}
+
+// Write implements io.Writer.
+func (m *markedLines) Write(text []byte) (int, error) {
+	m.rest = append(m.rest, text...)
+	for {
+		end := bytes.IndexByte(m.rest, '\n')
+		if end < 0 && len(m.rest) < maxHeld {
+			return len(text), nil
+		}
+		if end < 0 {
+			end = len(m.rest) - 1
+		}
+		m.app.put(m.app.Streams.Out, m.mark+strings.TrimRight(string(m.rest[:end+1]), "\r\n")+"\n")
+		m.rest = m.rest[end+1:]
+	}
+}
+
+// Close writes a line that has no end.
+func (m *markedLines) Close() error {
+	if len(m.rest) > 0 {
+		m.app.put(m.app.Streams.Out, m.mark+string(m.rest)+"\n")
+		m.rest = nil
+	}
+	return nil
 }
 
 // consoleOutput returns what writes console output to the standard output.
@@ -118,7 +217,7 @@ func copyTo(out io.Writer, text io.ReadCloser, err error) error {
 
 // follow writes what a container printed and prints to out, until it is deleted. The daemon's
 // notices go to the standard error.
-func (a *app) follow(ctx context.Context, s *session, id string, from client.Logs, out io.Writer) error {
+func (a *app) follow(ctx context.Context, s *session, id string, from client.Logs, out io.Writer, several bool) error {
 	if _, err := s.console(ctx, id); err != nil {
 		return err
 	}
@@ -127,7 +226,11 @@ func (a *app) follow(ctx context.Context, s *session, id string, from client.Log
 		case err != nil:
 			return err
 		case m.Kind == api.MessageDaemon:
-			a.note("[lightd] %s", m.Text)
+			about := ""
+			if several {
+				about = id + ": "
+			}
+			a.note("[lightd] %s%s", about, m.Text)
 		case m.Kind == api.MessageConsole:
 			if _, err := io.WriteString(out, m.Text); err != nil {
 				return err

@@ -25,6 +25,7 @@ func (a *app) power(action client.Action, usual api.Goal, short string) *cobra.C
 	cmd := &cobra.Command{
 		Use:               string(action) + " ID...",
 		Short:             short,
+		Example:           fmt.Sprintf("  lightd %[1]s web --wait\n  lightd %[1]s -l 'game in (quake,doom)' --dry-run\n  lightd %[1]s --all", action),
 		ValidArgsFunction: a.completeIDs,
 	}
 	return a.write(cmd, usual, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
@@ -35,20 +36,14 @@ func (a *app) power(action client.Action, usual api.Goal, short string) *cobra.C
 // write makes a command a write of each of the containers that it is given.
 func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error)) *cobra.Command {
 	w := waitFlags(cmd, usual)
-	selector := selectorFlag(cmd)
+	chosen := chosenFlags(cmd)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
 	form := resultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := w.checkArgs(cmd, args); err != nil {
 			return err
 		}
-		switch {
-		case *selector != "" && len(args) > 0:
-			return usagef("%s takes ids or a selector, not both", cmd.Name())
-		case *selector == "":
-			return ids(cmd, args)
-		}
-		return nil
+		return chosen.check(cmd, args)
 	}
 	before := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
@@ -58,7 +53,8 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 		return before(cmd, args)
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		args, err := s.chosen(ctx, args, *selector)
+		one := len(args) == 1
+		args, err := chosen.of(ctx, s, args)
 		if err != nil {
 			return err
 		}
@@ -76,7 +72,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 			return receipt, err
 		})
 		defer end()
-		show := receipts{app: a, form: *form, one: len(args) == 1}
+		show := receipts{app: a, form: *form, one: one}
 		failed := a.each(ctx, s, args, func(_ context.Context, id string) error {
 			receipt, err := receipt(id)
 			a.catchUp(id)
@@ -127,24 +123,6 @@ func (r *receipts) end() error {
 		return r.encode(r.form, r.list[0])
 	}
 	return WriteList(r.Streams, r.form, "containers", r.list)
-}
-
-// chosen returns the ids that were given, or those that a selector chooses.
-func (s *session) chosen(ctx context.Context, ids []string, selector string) ([]string, error) {
-	if selector == "" {
-		return distinct(ids), nil
-	}
-	listing, err := s.List(ctx, selector)
-	if err != nil {
-		return nil, err
-	}
-	if len(listing.Containers) == 0 {
-		return nil, coded{fmt.Errorf("no container is chosen by %q", selector), ExitNotFound}
-	}
-	for _, c := range listing.Containers {
-		ids = append(ids, c.InternalID)
-	}
-	return ids, nil
 }
 
 // outcome describes the result of a write in short.

@@ -109,7 +109,16 @@ With --image it uses another image too: one with an install script is installed 
 	a.write(cmd, api.UntilSynced, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
 		return s.Rebind(ctx, id, wanted, *image, w)
 	})
-	cmd.Args = oneID
+	// One container's ports cannot be another's.
+	for _, many := range []string{"all", "selector"} {
+		_ = cmd.Flags().MarkHidden(many)
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("all") || cmd.Flags().Changed("selector") {
+			return usagef("rebind takes one id: the ports of one container cannot be those of another")
+		}
+		return oneID(cmd, args)
+	}
 	return cmd
 }
 

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"lightd/cmd/lightd/command"
+)
+
+// TestMany: what is done with one container is done with several, with those of a selector and with all.
+func TestMany(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("stop", "--all").is(0, "")
+	d.do("delete", "--all", "--yes").is(0, "")
+	d.do("apply", "-f", d.file("all.yaml", d.web("a", "labels: {of: x}\npower: running")+"---\n"+d.web("b", "labels: {of: x}\npower: running")+"---\n"+d.web("c", "install_script: x")), "--wait").want(0)
+	d.running("a")
+	d.running("b")
+	d.do("send", "b", "hi").want(0)
+	poll(t, func() error {
+		return d.do("logs", "b").has("got hi")
+	})
+	d.do("logs", "a", "b").is(0, "a | up\nb | up\nb | hi\nb | got hi\n")
+	d.do("logs", "-l", "of=x", "-n", "1").is(0, "a | up\nb | got hi\n")
+	d.do("logs", "a", "nope").want(3, "a | up\n", "!nope: Container not found")
+	d.do("logs", "--install", "c", "a").want(3, "c | fetching\nc | unpacking\n")
+	d.do("logs").want(2, "!the id of a container is needed")
+	d.do("logs", "a", "-l", "of").want(2, "!ids or a selector, not both")
+	d.do("logs", "-l", "of=nothing").want(3, `!no container is chosen by "of=nothing"`)
+
+	events := d.do("events", "a", "b", "-o", "custom-columns=SEQ:.seq,ID:.internal_id").want(0, "a", "b").out
+	if strings.Contains(events, " c") || d.do("events", "-l", "of=x", "-o", "custom-columns=SEQ:.seq,ID:.internal_id").out != events {
+		t.Errorf("events:\n%s", events)
+	}
+	d.do("events", "a", "b", "--tail", "1", "-o", "jsonpath={.type}").is(0, "Running\n")
+	d.do("describe", "-l", "of=x").want(0, "ID:              a\n", "\n\nID:              b\n")
+	d.do("stop", "--all", "--wait").is(0, "a: stopped (generation 2)\nb: stopped (generation 2)\nc: stopped (generation 1)\n")
+	d.do("stop", "a", "--all").want(2, "!--all leaves nothing to choose")
+	d.do("rebind", "a", "--all", "--none").want(2, "!rebind takes one id")
+	d.do("rebind", "a", "-l", "of", "--none").want(2, "!rebind takes one id")
+
+	d.do("delete", "--all").want(2, "!--all needs --yes where nobody can be asked")
+	d.do("delete", "a", "--yes").want(2, "!--yes has no meaning without --all")
+	d.do("delete", "a", "--all").want(2, "!one of them")
+	d.do("delete", "--all", "--dry-run").want(0, "a: delete\n", "c: delete\n")
+	p := d.sit("delete", "--all")
+	p.sees("Delete 3 containers: a, b, c? Their volumes stay. [y/N] ")
+	p.types("no\r")
+	p.sees("Nothing was deleted.")
+	p.leaves(command.ExitFailed)
+	p = d.sit("rm", "--all")
+	p.sees("[y/N] ")
+	p.types("y\r")
+	p.sees("c: deleted")
+	p.leaves(0)
+	d.do("get").want(0, "!There is no container.")
+}
+
+// TestFollowingMany: the lines of several containers stand below each other, each whole.
+func TestFollowingMany(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("apply", "-f", d.file("all.yaml", d.web("a", "labels: {of: x}\npower: running")+"---\n"+d.web("b", "labels: {of: x}\npower: running"))).want(0)
+	d.running("a")
+	d.running("b")
+	logs, events := d.sit("logs", "-f", "-l", "of=x"), d.sit("events", "a", "b", "-w", "--tail", "0")
+	logs.sees("a | up\r\n")
+	logs.sees("b | up\r\n")
+	d.do("send", "a", "one").want(0)
+	logs.sees("a | got one\r\n")
+	d.do("send", "b", "\x1b]0;title\atwo").want(0)
+	logs.sees(`b | got \x1b]0;title\atwo` + "\r\n")
+	d.do("kill", "b", "--wait").want(0)
+	events.sees("Exited")
+	d.do("delete", "a", "b").want(0)
+	logs.leaves(0) // nothing more can come
+	events.sees("Deleted")
+	events.cancel()
+	events.leaves(command.ExitInterrupted)
+}
