@@ -151,6 +151,8 @@ type Host struct {
 	Cores int
 	// VolumePath returns the host's directory of a volume.
 	VolumePath func(volumeID string) string
+	// Quota returns what is known of the quota of a volume; nil where there are none.
+	Quota func(volumeID string) observed.VolumeQuota
 	// ChownVolume gives a volume to a user of the host; nil leaves all to whom they belong.
 	ChownVolume func(ctx context.Context, volumeID string, to store.Owner) (given bool, err error)
 	// HandOverVolume gives what one user has made in a volume since a time to another one; nil gives nothing.

@@ -180,6 +180,9 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 	if ref := plan.InstallImage(spec, st); ref != "" {
 		in.InstallImage = image(ref)
 	}
+	if c.cfg.Quota != nil {
+		in.Quota = c.cfg.Quota(spec.VolumeID)
+	}
 	if st.Install.Snapshot != "" {
 		in.Snapshot, in.Copy = image(st.Install.Snapshot), c.cfg.Snapshots.Copy(st.Install.Snapshot)
 		if seen.Run != nil && in.Snapshot.Known && !in.Snapshot.Present {
@@ -217,7 +220,7 @@ func (c *Controller) admit(id string, in plan.Input, k keyState) plan.Decision {
 		if in.Spec.Deleting && slices.Contains([]plan.Class{plan.ClassSnapshot, plan.ClassMeasure}, k.running.Kind.Traits().Class) {
 			k.running.cancel()
 		}
-		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.Spec.EffectivePower() != desired.PowerRunning) {
+		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.EffectivePower() != desired.PowerRunning) {
 			k.running.supersede()
 		}
 		in.Underway = true

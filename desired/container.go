@@ -34,6 +34,15 @@ const (
 	ImageFollow ImagePolicy = "follow"
 )
 
+// QuotaPolicy decides what happens while a volume is over its quota.
+type QuotaPolicy string
+
+// The two values of QuotaPolicy.
+const (
+	QuotaTell QuotaPolicy = "tell"
+	QuotaStop QuotaPolicy = "stop"
+)
+
 // Limits bounds the resources of a container.
 type Limits struct {
 	// Memory is in bytes; 0 is no limit.
@@ -96,24 +105,26 @@ type Spec struct {
 	Suspended      bool              `json:"suspended"`
 	Health         *Health           `json:"health"`  // nothing for no check
 	Install        *Install          `json:"install"` // the long form of InstallScript
+	QuotaExceeded  QuotaPolicy       `json:"quota_exceeded"`
 }
 
 // DefaultSpec returns a spec with the contract's default in every optional field.
 // Decoding a client's JSON over it leaves the defaults where the client is silent.
 func DefaultSpec() Spec {
 	return Spec{
-		Ports:       []Port{},
-		Limits:      Limits{PIDs: 512},
-		Mount:       map[string]Mount{},
-		Tmpfs:       map[string]string{},
-		Power:       PowerStopped,
-		Env:         map[string]string{},
-		Labels:      map[string]string{},
-		Stop:        Stop{Timeout: Duration(10 * time.Second)},
-		Restart:     RestartOnFailure,
-		TTY:         true,
-		Init:        true,
-		ImagePolicy: ImagePinned,
+		Ports:         []Port{},
+		Limits:        Limits{PIDs: 512},
+		Mount:         map[string]Mount{},
+		Tmpfs:         map[string]string{},
+		Power:         PowerStopped,
+		Env:           map[string]string{},
+		Labels:        map[string]string{},
+		Stop:          Stop{Timeout: Duration(10 * time.Second)},
+		Restart:       RestartOnFailure,
+		TTY:           true,
+		Init:          true,
+		ImagePolicy:   ImagePinned,
+		QuotaExceeded: QuotaTell,
 	}
 }
 
@@ -128,7 +139,7 @@ func (s Spec) Equal(other Spec) bool {
 		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname &&
 		s.ReadOnly == other.ReadOnly && maps.Equal(s.Tmpfs, other.Tmpfs) && s.Network == other.Network && s.TTY == other.TTY && s.Init == other.Init &&
 		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended && s.Health.Equal(other.Health) &&
-		s.Install.Equal(other.Install)
+		s.Install.Equal(other.Install) && s.QuotaExceeded == other.QuotaExceeded
 }
 
 // EffectivePower is what the process should be doing now: what Power says, unless the container is suspended.

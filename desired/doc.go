@@ -77,6 +77,8 @@
 //     Installations and reinstalls go on, and so do all other changes; a stop or kill is taken, and a
 //     power that a write of the spec names is kept for later. Nothing is recreated.
 //   - paused: true leaves the container alone; only a DELETE still acts.
+//   - quota_exceeded is tell (the default) or stop: what happens while the volume is over its quota, see "lightd
+//     docs quotas".
 //   - health: how it is found out whether the process does its work: "lightd docs health".
 //
 // # Installing with another image

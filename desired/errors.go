@@ -41,6 +41,8 @@ const (
 	ErrVolumeNotFound Error = "Volume not found"
 	ErrVolumeInUse    Error = "Volume is in use"
 	ErrVolumeExists   Error = "Volume already exists"
+	// ErrVolumeQuotaDenied: a token for some containers would change the quota of a volume.
+	ErrVolumeQuotaDenied Error = "A token for some containers sets no quota of a volume"
 
 	// ErrDiskFull: too little space is left; nothing was written.
 	ErrDiskFull Error = "Disk is full"

@@ -6,6 +6,7 @@
 //	engine        a Docker engine where none answers: hack/engine up, down
 //	images        the images of the tests, and a registry to pull from
 //	apt           installs a package of Debian or Ubuntu that a test needs
+//	quota-kernel  runs a program under a Linux that has project quotas, where this one has none
 //	test          runs the tiers of the tests
 //	openapi       makes a TypeScript and a Go client of the OpenAPI document
 //	console.html  a console in one page, opened by a test in Chromium

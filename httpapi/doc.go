@@ -65,7 +65,8 @@
 //	PUT    /network/ports/:ip/:port/use     {"in_use": true} reserves it
 //	POST   /network/ports/bulk-delete       removes many
 //	POST   /volumes                         creates; also GET
-//	PUT    /volumes/:id                     creates or keeps; also GET, DELETE
+//	PUT    /volumes/:id                     creates or keeps, sets its quota;
+//	                                        also GET, DELETE
 //	GET    /volumes/:id/files               lightd docs files; also PUT
 //	POST   /volumes/:id/files               mkdir and others; also DELETE
 //	POST   /auth/tokens                     makes a token; also GET
@@ -111,9 +112,9 @@
 // An apply with prune deletes what its selector chooses and its list lacks; with If-Match every container
 // of the list must match the selector.
 //
-// An apply may bring what its containers need: "volumes": [{"volume_id": UUID}] and "ports":
+// An apply may bring what its containers need: "volumes": [{"volume_id": UUID, "quota_bytes": N}] and "ports":
 // [{"ip": "0.0.0.0", "ports": "25565-25570"}] are made where they are missing, in the same transaction,
-// and stay as they are where they are there. No apply deletes a volume or takes a port out of the pool.
+// and stay as they are where they are there, but for a quota that is named. No apply deletes a volume or takes a port out of the pool.
 //
 // # Lists and selectors
 //

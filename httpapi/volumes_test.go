@@ -30,7 +30,7 @@ func TestChosenVolumes(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.send("GET", "/volumes", "").want(t, 200, `"size_bytes":null`)
-	got := n.send("GET", "/volumes/"+chosenVolume, "").want(t, 200, `"size_bytes":1234,"quota_bytes":null`).want(t, 200, `"size":1234`)
+	got := n.send("GET", "/volumes/"+chosenVolume, "").want(t, 200, `"size_bytes":1234,"used_bytes":4096,"quota_bytes":null`).want(t, 200, `"size":1234`)
 	n.send("GET", "/volumes", "").want(t, 200, `"size_bytes":1234`)
 	n.send("PUT", "/volumes/"+chosenVolume, got.text).want(t, 200, `"size_bytes":1234`)
 
@@ -44,6 +44,42 @@ func TestChosenVolumes(t *testing.T) {
 	n.send("PUT", "/volumes/"+chosenVolume, `{"quota_bytes":1}`).want(t, 400, "quota_bytes")
 	n.send("DELETE", "/volumes/"+chosenVolume, "").want(t, 200, "deleted")
 	n.send("PUT", "/volumes/"+chosenVolume, "").want(t, 201, `"size_bytes":null`)
+}
+
+// TestQuotaOfAVolume: it is set, shown, kept by a PUT without one, and ended by 0 and null; a token for some
+// containers sees it and cannot change it.
+func TestQuotaOfAVolume(t *testing.T) {
+	n := newNode(t)
+	at, bound := "/volumes/"+chosenVolume, n.token(`{"ttl":"1h","selector":"tenant=a"}`)
+	n.send("PUT", at, `{"quota_bytes":10485760}`).want(t, 201, `"quota_bytes":10485760`)
+	for _, c := range []struct{ method, path, body, want string }{
+		{"PUT", at, `{}`, `"quota_bytes":10485760`}, {"PUT", at, `{"quota_bytes":null}`, `"quota_bytes":null`},
+		{"PUT", at, `{"quota_bytes":20971520}`, `"quota_bytes":20971520`}, {"GET", "/volumes", "", `"quota_bytes":20971520`},
+		{"PUT", at, `{"quota_bytes":0}`, `"quota_bytes":null`}, {"PUT", at + "?dry_run=true", `{"quota_bytes":20971520}`, `"plan":[]`},
+		{"GET", at, "", `"quota_bytes":null`},
+		{"POST", "/apply", `{"volumes":[{"volume_id":"` + chosenVolume + `","quota_bytes":20971520}]}`, `"action":"updated"`},
+		{"POST", "/apply", `{"volumes":[{"volume_id":"` + chosenVolume + `"}]}`, `"action":"unchanged"`},
+		{"GET", at, "", `"quota_bytes":20971520`},
+		{"POST", "/apply", `{"volumes":[{"volume_id":"` + chosenVolume + `","quota_bytes":null}]}`, `"action":"updated"`},
+		{"PUT", at, `{"quota_bytes":2097152}`, `"quota_bytes":2097152`},
+		{"GET", "/node", "", `"volumes":{"count":2,"used":0,"promised":2097152,"unlimited":1}`},
+	} {
+		n.send(c.method, c.path, c.body).want(t, 200, c.want)
+	}
+	n.send("POST", "/volumes", `{"quota_bytes":1073741824}`).want(t, 201, `"quota_bytes":1073741824`)
+	n.send("PUT", at, n.send("GET", at, "").text).want(t, 200, `"quota_bytes":2097152`)
+	for _, body := range []string{`{"quota_bytes":-1}`, `{"quota_bytes":1048575}`, `{"quota_bytes":"10Gi"}`, `{"quota_bytes":1.5}`} {
+		n.send("PUT", at, body).want(t, 400, `"field":"quota_bytes"`)
+		n.send("POST", "/apply", `{"volumes":[{"volume_id":"`+chosenVolume+`",`+body[1:]+`]}`).want(t, 400, `"field":"volumes[0].quota_bytes"`)
+	}
+	mine := n.send("POST", "/volumes", "", bound).want(t, 201, `"quota_bytes":null`).json["id"].(string)
+	n.send("PUT", "/volumes/"+mine, `{"quota_bytes":1048576}`, bound).want(t, 403, `"code":"bound_token"`)
+	n.send("POST", "/volumes", `{"quota_bytes":1048576}`, bound).want(t, 403, `"code":"bound_token"`)
+	n.send("POST", "/apply", `{"volumes":[{"volume_id":"`+mine+`","quota_bytes":1048576}]}`, bound).want(t, 403, `"code":"bound_token"`)
+	n.send("PUT", "/volumes/"+mine, `{"quota_bytes":1048576}`).want(t, 200, `"quota_bytes":1048576`)
+	n.send("PUT", "/volumes/"+mine, "", bound).want(t, 200, `"quota_bytes":1048576`)
+	n.send("PUT", "/volumes/"+mine, `{"quota_bytes":1048576}`, bound).want(t, 200, `"quota_bytes":1048576`)
+	n.send("PUT", "/volumes/"+mine, `{"quota_bytes":null}`, bound).want(t, 403, `"code":"bound_token"`)
 }
 
 // TestChosenVolumeOfSeveral: of requests for the same new volume one makes it, and all are answered alike else.

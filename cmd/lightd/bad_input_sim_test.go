@@ -93,6 +93,7 @@ var badFields = []struct{ field, value, named string }{
 	{"power", `true`, "power"},
 	{"restart", `"sometimes"`, "restart"},
 	{"image_policy", `"latest"`, "image_policy"},
+	{"quota_exceeded", `"kill"`, "quota_exceeded"},
 	{"stop", `{"signal":"SIGSTOP"}`, "stop.signal"},
 	{"stop", `{"signal":"65"}`, "stop.signal"},
 	{"stop", `{"timeout":"-1s"}`, "stop.timeout"},

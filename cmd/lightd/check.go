@@ -23,6 +23,7 @@ import (
 	"lightd/controller/firewall"
 	"lightd/desired"
 	"lightd/desired/kv"
+	"lightd/desired/projectquota"
 	"lightd/desired/token"
 	"lightd/httpapi/client"
 	"lightd/httpapi/listen"
@@ -134,7 +135,7 @@ func (c *config) machine(locate func(error) error) check.Machine {
 			}
 			return locate(err)
 		},
-		Stat: os.Stat, ReadFile: os.ReadFile, FileSystem: statFileSystem, Now: time.Now,
+		Stat: os.Stat, ReadFile: os.ReadFile, FileSystem: statFileSystem, Quotas: projectQuotas, Now: time.Now,
 		Engine: c.inspectEngine, EngineDirectories: c.engineDirectories, Ready: c.askReadiness, Networks: c.engineNetworks, Specs: c.storedSpecs,
 	}
 }
@@ -150,6 +151,15 @@ func (c *config) warnHostPorts(ctx context.Context, log *slog.Logger) {
 			log.Warn(i.Text, "remedy", i.Remedy)
 		}
 	}
+}
+
+// projectQuotas returns the kind of the file system of a directory, if it enforces project quotas.
+func projectQuotas(path string) (kind string, err error) {
+	fs, err := projectquota.Open(path)
+	if err != nil {
+		return "", err
+	}
+	return fs.Name(), fs.Close()
 }
 
 // The flags of statfs(2).

@@ -36,6 +36,7 @@ import (
 	"lightd/observed/hostmount"
 	"lightd/observed/images"
 	"lightd/observed/owner"
+	"lightd/observed/quota"
 	"lightd/observed/records"
 	"lightd/observed/snapshots"
 	dockerstreams "lightd/observed/streams"
@@ -59,6 +60,7 @@ type daemon struct {
 	console    *containerio.IO
 	sampler    *usage.Sampler
 	prober     *health.Prober
+	quotas     *quota.Watcher
 	firewall   *firewall.Keeper
 	controller *controller.Controller
 	webhooks   *webhook.Deliverer
@@ -209,6 +211,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Changed: func(id string) { d.controller.Enqueue(id) },
 	})
 	d.prober = d.newProber(statuses)
+	d.quotas = d.newQuotas()
 	d.sampler = d.newSampler(here)
 	d.firewall = d.newFirewall(cfg.Network, here)
 	most, err := cfg.Containers.maxInstallation()
@@ -222,7 +225,8 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 			Health: d.prober,
 		},
 		Host: controller.Host{
-			Data: data, VolumePath: d.volumes.Path, ChownVolume: d.volumes.Chown, HandOverVolume: d.volumes.HandOver, CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, filepath.Dir(d.volumes.Path("any")), here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
+			Data: data, VolumePath: d.volumes.Path, Quota: d.quotas.Of, ChownVolume: d.volumes.Chown, HandOverVolume: d.volumes.HandOver,
+			CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, filepath.Dir(d.volumes.Path("any")), here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
 			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here, Cores: runtime.NumCPU(),
 			Capabilities: blueprint.Capabilities{Run: cfg.Containers.Capabilities, Install: cfg.Containers.InstallCapabilities},
 		},
@@ -254,6 +258,17 @@ func (d *daemon) notifyChecks(of func(desired.Container) bool) {
 			d.prober.Notify(spec.InternalID)
 		}
 	}
+}
+
+// newQuotas returns what measures the volumes that have quotas.
+func (d *daemon) newQuotas() *quota.Watcher {
+	w := quota.New(quota.Config{Volumes: d.volumes, Log: d.log, Changed: func(volume string) {
+		for _, id := range d.volumes.Users(volume) {
+			d.controller.Enqueue(id)
+		}
+	}})
+	d.volumes.SubscribeQuotas(w.Notify) // this ends with the daemon
+	return w
 }
 
 // newSampler returns what measures containers: by the files of this machine's kernel where the engine is here.

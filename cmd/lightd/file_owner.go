@@ -23,7 +23,7 @@ func (d *daemon) openFiles(ctx context.Context) (*files.Trees, error) {
 		containers: d.store.Containers, rootIDs: d.engine.RootIDs, userOf: func(image string) string { return d.images.Known(image).User },
 	}
 	trees := &files.Trees{
-		Volumes: d.volumes, Reserve: fileReserve, Owner: owner.of,
+		Volumes: d.volumes, Reserve: fileReserve, Owner: owner.of, Room: d.quotas,
 	}
 	all, err := d.volumes.List()
 	if err != nil {

@@ -163,6 +163,7 @@ func (d *daemon) run(ctx context.Context, w *wire, again reloads, announce func(
 	part("firewall", d.firewall.Run)
 	part("controller", d.controller.Run)
 	part("health checks", d.prober.Run)
+	part("quotas", d.quotas.Run)
 	part("collection", func(ctx context.Context) error { d.controller.Collect(ctx); return nil })
 	part("housekeeping", d.housekeep)
 	part("webhooks", d.webhooks.Run)

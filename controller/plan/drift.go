@@ -283,11 +283,11 @@ func (r *planner) independentDrift() []Field {
 // process is what the process should be doing and does not.
 func (r *planner) process() []Field {
 	spec, run := r.in.Spec, r.in.Seen.Run
-	f := Field{Path: pathPower, Desired: string(spec.EffectivePower()), Observed: string(desired.PowerStopped), Kind: drift.Spec}
+	f := Field{Path: pathPower, Desired: string(r.in.EffectivePower()), Observed: string(desired.PowerStopped), Kind: drift.Spec}
 	switch {
 	case run.Phase == observed.Paused:
 		f.Observed = string(observed.Paused)
-	case run.Running() && spec.EffectivePower() == desired.PowerRunning && spec.Requests.Restart > r.st.RestartHandled:
+	case run.Running() && r.in.EffectivePower() == desired.PowerRunning && spec.Requests.Restart > r.st.RestartHandled:
 		f.Path, f.Desired, f.Observed = pathRestart, spec.Requests.Restart, r.st.RestartHandled
 	case run.Running():
 		f.Observed = string(desired.PowerRunning)

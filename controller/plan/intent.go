@@ -118,7 +118,7 @@ func (r *planner) recordStart(s Step) {
 }
 
 func (r *planner) restartWanted() bool {
-	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.Spec.EffectivePower() == desired.PowerRunning
+	return r.in.Spec.Requests.Restart > r.st.RestartHandled && r.in.EffectivePower() == desired.PowerRunning
 }
 
 // mergeRestarts lets one new run answer all restarts that were requested before it.
@@ -214,6 +214,8 @@ func (r *planner) setProcess() {
 			reason = status.ReasonBackOff
 		case r.in.Spec.Suspended:
 			reason, message = status.ReasonSuspended, "nothing starts until that is lifted"
+		case r.in.stoppedByQuota():
+			reason, message = status.ReasonOverQuota, "nothing starts until its volume takes less of the disk"
 		case r.st.LastExit != nil:
 			reason, message = status.ReasonExited, fmt.Sprintf("exit code %d", r.st.LastExit.Code)
 		}

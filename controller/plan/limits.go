@@ -156,7 +156,7 @@ func (r *planner) forgetReported() {
 	if r.st.LimitUpdates != nil && r.in.Seen.Run != nil && len(r.limitsDiffering()) == 0 {
 		r.st.LimitUpdates = nil
 	}
-	if !r.in.Seen.Run.Running() || r.st.Stopping != nil || r.in.Spec.EffectivePower() != desired.PowerRunning {
+	if !r.in.Seen.Run.Running() || r.st.Stopping != nil || r.in.EffectivePower() != desired.PowerRunning {
 		return
 	}
 	if len(r.unpublished()) == 0 {

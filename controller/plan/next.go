@@ -107,7 +107,7 @@ func (r *planner) nextActive() next {
 // nextOfPhase stops what is to be stopped before all else, which may have to wait for an
 // image or a port.
 func (r *planner) nextOfPhase() next {
-	if r.in.Seen.Run.Running() && r.in.Spec.EffectivePower() == desired.PowerStopped {
+	if r.in.Seen.Run.Running() && r.in.EffectivePower() == desired.PowerStopped {
 		return r.stop(r.stoppedReason(), r.in.Spec.Kill)
 	}
 	switch {
@@ -162,7 +162,7 @@ func (r *planner) remove(reason string) next {
 	case c.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)
 	case c.Running():
-		return r.stop(reason, r.in.Spec.Kill && r.in.Spec.EffectivePower() == desired.PowerStopped)
+		return r.stop(reason, r.in.Spec.Kill && r.in.EffectivePower() == desired.PowerStopped)
 	}
 	return step(RemoveContainer, reason).on(c)
 }
@@ -171,7 +171,7 @@ func (r *planner) remove(reason string) next {
 func (r *planner) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run
 	if request := r.st.Stopping; request != nil && run.Running() && request.Run.Is(runIDOf(run)) {
-		return r.stop(request.Reason, in.Spec.Kill && in.Spec.EffectivePower() == desired.PowerStopped)
+		return r.stop(request.Reason, in.Spec.Kill && in.EffectivePower() == desired.PowerStopped)
 	}
 	if run == nil {
 		return r.create("the container does not exist")
@@ -344,6 +344,9 @@ func (r *planner) stoppedReason() string {
 	if r.in.Spec.Suspended {
 		return "the container is suspended"
 	}
+	if r.in.stoppedByQuota() {
+		return "its volume is over its quota"
+	}
 	return "power is stopped"
 }
 
@@ -352,7 +355,7 @@ func (r *planner) power() next {
 	spec, run := r.in.Spec, r.in.Seen.Run
 	restart := spec.Requests.Restart > r.st.RestartHandled
 	switch {
-	case run.Running() && spec.EffectivePower() == desired.PowerStopped:
+	case run.Running() && r.in.EffectivePower() == desired.PowerStopped:
 		return r.stop(r.stoppedReason(), spec.Kill)
 	case run.Running() && restart:
 		return r.stop("a restart was asked for", false)
@@ -360,7 +363,7 @@ func (r *planner) power() next {
 		return r.unpause(run, "the process is frozen")
 	case r.unhealthy():
 		return r.stopUnhealthy()
-	case run.Running(), spec.EffectivePower() == desired.PowerStopped:
+	case run.Running(), r.in.EffectivePower() == desired.PowerStopped:
 		return next{upToDate: true}
 	case run.Phase == observed.Removing:
 		return waitFor(status.ReasonProgressing, "the container is being removed", settleSoon)

@@ -39,6 +39,7 @@ func (r *planner) observe() {
 		r.observeProcess(run)
 	}
 	r.observeHealth()
+	r.observeQuota()
 	r.observeReady()
 	r.st.State = r.state()
 }
@@ -129,7 +130,7 @@ func (r *planner) observeRequests() {
 // abandonStart ends a start that was recorded, has not happened, and is wanted no more. It is
 // for when no step runs: a running step may be that start.
 func (r *planner) abandonStart() {
-	run, wanted := r.in.Seen.Run, r.in.Spec.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
+	run, wanted := r.in.Seen.Run, r.in.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
 	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(runIDOf(run)) {
 		return
 	}
@@ -282,14 +283,14 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 	if exit.Signal != "" {
 		message += " (" + exit.Signal + ")"
 	}
-	wanted := requested || r.in.Spec.EffectivePower() == desired.PowerStopped || r.in.Spec.Deleting
+	wanted := requested || r.in.EffectivePower() == desired.PowerStopped || r.in.Spec.Deleting
 	r.emit(journal.Exited, message)
 	r.events[len(r.events)-1].Failed = !wanted && exit.Code != 0
 	r.st.EarlyExit = 0
 	if !requested && !c.Unwatched && c.FinishedAt.Sub(c.StartedAt) < status.Settled {
 		r.st.EarlyExit = r.st.StartGeneration
 	}
-	restarts := unhealthy && r.in.Spec.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
+	restarts := unhealthy && r.in.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
 	if wanted && !restarts {
 		r.st.Backoff.Reset()
 		return
@@ -372,9 +373,9 @@ func (r *planner) state() status.State {
 		return status.StateStopping
 	case run.Running() && r.st.Matched.Is(runIDOf(run)):
 		return status.StateRunning
-	case run.Running(), r.st.Starting != nil && r.in.Spec.EffectivePower() == desired.PowerRunning:
+	case run.Running(), r.st.Starting != nil && r.in.EffectivePower() == desired.PowerRunning:
 		return status.StateStarting
-	case r.st.NotBefore.After(r.in.Now) && r.in.Spec.EffectivePower() == desired.PowerRunning && !r.st.Completed:
+	case r.st.NotBefore.After(r.in.Now) && r.in.EffectivePower() == desired.PowerRunning && !r.st.Completed:
 		return status.StateBackOff
 	}
 	return status.StateOffline

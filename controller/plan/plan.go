@@ -91,6 +91,8 @@ type Input struct {
 	Matched bool
 	// PatternError is why the start pattern is matched with nothing; empty while it is.
 	PatternError string
+	// Quota is what is known of the quota of the volume.
+	Quota observed.VolumeQuota
 	// Health is what the checks of the run that Seen shows have found.
 	Health observed.Health
 	Host   HostCheck

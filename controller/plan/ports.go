@@ -31,7 +31,7 @@ func (r *planner) nextPublished() next {
 // has not bound for it. A process that is being stopped needs none.
 func (r *planner) unpublished() []desired.Port {
 	run := r.in.Seen.Run
-	if !run.Running() || r.st.Stopping != nil || r.in.Spec.EffectivePower() != desired.PowerRunning {
+	if !run.Running() || r.st.Stopping != nil || r.in.EffectivePower() != desired.PowerRunning {
 		return nil
 	}
 	var missing []desired.Port

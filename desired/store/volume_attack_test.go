@@ -62,7 +62,7 @@ func TestSizeWhileDirectoriesAreExchangedForLinks(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	for range 5 {
-		if size, err := v.Size(ctx, made.ID); err != nil || size > n {
+		if size, err := sizeOf(ctx, v, made.ID); err != nil || size > n {
 			t.Fatalf("size %d of %d files: %v", size, n, err)
 		}
 	}
@@ -86,7 +86,7 @@ func TestSizeWhileDirectoriesMove(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for range 5 {
-		if size, err := v.Size(ctx, made.ID); err != nil || size > wide*deep {
+		if size, err := sizeOf(ctx, v, made.ID); err != nil || size > wide*deep {
 			t.Fatalf("size %d of %d files: %v", size, wide*deep, err)
 		}
 	}

@@ -14,18 +14,19 @@ import (
 
 // Create makes a volume with a new id.
 func (v *Volumes) Create(ctx context.Context, by Creator) (Volume, error) {
-	made, _, err := v.make(ctx, kv.NewUUID(), by, false)
+	made, _, err := v.make(ctx, VolumeRequest{ID: kv.NewUUID()}, by, false)
 	return made, err
 }
 
 // Ensure makes a volume with a chosen id. One that is there, and exists for the creator, is kept where keep
-// is true; else it is ErrVolumeExists.
-func (v *Volumes) Ensure(ctx context.Context, id string, by Creator, keep bool) (volume Volume, created bool, err error) {
+// is true, with the quota of the request; else it is ErrVolumeExists.
+func (v *Volumes) Ensure(ctx context.Context, want VolumeRequest, by Creator, keep bool) (volume Volume, created bool, err error) {
 	if err := v.lockEnsuring(ctx); err != nil {
-		return Volume{}, false, fmt.Errorf("create volume %s: %w", id, err)
+		return Volume{}, false, fmt.Errorf("create volume %s: %w", want.ID, err)
 	}
 	defer v.unlockEnsuring()
-	return v.make(ctx, id, by, keep)
+	volume, action, err := v.make(ctx, want, by, keep)
+	return volume, action == desired.Created, err
 }
 
 func (v *Volumes) lockEnsuring(ctx context.Context) error {
@@ -40,44 +41,46 @@ func (v *Volumes) lockEnsuring(ctx context.Context) error {
 func (v *Volumes) unlockEnsuring() { <-v.ensuring }
 
 // TryCreate returns what would keep Create from making a volume.
-func (v *Volumes) TryCreate(by Creator) error { return v.TryEnsure(kv.NewUUID(), by, false) }
+func (v *Volumes) TryCreate(by Creator) error {
+	return v.TryEnsure(VolumeRequest{ID: kv.NewUUID()}, by, false)
+}
 
 // TryEnsure returns what would keep Ensure from making or keeping a volume.
-func (v *Volumes) TryEnsure(id string, by Creator, keep bool) error {
+func (v *Volumes) TryEnsure(want VolumeRequest, by Creator, keep bool) error {
 	if err := v.store.CheckSpace(); err != nil {
 		return err
 	}
 	return v.store.DryRun(func(tx *Tx) error {
-		_, _, err := tx.ensureVolume(id, by, keep, true)
+		_, _, err := tx.ensureVolume(want, by, keep, true)
 		return err
 	})
 }
 
 // make makes the directory of a volume and then its record, so that no record lacks one.
-func (v *Volumes) make(ctx context.Context, id string, by Creator, keep bool) (Volume, bool, error) {
-	n, err := v.prepare([]string{id})
+func (v *Volumes) make(ctx context.Context, want VolumeRequest, by Creator, keep bool) (Volume, desired.Action, error) {
+	n, err := v.prepare([]VolumeRequest{want})
 	if err != nil {
-		return Volume{}, false, err
+		return Volume{}, "", err
 	}
 	var record volumeRecord
-	var created bool
+	var action desired.Action
 	err = v.store.Update(ctx, func(tx *Tx) (err error) {
-		record, created, err = tx.ensureVolume(id, by, keep, n.hasDirectory[id])
+		record, action, err = tx.ensureVolume(want, by, keep, n.hasDirectory[want.ID])
 		return err
 	})
 	switch err = n.settle(err); {
 	case err == nil:
-		return v.volume(id, record), created, nil
-	case errors.Is(err, desired.ErrQuotaExceeded), errors.Is(err, desired.ErrVolumeExists):
-		return Volume{}, false, err // it says everything; the id of a volume that there is not says nothing
+		return v.volume(want.ID, record), action, nil
+	case errors.Is(err, desired.ErrQuotaExceeded), errors.Is(err, desired.ErrVolumeExists), errors.Is(err, desired.ErrVolumeQuotaDenied):
+		return Volume{}, "", err // it says everything; the id of a volume that there is not says nothing
 	}
-	return Volume{}, false, fmt.Errorf("create volume %s: %w", id, err)
+	return Volume{}, "", fmt.Errorf("create volume %s: %w", want.ID, err)
 }
 
 // NewVolumes are volumes that a transaction makes, or keeps.
 type NewVolumes struct {
-	v   *Volumes
-	ids []string
+	v     *Volumes
+	wants []VolumeRequest
 	// hasDirectory are those that have no record yet, but a directory.
 	hasDirectory map[string]bool
 	dryRun       bool
@@ -85,30 +88,31 @@ type NewVolumes struct {
 
 // Prepare makes the directories of those of the volumes that there are not, for a transaction that records
 // them. No other volumes of chosen ids are made until Close. A dry run makes none.
-func (v *Volumes) Prepare(ctx context.Context, ids []string, dryRun bool) (*NewVolumes, error) {
+func (v *Volumes) Prepare(ctx context.Context, wants []VolumeRequest, dryRun bool) (*NewVolumes, error) {
 	if dryRun {
-		n := &NewVolumes{v: v, ids: ids, hasDirectory: map[string]bool{}, dryRun: true}
-		for _, id := range ids {
-			n.hasDirectory[id] = true
+		n := &NewVolumes{v: v, wants: wants, hasDirectory: map[string]bool{}, dryRun: true}
+		for _, want := range wants {
+			n.hasDirectory[want.ID] = true
 		}
 		return n, nil
 	}
 	if err := v.lockEnsuring(ctx); err != nil {
 		return nil, fmt.Errorf("create volumes: %w", err)
 	}
-	n, err := v.prepare(ids)
+	n, err := v.prepare(wants)
 	if err != nil {
 		v.unlockEnsuring()
 	}
 	return n, err
 }
 
-func (v *Volumes) prepare(ids []string) (*NewVolumes, error) {
+func (v *Volumes) prepare(wants []VolumeRequest) (*NewVolumes, error) {
 	if err := v.store.CheckSpace(); err != nil {
 		return nil, fmt.Errorf("create volume: %w", err)
 	}
-	n := &NewVolumes{v: v, ids: ids, hasDirectory: map[string]bool{}}
-	for i, id := range ids {
+	n := &NewVolumes{v: v, wants: wants, hasDirectory: map[string]bool{}}
+	for i, want := range wants {
+		id := want.ID
 		_, err := v.Get(id)
 		if err == nil {
 			continue
@@ -117,7 +121,7 @@ func (v *Volumes) prepare(ids []string) (*NewVolumes, error) {
 			err = v.makeDirectory(id)
 		}
 		if err != nil {
-			return nil, n.settle(volumeFault(i, len(ids), err))
+			return nil, n.settle(volumeFault(i, len(wants), err))
 		}
 		n.hasDirectory[id] = true
 	}
@@ -132,16 +136,20 @@ func volumeFault(i, of int, err error) error {
 	return desired.AtField(fmt.Sprintf("volumes[%d].volume_id", i), err)
 }
 
-// Ensure records the volumes in a transaction, and reports which of them are new.
-func (n *NewVolumes) Ensure(tx *Tx, by Creator) (created []bool, err error) {
-	for i, id := range n.ids {
-		_, made, err := tx.ensureVolume(id, by, true, n.hasDirectory[id])
+// Ensure records the volumes in a transaction, and returns what that did with each.
+func (n *NewVolumes) Ensure(tx *Tx, by Creator) (actions []desired.Action, err error) {
+	for i, want := range n.wants {
+		_, action, err := tx.ensureVolume(want, by, true, n.hasDirectory[want.ID])
 		if err != nil {
-			return nil, desired.AtField(fmt.Sprintf("volumes[%d].volume_id", i), err)
+			field := "volume_id"
+			if errors.Is(err, desired.ErrVolumeQuotaDenied) {
+				field = "quota_bytes"
+			}
+			return nil, desired.AtField(fmt.Sprintf("volumes[%d].%s", i, field), err)
 		}
-		created = append(created, made)
+		actions = append(actions, action)
 	}
-	return created, nil
+	return actions, nil
 }
 
 // Close ends what Prepare began. err is that of the transaction.
@@ -153,9 +161,14 @@ func (n *NewVolumes) Close(err error) error {
 	return n.settle(err)
 }
 
-// settle removes the directories of volumes that were not recorded. Where they may have been, an empty
+// settle makes quotas known that were recorded, or removes the directories of volumes that were not. Where they may have been, an empty
 // directory too many is the lesser evil, and so it is where one may be that of a volume that exists.
 func (n *NewVolumes) settle(err error) error {
+	for _, want := range n.wants {
+		if err == nil && want.Quota != nil {
+			n.v.quotas.Notify(want.ID)
+		}
+	}
 	if err == nil || errors.Is(err, desired.ErrUnavailable) || errors.Is(err, desired.ErrVolumeExists) {
 		return err
 	}
@@ -201,7 +214,8 @@ func (v *Volumes) checkEmpty(id string) error {
 }
 
 // ensureVolume records a volume that has a directory, or returns the one that is there.
-func (tx *Tx) ensureVolume(id string, by Creator, keep, hasDirectory bool) (record volumeRecord, created bool, err error) {
+func (tx *Tx) ensureVolume(want VolumeRequest, by Creator, keep, hasDirectory bool) (record volumeRecord, action desired.Action, err error) {
+	id := want.ID
 	taken := fmt.Errorf("%w: %q", desired.ErrVolumeExists, id)
 	record, err = tx.volume(id)
 	switch {
@@ -210,23 +224,38 @@ func (tx *Tx) ensureVolume(id string, by Creator, keep, hasDirectory bool) (reco
 		if err == nil && !visible {
 			err = taken
 		}
-		return record, false, err
+		if err != nil {
+			return record, "", err
+		}
+		return tx.keepVolume(want, record, by)
 	case err == nil:
-		return record, false, taken
+		return record, "", taken
 	case !errors.Is(err, desired.ErrVolumeNotFound):
-		return record, false, err
+		return record, "", err
 	}
 	switch _, err := tx.Get(volumeKey(id)); {
 	case err == nil || errors.Is(err, kv.ErrNotFound) && !hasDirectory: // it is being deleted
-		return record, false, taken
+		return record, "", taken
 	case !errors.Is(err, kv.ErrNotFound):
-		return record, false, err
+		return record, "", err
 	}
 	if err := tx.checkVolumes(by); err != nil {
-		return record, false, err
+		return record, "", err
 	}
 	record = volumeRecord{CreatedAt: tx.Now(), Creator: by.Token}
-	return record, true, tx.putVolume(id, record)
+	if _, err := record.requestQuota(want.Quota, by); err != nil {
+		return record, "", err
+	}
+	return record, desired.Created, tx.putVolume(id, record)
+}
+
+// keepVolume gives a volume that is there the quota of a request.
+func (tx *Tx) keepVolume(want VolumeRequest, record volumeRecord, by Creator) (volumeRecord, desired.Action, error) {
+	changed, err := record.requestQuota(want.Quota, by)
+	if err != nil || !changed {
+		return record, desired.Unchanged, err
+	}
+	return record, desired.Updated, tx.putVolume(want.ID, record)
 }
 
 // volumeVisible reports whether a volume exists for its would-be creator.

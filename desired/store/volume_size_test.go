@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"lightd/desired/trash"
 )
 
@@ -69,14 +71,14 @@ func TestSizeOfDeepVolumes(t *testing.T) {
 	}()
 	fewDescriptors(t, 64)
 	for id, want := range map[string]int64{chain.ID: deep, comb.ID: 3 * combed} {
-		if size, err := v.Size(t.Context(), id); err != nil || size != want {
+		if size, err := sizeOf(t.Context(), v, id); err != nil || size != want {
 			t.Errorf("size %d, %v, want %d", size, err, want)
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 	defer cancel()
 	began := time.Now()
-	if _, err := v.Size(ctx, chain.ID); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
+	if _, err := sizeOf(ctx, v, chain.ID); !errors.Is(err, context.DeadlineExceeded) || time.Since(began) > time.Second {
 		t.Errorf("got %v after %s", err, time.Since(began))
 	}
 }
@@ -96,7 +98,7 @@ func TestSizeOfAWideVolume(t *testing.T) {
 			must(t, os.WriteFile(filepath.Join(dir, fmt.Sprint(f)), []byte("xy"), 0o600))
 		}
 	}
-	if size, err := v.Size(t.Context(), made.ID); err != nil || size != 3*2*(2*walkBatch+1) {
+	if size, err := sizeOf(t.Context(), v, made.ID); err != nil || size != 3*2*(2*walkBatch+1) {
 		t.Errorf("size %d, %v", size, err)
 	}
 }
@@ -112,7 +114,7 @@ func TestMeasurementsAtOnce(t *testing.T) {
 	waits := func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 		defer cancel()
-		_, err := v.Size(ctx, made.ID)
+		_, err := sizeOf(ctx, v, made.ID)
 		return errors.Is(err, context.DeadlineExceeded)
 	}
 	for n := range maxMeasurements {
@@ -131,7 +133,34 @@ func TestMeasurementsAtOnce(t *testing.T) {
 	}
 	v.sizes[made.ID] = VolumeSize{Bytes: 42, At: time.Now().Add(time.Hour)} // by the one that is waited for
 	leave()
-	if size, err := v.Size(t.Context(), made.ID); size != 42 || err != nil {
+	if size, err := sizeOf(t.Context(), v, made.ID); size != 42 || err != nil {
 		t.Errorf("measured again: %d, %v", size, err)
 	}
+}
+
+// TestUseOfAVolume: what is taken of the disk counts, as blocks: not what a file claims to have, what was reserved
+// too, and a file with several names once.
+func TestUseOfAVolume(t *testing.T) {
+	v, made := newVolume(t)
+	at := func(name string) string { return filepath.Join(made.Path, name) }
+	sparse, err := os.Create(at("sparse"))
+	must(t, err)
+	must(t, errors.Join(sparse.Truncate(1<<30), sparse.Close()))
+	reserved, err := os.Create(at("reserved"))
+	must(t, err)
+	must(t, errors.Join(unix.Fallocate(int(reserved.Fd()), unix.FALLOC_FL_KEEP_SIZE, 0, 8<<20), reserved.Close()))
+	must(t, os.WriteFile(at("file"), make([]byte, 4<<20), 0o600))
+	for i := range 5 {
+		must(t, os.Link(at("file"), at(fmt.Sprint("name", i))))
+	}
+	size, err := v.Measure(t.Context(), made.ID)
+	if err != nil || size.Used < 12<<20 || size.Used > 13<<20 || size.Bytes != 1<<30+6*4<<20 {
+		t.Errorf("size %+v, %v", size, err)
+	}
+}
+
+// sizeOf returns what the files of a volume have.
+func sizeOf(ctx context.Context, v *Volumes, id string) (int64, error) {
+	size, err := v.Measure(ctx, id)
+	return size.Bytes, err
 }

@@ -12,6 +12,8 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/kv"
+	"lightd/desired/projectquota"
+	"lightd/desired/subscribe"
 	"lightd/desired/trash"
 )
 
@@ -22,8 +24,11 @@ type Volume struct {
 	CreatedAt time.Time
 	// Creator is the id of the token that made it; empty where the operator did, or an earlier version.
 	Creator string
-	// Size is what its files had in bytes when they were last measured since the daemon began; nil before.
-	Size *int64
+	// Size is what its files had in bytes when they were last measured since the daemon began, and Used what they
+	// took of the disk; nil before.
+	Size, Used *int64
+	// Quota bounds Used; 0 is none.
+	Quota int64
 }
 
 // Creator is who makes a volume; the zero value is the operator.
@@ -42,6 +47,10 @@ type Creator struct {
 type volumeRecord struct {
 	CreatedAt time.Time `json:"created_at"`
 	Creator   string    `json:"creator,omitempty"`
+	// Quota is in bytes; 0 is none. Project is the one of the kernel's project quotas that its files have had, 0
+	// before the first.
+	Quota   int64  `json:"quota_bytes,omitempty"`
+	Project uint32 `json:"project,omitempty"`
 	// Deleting is set before the directory is removed; such a volume does not exist
 	// for anybody else, and its removal is finished at the next opening if need be.
 	Deleting bool `json:"deleting,omitempty"`
@@ -65,8 +74,14 @@ type Volumes struct {
 	// chowns and measurements bound the walks through volumes: those that give them to an owner, and others.
 	chowns, measurements *volumeSlots
 
-	mu    sync.Mutex
-	sizes map[string]VolumeSize // guarded by mu: the last measurements
+	// projects is where the kernel enforces quotas; nil where it does not.
+	projects *projectquota.FileSystem
+	// quotas is notified of each volume whose quota may have changed.
+	quotas subscribe.Funcs[string]
+
+	mu     sync.Mutex
+	sizes  map[string]VolumeSize // guarded by mu: the last measurements
+	marked map[string]uint32     // guarded by mu: the projects that all files of a volume are in
 }
 
 // Volumes opens the directory of volumes, which it creates when it is not there, and
@@ -92,7 +107,10 @@ func (s *Store) Volumes(ctx context.Context, dir string) (*Volumes, error) {
 		return nil, errors.Join(fmt.Errorf("open volumes directory %s: %w", dir, err), root.Close())
 	}
 	v := &Volumes{store: s, path: dir, root: root, trash: bin, ensuring: make(chan struct{}, 1),
-		chowns: newVolumeSlots(maxChowns), measurements: newVolumeSlots(maxMeasurements), sizes: map[string]VolumeSize{}}
+		chowns: newVolumeSlots(maxChowns), measurements: newVolumeSlots(maxMeasurements), sizes: map[string]VolumeSize{}, marked: map[string]uint32{}}
+	if err := v.openProjects(); err != nil {
+		return nil, errors.Join(err, v.Close())
+	}
 	if err := v.finishRemovals(ctx); err != nil {
 		return nil, errors.Join(err, v.Close())
 	}
@@ -100,7 +118,9 @@ func (s *Store) Volumes(ctx context.Context, dir string) (*Volumes, error) {
 }
 
 // Close ends removals under way, which the next opening continues, and releases the directory.
-func (v *Volumes) Close() error { return errors.Join(v.trash.Close(), v.root.Close()) }
+func (v *Volumes) Close() error {
+	return errors.Join(v.trash.Close(), v.projects.Close(), v.root.Close())
+}
 
 // Path returns where the volume of that id is.
 func (v *Volumes) Path(id string) string { return filepath.Join(v.path, id) }
@@ -148,6 +168,7 @@ func (v *Volumes) Delete(ctx context.Context, id string) error {
 	if err := v.store.Update(ctx, func(tx *Tx) error { return tx.markVolumeDeleting(id) }); err != nil {
 		return err
 	}
+	v.quotas.Notify(id)
 	return v.remove(ctx, id)
 }
 
@@ -181,6 +202,7 @@ func (v *Volumes) remove(ctx context.Context, id string) error {
 		return fmt.Errorf("remove data of volume %s: %w", id, err)
 	}
 	v.forgetSize(id)
+	v.endLimit(id)
 	return v.store.Update(ctx, func(tx *Tx) error { return tx.Delete(volumeKey(id)) })
 }
 
@@ -204,9 +226,9 @@ func (v *Volumes) finishRemovals(ctx context.Context) error {
 }
 
 func (v *Volumes) volume(id string, record volumeRecord) Volume {
-	volume := Volume{ID: id, Path: v.Path(id), CreatedAt: record.CreatedAt, Creator: record.Creator}
+	volume := Volume{ID: id, Path: v.Path(id), CreatedAt: record.CreatedAt, Creator: record.Creator, Quota: record.Quota}
 	if size, measured := v.LastSize(id); measured {
-		volume.Size = &size.Bytes
+		volume.Size, volume.Used = &size.Bytes, &size.Used
 	}
 	return volume
 }

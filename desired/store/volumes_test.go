@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"lightd/desired"
 	"lightd/desired/kv"
 )
 
@@ -28,7 +29,7 @@ func testVolumeContents(t *testing.T, v *Volumes, made Volume) {
 	must(t, os.Symlink(outside, filepath.Join(made.Path, "link")))
 	must(t, os.Symlink(filepath.Dir(outside), filepath.Join(made.Path, "dirlink")))
 	must(t, syscall.Mkfifo(filepath.Join(made.Path, "fifo"), 0o600))
-	if size, err := v.Size(t.Context(), made.ID); err != nil || size != 10 {
+	if size, err := sizeOf(t.Context(), v, made.ID); err != nil || size != 10 {
 		t.Errorf("size %d, %v, want 10", size, err)
 	}
 	t.Cleanup(func() {
@@ -39,6 +40,54 @@ func testVolumeContents(t *testing.T, v *Volumes, made Volume) {
 			t.Errorf("the directory is still there: %v", err)
 		}
 	})
+}
+
+// TestQuotaOfAVolume: it is recorded, is changed by the operator alone, and is unknown to a record of before.
+func TestQuotaOfAVolume(t *testing.T) {
+	dir, volumes := t.TempDir(), t.TempDir()
+	s := open(t, dir, Options{})
+	v, err := s.Volumes(t.Context(), volumes)
+	must(t, err)
+	var told []string
+	defer v.SubscribeQuotas(func(id string) { told = append(told, id) })()
+	const id = "d6764075-c5f1-4045-9fb3-85315b85cb0f"
+	tenant := Creator{Token: "a", Bound: true}
+	some, none, other := int64(10<<30), int64(0), int64(20<<30)
+	for _, c := range []struct {
+		quota *int64
+		by    Creator
+		want  int64
+		err   error
+	}{
+		{&some, tenant, 0, desired.ErrVolumeQuotaDenied}, {&none, tenant, 0, nil}, {nil, tenant, 0, nil}, {&some, Creator{}, some, nil},
+		{nil, Creator{}, some, nil}, {&some, tenant, some, nil}, {&none, tenant, some, desired.ErrVolumeQuotaDenied},
+		{&other, Creator{Token: "b"}, other, nil}, {&none, Creator{}, 0, nil}, {&some, Creator{}, some, nil},
+	} {
+		dry := v.TryEnsure(VolumeRequest{ID: id, Quota: c.quota}, c.by, true)
+		got, _, err := v.Ensure(t.Context(), VolumeRequest{ID: id, Quota: c.quota}, c.by, true)
+		if !errors.Is(err, c.err) || err == nil && got.Quota != c.want || (err == nil) != (dry == nil) {
+			t.Errorf("%+v: %+v, %v; tried %v", c, got, err, dry)
+		}
+		if all, err := v.Quotas(); err != nil || all[id] != c.want {
+			t.Errorf("%+v: %v, %v", c, all, err)
+		}
+	}
+	if len(told) != 6 {
+		t.Errorf("told of %d", len(told))
+	}
+	must(t, s.Update(t.Context(), func(tx *Tx) error { return tx.Set(volumeKey(id), []byte(`{"created_at":"2024-01-02T03:04:05Z"}`)) }))
+	if got, err := v.Get(id); err != nil || got.Quota != 0 {
+		t.Errorf("of before: %+v, %v", got, err)
+	}
+	must(t, v.Enforce(t.Context(), id))
+	if use, err := v.Use(t.Context(), id); err != nil || use.Enforced {
+		t.Errorf("use %+v, %v", use, err)
+	}
+	must(t, v.Enforce(t.Context(), "11111111-c5f1-4045-9fb3-85315b85cb0f"))
+	if quota, err := v.Quota("11111111-c5f1-4045-9fb3-85315b85cb0f"); quota != 0 || err != nil {
+		t.Errorf("of none: %d, %v", quota, err)
+	}
+	must(t, v.Close())
 }
 
 func TestVolumeRemovalIsFinishedLater(t *testing.T) {

@@ -40,6 +40,7 @@ type Container struct {
 	Suspended          bool                  `json:"suspended"`
 	Health             *desired.Health       `json:"health"`
 	Install            *desired.Install      `json:"install"`
+	QuotaExceeded      desired.QuotaPolicy   `json:"quota_exceeded"`
 	Generation         int64                 `json:"generation"`
 	ObservedGeneration int64                 `json:"observed_generation"`
 	Conditions         []status.Condition    `json:"conditions"`
@@ -63,6 +64,7 @@ func (c Container) Spec() desired.Spec {
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
 		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: c.Tmpfs, Network: c.Network,
 		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health, Install: c.Install,
+		QuotaExceeded: c.QuotaExceeded,
 	}
 }
 
@@ -128,7 +130,9 @@ type Volume struct {
 	// SizeBytes is what its files had when they were last measured; nil before the first time since the
 	// daemon began.
 	SizeBytes *int64 `json:"size_bytes"`
-	// QuotaBytes is nil: volumes have no quota.
+	// UsedBytes is what its files took of the disk then, which QuotaBytes bounds.
+	UsedBytes *int64 `json:"used_bytes"`
+	// QuotaBytes is nil where there is no quota.
 	QuotaBytes *int64   `json:"quota_bytes"`
 	Containers []string `json:"containers"`
 }

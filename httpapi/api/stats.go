@@ -51,9 +51,21 @@ type Node struct {
 	Cores       Capacity `json:"cores"`
 	Memory      Capacity `json:"memory"`
 	Disks       []Disk   `json:"disks"`
+	// Volumes is what volumes may take of the disk of the data directory.
+	Volumes NodeVolumes `json:"volumes"`
 	// Containers are how many there are, in all and by state.
 	Containers int                  `json:"containers"`
 	States     map[status.State]int `json:"states"`
+}
+
+// NodeVolumes is how much of the disk volumes take and may take, in bytes.
+type NodeVolumes struct {
+	Count int `json:"count"`
+	// Used is what those take that were measured since the daemon began.
+	Used int64 `json:"used"`
+	// Promised adds up the quotas; Unlimited is how many have none.
+	Promised  int64 `json:"promised"`
+	Unlimited int   `json:"unlimited"`
 }
 
 // NodeEngine is the Docker engine of a daemon. While it is not up the others are what is known from before.

@@ -90,9 +90,11 @@ type Applied struct {
 // ApplyVolume is a volume of an apply.
 type ApplyVolume struct {
 	VolumeID string `json:"volume_id"`
+	// QuotaBytes is its quota, 0 none; nil leaves that of a volume that is there as it is.
+	QuotaBytes *int64 `json:"quota_bytes,omitempty"`
 }
 
-// AppliedVolume is what an apply did to a volume: it was created, or is unchanged.
+// AppliedVolume is what an apply did to a volume: it was created, its quota updated, or it is unchanged.
 type AppliedVolume struct {
 	VolumeID string         `json:"volume_id"`
 	Action   desired.Action `json:"action"`

@@ -160,6 +160,12 @@ func (x *exercise) volumes() {
 	if kept, err := x.c.EnsureVolume(x.ctx, v.VolumeID); err != nil || kept.ID != v.VolumeID || kept.CreatedAt != v.CreatedAt {
 		x.t.Errorf("kept as %+v, %v", kept, err)
 	}
+	for _, quota := range []int64{10 << 30, 0} {
+		v, err := x.c.SetVolumeQuota(x.ctx, v.VolumeID, quota)
+		if err != nil || quota == 0 && v.QuotaBytes != nil || quota > 0 && *v.QuotaBytes != quota {
+			x.t.Errorf("a quota of %d: %+v, %v", quota, v, err)
+		}
+	}
 	x.must(x.c.DeleteVolume(x.ctx, v.VolumeID))
 	if err := x.c.DeleteVolume(x.ctx, v.VolumeID); !errors.Is(err, client.ErrNotFound) {
 		x.t.Errorf("a volume twice: %v", err)

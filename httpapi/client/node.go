@@ -157,6 +157,15 @@ func (c *Client) RetryWebhook(ctx context.Context, name string) (w api.Webhook, 
 	return w, err
 }
 
+// SetVolumeQuota bounds what the volume of an id takes of the disk, in bytes; 0 ends that. It makes the volume where
+// there is none, as EnsureVolume does.
+func (c *Client) SetVolumeQuota(ctx context.Context, id string, bytes int64) (api.Volume, error) {
+	var v api.Volume
+	body := map[string]int64{"quota_bytes": bytes}
+	_, err := c.call(ctx, request{method: http.MethodPut, path: pathOf("volumes", id), body: body, repeats: true}, &v)
+	return v, err
+}
+
 // Volume reads one volume, with its size.
 func (c *Client) Volume(ctx context.Context, id string) (api.SizedVolume, error) {
 	var v api.SizedVolume

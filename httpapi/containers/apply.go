@@ -127,14 +127,14 @@ type list struct {
 	prune    bool
 	selector selector.Selector
 	// volumes and ports of the pool are made where there are none.
-	volumes []string
+	volumes []store.VolumeRequest
 	ports   []desired.Endpoint
 }
 
 // bindList reads it. A spec that leaves a field out has the default, as in a PUT.
 func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	var body struct {
-		Volumes    []api.ApplyVolume   `json:"volumes"`
+		Volumes    []jsontext.Value    `json:"volumes"`
 		Ports      []desired.PortRange `json:"ports"`
 		Containers []jsontext.Value    `json:"containers"`
 		Prune      bool                `json:"prune"`
@@ -155,6 +155,10 @@ func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 		l.specs[i] = defaults.Clone()
 		refused.AddAt(fmt.Sprintf("%s[%d]", specsField, i), bindSpec(strictjson.Object(text), &l.specs[i]))
 	}
+	volumes := make([]api.ApplyVolume, len(body.Volumes))
+	for i, text := range body.Volumes {
+		refused.AddAt(fmt.Sprintf("volumes[%d]", i), bindVolume(strictjson.Object(text), &volumes[i]))
+	}
 	if err := refused.OrNil(); err != nil {
 		return list{}, err
 	}
@@ -162,7 +166,7 @@ func bindList(object strictjson.Object, defaults desired.Spec) (list, error) {
 	if l.selector, err = selector.Parse(body.Selector); err != nil {
 		return list{}, err
 	}
-	if err := l.bindResources(body.Volumes, body.Ports); err != nil {
+	if err := l.bindResources(volumes, body.Ports); err != nil {
 		return list{}, err
 	}
 	return l, l.checkPrune()

@@ -42,7 +42,7 @@ type InstallLog func(id string) (io.ReadCloser, error)
 
 // Volumes makes the directories of volumes that a transaction records.
 type Volumes interface {
-	Prepare(ctx context.Context, ids []string, dryRun bool) (*store.NewVolumes, error)
+	Prepare(ctx context.Context, wants []store.VolumeRequest, dryRun bool) (*store.NewVolumes, error)
 }
 
 // Sources are what the handlers work with.

@@ -7,12 +7,21 @@ import (
 	"lightd/desired/store"
 	"lightd/httpapi/api"
 	"lightd/httpapi/auth"
+	"lightd/httpapi/strictjson"
 )
 
 // resources are what an apply has made for its containers.
 type resources struct {
-	volumes []bool // which of the list's are new
-	ports   int    // how many of them are
+	volumes []desired.Action // of those of the list
+	ports   int              // how many of them are new
+}
+
+// bindVolume reads one volume of an apply. A quota that is null is none.
+func bindVolume(object strictjson.Object, v *api.ApplyVolume) error {
+	if object.IsNull("quota_bytes") {
+		v.QuotaBytes = new(int64)
+	}
+	return object.Bind(v)
 }
 
 // bindResources reads the volumes and the ports of an apply.
@@ -28,9 +37,11 @@ func (l *list) bindResources(volumes []api.ApplyVolume, ports []desired.PortRang
 			faults.Take(desired.Invalid(field, "must be a UUID in lower case"))
 		case seen[v.VolumeID]:
 			faults.Take(desired.Invalid(field, "is given twice"))
+		case v.QuotaBytes != nil:
+			faults.Take(desired.ValidateVolumeQuota(fmt.Sprintf("volumes[%d].quota_bytes", i), *v.QuotaBytes))
 		}
 		seen[v.VolumeID] = true
-		l.volumes = append(l.volumes, v.VolumeID)
+		l.volumes = append(l.volumes, store.VolumeRequest{ID: v.VolumeID, Quota: v.QuotaBytes})
 	}
 	for i, r := range ports {
 		eps, err := r.Endpoints()
@@ -64,12 +75,8 @@ func (l list) ensure(tx *store.Tx, volumes *store.NewVolumes, who *auth.Caller) 
 
 // report is what was made, for the answer.
 func (l list) report(made resources) (a api.Applied) {
-	for i, id := range l.volumes {
-		action := desired.Unchanged
-		if made.volumes[i] {
-			action = desired.Created
-		}
-		a.Volumes = append(a.Volumes, api.AppliedVolume{VolumeID: id, Action: action})
+	for i, volume := range l.volumes {
+		a.Volumes = append(a.Volumes, api.AppliedVolume{VolumeID: volume.ID, Action: made.volumes[i]})
 	}
 	if len(l.ports) > 0 {
 		a.Ports = &api.AppliedPorts{Created: made.ports, Unchanged: len(l.ports) - made.ports}

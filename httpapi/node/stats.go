@@ -23,8 +23,9 @@ type Measurer interface {
 	Measure(ctx context.Context, ids []string) map[string]usage.Figures
 }
 
-// Sizes returns the last measurement of a volume, without another one.
+// Sizes are the volumes, with their last measurements: none is made.
 type Sizes interface {
+	List() ([]store.Volume, error)
 	LastSize(volume string) (size store.VolumeSize, measured bool)
 }
 
@@ -112,7 +113,26 @@ func (h *Stats) Node(c *gin.Context) error {
 		promise(&node.Cores, container.Limits.Within(int(node.Cores.Total)).CPU)
 		promise(&node.Memory, float64(container.Limits.Memory))
 	}
+	if err := h.promiseVolumes(&node); err != nil {
+		return err
+	}
 	return rest.OK(c, node)
+}
+
+// promiseVolumes adds up the quotas of the volumes, and what is used.
+func (h *Stats) promiseVolumes(node *api.Node) error {
+	all, err := h.Sizes.List()
+	node.Volumes.Count = len(all)
+	for _, v := range all {
+		node.Volumes.Promised += v.Quota
+		if v.Quota == 0 {
+			node.Volumes.Unlimited++
+		}
+		if v.Used != nil {
+			node.Volumes.Used += *v.Used
+		}
+	}
+	return err
 }
 
 // promise adds the limit of a container, of which 0 is none.

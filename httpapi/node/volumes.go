@@ -13,6 +13,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
 	"lightd/httpapi/auth"
@@ -38,17 +39,17 @@ type VolumeReader interface {
 	Get(id string) (store.Volume, error)
 	List() ([]store.Volume, error)
 	Users(id string) []string
-	Size(ctx context.Context, id string) (int64, error)
+	Measure(ctx context.Context, id string) (store.VolumeSize, error)
 }
 
 // VolumeWriter makes and removes volumes. TryCreate, TryEnsure and TryDelete return what keeps a volume from
 // that.
 type VolumeWriter interface {
 	Create(ctx context.Context, by store.Creator) (store.Volume, error)
-	Ensure(ctx context.Context, id string, by store.Creator, keep bool) (v store.Volume, created bool, err error)
+	Ensure(ctx context.Context, want store.VolumeRequest, by store.Creator, keep bool) (v store.Volume, created bool, err error)
 	Delete(ctx context.Context, id string) error
 	TryCreate(by store.Creator) error
-	TryEnsure(id string, by store.Creator, keep bool) error
+	TryEnsure(want store.VolumeRequest, by store.Creator, keep bool) error
 	TryDelete(id string) error
 }
 
@@ -66,9 +67,14 @@ type Volumes struct {
 }
 
 func volumeView(who *auth.Caller, v store.Volume, users []string) api.Volume {
-	return api.Volume{
-		ID: v.ID, VolumeID: v.ID, Path: shownPath(who, v), CreatedAt: view.Unix(v.CreatedAt), SizeBytes: v.Size, Containers: rest.OrEmpty(users),
+	shown := api.Volume{
+		ID: v.ID, VolumeID: v.ID, Path: shownPath(who, v), CreatedAt: view.Unix(v.CreatedAt), SizeBytes: v.Size, UsedBytes: v.Used,
+		Containers: rest.OrEmpty(users),
 	}
+	if v.Quota > 0 {
+		shown.QuotaBytes = &v.Quota
+	}
+	return shown
 }
 
 // shownPath is where a volume is on the host, which is not shown to a token for some containers: its tenant
@@ -87,13 +93,18 @@ func (h *Volumes) Create(c *gin.Context) error {
 		return err
 	}
 	var body struct {
-		VolumeID *string `json:"volume_id"`
+		VolumeID   *string `json:"volume_id"`
+		QuotaBytes *int64  `json:"quota_bytes"`
 	}
 	if err := object.Bind(&body); err != nil {
 		return err
 	}
-	if body.VolumeID != nil {
-		return h.ensure(c, *body.VolumeID, false)
+	if body.VolumeID != nil || body.QuotaBytes != nil {
+		id := kv.NewUUID()
+		if body.VolumeID != nil {
+			id = *body.VolumeID
+		}
+		return h.ensure(c, store.VolumeRequest{ID: id, Quota: body.QuotaBytes}, false)
 	}
 	dryRun, err := rest.DryRun(c)
 	switch {
@@ -130,10 +141,12 @@ type volumeBody struct {
 	CreatedAt  jsontext.Value `json:"created_at"`
 	Containers jsontext.Value `json:"containers"`
 	Size       jsontext.Value `json:"size"`
+	UsedBytes  jsontext.Value `json:"used_bytes"`
 	SizeBytes  jsontext.Value `json:"size_bytes"`
 }
 
-// Put is PUT /volumes/:id: the volume is there after it.
+// Put is PUT /volumes/:id: the volume is there after it, with the quota that the body has. A quota of null is none; a
+// body without one leaves it as it is.
 func (h *Volumes) Put(c *gin.Context) error {
 	object, err := rest.OptionalObject(c)
 	if err != nil {
@@ -149,16 +162,21 @@ func (h *Volumes) Put(c *gin.Context) error {
 			return rest.Invalid(rest.Detail{Field: name, Message: "must be the one in the path"})
 		}
 	}
-	if body.QuotaBytes != nil {
-		return rest.Invalid(rest.Detail{Field: "quota_bytes", Message: "must be null: volumes have no quota"})
+	if object.IsNull("quota_bytes") {
+		body.QuotaBytes = new(int64)
 	}
-	return h.ensure(c, id, true)
+	return h.ensure(c, store.VolumeRequest{ID: id, Quota: body.QuotaBytes}, true)
 }
 
 // ensure makes a volume with a chosen id. One that is there is kept where keep is true.
-func (h *Volumes) ensure(c *gin.Context, id string, keep bool) error {
-	if !desired.ValidVolumeID(id) {
+func (h *Volumes) ensure(c *gin.Context, want store.VolumeRequest, keep bool) error {
+	if !desired.ValidVolumeID(want.ID) {
 		return rest.Invalid(rest.Detail{Field: "volume_id", Message: "must be a UUID in lower case, as in d6764075-c5f1-4045-9fb3-85315b85cb0f"})
+	}
+	if want.Quota != nil {
+		if err := desired.ValidateVolumeQuota("quota_bytes", *want.Quota); err != nil {
+			return err
+		}
 	}
 	dryRun, err := rest.DryRun(c)
 	if err != nil {
@@ -168,19 +186,19 @@ func (h *Volumes) ensure(c *gin.Context, id string, keep bool) error {
 	defer cancel()
 	who := auth.CallerOf(ctx)
 	if dryRun {
-		if err := h.Store.TryEnsure(id, who.Creator(), keep); err != nil {
+		if err := h.Store.TryEnsure(want, who.Creator(), keep); err != nil {
 			return err
 		}
 		return noPlan(c)
 	}
-	v, created, err := h.Store.Ensure(ctx, id, who.Creator(), keep)
+	v, created, err := h.Store.Ensure(ctx, want, who.Creator(), keep)
 	switch {
 	case err != nil:
 		return err
 	case created:
 		return h.created(c, who, v)
 	}
-	return rest.OK(c, volumeView(who, v, h.users(who, id)))
+	return rest.OK(c, volumeView(who, v, h.users(who, want.ID)))
 }
 
 // List is GET /volumes.
@@ -217,9 +235,9 @@ func (h *Volumes) Get(c *gin.Context) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), sizeWait)
 	defer cancel()
 	sized := api.SizedVolume{Volume: volumeView(auth.CallerOf(ctx), v, users)}
-	size, err := h.Store.Size(ctx, v.ID)
+	size, err := h.Store.Measure(ctx, v.ID)
 	if err == nil {
-		sized.Size, sized.SizeBytes = &size, &size
+		sized.Size, sized.SizeBytes, sized.UsedBytes = &size.Bytes, &size.Bytes, &size.Used
 	} else if !errors.Is(err, context.DeadlineExceeded) {
 		h.Log.Warn("measure volume", append(auth.RequestOf(c.Request.Context()).Attrs(), "volume", v.ID, "error", err)...)
 	}

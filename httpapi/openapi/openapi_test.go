@@ -62,7 +62,7 @@ var shapes = map[string]reflect.Type{
 	"Token": reflect.TypeFor[api.Token](), "CreatedToken": reflect.TypeFor[api.CreatedToken](), "TokenSpec": reflect.TypeFor[api.TokenSpec](), "FormerMaster": reflect.TypeFor[api.FormerMaster](),
 	"QuotaSpec": reflect.TypeFor[api.Quota](), "Quota": reflect.TypeFor[api.Quota](),
 	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "DiskUsage": reflect.TypeFor[api.DiskUsage](), "Node": reflect.TypeFor[api.Node](),
-	"NodeEngine": reflect.TypeFor[api.NodeEngine](), "Capacity": reflect.TypeFor[api.Capacity](), "Disk": reflect.TypeFor[api.Disk](),
+	"NodeEngine": reflect.TypeFor[api.NodeEngine](), "NodeVolumes": reflect.TypeFor[api.NodeVolumes](), "Capacity": reflect.TypeFor[api.Capacity](), "Disk": reflect.TypeFor[api.Disk](),
 	"Webhook": reflect.TypeFor[api.Webhook](), "Delivery": reflect.TypeFor[api.Delivery](), "Missed": reflect.TypeFor[api.Missed](),
 	"File": reflect.TypeFor[api.File](), "Files": reflect.TypeFor[api.Files](), "FileOperation": reflect.TypeFor[api.FileOperation](), "FilesDeleted": reflect.TypeFor[api.FilesDeleted](),
 	"Problem": reflect.TypeFor[api.Problem](), "Detail": reflect.TypeFor[api.Detail](),
@@ -70,7 +70,7 @@ var shapes = map[string]reflect.Type{
 
 // words are the schemas that list the constants of a type: the package's folder and its name.
 var words = map[string][2]string{
-	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "FailureAction": {"desired", "FailureAction"}, "ImagePolicy": {"desired", "ImagePolicy"},
+	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "FailureAction": {"desired", "FailureAction"}, "ImagePolicy": {"desired", "ImagePolicy"}, "QuotaPolicy": {"desired", "QuotaPolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
 	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "ConditionStatus"}, "Reason": {"observed/status", "Reason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},

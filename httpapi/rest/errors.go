@@ -95,6 +95,7 @@ var refusals = map[desired.Error]struct {
 	desired.ErrQuotaExceeded:     {http.StatusForbidden, "quota_exceeded"},
 	desired.ErrVolumeNotFound:    {http.StatusBadRequest, "volume_not_found"},
 	desired.ErrVolumeExists:      {http.StatusConflict, "volume_exists"},
+	desired.ErrVolumeQuotaDenied: {http.StatusForbidden, "bound_token"},
 	desired.ErrVolumeInUse:       {http.StatusConflict, "volume_in_use"},
 	desired.ErrTooLarge:          {http.StatusRequestEntityTooLarge, "too_large"},
 	desired.ErrDiskFull:          {http.StatusInsufficientStorage, "disk_full"},

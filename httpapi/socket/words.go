@@ -89,6 +89,8 @@ func plain(e journal.Event) string {
 		journal.Blocked:          "Server waits",
 		journal.Suspended:        "Server is suspended",
 		journal.Unsuspended:      "Server is not suspended any more",
+		journal.QuotaExceeded:    "Disk quota is exceeded",
+		journal.QuotaRecovered:   "Disk quota is no longer exceeded",
 		journal.Deleting:         "Server is being deleted",
 	}[e.Type]
 	if found && e.Message != "" && e.Type != journal.Running { // clients wait for these very words

@@ -22,6 +22,16 @@ func (o Object) Bind(v any) error {
 	return o.bindError(err)
 }
 
+// IsNull reports whether o has a member of that name that is null, which Bind passes over.
+func (o Object) IsNull(name string) bool {
+	var members map[string]jsontext.Value
+	if json.Unmarshal(o, &members) != nil {
+		return false
+	}
+	value, found := members[name]
+	return found && value.Kind() == jsontext.KindNull
+}
+
 // CheckNames refuses members that v has no field for. Bind does so too, but does not get the members
 // that a merge patch removes: a null under a misspelt name would be ignored.
 func (o Object) CheckNames(v any) error {

@@ -86,6 +86,9 @@ func (m *Meter) Copy(ctx context.Context, to *os.File, from io.Reader) (written 
 				return written, err
 			}
 			written += int64(n)
+			if room := m.Tree.trees.Room; room != nil {
+				room.Wrote(m.Tree.volume, int64(n))
+			}
 			if m.Wrote != nil {
 				m.Wrote(int64(n))
 			}

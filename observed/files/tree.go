@@ -21,6 +21,8 @@ var Unknown = Owner{-1, -1}
 type Room interface {
 	// Left returns the bytes that are left of the quota of a volume; limited is false where it has none.
 	Left(volume string) (bytes int64, limited bool)
+	// Wrote takes off what was written, where that is not measured at once.
+	Wrote(volume string, bytes int64)
 }
 
 // Volumes are the directories that trees are in.

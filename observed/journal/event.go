@@ -51,8 +51,11 @@ const (
 	MountEscaped       Type = "MountEscaped"
 	Suspended          Type = "Suspended"
 	Unsuspended        Type = "Unsuspended"
-	Deleting           Type = "Deleting"
-	Deleted            Type = "Deleted"
+	// QuotaExceeded and QuotaRecovered are the volume that is over its quota, and no longer.
+	QuotaExceeded  Type = "QuotaExceeded"
+	QuotaRecovered Type = "QuotaRecovered"
+	Deleting       Type = "Deleting"
+	Deleted        Type = "Deleted"
 
 	// Those of the node, which have no container.
 	DiskLow       Type = "DiskLow"
@@ -67,7 +70,7 @@ const (
 var Types = []Type{
 	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
 	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
-	BackOff, Healthy, Unhealthy, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
+	BackOff, Healthy, Unhealthy, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, QuotaExceeded, QuotaRecovered, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
 }
 
 // Event is one entry of the journal.

@@ -22,6 +22,8 @@ const (
 	Healthy ConditionType = "Healthy"
 	// Synced: Docker matches the spec.
 	Synced ConditionType = "Synced"
+	// QuotaExceeded: the volume is over its quota. Containers on a volume without one have it not.
+	QuotaExceeded ConditionType = "QuotaExceeded"
 	// DiskFull is shown while the disk of the data directory is full, and never recorded.
 	DiskFull ConditionType = "DiskFull"
 )
@@ -66,6 +68,11 @@ const (
 	ReasonProbeFailed Reason = "ProbeFailed"
 	ReasonNotRunning  Reason = "NotRunning"
 	ReasonNotProbed   Reason = "NotProbed"
+
+	// QuotaExceeded, and of Started and Running where the spec says stop
+	ReasonOverQuota   Reason = "OverQuota"
+	ReasonWithinQuota Reason = "WithinQuota"
+	ReasonNotMeasured Reason = "NotMeasured"
 
 	// Synced
 	ReasonSynced             Reason = "Synced"

@@ -24,13 +24,16 @@
 //   - Installed: the installation is complete. False with Installing, InstallScriptFailed,
 //     InstallTimeout, InstallInterrupted, MountEscaped, RefusedByEngine or ImageUnsuitable.
 //   - Started: the process is up. True with Started or Stopping; False with Stopped (it never ran),
-//     Suspended (as the spec says), Starting, BackOff or Exited.
+//     Suspended (as the spec says), OverQuota, Starting, BackOff or Exited.
 //   - Running: the start pattern has matched too. True with PatternMatched or NoPattern; False as
 //     Started, and with WaitingForPattern.
 //   - Healthy: the health check passes; absent where neither the spec nor the image has one. True with
 //     ProbePassed, False with ProbeFailed; Unknown with Probing (no result yet), NotRunning, or
 //     NotProbed (the image has a HEALTHCHECK that the spec leaves alone). See "lightd docs health".
 //   - Synced: Docker is as the spec says. False with a reason of the next section.
+//   - QuotaExceeded: the volume is over its quota; absent where it has none. True with OverQuota, False with
+//     WithinQuota, Unknown with NotMeasured. With quota_exceeded: stop in the spec, Started and Running are
+//     False with OverQuota meanwhile. See "lightd docs quotas".
 //   - DiskFull: present only while the disk of the data directory is full. True with Recording, or
 //     with Unrecorded where the status is shown from memory.
 //
@@ -96,6 +99,7 @@
 //     user of the spec).
 //   - From outside: ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped.
 //   - Suspended and Unsuspended: the spec says so, and no longer.
+//   - QuotaExceeded and QuotaRecovered: the volume is over its quota, and no longer.
 //   - End: Deleting, Deleted.
 //   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered, FirewallMissing,
 //     FirewallRestored.

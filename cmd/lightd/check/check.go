@@ -96,6 +96,9 @@ type Machine struct {
 	Stat       func(path string) (fs.FileInfo, error)
 	ReadFile   func(path string) ([]byte, error)
 	FileSystem func(path string) (FileSystem, error)
+	// Quotas returns the kind of file system of a directory that enforces project quotas; else the error says why it
+	// does not.
+	Quotas func(path string) (kind string, err error)
 	// Engine returns how the engine separates containers.
 	Engine func(ctx context.Context) (engine.Isolation, error)
 	// EngineDirectories returns what the engine keeps to itself.
@@ -115,7 +118,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, runningSettings, webhooks, beyondAllowed,
+	inForce, dataDir, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, runningSettings, webhooks, beyondAllowed,
 }
 
 // Run runs all checks.

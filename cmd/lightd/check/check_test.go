@@ -13,6 +13,7 @@ import (
 
 	"lightd/controller/firewall"
 	"lightd/desired"
+	"lightd/desired/projectquota"
 	"lightd/httpapi/api"
 	"lightd/httpapi/certs"
 	"lightd/httpapi/client"
@@ -42,6 +43,7 @@ func good() (Node, files, Machine) {
 		Webhooks:       func(context.Context) ([]api.Webhook, error) { return nil, nil }, Volumes: func(context.Context) (int, error) { return 3, nil },
 		Running: func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
 		Stat: modes.stat, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no such file") }, Now: time.Now,
+		Quotas: func(string) (string, error) { return "", &projectquota.Unavailable{Reason: "neither"} },
 		FileSystem: func(string) (FileSystem, error) {
 			return FileSystem{NoDev: true, NoSUID: true, Free: gib, Size: gib, FreeInodes: 1e6, Inodes: 1e6}, nil
 		},
@@ -169,6 +171,12 @@ func TestChecks(t *testing.T) {
 		"too many volumes":    {func(n *Node, _ files, _ *Machine) { n.Rules.Limits.MaxVolumes = 2 }, "bounds", Warning},
 		"as many volumes":     {func(n *Node, _ files, _ *Machine) { n.Rules.Limits.MaxVolumes = 3 }, "bounds", OK},
 		"too many containers": {func(n *Node, f files, m *Machine) { specs(1<<20)(n, f, m); n.Rules.Limits.MaxContainers = 29 }, "bounds", Warning},
+		"quotas that the kernel enforces": {func(_ *Node, _ files, m *Machine) {
+			m.Quotas = func(string) (string, error) { return "xfs", nil }
+		}, "volume-quotas", OK},
+		"quotas that cannot be inspected": {func(_ *Node, _ files, m *Machine) {
+			m.Quotas = func(string) (string, error) { return "", fs.ErrPermission }
+		}, "volume-quotas", Warning},
 		"no engine": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "engine", Fault},

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"syscall"
 	"time"
+
+	"lightd/desired/projectquota"
 )
 
 // What is low on a disk: the daemon warns of the first, and takes no more writes at the second.
@@ -76,6 +78,27 @@ func fileSystem(_ context.Context, n Node, m Machine) []Item {
 		space.Verdict, space.Remedy = Warning, room
 	}
 	return []Item{flags, space}
+}
+
+// quotas says how the quotas of volumes are kept here.
+func quotas(_ context.Context, n Node, m Machine) []Item {
+	const name = "volume-quotas"
+	at := filepath.Join(n.DataDir, "volumes")
+	kind, err := m.Quotas(at)
+	if errors.Is(err, fs.ErrNotExist) {
+		kind, err = m.Quotas(n.DataDir)
+	}
+	var unavailable *projectquota.Unavailable
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.As(err, &unavailable):
+		return one(name, OK, "the volumes are measured, and what exceeds a quota is told or stopped; the kernel enforces none: "+unavailable.Reason,
+			"where programs must not exceed a quota at all: \"lightd docs quotas\"")
+	case err != nil:
+		return unreadable(name, err, m)
+	}
+	return one(name, OK, "the kernel enforces the quotas of volumes ("+kind+")", "")
 }
 
 func tokenFile(_ context.Context, n Node, m Machine) []Item {

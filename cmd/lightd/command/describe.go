@@ -314,6 +314,9 @@ func (d description) writeSpec(s *describeWriter) {
 	if c.Health != nil {
 		s.line("Health check", healthOf(*c.Health))
 	}
+	if c.QuotaExceeded == desired.QuotaStop {
+		s.line("Over quota", "it is stopped")
+	}
 	if c.User != "" {
 		s.line("User", c.User)
 	}

@@ -37,6 +37,10 @@ var hints = map[status.Reason]string{
 	status.ReasonNotRunning:  none,
 	status.ReasonNotProbed:   none,
 
+	status.ReasonOverQuota:   `delete files of the volume, or raise its quota: "lightd volume quota VOLUME SIZE"; what was stopped for it starts again by itself`,
+	status.ReasonWithinQuota: none,
+	status.ReasonNotMeasured: none,
+
 	status.ReasonSynced:             none,
 	status.ReasonProgressing:        none,
 	status.ReasonPaused:             `nothing is touched until the spec says "paused: false"`,

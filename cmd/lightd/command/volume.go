@@ -3,11 +3,13 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"lightd/cmd/lightd/manifest"
 	"lightd/cmd/lightd/render"
 	"lightd/desired"
 	"lightd/httpapi/api"
@@ -18,7 +20,7 @@ func (a *app) volume() *cobra.Command {
 		Use:   "volume",
 		Short: "Volumes: directories that outlive the containers on them",
 	}
-	cmd.AddCommand(a.volumeCreate(), a.volumeList(), a.volumeDelete())
+	cmd.AddCommand(a.volumeCreate(), a.volumeList(), a.volumeQuota(), a.volumeDelete())
 	return Branch(cmd)
 }
 
@@ -37,13 +39,20 @@ func (a *app) volumeCreate() *cobra.Command {
 		},
 	}
 	form := resultFlag(cmd)
+	quota := cmd.Flags().String("quota", "", "`most` that it takes of the disk, as in 10Gi")
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		bytes, err := quotaOf(*quota)
+		if err != nil && *quota != "" {
+			return usagef("%s: --quota: %v", path(cmd), err)
+		}
 		var v api.Volume
-		var err error
 		if len(args) == 1 {
 			v, err = s.EnsureVolume(ctx, args[0])
 		} else {
 			v, err = s.CreateVolume(ctx)
+		}
+		if err == nil && *quota != "" {
+			v, err = s.SetVolumeQuota(ctx, v.VolumeID, bytes)
 		}
 		if err != nil {
 			return err
@@ -87,15 +96,74 @@ func (a *app) volumeList() *cobra.Command {
 			a.note("There is no volume.")
 			return nil
 		}
-		t := a.table([]string{"ID", "CONTAINERS", "SIZE", "AGE", "PATH"}, 4)
+		t := a.table([]string{"ID", "CONTAINERS", "SIZE", "QUOTA", "AGE", "PATH"}, 5)
 		for _, v := range all {
 			size := ""
 			if v.SizeBytes != nil {
 				size = render.Bytes(*v.SizeBytes)
 			}
-			t.Row(v.VolumeID, strings.Join(v.Containers, ","), size, render.Age(a.Now(), time.Unix(v.CreatedAt, 0)), v.Path)
+			t.Row(v.VolumeID, strings.Join(v.Containers, ","), size, quotaUse(v), render.Age(a.Now(), time.Unix(v.CreatedAt, 0)), v.Path)
 		}
 		return t.Flush()
+	})
+}
+
+// quotaUse is how much of its quota a volume uses; empty without one.
+func quotaUse(v api.Volume) string {
+	switch {
+	case v.QuotaBytes == nil:
+		return ""
+	case v.UsedBytes == nil:
+		return "of " + render.Bytes(*v.QuotaBytes)
+	}
+	return fmt.Sprintf("%s of %s", render.Bytes(*v.UsedBytes), render.Bytes(*v.QuotaBytes))
+}
+
+// quotaOf reads a quota, as in 10Gi or none.
+func quotaOf(text string) (int64, error) {
+	if text == "none" {
+		return 0, nil
+	}
+	number, err := manifest.Bytes(text)
+	if err != nil {
+		return 0, fmt.Errorf("%w, or none", err)
+	}
+	return number.Int64()
+}
+
+func (a *app) volumeQuota() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "quota ID SIZE|none",
+		Short: "Bound what a volume takes of the disk, or end that",
+		Long: `Bounds what a volume takes of the disk. "lightd docs quotas" says what happens to
+the containers on one that takes more.`,
+		Example: "  lightd volume quota d6764075-c5f1-4045-9fb3-85315b85cb0f 10Gi",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return usagef("%s: the id of a volume and a size are needed, or none", path(cmd))
+			}
+			return noEmpty(cmd, args)
+		},
+		ValidArgsFunction: a.completeVolumes,
+	}
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		bytes, err := quotaOf(args[1])
+		if err != nil {
+			return usagef("%s: %v", path(cmd), err)
+		}
+		if _, err := s.Volume(ctx, args[0]); err != nil { // which a write would make
+			return withSubject(args[0], err)
+		}
+		v, err := s.SetVolumeQuota(ctx, args[0], bytes)
+		if err != nil {
+			return withSubject(args[0], err)
+		}
+		if v.QuotaBytes == nil {
+			a.say("%s: no quota", v.VolumeID)
+		} else {
+			a.say("%s: the quota is %s", v.VolumeID, render.Bytes(*v.QuotaBytes))
+		}
+		return nil
 	})
 }
 

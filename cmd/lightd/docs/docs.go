@@ -23,6 +23,7 @@ import (
 	"lightd/observed/drift"
 	"lightd/observed/health"
 	"lightd/observed/owner"
+	"lightd/observed/quota"
 	"lightd/observed/snapshots"
 	"lightd/observed/status"
 )
@@ -40,6 +41,7 @@ var Topics = []Topic{
 	{"spec", "the fields of a container that need more than a line", desired.Doc},
 	{"states", "states, conditions with their reasons, events", status.Doc},
 	{"health", "health checks: how it is found out whether a process does its work", health.Doc},
+	{"quotas", "how much of the disk a volume may take", quota.Doc},
 	{"drift", "where Docker differs from a spec", drift.Doc},
 	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
 	{"api", "HTTP routes, preconditions, lists, dry runs, waiting, errors", httpapi.Doc},

@@ -256,7 +256,12 @@ func (r *reader) body(name string, body map[string]any, lines map[string]int) {
 	for _, o := range r.member(name, containers, aSpec, body, lines) {
 		r.object(o)
 	}
-	r.set.Volumes = append(r.set.Volumes, r.member(name, volumes, "an object with volume_id", body, lines)...)
+	for _, o := range r.member(name, volumes, "an object with volume_id", body, lines) {
+		for path, problem := range volumeUnits(o.Fields) {
+			r.failed.add(o.Fault(path, problem))
+		}
+		r.set.Volumes = append(r.set.Volumes, o)
+	}
 	r.set.Ports = append(r.set.Ports, r.member(name, ports, "an object with ip, and port or ports", body, lines)...)
 }
 

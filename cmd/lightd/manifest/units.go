@@ -58,6 +58,20 @@ func asError(n json.Number, problem string) (json.Number, error) {
 	return n, nil
 }
 
+// volumeUnits replaces a quota that is written with a unit by what the daemon takes: bytes.
+func volumeUnits(fields map[string]any) map[string]string {
+	text, is := fields["quota_bytes"].(string)
+	if !is {
+		return nil
+	}
+	number, problem := parseBytes(text)
+	if problem != "" {
+		return map[string]string{"quota_bytes": problem}
+	}
+	fields["quota_bytes"] = number
+	return nil
+}
+
 // parseBytes reads a size, as in 512Mi, 1.5Gi or 2g.
 func parseBytes(text string) (json.Number, string) {
 	m := quantity.FindStringSubmatch(text)
