@@ -102,7 +102,7 @@ func exportOf(found []api.Container, volumes []api.Volume, ports []desired.PoolP
 	}
 	for _, v := range volumes {
 		if !chosen || named[v.VolumeID] {
-			e.Volumes = append(e.Volumes, api.ApplyVolume{VolumeID: v.VolumeID})
+			e.Volumes = append(e.Volumes, api.ApplyVolume{VolumeID: v.VolumeID, QuotaBytes: v.QuotaBytes})
 		}
 	}
 	var pool []desired.Endpoint
