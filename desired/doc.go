@@ -94,8 +94,8 @@
 //	  env: {SERVER_JAR_URL: "https://example.com/server.jar"}
 //	  timeout: 30m
 //
-// All but script may be left out. A change waits for the next reinstall, as one of install_script does,
-// but for timeout, which counts at once while a script runs.
+// All but script may be left out; "lightd convert egg" writes it of an egg. A change waits for the next
+// reinstall, as one of install_script does, but for timeout, which counts at once while a script runs.
 //
 //   - image is another one for the installer, pulled as that of the server is, before anything is removed.
 //     Nothing but what is in the volume is kept then: the server runs from its own image, and a change of that one

@@ -1,11 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"lightd/hack/harness"
 )
 
 // TestInstallStates sees each of the page's three words, and the eighth event.
@@ -86,4 +93,46 @@ func TestSnapshotOutlivesRecreation(t *testing.T) {
 			t.Errorf("%s: %q", what, got)
 		}
 	}
+}
+
+// TestEggOnARealEngine: an egg is converted and applied, its script runs in the installer's image where panels have the
+// volume, and the server runs from its own one on what that left.
+func TestEggOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t)
+	volume, path := n.volume()
+	file := filepath.Join(t.TempDir(), "egg.json")
+	text := fmt.Sprintf(`{"meta":{"version":"PTDL_v2"},"name":"Words","docker_images":{"Small":%q},
+		"startup":"cat {{FILE}}; read word; echo got $word","config":{"startup":"{\"done\":\"installed by\"}","stop":"^C","files":"{}"},
+		"scripts":{"installation":{"script":"#!/bin/ash\r\n[[ $PWD = /mnt/server ]] && echo \"installed by ${BASH_VERSION:+bash} for {{nobody}}\" > $FILE\r\n",
+		"container":%q,"entrypoint":"bash"}},
+		"variables":[{"name":"File","env_variable":"FILE","default_value":"words","rules":"required|string|max:9"}]}`, harness.Busybox(), harness.Debian())
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, told bytes.Buffer
+	if err := run(t.Context(), []string{"convert", "egg", file, "--id", "e2e-egg", "--volume", volume}, os.Getenv, &out, &told); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(told.String(), "variables.FILE.rules: required|string|max:9 is not checked") {
+		t.Errorf("told %s", told.String())
+	}
+	spec := must[[]byte](t)(yamlToJSON(out.Bytes()))
+	n.send("POST", "/containers", string(spec)).want(201, `"state":"installing"`)
+	n.until("e2e-egg", "ready", installed)
+	n.send("POST", "/containers/e2e-egg/start", "").want(200, "")
+	n.until("e2e-egg", "running", running)
+	if got := strings.Join(lines(t, filepath.Join(path, "words")), " "); got != "installed by bash for {{nobody}}" {
+		t.Errorf("the script left %q", got)
+	}
+	n.send("GET", "/containers/e2e-egg/plan", "").want(200, `"plan":[]`)
+}
+
+// yamlToJSON is a file of a spec as a request has it.
+func yamlToJSON(text []byte) ([]byte, error) {
+	var fields map[string]any
+	if err := yaml.Unmarshal(text, &fields); err != nil {
+		return nil, err
+	}
+	return json.Marshal(fields)
 }
