@@ -1,10 +1,12 @@
 package controller
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -79,7 +81,8 @@ func probePort(e desired.Endpoint) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		return fmt.Errorf("port %s is in use on this host by another program", e)
+		who := cmp.Or(portHolder(os.DirFS("/proc"), e), "another program")
+		return fmt.Errorf("port %s is in use on this host by %s", e, who)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("port %s: this host does not have that address", e)
 	}

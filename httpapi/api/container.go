@@ -44,8 +44,10 @@ type Container struct {
 	Generation         int64                 `json:"generation"`
 	ObservedGeneration int64                 `json:"observed_generation"`
 	Conditions         []status.Condition    `json:"conditions"`
-	Restarts           int                   `json:"restarts"`
-	LastExit           *status.Exit          `json:"last_exit"`
+	// Summary says in one sentence how it is, since when, what is done about it and what can be done.
+	Summary  string       `json:"summary"`
+	Restarts int          `json:"restarts"`
+	LastExit *status.Exit `json:"last_exit"`
 	// NextAttemptAt is when what has failed, or waits for somebody else, is tried again, and
 	// Attempt the number of that try. Both are absent when nothing is, and from a watch: they
 	// change with every try, of which no revision is made.

@@ -21,7 +21,7 @@ import (
 // so that what was read can be changed and written back.
 var ReadOnly = []string{
 	"container_id", "install_state", "state", "conditions", "generation", "observed_generation",
-	"restarts", "last_exit", "next_attempt_at", "attempt", "deleting", "created_at", "updated_at",
+	"restarts", "summary", "last_exit", "next_attempt_at", "attempt", "deleting", "created_at", "updated_at",
 }
 
 // envHidden marks a container that was read without the values of its environment. Written back, it would

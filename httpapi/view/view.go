@@ -78,7 +78,7 @@ func withSpace(st status.Status, space kv.Space, held bool) status.Status {
 
 // Show is what a client sees of a container.
 func Show(c desired.Container, st status.Status, now status.EngineStatus) api.Container {
-	return api.Container{
+	shown := api.Container{
 		InternalID: c.InternalID, ContainerID: ShortID(st.ContainerID), VolumeID: c.VolumeID,
 		Image: c.Image, StartupCommand: c.StartupCommand, StartPattern: c.StartPattern,
 		InstallState: InstallState(c, st), State: stateAt(st, now), Power: c.Power,
@@ -89,6 +89,8 @@ func Show(c desired.Container, st status.Status, now status.EngineStatus) api.Co
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: Unix(c.CreatedAt), UpdatedAt: Unix(c.UpdatedAt),
 	}
+	shown.Summary = Summarize(shown)
+	return shown
 }
 
 // Summary is a container as a list shows it.

@@ -16,6 +16,10 @@
 // While the engine cannot be reached, Started, Running, Healthy and Synced are Unknown with the reason
 // EngineUnavailable.
 //
+// summary says all that in one sentence for a person: how the container is, since when and why, what the
+// daemon does about it, and what can be done. "lightd describe" begins with it, and "lightd get -o wide"
+// ends with it.
+//
 // # Conditions
 //
 // Conditions say why. Reasons are stable words; messages are for people, and change only when the

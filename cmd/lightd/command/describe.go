@@ -240,6 +240,9 @@ func (d description) writeOutput(s *describeWriter) {
 func (d description) writeState(s *describeWriter, now time.Time) {
 	c := d.container
 	s.line("ID", c.InternalID)
+	if c.Summary != "" { // a daemon of an earlier version has none
+		s.line("Summary", c.Summary)
+	}
 	s.line("State", string(c.State)+", should be "+string(c.Spec().EffectivePower()))
 	if at := attempt(plan.Attempt{At: c.NextAttemptAt, Number: c.Attempt}, now); at != "" {
 		s.line("Next attempt", at)

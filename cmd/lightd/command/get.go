@@ -305,7 +305,7 @@ func (v *printer) row(c api.Container, state string) {
 	}
 	if v.form == formWide {
 		cells = append(cells, power(c), generation(c), ports(c.Ports), bound(c.Limits.Memory, render.Bytes(c.Limits.Memory)),
-			bound(int64(c.Limits.CPU*1000), fmt.Sprint(c.Limits.CPU)), c.ContainerID, c.VolumeID, pairs(c.Labels))
+			bound(int64(c.Limits.CPU*1000), fmt.Sprint(c.Limits.CPU)), c.ContainerID, c.VolumeID, pairs(c.Labels), c.Summary)
 	}
 	if v.labels && v.form != formWide {
 		cells = append(cells, pairs(c.Labels))
@@ -348,7 +348,7 @@ func (v *printer) open() *render.Table {
 	columns := narrow
 	switch {
 	case v.form == formWide:
-		columns = append(slices.Clone(narrow), "POWER", "GENERATION", "PORTS", "MEMORY", "CPU", "CONTAINER", "VOLUME", "LABELS")
+		columns = append(slices.Clone(narrow), "POWER", "GENERATION", "PORTS", "MEMORY", "CPU", "CONTAINER", "VOLUME", "LABELS", "SUMMARY")
 	case v.labels:
 		columns = append(slices.Clone(narrow), "LABELS")
 	}

@@ -1,0 +1,61 @@
+package status
+
+// Advice is what is done about a reason. Of what is as it should be, or ends by itself, both are empty.
+type Advice struct {
+	// Does is what the daemon does by itself.
+	Does string
+	// Can is what a person can do. ID, IMAGE and VOLUME stand for those of the container.
+	Can string
+}
+
+// Advice returns what is done about r.
+func (r Reason) Advice() Advice { return advice[r] }
+
+// advice has a row for every reason that there is.
+var advice = map[Reason]Advice{
+	ReasonInstalling:          {},
+	ReasonInstalled:           {},
+	ReasonInstallScriptFailed: {Does: "nothing is tried again by itself", Can: `read what it printed with "lightd logs --install ID", mend the script, and then "lightd reinstall ID"`},
+	ReasonInstallTimeout:      {Does: "nothing is tried again by itself", Can: `see where it hung with "lightd logs --install ID"; the longest time is install.timeout of the spec, else timeouts.install of the daemon; then "lightd reinstall ID"`},
+	ReasonInstallInterrupted:  {Does: "a script that was cut off by the engine or the machine never runs twice by itself", Can: `run it again with "lightd reinstall ID"`},
+	ReasonStopped:             {},
+	ReasonSuspended:           {Does: "every start is refused", Can: `lift it by a write with "suspended: false"`},
+	ReasonStarting:            {},
+	ReasonStarted:             {},
+	ReasonStopping:            {},
+	ReasonExited:              {Can: `read what it printed with "lightd logs ID"; "lightd start ID" starts it`},
+	ReasonBackOff:             {Does: "it is started again ever later, up to 5 min apart", Can: `read why it ends with "lightd logs ID"; "lightd start ID" tries it at once`},
+	ReasonWaitingForPattern:   {Does: "the output goes on being matched", Can: `compare start_pattern with "lightd logs ID"`},
+	ReasonPatternMatched:      {},
+	ReasonNoPattern:           {},
+	ReasonProbing:             {},
+	ReasonProbePassed:         {},
+	ReasonProbeFailed:         {Does: "it is checked again as the spec says", Can: `read what the program prints with "lightd logs ID", and compare "health" in the spec with it`},
+	ReasonNotRunning:          {},
+	ReasonNotProbed:           {},
+	ReasonOverQuota:           {Does: "what was stopped for it starts again by itself", Can: `delete files of the volume, or raise its quota with "lightd volume quota VOLUME SIZE"`},
+	ReasonWithinQuota:         {},
+	ReasonNotMeasured:         {},
+	ReasonSynced:              {},
+	ReasonProgressing:         {},
+	ReasonPaused:              {Does: "nothing is touched", Can: `end that by a write with "paused: false"`},
+	ReasonDeleting:            {},
+	ReasonEngineDown:          {Does: "the daemon goes on asking, and what runs goes on running", Can: `see to the engine on the daemon's machine with "systemctl status docker"`},
+	ReasonStepFailed:          {Does: "it is tried again with growing pauses", Can: `read more in the log of the engine with "journalctl -u docker"`},
+	ReasonImageUnavailable:    {Does: "it is tried again every 30 s", Can: `check the name of the image and whether the machine reaches its registry: "docker pull IMAGE"; or load it with "docker load"`},
+	ReasonPortUnavailable:     {Does: "it is tried again every 15 s", Can: `end what has the port, or give it another one with "lightd rebind ID -p PORT"`},
+	ReasonPortNotPublished:    {Does: "the process is left running", Can: `see whether the engine publishes ports at all, and the networks of the container in "docker inspect"`},
+	ReasonLimitNotEnforced:    {Does: "Docker is asked again after a minute, doubling to an hour", Can: `see the warnings of "docker info" on the daemon's machine; a restart takes away what somebody wrote by hand: "lightd restart ID"`},
+	ReasonMountUnavailable:    {Does: "it is tried again every 15 s", Can: `on the daemon's machine, make or mount what is missing; what was replaced by a link, put back as it was`},
+	ReasonNetworkUnavailable:  {Does: "it is tried again every 15 s", Can: `of Lightd's own network, "docker network rm" the one in its place; the operator's, "docker network create" it`},
+	ReasonMountEscaped:        {Does: "the process was killed, and is started again ever later once the host is right", Can: `look at the source, in whose way somebody put a link, on the daemon's machine before you start it again`},
+	ReasonNameTaken:           {Does: "the other container is left alone, and the name is tried again every 15 s", Can: `"docker rename" or "docker rm" the container that has the name`},
+	ReasonRefused:             {Does: "nothing is tried until the spec changes", Can: `change the spec as the message says, and apply it; "lightd explain" has every field`},
+	ReasonImageUnsuitable:     {Does: "nothing is tried until the spec, or what the tag means, changes", Can: `take an image that has /bin/sh and is made for this machine, and apply the spec with it`},
+	ReasonImageNotAllowed:     {Does: "it is checked again every 15 s, a registry every 30 s", Can: `take another image, and apply the spec with it; or have the operator of the node allow this one`},
+	ReasonInstallFailed:       {Does: "nothing is tried until a reinstall, or another image"},
+	ReasonInstallLost:         {Does: "a container that is there goes on", Can: `load the image again if you have it, else "lightd reinstall ID"`},
+	ReasonDiskFull:            {Does: "it is tried again every 4 s, and stopping and deleting go on", Can: `make room on the disk that the message names`},
+	ReasonRecording:           {Does: "what is essential is still recorded"},
+	ReasonUnrecorded:          {Does: "what is decided is recorded once there is room", Can: `make room on the disk that the message names`},
+}
