@@ -18,6 +18,7 @@ require (
 	github.com/gin-gonic/gin v1.12.0 // fixed: the routes of the interface
 	github.com/go-json-experiment/json v1.27.2 // JSON that refuses unknown and repeated names
 	github.com/google/nftables v0.3.0 // the firewall of containers
+	github.com/klauspost/compress v1.20.4 // zstd archives of the files of volumes
 	github.com/moby/sys/mountinfo v0.7.3 // the mount table of the host
 	github.com/prometheus/client_golang v1.25.0 // the metrics
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: answers against the OpenAPI document
@@ -59,7 +60,6 @@ require (
 	github.com/google/go-cmp v0.7.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
-	github.com/klauspost/compress v1.20.4 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
 	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/leodido/go-urn v1.4.0 // indirect

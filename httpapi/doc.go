@@ -69,6 +69,8 @@
 //	                                        also GET, DELETE
 //	GET    /volumes/:id/files               lightd docs files; also PUT
 //	POST   /volumes/:id/files               mkdir and others; also DELETE
+//	GET    /volumes/:id/jobs                copies and archives under way
+//	GET    /volumes/:id/jobs/:job           one of them; also DELETE
 //	POST   /auth/tokens                     makes a token; also GET
 //	GET    /auth/tokens/:id                 one token; also DELETE
 //	GET    /healthz                         the process answers

@@ -130,7 +130,7 @@ func TestEmptyListIsEmptyObject(t *testing.T) {
 			continue // of a file the body is its bytes
 		}
 		target := path(r.path)
-		if r.path == pathFiles {
+		if strings.HasPrefix(r.path, "/volumes/:id/") {
 			target = strings.ReplaceAll(r.path, ":id", n.volume)
 		}
 		if slices.Contains(r.query, "dry_run") {

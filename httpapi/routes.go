@@ -130,6 +130,9 @@ func (s *Server) routes() []route {
 		{put, pathFiles, needsFiles, s.files.Put, nil, putFileParameters},
 		{post, pathFiles, needsFiles, s.files.Operate, nil, nil},
 		{del, pathFiles, needsFiles, s.files.Delete, nil, nil},
+		{get, "/volumes/:id/jobs", needsFiles, s.files.Jobs, nil, nil},
+		{get, "/volumes/:id/jobs/:job", needsFiles, s.files.Job, nil, nil},
+		{del, "/volumes/:id/jobs/:job", needsFiles, s.files.CancelJob, nil, nil},
 
 		{post, "/auth/tokens", needsAdmin, s.auth.CreateToken, nil, nil},
 		{get, "/auth/tokens", needsAdmin, s.auth.ListTokens, nil, pageParameters},

@@ -229,6 +229,7 @@ func (s *Server) Close() {
 			cancel()
 		}
 		s.streams.Close()
+		s.files.Close()
 	})
 }
 

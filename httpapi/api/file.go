@@ -36,18 +36,48 @@ type Files struct {
 
 // FileOperation is the body of POST /volumes/:id/files.
 type FileOperation struct {
-	// Op is mkdir, rename or chmod.
+	// Op is mkdir, rename, chmod, copy, compress or decompress. The last three are jobs.
 	Op string `json:"op"`
 	// Path is what mkdir makes and chmod changes.
 	Path string `json:"path,omitempty"`
+	// Paths are what compress packs.
+	Paths []string `json:"paths,omitempty"`
 	// Parents has mkdir make the directories above it too, and keep what is there.
 	Parents bool `json:"parents,omitempty"`
-	// From and To are of a rename; Overwrite replaces a file that is at To.
-	From      string `json:"from,omitempty"`
-	To        string `json:"to,omitempty"`
-	Overwrite bool   `json:"overwrite,omitempty"`
+	// From and To are of a rename, a copy and a decompress, whose To is a directory; To is the archive of a compress.
+	From string `json:"from,omitempty"`
+	To   string `json:"to,omitempty"`
+	// Overwrite replaces a file that is at To, by a rename or a compress.
+	Overwrite bool `json:"overwrite,omitempty"`
+	// Format is of a compress: tar.gz, tar.zst, tar or zip; empty for that of To's name.
+	Format string `json:"format,omitempty"`
 	// Mode is of a chmod, in octal digits, as in 0644.
 	Mode string `json:"mode,omitempty"`
+}
+
+// FileJob is an operation on files that takes longer than a request. It is gone with the daemon.
+type FileJob struct {
+	ID string `json:"id"`
+	// Op is copy, compress or decompress, Path and To are what its request named.
+	Op   string `json:"op"`
+	Path string `json:"path"`
+	To   string `json:"to"`
+	// State is queued, running, done, failed or cancelled.
+	State string `json:"state"`
+	// Entries and Bytes were written so far, of TotalBytes; that is null where it is not known.
+	Entries    int64  `json:"entries"`
+	Bytes      int64  `json:"bytes"`
+	TotalBytes *int64 `json:"total_bytes"`
+	// Skipped counts devices, pipes, sockets, unsafe links, and what went away meanwhile; SkippedFirst has the first
+	// ten of them.
+	Skipped      int64    `json:"skipped"`
+	SkippedFirst []string `json:"skipped_first"`
+	// Error is why it has failed; absent otherwise.
+	Error     *Problem  `json:"error,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	// StartedAt and EndedAt are absent before that.
+	StartedAt *time.Time `json:"started_at,omitempty"`
+	EndedAt   *time.Time `json:"ended_at,omitempty"`
 }
 
 // FilesDeleted answers a deletion of paths.

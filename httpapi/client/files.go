@@ -5,15 +5,19 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"lightd/httpapi/api"
 )
 
-// FileOperations are what FileOperation.Op can be.
+// What the Op of an api.FileOperation can be. The last three are for StartFileJob.
 const (
 	MakeDirectory = "mkdir"
 	RenameFile    = "rename"
 	ChangeMode    = "chmod"
+	CopyFiles     = "copy"
+	Compress      = "compress"
+	Decompress    = "decompress"
 )
 
 func filesRequest(method, volume string) request {
@@ -98,4 +102,56 @@ func (c *Client) DeleteFiles(ctx context.Context, volume string, paths ...string
 	var done api.FilesDeleted
 	_, err := c.call(ctx, r, &done)
 	return done, err
+}
+
+// StartFileJob begins an operation on files that takes longer than a request.
+func (c *Client) StartFileJob(ctx context.Context, volume string, op api.FileOperation) (api.FileJob, error) {
+	r := filesRequest(http.MethodPost, volume)
+	r.body = op
+	var j api.FileJob
+	_, err := c.call(ctx, r, &j)
+	return j, err
+}
+
+// FileJobs lists the jobs of a volume, the oldest first.
+func (c *Client) FileJobs(ctx context.Context, volume string) ([]api.FileJob, error) {
+	var list struct {
+		Jobs []api.FileJob `json:"jobs"`
+	}
+	_, err := c.call(ctx, get("volumes", volume, "jobs"), &list)
+	return list.Jobs, err
+}
+
+// FileJob reads a job of a volume.
+func (c *Client) FileJob(ctx context.Context, volume, id string) (api.FileJob, error) {
+	var j api.FileJob
+	_, err := c.call(ctx, get("volumes", volume, "jobs", id), &j)
+	return j, err
+}
+
+// CancelFileJob ends a job of a volume; one that has ended it drops from the list.
+func (c *Client) CancelFileJob(ctx context.Context, volume, id string) error {
+	_, err := c.call(ctx, request{method: http.MethodDelete, path: pathOf("volumes", volume, "jobs", id)}, nil)
+	return err
+}
+
+// jobPause is how often WaitFileJob looks at a job.
+const jobPause = 200 * time.Millisecond
+
+// WaitFileJob returns a job when it has ended, however it has. seen, unless nil, is called with it meanwhile.
+func (c *Client) WaitFileJob(ctx context.Context, volume, id string, seen func(api.FileJob)) (api.FileJob, error) {
+	for {
+		j, err := c.FileJob(ctx, volume, id)
+		if err != nil || j.EndedAt != nil {
+			return j, err
+		}
+		if seen != nil {
+			seen(j)
+		}
+		select {
+		case <-ctx.Done():
+			return j, context.Cause(ctx)
+		case <-time.After(jobPause):
+		}
+	}
 }

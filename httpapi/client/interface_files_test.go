@@ -45,10 +45,34 @@ func (x *exercise) files() {
 	if _, err := x.c.ReadFile(x.ctx, v.VolumeID, "a/b/motd"); !errors.Is(err, client.ErrNotFound) {
 		x.t.Errorf("what was renamed: %v", err)
 	}
+	x.fileJobs(v.VolumeID)
 	done, err := x.c.DeleteFiles(x.ctx, v.VolumeID, "c", "nothing")
 	x.must(err)
 	if done.Deleted != 1 || len(done.Missing) != 1 {
 		x.t.Errorf("deleted %+v", done)
 	}
 	x.must(x.c.DeleteVolume(x.ctx, v.VolumeID))
+}
+
+// fileJobs copies, packs and unpacks.
+func (x *exercise) fileJobs(volume string) {
+	x.t.Helper()
+	for _, op := range []api.FileOperation{
+		{Op: client.CopyFiles, From: "c", To: "copy"}, {Op: client.Compress, Paths: []string{"c"}, To: "c.zip"}, {Op: client.Decompress, From: "c.zip", To: "copy/c"},
+	} {
+		j, err := x.c.StartFileJob(x.ctx, volume, op)
+		x.must(err)
+		if j, err = x.c.WaitFileJob(x.ctx, volume, j.ID, nil); err != nil || j.State != "done" || j.Error != nil {
+			x.t.Errorf("%+v, %v", j, err)
+		}
+	}
+	list, err := x.c.FileJobs(x.ctx, volume)
+	x.must(err)
+	if len(list) != 3 {
+		x.t.Errorf("%+v", list)
+	}
+	x.must(x.c.CancelFileJob(x.ctx, volume, list[0].ID))
+	f, err := x.c.ReadFile(x.ctx, volume, "copy/c/c/motd")
+	x.must(err)
+	x.must(f.Close())
 }

@@ -10,8 +10,10 @@
 //	GET    /volumes/:id/files?path=logs      lists a directory
 //	GET    ...?path=a.txt&download=true      the bytes of a file
 //	PUT    ...?path=a.txt                    writes one
-//	POST   /volumes/:id/files                mkdir, rename, chmod
+//	POST   /volumes/:id/files                mkdir, rename, copy, ...
 //	DELETE /volumes/:id/files                {"paths": ["a", "b"]}
+//	GET    /volumes/:id/jobs                 jobs; also /:job
+//	DELETE /volumes/:id/jobs/:job            cancels one
 //
 // # Lists
 //
@@ -46,6 +48,29 @@
 //
 // Permissions are those of chmod without set-uid, set-gid and sticky. A DELETE takes up to 1,000 paths; a
 // directory goes with all that is in it, from the lists at once and from the disk in the background.
+//
+// # Jobs
+//
+//	{"op": "copy", "from": "world", "to": "world-2"}
+//	{"op": "compress", "paths": ["world", "logs"], "to": "b.tar.gz"}
+//	{"op": "decompress", "from": "b.tar.gz", "to": "restored"}
+//
+// These are answered with 202 and a job, whose state becomes done, failed (with "error") or cancelled. Two run at a
+// time, up to 32 wait, 8 of them for one volume; the last 200 that have ended are kept. Jobs are memory: they end
+// with the daemon, whose next start removes what they have not completed. What a job makes is there whole
+// or not at all.
+//
+// A copy, and an archive without "overwrite", is made where nothing is. Links are copied and packed as links,
+// never followed. Formats are tar.gz, tar.zst, tar and zip, by "format" or the name; an archive is read by its
+// first bytes. It is unpacked into a directory, beside what is there: files are replaced, and a file that
+// has the name of a directory, or the other way round, refuses all of it. Modes and times are those of the archive.
+//
+// An archive with an absolute path, or a "..", is refused as a whole. Of links it unpacks those that are
+// relative and stay inside; no entry is unpacked through a link. Other links, devices and pipes are passed over,
+// counted in "skipped". An archive has up to 1,000,000 entries, a ZIP about 150,000, a tree 200 levels; what
+// is unpacked has the room of the volume, as a write does.
+//
+// # Limits
 //
 // Devices, pipes and sockets are listed, renamed and deleted, never opened. Up to 64 uploads and 256
 // downloads are under way, half of them of one token; one more is answered with 429.

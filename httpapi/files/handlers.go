@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/gin-gonic/gin"
@@ -19,6 +20,7 @@ import (
 	"lightd/httpapi/auth"
 	"lightd/httpapi/rest"
 	"lightd/observed/files"
+	"lightd/observed/jobs"
 )
 
 // Volumes finds volumes.
@@ -38,6 +40,7 @@ type Sources struct {
 type Handlers struct {
 	Sources
 	log                        *slog.Logger
+	jobs                       *jobs.Registry
 	uploads, downloads, others *slots
 }
 
@@ -49,9 +52,9 @@ const (
 	maxOthers = 32
 )
 
-// New returns handlers.
+// New returns handlers. Close them.
 func New(s Sources, log *slog.Logger) *Handlers {
-	return &Handlers{Sources: s, log: log, uploads: newSlots(maxUploads), downloads: newSlots(maxDownloads), others: newSlots(maxOthers)}
+	return &Handlers{Sources: s, log: log, jobs: jobs.New(), uploads: newSlots(maxUploads), downloads: newSlots(maxDownloads), others: newSlots(maxOthers)}
 }
 
 // The query parameters of these routes alone.
@@ -100,7 +103,7 @@ func clean(field, text string) (files.Path, error) {
 func fileView(e files.Entry) api.File {
 	return api.File{
 		Name: e.Name, InvalidName: !utf8.ValidString(e.Name), Type: string(e.Type), Size: e.Size, Mode: fmt.Sprintf("%04o", e.Mode),
-		Modified: e.Modified.UTC(), MIME: e.MIME, Target: e.Target, ETag: e.ETag,
+		Modified: e.Modified.UTC(), MIME: e.MIME, Target: strings.ToValidUTF8(e.Target, "\uFFFD"), ETag: e.ETag,
 	}
 }
 

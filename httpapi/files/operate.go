@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/gin-gonic/gin"
 
@@ -12,59 +13,8 @@ import (
 	"lightd/observed/files"
 )
 
-// maxDeletions bounds the paths of one request.
-const maxDeletions = 1000
-
-// operationBody is a FileOperation as a client writes it.
-type operationBody struct {
-	Op        *string `json:"op"`
-	Path      *string `json:"path"`
-	Parents   *bool   `json:"parents"`
-	From      *string `json:"from"`
-	To        *string `json:"to"`
-	Overwrite *bool   `json:"overwrite"`
-	Mode      *string `json:"mode"`
-}
-
-// fields are the members of each operation beside op.
-var fields = map[string][]string{
-	"mkdir": {"path", "parents"}, "rename": {"from", "to", "overwrite"}, "chmod": {"path", "mode"},
-}
-
-// needed are those that an operation cannot do without.
-var needed = map[string][]string{"mkdir": {"path"}, "rename": {"from", "to"}, "chmod": {"path", "mode"}}
-
-// check refuses an operation that is none, or has not the members that it needs and no others.
-func (b operationBody) check() error {
-	if b.Op == nil {
-		return rest.Invalid(rest.Detail{Field: "op", Message: "is required"})
-	}
-	allowed, known := fields[*b.Op]
-	if !known {
-		return rest.Invalid(rest.Detail{Field: "op", Message: "must be mkdir, rename or chmod"})
-	}
-	given := map[string]bool{
-		"path": b.Path != nil, "parents": b.Parents != nil, "from": b.From != nil, "to": b.To != nil, "overwrite": b.Overwrite != nil, "mode": b.Mode != nil,
-	}
-	var details []rest.Detail
-	for _, name := range needed[*b.Op] {
-		if !given[name] {
-			details = append(details, rest.Detail{Field: name, Message: "is required"})
-		}
-	}
-	for _, name := range allowed {
-		delete(given, name)
-	}
-	for _, name := range []string{"path", "parents", "from", "to", "overwrite", "mode"} {
-		if given[name] {
-			details = append(details, rest.Detail{Field: name, Message: "has no meaning for " + *b.Op})
-		}
-	}
-	if len(details) > 0 {
-		return rest.Invalid(details...)
-	}
-	return nil
-}
+// maxPaths bounds the paths of one request.
+const maxPaths = 1000
 
 // Operate is POST /volumes/:id/files.
 func (h *Handlers) Operate(c *gin.Context) error {
@@ -89,13 +39,7 @@ func (h *Handlers) Operate(c *gin.Context) error {
 		return err
 	}
 	defer leave()
-	switch *body.Op {
-	case "mkdir":
-		return h.makeDirectory(c, tree, body)
-	case "rename":
-		return h.rename(c, tree, body)
-	}
-	return h.chmod(c, tree, body)
+	return operations[*body.Op].run(h, c, tree, body)
 }
 
 func isTrue(b *bool) bool { return b != nil && *b }
@@ -121,11 +65,7 @@ func (h *Handlers) makeDirectory(c *gin.Context, tree *files.Tree, body operatio
 }
 
 func (h *Handlers) rename(c *gin.Context, tree *files.Tree, body operationBody) error {
-	from, err := clean("from", *body.From)
-	if err != nil {
-		return err
-	}
-	to, err := clean("to", *body.To)
+	from, to, err := body.fromAndTo()
 	if err != nil {
 		return err
 	}
@@ -178,18 +118,12 @@ func (h *Handlers) Delete(c *gin.Context) error {
 	if err := object.Bind(&body); err != nil {
 		return err
 	}
-	if n := len(body.Paths); n == 0 || n > maxDeletions {
-		return rest.Invalid(rest.Detail{Field: "paths", Message: fmt.Sprintf("must have 1 to %d paths", maxDeletions)})
+	paths, err := cleanAll(body.Paths)
+	if err != nil {
+		return err
 	}
-	paths := make([]files.Path, len(body.Paths))
-	for i, text := range body.Paths {
-		field := fmt.Sprintf("paths[%d]", i)
-		if paths[i], err = clean(field, text); err != nil {
-			return err
-		}
-		if paths[i] == files.Top {
-			return rest.Invalid(rest.Detail{Field: field, Message: "must not be the volume itself"})
-		}
+	if i := slices.Index(paths, files.Top); i >= 0 {
+		return rest.Invalid(rest.Detail{Field: fmt.Sprintf("paths[%d]", i), Message: "must not be the volume itself"})
 	}
 	if audit := record(c, "delete", paths[0]); len(paths) > 1 {
 		audit.Paths = len(paths)
@@ -213,4 +147,19 @@ func (h *Handlers) Delete(c *gin.Context) error {
 		}
 	}
 	return rest.OK(c, answer)
+}
+
+// cleanAll reads the member paths of a body.
+func cleanAll(texts []string) ([]files.Path, error) {
+	if n := len(texts); n == 0 || n > maxPaths {
+		return nil, rest.Invalid(rest.Detail{Field: "paths", Message: fmt.Sprintf("must have 1 to %d paths", maxPaths)})
+	}
+	paths := make([]files.Path, len(texts))
+	for i, text := range texts {
+		var err error
+		if paths[i], err = clean(fmt.Sprintf("paths[%d]", i), text); err != nil {
+			return nil, err
+		}
+	}
+	return paths, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/rest"
+	"lightd/observed/archive"
 	"lightd/observed/files"
 )
 
@@ -24,7 +25,13 @@ var refusals = map[files.Error]struct {
 	files.ErrRefused:      {http.StatusConflict, "file_refused"},
 	files.ErrTop:          {http.StatusConflict, "is_volume"},
 	files.ErrTooDeep:      {http.StatusConflict, "too_deep"},
+	files.ErrTooMany:      {http.StatusConflict, "too_many_entries"},
 	files.ErrInside:       {http.StatusConflict, "inside_source"},
+	archive.ErrFormat:     {http.StatusConflict, "not_archive"},
+	archive.ErrDamaged:    {http.StatusConflict, "archive_damaged"},
+	archive.ErrUnsafe:     {http.StatusConflict, "archive_unsafe"},
+	archive.ErrTooLarge:   {http.StatusConflict, "archive_too_large"},
+	archive.ErrSameName:   {http.StatusConflict, "same_name"},
 }
 
 // problem turns an error of files into an answer; others, and nil, it returns as they are.

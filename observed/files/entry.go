@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -43,6 +42,8 @@ type Entry struct {
 	Target string
 	// ETag distinguishes the contents of a file, with quotes. It changes with mode and owner too.
 	ETag string
+
+	inode uint64
 }
 
 func typeOf(mode uint32) Type {
@@ -59,7 +60,7 @@ func typeOf(mode uint32) Type {
 
 func entryOf(name string, st *unix.Stat_t) Entry {
 	e := Entry{
-		Name: name, Type: typeOf(st.Mode), Size: st.Size, Mode: st.Mode & 0o777, UID: st.Uid, GID: st.Gid, Modified: time.Unix(st.Mtim.Unix()),
+		Name: name, Type: typeOf(st.Mode), Size: st.Size, Mode: st.Mode & 0o777, UID: st.Uid, GID: st.Gid, Modified: time.Unix(st.Mtim.Unix()), inode: st.Ino,
 	}
 	if e.Type == File {
 		e.ETag = tagOf(st)
@@ -83,7 +84,7 @@ func (p place) describe(e Entry, sniff bool) Entry {
 	case e.Type == Symlink:
 		target := make([]byte, maxPath+1)
 		if n, err := unix.Readlinkat(int(p.dir.Fd()), p.name, target); err == nil {
-			e.Target = strings.ToValidUTF8(string(target[:n]), "\uFFFD")
+			e.Target = string(target[:n])
 		}
 	case e.Type == File && sniff:
 		if f, _, err := openFile(p.dir, p.name); err == nil {

@@ -33,6 +33,8 @@ const (
 	ErrTop Error = "It is the volume itself"
 	// ErrTooDeep is a tree of more levels than are walked through.
 	ErrTooDeep Error = "The tree has too many levels"
+	// ErrTooMany is a tree of more entries than are walked through.
+	ErrTooMany Error = "There are too many entries"
 	// ErrInside is a copy, or a move, of a directory into itself.
 	ErrInside Error = "The target is inside of the source"
 )

@@ -52,7 +52,7 @@ type Trees struct {
 	commits [64]sync.Mutex // by the hash of a volume
 }
 
-// Tree is the files of a volume. It is for one goroutine.
+// Tree is the files of a volume. Its methods may be used by any number of goroutines until Close.
 type Tree struct {
 	trees  *Trees
 	volume string

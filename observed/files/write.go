@@ -22,6 +22,8 @@ type Write struct {
 	Mode *uint32
 	// Size is how many bytes come; -1 where that is not known.
 	Size int64
+	// New is true for a file that must not be there yet: ErrExists.
+	New bool
 	// Allows, unless nil, reports whether the file that is there may be replaced; nil stands for none.
 	Allows func(present *Entry) bool
 }
@@ -94,6 +96,8 @@ func (t *Tree) replaceable(p Path, w Write) (at place, present *Entry, err error
 		return place{}, nil, wrap("write", p, ErrIsDirectory)
 	case present != nil && present.Type != File:
 		return place{}, nil, wrap("write", p, ErrNotFile)
+	case w.New && present != nil:
+		return place{}, nil, wrap("write", p, ErrExists)
 	case w.Allows != nil && !w.Allows(present):
 		return place{}, nil, wrap("write", p, ErrStale)
 	}
