@@ -10,7 +10,7 @@ SEED      ?= 0
 # How long each fuzz target runs: 1h for hours.
 export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench engine engine-down images browser race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench engine engine-down images browser prometheus race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +18,7 @@ help: ## this list
 build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
-test: lint engine images browser race-compiler ## lint and all three tiers, with the race detector
+test: lint engine images browser prometheus race-compiler ## lint and all three tiers, with the race detector
 	@hack/test -race unit sim e2e
 
 test-unit: ## the first tier: needs no engine, under a minute
@@ -27,7 +27,7 @@ test-unit: ## the first tier: needs no engine, under a minute
 test-sim: race-compiler ## the second: random histories and a crash at every point, on the simulated engine
 	@hack/test -race sim
 
-test-e2e: engine images browser race-compiler ## the third: a real engine and registry, a browser, kills
+test-e2e: engine images browser prometheus race-compiler ## the third: a real engine and registry, a browser, kills
 	@hack/test -race e2e
 
 histories: race-compiler ## many random histories of a node; HISTORIES=1000 of each kind, SEED=0 has one drawn
@@ -65,6 +65,9 @@ images: engine # the test images, and the registry to pull from
 
 browser: # headless Chromium, for the test of hack/console.html
 	@command -v chromedriver >/dev/null || hack/apt chromium chromium-driver
+
+prometheus: # for the test of hack/prometheus
+	@command -v promtool >/dev/null || hack/apt prometheus
 
 race-compiler: # the race detector is linked with a C compiler
 	@command -v "$$(go env CC)" >/dev/null || hack/apt gcc libc6-dev

@@ -10,6 +10,7 @@
 //	test          runs the tiers of the tests
 //	openapi       makes a TypeScript and a Go client of the OpenAPI document
 //	console.html  a console in one page, opened by a test in Chromium
+//	prometheus    a configuration, alerts and a dashboard, tried on a real Prometheus
 //	simengine     a simulated Docker engine, with faults and a clock
 //	harness       what tests of several packages set up alike
 //	conform       checks HTTP exchanges by the OpenAPI document
@@ -53,7 +54,7 @@
 // more flags of go test, PACKAGES are the packages.
 //
 // hack/engine up takes the engine that answers at DOCKER_HOST or the default socket. Where none
-// does, it installs and starts one, as root on Debian or Ubuntu. Chromium, Node.js and npm are
+// does, it installs and starts one, as root on Debian or Ubuntu. Chromium, Prometheus, Node.js and npm are
 // installed likewise where a test needs them; the picture that the browser takes is in
 // .bin/console.png. hack/images pulls ubuntu:22.04 or, where no registry is reached, builds an
 // image from the machine's own Debian or Ubuntu.

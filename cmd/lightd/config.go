@@ -53,6 +53,7 @@ type config struct {
 	Audit             auditFiles    `yaml:"audit"`
 	Network           network       `yaml:"network"`
 	Webhooks          webhooks      `yaml:"webhooks"`
+	Metrics           metricsShown  `yaml:"metrics"`
 
 	owner owner.Mode
 	// file is where the settings are from; empty for none.
@@ -81,6 +82,12 @@ type logs struct {
 type consoles struct {
 	PerContainer int `yaml:"per_container"`
 	Total        int `yaml:"total"`
+}
+
+// metricsShown is the section metrics of the file.
+type metricsShown struct {
+	// PerContainer has the metrics show each container by its id.
+	PerContainer bool `yaml:"per_container"`
 }
 
 type timeouts struct {

@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"lightd/cmd/lightd/metrics"
+	"lightd/desired"
 	shown "lightd/httpapi/view"
 	"lightd/observed/records"
 )
@@ -19,6 +20,19 @@ func (d *daemon) showMetrics(cfg config, statuses *records.Statuses) {
 		Ports: d.store.Ports, Volumes: d.volumes.List, Webhooks: d.webhooks.Webhooks,
 		Clients: d.api.Clients, Dropped: d.console.Dropped,
 		DatabaseSize: func() int64 { return sizeOnDisk(filepath.Join(cfg.DataDir, "db")) }, Space: d.store.Space,
+		Each: metrics.Each{
+			On: func() bool { return d.config.Load().Metrics.PerContainer }, Usage: d.sampler.Measure,
+			VolumeSize: func(id string) (int64, bool) {
+				size, measured := d.volumes.LastSize(id)
+				return size.Bytes, measured
+			},
+			Matter: func(c desired.Container) string {
+				if seen := views.Container(c); shown.NeedsAttention(seen) {
+					return seen.Summary
+				}
+				return ""
+			},
+		},
 	})
 }
 

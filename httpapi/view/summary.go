@@ -29,6 +29,12 @@ func Summarize(c api.Container) string {
 	return text
 }
 
+// NeedsAttention reports whether something is the matter with a container that a person should know of.
+func NeedsAttention(c api.Container) bool {
+	_, why := matter(c)
+	return why.Reason.Advice() != status.Advice{}
+}
+
 // Filled returns an advice with the names of a container in it.
 func Filled(advice string, c api.Container) string {
 	return strings.NewReplacer("ID", c.InternalID, "IMAGE", c.Image, "VOLUME", c.VolumeID).Replace(advice)

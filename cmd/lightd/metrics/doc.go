@@ -4,14 +4,14 @@
 // What happens is counted when it does: Metrics has a method for each hook of the packages below, none
 // of which knows Prometheus. What there is, is read from memory when somebody asks; see State.
 //
-// No label holds the id of a container, a name that a client chooses, or text of an error: each set of
-// labels is bounded by the program, or by the configuration.
+// No label holds the id of a container, a name that a client chooses, or text of an error, unless the
+// operator asks for that: each set of labels is bounded by the program, or by the configuration.
 //
 // # Metrics
 //
 // GET /metrics answers in the format of Prometheus, for a token with the scope read that is for all
-// containers. Put it into a file for Prometheus (authorization: credentials_file). Every metric is
-// of the node; none has the id of a container.
+// containers. Put it into a file for Prometheus (authorization: credentials_file). These
+// are of the node; none has the id of a container:
 //
 //	lightd_build_info                      the version, and that of Go
 //	lightd_containers                      by state
@@ -37,6 +37,22 @@
 //	lightd_webhook_last_delivery_seconds   when, since 1970
 //	workqueue_*                            as Kubernetes names them
 //	go_*, process_*                        of the process
+//
+// With "metrics: {per_container: true}" in the configuration there is each container by its id too:
+//
+//	lightd_container_state                 1 for its state
+//	lightd_container_attention             with the summary that says why
+//	lightd_container_restarts_total
+//	lightd_container_cpu_cores             as of the last 15 s
+//	lightd_container_memory_bytes
+//	lightd_container_memory_limit_bytes
+//	lightd_container_network_receive_bytes_total
+//	lightd_container_network_transmit_bytes_total
+//	lightd_container_block_read_bytes_total
+//	lightd_container_block_write_bytes_total
+//	lightd_container_volume_bytes
+//
+// hack/prometheus has alerts and a dashboard for Grafana.
 //
 // Whether checks of health pass is a condition: lightd_container_conditions{type="Healthy"}. A restart
 // after a crash is an event of type Starting behind one of type Exited.

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"context"
 	"errors"
 	"io"
 	"maps"
@@ -18,9 +19,11 @@ import (
 	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/httpapi/api"
+	"lightd/observed"
 	"lightd/observed/drift"
 	"lightd/observed/journal"
 	"lightd/observed/status"
+	"lightd/observed/usage"
 )
 
 // exampleState is a node with two containers, of which one runs.
@@ -57,6 +60,16 @@ func exampleState() State {
 		Webhooks: func() []api.Webhook { return []api.Webhook{{Name: "panel", Lag: 7, Failures: 2}} },
 		Clients:  func() int { return 3 }, Dropped: func() int64 { return 5 },
 		DatabaseSize: func() int64 { return 1 << 20 }, Space: func() kv.Space { return kv.Space{Free: 1 << 30} },
+		Each: Each{
+			On: func() bool { return false },
+			Usage: func(context.Context, []string) map[string]usage.Figures {
+				return map[string]usage.Figures{"a": {At: time.Now(), Stats: observed.Stats{CPUUsage: 50, MemoryUsage: 1024}}}
+			},
+			VolumeSize: func(string) (int64, bool) { return 77, true },
+			Matter: func(c desired.Container) string {
+				return strings.Repeat("is not well", strings.Count(c.InternalID, "b"))
+			},
+		},
 	}
 }
 
@@ -105,10 +118,40 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// TestEachContainer: nothing has the id of a container until the operator asks for it.
+func TestEachContainer(t *testing.T) {
+	s, on := exampleState(), false
+	s.Each.On = func() bool { return on }
+	m := New("v1")
+	m.Show(s)
+	if text := read(m); strings.Contains(text, "container=") {
+		t.Errorf("unasked:\n%s", text)
+	}
+	on = true
+	text := read(m)
+	for _, want := range []string{
+		`lightd_container_state{container="a",state="running"} 1`, `lightd_container_cpu_cores{container="a"} 0.5`,
+		`lightd_container_memory_bytes{container="a"} 1024`, `lightd_container_volume_bytes{container="b"} 77`,
+		`lightd_container_attention{container="b",summary="is not well"} 1`, `lightd_container_restarts_total{container="a"} 0`,
+	} {
+		if !strings.Contains(text, "\n"+want+"\n") {
+			t.Errorf("%s is not in the answer", want)
+		}
+	}
+	if strings.Contains(text, `attention{container="a"`) || strings.Contains(text, `cores{container="b"`) {
+		t.Errorf("too much:\n%s", text)
+	}
+	if problems, err := testutil.GatherAndLint(m.registry); err != nil || len(problems) > 0 {
+		t.Errorf("names and units: %v, %v", problems, err)
+	}
+}
+
 // TestDocumented: the reference has every metric of ours, and no other.
 func TestDocumented(t *testing.T) {
+	s := exampleState()
+	s.Each.On = func() bool { return true }
 	m := New("v1")
-	m.Show(exampleState())
+	m.Show(s)
 	m.ReconcileEnded(0, nil)
 	m.StepEnded(plan.StartContainer, 0, nil)
 	m.EngineCalled("start", 0, nil)

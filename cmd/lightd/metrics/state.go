@@ -33,6 +33,7 @@ type State struct {
 	// DatabaseSize is what the files of the database take of the disk in bytes, and Space what is left on that.
 	DatabaseSize func() int64
 	Space        func() kv.Space
+	Each         Each
 }
 
 // Show shows s with each answer from now on. It is called once.
@@ -72,6 +73,7 @@ func (c collector) Describe(to chan<- *prometheus.Desc) {
 	} {
 		to <- d
 	}
+	c.state.Each.describe(to)
 }
 
 // Collect implements prometheus.Collector.
@@ -97,6 +99,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	}
 	gauge(databaseDesc, float64(c.state.DatabaseSize()))
 	gauge(diskFreeDesc, float64(c.state.Space().Free))
+	if c.state.Each.On() {
+		c.state.Each.collect(c.state, gauge, counter)
+	}
 }
 
 func oneIf(yes bool) float64 {
