@@ -32,5 +32,11 @@
 //     alone: 23 to 30 MB/s, 0.86 to 0.96 of its rate; nothing lost; 24 MB of memory.
 //   - The same to 100 clients, ten of which do not read: 90 get everything, 649 to 995 MB/s
 //     together; 10 MB of memory.
+//   - 200 containers of a real engine that run and that nobody asks about, on a busy machine (load 4 to 10 on
+//     two cores): 0.20 to 0.25 % of a core for the daemon, 0.5 to 0.7 % for the engine. GET /stats of them: 0.34 s
+//     the first time, which measures twice, and then a median of 42 ms for new figures, without the engine.
+//   - A health check of each of them every 10 s: 1.3 to 1.6 % of a core by TCP, 1.9 to 2.0 % by HTTP.
+//   - 10,000 events a second for 10 s, 100 in a transaction, to a webhook at a local HTTP server: the median is
+//     delivered after 3 ms, p99 after 26 ms, the last one after 38 ms; 39 MB of memory.
 //   - A line at a WebSocket client after it is at the Docker client: median 0.27 to 0.29 ms.
 package main

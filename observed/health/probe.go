@@ -160,11 +160,26 @@ func (p probe) execute(ctx context.Context, timeout time.Duration, exec Executor
 }
 
 func (p probe) connect(ctx context.Context) error {
-	conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", netip.AddrPortFrom(p.address, uint16(p.tcp)).String())
+	conn, err := dialer.DialContext(ctx, "tcp", netip.AddrPortFrom(p.address, uint16(p.tcp)).String())
 	if err != nil {
 		return err
 	}
 	return conn.Close()
+}
+
+// dialer opens the connections of probes: none lasts long enough for keep-alives, whose settings cost as much as all else.
+var dialer = &net.Dialer{KeepAlive: -1}
+
+// client asks containers. It keeps no connection, and speaks HTTP/1.1 alone.
+var client = newClient()
+
+func newClient() *http.Client {
+	transport := &http.Transport{
+		DialContext: dialer.DialContext, DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHead,
+		Protocols: new(http.Protocols),
+	}
+	transport.Protocols.SetHTTP1(true)
+	return &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 }
 
 // maxHead bounds the head of an answer, in bytes. Nothing of its body is read.
@@ -177,8 +192,6 @@ func (p probe) request(ctx context.Context) error {
 		return err
 	}
 	request.Header.Set("User-Agent", "lightd-health")
-	transport := &http.Transport{DisableKeepAlives: true, DisableCompression: true, MaxResponseHeaderBytes: maxHead}
-	client := http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(request)
 	if err != nil {
 		return err
