@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"lightd/cmd/lightd/metrics"
+	"lightd/cmd/lightd/systemd"
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/controller/firewall"
@@ -65,6 +66,7 @@ type daemon struct {
 	controller *controller.Controller
 	webhooks   *webhook.Deliverer
 	metrics    *metrics.Metrics
+	manager    *systemd.Notifier
 	api        *httpapi.Server
 }
 

@@ -103,6 +103,7 @@ type node struct {
 	files int // how many files the daemon may have open; 0 for the usual
 	// engine are the flags of another engine than that of the environment.
 	engine []string
+	env    []string // more of its environment
 
 	cmd    *exec.Cmd
 	log    *locked
@@ -131,7 +132,7 @@ func (n *node) start(args ...string) {
 // startWith is start with another standard error than the test's own.
 func (n *node) startWith(stderr *os.File, args ...string) {
 	n.t.Helper()
-	n.cmd = program(n.t, nil, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, append(args, n.engine...)...)...)
+	n.cmd = program(n.t, n.env, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, append(args, n.engine...)...)...)
 	if n.files > 0 {
 		limitFiles(n.t, n.cmd, n.files)
 	}

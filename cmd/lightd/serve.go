@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"lightd/cmd/lightd/command"
+	"lightd/cmd/lightd/systemd"
 	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi"
 	"lightd/observed/owner"
@@ -38,6 +39,8 @@ const serveHelp = `Runs the daemon until SIGINT or SIGTERM; a second one ends it
 Settings, strongest first: flag, environment, file (--config, YAML), default. listen, tls, unix_socket, insecure_plain_http, hosts, trusted_proxies and limits are explained in "lightd docs listen".
 
 SIGHUP reads the file again: origins, mounts.allowed, images.allowed, network.allowed, consoles and logs hold for what comes after. The log says what changed, and what needs a restart. An invalid file changes nothing. Other logs settings restart no container: each gets them when it is next recreated, and its drift report shows the difference as deferred until then. They hold whatever the default of the engine is.
+
+A service manager is told by sd_notify(3) when requests are accepted, of each reload and of the end: Type=notify, or notify-reload from systemd 253 on. With WatchdogSec= it is told that the daemon is alive, as long as containers are reconciled.
 
 SIGQUIT ends the daemon with a trace of its goroutines. SIGUSR1, SIGUSR2 and a closed log are ignored.
 
@@ -107,6 +110,11 @@ func serve(ctx context.Context, cfg config, again reloads, stdout io.Writer, log
 	cfg.warnHostPorts(ctx, log)
 	d.warnBeyond()
 	d.recordSettings()
+	if d.manager, err = systemd.Open(os.Getenv); err != nil {
+		log.Warn("the service manager is told nothing", "error", err)
+		d.manager = &systemd.Notifier{}
+	}
+	defer func() { err = errors.Join(err, d.manager.Close()) }()
 	return d.run(ctx, w, again, func() { d.announce(ctx, cfg, w, stdout) })
 }
 
@@ -169,6 +177,10 @@ func (d *daemon) run(ctx context.Context, w *wire, again reloads, announce func(
 	part("webhooks", d.webhooks.Run)
 	part("networks", func(ctx context.Context) error { d.warnNetworks(ctx); return nil })
 	part("audit", func(ctx context.Context) error { d.auditMaster(ctx); return nil })
+	part("watchdog", func(ctx context.Context) error {
+		d.manager.Watch(ctx, func() bool { return d.controller.Stalled() == 0 })
+		return nil
+	})
 	if !opened {
 		part("data directory", d.openToMappedRoot)
 	}
@@ -176,10 +188,13 @@ func (d *daemon) run(ctx context.Context, w *wire, again reloads, announce func(
 	server := httpapi.NewHTTPServer(d.api.Handler(), d.log)
 	w.serve(working, server, parts.Go)
 	announce()
+	d.manager.Ready()
 	for serving := true; serving; {
 		select {
 		case <-again.when:
+			d.manager.Reloading()
 			d.reload(again.load)
+			d.manager.Ready()
 		case <-ctx.Done():
 			d.log.Info("stopping; containers keep running")
 			serving = false
@@ -187,6 +202,7 @@ func (d *daemon) run(ctx context.Context, w *wire, again reloads, announce func(
 			serving = false
 		}
 	}
+	d.manager.Stopping()
 	d.api.Close()
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), drain)
 	defer stop()
