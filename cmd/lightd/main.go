@@ -204,15 +204,7 @@ func helpCommand() *cobra.Command {
 // daemonCommands are those that are about the daemon of this machine, and its settings.
 func daemonCommands(env command.Env) []*cobra.Command {
 	getenv, streams := env.Getenv, env.Streams
-	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(env), auditCommand(getenv, streams), checkCommand(getenv, streams), docsCommand(getenv, streams), {
-		Use:   "version",
-		Short: "Print the version",
-		Args:  command.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintln(streams.Out, "lightd", version)
-			return err
-		},
-	}}
+	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(env), auditCommand(getenv, streams), checkCommand(getenv, streams), docsCommand(getenv, streams), versionCommand(streams)}
 	for _, c := range all {
 		c.GroupID = command.GroupDaemon
 	}

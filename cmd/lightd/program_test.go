@@ -134,7 +134,8 @@ func TestBadCalls(t *testing.T) {
 		{"help", []string{"help"}, nil, 0, "lightd serve"},
 		{"help of a command", []string{"serve", "--help"}, nil, 0, "-data-dir"},
 		{"help with the default", []string{"serve", "--help"}, nil, 0, `(default "127.0.0.1:8070")`},
-		{"version", []string{"version"}, nil, 0, "lightd "},
+		{"version", []string{"version"}, nil, 0, "lightd dev (go1."},
+		{"version as JSON", []string{"version", "-o", "json"}, nil, 0, `"engine_api": "1.41"`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
