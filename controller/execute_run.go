@@ -46,10 +46,17 @@ func (a *execution) createFrom(ctx context.Context, b blueprint.Blueprint, image
 		return err
 	}
 	_, warnings, err := a.cfg.Engine.Create(ctx, b)
-	if err == nil && len(warnings) > 0 {
-		a.event(journal.CreationWarning, messageOf(errors.New(strings.Join(warnings, "; "))))
+	if err == nil {
+		a.warn(warnings)
 	}
 	return a.explain(err)
+}
+
+// warn leaves behind what the engine warned of.
+func (a *execution) warn(warnings []string) {
+	if len(warnings) > 0 {
+		a.event(journal.CreationWarning, messageOf(errors.New(strings.Join(warnings, "; "))))
+	}
 }
 
 // makeImageVolumes makes the directories of volumes where they are missing.
@@ -173,11 +180,13 @@ func (a *execution) kill(ctx context.Context) error {
 }
 
 func (a *execution) updateLimits(ctx context.Context) error {
-	if err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits); err != nil {
+	warnings, err := a.cfg.Engine.UpdateLimits(ctx, a.step.Target, a.spec.Limits)
+	if err != nil {
 		return err
 	}
 	if u := a.st.LimitUpdates; u == nil || u.Count <= 1 { // only the first one is reported
 		a.event(journal.LimitsUpdated, a.step.Reason)
+		a.warn(warnings)
 	}
 	return nil
 }

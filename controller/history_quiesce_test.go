@@ -131,6 +131,10 @@ func (h *history) mismatch(c desired.Container, st status.Status) string {
 		return fmt.Sprintf("the process is %s", have.State.Status)
 	case have.HostConfig.Memory != c.Limits.Memory:
 		return fmt.Sprintf("the limit of memory is %d", have.HostConfig.Memory)
+	case have.HostConfig.CpusetCpus != c.Limits.CPUSet, int64(have.HostConfig.BlkioWeight) != c.Limits.IOWeight,
+		have.HostConfig.OomKillDisable != nil && *have.HostConfig.OomKillDisable != c.Limits.OOMDisable,
+		c.Limits.Memory > 0 && max(-1, have.HostConfig.MemorySwap-c.Limits.Memory) != c.Limits.Swap:
+		return fmt.Sprintf("the other limits are %+v", have.HostConfig.Resources)
 	case len(bound(have)) != len(c.Ports):
 		return fmt.Sprintf("it binds %v", bound(have))
 	case have.NetworkSettings.Networks[blueprint.DefaultNetwork.Name] == nil:

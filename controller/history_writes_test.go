@@ -43,9 +43,11 @@ var changes = map[string]func(*history, *desired.Container){
 			h.someScript(&c.Spec)
 		}
 	},
-	"rebind":        func(h *history, c *desired.Container) { c.Ports = h.somePorts() },
-	"limits":        func(h *history, c *desired.Container) { c.Limits.Memory = int64(64+64*h.number("memory", 2)) << 20 },
-	"limit removed": func(_ *history, c *desired.Container) { c.Limits.Memory = 0 },
+	"rebind": func(h *history, c *desired.Container) { c.Ports = h.somePorts() },
+	"limits": func(h *history, c *desired.Container) { c.Limits.Memory = int64(64+64*h.number("memory", 2)) << 20 },
+	"limit removed": func(_ *history, c *desired.Container) {
+		c.Limits.Memory, c.Limits.Swap, c.Limits.OOMDisable = 0, 0, false
+	},
 	"environment": func(h *history, c *desired.Container) {
 		c.Env = map[string]string{h.pick("variable", []string{"A", "B", "DEAF"}): "1"}
 	},
@@ -71,6 +73,11 @@ var changes = map[string]func(*history, *desired.Container){
 	},
 	"other limits": func(h *history, c *desired.Container) {
 		c.Limits.CPU, c.Limits.PIDs = float64(h.number("cpu", 3))/2, int64(100*(1+h.number("pids", 2)))
+		c.Limits.IOWeight, c.Limits.CPUSet = int64(100*h.number("weight", 3)), h.pick("CPUs", []string{"", "0", "0-1"})
+		c.Limits.Swap, c.Limits.OOMDisable = 0, false
+		if c.Limits.Memory > 0 {
+			c.Limits.Swap, c.Limits.OOMDisable = int64(h.number("swap", 3)-1), h.chance("no kill for memory", 20)
+		}
 	},
 	"command": func(h *history, c *desired.Container) { c.StartupCommand = h.pick("command", []string{"run", "walk"}) },
 	"pause":   func(_ *history, c *desired.Container) { c.Paused = !c.Paused },

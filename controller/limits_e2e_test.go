@@ -2,8 +2,10 @@ package controller_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -118,4 +120,93 @@ func TestProcessLimitIsReachedOnARealEngine(t *testing.T) {
 	}
 	n.cache.Refresh("forks", false)
 	n.wait("forks", "reported", func(status.Status) bool { return strings.Contains(n.events("forks"), "PIDsLimitReached") })
+}
+
+// TestMoreLimitsOnARealEngine: all of them are there from the creation on, change in the running container, and are taken
+// away by a recreation. What this kernel lacks is a warning, and no reason for a step.
+func TestMoreLimitsOnARealEngine(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, t.TempDir())
+	n.clean()
+	n.create("more-limits", func(s *desired.Spec) {
+		s.Power = desired.PowerRunning
+		s.Limits = desired.Limits{Memory: 64 << 20, Swap: desired.UnlimitedSwap, PIDs: 50, CPUSet: "0", IOWeight: 300, MemoryReservation: 32 << 20, OOMDisable: true}
+	})
+	running := func(generation int64) func(status.Status) bool {
+		return func(st status.Status) bool {
+			return st.State == status.StateRunning && synced(st) && st.ObservedGeneration >= generation
+		}
+	}
+	n.wait("more-limits", "running", running(1))
+	first := n.inspect("more-limits")
+	shows := func(when string, want desired.Limits) observed.Container {
+		t.Helper()
+		now := n.inspect("more-limits")
+		have := now.Limits
+		if have.IOWeight == 0 && want.IOWeight != 0 || have.OOMDisable != want.OOMDisable { // discarded, and told
+			if !strings.Contains(strings.Join(n.messages("more-limits", "CreationWarning"), " "), "discarded") {
+				t.Errorf("%s: it has %+v, and no warning", when, have)
+			}
+			have.IOWeight, have.OOMDisable = want.IOWeight, want.OOMDisable
+		}
+		if want.Swap >= 0 && have.Swap < 0 {
+			have.Swap = want.Swap // where swap is not counted
+		}
+		if have != want {
+			t.Errorf("%s: it has %+v, want %+v", when, have, want)
+		}
+		return now
+	}
+	want := desired.Limits{Memory: 64 << 20, Swap: desired.UnlimitedSwap, PIDs: 50, CPUSet: "0", IOWeight: 300, MemoryReservation: 32 << 20, OOMDisable: true}
+	shows("created", want)
+	want.Swap, want.CPUSet, want.IOWeight, want.MemoryReservation = 16<<20, fmt.Sprintf("0-%d", runtime.NumCPU()-1), 400, 48<<20
+	c := n.change("more-limits", func(c *desired.Container) { c.Limits = want })
+	n.wait("more-limits", "changed", running(c.Generation))
+	if now := shows("changed", want); now.ContainerID != first.ContainerID || !now.StartedAt.Equal(first.StartedAt) {
+		t.Errorf("it was started again: %+v", now)
+	}
+	if memory, ok := n.swapLimit(t, first.ContainerID); ok && memory != 80<<20 {
+		t.Errorf("the kernel bounds memory and swap to %d", memory)
+	}
+	want = desired.Limits{Memory: 64 << 20, PIDs: 50}
+	c = n.change("more-limits", func(c *desired.Container) { c.Limits = want })
+	n.wait("more-limits", "without them", running(c.Generation))
+	if now := shows("taken away", want); now.ContainerID == first.ContainerID {
+		t.Error("it was not recreated")
+	}
+	c = n.change("more-limits", func(c *desired.Container) { c.Limits.IOWeight = 500 })
+	n.wait("more-limits", "with a weight", running(c.Generation))
+	c = n.change("more-limits", requestRestart)
+	n.wait("more-limits", "restarted", running(c.Generation))
+	updates := strings.Count(n.events("more-limits"), "LimitsUpdated")
+	for range 3 {
+		n.cache.Refresh("more-limits", false)
+		c = n.change("more-limits", func(c *desired.Container) { c.Labels = map[string]string{"n": strconv.FormatInt(c.Generation, 10)} })
+		n.wait("more-limits", "observed", running(c.Generation))
+	}
+	if now := strings.Count(n.events("more-limits"), "LimitsUpdated"); now != updates {
+		t.Errorf("%d updates of what the kernel lacks, then %d", updates, now)
+	}
+}
+
+// swapLimit reads what the kernel bounds memory and swap of a process to, in bytes; ok is false where that is elsewhere than
+// most systems of version 1 have it.
+func (n *node) swapLimit(t *testing.T, containerID string) (bytes int64, ok bool) {
+	pid, _, err := n.engine.Process(t.Context(), containerID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cgroup"))
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) == 3 && fields[1] == "memory" {
+			text, err := os.ReadFile(filepath.Join("/sys/fs/cgroup/memory", fields[2], "memory.memsw.limit_in_bytes"))
+			bytes, bad := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+			return bytes, errors.Join(err, bad) == nil
+		}
+	}
+	return 0, false
 }

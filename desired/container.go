@@ -49,11 +49,23 @@ type Limits struct {
 	Memory int64 `json:"memory"`
 	// CPU is in cores, of which a fraction may be given; 0 is no limit. See Within.
 	CPU float64 `json:"cpu"`
-	// Swap is in bytes beyond Memory; it has no meaning without Memory.
+	// Swap is in bytes beyond Memory, 0 for none and UnlimitedSwap for all that the host has; it has no meaning
+	// without Memory. Docker's own --memory-swap is the sum of both.
 	Swap int64 `json:"swap"`
 	// PIDs is a count of processes and threads.
 	PIDs int64 `json:"pids"`
+	// CPUSet are the CPUs that it may run on, as in "0-3,5"; empty is all.
+	CPUSet string `json:"cpuset"`
+	// IOWeight is its share of the disks under load, from 10 to 1000; 0 is what the kernel gives all.
+	IOWeight int64 `json:"io_weight"`
+	// MemoryReservation is in bytes: what it is left with longest when the host runs out of memory; 0 is none.
+	MemoryReservation int64 `json:"memory_reservation"`
+	// OOMDisable has its processes wait for memory at its limit, and not be killed. It has no meaning without Memory.
+	OOMDisable bool `json:"oom_disable"`
 }
+
+// UnlimitedSwap is the Limits.Swap of a container that may have all the swap of the host.
+const UnlimitedSwap = -1
 
 // Within returns l as a host with so many cores can have it: more are all of them. 0 cores are not known.
 func (l Limits) Within(cores int) Limits {

@@ -22,7 +22,7 @@
 //   - ports: a port of 0, or none, takes the lowest free one of the pool. host_port is another
 //     way to write port. container_port is the same as port unless given.
 //   - limits: memory and swap in bytes, cpu in cores, pids (512 unless given). More cores than the host
-//     has are all of them: the write has a warning, and the spec keeps what was written.
+//     has are all of them: the write has a warning, and the spec keeps what was written. See below for the others.
 //   - mount maps container paths to host paths inside mounts.allowed. Two sources may be equal, but
 //     neither may lie inside the other unless both are read-only: whoever can write to the outer one
 //     could replace the inner one by a link. {"source": "/srv/maps", "read_only": true} in place of the
@@ -80,6 +80,29 @@
 //   - quota_exceeded is tell (the default) or stop: what happens while the volume is over its quota, see "lightd
 //     docs quotas".
 //   - health: how it is found out whether the process does its work: "lightd docs health".
+//
+// # Limits
+//
+// Limits change in place, without a restart, but for those that are taken away (all except pids) and for
+// oom_disable: Docker has these for new containers alone, so that the container is recreated.
+//
+//	memory              bytes; 0 for no limit
+//	swap                bytes beyond memory; 0 for none, -1 for no limit
+//	cpu                 cores, as in 1.5; 0 for no limit
+//	cpuset              CPUs of the host, as in "0-3,5"; "" for all
+//	pids                processes and threads
+//	io_weight           share of busy disks, 10 to 1000; 0 for none
+//	memory_reservation  bytes that are taken last; 0 for none
+//	oom_disable         true: wait at the limit of memory
+//
+// Docker's --memory-swap is the sum of memory and swap: memory 1Gi and swap 512Mi are --memory 1g
+// --memory-swap 1536m there, swap 0 is the same number for both, and swap -1 is --memory-swap -1. Where
+// containers.max_memory bounds swap, -1 is refused.
+//
+// What the kernel or its version of cgroups lacks, the engine discards: io_weight without the scheduler for
+// it, oom_disable on version 2, swap where it is not counted. The process runs without it, the event
+// CreationWarning has Docker's words, and "lightd drift ID" lists it as deferred. An update of limits
+// is tried twice for it, and once more after the engine was away.
 //
 // # Installing with another image
 //

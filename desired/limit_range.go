@@ -57,8 +57,12 @@ func (f *faults) checkRange(s, old Spec, r LimitRange) {
 	if l := s.Limits; r.MaxMemory > 0 && l.Memory > max(r.MaxMemory, old.Limits.Memory) {
 		f.add("limits.memory", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is %s", FormatSize(r.MaxMemory), FormatSize(l.Memory)))
 	}
-	if r.MaxMemory > 0 && s.Limits.Swap > max(r.MaxMemory, old.Limits.Swap) {
-		f.add("limits.swap", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is %s", FormatSize(r.MaxMemory), FormatSize(s.Limits.Swap)))
+	switch swap := s.Limits.Swap; {
+	case r.MaxMemory == 0 || swap == old.Limits.Swap:
+	case swap < 0:
+		f.add("limits.swap", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is not limited", FormatSize(r.MaxMemory)))
+	case swap > max(r.MaxMemory, old.Limits.Swap) && old.Limits.Swap >= 0:
+		f.add("limits.swap", fmt.Sprintf("must be at most %s, the operator's containers.max_memory, and is %s", FormatSize(r.MaxMemory), FormatSize(swap)))
 	}
 	if r.MaxCPU > 0 && s.Limits.CPU > max(r.MaxCPU, old.Limits.CPU) {
 		f.add("limits.cpu", fmt.Sprintf("must be at most %v, the operator's containers.max_cpu, and is %v", r.MaxCPU, s.Limits.CPU))

@@ -26,6 +26,8 @@ const (
 	minCPU           = 0.01
 	maxCPU           = 1 << 16 // of which a host gives what it has, see Limits.Within
 	maxPIDs          = 4 << 20
+	minIOWeight      = 10
+	maxIOWeight      = 1000
 	maxPorts         = 1000
 	maxMounts        = 64
 	maxEnv           = 1000
@@ -52,6 +54,8 @@ type Rules struct {
 	AllowedNetworks []string
 	// Limits are the operator's bounds.
 	Limits LimitRange
+	// CPUs are those of the engine's host, as in "0-7"; empty where they are not known.
+	CPUs string
 	// Instance is the id of this data directory, which names the snapshots of its containers.
 	Instance string
 }
@@ -69,6 +73,7 @@ func (s Spec) ValidateChange(old Spec, r Rules) error {
 	f.checkImage(s, old, r)
 	f.checkCommands(s)
 	f.checkLimits(s.Limits)
+	f.checkCPUSet(s.Limits.CPUSet, old.Limits.CPUSet, r.CPUs)
 	f.checkRange(s, old, r.Limits)
 	f.checkPorts(s.Ports)
 	f.checkMounts(s.Mount, old.Mount, r.AllowedMounts)
@@ -186,16 +191,28 @@ func (f *faults) checkTerminalLines(field, v string) {
 func (f *faults) checkLimits(l Limits) {
 	switch {
 	case l.Memory == 0:
-		if l.Swap > 0 {
+		if l.Swap != 0 {
 			f.add("limits.swap", "has no meaning without limits.memory")
+		}
+		if l.OOMDisable {
+			f.add("limits.oom_disable", "must not be true without limits.memory: the whole host would wait for memory")
 		}
 	case l.Memory < minMemory:
 		f.add("limits.memory", "must be 0 (no limit) or at least 6291456 (6 MiB)")
 	case l.Memory > maxMemory:
 		f.add("limits.memory", "must be at most "+FormatSize(maxMemory))
 	}
-	if l.Swap < 0 || l.Swap > maxMemory {
-		f.add("limits.swap", "must be from 0 to "+FormatSize(maxMemory))
+	if l.Swap < UnlimitedSwap || l.Swap > maxMemory {
+		f.add("limits.swap", "must be from 0 to "+FormatSize(maxMemory)+", or -1 for no limit")
+	}
+	switch least := l.MemoryReservation; {
+	case least != 0 && (least < minMemory || least > maxMemory):
+		f.add("limits.memory_reservation", "must be 0 (none), or from 6291456 (6 MiB) to "+FormatSize(maxMemory))
+	case l.Memory > 0 && least > l.Memory:
+		f.add("limits.memory_reservation", "must be at most limits.memory")
+	}
+	if l.IOWeight != 0 && (l.IOWeight < minIOWeight || l.IOWeight > maxIOWeight) {
+		f.add("limits.io_weight", fmt.Sprintf("must be 0 (the default of the kernel), or from %d to %d", minIOWeight, maxIOWeight))
 	}
 	// Written so that NaN, which compares false with everything, is refused.
 	if !(l.CPU == 0 || l.CPU >= minCPU && l.CPU <= maxCPU) {

@@ -37,7 +37,7 @@ func TestPage(t *testing.T) {
 		"container_id": "a1b2c3d4e5f6", "install_state": "installing", "state": "offline", "power": "stopped", "last_exit": nil,
 		"mount": map[string]any{}, "conditions": []any{}, "created_at": float64(created.CreatedAt.Unix()), "restarts": 0.0, "tty": true,
 		"ports":  []any{map[string]any{"ip": "0.0.0.0", "port": 25565.0, "protocol": "tcp", "container_port": 25565.0}},
-		"limits": map[string]any{"memory": 536870912.0, "cpu": 1.0, "swap": 0.0, "pids": 512.0},
+		"limits": map[string]any{"memory": 536870912.0, "cpu": 1.0, "swap": 0.0, "pids": 512.0, "cpuset": "", "io_weight": 0.0, "memory_reservation": 0.0, "oom_disable": false},
 	} {
 		if !reflect.DeepEqual(shown.json[field], value) {
 			t.Errorf("%s is %v, want %v", field, shown.json[field], value)

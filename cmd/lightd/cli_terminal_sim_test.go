@@ -185,7 +185,7 @@ func TestMistakes(t *testing.T) {
 		{"events nope", 3, "Container not found"},
 		{"events --tail=-1", 2, "below zero"},
 		{"events --tail x", 2, `--tail: "x" is no number that it could be; see "lightd events --help"`},
-		{"explain limits.memroy", 3, "limits has cpu, memory, pids, swap"},
+		{"explain limits.memroy", 3, "limits has cpu, cpuset, io_weight, memory"},
 		{"explain a b", 2, "one field"},
 		{"context use nope", 3, "no context"},
 		{"context set prod", 2, "--server"},

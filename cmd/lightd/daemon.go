@@ -147,7 +147,7 @@ func (d *daemon) openStore(cfg config, w *wire) (err error) {
 		return err
 	}
 	d.store, err = store.Open(filepath.Join(cfg.DataDir, "db"), store.Options{
-		Rules:       desired.Rules{AllowedMounts: cfg.Mounts.Allowed, Limits: bounds},
+		Rules:       desired.Rules{AllowedMounts: cfg.Mounts.Allowed, Limits: bounds, CPUs: cfg.onlineCPUs()},
 		CheckMounts: d.closed.checkKnown, AllowedMounts: d.config.allowedMounts, AllowedImages: d.config.allowedImages,
 		AllowedNetworks: d.config.allowedNetworks,
 		Reserved:        reserved(w.listeners),

@@ -33,6 +33,18 @@ func (d *daemon) describeHost(ctx context.Context) api.Node {
 	return node
 }
 
+// onlineCPUs returns the CPUs of this machine, as in "0-7"; empty for an engine elsewhere, and where they cannot be read.
+func (c *config) onlineCPUs() string {
+	if c.DockerHost != "" && !strings.HasPrefix(c.DockerHost, "unix://") {
+		return ""
+	}
+	text, err := os.ReadFile("/sys/devices/system/cpu/online")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(text))
+}
+
 // engineDisk returns what inspects the disk of the engine's directory; nil for an engine elsewhere.
 func (d *daemon) engineDisk(here bool) func() plan.Disk {
 	if !here {

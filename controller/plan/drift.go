@@ -132,6 +132,9 @@ func (r *planner) fields() []Field {
 		}
 		r.differing = append(r.differing, f)
 	}
+	if r.boundsSwapAgain() && !r.discarded(drift.Swap) {
+		r.differing = append(r.differing, Field{Path: drift.Swap, Desired: r.in.Spec.Limits.Swap, Observed: run.Limits.Swap, Kind: drift.Spec, Step: UpdateLimits})
+	}
 	r.differing = append(r.differing, r.unenforced(r.differing)...)
 	if r.untilUpdate() > 0 {
 		for i := range r.differing {
@@ -224,6 +227,8 @@ func (r *planner) fixFor(d drift.Difference) Kind {
 	switch {
 	case d.Deferred(), d.Path == drift.Hostname && r.in.Spec.Hostname == "" && r.fits():
 		return "" // a host name that Docker chose for a container of an earlier version
+	case r.discarded(d.Path):
+		return ""
 	case d.Path == drift.Name:
 		return RenameContainer
 	case !canUpdate(d.Path, limits):

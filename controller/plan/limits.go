@@ -26,7 +26,7 @@ const (
 )
 
 // limitPaths are the fields that an update of limits changes.
-var limitPaths = []string{drift.Memory, drift.Swap, drift.CPU, drift.PIDs}
+var limitPaths = []string{drift.Memory, drift.Swap, drift.CPU, drift.PIDs, drift.CPUSet, drift.IOWeight, drift.Reservation}
 
 // unenforced returns where the kernel holds the process to another limit than the spec has though
 // Docker shows the right one. An unreadable limit counts as no difference.
@@ -61,16 +61,79 @@ func (r *planner) unenforced(shown []Field) []Field {
 
 func abs(n int64) int64 { return max(n, -n) }
 
-// canUpdate reports whether Docker can change a limit in place: it cannot remove one of memory or CPU.
+// canUpdate reports whether Docker can change a limit in place: it can remove none but that of processes, and whether
+// the kernel kills for memory is fixed when a container is created.
 func canUpdate(path string, want desired.Limits) bool {
 	switch path {
 	case drift.Memory:
 		return want.Memory != 0
 	case drift.CPU:
 		return want.CPU != 0
+	case drift.CPUSet:
+		return want.CPUSet != ""
+	case drift.IOWeight:
+		return want.IOWeight != 0
+	case drift.Reservation:
+		return want.MemoryReservation != 0
 	}
-	return true
+	return path != drift.OOMDisable
 }
+
+// observeLimits records that the engine discards limits, which it does, with a warning, where its kernel does not
+// support them: it shows none of what it was asked for at the creation, or by updates since. Nothing more is done for
+// these, until the spec asks for others or the engine was away.
+func (r *planner) observeLimits() {
+	run, st, want := r.in.Seen.Run, &r.st, r.in.Spec.Limits
+	if run == nil {
+		st.DiscardedLimits, st.UnlimitedSwap = nil, ""
+		return
+	}
+	switch unlimited := run.Limits.Swap == desired.UnlimitedSwap; {
+	case unlimited && want.Swap == desired.UnlimitedSwap:
+		st.UnlimitedSwap = run.ContainerID
+	case !unlimited || st.UnlimitedSwap != run.ContainerID:
+		st.UnlimitedSwap = ""
+	}
+	d := st.DiscardedLimits
+	if d != nil && d.ContainerID == run.ContainerID && d.Limits == want && !r.in.Seen.EngineLost.After(d.At) || r.in.Underway {
+		return
+	}
+	st.DiscardedLimits = nil
+	updated := st.LimitUpdates != nil && st.LimitUpdates.Count >= maxLimitUpdates && r.sameUpdates(st.LimitUpdates)
+	if (run.Generation == r.in.Spec.Generation || updated) && slices.ContainsFunc(discardable, r.lacks) {
+		st.DiscardedLimits = &status.DiscardedLimits{ContainerID: run.ContainerID, Limits: want, At: r.in.Now}
+	}
+}
+
+// discardable are the limits that a process does without where the kernel does not support them.
+var discardable = []string{drift.Swap, drift.CPUSet, drift.IOWeight, drift.Reservation, drift.OOMDisable}
+
+// lacks reports whether the container has no limit of a kind that the spec has.
+func (r *planner) lacks(path string) bool {
+	want, run := r.in.Spec.Limits, r.in.Seen.Run
+	switch have := run.Limits; path {
+	case drift.Swap:
+		return r.boundsSwapAgain()
+	case drift.CPUSet:
+		return want.CPUSet != "" && have.CPUSet == ""
+	case drift.IOWeight:
+		return want.IOWeight != 0 && have.IOWeight == 0
+	case drift.Reservation:
+		return want.MemoryReservation != 0 && have.MemoryReservation == 0
+	case drift.OOMDisable:
+		return want.OOMDisable && !have.OOMDisable
+	}
+	return false
+}
+
+// boundsSwapAgain reports whether swap that the spec left without limit is to be bounded.
+func (r *planner) boundsSwapAgain() bool {
+	want, run := r.in.Spec.Limits, r.in.Seen.Run
+	return want.Memory != 0 && want.Swap >= 0 && run.Limits.Swap < 0 && r.st.UnlimitedSwap == run.ContainerID
+}
+
+// discarded reports whether the engine discards a limit of the spec.
+func (r *planner) discarded(path string) bool { return r.st.DiscardedLimits != nil && r.lacks(path) }
 
 // untilUpdate is how long the next update of the limits waits, after too many without an effect.
 func (r *planner) untilUpdate() time.Duration {
@@ -141,10 +204,16 @@ func (r *planner) notEnforced(differ []Field) string {
 
 // limitText is a limit as a message shows it.
 func limitText(path string, limit any) any {
-	if path != drift.Swap && (limit == int64(0) || limit == float64(0)) {
+	none := limit == int64(0) || limit == float64(0)
+	switch {
+	case none && (path == drift.Reservation || path == drift.IOWeight):
+		return "none"
+	case none && path != drift.Swap, path == drift.Swap && limit == int64(desired.UnlimitedSwap):
 		return "unlimited"
+	case limit == "":
+		return "all"
 	}
-	if bytes, ok := limit.(int64); ok && (path == drift.Memory || path == drift.Swap) {
+	if bytes, ok := limit.(int64); ok && slices.Contains([]string{drift.Memory, drift.Swap, drift.Reservation}, path) {
 		return desired.FormatSize(bytes)
 	}
 	return limit

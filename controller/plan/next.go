@@ -278,7 +278,9 @@ func (r *planner) recreate() string {
 		return "it was disconnected from its network"
 	case has("mount." + blueprint.Home), has("mount." + blueprint.Data):
 		return "its directories are elsewhere now"
-	case has(drift.Memory), has(drift.CPU):
+	case has(drift.OOMDisable):
+		return "whether the kernel kills it for memory is fixed when it is created"
+	case slices.ContainsFunc(limitPaths, has):
 		return "a limit was taken away, and Docker can only change limits"
 	}
 	return "Docker shows otherwise than it should be made: " + pathsOf(differ)

@@ -29,6 +29,7 @@ func (r *planner) observe() {
 	r.observeEngine()
 	r.observeRequests()
 	r.observeImage()
+	r.observeLimits()
 	if !r.in.Spec.Deleting { // what goes with its container has not failed
 		r.observeInstall()
 	}

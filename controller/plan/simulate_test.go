@@ -56,6 +56,25 @@ func TestSimulate(t *testing.T) {
 			steps: "UpdateLimits", keeps: []string{volume}},
 		"limits down": {made: func(c *desired.Container) { c.Limits.Memory, c.Limits.CPU = 1<<28, 2 }, change: func(c *desired.Container) { c.Limits.Memory, c.Limits.CPU = 1<<27, 1 },
 			steps: "UpdateLimits", keeps: []string{volume}},
+		"other limits": {made: func(c *desired.Container) {
+			c.Limits = desired.Limits{Memory: 1 << 28, PIDs: 9, CPUSet: "0", IOWeight: 100, MemoryReservation: 1 << 26}
+		}, change: func(c *desired.Container) {
+			c.Limits = desired.Limits{Memory: 1 << 28, PIDs: 9, CPUSet: "1", IOWeight: 200, MemoryReservation: 1 << 27, Swap: -1}
+		}, steps: "UpdateLimits", keeps: []string{volume}},
+		"swap bounded again": {made: func(c *desired.Container) { c.Limits.Memory, c.Limits.Swap = 1<<28, -1 }, change: func(c *desired.Container) { c.Limits.Swap = 0 },
+			steps: "UpdateLimits", keeps: []string{volume}},
+		"other limits given": {made: func(c *desired.Container) { c.Limits.Memory = 1 << 28 },
+			change: func(c *desired.Container) {
+				c.Limits.CPUSet, c.Limits.IOWeight, c.Limits.MemoryReservation = "1", 200, 1<<27
+			}, steps: "UpdateLimits", keeps: []string{volume}},
+		"CPUs given back": {made: func(c *desired.Container) { c.Limits.CPUSet = "0" }, change: func(c *desired.Container) { c.Limits.CPUSet = "" },
+			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
+		"weight removed": {made: func(c *desired.Container) { c.Limits.IOWeight = 10 }, change: func(c *desired.Container) { c.Limits.IOWeight = 0 },
+			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
+		"reservation removed": {made: func(c *desired.Container) { c.Limits.MemoryReservation = 1 << 27 }, change: func(c *desired.Container) { c.Limits.MemoryReservation = 0 },
+			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
+		"no kill for memory": {made: func(c *desired.Container) { c.Limits.Memory = 1 << 28 }, change: func(c *desired.Container) { c.Limits.OOMDisable = true },
+			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"limits removed": {made: func(c *desired.Container) { c.Limits.Memory = 1 << 28 }, change: func(c *desired.Container) { c.Limits.Memory = 0 },
 			steps: recreated, restarts: true, recreates: true, keeps: []string{volume}, loses: []string{written}},
 		"image": {change: func(c *desired.Container) { c.Image = "other" },
@@ -207,7 +226,13 @@ func TestProjectionComesTrue(t *testing.T) {
 		func(c *desired.Container) { c.Env = map[string]string{"A": c.Env["A"] + "x"} },
 		func(c *desired.Container) { c.Ports = []desired.Port{{Port: 1 + len(c.Env["A"])}} },
 		func(c *desired.Container) { c.Limits.Memory = 1 << 28 },
-		func(c *desired.Container) { c.Limits.Memory = 0 },
+		func(c *desired.Container) { c.Limits = desired.Limits{PIDs: 512} },
+		func(c *desired.Container) { c.Limits.Memory, c.Limits.Swap = 1<<28, -1 },
+		func(c *desired.Container) { c.Limits.Swap, c.Limits.CPUSet = 0, c.Limits.CPUSet+"0" },
+		func(c *desired.Container) {
+			c.Limits.IOWeight, c.Limits.MemoryReservation = c.Limits.IOWeight+10, 1<<27
+		},
+		func(c *desired.Container) { c.Limits.Memory, c.Limits.OOMDisable = 1<<28, !c.Limits.OOMDisable },
 		func(c *desired.Container) { c.Image += "x"; c.Requests.Install++ },
 		func(c *desired.Container) { c.InstallScript, c.Install = "true", nil; c.Requests.Install++ },
 		func(c *desired.Container) { c.InstallScript, c.Install = "", nil; c.Requests.Install++ },

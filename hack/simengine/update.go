@@ -26,6 +26,12 @@ func update(limits, to *container.Resources) (conflict string) {
 	set(&limits.Memory, to.Memory)
 	set(&limits.MemorySwap, to.MemorySwap)
 	set(&limits.MemoryReservation, to.MemoryReservation)
+	if to.BlkioWeight != 0 {
+		limits.BlkioWeight = to.BlkioWeight
+	}
+	if to.CpusetCpus != "" {
+		limits.CpusetCpus = to.CpusetCpus
+	}
 	if to.PidsLimit != nil {
 		limit := *to.PidsLimit
 		if limit <= 0 {
@@ -36,8 +42,8 @@ func update(limits, to *container.Resources) (conflict string) {
 	return ""
 }
 
-// WithoutLimits lets the engine discard limits of memory and of processes from now on, as one does
-// whose kernel does not support them; false ends that.
+// WithoutLimits lets the engine discard limits of memory, of processes and of the disks, and what keeps the kernel from
+// killing for memory, from now on, as one does whose kernel does not support them; false ends that.
 func (s *Sim) WithoutLimits(on bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,6 +60,14 @@ func (s *Sim) discardLimitsLocked(r *container.Resources) []string {
 	if r.Memory > 0 {
 		warnings = append(warnings, "Your kernel does not support memory limit capabilities or the cgroup is not mounted. Limitation discarded.")
 		r.Memory, r.MemorySwap = 0, -1
+	}
+	if r.BlkioWeight > 0 {
+		warnings = append(warnings, "Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.")
+		r.BlkioWeight = 0
+	}
+	if r.OomKillDisable != nil && *r.OomKillDisable {
+		warnings = append(warnings, "Your kernel does not support OomKillDisable. OomKillDisable discarded.")
+		r.OomKillDisable = nil
 	}
 	if r.PidsLimit != nil && *r.PidsLimit > 0 {
 		warnings = append(warnings, "Your kernel does not support PIDs limit capabilities or the cgroup is not mounted. PIDs limit discarded.")

@@ -47,6 +47,10 @@ const (
 	Swap          = "limits.swap"
 	CPU           = "limits.cpu"
 	PIDs          = "limits.pids"
+	CPUSet        = "limits.cpuset"
+	IOWeight      = "limits.io_weight"
+	Reservation   = "limits.memory_reservation"
+	OOMDisable    = "limits.oom_disable"
 	RestartPolicy = "restart_policy"
 	StopSignal    = "stop.signal"
 	Hostname      = "hostname"
@@ -289,18 +293,22 @@ func (c *comparison) labels() {
 	}
 }
 
-// limits compares what can be changed in place. Swap is compared where Docker shows it: an
-// engine without swap accounting bounds none, whatever is requested.
+// limits compares what can be changed in place, but for OOMDisable. Swap that is bounded is compared where Docker
+// shows a bound: an engine without swap accounting has none, whatever is requested.
 func (c *comparison) limits() {
 	want, have := c.want.Limits, c.have.Limits
 	c.scalar(Memory, want.Memory, have.Memory)
-	if want.Memory != 0 && have.Swap >= 0 {
+	if want.Memory != 0 && (have.Swap >= 0 || want.Swap < 0) {
 		c.scalar(Swap, want.Swap, have.Swap)
 	}
 	if nanos(want.CPU) != nanos(have.CPU) {
 		c.differ(CPU, want.CPU, have.CPU)
 	}
 	c.scalar(PIDs, want.PIDs, have.PIDs)
+	c.scalar(CPUSet, want.CPUSet, have.CPUSet)
+	c.scalar(IOWeight, want.IOWeight, have.IOWeight)
+	c.scalar(Reservation, want.MemoryReservation, have.MemoryReservation)
+	c.scalar(OOMDisable, want.OOMDisable, have.OOMDisable)
 }
 
 // nanos is a number of cores as Docker keeps it.

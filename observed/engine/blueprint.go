@@ -74,15 +74,24 @@ const (
 )
 
 // resources returns l as Docker wants it, for a creation and for an update alike. A
-// limit of 0 is none at a creation, and left as it is by an update, except for processes.
+// limit of 0 is none at a creation, and left as it is by an update, except for processes. Whether the kernel kills for
+// memory is fixed at a creation.
 func resources(l desired.Limits) container.Resources {
 	r := container.Resources{
 		Memory:    l.Memory,
 		NanoCPUs:  int64(math.Round(l.CPU * 1e9)),
 		PidsLimit: &l.PIDs,
+
+		CpusetCpus: l.CPUSet, BlkioWeight: uint16(l.IOWeight), MemoryReservation: l.MemoryReservation,
 	}
-	if l.Memory > 0 {
+	switch {
+	case l.Memory > 0 && l.Swap == desired.UnlimitedSwap:
+		r.MemorySwap = -1
+	case l.Memory > 0:
 		r.MemorySwap = l.Memory + l.Swap
+	}
+	if l.OOMDisable {
+		r.OomKillDisable = &l.OOMDisable
 	}
 	return r
 }

@@ -44,7 +44,7 @@ func fullSpec(id, image string) desired.Container {
 		{IP: "127.0.0.1", Port: 39882, Protocol: desired.UDP, ContainerPort: 39882},
 		{IP: "127.0.0.1", Port: 39883, Protocol: desired.TCP, ContainerPort: 80},
 	}
-	s.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 100}
+	s.Limits = desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 100, CPUSet: "0", MemoryReservation: 32 << 20}
 	s.User, s.TTY, s.Init, s.Stop.Signal, s.Hostname = "1000:1000", false, false, "SIGINT", "game-1.example"
 	return desired.Container{Spec: s, Generation: 7}
 }
@@ -98,8 +98,8 @@ func shows(t *testing.T, e *engine.Engine, image string) {
 			t.Errorf("%s: its volume is %v, asked for: %t", name, got.Mounts[volume], asked)
 		}
 		want.Mounts = append(want.Mounts, got.Mounts[volume])
-		if got.Limits.Swap == engine.UnlimitedSwap {
-			want.Limits.Swap = engine.UnlimitedSwap
+		if got.Limits.Swap == desired.UnlimitedSwap {
+			want.Limits.Swap = desired.UnlimitedSwap
 		}
 		for _, c := range []*observed.Container{&got, &want} {
 			slices.Sort(c.Env)

@@ -162,19 +162,21 @@ func (e *Engine) Remove(ctx context.Context, containerID string) error {
 }
 
 // UpdateLimits changes the limits of a container in place, memory and swap in one call, and
-// removes Docker's own restart policy if another client has set one. A limit of 0 for memory or
-// CPU is not changed: Docker cannot remove one.
-func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired.Limits) error {
+// removes Docker's own restart policy if another client has set one. Limits but that of processes that are 0 or
+// empty are not changed: Docker cannot remove one. It returns the warnings of the engine, as one about a limit
+// that its kernel does not support.
+func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired.Limits) (warnings []string, err error) {
 	config := container.UpdateConfig{
 		Resources:     resources(l),
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyMode(blueprint.RestartPolicy)},
 	}
-	return e.portAct(ctx, e.timeouts.Kill, "update limits of container", containerID,
+	err = e.portAct(ctx, e.timeouts.Kill, "update limits of container", containerID,
 		func(ctx context.Context, s *session) error {
 			answer, err := s.ContainerUpdate(ctx, containerID, config)
-			if len(answer.Warnings) > 0 {
-				e.log.Warn("engine warning at a change of limits", "docker_id", containerID, "warnings", answer.Warnings)
+			if warnings = answer.Warnings; len(warnings) > 0 {
+				e.log.Warn("engine warning at a change of limits", "docker_id", containerID, "warnings", warnings)
 			}
 			return asConflict(err)
 		})
+	return warnings, err
 }

@@ -183,13 +183,13 @@ func TestLimitsChangeInPlace(t *testing.T) {
 		{Memory: 32 << 20, CPU: 1.5, PIDs: 128, Swap: 16 << 20},
 		{Memory: 32 << 20, CPU: 1.5, PIDs: 0, Swap: 0},
 	} {
-		if err := e.UpdateLimits(t.Context(), id, want); err != nil {
+		if _, err := e.UpdateLimits(t.Context(), id, want); err != nil {
 			t.Fatal(err)
 		}
 		got := inspect(t, e, id)
 		t.Logf("asked %+v, reads %+v", want, got.Limits)
-		if got.Limits.Swap == engine.UnlimitedSwap {
-			want.Swap = engine.UnlimitedSwap
+		if got.Limits.Swap == desired.UnlimitedSwap {
+			want.Swap = desired.UnlimitedSwap
 		}
 		if got.Limits != want || !got.StartedAt.Equal(before.StartedAt) {
 			t.Errorf("reads %+v, want %+v", got.Limits, want)

@@ -24,14 +24,17 @@ var acts = map[string]func(context.Context, *Engine) error{
 		_, _, err := e.Exec(ctx, "a", "true")
 		return err
 	},
-	"Start":         func(ctx context.Context, e *Engine) error { return e.Start(ctx, "a") },
-	"Kill":          func(ctx context.Context, e *Engine) error { return e.Kill(ctx, "a", "SIGKILL") },
-	"Signal":        func(ctx context.Context, e *Engine) error { return e.Signal(ctx, "a", "SIGTERM") },
-	"Unpause":       func(ctx context.Context, e *Engine) error { return e.Unpause(ctx, "a") },
-	"Resize":        func(ctx context.Context, e *Engine) error { return e.Resize(ctx, "a", 80, 24) },
-	"Rename":        func(ctx context.Context, e *Engine) error { return e.Rename(ctx, "a", "b") },
-	"Remove":        func(ctx context.Context, e *Engine) error { return e.Remove(ctx, "a") },
-	"UpdateLimits":  func(ctx context.Context, e *Engine) error { return e.UpdateLimits(ctx, "a", desired.Limits{}) },
+	"Start":   func(ctx context.Context, e *Engine) error { return e.Start(ctx, "a") },
+	"Kill":    func(ctx context.Context, e *Engine) error { return e.Kill(ctx, "a", "SIGKILL") },
+	"Signal":  func(ctx context.Context, e *Engine) error { return e.Signal(ctx, "a", "SIGTERM") },
+	"Unpause": func(ctx context.Context, e *Engine) error { return e.Unpause(ctx, "a") },
+	"Resize":  func(ctx context.Context, e *Engine) error { return e.Resize(ctx, "a", 80, 24) },
+	"Rename":  func(ctx context.Context, e *Engine) error { return e.Rename(ctx, "a", "b") },
+	"Remove":  func(ctx context.Context, e *Engine) error { return e.Remove(ctx, "a") },
+	"UpdateLimits": func(ctx context.Context, e *Engine) error {
+		_, err := e.UpdateLimits(ctx, "a", desired.Limits{})
+		return err
+	},
 	"Tag":           func(ctx context.Context, e *Engine) error { return e.Tag(ctx, "sha256:a", "b:c") },
 	"RemoveImage":   func(ctx context.Context, e *Engine) error { return e.RemoveImage(ctx, "b:c") },
 	"RemoveVolume":  func(ctx context.Context, e *Engine) error { return e.RemoveVolume(ctx, "a") },

@@ -56,7 +56,7 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 		"signal":  func(ctx context.Context) error { return e.Signal(ctx, "x", "SIGTERM") },
 		"unpause": func(ctx context.Context) error { return e.Unpause(ctx, "x") },
 		"remove":  func(ctx context.Context) error { return e.Remove(ctx, "x") },
-		"update":  func(ctx context.Context) error { return e.UpdateLimits(ctx, "x", desired.Limits{}) },
+		"update":  func(ctx context.Context) error { _, err := e.UpdateLimits(ctx, "x", desired.Limits{}); return err },
 		"changes": func(ctx context.Context) error {
 			return e.Changes(ctx, "x", func(engine.Change) bool { return true })
 		},

@@ -36,11 +36,6 @@ type Listed struct {
 	Status string
 }
 
-// UnlimitedSwap is what Limits.Swap of a container reads when Docker bounds no swap: a
-// kernel without swap accounting makes it so whatever is requested, and a comparison
-// with what is desired would always differ.
-const UnlimitedSwap = -1
-
 // List returns all containers of our instance, running or not.
 func (e *Engine) List(ctx context.Context) ([]Listed, error) {
 	return e.list(ctx, e.instance, e.ours())
@@ -242,14 +237,15 @@ func instant(s string) time.Time {
 
 // limits reads back what resources wrote.
 func limits(r container.Resources) desired.Limits {
-	l := desired.Limits{Memory: r.Memory, CPU: float64(r.NanoCPUs) / 1e9}
+	l := desired.Limits{Memory: r.Memory, CPU: float64(r.NanoCPUs) / 1e9, CPUSet: r.CpusetCpus, IOWeight: int64(r.BlkioWeight),
+		MemoryReservation: r.MemoryReservation, OOMDisable: r.OomKillDisable != nil && *r.OomKillDisable}
 	if r.NanoCPUs == 0 && r.CPUQuota > 0 {
 		l.CPU = float64(r.CPUQuota) / float64(cmp.Or(r.CPUPeriod, 100_000))
 	}
 	switch {
 	case r.Memory <= 0:
 	case r.MemorySwap < 0:
-		l.Swap = UnlimitedSwap
+		l.Swap = desired.UnlimitedSwap // a kernel without swap accounting makes it so whatever is requested
 	default:
 		l.Swap = max(0, r.MemorySwap-r.Memory)
 	}

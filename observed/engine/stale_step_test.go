@@ -53,7 +53,7 @@ func TestCallsThatCameTooLate(t *testing.T) {
 			}
 			e := newEngine(t, engine.Config{Host: "unix:///none", Dial: func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }})
 			if c.update {
-				err = e.UpdateLimits(t.Context(), "x", desired.Limits{Memory: 64 << 20})
+				_, err = e.UpdateLimits(t.Context(), "x", desired.Limits{Memory: 64 << 20})
 			} else {
 				err = e.Unpause(t.Context(), "x")
 			}

@@ -70,7 +70,7 @@ func TestLimitsReadBack(t *testing.T) {
 		want desired.Limits
 	}{
 		{"none", container.Resources{}, desired.Limits{}},
-		{"no swap accounting", container.Resources{Memory: 10, MemorySwap: -1}, desired.Limits{Memory: 10, Swap: UnlimitedSwap}},
+		{"no swap accounting", container.Resources{Memory: 10, MemorySwap: -1}, desired.Limits{Memory: 10, Swap: desired.UnlimitedSwap}},
 		{"swap off", container.Resources{Memory: 10, MemorySwap: 10}, desired.Limits{Memory: 10}},
 		{"quota", container.Resources{CPUQuota: 50_000}, desired.Limits{CPU: 0.5}},
 		{"quota and period", container.Resources{CPUQuota: 50_000, CPUPeriod: 25_000}, desired.Limits{CPU: 2}},

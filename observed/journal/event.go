@@ -41,7 +41,7 @@ const (
 	PullFailed Type = "PullFailed"
 	StepFailed Type = "StepFailed"
 	Blocked    Type = "Blocked"
-	// CreationWarning is what the engine warned of when it created a container.
+	// CreationWarning is what the engine warned of when it created a container, or changed its limits.
 	CreationWarning Type = "CreationWarning"
 	// VolumeOwnerChanged is a volume, with all that is in it, that was given to the user of the spec.
 	VolumeOwnerChanged Type = "VolumeOwnerChanged"

@@ -99,7 +99,7 @@
 //   - What keeps it from its spec, once for each cause: PullFailed, StepFailed (Docker failed),
 //     Blocked (a port, mount, network, name, image or limit that only somebody else can provide).
 //   - Changes: RebindStarted, RemovingOldContainer, LimitsUpdated, CreationWarning (a warning of the
-//     engine at a creation), VolumeOwnerChanged (the volume, with all that is in it, was given to the
+//     engine at a creation or a change of limits), VolumeOwnerChanged (the volume, with all that is in it, was given to the
 //     user of the spec).
 //   - From outside: ContainerLost, DriftDetected, SnapshotNotCopied, MountEscaped.
 //   - Suspended and Unsuspended: the spec says so, and no longer.

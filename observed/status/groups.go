@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"lightd/desired"
 	"lightd/observed"
 )
 
@@ -206,12 +207,18 @@ type Drift struct {
 	// LimitUpdates counts the updates of limits that had no effect yet; nil once the limits are as
 	// specified.
 	LimitUpdates *LimitUpdates `json:"limit_updates,omitempty"`
+	// DiscardedLimits are those that the engine discards some of; nil where it does not.
+	DiscardedLimits *DiscardedLimits `json:"discarded_limits,omitempty"`
+	// UnlimitedSwap is the container that has swap without limit because the spec says so: an engine without swap
+	// accounting shows the same of every one.
+	UnlimitedSwap string `json:"unlimited_swap,omitempty"`
 }
 
 func (d Drift) clone() Drift {
 	d.Differs = maps.Clone(d.Differs)
 	d.IneffectiveFixes = slices.Clone(d.IneffectiveFixes)
 	d.LimitUpdates = clonePtr(d.LimitUpdates)
+	d.DiscardedLimits = clonePtr(d.DiscardedLimits)
 	return d
 }
 
@@ -222,6 +229,14 @@ type LimitUpdates struct {
 	Count       int    `json:"count"`
 	// At is when the last one was made.
 	At time.Time `json:"at"`
+}
+
+// DiscardedLimits are limits that an engine was asked for, of which it shows some as if they were none: its kernel does not
+// support them.
+type DiscardedLimits struct {
+	ContainerID string         `json:"container_id"`
+	Limits      desired.Limits `json:"limits"`
+	At          time.Time      `json:"at"`
 }
 
 // Announced is what events have reported, so that each reports it once.

@@ -388,14 +388,30 @@ func limits(c api.Container) string {
 	memory, cpu := "no limit of memory", "no limit of CPU"
 	if c.Limits.Memory > 0 {
 		memory = render.Bytes(c.Limits.Memory) + " of memory"
-		if c.Limits.Swap > 0 {
-			memory += " and " + render.Bytes(c.Limits.Swap) + " of swap"
+		switch swap := c.Limits.Swap; {
+		case swap > 0:
+			memory += " and " + render.Bytes(swap) + " of swap"
+		case swap < 0:
+			memory += " and any swap"
 		}
+		if c.Limits.OOMDisable {
+			memory += " (never killed for it)"
+		}
+	}
+	if least := c.Limits.MemoryReservation; least > 0 {
+		memory += ", " + render.Bytes(least) + " reserved"
 	}
 	if c.Limits.CPU > 0 {
 		cpu = plural(c.Limits.CPU, "core")
 	}
-	return fmt.Sprintf("%s, %s, %s", memory, cpu, plural(c.Limits.PIDs, "process"))
+	if c.Limits.CPUSet != "" {
+		cpu += " on CPU " + c.Limits.CPUSet
+	}
+	text := fmt.Sprintf("%s, %s, %s", memory, cpu, plural(c.Limits.PIDs, "process"))
+	if c.Limits.IOWeight > 0 {
+		text += fmt.Sprintf(", disk weight %d", c.Limits.IOWeight)
+	}
+	return text
 }
 
 // plural is a number of things, as in "1 core" and "1.5 cores".

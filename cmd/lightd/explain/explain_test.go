@@ -43,7 +43,7 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	for path, want := range map[string]string{
-		"limits.memroy": "limits has cpu, memory, pids, swap", "nope": "a container has", "image.tag": "image has none below it", "limits.memory.x": "none below it",
+		"limits.memroy": "limits has cpu, cpuset, io_weight, memory, memory_reservation, oom_disable, pids, swap", "nope": "a container has", "image.tag": "image has none below it", "limits.memory.x": "none below it",
 	} {
 		if _, err := Find(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", path, err)
@@ -84,8 +84,9 @@ func TestEveryFieldIsExplained(t *testing.T) {
 
 func TestComplete(t *testing.T) {
 	for typed, want := range map[string][]string{
-		"limits.m": {"limits.memory"}, "limits.": {"limits.cpu", "limits.memory", "limits.pids", "limits.swap"},
-		"pau": {"paused"}, "nope.": nil, "image.": nil,
+		"limits.m": {"limits.memory", "limits.memory_reservation"}, "limits.p": {"limits.pids"},
+		"limits.": {"limits.cpu", "limits.cpuset", "limits.io_weight", "limits.memory", "limits.memory_reservation", "limits.oom_disable", "limits.pids", "limits.swap"},
+		"pau":     {"paused"}, "nope.": nil, "image.": nil,
 	} {
 		if got := Complete(typed); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", typed, got, want)

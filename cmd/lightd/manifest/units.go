@@ -31,7 +31,7 @@ func withUnits(fields map[string]any) map[string]string {
 		return nil
 	}
 	wrong := map[string]string{}
-	for name, parse := range map[string]func(string) (json.Number, string){"memory": parseBytes, "swap": parseBytes, "cpu": parseCores} {
+	for name, parse := range map[string]func(string) (json.Number, string){"memory": parseBytes, "swap": parseBytes, "memory_reservation": parseBytes, "cpu": parseCores} {
 		text, is := limits[name].(string)
 		if !is {
 			continue
