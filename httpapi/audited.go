@@ -84,7 +84,7 @@ func (s *Server) record(r *http.Request, status int, began time.Time) {
 	by := auth.RequestOf(r.Context()).Identity()
 	reads := r.Method == http.MethodGet || r.Method == http.MethodHead
 	let := by.ID != ""
-	if !let && s.auth.IsPublic(r) || let && reads && status != http.StatusForbidden {
+	if !let && s.auth.IsPublic(r) && !isLink(r) || let && reads && status != http.StatusForbidden {
 		return
 	}
 	line := auth.AuditLine(r.Context())

@@ -7,7 +7,7 @@
 //
 // What it guarantees:
 //
-//   - Nothing but the three public routes is answered without a valid token, not even
+//   - Nothing but the public routes is answered without a valid token, not even
 //     the news that a route does not exist.
 //   - It writes desired state only, but for console input, each request in one transaction. A request that
 //     fails changes nothing; one that was answered with success is on disk.
@@ -25,7 +25,7 @@
 // Bodies are JSON: at most 1 MiB, 16 MiB for POST /apply. Unknown fields, and unknown or repeated
 // parameters, are refused by name. An empty list where an object is meant, as PHP writes it ("env": [],
 // or [] as the whole body), is the empty object; in a merge patch both change nothing. Every request carries "Authorization: Bearer TOKEN", except
-// GET /healthz, /readyz, /openapi.json and /api/v1/public/ping; see "lightd docs tokens". Which scope
+// GET /healthz, /readyz, /openapi.json and /api/v1/public/ping, and links to files; see "lightd docs tokens". Which scope
 // of a token a route needs is in "lightd docs scopes".
 //
 // GET /openapi.json (or "lightd openapi") is the complete OpenAPI 3.1 document, with every field,
@@ -69,6 +69,10 @@
 //	                                        also GET, DELETE
 //	GET    /volumes/:id/files               lightd docs files; also PUT
 //	POST   /volumes/:id/files               mkdir and others; also DELETE
+//	POST   /volumes/:id/uploads             a link to upload a file
+//	POST   /volumes/:id/downloads           a link to download one
+//	PUT    /uploads/:token                  by a link, without a token
+//	GET    /downloads/:token                by a link, without a token
 //	GET    /volumes/:id/jobs                copies and archives under way
 //	GET    /volumes/:id/jobs/:job           one of them; also DELETE
 //	POST   /auth/tokens                     makes a token; also GET

@@ -35,7 +35,7 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 		p = withoutOthers(p)
 	}
 	var worded *rest.Error
-	attrs := append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", r.URL.Path, "error", err)
+	attrs := append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", auth.LoggedPath(r), "error", err)
 	switch {
 	case r.Context().Err() != nil:
 		// The client has gone, which cut short what was done for it.
@@ -102,7 +102,7 @@ func (s *Server) recovering(next http.Handler) http.Handler {
 			if err, is := reason.(error); is && errors.Is(err, http.ErrAbortHandler) {
 				panic(reason) // not a fault, but the way to cut an answer short
 			}
-			s.log.Error("request panicked", append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", r.URL.Path,
+			s.log.Error("request panicked", append(auth.RequestOf(r.Context()).Attrs(), "method", r.Method, "path", auth.LoggedPath(r),
 				"reason", fmt.Sprint(reason), "stack", string(debug.Stack()))...)
 			rest.NewError(http.StatusInternalServerError, "internal", "Internal error").Write(w, r)
 		}()

@@ -33,6 +33,12 @@ const pathSockets = "/ws"
 // pathFiles is for the files of a volume.
 const pathFiles = "/volumes/:id/files"
 
+// The links to files, which need no token.
+const (
+	pathUploads   = "/uploads/"
+	pathDownloads = "/downloads/"
+)
+
 // pathCommand takes console input, which is no desired state.
 const pathCommand = "/containers/:id/command"
 
@@ -130,6 +136,10 @@ func (s *Server) routes() []route {
 		{put, pathFiles, needsFiles, s.files.Put, nil, putFileParameters},
 		{post, pathFiles, needsFiles, s.files.Operate, nil, nil},
 		{del, pathFiles, needsFiles, s.files.Delete, nil, nil},
+		{post, "/volumes/:id/uploads", needsFiles, s.files.SignUpload, nil, nil},
+		{post, "/volumes/:id/downloads", needsFiles, s.files.SignDownload, nil, nil},
+		{put, pathUploads + ":token", public, s.files.Upload, nil, nil},
+		{get, pathDownloads + ":token", public, s.files.Download, givesFile, nil},
 		{get, "/volumes/:id/jobs", needsFiles, s.files.Jobs, nil, nil},
 		{get, "/volumes/:id/jobs/:job", needsFiles, s.files.Job, nil, nil},
 		{del, "/volumes/:id/jobs/:job", needsFiles, s.files.CancelJob, nil, nil},
@@ -193,7 +203,7 @@ func (r route) check(request *http.Request) error {
 
 // conditional reports whether a write takes preconditions: what it writes has an entity tag.
 func (r route) conditional() bool {
-	return strings.HasPrefix(r.path, "/containers") && r.path != pathCommand || r.path == "/apply" || r.path == pathFiles && r.method == http.MethodPut
+	return strings.HasPrefix(r.path, "/containers") && r.path != pathCommand || r.path == "/apply" || r.method == http.MethodPut && (r.path == pathFiles || strings.HasPrefix(r.path, pathUploads))
 }
 
 // checkQuery refuses parameters that the route does not have, those that are given twice, and values that
@@ -253,13 +263,13 @@ func fits(ofRoute, part string) bool {
 
 // publicRoutes returns what reports whether a request is answered without a token.
 func publicRoutes(routes []route) func(*http.Request) bool {
-	paths := map[string]bool{}
+	var table []route
 	for _, r := range routes {
 		if r.access.public() {
-			paths[r.method+" "+r.path] = true
+			table = append(table, r)
 		}
 	}
-	return func(r *http.Request) bool { return paths[r.Method+" "+r.URL.Path] }
+	return func(r *http.Request) bool { return routeOf(table, r) != "" }
 }
 
 func isSocket(path string) bool {
@@ -276,10 +286,21 @@ func isStream(r *http.Request) bool {
 		watching, err := rest.Flag(r.URL.Query(), rest.QueryWatch)
 		return watching && err == nil && r.Method == http.MethodGet
 	}
+	if isLink(r) {
+		return true
+	}
 	if parts := strings.Split(r.URL.Path, "/"); len(parts) == 4 && parts[1] == "volumes" && parts[3] == "files" {
 		return r.Method == http.MethodPut || r.Method == http.MethodGet && files.IsDownload(r)
 	}
 	return r.Method == http.MethodGet && (strings.HasSuffix(r.URL.Path, "/logs") || strings.HasSuffix(r.URL.Path, "/install-log"))
+}
+
+// isLink reports whether a request came by a link to a file.
+func isLink(r *http.Request) bool {
+	if strings.HasPrefix(r.URL.Path, pathUploads) {
+		return r.Method == http.MethodPut
+	}
+	return strings.HasPrefix(r.URL.Path, pathDownloads) && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
 // isLarge reports whether the answer to a request can be long. All of these are made from memory: one that

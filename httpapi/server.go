@@ -182,7 +182,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		}),
 		audit: o.Audit, log: log,
 	}
-	s.files = files.New(files.Sources{Volumes: state.Volumes, Containers: state.Store, Trees: state.Files}, log)
+	s.files = files.New(files.Sources{Volumes: state.Volumes, Containers: state.Store, Trees: state.Files, Links: state.Tokens}, log)
 	s.containers = containers.New(containers.Sources{
 		Store: state.Store, Volumes: state.Volumes, Transactions: transactions, Views: views, Planner: n.Controller,
 		Output: n.Console, InstallLog: n.InstallLog, Auth: s.auth,

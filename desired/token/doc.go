@@ -14,7 +14,8 @@
 //
 // # Tokens
 //
-// Every request except GET /healthz, /readyz, /openapi.json and /api/v1/public/ping needs the header
+// Every request except GET /healthz, /readyz, /openapi.json and /api/v1/public/ping, and but for links to
+// files ("lightd docs files"), needs the header
 // "Authorization: Bearer lightd_...".
 //
 //	lightd token show                  prints the master token

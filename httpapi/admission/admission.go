@@ -168,7 +168,7 @@ func (a *Admission) Bound(known func(*http.Request) bool, next http.Handler) htt
 		if known(r) {
 			a.failures.succeeded(who)
 			answers = a.answers
-		} else {
+		} else if !a.cfg.IsStream(r) {
 			closeUnread(w, r)
 		}
 		if a.cfg.IsStream(r) {

@@ -87,3 +87,21 @@ type FilesDeleted struct {
 	// Missing are the paths at which nothing was.
 	Missing []string `json:"missing"`
 }
+
+// FileLinkRequest is the body of POST /volumes/:id/uploads and /downloads.
+type FileLinkRequest struct {
+	Path string `json:"path"`
+	// TTL is a number and s, m or h, at most 1h; empty for 5m.
+	TTL string `json:"ttl,omitempty"`
+	// MaxBytes bounds what is uploaded; 0 is no bound but the room of the volume.
+	MaxBytes int64 `json:"max_bytes,omitempty"`
+}
+
+// FileLink is a link to one file for one method, which needs no token.
+type FileLink struct {
+	// URL is relative to that of the daemon. It is a secret.
+	URL string `json:"url"`
+	// Method is what the link is for: PUT or GET.
+	Method    string    `json:"method"`
+	ExpiresAt time.Time `json:"expires_at"`
+}

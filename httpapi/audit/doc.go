@@ -57,6 +57,7 @@
 //	volume, port      the id; the first port, and "ports", how many
 //	op, path, to      what was done to a file of a volume, and where
 //	                  it went; paths, how many of several
+//	link              it came by a link that the token has made
 //	made_token        the token that was made, or is revoked
 //	webhook           the name of the one that is tried again
 //	dry_run           nothing was written

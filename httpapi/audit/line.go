@@ -70,11 +70,13 @@ type Record struct {
 	Webhook   string   `json:"webhook,omitempty"`
 	// Op is what is done to files of a volume, Path the first of them, To where it is to be, and Paths how many
 	// of several there are.
-	Op     string `json:"op,omitempty"`
-	Path   string `json:"path,omitempty"`
-	To     string `json:"to,omitempty"`
-	Paths  int    `json:"paths,omitempty"`
-	DryRun bool   `json:"dry_run,omitempty"`
+	Op    string `json:"op,omitempty"`
+	Path  string `json:"path,omitempty"`
+	To    string `json:"to,omitempty"`
+	Paths int    `json:"paths,omitempty"`
+	// Link reports that the request came by a link that the token has made.
+	Link   bool `json:"link,omitempty"`
+	DryRun bool `json:"dry_run,omitempty"`
 	// Code is that of the error that the request was answered with.
 	Code string `json:"code,omitempty"`
 }

@@ -44,6 +44,7 @@ type Tokens interface {
 	TokenLookup
 	TokenUses
 	TokenManager
+	TokenLinks
 }
 
 // TokenLookup finds tokens.
@@ -54,6 +55,12 @@ type TokenLookup interface {
 	Valid(g token.Grant) bool
 	// Former returns until when the former master token holds, and how many tokens end with it.
 	Former() (until time.Time, made int)
+}
+
+// TokenLinks signs links for who has a grant, and opens them.
+type TokenLinks interface {
+	SignLink(ctx context.Context, g token.Grant, l token.Link) (text string, err error)
+	OpenLink(text, method string) (token.Link, token.Grant, error)
 }
 
 // TokenUses records the use of tokens.

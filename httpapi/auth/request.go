@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/token"
 	"lightd/httpapi/audit"
 	"lightd/httpapi/peer"
 	"lightd/httpapi/rest"
@@ -79,6 +81,25 @@ func (r *Request) Identity() Identity {
 		return Identity{ID: who.ID, Name: who.Name}
 	}
 	return Identity{}
+}
+
+// ActFor makes who has a grant the sender of the request of ctx, which came by what that token has signed.
+func ActFor(ctx context.Context, g token.Grant) error {
+	who, err := callerOf(g, "")
+	if err == nil {
+		RequestOf(ctx).caller.Store(who)
+	}
+	return err
+}
+
+// LoggedPath is the path of a request as a line of the log has it: of a link no more than what it is.
+func LoggedPath(r *http.Request) string {
+	for _, prefix := range []string{"/uploads/", "/downloads/"} {
+		if strings.HasPrefix(r.URL.Path, prefix) {
+			return prefix + "..."
+		}
+	}
+	return r.URL.Path
 }
 
 // Attrs are r for a line of the log. It has neither the query nor the token itself.
@@ -166,5 +187,5 @@ func (r *Request) LogOther(c *gin.Context, log *slog.Logger) {
 	if dry, _ := rest.DryRun(c); dry {
 		return
 	}
-	log.Info("write accepted", append(r.Attrs(), "method", c.Request.Method, "route", c.FullPath(), "path", c.Request.URL.Path)...)
+	log.Info("write accepted", append(r.Attrs(), "method", c.Request.Method, "route", c.FullPath(), "path", LoggedPath(c.Request))...)
 }

@@ -2,9 +2,11 @@ package client
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"time"
 
 	"lightd/httpapi/api"
@@ -26,10 +28,10 @@ func filesRequest(method, volume string) request {
 
 // Files returns what a path of a volume is and, of a directory, everything that is in it. The empty path is the
 // volume itself.
-func (c *Client) Files(ctx context.Context, volume, path string) (api.Files, error) {
+func (c *Client) Files(ctx context.Context, volume, name string) (api.Files, error) {
 	var all api.Files
 	r := filesRequest(http.MethodGet, volume)
-	r.query = url.Values{"path": {path}}
+	r.query = url.Values{"path": {name}}
 	_, err := pages(ctx, c, r, func(p api.Files) string {
 		p.Files = append(all.Files, p.Files...)
 		all = p
@@ -47,9 +49,13 @@ type FileReader struct {
 }
 
 // ReadFile opens a file of a volume.
-func (c *Client) ReadFile(ctx context.Context, volume, path string) (*FileReader, error) {
+func (c *Client) ReadFile(ctx context.Context, volume, name string) (*FileReader, error) {
 	r := filesRequest(http.MethodGet, volume)
-	r.query, r.accept = url.Values{"path": {path}, "download": {"true"}}, mediaBytes
+	r.query, r.accept = url.Values{"path": {name}, "download": {"true"}}, mediaBytes
+	return c.readFile(ctx, r)
+}
+
+func (c *Client) readFile(ctx context.Context, r request) (*FileReader, error) {
 	b, err := c.open(ctx, r)
 	if err != nil {
 		return nil, err
@@ -70,9 +76,9 @@ type FileWrite struct {
 }
 
 // WriteFile writes a file of a volume, whole or not at all. It is never repeated, as the body can be read once.
-func (c *Client) WriteFile(ctx context.Context, volume, path string, body io.Reader, w FileWrite) (api.File, error) {
+func (c *Client) WriteFile(ctx context.Context, volume, name string, body io.Reader, w FileWrite) (api.File, error) {
 	r := filesRequest(http.MethodPut, volume)
-	r.query, r.header = url.Values{"path": {path}}, http.Header{}
+	r.query, r.header = url.Values{"path": {name}}, http.Header{}
 	if w.Mode != "" {
 		r.query.Set("mode", w.Mode)
 	}
@@ -155,3 +161,48 @@ func (c *Client) WaitFileJob(ctx context.Context, volume, id string, seen func(a
 		}
 	}
 }
+
+// SignUpload returns a link that whoever has it can upload a file of a volume by, without a token.
+func (c *Client) SignUpload(ctx context.Context, volume string, link api.FileLinkRequest) (api.FileLink, error) {
+	return c.sign(ctx, volume, "uploads", link)
+}
+
+// SignDownload is SignUpload for a download.
+func (c *Client) SignDownload(ctx context.Context, volume string, link api.FileLinkRequest) (api.FileLink, error) {
+	return c.sign(ctx, volume, "downloads", link)
+}
+
+func (c *Client) sign(ctx context.Context, volume, kind string, link api.FileLinkRequest) (api.FileLink, error) {
+	var made api.FileLink
+	_, err := c.call(ctx, request{method: http.MethodPost, path: pathOf("volumes", volume, kind), body: link}, &made)
+	return made, err
+}
+
+// Upload writes the file of a link, without a token. size is 0 where it is not known.
+func (c *Client) Upload(ctx context.Context, link api.FileLink, body io.Reader, size int64) (api.File, error) {
+	var f api.File
+	err := c.upload(ctx, request{method: http.MethodPut, path: link.URL, header: withoutToken}, body, size, &f)
+	return f, withoutLink(err)
+}
+
+// Download opens the file of a link, without a token.
+func (c *Client) Download(ctx context.Context, link api.FileLink) (*FileReader, error) {
+	f, err := c.readFile(ctx, request{method: http.MethodGet, path: link.URL, accept: mediaBytes, header: withoutToken})
+	return f, withoutLink(err)
+}
+
+// withoutLink drops the secret of a link from an error.
+func withoutLink(err error) error {
+	var refusal *Error
+	var none *TransportError
+	switch {
+	case errors.As(err, &refusal):
+		refusal.Path = path.Dir(refusal.Path)
+	case errors.As(err, &none):
+		none.Path = path.Dir(none.Path)
+	}
+	return err
+}
+
+// withoutToken has no token sent with a request.
+var withoutToken = http.Header{"Authorization": nil}

@@ -46,6 +46,7 @@ func (x *exercise) files() {
 		x.t.Errorf("what was renamed: %v", err)
 	}
 	x.fileJobs(v.VolumeID)
+	x.fileLinks(v.VolumeID)
 	done, err := x.c.DeleteFiles(x.ctx, v.VolumeID, "c", "nothing")
 	x.must(err)
 	if done.Deleted != 1 || len(done.Missing) != 1 {
@@ -75,4 +76,25 @@ func (x *exercise) fileJobs(volume string) {
 	f, err := x.c.ReadFile(x.ctx, volume, "copy/c/c/motd")
 	x.must(err)
 	x.must(f.Close())
+}
+
+// fileLinks uploads and downloads without a token.
+func (x *exercise) fileLinks(volume string) {
+	x.t.Helper()
+	up, err := x.c.SignUpload(x.ctx, volume, api.FileLinkRequest{Path: "c/linked", MaxBytes: 10})
+	x.must(err)
+	down, err := x.c.SignDownload(x.ctx, volume, api.FileLinkRequest{Path: "c/linked", TTL: "1m"})
+	x.must(err)
+	if _, err := x.c.Upload(x.ctx, up, strings.NewReader("more than that"), 14); !errors.Is(err, client.ErrTooLarge) {
+		x.t.Errorf("a file that is too large: %v", err)
+	}
+	wrote, err := x.c.Upload(x.ctx, up, strings.NewReader("linked"), 0)
+	x.must(err)
+	f, err := x.c.Download(x.ctx, down)
+	x.must(err)
+	text, err := io.ReadAll(f)
+	x.must(errors.Join(err, f.Close()))
+	if string(text) != "linked" || f.ETag != wrote.ETag {
+		x.t.Errorf("%q, %+v", text, wrote)
+	}
 }

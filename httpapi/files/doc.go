@@ -14,6 +14,7 @@
 //	DELETE /volumes/:id/files                {"paths": ["a", "b"]}
 //	GET    /volumes/:id/jobs                 jobs; also /:job
 //	DELETE /volumes/:id/jobs/:job            cancels one
+//	POST   /volumes/:id/uploads              a link; also /downloads
 //
 // # Lists
 //
@@ -69,6 +70,20 @@
 // relative and stay inside; no entry is unpacked through a link. Other links, devices and pipes are passed over,
 // counted in "skipped". An archive has up to 1,000,000 entries, a ZIP about 150,000, a tree 200 levels; what
 // is unpacked has the room of the volume, as a write does.
+//
+// # Links
+//
+// A link lets somebody without a token, as the browser of a panel's user, upload or download one file:
+//
+//	POST /volumes/:id/uploads {"path": "world.zip", "ttl": "5m"}
+//	{"url": "/uploads/eyJtI...", "method": "PUT",
+//	 "expires_at": "2026-11-30T06:05:00Z"}
+//
+// The url is relative to that of the daemon, and a secret: it is in no log. It holds for 5 min, or the ttl, at most
+// 1h, and ends with the token that has made it: when that is revoked or ends, when its master token is reset, or when
+// it is for some containers and those leave the volume. "max_bytes" bounds an upload. A PUT or GET of the link is
+// like one of the volume's files, conditions and ranges included. It works until it ends; nobody can
+// end it before, but by its token. The audit records the making and each upload under the id of that token.
 //
 // # Limits
 //

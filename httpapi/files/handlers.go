@@ -34,6 +34,7 @@ type Sources struct {
 	Volumes    Volumes
 	Containers auth.Containers
 	Trees      *files.Trees
+	Links      Links
 }
 
 // Handlers answer the routes of files. Their methods may be used by any number of goroutines.
@@ -65,8 +66,11 @@ const (
 )
 
 // open opens the volume that a request names, if it exists for the caller. The caller must close the tree.
-func (h *Handlers) open(c *gin.Context) (*files.Tree, error) {
-	ctx, id := c.Request.Context(), c.Param("id")
+func (h *Handlers) open(c *gin.Context) (*files.Tree, error) { return h.openVolume(c, c.Param("id")) }
+
+// openVolume opens a volume, if it exists for the caller.
+func (h *Handlers) openVolume(c *gin.Context, id string) (*files.Tree, error) {
+	ctx := c.Request.Context()
 	v, err := h.Volumes.Get(id)
 	if err != nil {
 		return nil, problem(err)

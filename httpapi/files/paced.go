@@ -86,7 +86,9 @@ var errStalled = rest.NewError(http.StatusRequestTimeout, "stalled", "The body d
 func (u *upload) Read(p []byte) (int, error) {
 	_ = u.control.SetReadDeadline(time.Now().Add(u.stall)) // a recorder of a test has none
 	n, err := u.body.Read(p)
+	var refusal *rest.Error
 	switch {
+	case errors.As(err, &refusal):
 	case errors.Is(err, io.EOF):
 		u.complete = true
 		_ = u.control.SetReadDeadline(time.Time{}) // what follows may take long

@@ -64,7 +64,7 @@ var shapes = map[string]reflect.Type{
 	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "DiskUsage": reflect.TypeFor[api.DiskUsage](), "Node": reflect.TypeFor[api.Node](),
 	"NodeEngine": reflect.TypeFor[api.NodeEngine](), "NodeVolumes": reflect.TypeFor[api.NodeVolumes](), "Capacity": reflect.TypeFor[api.Capacity](), "Disk": reflect.TypeFor[api.Disk](),
 	"Webhook": reflect.TypeFor[api.Webhook](), "Delivery": reflect.TypeFor[api.Delivery](), "Missed": reflect.TypeFor[api.Missed](),
-	"File": reflect.TypeFor[api.File](), "Files": reflect.TypeFor[api.Files](), "FileOperation": reflect.TypeFor[api.FileOperation](), "FilesDeleted": reflect.TypeFor[api.FilesDeleted](), "FileJob": reflect.TypeFor[api.FileJob](),
+	"File": reflect.TypeFor[api.File](), "Files": reflect.TypeFor[api.Files](), "FileOperation": reflect.TypeFor[api.FileOperation](), "FilesDeleted": reflect.TypeFor[api.FilesDeleted](), "FileJob": reflect.TypeFor[api.FileJob](), "FileLinkRequest": reflect.TypeFor[api.FileLinkRequest](), "FileLink": reflect.TypeFor[api.FileLink](),
 	"Problem": reflect.TypeFor[api.Problem](), "Detail": reflect.TypeFor[api.Detail](),
 }
 
