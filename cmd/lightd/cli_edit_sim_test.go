@@ -57,6 +57,14 @@ containers:
 	d.do("run", "b", "--image", "game:1", "-p", "127.77.0.1:15565", "-o", "name", "--", "./game").want(command.ExitConflict, "!b: ", "!Port already in use")
 	d.do("volume", "list", "-o", "jsonpath={.volumes[*].containers}").is(0, `["web"]`)
 
+	// Without an address a port is of all of them, and one of the pool is not added.
+	d.do("run", "d", "--image", "game:1", "-p", "15590/udp", "--", "./game").want(0, "ports of the pool: 1 created")
+	d.do("rm", "d").want(0)
+	s := d.do("run", "d", "--image", "game:1", "-p", "15590/udp", "--", "./game").want(0)
+	if strings.Contains(s.out, "pool") {
+		t.Error(s.out)
+	}
+
 	// What a printed manifest holds is what run makes.
 	file := d.file("c.yaml", d.do("run", "c", "--image", "game:2", "--restart", "never", "--dry-run", "-o", "yaml", "--", "./game", "x").want(0).out)
 	d.do("apply", "-f", file, "--wait=running").want(0, "c: created")

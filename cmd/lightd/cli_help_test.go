@@ -13,7 +13,7 @@ import (
 // finger with the one that was meant, and all else with no guess.
 func TestSuggestions(t *testing.T) {
 	for given, want := range map[string]string{
-		"stats": "is here: top", "list": "is here: get", "exec": "is here: attach ID", "remove": "is here: delete", "show": "is here: describe", "PS": "is here: get",
+		"stats": "is here: top", "list": "is here: get", "remove": "is here: delete", "show": "is here: describe", "PS": "is here: get",
 		"gett": `did you mean "get"?`, "aply": `did you mean "apply"?`, "desribe": `did you mean "describe"?`, "stpo": `did you mean "stop"?`, "dleete": `did you mean "delete"?`,
 		"dance": "", "tap": "", "xyz": "", "images": "", "s": "",
 	} {

@@ -96,6 +96,12 @@ func TestStory(t *testing.T) {
 
 	s.changeExternally(port + 1)
 
+	engine := "--docker-host=" + s.docker.DaemonHost()
+	s.prints([]string{"exec", engine, "-u", "1000", "-e", "A=b c", "e2e-story", "sh", "-c", "id -u; echo $A"}, "1000\nb c")
+	s.lightd(7, "exec", engine, "e2e-story", "sh", "-c", "exit 7")
+	s.prints([]string{"patch", "e2e-story", "-p", "limits: {memory: 96Mi}", "--wait", "-o", "jsonpath={.wait.met}"}, "true")
+	s.prints([]string{"get", "e2e-story", "-o", "jsonpath={.limits.memory}"}, "100663296")
+
 	s.lightd(0, "kill", "e2e-story", "--wait")
 	if s.docker.inspect("lightd-e2e-story").State.Running {
 		t.Error("it runs")
@@ -106,6 +112,11 @@ func TestStory(t *testing.T) {
 		t.Error("it is still there")
 	}
 	s.lightd(3, "get", "e2e-story")
+	s.lightd(0, "run", "e2e-run", "--image", harness.Busybox(), "-v", s.volume, "-p", fmt.Sprint(port), "-p", "0", "--wait", "--", "sh", "-c", "exec sleep 1000")
+	if made := s.docker.inspect("lightd-e2e-run"); !made.State.Running || len(made.HostConfig.PortBindings) != 2 {
+		t.Errorf("run made %+v", made.HostConfig)
+	}
+	s.lightd(0, "rm", "--all", "--yes")
 	s.lightd(0, "volume", "delete", s.volume)
 	s.terminate()
 	_, message := s.lightd(5, "get")

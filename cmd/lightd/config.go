@@ -259,11 +259,12 @@ func readClientConfig(path string, cfg *config) error {
 		return fmt.Errorf("read configuration: %w", err)
 	}
 	file := struct {
-		Listen    *addresses `yaml:"listen"`
-		TLS       *tlsFiles  `yaml:"tls"`
-		DataDir   *string    `yaml:"data_dir"`
-		Token     *string    `yaml:"token"`
-		TokenFile *string    `yaml:"token_file"`
+		Listen     *addresses `yaml:"listen"`
+		TLS        *tlsFiles  `yaml:"tls"`
+		DataDir    *string    `yaml:"data_dir"`
+		DockerHost *string    `yaml:"docker_host"`
+		Token      *string    `yaml:"token"`
+		TokenFile  *string    `yaml:"token_file"`
 	}{}
 	document, err := parseConfig(path, data)
 	if err != nil {
@@ -275,7 +276,7 @@ func readClientConfig(path string, cfg *config) error {
 	if file.TLS != nil {
 		cfg.TLS = *file.TLS
 	}
-	for to, from := range map[*string]*string{(*string)(&cfg.Listen): (*string)(file.Listen), &cfg.DataDir: file.DataDir, &cfg.Token: file.Token, &cfg.TokenFile: file.TokenFile} {
+	for to, from := range map[*string]*string{(*string)(&cfg.Listen): (*string)(file.Listen), &cfg.DataDir: file.DataDir, &cfg.DockerHost: file.DockerHost, &cfg.Token: file.Token, &cfg.TokenFile: file.TokenFile} {
 		if from != nil {
 			*to = *from
 		}

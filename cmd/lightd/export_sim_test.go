@@ -10,7 +10,7 @@ import (
 func TestExport(t *testing.T) {
 	t.Parallel()
 	one, other := newDesk(t), newDesk(t)
-	one.do("export").is(0, "containers: []\n").want(0, "!0 containers, 0 volumes without what it holds, 0 ports of the pool.")
+	one.do("export").is(0, "containers: []\n").want(0, "!0 containers, 0 volumes (without their files), 0 ports of the pool.")
 	one.do("port", "add", pool, "127.77.0.1:15570", "127.77.0.1:15565-15566/udp", "15590").want(0)
 	rich := `labels: {of: rich, " a, b!": "x=1"}
 env: {SECRET: "s3 'cret\"\n\ttwo lines", EMPTY: "", NUMBER: "0123", YES: "yes"}
@@ -31,7 +31,7 @@ tty: false
 read_only: true`
 	one.do("apply", "-f", one.file("all.yaml", one.web("rich", rich)+"---\n"+one.web("poor", "suspended: true")), "--wait").want(0)
 	one.do("volume", "create").want(0)
-	all := one.do("export").want(0, "ports: 15565-15567\n", "port: 15570\n", "ports: 15565-15566\n", "protocol: udp\n", "!2 containers, 3 volumes without what it holds, 7 ports of the pool.").out
+	all := one.do("export").want(0, "ports: 15565-15567\n", "port: 15570\n", "ports: 15565-15566\n", "protocol: udp\n", "!2 containers, 3 volumes (without their files), 7 ports of the pool.").out
 
 	other.do("diff", "-f", other.file("one.yaml", all)).want(1, "+7 ports of the pool")
 	other.do("apply", "-f", other.file("one.yaml", all), "--wait").want(0, "ports of the pool: 7 created, 0 unchanged", "rich: created", "poor: created")
@@ -42,7 +42,7 @@ read_only: true`
 	one.do("apply", "-f", one.file("two.json", other.do("export", "-o", "json").want(0).out)).want(0, "rich: unchanged", "poor: unchanged")
 
 	// With a selector only what these containers need.
-	chosen := one.do("export", "-l", "of=rich").want(0, "!1 container, 1 volume without what it holds, 2 ports of the pool.").out
+	chosen := one.do("export", "-l", "of=rich").want(0, "!1 container, 1 volume (without their files), 2 ports of the pool.").out
 	if strings.Contains(chosen, "poor") || !strings.Contains(chosen, "volumes:\n  - volume_id: ") || strings.Contains(chosen, "15590") {
 		t.Errorf("chosen:\n%s", chosen)
 	}

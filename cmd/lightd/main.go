@@ -120,6 +120,7 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	}
 	root.AddCommand(daemonCommands(env)...)
 	root.AddCommand(command.Commands(env)...)
+	root.AddCommand(execCommand(env))
 	root.InitDefaultCompletionCmd() // cobra's, which would answer an unknown shell with its help
 	for _, c := range root.Commands() {
 		switch c.Name() {

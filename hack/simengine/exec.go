@@ -1,6 +1,9 @@
 package simengine
 
 import (
+	"bytes"
+	"context"
+	"io"
 	"net/http"
 	"regexp"
 	"strconv"
@@ -18,6 +21,7 @@ type execution struct {
 	started bool
 	running bool
 	code    *int
+	in      *input
 }
 
 func (s *Sim) createExec(c *call) (answer, error) {
@@ -38,7 +42,10 @@ func (s *Sim) createExec(c *call) (answer, error) {
 	case target.paused:
 		return answer{}, refuse(http.StatusConflict, "Container %s is paused, unpause the container before exec", target.name)
 	}
-	e := &execution{id: s.newIDLocked(), box: target, command: options.Cmd, options: options}
+	e := &execution{
+		id: s.newIDLocked(), box: target, command: options.Cmd, options: options,
+		in: &input{chunks: make(chan []byte), ended: make(chan struct{})},
+	}
 	s.execs[e.id] = e
 	s.emitExec(e, "exec_create: "+strings.Join(e.command, " "), nil)
 	return answer{http.StatusCreated, map[string]string{"Id": e.id}}, nil
@@ -81,7 +88,12 @@ func (s *Sim) startExec(c *call) (answer, error) {
 		return streamed, nil
 	}
 	defer release()
-	s.work.Go(func() { st.untilClosed(input) })
+	s.work.Go(func() {
+		if e.options.AttachStdin {
+			e.feed(st.ctx, input)
+		}
+		st.untilClosed(input)
+	})
 	follow.each(st.ctx, func(ch chunk) error { return frame(st.conn, tty, ch.stream, ch.data) })
 	return streamed, nil
 }
@@ -101,6 +113,38 @@ func (s *Sim) beginExecLocked(e *execution, id string) error {
 	return nil
 }
 
+// feed passes on what the client writes, and its end. No line discipline is between, not of a terminal either.
+func (e *execution) feed(ctx context.Context, from io.Reader) {
+	defer e.in.close()
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		if n > 0 {
+			select {
+			case e.in.chunks <- bytes.Clone(b[:n]):
+			case <-ctx.Done():
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// resizeExec takes the size of the terminal of an exec, which nothing here has.
+func (s *Sim) resizeExec(c *call) (answer, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch e := s.execs[c.id]; {
+	case e == nil:
+		return answer{}, refuse(http.StatusNotFound, "No such exec instance: %s", c.id)
+	case !e.running:
+		return answer{}, refuse(http.StatusInternalServerError, "cannot resize a stopped container: unknown")
+	}
+	return answer{status: http.StatusOK}, nil
+}
+
 // signalsAll is a command that signals every process but the first one and itself.
 var signalsAll = regexp.MustCompile(`kill -s "?(\$0|[A-Z0-9]+)"? -1`)
 
@@ -108,7 +152,7 @@ var signalsAll = regexp.MustCompile(`kill -s "?(\$0|[A-Z0-9]+)"? -1`)
 // signal if it is a "kill" of all processes. The caller holds the lock.
 func (s *Sim) runExecLocked(e *execution, out *output) {
 	if program := s.programOfLocked(e.box, e.command); program != nil && s.ownExec(e) {
-		p := s.newProcess(e.box, out, &input{chunks: make(chan []byte), ended: make(chan struct{})})
+		p := s.newProcess(e.box, out, e.in)
 		p.tty = e.options.Tty
 		p.end = func(code int, _ bool) { s.endExecLocked(e, out, code) }
 		s.work.Go(func() { p.run(program) })

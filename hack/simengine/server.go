@@ -69,6 +69,7 @@ func handlers() map[string]handler {
 		"DELETE /containers/{id}":        (*Sim).removeContainer,
 		"POST /exec/{id}/start":          (*Sim).startExec,
 		"GET /exec/{id}/json":            (*Sim).inspectExec,
+		"POST /exec/{id}/resize":         (*Sim).resizeExec,
 		"POST /commit":                   (*Sim).commitContainer,
 		"GET /images/json":               (*Sim).listImages,
 		"POST /images/create":            (*Sim).pullImage,

@@ -68,7 +68,7 @@ func (e *Engine) runExec(ctx context.Context, containerID, id string) (ended boo
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { time.AfterFunc(killTime, cancel) })()
 	attached, err := e.upgraded(linger, func(ctx context.Context, version string) (*http.Request, error) {
-		return execRequest(ctx, version, id)
+		return execRequest(ctx, version, id, false)
 	})
 	if err != nil {
 		return false, asConflict(err)
@@ -100,10 +100,10 @@ func (e *Engine) runExec(ctx context.Context, containerID, id string) (ended boo
 	return false, errSlowStart
 }
 
-// execRequest starts an exec and asks for its output.
-func execRequest(ctx context.Context, version, id string) (*http.Request, error) {
+// execRequest starts an exec and asks for its streams.
+func execRequest(ctx context.Context, version, id string, tty bool) (*http.Request, error) {
 	target := url.URL{Scheme: "http", Host: client.DummyHost, Path: "/v" + version + "/exec/" + id + "/start"}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), strings.NewReader(`{"Detach":false,"Tty":false}`))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, target.String(), strings.NewReader(fmt.Sprintf(`{"Detach":false,"Tty":%t}`, tty)))
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,10 @@ var acts = map[string]func(context.Context, *Engine) error{
 		_, _, err := e.Exec(ctx, "a", "true")
 		return err
 	},
+	"Run": func(ctx context.Context, e *Engine) error {
+		_, err := e.Run(ctx, "a", Command{Args: []string{"true"}})
+		return err
+	},
 	"Start":   func(ctx context.Context, e *Engine) error { return e.Start(ctx, "a") },
 	"Kill":    func(ctx context.Context, e *Engine) error { return e.Kill(ctx, "a", "SIGKILL") },
 	"Signal":  func(ctx context.Context, e *Engine) error { return e.Signal(ctx, "a", "SIGTERM") },

@@ -38,7 +38,7 @@ type Env struct {
 // The groups that the commands are shown in.
 const (
 	GroupDaemon     = "daemon"
-	groupContainers = "containers"
+	GroupContainers = "containers"
 	groupDeclare    = "declare"
 	groupNode       = "node"
 )
@@ -47,7 +47,7 @@ const (
 func Groups() []*cobra.Group {
 	return []*cobra.Group{
 		{ID: groupDeclare, Title: "What should be:"},
-		{ID: groupContainers, Title: "Containers:"},
+		{ID: GroupContainers, Title: "Containers:"},
 		{ID: groupNode, Title: "The machine, and this program:"},
 		{ID: GroupDaemon, Title: "The daemon:"},
 	}
@@ -77,9 +77,9 @@ func Commands(env Env) []*cobra.Command {
 		return list
 	}
 	all := in(groupDeclare, a.apply(), a.run(), a.edit(), a.patch(), a.plan(), a.diff(), a.drift(), a.export(), a.explain(), a.convert(), a.openapi())
-	all = append(all, in(groupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach(), a.send())...)
-	all = append(all, in(groupContainers, a.powers()...)...)
-	all = append(all, in(groupContainers, a.reinstall(), a.rebind())...)
+	all = append(all, in(GroupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach(), a.send())...)
+	all = append(all, in(GroupContainers, a.powers()...)...)
+	all = append(all, in(GroupContainers, a.reinstall(), a.rebind())...)
 	return append(all, in(groupNode, a.port(), a.volume(), a.webhooks(), a.context())...)
 }
 
@@ -302,7 +302,7 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 		a.clear()
 		a.fail(s.explain(withSubject(id, err)))
 		if first == nil {
-			first = exit(ExitCode(err))
+			first = Exit(ExitCode(err))
 		}
 	}
 	return first

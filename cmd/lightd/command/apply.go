@@ -261,9 +261,9 @@ func (a *app) showApplied(ctx context.Context, s *session, applied client.Applie
 	case failed[ExitInterrupted] > 0:
 		return context.Canceled
 	case failed[ExitGoalFailed] > 0:
-		return exit(ExitGoalFailed)
+		return Exit(ExitGoalFailed)
 	}
-	return exit(ExitTimeout)
+	return Exit(ExitTimeout)
 }
 
 // encodeApplied writes what an apply did in another form than sentences. Names, and rows of columns, are

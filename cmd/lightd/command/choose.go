@@ -76,5 +76,5 @@ func (a *app) confirm(ids []string) error {
 		return nil
 	}
 	a.note("Nothing was deleted.")
-	return exit(ExitFailed)
+	return Exit(ExitFailed)
 }

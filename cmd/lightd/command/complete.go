@@ -102,6 +102,9 @@ func (a *app) completeOne(cmd *cobra.Command, args []string, toComplete string) 
 	return a.completeIDs(cmd, args, toComplete)
 }
 
+// CompleteOne completes the id of one container, for commands that do not talk to the daemon.
+func CompleteOne(env Env) cobra.CompletionFunc { return newApp(env).completeOne }
+
 // completeContexts offers the names of the stored contexts.
 func (a *app) completeContexts(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	contexts, err := cliconfig.Load(cliconfig.Path(a.Getenv))

@@ -50,7 +50,7 @@ there is none and with 1 when there is; what else would end with 1 ends with 2.`
 			differs = differs || one
 		}
 		if differs {
-			return exit(ExitFailed)
+			return Exit(ExitFailed)
 		}
 		return nil
 	})

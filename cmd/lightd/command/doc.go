@@ -75,8 +75,16 @@
 // listed in "lightd get --help"; a container of such a name is container/NAME.
 //
 // Commands that take several ids take -l SELECTOR, and those that change containers --all; "lightd delete
-// --all" asks first, or wants --yes. With several ids one failure does not stop the rest: it is reported, and the others are done. The
-// exit codes are in "lightd --help". A selector (-l) is described in "lightd docs api".
+// --all" asks first, or wants --yes. With several ids one failure does not stop the rest: it is reported,
+// and the others are done. The exit codes are in "lightd --help". What a selector (-l) is made of is in
+// "lightd docs api".
+//
+// # Commands in containers
+//
+// "lightd exec -it ID COMMAND" runs a command in a container, as docker exec does, with its exit code. It is
+// an operation of the machine that the containers run on: it needs the right to use the engine's socket
+// there, and no token. The HTTP interface has no such route on purpose, so that no token leads into a
+// container, and the audit log has no line of it. The console of the program is "lightd attach ID".
 //
 // # Checking a node
 //

@@ -53,11 +53,14 @@ type coded struct {
 
 func (e coded) Unwrap() error { return e.error }
 
+// Coded returns err with the exit code that the program ends with.
+func Coded(err error, code int) error { return coded{err, code} }
+
 // errSilent ends a command that has reported everything already.
 var errSilent = errors.New("")
 
-// exit ends a command with a code, without a word.
-func exit(code int) error { return coded{errSilent, code} }
+// Exit ends a command with a code, without a word.
+func Exit(code int) error { return coded{errSilent, code} }
 
 // subjectError is an error of one of several subjects of a command.
 type subjectError struct {

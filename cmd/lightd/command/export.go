@@ -51,7 +51,7 @@ of secrets where the specs have some.`,
 		for _, note := range e.notes {
 			a.note("lightd: warning: %s", note)
 		}
-		a.note("%s, %s without what it holds, %s of the pool.", plural(len(e.Containers), "container"), plural(len(e.Volumes), "volume"), plural(e.ports, "port"))
+		a.note("%s, %s (without their files), %s of the pool.", plural(len(e.Containers), "container"), plural(len(e.Volumes), "volume"), plural(e.ports, "port"))
 		return nil
 	})
 }

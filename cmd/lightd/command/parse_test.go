@@ -117,7 +117,7 @@ func TestErrors(t *testing.T) {
 		{withSubject("web", unmet("")), 7, "web: will not be running by itself: Exited: exit code 1"},
 		{withSubject("web", context.Canceled), 130, ""},
 		{withSubject("web", &client.TransportError{Method: "GET", Path: "/x", Sent: true, Err: context.Canceled}), 130, ""},
-		{exit(4), 4, ""},
+		{Exit(4), 4, ""},
 		{&manifest.Error{Faults: []manifest.Diagnostic{{File: "a.yaml", Line: 3, Path: "x", Message: "is not known"}, {File: "b.yaml", Message: "is\x00empty"}}}, 1, "a.yaml:3: x is not known\nb.yaml: is\\x00empty"},
 	}
 	for _, c := range cases {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,9 @@ func Branch(cmd *cobra.Command) *cobra.Command {
 	return cmd
 }
 
+// anyAddress is that of a port for which none is named.
+const anyAddress = "0.0.0.0"
+
 // poolRange is ports of one address in a row.
 type poolRange struct {
 	ip          string
@@ -62,9 +66,7 @@ func parseRange(text string) (poolRange, error) {
 		return poolRange{}, bad
 	}
 	r := poolRange{ip: p.IP, first: p.Port, last: p.Port, protocol: p.Protocol}
-	if r.ip == "" {
-		r.ip = "0.0.0.0"
-	}
+	r.ip = cmp.Or(r.ip, anyAddress)
 	if found {
 		n, err := strconv.ParseUint(span, 10, 16)
 		if err != nil || int(n) < r.first {

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -189,7 +190,7 @@ func publish(texts []string) (pool []desired.PortRange, ports []runPort, err err
 		}
 		ports = append(ports, port)
 		if p.Port > 0 {
-			pool = append(pool, desired.PortRange{IP: desired.NormalIP(p.IP), Port: &p.Port, Protocol: p.Protocol})
+			pool = append(pool, desired.PortRange{IP: cmp.Or(desired.NormalIP(p.IP), anyAddress), Port: &p.Port, Protocol: p.Protocol})
 		}
 	}
 	return pool, ports, nil

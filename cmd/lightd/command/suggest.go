@@ -13,7 +13,7 @@ import (
 // habits are commands of kubectl, docker and systemctl that are called otherwise here.
 var habits = map[string]string{
 	"ps": "get", "ls": "get", "list": "get", "status": "get", "show": "describe", "info": "describe",
-	"stats": "top", "exec": "attach ID", "create": "run ID --image IMAGE -- COMMAND, or apply -f FILE", "replace": "apply -f FILE",
+	"stats": "top", "create": "run ID --image IMAGE -- COMMAND, or apply -f FILE", "replace": "apply -f FILE",
 	"set": "patch or edit", "update": "patch or edit", "label": `patch ID -p '{"labels": {"a": "b"}}'`, "scale": "start or stop", "rollout": "apply -f FILE --wait", "rm": "delete",
 	"remove": "delete", "log": "logs", "pause": `patch ID -p '{"paused": true}'`, "unpause": `patch ID -p '{"paused": false}'`, "suspend": `patch ID -p '{"suspended": true}'`, "unsuspend": `patch ID -p '{"suspended": false}'`, "up": "start, or apply -f FILE",
 	"down": "stop, or delete", "install": "reinstall", "reload": `"systemctl reload lightd"`, "config": "context", "login": "context set",
