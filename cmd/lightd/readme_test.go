@@ -210,6 +210,7 @@ func (s *shell) run(block string) (out string) {
 		}
 		line, rest, _ := strings.Cut(block, "\n")
 		block = rest
+		line, _, _ = strings.Cut(line, "  # ") // a comment
 		words := strings.Fields(line)
 		switch {
 		case line == "export LIGHTD_TOKEN=$(sudo lightd token show)":
