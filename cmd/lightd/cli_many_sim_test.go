@@ -78,3 +78,17 @@ func TestFollowingMany(t *testing.T) {
 	events.cancel()
 	events.leaves(command.ExitInterrupted)
 }
+
+// TestMistypedIDs: an id that no container has is answered with the one that is nearly the same.
+func TestMistypedIDs(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("apply", "-f", d.file("all.yaml", d.web("survival-001", "")+"---\n"+d.web("creative", "")+"---\n"+d.web("hub", ""))).want(0)
+	for args, want := range map[string]string{
+		"get survval-001": `survval-001: Container not found; did you mean "survival-001"?`, "describe surv": `surv: Container not found; did you mean "survival-001"?`, "start hubb": `did you mean "hub"?`,
+		"logs creatvie": `did you mean "creative"?`, "delete hug": `did you mean "hub"?`, "get xyz": "xyz: Container not found\n", "attach c": "c: Container not found\n", "patch HUB -p {}": "HUB: Container not found\n",
+		"get hub creativ": `creativ: Container not found; did you mean "creative"?`,
+	} {
+		d.do(strings.Fields(args)...).want(3, "!"+want)
+	}
+}

@@ -164,10 +164,21 @@ func flagError(cmd *cobra.Command, err error) error {
 	text := err.Error()
 	var value *pflag.InvalidValueError
 	var number *strconv.NumError
+	var absent *pflag.NotExistError
 	var usage usageError
 	switch {
 	case errors.As(err, &usage):
 		text = usage.Text
+	case errors.As(err, &absent):
+		given := "--" + absent.GetSpecifiedName()
+		if absent.GetSpecifiedShortnames() != "" {
+			given = "-" + absent.GetSpecifiedName()
+		}
+		if meant := command.SuggestFlag(cmd, given); meant != "" {
+			text = fmt.Sprintf("there is no flag %s: %s", given, meant)
+		}
+	case errors.As(err, &value) && value.GetFlag().Value.Type() == "bool":
+		text = fmt.Sprintf("--%s is given or left out, and takes no value as %q", value.GetFlag().Name, value.GetValue())
 	case errors.As(err, &value) && errors.As(err, &number):
 		text = fmt.Sprintf("--%s: %q is no number that it could be", value.GetFlag().Name, value.GetValue())
 	}

@@ -50,10 +50,11 @@ A failure is logged once, not at each retry: WARN for a process that ends with a
 
 func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "serve",
-		Short: "Run the daemon",
-		Long:  serveHelp,
-		Args:  command.NoArgs,
+		Use:     "serve",
+		Short:   "Run the daemon",
+		Long:    serveHelp,
+		Example: "  sudo lightd serve --config /etc/lightd/lightd.yaml",
+		Args:    command.NoArgs,
 	}
 	s := newSettings(cmd.Flags(), getenv)
 	newInstance := cmd.Flags().Bool("new-instance", false, "make a copied data directory an instance of its own")

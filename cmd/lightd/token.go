@@ -44,7 +44,7 @@ var tokenSettings = []string{"data-dir", "token", "token-file"}
 // tokenShowCommand and tokenResetCommand work on the file: they need no running daemon, and one that
 // runs takes a reset into account at once.
 func tokenShowCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
-	cmd := &cobra.Command{Use: "show", Short: "Print the master token", Args: command.NoArgs}
+	cmd := &cobra.Command{Use: "show", Short: "Print the master token", Args: command.NoArgs, Example: "  sudo lightd token show"}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		cfg, err := s.loadForClient()
@@ -84,7 +84,8 @@ func tokenResetCommand(env command.Env) *cobra.Command {
 		Long: "Replaces the master token, also that of a running daemon. Every token that the old one has made ends, and " +
 			"connections close within 5 s; with --keep-old, both when that time is over. Only one old token is kept: while one holds, " +
 			"another --keep-old is refused without --force.",
-		Args: command.NoArgs,
+		Example: "  sudo lightd token reset --keep-old 1h",
+		Args:    command.NoArgs,
 	}
 	s := newSettings(cmd.Flags(), getenv, tokenSettings...)
 	keep := cmd.Flags().String("keep-old", "", "`duration` for which the old one, and what it has made, still holds: a number and s, m, h or d")
@@ -231,6 +232,7 @@ func tokenCreateCommand(env command.Env) *cobra.Command {
 	flags.StringVarP(&spec.Selector, "selector", "l", "", "`selector` of the containers that it is for, and others not")
 	quota := flags.StringToInt("quota", nil, "`most` of containers, ports and volumes, as in containers=4,ports=8 (with --container or -l)")
 	flags.BoolVar(&spec.SingleUse, "single-use", false, "it works exactly once")
+	form := command.ResultFlag(cmd)
 	cmd.PreRunE = func(cmd *cobra.Command, _ []string) (err error) {
 		if err := checkTokenFlags(cmd, spec); err != nil {
 			return err
@@ -245,6 +247,9 @@ func tokenCreateCommand(env command.Env) *cobra.Command {
 		}
 		if err := errors.Join(warnShort(made.Token, spec.TTL, streams.Err), warnAbsent(ctx, c, spec, streams.Err)); err != nil {
 			return err
+		}
+		if *form != command.FormText {
+			return command.Write(streams, *form, made)
 		}
 		_, err = fmt.Fprintln(streams.Out, made.Text)
 		return err
@@ -381,8 +386,9 @@ func writeTokens(streams terminal.Streams, width int, now time.Time, all []api.T
 
 func tokenRevokeCommand(env command.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "revoke ID|NAME...",
-		Short: "End tokens, and those that they have made; their connections close",
+		Use:     "revoke ID|NAME...",
+		Short:   "End tokens, and those that they have made; their connections close",
+		Example: "  lightd token revoke dashboard",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 || slices.Contains(args, "") {
 				return usageError{Text: `token revoke: the id or the name of a token is needed; "lightd token list" has them`}
@@ -390,6 +396,7 @@ func tokenRevokeCommand(env command.Env) *cobra.Command {
 			return nil
 		},
 	}
+	form := command.ResultFlag(cmd)
 	return tokenSession(env, cmd, func(ctx context.Context, c *client.Client, args []string) error {
 		all, err := c.Tokens(ctx)
 		if err != nil {
@@ -408,9 +415,14 @@ func tokenRevokeCommand(env command.Env) *cobra.Command {
 			if id != args[i] {
 				args[i] += " (" + id + ")"
 			}
-			fmt.Fprintf(env.Streams.Out, "%s: revoked\n", args[i])
+			if *form == command.FormText {
+				fmt.Fprintf(env.Streams.Out, "%s: revoked\n", args[i])
+			}
 		}
-		return nil
+		if *form == command.FormText {
+			return nil
+		}
+		return command.WriteList(env.Streams, *form, "tokens", slices.DeleteFunc(all, func(t api.Token) bool { return !slices.Contains(ids, t.ID) }))
 	})
 }
 

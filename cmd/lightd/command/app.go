@@ -160,7 +160,7 @@ func (a *app) withSession(cmd *cobra.Command, run func(ctx context.Context, s *s
 			return err
 		}
 		defer s.close()
-		return s.explain(run(cmd.Context(), s, bareIDs(args)))
+		return s.explain(cmd.Context(), run(cmd.Context(), s, bareIDs(args)))
 	}
 	if cmd.ValidArgsFunction == nil {
 		cmd.ValidArgsFunction = cobra.NoFileCompletions
@@ -181,7 +181,7 @@ func WithClient(env Env, cmd *cobra.Command, run func(ctx context.Context, c *cl
 			return err
 		}
 		defer s.close()
-		return s.explain(run(cmd.Context(), s.Client, args))
+		return s.explain(cmd.Context(), run(cmd.Context(), s.Client, args))
 	}
 	return cmd
 }
@@ -198,13 +198,15 @@ func bareIDs(args []string) []string {
 	return bare
 }
 
-// explain adds to an error of the connection which daemon it was about, and to a refused
-// token where that came from.
-func (s *session) explain(err error) error {
+// explain adds to an error of the connection which daemon it was about, to a refused token where that
+// came from, and to an id of no container one that it may be meant for.
+func (s *session) explain(ctx context.Context, err error) error {
 	var refused *client.Error
 	switch {
 	case err == nil, errors.Is(err, context.Canceled), errors.Is(err, errSilent):
 		return err
+	case errors.As(err, &refused) && refused.Code == "container_not_found":
+		return s.suggestID(ctx, err)
 	case errors.Is(err, client.ErrUnauthorized):
 		return coded{fmt.Errorf("%s does not accept the token from %s: it is unknown or has ended", s.target.URL, s.target.From), ExitFailed}
 	case notADaemon(err) && errors.As(err, &refused) && refused.Status == http.StatusBadRequest && strings.HasPrefix(s.target.URL, "http://"):
@@ -300,7 +302,7 @@ func (a *app) each(ctx context.Context, s *session, ids []string, fn func(ctx co
 			return err // the next one would fare no better
 		}
 		a.clear()
-		a.fail(s.explain(withSubject(id, err)))
+		a.fail(s.explain(ctx, withSubject(id, err)))
 		if first == nil {
 			first = Exit(ExitCode(err))
 		}

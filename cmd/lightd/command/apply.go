@@ -139,7 +139,7 @@ what it leaves out gets the daemon's default ("lightd explain" tells the fields)
 	l := listFlags(cmd)
 	w := waitFlags(cmd, api.UntilSynced)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing (\"lightd plan\" tells the steps)")
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := cmp.Or(w.checkArgs(cmd, args), NoArgs(cmd, args)); err != nil {
 			return err

@@ -33,6 +33,9 @@ the container as it is.
 A container with a terminal of its own (tty, the default) gets every key, Ctrl-C included, and
 the size of this one. A container without one gets whole lines: Ctrl-C and Ctrl-D at the start of a line detach too. Input that is
 no terminal is sent until its end, and then the command ends.`,
+		Example: `  lightd attach web
+  lightd attach --tail 50 --no-stdin web
+  echo "say hi" | lightd attach web`,
 		Args:              oneID,
 		ValidArgsFunction: a.completeOne,
 	}

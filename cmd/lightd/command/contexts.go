@@ -32,9 +32,10 @@ func (a *app) stored() (*cliconfig.Contexts, error) {
 
 func (a *app) contextList() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "list",
-		Short: "List the contexts; the present one has a star",
-		Args:  NoArgs,
+		Use:     "list",
+		Short:   "List the contexts; the present one has a star",
+		Example: "  lightd context list",
+		Args:    NoArgs,
 	}
 	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)
 	cmd.RunE = func(*cobra.Command, []string) error {
@@ -81,6 +82,7 @@ func (a *app) contextUse() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "use NAME | use --none",
 		Short:             "Make a context the present one",
+		Example:           "  lightd context use node-1\n  lightd context use --none",
 		ValidArgsFunction: a.completeOneContext,
 	}
 	none := cmd.Flags().Bool("none", false, "talk to the daemon of this machine")
@@ -104,8 +106,11 @@ func (a *app) contextUse() *cobra.Command {
 
 func (a *app) contextSet() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:               "set NAME --server URL --token-file FILE",
-		Short:             "Make a context, or change one",
+		Use:   "set NAME --server URL --token-file FILE",
+		Short: "Make a context, or change one",
+		Example: `  lightd context set node-1 --server https://node-1.example.com:8443 \
+    --token-file node-1.token --use
+  lightd context set node-1 --pin none`,
 		Args:              oneName,
 		ValidArgsFunction: a.completeOneContext,
 	}
@@ -181,6 +186,7 @@ func (a *app) contextDelete() *cobra.Command {
 	return &cobra.Command{
 		Use:               "delete NAME",
 		Short:             "Forget a context; its token file stays",
+		Example:           "  lightd context delete node-1",
 		Args:              oneName,
 		ValidArgsFunction: a.completeOneContext,
 		RunE: func(_ *cobra.Command, args []string) error {

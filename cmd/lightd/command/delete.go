@@ -31,7 +31,7 @@ or be those that files hold; --all is all, and asks first.`,
 	waits := cmd.Flags().Bool("wait", true, "wait until they are gone")
 	absent := cmd.Flags().Bool("ignore-not-found", false, "a container that is not there counts as deleted")
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		given := 0
 		for _, is := range []bool{len(args) > 0, len(*files) > 0, *chosen.selector != "", *chosen.all} {

@@ -20,6 +20,7 @@ func (a *app) drift() *cobra.Command {
 		Long: `Shows, field by field, where Docker differs from the specs, since when, and the step that
 mends it. A difference without a step is only told: of a container that is paused, of a tag
 that moved while the image is pinned, of what waits for the next time a container is made.`,
+		Example:           "  lightd drift\n  lightd drift web\n  lightd drift -l game=quake -o json",
 		ValidArgsFunction: a.completeIDs,
 	}
 	form := OutputFlag(cmd, FormTable, FormJSON, FormYAML)

@@ -30,7 +30,7 @@ saved, or all was deleted.`,
 		ValidArgsFunction: a.completeOne,
 	}
 	w := waitFlags(cmd, api.UntilSynced)
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		return errors.Join(w.checkArgs(cmd, args), oneID(cmd, args))
 	}

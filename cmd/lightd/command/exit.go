@@ -146,6 +146,10 @@ func Message(err error) string {
 	}
 	// The daemon names what is missing by its id, which stands in front already.
 	text := strings.TrimSuffix(sentence(err), fmt.Sprintf(": %q", at.subject))
+	var meant suggested
+	if errors.As(err, &meant) {
+		text += "; " + meant.text
+	}
 	return render.Lines(subject+text, "")
 }
 

@@ -11,10 +11,11 @@ import (
 
 func (a *app) openapi() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "openapi",
-		Short: "Print the OpenAPI 3.1 document of the HTTP interface",
-		Long:  "Prints the OpenAPI 3.1 document of the HTTP interface, as this program's own daemon serves it at /openapi.json.",
-		Args:  NoArgs,
+		Use:     "openapi",
+		Short:   "Print the OpenAPI 3.1 document of the HTTP interface",
+		Long:    "Prints the OpenAPI 3.1 document of the HTTP interface, as this program's own daemon serves it at /openapi.json.",
+		Example: "  lightd openapi > openapi.json\n  lightd openapi -o jsonpath='{.info.version}'",
+		Args:    NoArgs,
 	}
 	form := OutputFlag(cmd, FormJSON, FormYAML)
 	cmd.RunE = func(*cobra.Command, []string) error {

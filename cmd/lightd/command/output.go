@@ -45,9 +45,9 @@ func OutputFlag(cmd *cobra.Command, forms ...string) *string {
 	return &form.form
 }
 
-// resultFlag is OutputFlag of a command that changes something, which says so in sentences unless told
+// ResultFlag is OutputFlag of a command that changes something, which says so in sentences unless told
 // otherwise.
-func resultFlag(cmd *cobra.Command) *string {
+func ResultFlag(cmd *cobra.Command) *string {
 	return OutputFlag(cmd, FormText, FormJSON, FormYAML, FormName)
 }
 
@@ -135,6 +135,9 @@ func sorted[T any](s *sorting, list []T) error {
 
 // encode writes v in a form that is no table.
 func (a *app) encode(form string, v any) error { return encode(a.Streams, form, v) }
+
+// Write writes v in a form that is no table.
+func Write(streams terminal.Streams, form string, v any) error { return encode(streams, form, v) }
 
 func encode(streams terminal.Streams, form string, v any) error {
 	switch {
@@ -281,6 +284,8 @@ func nameOf(v any) string {
 	case portChange:
 		return v.text
 	case api.Token:
+		return v.ID
+	case api.CreatedToken:
 		return v.ID
 	case api.Webhook:
 		return v.Name

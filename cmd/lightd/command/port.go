@@ -111,7 +111,7 @@ func (a *app) portAdd() *cobra.Command {
 		Example: "  lightd port add 25565-25600 27015/udp",
 		Args:    portRanges(&ranges),
 	}
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		var done []portChange
 		for i, r := range ranges {
@@ -193,7 +193,7 @@ func (a *app) portDelete() *cobra.Command {
 		Args:              portRanges(&ranges),
 		ValidArgsFunction: a.completeFreePorts,
 	}
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		var all []desired.Endpoint
 		for _, r := range ranges {

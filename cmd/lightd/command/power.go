@@ -38,7 +38,7 @@ func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Cont
 	w := waitFlags(cmd, usual)
 	chosen := chosenFlags(cmd)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if err := w.checkArgs(cmd, args); err != nil {
 			return err

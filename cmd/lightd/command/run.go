@@ -64,7 +64,7 @@ and makes nothing; "lightd explain" has the fields that no flag sets.`,
 	f.add(cmd, a)
 	w := waitFlags(cmd, api.UntilRunning)
 	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing; with -o print a file for apply")
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
 		case len(args) == 0:

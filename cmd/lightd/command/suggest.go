@@ -1,11 +1,17 @@
 package command
 
 import (
+	"cmp"
+	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"lightd/httpapi/suggest"
 )
@@ -55,4 +61,103 @@ func nearest(root *cobra.Command, given string) string {
 		}
 	}
 	return suggest.Nearest(given, names, max(1, len(given)/4))
+}
+
+// suggested is an error with what may have been meant.
+type suggested struct {
+	error
+	text string
+}
+
+func (e suggested) Unwrap() error { return e.error }
+
+// suggestWithin bounds what a person waits for a suggestion.
+const suggestWithin = 2 * time.Second
+
+// suggestID adds to the error of an id that no container has the one that is nearly the same, or the one
+// that begins so.
+func (s *session) suggestID(ctx context.Context, err error) error {
+	var at subjectError
+	if !errors.As(err, &at) {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, suggestWithin)
+	defer cancel()
+	listing, failed := s.List(ctx, "")
+	if failed != nil {
+		return err
+	}
+	names := make([]string, len(listing.Containers))
+	for i, c := range listing.Containers {
+		names[i] = c.InternalID
+	}
+	if near := nearID(at.subject, names); near != "" {
+		return suggested{err, fmt.Sprintf("did you mean %q?", near)}
+	}
+	return err
+}
+
+// nearID returns the one of names that somebody meant who wrote given.
+func nearID(given string, names []string) string {
+	if near := suggest.Nearest(given, names, max(1, len(given)/4)); near != "" {
+		return near
+	}
+	longer := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !strings.HasPrefix(name, given) })
+	if len(longer) != 1 || len(given) < 3 {
+		return ""
+	}
+	return longer[0]
+}
+
+// flagHabits are flags of kubectl and docker, and what there is here; those behind a command stand before
+// those of all.
+var flagHabits = map[string]string{
+	"all-namespaces": noNamespaces, "A": noNamespaces, "namespace": noNamespaces,
+	"q": "-o name prints ids alone", "quiet": "-o name prints ids alone",
+	"format": "it is -o jsonpath=... or -o custom-columns=...", "go-template": "it is -o jsonpath=... or -o custom-columns=...",
+	"get -a": "all are shown anyway", "get --all": "all are shown anyway", "get -f": "a file is for apply, diff and plan",
+	"describe -o": "it is \"lightd get ID -o yaml\"", "describe --output": "it is \"lightd get ID -o yaml\"",
+	"delete --force": "delete stops what runs, and \"lightd kill\" at once", "delete --now": "\"lightd kill\" ends at once", "delete -v": "the volume stays: \"lightd volume delete\"",
+	"delete --grace-period": "the time to stop is \"stop\" of the spec; \"lightd kill\" ends at once",
+	"run -d":                runsBehind, "run --detach": runsBehind, "run -i": runsBehind, "run -t": runsBehind, "run --interactive": runsBehind, "run --tty": runsBehind,
+	"run --rm": "a container stays until \"lightd delete\"", "run --name": "the id is the first argument", "run --cpus": "it is --cpu", "run -l": "it is --label",
+	"run -u": aField, "run --user": aField, "run --hostname": aField, "run -h": aField, "run --network": aField, "run --tmpfs": aField, "run --read-only": aField,
+	"run --mount": aField, "run --memory-swap": aField, "run --stop-timeout": aField, "run --stop-signal": aField, "run --health-cmd": aField, "run --port": "it is -p",
+	"run --env-file": "-e has one variable each", "run --entrypoint": "the command behind \"--\" is all that runs",
+	"stop -t": stopTime, "stop --time": stopTime, "stop --timeout": stopTime, "restart -t": stopTime, "restart --time": stopTime, "stop --signal": stopTime,
+	"kill -s": "it is SIGKILL; the signal of a stop is stop.signal of the spec", "kill --signal": "it is SIGKILL; the signal of a stop is stop.signal of the spec",
+	"logs -t": noTimes, "logs --timestamps": noTimes, "logs --until": "--since and --tail say where to begin", "logs -p": "output before a restart is there too",
+	"logs --previous": "output before a restart is there too", "logs -c": "a container has one output", "events --since": "--after has the number of an event, --tail how many",
+	"events -f": "it is -w", "events --follow": "it is -w", "get --watch-only": "it is -w", "apply --recursive": "a directory is read by -f, not below", "apply -R": "a directory is read by -f, not below",
+	"apply -k": "there is no kustomize", "apply --force": "what must be made anew is", "apply --server-side": "an apply always is",
+}
+
+const (
+	noNamespaces = "there are no namespaces: labels and -l choose"
+	runsBehind   = "it runs in the background; its console is \"lightd attach ID\""
+	aField       = "it is a field of the spec: see \"lightd explain\", and print one with --dry-run -o yaml"
+	stopTime     = "how long a stop may take, and how it begins, is \"stop\" of the spec: \"lightd patch ID -p 'stop: {timeout: 30s}'\""
+	noTimes      = "output has no times; \"lightd events\" has those of what happened"
+)
+
+// SuggestFlag returns what is here instead of a flag that a command does not have, given as "-x" or
+// "--name", or the one that is nearly the same; nothing where neither is.
+func SuggestFlag(cmd *cobra.Command, given string) string {
+	if habit := cmp.Or(flagHabits[cmd.Name()+" "+given], flagHabits[strings.TrimLeft(given, "-")]); habit != "" {
+		return habit
+	}
+	name, long := strings.CutPrefix(given, "--")
+	if !long {
+		return ""
+	}
+	var names []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	if near := suggest.Nearest(name, names, max(1, len(name)/4)); near != "" {
+		return fmt.Sprintf("did you mean \"--%s\"?", near)
+	}
+	return ""
 }

@@ -38,7 +38,7 @@ func (a *app) volumeCreate() *cobra.Command {
 			return noEmpty(cmd, args)
 		},
 	}
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	quota := cmd.Flags().String("quota", "", "`most` that it takes of the disk, as in 10Gi")
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		bytes, err := quotaOf(*quota)
@@ -180,7 +180,7 @@ func (a *app) volumeDelete() *cobra.Command {
 		},
 		ValidArgsFunction: a.completeVolumes,
 	}
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		var done []api.AppliedVolume
 		failed := a.each(ctx, s, args, func(ctx context.Context, id string) error {

@@ -62,7 +62,7 @@ func (a *app) webhookRetry() *cobra.Command {
 			return nil
 		},
 	}
-	form := resultFlag(cmd)
+	form := ResultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		w, err := s.RetryWebhook(ctx, args[0])
 		switch {
