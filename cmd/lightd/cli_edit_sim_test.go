@@ -53,7 +53,7 @@ containers:
 	run("-p", "127.77.0.1:15565", "-m", "64Mi", "--start-pattern", "up", "--wait", "--", "./game").
 		want(0, "volume ", ": created\nports of the pool: 1 created, 0 unchanged\nweb: created, generation 1, running\n", "!web: Running")
 	d.do("get", "web", "-o", "jsonpath={.limits.memory} {.startup_command} {.ports[0].port}").is(0, "67108864 ./game 15565")
-	run("--", "./game").want(command.ExitConflict, `!web: Container already exists: "lightd edit" and "lightd apply" change one`)
+	run("--", "./game").want(command.ExitConflict, `!web: there is a container of that id: "lightd edit" and "lightd apply" change one`)
 	d.do("run", "b", "--image", "game:1", "-p", "127.77.0.1:15565", "-o", "name", "--", "./game").want(command.ExitConflict, "!b: ", "!Port already in use")
 	d.do("volume", "list", "-o", "jsonpath={.volumes[*].containers}").is(0, `["web"]`)
 
@@ -71,7 +71,7 @@ containers:
 	d.do("apply", "-f", file).want(0, "c: unchanged")
 
 	for args, want := range map[string]string{
-		"run": "the id of the container is needed", "run x -- a": "--image is needed", "run x --image i": `the command is needed behind "--"`,
+		"run": "the id of the container is needed", "run x -- a": "--image is needed", "run x b --image i": `run takes one id, and the command behind "--": "run x [flags] -- b"`, "run x b --image i -- a": "run takes one id", "run x --image i": `the command is needed behind "--"`,
 		"run x --image i -m 5X -- a": `--memory: "5X" has an unknown unit`, "run x --image i -m 5G -- a": "can mean two sizes", "run x --image i --cpu lots -- a": "--cpu: ",
 		"run x --image i -v /srv:/data -- a": "is no id of a volume", "run x --image i -p 1:2:3:4 -- a": "has too many parts", "run x --image i -e NOT_SET -- a": "has no value",
 		"run x --image i --label a -- a": "is not as in a=b", "run x --image i --wait --dry-run -- a": "nothing that could be waited for",

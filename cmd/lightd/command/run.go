@@ -73,6 +73,8 @@ and makes nothing; "lightd explain" has the fields that no flag sets.`,
 			return usagef("run: --image is needed")
 		case len(args) == 1:
 			return usagef("run: the command is needed behind \"--\": the image's own is not used")
+		case cmd.ArgsLenAtDash() != 1:
+			return usagef("run takes one id, and the command behind \"--\": \"run %s [flags] -- %s\"", args[0], strings.Join(args[1:], " "))
 		case *dry && w.goal != "":
 			return usagef("--dry-run does nothing that could be waited for")
 		}
@@ -219,7 +221,7 @@ func (s *session) runManifest(ctx context.Context, m runManifest, w client.Write
 	}
 	applied, err := s.Apply(ctx, list, w)
 	if errors.Is(err, client.ErrPrecondition) {
-		return applied, coded{errors.New("Container already exists: \"lightd edit\" and \"lightd apply\" change one"), ExitConflict}
+		return applied, coded{errors.New("there is a container of that id: \"lightd edit\" and \"lightd apply\" change one"), ExitConflict}
 	}
 	return applied, asFlags(err)
 }
