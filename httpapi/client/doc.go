@@ -59,6 +59,9 @@
 // survive broken connections and restarts of the daemon without a gap or a repetition. A watch whose
 // history is gone lists again and reports the difference, what vanished included.
 //
+// Files of a volume are streams: ReadFile returns an io.ReadCloser, WriteFile takes an io.Reader and is never
+// repeated. StartFileJob and WaitFileJob copy, pack and unpack.
+//
 // Reads, dry runs, Put, Patch, Delete and Apply are repeated for Config.Patience (15 s), the last four
 // only without a precondition. Any other write is repeated only if nothing of it was accepted: there
 // was no connection, or a 429 that says when to come back. A write whose outcome is unknown (a broken

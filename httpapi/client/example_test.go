@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log"
 	"strings"
 	"time"
@@ -203,4 +204,44 @@ func setUp(ctx context.Context, c *client.Client, id string) {
 			return
 		}
 	}
+}
+
+// A file of a server is read, changed and written back, unless somebody else has written it meanwhile.
+func ExampleClient_WriteFile() {
+	ctx := context.Background()
+	c := connect()
+	defer c.Close()
+	volume, err := c.CreateVolume(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	id := volume.VolumeID
+	if _, err := c.WriteFile(ctx, id, "server.properties", strings.NewReader("motd=old\n"), client.FileWrite{}); err != nil {
+		log.Fatal(err)
+	}
+
+	f, err := c.ReadFile(ctx, id, "server.properties")
+	if err != nil {
+		log.Fatal(err)
+	}
+	text, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		log.Fatal(err)
+	}
+	changed := strings.NewReader(strings.ReplaceAll(string(text), "old", "new"))
+	wrote, err := c.WriteFile(ctx, id, "server.properties", changed, client.FileWrite{IfMatch: f.ETag})
+	fmt.Println(wrote.Name, wrote.Size, err)
+	_, err = c.WriteFile(ctx, id, "server.properties", changed, client.FileWrite{IfMatch: f.ETag})
+	fmt.Println(errors.Is(err, client.ErrPrecondition))
+
+	// Archives are jobs.
+	job, err := c.StartFileJob(ctx, id, api.FileOperation{Op: client.Compress, Paths: []string{"/"}, To: "backup.tar.zst"})
+	if err == nil {
+		job, err = c.WaitFileJob(ctx, id, job.ID, nil)
+	}
+	fmt.Println(job.State, err)
+	// Output:
+	// server.properties 9 <nil>
+	// true
+	// done <nil>
 }

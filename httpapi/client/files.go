@@ -40,6 +40,15 @@ func (c *Client) Files(ctx context.Context, volume, name string) (api.Files, err
 	return all, err
 }
 
+// File returns what a path of a volume is.
+func (c *Client) File(ctx context.Context, volume, name string) (api.File, error) {
+	r := filesRequest(http.MethodGet, volume)
+	r.query = url.Values{"path": {name}, "limit": {"1"}}
+	var one api.Files
+	_, err := c.call(ctx, r, &one)
+	return one.File, err
+}
+
 // FileReader is a file that is being read. Close it.
 type FileReader struct {
 	io.ReadCloser

@@ -143,16 +143,13 @@ func (e *edition) open(ctx context.Context, text string, faults []string) (strin
 	if err := e.save(top + text); err != nil {
 		return "", fmt.Errorf("edit: %w", err)
 	}
-	editor := cmp.Or(e.Getenv("VISUAL"), e.Getenv("EDITOR"), "vi")
-	run := exec.CommandContext(ctx, "/bin/sh", "-c", editor+` "$1"`, "lightd", e.file)
-	run.Stdin, run.Stdout, run.Stderr = e.Streams.In, e.Streams.Out, e.Streams.Err
-	failed := run.Run()
+	failed := e.runEditor(ctx, e.file)
 	data, err := os.ReadFile(e.file)
 	switch {
 	case failed != nil && (err != nil || string(data) == top+text):
-		return "", fmt.Errorf("the editor %q failed: %w", editor, failed)
+		return "", failed
 	case failed != nil:
-		return "", e.kept(fmt.Errorf("the editor %q failed: %w", editor, failed))
+		return "", e.kept(failed)
 	case err != nil:
 		return "", fmt.Errorf("edit: %w", err)
 	}
@@ -161,6 +158,17 @@ func (e *edition) open(ctx context.Context, text string, faults []string) (strin
 		lines = lines[1:]
 	}
 	return strings.Join(lines, ""), nil
+}
+
+// runEditor has a file edited.
+func (a *app) runEditor(ctx context.Context, file string) error {
+	editor := cmp.Or(a.Getenv("VISUAL"), a.Getenv("EDITOR"), "vi")
+	run := exec.CommandContext(ctx, "/bin/sh", "-c", editor+` "$1"`, "lightd", file)
+	run.Stdin, run.Stdout, run.Stderr = a.Streams.In, a.Streams.Out, a.Streams.Err
+	if err := run.Run(); err != nil {
+		return fmt.Errorf("the editor %q failed: %w", editor, err)
+	}
+	return nil
 }
 
 // save writes the file, which only its user may read: a spec has secrets.
