@@ -51,7 +51,10 @@ func TestCommand(t *testing.T) {
 		stdin.ErrLineTooLong: 400, stdin.ErrTimeout: 503, streams.ErrClosed: 503, errors.New("the engine went away"): 503,
 	} {
 		n.console.refusal = fmt.Errorf("write to input of %q: %w", "web", refusal)
-		n.send("POST", "/containers/web/command", `{"command":"x"}`).want(t, want, "")
+		answer := n.send("POST", "/containers/web/command", `{"command":"x"}`).want(t, want, "")
+		if want == 400 {
+			answer.want(t, 400, "command has a line of more than 4095 bytes, which a terminal (tty) would cut")
+		}
 	}
 	if log := n.logs.String(); strings.Count(log, "command cannot be written") != 1 || !strings.Contains(log, "the engine went away") {
 		t.Error("the operator is not told why, or is told of what is no fault")

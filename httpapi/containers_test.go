@@ -148,7 +148,10 @@ func TestMountsInBothForms(t *testing.T) {
 		`{"/a":{"source":"/srv","read_only":"yes"}}`: "mount./a.read_only", `{"/a":{"source":"/srv","readonly":true}}`: "mount./a.readonly", `{"/a":{"source":null}}`: "mount./a.source",
 		`{"/a":"/srv/x","/b":{"source":"/srv/x/y","read_only":true}}`: "mount./b",
 	} {
-		n.send("PUT", "/containers/web", with(mount)).want(t, 400, `"field":"`+field+`"`)
+		answer := n.send("PUT", "/containers/web", with(mount)).want(t, 400, `"field":"`+field+`"`)
+		if mount == `{"/a":5}` {
+			answer.want(t, 400, "mount./a must be a path of the host, or an object")
+		}
 	}
 	n.send("PUT", "/containers/web", with(`{"/a":{"source":"/srv/x","read_only":true},"/b":{"source":"/srv/x/y","read_only":true}}`)).want(t, 200, "")
 	n.send("PUT", "/containers/web", with(`[]`)).want(t, 200, "")

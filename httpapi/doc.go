@@ -80,8 +80,8 @@
 //	GET    /healthz                         the process answers
 //	GET    /readyz                          database, engine and disk
 //
-// A command is a line for the standard input of the process, of at most 64 KiB; a newline is added where
-// none ends it. Where no process runs the answer is 409, with the "state" of the container. What the
+// A command is a line for the standard input of the process, of at most 64 KiB (4,095 bytes
+// where it has a terminal); a newline is added where none ends it. Where no process runs the answer is 409, with the "state" of the container. What the
 // program prints is in its logs.
 //
 // stop is graceful, kill is SIGKILL; start ends a backoff too. A port is removed only while nothing

@@ -82,6 +82,9 @@ func TestUnhealthyRestarts(t *testing.T) {
 			if stop == nil || stop.Kind != plan.StopContainer || !strings.Contains(stop.Reason, "unhealthy: port 25565") {
 				t.Fatalf("%s: got %+v", policy, stop)
 			}
+			if strings.Contains(strings.Join(w.events, " "), "DriftDetected") {
+				t.Errorf("a stop for a failed check is no drift: %v", w.events)
+			}
 			w.act(*stop)
 			w.in.Seen.Run.ExitCode = 0
 			w.in.Health = observed.Health{}
@@ -99,6 +102,10 @@ func TestUnhealthyRestarts(t *testing.T) {
 			w.act(*d.Step)
 			w.settle()
 			w.condition(status.Unknown, status.ReasonProbing)
+		}
+		w.in.Seen.EngineLost = w.in.Now // as after a restart of the daemon: it has stopped these itself
+		if w.settle(); w.in.Status.Crashes != 4 {
+			t.Errorf("%s: %d crashes after the engine was lost", policy, w.in.Status.Crashes)
 		}
 		w.in.Health = unhealthy
 		w.decide() // the stop is recorded

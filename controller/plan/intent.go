@@ -63,6 +63,9 @@ func (r *planner) recordIntent(s Step) {
 // emitDrift reports that what was in sync with this very generation no longer is.
 func (r *planner) emitDrift(s Step) {
 	before := r.in.Status
+	if s.unhealthy || s.Kind == StopContainer && r.in.stoppedByQuota() {
+		return // events of their own say why
+	}
 	if r.in.Spec.Deleting || before.ObservedGeneration != r.in.Spec.Generation || before.Get(status.Synced).Status != status.True {
 		return
 	}

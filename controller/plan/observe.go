@@ -302,7 +302,11 @@ func (r *planner) processExited(ended status.RunID, c *observed.Container) {
 // crash decides what follows an end that was not requested, or that the failure of the health check was the
 // reason of: such a process is started again, however it ended.
 func (r *planner) crash(c *observed.Container, unhealthy bool) {
-	if !c.Unwatched && (r.st.CrashesBeforeEngineLoss == nil || r.in.Now.Sub(r.st.CrashesBeforeEngineLoss.Since) > engineEnds) {
+	switch saved := r.st.CrashesBeforeEngineLoss; {
+	case c.Unwatched:
+	case unhealthy && saved != nil: // by a stop from here: no engine that goes down is the cause
+		r.st.CrashesBeforeEngineLoss = &status.CrashesBeforeEngineLoss{Since: saved.Since, Crashes: saved.Crashes + 1}
+	case !unhealthy && (saved == nil || r.in.Now.Sub(saved.Since) > engineEnds):
 		r.st.CrashesBeforeEngineLoss = &status.CrashesBeforeEngineLoss{Since: r.in.Now, Crashes: r.st.Crashes}
 	}
 	if !unhealthy && r.completes(c) {

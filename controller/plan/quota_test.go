@@ -53,6 +53,9 @@ func TestVolumeOverItsQuota(t *testing.T) {
 			measure("below", of(observed.BelowQuota), status.False, true)
 			measure("over again", of(observed.OverQuota), status.True, !stops)
 			measure("the quota is ended", observed.VolumeQuota{Known: true}, "", true)
+			if events(journal.DriftDetected) > 0 {
+				t.Errorf("a stop for the quota is no drift: %v", w.events)
+			}
 			if over, below := events(journal.QuotaExceeded), events(journal.QuotaRecovered); over != 2 || below != 2 {
 				t.Errorf("%d and %d events", over, below)
 			}

@@ -45,8 +45,12 @@ type mountBody desired.Mount
 
 // UnmarshalJSONFrom is part of json.UnmarshalerFrom.
 func (m *mountBody) UnmarshalJSONFrom(dec *jsontext.Decoder) error {
-	if dec.PeekKind() != jsontext.KindBeginObject {
+	switch dec.PeekKind() {
+	case jsontext.KindBeginObject:
+	case jsontext.KindString, jsontext.KindNull:
 		return jsonv2.UnmarshalDecode(dec, &m.Source)
+	default:
+		return &jsonv2.SemanticError{JSONPointer: dec.StackPointer(), Err: errors.New("must be a path of the host, or an object with source and read_only")}
 	}
 	var object struct {
 		Source   *string `json:"source"`

@@ -67,7 +67,7 @@ func (h *Handlers) inputError(ctx context.Context, id string, err error) error {
 		refusal.State = h.views.State(h.views.Status(id))
 		return refusal
 	case errors.Is(err, stdin.ErrLineTooLong):
-		return rest.Invalid(rest.Detail{Field: "command", Message: stdin.ErrLineTooLong.Error()})
+		return rest.Invalid(rest.Detail{Field: "command", Message: fmt.Sprintf("has a line of more than %d bytes, which a terminal (tty) would cut", desired.MaxTerminalLine)})
 	case errors.Is(err, stdin.ErrTimeout):
 		return errNotRead
 	case errors.Is(err, streams.ErrClosed):
