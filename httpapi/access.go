@@ -2,10 +2,12 @@ package httpapi
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 
 	"lightd/desired/token"
 	"lightd/httpapi/auth"
+	"lightd/httpapi/rest"
 	"lightd/httpapi/streams"
 )
 
@@ -15,6 +17,8 @@ type access struct {
 	scope token.Scope
 	// node is true where a token must be for all containers: what the route shows or changes is shared.
 	node bool
+	// master is true where the master token alone will do: the answer has what every other token could live on by.
+	master bool
 }
 
 var (
@@ -28,7 +32,10 @@ var (
 	needsFiles      = access{scope: token.ScopeFiles}
 	needsAdmin      = access{scope: token.ScopeAdmin}
 	needsAdminOfAll = access{scope: token.ScopeAdmin, node: true}
+	needsMaster     = access{scope: token.ScopeAdmin, node: true, master: true}
 )
+
+var errMasterOnly = rest.NewError(http.StatusForbidden, "master_only", "Only the master token may do this")
 
 func (a access) public() bool { return a.scope == "" }
 
@@ -40,7 +47,13 @@ func (a access) check(who *auth.Caller) error {
 	if err := who.Require(a.scope); err != nil || !a.node {
 		return err
 	}
-	return who.RequireNode()
+	if err := who.RequireNode(); err != nil || !a.master {
+		return err
+	}
+	if !who.Master() {
+		return errMasterOnly
+	}
+	return nil
 }
 
 // String is a in the reference.
@@ -48,6 +61,8 @@ func (a access) String() string {
 	switch {
 	case a.public():
 		return "no token"
+	case a.master:
+		return "the master token"
 	case a.node:
 		return string(a.scope) + ", for all containers"
 	}

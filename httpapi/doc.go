@@ -56,6 +56,7 @@
 //	POST   /webhooks/:name/retry            tries what failed, at once
 //	GET    /stats                           what each container uses
 //	GET    /node                            the machine, and what is promised
+//	POST   /backup                          lightd docs backup
 //	GET    /metrics                         lightd docs metrics
 //	GET    /debug/pprof/:profile            profiles of the daemon
 //	GET    /ws, /ws/:id                     lightd docs websocket

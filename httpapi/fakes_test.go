@@ -222,3 +222,9 @@ var metricsOfNobody = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Reque
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	io.WriteString(w, "# EOF\n")
 })
+
+// backupOfNothing is a backup that is not one.
+func backupOfNothing(_ context.Context, to io.Writer, _ bool) error {
+	_, err := io.WriteString(to, "a backup")
+	return err
+}

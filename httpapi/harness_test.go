@@ -128,7 +128,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 		State: State{Store: n.database, Volumes: volumes, Files: &files.Trees{Volumes: volumes}, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
 		Node: Node{
 			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts},
-			OtherInstances: n.drifts, Console: n.console, Metrics: metricsOfNobody,
+			OtherInstances: n.drifts, Console: n.console, Metrics: metricsOfNobody, Backup: backupOfNothing,
 			Measurer: figures{}, Host: func(context.Context) api.Node { return api.Node{Version: "test", Disks: []api.Disk{}} },
 			InstallLog: func(id string) (io.ReadCloser, error) {
 				if id == "web" {

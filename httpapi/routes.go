@@ -39,6 +39,9 @@ const (
 	pathDownloads = "/downloads/"
 )
 
+// pathBackup is answered by a stream.
+const pathBackup = "/backup"
+
 // pathCommand takes console input, which is no desired state.
 const pathCommand = "/containers/:id/command"
 
@@ -75,6 +78,7 @@ var (
 	fileParameters     = []string{files.QueryPath, files.QueryDownload, rest.QueryLimit, rest.QueryContinue}
 	putFileParameters  = []string{files.QueryPath, files.QueryMode}
 	nodeSocket         = []string{rest.QueryToken, rest.QueryAfter, rest.QueryCompress}
+	backupParameters   = []string{rest.QueryVolumes}
 	profileParameters  = []string{rest.QuerySeconds, rest.QueryDebug}
 	containerSocket    = append([]string{rest.QuerySince, rest.QueryTail}, nodeSocket...)
 )
@@ -149,6 +153,7 @@ func (s *Server) routes() []route {
 		{get, "/auth/tokens/:id", needsAdmin, s.auth.GetToken, nil, nil},
 		{del, "/auth/tokens/:id", needsAdmin, s.auth.RevokeToken, nil, nil},
 
+		{post, pathBackup, needsMaster, s.backup.Make, anything, backupParameters},
 		{get, "/metrics", needsReadOfAll, s.process.ReadMetrics, anything, nil},
 		{get, "/debug/pprof/:profile", needsAdminOfAll, s.process.ReadProfile, anything, profileParameters},
 
@@ -286,7 +291,7 @@ func isStream(r *http.Request) bool {
 		watching, err := rest.Flag(r.URL.Query(), rest.QueryWatch)
 		return watching && err == nil && r.Method == http.MethodGet
 	}
-	if isLink(r) {
+	if isLink(r) || r.URL.Path == pathBackup {
 		return true
 	}
 	if parts := strings.Split(r.URL.Path, "/"); len(parts) == 4 && parts[1] == "volumes" && parts[3] == "files" {

@@ -3,6 +3,8 @@ package httpapi
 import (
 	"cmp"
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -108,6 +110,8 @@ type Node struct {
 	Webhooks func() []api.Webhook
 	// RetryWebhook has the webhook of a name that fails try at once. It is there with Webhooks.
 	RetryWebhook func(name string) (state api.Webhook, found bool)
+	// Backup writes a backup, with the volumes or without. Nil is one that is not to be had.
+	Backup func(ctx context.Context, to io.Writer, volumes bool) error
 	// Metrics answers with the metrics of the daemon. Nil is none.
 	Metrics http.Handler
 	// InstallLog opens the kept output of an installation.
@@ -138,6 +142,7 @@ type Server struct {
 	webhooks   *node.Webhooks
 	stats      *node.Stats
 	process    *node.Process
+	backup     *node.Backup
 	health     *health.Handlers
 	audit      *audit.Log
 	log        *slog.Logger
@@ -161,6 +166,9 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		n.Webhooks = func() []api.Webhook { return nil }
 		n.RetryWebhook = func(string) (none api.Webhook, found bool) { return none, false }
 	}
+	if n.Backup == nil {
+		n.Backup = func(context.Context, io.Writer, bool) error { return errors.ErrUnsupported }
+	}
 	if n.Metrics == nil {
 		n.Metrics = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 	}
@@ -175,6 +183,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
 		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host},
 		process:  &node.Process{Metrics: n.Metrics},
+		backup:   &node.Backup{Write: n.Backup, Log: log},
 		webhooks: &node.Webhooks{Webhooks: n.Webhooks, TryAgain: n.RetryWebhook},
 		health: health.New(health.Checks{
 			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space, Stalled: n.Controller.Stalled,

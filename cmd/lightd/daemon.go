@@ -126,7 +126,7 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 	}, httpapi.Node{
 		Engine: d.cache, PingEngine: d.engine.Ping, Controller: d.controller, OtherInstances: d.cache, Firewall: d.firewallMissing,
 		Console: socket.Live(d.console), InstallLog: data.InstallLog, Webhooks: d.webhooks.Webhooks, RetryWebhook: d.webhooks.Retry,
-		Measurer: d.sampler, Host: d.describeHost, Metrics: d.metrics.Handler(),
+		Measurer: d.sampler, Host: d.describeHost, Metrics: d.metrics.Handler(), Backup: d.backUp,
 	}, httpapi.Options{
 		Limits:          consoleLimits(cfg),
 		Options:         containers.Options{StopTimeout: cfg.Timeouts.Stop, Cores: runtime.NumCPU()},

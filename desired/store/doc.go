@@ -46,8 +46,8 @@
 //
 // # Backups
 //
-// Back the data directory up while the daemon is stopped, or from a snapshot of the file system. Files
-// that are copied one by one while it runs do not fit together.
+// "lightd docs backup". Files of the data directory that are copied one by one while the daemon runs do not
+// fit together.
 package store
 
 import _ "embed"

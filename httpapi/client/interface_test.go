@@ -122,11 +122,12 @@ func (x *exercise) ports() {
 }
 
 // volumes creates a volume, finds it in the list and deletes it.
-// process reads the metrics and a profile.
+// process reads the metrics, a backup and profiles.
 func (x *exercise) process() {
 	x.t.Helper()
 	for _, open := range []func() (io.ReadCloser, error){
 		func() (io.ReadCloser, error) { return x.c.Metrics(x.ctx) },
+		func() (io.ReadCloser, error) { return x.c.Backup(x.ctx, true) },
 		func() (io.ReadCloser, error) { return x.c.Profile(x.ctx, "goroutine", 0) },
 		func() (io.ReadCloser, error) { return x.c.Profile(x.ctx, "profile", 1) },
 	} {

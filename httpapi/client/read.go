@@ -168,6 +168,16 @@ func (c *Client) Metrics(ctx context.Context) (io.ReadCloser, error) {
 	return c.openText(ctx, r)
 }
 
+// Backup opens a backup of the node, with the files of volumes or without, which the master token alone may
+// make. One that ends without an error is whole. Close it.
+func (c *Client) Backup(ctx context.Context, volumes bool) (io.ReadCloser, error) {
+	r := request{method: http.MethodPost, path: "/backup", accept: "*/*"}
+	if volumes {
+		r.query = url.Values{"volumes": {"true"}}
+	}
+	return c.openText(ctx, r)
+}
+
 // Profile opens a profile of the daemon by the name of runtime/pprof, of "profile" (the CPU) or of "trace",
 // recorded for some seconds; 0 is as long as net/http/pprof does. Close it.
 func (c *Client) Profile(ctx context.Context, name string, seconds int) (io.ReadCloser, error) {

@@ -28,6 +28,7 @@ const (
 	QuerySince    = "since"
 	QueryTail     = "tail"
 	QueryCompress = "compress"
+	QueryVolumes  = "volumes"
 	QuerySeconds  = "seconds"
 	QueryDebug    = "debug"
 )

@@ -5,6 +5,7 @@ import (
 	"io"
 	"strings"
 
+	"lightd/cmd/lightd/backup"
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/metrics"
 	"lightd/desired"
@@ -57,6 +58,7 @@ var Topics = []Topic{
 	{"security", "what is defended, against whom, and what is not", security},
 	{"audit", "who changed what: the file, its lines, what can be lost", audit.Doc},
 	{"data", "the data directory: what is in it, how to move or copy it", owner.Doc},
+	{"backup", "backups while the daemon works, and what is made of them", backup.Doc},
 	{"prune", "what \"docker system prune\" may remove", snapshots.Doc},
 	{"damage", "a damaged database, a full disk, backups", store.Doc},
 }

@@ -1,0 +1,42 @@
+// Package backup writes all that makes a node to one stream, while the daemon works, and makes a data
+// directory of such a stream.
+//
+// It is a tar in zstd: a manifest, the database as of one moment, the files of the data directory as of
+// shortly after, and an entry that says how many came before it. A stream that breaks off, or of which a
+// byte is another one, makes no data directory.
+//
+// Volumes are written to while they are read, by programs that may be hostile: no link is followed, and
+// nothing but files, directories and links is read. A file that changes meanwhile may be a mixture; a
+// server that must not be caught in the middle of a write has to be stopped for it.
+//
+// # Backups
+//
+// "lightd backup FILE" writes the database, the tokens, the certificate that Lightd has made and what
+// installations have left, while the daemon works; with --volumes the files of servers too. It takes the
+// master token, as that is in it. The file is whole when the command ends without an error.
+//
+//	sudo lightd backup --volumes /srv/backups/$(date +%F)
+//
+// "lightd restore FILE" makes a data directory of it, which must be missing or empty. A file that was cut
+// off or altered makes none. What clients were told before the backup holds; what came after it is not there.
+//
+//	sudo systemctl stop lightd
+//	sudo lightd restore /srv/backups/2026-01-02
+//	sudo systemctl start lightd
+//
+// Where the engine still has containers of the node, the first start asks which is the node now: add
+// --take-over to it ("lightd docs data"). Containers that were made after the backup are left alone, and
+// reported. Restored without volumes, a container waits with MountUnavailable until its volume is put back
+// at its path: a server never begins on an empty one.
+//
+// A volume to which a program writes meanwhile may be a mixture: stop what must not be. Links are kept as
+// links; devices, pipes and sockets, and what lies more than 200 levels deep, are left out, and the latter
+// is told by the restore. The audit is not in it.
+package backup
+
+import _ "embed"
+
+// Doc is this file: its reference is that of backups.
+//
+//go:embed doc.go
+var Doc string

@@ -1,0 +1,303 @@
+package backup
+
+import (
+	"archive/tar"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/sys/unix"
+
+	"lightd/desired/kv"
+)
+
+// ErrNotWhole is what a backup is that breaks off, or is no backup.
+var ErrNotWhole = errors.New("it is not a whole backup")
+
+// Restored is what a data directory was made of.
+type Restored struct {
+	Manifest
+	// Incomplete names the trees of which a part is missing, and why.
+	Incomplete []string
+}
+
+// maxJSON bounds the entries that are read into memory.
+const maxJSON = 16 << 20
+
+// Restore makes a data directory of a backup. dir must be missing or empty: where it fails, it is as before.
+func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err error) {
+	dir, err = filepath.Abs(dir)
+	if err != nil {
+		return Restored{}, err
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return Restored{}, fmt.Errorf("restore to %s: it is not empty", dir)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+	}
+	made, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".restoring-")
+	if err != nil {
+		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(made)) }() // it has its name already where all went well
+	restored, err := restore(from, made, log)
+	if err != nil {
+		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+	}
+	if err := putInPlace(made, dir); err != nil {
+		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+	}
+	return restored, nil
+}
+
+// putInPlace gives a data directory its name, once it is on disk.
+func putInPlace(made, dir string) error {
+	opened, err := os.Open(made)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(unix.Syncfs(int(opened.Fd())), opened.Close()); err != nil {
+		return err
+	}
+	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := os.Rename(made, dir); err != nil {
+		return err
+	}
+	above, err := os.Open(filepath.Dir(dir))
+	if err != nil {
+		return err
+	}
+	return errors.Join(above.Sync(), above.Close())
+}
+
+// restore reads a backup into an empty directory.
+func restore(from io.Reader, made string, log *slog.Logger) (restored Restored, err error) {
+	unpacked, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
+	}
+	defer unpacked.Close()
+	root, err := os.OpenRoot(made)
+	if err != nil {
+		return restored, err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	r := &reader{tar: tar.NewReader(unpacked), root: root}
+	if err := r.manifest(&restored.Manifest); err != nil {
+		return restored, err
+	}
+	if err := r.database(filepath.Join(made, "db"), log); err != nil {
+		return restored, err
+	}
+	restored.Incomplete, err = r.files()
+	if err != nil {
+		return restored, err
+	}
+	if _, err := r.tar.Next(); !errors.Is(err, io.EOF) {
+		return restored, fmt.Errorf("%w: something follows its end", ErrNotWhole)
+	}
+	if _, err := io.Copy(io.Discard, unpacked); err != nil { // the checksum comes last
+		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
+	}
+	return restored, r.complete()
+}
+
+// reader reads the entries.
+type reader struct {
+	tar     *tar.Reader
+	root    *os.Root
+	entries int
+	// next is an entry that was read ahead.
+	next *tar.Header
+	// links and directories are made, and finished, after all that is below them.
+	links, directories []*tar.Header
+}
+
+// entry returns the next entry.
+func (r *reader) entry() (*tar.Header, error) {
+	if h := r.next; h != nil {
+		r.next = nil
+		return h, nil
+	}
+	h, err := r.tar.Next()
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			err = io.ErrUnexpectedEOF
+		}
+		return nil, fmt.Errorf("%w: %w", ErrNotWhole, err)
+	}
+	r.entries++
+	return h, nil
+}
+
+// json reads the present entry.
+func (r *reader) json(v any) error {
+	text, err := io.ReadAll(io.LimitReader(r.tar, maxJSON))
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNotWhole, err)
+	}
+	return nil
+}
+
+func (r *reader) manifest(m *Manifest) error {
+	h, err := r.entry()
+	if err != nil {
+		return err
+	}
+	if h.Name != manifestName {
+		return fmt.Errorf("%w: it begins with %q", ErrNotWhole, h.Name)
+	}
+	if err := r.json(m); err != nil {
+		return err
+	}
+	if m.Format > format {
+		return fmt.Errorf("it has the format %d of lightd %s; this one reads up to %d", m.Format, m.Version, format)
+	}
+	return nil
+}
+
+// database reads the entries of the database.
+func (r *reader) database(dir string, log *slog.Logger) error {
+	if err := kv.Restore(dir, &joined{r: r}, log); err != nil {
+		return err
+	}
+	h, err := r.entry()
+	if err == nil && h.Name == databaseName {
+		err = fmt.Errorf("%w: its database has more than was read", ErrNotWhole)
+	}
+	r.next = h
+	return err
+}
+
+// joined is the stream that the entries of the database were made of.
+type joined struct {
+	r      *reader
+	inside bool
+}
+
+func (j *joined) Read(p []byte) (int, error) {
+	for {
+		if j.inside {
+			n, err := j.r.tar.Read(p)
+			if n > 0 || err == nil {
+				return n, nil
+			}
+			if !errors.Is(err, io.EOF) {
+				return 0, fmt.Errorf("%w: %w", ErrNotWhole, err)
+			}
+			j.inside = false
+		}
+		h, err := j.r.entry()
+		if err != nil {
+			return 0, err
+		}
+		if h.Name != databaseName {
+			j.r.next = h
+			return 0, io.EOF
+		}
+		j.inside = true
+	}
+}
+
+// files reads the files of the data directory, up to the end.
+func (r *reader) files() (incomplete []string, err error) {
+	for {
+		h, err := r.entry()
+		if err != nil {
+			return nil, err
+		}
+		if h.Name == endName {
+			var last end
+			if err := r.json(&last); err != nil {
+				return nil, err
+			}
+			if last.Entries != r.entries-1 {
+				return nil, fmt.Errorf("%w: of its %d entries there are %d", ErrNotWhole, last.Entries, r.entries-1)
+			}
+			return last.Incomplete, nil
+		}
+		name, below := strings.CutPrefix(h.Name, dataName+"/")
+		name = strings.TrimSuffix(name, "/")
+		if !below || !filepath.IsLocal(name) {
+			return nil, fmt.Errorf("%w: it has an entry %q", ErrNotWhole, h.Name)
+		}
+		h.Name = name
+		if err := r.file(h); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// file makes what an entry says. Nothing is made through a link, as there is none yet.
+func (r *reader) file(h *tar.Header) error {
+	switch h.Typeflag {
+	case tar.TypeDir:
+		r.directories = append(r.directories, h)
+		return r.root.MkdirAll(h.Name, 0o700)
+	case tar.TypeSymlink:
+		r.links = append(r.links, h)
+		return nil
+	case tar.TypeReg:
+	default:
+		return fmt.Errorf("%w: %q is neither a file nor a directory nor a link", ErrNotWhole, h.Name)
+	}
+	f, err := r.root.OpenFile(h.Name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(f, r.tar); err != nil {
+		return errors.Join(fmt.Errorf("write %s: %w", h.Name, err), f.Close())
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return r.finish(h)
+}
+
+// finish gives what was made its owner, permissions and time. A user who is not root can give nothing away.
+func (r *reader) finish(h *tar.Header) error {
+	if os.Geteuid() == 0 {
+		if err := r.root.Lchown(h.Name, h.Uid, h.Gid); err != nil {
+			return err
+		}
+	}
+	if h.Typeflag == tar.TypeSymlink {
+		return nil
+	}
+	if err := r.root.Chmod(h.Name, fs.FileMode(h.Mode).Perm()); err != nil {
+		return err
+	}
+	return r.root.Chtimes(h.Name, time.Time{}, h.ModTime)
+}
+
+// complete makes the links, and finishes the directories, the deepest first.
+func (r *reader) complete() error {
+	for _, h := range r.links {
+		if err := r.root.Symlink(h.Linkname, h.Name); err != nil {
+			return err
+		}
+		if err := r.finish(h); err != nil {
+			return err
+		}
+	}
+	for _, h := range slices.Backward(r.directories) {
+		if err := r.finish(h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
