@@ -32,7 +32,7 @@ func TestQuotaCommands(t *testing.T) {
 	}
 	d.do("volume", "quota", made, "2Mi").want(0)
 	api.until("web", "stopped", func(c view) bool { return c.State == "offline" })
-	d.do("describe", "web").want(0, "QuotaExceeded", "lightd volume quota "+made+" SIZE", "Over quota:")
+	d.do("describe", "web").want(0, "QuotaExceeded", "lightd volume quota "+made+" SIZE", "If over quota:")
 	d.do("volume", "list").want(0, "3MiB of 2MiB")
 	d.do("export").want(0, "quota_bytes: 2097152", "quota_exceeded: stop")
 	api.send("PUT", "/volumes/"+made+"/files?path=more", strings.Repeat("x", 1<<20)).want(507, "quota")

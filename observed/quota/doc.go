@@ -5,8 +5,9 @@
 //   - Where the kernel enforces a quota (see package projectquota of desired), its count is read every 10 s. A
 //     volume is over then when it is full: from 256 KiB, or 1 %, below its quota on. Its files are looked
 //     through once an hour for those that a program has taken out of the count.
-//   - Elsewhere each volume with a quota is measured file by file, once a minute at most, one volume after the
-//     other, and the walks take a tenth of the time of one core at most (a single one rests a minute at most).
+//   - Elsewhere each volume with a quota is measured file by file, again after 200 times as long as that takes, from 10 s
+//     to a minute, one volume after the other; the walks take a tenth of the time of one core at most (a single one
+//     rests a minute at most).
 //   - What changes is told by Changed: a volume is over, is well below (95 % of the quota), or in between.
 //     Who keeps what was said before can leave it in between: nothing flaps at the quota.
 //   - A volume with more files than are walked through is over its quota; one that cannot be measured stays as it was.
@@ -31,7 +32,7 @@
 //     quota exceeded" on ext4, "No space left on device" on XFS. size_bytes is the kernel's count. Make it by
 //     "mkfs.ext4 -O quota,project -E quotatype=prjquota DEVICE", "tune2fs -O quota,project -Q prjquota
 //     DEVICE" (unmounted) or "mkfs.xfs DEVICE", and mount it with "-o prjquota".
-//   - Measured everywhere else: the files are added up about once a minute, later where there are many.
+//   - Measured everywhere else: the files are added up every 10 s, or where there are many every minute or later.
 //     A program that writes fast takes more meanwhile, and a file that is deleted while a program has it open
 //     is not seen.
 //

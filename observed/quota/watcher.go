@@ -14,9 +14,11 @@ import (
 
 // How often what is done.
 const (
-	countEvery   = 10 * time.Second
-	measureEvery = time.Minute
-	markEvery    = time.Hour
+	countEvery = 10 * time.Second
+	markEvery  = time.Hour
+	// A volume is measured again after walkFactor times as long as that takes, within these bounds.
+	walkFactor                = 200
+	measureMost, measureLeast = time.Minute, 10 * time.Second
 	// restFactor is how many times as long as a walk takes it is rested for afterwards, maxRest how long at most.
 	restFactor = 9
 	maxRest    = time.Minute
@@ -293,6 +295,7 @@ func (w *Watcher) nextWalk(now time.Time) (id string, wait time.Duration) {
 
 // walk has a quota enforced, and measures its volume.
 func (w *Watcher) walk(ctx context.Context, id string) {
+	began := time.Now()
 	err := w.cfg.Volumes.Enforce(ctx, id)
 	use, failed := w.cfg.Volumes.Use(ctx, id)
 	err = errors.Join(err, failed)
@@ -305,10 +308,11 @@ func (w *Watcher) walk(ctx context.Context, id string) {
 		w.mu.Unlock()
 		return
 	}
-	t.walkAt = time.Now().Add(measureEvery)
+	wait := min(max(walkFactor*time.Since(began), measureLeast), measureMost)
 	if failed == nil && use.Enforced && err == nil {
-		t.walkAt = time.Now().Add(markEvery)
+		wait = markEvery
 	}
+	t.walkAt = time.Now().Add(wait)
 	w.mu.Unlock()
 	if failed == nil {
 		w.take(id, use)

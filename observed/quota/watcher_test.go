@@ -118,7 +118,7 @@ func TestLevels(t *testing.T) {
 	}
 }
 
-// TestMeasuredVolume: it is told of when it is over its quota and well below, at most once a minute, and of nothing else.
+// TestMeasuredVolume: it is told of when it is over its quota and well below, and of nothing else.
 func TestMeasuredVolume(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &volumes{quotas: map[string]int64{"a": 100 * mib}, uses: map[string]desired.VolumeUse{}}
@@ -126,7 +126,7 @@ func TestMeasuredVolume(t *testing.T) {
 		take := func(what string, bytes int64, want string, use observed.QuotaUse) {
 			t.Helper()
 			v.change(func() { v.uses["a"] = desired.VolumeUse{Bytes: bytes} })
-			time.Sleep(2 * measureEvery)
+			time.Sleep(2 * measureMost)
 			synctest.Wait()
 			if got := changed(); got != want || w.Of("a").Use != use || w.Of("a").Used != bytes {
 				t.Errorf("%s: told %q, %+v", what, got, w.Of("a"))
@@ -160,7 +160,7 @@ func TestMeasuredVolume(t *testing.T) {
 		}
 		take("as before", 90*mib, "", observed.BelowQuota)
 		v.change(func() { v.failure, v.uses["a"] = errors.New("broken"), desired.VolumeUse{} })
-		time.Sleep(2 * measureEvery)
+		time.Sleep(2 * measureMost)
 		if is := w.Of("a"); is.Used != 90*mib || changed() != "" {
 			t.Errorf("what cannot be measured: %+v", is)
 		}

@@ -318,7 +318,7 @@ func (d description) writeSpec(s *describeWriter) {
 		s.line("Health check", healthOf(*c.Health))
 	}
 	if c.QuotaExceeded == desired.QuotaStop {
-		s.line("Over quota", "it is stopped")
+		s.line("If over quota", "it is stopped")
 	}
 	if c.User != "" {
 		s.line("User", c.User)
