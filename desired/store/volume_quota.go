@@ -127,6 +127,9 @@ func (v *Volumes) enforce(ctx context.Context, id string) error {
 		return err
 	}
 	defer top.Close()
+	if elsewhere, err := v.onOtherDisk(top); err != nil || elsewhere {
+		return err // it is measured
+	}
 	if project, err = v.ensureProject(ctx, id, int(top.Fd()), project); err != nil {
 		return err
 	}
@@ -163,6 +166,13 @@ func markAll(ctx context.Context, top *os.File, project uint32, of func(*unix.St
 		}
 	})
 	return errors.Join(err, failed)
+}
+
+// onOtherDisk reports whether a volume is on another file system than all: its directory is mounted from somewhere.
+func (v *Volumes) onOtherDisk(top *os.File) (bool, error) {
+	var volume, all unix.Stat_t
+	err := errors.Join(unix.Fstat(int(top.Fd()), &volume), unix.Stat(v.path, &all))
+	return volume.Dev != all.Dev, err
 }
 
 func (v *Volumes) setMarked(id string, project uint32) {

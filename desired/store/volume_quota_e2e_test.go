@@ -15,41 +15,8 @@ import (
 	"lightd/hack/smalldisk"
 )
 
-// quotaKernel is set where the tests run under the kernel of hack/quota-kernel.
-const quotaKernel = "QUOTA_KERNEL_ARGUMENTS"
-
-// TestProjectQuotas: the kernel enforces quotas of volumes, on ext4 and on xfs. Where the one of this machine has
-// no quotas, the test runs under one that has.
-func TestProjectQuotas(t *testing.T) {
-	if out, err := exec.Command("sh", "-c", "command -v mkfs.xfs || ../../hack/apt xfsprogs").CombinedOutput(); err != nil {
-		t.Fatalf("xfsprogs: %v: %s", err, out)
-	}
-	for _, kind := range []string{"ext4", "xfs"} {
-		t.Run(kind, func(t *testing.T) {
-			disk, err := smalldisk.Projects(t, kind)
-			if err == nil {
-				testProjectQuotas(t, disk, kind)
-				return
-			}
-			if os.Getenv(quotaKernel) != "" {
-				t.Fatalf("the kernel of hack/quota-kernel has no project quotas on %s: %v", kind, err)
-			}
-			t.Logf("THIS KERNEL ENFORCES NO PROJECT QUOTAS ON %s; the test runs under that of hack/quota-kernel: %v", kind, err)
-			self, err := os.Executable()
-			must(t, err)
-			copied := filepath.Join("/var/tmp", filepath.Base(t.TempDir())+".test") // /tmp is another one there
-			data, err := os.ReadFile(self)
-			must(t, err)
-			must(t, os.WriteFile(copied, data, 0o700))
-			defer os.Remove(copied)
-			out, err := exec.Command("../../hack/quota-kernel", copied, "-test.v", "-test.run", "^TestProjectQuotas$/^"+kind+"$").CombinedOutput()
-			t.Logf("%s", out)
-			if err != nil || !strings.Contains(string(out), "--- PASS: TestProjectQuotas/"+kind) {
-				t.Fatalf("under hack/quota-kernel: %v", err)
-			}
-		})
-	}
-}
+// TestProjectQuotas: the kernel enforces quotas of volumes, on ext4 and on xfs.
+func TestProjectQuotas(t *testing.T) { smalldisk.OnProjects(t, testProjectQuotas) }
 
 // write has a user who is not root write a file of so many MiB.
 func write(t *testing.T, path, megabytes string) (out string, err error) {
@@ -62,7 +29,6 @@ func write(t *testing.T, path, megabytes string) (out string, err error) {
 
 func testProjectQuotas(t *testing.T, disk, kind string) {
 	refusal := map[string]string{"ext4": "Disk quota exceeded", "xfs": "No space left on device"}[kind]
-	must(t, errors.Join(os.Chmod(disk, 0o755), os.Chmod(filepath.Dir(disk), 0o755)))
 	s := open(t, t.TempDir(), Options{})
 	v, err := s.Volumes(t.Context(), filepath.Join(disk, "volumes"))
 	must(t, err)

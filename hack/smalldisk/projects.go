@@ -5,12 +5,70 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 )
 
-// Projects mounts a file system of a kind, ext4 or xfs, that enforces project quotas, from a file, and returns its
+// quotaKernel is set where a test runs under the kernel of hack/quota-kernel.
+const quotaKernel = "QUOTA_KERNEL_ARGUMENTS"
+
+// OnProjects runs a test on ext4 and on xfs, each with enforced project quotas, as subtests with these names. Where the
+// kernel of this machine has none, the subtest runs under one that has, which is another process: what the
+// test prints is passed on.
+func OnProjects(t *testing.T, test func(t *testing.T, disk, kind string)) {
+	_, here, _, _ := runtime.Caller(0)
+	hack := filepath.Dir(filepath.Dir(here))
+	if out, err := exec.Command("sh", "-c", "command -v mkfs.xfs || "+filepath.Join(hack, "apt")+" xfsprogs").CombinedOutput(); err != nil {
+		t.Fatalf("xfsprogs: %v: %s", err, out)
+	}
+	for _, kind := range []string{"ext4", "xfs"} {
+		t.Run(kind, func(t *testing.T) {
+			disk, err := projects(t, kind)
+			switch {
+			case err == nil:
+				if err := errors.Join(os.Chmod(disk, 0o755), os.Chmod(filepath.Dir(disk), 0o755)); err != nil { // to other users too
+					t.Fatal(err)
+				}
+				test(t, disk, kind)
+			case os.Getenv(quotaKernel) != "":
+				t.Fatalf("the kernel of hack/quota-kernel has no project quotas on %s: %v", kind, err)
+			default:
+				t.Logf("THIS KERNEL ENFORCES NO PROJECT QUOTAS ON %s; the test runs under that of hack/quota-kernel: %v", kind, err)
+				elsewhere(t, filepath.Join(hack, "quota-kernel"))
+			}
+		})
+	}
+}
+
+// elsewhere runs this very test under another kernel.
+func elsewhere(t *testing.T, runner string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("/var/tmp", "lightd-test-") // /tmp is another one there
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	program := filepath.Join(dir, "test")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self)
+	if err = errors.Join(err, os.WriteFile(program, data, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	pattern := "^" + strings.ReplaceAll(t.Name(), "/", "$/^") + "$"
+	out, err := exec.Command(runner, program, "-test.v", "-test.run", pattern).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
+		t.Fatalf("under hack/quota-kernel: %v", err)
+	}
+}
+
+// projects mounts a file system of a kind, ext4 or xfs, that enforces project quotas, from a file, and returns its
 // directory. The error says why this kernel cannot.
-func Projects(t testing.TB, kind string) (dir string, err error) {
+func projects(t testing.TB, kind string) (dir string, err error) {
 	t.Helper()
 	image, dir := filepath.Join(t.TempDir(), "image"), t.TempDir()
 	if err := errors.Join(os.WriteFile(image, nil, 0o600), os.Truncate(image, 320<<20)); err != nil {

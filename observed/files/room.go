@@ -17,11 +17,10 @@ const checkEvery = 8 << 20
 
 // left returns how many bytes a volume may take now.
 func (t *Tree) left() (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(t.top.Fd()), &st); err != nil {
+	free, err := t.free()
+	if err != nil {
 		return 0, err
 	}
-	free := st.Bavail * uint64(st.Bsize)
 	left := int64(min(free-min(free, t.trees.Reserve), math.MaxInt64))
 	if t.trees.Room == nil {
 		return left, nil
@@ -30,6 +29,29 @@ func (t *Tree) left() (int64, error) {
 		return max(quota, 0), nil
 	}
 	return left, nil
+}
+
+// free returns what is free on the disk of a volume. The directory above is asked: in one with a project quota the
+// kernel shows what is left of that, which is no sign of a full disk.
+func (t *Tree) free() (uint64, error) {
+	above, err := openDir(t.top, "..")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = above.Close() }() // it was only read
+	var volume, directory unix.Stat_t
+	if err := errors.Join(unix.Fstat(int(t.top.Fd()), &volume), unix.Fstat(int(above.Fd()), &directory)); err != nil {
+		return 0, err
+	}
+	at := above
+	if volume.Dev != directory.Dev { // it is mounted from a disk of its own
+		at = t.top
+	}
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(at.Fd()), &st); err != nil {
+		return 0, err
+	}
+	return st.Bavail * uint64(st.Bsize), nil
 }
 
 // CheckRoom returns a NoRoomError unless the volume may take so many bytes more.
