@@ -206,12 +206,17 @@ type Container struct {
 	// Releasing are ports that the spec names no longer, and that stay claimed
 	// until no container binds them.
 	Releasing []Port `json:"releasing"`
+	// Specs are the generations with which the specs began that are kept, the oldest first and the present one
+	// last, and SpecAt is when that was; empty of a container from before they were kept.
+	Specs  []int64   `json:"specs,omitempty"`
+	SpecAt time.Time `json:"spec_at,omitzero"`
 }
 
 // Clone returns a copy that shares no memory with c.
 func (c Container) Clone() Container {
 	c.Spec = c.Spec.Clone()
 	c.Releasing = slices.Clone(c.Releasing)
+	c.Specs = slices.Clone(c.Specs)
 	return c
 }
 

@@ -51,6 +51,19 @@ func (n *tenants) each(fn func(header string)) {
 	}
 }
 
+// TestHistoryOfAnotherTenant: what a container was while it was somebody else's is not shown to whose it is now.
+func TestHistoryOfAnotherTenant(t *testing.T) {
+	n := newTenants(t)
+	n.send("PATCH", "/containers/other", `{"env":{"KEY":"of b"}}`).want(t, 200, `"generation":2`)
+	n.send("PATCH", "/containers/other", `{"env":null,"labels":{"tenant":"a"}}`).want(t, 200, `"generation":3`)
+	if a := n.send("GET", "/containers/other/history", "", n.byLabel).want(t, 200, `"versions":[{"generation":3,`); strings.Contains(a.text, "KEY") {
+		t.Errorf("the new tenant sees %s", a.text)
+	}
+	n.send("GET", "/containers/other/history?generation=3", "", n.byLabel).want(t, 200, `"spec":{`)
+	n.send("GET", "/containers/other/history?generation=2", "", n.byLabel).want(t, 404, "Generation not found")
+	n.send("GET", "/containers/other/history?generation=2", "").want(t, 200, "of b")
+}
+
 // TestBoundTokenReads: nothing but what is theirs is in any list, event, watch, drift report, port or volume.
 func TestBoundTokenReads(t *testing.T) {
 	n := newTenants(t)
@@ -58,7 +71,7 @@ func TestBoundTokenReads(t *testing.T) {
 	n.each(func(header string) {
 		for _, target := range []string{
 			"/containers", "/containers?view=full", "/containers?selector=tenant", "/drift", "/events", "/events?limit=1", "/network/ports", "/volumes",
-			"/containers/mine", "/containers/mine/events", "/containers/mine/drift", "/containers/mine/plan", "/volumes/" + n.volume, "/network/ports/0.0.0.0/25565",
+			"/containers/mine", "/containers/mine/events", "/containers/mine/drift", "/containers/mine/plan", "/containers/mine/history", "/containers/mine/history?generation=1", "/volumes/" + n.volume, "/network/ports/0.0.0.0/25565",
 		} {
 			a := n.send("GET", target, "", header).want(t, 200, "")
 			if strings.Contains(a.text, "other") || strings.Contains(a.text, n.otherVolume) || strings.Contains(a.text, "25566") || strings.Contains(a.text, "strange") {

@@ -44,6 +44,7 @@
 //	POST   /containers/:id/rebind-network   other ports, image optional
 //	GET    /containers/:id/wait             ?wait=GOAL&timeout=60s, as a read
 //	GET    /containers/:id/plan             the next steps, and why
+//	GET    /containers/:id/history          specs before: ?generation=N
 //	GET    /containers/:id/drift            lightd docs drift
 //	GET    /containers/:id/events           ?after=SEQ&limit=N
 //	GET    /containers/:id/stats            what its process uses
@@ -122,6 +123,11 @@
 // An apply may bring what its containers need: "volumes": [{"volume_id": UUID, "quota_bytes": N}] and "ports":
 // [{"ip": "0.0.0.0", "ports": "25565-25570"}] are made where they are missing, in the same transaction,
 // and stay as they are where they are there, but for a quota that is named. No apply deletes a volume or takes a port out of the pool.
+//
+// The last ten specs of a container are kept, the present one included, until it is gone. Its history has for each
+// the generation with which it began, when that was, and which fields it changed; ?generation=N has
+// the spec of that generation with it. A token by labels sees those since it is for the container. Power and suspended alone make no version. To go back, put that
+// spec with If-Match, and the present power.
 //
 // # Lists and selectors
 //

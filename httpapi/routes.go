@@ -73,6 +73,7 @@ var (
 	pageParameters     = []string{rest.QueryLimit, rest.QueryContinue}
 	driftParameters    = append([]string{rest.QuerySelector}, pageParameters...)
 	listParameters     = append([]string{rest.QueryWatch, rest.QueryAfter, rest.QueryView}, driftParameters...)
+	historyParameters  = []string{rest.QueryGeneration}
 	eventParameters    = []string{rest.QueryAfter, rest.QueryLimit}
 	logParameters      = []string{rest.QueryTail, rest.QuerySince, rest.QueryFollow}
 	fileParameters     = []string{files.QueryPath, files.QueryDownload, rest.QueryLimit, rest.QueryContinue}
@@ -106,6 +107,7 @@ func (s *Server) routes() []route {
 		{get, "/containers/:id/install-log", needsConsole, s.containers.ReadInstallLog, givesText, nil},
 		{get, "/containers/:id/wait", needsRead, s.containers.Wait, nil, waitParameters},
 		{get, "/containers/:id/plan", needsRead, s.containers.Plan, nil, nil},
+		{get, "/containers/:id/history", needsRead, s.containers.History, nil, historyParameters},
 		{get, "/containers/:id/logs", needsConsole, s.streams.ReadLogs, givesText, logParameters},
 		{get, "/containers/:id/events", needsRead, s.streams.ContainerEvents, nil, eventParameters},
 		{get, "/events", needsRead, s.streams.AllEvents, nil, eventParameters},

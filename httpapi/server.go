@@ -41,6 +41,8 @@ type Store interface {
 	Update(ctx context.Context, fn func(*store.Tx) error) error
 	// DryRun runs fn and discards what it wrote.
 	DryRun(fn func(*store.Tx) error) error
+	// History returns the specs of a container that are kept, the newest first.
+	History(id string) ([]store.Version, error)
 	// Ping returns when the database takes writes.
 	Ping(ctx context.Context) error
 	Subscribe(fn func(id string)) (cancel func())
@@ -194,7 +196,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 	s.files = files.New(files.Sources{Volumes: state.Volumes, Containers: state.Store, Trees: state.Files, Links: state.Tokens}, log)
 	s.containers = containers.New(containers.Sources{
 		Store: state.Store, Volumes: state.Volumes, Transactions: transactions, Views: views, Planner: n.Controller,
-		Output: n.Console, InstallLog: n.InstallLog, Auth: s.auth,
+		Output: n.Console, InstallLog: n.InstallLog, History: state.Store.History, Auth: s.auth,
 	}, o.Options, log)
 	var err error
 	s.streams, err = streams.New(streams.Sources{

@@ -68,6 +68,7 @@ func (tx *Tx) create(spec desired.Spec) (desired.Container, error) {
 	c := desired.Container{
 		Spec: spec, Generation: 1, CreatedAt: tx.Now(), UpdatedAt: tx.Now(),
 		Requests: desired.Requests{Install: 1}, Releasing: []desired.Port{},
+		Specs: []int64{1}, SpecAt: tx.Now(),
 	}
 	if err := tx.claim(&c, nil); err != nil {
 		return desired.Container{}, err
@@ -142,7 +143,7 @@ func onlyPower(spec, old desired.Spec) bool {
 // change stores c, whose spec is valid, in the place of old.
 func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 	c.Generation, c.Revision, c.CreatedAt, c.UpdatedAt = old.Generation, old.Revision, old.CreatedAt, old.UpdatedAt
-	c.Releasing = slices.Clone(old.Releasing)
+	c.Releasing, c.Specs, c.SpecAt = slices.Clone(old.Releasing), slices.Clone(old.Specs), old.SpecAt
 	if c.EffectivePower() == desired.PowerRunning {
 		c.Kill = false
 	}
@@ -162,6 +163,11 @@ func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 	}
 	c.Generation++
 	c.UpdatedAt = tx.Now()
+	if !c.SameButPower(old.Spec) {
+		if err := tx.keepSpec(&c, old); err != nil {
+			return desired.Container{}, err
+		}
+	}
 	return tx.putContainer(c, frees(c, old))
 }
 
@@ -208,6 +214,9 @@ func (tx *Tx) RemoveContainer(id string) error {
 		return fmt.Errorf("remove %q: %w", id, desired.ErrNotDeleting)
 	}
 	if err := tx.releasePorts(id, slices.Concat(c.Ports, c.Releasing)); err != nil {
+		return err
+	}
+	if err := tx.forgetSpecs(c); err != nil {
 		return err
 	}
 	return tx.deleteContainer(id)

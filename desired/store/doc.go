@@ -15,6 +15,7 @@
 // key names its owner:
 //
 //	c/ID            a container                       this package
+//	h/ID/NNN        a spec that it had before         this package
 //	p/PROTOCOL/NN   all addresses of a port           this package
 //	v/ID            a volume                          this package
 //	t/HASH          a temporary token                 desired/token

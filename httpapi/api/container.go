@@ -73,14 +73,8 @@ func (c Container) Spec() desired.Spec {
 // WithoutEnv returns c with the names of its environment, and of that of its installation, alone. The maps of c
 // stay as they are.
 func (c Container) WithoutEnv() Container {
-	if len(c.Env) > 0 {
-		c.Env, c.EnvHidden = namesOf(c.Env), true
-	}
-	if c.Install != nil && len(c.Install.Env) > 0 {
-		install := *c.Install
-		install.Env = namesOf(install.Env)
-		c.Install, c.EnvHidden = &install, true
-	}
+	spec, hidden := WithoutEnv(desired.Spec{Env: c.Env, Install: c.Install})
+	c.Env, c.Install, c.EnvHidden = spec.Env, spec.Install, c.EnvHidden || hidden
 	return c
 }
 

@@ -297,6 +297,13 @@ func (x *exercise) planAndDrift() {
 	x.must(err)
 	drift, err := x.c.Drift(x.ctx, "whole")
 	x.must(err)
+	history, err := x.c.History(x.ctx, "whole")
+	x.must(err)
+	last := history.Versions[0]
+	version, hidden, err := x.c.SpecOf(x.ctx, "whole", last.Generation)
+	if x.must(err); hidden || version.Spec.InternalID != "whole" || len(history.Versions) < 2 || len(last.Changed) == 0 {
+		x.t.Errorf("history %+v, %+v", history, version)
+	}
 	if n, err := x.c.Node(x.ctx); err != nil || n.Containers < 1 || !n.Engine.Up {
 		x.t.Errorf("node %+v, %v", n, err)
 	}

@@ -142,6 +142,28 @@ func (c *Client) Plan(ctx context.Context, id string) (api.Plan, error) {
 	return p, err
 }
 
+// History tells which specs of a container are kept, the newest first.
+func (c *Client) History(ctx context.Context, id string) (api.History, error) {
+	var h api.History
+	_, err := c.call(ctx, get("containers", id, "history"), &h)
+	return h, err
+}
+
+// SpecOf returns the spec of a container in a generation, with its values of the environment left empty where EnvHidden
+// is true; ErrNotFound where it is not kept.
+func (c *Client) SpecOf(ctx context.Context, id string, generation int64) (version api.SpecVersion, envHidden bool, err error) {
+	var h api.History
+	q := get("containers", id, "history")
+	q.query = url.Values{"generation": {strconv.FormatInt(generation, 10)}}
+	if _, err = c.call(ctx, q, &h); err == nil && (len(h.Versions) != 1 || h.Versions[0].Spec == nil) {
+		err = errors.New("the answer has no spec")
+	}
+	if err != nil {
+		return api.SpecVersion{}, false, err
+	}
+	return h.Versions[0], h.EnvHidden, nil
+}
+
 // Drift tells, field by field, where Docker differs from a spec.
 func (c *Client) Drift(ctx context.Context, id string) (api.Drift, error) {
 	var d api.Drift

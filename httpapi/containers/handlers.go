@@ -54,7 +54,9 @@ type Sources struct {
 	Planner      Planner
 	Output       Output
 	InstallLog   InstallLog
-	Auth         *auth.Authenticator
+	// History returns the specs of a container that are kept, the newest first.
+	History func(id string) ([]store.Version, error)
+	Auth    *auth.Authenticator
 }
 
 // Options are the settings of the handlers. One that is zero takes its default.
@@ -81,6 +83,7 @@ type Handlers struct {
 	planner      Planner
 	output       lastOutput
 	waits        *waits
+	history      func(id string) ([]store.Version, error)
 	defaults     desired.Spec
 	cores        int
 	log          *slog.Logger
@@ -90,7 +93,7 @@ type Handlers struct {
 func New(s Sources, o Options, log *slog.Logger) *Handlers {
 	h := &Handlers{
 		store: s.Store, volumes: s.Volumes, transactions: s.Transactions, views: s.Views, planner: s.Planner,
-		output: lastOutput{console: s.Output, installLog: s.InstallLog, log: log}, defaults: desired.DefaultSpec(), cores: o.Cores, log: log,
+		output: lastOutput{console: s.Output, installLog: s.InstallLog, log: log}, history: s.History, defaults: desired.DefaultSpec(), cores: o.Cores, log: log,
 	}
 	if o.StopTimeout != 0 {
 		h.defaults.Stop.Timeout = desired.Duration(o.StopTimeout)

@@ -48,6 +48,7 @@ var shapes = map[string]reflect.Type{
 	"LimitsSpec": reflect.TypeFor[desired.Limits](), "Limits": reflect.TypeFor[desired.Limits](), "LimitsPatch": reflect.TypeFor[desired.Limits](),
 	"StopSpec": reflect.TypeFor[desired.Stop](), "Stop": reflect.TypeFor[desired.Stop](), "StopPatch": reflect.TypeFor[desired.Stop](),
 	"InstallationSpec": reflect.TypeFor[desired.Install](), "Installation": reflect.TypeFor[desired.Install](), "InstallationPatch": reflect.TypeFor[desired.Install](),
+	"History": reflect.TypeFor[api.History](), "SpecVersion": reflect.TypeFor[api.SpecVersion](),
 	"HealthSpec": reflect.TypeFor[desired.Health](), "Health": reflect.TypeFor[desired.Health](), "HealthPatch": reflect.TypeFor[desired.Health](),
 	"HTTPCheckSpec": reflect.TypeFor[desired.HTTPCheck](), "HTTPCheck": reflect.TypeFor[desired.HTTPCheck](), "HTTPCheckPatch": reflect.TypeFor[desired.HTTPCheck](),
 	"Container": reflect.TypeFor[api.Container](), "Summary": reflect.TypeFor[api.Summary](), "ListedContainer": reflect.TypeFor[api.Container](),

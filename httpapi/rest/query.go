@@ -31,6 +31,8 @@ const (
 	QueryVolumes  = "volumes"
 	QuerySeconds  = "seconds"
 	QueryDebug    = "debug"
+	// QueryGeneration is that of a spec.
+	QueryGeneration = "generation"
 )
 
 // BadText says why a text can be no value of a parameter; empty where it can.

@@ -76,7 +76,7 @@ func Commands(env Env) []*cobra.Command {
 		}
 		return list
 	}
-	all := in(groupDeclare, a.apply(), a.run(), a.edit(), a.patch(), a.plan(), a.diff(), a.drift(), a.export(), a.explain(), a.convert(), a.openapi())
+	all := in(groupDeclare, a.apply(), a.run(), a.edit(), a.patch(), a.history(), a.undo(), a.plan(), a.diff(), a.drift(), a.export(), a.explain(), a.convert(), a.openapi())
 	all = append(all, in(GroupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach(), a.send(), a.cp(), a.files())...)
 	all = append(all, in(GroupContainers, a.powers()...)...)
 	all = append(all, in(GroupContainers, a.reinstall(), a.rebind())...)

@@ -70,11 +70,16 @@ func (a *app) confirm(ids []string) error {
 	if len(ids) > maxNamed {
 		named += fmt.Sprintf(" and %d more", len(ids)-maxNamed)
 	}
-	a.put(a.Streams.Err, render.Text(fmt.Sprintf("Delete %s: %s? Their volumes stay. [y/N] ", plural(len(ids), "container"), named)))
+	return a.question(fmt.Sprintf("Delete %s: %s? Their volumes stay.", plural(len(ids), "container"), named), "Nothing was deleted.")
+}
+
+// question asks who is at the terminal, and ends the command where the answer is no, after saying so.
+func (a *app) question(text, refused string) error {
+	a.put(a.Streams.Err, render.Text(text+" [y/N] "))
 	answer, err := bufio.NewReader(a.Streams.In).ReadString('\n')
 	if answer = strings.ToLower(strings.TrimSpace(answer)); err == nil && (answer == "y" || answer == "yes") {
 		return nil
 	}
-	a.note("Nothing was deleted.")
+	a.note("%s", refused)
 	return Exit(ExitFailed)
 }

@@ -86,6 +86,13 @@
 // there, and no token. The HTTP interface has no such route on purpose, so that no token leads into a
 // container, and the audit log has no line of it. The console of the program is "lightd attach ID".
 //
+// # Going back
+//
+// "lightd history ID" lists the last ten specs of a container with what each changed, and "lightd undo ID"
+// writes the one before, or that of --to GENERATION, as a new generation: after it has shown the
+// difference and the steps, and was answered yes, or with --yes. A change that comes in between ends it. What the
+// process should be doing stays as it is, and so do the files of the volume.
+//
 // # Checking a node
 //
 // On the daemon's machine "lightd check" inspects what makes a node unsafe or keeps it from its work:
