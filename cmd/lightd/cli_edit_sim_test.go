@@ -71,7 +71,7 @@ containers:
 	d.do("apply", "-f", file).want(0, "c: unchanged")
 
 	for args, want := range map[string]string{
-		"run": "the id of the container is needed", "run x -- a": "--image is needed", "run x b --image i": `run takes one id, and the command behind "--": "run x [flags] -- b"`, "run x b --image i -- a": "run takes one id", "run x --image i": `the command is needed behind "--"`,
+		"run": "the id of the container is needed", "run x -- a": "--image is needed", "run --image i -- a": "the id of the container is needed", "run x b --image i": `run takes one id, and the command behind "--": "run x [flags] -- b"`, "run x b --image i -- a": "run takes one id", "run x --image i": `the command is needed behind "--"`,
 		"run x --image i -m 5X -- a": `--memory: "5X" has an unknown unit`, "run x --image i -m 5G -- a": "can mean two sizes", "run x --image i --cpu lots -- a": "--cpu: ",
 		"run x --image i -v /srv:/data -- a": "is no id of a volume", "run x --image i -p 1:2:3:4 -- a": "has too many parts", "run x --image i -e NOT_SET -- a": "has no value",
 		"run x --image i --label a -- a": "is not as in a=b", "run x --image i --wait --dry-run -- a": "nothing that could be waited for",
@@ -171,6 +171,8 @@ func TestEdit(t *testing.T) {
 	(<-done).want(command.ExitConflict, "!web: it was changed meanwhile; the edit is in ")
 	d.editor("exit 4")
 	d.do("edit", "web").want(1, "!web: the editor ", "!exit status 4")
+	delete(d.env, "EDITOR")
+	d.do("edit", "web").want(2, "!there is no terminal to edit on")
 	d.do("edit", "nope").want(3, "!nope: Container not found")
 
 	// A token that does not see the environment would empty it.

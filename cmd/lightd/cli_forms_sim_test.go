@@ -45,6 +45,9 @@ func TestOtherThings(t *testing.T) {
 			t.Errorf("%s and %s: %+v and %+v", same[0], same[1], one, other)
 		}
 	}
+	d.do("port", "ls", "-o", "name").is(0, "7000\n7001\n127.0.0.1:7000/udp\n")
+	d.do("port", "rm", "7001").is(0, "7001: deleted\n")
+	d.do("port", "add", "7001").want(0)
 	d.do("get", "ports", "-o", "name", "--free").is(0, "7000\n7001\n127.0.0.1:7000/udp\n")
 	d.do("apply", "-f", d.file("odd.yaml", d.web("ports", ""))).want(0)
 	d.do("get", "container/ports", "-o", "name").is(0, "ports\n")

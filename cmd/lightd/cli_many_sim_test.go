@@ -48,6 +48,10 @@ func TestMany(t *testing.T) {
 	p.types("no\r")
 	p.sees("Nothing was deleted.")
 	p.leaves(command.ExitFailed)
+	p = d.sit("delete", "--all")
+	p.sees("[y/N] ")
+	p.cancel()
+	p.leaves(command.ExitInterrupted)
 	p = d.sit("rm", "--all")
 	p.sees("[y/N] ")
 	p.types("y\r")
@@ -86,7 +90,7 @@ func TestMistypedIDs(t *testing.T) {
 	d.do("apply", "-f", d.file("all.yaml", d.web("survival-001", "")+"---\n"+d.web("creative", "")+"---\n"+d.web("hub", ""))).want(0)
 	for args, want := range map[string]string{
 		"get survval-001": `survval-001: Container not found; did you mean "survival-001"?`, "describe surv": `surv: Container not found; did you mean "survival-001"?`, "start hubb": `did you mean "hub"?`,
-		"logs creatvie": `did you mean "creative"?`, "delete hug": `did you mean "hub"?`, "get xyz": "xyz: Container not found\n", "attach c": "c: Container not found\n", "patch HUB -p {}": "HUB: Container not found\n",
+		"logs creatvie": `did you mean "creative"?`, "delete hug": `did you mean "hub"?`, "get xyz": "xyz: Container not found\n", "get pots": `did you mean "ports"?`, "describe pots": "pots: Container not found\n", "attach c": "c: Container not found\n", "patch HUB -p {}": "HUB: Container not found\n",
 		"get hub creativ": `creativ: Container not found; did you mean "creative"?`,
 	} {
 		d.do(strings.Fields(args)...).want(3, "!"+want)

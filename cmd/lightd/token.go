@@ -332,7 +332,7 @@ func checkTokenFlags(cmd *cobra.Command, spec api.TokenSpec) error {
 
 func tokenListCommand(env command.Env) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Short: "List the tokens that hold, and when they were last used", Args: command.NoArgs,
+		Use: "list", Aliases: []string{"ls"}, Short: "List the tokens that hold, and when they were last used", Args: command.NoArgs,
 		Example: "  lightd token list\n  lightd token list -o custom-columns=ID:.id,NAME:.name,ENDS:.expires_at",
 	}
 	form := command.OutputFlag(cmd, command.FormTable, command.FormJSON, command.FormYAML, command.FormName)

@@ -46,7 +46,7 @@ func badTerm(part, why string) error {
 // meant to be one.
 var (
 	setDemand = regexp.MustCompile(`^([^!].*?)\s+(in|notin)\s*\(([^()]*)\)$`)
-	likeSet   = regexp.MustCompile(`(^|\s)(in|notin)\s*\(`)
+	likeSet   = regexp.MustCompile(`(^|\s)(in|notin)(\(|\s)`)
 )
 
 // Parse reads demands that are separated by commas; nothing selects all. A backslash

@@ -59,7 +59,7 @@ func TestBadSelectors(t *testing.T) {
 		"a!b": `in "a!b" '!' must follow a backslash`, "!!a": `'!'`, "a!!=b": `'!'`, "a=!b": `'!'`, "a=b!=c": `'!'`,
 		"a(b": `in "a(b" '(' must follow a backslash`, "in=(x)": `'('`, "a)": `')'`, "a>1": `'>'`, "a=<1": `'<'`,
 		"a b": `in "a b" a blank must follow a backslash`, "a=b\tc": "a blank",
-		`\ in (b)`: "a blank", "a in (b": `in "a in (b" a set is not written as`, "a in b)": "a blank", "a in ()": `in "a in ()" the set is empty`, "a in ( )": "the set is empty",
+		`\ in (b)`: "a blank", "a in (b": `in "a in (b" a set is not written as`, "a in b)": "a set is not written", "a in b": "a set is not written", "a in ()": `in "a in ()" the set is empty`, "a in ( )": "the set is empty",
 		" in (b)": "a set is not written", "a in (b))": "a set is not written", "a in (b)c": "a set is not written", "a in (b c)": "a blank", "a in (b=c)": `'='`, "!a in (b)": "a set is not written",
 		"a,b in (c),,": "an empty entry", "a has (b)": "a blank", "a in (b) in (c)": "a blank", "a in (b),=c": "no key", "a b in (c)": "a blank", "= in (c)": `'='`,
 		"a=\x00": "must not contain NUL", "a\xff": "must be UTF-8",

@@ -89,6 +89,8 @@ type session struct {
 	// follow is the same daemon, for streams: it has patience with a broken connection.
 	follow *client.Client
 	target cliconfig.Target
+	// words are those that the command takes in the place of an id.
+	words []string
 }
 
 // patience is for how long a stream that broke is tried again.

@@ -62,7 +62,7 @@ func (c choice) of(ctx context.Context, s *session, args []string) ([]string, er
 const maxNamed = 10
 
 // confirm asks whether all of something may be done away with. Where nobody can be asked it is refused.
-func (a *app) confirm(ids []string) error {
+func (a *app) confirm(ctx context.Context, ids []string) error {
 	if !terminal.Is(a.Streams.In) {
 		return usagef("delete: --all needs --yes where nobody can be asked")
 	}
@@ -70,13 +70,23 @@ func (a *app) confirm(ids []string) error {
 	if len(ids) > maxNamed {
 		named += fmt.Sprintf(" and %d more", len(ids)-maxNamed)
 	}
-	return a.question(fmt.Sprintf("Delete %s: %s? Their volumes stay.", plural(len(ids), "container"), named), "Nothing was deleted.")
+	return a.question(ctx, fmt.Sprintf("Delete %s: %s? Their volumes stay.", plural(len(ids), "container"), named), "Nothing was deleted.")
 }
 
 // question asks who is at the terminal, and ends the command where the answer is no, after saying so.
-func (a *app) question(text, refused string) error {
+func (a *app) question(ctx context.Context, text, refused string) error {
 	a.put(a.Streams.Err, render.Text(text+" [y/N] "))
-	answer, err := bufio.NewReader(a.Streams.In).ReadString('\n')
+	in, err := terminal.Interruptible(a.Streams.In)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	defer context.AfterFunc(ctx, in.Close)()
+	answer, err := bufio.NewReader(in).ReadString('\n')
+	if ctx.Err() != nil {
+		a.put(a.Streams.Err, "\n")
+		return ctx.Err()
+	}
 	if answer = strings.ToLower(strings.TrimSpace(answer)); err == nil && (answer == "y" || answer == "yes") {
 		return nil
 	}

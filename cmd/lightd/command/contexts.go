@@ -33,6 +33,7 @@ func (a *app) stored() (*cliconfig.Contexts, error) {
 func (a *app) contextList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
+		Aliases: []string{"ls"},
 		Short:   "List the contexts; the present one has a star",
 		Example: "  lightd context list",
 		Args:    NoArgs,
@@ -185,6 +186,7 @@ func trustFlags(cmd *cobra.Command) func(*cliconfig.Context) error {
 func (a *app) contextDelete() *cobra.Command {
 	return &cobra.Command{
 		Use:               "delete NAME",
+		Aliases:           []string{"rm"},
 		Short:             "Forget a context; its token file stays",
 		Example:           "  lightd context delete node-1",
 		Args:              oneName,

@@ -69,7 +69,7 @@ or be those that files hold; --all is all, and asks first.`,
 			return err
 		}
 		if *chosen.all && !*dry && !*sure && len(args) > 0 {
-			if err := a.confirm(args); err != nil {
+			if err := a.confirm(ctx, args); err != nil {
 				return err
 			}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lightd/cmd/lightd/manifest"
+	"lightd/cmd/lightd/terminal"
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
@@ -162,7 +163,11 @@ func (e *edition) open(ctx context.Context, text string, faults []string) (strin
 
 // runEditor has a file edited.
 func (a *app) runEditor(ctx context.Context, file string) error {
-	editor := cmp.Or(a.Getenv("VISUAL"), a.Getenv("EDITOR"), "vi")
+	editor := cmp.Or(a.Getenv("VISUAL"), a.Getenv("EDITOR"))
+	if editor == "" && !terminal.Is(a.Streams.In) {
+		return usagef("there is no terminal to edit on: EDITOR can name a program that needs none")
+	}
+	editor = cmp.Or(editor, "vi")
 	run := exec.CommandContext(ctx, "/bin/sh", "-c", editor+` "$1"`, "lightd", file)
 	run.Stdin, run.Stdout, run.Stderr = a.Streams.In, a.Streams.Out, a.Streams.Err
 	if err := run.Run(); err != nil {

@@ -80,6 +80,9 @@ func (a *app) getContainers(use string) *cobra.Command {
 		return noEmpty(cmd, args)
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		for _, other := range cmd.Commands() {
+			s.words = append(s.words, other.Name())
+		}
 		if cmd.CalledAs() == "inspect" && !cmd.Flags().Changed("output") {
 			*form = FormJSON
 		}

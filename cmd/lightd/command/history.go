@@ -118,7 +118,7 @@ func (r reversion) run(ctx context.Context, w *waiting) error {
 	if err := r.showPlan(planned.Receipt); err != nil || r.dry {
 		return err
 	}
-	if err := r.ask(version.Generation); err != nil {
+	if err := r.ask(ctx, version.Generation); err != nil {
 		return err
 	}
 	write := w.write()
@@ -161,12 +161,12 @@ func (r reversion) version(ctx context.Context) (api.SpecVersion, error) {
 }
 
 // ask asks whether the spec is to be written.
-func (r reversion) ask(generation int64) error {
+func (r reversion) ask(ctx context.Context, generation int64) error {
 	if r.sure {
 		return nil
 	}
 	if !terminal.Is(r.Streams.In) {
 		return usagef("undo needs --yes where nobody can be asked")
 	}
-	return r.question(fmt.Sprintf("Write the spec of generation %d?", generation), "Nothing was changed.")
+	return r.question(ctx, fmt.Sprintf("Write the spec of generation %d?", generation), "Nothing was changed.")
 }

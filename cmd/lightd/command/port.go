@@ -186,8 +186,9 @@ func (s *session) addRange(ctx context.Context, r poolRange) (there int, err err
 func (a *app) portDelete() *cobra.Command {
 	var ranges []poolRange
 	cmd := &cobra.Command{
-		Use:   "delete PORTS...",
-		Short: "Take ports out of the pool, all or none; not those in use",
+		Use:     "delete PORTS...",
+		Aliases: []string{"rm"},
+		Short:   "Take ports out of the pool, all or none; not those in use",
 		Example: `  lightd port delete 25565-25600
   lightd port delete $(lightd port list --free -o name)`,
 		Args:              portRanges(&ranges),
@@ -219,6 +220,7 @@ func (a *app) portDelete() *cobra.Command {
 func (a *app) portList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
+		Aliases: []string{"ls"},
 		Short:   "List the ports of the pool, and who holds them",
 		Example: "  lightd port list --free\n  lightd port list --sort-by .internal_id",
 		Args:    NoArgs,

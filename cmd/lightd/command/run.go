@@ -67,7 +67,7 @@ and makes nothing; "lightd explain" has the fields that no flag sets.`,
 	form := ResultFlag(cmd)
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		switch {
-		case len(args) == 0:
+		case len(args) == 0, cmd.ArgsLenAtDash() == 0:
 			return usagef("run: the id of the container is needed, as in \"lightd run web --image IMAGE -- COMMAND\"")
 		case f.image == "":
 			return usagef("run: --image is needed")

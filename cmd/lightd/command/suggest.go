@@ -87,9 +87,9 @@ func (s *session) suggestID(ctx context.Context, err error) error {
 	if failed != nil {
 		return err
 	}
-	names := make([]string, len(listing.Containers))
-	for i, c := range listing.Containers {
-		names[i] = c.InternalID
+	names := slices.Clone(s.words)
+	for _, c := range listing.Containers {
+		names = append(names, c.InternalID)
 	}
 	if near := nearID(at.subject, names); near != "" {
 		return suggested{err, fmt.Sprintf("did you mean %q?", near)}

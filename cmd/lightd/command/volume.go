@@ -67,6 +67,7 @@ func (a *app) volumeCreate() *cobra.Command {
 func (a *app) volumeList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
+		Aliases: []string{"ls"},
 		Short:   "List the volumes, and the containers that name them",
 		Example: "  lightd volume list --measure --sort-by .size_bytes",
 		Args:    NoArgs,
@@ -170,6 +171,7 @@ the containers on one that takes more.`,
 func (a *app) volumeDelete() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "delete ID...",
+		Aliases: []string{"rm"},
 		Short:   "Delete volumes and their data; not those that a container names",
 		Example: "  lightd volume delete d6764075-c5f1-4045-9fb3-85315b85cb0f",
 		Args: func(cmd *cobra.Command, args []string) error {
