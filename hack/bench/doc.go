@@ -38,5 +38,7 @@
 //   - A health check of each of them every 10 s: 1.3 to 1.6 % of a core by TCP, 1.9 to 2.0 % by HTTP.
 //   - 10,000 events a second for 10 s, 100 in a transaction, to a webhook at a local HTTP server: the median is
 //     delivered after 3 ms, p99 after 26 ms, the last one after 38 ms; 39 MB of memory.
+//   - A file of 1 GiB, on a busy machine (load 15): uploaded to a volume, on disk when answered, 1.8 s, against 1.4 s
+//     of cp and sync; downloaded 1.3 s. A list of 10,000 files with their MIME types: median 121 ms.
 //   - A line at a WebSocket client after it is at the Docker client: median 0.27 to 0.29 ms.
 package main

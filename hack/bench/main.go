@@ -34,7 +34,7 @@ func main() {
 	binary := flag.String("lightd", filepath.Join(".bin", "lightd"), "the `program` to measure")
 	image := flag.String("image", "lightd-test/busybox:latest", "the `image` of all containers, present on the engine")
 	log := flag.String("log", "", "`file` that the daemon's log is kept in")
-	only := flag.String("only", "", "measure only apply, only known, only crash, only watched (figures and health checks), only webhooks, or only console, or of that only flood, pattern, crowd or latency")
+	only := flag.String("only", "", "measure only apply, only known, only crash, only watched (figures and health checks), only webhooks, only files, or only console, or of that only flood, pattern, crowd or latency")
 	flag.Parse()
 	if err := bench(ctx, *binary, *image, *log, *only); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -89,6 +89,8 @@ func bench(ctx context.Context, binary, image, log, only string) (err error) {
 		measure = l.measureWatched
 	case "webhooks":
 		measure = l.measureWebhooks
+	case "files":
+		measure = l.measureFiles
 	case "known":
 		measure = l.measureKnown
 	case "console", "flood", "pattern", "crowd", "latency":
@@ -128,7 +130,7 @@ func (l *lab) measure(ctx context.Context) error {
 	if err := errors.Join(l.measureRunning(ctx, watched, p), watched.stop()); err != nil {
 		return err
 	}
-	return errors.Join(l.measureConsole(ctx), l.measureKnown(ctx), l.measureApply(ctx), l.measureWebhooks(ctx), l.measureWatched(ctx))
+	return errors.Join(l.measureConsole(ctx), l.measureKnown(ctx), l.measureApply(ctx), l.measureWebhooks(ctx), l.measureWatched(ctx), l.measureFiles(ctx))
 }
 
 // measureRunning measures a daemon that has running containers when it starts.

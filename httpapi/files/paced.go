@@ -100,16 +100,15 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// end has the connection of an upload closed whose body was not read to its end.
+// end gives the answer its own time, and has the connection closed where the body was not read to its end. It may be
+// called again.
 func (u *upload) end(c *gin.Context) {
+	_ = u.control.SetWriteDeadline(time.Now().Add(u.stall)) // a recorder of a test has none
 	if u.complete {
-		// The answer has its own time again.
-		_ = u.control.SetWriteDeadline(time.Now().Add(u.stall)) // as above
 		return
 	}
-	if c.Request.ProtoMajor == 1 {
+	if c.Request.ProtoMajor == 1 && !c.Writer.Written() {
 		c.Header("Connection", "close")
 	}
-	_ = u.control.SetReadDeadline(time.Now().Add(unreadWithin))
-	_ = u.control.SetWriteDeadline(time.Now().Add(u.stall))
+	_ = u.control.SetReadDeadline(time.Now().Add(unreadWithin)) // as above
 }

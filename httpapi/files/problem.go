@@ -3,6 +3,7 @@ package files
 import (
 	"errors"
 	"net/http"
+	"strings"
 
 	"lightd/desired"
 	"lightd/httpapi/rest"
@@ -50,7 +51,9 @@ func problem(err error) error {
 		return rest.NewError(http.StatusInsufficientStorage, "disk_full", full.Error())
 	case errors.As(err, &refusal):
 		p := rest.NewError(refusals[refusal].status, refusals[refusal].code, refusal.Error())
-		p.Details = []rest.Detail{{Message: err.Error()}}
+		// The sentence is not said twice.
+		message := strings.ReplaceAll(err.Error(), refusal.Error()+": ", "")
+		p.Details = []rest.Detail{{Message: strings.TrimSuffix(strings.TrimSuffix(message, refusal.Error()), ": ")}}
 		return p
 	}
 	return err

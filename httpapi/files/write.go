@@ -54,6 +54,7 @@ func (h *Handlers) write(c *gin.Context, tree *files.Tree, p files.Path, body *u
 	// A client that has sent everything and goes away has meant it.
 	ctx := context.WithoutCancel(c.Request.Context())
 	e, created, err := tree.Write(ctx, p, body, w)
+	body.end(c) // the time of the whole request may be over by now: the answer has its own
 	if err != nil {
 		var refusal *rest.Error
 		if errors.As(err, &refusal) {
