@@ -48,7 +48,9 @@
 // the backoff of crashes: at once, then after 1 s doubling to 5 min. It needs another restart policy than never.
 //
 // TCP and HTTP go from the daemon to the container's own address, so they need the engine on the daemon's
-// machine. A command that exceeds its time is killed with its process group. A HEALTHCHECK that an
+// machine. A command that exceeds its time is killed with its process group; what it has put into a session of its own
+// is not, and counts towards limits.pids. One that leaves something in the background ends when Docker gives up on the
+// output of that, after 2 s: redirect it. A HEALTHCHECK that an
 // image brings is never run by Docker; the condition shows it, and image: true has it run.
 package health
 

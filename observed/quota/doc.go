@@ -49,7 +49,8 @@
 //	      volume is below 95 % of its quota, or the quota is ended, it
 //	      starts by itself.
 //
-// Installations go on in both cases. A quota that an existing volume gets is enforced after a walk through its
+// quota_exceeded is a field of the spec: whoever may write that decides. Where tenants do, only the kernel holds
+// them to a quota. Installations go on in both cases. A quota that an existing volume gets is enforced after a walk through its
 // files, in the background; the same walk is made every hour, as the kernel lets the owner of a file take it out of
 // its project where the engine does not map users. Sockets, pipes and links from before the quota cannot be
 // put into the project: the kernel refuses to rename those (EXDEV).
