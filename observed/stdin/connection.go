@@ -39,20 +39,20 @@ func (i *input) connect(ctx context.Context) (c *connection, fresh bool, err err
 	if err != nil {
 		return nil, false, err
 	}
-	c = &connection{Run: want, conn: conn}
+	opened := &connection{Run: want, conn: conn} // not c, which a return sets
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.disconnectLocked()
-	i.connection = c
-	if !i.r.group.Go(func() { i.awaitEnd(c) }) {
+	i.connection = opened
+	if !i.r.group.Go(func() { i.awaitEnd(opened) }) {
 		i.disconnectLocked()
 		return nil, false, streams.ErrClosed
 	}
 	i.reconcileConnectionLocked(i.r.cfg.Targets.Get(i.id)) // the run may have ended meanwhile
-	if i.connection != c {
+	if i.connection != opened {
 		return nil, false, ErrNotRunning
 	}
-	return c, true, nil
+	return opened, true, nil
 }
 
 // attach opens the connection; both the caller's context and the registry's bound the

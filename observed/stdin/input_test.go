@@ -1,8 +1,16 @@
 package stdin
 
 import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
 	"strings"
+	"sync"
 	"testing"
+
+	"lightd/observed"
+	"lightd/observed/streams"
 )
 
 // TestOpenInputIsBounded: a client that never ends its line.
@@ -18,5 +26,48 @@ func TestOpenInputIsBounded(t *testing.T) {
 	}
 	if in.add(false, []byte("\n")) || in.partial || len(in.open) > 0 {
 		t.Error("the line has no end")
+	}
+}
+
+// ending is a container whose process ends while the connection to its input is opened.
+type ending struct {
+	mu    sync.Mutex
+	ended bool
+}
+
+// Get is that of streams.Targets.
+func (e *ending) Get(string) observed.Snapshot {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	run := &observed.Container{ContainerID: "c"}
+	run.Phase = observed.Running
+	if e.ended {
+		run.Phase = observed.Exited
+	}
+	return observed.Snapshot{Known: true, EngineUp: true, Run: run}
+}
+
+// AttachInput is that of Source.
+func (e *ending) AttachInput(context.Context, string) (streams.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.ended = true
+	conn, other := net.Pipe()
+	return conn, other.Close()
+}
+
+// Resize is that of Source.
+func (*ending) Resize(context.Context, string, int, int) error { return nil }
+
+// TestRunEndsWhileInputOpens: a command to a process that ends meanwhile finds none running, and what waits for the end
+// of the connection waits for that one.
+func TestRunEndsWhileInputOpens(t *testing.T) {
+	for range 100 {
+		e := &ending{}
+		r := New(Config{Source: e, Targets: e, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
+		if err := r.WriteLine(t.Context(), "web", "say hi"); !errors.Is(err, ErrNotRunning) {
+			t.Errorf("got %v", err)
+		}
+		r.Close()
 	}
 }
