@@ -20,7 +20,7 @@ func (c *config) ownPlaces() []string {
 		"/var/lib/docker", "/var/lib/containerd", "/run/docker", "/run/containerd", "/run/docker.sock", "/var/run/docker.sock",
 	}
 	own := []string{c.DataDir, c.TokenFile, c.file, c.TLS.Cert, c.TLS.Key, c.TLS.ClientCA}
-	own = append(own, c.Webhooks.secretFiles()...)
+	own = append(own, c.otherSecretFiles()...)
 	if path, ok := strings.CutPrefix(c.DockerHost, "unix://"); ok {
 		own = append(own, path)
 	}

@@ -69,6 +69,8 @@ type mounts struct {
 type imagesAllowed struct {
 	// Allowed are the registries and repositories that images may come from; none are all.
 	Allowed []string `yaml:"allowed"`
+	// Credentials is a configuration file of Docker's command line, with the credentials of registries.
+	Credentials string `yaml:"credentials"`
 }
 
 // logs bound what Docker keeps of a container's output.
@@ -395,6 +397,9 @@ func (c *config) check() error {
 		if err := desired.CheckAllowedImage(entry); err != nil {
 			return badSetting("images.allowed", "images.allowed: %v", err)
 		}
+	}
+	if path := c.Images.Credentials; path != "" && !filepath.IsAbs(path) {
+		return badSetting("images.credentials", "images.credentials: %q is not an absolute path", path)
 	}
 	if err := c.checkWire(); err != nil {
 		return err

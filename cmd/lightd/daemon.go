@@ -32,6 +32,7 @@ import (
 	"lightd/observed/cache"
 	"lightd/observed/cgroup"
 	"lightd/observed/containerio"
+	"lightd/observed/credentials"
 	"lightd/observed/engine"
 	"lightd/observed/health"
 	"lightd/observed/hostmount"
@@ -285,7 +286,7 @@ func (d *daemon) newSampler(here bool) *usage.Sampler {
 // guardEngine makes the client of the engine, each act of which reads the owner's mark before.
 func (d *daemon) guardEngine(cfg config, record owner.Record, here bool) (guard *owner.Guard, err error) {
 	config := engine.Config{
-		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Called: d.metrics.EngineCalled, Log: d.log,
+		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Called: d.metrics.EngineCalled, Credentials: credentials.File{Path: cfg.Images.Credentials}.For, Log: d.log,
 		Timeouts: engine.Timeouts{Remove: cfg.Timeouts.Remove, Create: cfg.Timeouts.Create},
 	}
 	if here {

@@ -116,6 +116,7 @@ func TestBadCalls(t *testing.T) {
 		{"logs in one file", serve("--config", file("logs:\n  max_file: 1")), nil, 2, "logs.max_file: it must be from 2 to 1000"},
 		{"logs in a number of files that is none", serve("--config", file("logs:\n  max_file: few")), nil, 2, "few"},
 		{"an unknown key of logs", serve("--config", file("logs:\n  driver: journald")), nil, 2, "driver"},
+		{"credentials by a relative path", serve("--config", file("images:\n  credentials: config.json")), nil, 2, "images.credentials: \"config.json\" is not an absolute path"},
 		{"no consoles", serve("--config", file("consoles:\n  total: 0")), nil, 2, "consoles: per_container and total must be above zero"},
 		{"a timeout of no time", serve("--config", file("timeouts:\n  remove: 0s")), nil, 2, "timeouts.remove"},
 		{"a timeout that is no time", serve("--config", file("timeouts:\n  remove: soon")), nil, 2, `:2: timeouts.remove: it is "soon", and must be a duration with its unit, as in 10s`},

@@ -65,7 +65,7 @@ func (d *daemon) reload(load func() (config, error)) {
 			restart = append(restart, key)
 		}
 	}
-	now.Origins, now.Mounts, now.Images, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Images, loaded.Consoles, loaded.Logs
+	now.Origins, now.Mounts, now.Images.Allowed, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Images.Allowed, loaded.Consoles, loaded.Logs
 	now.Network.Allowed, now.Metrics = loaded.Network.Allowed, loaded.Metrics
 	if err := d.api.Reconfigure(consoleLimits(now)); err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "error", err)

@@ -105,6 +105,11 @@ func serve(ctx context.Context, cfg config, again reloads, stdout io.Writer, log
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
+	if path := cfg.Images.Credentials; path != "" {
+		if _, err := os.Stat(path); err != nil {
+			log.Warn("no credentials for registries until the file is there", "error", err)
+		}
+	}
 	for _, file := range cfg.secretFiles() {
 		warnReadable(log, "a file with a token or a secret", file)
 	}

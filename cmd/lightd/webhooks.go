@@ -80,7 +80,16 @@ func (c *config) secretFiles() (list []string) {
 	if c.Token == "" {
 		list = append(list, c.TokenFile)
 	}
-	return append(list, c.Webhooks.secretFiles()...)
+	return append(list, c.otherSecretFiles()...)
+}
+
+// otherSecretFiles are those of secrets that the daemon uses elsewhere.
+func (c *config) otherSecretFiles() []string {
+	list := c.Webhooks.secretFiles()
+	if c.Images.Credentials != "" {
+		list = append(list, c.Images.Credentials)
+	}
+	return list
 }
 
 // secretFiles are the files of the secrets of webhooks.

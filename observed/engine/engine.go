@@ -67,6 +67,9 @@ type Config struct {
 	ReadLimits func(pid int, containerID string) *observed.Enforced
 	// ReadUnlinked measures the open files without a name of such a container; nil as well.
 	ReadUnlinked func(pid int, containerID string) (int64, error)
+	// Credentials, unless nil, returns the credentials for the registry of an image, as the header
+	// X-Registry-Auth has them; empty for none.
+	Credentials func(ctx context.Context, ref string) (string, error)
 	// Called, unless nil, is called after each call: how long the engine took to answer, and the error.
 	Called func(op string, took time.Duration, err error)
 	// Log takes what is not worth an error; nil stands for slog.Default().
@@ -75,18 +78,19 @@ type Config struct {
 
 // Engine is a client of one Docker Engine. It is safe for concurrent use.
 type Engine struct {
-	host       string
-	dial       dialer
-	transport  *http.Transport
-	fresh      *http.Transport
-	instance   string
-	epoch      string
-	guard      func(context.Context) error
-	timeouts   Timeouts
-	readLimits func(pid int, containerID string) *observed.Enforced
-	unlinked   func(pid int, containerID string) (int64, error)
-	called     func(op string, took time.Duration, err error)
-	log        *slog.Logger
+	host        string
+	dial        dialer
+	transport   *http.Transport
+	fresh       *http.Transport
+	instance    string
+	epoch       string
+	guard       func(context.Context) error
+	timeouts    Timeouts
+	readLimits  func(pid int, containerID string) *observed.Enforced
+	unlinked    func(pid int, containerID string) (int64, error)
+	credentials func(ctx context.Context, ref string) (string, error)
+	called      func(op string, took time.Duration, err error)
+	log         *slog.Logger
 
 	// current is the version agreed on, nil until then; gate lets one call at a time
 	// agree, and is a channel so that those who wait keep to their deadlines.
@@ -117,15 +121,19 @@ func New(c Config) (*Engine, error) {
 	}
 	e := &Engine{
 		host: host, dial: dial, instance: c.Instance, epoch: c.OwnerEpoch,
-		timeouts:   c.Timeouts.withDefaults(),
-		readLimits: c.ReadLimits,
-		unlinked:   c.ReadUnlinked,
-		called:     c.Called,
-		log:        c.Log,
-		gate:       make(chan struct{}, 1),
+		timeouts:    c.Timeouts.withDefaults(),
+		readLimits:  c.ReadLimits,
+		unlinked:    c.ReadUnlinked,
+		called:      c.Called,
+		credentials: c.Credentials,
+		log:         c.Log,
+		gate:        make(chan struct{}, 1),
 	}
 	if e.log == nil {
 		e.log = slog.Default()
+	}
+	if e.credentials == nil {
+		e.credentials = func(context.Context, string) (string, error) { return "", nil }
 	}
 	if e.called == nil {
 		e.called = func(string, time.Duration, error) {}

@@ -201,8 +201,12 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress func(Progress)) 
 	if _, err := reference.ParseNormalizedNamed(ref); err != nil {
 		return fmt.Errorf("pull image %s: %w: %w", ref, cerrdefs.ErrInvalidArgument, err)
 	}
-	err := e.try(ctx, func(ctx context.Context, s *session) error {
-		body, err := s.ImagePull(ctx, ref, image.PullOptions{})
+	auth, err := e.credentials(ctx, ref)
+	if err != nil {
+		return fmt.Errorf("pull image %s: %w", ref, err)
+	}
+	err = e.try(ctx, func(ctx context.Context, s *session) error {
+		body, err := s.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,11 @@
 package engine
 
-import "regexp"
+import (
+	"errors"
+	"regexp"
+
+	"lightd/observed/credentials"
+)
 
 // PullFault is why the engine could not pull an image, in one of few sentences. None has anything of
 // what a registry answered: that may be the answer of whatever the reference, or the token service
@@ -19,6 +24,7 @@ const (
 	PullUnreachable       PullFault = "the registry is unreachable"
 	PullNotFound          PullFault = "the registry has no such image"
 	PullBadAnswer         PullFault = "the registry sends a bad answer"
+	PullNoCredentials     PullFault = "the credentials for the registry cannot be read"
 	PullFailed            PullFault = "the engine fails"
 )
 
@@ -51,6 +57,9 @@ func clip(message string) string {
 
 // PullFaultOf returns the fault of an error of Pull.
 func PullFaultOf(err error) PullFault {
+	if errors.Is(err, credentials.ErrUnreadable) {
+		return PullNoCredentials
+	}
 	class := Classify(err)
 	if class == Unavailable {
 		return PullEngineUnavailable

@@ -21,6 +21,7 @@ import (
 	"lightd/httpapi/watch"
 	"lightd/httpapi/webhook"
 	"lightd/observed/blueprint"
+	"lightd/observed/credentials"
 	"lightd/observed/drift"
 	"lightd/observed/health"
 	"lightd/observed/owner"
@@ -43,6 +44,7 @@ var Topics = []Topic{
 	{"states", "states, conditions with their reasons, events", status.Doc},
 	{"health", "health checks: how it is found out whether a process does its work", health.Doc},
 	{"quotas", "how much of the disk a volume may take", quota.Doc},
+	{"registries", "credentials for private registries", credentials.Doc},
 	{"drift", "where Docker differs from a spec", drift.Doc},
 	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
 	{"api", "HTTP routes, preconditions, lists, dry runs, waiting, errors", httpapi.Doc},
