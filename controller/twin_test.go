@@ -5,6 +5,7 @@ import (
 	"slices"
 	"testing"
 
+	cerrdefs "github.com/containerd/errdefs"
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
 	"github.com/docker/docker/api/types/filters"
@@ -21,16 +22,21 @@ func placeTwin(t *testing.T, docker *client.Client, containerID string) (twin st
 	ctx, cancel := context.WithCancel(t.Context())
 	messages, errs := docker.Events(ctx, events.ListOptions{Filters: filters.NewArgs(filters.Arg("type", "container"))})
 	was, err := docker.ContainerInspect(ctx, containerID)
-	if err == nil {
-		err = docker.ContainerRemove(ctx, containerID, container.RemoveOptions{Force: true})
-	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	was.HostConfig.Privileged, was.HostConfig.PidMode = true, "host"
-	made, err := docker.ContainerCreate(ctx, was.Config, was.HostConfig, nil, nil, was.Name)
-	if err != nil {
-		t.Fatal(err)
+	var made container.CreateResponse
+	for { // the daemon may have made another one before the twin is there
+		if err := docker.ContainerRemove(ctx, was.Name, container.RemoveOptions{Force: true}); err != nil && !cerrdefs.IsNotFound(err) && !cerrdefs.IsConflict(err) {
+			t.Fatal(err)
+		}
+		if made, err = docker.ContainerCreate(ctx, was.Config, was.HostConfig, nil, nil, was.Name); err == nil {
+			break
+		}
+		if !cerrdefs.IsConflict(err) {
+			t.Fatal(err)
+		}
 	}
 	return made.ID, func() (did []events.Action) {
 		defer cancel()

@@ -78,10 +78,15 @@ func Parse(data []byte) (Egg, error) {
 // images are those that the server may run from. The icon of Pelican's later formats is called image too.
 func images(root *node, format string) []Choice {
 	found := choices(root.get("docker_images"))
-	if len(found) == 0 && format == "PTDL_v1" {
-		for _, ref := range slices.Concat(root.get("images").texts(), root.get("image").texts()) {
-			found = append(found, Choice{ref, ref})
-		}
+	if len(found) > 0 {
+		return found
+	}
+	listed := root.get("images").texts() // of PTDL_v1, and in some eggs that say that they are PTDL_v2
+	if format == "PTDL_v1" {
+		listed = append(listed, root.get("image").texts()...)
+	}
+	for _, ref := range listed {
+		found = append(found, Choice{ref, ref})
 	}
 	return found
 }

@@ -148,6 +148,22 @@ func TestStop(t *testing.T) {
 	}
 }
 
+// TestImagesOfAnEgg: the list of the first format is in some eggs of the second.
+func TestImagesOfAnEgg(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"meta":{"version":"PTDL_v1"},"image":"a:1","startup":"c"}`:                                "a:1",
+		`{"meta":{"version":"PTDL_v1"},"images":["a:1","b:1"],"startup":"c"}`:                       "a:1",
+		`{"meta":{"version":"PTDL_v2"},"images":["a:1"],"startup":"c"}`:                             "a:1",
+		`{"meta":{"version":"PTDL_v2"},"images":["a:1"],"docker_images":{"B":"b:1"},"startup":"c"}`: "b:1",
+		`{"meta":{"version":"PLCN_v3"},"image":"data:x","docker_images":{"B":"b:1"},"startup":"c"}`: "b:1",
+	} {
+		e, err := egg.Parse([]byte(text))
+		if err != nil || e.Images[0].Value != want {
+			t.Errorf("%s: %+v, %v", text, e.Images, err)
+		}
+	}
+}
+
 // TestNoEgg: what is wrong with a file is told.
 func TestNoEgg(t *testing.T) {
 	const head = `"meta":{"version":"PTDL_v2"}`
