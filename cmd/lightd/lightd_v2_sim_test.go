@@ -59,6 +59,20 @@ func TestRequestsOfLightdV2(t *testing.T) {
 		{"POST /network/ports/bulk-delete", `{"ports":[{"ip":"0.0.0.0","port":25565},{"ip":"0.0.0.0","port":25566}]}`, 200, []string{`"message":"Deleted 2 ports from pool"`, `"deleted_count":2`}},
 		{"GET /network/ports/random", "", 404, []string{`"error":"No available ports in pool"`}},
 
+		// Files: one route with ops, and the bytes of a file as they are. What takes long is a job.
+		{"GET /volumes/VOLUME/files", "", 200, []string{`"files":[`}},
+		{"GET /volumes/VOLUME/files?path=plugins", "", 404, []string{`"error":"File not found"`}},
+		{"POST /volumes/VOLUME/files", `{"path":"config/server.properties","content":"server-port=25565"}`, 400, []string{"content"}},
+		{"PUT /volumes/VOLUME/files?path=server.properties", "server-port=25565", 201, []string{`"size":17`}},
+		{"POST /volumes/VOLUME/folders", `{"path":"plugins/MyPlugin"}`, 404, nil},
+		{"POST /volumes/VOLUME/files", `{"op":"mkdir","path":"plugins/MyPlugin","parents":true}`, 201, []string{`"type":"directory"`}},
+		{"POST /volumes/VOLUME/copy", `{"source":"plugins/MyPlugin","destination":"backup"}`, 404, nil},
+		{"POST /volumes/VOLUME/files", `{"op":"copy","from":"plugins/MyPlugin","to":"backup"}`, 202, []string{`"op":"copy"`}},
+		{"POST /volumes/VOLUME/compress", `{"format":"tar.gz","output_name":"backup"}`, 404, nil},
+		{"POST /volumes/VOLUME/files", `{"op":"compress","paths":["plugins"],"to":"backup.tar.gz"}`, 202, []string{`"op":"compress"`}},
+		{"POST /volumes/VOLUME/decompress", `{"archive_path":"backup.tar.gz","destination":"restored"}`, 404, nil},
+		{"PUT /volumes/VOLUME", `{"quota_bytes":2147483648}`, 200, []string{`"quota_bytes":2147483648`}},
+
 		// The limits of a container are part of its spec.
 		{"GET /containers/test-app/resources", "", 404, nil},
 		// The files of its configuration are the operator's, and events go to webhooks.
@@ -71,7 +85,7 @@ func TestRequestsOfLightdV2(t *testing.T) {
 		{"POST /containers/test-app/sftp/credentials", `{}`, 404, nil},
 	} {
 		method, path, _ := strings.Cut(r.request, " ")
-		answer := n.send(method, path, strings.ReplaceAll(r.body, "VOLUME", volume), vendor)
+		answer := n.send(method, strings.ReplaceAll(path, "VOLUME", volume), strings.ReplaceAll(r.body, "VOLUME", volume), vendor)
 		if answer.status != r.status {
 			t.Errorf("%s: %d %s", r.request, answer.status, answer.text)
 		}
