@@ -201,6 +201,8 @@ type Container struct {
 	Requests  Requests  `json:"requests"`
 	// Kill removes the grace from the stop that Power or a suspension requests.
 	Kill bool `json:"kill"`
+	// Grace takes the place of Stop.Timeout in the stop that Power requests; nil for none.
+	Grace *Duration `json:"grace,omitempty"`
 	// Deleting marks a container that is to be removed; no spec write follows it.
 	Deleting bool `json:"deleting"`
 	// Releasing are ports that the spec names no longer, and that stay claimed
@@ -217,7 +219,19 @@ func (c Container) Clone() Container {
 	c.Spec = c.Spec.Clone()
 	c.Releasing = slices.Clone(c.Releasing)
 	c.Specs = slices.Clone(c.Specs)
+	if c.Grace != nil {
+		grace := *c.Grace
+		c.Grace = &grace
+	}
 	return c
+}
+
+// StopTimeout is how long the process may take to end before SIGKILL.
+func (c Container) StopTimeout() time.Duration {
+	if c.Grace != nil && c.Power == PowerStopped {
+		return time.Duration(*c.Grace)
+	}
+	return time.Duration(c.Stop.Timeout)
 }
 
 // Action is what a write did to a container.

@@ -10,6 +10,9 @@ import (
 	"unicode/utf8"
 )
 
+// MaxStopTimeout is the longest time that a process may be given to end.
+const MaxStopTimeout = 10 * time.Minute
+
 // Bounds of what a spec may hold. They keep one client from filling the database, and
 // a container from being one that the kernel could never run.
 const (
@@ -20,7 +23,6 @@ const (
 	maxPattern       = 512
 	maxScript        = 512 << 10
 	maxStopCommand   = 4 << 10
-	maxStopTimeout   = 10 * time.Minute
 	minMemory        = 6 << 20
 	maxMemory        = 1 << 46
 	minCPU           = 0.01
@@ -300,8 +302,8 @@ func (f *faults) checkChoices(s Spec) {
 	if _, ok := SignalNumber(s.Stop.Signal); !ok && s.Stop.Signal != "" {
 		f.add("stop.signal", fmt.Sprintf("%s is no signal that can ask a process to stop", Quote(s.Stop.Signal)))
 	}
-	if s.Stop.Timeout < 0 || time.Duration(s.Stop.Timeout) > maxStopTimeout {
-		f.add("stop.timeout", "must be from 0s to "+maxStopTimeout.String())
+	if s.Stop.Timeout < 0 || time.Duration(s.Stop.Timeout) > MaxStopTimeout {
+		f.add("stop.timeout", "must be from 0s to "+MaxStopTimeout.String())
 	}
 	if !validHostname(s.Hostname) {
 		f.add("hostname", fmt.Sprintf("must be labels of letters, digits and '-', with dots between, of at most %d bytes in all", maxHostname))

@@ -86,9 +86,9 @@
 // where it has a terminal); a newline is added where none ends it. Where no process runs the answer is 409, with the "state" of the container. What the
 // program prints is in its logs.
 //
-// stop is graceful, kill is SIGKILL; start ends a backoff too. A port is removed only while nothing
-// uses it, a volume only while no container names it. HEAD is answered as GET is, without the body,
-// unless the answer would be a stream.
+// stop is graceful, for as long as the spec says or, this once, ?grace=30s; kill is SIGKILL; start ends a
+// backoff too. A port is removed only while nothing uses it, a volume only while no container names it.
+// HEAD is answered as GET is, without the body, unless the answer would be a stream.
 //
 // The pages of a web origin that the configuration lists in "origins" may call every route from a browser
 // (CORS): preflights are answered without a token, and every answer, a refusal too, can be read, with

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"lightd/desired"
 	"lightd/observed/status"
@@ -69,4 +70,47 @@ func TestPowerIsLeft(t *testing.T) {
 		n.send("PATCH", "/containers/web", fmt.Sprintf(`{"power":%s}`, wrong)).want(t, 400, `"field":"power"`)
 		n.send("POST", "/apply", `{"containers":[`+bad+`]}`).want(t, 400, `"field":"containers[0].power"`)
 	}
+}
+
+// TestGraceOfAStop: a stop may say how long it takes; a later one says so anew, and a start forgets it.
+func TestGraceOfAStop(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	n.installed("web")
+	grace := func() time.Duration {
+		c, _ := n.store.Container("web")
+		if c.Grace == nil {
+			return -1
+		}
+		return time.Duration(*c.Grace)
+	}
+	n.send("POST", "/containers/web/stop?grace=30s", "").want(t, 200, `"generation":1`) // nothing runs
+	n.send("POST", "/containers/web/start", "").want(t, 200, `"generation":2`)
+	n.record("web", func(st *status.Status) { st.State = status.StateRunning })
+	n.send("POST", "/containers/web/stop?grace=30s&dry_run=true", "").want(t, 200, `"action":"updated"`)
+	n.send("POST", "/containers/web/stop?grace=30s", "").want(t, 200, `"generation":3`)
+	if grace() != 30*time.Second {
+		t.Errorf("grace %s", grace())
+	}
+	n.send("POST", "/containers/web/stop", "").want(t, 200, `"generation":3`)
+	n.send("PATCH", "/containers/web", `{"user":"1000"}`).want(t, 200, `"generation":4`)
+	n.send("POST", "/containers/web/stop?grace=0s", "").want(t, 200, `"generation":5`)
+	if grace() != 0 {
+		t.Errorf("grace %s", grace())
+	}
+	if a := n.send("GET", "/containers/web", "").want(t, 200, ""); strings.Contains(a.text, "grace") {
+		t.Errorf("shown: %s", a.text)
+	}
+	n.send("POST", "/containers/web/start", "").want(t, 200, `"generation":6`)
+	if grace() != -1 {
+		t.Errorf("grace %s of what runs", grace())
+	}
+	n.send("POST", "/containers/web/stop", "").want(t, 200, `"generation":7`)
+	if grace() != -1 {
+		t.Errorf("grace %s of a stop without one", grace())
+	}
+	for _, bad := range []string{"", "30", "-1s", "11m", "1s&grace=2s", "soon"} {
+		n.send("POST", "/containers/web/stop?grace="+bad, "").want(t, 400, "")
+	}
+	n.send("POST", "/containers/web/kill?grace=1s", "").want(t, 400, `"field":"grace"`)
 }

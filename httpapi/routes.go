@@ -67,6 +67,7 @@ func notAcceptable(media ...string) *rest.Error {
 var (
 	dryRunParameters   = []string{rest.QueryDryRun}
 	specParameters     = []string{rest.QueryDryRun, rest.QueryWait, rest.QueryTimeout}
+	stopParameters     = append([]string{rest.QueryGrace}, specParameters...)
 	waitParameters     = []string{rest.QueryWait, rest.QueryTimeout}
 	portParameters     = []string{rest.QueryDryRun, rest.QueryProtocol}
 	protocolParameters = []string{rest.QueryProtocol}
@@ -98,7 +99,7 @@ func (s *Server) routes() []route {
 		{patch, "/containers/:id", needsWrite, s.containers.Patch, nil, specParameters},
 		{del, "/containers/:id", needsWrite, s.containers.Delete, nil, specParameters},
 		{post, "/containers/:id/start", needsPower, s.containers.Power("start"), nil, specParameters},
-		{post, "/containers/:id/stop", needsPower, s.containers.Power("stop"), nil, specParameters},
+		{post, "/containers/:id/stop", needsPower, s.containers.Power("stop"), nil, stopParameters},
 		{post, "/containers/:id/kill", needsPower, s.containers.Power("kill"), nil, specParameters},
 		{post, "/containers/:id/restart", needsPower, s.containers.Power("restart"), nil, specParameters},
 		{post, pathCommand, needsConsole, s.streams.SendCommand, nil, nil},

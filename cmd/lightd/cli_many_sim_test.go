@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
 	"lightd/cmd/lightd/command"
+	"lightd/hack/simengine"
 )
 
 // TestMany: what is done with one container is done with several, with those of a selector and with all.
@@ -95,4 +98,27 @@ func TestMistypedIDs(t *testing.T) {
 	} {
 		d.do(strings.Fields(args)...).want(3, "!"+want)
 	}
+}
+
+// TestStopWithin: a stop may be given its own time, once, and a second one another.
+func TestStopWithin(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
+		fmt.Fprintln(p.Stdout(), "up")
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-p.Signals(): // it does not end
+			}
+		}
+	})
+	d.do("apply", "-f", d.file("web.yaml", d.web("web", "power: running\nstop: {timeout: 5m}")), "--wait=running").want(0)
+	d.do("stop", "web", "-t", "1", "--wait").is(0, "web: stopped (generation 2)\n")
+	d.do("events", "web").want(0, "SIGKILL after 1s without an end")
+	d.do("start", "web", "--wait").want(0)
+	d.do("stop", "web").is(0, "web: stop initiated (generation 4)\n")
+	d.do("stop", "web", "--grace", "100ms", "--wait").is(0, "web: stopped (generation 5)\n")
+	d.do("stop", "web", "-t", "1h").want(1, "!grace must be one duration from 0s to 10m0s")
 }

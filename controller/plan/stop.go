@@ -49,6 +49,9 @@ func (r *planner) stop(reason string, kill bool) next {
 
 // escalate carries a stop on whose process has neither ended nor been killed.
 func (r *planner) escalate(request status.StopRequest) next {
+	if r.in.Spec.Grace != nil && r.in.Spec.Power == desired.PowerStopped {
+		request.Timeout = r.in.Spec.StopTimeout() // a later stop has another time
+	}
 	rung, since := request.Rung, request.RungAt
 	if rung == "" { // recorded by a version that knew one rung before SIGKILL
 		rung, since = r.firstRung(), request.At
@@ -132,7 +135,7 @@ func (r *planner) recordStop(s Step) {
 	request := r.st.Stopping
 	first := request == nil || !request.Run.Is(run)
 	if first {
-		request = &status.StopRequest{Run: run, At: now, Timeout: time.Duration(r.in.Spec.Stop.Timeout), Reason: s.Reason}
+		request = &status.StopRequest{Run: run, At: now, Timeout: r.in.Spec.StopTimeout(), Reason: s.Reason}
 		r.st.Stopping = request
 	}
 	if request.Rung != s.rung && !(request.Killed && s.Kind == KillContainer) {

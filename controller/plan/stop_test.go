@@ -208,3 +208,37 @@ func TestEarlyExit(t *testing.T) {
 		t.Errorf("an end that was requested: %d", got)
 	}
 }
+
+// TestStopWithAGrace: a stop may have another time than the spec's, and one in progress is given another.
+func TestStopWithAGrace(t *testing.T) {
+	begun := func(t *testing.T, grace time.Duration) *scenario {
+		w := newScenario(t, run)
+		w.settle()
+		d := desired.Duration(grace)
+		w.change(func(c *desired.Container) { c.Power, c.Grace = desired.PowerStopped, &d })
+		return w
+	}
+	for grace, want := range map[time.Duration]string{
+		time.Minute: "0s Stopping: power is stopped (SIGTERM)\n0s signal SIGTERM\n1m0s Stopping: SIGKILL after 1m0s without an end\n1m0s kill",
+		time.Second: "0s Stopping: power is stopped (SIGTERM)\n0s signal SIGTERM\n1s Stopping: SIGKILL after 1s without an end\n1s kill",
+	} {
+		if got := ladder(t, begun(t, grace), nil); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+	w := begun(t, time.Minute)
+	w.decide()
+	w.in.Now = w.in.Now.Add(20 * time.Second)
+	sooner := desired.Duration(21 * time.Second)
+	w.change(func(c *desired.Container) { c.Grace = &sooner })
+	if got, want := ladder(t, w, nil), "kill"; !strings.Contains(got, "SIGKILL after 21s without an end") || !strings.HasSuffix(got, want) {
+		t.Errorf("got\n%s", got)
+	}
+	// A process that runs again has the time of its spec for whatever else ends it.
+	w = newScenario(t, run)
+	w.settle()
+	w.change(func(c *desired.Container) { c.Grace = &sooner })
+	if w.in.Spec.StopTimeout() != 10*time.Second {
+		t.Errorf("%s", w.in.Spec.StopTimeout())
+	}
+}

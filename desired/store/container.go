@@ -147,6 +147,9 @@ func (tx *Tx) change(c, old desired.Container) (desired.Container, error) {
 	if c.EffectivePower() == desired.PowerRunning {
 		c.Kill = false
 	}
+	if c.Power != desired.PowerStopped {
+		c.Grace = nil
+	}
 	if c.VolumeID != old.VolumeID {
 		if err := tx.requireVolume(c.VolumeID); err != nil {
 			return desired.Container{}, err
@@ -177,7 +180,7 @@ func frees(c, old desired.Container) bool {
 	if c.EffectivePower() != desired.PowerStopped && !c.Deleting {
 		return false
 	}
-	c.Power, c.Suspended, c.Kill, c.Deleting = old.Power, old.Suspended, old.Kill, old.Deleting
+	c.Power, c.Suspended, c.Kill, c.Grace, c.Deleting = old.Power, old.Suspended, old.Kill, old.Grace, old.Deleting
 	c.Generation, c.UpdatedAt = old.Generation, old.UpdatedAt
 	return reflect.DeepEqual(c, old)
 }

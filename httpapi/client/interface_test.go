@@ -332,7 +332,8 @@ func (x *exercise) stopAndReinstall() {
 	x.t.Helper()
 	receipt, err := x.c.Power(x.ctx, "whole", client.Kill, client.Write{Wait: api.UntilStopped})
 	x.must(errors.Join(err, receipt.Unmet()))
-	_, err = x.c.Power(x.ctx, "whole", client.Stop, client.Write{})
+	grace := time.Second
+	_, err = x.c.Power(x.ctx, "whole", client.Stop, client.Write{Grace: &grace})
 	x.must(err)
 	_, err = x.c.Wait(x.ctx, "whole", api.UntilSynced, 10*time.Second)
 	x.must(err)

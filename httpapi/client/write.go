@@ -21,6 +21,9 @@ type Write struct {
 	// Timeout bounds that (at most 10 min; 0 is the daemon's own, 60 s), and the end of a
 	// deletion, which is waited for unasked (0: 30 s).
 	Timeout time.Duration
+	// Grace, of a stop, is how long the process may take before SIGKILL in the place of its spec's
+	// timeout; nil for that.
+	Grace *time.Duration
 	// IfMatch is the ETag that the container must have, "*" for any; of an apply, that of
 	// the Listing by the same selector.
 	IfMatch string
@@ -45,6 +48,9 @@ func (w Write) on(r request) request {
 	if w.Timeout > 0 {
 		r.query.Set("timeout", w.Timeout.String())
 		r.waits = w.Timeout
+	}
+	if w.Grace != nil {
+		r.query.Set("grace", w.Grace.String())
 	}
 	if w.IfMatch != "" {
 		r.header.Set("If-Match", w.IfMatch)

@@ -2,7 +2,10 @@ package containers
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"net/url"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -44,8 +47,34 @@ func (h *Handlers) Power(action string) func(*gin.Context) error {
 		if err := rest.NoBody(c); err != nil {
 			return err
 		}
-		return h.change(w, p.message, h.applying(p))
+		grace, err := graceOf(c.Request.URL.Query())
+		if err != nil {
+			return err
+		}
+		change := h.applying(p)
+		return h.change(w, p.message, func(c *desired.Container) error {
+			ended := c.Power == desired.PowerStopped && h.views.State(h.views.Status(c.InternalID)) == status.StateOffline
+			if err := change(c); err != nil || grace == nil || ended {
+				return err
+			}
+			c.Grace = grace
+			return nil
+		})
 	}
+}
+
+// graceOf reads how long a stop may take; nil where its request does not say so.
+func graceOf(query url.Values) (*desired.Duration, error) {
+	values, given := query[rest.QueryGrace]
+	if !given {
+		return nil, nil
+	}
+	grace, err := time.ParseDuration(values[0])
+	if err != nil || len(values) > 1 || grace < 0 || grace > desired.MaxStopTimeout {
+		return nil, rest.Invalid(rest.Detail{Field: rest.QueryGrace, Message: fmt.Sprintf("must be one duration from 0s to %s, as in 30s", desired.MaxStopTimeout)})
+	}
+	d := desired.Duration(grace)
+	return &d, nil
 }
 
 // applying returns the change of a power action.
@@ -113,7 +142,7 @@ func start(c *desired.Container, seen powerState) error {
 // stop leaves a kill in progress as it is.
 func stop(c *desired.Container, _ powerState) error {
 	if c.Power != desired.PowerStopped {
-		c.Power, c.Kill = desired.PowerStopped, false
+		c.Power, c.Kill, c.Grace = desired.PowerStopped, false, nil
 	}
 	return nil
 }

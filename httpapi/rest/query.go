@@ -17,6 +17,7 @@ const (
 	QueryDryRun   = "dry_run"
 	QueryWait     = "wait"
 	QueryTimeout  = "timeout"
+	QueryGrace    = "grace"
 	QuerySelector = "selector"
 	QueryProtocol = "protocol"
 	QueryLimit    = "limit"

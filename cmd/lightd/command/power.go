@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -28,10 +30,43 @@ func (a *app) power(action client.Action, usual api.Goal, short string) *cobra.C
 		Example:           fmt.Sprintf("  lightd %[1]s web --wait\n  lightd %[1]s -l 'game in (quake,doom)' --dry-run\n  lightd %[1]s --all", action),
 		ValidArgsFunction: a.completeIDs,
 	}
+	var grace seconds
+	if action == client.Stop {
+		cmd.Flags().VarP(&grace, "grace", "t", "`time` to end before SIGKILL, this once, as in 30 (seconds) or 2m (default: stop.timeout of the spec)")
+		cmd.Example += "\n  lightd stop web -t 30"
+	}
 	return a.write(cmd, usual, func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error) {
+		w.Grace = grace.time
 		return s.Power(ctx, id, action, w)
 	})
 }
+
+// seconds is a duration, or a number of seconds as docker has it; nil where it was not given.
+type seconds struct{ time *time.Duration }
+
+// String implements pflag.Value.
+func (s *seconds) String() string {
+	if s.time == nil {
+		return ""
+	}
+	return s.time.String()
+}
+
+// Set implements pflag.Value.
+func (s *seconds) Set(text string) error {
+	if _, err := strconv.ParseUint(text, 10, 32); err == nil {
+		text += "s"
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil || d < 0 {
+		return usagef("--grace %q is no time as in 30 (seconds) or 2m", text)
+	}
+	s.time = &d
+	return nil
+}
+
+// Type implements pflag.Value.
+func (s *seconds) Type() string { return "duration" }
 
 // write makes a command a write of each of the containers that it is given.
 func (a *app) write(cmd *cobra.Command, usual api.Goal, do func(ctx context.Context, s *session, id string, w client.Write) (client.Receipt, error)) *cobra.Command {
