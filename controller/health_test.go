@@ -2,6 +2,7 @@ package controller_test
 
 import (
 	"context"
+	"io"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -56,5 +57,38 @@ func TestHealthRestartsThroughBackoff(t *testing.T) {
 		if !startedAt(t, sim, "a").Equal(began) {
 			t.Error("it was restarted")
 		}
+	})
+}
+
+// TestEngineHangsDuringACheck: a command that the engine can report the end of no more has not failed.
+func TestEngineHangsDuringACheck(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		var hangs atomic.Bool
+		sim.OnCommand("./probe", func(ctx context.Context, p *simengine.Process) {
+			if hangs.Load() {
+				_, _ = io.WriteString(p.Stdout(), "7\n") // its process id
+				<-ctx.Done()
+				return
+			}
+			p.Exit(0)
+		})
+		n.create("a", func(s *desired.Spec) {
+			s.Power = desired.PowerRunning
+			s.Health = &desired.Health{Command: "./probe", Every: desired.Duration(time.Second), Timeout: desired.Duration(5 * time.Second), Failures: 1, OnFailure: desired.FailureRestart}
+		})
+		n.wait("a", "healthy", func(st status.Status) bool { return st.Get(status.Healthy).Status == status.True })
+		began := startedAt(t, sim, "a")
+		hangs.Store(true)
+		time.Sleep(3 * time.Second) // one has begun
+		all := sim.Inject(simengine.Rule{Hang: true})
+		time.Sleep(20 * time.Second)
+		hangs.Store(false)
+		all.Release()
+		time.Sleep(time.Minute)
+		if e := n.lastEvent("a", journal.Unhealthy); e.Seq != 0 || !startedAt(t, sim, "a").Equal(began) {
+			t.Errorf("unhealthy for an engine that hangs: %+v", e)
+		}
+		hangs.Store(true)
+		n.wait("a", "a failure", func(status.Status) bool { return n.lastEvent("a", journal.Unhealthy).Seq != 0 })
 	})
 }

@@ -30,7 +30,7 @@ const (
 
 // Exec runs a command in a running container, as the container's own user and without its input, and returns
 // its exit code. Where ctx ends first, the process group of the command is killed, and ended is false. An error
-// says nothing of the command: the engine did not start it in time, for one.
+// says nothing of the command: the engine did not start it in time, or does not answer any more.
 // Conflict means that the container does not run, or is paused. The container needs /bin/sh.
 func (e *Engine) Exec(ctx context.Context, containerID string, command ...string) (exitCode int, ended bool, err error) {
 	var id string
@@ -48,7 +48,7 @@ func (e *Engine) Exec(ctx context.Context, containerID string, command ...string
 		return 0, false, fmt.Errorf("run a command in container %s: %w", containerID, err)
 	}
 	if !ended {
-		return 0, false, nil
+		return 0, false, e.answers(ctx, containerID)
 	}
 	err = e.call(context.WithoutCancel(ctx), e.timeouts.Query, "inspect a command in container", containerID, func(ctx context.Context, s *session) error {
 		found, err := s.ContainerExecInspect(ctx, id)
@@ -56,6 +56,16 @@ func (e *Engine) Exec(ctx context.Context, containerID string, command ...string
 		return err
 	})
 	return exitCode, true, err
+}
+
+// answers returns an error where the engine does not answer now: a command whose output ends no more may have ended.
+func (e *Engine) answers(ctx context.Context, containerID string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), killTime)
+	defer cancel()
+	if err := e.Ping(ctx); err != nil {
+		return fmt.Errorf("run a command in container %s: the engine has stopped to answer: %w", containerID, err)
+	}
+	return nil
 }
 
 // errSlowStart: an exec did not begin before its time was over.
