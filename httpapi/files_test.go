@@ -248,3 +248,33 @@ func TestAuditOfFiles(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestFullVolume is answered with 507, and leaves what was there.
+func TestFullVolume(t *testing.T) {
+	n := newNode(t, func(c *config) { c.Files.Room = narrow(100) })
+	at, dir := n.files()
+	n.send("PUT", at+"?path=a", "old").want(t, 201, "")
+	n.send("PUT", at+"?path=a", strings.Repeat("x", 101)).want(t, 507, `"code":"volume_full"`)
+	n.send("GET", at+"?path=a&download=true", "").want(t, 200, "old")
+	if job := n.job(`{"op":"compress","paths":["a"],"to":"a.tar"}`); job["state"] != "failed" || job["error"].(map[string]any)["code"] != "volume_full" {
+		t.Errorf("%v", job)
+	}
+	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+	full := newNode(t, func(c *config) { c.Files.Reserve = 1 << 62 })
+	at, dir = full.files()
+	full.send("PUT", at+"?path=a", "x").want(t, 507, `"code":"disk_full"`)
+	full.send("POST", at, `{"op":"mkdir","path":"d"}`).want(t, 201, "") // of little there is enough
+	full.send("DELETE", at, `{"paths":["d"]}`).want(t, 200, "")
+	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// narrow is what is left of the quota of each volume.
+type narrow int64
+
+func (q narrow) Left(string) (int64, bool) { return int64(q), true }
+
+func (narrow) Wrote(string, int64) {}

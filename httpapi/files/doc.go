@@ -68,8 +68,8 @@
 //
 // An archive with an absolute path, or a "..", is refused as a whole. Of links it unpacks those that are
 // relative and stay inside; no entry is unpacked through a link. Other links, devices and pipes are passed over,
-// counted in "skipped". An archive has up to 1,000,000 entries, a ZIP about 150,000, a tree 200 levels; what
-// is unpacked has the room of the volume, as a write does.
+// counted in "skipped". An archive has up to 1,000,000 entries, a ZIP about 150,000, a tree 200 levels, and
+// zstd a window of up to 32 MiB (any level but --ultra and --long); what is unpacked has the room of the volume, as a write does.
 //
 // # Links
 //

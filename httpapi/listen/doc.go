@@ -93,8 +93,8 @@
 // That keeps out nobody else: not other addresses, nor a token that was accepted lately, wherever it comes
 // from. An IPv6 address counts as its /64, and a unix socket's peer as its user.
 //
-// WebSockets, watches and logs count as connections and have bounds of their own; what bounds the time of
-// other answers does not cut them.
+// WebSockets, watches, logs and transfers of files ("lightd docs files") count as connections and have bounds of
+// their own; what bounds the time and the memory of other requests does not cut them.
 package listen
 
 import _ "embed"

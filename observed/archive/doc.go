@@ -8,6 +8,6 @@
 //   - A link is unpacked only where it is relative and stays inside; others, devices and pipes are passed over
 //     and reported. A hard link is one to a file of the same archive. No entry is unpacked through a link.
 //   - What is unpacked is bounded by the room of the volume, by MaxEntries and by the depth of a tree. It takes
-//     memory for one buffer; of a ZIP for its directory, which has at most 16 MiB.
+//     memory for one buffer; of a ZIP for its directory, which has at most 16 MiB, of zstd for a window of at most 32 MiB.
 //   - An archive that is damaged, too large or refused leaves nothing behind.
 package archive

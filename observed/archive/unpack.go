@@ -20,8 +20,8 @@ import (
 const (
 	// maxEntries bounds the entries of an archive.
 	maxEntries = 1_000_000
-	// maxWindow bounds the memory of a zstd stream: that of zstd --ultra -22 without --long.
-	maxWindow = 128 << 20
+	// maxWindow bounds the memory of a zstd stream: all levels need less, but for --ultra and --long.
+	maxWindow = 32 << 20
 )
 
 // Unpack unpacks an archive into a staging. The names of what is passed over go to skip. What is wrong with the

@@ -68,8 +68,9 @@ func (t *Tree) makeDirectory(p Path) error {
 	}
 	if err != nil {
 		_ = unix.Unlinkat(int(temporary.dir.Fd()), temporary.name, unix.AT_REMOVEDIR)
+		return wrap("make directory", p, err)
 	}
-	return wrap("make directory", p, err)
+	return wrap("make directory", p, at.dir.Sync())
 }
 
 // Rename gives an entry another path. What is there is ErrExists, unless replace is true and it is no
@@ -97,7 +98,10 @@ func (t *Tree) Rename(from, to Path, replace bool) error {
 	if st, err := b.lstat(); err == nil && typeOf(st.Mode) == Directory {
 		return wrap("rename to", to, ErrExists)
 	}
-	return wrap("rename", from, rename(a, b, replace))
+	if err := rename(a, b, replace); err != nil {
+		return wrap("rename", from, err)
+	}
+	return wrap("rename", from, errors.Join(b.dir.Sync(), a.dir.Sync()))
 }
 
 // Chmod sets the permissions of a file or a directory; of a link it is ErrNotFile.
@@ -119,7 +123,7 @@ func (t *Tree) Chmod(p Path, mode uint32) error {
 		return wrap("change mode of", p, err)
 	}
 	defer f.Close()
-	return wrap("change mode of", p, unix.Fchmod(int(f.Fd()), mode&0o777))
+	return wrap("change mode of", p, errors.Join(unix.Fchmod(int(f.Fd()), mode&0o777), f.Sync()))
 }
 
 // openAs opens a file or a directory that an entry was seen to be.
@@ -145,5 +149,8 @@ func (t *Tree) Delete(ctx context.Context, p Path) error {
 		return err
 	}
 	defer at.close()
-	return wrap("delete", p, t.discard(ctx, at))
+	if err := t.discard(ctx, at); err != nil {
+		return wrap("delete", p, err)
+	}
+	return wrap("delete", p, at.dir.Sync())
 }

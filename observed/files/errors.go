@@ -59,7 +59,7 @@ var translated = map[unix.Errno]Error{
 	unix.ELOOP: ErrNotFile, unix.ENXIO: ErrNotFile, unix.ENODEV: ErrNotFile,
 	unix.EAGAIN: ErrBusy, unix.EBUSY: ErrBusy, unix.ETXTBSY: ErrBusy, unix.ESTALE: ErrBusy,
 	unix.EPERM: ErrRefused, unix.EACCES: ErrRefused, unix.EROFS: ErrRefused, unix.EINVAL: ErrRefused, unix.EMLINK: ErrRefused, unix.EFBIG: ErrRefused,
-	unix.EOPNOTSUPP: ErrRefused,
+	unix.EOPNOTSUPP: ErrRefused, unix.EXDEV: ErrRefused,
 }
 
 // escapes is the text of the error of an os.Root for a path that leads out of it, which it does not export.

@@ -248,7 +248,7 @@ func (s *Staging) Merge(to Path) error {
 			return wrap("write into", to, err)
 		}
 	}
-	return nil
+	return wrap("write into", to, unix.Syncfs(int(s.tree.top.Fd())))
 }
 
 // merge moves the entries of a directory into another one, or only looks if that is possible.

@@ -11,7 +11,8 @@
 // # The data directory
 //
 //	db                             the database; ballast is room for a full disk
-//	volumes/<volume_id>            the files of the servers
+//	volumes/<volume_id>            the files of the servers; in .lightd what
+//	                               the file routes have not completed
 //	containers/<internal_id>       entry script, install log
 //	image_volumes/<internal_id>    what images keep in their own volumes
 //	snapshots                      copies of the images of installations

@@ -13,9 +13,10 @@
 //
 // # Who may attack, and what stops them
 //
-// Somebody on the network, without a token, gets four routes: /healthz and /api/v1/public/ping say nothing of
+// Somebody on the network, without a token, gets few routes: /healthz and /api/v1/public/ping say nothing of
 // the node, /openapi.json has what every daemon of this version has, and /readyz tells a load balancer what is
-// missing, as the engine, or room on the disk with its figures. TLS is on, or only loopback is served. Connections, headers, bodies and waiting answers are bounded; whoever guesses
+// missing, as the engine, or room on the disk with its figures. A link to a file is for one file, one method and
+// minutes, signed, and in no log. TLS is on, or only loopback is served. Connections, headers, bodies and waiting answers are bounded; whoever guesses
 // tokens is slowed down alone. Another Host is refused, and a page of an origin that is not listed
 // may read no answer, so that a page in a browser cannot call the API by a name of its own.
 //
