@@ -58,7 +58,10 @@ func (o *fileOwner) of(ctx context.Context, volume string) files.Owner {
 	if os.Geteuid() != 0 {
 		return files.Unknown
 	}
-	root, group := o.root(ctx)
+	root, group, known := o.root(ctx)
+	if !known {
+		return files.Unknown // whoever owns the directory: the first start of a container has given it to its user
+	}
 	found, users := files.Unknown, map[string]bool{}
 	for _, c := range o.containers() {
 		if c.VolumeID != volume {
@@ -82,8 +85,8 @@ func (o *fileOwner) of(ctx context.Context, volume string) files.Owner {
 	return files.Unknown
 }
 
-// root asks the engine for the ids of root in a container. Without an answer the last one counts.
-func (o *fileOwner) root(ctx context.Context) (uid, gid int) {
+// root asks the engine for the ids of root in a container, until it has answered once.
+func (o *fileOwner) root(ctx context.Context) (uid, gid int, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.known && time.Since(o.tried) > mappedRetry {
@@ -94,5 +97,5 @@ func (o *fileOwner) root(ctx context.Context) (uid, gid int) {
 			o.known, o.rootUID, o.rootGID = true, uid, gid
 		}
 	}
-	return o.rootUID, o.rootGID
+	return o.rootUID, o.rootGID, o.known
 }

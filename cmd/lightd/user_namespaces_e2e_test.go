@@ -51,6 +51,12 @@ func TestEngineThatMapsUsers(t *testing.T) {
 	if got := e.exec("lightd-mapped", "cat", "/usr/tool"); got != "tool\n" {
 		t.Errorf("what the script made is %q", got)
 	}
+	// What the file routes make is the server's too.
+	n.send("POST", "/volumes/"+volume+"/files", `{"op":"mkdir","path":"by-api"}`).want(201, "")
+	n.send("PUT", "/volumes/"+volume+"/files?path=by-api/file", "text").want(201, "")
+	if got := e.exec("lightd-mapped", "stat", "-c", "%u:%g", "by-api", "by-api/file"); got != "1000:1000\n1000:1000\n" {
+		t.Errorf("files made by the API belong to %q", got)
+	}
 	n.send("POST", "/containers/mapped/stop", "").want(200, "")
 	n.until("mapped", "offline", func(c view) bool { return c.State == "offline" })
 	n.delete("mapped")
