@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -154,6 +155,10 @@ func (f *faults) checkHealthTarget(h Health) {
 		f.add("health.http.path", fmt.Sprintf("must be at most %d bytes", maxHealthPath))
 	case !strings.HasPrefix(r.Path, "/") || strings.ContainsFunc(r.Path, bad):
 		f.add("health.http.path", "must begin with a slash, and have neither blanks nor #: others are written as %20")
+	default:
+		if _, err := url.ParseRequestURI(r.Path); err != nil {
+			f.add("health.http.path", "must have two hexadecimal digits after each %: a percent sign is written as %25")
+		}
 	}
 }
 

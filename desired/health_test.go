@@ -42,6 +42,8 @@ func TestHealthIsChecked(t *testing.T) {
 		`{"http":{"port":80,"path":"x"}}`:    "health.http.path: must begin",
 		`{"http":{"port":80,"path":"/a b"}}`: "health.http.path: must begin",
 		`{"http":{"port":80,"path":"/\r\nX: y"}}`:      "health.http.path: must begin",
+		`{"http":{"port":80,"path":"/%zz"}}`:           "health.http.path: must have two hexadecimal digits",
+		`{"http":{"port":80,"path":"/100%"}}`:          "health.http.path: must have two hexadecimal digits",
 		`{"http":{"port":80,"path":"/ä"}}`:             "health.http.path: must begin",
 		`{"http":{"port":80,"expect":99}}`:             "health.http.expect: must be",
 		`{"command":"  "}`:                             "health.command: must not be blank",
