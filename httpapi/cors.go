@@ -13,8 +13,8 @@ import (
 // browser asks again after corsMaxAge seconds.
 var (
 	corsMethods = strings.Join([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, ", ")
-	corsHeaders = strings.Join([]string{"Authorization", "Accept", "Content-Type", rest.HeaderMatch, rest.HeaderNoneMatch, "Last-Event-ID", auth.HeaderRequestID}, ", ")
-	corsExposed = strings.Join([]string{"Allow", "ETag", "Location", "Retry-After", auth.HeaderRequestID}, ", ")
+	corsHeaders = strings.Join([]string{"Authorization", "Accept", "Content-Type", rest.HeaderMatch, rest.HeaderNoneMatch, "Range", "If-Range", "Last-Event-ID", auth.HeaderRequestID}, ", ")
+	corsExposed = strings.Join([]string{"Accept-Ranges", "Allow", "Content-Disposition", "Content-Range", "ETag", "Location", "Retry-After", auth.HeaderRequestID}, ", ")
 )
 
 const corsMaxAge = "600"
