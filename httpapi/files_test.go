@@ -275,6 +275,6 @@ func TestFullVolume(t *testing.T) {
 // narrow is what is left of the quota of each volume.
 type narrow int64
 
-func (q narrow) Left(string) (int64, bool) { return int64(q), true }
+func (q narrow) Left(string, int64) (int64, bool) { return int64(q), true }
 
 func (narrow) Wrote(string, int64) {}

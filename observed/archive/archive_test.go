@@ -311,6 +311,6 @@ func FuzzUnpack(f *testing.F) {
 
 type room int64
 
-func (r room) Left(string) (int64, bool) { return int64(r), true }
+func (r room) Left(string, int64) (int64, bool) { return int64(r), true }
 
 func (room) Wrote(string, int64) {}

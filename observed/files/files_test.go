@@ -320,8 +320,8 @@ func TestFullDisk(t *testing.T) {
 // quota is the room of each volume.
 type quota int64
 
-func (q quota) Left(string) (int64, bool) { return int64(q), true }
-func (q quota) Wrote(string, int64)       {}
+func (q quota) Left(string, int64) (int64, bool) { return int64(q), true }
+func (q quota) Wrote(string, int64)              {}
 
 // TestClear removes what a killed daemon has left, and a file in the place of its directory is no obstacle.
 func TestClear(t *testing.T) {

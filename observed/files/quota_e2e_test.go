@@ -33,8 +33,11 @@ func TestRoomBesideAProjectQuota(t *testing.T) {
 		if _, err := d.write(tree, "exceeds", strings.Repeat("x", 18<<20)); !errors.As(err, &full) || !full.Quota {
 			t.Errorf("got %v", err)
 		}
-		if left, err := tree.left(); err != nil || left <= 0 || left > 17<<20 {
-			t.Errorf("%d left, %v", left, err)
+		if err := tree.CheckRoom(1); err != nil {
+			t.Error(err)
+		}
+		if err := tree.CheckRoom(17<<20 + 1); !errors.As(err, &full) || !full.Quota {
+			t.Errorf("room for what is not left: %v", err)
 		}
 		d.trees.Reserve = math.MaxInt64
 		if _, err := d.write(tree, "reserved", "x"); !errors.As(err, &full) || full.Quota {
@@ -47,7 +50,7 @@ func TestRoomBesideAProjectQuota(t *testing.T) {
 type kernelRoom struct{ *projectquota.FileSystem }
 
 // Left is that of Room.
-func (r kernelRoom) Left(string) (int64, bool) {
+func (r kernelRoom) Left(string, int64) (int64, bool) {
 	used, limit, err := r.Use(projectquota.First)
 	return limit - used, err == nil
 }

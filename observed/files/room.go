@@ -15,22 +15,6 @@ import (
 // while the next ones come.
 const checkEvery = 8 << 20
 
-// left returns how many bytes a volume may take now.
-func (t *Tree) left() (int64, error) {
-	free, err := t.free()
-	if err != nil {
-		return 0, err
-	}
-	left := int64(min(free-min(free, t.trees.Reserve), math.MaxInt64))
-	if t.trees.Room == nil {
-		return left, nil
-	}
-	if quota, limited := t.trees.Room.Left(t.volume); limited && quota < left {
-		return max(quota, 0), nil
-	}
-	return left, nil
-}
-
 // free returns what is free on the disk of a volume. The directory above is asked: in one with a project quota the
 // kernel shows what is left of that, which is no sign of a full disk.
 func (t *Tree) free() (uint64, error) {
@@ -56,16 +40,19 @@ func (t *Tree) free() (uint64, error) {
 
 // CheckRoom returns a NoRoomError unless the volume may take so many bytes more.
 func (t *Tree) CheckRoom(bytes int64) error {
-	left, err := t.left()
-	if err != nil || bytes <= left {
-		return err
-	}
 	if t.trees.Room != nil {
-		if quota, limited := t.trees.Room.Left(t.volume); limited && quota < bytes {
+		if quota, limited := t.trees.Room.Left(t.volume, bytes); limited && quota < bytes {
 			return &NoRoomError{Quota: true}
 		}
 	}
-	return &NoRoomError{}
+	free, err := t.free()
+	if err != nil {
+		return err
+	}
+	if left := int64(min(free-min(free, t.trees.Reserve), math.MaxInt64)); left < bytes {
+		return &NoRoomError{}
+	}
+	return nil
 }
 
 // Meter bounds what one operation writes. Its zero value has measured nothing yet.

@@ -19,8 +19,9 @@ var Unknown = Owner{-1, -1}
 
 // Room is what a volume may still take.
 type Room interface {
-	// Left returns the bytes that are left of the quota of a volume; limited is false where it has none.
-	Left(volume string) (bytes int64, limited bool)
+	// Left returns the bytes that are left of the quota of a volume for a write of so many; limited is false where
+	// it has none.
+	Left(volume string, wanted int64) (bytes int64, limited bool)
 	// Wrote takes off what was written, where that is not measured at once.
 	Wrote(volume string, bytes int64)
 }

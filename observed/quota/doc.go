@@ -7,7 +7,8 @@
 //     through once an hour for those that a program has taken out of the count.
 //   - Elsewhere each volume with a quota is measured file by file, again after 200 times as long as that takes, from 10 s
 //     to a minute, one volume after the other; the walks take a tenth of the time of one core at most (a single one
-//     rests a minute at most).
+//     rests a minute at most). What is written through Lightd in between is added; a write that there is no room for then
+//     has its volume measured at once, as something may be gone since: another tenth at most, 2 s for one.
 //   - What changes is told by Changed: a volume is over, is well below (95 % of the quota), or in between.
 //     Who keeps what was said before can leave it in between: nothing flaps at the quota.
 //   - A volume with more files than are walked through is over its quota; one that cannot be measured stays as it was.
@@ -34,7 +35,8 @@
 //     DEVICE" (unmounted) or "mkfs.xfs DEVICE", and mount it with "-o prjquota".
 //   - Measured everywhere else: the files are added up every 10 s, or where there are many every minute or later.
 //     A program that writes fast takes more meanwhile, and a file that is deleted while a program has it open
-//     is not seen.
+//     is not seen. A write of the API that there is no room for has the volume measured again first, where
+//     that takes less than 2 s: what was deleted a moment ago counts no more.
 //
 // A volume over its quota, or full where the kernel enforces it, is told by the condition QuotaExceeded of its
 // containers: True with OverQuota, False with WithinQuota, Unknown with NotMeasured. It ends at less than 95 % of

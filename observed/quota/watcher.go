@@ -22,6 +22,8 @@ const (
 	// restFactor is how many times as long as a walk takes it is rested for afterwards, maxRest how long at most.
 	restFactor = 9
 	maxRest    = time.Minute
+	// askedMost is how long a measurement that a write asks for may take.
+	askedMost = 2 * time.Second
 )
 
 // Volumes are the volumes of the node.
@@ -52,15 +54,19 @@ type Watcher struct {
 	loaded  bool                // guarded by mu, as is the rest: whether targets has all volumes with a quota
 	noted   map[string]struct{} // volumes whose quota may have changed
 	targets map[string]*target
+
+	asking    sync.Mutex // held by the one who measures for a write
+	restUntil time.Time  // guarded by asking: until when no write has a volume measured
 }
 
 // target is a volume with a quota.
 type target struct {
 	quota int64
-	// use is the last measurement, measured whether there is one, and written what was written through Lightd since.
-	use      desired.VolumeUse
-	measured bool
-	written  int64
+	// use is the last measurement, measured whether there is one. written is what was ever written through Lightd,
+	// and counted how much of that the measurement has.
+	use              desired.VolumeUse
+	measured         bool
+	written, counted int64
 	// walkAt is when the files are next walked through.
 	walkAt time.Time
 	// failed is the last failure, which is logged once.
@@ -121,28 +127,69 @@ func (t *target) level() observed.QuotaUse {
 }
 
 // Left returns how many bytes may still be written to a volume; limited is false of one without a quota. Where the
-// kernel does not count, what Wrote has reported since the last measurement is taken off, and a volume that has little
-// left is measured again soon.
-func (w *Watcher) Left(volume string) (bytes int64, limited bool) {
+// kernel does not count, what Wrote has reported since the last measurement is taken off. If that leaves less than
+// wanted, the volume is measured again first, as something may have been deleted or replaced since, or soon
+// where other such measurements have had their share of the time.
+func (w *Watcher) Left(volume string, wanted int64) (bytes int64, limited bool) {
 	if w.enforced(volume) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		if use, err := w.cfg.Volumes.Use(ctx, volume); err == nil {
-			w.take(volume, use)
-		}
+		_ = w.measure(ctx, volume) // else the last count is the best that is known
 	}
+	left, limited, enforced := w.left(volume)
+	if left >= wanted || !limited || enforced {
+		return left, limited
+	}
+	w.measureFor(volume, wanted)
+	left, limited, _ = w.left(volume)
+	return left, limited
+}
+
+// left returns what the last measurement leaves, and has a volume that is nearly full measured soon.
+func (w *Watcher) left(volume string) (bytes int64, limited, enforced bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.targets[volume]
 	if t == nil {
-		return 0, false
+		return 0, false, false
 	}
-	bytes = max(0, t.quota-t.use.Bytes-t.written)
+	bytes = max(0, t.quota-t.use.Bytes-(t.written-t.counted))
 	if soon := time.Now().Add(countEvery); bytes < t.quota/100 && !t.use.Enforced && t.walkAt.After(soon) {
 		t.walkAt = soon // what was deleted since makes room
 		w.poke()
 	}
-	return bytes, true
+	return bytes, true, t.use.Enforced
+}
+
+// measureFor measures a volume for a write that finds less than wanted left, unless another one has done it
+// meanwhile. All such measurements together take a tenth of the time of one core at most.
+func (w *Watcher) measureFor(volume string, wanted int64) {
+	w.asking.Lock()
+	defer w.asking.Unlock()
+	began := time.Now()
+	if left, _, _ := w.left(volume); left >= wanted || began.Before(w.restUntil) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), askedMost)
+	defer cancel()
+	_ = w.measure(ctx, volume) // the next walk reports what fails
+	now := time.Now()
+	w.restUntil = now.Add(restFactor * now.Sub(began))
+}
+
+// measure keeps what a volume takes now.
+func (w *Watcher) measure(ctx context.Context, volume string) error {
+	w.mu.Lock()
+	var counted int64 // what is written from here on may be missed
+	if t := w.targets[volume]; t != nil {
+		counted = t.written
+	}
+	w.mu.Unlock()
+	use, err := w.cfg.Volumes.Use(ctx, volume)
+	if err == nil {
+		w.take(volume, use, counted)
+	}
+	return err
 }
 
 func (w *Watcher) enforced(volume string) bool {
@@ -297,7 +344,8 @@ func (w *Watcher) nextWalk(now time.Time) (id string, wait time.Duration) {
 func (w *Watcher) walk(ctx context.Context, id string) {
 	began := time.Now()
 	err := w.cfg.Volumes.Enforce(ctx, id)
-	use, failed := w.cfg.Volumes.Use(ctx, id)
+	failed := w.measure(ctx, id)
+	enforced := err == nil && failed == nil && w.enforced(id)
 	err = errors.Join(err, failed)
 	if ctx.Err() != nil {
 		return
@@ -309,14 +357,11 @@ func (w *Watcher) walk(ctx context.Context, id string) {
 		return
 	}
 	wait := min(max(walkFactor*time.Since(began), measureLeast), measureMost)
-	if failed == nil && use.Enforced && err == nil {
+	if enforced {
 		wait = markEvery
 	}
 	t.walkAt = time.Now().Add(wait)
 	w.mu.Unlock()
-	if failed == nil {
-		w.take(id, use)
-	}
 	w.report(id, err)
 }
 
@@ -349,15 +394,12 @@ func (w *Watcher) countAll(ctx context.Context) {
 	}
 	w.mu.Unlock()
 	for _, id := range counted {
-		use, err := w.cfg.Volumes.Use(ctx, id)
-		if err == nil {
-			w.take(id, use)
-		}
+		_ = w.measure(ctx, id) // the next walk reports what fails
 	}
 }
 
-// take keeps a measurement, and tells of it where it means something else than the one before.
-func (w *Watcher) take(id string, use desired.VolumeUse) {
+// take keeps a measurement that has counted so many of the bytes of Wrote, and tells of it where it means something else than the one before.
+func (w *Watcher) take(id string, use desired.VolumeUse, counted int64) {
 	w.mu.Lock()
 	t := w.targets[id]
 	if t == nil {
@@ -365,7 +407,10 @@ func (w *Watcher) take(id string, use desired.VolumeUse) {
 		return
 	}
 	before := w.ofLocked(id)
-	t.use, t.measured, t.written = use, true, 0
+	t.use, t.measured, t.counted = use, true, max(t.counted, counted)
+	if use.Enforced {
+		t.counted = t.written // the kernel has counted all
+	}
 	news := w.ofLocked(id).Use != before.Use
 	w.mu.Unlock()
 	if news {

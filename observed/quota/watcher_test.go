@@ -141,21 +141,21 @@ func TestMeasuredVolume(t *testing.T) {
 		take("further over", 200*mib, "", observed.OverQuota)
 		take("a little less", 99*mib, "a", observed.NearQuota)
 		take("much less", 90*mib, "a", observed.BelowQuota)
-		if left, limited := w.Left("a"); left != 10*mib || !limited {
+		if left, limited := w.Left("a", 0); left != 10*mib || !limited {
 			t.Errorf("left %d, %t", left, limited)
 		}
 		w.Wrote("a", 8*mib)
-		if left, _ := w.Left("a"); left != 2*mib {
+		if left, _ := w.Left("a", 0); left != 2*mib {
 			t.Errorf("left %d after a write", left)
 		}
 		w.Wrote("a", 10*mib)
 		v.change(func() { v.uses["a"] = desired.VolumeUse{Bytes: 20 * mib} })
-		if left, _ := w.Left("a"); left != 0 {
+		if left, _ := w.Left("a", 0); left != 0 {
 			t.Errorf("left %d after another write", left)
 		}
 		time.Sleep(countEvery + time.Second)
 		synctest.Wait()
-		if left, _ := w.Left("a"); left != 80*mib {
+		if left, _ := w.Left("a", 0); left != 80*mib {
 			t.Errorf("left %d soon after files were deleted", left)
 		}
 		take("as before", 90*mib, "", observed.BelowQuota)
@@ -164,6 +164,41 @@ func TestMeasuredVolume(t *testing.T) {
 		if is := w.Of("a"); is.Used != 90*mib || changed() != "" {
 			t.Errorf("what cannot be measured: %+v", is)
 		}
+	})
+}
+
+// TestWriteHasItsVolumeMeasured: what an upload that was refused has written, and what was deleted or replaced, is
+// room for the next write at once; what is written during the measurement is not; and many such writes measure a
+// tenth of the time.
+func TestWriteHasItsVolumeMeasured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &volumes{quotas: map[string]int64{"a": 100 * mib}, uses: map[string]desired.VolumeUse{"a": {Bytes: 60 * mib}}, took: time.Second}
+		w, _ := watch(t, v)
+		time.Sleep(2 * time.Second)
+		expect := func(what string, wanted, want int64, walks int) {
+			t.Helper()
+			before := 0
+			v.change(func() { before = v.walks["a"] })
+			if left, limited := w.Left("a", wanted*mib); left != want*mib || !limited {
+				t.Errorf("%s: %d left, %t", what, left, limited)
+			}
+			v.change(func() {
+				if v.walks["a"]-before != walks {
+					t.Errorf("%s: %d walks", what, v.walks["a"]-before)
+				}
+			})
+		}
+		expect("there is room", 40, 40, 0)
+		w.Wrote("a", 40*mib)
+		expect("the upload was removed", 3, 40, 1)
+		w.Wrote("a", 40*mib)
+		expect("it rests", 3, 0, 0)
+		time.Sleep(restFactor * time.Second)
+		time.AfterFunc(time.Second/2, func() { w.Wrote("a", 5*mib) })
+		expect("something is written meanwhile", 3, 35, 1)
+		v.change(func() { v.uses["a"] = desired.VolumeUse{Bytes: 100 * mib} })
+		time.Sleep(restFactor * time.Second)
+		expect("it is full", 36, 0, 1)
 	})
 }
 
@@ -196,7 +231,7 @@ func TestQuotaIsChanged(t *testing.T) {
 		if len(v.enforced) != before+1 {
 			t.Error("its end is not enforced")
 		}
-		if left, limited := w.Left("a"); left != 0 || limited {
+		if left, limited := w.Left("a", 0); left != 0 || limited {
 			t.Errorf("left %d, %t without a quota", left, limited)
 		}
 	})
