@@ -117,6 +117,10 @@ func TestActing(t *testing.T) {
 	d.do("apply", "-f", d.file("all.yaml", d.web("a", "labels: {game: quake}")+"---\n"+d.web("b", "labels: {game: quake}"))).want(0)
 	d.do("start", "a", "b", "--wait").is(0, "a: running (generation 2)\nb: running (generation 2)\n")
 	d.do("wait", "a", "b", "--for=running").is(0, "a is running\nb is running\n")
+	d.do("wait", "-l", "game=quake", "--for=running").is(0, "a is running\nb is running\n")
+	d.do("wait", "--all", "--for=running").is(0, "a is running\nb is running\n")
+	d.do("wait", "-l", "game=doom", "--for=running").want(command.ExitNotFound, "!no container is chosen")
+	d.do("wait", "--for=running").want(command.ExitUsage, "!wait")
 	d.do("stop", "-l", "game=quake", "--wait").is(0, "a: stopped (generation 3)\nb: stopped (generation 3)\n")
 	d.do("wait", "a", "--for=running", "--timeout=1m").want(command.ExitGoalFailed, "!a: ") // it is to be stopped
 	d.do("restart", "a").is(0, "a: restart initiated (generation 4)\n")

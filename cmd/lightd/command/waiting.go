@@ -106,10 +106,12 @@ func (a *app) wait() *cobra.Command {
 		Short: "Wait until containers are as wanted",
 		Long: `Waits until the present specs of containers have come true, or until they cannot by
 themselves: then it ends at once, with the reason.`,
-		Example:           `  lightd wait web --for=running --timeout=2m`,
-		Args:              ids,
+		Example: `  lightd wait web --for=running --timeout=2m
+  lightd wait -l game=quake --for=stopped`,
 		ValidArgsFunction: a.completeIDs,
 	}
+	chosen := chosenFlags(cmd)
+	cmd.Args = chosen.check
 	var w waiting
 	all := append(slices.Clone(goals), untilDeleted)
 	cmd.Flags().StringVar(&w.goal, "for", "", "`goal`: installed, running, stopped, synced or deleted (required)")
@@ -125,7 +127,10 @@ themselves: then it ends at once, with the reason.`,
 		return w.checkTimeout()
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		args = distinct(args)
+		args, err := chosen.of(ctx, s, args)
+		if err != nil {
+			return err
+		}
 		stop := a.progress(ctx, s, args, client.Now)
 		defer stop()
 		waited, end := prefetch(ctx, args, func(ctx context.Context, id string) (struct{}, error) {
