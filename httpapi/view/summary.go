@@ -37,7 +37,7 @@ func NeedsAttention(c api.Container) bool {
 
 // Filled returns an advice with the names of a container in it.
 func Filled(advice string, c api.Container) string {
-	return strings.NewReplacer("ID", c.InternalID, "IMAGE", c.Image, "VOLUME", c.VolumeID).Replace(advice)
+	return strings.NewReplacer("ID", c.InternalID, "VOLUME", c.VolumeID).Replace(advice)
 }
 
 // matter returns what a person wants to know first, and the condition that says why.

@@ -4,7 +4,7 @@ package status
 type Advice struct {
 	// Does is what the daemon does by itself.
 	Does string
-	// Can is what a person can do. ID, IMAGE and VOLUME stand for those of the container.
+	// Can is what a person can do. ID and VOLUME stand for those of the container.
 	Can string
 }
 
@@ -42,7 +42,7 @@ var advice = map[Reason]Advice{
 	ReasonDeleting:            {},
 	ReasonEngineDown:          {Does: "the daemon goes on asking, and what runs goes on running", Can: `see to the engine on the daemon's machine with "systemctl status docker"`},
 	ReasonStepFailed:          {Does: "it is tried again with growing pauses", Can: `read more in the log of the engine with "journalctl -u docker"`},
-	ReasonImageUnavailable:    {Does: "it is tried again every 30 s", Can: `check the name of the image and whether the machine reaches its registry: "docker pull IMAGE"; or load it with "docker load"`},
+	ReasonImageUnavailable:    {Does: "it is tried again every 30 s", Can: `check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`},
 	ReasonPortUnavailable:     {Does: "it is tried again every 15 s", Can: `end what has the port, or give it another one with "lightd rebind ID -p PORT"`},
 	ReasonPortNotPublished:    {Does: "the process is left running", Can: `see whether the engine publishes ports at all, and the networks of the container in "docker inspect"`},
 	ReasonLimitNotEnforced:    {Does: "Docker is asked again after a minute, doubling to an hour", Can: `see the warnings of "docker info" on the daemon's machine; a restart takes away what somebody wrote by hand: "lightd restart ID"`},
