@@ -79,6 +79,7 @@ func TestBadFileRequests(t *testing.T) {
 		{"PUT ", "x", 400, "path is required", ""}, {"PUT ?path=/", "x", 409, "is_directory", ""}, {"PUT ?path=..", "x", 400, "..", ""}, {"PUT ?path=fifo", "x", 409, "not_file", ""},
 		{"PUT ?path=no/where", "x", 404, "file_not_found", ""}, {"PUT ?path=a&mode=4755", "x", 400, "mode", ""}, {"PUT ?path=a&mode=rw", "x", 400, "mode", ""},
 		{"PUT ?path=a", "x", 415, "compressed", "Content-Encoding: gzip"}, {"PUT ?path=a", "x", 400, "Content-Range", "Content-Range: bytes 0-1/2"},
+		{"PUT ?path=a", "x", 415, "not a form", "Content-Type: multipart/form-data; boundary=b"},
 		{"PUT ?path=a", "x", 400, "If-Match", "If-Match: unquoted"}, {"PUT ?path=.lightd/x", "x", 400, "daemon's own", ""},
 		{"POST ", `{}`, 400, "op is required", ""}, {"POST ", `{"op":"run"}`, 400, "mkdir", ""}, {"POST ", `{"op":"mkdir"}`, 400, "path is required", ""},
 		{"POST ", `{"op":"mkdir","path":"a","mode":"0700"}`, 400, "mode has no meaning for mkdir", ""}, {"POST ", `{"op":"rename","from":"motd","to":"../x"}`, 400, "to must not", ""},

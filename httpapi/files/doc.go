@@ -32,11 +32,11 @@
 //
 // # Writing
 //
-// The body of a PUT is the file, of any length. It is written beside the old one, synced and renamed: a
-// reader sees the one or the other, and a PUT that fails for any reason leaves what was there. Its directory
-// has to exist. If-Match with the ETag of a GET writes only over that very file, If-None-Match: * only a new
-// one; a stale condition is answered with 412. ?mode=0755 sets permissions; else a file keeps its own, and a
-// new one has 0644. A body that stalls for a minute is given up.
+// The body of a PUT is the file, of any length, and no form (multipart/form-data). It is written beside the old
+// one, synced and renamed: a reader sees the one or the other, and a PUT that fails for any reason leaves what was
+// there. Its directory has to exist. If-Match with the ETag of a GET writes only over that very file,
+// If-None-Match: * only a new one; a stale condition is answered with 412. ?mode=0755 sets permissions; else a
+// file keeps its own, and a new one has 0644. A body that stalls for a minute is given up.
 //
 // What is new belongs to the user of the containers on the volume, where their specs name one by number,
 // and else to the owner of its directory. What is replaced keeps its owner.

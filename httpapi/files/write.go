@@ -3,6 +3,7 @@ package files
 import (
 	"context"
 	"errors"
+	"mime"
 	"net/http"
 	"slices"
 	"strconv"
@@ -76,6 +77,10 @@ func writeOf(r *http.Request) (files.Write, error) {
 		if !strings.EqualFold(strings.TrimSpace(value), "identity") {
 			return w, rest.NewError(http.StatusUnsupportedMediaType, "unsupported_encoding", "A body must not be compressed")
 		}
+	}
+	if kind, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type")); kind == "multipart/form-data" {
+		// Taken as it is, the file would have the boundaries and headers of the form around it.
+		return w, rest.NewError(http.StatusUnsupportedMediaType, "unsupported_media_type", "The body must be the file itself, not a form")
 	}
 	if r.Header.Get("Content-Range") != "" {
 		// RFC 9110, section 14.5: a server that knows no partial PUT must not take the part for the whole.
