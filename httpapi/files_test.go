@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -279,3 +280,37 @@ type narrow int64
 func (q narrow) Left(string, int64) (int64, bool) { return int64(q), true }
 
 func (narrow) Wrote(string, int64) {}
+
+// TestTransfersEndWithTheServer, at once, and leave nothing.
+func TestTransfersEndWithTheServer(t *testing.T) {
+	n := newNode(t)
+	at, dir := n.files()
+	if err := errors.Join(os.WriteFile(filepath.Join(dir, "big"), nil, 0o600), os.Truncate(filepath.Join(dir, "big"), 1<<30)); err != nil {
+		t.Fatal(err)
+	}
+	open := func(method, query, header string) net.Conn {
+		conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+		fmt.Fprintf(conn, "%s %s?%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n%s\r\n", method, at, query, strings.TrimPrefix(n.url, "http://"), masterToken, header)
+		return conn
+	}
+	up, down := open("PUT", "path=f", "Content-Length: 1000000\r\n"), open("GET", "path=big&download=true", "")
+	defer up.Close()
+	defer down.Close()
+	if _, err := io.ReadFull(down, make([]byte, 1<<20)); err != nil {
+		t.Fatal(err)
+	}
+	eventually.Poll(t, func() error {
+		_, err := os.Stat(filepath.Join(dir, ".lightd"))
+		return err
+	})
+	n.Close()
+	if answer, err := io.ReadAll(up); err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 503 ") {
+		t.Errorf("%q, %v", answer, err)
+	}
+	if rest, _ := io.Copy(io.Discard, down); rest > 1<<29 {
+		t.Errorf("%d bytes came yet", rest)
+	}
+	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -42,6 +43,8 @@ type Handlers struct {
 	Sources
 	log                        *slog.Logger
 	jobs                       *jobs.Registry
+	closing                    context.Context // ends with Close
+	end                        context.CancelFunc
 	uploads, downloads, others *slots
 }
 
@@ -55,7 +58,9 @@ const (
 
 // New returns handlers. Close them.
 func New(s Sources, log *slog.Logger) *Handlers {
-	return &Handlers{Sources: s, log: log, jobs: jobs.New(), uploads: newSlots(maxUploads), downloads: newSlots(maxDownloads), others: newSlots(maxOthers)}
+	h := &Handlers{Sources: s, log: log, jobs: jobs.New(), uploads: newSlots(maxUploads), downloads: newSlots(maxDownloads), others: newSlots(maxOthers)}
+	h.closing, h.end = context.WithCancel(context.Background())
+	return h
 }
 
 // The query parameters of these routes alone.

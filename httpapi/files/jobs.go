@@ -18,8 +18,11 @@ import (
 	"lightd/observed/jobs"
 )
 
-// Close cancels all jobs, and returns when they have ended.
-func (h *Handlers) Close() { h.jobs.Close() }
+// Close ends transfers and cancels all jobs, and returns when the jobs have ended.
+func (h *Handlers) Close() {
+	h.end()
+	h.jobs.Close()
+}
 
 var (
 	errTooManyJobs = rest.NewError(http.StatusTooManyRequests, "too_many_jobs", "Too many jobs are under way").With("Retry-After", "10")

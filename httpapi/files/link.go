@@ -119,7 +119,8 @@ func (h *Handlers) openLink(c *gin.Context, method string) (*files.Tree, files.P
 
 // Upload is PUT /uploads/:token.
 func (h *Handlers) Upload(c *gin.Context) error {
-	body := h.newUpload(c)
+	body, stop := h.newUpload(c)
+	defer stop()
 	err := h.uploadTo(c, body)
 	body.end(c)
 	return err

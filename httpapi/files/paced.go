@@ -1,6 +1,7 @@
 package files
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -23,15 +24,16 @@ const (
 	unreadWithin = 2 * time.Second
 )
 
-// paced is the writer of a download.
+// paced is the writer of a download. It ends with closing.
 type paced struct {
 	gin.ResponseWriter
 	control *http.ResponseController
 	stall   time.Duration
+	closing context.Context
 }
 
-func newPaced(c *gin.Context) *paced {
-	p := &paced{ResponseWriter: c.Writer, control: http.NewResponseController(c.Writer), stall: stallAfter}
+func newPaced(c *gin.Context, closing context.Context) *paced {
+	p := &paced{ResponseWriter: c.Writer, control: http.NewResponseController(c.Writer), stall: stallAfter, closing: closing}
 	// The bound of a whole request would end it, and look as if the client had gone.
 	_ = p.control.SetReadDeadline(time.Time{}) // a recorder of a test has none
 	return p
@@ -39,8 +41,19 @@ func newPaced(c *gin.Context) *paced {
 
 // Write sends data.
 func (p *paced) Write(data []byte) (int, error) {
-	_ = p.control.SetWriteDeadline(time.Now().Add(p.stall)) // as above
+	if err := p.extend(); err != nil {
+		return 0, err
+	}
 	return p.ResponseWriter.Write(data)
+}
+
+// extend gives the reader time for the next part, unless the daemon stops.
+func (p *paced) extend() error {
+	_ = p.control.SetWriteDeadline(time.Now().Add(p.stall)) // as above
+	if p.closing.Err() != nil {
+		return errStopping
+	}
+	return nil
 }
 
 // ReadFrom sends what from has. The kernel copies a file by itself where the connection is plain.
@@ -48,7 +61,9 @@ func (p *paced) ReadFrom(from io.Reader) (sent int64, err error) {
 	p.WriteHeaderNow()
 	to := innermost(p.ResponseWriter)
 	for {
-		_ = p.control.SetWriteDeadline(time.Now().Add(p.stall)) // as above
+		if err := p.extend(); err != nil {
+			return sent, err
+		}
 		n, err := io.CopyN(to, from, part)
 		sent += n
 		if errors.Is(err, io.EOF) {
@@ -71,11 +86,12 @@ func innermost(w http.ResponseWriter) http.ResponseWriter {
 	}
 }
 
-// upload is the body of a request that may take as long as it wants, but must not stall.
+// upload is the body of a request that may take as long as it wants, but must not stall. It ends with closing.
 type upload struct {
 	body    io.Reader
 	control *http.ResponseController
 	stall   time.Duration
+	closing context.Context
 	// complete is true once the body has ended.
 	complete bool
 }
@@ -85,10 +101,16 @@ var errStalled = rest.NewError(http.StatusRequestTimeout, "stalled", "The body d
 // Read reads what comes within stall.
 func (u *upload) Read(p []byte) (int, error) {
 	_ = u.control.SetReadDeadline(time.Now().Add(u.stall)) // a recorder of a test has none
+	// What closing does to the deadline comes behind this one, or closing has been seen.
+	if u.closing.Err() != nil {
+		return 0, errStopping
+	}
 	n, err := u.body.Read(p)
 	var refusal *rest.Error
 	switch {
 	case errors.As(err, &refusal):
+	case err != nil && !errors.Is(err, io.EOF) && u.closing.Err() != nil:
+		err = errStopping
 	case errors.Is(err, io.EOF):
 		u.complete = true
 		_ = u.control.SetReadDeadline(time.Time{}) // what follows may take long

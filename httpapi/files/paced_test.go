@@ -38,7 +38,7 @@ func serve(t *testing.T, h func(c *gin.Context)) (address string) {
 func TestStalledUpload(t *testing.T) {
 	read := make(chan error, 1)
 	address := serve(t, func(c *gin.Context) {
-		u := &upload{body: c.Request.Body, control: http.NewResponseController(c.Writer), stall: 50 * time.Millisecond}
+		u := &upload{body: c.Request.Body, control: http.NewResponseController(c.Writer), stall: 50 * time.Millisecond, closing: t.Context()}
 		_, err := io.Copy(io.Discard, u)
 		u.end(c)
 		read <- err
@@ -63,7 +63,7 @@ func TestStalledUpload(t *testing.T) {
 // TestSlowUpload takes longer than a whole request may, and so does its answer.
 func TestSlowUpload(t *testing.T) {
 	address := serve(t, func(c *gin.Context) {
-		u := &upload{body: c.Request.Body, control: http.NewResponseController(c.Writer), stall: time.Minute}
+		u := &upload{body: c.Request.Body, control: http.NewResponseController(c.Writer), stall: time.Minute, closing: t.Context()}
 		n, err := io.Copy(io.Discard, u)
 		u.end(c)
 		c.String(http.StatusOK, "%d %v", n, err)
@@ -102,7 +102,7 @@ func TestSlowDownload(t *testing.T) {
 			return
 		}
 		defer f.Close()
-		p := newPaced(c)
+		p := newPaced(c, t.Context())
 		p.stall = stall
 		n, _ := p.ReadFrom(f)
 		sent <- n

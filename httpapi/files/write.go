@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -17,14 +18,17 @@ import (
 
 // Put is PUT /volumes/:id/files: writes a file from the body.
 func (h *Handlers) Put(c *gin.Context) error {
-	body := h.newUpload(c)
+	body, stop := h.newUpload(c)
+	defer stop()
 	err := h.put(c, body)
 	body.end(c)
 	return err
 }
 
-func (h *Handlers) newUpload(c *gin.Context) *upload {
-	return &upload{body: c.Request.Body, control: http.NewResponseController(c.Writer), stall: stallAfter, complete: c.Request.ContentLength == 0}
+// newUpload returns the body of a request, which Close ends until stop is called.
+func (h *Handlers) newUpload(c *gin.Context) (body *upload, stop func() bool) {
+	body = &upload{body: c.Request.Body, control: http.NewResponseController(c.Writer), stall: stallAfter, closing: h.closing, complete: c.Request.ContentLength == 0}
+	return body, context.AfterFunc(h.closing, func() { _ = body.control.SetReadDeadline(time.Unix(1, 0)) }) // as one that is over
 }
 
 func (h *Handlers) put(c *gin.Context, body *upload) error {
