@@ -203,7 +203,7 @@ func (c *converter) panelVariables(startup string) {
 	}
 	give(serverIP, "0.0.0.0", "")
 	give(serverMemory, memory, "give --memory, of which it has the MiB")
-	give(serverPort, port, "give -p PORT")
+	give(serverPort, port, "give -p PORT, or -p 0:PORT for a free one outside")
 	give(serverUUID, c.options.ID, "give --id, which it is")
 	for _, name := range unset {
 		give(name, "", "give --env "+name+"=VALUE")

@@ -125,7 +125,7 @@ func TestWhatOnlyTheUserKnows(t *testing.T) {
 	}
 	for _, want := range []string{
 		"internal_id: is not in an egg: give --id", "volume_id: is not in an egg: give --volume", "ports: are not in an egg: give -p",
-		"env.SERVER_MEMORY: is used, and is set by nobody: give --memory", "env.SERVER_PORT: is used, and is set by nobody: give -p PORT",
+		"env.SERVER_MEMORY: is used, and is set by nobody: give --memory", "env.SERVER_PORT: is used, and is set by nobody: give -p PORT, or -p 0:PORT for a free one outside",
 		"variables.DL_PATH: is required and has no default: give it with --env DL_PATH=VALUE",
 	} {
 		if !strings.Contains(all.String(), want) {
