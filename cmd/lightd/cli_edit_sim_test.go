@@ -157,7 +157,7 @@ func TestEdit(t *testing.T) {
 		_ = os.Remove(file)
 	}
 	d.editor(`sed -i 's/A: d/A: mine/; s/^restart: .*/restart: maybe/' "$1"`, "true")
-	kept(1, "the edit was given up")
+	kept(1, "the edit was given up: restart must be ")
 	d.editor(`sed -i 's/A: d/A: mine/' "$1"; exit 3`)
 	kept(1, "exit status 3")
 	d.editor(`sed -i 's/A: d/A: mine/' "$1"; touch ` + d.dir + `/now; while [ -e ` + d.dir + `/now ]; do sleep 0.05; done`)

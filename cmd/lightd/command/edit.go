@@ -95,7 +95,7 @@ func (e *edition) run(ctx context.Context, spec desired.Spec, w client.Write) (*
 			e.note("%s: nothing was changed.", e.id)
 			return nil, nil
 		case after == before: // what was refused was saved again
-			return nil, e.kept(errors.New("the edit was given up"))
+			return nil, e.kept(fmt.Errorf("the edit was given up: %s", strings.Join(faults, "; ")))
 		}
 		var refused *client.Error
 		var files *manifest.Error
