@@ -75,7 +75,8 @@
 //   - suspended: true stops the process, in its usual way, and refuses every start and restart (409,
 //     "Container is suspended") until a write lifts it, as a PUT or an apply without it does. power stays as it is, and holds again then.
 //     Installations and reinstalls go on, and so do all other changes; a stop or kill is taken, and a
-//     power that a write of the spec names is kept for later. Nothing is recreated.
+//     power that a write of the spec names is kept for later. Nothing is recreated. Whoever may write the
+//     spec lifts it: a tenant who must not has a token without the scope write.
 //   - paused: true leaves the container alone; only a DELETE still acts.
 //   - quota_exceeded is tell (the default) or stop: what happens while the volume is over its quota, see "lightd
 //     docs quotas".
