@@ -183,8 +183,9 @@ func TestWriteHasItsVolumeMeasured(t *testing.T) {
 				t.Errorf("%s: %d left, %t", what, left, limited)
 			}
 			v.change(func() {
-				if v.walks["a"]-before != walks {
-					t.Errorf("%s: %d walks", what, v.walks["a"]-before)
+				// The walk that comes by itself may fall into the second that one takes.
+				if made := v.walks["a"] - before; made < walks || made > 2*walks {
+					t.Errorf("%s: %d walks", what, made)
 				}
 			})
 		}
