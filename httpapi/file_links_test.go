@@ -47,6 +47,11 @@ func TestFileLinks(t *testing.T) {
 		n.send(method, link, "x", noToken).want(t, 404, "link_not_found")
 	}
 	n.send("POST", up, "{}").want(t, 405, "method_not_allowed")
+	for link, allow := range map[string]string{up: "PUT", down: "GET, HEAD"} {
+		if a := n.send("POST", link, "{}", noToken).want(t, 405, "method_not_allowed"); a.header.Get("Allow") != allow {
+			t.Errorf("allowed are %q", a.header.Get("Allow"))
+		}
+	}
 	n.send("DELETE", "/auth/tokens/"+made["id"].(string), "").want(t, 200, "")
 	n.send("GET", down, "", noToken).want(t, 404, "link_not_found")
 	n.send("PUT", up, "x", noToken).want(t, 404, "link_not_found")

@@ -269,7 +269,8 @@ func fits(ofRoute, part string) bool {
 	return ofRoute == part || strings.HasPrefix(ofRoute, ":") && part != ""
 }
 
-// publicRoutes returns what reports whether a request is answered without a token.
+// publicRoutes returns what reports whether a request is answered without a token. Another method of a link is, too:
+// who has a link has no token to send, and "unauthorized" would lead astray.
 func publicRoutes(routes []route) func(*http.Request) bool {
 	var table []route
 	for _, r := range routes {
@@ -277,7 +278,9 @@ func publicRoutes(routes []route) func(*http.Request) bool {
 			table = append(table, r)
 		}
 	}
-	return func(r *http.Request) bool { return routeOf(table, r) != "" }
+	return func(r *http.Request) bool {
+		return routeOf(table, r) != "" || strings.HasPrefix(r.URL.Path, pathUploads) || strings.HasPrefix(r.URL.Path, pathDownloads)
+	}
 }
 
 func isSocket(path string) bool {
