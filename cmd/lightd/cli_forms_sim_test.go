@@ -45,6 +45,7 @@ func TestOtherThings(t *testing.T) {
 			t.Errorf("%s and %s: %+v and %+v", same[0], same[1], one, other)
 		}
 	}
+	d.do("get", "port/7000").want(2, `!"port/7000" is no id`)
 	d.do("port", "ls", "-o", "name").is(0, "7000\n7001\n127.0.0.1:7000/udp\n")
 	d.do("port", "rm", "7001").is(0, "7001: deleted\n")
 	d.do("port", "add", "7001").want(0)
@@ -65,6 +66,7 @@ func TestResultsOfWrites(t *testing.T) {
 	d.do("port", "delete", "15568/udp", "-o", "name").is(0, "15568/udp\n")
 	id := strings.TrimSpace(d.do("volume", "create").want(0).out)
 	d.do("volume", "create", id, "-o", "jsonpath={.volume_id}").is(0, "VOLUME")
+	d.do("volume", "quota", id, "1Gi", "-o", "jsonpath={.quota_bytes}").is(0, "1073741824")
 	d.do("volume", "delete", id, "-o", "yaml").is(0, "volumes:\n  - volume_id: VOLUME\n    action: deleted\n")
 	file := d.file("all.yaml", d.web("a", "")+"---\n"+d.web("b", ""))
 	d.do("apply", "-f", file, "--dry-run", "-o", "name").is(0, "a\nb\n")

@@ -81,6 +81,11 @@ func TestFollowingMany(t *testing.T) {
 	events.sees("Exited")
 	d.do("delete", "a", "b").want(0)
 	logs.leaves(0) // nothing more can come
+	d.do("apply", "-f", d.file("c.yaml", d.web("c", "power: running")), "--wait=running").want(0)
+	logs = d.sit("logs", "-f", "c", "nope")
+	logs.sees(" nope: Container not found")
+	d.do("delete", "c").want(0)
+	logs.leaves(3)
 	events.sees("Deleted")
 	events.cancel()
 	events.leaves(command.ExitInterrupted)
@@ -93,7 +98,8 @@ func TestMistypedIDs(t *testing.T) {
 	d.do("apply", "-f", d.file("all.yaml", d.web("survival-001", "")+"---\n"+d.web("creative", "")+"---\n"+d.web("hub", ""))).want(0)
 	for args, want := range map[string]string{
 		"get survval-001": `survval-001: Container not found; did you mean "survival-001"?`, "describe surv": `surv: Container not found; did you mean "survival-001"?`, "start hubb": `did you mean "hub"?`,
-		"logs creatvie": `did you mean "creative"?`, "delete hug": `did you mean "hub"?`, "get xyz": "xyz: Container not found\n", "get pots": `did you mean "ports"?`, "describe pots": "pots: Container not found\n", "attach c": "c: Container not found\n", "patch HUB -p {}": "HUB: Container not found\n",
+		"logs creatvie": `did you mean "creative"?`, "delete hug": `did you mean "hub"?`, "get xyz": "xyz: Container not found\n", "get pots": `did you mean "ports"?`, "describe pots": "pots: Container not found\n",
+		"describe container/hubb": `hubb: Container not found; did you mean "hub"?`, "attach c": "c: Container not found\n", "patch HUB -p {}": "HUB: Container not found\n",
 		"get hub creativ": `creativ: Container not found; did you mean "creative"?`,
 	} {
 		d.do(strings.Fields(args)...).want(3, "!"+want)

@@ -385,11 +385,15 @@ func path(cmd *cobra.Command) string {
 	return strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" ")
 }
 
-// noEmpty refuses an empty argument: it is a variable that was not set.
+// noEmpty refuses an empty argument, which is a variable that was not set, and the name of something else
+// than a container, as kubectl takes it.
 func noEmpty(cmd *cobra.Command, args []string) error {
 	for _, arg := range args {
 		if arg == "" {
 			return usagef("%s: an id is empty", path(cmd))
+		}
+		if kind, _, is := strings.Cut(arg, "/"); is && kind != "container" && kind != "containers" {
+			return usagef("%s: %q is no id; of what else there is \"lightd get --help\" has the commands", path(cmd), arg)
 		}
 	}
 	return nil

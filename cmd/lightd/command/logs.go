@@ -52,7 +52,12 @@ func (a *app) logs() *cobra.Command {
 			return usagef("logs: -f follows at most %d containers at once, and these are %d", maxFollowed, len(ids))
 		}
 		shown, stop := prefetch(ctx, ids, func(ctx context.Context, id string) (struct{}, error) {
-			return struct{}{}, a.showLogs(ctx, s, id, f, true)
+			err := a.showLogs(ctx, s, id, f, true)
+			if err != nil && ctx.Err() == nil {
+				a.fail(s.explain(ctx, withSubject(id, err))) // at once: the others may have no end
+				err = Exit(ExitCode(err))
+			}
+			return struct{}{}, err
 		})
 		defer stop()
 		return a.each(ctx, s, ids, func(_ context.Context, id string) error { _, err := shown(id); return err })

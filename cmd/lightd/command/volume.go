@@ -147,6 +147,7 @@ the containers on one that takes more.`,
 		},
 		ValidArgsFunction: a.completeVolumes,
 	}
+	form := ResultFlag(cmd)
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
 		bytes, err := quotaOf(args[1])
 		if err != nil {
@@ -159,9 +160,12 @@ the containers on one that takes more.`,
 		if err != nil {
 			return withSubject(args[0], err)
 		}
-		if v.QuotaBytes == nil {
+		switch {
+		case *form != FormText:
+			return a.encode(*form, v)
+		case v.QuotaBytes == nil:
 			a.say("%s: no quota", v.VolumeID)
-		} else {
+		default:
 			a.say("%s: the quota is %s", v.VolumeID, render.Bytes(*v.QuotaBytes))
 		}
 		return nil
