@@ -124,6 +124,7 @@ var flagHabits = map[string]string{
 	"run -u": aField, "run --user": aField, "run --hostname": aField, "run -h": aField, "run --network": aField, "run --tmpfs": aField, "run --read-only": aField,
 	"run --mount": aField, "run --memory-swap": aField, "run --stop-timeout": aField, "run --stop-signal": aField, "run --health-cmd": aField, "run --port": "it is -p",
 	"run --env-file": "-e has one variable each", "run --entrypoint": "the command behind \"--\" is all that runs",
+	"exec --context": onTheNode, "exec --server": onTheNode, "exec --token": onTheNode, "exec --token-file": onTheNode,
 	"stop --time": "it is -t, or --grace", "stop --grace-period": "it is -t, or --grace", "restart -t": stopTime, "restart --time": stopTime, "stop --signal": stopTime, "stop -s": stopTime,
 	"kill -s": "it is SIGKILL; the signal of a stop is stop.signal of the spec", "kill --signal": "it is SIGKILL; the signal of a stop is stop.signal of the spec",
 	"logs -t": noTimes, "logs --timestamps": noTimes, "logs --until": "--since and --tail say where to begin", "logs -p": "output before a restart is there too",
@@ -137,6 +138,7 @@ const (
 	runsBehind   = "it runs in the background; its console is \"lightd attach ID\""
 	aField       = "it is a field of the spec: see \"lightd explain\", and print one with --dry-run -o yaml"
 	stopTime     = "how long a stop may take, and how it begins, is \"stop\" of the spec: \"lightd patch ID -p 'stop: {timeout: 30s}'\""
+	onTheNode    = "exec is an operation of the machine that the container is on: run it there; from elsewhere there is \"lightd attach ID\""
 	noTimes      = "output has no times; \"lightd events\" has those of what happened"
 )
 
