@@ -33,7 +33,8 @@ type Restored struct {
 // maxJSON bounds the entries that are read into memory.
 const maxJSON = 16 << 20
 
-// Restore makes a data directory of a backup. dir must be missing or empty: where it fails, it is as before.
+// Restore makes a data directory of a backup. dir must be missing or empty: where it fails, it is as before. What
+// one that was killed has left beside dir is removed.
 func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -44,11 +45,14 @@ func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err erro
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
 	}
-	made, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".restoring-")
+	if err := removeUnfinished(dir); err != nil {
+		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+	}
+	made, release, err := newUnfinished(dir)
 	if err != nil {
 		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(made)) }() // it has its name already where all went well
+	defer func() { err = errors.Join(err, os.RemoveAll(made), release()) }() // it has its name already where all went well
 	restored, err := restore(from, made, log)
 	if err != nil {
 		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
