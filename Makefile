@@ -18,7 +18,8 @@ help: ## this list
 build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
-test: lint engine images browser prometheus race-compiler ## lint and all three tiers, with the race detector
+test: ## lint and all three tiers, with the race detector
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint images browser prometheus
 	@hack/test -race unit sim e2e
 
 test-unit: ## the first tier: needs no engine, under a minute
@@ -37,11 +38,12 @@ histories: race-compiler ## many random histories of a node; HISTORIES=1000 of e
 fuzz: ## each fuzz target for FUZZTIME=1m; "make test" runs their seeds alone
 	@hack/fuzz
 
-lint: ## gofmt, go vet, staticcheck
+# Lint and tests share what the compiler makes of a package: both want it with the race detector.
+lint: race-compiler ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go')); \
 		if [ -n "$$unformatted" ]; then echo "gofmt these:"; echo "$$unformatted"; exit 1; fi
-	go vet -tags $(TAGS) $(PACKAGES)
-	go tool staticcheck -tags $(TAGS) $(PACKAGES)
+	go vet -race -tags $(TAGS) $(PACKAGES)
+	GOFLAGS="$$(go env GOFLAGS) -race" $$(go tool -n staticcheck) -tags $(TAGS) $(PACKAGES)
 
 audit: ## known vulnerabilities of what is linked, and the direct dependencies with their reasons
 	@hack/audit
