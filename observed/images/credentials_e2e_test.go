@@ -79,7 +79,10 @@ func publish(t *testing.T, ref string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer docker.Close()
+	t.Cleanup(func() {
+		_, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{})
+		_ = docker.Close()
+	})
 	auth, err := registry.EncodeAuthConfig(registry.AuthConfig{Username: registryUser, Password: registryPassword})
 	if err != nil {
 		t.Fatal(err)
@@ -87,7 +90,6 @@ func publish(t *testing.T, ref string) {
 	if err := docker.ImageTag(t.Context(), harness.Busybox(), ref); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{}) })
 	body, err := docker.ImagePush(t.Context(), ref, image.PushOptions{RegistryAuth: auth})
 	if err != nil {
 		t.Fatal(err)
