@@ -51,19 +51,13 @@ or be those that files hold; --all is all, and asks first.`,
 		return noEmpty(cmd, args)
 	}
 	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
+		one := len(args) == 1
 		if len(*files) > 0 {
-			set, err := manifest.Read(*files, a.Streams.In)
-			if err != nil {
+			var err error
+			if args, err = a.idsIn(*files); err != nil {
 				return err
 			}
-			if len(set.Containers) == 0 {
-				return usagef("delete: the files hold no container; volumes and ports are deleted by \"lightd volume delete\" and \"lightd port delete\"")
-			}
-			for _, o := range set.Containers {
-				args = append(args, o.ID)
-			}
 		}
-		one := len(args) == 1 && len(*files) == 0
 		args, err := chosen.of(ctx, s, args)
 		if err != nil {
 			return err
@@ -91,6 +85,21 @@ or be those that files hold; --all is all, and asks first.`,
 		})
 		return errors.Join(show.end(), failed)
 	})
+}
+
+// idsIn returns the ids of the containers that files hold, which must be some.
+func (a *app) idsIn(files []string) (ids []string, err error) {
+	set, err := manifest.Read(files, a.Streams.In)
+	if err != nil {
+		return nil, err
+	}
+	if len(set.Containers) == 0 {
+		return nil, usagef("delete: the files hold no container; volumes and ports are deleted by \"lightd volume delete\" and \"lightd port delete\"")
+	}
+	for _, o := range set.Containers {
+		ids = append(ids, o.ID)
+	}
+	return ids, nil
 }
 
 // deleteWait is how long the daemon waits for the end of a deletion unasked.
