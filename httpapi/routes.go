@@ -76,7 +76,7 @@ var (
 	listParameters     = append([]string{rest.QueryWatch, rest.QueryAfter, rest.QueryView}, driftParameters...)
 	historyParameters  = []string{rest.QueryGeneration}
 	eventParameters    = []string{rest.QueryAfter, rest.QueryLimit}
-	logParameters      = []string{rest.QueryTail, rest.QuerySince, rest.QueryFollow}
+	logParameters      = []string{rest.QueryTail, rest.QuerySince, rest.QueryFollow, rest.QueryStamps}
 	fileParameters     = []string{files.QueryPath, files.QueryDownload, rest.QueryLimit, rest.QueryContinue}
 	putFileParameters  = []string{files.QueryPath, files.QueryMode}
 	nodeSocket         = []string{rest.QueryToken, rest.QueryAfter, rest.QueryCompress}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,10 @@ func TestMany(t *testing.T) {
 	})
 	d.do("logs", "a", "b").is(0, "a | up\nb | up\nb | hi\nb | got hi\n")
 	d.do("logs", "-l", "of=x", "-n", "1").is(0, "a | up\nb | got hi\n")
+	const stamp = `\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z `
+	if got := d.do("logs", "-t", "b", "-n", "2").want(0).out; !regexp.MustCompile("^" + stamp + "hi\r?\n" + stamp + "got hi\r?\n$").MatchString(got) {
+		t.Errorf("with times: %q", got)
+	}
 	d.do("logs", "a", "nope").want(3, "a | up\n", "!nope: Container not found")
 	d.do("logs", "--install", "c", "a").want(3, "c | fetching\nc | unpacking\n")
 	d.do("logs").want(2, "!the id of a container is needed")

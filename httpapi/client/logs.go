@@ -17,6 +17,8 @@ type Logs struct {
 	Tail int
 	// Follow goes on with what is printed next.
 	Follow bool
+	// Timestamps has each line begin with the time that Docker's log has for it; not with Follow.
+	Timestamps bool
 }
 
 // Logs opens what a container printed, as text; Close it. It is read once: a text that
@@ -34,6 +36,9 @@ func (c *Client) Logs(ctx context.Context, id string, l Logs) (*Output, error) {
 	}
 	if l.Follow {
 		r.query.Set("follow", "true")
+	}
+	if l.Timestamps {
+		r.query.Set("timestamps", "true")
 	}
 	b, err := c.open(ctx, r)
 	if err != nil {

@@ -28,6 +28,7 @@ const (
 	QueryAfter    = "after"
 	QuerySince    = "since"
 	QueryTail     = "tail"
+	QueryStamps   = "timestamps"
 	QueryCompress = "compress"
 	QueryVolumes  = "volumes"
 	QuerySeconds  = "seconds"

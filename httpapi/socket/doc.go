@@ -144,8 +144,9 @@
 // # Output without a WebSocket
 //
 // GET /containers/:id/logs gives the same output as text: the last ?tail= lines (200; 0 is none of
-// before) or all ?since=, and with ?follow=true for as long as a WebSocket would last. A gap is a line
-// of its own, "[lightd: ...]". The trailer Lightd-Position is where the next since goes on.
+// before) or all ?since=, and with ?follow=true for as long as a WebSocket would last; without that,
+// ?timestamps=true has each line begin with its time in Docker's log. A gap is a line of its own,
+// "[lightd: ...]". The trailer Lightd-Position is where the next since goes on.
 package socket
 
 import _ "embed"

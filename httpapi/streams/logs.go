@@ -37,6 +37,12 @@ func (h *Handlers) ReadLogs(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
+	if from.Stamps, err = rest.Flag(query, rest.QueryStamps); err != nil {
+		return err
+	}
+	if from.Stamps && follow {
+		return rest.Invalid(rest.Detail{Field: rest.QueryStamps, Message: "has no meaning together with follow: the times are those of Docker's log"})
+	}
 	err = h.sockets.ServeText(c.Writer, c.Request, socket.Session{ID: id, From: from, Valid: h.validity(ctx, id), Log: h.logOf(ctx)}, follow)
 	switch {
 	case err == nil:

@@ -52,7 +52,7 @@ func (c *Console) History(ctx context.Context, id string, from From, fn func(Chu
 // replayHistory delivers what from requests, up to the present.
 func (h *hub) replayHistory(ctx context.Context, from From, deliver func(Chunk) bool) error {
 	h.mu.Lock()
-	chunks, ok := []Chunk(nil), h.currentLocked()
+	chunks, ok := []Chunk(nil), !from.Stamps && h.currentLocked() // the ring has no times
 	if ok {
 		chunks, ok = h.fromRingLocked(from)
 	}
@@ -66,6 +66,7 @@ func (h *hub) replayHistory(ctx context.Context, from From, deliver func(Chunk) 
 		return nil
 	}
 	w := writerTo(deliver)
+	w.Stamps = from.Stamps
 	_, err := h.replayLog(ctx, from, w, false)
 	if errors.Is(err, replay.ErrLivePoint) {
 		w.Notice(replay.NoticeLivePoint)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -134,6 +135,44 @@ func TestHistoryOfAMatch(t *testing.T) {
 			t.Errorf("later: got %q, want %q", got, want)
 		}
 	})
+}
+
+// TestHistoryWithTimes: each line begins with its time in the log, and all else is as without: the text, and
+// the position behind it.
+func TestHistoryWithTimes(t *testing.T) {
+	for _, tty := range []bool{true, false} {
+		taped(t, &tape{tty: tty}, func(t *testing.T, w *watched) {
+			w.connect()
+			w.tape.print(0, numberedLines(1, 20))
+			time.Sleep(time.Minute)
+			w.tape.print(0, numberedLines(21, 3000)+"open")
+			time.Sleep(time.Minute)
+			read := func(from From) (text, position string) {
+				if err := w.c.History(t.Context(), id, from, func(c Chunk) error {
+					text, position = text+c.Text, c.Position
+					return nil
+				}); err != nil {
+					t.Fatal(err)
+				}
+				return text, position
+			}
+			for _, lines := range []int{3, 2990} {
+				plain, behind := read(From{Lines: lines})
+				stamped, position := read(From{Lines: lines, Stamps: true})
+				stamp := regexp.MustCompile(`(?m)^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z `)
+				if got := stamp.ReplaceAllString(stamped, ""); got != plain || len(stamp.FindAllString(stamped, -1)) != strings.Count(plain, "\n")+1 {
+					t.Errorf("tty %t, %d lines: %.80q, without times %.80q", tty, lines, stamped, plain)
+				}
+				since, err := replay.ParsePosition(position)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, _ := read(From{Since: since}); got != "" || behind == "" {
+					t.Errorf("tty %t, %d lines: behind the position there is %.80q", tty, lines, got)
+				}
+			}
+		})
+	}
 }
 
 // TestHistoryOfNothing: no lines are none, and where there is no container, or no log, that

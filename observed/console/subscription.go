@@ -17,6 +17,8 @@ type From struct {
 	Since replay.Position
 	// Lines, when not zero and Since is, asks for so many of the last lines, at most 5,000.
 	Lines int
+	// Stamps asks History for the time of Docker's log before each line.
+	Stamps bool
 }
 
 func (f From) isNow() bool { return f.Since.IsZero() && f.Lines <= 0 }

@@ -7,6 +7,9 @@ import (
 // Writer joins entries of the log into chunks.
 type Writer struct {
 	Composer
+	// Stamps puts the time of the log before each line, as Docker writes it. It moves no position.
+	Stamps bool
+	inLine bool // with Stamps: the last line has no end yet
 	// Hand is called with each chunk or notice, and the position behind it.
 	Hand func(text, notice string, p Position)
 }
@@ -26,6 +29,10 @@ func (w *Writer) Turn(containerID string, from *Position) {
 
 // Add appends an entry.
 func (w *Writer) Add(e Entry) {
+	if w.Stamps && !w.inLine {
+		w.Composer.Add(Untracked, []byte(e.at.UTC().Format(stampForm)+" "), e.at)
+	}
+	w.inLine = !e.whole()
 	w.Composer.Add(e.out, e.text, e.at)
 	for len(w.Buf) >= MaxChunk {
 		w.cut(LineCut(w.Buf[:MaxChunk]))

@@ -33,6 +33,7 @@ func (a *app) logs() *cobra.Command {
 			"On a terminal colours take effect and other control characters are escaped; with --raw, and where the output is no terminal, it is written as it was printed.",
 		Example: `  lightd logs -f --tail 50 web
   lightd logs --since 10m web db
+  lightd logs -t --tail 20 web
   lightd logs -f -l game=quake`,
 		ValidArgsFunction: a.completeIDs,
 	}
@@ -77,6 +78,7 @@ func (f *logFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVarP(&f.tail, "tail", "n", 200, "how many lines to look back, from 0 to 5000")
 	cmd.Flags().StringVar(&f.since, "since", "", "look back to this `time`, as in RFC 3339 or in seconds since 1970 (0 is all), or how long ago, as in 10m")
 	cmd.Flags().BoolVar(&f.install, "install", false, "what the last installation printed")
+	cmd.Flags().BoolVarP(&f.from.Timestamps, "timestamps", "t", false, "begin each line with the time of Docker's log")
 	cmd.Flags().BoolVar(&f.raw, "raw", false, "escape no control characters on a terminal")
 }
 
@@ -87,6 +89,8 @@ func (f *logFlags) check(cmd *cobra.Command, now time.Time) (err error) {
 		return usagef("logs: --tail must be from 0 to %d, not %d", maxTail, f.tail)
 	case f.install && f.follow:
 		return usagef("logs: the log of an installation is there when it has ended: there is nothing to follow")
+	case f.from.Timestamps && (f.follow || f.install):
+		return usagef("logs: -t is for what Docker's log has: neither for -f nor for --install")
 	case f.tail == 0 && !f.follow && f.since == "":
 		return usagef("logs: --tail 0 without --follow shows nothing")
 	case f.since != "" && cmd.Flags().Changed("tail"):

@@ -127,7 +127,7 @@ var flagHabits = map[string]string{
 	"exec --context": onTheNode, "exec --server": onTheNode, "exec --token": onTheNode, "exec --token-file": onTheNode,
 	"stop --time": "it is -t, or --grace", "stop --grace-period": "it is -t, or --grace", "restart -t": stopTime, "restart --time": stopTime, "stop --signal": stopTime, "stop -s": stopTime,
 	"kill -s": "it is SIGKILL; the signal of a stop is stop.signal of the spec", "kill --signal": "it is SIGKILL; the signal of a stop is stop.signal of the spec",
-	"logs -t": noTimes, "logs --timestamps": noTimes, "logs --until": "--since and --tail say where to begin", "logs -p": "output before a restart is there too",
+	"logs --until": "--since and --tail say where to begin", "logs -p": "output before a restart is there too",
 	"logs --previous": "output before a restart is there too", "logs -c": "a container has one output", "events --since": "--after has the number of an event, --tail how many",
 	"events -f": "it is -w", "events --follow": "it is -w", "get --watch-only": "it is -w", "apply --recursive": "a directory is read by -f, not below", "apply -R": "a directory is read by -f, not below",
 	"apply -k": "there is no kustomize", "apply --force": "what must be made anew is", "apply --server-side": "an apply always is",
@@ -139,7 +139,6 @@ const (
 	aField       = "it is a field of the spec: see \"lightd explain\", and print one with --dry-run -o yaml"
 	stopTime     = "how long a stop may take, and how it begins, is \"stop\" of the spec: \"lightd patch ID -p 'stop: {timeout: 30s}'\""
 	onTheNode    = "exec is an operation of the machine that the container is on: run it there; from elsewhere there is \"lightd attach ID\""
-	noTimes      = "output has no times; \"lightd events\" has those of what happened"
 )
 
 // SuggestFlag returns what is here instead of a flag that a command does not have, given as "-x" or
