@@ -35,8 +35,13 @@ func TestPortHolder(t *testing.T) {
 		for ip, held := range map[string]bool{"127.0.0.1": true, "0.0.0.0": true, "::": true, "127.0.0.2": false} {
 			e := desired.Endpoint{IP: ip, Port: port, Protocol: desired.Protocol(network)}
 			got := portHolder(os.DirFS("/proc"), e)
-			if want := fmt.Sprintf("(pid %d)", os.Getpid()); held != strings.HasSuffix(got, want) {
+			want := fmt.Sprintf("(pid %d)", os.Getpid())
+			if held != strings.HasSuffix(got, want) {
 				t.Errorf("%s is held by %q", e, got)
+			}
+			// A host without IPv6 has nothing to probe at "::".
+			if err := probePort(e); held && ip != "::" && (err == nil || !strings.HasSuffix(err.Error(), want)) {
+				t.Errorf("the probe of %s: %v, want an error that ends in %s", e, err, want)
 			}
 		}
 	}

@@ -33,3 +33,16 @@ func TestLooseSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestCredentialsAreGuarded: no mount reaches the file with the credentials of registries, and a start
+// warns if others can read it.
+func TestCredentialsAreGuarded(t *testing.T) {
+	const file = "/etc/lightd/registries.json"
+	cfg := &config{Images: imagesAllowed{Credentials: file}}
+	if !slices.Contains(cfg.ownPlaces(), file) {
+		t.Error("a mount may reach the credentials")
+	}
+	if !slices.Contains(cfg.secretFiles(), file) {
+		t.Error("the credentials are not among the files of secrets")
+	}
+}

@@ -34,11 +34,23 @@ func TestMetricsOfANode(t *testing.T) {
 			t.Errorf("%s is not in\n%s", want, metrics)
 		}
 	}
+	for _, counted := range []string{
+		`lightd_reconcile_duration_seconds_count{result="ok"}`, `workqueue_adds_total{name="containers"}`, `lightd_database_commit_seconds_count`,
+	} {
+		if strings.Contains(metrics, "\n"+counted+" 0\n") {
+			t.Errorf("%s counts nothing", counted)
+		}
+	}
 	for _, secret := range []string{"web\"", volume, "a secret of a panel"} {
 		if strings.Contains(metrics, secret) {
 			t.Errorf("the metrics have %s", secret)
 		}
 	}
+	if err := os.WriteFile(file, []byte(text+"metrics: {per_container: true}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	n.hangUp(`msg="configuration reloaded" changed="?metrics\.per_container`)
+	n.send("GET", "/metrics", "").want(200, `lightd_container_state{container="web",state="running"} 1`)
 	n.send("GET", "/debug/pprof/heap?debug=1", "").want(200, "heap profile: ")
 	n.send("GET", "/debug/pprof/heap?seconds=61", "").want(400, "seconds")
 	n.send("GET", "/debug/pprof/cmdline", "").want(404, "Profile not found")

@@ -85,6 +85,9 @@ func TestSlowSubscriberLosesTextAndDelaysNobody(t *testing.T) {
 		if text+lost != lines*1000 || lost == 0 || text > maxQueue+replay.MaxChunk {
 			t.Errorf("slow: %d bytes and %d lost of %d", text, lost, lines*1000)
 		}
+		if n := w.Dropped(); n != lost {
+			t.Errorf("%d bytes are counted as dropped, %d were", n, lost)
+		}
 		fast.Close()
 		if n := <-got; n != lines*1000 {
 			t.Errorf("fast: %d", n)
