@@ -27,7 +27,6 @@ func (h *Handlers) Close() {
 var (
 	errTooManyJobs = rest.NewError(http.StatusTooManyRequests, "too_many_jobs", "Too many jobs are under way").With("Retry-After", "10")
 	errNoJob       = rest.NewError(http.StatusNotFound, "job_not_found", "Job not found")
-	errStopping    = rest.NewError(http.StatusServiceUnavailable, "stopping", "The daemon stops").With("Retry-After", "5")
 )
 
 // work is what a job does to the tree of its volume.
@@ -54,7 +53,7 @@ func (h *Handlers) start(c *gin.Context, s jobs.Spec, do work) error {
 	case errors.Is(err, jobs.ErrTooMany):
 		return errTooManyJobs
 	case err != nil:
-		return errStopping
+		return rest.ErrStopping
 	}
 	c.Header("Location", fmt.Sprintf("/volumes/%s/jobs/%s", s.Volume, j.ID))
 	rest.Reply(c.Writer, c.Request, http.StatusAccepted, jobView(j))

@@ -102,8 +102,7 @@ func TestSlowDownload(t *testing.T) {
 			return
 		}
 		defer f.Close()
-		p := newPaced(c, t.Context())
-		p.stall = stall
+		p := rest.NewPacedWriter(c, stall, t.Context())
 		n, _ := p.ReadFrom(f)
 		sent <- n
 	})

@@ -145,8 +145,8 @@ func (h *Handlers) download(c *gin.Context, tree *files.Tree, p files.Path) erro
 		r.Header = r.Header.Clone()
 		r.Header.Del("Range") // as RFC 9110, section 14.2, allows
 	}
-	to := newPaced(c, h.closing)
-	defer context.AfterFunc(h.closing, func() { _ = to.control.SetWriteDeadline(time.Unix(1, 0)) })() // as one that is over
+	to := rest.NewPacedWriter(c, stallAfter, h.closing)
+	defer context.AfterFunc(h.closing, to.Interrupt)()
 	http.ServeContent(to, r, "", e.Modified, f)
 	return nil
 }

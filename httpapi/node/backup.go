@@ -47,24 +47,12 @@ func (h *Backup) Make(c *gin.Context) error {
 	defer h.one.Unlock()
 	c.Header("Content-Type", MediaBackup)
 	c.Header("Cache-Control", "no-store")
-	to := &taken{c.Writer, http.NewResponseController(c.Writer)}
-	_ = to.control.SetReadDeadline(time.Time{}) // that of a request would end it
-	_ = to.control.Flush()                      // the client waits for the beginning of the answer
+	// A backup that is under way when the daemon stops has the time that every request has then.
+	to := rest.NewPacedWriter(c, takeWithin, context.Background())
+	_ = http.NewResponseController(to).Flush() // the client waits for the beginning of the answer
 	if err := h.Write(c.Request.Context(), to, volumes); err != nil {
 		h.Log.Warn("backup failed", append(auth.RequestOf(c.Request.Context()).Attrs(), "error", err)...)
 		panic(http.ErrAbortHandler)
 	}
 	return nil
-}
-
-// taken is an answer that the client has to take part by part.
-type taken struct {
-	gin.ResponseWriter
-	control *http.ResponseController
-}
-
-// Write sends data.
-func (t *taken) Write(data []byte) (int, error) {
-	_ = t.control.SetWriteDeadline(time.Now().Add(takeWithin)) // a recorder of a test has none
-	return t.ResponseWriter.Write(data)
 }

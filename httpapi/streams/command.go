@@ -71,7 +71,7 @@ func (h *Handlers) inputError(ctx context.Context, id string, err error) error {
 	case errors.Is(err, stdin.ErrTimeout):
 		return errNotRead
 	case errors.Is(err, streams.ErrClosed):
-		return errStopping
+		return rest.ErrStopping
 	}
 	h.log.Warn("command cannot be written", append(auth.RequestOf(ctx).Attrs(), "container", id, "error", err)...)
 	return errNoInput

@@ -27,7 +27,6 @@ var (
 	errOrigin      = rest.NewError(http.StatusForbidden, "foreign_origin", "Origin is not in the list origins of the daemon's configuration")
 	errConnections = rest.NewError(http.StatusTooManyRequests, "too_many_connections", "Too many connections to consoles").
 			With("Retry-After", "5")
-	errStopping = rest.NewError(http.StatusServiceUnavailable, "stopping", "Daemon is stopping").With("Retry-After", "5")
 )
 
 // OpenSocket is GET /ws and GET /ws/:id.
@@ -71,7 +70,7 @@ func socketProblem(err error) error {
 	case errors.Is(err, sessions.ErrTooMany):
 		return errConnections
 	case errors.Is(err, sessions.ErrClosed):
-		return errStopping
+		return rest.ErrStopping
 	case errors.Is(err, socket.ErrGone):
 		return desired.ErrContainerNotFound
 	default:

@@ -46,7 +46,7 @@ func refusalOfWatch(err error) error {
 	case errors.Is(err, sessions.ErrTooMany):
 		return errWatches
 	case errors.Is(err, sessions.ErrClosed):
-		return errStopping
+		return rest.ErrStopping
 	default:
 		return err
 	}
