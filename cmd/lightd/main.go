@@ -105,7 +105,6 @@ func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Co
 	root.SetErr(streams.Err)
 	root.SetFlagErrorFunc(flagError)
 	root.SetHelpCommand(helpCommand())
-	root.SetVersionTemplate("lightd {{.Version}}\n")
 	root.AddGroup(command.Groups()...)
 	root.SetHelpCommandGroupID(command.GroupDaemon)
 	root.SetCompletionCommandGroupID(command.GroupDaemon)
@@ -148,7 +147,7 @@ func helpWidth(getenv func(string) string, streams terminal.Streams) int {
 func fitHelp(root *cobra.Command, width int) {
 	// pflag lets a last short word stand beyond the width.
 	const slop = 5
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), "Flags.FlagUsages", fmt.Sprintf("Flags.FlagUsagesWrapped %d", max(width-slop, 40))))
+	root.SetUsageFunc(writeUsage(max(width-slop, 40)))
 	var fit func(cmd *cobra.Command)
 	fit = func(cmd *cobra.Command) {
 		cmd.Long = render.Reflow(cmd.Long, width)
