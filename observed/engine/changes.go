@@ -102,7 +102,7 @@ func (e *Engine) LayerSize(ctx context.Context, containerID string) (size int64,
 
 // HasFile reports whether a path is in the file system of a container. A link is followed.
 func (e *Engine) HasFile(ctx context.Context, containerID, path string) (found bool, err error) {
-	err = e.call(ctx, e.timeouts.Query, "look for "+path+" in container", containerID,
+	err = e.call(ctx, e.timeouts.Query, "find path in container", containerID+": "+path,
 		func(ctx context.Context, s *session) error {
 			stat, err := s.ContainerStatPath(ctx, containerID, path)
 			if err == nil && stat.Mode&fs.ModeSymlink != 0 && stat.LinkTarget != "" {
@@ -120,7 +120,7 @@ func (e *Engine) HasFile(ctx context.Context, containerID, path string) (found b
 // ReadFile returns a regular file of a container's file system, whether that runs or not. A link is not followed. The
 // error's class is NotFound where there is none, and one of more than limit bytes is refused.
 func (e *Engine) ReadFile(ctx context.Context, containerID, path string, limit int64) (data []byte, err error) {
-	err = e.call(ctx, e.timeouts.Query, "read "+path+" of container", containerID,
+	err = e.call(ctx, e.timeouts.Query, "read file of container", containerID+": "+path,
 		func(ctx context.Context, s *session) error {
 			body, _, err := s.CopyFromContainer(ctx, containerID, path)
 			if err != nil {

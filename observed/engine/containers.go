@@ -67,7 +67,7 @@ func (e *Engine) Process(ctx context.Context, containerID string) (pid int, star
 // Kill sends a signal to the first process. Conflict means that it does not run. With
 // SIGKILL the engine answers after the end of the process.
 func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
-	return e.portAct(ctx, e.timeouts.Kill, "send "+signal+" to container", containerID,
+	return e.portAct(ctx, e.timeouts.Kill, operation("send "+signal+" to container"), containerID,
 		func(ctx context.Context, s *session) error { return s.ContainerKill(ctx, containerID, signal) })
 }
 

@@ -72,6 +72,9 @@ type Config struct {
 	Credentials func(ctx context.Context, ref string) (string, error)
 	// Called, unless nil, is called after each call: how long the engine took to answer, and the error.
 	Called func(op string, took time.Duration, err error)
+	// Calling, unless nil, is called before each call, and the function that it returns after it. The call
+	// gets the context that is returned. The op is one of few, target names what it is about.
+	Calling func(ctx context.Context, op, target string) (context.Context, func(error))
 	// Log takes what is not worth an error; nil stands for slog.Default().
 	Log *slog.Logger
 }
@@ -90,6 +93,7 @@ type Engine struct {
 	unlinked    func(pid int, containerID string) (int64, error)
 	credentials func(ctx context.Context, ref string) (string, error)
 	called      func(op string, took time.Duration, err error)
+	calling     func(ctx context.Context, op, target string) (context.Context, func(error))
 	log         *slog.Logger
 
 	// current is the version agreed on, nil until then; gate lets one call at a time
@@ -125,6 +129,7 @@ func New(c Config) (*Engine, error) {
 		readLimits:  c.ReadLimits,
 		unlinked:    c.ReadUnlinked,
 		called:      c.Called,
+		calling:     c.Calling,
 		credentials: c.Credentials,
 		log:         c.Log,
 		gate:        make(chan struct{}, 1),
@@ -156,7 +161,7 @@ func (e *Engine) Close() error {
 func (e *Engine) Guard(fn func(context.Context) error) { e.guard = fn }
 
 // act is call for what changes something of our instance in Docker.
-func (e *Engine) act(ctx context.Context, limit time.Duration, op, target string,
+func (e *Engine) act(ctx context.Context, limit time.Duration, op operation, target string,
 	fn func(context.Context, *session) error,
 ) error {
 	return e.call(ctx, limit, op, target, func(ctx context.Context, s *session) error {
@@ -186,7 +191,7 @@ func WithPorts(ctx context.Context, n int) context.Context {
 }
 
 // portAct is act for what has to wait for the ports of a container.
-func (e *Engine) portAct(ctx context.Context, limit time.Duration, op, target string,
+func (e *Engine) portAct(ctx context.Context, limit time.Duration, op operation, target string,
 	fn func(context.Context, *session) error,
 ) error {
 	n, _ := ctx.Value(portsKey{}).(int)
@@ -205,21 +210,40 @@ func (e *Engine) Ping(ctx context.Context) error {
 }
 
 // call runs one question and answer within its deadline, and wraps its error.
-func (e *Engine) call(ctx context.Context, limit time.Duration, op, target string,
+func (e *Engine) call(ctx context.Context, limit time.Duration, op operation, target string,
 	fn func(context.Context, *session) error,
-) (err error) {
+) error {
+	return e.observe(ctx, op, target, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
+		defer cancel()
+		err := e.try(ctx, fn)
+		if err != nil && errors.Is(causeOf(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
+			err = fmt.Errorf("%w (%v): %w", ErrTimeout, limit, err)
+		}
+		return err
+	})
+}
+
+// operation names what is asked of the engine. It is one of few: what it is about is the target of a call, and
+// only text of the program becomes an operation without a conversion.
+type operation string
+
+// CallPull is the operation that fetches an image.
+const CallPull = "pull image"
+
+// observe runs one call, has it counted and traced, and wraps its error.
+func (e *Engine) observe(ctx context.Context, op operation, target string, fn func(context.Context) error) (err error) {
 	began := time.Now()
-	defer func() { e.called(op, time.Since(began), err) }()
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, ErrTimeout)
-	defer cancel()
-	err = e.try(ctx, fn)
-	if err == nil {
-		return nil
+	defer func() { e.called(string(op), time.Since(began), err) }()
+	if e.calling != nil {
+		var ended func(error)
+		ctx, ended = e.calling(ctx, string(op), target)
+		defer func() { ended(err) }()
 	}
-	if errors.Is(causeOf(ctx), ErrTimeout) && !errors.Is(err, ErrTimeout) {
-		err = fmt.Errorf("%w (%v): %w", ErrTimeout, limit, err)
+	if err = fn(ctx); err != nil {
+		return fmt.Errorf("%s %s: %w", op, target, err)
 	}
-	return fmt.Errorf("%s %s: %w", op, target, err)
+	return nil
 }
 
 // try runs fn on the present session. An engine that was replaced by another one may

@@ -82,7 +82,7 @@ func (e *Engine) Images(ctx context.Context) ([]Tagged, error) {
 
 // Tag gives an image one more name. NotFound means that the image is gone.
 func (e *Engine) Tag(ctx context.Context, imageID, ref string) error {
-	return e.act(ctx, e.timeouts.Query, "name image "+imageID, ref, func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Query, "name image", imageID+" "+ref, func(ctx context.Context, s *session) error {
 		return s.ImageTag(ctx, imageID, ref)
 	})
 }
@@ -120,7 +120,7 @@ func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (ima
 	if user != "" {
 		options.Changes = []string{"USER " + user}
 	}
-	err = e.act(ctx, e.timeouts.Commit, "keep container as image "+ref+",", containerID,
+	err = e.act(ctx, e.timeouts.Commit, "keep container as image", ref+", "+containerID,
 		func(ctx context.Context, s *session) error {
 			made, err := s.ContainerCommit(ctx, containerID, options)
 			imageID = made.ID
@@ -205,18 +205,16 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress func(Progress)) 
 	if err != nil {
 		return fmt.Errorf("pull image %s: %w", ref, err)
 	}
-	err = e.try(ctx, func(ctx context.Context, s *session) error {
-		body, err := s.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
-		if err != nil {
-			return err
-		}
-		defer func() { _ = body.Close() }()
-		return follow(body, progress)
+	return e.observe(ctx, CallPull, ref, func(ctx context.Context) error {
+		return e.try(ctx, func(ctx context.Context, s *session) error {
+			body, err := s.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
+			if err != nil {
+				return err
+			}
+			defer func() { _ = body.Close() }()
+			return follow(body, progress)
+		})
 	})
-	if err != nil {
-		return fmt.Errorf("pull image %s: %w", ref, err)
-	}
-	return nil
 }
 
 // follow reads the stream of a pull to its end. An error in it is one, although the answer

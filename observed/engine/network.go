@@ -159,7 +159,7 @@ func (e *Engine) RemoveNetwork(ctx context.Context, networkID string) error {
 // Rejoin connects a container that does not run to the network of a name, where it was connected to an
 // earlier one of that name, by whose id Docker still searches for it.
 func (e *Engine) Rejoin(ctx context.Context, containerID, name string) error {
-	return e.act(ctx, e.timeouts.Kill, "connect to network "+name+" container", containerID, func(ctx context.Context, s *session) error {
+	return e.act(ctx, e.timeouts.Kill, "connect to network", name+" container "+containerID, func(ctx context.Context, s *session) error {
 		if err := s.NetworkDisconnect(ctx, name, containerID, true); err != nil {
 			return err
 		}
