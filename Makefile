@@ -10,7 +10,7 @@ SEED      ?= 0
 # How long each fuzz target runs: 1h for hours.
 export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench engine engine-down images browser prometheus race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench engine engine-down images browser prometheus receiver race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +19,7 @@ build: ## .bin/lightd, one static binary
 	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
 
 test: ## lint and all three tiers, with the race detector
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint images browser prometheus
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint images browser prometheus receiver
 	@hack/test -race unit sim e2e
 
 test-unit: ## the first tier: needs no engine, under a minute
@@ -28,7 +28,7 @@ test-unit: ## the first tier: needs no engine, under a minute
 test-sim: race-compiler ## the second: random histories and a crash at every point, on the simulated engine
 	@hack/test -race sim
 
-test-e2e: engine images browser prometheus race-compiler ## the third: a real engine and registry, a browser, kills
+test-e2e: engine images browser prometheus receiver race-compiler ## the third: a real engine and registry, a browser, kills
 	@hack/test -race e2e
 
 histories: race-compiler ## many random histories of a node; HISTORIES=1000 of each kind, SEED=0 has one drawn
@@ -70,6 +70,9 @@ browser: # headless Chromium, for the test of hack/console.html
 
 prometheus: # for the test of hack/prometheus
 	@command -v promtool >/dev/null || hack/apt prometheus
+
+receiver: # of the OpenTelemetry Collector, for the test of the traces
+	@go build -C hack/otlp -o ../../.bin/otlp .
 
 race-compiler: # the race detector is linked with a C compiler
 	@command -v "$$(go env CC)" >/dev/null || hack/apt gcc libc6-dev

@@ -24,12 +24,18 @@ require (
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: answers against the OpenAPI document
 	github.com/spf13/cobra v1.10.2 // the command line
 	github.com/spf13/pflag v1.0.10 // the command line's flags
+	go.opentelemetry.io/otel v1.47.0 // traces: attributes, and the header traceparent
+	go.opentelemetry.io/otel/exporters/otlp/otlptrace v1.47.0 // traces: spans as OTLP has them
+	go.opentelemetry.io/otel/sdk v1.47.0 // traces: spans, sampling, batches
+	go.opentelemetry.io/otel/trace v1.47.0 // traces: the interface of spans
+	go.opentelemetry.io/proto/otlp v1.11.1 // traces: the messages of OTLP
 	go.uber.org/goleak v1.3.0 // tests: goroutines that outlive their owner
 	go.yaml.in/yaml/v3 v3.0.6 // manifests and configuration, with line numbers
 	golang.org/x/sync v0.24.0 // semaphores and groups of goroutines
 	golang.org/x/sys v0.49.0 // system calls: locks, mounts, disk space
 	golang.org/x/term v0.47.0 // raw mode and size of a terminal
 	golang.org/x/time v0.15.0 // rate limits
+	google.golang.org/protobuf v1.36.12 // traces: the encoding of OTLP
 	k8s.io/apimachinery v0.37.2 // wait.Backoff, and ages as kubectl writes them
 	k8s.io/client-go v0.37.2 // fixed: the work queue, and JSONPath as kubectl takes it
 	pgregory.net/rapid v1.3.0 // tests: random histories
@@ -55,6 +61,7 @@ require (
 	github.com/goccy/go-yaml v1.19.2 // indirect
 	github.com/google/flatbuffers v25.2.10+incompatible // indirect
 	github.com/google/go-cmp v0.7.0 // indirect
+	github.com/google/uuid v1.6.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/json-iterator/go v1.1.12 // indirect
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
@@ -82,18 +89,15 @@ require (
 	go.mongodb.org/mongo-driver/v2 v2.5.0 // indirect
 	go.opentelemetry.io/auto/sdk v1.2.1 // indirect
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0 // indirect
-	go.opentelemetry.io/otel v1.47.0 // indirect
 	go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp v1.47.0 // indirect
 	go.opentelemetry.io/otel/log v1.47.0 // indirect
 	go.opentelemetry.io/otel/metric v1.47.0 // indirect
-	go.opentelemetry.io/otel/trace v1.47.0 // indirect
 	golang.org/x/arch v0.22.0 // indirect
 	golang.org/x/exp/typeparams v0.0.0-20231108232855-2478ac86f678 // indirect
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/net v0.62.0 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
 	gotest.tools/v3 v3.5.2 // indirect
 	honnef.co/go/tools v0.8.2 // indirect
 	k8s.io/klog/v2 v2.140.0 // indirect

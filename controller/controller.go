@@ -106,8 +106,9 @@ type Config struct {
 	MaxInstallation int64
 	// Workers decide; they wait for nothing but the database (default 4).
 	Workers int
-	// Metrics counts the work, and Queue the keys; nil for nothing.
+	// Metrics counts the work, Queue the keys, and Tracer traces the work; nil for nothing.
 	Metrics Metrics
+	Tracer  Tracer
 	Queue   workqueue.MetricsProvider
 	Log     *slog.Logger
 }
@@ -123,6 +124,29 @@ type noMetrics struct{}
 
 func (noMetrics) ReconcileEnded(time.Duration, error)       {}
 func (noMetrics) StepEnded(plan.Kind, time.Duration, error) {}
+
+// Tracer traces reconciles and the steps that they start. Its methods must not block, and return the context of
+// what has begun, and a function that is called at its end.
+type Tracer interface {
+	// StartReconcile is called with the number that the log has.
+	StartReconcile(ctx context.Context, id string, number uint64) (context.Context, func(error))
+	// Decided is called with the context of a reconcile, before its step is started.
+	Decided(ctx context.Context, spec desired.Container, d plan.Decision)
+	StartStep(ctx context.Context, spec desired.Container, s plan.Step) (context.Context, func(error))
+}
+
+// noTracer traces nothing.
+type noTracer struct{}
+
+func untraced(error) {}
+
+func (noTracer) StartReconcile(ctx context.Context, _ string, _ uint64) (context.Context, func(error)) {
+	return ctx, untraced
+}
+func (noTracer) Decided(context.Context, desired.Container, plan.Decision) {}
+func (noTracer) StartStep(ctx context.Context, _ desired.Container, _ plan.Step) (context.Context, func(error)) {
+	return ctx, untraced
+}
 
 // Stores is where what is desired and what was observed is kept.
 type Stores struct {
@@ -239,6 +263,9 @@ func New(cfg Config) *Controller {
 	}
 	if cfg.Metrics == nil {
 		cfg.Metrics = noMetrics{}
+	}
+	if cfg.Tracer == nil {
+		cfg.Tracer = noTracer{}
 	}
 	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),

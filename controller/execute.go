@@ -78,7 +78,9 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 		defer c.slots.releaseAfter(s.Kind.Traits().Class)()
 		defer cancel()
 		a := &execution{executor: c.executor, log: c.logger(ctx), spec: spec, st: st, seen: seen, step: s, preparing: preparing, began: time.Now()}
-		err := a.execute(engine.WithPorts(stepping, portsOf(spec, seen)))
+		traced, ended := c.cfg.Tracer.StartStep(engine.WithPorts(stepping, portsOf(spec, seen)), spec, s)
+		err := a.execute(traced)
+		ended(err)
 		took := time.Since(a.began)
 		c.cfg.Metrics.StepEnded(s.Kind, took, err)
 		a.log.Debug("step ended", "container", id, "step", s.Kind, "took", took.Round(100*time.Microsecond), "error", err)

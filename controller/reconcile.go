@@ -33,9 +33,11 @@ func (c *Controller) work(ctx context.Context) bool {
 	}
 	defer c.queue.Done(id)
 	defer c.watchdog.begin()()
-	ctx = withLogger(ctx, c.log.With("reconcile_id", c.reconciles.Add(1)))
+	number := c.reconciles.Add(1)
+	ctx, ended := c.cfg.Tracer.StartReconcile(withLogger(ctx, c.log.With("reconcile_id", number)), id, number)
 	began := time.Now()
 	result, err := c.reconcile(ctx, id)
+	ended(err)
 	c.cfg.Metrics.ReconcileEnded(time.Since(began), err)
 	switch {
 	case ctx.Err() != nil:
@@ -110,6 +112,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err er
 	// 4.
 	d := c.admit(id, in, k)
 	c.withState(id, func(k *keyState) { k.attempt = d.Attempt })
+	c.cfg.Tracer.Decided(ctx, spec, d)
 
 	// 5. and 6.
 	if d.Concurrent {

@@ -11,6 +11,7 @@
 //	openapi       makes a TypeScript and a Go client of the OpenAPI document
 //	console.html  a console in one page, opened by a test in Chromium
 //	prometheus    a configuration, alerts and a dashboard, tried on a real Prometheus
+//	otlp          the receiver of the OpenTelemetry Collector, which takes the traces of a test
 //	simengine     a simulated Docker engine, with faults and a clock
 //	harness       what tests of several packages set up alike
 //	conform       checks HTTP exchanges by the OpenAPI document

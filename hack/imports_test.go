@@ -73,6 +73,7 @@ var kept = []struct {
 	{"k8s.io/client-go/util/jsonpath", []string{"cmd/lightd/render"}, "the expressions of -o and --sort-by are for who types them"},
 	{"k8s.io/client-go/", nil, "of client-go only the workqueue and JSONPath"},
 	{"github.com/prometheus", []string{"cmd/lightd/metrics"}, "what is counted says so by hooks, and knows nothing of who asks"},
+	{"go.opentelemetry.io", []string{"cmd/lightd/tracing", "hack/otlp"}, "what is traced says so by hooks, and knows nothing of who is sent the spans"},
 	{"github.com/google/nftables", []string{"controller/firewall"}, "the firewall alone speaks netlink"},
 	{"lightd/hack/simengine", []string{"hack"}, "it serves tests and benchmarks only"},
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -17,13 +18,19 @@ import (
 	"lightd/httpapi/rest"
 )
 
-// audited writes the line of each request that the audit has one of, before its answer begins.
+// audited writes the line of each request that the audit has one of, before its answer begins, and traces it.
 func (s *Server) audited(next http.Handler) http.Handler {
-	if s.audit == nil {
+	if s.audit == nil && s.tracer == nil {
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a := &auditedAnswer{ResponseWriter: w, server: s, request: r, began: time.Now()}
+		if s.tracer != nil {
+			ctx, traced := s.tracer.StartRequest(r)
+			r = r.WithContext(ctx)
+			a.traced, a.endless = sync.OnceFunc(func() { traced(a.status) }), isEndless(r)
+			defer a.traced()
+		}
 		defer a.begin(0) // one that was cut short
 		next.ServeHTTP(a, r)
 		a.begin(http.StatusOK) // as net/http answers where a handler writes nothing
@@ -37,12 +44,23 @@ type auditedAnswer struct {
 	request *http.Request
 	began   time.Time
 	begun   bool
+	// status is that of the answer once it has begun.
+	status int
+	// traced ends the trace of the request, where it has one: when the answer begins, if that is endless.
+	traced  func()
+	endless bool
 }
 
 func (a *auditedAnswer) begin(status int) {
-	if !a.begun {
-		a.begun = true
+	if a.begun {
+		return
+	}
+	a.begun, a.status = true, status
+	if a.server.audit != nil {
 		a.server.record(a.request, status, a.began)
+	}
+	if a.endless {
+		a.traced()
 	}
 }
 

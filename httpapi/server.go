@@ -130,6 +130,18 @@ type Options struct {
 	Admission admission.Config
 	// Audit records who changes what; nil for nothing.
 	Audit *audit.Log
+	// Tracer traces requests; nil for none.
+	Tracer Tracer
+}
+
+// Tracer traces requests. Its methods must not block.
+type Tracer interface {
+	// StartRequest returns the context of a request that arrives, and what is called with the status of its
+	// answer: at its end, or where it is a stream at its beginning. 0 is an answer that was cut short.
+	StartRequest(r *http.Request) (context.Context, func(status int))
+	// Wrote is called with the context of a request that has written a container, before the controller is
+	// notified.
+	Wrote(ctx context.Context, id string, generation int64)
 }
 
 // Server answers HTTP requests. Its methods may be used by any number of goroutines.
@@ -147,6 +159,7 @@ type Server struct {
 	backup     *node.Backup
 	health     *health.Handlers
 	audit      *audit.Log
+	tracer     Tracer
 	log        *slog.Logger
 
 	handler       http.Handler
@@ -160,6 +173,12 @@ type Server struct {
 // New returns a Server that listens nowhere yet. Close it. log receives what is not sent to a client.
 func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 	transactions := rest.Transactions{Store: state.Store, Timeout: cmp.Or(o.DatabaseTimeout, 5*time.Second)}
+	if o.Tracer != nil {
+		transactions.Wrote = func(ctx context.Context, id string) {
+			written, _ := state.Store.Container(id)
+			o.Tracer.Wrote(ctx, id, written.Generation)
+		}
+	}
 	revision := func() (revision uint64) {
 		state.Store.AtSnapshot(func(at store.Snapshot) { revision = at.Revision })
 		return revision
@@ -191,7 +210,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 			PingDatabase: state.Store.Ping, PingEngine: n.PingEngine, Space: state.Store.Space, Stalled: n.Controller.Stalled,
 			EngineUp: func() bool { return views.EngineStatus().Up }, AuditLost: o.Audit.Lost, Firewall: n.Firewall,
 		}),
-		audit: o.Audit, log: log,
+		audit: o.Audit, tracer: o.Tracer, log: log,
 	}
 	s.files = files.New(files.Sources{Volumes: state.Volumes, Containers: state.Store, Trees: state.Files, Links: state.Tokens}, log)
 	s.containers = containers.New(containers.Sources{

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"lightd/cmd/lightd/tracing"
 	"lightd/desired"
 	"lightd/desired/mountsource"
 	"lightd/desired/token"
@@ -54,6 +55,7 @@ type config struct {
 	Network           network       `yaml:"network"`
 	Webhooks          webhooks      `yaml:"webhooks"`
 	Metrics           metricsShown  `yaml:"metrics"`
+	Tracing           tracingTo     `yaml:"tracing"`
 
 	owner owner.Mode
 	// file is where the settings are from; empty for none.
@@ -92,6 +94,26 @@ type metricsShown struct {
 	PerContainer bool `yaml:"per_container"`
 }
 
+// tracingTo is the section tracing of the file.
+type tracingTo struct {
+	// Endpoint is the URL of a receiver of OTLP over HTTP; empty for no tracing.
+	Endpoint string `yaml:"endpoint"`
+	// Sample is the share of traces that is recorded, from 0 to 1.
+	Sample float64 `yaml:"sample"`
+}
+
+func (t tracingTo) check() error {
+	if t.Endpoint != "" {
+		if err := tracing.CheckEndpoint(t.Endpoint); err != nil {
+			return badSetting("tracing.endpoint", "tracing.endpoint: %v", err)
+		}
+	}
+	if !(t.Sample >= 0 && t.Sample <= 1) {
+		return badSetting("tracing.sample", "tracing.sample: it must be from 0 to 1, not %v", t.Sample)
+	}
+	return nil
+}
+
 type timeouts struct {
 	Database time.Duration `yaml:"database"`
 	Remove   time.Duration `yaml:"remove"`
@@ -126,6 +148,7 @@ func defaults(getenv func(string) string) config {
 		Logs: logs{MaxSize: "10m", MaxFile: 3}, Consoles: consoles{PerContainer: 64, Total: 4096},
 		Network:    network{Firewall: firewallAuto},
 		Containers: isolation{MaxInstallation: "10g"},
+		Tracing:    tracingTo{Sample: 1},
 		Audit:      auditFiles{Output: string(audit.ToFile), MaxSize: "10m", MaxAge: 7 * 24 * time.Hour, MaxFiles: 10},
 		Timeouts: timeouts{
 			Database: 5 * time.Second, Remove: 30 * time.Second, Create: time.Minute,
@@ -413,7 +436,7 @@ func (c *config) check() error {
 	if err := c.Containers.check(); err != nil {
 		return err
 	}
-	if err := cmp.Or(c.Network.check(), c.Webhooks.check()); err != nil {
+	if err := cmp.Or(c.Network.check(), c.Webhooks.check(), c.Tracing.check()); err != nil {
 		return err
 	}
 	if c.Consoles.PerContainer < 1 || c.Consoles.Total < 1 {

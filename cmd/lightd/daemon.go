@@ -13,6 +13,7 @@ import (
 
 	"lightd/cmd/lightd/metrics"
 	"lightd/cmd/lightd/systemd"
+	"lightd/cmd/lightd/tracing"
 	"lightd/controller"
 	"lightd/controller/datadir"
 	"lightd/controller/firewall"
@@ -67,6 +68,7 @@ type daemon struct {
 	controller *controller.Controller
 	webhooks   *webhook.Deliverer
 	metrics    *metrics.Metrics
+	tracer     *tracing.Tracer // nil while tracing is off
 	manager    *systemd.Notifier
 	api        *httpapi.Server
 }
@@ -88,6 +90,9 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 	}
 	record, err := d.settle(ctx, cfg)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.openTracing(ctx, cfg.Tracing); err != nil {
 		return nil, err
 	}
 	if d.volumes, err = d.store.Volumes(ctx, filepath.Join(cfg.DataDir, "volumes")); err != nil {
@@ -134,6 +139,7 @@ func open(ctx context.Context, cfg config, w *wire, stdout io.Writer, log *slog.
 		DatabaseTimeout: cfg.Timeouts.Database,
 		Admission:       admitted,
 		Audit:           d.audit,
+		Tracer:          d.requestTracer(),
 	}, log)
 	if err != nil {
 		return nil, err
@@ -235,7 +241,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		},
 		Timing:          controller.Timing{InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database},
 		MaxInstallation: most,
-		Metrics:         d.metrics, Queue: d.metrics.Queues(),
+		Metrics:         d.metrics, Queue: d.metrics.Queues(), Tracer: d.reconcileTracer(),
 		Log: d.log,
 	})
 	return nil
@@ -286,7 +292,7 @@ func (d *daemon) newSampler(here bool) *usage.Sampler {
 // guardEngine makes the client of the engine, each act of which reads the owner's mark before.
 func (d *daemon) guardEngine(cfg config, record owner.Record, here bool) (guard *owner.Guard, err error) {
 	config := engine.Config{
-		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Called: d.metrics.EngineCalled, Credentials: credentials.File{Path: cfg.Images.Credentials}.For, Log: d.log,
+		Host: cfg.DockerHost, Instance: d.store.Instance(), OwnerEpoch: record.Epoch, Called: d.metrics.EngineCalled, Calling: d.callTracer(), Credentials: credentials.File{Path: cfg.Images.Credentials}.For, Log: d.log,
 		Timeouts: engine.Timeouts{Remove: cfg.Timeouts.Remove, Create: cfg.Timeouts.Create},
 	}
 	if here {
@@ -324,6 +330,11 @@ func (d *daemon) close() error {
 	}
 	if d.engine != nil {
 		errs = append(errs, d.engine.Close())
+	}
+	if d.tracer != nil {
+		if err := d.tracer.Close(); err != nil {
+			d.log.Warn("the last traces are lost", "error", err)
+		}
 	}
 	if d.volumes != nil {
 		errs = append(errs, d.volumes.Close())

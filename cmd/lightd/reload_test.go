@@ -170,11 +170,11 @@ func TestEverySettingIsReloadableOrNamed(t *testing.T) {
 	var a config
 	b := config{Listen: "x", TLS: tlsFiles{"x", "x", "x", true}, UnixSocket: unixSocket{"x", "x"}, InsecurePlainHTTP: true,
 		Hosts: []string{"x"}, TrustedProxies: []string{"x"}, Limits: limits{1, 1, 1, "x"}, DataDir: "x", DockerHost: "x", Token: "x", TokenFile: "x", LogFormat: "x", LogLevel: "x",
-		Mounts: mounts{[]string{"x"}}, Logs: logs{"x", 1}, Consoles: consoles{1, 1}, Timeouts: timeouts{1, 1, 1, 1, 1, 1}, Origins: []string{"x"}, Metrics: metricsShown{true}}
+		Mounts: mounts{[]string{"x"}}, Logs: logs{"x", 1}, Consoles: consoles{1, 1}, Timeouts: timeouts{1, 1, 1, 1, 1, 1}, Origins: []string{"x"}, Metrics: metricsShown{true}, Tracing: tracingTo{"x", 1}}
 	want := []string{"listen", "tls.cert", "tls.key", "tls.client_ca", "tls.self_signed", "unix_socket.mode", "unix_socket.group", "insecure_plain_http",
 		"hosts", "trusted_proxies", "limits.connections", "limits.connections_per_address", "limits.requests_per_token", "limits.memory", "data_dir", "docker_host", "token", "token_file", "log_format", "log_level", "mounts.allowed",
 		"logs.max_size", "logs.max_file", "consoles.per_container", "consoles.total", "timeouts.database", "timeouts.remove",
-		"timeouts.create", "timeouts.install", "timeouts.pull", "timeouts.stop", "origins", "metrics.per_container"}
+		"timeouts.create", "timeouts.install", "timeouts.pull", "timeouts.stop", "origins", "metrics.per_container", "tracing.endpoint", "tracing.sample"}
 	if got := differingKeys(a, b); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}

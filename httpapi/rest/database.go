@@ -18,6 +18,9 @@ type Transactions struct {
 	}
 	// Timeout bounds what a request waits for the database.
 	Timeout time.Duration
+	// Wrote, unless nil, is called with the context of a request and each container that it has written: by the
+	// committer, before anybody is notified of the change. It must not block.
+	Wrote func(ctx context.Context, id string)
 }
 
 // Run runs fn in a transaction, or only tries it.
@@ -27,7 +30,16 @@ func (t Transactions) Run(ctx context.Context, dryRun bool, fn func(*store.Tx) e
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.Timeout)
 	defer cancel()
-	return t.Store.Update(ctx, fn)
+	if t.Wrote == nil {
+		return t.Store.Update(ctx, fn)
+	}
+	return t.Store.Update(ctx, func(tx *store.Tx) error {
+		err := fn(tx)
+		for _, id := range tx.Touched() {
+			tx.AfterCommit(func() { t.Wrote(ctx, id) })
+		}
+		return err
+	})
 }
 
 // Context bounds the context of a request by the time that it waits for the database.

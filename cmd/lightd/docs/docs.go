@@ -8,6 +8,7 @@ import (
 	"lightd/cmd/lightd/backup"
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/metrics"
+	"lightd/cmd/lightd/tracing"
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/desired/token"
@@ -53,6 +54,7 @@ var Topics = []Topic{
 	{"websocket", "the live console, events and statistics", socket.Doc},
 	{"webhooks", "events that the daemon sends to a panel", webhook.Doc},
 	{"metrics", "what Prometheus can ask, and profiles of the daemon", metrics.Doc},
+	{"tracing", "traces of requests and reconciles, for OpenTelemetry", tracing.Doc},
 	{"client", "the Go client", client.Doc},
 	{"listen", "addresses, unix sockets, TLS and pins", listen.Doc},
 	{"tokens", "who may call the API", token.Doc},
