@@ -4,11 +4,18 @@ import (
 	"bytes"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"lightd/observed/replay"
 )
 
-// batchTime is how long text may be held back so that more goes with it.
-const batchTime = 10 * time.Millisecond
+const (
+	// batchTime is how long text may be held back so that more goes with it.
+	batchTime = 10 * time.Millisecond
+	// batchBurst is how many chunks may leave at once, with nothing held back: the echo of a command and the
+	// lines of its answer do, a flood does not.
+	batchBurst = 16
+)
 
 // batchReceiver gets what a batcher gathered.
 type batchReceiver interface {
@@ -18,45 +25,53 @@ type batchReceiver interface {
 	batchDue()
 }
 
-// batcher gathers text into chunks. Complete lines leave at once after a pause, and
-// otherwise every batchTime or replay.MaxChunk bytes; an open line waits one batchTime for its end.
+// batcher gathers text into chunks. Complete lines leave at once, up to batchBurst chunks; after those one
+// leaves in each batchTime, or for each replay.MaxChunk bytes. An open line waits one batchTime for its end.
 // The owner locks.
 type batcher struct {
 	replay.Composer
 	to    batchReceiver
-	last  time.Time
+	pace  *rate.Limiter // of what leaves at once
 	timer *time.Timer
 	armed bool
+}
+
+func newBatcher(to batchReceiver) batcher {
+	return batcher{to: to, pace: rate.NewLimiter(rate.Every(batchTime), batchBurst)}
 }
 
 // settle sends what is due after buf has grown.
 func (b *batcher) settle(now time.Time) {
 	for len(b.Buf) >= replay.MaxChunk {
-		b.cut(replay.LineCut(b.Buf[:replay.MaxChunk]), now)
+		b.cut(replay.LineCut(b.Buf[:replay.MaxChunk]))
 	}
-	if !b.armed && now.Sub(b.last) >= batchTime {
-		b.lines(now)
+	if lines := b.lines(); lines > 0 && b.pace.AllowN(now, 1) {
+		b.cut(lines)
+		b.stop() // what is left has just come
 	}
 	b.arm()
 }
 
-// lines sends the lines that are complete.
-func (b *batcher) lines(now time.Time) { b.cut(bytes.LastIndexByte(b.Buf, '\n')+1, now) }
+// lines returns the length of the lines that are complete.
+func (b *batcher) lines() int { return bytes.LastIndexByte(b.Buf, '\n') + 1 }
 
 // due sends what waits since batchTime, under the owner's lock.
-func (b *batcher) due(now time.Time) {
+func (b *batcher) due() {
 	b.armed = false
-	if lines := bytes.LastIndexByte(b.Buf, '\n') + 1; lines > 0 {
-		b.cut(lines, now)
+	if lines := b.lines(); lines > 0 {
+		b.cut(lines)
 	} else {
-		b.cut(len(b.Buf), now)
+		b.cut(len(b.Buf))
 	}
 	b.arm()
 }
 
+// flushLines sends the lines that are complete.
+func (b *batcher) flushLines() { b.cut(b.lines()) }
+
 // flush sends everything.
-func (b *batcher) flush(now time.Time) {
-	b.cut(len(b.Buf), now)
+func (b *batcher) flush() {
+	b.cut(len(b.Buf))
 	b.stop()
 }
 
@@ -79,10 +94,8 @@ func (b *batcher) arm() {
 	}
 }
 
-func (b *batcher) cut(n int, now time.Time) {
-	if n == 0 {
-		return
+func (b *batcher) cut(n int) {
+	if n > 0 {
+		b.to.broadcastLocked(b.Take(n))
 	}
-	b.last = now
-	b.to.broadcastLocked(b.Take(n))
 }

@@ -14,25 +14,36 @@ import (
 	"lightd/observed/streams"
 )
 
-func TestLinesLeaveAtOnceAndThenInBatches(t *testing.T) {
+func TestLinesLeaveAtOnceAndFloodsInBatches(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.see(up(time.Now()))
 		s := sub(t, w)
 		c := end(t, w.pipes.outputs)
 		start := time.Now()
-		say(t, c, "one\n")
-		if got := next(s, time.Millisecond).Text; got != "one\n" || time.Since(start) != 0 {
-			t.Errorf("got %q after %v", got, time.Since(start))
+		want := func(text string, after time.Duration) {
+			t.Helper()
+			if got := next(s, time.Second).Text; got != text || time.Since(start) != after {
+				t.Errorf("got %q after %v, want %q after %v", got, time.Since(start), text, after)
+			}
 		}
-		say(t, c, "two\n")
+		for range batchBurst - 1 {
+			say(t, c, "one\n")
+			want("one\n", 0)
+		}
 		say(t, c, "thr")
-		say(t, c, "ee\n> ")
-		if got := next(s, time.Second).Text; got != "two\nthree\n" || time.Since(start) != batchTime {
-			t.Errorf("got %q after %v", got, time.Since(start))
+		say(t, c, "ee\n> ") // the open line before it delays no line
+		want("three\n", 0)
+		say(t, c, "four\n")
+		say(t, c, "five\n")
+		want("> four\nfive\n", batchTime)
+		time.Sleep(3 * batchTime) // three more may leave at once
+		start = time.Now()
+		for range 3 {
+			say(t, c, "six\n")
+			want("six\n", 0)
 		}
-		if got := next(s, time.Second).Text; got != "> " || time.Since(start) != 2*batchTime {
-			t.Errorf("got %q after %v", got, time.Since(start))
-		}
+		say(t, c, "end> ")
+		want("end> ", batchTime)
 		long := strings.Repeat("é", replay.MaxChunk)
 		go func() { _, _ = c.Write([]byte(long + "\n")) }()
 		var got strings.Builder

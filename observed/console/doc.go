@@ -27,7 +27,7 @@
 //	      |
 //	decode             replay.Decoder: valid UTF-8, characters that reads split are joined
 //	      |
-//	batch              batcher: complete lines at once, then every 10 ms or 64 KiB; while a gap before
+//	batch              batcher: complete lines at once, a flood every 10 ms or 64 KiB; while a gap before
 //	      |            the stream is filled from the log, a replayBuffer holds the text
 //	broadcastLocked    gives the chunk its position; all up to here is under the hub's lock
 //	      |

@@ -10,7 +10,7 @@ import (
 func (h *hub) batchDue() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.text.due(time.Now())
+	h.text.due()
 }
 
 // startRecordLocked keeps text in the ring from now on, if it does not already.
@@ -39,7 +39,7 @@ func (h *hub) broadcastLocked(text string) {
 
 // sendNoticeLocked hands a notice to all subscribers.
 func (h *hub) sendNoticeLocked(notice string) {
-	h.text.flush(time.Now())
+	h.text.flush()
 	h.fanOutLocked(Chunk{Notice: notice})
 }
 

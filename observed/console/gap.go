@@ -59,7 +59,7 @@ func (h *hub) fillGap(ctx context.Context, p *outputReader, from replay.Position
 		get = 0
 	}
 	if err == nil {
-		h.text.flush(time.Now())
+		h.text.flush()
 		h.text.Interrupted(&gap)
 	}
 	replayBuffer.Each(get, h.text.Add)
@@ -115,7 +115,7 @@ func (h *hub) close(t streams.Target, from replay.Position, done chan struct{}) 
 	if err != nil && h.c.group.Context().Err() == nil {
 		h.gapUnfilledLocked(t, err)
 	}
-	h.text.flush(time.Now())
+	h.text.flush()
 	h.closing = nil
 	close(done)
 }

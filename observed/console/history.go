@@ -177,7 +177,7 @@ func (h *hub) livePoint(t streams.Target, live bool) (*replay.LivePoint, int64) 
 	mine := h.text.Container == replay.ContainerKey(t.ContainerID)
 	current := mine && h.currentLocked()
 	if current {
-		h.text.lines(now)
+		h.text.flushLines()
 	}
 	switch {
 	case mine && (live || current):
@@ -188,7 +188,7 @@ func (h *hub) livePoint(t streams.Target, live bool) (*replay.LivePoint, int64) 
 	var c replay.Composer
 	if open := h.output.Current() != nil && h.output.Current().IsOpen(); !open {
 		// What it prints from now on, if it does, comes from its beginning or from the log.
-		h.text.flush(now)
+		h.text.flush()
 		h.text.Begin(t, now, true)
 		return replay.LivePointOf(&h.text.Composer, now, false), h.ring.end
 	}
@@ -205,7 +205,7 @@ func writerTo(deliver func(Chunk) bool) *replay.Writer {
 
 // fromRingLocked returns what from requests, up to the present, if the ring has it.
 func (h *hub) fromRingLocked(from From) (chunks []Chunk, ok bool) {
-	h.text.lines(time.Now())
+	h.text.flushLines()
 	if !from.Since.IsZero() {
 		return h.ring.since(from.Since)
 	}

@@ -43,7 +43,7 @@ func newHub(c *Console, id string) *hub {
 		subs: make(map[*Subscription]struct{}),
 		room: make(chan struct{}, 1),
 	}
-	h.text.to = h
+	h.text = newBatcher(h)
 	h.output = streams.NewReconnector(c.group, &h.mu, h)
 	return h
 }

@@ -74,7 +74,7 @@ func (h *hub) openReader(s *streams.Stream, asked time.Time) *outputReader {
 	defer h.mu.Unlock()
 	h.ended = nil
 	p := &outputReader{h: h, s: s, name: replay.ContainerKey(s.ContainerID), demux: streams.Demuxer{Raw: s.TTY}}
-	h.text.flush(time.Now())
+	h.text.flush()
 	h.startRecordLocked()
 	if s.BeforeStart {
 		h.text.Begin(s.Target, asked, true)
@@ -199,7 +199,7 @@ func (p *outputReader) end() {
 		h.text.Buf = p.decoder[i].Flush(h.text.Buf)
 		p.note(&h.text.Composer, i, before, now)
 	}
-	h.text.flush(now)
+	h.text.flush()
 	if h.text.Container == p.name {
 		silent := h.text.Broken(now)
 		h.ended = &ending{p.s.Target, now, silent || replayBuffer != nil}
