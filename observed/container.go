@@ -251,12 +251,17 @@ type Image struct {
 	// PulledBytes and PullTotal are how far that pull has come: what was downloaded of the
 	// layers whose size is known so far. Both are 0 until that is known.
 	PulledBytes, PullTotal int64
+	// PulledAt is when the last pull that succeeded ended; zero where this daemon has pulled nothing.
+	PulledAt time.Time
 	// PullError is what ended the last pull, in words of our own, and PullFailedAt when; empty after a
 	// success.
 	PullError string
 	// PullForbidden is true when nothing was requested: images may not come from there.
 	PullForbidden bool
-	PullFailedAt  time.Time
+	// PullRefused is true when the registry has answered, and gives nothing: the next answer will
+	// hardly be another one.
+	PullRefused  bool
+	PullFailedAt time.Time
 	// PullFailures counts the pulls that failed since one did not.
 	PullFailures int
 }

@@ -185,15 +185,6 @@ func (b *broken) failed() error {
 	return b.err
 }
 
-// Progress is how far a pull has come.
-type Progress struct {
-	// Status is Docker's word for the last thing that happened.
-	Status string
-	// Current and Total count the bytes to download, of all layers whose size is known so
-	// far; what is here already is in neither.
-	Current, Total int64
-}
-
 // Pull fetches an image and returns when all of it is here. Progress is called with each
 // report of progress. The context alone bounds it. NotFound and Refused mean
 // that the registry has no such image for us.
@@ -233,43 +224,6 @@ func follow(r io.Reader, progress func(Progress)) error {
 		}
 		progress(all.after(m))
 	}
-}
-
-// layers is how far each layer of a pull has come, by its id.
-type layers struct {
-	sum  Progress
-	each map[string]struct{ current, total int64 }
-}
-
-// maxLayers bounds the ids of layers that are kept of one pull. An image has 127 at most.
-const maxLayers = 1024
-
-// after applies a progress message of one layer. Docker leaves messages out when they come
-// fast, the last one of a download too: the status that follows a download means that it is done.
-func (l *layers) after(m jsonmessage.JSONMessage) Progress {
-	l.sum.Status = m.Status
-	was := l.each[m.ID]
-	now := was
-	switch m.Status {
-	case "Downloading":
-		if m.Progress != nil {
-			now.current, now.total = m.Progress.Current, max(m.Progress.Total, m.Progress.Current)
-		}
-	case "Verifying Checksum", "Download complete", "Extracting", "Pull complete":
-		now.current = now.total
-	}
-	if _, known := l.each[m.ID]; !known && len(l.each) >= maxLayers {
-		return l.sum
-	}
-	if now != was {
-		if l.each == nil {
-			l.each = map[string]struct{ current, total int64 }{}
-		}
-		l.each[m.ID] = now
-		l.sum.Current += now.current - was.current
-		l.sum.Total += now.total - was.total
-	}
-	return l.sum
 }
 
 // pullError types an error inside the stream by the status code that it may have.

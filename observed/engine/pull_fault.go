@@ -78,3 +78,13 @@ func PullFaultOf(err error) PullFault {
 	}
 	return PullFailed
 }
+
+// Answered reports whether f is an answer that the registry gives again to the next request: who asks
+// for the same image soon only burdens it.
+func (f PullFault) Answered() bool {
+	switch f {
+	case PullRateLimited, PullTLS, PullNoPlatform, PullDenied, PullNotFound, PullBadAnswer:
+		return true
+	}
+	return false
+}

@@ -14,8 +14,8 @@ import (
 
 // Why a pull was given up.
 var (
-	errInactive = errors.New("no progress")
-	errTooLong  = errors.New("it took too long")
+	errStalled      = errors.New("the pull stalled: the registry sends nothing")
+	errStalledLocal = errors.New("the pull stalled: the engine makes no progress with what it has")
 )
 
 // failureOf returns why a pull failed, as conditions and events hold it: nothing that a registry has
@@ -23,10 +23,10 @@ var (
 func failureOf(ref string, err error) string {
 	fault := string(engine.PullFaultOf(err))
 	switch {
-	case errors.Is(err, errInactive):
-		fault = errInactive.Error()
-	case errors.Is(err, errTooLong):
-		fault = errTooLong.Error()
+	case errors.Is(err, errStalled):
+		fault = errStalled.Error()
+	case errors.Is(err, errStalledLocal):
+		fault = errStalledLocal.Error()
 	case isForbidden(err):
 		fault = err.Error()
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/distribution/reference"
@@ -32,10 +33,12 @@ type Config struct {
 	Changed func(ref string)
 	// CheckRegistry, unless nil, is called right before a pull, which fails with its error.
 	CheckRegistry func(ctx context.Context, ref string) error
-	// Timeout bounds a pull, 0 stands for 10 min; Inactivity bounds how long it may show no
-	// progress, 0 stands for 2 min.
-	Timeout, Inactivity time.Duration
-	// Parallel bounds the pulls at once; 0 stands for 3.
+	// Stall bounds how long a pull may wait for its registry without progress; 0 stands for 1 min.
+	Stall time.Duration
+	// Timeout bounds how long one may be without progress whatever it waits for; 0 stands for 10 min.
+	// A pull that lasts longer gives its place to another one, and goes on beside.
+	Timeout time.Duration
+	// Parallel bounds the pulls at once, but for those that last longer than Timeout; 0 stands for 3.
 	Parallel int
 	// Queue counts what waits; nil for nothing.
 	Queue workqueue.MetricsProvider
@@ -58,6 +61,10 @@ const (
 // container that waits for it has its status written.
 const progressEvery = 2 * time.Second
 
+// leastProgress is how many bytes a download must bring within Config.Stall to be one that goes on: a
+// registry must not hold a pull with a byte a minute.
+const leastProgress = 16 << 10
+
 // Images holds what is known. It is safe for concurrent use.
 type Images struct {
 	config      Config
@@ -79,7 +86,7 @@ type entry struct {
 // New returns Images that are empty and pull nothing until Run.
 func New(c Config) *Images {
 	c.Timeout = cmp.Or(c.Timeout, 10*time.Minute)
-	c.Inactivity = cmp.Or(c.Inactivity, 2*time.Minute)
+	c.Stall = min(cmp.Or(c.Stall, time.Minute), c.Timeout)
 	c.Parallel = cmp.Or(c.Parallel, 3)
 	c.Log = cmp.Or(c.Log, slog.Default())
 	return &Images{
@@ -100,7 +107,7 @@ func (i *Images) Run(ctx context.Context) error {
 		group.Go(func() { work(i.inspections, func(ref string) { i.inspect(ctx, ref) }) })
 	}
 	for range i.config.Parallel {
-		group.Go(func() { work(i.pulls, func(ref string) { i.pull(ctx, ref) }) })
+		group.Go(func() { work(i.pulls, func(ref string) { i.startPull(ctx, ref, &group) }) })
 	}
 	group.Go(func() { i.resyncSample(ctx) })
 	engine.Repeat(ctx, func(ctx context.Context) {
@@ -113,6 +120,21 @@ func (i *Images) Run(ctx context.Context) error {
 	i.pulls.ShutDown()
 	group.Wait()
 	return context.Cause(ctx)
+}
+
+// startPull pulls, and returns when that has ended or has lasted so long that another one may begin.
+func (i *Images) startPull(ctx context.Context, ref string, group *sync.WaitGroup) {
+	ended := make(chan struct{})
+	group.Go(func() {
+		defer close(ended)
+		i.pull(ctx, ref)
+	})
+	place := time.NewTimer(i.config.Timeout)
+	defer place.Stop()
+	select {
+	case <-ended:
+	case <-place.C:
+	}
 }
 
 // work calls fn with what is in a queue until it is shut down.
@@ -232,8 +254,8 @@ func (e *entry) show(found observed.Image) {
 	was := e.image
 	e.image = found
 	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = was.Pulling, was.PulledBytes, was.PullTotal
-	e.image.PullError, e.image.PullForbidden = was.PullError, was.PullForbidden
-	e.image.PullFailedAt, e.image.PullFailures = was.PullFailedAt, was.PullFailures
+	e.image.PulledAt, e.image.PullError, e.image.PullForbidden = was.PulledAt, was.PullError, was.PullForbidden
+	e.image.PullRefused, e.image.PullFailedAt, e.image.PullFailures = was.PullRefused, was.PullFailedAt, was.PullFailures
 }
 
 // pull runs one pull and shows how it ended together with the image that it brought.
@@ -250,11 +272,12 @@ func (i *Images) pull(ctx context.Context, ref string) {
 	case err == nil:
 		e.show(found)
 		e.news++
-		e.image.PullError, e.image.PullForbidden, e.image.PullFailedAt, e.image.PullFailures = "", false, time.Time{}, 0
+		e.image.PullError, e.image.PullForbidden, e.image.PullRefused, e.image.PullFailedAt, e.image.PullFailures = "", false, false, time.Time{}, 0
+		e.image.PulledAt = time.Now()
 	case ctx.Err() == nil:
 		failure := failureOf(ref, err)
 		i.logFailure(ref, e.image, failure, err)
-		e.image.PullError, e.image.PullForbidden = failure, isForbidden(err)
+		e.image.PullError, e.image.PullForbidden, e.image.PullRefused = failure, isForbidden(err), engine.PullFaultOf(err).Answered()
 		e.image.PullFailedAt = time.Now()
 		e.image.PullFailures++
 	}
@@ -262,22 +285,31 @@ func (i *Images) pull(ctx context.Context, ref string) {
 	i.config.Changed(ref)
 }
 
-// fetch pulls within both bounds.
+// fetch pulls for as long as the pull makes progress.
 func (i *Images) fetch(ctx context.Context, ref string) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, i.config.Timeout, errTooLong)
-	defer cancel()
 	ctx, abort := context.WithCancelCause(ctx)
 	defer abort(nil)
-	stall := time.AfterFunc(i.config.Inactivity, func() { abort(errInactive) })
+	var local atomic.Bool
+	stall := time.AfterFunc(i.config.Stall, func() {
+		if local.Load() {
+			abort(errStalledLocal)
+		}
+		abort(errStalled)
+	})
 	defer stall.Stop()
 	if check := i.config.CheckRegistry; check != nil {
 		if err := check(ctx, ref); err != nil {
 			return err
 		}
 	}
+	var last engine.Progress
 	told := time.Now()
 	err := i.config.Engine.Pull(ctx, ref, func(p engine.Progress) {
-		stall.Reset(i.config.Inactivity)
+		if p.Changes != last.Changes || p.Current-last.Current >= leastProgress || p.Local != last.Local {
+			last = p
+			local.Store(p.Local)
+			stall.Reset(i.patience(p))
+		}
 		if time.Since(told) >= progressEvery && i.advance(ref, p) {
 			told = time.Now()
 			i.config.Changed(ref)
@@ -290,6 +322,14 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 		return errors.Join(cause, err)
 	}
 	return err
+}
+
+// patience is how long a pull may go without progress.
+func (i *Images) patience(p engine.Progress) time.Duration {
+	if p.Local {
+		return i.config.Timeout
+	}
+	return i.config.Stall
 }
 
 // advance shows how far a pull has come. It reports whether that is news.
@@ -372,11 +412,14 @@ func (i *Images) invalidate(about func(ref string, e *entry) bool) {
 	}
 }
 
-// canonical returns a reference in full, and "" for what is none.
+// canonical returns a reference in full, and "" for what is none. Beside a digest the engine ignores a tag.
 func canonical(ref string) string {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return ""
+	}
+	if digested, is := named.(reference.Digested); is {
+		return reference.TrimNamed(named).String() + "@" + digested.Digest().String()
 	}
 	return reference.TagNameOnly(named).String()
 }

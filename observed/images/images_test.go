@@ -55,6 +55,13 @@ func (f *fake) Pull(ctx context.Context, ref string, progress func(engine.Progre
 	return err
 }
 
+// counts returns how many pulls have begun, and how many there were at once.
+func (f *fake) counts() (pulls, most int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.pulls, f.most
+}
+
 func (f *fake) ImageEvents(ctx context.Context, opened func(), each func(engine.Event)) error {
 	opened()
 	for {
@@ -187,8 +194,8 @@ func TestRetain(t *testing.T) {
 func TestInspectAndPull(t *testing.T) {
 	f := &fake{pull: func(_ context.Context, _ string, progress func(engine.Progress)) error {
 		for n := range 5 {
-			time.Sleep(100 * time.Second) // slow, but alive
-			progress(engine.Progress{Current: int64(n), Total: 5})
+			time.Sleep(59 * time.Second) // slow, but alive
+			progress(engine.Progress{Current: int64(n+1) << 14, Total: 5 << 14})
 		}
 		return nil
 	}}
@@ -207,7 +214,7 @@ func TestInspectAndPull(t *testing.T) {
 		if image := i.Image("a"); !image.Pulling || image.Present {
 			t.Errorf("during the pull: %+v", image)
 		}
-		time.Sleep(400 * time.Second)
+		time.Sleep(200 * time.Second)
 		synctest.Wait()
 		if image := i.Image("a"); image.Pulling || !image.Present || image.PullError != "" || f.pulls != 1 || told() == 0 {
 			t.Errorf("after %d pulls: %+v", f.pulls, image)
@@ -273,36 +280,113 @@ func TestProgressIsPublishedAtIntervals(t *testing.T) {
 	})
 }
 
-func TestPullsThatFail(t *testing.T) {
-	wait := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-	for _, c := range []struct {
-		name, want string
-		after      time.Duration
-		pull       func(context.Context, string, func(engine.Progress)) error
-	}{
-		{"refused", "denies access", 0, func(context.Context, string, func(engine.Progress)) error { return errors.New("denied") }},
-		{"stalled", "no progress", 2 * time.Minute, func(ctx context.Context, _ string, _ func(engine.Progress)) error { return wait(ctx) }},
-		{"endless", "too long", 10 * time.Minute, func(ctx context.Context, _ string, progress func(engine.Progress)) error {
-			for ctx.Err() == nil {
-				progress(engine.Progress{})
-				time.Sleep(time.Second)
+// reports is a pull that reports what progress returns each second, until that is over or it is ended.
+func reports(seconds int, progress func(second int) engine.Progress) func(context.Context, string, func(engine.Progress)) error {
+	return func(ctx context.Context, _ string, report func(engine.Progress)) error {
+		for n := range seconds {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+				report(progress(n))
 			}
-			return ctx.Err()
-		}},
+		}
+		return nil
+	}
+}
+
+// TestPullsThatFail: what a registry has answered is marked, as it answers the same again.
+func TestPullsThatFail(t *testing.T) {
+	fails := func(message string) func(context.Context, string, func(engine.Progress)) error {
+		return func(context.Context, string, func(engine.Progress)) error { return errors.New(message) }
+	}
+	const day = 24 * 3600
+	for name, c := range map[string]struct {
+		want    string
+		refused bool
+		after   time.Duration
+		pull    func(context.Context, string, func(engine.Progress)) error
+	}{
+		"refused":       {"denies access", true, 0, fails("denied")},
+		"rate":          {"limits the rate", true, 0, fails("toomanyrequests: slow down")},
+		"away":          {"unreachable", false, 0, fails("dial tcp 127.0.0.1:5000: connect: connection refused")},
+		"silent":        {"the registry sends nothing", false, time.Minute, func(ctx context.Context, _ string, _ func(engine.Progress)) error { <-ctx.Done(); return ctx.Err() }},
+		"repeats":       {"the registry sends nothing", false, time.Minute, reports(day, func(int) engine.Progress { return engine.Progress{Status: "Downloading", Current: 7} })},
+		"trickles":      {"the registry sends nothing", false, time.Minute, reports(day, func(n int) engine.Progress { return engine.Progress{Status: "Downloading", Current: int64(n)} })},
+		"slow, stalled": {"the registry sends nothing", false, 3 * time.Minute, reports(day, func(n int) engine.Progress { return engine.Progress{Current: int64(min(n, 119)) << 14} })},
+		"hung disk":     {"the engine makes no progress", false, 10 * time.Minute, reports(day, func(int) engine.Progress { return engine.Progress{Changes: 1, Local: true} })},
 	} {
-		t.Run(c.name, func(t *testing.T) {
+		t.Run(name, func(t *testing.T) {
 			scene(t, &fake{pull: c.pull}, func(t *testing.T, i *images.Images, _ func() int) {
 				began := time.Now()
 				i.Pull("a")
 				time.Sleep(c.after + 2*time.Second)
 				synctest.Wait()
 				image := i.Image("a")
-				if image.Pulling || !strings.Contains(image.PullError, c.want) || image.PullFailedAt.Sub(began) < c.after {
+				if image.Pulling || !strings.Contains(image.PullError, c.want) || image.PullRefused != c.refused || image.PullFailedAt.Sub(began) < c.after || !image.PulledAt.IsZero() {
 					t.Errorf("%+v", image)
 				}
 			})
 		})
 	}
+}
+
+// TestSlowPullIsNotEnded, whatever the time that it takes in all.
+func TestSlowPullIsNotEnded(t *testing.T) {
+	const hours = 3 * 3600
+	for name, progress := range map[string]func(int) engine.Progress{
+		"download":   func(n int) engine.Progress { return engine.Progress{Current: int64(n) << 9} },
+		"extraction": func(n int) engine.Progress { return engine.Progress{Changes: n / 599, Local: true} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			scene(t, &fake{pull: reports(hours, progress)}, func(t *testing.T, i *images.Images, _ func() int) {
+				i.Pull("a")
+				time.Sleep(hours*time.Second - time.Minute)
+				synctest.Wait()
+				if image := i.Known("a"); !image.Pulling || image.PullError != "" {
+					t.Errorf("before the end: %+v", image)
+				}
+				time.Sleep(2 * time.Minute)
+				synctest.Wait()
+				if image := i.Known("a"); image.Pulling || !image.Present || image.PullError != "" || time.Since(image.PulledAt) > 2*time.Minute {
+					t.Errorf("at the end: %+v", image)
+				}
+			})
+		})
+	}
+}
+
+// TestSlowPullsGiveTheirPlaces to others after a while, and go on.
+func TestSlowPullsGiveTheirPlaces(t *testing.T) {
+	slow := reports(3600, func(n int) engine.Progress { return engine.Progress{Current: int64(n) << 14} })
+	f := &fake{pull: func(ctx context.Context, ref string, progress func(engine.Progress)) error {
+		if ref == "quick" {
+			return nil
+		}
+		return slow(ctx, ref, progress)
+	}}
+	scene(t, f, func(t *testing.T, i *images.Images, _ func() int) {
+		for n := range 3 {
+			i.Pull(fmt.Sprint("slow-", n))
+		}
+		synctest.Wait()
+		i.Pull("quick")
+		time.Sleep(9 * time.Minute)
+		synctest.Wait()
+		if pulls, _ := f.counts(); !i.Known("quick").Pulling || pulls != 3 {
+			t.Errorf("%d pulls at once", pulls)
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if !i.Known("quick").Present || !i.Known("slow-0").Pulling {
+			t.Errorf("quick %+v, slow %+v", i.Known("quick"), i.Known("slow-0"))
+		}
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if _, most := f.counts(); !i.Known("slow-2").Present || most != 4 {
+			t.Errorf("slow %+v, %d at once", i.Known("slow-2"), most)
+		}
+	})
 }
 
 func TestFewPullsAtOnce(t *testing.T) {

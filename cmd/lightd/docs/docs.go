@@ -25,6 +25,7 @@ import (
 	"lightd/observed/credentials"
 	"lightd/observed/drift"
 	"lightd/observed/health"
+	"lightd/observed/images"
 	"lightd/observed/owner"
 	"lightd/observed/quota"
 	"lightd/observed/snapshots"
@@ -45,6 +46,7 @@ var Topics = []Topic{
 	{"states", "states, conditions with their reasons, events", status.Doc},
 	{"health", "health checks: how it is found out whether a process does its work", health.Doc},
 	{"quotas", "how much of the disk a volume may take", quota.Doc},
+	{"images", "when images are pulled, digests, pulls that stall or fail", images.Doc},
 	{"registries", "credentials for private registries", credentials.Doc},
 	{"drift", "where Docker differs from a spec", drift.Doc},
 	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
