@@ -71,6 +71,9 @@ var changes = map[string]func(*history, *desired.Container){
 	"follow": func(h *history, c *desired.Container) {
 		c.ImagePolicy = []desired.ImagePolicy{desired.ImagePinned, desired.ImageFollow}[h.number("follow", 2)]
 	},
+	"pull": func(h *history, c *desired.Container) {
+		c.ImagePull = []desired.ImagePull{desired.ImagePullMissing, desired.ImagePullAlways}[h.number("pull", 2)]
+	},
 	"other limits": func(h *history, c *desired.Container) {
 		c.Limits.CPU, c.Limits.PIDs = float64(h.number("cpu", 3))/2, int64(100*(1+h.number("pids", 2)))
 		c.Limits.IOWeight, c.Limits.CPUSet = int64(100*h.number("weight", 3)), h.pick("CPUs", []string{"", "0", "0-1"})
@@ -87,7 +90,7 @@ var changes = map[string]func(*history, *desired.Container){
 // changeNames are the changes, the usual ones more than once.
 var changeNames = []string{"start", "start", "start", "stop", "stop", "kill", "restart", "restart", "reinstall", "rebind", "rebind",
 	"limits", "limits", "limit removed", "environment", "image", "labels", "pattern", "policy", "pause", "delete", "delete",
-	"stop settings", "stop settings", "init", "tty", "user", "script", "follow", "other limits", "command"}
+	"stop settings", "stop settings", "init", "tty", "user", "script", "follow", "pull", "other limits", "command"}
 
 // write makes one write of a client.
 func (h *history) write() {

@@ -34,6 +34,16 @@ const (
 	ImageFollow ImagePolicy = "follow"
 )
 
+// ImagePull decides when the registry of an image is asked for it.
+type ImagePull string
+
+// The three values of ImagePull, in the words of Compose.
+const (
+	ImagePullMissing ImagePull = "missing"
+	ImagePullAlways  ImagePull = "always"
+	ImagePullNever   ImagePull = "never"
+)
+
 // QuotaPolicy decides what happens while a volume is over its quota.
 type QuotaPolicy string
 
@@ -113,6 +123,7 @@ type Spec struct {
 	TTY            bool              `json:"tty"`
 	Init           bool              `json:"init"`
 	ImagePolicy    ImagePolicy       `json:"image_policy"`
+	ImagePull      ImagePull         `json:"image_pull"`
 	Paused         bool              `json:"paused"`
 	Suspended      bool              `json:"suspended"`
 	Health         *Health           `json:"health"`  // nothing for no check
@@ -136,6 +147,7 @@ func DefaultSpec() Spec {
 		TTY:           true,
 		Init:          true,
 		ImagePolicy:   ImagePinned,
+		ImagePull:     ImagePullMissing,
 		QuotaExceeded: QuotaTell,
 	}
 }
@@ -150,7 +162,7 @@ func (s Spec) Equal(other Spec) bool {
 		maps.Equal(s.Env, other.Env) && maps.Equal(s.Labels, other.Labels) && s.Stop == other.Stop &&
 		s.Restart == other.Restart && s.User == other.User && s.Hostname == other.Hostname &&
 		s.ReadOnly == other.ReadOnly && maps.Equal(s.Tmpfs, other.Tmpfs) && s.Network == other.Network && s.TTY == other.TTY && s.Init == other.Init &&
-		s.ImagePolicy == other.ImagePolicy && s.Paused == other.Paused && s.Suspended == other.Suspended && s.Health.Equal(other.Health) &&
+		s.ImagePolicy == other.ImagePolicy && s.ImagePull == other.ImagePull && s.Paused == other.Paused && s.Suspended == other.Suspended && s.Health.Equal(other.Health) &&
 		s.Install.Equal(other.Install) && s.QuotaExceeded == other.QuotaExceeded
 }
 

@@ -72,6 +72,8 @@
 //     attempt, as StepFailed says.
 //   - image_policy is pinned (the default) or follow. With follow a tag that moved recreates the
 //     container, unless an install script made its image.
+//   - image_pull is missing (the default: an image that is not here is pulled), always (the registry is asked
+//     before each new container and each installation too) or never: "lightd docs images".
 //   - suspended: true stops the process, in its usual way, and refuses every start and restart (409,
 //     "Container is suspended") until a write lifts it, as a PUT or an apply without it does. power stays as it is, and holds again then.
 //     Installations and reinstalls go on, and so do all other changes; a stop or kill is taken, and a

@@ -39,6 +39,13 @@ func ParseSnapshotRef(ref string) (instance, id string, request int64, ok bool) 
 	return instance, tag[:dot], request, true
 }
 
+// HasDigest reports whether ref names one image by its digest, for ever.
+func HasDigest(ref string) bool {
+	named, err := reference.ParseNormalizedNamed(ref)
+	_, is := named.(reference.Digested)
+	return err == nil && is
+}
+
 // IsSnapshot reports whether ref, in whatever form, is in the namespace of snapshots.
 func IsSnapshot(ref string) bool {
 	named, err := reference.ParseNormalizedNamed(ref)

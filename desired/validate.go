@@ -298,6 +298,7 @@ func (f *faults) checkChoices(s Spec) {
 	oneOf(f, "power", s.Power, PowerRunning, PowerStopped)
 	oneOf(f, "restart", s.Restart, RestartAlways, RestartOnFailure, RestartNever)
 	oneOf(f, "image_policy", s.ImagePolicy, ImagePinned, ImageFollow)
+	oneOf(f, "image_pull", s.ImagePull, ImagePullMissing, ImagePullAlways, ImagePullNever)
 	oneOf(f, "quota_exceeded", s.QuotaExceeded, QuotaTell, QuotaStop)
 	if _, ok := SignalNumber(s.Stop.Signal); !ok && s.Stop.Signal != "" {
 		f.add("stop.signal", fmt.Sprintf("%s is no signal that can ask a process to stop", Quote(s.Stop.Signal)))

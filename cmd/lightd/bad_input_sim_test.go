@@ -102,6 +102,7 @@ var badFields = []struct{ field, value, named string }{
 	{"power", `true`, "power"},
 	{"restart", `"sometimes"`, "restart"},
 	{"image_policy", `"latest"`, "image_policy"},
+	{"image_pull", `"Always"`, "image_pull"},
 	{"quota_exceeded", `"kill"`, "quota_exceeded"},
 	{"stop", `{"signal":"SIGSTOP"}`, "stop.signal"},
 	{"stop", `{"signal":"65"}`, "stop.signal"},

@@ -2,9 +2,11 @@ package plan
 
 import (
 	"fmt"
+	"time"
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
@@ -39,11 +41,18 @@ func (r *planner) needInstallImage() (next, bool) {
 }
 
 func (r *planner) need(ref string, img observed.Image) (next, bool) {
+	ask, missing := r.asksRegistry(ref), "image "+ref+" is not on this machine"
 	switch {
 	case !img.Known:
 		return waitFor(status.ReasonProgressing, "looking for image "+ref, 0), false
-	case img.Present:
+	case img.Present && !ask:
 		return next{}, true
+	case ask && img.Pulling:
+		r.awaitPull(ref)
+	case ask && img.Present:
+		return step(PullImage, "image_pull is always").from(ref), false
+	}
+	switch {
 	case ref == r.st.Install.Snapshot && r.snapshotUntagged() && !r.in.RunImage.Known:
 		return waitFor(status.ReasonProgressing, "looking for what image "+ref+" was", 0), false
 	case ref == r.st.Install.Snapshot:
@@ -53,18 +62,73 @@ func (r *planner) need(ref string, img observed.Image) (next, bool) {
 	case img.Pulling: // once more, and nothing has come yet
 		return waitFor(pullReason(img), img.PullError, 0).then(PullImage), false
 	}
-	if img.PullError == "" {
-		return step(PullImage, "image "+ref+" is not on this machine").from(ref), false
+	switch {
+	case r.in.Spec.ImagePull == desired.ImagePullNever:
+		return waitFor(status.ReasonImageNotPresent, missing+", and image_pull is never", 0), false
+	case img.PullError == "":
+		return step(PullImage, missing).from(ref), false
 	}
-	at := img.PullFailedAt.Add(pullRetry)
+	at := img.PullFailedAt.Add(pullDelay(img))
 	if left := at.Sub(r.in.Now); left > 0 && !r.imageSooner() {
 		n := waitFor(pullReason(img), img.PullError, left).then(PullImage)
 		n.attempt = Attempt{at, img.PullFailures + 1}
 		return n, false
 	}
-	n := step(PullImage, "image "+ref+" is not on this machine").from(ref).repeats(img.PullFailures)
+	n := step(PullImage, missing).from(ref).repeats(img.PullFailures)
 	n.wait, n.message = pullReason(img), img.PullError
 	return n, false
+}
+
+// asksRegistry reports whether image_pull has the registry asked for an image of the next container
+// though it is here. It was asked once for that container is enough; a digest never means another image.
+func (r *planner) asksRegistry(ref string) bool {
+	return r.in.Spec.ImagePull == desired.ImagePullAlways && ref != r.st.Install.Snapshot && !desired.HasDigest(ref) && !r.st.ImagePulls[ref].Done
+}
+
+// awaitPull records that the next container waits for a pull that is under way, unless it waits for
+// one already.
+func (r *planner) awaitPull(ref string) {
+	if _, waits := r.st.ImagePulls[ref]; !waits {
+		r.recordPull(ref)
+	}
+}
+
+// recordPull records that the next container waits for the end of a pull from now on.
+func (r *planner) recordPull(ref string) {
+	if r.st.ImagePulls == nil {
+		r.st.ImagePulls = map[string]status.ImagePull{}
+	}
+	r.st.ImagePulls[ref] = status.ImagePull{At: r.in.Now}
+}
+
+// observePull notes that the registry was asked for an image that is here. Where that has failed, the
+// next container is made from what is here.
+func (r *planner) observePull(ref string, img observed.Image) {
+	pull, asked := r.st.ImagePulls[ref]
+	if !asked || pull.Done || !img.Present || img.Pulling {
+		return
+	}
+	switch {
+	case !img.PulledAt.IsZero() && !img.PulledAt.Before(pull.At):
+		r.st.ImagePulls[ref] = status.ImagePull{At: pull.At, Done: true}
+	case img.PullError != "" && !img.PullFailedAt.Before(pull.At):
+		r.st.ImagePulls[ref] = status.ImagePull{At: pull.At, Done: true}
+		r.emit(journal.PullFailed, img.PullError+"; the image that is on this machine is used")
+		r.st.Pulling = ""
+	}
+}
+
+// pullDelay is how long a pull that has failed waits for the next try: ever longer where the registry
+// has answered that it gives nothing.
+func pullDelay(img observed.Image) time.Duration {
+	delay := pullRetry
+	for range img.PullFailures - 1 {
+		if !img.PullRefused || delay >= pullRetryMost {
+			break
+		}
+		delay = min(2*delay, pullRetryMost)
+	}
+	return delay
 }
 
 // pullReason is why an image could not be pulled.

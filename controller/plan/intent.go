@@ -21,6 +21,9 @@ func (r *planner) recordIntent(s Step) {
 		r.st.ImageGeneration = r.in.Spec.Generation
 	case PullImage:
 		r.st.ImageGeneration = r.in.Spec.Generation
+		if r.asksRegistry(s.Image) {
+			r.recordPull(s.Image)
+		}
 		if r.st.Pulling != s.Image {
 			r.st.Pulling = s.Image
 			r.emit(journal.PullingImage, s.Image)
@@ -153,6 +156,7 @@ func (r *planner) setConditions(n next) {
 		}
 	default:
 		r.set(status.Synced, status.True, status.ReasonSynced, "")
+		r.st.ImagePulls = nil // no container is to be made
 	}
 }
 
@@ -165,7 +169,7 @@ func (r *planner) emitFailure(reason status.Reason, message string) {
 	case status.ReasonPortNotPublished, status.ReasonLimitNotEnforced:
 		r.emitBlockedOnce(reason, message)
 	case status.ReasonPortUnavailable, status.ReasonMountUnavailable, status.ReasonNameTaken, status.ReasonInstallLost,
-		status.ReasonImageNotAllowed:
+		status.ReasonImageNotAllowed, status.ReasonImageNotPresent:
 		r.emitBlocked(reason, message)
 	}
 }

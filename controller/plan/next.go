@@ -14,11 +14,12 @@ import (
 
 // Slow retries of what only an external change can fix.
 const (
-	BlockedRetry = 15 * time.Second // a busy port, a name in use
-	pullRetry    = 30 * time.Second // an image that cannot be had
-	killRetry    = 10 * time.Second // a SIGKILL that did not end the process
-	hostFresh    = 30 * time.Second // how long a check of the host stays valid
-	settleSoon   = time.Second      // a removal under way in Docker
+	BlockedRetry  = 15 * time.Second // a busy port, a name in use
+	pullRetry     = 30 * time.Second // an image that cannot be had
+	pullRetryMost = 5 * time.Minute  // one that its registry refuses, after several times
+	killRetry     = 10 * time.Second // a SIGKILL that did not end the process
+	hostFresh     = 30 * time.Second // how long a check of the host stays valid
+	settleSoon    = time.Second      // a removal under way in Docker
 )
 
 // next is a step, or the reason why there is none.

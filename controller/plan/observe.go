@@ -167,7 +167,7 @@ func (r *planner) observeIdentity() {
 		r.st.Stopping, r.st.Starting = nil, nil
 	}
 	if id != "" {
-		r.st.Replacing, r.st.CreationMark = "", ""
+		r.st.Replacing, r.st.CreationMark, r.st.ImagePulls = "", "", nil
 	}
 	r.st.ContainerID = id
 }

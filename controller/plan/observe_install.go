@@ -18,7 +18,7 @@ func (r *planner) beginInstall() {
 	r.st.Install = status.Install{
 		Request: spec.Requests.Install, Phase: status.InstallPreparing,
 	}
-	r.st.FailedGeneration, r.st.FailedBy = 0, ""
+	r.st.FailedGeneration, r.st.FailedBy, r.st.ImagePulls = 0, "", nil
 	r.set(status.Installed, status.False, status.ReasonInstalling, "")
 }
 
@@ -26,6 +26,8 @@ func (r *planner) observeImage() {
 	if r.in.Image.Pulling || r.in.InstallImage.Pulling {
 		r.st.ImageGeneration = r.in.Spec.Generation
 	}
+	r.observePull(r.in.Spec.Image, r.in.Image)
+	r.observePull(InstallImage(r.in.Spec, r.st), r.in.InstallImage)
 	if r.st.Pulling == "" {
 		return
 	}
@@ -40,7 +42,8 @@ func (r *planner) observeImage() {
 }
 
 func (r *planner) observePulled(image observed.Image) {
-	if image.Present {
+	pull, asked := r.st.ImagePulls[r.st.Pulling]
+	if image.Present && (!asked || pull.Done) {
 		r.emit(journal.ImagePulled, r.st.Pulling)
 		r.st.Pulling = ""
 	}

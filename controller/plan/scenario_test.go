@@ -128,9 +128,9 @@ func (w *scenario) act(s plan.Step) {
 	switch s.Kind {
 	case plan.PullImage:
 		if s.Image == w.in.Spec.Image {
-			w.in.Image = observed.Image{Known: true, Present: true}
+			w.in.Image = observed.Image{Known: true, Present: true, PulledAt: w.in.Now}
 		} else {
-			w.in.InstallImage = observed.Image{Known: true, Present: true}
+			w.in.InstallImage = observed.Image{Known: true, Present: true, PulledAt: w.in.Now}
 		}
 	case plan.CreateInstallContainer:
 		seen.Install = w.create(observed.RoleInstall, s.Image)

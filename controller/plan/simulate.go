@@ -164,9 +164,11 @@ func (p *simulation) wait(n next) bool {
 	case p.in.Status.Stopping != nil && seen.Run.Running():
 		p.end(143)
 	case p.in.Image.Pulling:
-		p.in.Image.Pulling, p.in.Image.Present = false, true
+		p.in.Image.Pulling = false
+		p.pulled(p.in.Spec.Image)
 	case p.in.InstallImage.Pulling:
-		p.in.InstallImage.Pulling, p.in.InstallImage.Present = false, true
+		p.in.InstallImage.Pulling = false
+		p.pulled(InstallImage(p.in.Spec, p.in.Status))
 	default:
 		return false
 	}
@@ -233,10 +235,10 @@ func (p *simulation) apply(s Step) {
 
 func (p *simulation) pulled(ref string) {
 	if ref == p.in.Spec.Image {
-		p.in.Image.Present, p.in.Image.PullError = true, ""
+		p.in.Image.Present, p.in.Image.PullError, p.in.Image.PulledAt = true, "", p.in.Now
 	}
 	if ref == InstallImage(p.in.Spec, p.in.Status) {
-		p.in.InstallImage.Present, p.in.InstallImage.PullError = true, ""
+		p.in.InstallImage.Present, p.in.InstallImage.PullError, p.in.InstallImage.PulledAt = true, "", p.in.Now
 	}
 }
 

@@ -121,6 +121,10 @@ func encodeHistory(record historyRecord) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pack(text)
+}
+
+func pack(text []byte) ([]byte, error) {
 	var packed bytes.Buffer
 	w, err := flate.NewWriter(&packed, flate.BestSpeed)
 	if err == nil {
@@ -133,6 +137,7 @@ func encodeHistory(record historyRecord) ([]byte, error) {
 }
 
 func decodeHistory(data []byte) (record historyRecord, err error) {
+	record.Spec.QuotaExceeded, record.Spec.ImagePull = desired.QuotaTell, desired.ImagePullMissing // as in decodeContainer
 	text, err := io.ReadAll(io.LimitReader(flate.NewReader(bytes.NewReader(data)), maxHistoryRecord))
 	if err == nil {
 		err = json.Unmarshal(text, &record)

@@ -19,7 +19,7 @@ func idOf(containerKey string) string { return containerKey[len(containerPrefix)
 
 func decodeContainer(id string, data []byte) (desired.Container, error) {
 	var c desired.Container
-	c.QuotaExceeded = desired.QuotaTell // of a record from before there was a choice
+	c.QuotaExceeded, c.ImagePull = desired.QuotaTell, desired.ImagePullMissing // of a record from before there was a choice
 	if err := json.Unmarshal(data, &c); err != nil {
 		return c, fmt.Errorf("decode container %q: %w", id, err)
 	}

@@ -36,6 +36,7 @@ type Container struct {
 	TTY                bool                  `json:"tty"`
 	Init               bool                  `json:"init"`
 	ImagePolicy        desired.ImagePolicy   `json:"image_policy"`
+	ImagePull          desired.ImagePull     `json:"image_pull"`
 	Paused             bool                  `json:"paused"`
 	Suspended          bool                  `json:"suspended"`
 	Health             *desired.Health       `json:"health"`
@@ -65,7 +66,7 @@ func (c Container) Spec() desired.Spec {
 		InternalID: c.InternalID, Image: c.Image, VolumeID: c.VolumeID, StartupCommand: c.StartupCommand,
 		StartPattern: c.StartPattern, Ports: c.Ports, Limits: c.Limits, Mount: c.Mount, InstallScript: c.InstallScript,
 		Power: c.Power, Env: c.Env, Labels: c.Labels, Stop: c.Stop, Restart: c.Restart, User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: c.Tmpfs, Network: c.Network,
-		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health, Install: c.Install,
+		TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, ImagePull: c.ImagePull, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health, Install: c.Install,
 		QuotaExceeded: c.QuotaExceeded,
 	}
 }

@@ -71,7 +71,7 @@ var shapes = map[string]reflect.Type{
 
 // words are the schemas that list the constants of a type: the package's folder and its name.
 var words = map[string][2]string{
-	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "FailureAction": {"desired", "FailureAction"}, "ImagePolicy": {"desired", "ImagePolicy"}, "QuotaPolicy": {"desired", "QuotaPolicy"},
+	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "FailureAction": {"desired", "FailureAction"}, "ImagePolicy": {"desired", "ImagePolicy"}, "ImagePull": {"desired", "ImagePull"}, "QuotaPolicy": {"desired", "QuotaPolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
 	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "ConditionStatus"}, "Reason": {"observed/status", "Reason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},

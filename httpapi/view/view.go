@@ -84,7 +84,7 @@ func Show(c desired.Container, st status.Status, now status.EngineStatus) api.Co
 		InstallState: InstallState(c, st), State: stateAt(st, now), Power: c.Power,
 		Ports: rest.OrEmpty(c.Ports), Limits: c.Limits, Mount: orEmptyMap(c.Mount), InstallScript: c.InstallScript,
 		Env: orEmptyMap(c.Env), Labels: orEmptyMap(c.Labels), Stop: c.Stop, Restart: c.Restart,
-		User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: orEmptyMap(c.Tmpfs), Network: cmp.Or(c.Network, desired.NetworkDefault), TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health, Install: c.Install, QuotaExceeded: c.QuotaExceeded,
+		User: c.User, Hostname: c.Hostname, ReadOnly: c.ReadOnly, Tmpfs: orEmptyMap(c.Tmpfs), Network: cmp.Or(c.Network, desired.NetworkDefault), TTY: c.TTY, Init: c.Init, ImagePolicy: c.ImagePolicy, ImagePull: c.ImagePull, Paused: c.Paused, Suspended: c.Suspended, Health: c.Health, Install: c.Install, QuotaExceeded: c.QuotaExceeded,
 		Generation: c.Generation, ObservedGeneration: st.ObservedGeneration, Conditions: conditionsAt(st, now),
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: Unix(c.CreatedAt), UpdatedAt: Unix(c.UpdatedAt),

@@ -82,6 +82,7 @@ const (
 	ReasonEngineDown         Reason = "EngineUnavailable"
 	ReasonStepFailed         Reason = "StepFailed"
 	ReasonImageUnavailable   Reason = "ImageUnavailable"
+	ReasonImageNotPresent    Reason = "ImageNotPresent"
 	ReasonPortUnavailable    Reason = "PortUnavailable"
 	ReasonPortNotPublished   Reason = "PortNotPublished"
 	ReasonLimitNotEnforced   Reason = "LimitNotEnforced"

@@ -52,8 +52,11 @@
 //   - BackOff: the process ends again and again. The next start waits 1 s, doubling to 5 min; a
 //     start request ends the wait.
 //   - ImageUnavailable: pulled, or loaded from its copy, again every 30 s, and at once after a write
-//     or a start. A container that exists stays as it is. The message is one of few sentences; what
-//     the engine answered is in the log of the daemon alone.
+//     or a start; after the same answer of a registry 30 s later, doubling to 5 min. A container that
+//     exists stays as it is. The message is one of few sentences; what the engine answered is in the
+//     log of the daemon alone. See "lightd docs images".
+//   - ImageNotPresent: the image is not on the machine, and image_pull of the spec is never. It goes on
+//     as soon as somebody loads or pulls the image.
 //   - PortUnavailable, MountUnavailable: something on the host is in the way. It is checked every
 //     15 s; the old container is untouched.
 //   - PortNotPublished: the process runs, and the engine does not publish one of its ports (a
@@ -96,7 +99,8 @@
 //   - Process: Starting, Running, Stopping, Exited, OOMKilled (of an installation too), BackOff, and
 //     PIDsLimitReached, once a run, when the container is next inspected. Healthy and Unhealthy tell
 //     changes of the health check.
-//   - What keeps it from its spec, once for each cause: PullFailed, StepFailed (Docker failed),
+//   - What keeps it from its spec, once for each cause: PullFailed (of image_pull: always too, where the
+//     image that is here is used), StepFailed (Docker failed),
 //     Blocked (a port, mount, network, name, image or limit that only somebody else can provide).
 //   - Changes: RebindStarted, RemovingOldContainer, LimitsUpdated, CreationWarning (a warning of the
 //     engine at a creation or a change of limits), VolumeOwnerChanged (the volume, with all that is in it, was given to the

@@ -128,6 +128,14 @@ func (i Install) RunImage(image string) string {
 // WroteTooMuch reports whether the script is ended, or its installation fails, for what it wrote.
 func (i Install) WroteTooMuch() bool { return i.LayerExceeded > 0 || i.DiskLow != "" }
 
+// ImagePull is that the registry is asked for an image once more, for a container that is to be made.
+type ImagePull struct {
+	// At is since when the container waits: a pull that ends later counts.
+	At time.Time `json:"at"`
+	// Done is true once the registry has answered, or could not be asked.
+	Done bool `json:"done,omitempty"`
+}
+
 // Status is what the controller recorded of one container. It is the only writer.
 // Values handed out are read-only; Clone before changing one.
 type Status struct {
@@ -146,6 +154,9 @@ type Status struct {
 	// was seen: no other new container is ours, whatever else it is labelled. It is random, and
 	// recorded before the request.
 	CreationMark string `json:"creation_mark,omitempty"`
+	// ImagePulls are the pulls that the next container waits for, by the reference of the image,
+	// where its spec has image_pull always.
+	ImagePulls map[string]ImagePull `json:"image_pulls,omitempty"`
 
 	// The groups are embedded: a record holds their fields beside those above.
 	Process
@@ -179,6 +190,7 @@ func (s Status) Clone() Status {
 	s.Mounts = s.Mounts.clone()
 	s.Drift = s.Drift.clone()
 	s.Reported = maps.Clone(s.Reported)
+	s.ImagePulls = maps.Clone(s.ImagePulls)
 	return s
 }
 

@@ -302,7 +302,7 @@ func lastExit(e status.Exit, now time.Time) string {
 
 func (d description) writeSpec(s *describeWriter) {
 	c := d.container
-	s.line("Image", c.Image+" ("+string(c.ImagePolicy)+")")
+	s.line("Image", c.Image+" ("+string(c.ImagePolicy)+", pulled: "+string(c.ImagePull)+")")
 	s.line("Volume", c.VolumeID)
 	s.block("Startup command", c.StartupCommand)
 	s.block("Start pattern", c.StartPattern)

@@ -27,7 +27,7 @@ func sample() api.Container {
 		Ports:  []desired.Port{{IP: "0.0.0.0", Port: 25565, Protocol: "tcp", ContainerPort: 25565}, {IP: "::1", Port: 80, Protocol: "udp", ContainerPort: 8080}},
 		Limits: desired.Limits{Memory: 512 << 20, CPU: 1.5, Swap: 1 << 30, PIDs: 512}, Mount: map[string]desired.Mount{"/in": {Source: "/out"}, "/maps": {Source: "/srv/maps", ReadOnly: true}},
 		Env: map[string]string{"B": "2", "A": "line\nbreak"}, Labels: map[string]string{"game": "quake"}, Stop: spec.Stop, Restart: spec.Restart,
-		TTY: true, Init: true, ImagePolicy: spec.ImagePolicy, Generation: 3, ObservedGeneration: 2,
+		TTY: true, Init: true, ImagePolicy: spec.ImagePolicy, ImagePull: spec.ImagePull, Generation: 3, ObservedGeneration: 2,
 		Conditions: []status.Condition{{Type: status.Synced, Status: status.False, Reason: status.ReasonBackOff, Message: "it\u202eended\n", LastTransitionTime: noon.Add(-90 * time.Second)}},
 		Restarts:   4, LastExit: &status.Exit{Code: 137, Signal: "SIGKILL", OOM: true, At: noon.Add(-time.Minute)},
 		NextAttemptAt: noon.Add(69 * time.Second), Attempt: 9,
@@ -62,7 +62,7 @@ Changed:         2026-11-24T11:00:00Z (60m ago)
 Container:       a1b2c3d4e5f6
 Restarts:        4
 Last exit:       code 137 (SIGKILL), out of memory, 60s ago
-Image:           game:1 (pinned)
+Image:           game:1 (pinned, pulled: missing)
 Volume:          vol
 Startup command: ./game \x1b[31m
                  --more
