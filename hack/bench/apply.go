@@ -77,11 +77,11 @@ func (l *lab) measureList(ctx context.Context, d *daemon, p *proxy, list json.Ra
 		return fmt.Errorf("apply new specs: %+v", done)
 	}
 	what := fmt.Sprintf("apply of %d new specs in %d KB, on disk when answered", wholeList, len(list)>>10)
-	l.table.add(what, ms(took), "< 500 ms", took < newTarget)
+	l.table.Add(what, ms(took), "< 500 ms", took < newTarget)
 	if err := d.must(ctx, http.MethodPost, "/apply?wait=synced&timeout=10m", list, nil); err != nil {
 		return err
 	}
-	l.table.note("  until all are made and in sync, as ?wait=synced tells", fmt.Sprintf("%.1f s", time.Since(began).Seconds()))
+	l.table.Note("  until all are made and in sync, as ?wait=synced tells", fmt.Sprintf("%.1f s", time.Since(began).Seconds()))
 	if err := settle(ctx, p); err != nil {
 		return err
 	}
@@ -110,8 +110,8 @@ func (l *lab) measureList(ctx context.Context, d *daemon, p *proxy, list json.Ra
 		return err
 	}
 	calls, _ := p.since(mark)
-	l.table.add("  the same list again, unchanged", spread(each), "median < 50 ms", median(each) < unchangedTarget)
-	l.table.note(fmt.Sprintf("  dry run of it, each of %d changed, with every plan", wholeList), ms(took))
-	l.table.add("  Docker calls of both", listed(calls), "0", len(calls) == 0)
+	l.table.Add("  the same list again, unchanged", spread(each), "median < 50 ms", median(each) < unchangedTarget)
+	l.table.Note(fmt.Sprintf("  dry run of it, each of %d changed, with every plan", wholeList), ms(took))
+	l.table.Add("  Docker calls of both", listed(calls), "0", len(calls) == 0)
 	return nil
 }

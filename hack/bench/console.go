@@ -244,12 +244,12 @@ func (s *stage) measureFlood(ctx context.Context) error {
 		return err
 	}
 	ratio := s.rate(median(through)) / s.rate(median(raw))
-	s.table.note(fmt.Sprintf("%d lines (%d MB) to the Docker client's attach", floodLines, s.bytes/1e6),
+	s.table.Note(fmt.Sprintf("%d lines (%d MB) to the Docker client's attach", floodLines, s.bytes/1e6),
 		fmt.Sprintf("%s, %.0f MB/s", ms(median(raw)), s.rate(median(raw))))
-	s.table.add("  to one WebSocket client, log rotation on", fmt.Sprintf("%s, %.0f MB/s, %.2f of that", ms(median(through)), s.rate(median(through)), ratio),
+	s.table.Add("  to one WebSocket client, log rotation on", fmt.Sprintf("%s, %.0f MB/s, %.2f of that", ms(median(through)), s.rate(median(through)), ratio),
 		"0.8", ratio >= floodRate)
-	s.table.add("  of that lost", none(lost), "none", lost == "")
-	s.table.add("  growth of the daemon's memory meanwhile", mb(grown), "< 32 MB", grown < floodMemory)
+	s.table.Add("  of that lost", none(lost), "none", lost == "")
+	s.table.Add("  growth of the daemon's memory meanwhile", mb(grown), "< 32 MB", grown < floodMemory)
 	return nil
 }
 
@@ -307,7 +307,7 @@ func (s *stage) measurePattern(ctx context.Context) error {
 		}
 	}
 	cost := 1 - s.rate(median(with))/s.rate(median(without))
-	s.table.add("  the same while a start pattern is looked for", fmt.Sprintf("%s, %.0f MB/s, %.0f %% less", ms(median(with)), s.rate(median(with)), 100*cost),
+	s.table.Add("  the same while a start pattern is looked for", fmt.Sprintf("%s, %.0f MB/s, %.0f %% less", ms(median(with)), s.rate(median(with)), 100*cost),
 		"< 10 % less", cost < patternCost)
 	return nil
 }
@@ -360,9 +360,9 @@ func (s *stage) measureCrowd(ctx context.Context) error {
 	for _, text := range slices.Compact(lost) {
 		say("  %s", text)
 	}
-	s.table.add(fmt.Sprintf("clients that get all of them, of %d beside %d stuck ones", len(tallies), stuck),
+	s.table.Add(fmt.Sprintf("clients that get all of them, of %d beside %d stuck ones", len(tallies), stuck),
 		fmt.Sprintf("%d in %s, %.0f MB/s together", complete, ms(took), float64(len(tallies))*s.rate(took)), strconv.Itoa(len(tallies)), complete == len(tallies))
-	s.table.add("  growth of the daemon's memory meanwhile", mb(grown), "< 64 MB", grown < crowdMemory)
+	s.table.Add("  growth of the daemon's memory meanwhile", mb(grown), "< 64 MB", grown < crowdMemory)
 	return nil
 }
 
@@ -423,6 +423,6 @@ func (s *stage) measureLatency(ctx context.Context) error {
 		}
 		later = append(later, b.Sub(a))
 	}
-	s.table.add("line at the Docker client to line at a WebSocket client, idle", spread(later), "median < 2 ms", median(later) < latencyTarget)
+	s.table.Add("line at the Docker client to line at a WebSocket client, idle", spread(later), "median < 2 ms", median(later) < latencyTarget)
 	return nil
 }

@@ -10,15 +10,15 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"lightd/hack/program"
 )
 
 // bearer is the token of daemons that live for one run of the bench.
@@ -29,8 +29,8 @@ const patience = 90 * time.Second
 
 // daemon is a process of the program under measurement.
 type daemon struct {
-	cmd    *exec.Cmd
-	log    *os.File
+	*program.Process
+
 	base   string
 	http   *http.Client
 	events *feed
@@ -44,20 +44,12 @@ func (l *lab) start(ctx context.Context, host string) (*daemon, error) {
 	}
 	address := free.Addr().String()
 	free.Close()
-	log, err := os.OpenFile(l.log, os.O_CREATE|os.O_APPEND|os.O_RDWR, 0o600)
+	p, err := program.Start(l.log, []string{"LIGHTD_TOKEN=" + bearer, "LIGHTD_CONFIG=" + l.config}, l.binary,
+		"serve", "--listen", address, "--data-dir", filepath.Join(l.dir, "data"), "--docker-host", host)
 	if err != nil {
-		return nil, fmt.Errorf("make log: %w", err)
+		return nil, err
 	}
-	d := &daemon{log: log, base: "http://" + address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: fleet}}}
-	d.cmd = exec.Command(l.binary, "serve", "--listen", address, "--data-dir", filepath.Join(l.dir, "data"), "--docker-host", host)
-	d.cmd.Env = append(os.Environ(), "LIGHTD_TOKEN="+bearer, "LIGHTD_CONFIG="+l.config)
-	d.cmd.Stdout, d.cmd.Stderr = log, log
-	// Ctrl-C reaches this process alone: it stops the daemon itself.
-	d.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
-	if err := d.cmd.Start(); err != nil {
-		log.Close()
-		return nil, fmt.Errorf("start the daemon: %w", err)
-	}
+	d := &daemon{Process: p, base: "http://" + address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: fleet}}}
 	if err := d.ready(ctx); err != nil {
 		return nil, errors.Join(err, d.stop())
 	}
@@ -77,7 +69,7 @@ func (d *daemon) ready(ctx context.Context) error {
 			return nil
 		}
 		if sleep(ctx, 5*time.Millisecond) != nil {
-			return fmt.Errorf("wait for the daemon: %w; its log ends:\n%s", errors.Join(context.Cause(ctx), err), d.tail())
+			return fmt.Errorf("wait for the daemon: %w; its log ends:\n%s", errors.Join(context.Cause(ctx), err), d.Tail())
 		}
 	}
 }
@@ -88,22 +80,7 @@ func (d *daemon) stop() error {
 		d.events.close()
 	}
 	d.http.CloseIdleConnections()
-	defer d.log.Close()
-	_ = d.cmd.Process.Signal(syscall.SIGTERM)
-	hard := time.AfterFunc(20*time.Second, func() { _ = d.cmd.Process.Kill() })
-	defer hard.Stop()
-	if err := d.cmd.Wait(); err != nil {
-		return fmt.Errorf("stop the daemon: %w; its log ends:\n%s", err, d.tail())
-	}
-	return nil
-}
-
-func (d *daemon) tail() string {
-	data, err := os.ReadFile(d.log.Name())
-	if err != nil {
-		return err.Error()
-	}
-	return string(data[max(0, len(data)-2000):])
+	return d.Stop()
 }
 
 // call makes one request and returns the status; a nil answer is not read. Package client
@@ -149,7 +126,7 @@ func (d *daemon) call(ctx context.Context, method, path string, body, answer any
 func (d *daemon) must(ctx context.Context, method, path string, body, answer any) error {
 	status, err := d.call(ctx, method, path, body, answer)
 	if err == nil && status >= 300 {
-		err = fmt.Errorf("%s %s: status %d; the daemon's log ends:\n%s", method, path, status, d.tail())
+		err = fmt.Errorf("%s %s: status %d; the daemon's log ends:\n%s", method, path, status, d.Tail())
 	}
 	return err
 }
@@ -179,9 +156,9 @@ func (d *daemon) await(ctx context.Context, mark int, kind string, ids []string)
 		select {
 		case <-news:
 		case <-d.events.done:
-			return nil, fmt.Errorf("wait for %s: event stream ended; the daemon's log ends:\n%s", kind, d.tail())
+			return nil, fmt.Errorf("wait for %s: event stream ended; the daemon's log ends:\n%s", kind, d.Tail())
 		case <-ctx.Done():
-			return nil, fmt.Errorf("wait for %s of %d containers: %w; the daemon's log ends:\n%s", kind, len(missing), context.Cause(ctx), d.tail())
+			return nil, fmt.Errorf("wait for %s of %d containers: %w; the daemon's log ends:\n%s", kind, len(missing), context.Cause(ctx), d.Tail())
 		}
 	}
 }
@@ -209,7 +186,7 @@ func (d *daemon) awaitStates(ctx context.Context, ids []string, state string) er
 
 // resident is the process's memory in bytes.
 func (d *daemon) resident() (int64, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.PID()))
 	if err != nil {
 		return 0, fmt.Errorf("read memory of the daemon: %w", err)
 	}
@@ -227,7 +204,7 @@ const userHz = 100
 
 // cpu is the CPU time that the process has taken.
 func (d *daemon) cpu() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.PID()))
 	if err != nil {
 		return 0, fmt.Errorf("read CPU time of the daemon: %w", err)
 	}

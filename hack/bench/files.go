@@ -79,10 +79,10 @@ func (l *lab) measureTransfers(ctx context.Context, own *lab, d *daemon, volume 
 		}
 	}
 	rate := func(part, whole []time.Duration) float64 { return median(whole).Seconds() / median(part).Seconds() }
-	l.table.note("a file of 1 GiB by cp, and by cp and sync", ms(median(plain))+", "+ms(median(synced)))
-	l.table.add("  uploaded to a volume, on disk when answered", fmt.Sprintf("%s, %.2f of cp and sync, %.2f of cp", ms(median(up)), rate(up, synced), rate(up, plain)),
+	l.table.Note("a file of 1 GiB by cp, and by cp and sync", ms(median(plain))+", "+ms(median(synced)))
+	l.table.Add("  uploaded to a volume, on disk when answered", fmt.Sprintf("%s, %.2f of cp and sync, %.2f of cp", ms(median(up)), rate(up, synced), rate(up, plain)),
 		"0.7 of cp and sync", rate(up, synced) >= fileTarget)
-	l.table.add("  downloaded from it to a file", fmt.Sprintf("%s, %.2f of cp", ms(median(down)), rate(down, plain)), "0.7 of cp", rate(down, plain) >= fileTarget)
+	l.table.Add("  downloaded from it to a file", fmt.Sprintf("%s, %.2f of cp", ms(median(down)), rate(down, plain)), "0.7 of cp", rate(down, plain) >= fileTarget)
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (l *lab) measureFileList(ctx context.Context, own *lab, d *daemon, volume s
 	if err != nil {
 		return fmt.Errorf("list files: %w", err)
 	}
-	l.table.add(fmt.Sprintf("a list of %d files, with MIME types", listedFiles), spread(times), "median < 1 s", median(times) < listTarget)
+	l.table.Add(fmt.Sprintf("a list of %d files, with MIME types", listedFiles), spread(times), "median < 1 s", median(times) < listTarget)
 	return nil
 }
 

@@ -46,8 +46,8 @@ func (l *lab) measureRestarts(ctx context.Context, own *lab, sim *simengine.Sim,
 	}
 	lists, inspects, _ := census(calls)
 	what := fmt.Sprintf("start with %d running containers known, until all are seen", known)
-	l.table.add(what, ms(took), "< 1 s", took < restartTarget)
-	l.table.add("  Docker calls of it", listed(calls), "1 list, 1 inspect each", lists == 1 && inspects <= known+known/100)
+	l.table.Add(what, ms(took), "< 1 s", took < restartTarget)
+	l.table.Add("  Docker calls of it", listed(calls), "1 list, 1 inspect each", lists == 1 && inspects <= known+known/100)
 	for _, id := range own.crowd()[:ended] {
 		if err := sim.Exit("lightd-"+id, 1); err != nil {
 			return err
@@ -57,9 +57,9 @@ func (l *lab) measureRestarts(ctx context.Context, own *lab, sim *simengine.Sim,
 	if err != nil {
 		return err
 	}
-	l.table.add(fmt.Sprintf("  the same, %d ended meanwhile, until all run", ended), ms(took), "< 1 s", took < restartTarget)
+	l.table.Add(fmt.Sprintf("  the same, %d ended meanwhile, until all run", ended), ms(took), "< 1 s", took < restartTarget)
 	// Each is looked at as it was found, and again once it was started.
-	l.table.note("  Docker calls of it", listed(calls))
+	l.table.Note("  Docker calls of it", listed(calls))
 	return nil
 }
 

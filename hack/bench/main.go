@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/docker/docker/client"
+
+	"lightd/hack/table"
 )
 
 // The sizes of what is measured.
@@ -53,7 +55,7 @@ type lab struct {
 	dir    string
 	docker *client.Client
 	ports  int // the first of a block of free ones
-	table  table
+	table  table.Table
 }
 
 func bench(ctx context.Context, binary, image, log, only string) (err error) {
@@ -104,7 +106,7 @@ func bench(ctx context.Context, binary, image, log, only string) (err error) {
 	fmt.Printf("%d cores, engine %s (API %s), storage %s, cgroup v%s, kernel %s, %s;\ntook %s, load average %s before and %s after\n\n",
 		runtime.NumCPU(), info.ServerVersion, l.docker.ClientVersion(), info.Driver, info.CgroupVersion,
 		info.KernelVersion, runtime.Version(), time.Since(began).Round(time.Second), before, load())
-	return l.table.print(os.Stdout)
+	return l.table.Print(os.Stdout)
 }
 
 // measure runs one daemon straight on the engine, and then another one on the same data

@@ -30,7 +30,7 @@ func (l *lab) reportMemory(d *daemon, what string) error {
 	if err != nil {
 		return err
 	}
-	l.table.add(what, fmt.Sprintf("%.1f MB", float64(resident)/(1<<20)), "< 40 MB", resident < memoryTarget)
+	l.table.Add(what, fmt.Sprintf("%.1f MB", float64(resident)/(1<<20)), "< 40 MB", resident < memoryTarget)
 	return nil
 }
 
@@ -54,8 +54,8 @@ func (l *lab) measureQuiet(ctx context.Context, d *daemon, p *proxy, running int
 	}
 	calls, _ := p.since(mark)
 	part := float64(after-before) / float64(quietTime)
-	l.table.add(fmt.Sprintf("Docker calls in %s, %d running", quietTime, running), listed(calls), "0", len(calls) == 0)
-	l.table.add("  CPU time of the daemon meanwhile", fmt.Sprintf("%s (%.2f %% of a core)", after-before, 100*part),
+	l.table.Add(fmt.Sprintf("Docker calls in %s, %d running", quietTime, running), listed(calls), "0", len(calls) == 0)
+	l.table.Add("  CPU time of the daemon meanwhile", fmt.Sprintf("%s (%.2f %% of a core)", after-before, 100*part),
 		"< 0.1 %", part < quietCPU)
 	return nil
 }
@@ -110,11 +110,11 @@ func (l *lab) measureCrashes(ctx context.Context, d *daemon, p *proxy) error {
 		}
 		if round == 0 {
 			calls, _ := p.since(mark)
-			l.table.note(fmt.Sprintf("Docker calls for %d crashes", fleet), listed(calls))
+			l.table.Note(fmt.Sprintf("Docker calls for %d crashes", fleet), listed(calls))
 		}
 	}
 	what := fmt.Sprintf("die event to start call, %d crashes, %d known", len(gaps), fleet+requests)
-	l.table.add(what, spread(gaps), "median < 5 ms, p99 < 50 ms", median(gaps) < crashMedian && quantile(gaps, 0.99) < crashMost)
+	l.table.Add(what, spread(gaps), "median < 5 ms, p99 < 50 ms", median(gaps) < crashMedian && quantile(gaps, 0.99) < crashMost)
 	return nil
 }
 
@@ -263,8 +263,8 @@ func (l *lab) measureAPI(ctx context.Context, d *daemon) error {
 	if _, err := d.await(ctx, mark, "Ready", more); err != nil {
 		return err
 	}
-	l.table.note(fmt.Sprintf("GET /containers/:id, %d known", fleet), spread(reads))
-	l.table.note(fmt.Sprintf("POST /containers, %d known, on disk when answered", fleet), spread(writes))
+	l.table.Note(fmt.Sprintf("GET /containers/:id, %d known", fleet), spread(reads))
+	l.table.Note(fmt.Sprintf("POST /containers, %d known, on disk when answered", fleet), spread(writes))
 	return nil
 }
 

@@ -97,9 +97,9 @@ func (l *lab) reportStarts(raw map[int][]time.Duration, through []time.Duration)
 		best = 8
 	}
 	ratio := float64(median(through)) / float64(median(raw[best]))
-	l.table.note(fmt.Sprintf("%d created and running, raw, %d at once", fleet, best), rangeOf(raw[best]))
-	l.table.note(fmt.Sprintf("%d created and running, lightd", fleet), rangeOf(through))
-	l.table.add("  lightd / raw, medians", fmt.Sprintf("%.2f", ratio), "<= 1.25", ratio <= 1.25)
+	l.table.Note(fmt.Sprintf("%d created and running, raw, %d at once", fleet, best), rangeOf(raw[best]))
+	l.table.Note(fmt.Sprintf("%d created and running, lightd", fleet), rangeOf(through))
+	l.table.Add("  lightd / raw, medians", fmt.Sprintf("%.2f", ratio), "<= 1.25", ratio <= 1.25)
 }
 
 func rangeOf(all []time.Duration) string {

@@ -56,7 +56,7 @@ func (l *lab) measureUnfollowed(ctx context.Context, d *daemon, p *proxy, mark i
 		kind := c.kind()
 		return !strings.HasSuffix(kind, "/attach") && !strings.HasSuffix(kind, "/stats") && !strings.HasSuffix(kind, "/logs")
 	})
-	l.table.add("  streams of output or figures that it has opened", listed(streams), "0", len(streams) == 0)
+	l.table.Add("  streams of output or figures that it has opened", listed(streams), "0", len(streams) == 0)
 	return nil
 }
 
@@ -93,8 +93,8 @@ func (l *lab) measureReports(ctx context.Context, own *lab, d *daemon, p *proxy)
 		return err
 	}
 	calls, _ := p.since(mark)
-	l.table.note(fmt.Sprintf("report of drift of %d containers", known), ms(took))
-	l.table.add("  Docker calls of it, of a plan and of a dry run", listed(calls), "0", len(calls) == 0)
+	l.table.Note(fmt.Sprintf("report of drift of %d containers", known), ms(took))
+	l.table.Add("  Docker calls of it, of a plan and of a dry run", listed(calls), "0", len(calls) == 0)
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (l *lab) measureTold(ctx context.Context, own *lab, d *daemon) error {
 		return err
 	}
 	defer crowd.leave()
-	l.table.note(fmt.Sprintf("%d watchers at once, until each has the list of %d containers", watchers, known), ms(time.Since(began)))
+	l.table.Note(fmt.Sprintf("%d watchers at once, until each has the list of %d containers", watchers, known), ms(time.Since(began)))
 	var took []time.Duration
 	for n := range told {
 		mark := fmt.Sprintf("told-%d-", n)
@@ -125,7 +125,7 @@ func (l *lab) measureTold(ctx context.Context, own *lab, d *daemon) error {
 		}
 		took = append(took, last.Sub(began))
 	}
-	l.table.add(fmt.Sprintf("one change, from the request until all of %d watchers have it (%d changes)", watchers, told), spread(took),
+	l.table.Add(fmt.Sprintf("one change, from the request until all of %d watchers have it (%d changes)", watchers, told), spread(took),
 		"median < 50 ms", median(took) < toldTarget)
 	if err := sleep(ctx, idleTime); err != nil {
 		return err
@@ -135,7 +135,7 @@ func (l *lab) measureTold(ctx context.Context, own *lab, d *daemon) error {
 		return err
 	}
 	each := (after - before) / watchers
-	l.table.add("  resident memory of the daemon for each of them", fmt.Sprintf("%d KB", each>>10), "< 50 KB", each < watcherTarget)
+	l.table.Add("  resident memory of the daemon for each of them", fmt.Sprintf("%d KB", each>>10), "< 50 KB", each < watcherTarget)
 	return nil
 }
 

@@ -54,7 +54,7 @@ func (l *lab) measureWatched(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	l.table.add(fmt.Sprintf("%d running, nobody asks for figures, CPU", many), cost.text(), "< 1 % of a core", cost.daemon < statsCPU)
+	l.table.Add(fmt.Sprintf("%d running, nobody asks for figures, CPU", many), cost.text(), "< 1 % of a core", cost.daemon < statsCPU)
 	if err := l.measureStats(ctx, d, engine); err != nil {
 		return err
 	}
@@ -131,9 +131,9 @@ func (l *lab) measureStats(ctx context.Context, d *daemon, engine int) error {
 	if err != nil {
 		return err
 	}
-	l.table.note(fmt.Sprintf("GET /stats of %d, the first, which measures twice", many), ms(took[0]))
-	l.table.note("  every 2 s, for new figures", spread(took[1:]))
-	l.table.note("  CPU meanwhile", cost.text())
+	l.table.Note(fmt.Sprintf("GET /stats of %d, the first, which measures twice", many), ms(took[0]))
+	l.table.Note("  every 2 s, for new figures", spread(took[1:]))
+	l.table.Note("  CPU meanwhile", cost.text())
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (l *lab) measureChecks(ctx context.Context, d *daemon, engine int, kind str
 	if err != nil {
 		return err
 	}
-	l.table.add(fmt.Sprintf("%d %s checks every 10 s, CPU", many, kind), cost.text(), "< 2 % of a core", cost.daemon < checksCPU)
+	l.table.Add(fmt.Sprintf("%d %s checks every 10 s, CPU", many, kind), cost.text(), "< 2 % of a core", cost.daemon < checksCPU)
 	return nil
 }
 

@@ -1,25 +1,25 @@
-package main
+// Package table prints figures with what they have to be, for people: in lines of at most 110
+// characters, whatever a figure says.
+package table
 
 import (
 	"fmt"
 	"io"
-	"math"
-	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
 // row is one figure. Target and verdict stay empty where there is nothing to meet.
 type row struct{ what, figure, target, verdict string }
 
-type table []row
+// Table is a list of figures. Its zero value is empty.
+type Table []row
 
-// note adds a figure without a target.
-func (t *table) note(what, figure string) { *t = append(*t, row{what: what, figure: figure}) }
+// Note adds a figure without a target.
+func (t *Table) Note(what, figure string) { *t = append(*t, row{what: what, figure: figure}) }
 
-// add adds a figure with its target.
-func (t *table) add(what, figure, target string, met bool) {
+// Add adds a figure with its target, and whether that is met.
+func (t *Table) Add(what, figure, target string, met bool) {
 	verdict := "MISSED"
 	if met {
 		verdict = "met"
@@ -35,9 +35,9 @@ const (
 	verdictWidth = 8 // MISSED in one piece: wrap keeps two for an indent
 )
 
-// print writes the table; a cell that is wider than its column goes on in the next line.
-func (t table) print(to io.Writer) error {
-	all := append(table{{"MEASURED", "FIGURE", "TARGET", ""}}, t...)
+// Print writes the table; a cell that is wider than its column goes on in the next line.
+func (t Table) Print(to io.Writer) error {
+	all := append(Table{{"MEASURED", "FIGURE", "TARGET", ""}}, t...)
 	for _, r := range all {
 		cells := [][]string{wrap(r.what, whatWidth), wrap(r.figure, figureWidth), wrap(r.target, targetWidth), wrap(r.verdict, verdictWidth)}
 		for i := range max(len(cells[0]), len(cells[1]), len(cells[2]), len(cells[3])) {
@@ -84,32 +84,4 @@ func wrap(text string, width int) []string {
 		empty = false
 	}
 	return append(lines, line)
-}
-
-// quantile returns the value below which the part q of all lies, by the nearest rank.
-func quantile(all []time.Duration, q float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
-}
-
-func median(all []time.Duration) time.Duration {
-	sorted := slices.Sorted(slices.Values(all))
-	half := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[half]
-	}
-	return (sorted[half-1] + sorted[half]) / 2
-}
-
-// ms prints a duration in milliseconds, with as many digits as mean something.
-func ms(d time.Duration) string {
-	digits := 2
-	if d >= 100*time.Millisecond {
-		digits = 0
-	}
-	return fmt.Sprintf("%.*f ms", digits, float64(d)/float64(time.Millisecond))
-}
-
-func spread(all []time.Duration) string {
-	return fmt.Sprintf("median %s, p99 %s, most %s", ms(median(all)), ms(quantile(all, 0.99)), ms(slices.Max(all)))
 }

@@ -1,4 +1,4 @@
-package main
+package table
 
 import (
 	"bytes"
@@ -11,13 +11,13 @@ import (
 // TestTableFitsATerminal: no line is wider than 110 characters, whatever a figure says, and no
 // word of a cell is lost.
 func TestTableFitsATerminal(t *testing.T) {
-	var all table
-	all.add("50 created and running, lightd, against the Docker client alone with its best concurrency",
+	var all Table
+	all.Add("50 created and running, lightd, against the Docker client alone with its best concurrency",
 		"median 5.80 s, least 5.61 s, most 6.02 s in three rounds", "at most 1.5 times raw", true)
-	all.note("  Docker calls of it", strings.Repeat("GET /containers/{id}/json 131, ", 9))
-	all.note("short", strings.Repeat("x", 200))
+	all.Note("  Docker calls of it", strings.Repeat("GET /containers/{id}/json 131, ", 9))
+	all.Note("short", strings.Repeat("x", 200))
 	var out bytes.Buffer
-	if err := all.print(&out); err != nil {
+	if err := all.Print(&out); err != nil {
 		t.Fatal(err)
 	}
 	for line := range strings.Lines(out.String()) {
