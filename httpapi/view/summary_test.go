@@ -40,7 +40,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"a port of another process": {
 			api.Container{State: status.StateOffline, Conditions: blocked(status.ReasonPortUnavailable, "port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7)")},
-			"cannot be started" + since + `: port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7); it is tried again every 15 s; end what has the port, or give it another one with "lightd rebind web -p PORT"`,
+			"cannot be started" + since + `: port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7); it is tried again every 15 s; end what has the port, or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
 		},
 		"no such image": {
 			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonImageUnavailable, "pull image game:1: the registry has no such image")}},

@@ -44,7 +44,7 @@ var advice = map[Reason]Advice{
 	ReasonStepFailed:          {Does: "it is tried again with growing pauses", Can: `read more in the log of the engine with "journalctl -u docker"`},
 	ReasonImageUnavailable:    {Does: "it is tried again every 30 s, and at most every 5 min where the registry refuses", Can: `check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`},
 	ReasonImageNotPresent:     {Does: "it goes on as soon as the image is there", Can: `put the image on the daemon's machine with "docker load" or "docker pull", or let the spec have "image_pull: missing"`},
-	ReasonPortUnavailable:     {Does: "it is tried again every 15 s", Can: `end what has the port, or give it another one with "lightd rebind ID -p PORT"`},
+	ReasonPortUnavailable:     {Does: "it is tried again every 15 s", Can: `end what has the port, or give it another one with "lightd rebind ID -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`},
 	ReasonPortNotPublished:    {Does: "the process is left running", Can: `see whether the engine publishes ports at all, and the networks of the container in "docker inspect"`},
 	ReasonLimitNotEnforced:    {Does: "Docker is asked again after a minute, doubling to an hour", Can: `see the warnings of "docker info" on the daemon's machine; a restart takes away what somebody wrote by hand: "lightd restart ID"`},
 	ReasonMountUnavailable:    {Does: "it is tried again every 15 s", Can: `on the daemon's machine, make or mount what is missing; what was replaced by a link, put back as it was`},
