@@ -7,10 +7,14 @@ PACKAGES ?= ./...
 # How many random histories of each kind are played, and which: 0 has a seed drawn.
 HISTORIES ?= 1000
 SEED      ?= 0
+# How long "make soak" lasts, its requests a second, and more flags of hack/soak.
+SOAK       ?= 2h
+SOAK_RATE  ?= 50
+SOAK_FLAGS ?=
 # How long each fuzz target runs: 1h for hours.
 export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench engine engine-down images browser prometheus receiver race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench soak engine engine-down images browser prometheus receiver race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +57,9 @@ demo: engine images build ## the whole daemon at work, from a spec to a running 
 
 bench: engine images build ## what the daemon takes, beside the engine alone
 	go run -tags $(TAGS) ./hack/bench
+
+soak: engine images build ## mixed load for SOAK=2h on an engine of its own: what is lost, left or grows; plots in .bin/soak
+	go run -tags $(TAGS) ./hack/soak -duration $(SOAK) -rate $(SOAK_RATE) -seed $(SEED) $(SOAK_FLAGS)
 
 engine: ## a Docker engine, started where none answers
 	@hack/engine up

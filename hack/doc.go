@@ -19,6 +19,9 @@
 //	demo          the whole daemon at work: a script that calls the command line and compares with a
 //	              golden text
 //	bench         what the daemon takes, beside the engine alone
+//	soak          a long load on the real daemon and engine: nothing is lost, nothing grows
+//	table, plot   figures as text, with what they have to be, and over time as SVG
+//	program       runs the program as a process
 //
 // Tests of this package hold the rooms and their imports, the README's table of what heals, and
 // the files at the top level.
@@ -35,6 +38,7 @@
 //	make audit        known vulnerabilities, and why each direct dependency is there
 //	make demo         about 30 s, to read along
 //	make bench        the figures
+//	make soak         two hours of load: hack/soak/doc.go
 //	make engine-down  stops what the tests started
 //
 // A history is a list of random writes, faults and crashes of the daemon against the simulated
