@@ -44,7 +44,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"no such image": {
 			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonImageUnavailable, "pull image game:1: the registry has no such image")}},
-			"cannot be installed" + since + `: pull image game:1: the registry has no such image; it is tried again every 30 s; check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`,
+			"cannot be installed" + since + `: pull image game:1: the registry has no such image; it is tried again every 30 s, and at most every 5 min where the registry refuses; check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`,
 		},
 		"a full disk": {
 			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, synced, is(status.DiskFull, status.True, status.ReasonRecording, "the disk at / is full")}},
