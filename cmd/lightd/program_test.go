@@ -137,6 +137,7 @@ func TestBadCalls(t *testing.T) {
 		{"help with the default", []string{"serve", "--help"}, nil, 0, `(default "127.0.0.1:8070")`},
 		{"version", []string{"version"}, nil, 0, "lightd dev (go1."},
 		{"version as JSON", []string{"version", "-o", "json"}, nil, 0, `"engine_api": "1.41"`},
+		{"version of the formats", []string{"version"}, nil, 0, ", engine API 1.41 to 1.51, database format 1)"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

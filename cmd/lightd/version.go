@@ -8,32 +8,47 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lightd/cmd/lightd/backup"
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
+	"lightd/desired/kv"
+	"lightd/observed/engine"
 )
 
 // programInfo is what this binary was made of.
 type programInfo struct {
 	Version string `json:"version"`
-	// Commit and CommittedAt are empty where the build had no repository; Modified where it had changes.
+	// Commit and CommittedAt are empty where the build had no repository; Modified is true where it had changes.
 	Commit      string `json:"commit"`
 	CommittedAt string `json:"committed_at"`
 	Modified    bool   `json:"modified"`
 	Go          string `json:"go"`
 	Platform    string `json:"platform"`
-	// EngineAPI is the oldest version of the engine's API that is spoken.
-	EngineAPI string `json:"engine_api"`
+	// EngineAPI is the oldest version of the engine's API that is spoken, EngineAPIMax the newest.
+	EngineAPI    string `json:"engine_api"`
+	EngineAPIMax string `json:"engine_api_max"`
+	// DatabaseFormat is the version of the values in the database, BackupFormat that of the backups that are made.
+	DatabaseFormat int `json:"database_format"`
+	BackupFormat   int `json:"backup_format"`
 }
 
 // oldestEngineAPI is that of Docker 20.10; see the README.
 const oldestEngineAPI = "1.41"
 
-// thisProgram describes the binary by what Go's linker has left in it.
+// commit and committedAt are set by the build, as version is: Go itself records them in the main worktree of a
+// repository only, and the same commit must make the same bytes in each.
+var commit, committedAt string
+
+// thisProgram describes the binary by what its build has set, or else by what Go has recorded.
 func thisProgram() programInfo {
-	p := programInfo{Version: version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH, EngineAPI: oldestEngineAPI}
+	p := programInfo{
+		Version: version, Commit: commit, CommittedAt: committedAt, Modified: strings.HasSuffix(version, "-dirty"),
+		Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		EngineAPI: oldestEngineAPI, EngineAPIMax: engine.NewestAPI, DatabaseFormat: kv.Format, BackupFormat: backup.Format,
+	}
 	built, _ := debug.ReadBuildInfo()
-	if built == nil {
+	if built == nil || commit != "" {
 		return p
 	}
 	for _, s := range built.Settings {
@@ -58,7 +73,8 @@ func (p programInfo) String() string {
 	if p.Modified {
 		made = append(made, "with changes")
 	}
-	return fmt.Sprintf("lightd %s (%s)", p.Version, strings.Join(append(made, p.Go, p.Platform), ", "))
+	made = append(made, p.Go, p.Platform, fmt.Sprintf("engine API %s to %s", p.EngineAPI, p.EngineAPIMax), fmt.Sprintf("database format %d", p.DatabaseFormat))
+	return fmt.Sprintf("lightd %s (%s)", p.Version, strings.Join(made, ", "))
 }
 
 func versionCommand(streams terminal.Streams) *cobra.Command {

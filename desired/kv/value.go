@@ -8,8 +8,8 @@ import (
 	"github.com/dgraph-io/badger/v4"
 )
 
-// valueFormat is the first byte of every stored value: the version of its format.
-const valueFormat = 1
+// Format is the first byte of every stored value: the version of its format.
+const Format = 1
 
 // FormatError names a value that this version of the program cannot read.
 type FormatError struct {
@@ -20,17 +20,17 @@ type FormatError struct {
 // Error names the key and the format.
 func (e *FormatError) Error() string {
 	return fmt.Sprintf("database value %q has format %d, this program reads format %d: it was written by another version",
-		e.Key, e.Format, valueFormat)
+		e.Key, e.Format, Format)
 }
 
 // stored returns a value as it is on disk: its format first.
-func stored(value []byte) []byte { return append([]byte{valueFormat}, value...) }
+func stored(value []byte) []byte { return append([]byte{Format}, value...) }
 
 // valueOf returns the value that stored has laid out.
 func valueOf(item *badger.Item) ([]byte, error) {
 	var out []byte
 	err := item.Value(func(v []byte) error {
-		if len(v) == 0 || v[0] != valueFormat {
+		if len(v) == 0 || v[0] != Format {
 			e := &FormatError{Key: item.KeyCopy(nil)}
 			if len(v) > 0 {
 				e.Format = v[0]

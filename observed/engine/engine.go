@@ -13,10 +13,14 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+	dockerapi "github.com/docker/docker/api"
 	"github.com/docker/docker/client"
 
 	"lightd/observed"
 )
+
+// NewestAPI is the newest version of the engine's API that is spoken. A newer engine is spoken to in this one.
+const NewestAPI = dockerapi.DefaultVersion
 
 // Timeouts are the deadlines of the kinds of call. A zero one stands for its default.
 type Timeouts struct {

@@ -122,7 +122,7 @@ func TestRoundTrip(t *testing.T) {
 		restored, err := Restore(bytes.NewReader(written(t, s)), dir, quiet)
 		must(t, err)
 		want := s.Manifest
-		want.Format = format
+		want.Format = Format
 		if restored.Manifest != want || len(restored.Incomplete) > 0 {
 			t.Errorf("made of %+v, want %+v", restored, want)
 		}

@@ -168,8 +168,8 @@ func (r *reader) manifest(m *Manifest) error {
 	if err := r.json(m); err != nil {
 		return err
 	}
-	if m.Format > format {
-		return fmt.Errorf("it has the format %d of lightd %s; this one reads up to %d", m.Format, m.Version, format)
+	if m.Format > Format {
+		return fmt.Errorf("it has the format %d of lightd %s; this one reads up to %d", m.Format, m.Version, Format)
 	}
 	return nil
 }

@@ -18,8 +18,8 @@ import (
 	"lightd/observed/files"
 )
 
-// format is the version of what is written. Restore reads no later one.
-const format = 1
+// Format is the version of what is written. Restore reads no later one.
+const Format = 1
 
 // The names in a backup.
 const (
@@ -79,7 +79,7 @@ func Write(ctx context.Context, to io.Writer, s Source) error {
 		return err
 	}
 	w := &writer{ctx: ctx, tar: tar.NewWriter(packed)}
-	s.Format = format
+	s.Format = Format
 	err = w.json(manifestName, s.Manifest)
 	if err == nil {
 		err = s.Database(&parts{w: w})
