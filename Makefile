@@ -2,8 +2,9 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 TAGS     := nomsgpack
-VERSION  := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 PACKAGES ?= ./...
+# What packages and images are for.
+ARCHITECTURES ?= $(shell go env GOARCH)
 # How many random histories of each kind are played, and which: 0 has a seed drawn.
 HISTORIES ?= 1000
 SEED      ?= 0
@@ -20,7 +21,7 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## .bin/lightd, one static binary
-	CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o .bin/lightd ./cmd/lightd
+	@hack/package/build program
 
 test: ## lint and all three tiers, with the race detector
 	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint images browser prometheus receiver
@@ -60,6 +61,13 @@ bench: engine images build ## what the daemon takes, beside the engine alone
 
 soak: engine images build ## mixed load for SOAK=2h on an engine of its own: what is lost, left or grows; plots in .bin/soak
 	go run -tags $(TAGS) ./hack/soak -duration $(SOAK) -rate $(SOAK_RATE) -seed $(SEED) $(SOAK_FLAGS)
+
+.PHONY: package image
+package: ## .bin/lightd_*.deb for ARCHITECTURES="amd64 arm64"
+	@hack/package/build deb $(ARCHITECTURES)
+
+image: ## .bin/lightd_*.image.tar, a container image of the daemon for docker load
+	@hack/package/build image $(ARCHITECTURES)
 
 engine: ## a Docker engine, started where none answers
 	@hack/engine up

@@ -8,6 +8,7 @@
 //	apt           installs a package of Debian or Ubuntu that a test needs
 //	quota-kernel  runs a program under a Linux that has project quotas, where this one has none
 //	test          runs the tiers of the tests
+//	package       the Debian package, the service, the container image
 //	openapi       makes a TypeScript and a Go client of the OpenAPI document
 //	console.html  a console in one page, opened by a test in Chromium
 //	prometheus    a configuration, alerts and a dashboard, tried on a real Prometheus
@@ -39,6 +40,7 @@
 //	make demo         about 30 s, to read along
 //	make bench        the figures
 //	make soak         two hours of load: hack/soak/doc.go
+//	make package      .bin/lightd_*.deb; make image is a container image
 //	make engine-down  stops what the tests started
 //
 // A history is a list of random writes, faults and crashes of the daemon against the simulated

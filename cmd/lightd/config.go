@@ -157,9 +157,12 @@ func defaults(getenv func(string) string) config {
 	}
 }
 
+// rootDataDir is the data directory of a daemon that runs as root.
+const rootDataDir = "/var/lib/lightd"
+
 func defaultDataDir(getenv func(string) string) string {
 	if os.Geteuid() == 0 {
-		return "/var/lib/lightd"
+		return rootDataDir
 	}
 	base := getenv("XDG_DATA_HOME")
 	if base == "" {

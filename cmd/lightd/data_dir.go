@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -19,7 +20,11 @@ const (
 // makeDataDir makes the data directory where it is missing, and closes one that is open to others. One
 // that was opened to the root of containers stays so.
 func makeDataDir(cfg config) error {
-	if err := os.MkdirAll(cfg.DataDir, privateDir); err != nil {
+	err := os.MkdirAll(cfg.DataDir, privateDir)
+	if errors.Is(err, syscall.EROFS) {
+		return fmt.Errorf("make data directory: %w; a service in a sandbox needs a drop-in for it: \"lightd docs install\"", err)
+	}
+	if err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
 	info, err := os.Stat(cfg.DataDir)

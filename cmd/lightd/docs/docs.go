@@ -63,6 +63,7 @@ var Topics = []Topic{
 	{"scopes", "which route and which message needs which scope", httpapi.ScopesDoc()},
 	{"security", "what is defended, against whom, and what is not", security},
 	{"audit", "who changed what: the file, its lines, what can be lost", audit.Doc},
+	{"install", "package, service, container image: what they need, upgrades, removal", install},
 	{"data", "the data directory: what is in it, how to move or copy it", owner.Doc},
 	{"backup", "backups while the daemon works, and what is made of them", backup.Doc},
 	{"prune", "what \"docker system prune\" may remove", snapshots.Doc},
