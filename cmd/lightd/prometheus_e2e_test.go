@@ -36,6 +36,14 @@ func TestPrometheus(t *testing.T) {
 	metrics := n.send("GET", "/metrics", "").want(200, `lightd_container_state{container="watched",state="running"} 1`).text
 	promtool(metrics, "check", "metrics")
 	promtool("", "check", "rules", rulesOfPrometheus+"/alerts.yaml")
+	promtool("", "test", "rules", rulesOfPrometheus+"/alerts_test.yaml")
+	rules := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts.yaml")))
+	fires := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts_test.yaml")))
+	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(rules, -1) {
+		if !strings.Contains(fires, alert[1]) {
+			t.Errorf("no test has the alert %s fire", alert[1])
+		}
+	}
 
 	p := startPrometheus(t, n)
 	poll(t, func() error {
@@ -59,6 +67,34 @@ func TestPrometheus(t *testing.T) {
 		}
 		return nil
 	})
+	poll(t, func() error { return p.fires(t, "LightdContainersBlocked", "blocked: cannot be installed since ") })
+}
+
+// fires returns nil once an alert fires with a text in its annotation containers.
+func (p prometheus) fires(t *testing.T, name, text string) error {
+	t.Helper()
+	answer, err := web.Get(p.url + "/api/v1/alerts")
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	var list struct {
+		Data struct {
+			Alerts []struct {
+				State               string
+				Labels, Annotations map[string]string
+			}
+		}
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&list); err != nil {
+		return err
+	}
+	for _, alert := range list.Data.Alerts {
+		if alert.Labels["alertname"] == name && alert.State == "firing" && strings.Contains(alert.Annotations["containers"], text) {
+			return nil
+		}
+	}
+	return fmt.Errorf("no alert %s with %q fires: %+v", name, text, list.Data.Alerts)
 }
 
 // perContainer is a configuration file in which metrics show containers by their ids, with a webhook.
@@ -75,7 +111,7 @@ func perContainer(t *testing.T) string {
 type prometheus struct{ url string }
 
 // startPrometheus runs one with the configuration of the repository, but for the address of the daemon and
-// the pace.
+// the pace: alerts fire after a second.
 func startPrometheus(t *testing.T, n *node) prometheus {
 	t.Helper()
 	dir := t.TempDir()
@@ -85,7 +121,7 @@ func startPrometheus(t *testing.T, n *node) prometheus {
 	}
 	config := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/prometheus.yaml")))
 	config = strings.NewReplacer("127.0.0.1:8070", strings.TrimPrefix(n.url, "http://"), "15s", "1s").Replace(config)
-	alerts := must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts.yaml"))
+	alerts := regexp.MustCompile(`for: \w+`).ReplaceAll(must[[]byte](t)(os.ReadFile(rulesOfPrometheus+"/alerts.yaml")), []byte("for: 1s"))
 	for name, text := range map[string]string{"prometheus.yaml": config, "alerts.yaml": string(alerts), "lightd.token": strings.TrimSpace(token)} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
