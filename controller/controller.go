@@ -113,10 +113,12 @@ type Config struct {
 	Log     *slog.Logger
 }
 
-// Metrics counts reconciles and steps. Its methods must not block.
+// Metrics counts reconciles, steps and restarts. Its methods must not block.
 type Metrics interface {
 	ReconcileEnded(took time.Duration, err error)
 	StepEnded(kind plan.Kind, took time.Duration, err error)
+	// Restarted is called with one of RestartCauses.
+	Restarted(cause string)
 }
 
 // noMetrics counts nothing.
@@ -124,6 +126,7 @@ type noMetrics struct{}
 
 func (noMetrics) ReconcileEnded(time.Duration, error)       {}
 func (noMetrics) StepEnded(plan.Kind, time.Duration, error) {}
+func (noMetrics) Restarted(string)                          {}
 
 // Tracer traces reconciles and the steps that they start. Its methods must not block, and return the context of
 // what has begun, and a function that is called at its end.

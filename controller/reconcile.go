@@ -124,6 +124,9 @@ func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err er
 	case err != nil:
 		return c.recordFailed(before, d, err)
 	}
+	if cause := restartCause(before, d.Status); cause != "" {
+		c.cfg.Metrics.Restarted(cause)
+	}
 	if d.Step != nil && !d.Concurrent {
 		c.startStep(ctx, spec, d.Status, seen, *d.Step)
 	}

@@ -20,14 +20,16 @@ func TestMetricsOfANode(t *testing.T) {
 	volume, _ := n.volume()
 	n.send("POST", "/network/ports", `{"ip":"127.0.0.1","ports":"15570-15571"}`).want(201, "")
 	n.send("POST", "/containers?wait=running&timeout=30s", spec("web", volume, `"power":"running","ports":[{"ip":"127.0.0.1","port":15570}]`)).want(201, "")
+	n.send("POST", "/containers/web/restart?wait=running&timeout=30s", "").want(200, "")
 	metrics := n.send("GET", "/metrics", "").want(200, "").text
 	for _, want := range []string{
 		`lightd_build_info{goversion="go`, `lightd_containers{state="running"} 1`, `lightd_engine_up 1`, `lightd_volumes 1`,
 		`lightd_container_conditions{reason="Synced",status="True",type="Synced"} 1`,
 		`lightd_ports{protocol="tcp",state="in_use"} 1`, `lightd_ports{protocol="tcp",state="free"} 1`,
-		`lightd_step_duration_seconds_count{result="ok",step="StartContainer"} 1`, `lightd_events_total{type="Running"} 1`,
-		`lightd_engine_call_duration_seconds_count{call="start container",result="ok"} 1`, `lightd_reconcile_duration_seconds_count{result="ok"} `,
+		`lightd_step_duration_seconds_count{result="ok",step="StartContainer"} 2`, `lightd_events_total{type="Running"} 2`,
+		`lightd_engine_call_duration_seconds_count{call="start container",result="ok"} 2`, `lightd_reconcile_duration_seconds_count{result="ok"} `,
 		`workqueue_adds_total{name="containers"} `, `workqueue_adds_total{name="inspections"} `, `workqueue_depth{name="pulls"} 0`,
+		`lightd_restarts_total{cause="crash"} 0`, `lightd_restarts_total{cause="request"} 1`,
 		`lightd_webhook_lag_events{webhook="panel"} `, `lightd_database_commit_seconds_count `, `process_open_fds `,
 	} {
 		if !strings.Contains(metrics, "\n"+want) {

@@ -18,6 +18,7 @@
 //	lightd_container_conditions            by type, status and reason
 //	lightd_containers_drifted              by kind: see "lightd docs drift"
 //	lightd_events_total                    of the journal, by type
+//	lightd_restarts_total                  of processes, by cause
 //	lightd_reconcile_duration_seconds      by result
 //	lightd_step_duration_seconds           by step and result
 //	lightd_engine_up                       1 while Docker answers
@@ -57,8 +58,7 @@
 // "web: cannot be installed since ...". A template of Alertmanager shows it by
 // {{ .Annotations.containers }}. "promtool test rules alerts_test.yaml" has each alert fire.
 //
-// Whether checks of health pass is a condition: lightd_container_conditions{type="Healthy"}. A restart
-// after a crash is an event of type Starting behind one of type Exited.
+// Whether checks of health pass is a condition: lightd_container_conditions{type="Healthy"}.
 //
 // GET /debug/pprof/ has the profiles of the process, for a token with the scope admin:
 //

@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"lightd/controller"
 	"lightd/controller/plan"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
@@ -23,6 +24,7 @@ type Metrics struct {
 	engineCalls *prometheus.HistogramVec
 	commits     prometheus.Histogram
 	events      *prometheus.CounterVec
+	restarts    *prometheus.CounterVec
 	queues      queues
 }
 
@@ -58,7 +60,13 @@ func New(version string) *Metrics {
 		events: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "lightd_events_total", Help: "Events that were written to the journal since the daemon started.",
 		}, []string{"type"}),
+		restarts: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "lightd_restarts_total", Help: "Processes that are started again, since the daemon started.",
+		}, []string{"cause"}),
 		queues: newQueues(auto),
+	}
+	for _, cause := range controller.RestartCauses() {
+		m.restarts.WithLabelValues(cause)
 	}
 	for _, t := range journal.Types {
 		m.events.WithLabelValues(string(t))
@@ -105,6 +113,9 @@ func (m *Metrics) Commit(commit func() error) error {
 	m.commits.Observe(time.Since(began).Seconds())
 	return err
 }
+
+// Restarted counts the restart of a process.
+func (m *Metrics) Restarted(cause string) { m.restarts.WithLabelValues(cause).Inc() }
 
 // Event counts an event of the journal.
 func (m *Metrics) Event(e journal.Event) { m.events.WithLabelValues(string(e.Type)).Inc() }
