@@ -48,7 +48,7 @@ func TestCommand(t *testing.T) {
 	n.send("POST", "/containers/web/command", `{"command":"x"}`, n.token(`{"scopes":["console"],"containers":["off"]}`)).want(t, 404, "Container not found")
 	n.send("POST", "/containers/web/command", `{"command":"x"}`, "If-Match: *").want(t, 400, "If-Match")
 	for refusal, want := range map[error]int{
-		stdin.ErrLineTooLong: 400, stdin.ErrTimeout: 503, streams.ErrClosed: 503, errors.New("the engine went away"): 503,
+		stdin.ErrLineTooLong: 400, stdin.ErrPaused: 409, stdin.ErrTimeout: 503, streams.ErrClosed: 503, errors.New("the engine went away"): 503,
 	} {
 		n.console.refusal = fmt.Errorf("write to input of %q: %w", "web", refusal)
 		answer := n.send("POST", "/containers/web/command", `{"command":"x"}`).want(t, want, "")

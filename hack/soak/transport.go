@@ -31,6 +31,7 @@ var allowed = map[int]map[string]string{
 		"installing":          "rebound or reinstalled during an installation",
 		"installation_failed": "started after the engine was restarted under its installation",
 		"port_in_use":         "bound again while the deletion of the container before goes on",
+		"paused":              "sent a command while somebody has paused it",
 		"not_running":         "sent a command while its process does not run",
 		"volume_in_use":       "deleted while the deletion of its container goes on",
 	},

@@ -248,6 +248,8 @@ func (c *client) explain(err error) string {
 		return err.Error()
 	case errors.Is(err, stdin.ErrNotRunning):
 		return stdin.ErrNotRunning.Error()
+	case errors.Is(err, stdin.ErrPaused):
+		return stdin.ErrPaused.Error()
 	case errors.Is(err, stdin.ErrLineTaken):
 		return stdin.ErrLineTaken.Error()
 	case errors.Is(err, stdin.ErrLineTooLong):

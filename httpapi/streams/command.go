@@ -21,6 +21,7 @@ const maxCommand = 64 << 10
 
 var (
 	errNotRead = rest.NewError(http.StatusServiceUnavailable, "input_not_read", "The program does not read its input; how much of the command it got is not known")
+	errPaused  = rest.NewError(http.StatusConflict, "paused", "Container is paused in Docker")
 	errNoInput = rest.NewError(http.StatusServiceUnavailable, "engine_unavailable", "Docker does not give the input").With("Retry-After", "5")
 )
 
@@ -66,6 +67,8 @@ func (h *Handlers) inputError(ctx context.Context, id string, err error) error {
 		refusal := rest.NewError(http.StatusConflict, "not_running", "Container is not running")
 		refusal.State = h.views.State(h.views.Status(id))
 		return refusal
+	case errors.Is(err, stdin.ErrPaused):
+		return errPaused
 	case errors.Is(err, stdin.ErrLineTooLong):
 		return rest.Invalid(rest.Detail{Field: "command", Message: fmt.Sprintf("has a line of more than %d bytes, which a terminal (tty) would cut", desired.MaxTerminalLine)})
 	case errors.Is(err, stdin.ErrTimeout):

@@ -106,8 +106,11 @@ func (i *input) attach(ctx context.Context, containerID string) (streams.Conn, e
 	}
 	if err != nil {
 		cancel()
-		if engine.Classify(err) == engine.NotFound {
+		switch engine.Classify(err) {
+		case engine.NotFound:
 			err = fmt.Errorf("%w: %w", ErrNotRunning, err)
+		case engine.Conflict:
+			err = fmt.Errorf("%w: %w", ErrPaused, err)
 		}
 		return nil, err
 	}

@@ -3,11 +3,14 @@ package stdin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+
+	cerrdefs "github.com/containerd/errdefs"
 
 	"lightd/observed"
 	"lightd/observed/streams"
@@ -58,6 +61,24 @@ func (e *ending) AttachInput(context.Context, string) (streams.Conn, error) {
 
 // Resize is that of Source.
 func (*ending) Resize(context.Context, string, int, int) error { return nil }
+
+// pausing is a container that Docker refuses the input of, as it is paused.
+type pausing struct{ ending }
+
+// AttachInput is that of Source.
+func (*pausing) AttachInput(context.Context, string) (streams.Conn, error) {
+	return nil, fmt.Errorf("attach: %w", cerrdefs.ErrConflict)
+}
+
+// TestPausedContainerHasNoInput: the refusal says why, as the engine is not at fault.
+func TestPausedContainerHasNoInput(t *testing.T) {
+	p := &pausing{}
+	r := New(Config{Source: p, Targets: p, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
+	defer r.Close()
+	if err := r.WriteLine(t.Context(), "web", "say hi"); !errors.Is(err, ErrPaused) {
+		t.Errorf("got %v", err)
+	}
+}
 
 // TestRunEndsWhileInputOpens: a command to a process that ends meanwhile finds none running, and what waits for the end
 // of the connection waits for that one.

@@ -14,6 +14,8 @@ import (
 var (
 	// ErrNotRunning: the container has no process that could read.
 	ErrNotRunning = errors.New("container is not running")
+	// ErrPaused: Docker gives no input of a container that somebody has paused.
+	ErrPaused = errors.New("container is paused in Docker")
 	// ErrTimeout: the program did not read its input in time. How much of it arrived
 	// is not known.
 	ErrTimeout = errors.New("program does not read its input")
