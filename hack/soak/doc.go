@@ -50,8 +50,9 @@
 // /metrics is read each five seconds. Samples of the warm-up are left out: a tenth of the duration, ten minutes at
 // most. Of the rest, the first third is compared with the last one. Memory, heap, goroutines and open files have
 // grown when the median of the last third AND the trend (by least squares over the whole rest, from its first sample
-// to its last one) both exceed the median of the first third by more than 5 %, and by more than a floor: 8 MB of heap,
-// 25 goroutines, 25 files, about what one burst of starts takes; and 64 MB of resident memory, as the memtable of the
+// to its last one) both exceed the median of the first third by more than 5 %, and by more than a floor: 16 MB of heap,
+// which is the history of changes that watches go on from (8 MiB) with as much garbage; 25 goroutines, 25 files, about
+// what one burst of starts takes; and 64 MB of resident memory, as the memtable of the
 // database and its log (32 MiB each) become resident as they are written to, between two flushes. The heap has them
 // whole from the beginning, so that a leak shows there first. The size of the database goes up and down with its
 // garbage: the maximum of the last third may exceed that of the first one by 5 %, or by what is collected at

@@ -22,7 +22,7 @@ const interval = 5 * time.Second
 // figures are what is sampled and judged.
 var figures = []figure{
 	{name: "resident memory", metric: "process_resident_memory_bytes", floor: memoryTooth, restarts: true, text: megabytes},
-	{name: "heap in use", metric: "go_memstats_heap_inuse_bytes", floor: 8 << 20, restarts: true, text: megabytes},
+	{name: "heap in use", metric: "go_memstats_heap_inuse_bytes", floor: heapTooth, restarts: true, text: megabytes},
 	{name: "goroutines", metric: "go_goroutines", floor: 25, restarts: true, text: count},
 	{name: "open files", metric: "process_open_fds", floor: 25, restarts: true, text: count},
 	{name: "size of the database", metric: "lightd_database_bytes", sawtooth: true, text: megabytes, floor: databaseTooth},
@@ -31,6 +31,10 @@ var figures = []figure{
 // memoryTooth is what resident memory grows by between two flushes of the database: its memtable (32 MiB, which the
 // heap has from the beginning) and the log of it (32 MiB, mapped) become resident as they are written to.
 const memoryTooth = 64 << 20
+
+// heapTooth is what the heap grows by while the changes are collected that a watch may go on from (8 MiB), and what
+// the garbage collector leaves beside them.
+const heapTooth = 16 << 20
 
 // databaseTooth is what the files of the database grow by before their garbage is collected: a log of the
 // memtable (32 MiB), the table made of it, and half a file of the value log (64 MiB).
