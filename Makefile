@@ -15,7 +15,7 @@ SOAK_FLAGS ?=
 # How long each fuzz target runs: 1h for hours.
 export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e histories fuzz lint audit demo bench soak engine engine-down images browser prometheus receiver race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e engines histories fuzz lint audit demo bench soak engine engine-down images browser prometheus receiver race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ image: ## .bin/lightd_*.image.tar, a container image of the daemon for docker lo
 
 engine: ## a Docker engine, started where none answers
 	@hack/engine up
+
+engines: engine images ## the main job on each kind of engine, in a table; KINDS="docker28 podman5.4" for some
+	@hack/engines $(KINDS)
 
 engine-down: ## stop what the tests started: the engine and the registry
 	@hack/images registry down

@@ -3,7 +3,9 @@
 //
 // # What is here
 //
-//	engine        a Docker engine where none answers: hack/engine up, down
+//	engine        a Docker engine where none answers: hack/engine up, down; or one of another kind
+//	engine-kinds  which kinds of engines there are
+//	engines       the main job on each kind of engine, in a table
 //	images        the images of the tests, and a registry to pull from
 //	apt           installs a package of Debian or Ubuntu that a test needs
 //	quota-kernel  runs a program under a Linux that has project quotas, where this one has none
@@ -41,6 +43,7 @@
 //	make bench        the figures
 //	make soak         two hours of load: hack/soak/doc.go
 //	make package      .bin/lightd_*.deb; make image is a container image
+//	make engines      the main job on each kind of engine
 //	make engine-down  stops what the tests started
 //
 // A history is a list of random writes, faults and crashes of the daemon against the simulated

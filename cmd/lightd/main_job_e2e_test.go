@@ -1,0 +1,278 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/docker/docker/api/types/image"
+)
+
+// TestMainJob is what every kind of engine must do: hack/engines runs it on each. The steps follow each
+// other, so that none runs after one that has failed.
+func TestMainJob(t *testing.T) {
+	t.Parallel()
+	j := &mainJob{node: newNode(t), docker: newDocker(t), id: "e2e-main-job", port: unused(t, 2)}
+	for _, step := range []struct {
+		name string
+		run  func(*mainJob, *testing.T)
+	}{
+		{"install", (*mainJob).install}, {"console", (*mainJob).console}, {"logs", (*mainJob).logs},
+		{"limits", (*mainJob).limits}, {"rest", (*mainJob).rest}, {"crash", (*mainJob).crash},
+		{"rebind", (*mainJob).rebind}, {"port", (*mainJob).awaitPort}, {"restart", (*mainJob).restart},
+		{"restart-daemon", (*mainJob).restartDaemon}, {"rest-again", (*mainJob).rest}, {"delete", (*mainJob).delete},
+	} {
+		began := time.Now()
+		if !t.Run(step.name, func(t *testing.T) { step.run(j, t) }) {
+			t.Fatalf("%s failed; the container is %s", step.name, j.node.describe())
+		}
+		t.Logf("%s took %v", step.name, time.Since(began).Round(time.Millisecond))
+	}
+	said := warnings.FindAllString(j.node.log.String(), -1)
+	slices.Sort(said)
+	for _, line := range slices.Compact(said) {
+		t.Logf("warned: %s", line)
+	}
+}
+
+// warnings matches the lines of a daemon's log that an operator reads, without the time.
+var warnings = regexp.MustCompile(`level=(WARN|ERROR) .*`)
+
+// mainJob is one container over its life.
+type mainJob struct {
+	*node
+	*docker
+	id, path string
+	// port is the first of two in a row.
+	port int
+	// made is the container as it was last created.
+	made view
+}
+
+func (j *mainJob) name() string { return "lightd-" + j.id }
+
+func (j *mainJob) at(more string) string { return "/containers/" + j.id + more }
+
+// on has the steps of a test report to it.
+func (j *mainJob) on(t *testing.T) *mainJob {
+	n, d := *j.node, *j.docker
+	n.t, d.t = t, t
+	return &mainJob{node: &n, docker: &d, id: j.id, path: j.path, port: j.port, made: j.made}
+}
+
+// install makes the container: its script leaves a program in the image and a file in the volume.
+func (j *mainJob) install(t *testing.T) {
+	on := j.on(t)
+	for _, port := range []int{j.port, j.port + 1} {
+		on.send("POST", "/network/ports", fmt.Sprintf(`{"ip":"0.0.0.0","port":%d}`, port)).want(201, "")
+	}
+	volume, path := on.volume()
+	j.path = path
+	on.send("POST", "/containers", spec(j.id, volume, fmt.Sprintf(`"power":"running","start_pattern":"serves on [0-9]+","ports":[{"port":%d}],
+		"env":{"GREETING":"heard"},"limits":{"memory":67108864,"cpu":0.5,"pids":100},
+		"install_script":"echo installing; printf '#!/bin/sh\\necho tool' > /usr/tool; chmod +x /usr/tool; echo ran >> runs",
+		"startup_command":"/usr/tool; nc -ll -p %d -e echo hello & echo serves on %d; while read line; do echo \"$GREETING $line\"; done"`,
+		j.port, j.port, j.port))).want(201, "")
+	j.made = on.until(j.id, "running", running)
+	if got := on.events(j.id); !slices.Equal(got[:min(len(got), len(pageInstallEvents))], pageInstallEvents) {
+		t.Errorf("the events are %v", got)
+	}
+	if got := lines(t, filepath.Join(j.path, "runs")); len(got) != 1 {
+		t.Errorf("the script ran %d times", len(got))
+	}
+	on.send("GET", j.at("/install-log"), "", "Accept: text/plain").want(200, "installing")
+	on.answers(j.port)
+}
+
+// answers waits until what listens in the container is reached on a port of the host.
+func (j *mainJob) answers(port int) {
+	j.docker.t.Helper()
+	poll(j.docker.t, func() error {
+		conn, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", port), time.Second)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = conn.Close() }()
+		if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+		var text [16]byte
+		n, err := conn.Read(text[:])
+		if n == 0 {
+			return fmt.Errorf("port %d says nothing: %w", port, err)
+		}
+		return nil
+	})
+}
+
+// console sends a line, and sees it and the answer.
+func (j *mainJob) console(t *testing.T) {
+	on := j.on(t)
+	ws := on.record("/ws/" + j.id)
+	ws.say(`{"event":"send_command","command":"you\n"}`)
+	ws.await("an answer", func(m message) bool { return m.Event == "console" && strings.Contains(m.Data, "heard you") })
+	ws.leave()
+}
+
+// logs reads what was printed from the start on.
+func (j *mainJob) logs(t *testing.T) {
+	on := j.on(t)
+	poll(t, func() error { // an engine's log may be behind its streams
+		text := on.send("GET", j.at("/logs?tail=100"), "").want(200, "").text
+		for _, want := range []string{"tool", fmt.Sprintf("serves on %d", j.port), "heard you"} {
+			if strings.Count(text, want) != 1 {
+				return fmt.Errorf("%q is %d times in %q", want, strings.Count(text, want), text)
+			}
+		}
+		return nil
+	})
+}
+
+// limits are changed without a restart.
+func (j *mainJob) limits(t *testing.T) {
+	on := j.on(t)
+	started := on.inspect(j.name()).State.StartedAt
+	on.send("PATCH", j.at("?wait=synced"), `{"limits":{"memory":100663296,"cpu":0.75,"pids":120}}`).want(200, `"met":true`)
+	c := on.inspect(j.name())
+	if c.State.StartedAt != started || !strings.HasPrefix(c.ID, j.made.ContainerID) {
+		t.Errorf("%s of %s was restarted, or replaced by %s of %s", j.made.ContainerID, started, c.ID, c.State.StartedAt)
+	}
+	if c.HostConfig.Memory != 100663296 {
+		t.Errorf("its memory is %d", c.HostConfig.Memory)
+	}
+}
+
+// stepCounts matches the count of each kind of step and result.
+var stepCounts = regexp.MustCompile(`(?m)^lightd_step_duration_seconds_count\{.*`)
+
+// atRest is how long nothing may happen in a container that is as specified.
+const atRest = 10 * time.Second
+
+// rest wants no difference, nothing planned, and no step over a while.
+func (j *mainJob) rest(t *testing.T) {
+	on := j.on(t)
+	counts := func() string {
+		return strings.Join(stepCounts.FindAllString(on.send("GET", "/metrics", "").want(200, "lightd_").text, -1), "\n")
+	}
+	on.until(j.id, "running", running)
+	before := counts()
+	events := on.events(j.id)
+	select {
+	case <-t.Context().Done():
+	case <-time.After(atRest):
+	}
+	on.send("GET", j.at("/plan"), "").want(200, `"plan":[]`)
+	on.send("GET", j.at("/drift"), "").want(200, `"in_sync":true`)
+	if now := counts(); now != before {
+		t.Errorf("steps at rest, from\n%s\nto\n%s", before, now)
+	}
+	if now := on.events(j.id); !slices.Equal(now, events) {
+		t.Errorf("events at rest: %v", now[len(events):])
+	}
+}
+
+// again waits until the process was started again in the container that was made.
+func (j *mainJob) again(what, started string) {
+	j.docker.t.Helper()
+	j.until(j.id, what, func(c view) bool { return running(c) && j.inspect(j.name()).State.StartedAt != started })
+	if c := j.inspect(j.name()); !strings.HasPrefix(c.ID, j.made.ContainerID) {
+		j.docker.t.Errorf("%s was replaced by %s", j.made.ContainerID, c.ID)
+	}
+}
+
+// crash kills the process behind the daemon's back.
+func (j *mainJob) crash(t *testing.T) {
+	on := j.on(t)
+	started := on.inspect(j.name()).State.StartedAt
+	on.kill(j.name())
+	on.again("running again", started)
+	if got := on.get(j.id).LastExit; got == nil || got.Code != 137 {
+		t.Errorf("its last exit is %+v", got)
+	}
+	on.answers(j.port)
+}
+
+// rebind puts it on another port: it is recreated from what the script left.
+func (j *mainJob) rebind(t *testing.T) {
+	on := j.on(t)
+	on.send("POST", j.at("/rebind-network"), fmt.Sprintf(`{"ports":[{"port":%d}]}`, j.port+1)).want(200, "")
+	j.made = on.until(j.id, "on its new port", func(c view) bool { return running(c) && c.ContainerID != j.made.ContainerID })
+	if got := strings.TrimSpace(on.exec(j.name(), "/usr/tool")); got != "tool" {
+		t.Errorf("the program of the installation says %q", got)
+	}
+	if c := on.inspect(j.name()); len(c.HostConfig.PortBindings) != 1 {
+		t.Errorf("it binds %v", c.HostConfig.PortBindings)
+	}
+}
+
+// awaitPort stops the container, takes its port, starts it, and gives the port free.
+func (j *mainJob) awaitPort(t *testing.T) {
+	on := j.on(t)
+	on.send("POST", j.at("/stop?wait=stopped"), "").want(200, "")
+	var taken net.Listener
+	poll(t, func() (err error) { // an engine lets it go behind the end of the process
+		taken, err = net.Listen("tcp4", fmt.Sprintf("0.0.0.0:%d", j.port+1))
+		return err
+	})
+	defer func() { _ = taken.Close() }()
+	on.send("POST", j.at("/start"), "").want(200, "")
+	on.until(j.id, "waiting for its port", func(c view) bool { return c.reason("Synced", "False") == "PortUnavailable" })
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	free := time.Now()
+	on.until(j.id, "running", running)
+	t.Logf("%v from the release of the port to running", time.Since(free).Round(time.Millisecond))
+}
+
+// restart restarts it as a client wants it.
+func (j *mainJob) restart(t *testing.T) {
+	on := j.on(t)
+	started := on.inspect(j.name()).State.StartedAt
+	on.send("POST", j.at("/restart"), "").want(200, "")
+	on.again("restarted", started)
+}
+
+// restartDaemon leaves the container as it is, and the console and the log go on.
+func (j *mainJob) restartDaemon(t *testing.T) {
+	started := j.inspect(j.name()).State.StartedAt
+	j.node.terminate()
+	j.node.start()
+	on := j.on(t)
+	on.until(j.id, "running", running)
+	if now := on.inspect(j.name()).State.StartedAt; now != started {
+		t.Errorf("it was restarted: %s, and %s", started, now)
+	}
+	on.console(t)
+	on.send("GET", j.at("/logs?tail=1"), "").want(200, "heard you")
+}
+
+// delete leaves nothing of it but its volume.
+func (j *mainJob) delete(t *testing.T) {
+	on := j.on(t)
+	on.node.delete(j.id)
+	if !on.absent(j.name()) {
+		t.Error("its container is there")
+	}
+	poll(t, func() error {
+		ctx, cancel := on.bounded()
+		defer cancel()
+		list, err := on.ImageList(ctx, image.ListOptions{})
+		for _, i := range list {
+			if slices.ContainsFunc(i.RepoTags, func(tag string) bool { return strings.Contains(tag, ":"+j.id+".") }) {
+				err = errors.Join(err, fmt.Errorf("its image %v is there", i.RepoTags))
+			}
+		}
+		return err
+	})
+	if _, err := os.Stat(filepath.Join(j.path, "runs")); err != nil {
+		t.Error(err)
+	}
+}
