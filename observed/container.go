@@ -28,6 +28,7 @@ const (
 	LabelInstall    = "lightd.install"    // the number of the installation request
 	LabelCommand    = "lightd.command"    // the startup command, which is in a file otherwise
 	LabelCreation   = "lightd.creation"   // the mark that its creation was recorded with
+	LabelGiven      = "lightd.given"      // what a Podman does not show of it as it was asked for
 
 	// LabelOwnerEpoch identifies the owner of the instance that created it, and LabelOwner marks the
 	// instance that has one; see package owner.

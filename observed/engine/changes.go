@@ -38,7 +38,7 @@ type Change struct {
 func (e *Engine) Changes(ctx context.Context, containerID string, each func(Change) bool) error {
 	return e.call(ctx, e.timeouts.Commit, "list changes of container", containerID,
 		func(ctx context.Context, s *session) error {
-			body, err := e.get(ctx, s, "/containers/"+containerID+"/changes")
+			body, err := s.get(ctx, "/v"+s.ClientVersion()+"/containers/"+containerID+"/changes")
 			if err != nil {
 				return err
 			}
@@ -141,9 +141,9 @@ func (e *Engine) ReadFile(ctx context.Context, containerID, path string, limit i
 	return data, err
 }
 
-// get requests a path of the API and returns the body of a success.
-func (e *Engine) get(ctx context.Context, s *session, path string) (io.ReadCloser, error) {
-	target := url.URL{Scheme: "http", Host: client.DummyHost, Path: "/v" + s.ClientVersion() + path}
+// get requests a path and returns the body of a success.
+func (s *session) get(ctx context.Context, path string) (io.ReadCloser, error) {
+	target := url.URL{Scheme: "http", Host: client.DummyHost, Path: path}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, target.String(), http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", cerrdefs.ErrInvalidArgument, err)

@@ -25,6 +25,9 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 		config.Labels[observed.LabelOwnerEpoch] = e.epoch
 	}
 	err = e.act(ctx, e.timeouts.Create, "create container", b.Name, func(ctx context.Context, s *session) error {
+		if err := s.forCreation(config, host); err != nil {
+			return err
+		}
 		made, err := s.ContainerCreate(ctx, config, host, nil, nil, b.Name)
 		containerID, warnings = made.ID, made.Warnings
 		if len(made.Warnings) > 0 {
@@ -65,8 +68,19 @@ func (e *Engine) Process(ctx context.Context, containerID string) (pid int, star
 }
 
 // Kill sends a signal to the first process. Conflict means that it does not run. With
-// SIGKILL the engine answers after the end of the process.
+// SIGKILL the engine answers after the end of the process. On a Podman all others get the signal too: Docker's
+// init passes one on to them, and Podman's does not.
 func (e *Engine) Kill(ctx context.Context, containerID, signal string) error {
+	if err := e.kill(ctx, containerID, signal); err != nil {
+		return err
+	}
+	if number, ok := desired.SignalNumber(signal); ok && e.podman.Load() && signal != "SIGKILL" {
+		e.signalOthers(ctx, containerID, number)
+	}
+	return nil
+}
+
+func (e *Engine) kill(ctx context.Context, containerID, signal string) error {
 	return e.portAct(ctx, e.timeouts.Kill, operation("send "+signal+" to container"), containerID,
 		func(ctx context.Context, s *session) error { return s.ContainerKill(ctx, containerID, signal) })
 }
@@ -89,9 +103,15 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	if !ok {
 		return fmt.Errorf("send signal %q: %w: not the name of a signal", signal, cerrdefs.ErrInvalidArgument)
 	}
-	if err := e.Kill(ctx, containerID, signal); err != nil {
+	if err := e.kill(ctx, containerID, signal); err != nil {
 		return err
 	}
+	e.signalOthers(ctx, containerID, number)
+	return nil
+}
+
+// signalOthers sends a signal, by number, to all processes of a container by means of a shell in it.
+func (e *Engine) signalOthers(ctx context.Context, containerID string, number int) {
 	err := e.portAct(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
 		func(ctx context.Context, s *session) error {
 			found, err := s.ContainerInspect(ctx, containerID)
@@ -113,7 +133,6 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 	if err != nil {
 		e.log.Debug("only the first process gets the signal", "docker_id", containerID, "error", err)
 	}
-	return nil
 }
 
 // Unpause lets a paused container continue. Conflict means that it is not paused: it continues already,
@@ -172,6 +191,7 @@ func (e *Engine) UpdateLimits(ctx context.Context, containerID string, l desired
 	}
 	err = e.portAct(ctx, e.timeouts.Kill, "update limits of container", containerID,
 		func(ctx context.Context, s *session) error {
+			s.forLimits(&config.Resources)
 			answer, err := s.ContainerUpdate(ctx, containerID, config)
 			if warnings = answer.Warnings; len(warnings) > 0 {
 				e.log.Warn("engine warning at a change of limits", "docker_id", containerID, "warnings", warnings)

@@ -13,4 +13,44 @@
 //   - Nothing is started here that keeps running by itself: no goroutine outlives the call
 //     that made it, but for those of pooled connections, which Close ends.
 //   - It changes only what it is given by id or name. Labels identify the owner of a container.
+//
+// # Engines
+//
+// Docker 20.10 and newer are supported, by the version of the API that both sides know, with images in either
+// store (the storage driver overlay2, or containerd's overlayfs). What the engine's daemon.json sets changes this:
+//
+//   - log-driver: nothing. Each container is made with the driver json-file and the sizes of the setting logs, so
+//     that its output is kept and bounded also where the engine's own driver is none, local or journald.
+//   - userns-remap: the daemon must be root, and the directories above its data directory open to pass through
+//     (0711). Files of a volume have the mapped users as owners.
+//   - live-restore: containers live on while the engine restarts. They are taken over as they are.
+//   - icc: nothing. Lightd's own network keeps its containers apart in any case.
+//   - a rootless engine: limits have effect only for the controllers of cgroups that are delegated to its user,
+//     which "lightd check" reports.
+//
+// # Podman
+//
+// A Podman's socket ("podman system service", podman.socket) is recognized by its responses, and its own words
+// are translated. These things stay different:
+//
+//   - The log has times of whole seconds. A reader that continues from a position may get lines of that second
+//     again, or miss one that was printed twice in it.
+//   - The log of a container is bounded by its size alone: the number of files has no effect.
+//   - Variables of the environment that Podman sets by itself (container, HOSTNAME, and HOME, PATH and TERM where
+//     neither the spec nor the image does) are in the process, and are not shown as drift.
+//   - No option keeps containers of one network apart. On Lightd's network the firewall of containers does, for
+//     packets that the kernel shows to it (the module br_netfilter).
+//   - Podman makes the interface of a network with the first container on it, so that a Podman in another network
+//     namespace than the daemon is not noticed.
+//   - The first process with "init" is catatonit, which passes signals to the program alone: a shell in the
+//     container sends them to all others.
+//   - On cgroup v1 a container has the host's cgroup namespace, whatever is asked for.
+//   - Containers do not end with Podman, and neither does it start any: the daemon does.
 package engine
+
+import _ "embed"
+
+// Doc is the source of this file. "lightd docs" prints its reference: which engines there are, and how they differ.
+//
+//go:embed doc.go
+var Doc string

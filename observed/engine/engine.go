@@ -106,6 +106,8 @@ type Engine struct {
 	gate    chan struct{}
 	// own is the engine's own version, agreed that of the API.
 	own, agreed atomic.Pointer[string]
+	// podman is whether the last answer was a Podman's.
+	podman atomic.Bool
 }
 
 // errNoVersion marks an engine that is too ill, or something that is none.
@@ -116,6 +118,10 @@ type session struct {
 	*client.Client
 	// announced is the newest version that the engine announced.
 	announced string
+	// podman is true for a Podman, see podman.go.
+	podman bool
+	// cgroupV1 is true for a Podman on cgroup v1.
+	cgroupV1 bool
 }
 
 // New returns an Engine. It makes no call: an error is one of the configuration.
@@ -322,7 +328,8 @@ func (e *Engine) negotiate(ctx context.Context) (*session, error) {
 	}
 	own, _ := e.Version()
 	e.log.Log(ctx, level, "negotiated API version", "host", e.host, "engine_version", own, "engine_api_version", version)
-	return &session{Client: c, announced: answer.APIVersion}, nil
+	made := &session{Client: c, announced: answer.APIVersion, podman: e.podman.Load()}
+	return made, made.learn(ctx)
 }
 
 // newClient returns a Docker client on the shared connections that has agreed on nothing.
@@ -340,9 +347,13 @@ func (e *Engine) newClient() (*client.Client, error) {
 // inspectHeader keeps the engine's own version, and drops the session when the engine announces another
 // version of the API than at its start.
 func (e *Engine) inspectHeader(answer http.Header) {
-	if _, own, found := strings.Cut(answer.Get("Server"), "Docker/"); found {
+	if own, is := isPodman(answer); is {
+		e.own.Store(&own)
+		e.podman.Store(true)
+	} else if _, own, found := strings.Cut(answer.Get("Server"), "Docker/"); found {
 		own, _, _ = strings.Cut(own, " ")
 		e.own.Store(&own)
+		e.podman.Store(false)
 	}
 	version := answer.Get("Api-Version")
 	if s := e.current.Load(); version != "" && s != nil && s.announced != version {

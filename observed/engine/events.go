@@ -70,19 +70,21 @@ func (e *Engine) events(ctx context.Context, of string, since time.Time, filter 
 		options.Since = fmt.Sprintf("%d.%09d", since.Unix(), since.Nanosecond())
 	}
 	err := e.stream(ctx, func(ctx context.Context, s *session, answered func() error) error {
+		options := options
+		options.Filters = s.eventFilter(options.Filters)
 		messages, failed := s.Events(ctx, options)
 		if err := answered(); err != nil {
 			for range failed { // closed when the client has let go
 			}
 			return err
 		}
-		return drain(messages, failed, opened, each)
+		return drain(messages, failed, opened, func(m events.Message) { each(event(s.dockerEvent(m))) })
 	})
 	return fmt.Errorf("follow events of %s: %w", of, err)
 }
 
 // drain delivers events until the stream has failed, and returns why.
-func drain(messages <-chan events.Message, failed <-chan error, opened func(), each func(Event)) error {
+func drain(messages <-chan events.Message, failed <-chan error, opened func(), each func(events.Message)) error {
 	select {
 	case err := <-failed: // it was never opened
 		return ended(err)
@@ -92,7 +94,7 @@ func drain(messages <-chan events.Message, failed <-chan error, opened func(), e
 	for {
 		select {
 		case m := <-messages:
-			each(event(m))
+			each(m)
 		case err := <-failed:
 			return ended(err)
 		}

@@ -36,7 +36,7 @@ func (e *Engine) Image(ctx context.Context, ref string) (observed.Image, error) 
 		if err != nil {
 			return err
 		}
-		known.Present, known.ImageID, known.Tags = true, found.ID, found.RepoTags
+		known.Present, known.ImageID, known.Tags = true, found.ID, s.familiarTags(found.RepoTags)
 		if found.Config != nil {
 			known.User, known.StopSignal, known.Env = found.Config.User, found.Config.StopSignal, found.Config.Env
 			known.Volumes = slices.Sorted(maps.Keys(found.Config.Volumes))
@@ -67,7 +67,7 @@ func (e *Engine) Images(ctx context.Context) ([]Tagged, error) {
 	repository := Repository(e.instance)
 	var list []Tagged
 	err := e.call(ctx, e.timeouts.Query, "list images of", repository, func(ctx context.Context, s *session) error {
-		found, err := s.ImageList(ctx, image.ListOptions{
+		found, err := s.images(ctx, image.ListOptions{
 			Filters: filters.NewArgs(filters.Arg("reference", repository)),
 		})
 		for _, i := range found {
@@ -122,8 +122,9 @@ func (e *Engine) Commit(ctx context.Context, containerID, ref, user string) (ima
 	}
 	err = e.act(ctx, e.timeouts.Commit, "keep container as image", ref+", "+containerID,
 		func(ctx context.Context, s *session) error {
+			s.forCommit(&options)
 			made, err := s.ContainerCommit(ctx, containerID, options)
-			imageID = made.ID
+			imageID = withDigest(made.ID)
 			return err
 		})
 	return imageID, err

@@ -59,12 +59,13 @@ func (e *Engine) list(ctx context.Context, whose string, which filters.Args) ([]
 			var connected []string
 			var endpoint string
 			if c.NetworkSettings != nil {
+				s.dockerNetworks(c.NetworkSettings.Networks)
 				connected, endpoint, _ = networks(c.NetworkSettings.Networks)
 			}
 			list = append(list, Listed{
 				Networks: connected, Endpoint: endpoint,
 				ContainerID: c.ID, Names: names, Labels: c.Labels,
-				Phase: observed.Phase(c.State), Status: c.Status,
+				Phase: observed.Phase(dockerState(string(c.State))), Status: c.Status,
 			})
 		}
 		return err
@@ -83,10 +84,13 @@ func (e *Engine) Inspect(ctx context.Context, nameOrID string) (c observed.Conta
 	err = e.call(ctx, e.timeouts.Query, "inspect container", nameOrID, func(ctx context.Context, s *session) error {
 		found, err := s.ContainerInspect(ctx, nameOrID)
 		if err != nil {
-			return err
+			return missing(err)
 		}
 		if found.ContainerJSONBase == nil || found.State == nil || found.Config == nil || found.HostConfig == nil {
 			return fmt.Errorf("%w: half of an answer", cerrdefs.ErrInternal)
+		}
+		if err := s.asDocker(ctx, &found); err != nil {
+			return err
 		}
 		c, labels = translate(found), found.Config.Labels
 		if e.readLimits != nil && found.State.Running {

@@ -3,6 +3,8 @@ package engine
 import (
 	"context"
 	"strings"
+
+	"github.com/docker/docker/api/types/system"
 )
 
 // Isolation is how an engine separates containers from its host, whatever they ask for.
@@ -15,16 +17,33 @@ type Isolation struct {
 	Storage, Root string
 	// Options are the engine's security options, as in "name=seccomp,profile=default".
 	Options []string
+	// Podman is true for a Podman.
+	Podman bool
+	// Unlimited are the limits that the engine cannot set: of "memory", "CPU" and "processes".
+	Unlimited []string
 }
 
 // Isolation returns how the engine separates containers.
 func (e *Engine) Isolation(ctx context.Context) (found Isolation, err error) {
 	err = e.call(ctx, e.timeouts.Query, "inspect", e.host, func(ctx context.Context, s *session) error {
 		info, err := s.Info(ctx)
-		found = Isolation{Version: info.ServerVersion, API: s.ClientVersion(), Cgroup: info.CgroupVersion, Options: info.SecurityOptions, Storage: info.Driver, Root: info.DockerRootDir}
+		found = Isolation{Podman: s.podman, Unlimited: unlimited(info), Version: info.ServerVersion, API: s.ClientVersion(), Cgroup: info.CgroupVersion, Options: info.SecurityOptions, Storage: info.Driver, Root: info.DockerRootDir}
 		return err
 	})
 	return found, err
+}
+
+// unlimited returns the limits that an engine lacks the controllers of cgroups for, or the right to use them.
+func unlimited(info system.Info) (names []string) {
+	for _, limit := range []struct {
+		name string
+		has  bool
+	}{{"memory", info.MemoryLimit}, {"CPU", info.CPUCfsQuota}, {"processes", info.PidsLimit}} {
+		if !limit.has {
+			names = append(names, limit.name)
+		}
+	}
+	return names
 }
 
 // Has reports whether the engine has a security option, with all of the given properties.

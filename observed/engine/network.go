@@ -28,7 +28,7 @@ const ownNetwork = "bridge"
 // inspection has every container of the network in its answer.
 func (e *Engine) Network(ctx context.Context, name string) (n observed.Network, ok bool, err error) {
 	err = e.call(ctx, e.timeouts.Query, "list network", name, func(ctx context.Context, s *session) error {
-		found, err := s.NetworkList(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
+		found, err := s.networks(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
 		n, ok = exactly(name, found) // the filter finds parts of names too
 		return err
 	})
@@ -38,7 +38,7 @@ func (e *Engine) Network(ctx context.Context, name string) (n observed.Network, 
 // Networks returns the networks that have one of the names.
 func (e *Engine) Networks(ctx context.Context, names []string) (list []observed.Network, err error) {
 	err = e.call(ctx, e.timeouts.Query, "list networks of", e.host, func(ctx context.Context, s *session) error {
-		found, err := s.NetworkList(ctx, network.ListOptions{})
+		found, err := s.networks(ctx, network.ListOptions{})
 		list = nil
 		for _, name := range names {
 			if one, ok := exactly(name, found); ok {
@@ -53,7 +53,7 @@ func (e *Engine) Networks(ctx context.Context, names []string) (list []observed.
 // NetworkOn returns the network whose interface on the host has a name; ok is false when there is none.
 func (e *Engine) NetworkOn(ctx context.Context, bridge string) (n observed.Network, ok bool, err error) {
 	err = e.call(ctx, e.timeouts.Query, "find the network of interface", bridge, func(ctx context.Context, s *session) error {
-		found, err := s.NetworkList(ctx, network.ListOptions{})
+		found, err := s.networks(ctx, network.ListOptions{})
 		at := slices.IndexFunc(found, func(one network.Summary) bool { return bridgeOf(one) == bridge })
 		if ok = at >= 0; ok {
 			n = translateNetwork(found[at])

@@ -55,7 +55,11 @@ func (e *Engine) Logs(ctx context.Context, containerID string, o LogsOptions) (i
 		options.Tail = fmt.Sprint(o.Tail)
 	}
 	body, err := e.open(ctx, func(ctx context.Context, s *session) (io.ReadCloser, error) {
-		return s.ContainerLogs(ctx, containerID, options)
+		body, err := s.ContainerLogs(ctx, containerID, options)
+		if err == nil && o.Timestamps {
+			body = s.dockerLog(body)
+		}
+		return body, err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read logs of container %s: %w", containerID, err)

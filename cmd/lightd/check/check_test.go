@@ -180,6 +180,14 @@ func TestChecks(t *testing.T) {
 		"no engine": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "engine", Fault},
+		"a Podman": {func(_ *Node, _ files, m *Machine) {
+			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{Podman: true}, nil }
+		}, "engine", Warning},
+		"a rootless engine without controllers": {func(_ *Node, _ files, m *Machine) {
+			m.Engine = func(context.Context) (engine.Isolation, error) {
+				return engine.Isolation{Options: []string{"name=rootless"}, Unlimited: []string{"memory"}}, nil
+			}
+		}, "limits", Warning},
 		"no seccomp":                   {options("name=apparmor", "name=userns"), "seccomp", Fault},
 		"unconfined seccomp":           {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
 		"no apparmor":                  {options("name=seccomp,profile=default"), "lsm", Warning},

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"lightd/httpapi/listen"
 )
@@ -61,6 +62,17 @@ func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
 		return one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, or set docker_host; without root, join the group of its socket")
 	}
 	items := one("engine", OK, fmt.Sprintf("the Docker engine %s answers, with API %s and cgroup v%s", found.Version, found.API, found.Cgroup), "")
+	if found.Podman {
+		items = one("engine", Warning, fmt.Sprintf("the engine is a Podman %s, with API %s and cgroup v%s: logs have times of whole seconds, and containers of one network are kept apart by the firewall alone",
+			found.Version, found.API, found.Cgroup), "see \"lightd docs engines\" for what differs from Docker")
+	}
+	if len(found.Unlimited) > 0 {
+		remedy := "use a kernel with these controllers of cgroups"
+		if found.Has("rootless") {
+			remedy = "delegate the controllers of cgroups to the user of the rootless engine (Delegate=cpu cpuset io memory pids of user@.service)"
+		}
+		items = append(items, Item{"limits", Warning, "the engine cannot limit what containers use: " + strings.Join(found.Unlimited, ", "), remedy})
+	}
 	if !found.Has("seccomp") {
 		items = append(items, Item{"seccomp", Fault, "the engine confines no container with seccomp: every system call of the kernel is open to them", "use a kernel and an engine with seccomp"})
 	} else if found.Has("seccomp", "profile=unconfined") {

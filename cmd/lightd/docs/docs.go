@@ -24,6 +24,7 @@ import (
 	"lightd/observed/blueprint"
 	"lightd/observed/credentials"
 	"lightd/observed/drift"
+	"lightd/observed/engine"
 	"lightd/observed/health"
 	"lightd/observed/images"
 	"lightd/observed/owner"
@@ -49,6 +50,7 @@ var Topics = []Topic{
 	{"images", "when images are pulled, digests, pulls that stall or fail", images.Doc},
 	{"registries", "credentials for private registries", credentials.Doc},
 	{"drift", "where Docker differs from a spec", drift.Doc},
+	{"engines", "Docker and Podman: which ones, and what differs", engine.Doc},
 	{"isolation", "what separates containers from the host, and what a spec may ask for", blueprint.Doc},
 	{"api", "HTTP routes, preconditions, lists, dry runs, waiting, errors", httpapi.Doc},
 	{"files", "the files of volumes: lists, reading, writing", files.Doc},
