@@ -72,6 +72,9 @@ func (h *hub) replayHistory(ctx context.Context, from From, deliver func(Chunk) 
 		w.Notice(replay.NoticeLivePoint)
 		err = nil
 	}
+	if replay.Removed(err) {
+		err = fmt.Errorf("%w: %w", ErrNoContainer, err)
+	}
 	w.Flush()
 	return err
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	cerrdefs "github.com/containerd/errdefs"
+
 	"lightd/observed"
 	"lightd/observed/replay"
 	"lightd/observed/startpattern"
@@ -193,6 +195,8 @@ func TestHistoryOfNothing(t *testing.T) {
 		}
 		w.tape.logErr = errRefused
 		fails(errRefused)
+		w.tape.logErr = fmt.Errorf("read logs of a container that is being removed: %w", cerrdefs.ErrConflict)
+		fails(ErrNoContainer)
 		w.mu.Lock()
 		w.now.Run = nil
 		w.mu.Unlock()
