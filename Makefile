@@ -59,7 +59,8 @@ demo: engine images build ## the whole daemon at work, from a spec to a running 
 bench: engine images build ## what the daemon takes, beside the engine alone
 	go run -tags $(TAGS) ./hack/bench
 
-soak: engine images build ## mixed load for SOAK=2h on an engine of its own: what is lost, left or grows; plots in .bin/soak
+soak: engine build ## mixed load for SOAK=2h on an engine of its own: what is lost, left or grows; plots in .bin/soak
+	@hack/images >/dev/null
 	go run -tags $(TAGS) ./hack/soak -duration $(SOAK) -rate $(SOAK_RATE) -seed $(SEED) $(SOAK_FLAGS)
 
 .PHONY: package image

@@ -24,7 +24,8 @@
 // what happens to it: power, limits, environment, another port, a reinstallation, files of its volume, an archive
 // of them, a line on its console that has to be answered, a crash, a write that has to be refused, a deletion;
 // and by hand through the engine: kill, stop, start, remove, rename, update, disconnect, pause. Half of the writes
-// wait for their goal. Six readers use what is left of the rate. One watch and one stream of all events are
+// wait for their goal. Six readers use what is left of the rate, and four follow
+// consoles and events for a while. One watch and one stream of all events are
 // followed from the beginning to the end. About every three minutes the slots pause until the engine has nothing to
 // do, and it is stopped, with all its containers, and started again. In the middle of a start it is not: Docker 20.10
 // then loses track of ports ("port is already allocated", moby/moby#20486) and of tasks ("task already exists").

@@ -63,7 +63,10 @@ func (r *run) load(ctx context.Context) {
 		all.Go(func() { s.live(ctx) })
 	}
 	for i := range readers {
-		all.Go(func() { r.readAll(ctx, i) })
+		all.Go(func() { r.readAll(ctx, i, readings) })
+	}
+	for i := range followers {
+		all.Go(func() { r.readAll(ctx, readers+i, following) })
 	}
 	all.Go(func() { r.sample(ctx) })
 	all.Go(func() { r.disturb(ctx) })

@@ -12,8 +12,9 @@ import (
 	"lightd/httpapi/client"
 )
 
-// readers is how many goroutines read at once: they use what the slots leave of the rate.
-const readers = 6
+// readers is how many goroutines read at once: they use what the slots leave of the rate. followers is how many
+// follow something instead, which takes long and few requests.
+const readers, followers = 6, 4
 
 // followTime is how long one follows a console or a log.
 const followTime = 20 * time.Second
@@ -71,9 +72,6 @@ var readings = []reading{
 		return err
 	}},
 	{"token", func(r *run, ctx context.Context, _ *rand.Rand, _ string) error { return r.token(ctx) }},
-	{"follow", func(r *run, ctx context.Context, random *rand.Rand, id string) error {
-		return r.follow(ctx, random, id)
-	}},
 	{"ports", func(r *run, ctx context.Context, _ *rand.Rand, _ string) error {
 		_, err := r.client.Ports(ctx)
 		return err
@@ -94,11 +92,14 @@ func drain(text io.ReadCloser, err error) error {
 	return err
 }
 
-// readAll reads at random until ctx ends.
-func (r *run) readAll(ctx context.Context, number int) {
+// following is the reading that takes long.
+var following = []reading{{"follow", (*run).follow}}
+
+// readAll reads at random, of some readings, until ctx ends.
+func (r *run) readAll(ctx context.Context, number int, of []reading) {
 	random := rand.New(rand.NewPCG(r.options.seed, 1<<33+uint64(number)))
 	for ctx.Err() == nil {
-		reading := readings[random.IntN(len(readings))]
+		reading := of[random.IntN(len(of))]
 		id := fmt.Sprintf("soak-%d-%d", random.IntN(len(r.slots)), 1+random.IntN(2))
 		if known := r.known.Load(); known != nil && random.IntN(20) != 0 {
 			id = (*known)[random.IntN(len(*known))]
