@@ -238,6 +238,8 @@ type Controller struct {
 	// healthChanged holds a value when the engine went or came, until unsubscribeHealth.
 	healthChanged     chan struct{}
 	unsubscribeHealth func()
+	// cordonChanged holds a value when the cordon of the node was written, or a drain may go on.
+	cordonChanged chan struct{}
 
 	mu   sync.Mutex
 	keys map[string]*keyState
@@ -270,7 +272,7 @@ func New(cfg Config) *Controller {
 	if cfg.Tracer == nil {
 		cfg.Tracer = noTracer{}
 	}
-	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1)}
+	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1), cordonChanged: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers", MetricsProvider: cfg.Queue})
 	c.slots = newSlots(c.Enqueue)
@@ -315,6 +317,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	var workers sync.WaitGroup
 	workers.Go(func() { c.watchEngineHealth(ctx) })
 	workers.Go(func() { c.watchSpace(ctx) })
+	workers.Go(func() { c.watchCordon(ctx) })
 	workers.Go(func() { c.watchdog.run(ctx, c.queue.Len) })
 	for range c.cfg.Workers {
 		workers.Go(func() {

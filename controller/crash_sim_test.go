@@ -14,7 +14,9 @@ type lifecycle struct {
 	// separate gives the script an image of its own, which has to be pulled.
 	separate bool
 	writes   []func(*desired.Container)
-	starts   int
+	// drains has the node drained and put back into service after the writes.
+	drains bool
+	starts int
 	// installs are the requests whose script ran.
 	installs string
 }
@@ -31,6 +33,7 @@ var lifecycles = map[string]lifecycle{
 	"reinstall":          {script: true, writes: []func(*desired.Container){requestStart, reinstall}, starts: 2, installs: "1 2"},
 	"reinstall in image": {script: true, separate: true, writes: []func(*desired.Container){requestStart, reinstall}, starts: 2, installs: "1 2"},
 	"limits":             {writes: []func(*desired.Container){requestStart, limitMemory}, starts: 1},
+	"drain":              {writes: []func(*desired.Container){requestStart}, drains: true, starts: 2},
 	"delete":             {script: true, writes: []func(*desired.Container){requestStart, requestDelete}, starts: 1, installs: "1"},
 }
 
@@ -61,7 +64,7 @@ func play(t *testing.T, l lifecycle, at int) int {
 	m.createIt(l.script, l.separate)
 	m.settled()
 	for i, w := range l.writes {
-		if i == len(l.writes)-1 {
+		if i == len(l.writes)-1 && !l.drains {
 			m.failpoints.reset(at)
 		}
 		m.set(w)
@@ -70,6 +73,10 @@ func play(t *testing.T, l lifecycle, at int) int {
 			continue
 		}
 		m.settled()
+	}
+	if l.drains {
+		m.failpoints.reset(at)
+		m.drainAndBack()
 	}
 	m.alive()
 	m.check(l, erased)

@@ -247,6 +247,45 @@ func settled(c desired.Container, st status.Status) bool {
 	return c.Generation > 0 && st.ObservedGeneration == c.Generation && want
 }
 
+// drainAndBack drains the node, and puts it back into service once nothing runs.
+func (m *crashableDaemon) drainAndBack() {
+	m.t.Helper()
+	tick, over := time.NewTicker(5*time.Millisecond), make(chan struct{})
+	defer tick.Stop()
+	defer close(over)
+	go func() { // of what is recorded of the node nobody is notified
+		for {
+			select {
+			case <-tick.C:
+				notify(m.ran)
+			case <-over:
+				return
+			}
+		}
+	}()
+	m.write(func() error {
+		return m.store.Update(context.Background(), func(tx *store.Tx) error {
+			_, err := tx.PutCordon(desired.Cordon{Drain: true, Parallel: 1})
+			return err
+		})
+	})
+	m.await("drained", func() bool {
+		st, _ := m.statuses.Get("a")
+		return m.statuses.Node().Drained && st.Get(status.Synced).Reason == status.ReasonNodeDrained && st.State == status.StateOffline
+	})
+	m.write(func() error {
+		return m.store.Update(context.Background(), func(tx *store.Tx) error {
+			_, err := tx.DeleteCordon()
+			return err
+		})
+	})
+	m.settled()
+	m.await("in service", func() bool { return m.statuses.Node().Cordon == nil })
+	if got := m.node.nodeEvents(); got != "NodeCordoned NodeDrained NodeUncordoned" {
+		m.report("the node has the events %s", got)
+	}
+}
+
 func (m *crashableDaemon) gone() {
 	m.t.Helper()
 	m.until("gone", func(c desired.Container, _ status.Status) bool { return c.InternalID == "" })

@@ -160,6 +160,9 @@ func (a *execution) withEvents(patch func(*status.Status) []journal.Event) func(
 // execute executes the step. There is no choice in it: what is to be done was decided.
 func (a *execution) execute(ctx context.Context) (err error) {
 	defer recoverPanic(a.log, &err, "step "+string(a.step.Kind), "container", a.spec.InternalID)
+	if err := a.checkCordon(); err != nil {
+		return err
+	}
 	id, target, e := a.spec.InternalID, a.step.Target, a.cfg.Engine
 	switch a.step.Kind {
 	case plan.PullImage:

@@ -45,6 +45,9 @@ func (a *execution) createFrom(ctx context.Context, b blueprint.Blueprint, image
 	if _, err := a.networkOf(ctx, b.NetworkMode); err != nil {
 		return err
 	}
+	if err := a.checkCordon(); err != nil {
+		return err
+	}
 	_, warnings, err := a.cfg.Engine.Create(ctx, b)
 	if err == nil {
 		a.warn(warnings)
@@ -110,6 +113,9 @@ func (a *execution) start(ctx context.Context, c *observed.Container) error {
 	}
 	if err := a.cfg.Console.Prepare(ctx, id, t); err != nil {
 		a.log.Warn("cannot attach before start; early output is read from the log", "container", id, "error", err)
+	}
+	if err := a.checkCordon(); err != nil {
+		return err
 	}
 	if err := a.cfg.Engine.Start(ctx, a.step.Target); err != nil {
 		return unsuitable(c, a.explain(err))

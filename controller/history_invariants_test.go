@@ -257,7 +257,7 @@ func (h *history) checkReceipt(c desired.Container, st status.Status) {
 	if st.Get(status.Installed).Reason == status.ReasonInstallInterrupted && !b.invalidated {
 		h.fail("an undisturbed installation was interrupted", "%s", c.InternalID)
 	}
-	if !h.undisturbed || st.ObservedGeneration != c.Generation {
+	if !h.undisturbed || st.ObservedGeneration != c.Generation || h.outOfService && st.Get(status.Synced).Status != status.True {
 		return
 	}
 	if wrong := h.mismatch(c, st); wrong != "" {

@@ -83,6 +83,10 @@ type history struct {
 	refusing  bool
 	unmounted atomic.Bool
 	disk      disk
+	// cordoned is true while the daemon has acknowledged that nothing begins, outOfService once that was so since it
+	// last quiesced.
+	cordoned     atomic.Bool
+	outOfService bool
 	// rules are the faults in force, busy how many external calls are under way.
 	rules []*simengine.Injected
 	busy  atomic.Int32
@@ -137,6 +141,7 @@ func (h *history) stock() {
 // makes it count it. A call of a crashed daemon may arrive when its successor runs.
 func (h *history) before(engine http.Handler) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		h.checkCordoned(r)
 		time.Sleep(time.Millisecond)
 		h.mu.Lock()
 		failpoints := h.daemons[r.RemoteAddr]

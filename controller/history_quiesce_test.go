@@ -35,6 +35,7 @@ func (h *history) quiesce() {
 		h.boot()
 	}
 	h.failpoints.reset(0)
+	h.endCordon()
 	h.release()
 	for h.settle(); h.busy.Load() > 0; {
 		h.pass(time.Second) // an external change may have been delayed
@@ -54,7 +55,7 @@ func (h *history) quiesce() {
 	if n := len(h.changing()); n > quiesceCalls*len(historyIDs) {
 		h.fail("it takes many calls to converge", "%d: %v", n, h.changing())
 	}
-	h.undisturbed = true
+	h.undisturbed, h.outOfService = true, false
 	for _, c := range h.store.Containers() {
 		st, _ := h.statuses.Get(c.InternalID)
 		h.checkQuiesced(c, st)

@@ -30,8 +30,8 @@ const (
 
 // kinds of history by what may happen in it.
 var (
-	undisturbedKinds = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "quiesce"}
-	disturbedKinds   = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "quiesce",
+	undisturbedKinds = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "quiesce", "cordon"}
+	disturbedKinds   = []string{"write", "write", "write", "crash", "boot", "wait", "wait", "quiesce", "cordon",
 		"change", "change", "fault", "events", "engine", "host", "clock", "disk"}
 )
 
@@ -93,7 +93,7 @@ func (h *history) play(kinds []string) {
 	does := map[string]func(){
 		"write": h.write, "crash": h.crash, "boot": h.bootOrStop, "wait": h.wait, "quiesce": h.quiesce,
 		"change": h.changeExternally, "fault": h.injectFault, "events": h.disturbEvents, "engine": h.disturbEngine, "host": h.disturbHost, "clock": h.setClock,
-		"disk": h.disturbDisk,
+		"disk": h.disturbDisk, "cordon": h.changeCordon,
 	}
 	h.t.Repeat(map[string]func(*rapid.T){
 		"": func(*rapid.T) {},
@@ -123,6 +123,7 @@ func (h *history) settle() {
 	if !h.up {
 		return
 	}
+	h.cordoned.Store(h.store.Cordon() != nil)
 	select {
 	case <-h.failpoints.fired:
 		h.note("the daemon crashes %s", h.failpoints.where)

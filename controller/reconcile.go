@@ -91,6 +91,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err er
 	before, _ := c.cfg.Statuses.Get(id)
 	spec, exists := c.cfg.Store.Container(id)
 	if !exists {
+		c.noteDrain(nil, before)
 		return Result{}, nil
 	}
 	spec.Limits = spec.Limits.Within(c.cfg.Cores)
@@ -130,6 +131,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err er
 	if d.Step != nil && !d.Concurrent {
 		c.startStep(ctx, spec, d.Status, seen, *d.Step)
 	}
+	c.noteDrain(seen.Run, d.Status)
 	return Result{After: d.After}, nil
 }
 
@@ -172,6 +174,7 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 		Replaced:       c.replacedMounts(spec.Spec, st, seen.Run),
 		Now:            time.Now(),
 		InstallTimeout: c.cfg.InstallTimeout, MaxInstallation: c.cfg.MaxInstallation,
+		Node:         c.nodeState(spec.InternalID, seen),
 		Jitter:       rand.Float64(),
 		CreationMark: cryptorand.Text(),
 		PriorEvents:  prior,
@@ -226,7 +229,7 @@ func (c *Controller) admit(id string, in plan.Input, k keyState) plan.Decision {
 		if in.Spec.Deleting && slices.Contains([]plan.Class{plan.ClassSnapshot, plan.ClassMeasure}, k.running.Kind.Traits().Class) {
 			k.running.cancel()
 		}
-		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.EffectivePower() != desired.PowerRunning) {
+		if k.running.Kind == plan.StartContainer && (in.Spec.Deleting || in.Node.Cordon != nil || in.EffectivePower() != desired.PowerRunning) {
 			k.running.supersede()
 		}
 		in.Underway = true

@@ -57,6 +57,7 @@
 //	POST   /webhooks/:name/retry            tries what failed, at once
 //	GET    /stats                           what each container uses
 //	GET    /node                            the machine, and what is promised
+//	PUT    /node/cordon                     lightd docs node; DELETE ends it
 //	POST   /backup                          lightd docs backup
 //	GET    /metrics                         lightd docs metrics
 //	GET    /debug/pprof/:profile            profiles of the daemon

@@ -117,6 +117,8 @@ func (s *Server) routes() []route {
 		{get, "/containers/:id/stats", needsRead, s.stats.OfContainer, nil, nil},
 		{get, "/stats", needsRead, s.stats.OfAll, nil, driftParameters},
 		{get, "/node", needsReadOfAll, s.stats.Node, nil, nil},
+		{put, "/node/cordon", needsAdminOfAll, s.cordon.Put, nil, dryRunParameters},
+		{del, "/node/cordon", needsAdminOfAll, s.cordon.Delete, nil, dryRunParameters},
 		{get, "/webhooks", needsReadOfAll, s.webhooks.List, nil, nil},
 		{post, "/webhooks/:name/retry", needsAdminOfAll, s.webhooks.Retry, nil, nil},
 

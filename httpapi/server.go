@@ -15,6 +15,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"lightd/controller/plan"
+	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/desired/store"
 	"lightd/httpapi/admission"
@@ -48,6 +49,8 @@ type Store interface {
 	Subscribe(fn func(id string)) (cancel func())
 	// Space is what is left on the disk.
 	Space() kv.Space
+	// Cordon is that of the node, nil for none.
+	Cordon() *desired.Cordon
 }
 
 // Volumes are the directories that outlive containers.
@@ -64,6 +67,8 @@ type Statuses interface {
 	Subscribe(fn func(id string)) (cancel func())
 	// Sight is whether Docker could be seen, in the order of what else was recorded.
 	EngineStatus() status.EngineStatus
+	// Node is what the controller has recorded of the node.
+	Node() status.NodeStatus
 }
 
 // Engine reports whether Docker can be seen now, from memory, and when that changes.
@@ -157,6 +162,7 @@ type Server struct {
 	stats      *node.Stats
 	process    *node.Process
 	backup     *node.Backup
+	cordon     *node.Cordon
 	health     *health.Handlers
 	audit      *audit.Log
 	tracer     Tracer
@@ -202,7 +208,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		ports:    &node.Ports{Pool: state.Store, Containers: state.Store, Transactions: transactions, Revision: revision},
 		volumes:  &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
 		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
-		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host},
+		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host, Desired: state.Store.Cordon, Recorded: state.Statuses.Node},
 		process:  &node.Process{Metrics: n.Metrics},
 		backup:   &node.Backup{Write: n.Backup, Log: log},
 		webhooks: &node.Webhooks{Webhooks: n.Webhooks, TryAgain: n.RetryWebhook},
@@ -212,6 +218,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		}),
 		audit: o.Audit, tracer: o.Tracer, log: log,
 	}
+	s.cordon = &node.Cordon{Transactions: transactions, Stats: s.stats}
 	s.files = files.New(files.Sources{Volumes: state.Volumes, Containers: state.Store, Trees: state.Files, Links: state.Tokens}, log)
 	s.containers = containers.New(containers.Sources{
 		Store: state.Store, Volumes: state.Volumes, Transactions: transactions, Views: views, Planner: n.Controller,

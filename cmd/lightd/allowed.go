@@ -88,6 +88,14 @@ func (c *config) webhooksNow(ctx context.Context) (all []api.Webhook, err error)
 	return all, err
 }
 
+func (c *config) nodeNow(ctx context.Context) (n api.Node, err error) {
+	err = c.withMaster(func(daemon *client.Client) error {
+		n, err = daemon.Node(ctx)
+		return err
+	})
+	return n, err
+}
+
 func (c *config) volumesNow(ctx context.Context) (n int, err error) {
 	err = c.withMaster(func(daemon *client.Client) error {
 		all, err := daemon.Volumes(ctx)

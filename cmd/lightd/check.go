@@ -127,7 +127,7 @@ func (c *config) machine(locate func(error) error) check.Machine {
 			options.InsecurePlainHTTP = true // which has an item of its own
 			return listen.Try(a, options)
 		},
-		CompareRunning: c.compareRunning, Webhooks: c.webhooksNow, Volumes: c.volumesNow,
+		CompareRunning: c.compareRunning, Webhooks: c.webhooksNow, Volumes: c.volumesNow, Describe: c.nodeNow,
 		LoadCertificate: func() error {
 			err := c.checkCertificate()
 			if errors.Is(err, fs.ErrPermission) {

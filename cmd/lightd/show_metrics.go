@@ -16,7 +16,7 @@ func (d *daemon) showMetrics(cfg config, statuses *records.Statuses) {
 	views := shown.Viewer{Statuses: statuses, Engine: d.cache, Space: d.store.Space, NextAttempt: d.controller.NextAttempt}
 	d.journal.Subscribe(d.metrics.Event) // this ends with the daemon
 	d.metrics.Show(metrics.State{
-		Containers: d.store.Containers, Status: statuses.Get, StateOf: views.State, Drift: d.controller.Drift, EngineUp: d.cache.Up,
+		Containers: d.store.Containers, Status: statuses.Get, StateOf: views.State, Drift: d.controller.Drift, EngineUp: d.cache.Up, Node: statuses.Node,
 		Ports: d.store.Ports, Volumes: d.volumes.List, Webhooks: d.webhooks.Webhooks,
 		Clients: d.api.Clients, Dropped: d.console.Dropped,
 		DatabaseSize: func() int64 { return sizeOnDisk(filepath.Join(cfg.DataDir, "db")) }, Space: d.store.Space,

@@ -10,6 +10,7 @@
 //	engine unreachable    nothing is decided on stale knowledge
 //	deletion              ends an installation, stops, removes, finalizes
 //	pause                 nothing is touched
+//	cordon of the node    of what follows, only what ends something is done
 //	power stopped         what runs and must not is stopped, whatever else waits
 //	terminal refusal      nothing is tried until the spec changes
 //	installation          image, old container away, script once, entry point, container

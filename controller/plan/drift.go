@@ -80,7 +80,7 @@ func (r *planner) report() []Field {
 	switch {
 	case r.in.Spec.Deleting:
 		list = []Field{{Path: drift.Presence, Desired: false, Observed: true, Step: RemoveContainer, Kind: drift.Spec}}
-	case r.in.Spec.Requests.Install > r.st.Install.Request: // it is paused
+	case r.in.Spec.Requests.Install > r.st.Install.Request: // it is paused, or the node cordoned
 		list = []Field{{Path: pathInstallation, Desired: r.in.Spec.Requests.Install, Observed: r.st.Install.Request, Kind: drift.Spec}}
 	case r.st.Install.Phase != status.InstallDone:
 		list = []Field{{Path: pathInstallation, Desired: string(status.InstallDone), Observed: string(r.st.Install.Phase), Kind: drift.Spec}}
@@ -91,7 +91,7 @@ func (r *planner) report() []Field {
 	case r.in.Seen.Run == nil:
 		list = []Field{{Path: drift.Presence, Desired: true, Observed: false, Step: CreateContainer, Kind: drift.Spec}}
 	default:
-		list = append(append(r.fields(), r.independentDrift()...), r.process()...)
+		list = slices.Concat(r.fields(), r.independentDrift(), r.process())
 	}
 	hopeless := r.unfixable()
 	for i := range list {
@@ -110,6 +110,10 @@ func (r *planner) report() []Field {
 func (r *planner) unfixable() bool {
 	if r.in.Spec.Deleting {
 		return false
+	}
+	if r.in.Node.Cordon != nil && !r.in.Spec.Paused {
+		n := r.nextCordoned()
+		return n.step == nil && n.wait.HeldByNode()
 	}
 	n := r.nextActive()
 	return n.step == nil && n.upToDate && n.wait != "" && n.wait != status.ReasonBackOff && n.wait != status.ReasonMountEscaped

@@ -66,7 +66,7 @@ func (r *planner) recordIntent(s Step) {
 // emitDrift reports that what was in sync with this very generation no longer is.
 func (r *planner) emitDrift(s Step) {
 	before := r.in.Status
-	if s.unhealthy || s.Kind == StopContainer && r.in.stoppedByQuota() {
+	if s.unhealthy || s.Kind == StopContainer && (r.in.stoppedByQuota() || r.in.drained()) {
 		return // events of their own say why
 	}
 	if r.in.Spec.Deleting || before.ObservedGeneration != r.in.Spec.Generation || before.Get(status.Synced).Status != status.True {
@@ -223,6 +223,9 @@ func (r *planner) setProcess() {
 			reason, message = status.ReasonSuspended, "nothing starts until that is lifted"
 		case r.in.stoppedByQuota():
 			reason, message = status.ReasonOverQuota, "nothing starts until its volume takes less of the disk"
+		case r.heldStart():
+			n := r.held("nothing starts until the node is uncordoned")
+			reason, message = n.wait, n.message
 		case r.st.LastExit != nil:
 			reason, message = status.ReasonExited, fmt.Sprintf("exit code %d", r.st.LastExit.Code)
 		}

@@ -74,6 +74,9 @@ type Traits struct {
 	// Drift is true when the step, taken on a container that was in sync, means that it no longer
 	// is. The end and the loss of a container have events of their own.
 	Drift bool
+	// Cordoned is true when the step is taken on a cordoned node too: it starts nothing, and takes nothing away that
+	// would have to be made again. Those that end a process are decided on one by one.
+	Cordoned bool
 	// unrecorded reports whether the step may be executed though its intent could not be recorded:
 	// a daemon that starts afterwards finds what it left, and at worst does it again. Nil is never.
 	unrecorded func(status.Status) bool
@@ -85,26 +88,26 @@ var kinds = map[Kind]Traits{
 	PullImage:              {Class: ClassUnlimited, OwnPace: true},
 	CreateInstallContainer: {Class: ClassCreate, Mutates: true, Refusal: RefusalIsTerminal},
 	StartInstallScript:     {Class: ClassStart, Mutates: true, Refusal: SpecFaultIsTerminal},
-	MeasureInstallation:    {Class: ClassMeasure, OwnPace: true, unrecorded: always},
-	KillInstallScript:      {Class: ClassUnlimited, Mutates: true, unrecorded: fillsDisk},
-	KeepInstallation:       {Class: ClassSnapshot},
-	SaveInstallOutput:      {Class: ClassSnapshot, unrecorded: fillsDisk},
-	RemoveInstallContainer: {Class: ClassRemove, Mutates: true, unrecorded: deletingOrFillsDisk},
-	RestoreSnapshot:        {Class: ClassLight, Mutates: true, Drift: true},
+	MeasureInstallation:    {Class: ClassMeasure, Cordoned: true, OwnPace: true, unrecorded: always},
+	KillInstallScript:      {Class: ClassUnlimited, Cordoned: true, Mutates: true, unrecorded: fillsDisk},
+	KeepInstallation:       {Class: ClassSnapshot, Cordoned: true},
+	SaveInstallOutput:      {Class: ClassSnapshot, Cordoned: true, unrecorded: fillsDisk},
+	RemoveInstallContainer: {Class: ClassRemove, Cordoned: true, Mutates: true, unrecorded: deletingOrFillsDisk},
+	RestoreSnapshot:        {Class: ClassLight, Cordoned: true, Mutates: true, Drift: true},
 	LoadSnapshot:           {Class: ClassUnlimited, OwnPace: true, Drift: true},
-	WriteEntrypoint:        {Class: ClassLight, Drift: true},
+	WriteEntrypoint:        {Class: ClassLight, Cordoned: true, Drift: true},
 	CheckHost:              {Class: ClassLight, OwnPace: true, Drift: true, unrecorded: always},
 	CreateContainer:        {Class: ClassCreate, Mutates: true, Refusal: RefusalIsTerminal},
 	UpdateLimits:           {Class: ClassLight, Mutates: true, Drift: true},
 	StartContainer:         {Class: ClassStart, Mutates: true, Refusal: SpecFaultIsTerminal, unrecorded: outsideRestart},
-	VerifyMounts:           {Class: ClassUnlimited, Mutates: true, unrecorded: always},
+	VerifyMounts:           {Class: ClassUnlimited, Cordoned: true, Mutates: true, unrecorded: always},
 	UnpauseContainer:       {Class: ClassLight, Mutates: true, Drift: true, unrecorded: always},
 	RenameContainer:        {Class: ClassLight, Mutates: true, Drift: true, unrecorded: always},
 	StopContainer:          {Class: ClassUnlimited, Mutates: true, Drift: true, unrecorded: always},
 	KillContainer:          {Class: ClassUnlimited, Mutates: true, Drift: true, unrecorded: always},
 	RemoveContainer:        {Class: ClassRemove, Mutates: true, Drift: true, unrecorded: deleting},
-	ReleasePorts:           {Class: ClassLight, unrecorded: always},
-	Finalize:               {Class: ClassRemove, Mutates: true, unrecorded: always},
+	ReleasePorts:           {Class: ClassLight, Cordoned: true, unrecorded: always},
+	Finalize:               {Class: ClassRemove, Cordoned: true, Mutates: true, unrecorded: always},
 }
 
 func always(status.Status) bool            { return true }

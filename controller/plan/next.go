@@ -73,6 +73,8 @@ func (r *planner) next() next {
 		return r.nextDelete()
 	case r.in.Spec.Paused:
 		return r.nextPaused()
+	case r.in.Node.Cordon != nil:
+		return r.nextCordoned()
 	}
 	return r.nextActive()
 }
@@ -349,6 +351,9 @@ func (r *planner) stoppedReason() string {
 	}
 	if r.in.stoppedByQuota() {
 		return "its volume is over its quota"
+	}
+	if r.in.Spec.Power == desired.PowerRunning {
+		return "the node is drained"
 	}
 	return "power is stopped"
 }

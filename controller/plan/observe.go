@@ -109,7 +109,7 @@ func (r *planner) observeRequests() {
 		r.st.RestartHandled, r.st.Restarting = spec.Requests.Restart, nil
 		r.st.Backoff.Reset()
 	}
-	if !spec.Deleting && !spec.Paused && spec.Requests.Install > r.st.Install.Request {
+	if !spec.Deleting && !spec.Paused && r.in.Node.Cordon == nil && spec.Requests.Install > r.st.Install.Request {
 		r.beginInstall()
 	}
 	if escape := r.st.MountEscape; escape != nil && escape.Generation != spec.Generation {
@@ -131,15 +131,18 @@ func (r *planner) observeRequests() {
 // abandonStart ends a start that was recorded, has not happened, and is wanted no more. It is
 // for when no step runs: a running step may be that start.
 func (r *planner) abandonStart() {
-	run, wanted := r.in.Seen.Run, r.in.EffectivePower() == desired.PowerRunning && !r.in.Spec.Deleting
+	run, wanted := r.in.Seen.Run, r.startsAllowed() && !r.in.Spec.Deleting
 	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(runIDOf(run)) {
 		return
 	}
 	r.st.Starting = nil
 	r.st.State = r.state()
 	message := "it was stopped before it started"
-	if r.in.Spec.Deleting {
+	switch {
+	case r.in.Spec.Deleting:
 		message = "it was deleted before it started"
+	case r.in.Node.Cordon != nil:
+		message = "the node was cordoned before it started"
 	}
 	r.emit(journal.Exited, message)
 }
@@ -380,7 +383,7 @@ func (r *planner) state() status.State {
 		return status.StateRunning
 	case run.Running(), r.st.Starting != nil && r.in.EffectivePower() == desired.PowerRunning:
 		return status.StateStarting
-	case r.st.NotBefore.After(r.in.Now) && r.in.EffectivePower() == desired.PowerRunning && !r.st.Completed:
+	case r.st.NotBefore.After(r.in.Now) && r.startsAllowed() && !r.st.Completed:
 		return status.StateBackOff
 	}
 	return status.StateOffline

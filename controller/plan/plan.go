@@ -116,6 +116,8 @@ type Input struct {
 	Underway bool
 	// PriorEvents are events of the last step, which come before those of this decision.
 	PriorEvents []journal.Event
+	// Node is the state of the node.
+	Node Node
 	// Held are the steps that have failed, with when each may be tried again. They change no
 	// decision: Simulate names them.
 	Held map[Kind]Attempt

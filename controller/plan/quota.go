@@ -10,9 +10,9 @@ import (
 )
 
 // EffectivePower is what the process should be doing now: what the spec says, unless its volume is over its quota and
-// it is to be stopped then.
+// it is to be stopped then, or it runs on a node that is drained.
 func (in Input) EffectivePower() desired.Power {
-	if in.stoppedByQuota() {
+	if in.stoppedByQuota() || in.drained() {
 		return desired.PowerStopped
 	}
 	return in.Spec.EffectivePower()

@@ -81,6 +81,7 @@ func (p *simulation) assumeUnknown() bool {
 		return false
 	}
 	seen.Known, seen.EngineUp, p.in.VerifyMounts = true, true, false
+	p.in.Node.DrainTurn = p.in.Node.Cordon != nil && p.in.Node.Cordon.Drain
 	if !p.in.Image.Known {
 		p.unsure[p.in.Spec.Image], p.in.Image.Known = true, true
 	}

@@ -21,6 +21,7 @@
 //	t/HASH          a temporary token                 desired/token
 //	s/ID            the status of a container         observed/records
 //	e/              events                            observed/records
+//	m/cordon        the cordon of the node            this package
 //	m/              of the node: identity, counters   kv, observed/owner, observed/records
 //
 // # When the database is damaged

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 
 	"lightd/desired"
 	"lightd/desired/kv"
@@ -23,6 +24,9 @@ type Store struct {
 	index   index
 	changed subscribe.Funcs[string]
 	commits subscribe.Funcs[Commit]
+
+	cordon   atomic.Pointer[desired.Cordon]
+	cordoned subscribe.Funcs[*desired.Cordon]
 
 	// publishing is held while memory goes from one transaction to the next.
 	publishing sync.RWMutex
@@ -54,7 +58,12 @@ func (s *Store) loadIndex(tx *Tx) error {
 	if err != nil {
 		return err
 	}
+	cordon, err := tx.Cordon()
+	if err != nil {
+		return err
+	}
 	s.index.fill(all, snapshotOf(tx.Tx))
+	s.cordon.Store(cordon)
 	return nil
 }
 
@@ -86,12 +95,17 @@ func (s *Store) publish(tx *kv.Tx, callbacks func()) {
 	s.publishing.Lock()
 	defer s.publishing.Unlock()
 	var written []string
+	cordon := false
 	if tx.Wrote() {
+		cordon = s.publishCordon(tx)
 		written = s.index.apply(tx.Written([]byte(containerPrefix)), snapshotOf(tx))
 	}
 	callbacks()
 	for _, id := range written {
 		s.guard(func() { s.changed.Notify(id) })
+	}
+	if cordon {
+		s.guard(func() { s.cordoned.Notify(s.Cordon()) })
 	}
 	if tx.Wrote() {
 		s.guard(func() { s.commits.Notify(Commit{Revision: tx.Revision(), Touched: tx.Touched()}) })

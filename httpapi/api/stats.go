@@ -3,6 +3,7 @@ package api
 import (
 	"time"
 
+	"lightd/desired"
 	"lightd/observed"
 	"lightd/observed/status"
 )
@@ -56,6 +57,19 @@ type Node struct {
 	// Containers are how many there are, in all and by state.
 	Containers int                  `json:"containers"`
 	States     map[status.State]int `json:"states"`
+	// Cordon is null while the node is in service.
+	Cordon *Cordon `json:"cordon"`
+}
+
+// Cordon is the maintenance of a node.
+type Cordon struct {
+	desired.Cordon
+	// Drained is true once a drain has found nothing left that runs.
+	Drained bool `json:"drained"`
+	// Running is how many processes and install scripts run, without those of paused containers, which a drain leaves
+	// alone; Held how many containers wait for the end of the cordon.
+	Running int `json:"running"`
+	Held    int `json:"held"`
 }
 
 // NodeVolumes is how much of the disk volumes take and may take, in bytes.

@@ -68,7 +68,7 @@ type Record struct {
 	Ports     int      `json:"ports,omitempty"`
 	MadeToken string   `json:"made_token,omitempty"`
 	Webhook   string   `json:"webhook,omitempty"`
-	// Op is what is done to files of a volume, Path the first of them, To where it is to be, and Paths how many
+	// Op is what is done to the node (cordon, drain, uncordon), or to files of a volume: Path is the first of them, To where it is to be, and Paths how many
 	// of several there are.
 	Op    string `json:"op,omitempty"`
 	Path  string `json:"path,omitempty"`

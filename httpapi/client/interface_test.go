@@ -307,6 +307,13 @@ func (x *exercise) planAndDrift() {
 	if n, err := x.c.Node(x.ctx); err != nil || n.Containers < 1 || !n.Engine.Up {
 		x.t.Errorf("node %+v, %v", n, err)
 	}
+	if c, err := x.c.Cordon(x.ctx, desired.Cordon{Reason: "a test", Parallel: 2}); err != nil || c.Reason != "a test" || c.Drain || c.Parallel != 2 {
+		x.t.Errorf("cordon %+v, %v", c, err)
+	}
+	if n, err := x.c.Node(x.ctx); err != nil || n.Cordon == nil || n.Cordon.Since.IsZero() {
+		x.t.Errorf("cordoned node %+v, %v", n.Cordon, err)
+	}
+	x.must(x.c.Uncordon(x.ctx))
 	all, err := x.c.AllStats(x.ctx, "of=whole")
 	x.must(err)
 	one, err := x.c.Stats(x.ctx, all[0].InternalID)

@@ -142,6 +142,24 @@ func (c *Client) Node(ctx context.Context) (api.Node, error) {
 	return n, err
 }
 
+// Cordon puts the node out of service, or changes its cordon: nothing new is started, and where drain is true what
+// runs is stopped, so many at once; 0 is the daemon's default. ErrForbidden without the scope admin.
+func (c *Client) Cordon(ctx context.Context, want desired.Cordon) (api.Cordon, error) {
+	body := map[string]any{"drain": want.Drain, "reason": want.Reason}
+	if want.Parallel != 0 {
+		body["parallel"] = want.Parallel
+	}
+	var cordon api.Cordon
+	_, err := c.call(ctx, request{method: http.MethodPut, path: "/node/cordon", body: body, repeats: true}, &cordon)
+	return cordon, err
+}
+
+// Uncordon puts the node back into service. ErrForbidden without the scope admin.
+func (c *Client) Uncordon(ctx context.Context) error {
+	_, err := c.remove(ctx, request{method: http.MethodDelete, path: "/node/cordon", repeats: true}, nil)
+	return err
+}
+
 // Webhooks lists the webhooks of the daemon's configuration, with how far each one is.
 func (c *Client) Webhooks(ctx context.Context) ([]api.Webhook, error) {
 	var answer struct {

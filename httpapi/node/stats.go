@@ -37,6 +37,9 @@ type Stats struct {
 	Sizes      Sizes
 	// Host returns the machine, without what its containers are promised.
 	Host func(ctx context.Context) api.Node
+	// Desired returns the cordon of the node, nil for none, and Recorded what the controller has recorded of it.
+	Desired  func() *desired.Cordon
+	Recorded func() status.NodeStatus
 }
 
 // OfContainer is GET /containers/:id/stats.
@@ -113,6 +116,7 @@ func (h *Stats) Node(c *gin.Context) error {
 		promise(&node.Cores, container.Limits.Within(int(node.Cores.Total)).CPU)
 		promise(&node.Memory, float64(container.Limits.Memory))
 	}
+	node.Cordon = h.cordon(h.Desired())
 	if err := h.promiseVolumes(&node); err != nil {
 		return err
 	}

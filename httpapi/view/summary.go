@@ -58,6 +58,8 @@ func matter(c api.Container) (what string, why status.Condition) {
 		return stateWord(c) + ", and is left alone", synced
 	case installed.Status == status.False && installed.Reason != status.ReasonInstalling:
 		return "was not installed", installed
+	case synced.Reason.HeldByNode():
+		return stateWord(c) + ", and is held back with the node", synced
 	case blocked:
 		return blockedWord(c), synced
 	case started.Reason == status.ReasonSuspended:

@@ -147,7 +147,7 @@ func (t Target) failed(s Observation) Outcome {
 		return because(s.Status.Get(status.Installed))
 	case s.Status.FailedGeneration >= t.Generation && synced.Reason.GivenUp():
 		return because(synced)
-	case t.since(synced) && (synced.Reason == status.ReasonPaused || synced.Reason == status.ReasonInstallLost):
+	case t.since(synced) && (synced.Reason == status.ReasonPaused || synced.Reason == status.ReasonInstallLost || synced.Reason.HeldByNode()):
 		return because(synced)
 	case t.Goal == api.UntilRunning:
 		return t.ended(s)

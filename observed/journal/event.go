@@ -64,6 +64,11 @@ const (
 
 	FirewallMissing  Type = "FirewallMissing"
 	FirewallRestored Type = "FirewallRestored"
+
+	// NodeCordoned is a cordon that was written, or changed; NodeDrained a drain that left nothing running.
+	NodeCordoned   Type = "NodeCordoned"
+	NodeDrained    Type = "NodeDrained"
+	NodeUncordoned Type = "NodeUncordoned"
 )
 
 // Types are all types of event.
@@ -71,6 +76,7 @@ var Types = []Type{
 	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
 	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
 	BackOff, Healthy, Unhealthy, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, QuotaExceeded, QuotaRecovered, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
+	NodeCordoned, NodeDrained, NodeUncordoned,
 }
 
 // Event is one entry of the journal.

@@ -20,6 +20,7 @@ type Statuses struct {
 	byID   map[string]status.Status // guarded by mu
 	held   map[string]status.Status // guarded by mu; what could not be recorded
 	engine status.EngineStatus      // guarded by mu
+	node   status.NodeStatus        // guarded by mu
 }
 
 const recordPrefix = "s/"
@@ -32,7 +33,7 @@ func recordKey(id string) []byte { return []byte(recordPrefix + id) }
 func OpenStatuses(db *kv.DB) (*Statuses, error) {
 	r := &Statuses{byID: map[string]status.Status{}, held: map[string]status.Status{}, engine: status.EngineStatus{Up: true}}
 	err := db.View(func(tx *kv.Tx) error {
-		bad := r.readEngineStatus(tx)
+		bad := errors.Join(r.readEngineStatus(tx), r.readNode(tx))
 		err := tx.Scan([]byte(recordPrefix), nil, func(k, v []byte) bool {
 			var st status.Status
 			id := string(k[len(recordPrefix):])

@@ -57,6 +57,8 @@ var advice = map[Reason]Advice{
 	ReasonInstallFailed:       {Does: "nothing is tried until a reinstall, or another image"},
 	ReasonInstallLost:         {Does: "a container that is there goes on", Can: `load the image again if you have it, else "lightd reinstall ID"`},
 	ReasonDiskFull:            {Does: "it is tried again every 4 s, and stopping and deleting go on", Can: `make room on the disk that the message names`},
+	ReasonNodeCordoned:        {Does: "nothing is started, pulled, installed or recreated until that ends; stops and deletions go on", Can: `end it with "lightd uncordon"`},
+	ReasonNodeDrained:         {Does: "what runs is stopped, some at once, and nothing is started until that ends", Can: `start all that should run again with "lightd uncordon"`},
 	ReasonRecording:           {Does: "what is essential is still recorded"},
 	ReasonUnrecorded:          {Does: "what is decided is recorded once there is room", Can: `make room on the disk that the message names`},
 }

@@ -97,6 +97,10 @@ const (
 	ReasonInstallLost        Reason = "InstallationLost"
 	ReasonDiskFull           Reason = "DiskFull"
 
+	// Synced, and of Started and Running where the process would be started
+	ReasonNodeCordoned Reason = "NodeCordoned"
+	ReasonNodeDrained  Reason = "NodeDrained"
+
 	// DiskFull
 	ReasonRecording  Reason = "Recording"
 	ReasonUnrecorded Reason = "Unrecorded"
@@ -104,6 +108,9 @@ const (
 
 // GivenUp reports whether r means that nothing is tried until the spec, or its image, is another one.
 func (r Reason) GivenUp() bool { return r == ReasonRefused || r == ReasonImageUnsuitable }
+
+// HeldByNode reports whether r means that what is missing waits until the node is uncordoned.
+func (r Reason) HeldByNode() bool { return r == ReasonNodeCordoned || r == ReasonNodeDrained }
 
 // Condition is one question and its present answer.
 type Condition struct {

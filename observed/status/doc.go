@@ -28,7 +28,8 @@
 //   - Installed: the installation is complete. False with Installing, InstallScriptFailed,
 //     InstallTimeout, InstallInterrupted, MountEscaped, RefusedByEngine or ImageUnsuitable.
 //   - Started: the process is up. True with Started or Stopping; False with Stopped (it never ran),
-//     Suspended (as the spec says), OverQuota, Starting, BackOff or Exited.
+//     Suspended (as the spec says), OverQuota, NodeCordoned or NodeDrained (it would be started
+//     otherwise), Starting, BackOff or Exited.
 //   - Running: the start pattern has matched too. True with PatternMatched or NoPattern; False as
 //     Started, and with WaitingForPattern.
 //   - Healthy: the health check passes; absent where neither the spec nor the image has one. True with
@@ -86,6 +87,8 @@
 //     in the data directory. An existing container goes on; a new one needs a "docker load" or a
 //     reinstall.
 //   - Paused, Deleting: as the spec says.
+//   - NodeCordoned, NodeDrained: the operator has put the node out of service. What the spec lacks waits
+//     until that ends. See "lightd docs node".
 //
 // # Events
 //
@@ -110,7 +113,8 @@
 //   - QuotaExceeded and QuotaRecovered: the volume is over its quota, and no longer.
 //   - End: Deleting, Deleted.
 //   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered, FirewallMissing,
-//     FirewallRestored.
+//     FirewallRestored, NodeCordoned (a cordon was written or changed), NodeDrained (a drain has left
+//     nothing running), NodeUncordoned.
 package status
 
 import _ "embed"

@@ -91,8 +91,10 @@ type Machine struct {
 	// CompareRunning returns which settings the running daemon has otherwise, by what puts them in force.
 	CompareRunning func() (restart, reload []string, err error)
 	// Webhooks and Volumes ask the running daemon.
-	Webhooks   func(ctx context.Context) ([]api.Webhook, error)
-	Volumes    func(ctx context.Context) (int, error)
+	Webhooks func(ctx context.Context) ([]api.Webhook, error)
+	Volumes  func(ctx context.Context) (int, error)
+	// Describe asks the running daemon for its node.
+	Describe   func(ctx context.Context) (api.Node, error)
 	Stat       func(path string) (fs.FileInfo, error)
 	ReadFile   func(path string) ([]byte, error)
 	FileSystem func(path string) (FileSystem, error)
@@ -118,7 +120,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, runningSettings, webhooks, beyondAllowed,
+	inForce, dataDir, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, cordon, runningSettings, webhooks, beyondAllowed,
 }
 
 // Run runs all checks.

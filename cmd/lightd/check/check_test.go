@@ -41,7 +41,8 @@ func good() (Node, files, Machine) {
 	return Node{DataDir: "/data", TokenFile: "/data/token", ConfigFile: "/etc/l.yaml", SecretInConfig: true, Listeners: []listen.Address{{Network: "tcp", At: "127.0.0.1:8070"}}}, modes, Machine{
 		CompareRunning: func() (_, _ []string, _ error) { return nil, nil, nil },
 		Webhooks:       func(context.Context) ([]api.Webhook, error) { return nil, nil }, Volumes: func(context.Context) (int, error) { return 3, nil },
-		Running: func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
+		Describe: func(context.Context) (api.Node, error) { return api.Node{}, nil },
+		Running:  func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
 		Stat: modes.stat, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no such file") }, Now: time.Now,
 		Quotas: func(string) (string, error) { return "", &projectquota.Unavailable{Reason: "neither"} },
 		FileSystem: func(string) (FileSystem, error) {
@@ -163,6 +164,11 @@ func TestChecks(t *testing.T) {
 		"other settings, after a reload":  {differing(nil, []string{"origins"}, nil), "running-settings", Warning},
 		"the same settings":               {differing(nil, nil, nil), "running-settings", OK},
 		"a daemon of before":              {differing(nil, nil, fs.ErrNotExist), "", OK},
+		"a node that is cordoned": {func(_ *Node, _ files, m *Machine) {
+			m.Describe = func(context.Context) (api.Node, error) {
+				return api.Node{Cordon: &api.Cordon{Cordon: desired.Cordon{Reason: "kernel update"}, Held: 3}}, nil
+			}
+		}, "cordon", Warning},
 		"a webhook that fails": {func(_ *Node, _ files, m *Machine) {
 			m.Webhooks = func(context.Context) ([]api.Webhook, error) {
 				return []api.Webhook{{Name: "a", State: api.WebhookFailing, LastError: "404"}, {Name: "b", State: api.WebhookIdle}}, nil

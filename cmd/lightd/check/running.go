@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"time"
 
 	"lightd/httpapi/api"
 )
@@ -50,6 +51,22 @@ func webhooks(ctx context.Context, _ Node, m Machine) (items []Item) {
 		}
 	}
 	return items
+}
+
+// cordon inspects whether the running daemon holds back what should run.
+func cordon(ctx context.Context, _ Node, m Machine) []Item {
+	if running, err := m.Running(); err == nil && !running {
+		return nil
+	}
+	n, err := m.Describe(ctx)
+	if err != nil || n.Cordon == nil {
+		return nil
+	}
+	text := fmt.Sprintf("the node is cordoned since %s, and %d containers wait", n.Cordon.Since.UTC().Format(time.RFC3339), n.Cordon.Held)
+	if n.Cordon.Reason != "" {
+		text += ": " + n.Cordon.Reason
+	}
+	return one("cordon", Warning, text, "once the maintenance is over: lightd uncordon")
 }
 
 // exceeded lists the bounds of the node that it is beyond.

@@ -80,7 +80,7 @@ func Commands(env Env) []*cobra.Command {
 	all = append(all, in(GroupContainers, a.get(), a.describe(), a.delete(), a.wait(), a.events(), a.top(), a.logs(), a.attach(), a.send(), a.cp(), a.files())...)
 	all = append(all, in(GroupContainers, a.powers()...)...)
 	all = append(all, in(GroupContainers, a.reinstall(), a.rebind())...)
-	return append(all, in(groupNode, a.port(), a.volume(), a.webhooks(), a.backup(), a.context())...)
+	return append(all, in(groupNode, a.port(), a.volume(), a.cordon(), a.drain(), a.uncordon(), a.webhooks(), a.backup(), a.context())...)
 }
 
 // session is a command that talks to a daemon.

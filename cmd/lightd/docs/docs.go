@@ -17,6 +17,7 @@ import (
 	"lightd/httpapi/client"
 	"lightd/httpapi/files"
 	"lightd/httpapi/listen"
+	"lightd/httpapi/node"
 	"lightd/httpapi/socket"
 	"lightd/httpapi/suggest"
 	"lightd/httpapi/watch"
@@ -67,6 +68,7 @@ var Topics = []Topic{
 	{"audit", "who changed what: the file, its lines, what can be lost", audit.Doc},
 	{"install", "package, service, container image: what they need, upgrades, removal", install},
 	{"data", "the data directory: what is in it, how to move or copy it", owner.Doc},
+	{"node", "maintenance: cordon, drain, uncordon", node.Doc},
 	{"backup", "backups while the daemon works, and what is made of them", backup.Doc},
 	{"prune", "what \"docker system prune\" may remove", snapshots.Doc},
 	{"damage", "a damaged database, a full disk, backups", store.Doc},

@@ -26,6 +26,8 @@
 //	lightd_engine_call_duration_seconds    by call and result
 //	lightd_database_commit_seconds         until a commit is on disk
 //	lightd_database_bytes                  of the files of the database
+//	lightd_node_cordoned                   1 while it is cordoned
+//	lightd_node_drained                    1 once a drain is over
 //	lightd_disk_free_bytes                 of the data directory
 //	lightd_ports                           of the pool: free or in_use
 //	lightd_volumes                         how many there are

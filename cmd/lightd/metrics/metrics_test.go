@@ -53,6 +53,7 @@ func exampleState() State {
 			return nil, true
 		},
 		EngineUp: func() (bool, time.Time) { return true, time.Now() },
+		Node:     func() status.NodeStatus { return status.NodeStatus{Cordon: &desired.Cordon{}} },
 		Ports: func() ([]desired.PoolPort, error) {
 			return []desired.PoolPort{{Endpoint: desired.Endpoint{Port: 1, Protocol: desired.TCP}, InUse: true}}, nil
 		},
@@ -102,7 +103,7 @@ func TestMetrics(t *testing.T) {
 		`lightd_volumes 2`, `lightd_volume_bytes 4096`, `lightd_websocket_clients 3`, `lightd_console_dropped_bytes_total 5`,
 		`lightd_webhook_lag_events{webhook="panel"} 7`, `lightd_webhook_failures{webhook="panel"} 2`,
 		`lightd_webhook_last_delivery_seconds{webhook="panel"} 0`,
-		`lightd_database_bytes 1.048576e+06`, `lightd_disk_free_bytes 1.073741824e+09`,
+		`lightd_node_cordoned 1`, `lightd_node_drained 0`, `lightd_database_bytes 1.048576e+06`, `lightd_disk_free_bytes 1.073741824e+09`,
 		`lightd_reconcile_duration_seconds_count{result="ok"} 1`, `lightd_step_duration_seconds_count{result="failed",step="StartContainer"} 1`,
 		`lightd_engine_call_duration_seconds_count{call="start",result="other"} 1`, `lightd_engine_call_duration_seconds_count{call="inspect",result="ok"} 1`,
 		`lightd_database_commit_seconds_count 1`, `lightd_events_total{type="Exited"} 1`, `lightd_events_total{type="OOMKilled"} 0`,

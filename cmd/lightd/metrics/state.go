@@ -24,6 +24,8 @@ type State struct {
 	// Drift compares a container with Docker; known is false while it cannot be seen.
 	Drift    func(desired.Container) (fields []plan.Field, known bool)
 	EngineUp func() (up bool, since time.Time)
+	// Node is what the controller has recorded of the node.
+	Node     func() status.NodeStatus
 	Ports    func() ([]desired.PoolPort, error)
 	Volumes  func() ([]store.Volume, error)
 	Webhooks func() []api.Webhook
@@ -52,6 +54,8 @@ var (
 	driftedDesc    = describe("containers_drifted", "Containers that differ from their specs, by kind of the difference.", "kind")
 	engineUpDesc   = describe("engine_up", "1 while Docker answers and its events are followed, else 0.")
 	sinceDesc      = describe("engine_since_seconds", "For how long Docker is up, or down.")
+	cordonedDesc   = describe("node_cordoned", "1 while the node is cordoned or drained, else 0.")
+	drainedDesc    = describe("node_drained", "1 once a drain has found nothing left that runs, else 0.")
 	portsDesc      = describe("ports", "Ports of the pool, by whether a container can have them.", "protocol", "state")
 	volumesDesc    = describe("volumes", "Volumes.")
 	volumeSizeDesc = describe("volume_bytes", "Size of the volumes that were measured, together.")
@@ -68,7 +72,7 @@ var (
 // Describe implements prometheus.Collector.
 func (c collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
-		containersDesc, conditionsDesc, driftedDesc, engineUpDesc, sinceDesc, portsDesc, volumesDesc, volumeSizeDesc, clientsDesc,
+		containersDesc, conditionsDesc, driftedDesc, engineUpDesc, sinceDesc, cordonedDesc, drainedDesc, portsDesc, volumesDesc, volumeSizeDesc, clientsDesc,
 		droppedDesc, lagDesc, failuresDesc, missedDesc, deliveredDesc, databaseDesc, diskFreeDesc,
 	} {
 		to <- d
@@ -87,6 +91,9 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 	up, since := c.state.EngineUp()
 	gauge(engineUpDesc, oneIf(up))
 	gauge(sinceDesc, time.Since(since).Seconds())
+	node := c.state.Node()
+	gauge(cordonedDesc, oneIf(node.Cordon != nil))
+	gauge(drainedDesc, oneIf(node.Drained))
 	c.collectContainers(gauge)
 	c.collectPool(gauge)
 	gauge(clientsDesc, float64(c.state.Clients()))
