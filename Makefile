@@ -63,12 +63,18 @@ soak: engine build ## mixed load for SOAK=2h on an engine of its own: what is lo
 	@hack/images >/dev/null
 	go run -tags $(TAGS) ./hack/soak -duration $(SOAK) -rate $(SOAK_RATE) -seed $(SEED) $(SOAK_FLAGS)
 
-.PHONY: package image
+.PHONY: package image package-test reproducible
 package: ## .bin/lightd_*.deb for ARCHITECTURES="amd64 arm64"
 	@hack/package/build deb $(ARCHITECTURES)
 
 image: ## .bin/lightd_*.image.tar, a container image of the daemon for docker load
 	@hack/package/build image $(ARCHITECTURES)
+
+package-test: engine ## install, upgrade, reload, hang, remove and purge the package under a real systemd
+	@hack/package/test
+
+reproducible: ## package and image of this commit, made twice and compared byte by byte
+	@hack/package/reproducible
 
 engine: ## a Docker engine, started where none answers
 	@hack/engine up

@@ -44,6 +44,8 @@
 //	make soak         two hours of load: hack/soak/doc.go
 //	make package      .bin/lightd_*.deb; make image is a container image
 //	make engines      the main job on each kind of engine
+//	make package-test the package under a real systemd: some 30 s, and two builds
+//	make reproducible package and image made twice, and compared
 //	make engine-down  stops what the tests started
 //
 // A history is a list of random writes, faults and crashes of the daemon against the simulated

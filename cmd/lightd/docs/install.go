@@ -7,7 +7,7 @@ const install = `// # Installation
 //
 // # The package
 //
-// "make package" makes .bin/lightd_VERSION_ARCHITECTURE.deb for Debian 11 and Ubuntu 22.04 or newer, of one
+// "make package" makes .bin/lightd_VERSION_ARCHITECTURE.deb for Debian 12, Ubuntu 22.04 or newer, of one
 // static program:
 //
 //	/usr/bin/lightd                           daemon and command line
@@ -21,17 +21,19 @@ const install = `// # Installation
 //	apt remove lightd                         stops it; all else stays
 //	apt purge lightd                          removes its settings too
 //
-// An upgrade keeps lightd.yaml as it was edited. A purge never removes /var/lib/lightd: the files of users are in it. Once nobody needs them:
+// An upgrade keeps lightd.yaml as it was edited. A purge never removes /var/lib/lightd: the files of users
+// are in it. Once nobody needs them:
 //
 //	docker ps -aq --filter label=lightd.instance | xargs -r docker rm -f
 //	nft list tables | grep lightd-      # nft delete table inet lightd-...
 //	rm -rf /var/lib/lightd
 //
 // An installation by hand has its unit in /etc/systemd/system/lightd.service, which hides the unit of the
-// package: remove it, and /usr/local/bin/lightd, when the package is installed over it. The data stays.
+// package: remove it, and /usr/local/bin/lightd, where the .deb follows it. The data stays.
 //
-// The package and the image are reproducible: commit, Go version and architecture decide all their bytes, and
-// "lightd version" has these.
+// Both the .deb and the image are reproducible: commit, Go version and architecture decide all their bytes, and
+// "lightd version" has these. "make reproducible" makes both twice, in two directories, and compares them.
+// "make package-test" installs, upgrades and purges the .deb under a real systemd.
 //
 // # The service
 //
@@ -46,7 +48,8 @@ const install = `// # Installation
 //	[Service]
 //	ReadWritePaths=/srv/lightd
 //
-// That is for data_dir: /srv/lightd, which exists, and may be a disk of its own; likewise for a unix socket elsewhere.
+// That is for data_dir: /srv/lightd, which exists, and may be a disk of its own; likewise for a unix socket
+// elsewhere.
 //
 // A helper of images.credentials runs in the same sandbox. "sudo lightd check" inspects the machine from
 // outside of the sandbox, and shows what the daemon that runs reports from inside: the firewall and the quotas.
