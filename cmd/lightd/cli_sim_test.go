@@ -39,7 +39,7 @@ web: create
 	d.do("apply", "-f", file).is(0, "web: unchanged, generation 1\n")
 	d.do("diff", "-f", file).is(0, "")
 	d.do("get").is(0, "ID  INSTALL  STATE  SYNCED  RESTARTS  AGE  IMAGE\nweb  ready  running  True  0  AGE  game:1\n")
-	d.do("get", "web", "-o", "wide", "--no-headers").is(0, "web  ready  running  True  0  AGE  game:1  running  1  127.77.0.1:15565/tcp  -  -  CONTAINER  VOLUME  game=quake  runs since TIME\n")
+	d.do("get", "web", "-o", "wide", "--no-headers").is(0, "web  ready  running  True  0  AGE  game:1  running  1  127.77.0.1:15565/tcp  -  -  CONTAINER  VOLUME  game=quake  runs (since TIME)\n")
 	d.do("get", "-l", "game=doom", "-o", "name").is(0, "")
 	d.do("get", "-o", "name").is(0, "web\n")
 	d.do("describe", "web").want(0, "State:           running, should be running\n", "Install script:  ./install\n", "Drift:           none\n", "Next:            none\n", "PatternMatched")

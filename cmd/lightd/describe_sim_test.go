@@ -13,9 +13,9 @@ func TestDescriptionEndsAnIncident(t *testing.T) {
 	d.do("apply", "-f", d.file("broken.yaml", d.web("broken", "install_script: exit 3")), "--wait").want(7)
 	out := d.do("describe", "broken").want(0).out
 	for _, want := range []string{
-		"ID:              broken\nSummary:         was not installed since 20", ": the install script ended with exit code 3; nothing is tried again by itself; " +
-			"read what it printed with \"lightd logs --install broken\", mend the script, and then \"lightd reinstall broken\"\nState:",
-		"\nLast output of the installation:\n  fetching\n  unpacking\n",
+		"ID:              broken\nSummary:         was not installed (since 20", "): the install script ended with exit code 3; nothing is tried again by itself; " +
+			"read what it printed with \"lightd logs --install broken\", mend the script, and then \"lightd reinstall broken\"\n" +
+			"Last output of the installation:\n  fetching\n  unpacking\nState:",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -35,9 +35,9 @@ func TestDescriptionEndsAnIncident(t *testing.T) {
 	api.until("web", "in its backoff", func(c view) bool { return c.State == "backoff" })
 	out = d.do("describe", "web").want(0).out
 	for _, want := range []string{
-		"\nNext attempt:    in ", "s (attempt 6)\n", "\nWhen:            in ", "StartContainer   power is running\n", "\nLast output:\n  up\n",
-		"\nSummary:         ends again and again since 20", ": its exit code was 1; it is started again ever later, up to 5 min apart; " +
-			"read why it ends with \"lightd logs web\"; \"lightd start web\" tries it at once\n",
+		"\nNext attempt:    in ", "s (attempt 6)\n", "\nWhen:            in ", "StartContainer   power is running\n",
+		"\nSummary:         ends again and again (since 20", "): its exit code was 1; it is started again ever later, up to 5 min apart; " +
+			"read why it ends with \"lightd logs web\"; \"lightd start web\" tries it at once\nLast output:\n  up\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -48,4 +48,16 @@ func TestDescriptionEndsAnIncident(t *testing.T) {
 	if out := d.do("describe", "off").want(0).out; strings.Contains(out, "Hint") || strings.Contains(out, "output") {
 		t.Errorf("of a container that is as it should be:\n%s", out)
 	}
+}
+
+// TestDescriptionWithoutTheEngine: one that hangs, or is away, takes the output away, and nothing else.
+func TestDescriptionWithoutTheEngine(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.do("apply", "-f", d.file("web.yaml", d.web("web", "power: running")), "--wait=running").want(0)
+	d.sim.Silence()
+	d.do("describe", "web").want(0, "Summary:         runs (since 20", "Last output:     not shown: it does not come within 5s\n")
+	d.sim.Refuse()
+	d.api().until("web", "unknown", func(c view) bool { return c.State == "unknown" })
+	d.do("describe", "web").want(0, "Summary:         is not known, as Docker does not answer (since 20", "not shown: Docker does not answer\n")
 }

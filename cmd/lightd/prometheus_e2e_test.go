@@ -62,12 +62,12 @@ func TestPrometheus(t *testing.T) {
 	}
 	poll(t, func() error {
 		got := p.query(t, `lightd_container_attention{container="blocked"}`)
-		if len(got) != 1 || !strings.Contains(got[0]["summary"], "cannot be installed since ") {
+		if len(got) != 1 || !strings.Contains(got[0]["summary"], "cannot be installed (since ") {
 			return fmt.Errorf("of a container whose image is not there: %v", got)
 		}
 		return nil
 	})
-	poll(t, func() error { return p.fires(t, "LightdContainersBlocked", "blocked: cannot be installed since ") })
+	poll(t, func() error { return p.fires(t, "LightdContainersBlocked", "blocked: cannot be installed (since ") })
 }
 
 // fires returns nil once an alert fires with a text in its annotation containers.

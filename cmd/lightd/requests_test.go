@@ -122,6 +122,7 @@ type view struct {
 	ContainerID        string `json:"container_id"`
 	InstallState       string `json:"install_state"`
 	State              string `json:"state"`
+	Summary            string `json:"summary"`
 	Power              string `json:"power"`
 	Generation         int64  `json:"generation"`
 	ObservedGeneration int64  `json:"observed_generation"`

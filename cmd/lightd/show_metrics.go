@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"lightd/cmd/lightd/metrics"
-	"lightd/desired"
 	shown "lightd/httpapi/view"
 	"lightd/observed/records"
 )
@@ -26,12 +25,7 @@ func (d *daemon) showMetrics(cfg config, statuses *records.Statuses) {
 				size, measured := d.volumes.LastSize(id)
 				return size.Bytes, measured
 			},
-			Matter: func(c desired.Container) string {
-				if seen := views.Container(c); shown.NeedsAttention(seen) {
-					return seen.Summary
-				}
-				return ""
-			},
+			Matter: views.Attention,
 		},
 	})
 }

@@ -50,7 +50,7 @@ func (r *planner) observe() {
 // them, with the engine unreachable: counted from there, a wait lasts at most its full length.
 func (r *planner) observeClock() {
 	now, began := r.in.Now, r.in.Seen.EngineLost.Add(-time.Nanosecond)
-	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.Install.MeasuredAt, &r.st.RunSeen}
+	times := []*time.Time{&r.st.Install.ScriptAt, &r.st.Install.MeasuredAt, &r.st.RunSeen, &r.st.CrashingSince}
 	if request := r.st.Stopping; request != nil {
 		times = append(times, &request.At, &request.RungAt, &request.KilledAt)
 	}
@@ -323,7 +323,9 @@ func (r *planner) crash(c *observed.Container, unhealthy bool) {
 	if c.FinishedAt.Sub(c.StartedAt) >= backoffReset {
 		r.st.Crashes = 0
 	}
-	r.st.Crashes++
+	if r.st.Crashes++; r.st.Crashes == 1 {
+		r.st.CrashingSince = r.in.Now
+	}
 	delay := Backoff(r.st.Crashes, r.in.Jitter)
 	if delay == 0 {
 		return

@@ -128,6 +128,7 @@ func TestStartDuringStop(t *testing.T) {
 
 func TestCrashLoop(t *testing.T) {
 	w := ready(t, nil)
+	since := w.in.Now
 	for i, want := range []time.Duration{0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300} {
 		want = min(want*time.Second, 5*time.Minute*10/11) // longer by jitter, there is none here
 		w.die(w.in.Seen.Run, 1)
@@ -145,12 +146,12 @@ func TestCrashLoop(t *testing.T) {
 		w.in.Now = w.in.Now.Add(d.After)
 		w.settle()
 	}
-	if w.in.Status.Restarts != 12 {
-		t.Errorf("%d restarts", w.in.Status.Restarts)
+	if w.in.Status.Restarts != 12 || !w.in.Status.CrashingSince.Equal(since) {
+		t.Errorf("%d restarts since %s, want since %s", w.in.Status.Restarts, w.in.Status.CrashingSince, since)
 	}
 	w.in.Now = w.in.Now.Add(10 * time.Minute)
 	w.die(w.in.Seen.Run, 1)
-	if d := w.decide(); d.Step == nil {
+	if d := w.decide(); d.Step == nil || !d.Status.CrashingSince.Equal(w.in.Now) {
 		t.Error("ten minutes of running did not clear the count")
 	}
 }

@@ -11,17 +11,18 @@ import (
 )
 
 // Summarize says in one sentence how a container is: what is the matter, since when, what the daemon does
-// about it, and what a person can do. It has no figure that changes without a change of the container.
-func Summarize(c api.Container) string {
-	what, why := matter(c)
-	text := what
-	if !why.LastTransitionTime.IsZero() {
-		text += " since " + why.LastTransitionTime.UTC().Format(time.RFC3339)
+// about it, and what a person can do. It has no figure that changes without a change of the container, and
+// nothing of what programs and scripts print: whoever may read a container reads it.
+func Summarize(c api.Container, b status.Backoff) string {
+	m := matterOf(c, b)
+	text := m.what
+	if !m.since.IsZero() {
+		text += " (since " + m.since.UTC().Format(time.RFC3339) + ")"
 	}
-	if why.Message != "" {
-		text += ": " + strings.TrimSuffix(why.Message, ".")
+	if m.message != "" {
+		text += ": " + strings.TrimSuffix(m.message, ".")
 	}
-	for _, more := range []string{why.Reason.Advice().Does, Filled(why.Reason.Advice().Can, c)} {
+	for _, more := range []string{m.advice.Does, Filled(m.advice.Can, c)} {
 		if more != "" {
 			text += "; " + more
 		}
@@ -29,10 +30,14 @@ func Summarize(c api.Container) string {
 	return text
 }
 
-// NeedsAttention reports whether something is the matter with a container that a person should know of.
-func NeedsAttention(c api.Container) bool {
-	_, why := matter(c)
-	return why.Reason.Advice() != status.Advice{}
+// Attention is the summary of a container with which something is the matter that a person should know of;
+// empty for all others.
+func (v *Viewer) Attention(c desired.Container) string {
+	shown := v.Container(c)
+	if matterOf(shown, v.Status(c.InternalID).Backoff).advice == (status.Advice{}) {
+		return ""
+	}
+	return shown.Summary
 }
 
 // Filled returns an advice with the names of a container in it.
@@ -40,57 +45,104 @@ func Filled(advice string, c api.Container) string {
 	return strings.NewReplacer("ID", c.InternalID, "VOLUME", c.VolumeID).Replace(advice)
 }
 
-// matter returns what a person wants to know first, and the condition that says why.
-func matter(c api.Container) (what string, why status.Condition) {
+// crashesToTell is from how many ends in a row on they are part of the summary of a container that runs again.
+const crashesToTell = 2
+
+// matter is what a person wants to know of a container first.
+type matter struct {
+	what, message string
+	since         time.Time
+	advice        status.Advice
+}
+
+// because is a matter that a condition is the reason of.
+func because(what string, c status.Condition) matter {
+	return matter{what, c.Message, c.LastTransitionTime, c.Reason.Advice()}
+}
+
+func matterOf(c api.Container, b status.Backoff) matter {
 	synced, installed, started, running := c.Condition(status.Synced), c.Condition(status.Installed), c.Condition(status.ProcessStarted), c.Condition(status.ProcessRunning)
 	full, healthy, quota := c.Condition(status.DiskFull), c.Condition(status.Healthy), c.Condition(status.QuotaExceeded)
 	blocked := synced.Status == status.False && synced.Reason != status.ReasonProgressing && synced.Reason != status.ReasonBackOff
 	switch {
 	case c.Deleting:
-		return "is being deleted", synced
+		return because("is being deleted", synced)
 	case len(c.Conditions) == 0:
-		return "waits for its first reconcile", status.Condition{}
+		return matter{what: "waits for its first reconcile"}
 	case synced.Reason == status.ReasonEngineDown:
-		return "is not known, as Docker cannot be reached", synced
+		return because("is not known, as Docker does not answer", synced)
 	case full.Status == status.True:
-		return "is held up by a full disk", full
+		return because("is held up by a full disk", full)
 	case synced.Reason == status.ReasonPaused:
-		return stateWord(c) + ", and is left alone", synced
+		return because(stateWord(c)+", and is left alone", synced)
 	case installed.Status == status.False && installed.Reason != status.ReasonInstalling:
-		return "was not installed", installed
+		return because("was not installed", installed)
 	case synced.Reason.HeldByNode():
-		return stateWord(c) + ", and is held back with the node", synced
+		return because(stateWord(c)+", and is held back with the node", synced)
 	case blocked:
-		return blockedWord(c), synced
+		return because(blockedWord(c, started), synced)
 	case started.Reason == status.ReasonSuspended:
-		return "is suspended", started
+		return because("is suspended", started)
 	case started.Reason == status.ReasonOverQuota:
-		return "is stopped as its volume is over its quota", quota
+		return because("is stopped as its volume is over its quota", quota)
 	case installed.Status == status.False:
-		installed.Message = synced.Message
-		return "is being installed", installed
-	case c.State == status.StateBackOff:
-		return "ends again and again", withExit(c, started)
+		return matter{what: "is being installed", message: synced.Message, since: installed.LastTransitionTime}
+	case c.State == status.StateBackOff, c.State == status.StateStarting && started.Status != status.True && b.Crashes >= crashesToTell:
+		return endsAgainAndAgain(c, b, started)
 	case c.State == status.StateOffline && c.Power == desired.PowerRunning && c.LastExit != nil:
-		return "has ended", withExit(c, started)
+		return withExit(c, because("has ended", started))
 	case running.Reason == status.ReasonWaitingForPattern:
-		return "is up, and has not printed its start pattern", running
+		running.Message = fmt.Sprintf("no line has matched %q", shortened(c.StartPattern))
+		return because("is up, and has not printed its start pattern", afterCrashes(c, b, running))
 	case healthy.Status == status.False:
-		return "runs, and its health check fails", healthy
+		return because("runs, and its health check fails", healthy)
 	case quota.Status == status.True:
-		return stateWord(c) + ", and its volume is over its quota", quota
+		return because(stateWord(c)+", and its volume is over its quota", quota)
 	case synced.Status == status.False:
-		return stateWord(c) + ", and is being brought to its spec", synced
+		return because(stateWord(c)+", and is being brought to its spec", synced)
 	case c.State == status.StateRunning:
-		return "runs", running
+		return because("runs", afterCrashes(c, b, running))
 	}
-	return stateWord(c), status.Condition{}
+	return matter{what: stateWord(c)}
+}
+
+// endsAgainAndAgain is the matter of a process whose next start waits, or is under way, after its ends. Its time is
+// that of the first of them, which stays the same from start to start.
+func endsAgainAndAgain(c api.Container, b status.Backoff, started status.Condition) matter {
+	m := because("ends again and again", started)
+	m.message, m.advice = "", status.ReasonBackOff.Advice()
+	if !b.CrashingSince.IsZero() {
+		m.since = b.CrashingSince
+	}
+	return withExit(c, m)
+}
+
+// afterCrashes returns a condition of a process that is up, with how often it ended before.
+func afterCrashes(c api.Container, b status.Backoff, up status.Condition) status.Condition {
+	if b.Crashes < crashesToTell || c.LastExit == nil {
+		return up
+	}
+	if up.Message != "" {
+		up.Message += "; "
+	}
+	up.Message += fmt.Sprintf("it ended %d times in a row before: %s", b.Crashes, exitText(c))
+	return up
+}
+
+// longestPattern is how many bytes of a start pattern a summary shows.
+const longestPattern = 80
+
+func shortened(pattern string) string {
+	if len(pattern) <= longestPattern {
+		return pattern
+	}
+	return strings.ToValidUTF8(pattern[:longestPattern], "") + "..."
 }
 
 // blockedWord is what is the matter with a container that something keeps from its spec.
-func blockedWord(c api.Container) string {
+func blockedWord(c api.Container, started status.Condition) string {
 	switch {
-	case c.State == status.StateRunning || c.State == status.StateStarting:
+	case started.Status == status.True:
 		return "runs, and not as its spec says"
 	case c.InstallState == status.Installing:
 		return "cannot be installed"
@@ -113,21 +165,28 @@ func stateWord(c api.Container) string {
 	return "is " + string(c.State)
 }
 
-// withExit returns a condition with how the process has ended.
-func withExit(c api.Container, why status.Condition) status.Condition {
-	exit := c.LastExit
-	if exit == nil {
-		return why
+// withExit returns a matter with how the process has ended, and what is done about that.
+func withExit(c api.Container, m matter) matter {
+	if c.LastExit == nil {
+		return m
 	}
-	switch {
+	m.message = exitText(c)
+	if c.LastExit.OOM {
+		m.advice = m.advice.OutOfMemory(c.Limits.Memory > 0)
+	}
+	return m
+}
+
+// exitText is how the process of a container has ended.
+func exitText(c api.Container) string {
+	switch exit := c.LastExit; {
 	case exit.OOM && c.Limits.Memory > 0:
-		why.Message = fmt.Sprintf("the kernel ended it for memory, of which its limit is %s", desired.FormatSize(c.Limits.Memory))
+		return fmt.Sprintf("the kernel ended it for memory, of which its limit is %s", desired.FormatSize(c.Limits.Memory))
 	case exit.OOM:
-		why.Message = "the kernel ended it for memory"
+		return "the kernel ended it for memory"
 	case exit.Signal != "":
-		why.Message = "it was ended by " + exit.Signal
+		return "it was ended by " + exit.Signal
 	default:
-		why.Message = fmt.Sprintf("its exit code was %d", exit.Code)
+		return fmt.Sprintf("its exit code was %d", exit.Code)
 	}
-	return why
 }

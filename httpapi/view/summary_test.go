@@ -12,7 +12,7 @@ import (
 // TestSummaries: the incidents of an operator's day, each in one sentence.
 func TestSummaries(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	const since = " since 2026-01-02T03:04:05Z"
+	const since = " (since 2026-01-02T03:04:05Z)"
 	is := func(kind status.ConditionType, truth status.ConditionStatus, reason status.Reason, message string) status.Condition {
 		return status.Condition{Type: kind, Status: truth, Reason: reason, Message: message, LastTransitionTime: at}
 	}
@@ -23,77 +23,102 @@ func TestSummaries(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		container api.Container
+		crashes   int
 		want      string
 	}{
 		"all is well": {
-			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, is(status.ProcessRunning, status.True, status.ReasonPatternMatched, ""), synced}},
+			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, is(status.ProcessRunning, status.True, status.ReasonPatternMatched, ""), synced}}, 0,
 			"runs" + since,
 		},
-		"stopped as it should be": {api.Container{State: status.StateOffline, Power: desired.PowerStopped, Conditions: []status.Condition{ready, synced}}, "is stopped"},
+		"stopped as it should be": {api.Container{State: status.StateOffline, Power: desired.PowerStopped, Conditions: []status.Condition{ready, synced}}, 0, "is stopped"},
 		"a crash loop": {
-			api.Container{State: status.StateBackOff, LastExit: &status.Exit{Code: 1}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonBackOff, "")}},
+			api.Container{State: status.StateBackOff, LastExit: &status.Exit{Code: 1}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonBackOff, "")}}, 0,
 			"ends again and again" + since + `: its exit code was 1; it is started again ever later, up to 5 min apart; read why it ends with "lightd logs web"; "lightd start web" tries it at once`,
 		},
+		"a crash loop, at its next start": {
+			api.Container{State: status.StateStarting, LastExit: &status.Exit{Code: 1}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonStarting, ""), is(status.Synced, status.False, status.ReasonProgressing, "")}}, 3,
+			`ends again and again (since 2026-01-02T02:04:05Z): its exit code was 1; it is started again ever later, up to 5 min apart; read why it ends with "lightd logs web"; "lightd start web" tries it at once`,
+		},
+		"a crash loop that is over": {
+			api.Container{State: status.StateRunning, LastExit: &status.Exit{Code: 137, Signal: "SIGKILL"}, Conditions: []status.Condition{ready, is(status.ProcessRunning, status.True, status.ReasonPatternMatched, ""), synced}}, 2,
+			"runs" + since + ": it ended 2 times in a row before: it was ended by SIGKILL",
+		},
+		"a crash that was one": {
+			api.Container{State: status.StateRunning, LastExit: &status.Exit{Code: 1}, Conditions: []status.Condition{ready, is(status.ProcessRunning, status.True, status.ReasonPatternMatched, ""), synced}}, 1,
+			"runs" + since,
+		},
+		"a port that is busy at a start": {
+			api.Container{State: status.StateStarting, Conditions: append(blocked(status.ReasonPortUnavailable, "address already in use"), is(status.ProcessStarted, status.False, status.ReasonStarting, ""))}, 0,
+			"cannot be started" + since + `: address already in use; it is tried again every 15 s; end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
+		},
+		"a machine out of memory": {
+			api.Container{State: status.StateOffline, LastExit: &status.Exit{Code: 137, OOM: true}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonExited, ""), synced}}, 1,
+			"has ended" + since + ": the kernel ended it for memory; the machine has too little memory: end something on it, or bound its containers with limits.memory",
+		},
 		"out of memory": {
-			api.Container{State: status.StateBackOff, LastExit: &status.Exit{Code: 137, OOM: true}, Limits: desired.Limits{Memory: 64 << 20}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonBackOff, "")}},
-			"ends again and again" + since + `: the kernel ended it for memory, of which its limit is 64 MiB; it is started again ever later, up to 5 min apart; read why it ends with "lightd logs web"; "lightd start web" tries it at once`,
+			api.Container{State: status.StateBackOff, LastExit: &status.Exit{Code: 137, OOM: true}, Limits: desired.Limits{Memory: 64 << 20}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonBackOff, "")}}, 0,
+			"ends again and again" + since + `: the kernel ended it for memory, of which its limit is 64 MiB; it is started again ever later, up to 5 min apart; give it more with limits.memory of the spec ("lightd edit web"), or have the program take less`,
 		},
 		"a port of another process": {
-			api.Container{State: status.StateOffline, Conditions: blocked(status.ReasonPortUnavailable, "port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7)")},
-			"cannot be started" + since + `: port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7); it is tried again every 15 s; end what has the port, or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
+			api.Container{State: status.StateOffline, Conditions: blocked(status.ReasonPortUnavailable, "port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7)")}, 0,
+			"cannot be started" + since + `: port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7); it is tried again every 15 s; end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
 		},
 		"no such image": {
-			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonImageUnavailable, "pull image game:1: the registry has no such image")}},
-			"cannot be installed" + since + `: pull image game:1: the registry has no such image; it is tried again every 30 s, and at most every 5 min where the registry refuses; check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`,
+			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonImageUnavailable, "pull image game:1: the registry has no such image")}}, 0,
+			"cannot be installed" + since + `: pull image game:1: the registry has no such image; it is tried again every 30 s, and at most every 5 min where the registry refuses; check the name of the image; "docker pull" on the daemon's machine shows whether it gets it; for a private registry, see "lightd docs registries"; or load it with "docker load"`,
 		},
 		"a full disk": {
-			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, synced, is(status.DiskFull, status.True, status.ReasonRecording, "the disk at / is full")}},
-			"is held up by a full disk" + since + ": the disk at / is full; what is essential is still recorded",
+			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, synced, is(status.DiskFull, status.True, status.ReasonRecording, "the disk at / is full")}}, 0,
+			"is held up by a full disk" + since + ": the disk at / is full; what runs goes on and is healed, and stopping and deleting go on; make room on the disk that the message names",
 		},
 		"an engine that is away": {
-			api.Container{State: status.StateUnknown, Conditions: []status.Condition{ready, is(status.Synced, status.Unknown, status.ReasonEngineDown, "")}},
-			"is not known, as Docker cannot be reached" + since + `; the daemon goes on asking, and what runs goes on running; see to the engine on the daemon's machine with "systemctl status docker"`,
+			api.Container{State: status.StateUnknown, Conditions: []status.Condition{ready, is(status.Synced, status.Unknown, status.ReasonEngineDown, "")}}, 0,
+			"is not known, as Docker does not answer" + since + `; it is asked again and again, and what runs goes on running; see on the daemon's machine with "systemctl status docker" why, and start it, or restart one that hangs with "systemctl restart docker"`,
 		},
 		"a pattern that never matches": {
-			api.Container{State: status.StateStarting, Conditions: []status.Condition{ready, is(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, ""), synced}},
-			"is up, and has not printed its start pattern" + since + `; the output goes on being matched; compare start_pattern with "lightd logs web"`,
+			api.Container{State: status.StateStarting, StartPattern: "Done", Conditions: []status.Condition{ready, is(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, ""), synced}}, 0,
+			"is up, and has not printed its start pattern" + since + `: no line has matched "Done"; the output goes on being matched; compare start_pattern with what it prints ("lightd logs web"), and apply the spec with one that matches`,
 		},
 		"a script that fails": {
-			api.Container{InstallState: status.Failed, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstallScriptFailed, "exit code 3"), is(status.Synced, status.False, status.ReasonInstallFailed, "")}},
+			api.Container{InstallState: status.Failed, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstallScriptFailed, "exit code 3"), is(status.Synced, status.False, status.ReasonInstallFailed, "")}}, 0,
 			"was not installed" + since + `: exit code 3; nothing is tried again by itself; read what it printed with "lightd logs --install web", mend the script, and then "lightd reinstall web"`,
 		},
 		"an installation": {
-			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonProgressing, "the install script runs")}},
+			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonProgressing, "the install script runs")}}, 0,
 			"is being installed" + since + ": the install script runs",
 		},
 		"a health check that fails": {
-			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, is(status.Healthy, status.False, status.ReasonProbeFailed, "port 25565: connection refused"), synced}},
+			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, is(status.Healthy, status.False, status.ReasonProbeFailed, "port 25565: connection refused"), synced}}, 0,
 			"runs, and its health check fails" + since + `: port 25565: connection refused; it is checked again as the spec says; read what the program prints with "lightd logs web", and compare "health" in the spec with it`,
 		},
 		"an end of its own": {
-			api.Container{State: status.StateOffline, LastExit: &status.Exit{}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonExited, ""), synced}},
+			api.Container{State: status.StateOffline, LastExit: &status.Exit{}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonExited, ""), synced}}, 0,
 			"has ended" + since + `: its exit code was 0; read what it printed with "lightd logs web"; "lightd start web" starts it`,
 		},
 		"suspended": {
-			api.Container{State: status.StateOffline, Suspended: true, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonSuspended, ""), synced}},
+			api.Container{State: status.StateOffline, Suspended: true, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonSuspended, ""), synced}}, 0,
 			"is suspended" + since + `; every start is refused; lift it by a write with "suspended: false"`,
 		},
 		"paused": {
-			api.Container{State: status.StateRunning, Paused: true, Conditions: blocked(status.ReasonPaused, "")},
+			api.Container{State: status.StateRunning, Paused: true, Conditions: blocked(status.ReasonPaused, "")}, 0,
 			"runs, and is left alone" + since + `; nothing is touched; end that by a write with "paused: false"`,
 		},
-		"deleting": {api.Container{Deleting: true, Conditions: blocked(status.ReasonDeleting, "")}, "is being deleted" + since},
+		"deleting": {api.Container{Deleting: true, Conditions: blocked(status.ReasonDeleting, "")}, 0, "is being deleted" + since},
 		"over its quota, and stopped": {
-			api.Container{State: status.StateOffline, VolumeID: "v", Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonOverQuota, ""), is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}},
+			api.Container{State: status.StateOffline, VolumeID: "v", Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonOverQuota, ""), is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}}, 0,
 			"is stopped as its volume is over its quota" + since + `: 2GiB of 1GiB; what was stopped for it starts again by itself; delete files of the volume, or raise its quota with "lightd volume quota v SIZE"`,
 		},
-		"nothing is recorded yet": {api.Container{State: status.StateOffline}, "waits for its first reconcile"},
+		"nothing is recorded yet": {api.Container{State: status.StateOffline}, 0, "waits for its first reconcile"},
 	} {
 		c.container.InternalID, c.container.Image = "web", "game:1"
 		if c.container.Power == "" {
 			c.container.Power = desired.PowerRunning
 		}
-		if got := Summarize(c.container); got != c.want {
+		b := status.Backoff{Crashes: c.crashes}
+		if c.crashes > 0 {
+			b.CrashingSince = at.Add(-time.Hour)
+		}
+		if got := Summarize(c.container, b); got != c.want {
 			t.Errorf("%s:\n%s, want\n%s", name, got, c.want)
 		}
 	}

@@ -89,7 +89,7 @@ func Show(c desired.Container, st status.Status, now status.EngineStatus) api.Co
 		Restarts: st.Restarts, LastExit: st.LastExit, Deleting: c.Deleting,
 		CreatedAt: Unix(c.CreatedAt), UpdatedAt: Unix(c.UpdatedAt),
 	}
-	shown.Summary = Summarize(shown)
+	shown.Summary = Summarize(shown, st.Backoff)
 	return shown
 }
 

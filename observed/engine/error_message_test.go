@@ -35,14 +35,15 @@ func TestMessageIsStable(t *testing.T) {
 			"dial tcp: lookup r.example.com on 1.1.1.1:53: read udp 10.0.0.5:40000->1.1.1.1:53: i/o timeout",
 			"dial tcp: lookup r.example.com: read udp: i/o timeout",
 		},
-		"request id":      {"denied (request id: 7f-1, x)", "denied (request id: 8e-2, x)", "denied (request id, x)"},
-		"expired":         {"current time 2026-01-01T00:00:01Z is after 2025-01-01T00:00:00Z", "current time 2026-01-01T00:00:16Z is after 2025-01-01T00:00:00Z", "current time is after 2025-01-01T00:00:00Z"},
-		"process":         {"setns: pid 4711: no such process", "setns: pid 815: no such process", "setns: pid: no such process"},
-		"temporary file":  {"write /var/lib/docker/tmp/GetImageBlob81: no space left on device", "write /var/lib/docker/tmp/GetImageBlob7: no space left on device", "write /var/lib/docker/tmp/...: no space left on device"},
-		"duration":        {"gave up after 10.002s", "gave up after 3ms", "gave up after some time"},
-		"digest":          {"manifest for x@sha256:" + a + " not found", "manifest for x@sha256:" + a + " not found", "manifest for x@sha256:" + a + " not found"},
-		"number of bytes": {"needs 107374182400 bytes", "needs 107374182400 bytes", "needs 107374182400 bytes"},
-		"configured":      {"the engine did not answer in time (10s)", "the engine did not answer in time (10s)", "the engine did not answer in time (10s)"},
+		"request id":       {"denied (request id: 7f-1, x)", "denied (request id: 8e-2, x)", "denied (request id, x)"},
+		"expired":          {"current time 2026-01-01T00:00:01Z is after 2025-01-01T00:00:00Z", "current time 2026-01-01T00:00:16Z is after 2025-01-01T00:00:00Z", "current time is after 2025-01-01T00:00:00Z"},
+		"holder of a port": {"in use by nginx (pid 7)", "in use by nginx (pid 7)", "in use by nginx (pid 7)"},
+		"process":          {"setns: pid 4711: no such process", "setns: pid 815: no such process", "setns: pid: no such process"},
+		"temporary file":   {"write /var/lib/docker/tmp/GetImageBlob81: no space left on device", "write /var/lib/docker/tmp/GetImageBlob7: no space left on device", "write /var/lib/docker/tmp/...: no space left on device"},
+		"duration":         {"gave up after 10.002s", "gave up after 3ms", "gave up after some time"},
+		"digest":           {"manifest for x@sha256:" + a + " not found", "manifest for x@sha256:" + a + " not found", "manifest for x@sha256:" + a + " not found"},
+		"number of bytes":  {"needs 107374182400 bytes", "needs 107374182400 bytes", "needs 107374182400 bytes"},
+		"configured":       {"the engine did not answer in time (10s)", "the engine did not answer in time (10s)", "the engine did not answer in time (10s)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, text := range []string{c.one, c.other} {

@@ -18,7 +18,7 @@ var volatile = []struct {
 	{regexp.MustCompile(`\blookup (\S+) on \S+: `), "lookup $1: "},
 	{regexp.MustCompile(`(?i)\b(request[ _-]?id|host[ _-]?id|trace[ _-]?id)[:= ]+"?[^\s,;)"]+`), "$1"},
 	{regexp.MustCompile(`\bcurrent time \S+ is\b`), "current time is"},
-	{regexp.MustCompile(`\bpid[:= ]+\d+\b`), "pid"},
+	{regexp.MustCompile(`(^|[^(])\bpid[:= ]+\d+\b`), "${1}pid"}, // "(pid 7)" is what holds a port
 	{regexp.MustCompile(`/(tmp|tmpmounts)/(GetImageBlob|docker-[a-z-]+|containerd-mount|runc-process)\d+[^\s:;,"')]*`), "/$1/..."},
 	{regexp.MustCompile(`\b\d+(\.\d+)?(ns|µs|us|ms)\b|\b\d+\.\d+s\b`), "some time"},
 	{regexp.MustCompile(` \([0-9a-f]{12,64}\)`), ""},

@@ -11,6 +11,16 @@ type Advice struct {
 // Advice returns what is done about r.
 func (r Reason) Advice() Advice { return advice[r] }
 
+// OutOfMemory returns a with what can be done about a process that the kernel ended for memory; limited is
+// true where the container has a limit of it.
+func (a Advice) OutOfMemory(limited bool) Advice {
+	a.Can = "the machine has too little memory: end something on it, or bound its containers with limits.memory"
+	if limited {
+		a.Can = `give it more with limits.memory of the spec ("lightd edit ID"), or have the program take less`
+	}
+	return a
+}
+
 // advice has a row for every reason that there is.
 var advice = map[Reason]Advice{
 	ReasonInstalling:          {},
@@ -25,7 +35,7 @@ var advice = map[Reason]Advice{
 	ReasonStopping:            {},
 	ReasonExited:              {Can: `read what it printed with "lightd logs ID"; "lightd start ID" starts it`},
 	ReasonBackOff:             {Does: "it is started again ever later, up to 5 min apart", Can: `read why it ends with "lightd logs ID"; "lightd start ID" tries it at once`},
-	ReasonWaitingForPattern:   {Does: "the output goes on being matched", Can: `compare start_pattern with "lightd logs ID"`},
+	ReasonWaitingForPattern:   {Does: "the output goes on being matched", Can: `compare start_pattern with what it prints ("lightd logs ID"), and apply the spec with one that matches`},
 	ReasonPatternMatched:      {},
 	ReasonNoPattern:           {},
 	ReasonProbing:             {},
@@ -40,11 +50,11 @@ var advice = map[Reason]Advice{
 	ReasonProgressing:         {},
 	ReasonPaused:              {Does: "nothing is touched", Can: `end that by a write with "paused: false"`},
 	ReasonDeleting:            {},
-	ReasonEngineDown:          {Does: "the daemon goes on asking, and what runs goes on running", Can: `see to the engine on the daemon's machine with "systemctl status docker"`},
-	ReasonStepFailed:          {Does: "it is tried again with growing pauses", Can: `read more in the log of the engine with "journalctl -u docker"`},
-	ReasonImageUnavailable:    {Does: "it is tried again every 30 s, and at most every 5 min where the registry refuses", Can: `check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`},
+	ReasonEngineDown:          {Does: "it is asked again and again, and what runs goes on running", Can: `see on the daemon's machine with "systemctl status docker" why, and start it, or restart one that hangs with "systemctl restart docker"`},
+	ReasonStepFailed:          {Does: "it is tried again with growing pauses", Can: `read more in the log of the engine on the daemon's machine with "journalctl -u docker"`},
+	ReasonImageUnavailable:    {Does: "it is tried again every 30 s, and at most every 5 min where the registry refuses", Can: `check the name of the image; "docker pull" on the daemon's machine shows whether it gets it; for a private registry, see "lightd docs registries"; or load it with "docker load"`},
 	ReasonImageNotPresent:     {Does: "it goes on as soon as the image is there", Can: `put the image on the daemon's machine with "docker load" or "docker pull", or let the spec have "image_pull: missing"`},
-	ReasonPortUnavailable:     {Does: "it is tried again every 15 s", Can: `end what has the port, or give it another one with "lightd rebind ID -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`},
+	ReasonPortUnavailable:     {Does: "it is tried again every 15 s", Can: `end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind ID -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`},
 	ReasonPortNotPublished:    {Does: "the process is left running", Can: `see whether the engine publishes ports at all, and the networks of the container in "docker inspect"`},
 	ReasonLimitNotEnforced:    {Does: "Docker is asked again after a minute, doubling to an hour", Can: `see the warnings of "docker info" on the daemon's machine; a restart takes away what somebody wrote by hand: "lightd restart ID"`},
 	ReasonMountUnavailable:    {Does: "it is tried again every 15 s", Can: `on the daemon's machine, make or mount what is missing; what was replaced by a link, put back as it was`},
@@ -59,6 +69,6 @@ var advice = map[Reason]Advice{
 	ReasonDiskFull:            {Does: "it is tried again every 4 s, and stopping and deleting go on", Can: `make room on the disk that the message names`},
 	ReasonNodeCordoned:        {Does: "nothing is started, pulled, installed or recreated until that ends; stops and deletions go on", Can: `end it with "lightd uncordon"`},
 	ReasonNodeDrained:         {Does: "what runs is stopped, some at once, and nothing is started until that ends", Can: `start all that should run again with "lightd uncordon"`},
-	ReasonRecording:           {Does: "what is essential is still recorded"},
+	ReasonRecording:           {Does: "what runs goes on and is healed, and stopping and deleting go on", Can: `make room on the disk that the message names`},
 	ReasonUnrecorded:          {Does: "what is decided is recorded once there is room", Can: `make room on the disk that the message names`},
 }

@@ -18,7 +18,8 @@
 //
 // summary says all that in one sentence for a person: how the container is, since when and why, what the
 // daemon does about it, and what can be done. "lightd describe" begins with it, and "lightd get -o wide"
-// ends with it.
+// ends with it. It has nothing of what programs and scripts print, as a token with the scope read sees it:
+// "lightd describe" shows that right below it to those who may.
 //
 // # Conditions
 //

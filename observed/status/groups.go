@@ -115,10 +115,11 @@ type Requests struct {
 type Backoff struct {
 	// Completed is true when the restart policy leaves the ended process at rest.
 	Completed bool `json:"rest,omitempty"`
-	// Crashes counts the exits in a row that call for a backoff, NotBefore is when
-	// the next start may happen.
-	Crashes   int       `json:"crashes,omitempty"`
-	NotBefore time.Time `json:"not_before,omitzero"`
+	// Crashes counts the exits in a row that call for a backoff, CrashingSince is when the first of
+	// them was observed (zero in a record of an older version), NotBefore when the next start may happen.
+	Crashes       int       `json:"crashes,omitempty"`
+	CrashingSince time.Time `json:"crashing_since,omitzero"`
+	NotBefore     time.Time `json:"not_before,omitzero"`
 	// CrashesBeforeEngineLoss is what to go back to if the engine is lost too: it may have
 	// been what ended the process.
 	CrashesBeforeEngineLoss *CrashesBeforeEngineLoss `json:"doubt,omitempty"`

@@ -101,24 +101,33 @@ func (s *session) describe(ctx context.Context, id string) (description, error) 
 	return d, err
 }
 
-// readOutput reads the last lines of output. One that there is none of, or that the token
-// may not read, is no error.
+// outputTimeout bounds how long a description waits for the output: Docker, which gives it, may hang.
+const outputTimeout = 5 * time.Second
+
+// readOutput reads the last lines of output. A failure is part of the description, and no error: the
+// rest is needed most when Docker does not answer.
 func (s *session) readOutput(ctx context.Context, d *description) error {
 	id := d.container.InternalID
-	d.ofInstalling = d.container.Condition(status.Installed).Status == status.False
+	ofDocker := d.container.Condition(status.Installed).Status != status.False
+	if ofDocker && d.container.Condition(status.Synced).Reason == status.ReasonEngineDown {
+		d.noOutput = "Docker does not answer"
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, outputTimeout)
+	defer cancel()
+	d.ofInstalling = !ofDocker
 	var text io.ReadCloser
 	var err error
 	if d.ofInstalling {
-		text, err = s.InstallLog(ctx, id)
+		text, err = s.InstallLog(bounded, id)
 	} else {
-		text, err = s.Logs(ctx, id, client.Logs{Tail: lastLines})
-	}
-	var refused *client.Error
-	if errors.Is(err, client.ErrForbidden) && errors.As(err, &refused) {
-		d.noOutput = refused.Sentence
-		return nil
+		text, err = s.Logs(bounded, id, client.Logs{Tail: lastLines})
 	}
 	if err != nil {
+		if ctx.Err() == nil && gone(err) != nil {
+			d.noOutput = whyNoOutput(err)
+			return nil
+		}
 		return gone(err)
 	}
 	defer func() { _ = text.Close() }() // it was only read
@@ -135,6 +144,17 @@ func (s *session) readOutput(ctx context.Context, d *description) error {
 			_, cut, err = lines.ReadLine()
 		}
 	}
+}
+
+func whyNoOutput(err error) string {
+	var refused *client.Error
+	if errors.As(err, &refused) {
+		return refused.Sentence
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return "it does not come within " + outputTimeout.String()
+	}
+	return err.Error()
 }
 
 // gone passes over that a container went while it was being described.
@@ -199,6 +219,10 @@ func (s *describeWriter) table(title string, columns []string, rows [][]string, 
 
 func (d description) write(out io.Writer, now time.Time, width int) error {
 	s := &describeWriter{out: out, width: width}
+	d.writeSummary(s)
+	if d.outputExplains() {
+		d.writeOutput(s)
+	}
 	d.writeState(s, now)
 	d.writeSpec(s)
 	d.writeConditions(s, now)
@@ -209,7 +233,9 @@ func (d description) write(out io.Writer, now time.Time, width int) error {
 		rows = append(rows, []string{fmt.Sprint(e.Seq), render.Age(now, e.Time), fmt.Sprint(e.Generation), string(e.Type), e.Message})
 	}
 	s.table("Events", []string{"SEQ", "AGE", "GENERATION", "TYPE", "MESSAGE"}, rows, 2)
-	d.writeOutput(s)
+	if !d.outputExplains() {
+		d.writeOutput(s)
+	}
 	for i, hint := range hintsFor(d.container) {
 		name := ""
 		if i == 0 {
@@ -237,12 +263,23 @@ func (d description) writeOutput(s *describeWriter) {
 	}
 }
 
+func (d description) writeSummary(s *describeWriter) {
+	s.line("ID", d.container.InternalID)
+	if d.container.Summary != "" { // a daemon of an earlier version has none
+		s.line("Summary", d.container.Summary)
+	}
+}
+
+// outputExplains reports whether the last output is the likely reason of what the summary says, and so is
+// shown right below it.
+func (d description) outputExplains() bool {
+	c := d.container
+	return d.ofInstalling || c.Condition(status.Healthy).Status == status.False ||
+		c.Spec().EffectivePower() == desired.PowerRunning && c.Condition(status.ProcessRunning).Status == status.False
+}
+
 func (d description) writeState(s *describeWriter, now time.Time) {
 	c := d.container
-	s.line("ID", c.InternalID)
-	if c.Summary != "" { // a daemon of an earlier version has none
-		s.line("Summary", c.Summary)
-	}
 	s.line("State", string(c.State)+", should be "+string(c.Spec().EffectivePower()))
 	if at := attempt(plan.Attempt{At: c.NextAttemptAt, Number: c.Attempt}, now); at != "" {
 		s.line("Next attempt", at)

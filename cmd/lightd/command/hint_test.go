@@ -33,7 +33,7 @@ func TestHints(t *testing.T) {
 			condition(status.Installed, status.False, status.ReasonInstallInterrupted), condition(status.Synced, status.False, status.ReasonInstallFailed),
 		}, "running", `InstallInterrupted: run it again with "lightd reinstall web"`},
 		"an image": {[]status.Condition{condition(status.Synced, status.False, status.ReasonImageUnavailable)}, "running",
-			`ImageUnavailable: check the name of the image, and with "docker pull" whether the daemon's machine gets it; or load it with "docker load"`},
+			`ImageUnavailable: check the name of the image; "docker pull" on the daemon's machine shows whether it gets it; for a private registry, see "lightd docs registries"; or load it with "docker load"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			container := api.Container{InternalID: "web", Image: "game:1", Conditions: c.conditions, Power: c.power}

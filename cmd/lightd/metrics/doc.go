@@ -57,7 +57,7 @@
 //
 // hack/prometheus has alerts and a dashboard for Grafana. Alerts on containers have the annotation
 // "containers": with per_container, it is the summary of each that somebody should look at, as
-// "web: cannot be installed since ...". A template of Alertmanager shows it by
+// "web: cannot be installed (since ...". A template of Alertmanager shows it by
 // {{ .Annotations.containers }}. "promtool test rules alerts_test.yaml" has each alert fire.
 //
 // Whether checks of health pass is a condition: lightd_container_conditions{type="Healthy"}.
