@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"syscall"
 	"time"
@@ -81,7 +80,7 @@ func probePort(e desired.Endpoint) error {
 	}
 	switch {
 	case errors.Is(err, syscall.EADDRINUSE):
-		who := cmp.Or(portHolder(os.DirFS("/proc"), e), "another program")
+		who := cmp.Or(PortHolder(e), "another program")
 		return fmt.Errorf("port %s is in use on this host by %s", e, who)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return fmt.Errorf("port %s: this host does not have that address", e)

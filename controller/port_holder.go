@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/netip"
+	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -21,6 +22,9 @@ const (
 	tcpListen = "0A"
 	udpBound  = "07"
 )
+
+// PortHolder names the process of this host that holds a port; empty where none is found.
+func PortHolder(e desired.Endpoint) string { return portHolder(os.DirFS("/proc"), e) }
 
 // portHolder names the process of this host that holds a port, as in "nginx (pid 123)"; empty where none is
 // found, as of another network namespace or without the right to look. proc is /proc.

@@ -13,6 +13,7 @@ import (
 	"lightd/httpapi/client"
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/journal"
 )
 
 // maxLogged bounds the containers that a line of the log names.
@@ -103,6 +104,34 @@ func (c *config) volumesNow(ctx context.Context) (n int, err error) {
 		return err
 	})
 	return n, err
+}
+
+// poolNow asks the running daemon for the pool of ports.
+func (c *config) poolNow(ctx context.Context) (pool []desired.PoolPort, err error) {
+	err = c.withMaster(func(daemon *client.Client) error {
+		pool, err = daemon.Ports(ctx)
+		return err
+	})
+	return pool, err
+}
+
+// inspectedEvents is how many events eventsNow returns at most.
+const inspectedEvents = 1000
+
+// eventsNow asks the running daemon for the newest events, oldest first.
+func (c *config) eventsNow(ctx context.Context) (newest []journal.Event, err error) {
+	err = c.withMaster(func(daemon *client.Client) error {
+		for e, err := range daemon.Events(ctx, "", 0) {
+			if err != nil {
+				return err
+			}
+			if newest = append(newest, e); len(newest) > inspectedEvents {
+				newest = newest[1:]
+			}
+		}
+		return nil
+	})
+	return newest, err
 }
 
 // withMaster calls fn with a client of this machine's daemon that has the master token.

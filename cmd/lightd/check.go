@@ -15,11 +15,13 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"lightd/cmd/lightd/check"
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
+	"lightd/controller"
 	"lightd/controller/firewall"
 	"lightd/desired"
 	"lightd/desired/kv"
@@ -32,7 +34,7 @@ import (
 
 const checkHelp = `Inspects this machine for what makes a node unsafe or keeps it from its work, with the settings of the daemon: give it the flags and the environment of "lightd serve". It changes nothing. The daemon may run or not.
 
-Each item has a verdict (ok, warning or fault), a sentence, and what puts it right. Without root some items cannot be inspected. Exit codes: 0 without a fault, 1 with one, 2 for a mistake in the settings.`
+Each item has a verdict (ok, warning, fault, or unknown where it cannot be inspected), a sentence, and what puts it right. Without root some are unknown. Exit codes: 0 without a fault, 1 with one, 2 for a mistake in the settings.`
 
 // checkTimeout bounds what each of the engine and the daemon may take to answer.
 const checkTimeout = 5 * time.Second
@@ -94,7 +96,7 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	if err != nil {
 		return check.Node{}, err
 	}
-	n := check.Node{DataDir: c.DataDir, ConfigFile: file, Listeners: listeners, PlainHTTP: c.InsecurePlainHTTP}
+	n := check.Node{Built: builtAt(), DataDir: c.DataDir, ConfigFile: file, Listeners: listeners, PlainHTTP: c.InsecurePlainHTTP}
 	if c.Token == "" {
 		n.TokenFile, n.FormerMaster = c.TokenFile, token.FormerUntil(c.TokenFile)
 	}
@@ -135,6 +137,7 @@ func (c *config) machine(locate func(error) error) check.Machine {
 			}
 			return locate(err)
 		},
+		ClockSynchronised: clockSynchronised, PortHolder: controller.PortHolder, PoolPorts: c.poolNow, Events: c.eventsNow,
 		Stat: os.Stat, ReadFile: os.ReadFile, FileSystem: statFileSystem, Quotas: projectQuotas, Now: time.Now,
 		Engine: c.inspectEngine, EngineDirectories: c.engineDirectories, Ready: c.askReadiness, Networks: c.engineNetworks, Specs: c.storedSpecs,
 	}
@@ -167,7 +170,14 @@ const (
 	statReadOnly = 0x1
 	statNoSUID   = 0x2
 	statNoDev    = 0x4
+	statNoExec   = 0x8
 )
+
+// fileSystemKinds are the kinds that check has something to say of, by their magic numbers.
+var fileSystemKinds = map[int64]string{
+	unix.TMPFS_MAGIC: "tmpfs", unix.RAMFS_MAGIC: "tmpfs", unix.OVERLAYFS_SUPER_MAGIC: "overlay", unix.NFS_SUPER_MAGIC: "nfs",
+	unix.CIFS_SUPER_MAGIC: "cifs", unix.SMB2_SUPER_MAGIC: "cifs", unix.V9FS_MAGIC: "9p", unix.FUSE_SUPER_MAGIC: "fuse",
+}
 
 func statFileSystem(path string) (check.FileSystem, error) {
 	var st syscall.Statfs_t
@@ -176,6 +186,7 @@ func statFileSystem(path string) (check.FileSystem, error) {
 	}
 	block := uint64(st.Bsize)
 	return check.FileSystem{
+		Kind: fileSystemKinds[int64(st.Type)], NoExec: st.Flags&statNoExec != 0,
 		NoDev: st.Flags&statNoDev != 0, NoSUID: st.Flags&statNoSUID != 0, ReadOnly: st.Flags&statReadOnly != 0,
 		Free: st.Bavail * block, Size: st.Blocks * block, FreeInodes: st.Ffree, Inodes: st.Files,
 	}, nil

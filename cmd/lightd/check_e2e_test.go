@@ -38,7 +38,7 @@ func TestCheckOfARealNode(t *testing.T) {
 		return found
 	}
 	items := inspect(0)
-	for _, name := range []string{"data-directory", "token-file", "listeners", "engine", "daemon"} {
+	for _, name := range []string{"data-directory", "token-file", "listeners", "engine", "daemon", "pool-ports", "engine-timeouts", "file-system"} {
 		if items[name].Verdict != check.OK {
 			t.Errorf("%s: %+v", name, items[name])
 		}

@@ -13,8 +13,10 @@ type Isolation struct {
 	Version, API string
 	// Cgroup is "1" or "2".
 	Cgroup string
-	// Storage is its storage driver, Root its directory.
-	Storage, Root string
+	// Storage is its storage driver, Root its directory, Kernel the release of its kernel.
+	Storage, Root, Kernel string
+	// SwapUnlimited is true where the kernel does not account the swap of containers.
+	SwapUnlimited bool
 	// Options are the engine's security options, as in "name=seccomp,profile=default".
 	Options []string
 	// Podman is true for a Podman.
@@ -27,7 +29,7 @@ type Isolation struct {
 func (e *Engine) Isolation(ctx context.Context) (found Isolation, err error) {
 	err = e.call(ctx, e.timeouts.Query, "inspect", e.host, func(ctx context.Context, s *session) error {
 		info, err := s.Info(ctx)
-		found = Isolation{Podman: s.podman, Unlimited: unlimited(info), Version: info.ServerVersion, API: s.ClientVersion(), Cgroup: info.CgroupVersion, Options: info.SecurityOptions, Storage: info.Driver, Root: info.DockerRootDir}
+		found = Isolation{Podman: s.podman, Unlimited: unlimited(info), Version: info.ServerVersion, API: s.ClientVersion(), Cgroup: info.CgroupVersion, Options: info.SecurityOptions, Storage: info.Driver, Root: info.DockerRootDir, Kernel: info.KernelVersion, SwapUnlimited: !info.SwapLimit}
 		return err
 	})
 	return found, err

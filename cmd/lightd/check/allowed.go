@@ -42,7 +42,7 @@ func allowedNetworks(ctx context.Context, n Node, m Machine) []Item {
 	}
 	found, err := m.Networks(ctx, n.Rules.AllowedNetworks)
 	if err != nil {
-		return one("network.allowed", Warning, fmt.Sprintf("it cannot be inspected: %v", err), "start the engine")
+		return one("network.allowed", Unknown, fmt.Sprintf("it cannot be inspected: %v", err), "start the engine")
 	}
 	return AllowedNetworks(n.Rules.AllowedNetworks, found)
 }
@@ -89,7 +89,7 @@ func beyondAllowed(ctx context.Context, n Node, m Machine) (items []Item) {
 	const name, remedy = "bounds", "change its spec, or what the configuration allows; until then it keeps what it has"
 	specs, err := specsOf(ctx, m)
 	if err != nil {
-		return one(name, Warning, fmt.Sprintf("what containers have cannot be inspected: %v", err), askRemedy(err, m))
+		return one(name, Unknown, fmt.Sprintf("what containers have cannot be inspected: %v", err), askRemedy(err, m))
 	}
 	ids, fields := Beyond(specs, n.Rules)
 	beyond := exceeded(ctx, len(specs), n, m)

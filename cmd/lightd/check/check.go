@@ -13,14 +13,16 @@ import (
 	"lightd/httpapi/listen"
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/journal"
 )
 
 // Verdict is what an item is.
 type Verdict string
 
-// The verdicts. A Fault keeps the daemon from its work, or opens it to others.
+// The verdicts. Unknown is what cannot be inspected; a Fault keeps the daemon from its work, or opens it to others.
 const (
 	OK      Verdict = "ok"
+	Unknown Verdict = "unknown"
 	Warning Verdict = "warning"
 	Fault   Verdict = "fault"
 )
@@ -36,6 +38,8 @@ type Item struct {
 
 // Node is what is configured.
 type Node struct {
+	// Built is when this program was made, at the earliest; zero where that is unknown.
+	Built                          time.Time
 	DataDir, TokenFile, ConfigFile string
 	// FormerMaster is when the former master token ends that a reset has kept; zero where none is.
 	FormerMaster time.Time
@@ -74,9 +78,11 @@ type Loose struct {
 
 // FileSystem is the one that a path is on.
 type FileSystem struct {
-	NoDev, NoSUID, ReadOnly bool
-	Free, Size              uint64
-	FreeInodes, Inodes      uint64
+	// Kind is its name where that matters, as "tmpfs" or "nfs"; empty for disks of the machine.
+	Kind                            string
+	NoDev, NoSUID, NoExec, ReadOnly bool
+	Free, Size                      uint64
+	FreeInodes, Inodes              uint64
 }
 
 // Machine is how the machine is read.
@@ -90,6 +96,13 @@ type Machine struct {
 	LoadCertificate func() error
 	// CompareRunning returns which settings the running daemon has otherwise, by what puts them in force.
 	CompareRunning func() (restart, reload []string, err error)
+	// ClockSynchronised reports whether something synchronises the kernel's clock.
+	ClockSynchronised func() (bool, error)
+	// PortHolder names the process of this machine that holds a port; empty where none is found.
+	PortHolder func(desired.Endpoint) string
+	// PoolPorts and Events ask the running daemon for the pool, and for the newest events, oldest first.
+	PoolPorts func(ctx context.Context) ([]desired.PoolPort, error)
+	Events    func(ctx context.Context) ([]journal.Event, error)
 	// Webhooks and Volumes ask the running daemon.
 	Webhooks func(ctx context.Context) ([]api.Webhook, error)
 	Volumes  func(ctx context.Context) (int, error)
@@ -120,7 +133,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, dataDir, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, allowedNetworks, readiness, cordon, runningSettings, webhooks, beyondAllowed,
+	inForce, clock, dataDir, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, timeouts, allowedNetworks, poolPorts, readiness, cordon, runningSettings, webhooks, beyondAllowed,
 }
 
 // Run runs all checks.
@@ -132,11 +145,13 @@ func Run(ctx context.Context, n Node, m Machine) []Item {
 	return items
 }
 
+var severity = map[Verdict]int{OK: 0, Unknown: 1, Warning: 2, Fault: 3}
+
 // Worst returns the worst verdict of items.
 func Worst(items []Item) Verdict {
 	worst := OK
 	for _, i := range items {
-		if i.Verdict == Fault || i.Verdict == Warning && worst == OK {
+		if severity[i.Verdict] > severity[worst] {
 			worst = i.Verdict
 		}
 	}
@@ -157,5 +172,5 @@ func unreadable(name string, err error, m Machine) []Item {
 	case errors.Is(err, fs.ErrNotExist):
 		remedy = "make it, or name the one that is meant in the configuration"
 	}
-	return one(name, Warning, fmt.Sprintf("it cannot be inspected: %v", err), remedy)
+	return one(name, Unknown, fmt.Sprintf("it cannot be inspected: %v", err), remedy)
 }

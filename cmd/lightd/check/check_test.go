@@ -20,6 +20,7 @@ import (
 	"lightd/httpapi/listen"
 	"lightd/observed"
 	"lightd/observed/engine"
+	"lightd/observed/journal"
 )
 
 // files is a file system of modes alone.
@@ -35,10 +36,21 @@ func (f files) stat(path string) (fs.FileInfo, error) {
 
 const gib = 1 << 30
 
+// The ports of the pool: one is free, one is a container's.
+var (
+	free  = desired.Endpoint{IP: "0.0.0.0", Port: 25565, Protocol: "tcp"}
+	taken = desired.Endpoint{IP: "0.0.0.0", Port: 25566, Protocol: "tcp"}
+)
+
 // good is a machine on which all is well.
 func good() (Node, files, Machine) {
 	modes := files{"/data": fs.ModeDir | 0o700, "/data/token": 0o600, "/etc/l.yaml": 0o600}
 	return Node{DataDir: "/data", TokenFile: "/data/token", ConfigFile: "/etc/l.yaml", SecretInConfig: true, Listeners: []listen.Address{{Network: "tcp", At: "127.0.0.1:8070"}}}, modes, Machine{
+		ClockSynchronised: func() (bool, error) { return true, nil }, PortHolder: func(desired.Endpoint) string { return "" }, Root: true,
+		PoolPorts: func(context.Context) ([]desired.PoolPort, error) {
+			return []desired.PoolPort{{Endpoint: free}, {Endpoint: taken, InUse: true}}, nil
+		},
+		Events:         func(context.Context) ([]journal.Event, error) { return nil, nil },
 		CompareRunning: func() (_, _ []string, _ error) { return nil, nil, nil },
 		Webhooks:       func(context.Context) ([]api.Webhook, error) { return nil, nil }, Volumes: func(context.Context) (int, error) { return 3, nil },
 		Describe: func(context.Context) (api.Node, error) { return api.Node{}, nil },
@@ -49,12 +61,21 @@ func good() (Node, files, Machine) {
 			return FileSystem{NoDev: true, NoSUID: true, Free: gib, Size: gib, FreeInodes: 1e6, Inodes: 1e6}, nil
 		},
 		Engine: func(context.Context) (engine.Isolation, error) {
-			return engine.Isolation{Version: "20.10.24", API: "1.41", Cgroup: "2", Options: []string{"name=seccomp,profile=default", "name=apparmor", "name=userns"}}, nil
+			return engine.Isolation{Version: "20.10.24", API: "1.41", Cgroup: "2", Storage: "overlay2", Kernel: "6.1", Root: "/srv/docker", Options: []string{"name=seccomp,profile=default", "name=apparmor", "name=userns"}}, nil
 		},
 		Ready:             func(context.Context) (Readiness, error) { return Readiness{}, nil },
 		Networks:          func(context.Context, []string) ([]observed.Network, error) { return nil, nil },
 		Specs:             func(context.Context) ([]desired.Spec, error) { return nil, nil },
 		EngineDirectories: func(context.Context) ([]string, error) { return []string{"/srv/docker"}, nil },
+	}
+}
+
+func holderOf(port desired.Endpoint) func(desired.Endpoint) string {
+	return func(e desired.Endpoint) string {
+		if e == port {
+			return "nc (pid 7)"
+		}
+		return ""
 	}
 }
 
@@ -124,6 +145,22 @@ func TestChecks(t *testing.T) {
 			m.Running, m.Listen = func() (bool, error) { return running, nil }, func(listen.Address) error { return err }
 		}
 	}
+	events := func(age time.Duration, message string) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			m.Events = func(context.Context) ([]journal.Event, error) {
+				return []journal.Event{{InternalID: "web", Time: time.Now().Add(-age), Message: message}}, nil
+			}
+		}
+	}
+	isolation := func(change func(*engine.Isolation)) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			found, _ := m.Engine(context.Background())
+			change(&found)
+			m.Engine = func(context.Context) (engine.Isolation, error) { return found, nil }
+		}
+	}
+	late := "stop container 1: " + engine.ErrTimeout.Error() + " (30s)"
+	refused := errors.New("refused")
 	for name, c := range map[string]struct {
 		change func(*Node, files, *Machine)
 		item   string
@@ -182,7 +219,7 @@ func TestChecks(t *testing.T) {
 		}, "volume-quotas", OK},
 		"quotas that cannot be inspected": {func(_ *Node, _ files, m *Machine) {
 			m.Quotas = func(string) (string, error) { return "", fs.ErrPermission }
-		}, "volume-quotas", Warning},
+		}, "volume-quotas", Unknown},
 		"no engine": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "engine", Fault},
@@ -194,6 +231,9 @@ func TestChecks(t *testing.T) {
 				return engine.Isolation{Options: []string{"name=rootless"}, Unlimited: []string{"memory"}}, nil
 			}
 		}, "limits", Warning},
+		"no engine to say": {func(_ *Node, _ files, m *Machine) {
+			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
+		}, "kernel", Unknown},
 		"no seccomp":                   {options("name=apparmor", "name=userns"), "seccomp", Fault},
 		"unconfined seccomp":           {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
 		"no apparmor":                  {options("name=seccomp,profile=default"), "lsm", Warning},
@@ -221,13 +261,57 @@ func TestChecks(t *testing.T) {
 		"no engine for the networks": {func(n *Node, _ files, m *Machine) {
 			n.Rules.AllowedNetworks = []string{"games"}
 			m.Networks = func(context.Context, []string) ([]observed.Network, error) { return nil, errors.New("refused") }
-		}, "network.allowed", Warning},
+		}, "network.allowed", Unknown},
 		"containers within the bounds": {specs(1 << 30), "bounds", OK},
 		"containers beyond the bounds": {specs(2 << 30), "bounds", Warning},
 		"containers without any limit": {specs(0), "bounds", Warning},
 		"containers that nobody counts": {func(_ *Node, _ files, m *Machine) {
 			m.Specs = func(context.Context) ([]desired.Spec, error) { return nil, errors.New("refused") }
-		}, "bounds", Warning},
+		}, "bounds", Unknown},
+		"a clock that nothing synchronises": {func(_ *Node, _ files, m *Machine) { m.ClockSynchronised = func() (bool, error) { return false, nil } }, "clock", Warning},
+		"a clock that nobody can inspect": {func(_ *Node, _ files, m *Machine) {
+			m.ClockSynchronised = func() (bool, error) { return false, refused }
+		}, "clock", Unknown},
+		"a clock before the program":       {func(n *Node, _ files, m *Machine) { n.Built = m.Now().Add(time.Hour) }, "clock", Fault},
+		"a clock before the journal":       {events(-time.Hour, ""), "clock", Fault},
+		"a clock that was set by a second": {events(-time.Second, ""), "clock", OK},
+		"a call that timed out":            {events(time.Minute, late), "engine-timeouts", Warning},
+		"a call that timed out long ago":   {events(2*time.Hour, late), "engine-timeouts", OK},
+		"a call that failed otherwise":     {events(time.Minute, "no such image"), "engine-timeouts", OK},
+		"no events": {func(_ *Node, _ files, m *Machine) {
+			m.Events = func(context.Context) ([]journal.Event, error) { return nil, refused }
+		}, "engine-timeouts", Unknown},
+		"a free port that is held":    {func(_ *Node, _ files, m *Machine) { m.PortHolder = holderOf(free) }, "pool-ports", Warning},
+		"a port of a container":       {func(_ *Node, _ files, m *Machine) { m.PortHolder = holderOf(taken) }, "pool-ports", OK},
+		"holders that nobody may see": {func(_ *Node, _ files, m *Machine) { m.Root = false }, "pool-ports", Unknown},
+		"a pool that nobody can see": {func(_ *Node, _ files, m *Machine) {
+			m.PoolPorts = func(context.Context) ([]desired.PoolPort, error) { return nil, refused }
+		}, "pool-ports", Unknown},
+		"a kernel without swap limits": {isolation(func(i *engine.Isolation) { i.SwapUnlimited = true }), "kernel", Warning},
+		"images that are copied":       {isolation(func(i *engine.Isolation) { i.Storage = "vfs" }), "storage-driver", Warning},
+		"a store that nobody names":    {isolation(func(i *engine.Isolation) { i.Storage = "" }), "storage-driver", Unknown},
+		"an engine on a full disk": {func(_ *Node, _ files, m *Machine) {
+			of := m.FileSystem
+			m.FileSystem = func(path string) (FileSystem, error) {
+				found, err := of(path)
+				if path == "/srv/docker" {
+					found.Free = 1 << 20
+				}
+				return found, err
+			}
+		}, "engine-disk", Fault},
+		"an engine elsewhere": {func(_ *Node, _ files, m *Machine) {
+			of := m.FileSystem
+			m.FileSystem = func(path string) (FileSystem, error) {
+				if path == "/srv/docker" {
+					return FileSystem{}, fs.ErrNotExist
+				}
+				return of(path)
+			}
+		}, "engine-disk", Unknown},
+		"data in memory":                      {disk(func(f *FileSystem) { f.Kind = "tmpfs" }), "file-system", Warning},
+		"data on a server":                    {disk(func(f *FileSystem) { f.Kind = "nfs" }), "file-system", Warning},
+		"programs in volumes that cannot run": {disk(func(f *FileSystem) { f.NoExec = true }), "mount-flags", Warning},
 		"volumes on another disk": {func(n *Node, f files, m *Machine) {
 			of := m.FileSystem
 			m.FileSystem = func(path string) (FileSystem, error) {
@@ -279,6 +363,7 @@ func TestRemedies(t *testing.T) {
 		}
 	}
 	n, _, m := good()
+	m.Root = false
 	for err, remedy := range map[error]string{fs.ErrPermission: "as root", client.ErrUnauthorized: "master token", client.ErrUnreachable: "see whether the daemon answers"} {
 		m.Specs = func(context.Context) ([]desired.Spec, error) { return nil, err }
 		if got := beyondAllowed(t.Context(), n, m)[0].Remedy; !strings.Contains(got, remedy) {

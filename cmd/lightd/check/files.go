@@ -67,17 +67,25 @@ func fileSystem(_ context.Context, n Node, m Machine) []Item {
 		flags = Item{"mount-flags", Warning, "the file system of the volumes is not mounted nodev,nosuid: only the mode of the data directory keeps what is set-uid in a volume from other accounts",
 			"mount a file system for " + n.DataDir + ", or for " + at + ", with nodev,nosuid"}
 	}
-	space := Item{"disk", OK, fmt.Sprintf("%d MiB and %d inodes are free", disk.Free>>20, disk.FreeInodes), ""}
-	const room = "make room on the disk of the data directory"
+	if volumes.NoExec {
+		flags = Item{"mount-flags", Warning, "the file system of the volumes is mounted noexec: no program in a volume can be run", "mount it with exec, unless all programs are in images"}
+	}
+	return []Item{fileSystemKind(n, disk), flags, room("disk", disk, "the data directory")}
+}
+
+// room says how much is left on the disk of something.
+func room(name string, disk FileSystem, whose string) Item {
+	space := Item{name, OK, fmt.Sprintf("%d MiB and %d inodes are free for %s", disk.Free>>20, disk.FreeInodes, whose), ""}
+	remedy := "make room on the disk of " + whose
 	switch {
 	case disk.ReadOnly:
-		space.Verdict, space.Text, space.Remedy = Fault, "the file system of the data directory is read-only", "find out why in the kernel's log, and mount it for writing"
+		space.Verdict, space.Text, space.Remedy = Fault, "the file system of "+whose+" is read-only", "find out why in the kernel's log, and mount it for writing"
 	case disk.Free < fullSpace, disk.Inodes > 0 && disk.FreeInodes == 0:
-		space.Verdict, space.Remedy = Fault, room
+		space.Verdict, space.Remedy = Fault, remedy
 	case disk.Free < lowSpace, disk.Inodes > 0 && disk.FreeInodes < lowInodes:
-		space.Verdict, space.Remedy = Warning, room
+		space.Verdict, space.Remedy = Warning, remedy
 	}
-	return []Item{flags, space}
+	return space
 }
 
 // quotas says how the quotas of volumes are kept here.

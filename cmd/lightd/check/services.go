@@ -59,7 +59,11 @@ func listeners(_ context.Context, n Node, m Machine) (items []Item) {
 func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
 	found, err := m.Engine(ctx)
 	if err != nil {
-		return one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, or set docker_host; without root, join the group of its socket")
+		items := one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, or set docker_host; without root, join the group of its socket")
+		for _, name := range []string{"seccomp", "lsm", "user-namespaces", "kernel", "storage-driver", "engine-disk"} {
+			items = append(items, Item{name, Unknown, "only the engine says, which does not answer", "start the engine"})
+		}
+		return items
 	}
 	items := one("engine", OK, fmt.Sprintf("the Docker engine %s answers, with API %s and cgroup v%s", found.Version, found.API, found.Cgroup), "")
 	if found.Podman {
@@ -89,7 +93,7 @@ func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
 	if !found.Has("userns") && !found.Has("rootless") {
 		users.Text, users.Remedy = "root of containers is root of this machine, without most of its capabilities", "set userns-remap in the engine's daemon.json for one more wall"
 	}
-	return append(items, users)
+	return append(append(items, users), engineHost(found, m)...)
 }
 
 // readiness shows each detail of the running daemon's readiness as an item of its own: what the daemon
