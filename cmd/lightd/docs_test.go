@@ -50,7 +50,7 @@ func TestDocs(t *testing.T) {
 		t.Errorf("docs WATCH: %d %s", code, text)
 	}
 	for given, want := range map[string]string{
-		"wacth": `did you mean "watch"?`, "wbsocket": `did you mean "websocket"?`, "zzzz": "there are cli, spec, states", "api watch": "takes one topic, got 2",
+		"wacth": `did you mean "watch"?`, "wbsocket": `did you mean "websocket"?`, "zzzz": "there are operate, cli, spec, states", "api watch": "takes one topic, got 2",
 	} {
 		if _, stderr, code := call(t, nil, append([]string{"docs"}, strings.Fields(given)...)...); code != 2 || !strings.Contains(stderr, want) {
 			t.Errorf("docs %s: %d %s", given, code, stderr)

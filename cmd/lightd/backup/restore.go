@@ -72,7 +72,9 @@ func putInPlace(made, dir string) error {
 	if err := errors.Join(unix.Syncfs(int(opened.Fd())), opened.Close()); err != nil {
 		return err
 	}
-	if err := os.Remove(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(dir); errors.Is(err, unix.EBUSY) {
+		return fmt.Errorf("%w: something is mounted there, and a restore replaces the directory; unmount it, or restore to a new directory below it", err)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if err := os.Rename(made, dir); err != nil {

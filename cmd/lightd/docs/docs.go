@@ -43,6 +43,7 @@ type Topic struct {
 
 // Topics are all topics, in the order in which they are listed.
 var Topics = []Topic{
+	{"operate", "the operator's guide, from an empty machine to its removal", operate},
 	{"cli", "settings, contexts, files and output of the command line", command.Doc},
 	{"spec", "the fields of a container that need more than a line", desired.Doc},
 	{"states", "states, conditions with their reasons, events", status.Doc},

@@ -1,0 +1,183 @@
+// # Operating a node
+//
+// The life of a node, in its order. The commands are for the machine of the daemon: as root they need no token
+// and no address. Each is tried by a test of Lightd, in this order; other topics have the details.
+//
+// # Prepare the machine
+//
+// It needs Linux with AppArmor or SELinux, Docker 20.10 or newer with the storage driver overlay2, and a clock that
+// something synchronises ("timedatectl set-ntp true"). Volumes have files of strangers, so their file system is
+// mounted nodev and nosuid. A directory that is on no disk of its own is mounted onto itself for that:
+//
+//	sudo install -d -m 700 /var/lib/lightd
+//	echo '/var/lib/lightd /var/lib/lightd none bind,nodev,nosuid 0 0' |
+//	  sudo tee -a /etc/fstab
+//	sudo mount /var/lib/lightd
+//
+// # Install it
+//
+// "lightd docs install" says how the program and its service come onto the machine. These settings are for a node that
+// a panel reaches over the internet; put in the name that it has there. The README lists all of them.
+//
+//	sudo install -d /etc/lightd
+//	sudo install -m 600 /dev/null /etc/lightd/lightd.yaml
+//	echo 'listen: [unix:///run/lightd.sock, 0.0.0.0:8443]' |
+//	  sudo tee -a /etc/lightd/lightd.yaml
+//	echo 'tls: {self_signed: true}' | sudo tee -a /etc/lightd/lightd.yaml
+//	echo 'hosts: [node-1.example.com]' | sudo tee -a /etc/lightd/lightd.yaml
+//	echo 'metrics: {per_container: true}' | sudo tee -a /etc/lightd/lightd.yaml
+//	sudo systemctl enable --now lightd
+//	sudo lightd check
+//
+// "lightd check" inspects the machine, the engine and the daemon, and has a remedy for all that is not ok. Repeat it
+// after every change. It ends with code 1 where there is a fault, and takes -o json for a monitor.
+//
+// A certificate of an authority goes into tls.cert and tls.key, and is served anew when its files change. Without
+// one, clients pin the key: "lightd docs listen". The firewall of the machine lets in the port of the API and those
+// of the pool.
+//
+// # Let clients in
+//
+// Each client gets a token of its own with the scopes that it needs ("lightd docs tokens"). The master token in the
+// data directory stays on the machine.
+//
+//	(umask 077 && sudo lightd token create --name panel --ttl 30d \
+//	  --scopes write,console > panel.token)
+//	sudo lightd token list
+//
+// # Run containers
+//
+//	sudo lightd port add 25565-25570
+//	sudo lightd run web --image debian:12 -p 25565 --wait -- sleep infinity
+//	sudo lightd get -o wide
+//	sudo lightd describe web
+//
+// # Watch it
+//
+// Prometheus asks with a token for reading. hack/prometheus has a configuration, alerts and a dashboard; with
+// per_container each container that needs somebody has a sentence that says why ("lightd docs metrics").
+//
+//	(umask 077 && sudo lightd token create --name prometheus --ttl 30d \
+//	  --scopes read > prometheus.token)
+//	curl -sk -H "Authorization: Bearer $(cat prometheus.token)" \
+//	  https://127.0.0.1:8443/metrics
+//
+// # Change a setting
+//
+// Edit the file, and have the daemon read it again. A file with a mistake changes nothing. The log, and the check,
+// say which settings need a restart; containers run on through both.
+//
+//	echo 'origins: ["https://panel.example.com"]' |
+//	  sudo tee -a /etc/lightd/lightd.yaml
+//	sudo systemctl reload lightd
+//	sudo lightd check
+//
+// # Keep room on the disk
+//
+// A quota bounds one volume; "lightd docs quotas" says which file systems enforce it. Below 256 MiB the daemon
+// warns, below 64 MiB it takes no more writes but those that make room.
+//
+//	sudo lightd volume list --measure
+//	sudo lightd volume quota \
+//	  "$(sudo lightd get web -o jsonpath='{.volume_id}')" 10Gi
+//	sudo lightd top --no-stream --sort-by disk
+//
+// # Back it up
+//
+// A backup is made while all goes on, and has the tokens in it. Try now and then whether one can be restored; the
+// directory for that must not be there.
+//
+//	sudo install -d -m 700 /srv/backups
+//	sudo lightd backup --volumes /srv/backups/node-1
+//	sudo lightd restore /srv/backups/node-1 --data-dir /srv/trial
+//	sudo rm -r /srv/trial
+//
+// # Upgrade
+//
+// Containers run on while the program is replaced. A newer version opens the data of an older one, and not the
+// other way round: the backup is the way back. "lightd docs install" says how a .deb is replaced; this is what was
+// built here.
+//
+//	sudo lightd backup /srv/backups/before-upgrade
+//	sudo install -m 755 .bin/lightd /usr/local/bin/
+//	sudo systemctl restart lightd
+//	lightd version
+//	sudo lightd check
+//
+// # Maintain the machine
+//
+// For a new kernel or engine, have all containers stopped in their own way first; they start again once that is
+// ended, over a boot too ("lightd cordon" starts nothing new, and stops nothing).
+//
+//	sudo lightd drain --reason 'new kernel'
+//	sudo lightd uncordon
+//
+// # When something is wrong
+//
+// Begin with these. The first lines of describe say what is the matter, since when, what Lightd does about it and
+// what you can do, with what was printed last; usually nothing else is needed.
+//
+//	sudo lightd get -o wide
+//	sudo lightd describe web
+//	sudo lightd check
+//	sudo journalctl -u lightd -n 50
+//
+// What you see in them, and what to do:
+//
+//   - "ends again and again", with an exit code: the program fails. Its last lines say why. "lightd edit ID" changes the
+//     spec, "lightd start ID" ends the wait.
+//   - "ended it for memory": raise limits.memory of the spec. Without a limit the machine itself was full.
+//   - "port ... is in use": end the program that is named, or give the container another port with "lightd rebind ID -p PORT".
+//   - "the registry has no such image": correct the name in the spec. What was loaded by hand must have that name.
+//   - "the registry denies access": give credentials ("lightd docs registries"). Where it is unreachable, try "docker pull".
+//   - "was not installed": the script failed, and its last lines are shown. Correct it, and then "lightd reinstall ID".
+//   - "has not printed its start pattern": compare the pattern with the lines below it. The program itself runs.
+//   - "held up by a full disk", DiskLow or DiskFull: make room on the disk that is named. Stopping and deleting work
+//     without any. Nothing else is to be done: "lightd docs damage".
+//   - "Docker does not answer": start the engine. Containers are taken over as they are.
+//   - The same, and the engine's process is there: it hangs. "systemctl restart docker" ends the containers too, unless
+//     daemon.json has live-restore; Lightd starts them again.
+//   - The daemon does not start: its last line of the log names the file, and what to do. See "lightd docs damage".
+//
+// # Go back to a backup, or to another machine
+//
+// The new place is prepared as above, up to the start of the daemon. On the same machine, empty the directory
+// first; a restore replaces it, so that nothing may be mounted on it meanwhile. The engine keeps a mark of the
+// directory that had the node ("lightd docs data"): where that is gone for good, remove the mark.
+//
+//	sudo lightd stop web --wait
+//	sudo lightd backup --volumes /srv/backups/last
+//	sudo lightd delete web
+//	sudo systemctl stop lightd
+//	sudo umount /var/lib/lightd
+//	sudo find /var/lib/lightd -mindepth 1 -delete
+//	sudo docker volume ls -q -f name=lightd-owner- |
+//	  xargs sudo docker volume rm
+//	sudo lightd restore /srv/backups/last
+//	sudo mount /var/lib/lightd
+//	sudo systemctl start lightd
+//	sudo lightd start web --wait
+//	sudo lightd check
+//
+// # Remove it
+//
+// Containers go with "lightd delete", volumes and all else with the directory. The rules of the firewall are gone
+// after the next boot.
+//
+//	sudo lightd delete --all --yes
+//	sudo systemctl disable --now lightd
+//	sudo docker network rm lightd
+//	sudo docker volume ls -q -f name=lightd-owner- |
+//	  xargs sudo docker volume rm
+//	sudo umount /var/lib/lightd
+//	sudo sed -i '\#^/var/lib/lightd #d' /etc/fstab
+//	sudo rm -r /var/lib/lightd /etc/lightd
+
+package docs
+
+import _ "embed"
+
+// operate is the source of this file, which has the topic's text.
+//
+//go:embed operate.go
+var operate string
