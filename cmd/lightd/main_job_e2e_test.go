@@ -54,6 +54,8 @@ type mainJob struct {
 	port int
 	// made is the container as it was last created.
 	made view
+	// kept is the image that keeps its installation.
+	kept string
 }
 
 func (j *mainJob) name() string { return "lightd-" + j.id }
@@ -64,7 +66,7 @@ func (j *mainJob) at(more string) string { return "/containers/" + j.id + more }
 func (j *mainJob) on(t *testing.T) *mainJob {
 	n, d := *j.node, *j.docker
 	n.t, d.t = t, t
-	return &mainJob{node: &n, docker: &d, id: j.id, path: j.path, port: j.port, made: j.made}
+	return &mainJob{node: &n, docker: &d, id: j.id, path: j.path, port: j.port, made: j.made, kept: j.kept}
 }
 
 // install makes the container: its script leaves a program in the image and a file in the volume.
@@ -81,6 +83,7 @@ func (j *mainJob) install(t *testing.T) {
 		"startup_command":"/usr/tool; nc -ll -p %d -e echo hello & echo serves on %d; while read line; do echo \"$GREETING $line\"; done"`,
 		j.port, j.port, j.port))).want(201, "")
 	j.made = on.until(j.id, "running", running)
+	j.kept = on.inspect(j.name()).Config.Image
 	if got := on.events(j.id); !slices.Equal(got[:min(len(got), len(pageInstallEvents))], pageInstallEvents) {
 		t.Errorf("the events are %v", got)
 	}
@@ -266,7 +269,7 @@ func (j *mainJob) delete(t *testing.T) {
 		defer cancel()
 		list, err := on.ImageList(ctx, image.ListOptions{})
 		for _, i := range list {
-			if slices.ContainsFunc(i.RepoTags, func(tag string) bool { return strings.Contains(tag, ":"+j.id+".") }) {
+			if slices.Contains(i.RepoTags, j.kept) {
 				err = errors.Join(err, fmt.Errorf("its image %v is there", i.RepoTags))
 			}
 		}
