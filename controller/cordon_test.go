@@ -153,7 +153,8 @@ func TestDrainInOrder(t *testing.T) {
 	})
 }
 
-// TestDrainWaitsForInstallations, passes whoever does not die, and ends when the node is uncordoned halfway.
+// TestDrainPassesWhatDoesNotDie: a process that outlives SIGKILL keeps no other one from its turn, and the drain is over
+// once the install script that runs has ended too.
 func TestDrainPassesWhatDoesNotDie(t *testing.T) {
 	f := &fleet{deaf: map[string]bool{"a": true}, ending: map[string]bool{}}
 	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
