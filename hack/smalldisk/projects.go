@@ -5,7 +5,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -17,8 +16,7 @@ const quotaKernel = "QUOTA_KERNEL_ARGUMENTS"
 // kernel of this machine has none, the subtest runs under one that has, which is another process: what the
 // test prints is passed on.
 func OnProjects(t *testing.T, test func(t *testing.T, disk, kind string)) {
-	_, here, _, _ := runtime.Caller(0)
-	hack := filepath.Dir(filepath.Dir(here))
+	hack := filepath.Join(module(t), "hack")
 	if out, err := exec.Command("sh", "-c", "command -v mkfs.xfs || "+filepath.Join(hack, "apt")+" xfsprogs").CombinedOutput(); err != nil {
 		t.Fatalf("xfsprogs: %v: %s", err, out)
 	}
@@ -39,6 +37,20 @@ func OnProjects(t *testing.T, test func(t *testing.T, disk, kind string)) {
 			}
 		})
 	}
+}
+
+// module returns the directory of the module, in which a test runs. The paths of a compiler with -trimpath do not
+// lead there.
+func module(t *testing.T) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	for ; err == nil && dir != "/"; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+	}
+	t.Fatalf("no go.mod above this test: %v", err)
+	return ""
 }
 
 // elsewhere runs this very test under another kernel, without the race detector: its memory does not fit there.
