@@ -165,8 +165,10 @@ type Docker struct {
 	// EngineHealth reports when the engine goes and comes back.
 	EngineHealth EngineHealth
 	Images       Images
-	Snapshots    Snapshots
-	Console      Console
+	// Pulled is what is recorded of the images that Images has brought; nil for nothing.
+	Pulled    PulledImages
+	Snapshots Snapshots
+	Console   Console
 	// Health is what health checks find; nil where there are none.
 	Health Health
 }
@@ -235,6 +237,8 @@ type Controller struct {
 	slots      *slots
 	steps      sync.WaitGroup
 	gcTrigger  chan struct{}
+	// removeUnusedAfter is in nanoseconds, 0 for never.
+	removeUnusedAfter atomic.Int64
 	// healthChanged holds a value when the engine went or came, until unsubscribeHealth.
 	healthChanged     chan struct{}
 	unsubscribeHealth func()

@@ -32,6 +32,7 @@ func (c *Controller) Collect(ctx context.Context) {
 		case <-ticker.C:
 			c.resyncFiles()
 			c.retainImages()
+			c.collectImages(ctx)
 		case <-c.gcTrigger:
 		}
 	}

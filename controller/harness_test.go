@@ -219,7 +219,8 @@ func (n *node) connect(o setup, log *slog.Logger) {
 			default:
 			}
 		}})
-	n.images = images.New(images.Config{Engine: n.engine, Log: log, Changed: enqueueImage})
+	pulled := records.OpenPulled(n.store.DB)
+	n.images = images.New(images.Config{Engine: n.engine, Pulled: pulled, List: n.engine, Log: log, Changed: enqueueImage})
 	n.console = containerio.New(containerio.Config{Source: streams.NewDocker(n.engine), Targets: n.cache, Log: log, Changed: enqueue})
 	n.prober = health.New(health.Config{
 		Sources: health.Sources{Spec: n.store.Container, Seen: n.cache.Get, Status: n.statuses.Get, Image: n.images.Known},
@@ -240,7 +241,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 	}
 	n.controller = controller.New(controller.Config{
 		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
-		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Snapshots: n.copies, Console: n.console, Health: n.prober},
+		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Pulled: pulled, Snapshots: n.copies, Console: n.console, Health: n.prober},
 		Host: controller.Host{
 			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, HandOverVolume: n.volumes.HandOver, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
 			Network: o.network, EngineDisk: o.disk,

@@ -73,6 +73,8 @@ type imagesAllowed struct {
 	Allowed []string `yaml:"allowed"`
 	// Credentials is a configuration file of Docker's command line, with the credentials of registries.
 	Credentials string `yaml:"credentials"`
+	// RemoveUnusedAfter is how long an image that this daemon pulled is kept when nothing needs it; 0 is for ever.
+	RemoveUnusedAfter time.Duration `yaml:"remove_unused_after"`
 }
 
 // logs bound what Docker keeps of a container's output.
@@ -426,6 +428,9 @@ func (c *config) check() error {
 	}
 	if path := c.Images.Credentials; path != "" && !filepath.IsAbs(path) {
 		return badSetting("images.credentials", "images.credentials: %q is not an absolute path", path)
+	}
+	if c.Images.RemoveUnusedAfter < 0 {
+		return badSetting("images.remove_unused_after", "images.remove_unused_after: it must be a time as in 720h, or 0 for never, not %s", c.Images.RemoveUnusedAfter)
 	}
 	if err := c.checkWire(); err != nil {
 		return err

@@ -199,8 +199,9 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 			d.controller.Enqueue(id)
 		},
 	})
+	pulled := records.OpenPulled(d.store.DB)
 	d.images = images.New(images.Config{
-		Engine: d.engine, Timeout: cfg.Timeouts.Pull, Queue: d.metrics.Queues(), Log: d.log,
+		Engine: d.engine, Pulled: pulled, List: d.engine, Timeout: cfg.Timeouts.Pull, Queue: d.metrics.Queues(), Log: d.log,
 		Changed: func(ref string) {
 			d.controller.EnqueueImage(ref)
 			d.notifyChecks(func(spec desired.Container) bool { return spec.Image == ref })
@@ -230,7 +231,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 	d.controller = controller.New(controller.Config{
 		Stores: controller.Stores{Store: d.store, Statuses: statuses, Journal: d.journal},
 		Docker: controller.Docker{
-			Engine: d.engine, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Snapshots: d.snapshots, Console: d.console,
+			Engine: d.engine, Cache: d.cache, EngineHealth: d.cache, Images: d.images, Pulled: pulled, Snapshots: d.snapshots, Console: d.console,
 			Health: d.prober,
 		},
 		Host: controller.Host{
@@ -244,6 +245,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Metrics:         d.metrics, Queue: d.metrics.Queues(), Tracer: d.reconcileTracer(),
 		Log: d.log,
 	})
+	d.controller.SetRemoveUnusedAfter(cfg.Images.RemoveUnusedAfter)
 	return nil
 }
 

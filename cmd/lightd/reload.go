@@ -18,7 +18,7 @@ import (
 
 // reloadable are the settings that take effect for what comes after a reload. All others need a
 // restart.
-var reloadable = []string{"origins", "mounts.allowed", "images.allowed", "network.allowed", "consoles.per_container", "consoles.total", "logs.max_size", "logs.max_file", "metrics.per_container"}
+var reloadable = []string{"origins", "mounts.allowed", "images.allowed", "images.remove_unused_after", "network.allowed", "consoles.per_container", "consoles.total", "logs.max_size", "logs.max_file", "metrics.per_container"}
 
 // signals arranges what signals do to the daemon, but for those that end it: SIGHUP is what is
 // returned, and what some tool sends to have a log opened again, or a broken pipe behind the log,
@@ -66,12 +66,14 @@ func (d *daemon) reload(load func() (config, error)) {
 		}
 	}
 	now.Origins, now.Mounts, now.Images.Allowed, now.Consoles, now.Logs = loaded.Origins, loaded.Mounts, loaded.Images.Allowed, loaded.Consoles, loaded.Logs
+	now.Images.RemoveUnusedAfter = loaded.Images.RemoveUnusedAfter
 	now.Network.Allowed, now.Metrics = loaded.Network.Allowed, loaded.Metrics
 	if err := d.api.Reconfigure(consoleLimits(now)); err != nil {
 		d.log.Error("configuration not reloaded; the one before stays in force", "error", err)
 		return
 	}
 	d.controller.SetLogs(blueprint.Logs(now.Logs.MaxSize, now.Logs.MaxFile))
+	d.controller.SetRemoveUnusedAfter(now.Images.RemoveUnusedAfter)
 	d.config.Store(&now)
 	d.recordSettings()
 	defer d.warnBeyond()

@@ -66,6 +66,21 @@
 //   - "the pull stalled": as above
 //   - "the engine has no space left on a disk": see "docker system df"
 //   - "the engine does not answer", "the engine fails": see "journalctl -u docker"
+//
+// # Images that nothing needs
+//
+// "images: {remove_unused_after: 720h}" in the configuration removes images that nothing has needed for that time;
+// by default none is. Every five minutes those are looked at that this daemon has brought to the engine: an image that was
+// there before its pull, and all that was pulled before this version, is never removed. It is kept while
+//
+//   - a spec names it, for its server or its installer;
+//   - a container of anybody is made from it, running or not, or another image is known to rest on it;
+//   - it has a name that somebody else gave it.
+//
+// When somebody else pulls it too, it is theirs for ever, as far as the event of that pull has reached the
+// daemon. It is removed by its names, without force: the engine refuses what a container needs. The event ImageRemoved
+// of the node says so, which lightd_events_total counts. A spec that names it later has it pulled again; with
+// image_pull: never it must be loaded again. The images of installations are not concerned: "lightd docs prune".
 package images
 
 import _ "embed"

@@ -40,6 +40,10 @@ type Config struct {
 	Timeout time.Duration
 	// Parallel bounds the pulls at once, but for those that last longer than Timeout; 0 stands for 3.
 	Parallel int
+	// Pulled records the images that pulls have brought, which List tells from those that were there; nil
+	// for nothing.
+	Pulled Pulled
+	List   Lister
 	// Queue counts what waits; nil for nothing.
 	Queue workqueue.MetricsProvider
 	// Log takes what is worth knowing; nil stands for slog.Default().
@@ -81,6 +85,8 @@ type entry struct {
 	image observed.Image
 	news  int
 	at    time.Time // of the last inspection
+	// pullBegan and pullEnded are those of the last pull.
+	pullBegan, pullEnded time.Time
 }
 
 // New returns Images that are empty and pull nothing until Run.
@@ -111,7 +117,10 @@ func (i *Images) Run(ctx context.Context) error {
 	}
 	group.Go(func() { i.resyncSample(ctx) })
 	engine.Repeat(ctx, func(ctx context.Context) {
-		err := i.config.Engine.ImageEvents(ctx, i.refreshAll, i.handle)
+		err := i.config.Engine.ImageEvents(ctx, i.refreshAll, func(ev engine.Event) {
+			i.handle(ev)
+			i.observePull(ctx, ev)
+		})
 		if ctx.Err() == nil {
 			i.config.Log.Debug("image event stream ended", "error", err)
 		}
@@ -260,13 +269,21 @@ func (e *entry) show(found observed.Image) {
 
 // pull runs one pull and shows how it ended together with the image that it brought.
 func (i *Images) pull(ctx context.Context, ref string) {
+	before := i.before(ctx)
+	i.mu.Lock()
+	i.entryLocked(ref).pullBegan = time.Now()
+	i.mu.Unlock()
 	err := i.fetch(ctx, ref)
 	var found observed.Image
 	if err == nil {
 		found, err = i.config.Engine.Image(ctx, ref)
 	}
+	if err == nil {
+		i.recordPulled(ctx, ref, found.ImageID, before)
+	}
 	i.mu.Lock()
 	e := i.entryLocked(ref)
+	e.pullEnded = time.Now()
 	e.image.Pulling, e.image.PulledBytes, e.image.PullTotal = false, 0, 0
 	switch {
 	case err == nil:
@@ -389,13 +406,13 @@ func (i *Images) handle(ev engine.Event) {
 	default:
 		return
 	}
-	name, id := canonical(ev.Attributes["name"]), canonical(ev.ID)
+	name, id := Canonical(ev.Attributes["name"]), Canonical(ev.ID)
 	nameless := ev.Action == "load" || ev.Action == "import"
 	i.invalidate(func(ref string, e *entry) bool {
 		if e.image.ImageID == ev.ID && ev.ID != "" || nameless && !e.image.Present {
 			return true
 		}
-		ref = canonical(ref)
+		ref = Canonical(ref)
 		return ref != "" && (ref == name || ref == id)
 	})
 }
@@ -412,8 +429,8 @@ func (i *Images) invalidate(about func(ref string, e *entry) bool) {
 	}
 }
 
-// canonical returns a reference in full, and "" for what is none. Beside a digest the engine ignores a tag.
-func canonical(ref string) string {
+// Canonical returns a reference in full, and "" for what is none. Beside a digest the engine ignores a tag.
+func Canonical(ref string) string {
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return ""

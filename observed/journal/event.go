@@ -62,6 +62,9 @@ const (
 	DiskFull      Type = "DiskFull"
 	DiskRecovered Type = "DiskRecovered"
 
+	// ImageRemoved is an image that nothing needed any more.
+	ImageRemoved Type = "ImageRemoved"
+
 	FirewallMissing  Type = "FirewallMissing"
 	FirewallRestored Type = "FirewallRestored"
 
@@ -76,7 +79,7 @@ var Types = []Type{
 	Started, CreatingContainer, ContainerCreated, RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready, Error,
 	PullingImage, ImagePulled, ReinstallStarted, RebindStarted, RemovingOldContainer, LimitsUpdated, Starting, Running, Stopping, Exited, OOMKilled, PIDsLimitReached,
 	BackOff, Healthy, Unhealthy, PullFailed, StepFailed, Blocked, CreationWarning, VolumeOwnerChanged, DriftDetected, ContainerLost, SnapshotNotCopied, MountEscaped, Suspended, Unsuspended, QuotaExceeded, QuotaRecovered, Deleting, Deleted, DiskLow, DiskFull, DiskRecovered, FirewallMissing, FirewallRestored,
-	NodeCordoned, NodeDrained, NodeUncordoned,
+	ImageRemoved, NodeCordoned, NodeDrained, NodeUncordoned,
 }
 
 // Event is one entry of the journal.

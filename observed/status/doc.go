@@ -115,7 +115,7 @@
 //   - End: Deleting, Deleted.
 //   - Of the node, with an empty internal_id: DiskLow, DiskFull, DiskRecovered, FirewallMissing,
 //     FirewallRestored, NodeCordoned (a cordon was written or changed), NodeDrained (a drain has left
-//     nothing running), NodeUncordoned.
+//     nothing running), NodeUncordoned, ImageRemoved (it was unused: "lightd docs images").
 package status
 
 import _ "embed"
