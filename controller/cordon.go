@@ -27,7 +27,7 @@ func (c *Controller) nodeState(id string, seen observed.Snapshot) plan.Node {
 
 // draining returns the containers of a drain that are being stopped now, or are to be: the first that run, in the
 // order of their ids. One that is not known yet counts by its record. left is how many processes and install scripts the drain waits for, those among them; -1
-// where that is not known. A paused spec is left alone, as ever. One whose process outlives SIGKILL keeps no other
+// where that is not known. A start that the engine was asked for counts: it may have happened, or happen yet. A paused spec is left alone, as ever. One whose process outlives SIGKILL keeps no other
 // from its turn.
 func (c *Controller) draining(cordon desired.Cordon) (now []string, left int) {
 	turns := cordon.Parallel
@@ -36,8 +36,13 @@ func (c *Controller) draining(cordon desired.Cordon) (now []string, left int) {
 		if spec.Paused {
 			continue
 		}
+		// The step before the observation: one that ends in between leaves it too old.
+		k := c.state(spec.InternalID)
 		seen := c.cfg.Cache.Get(spec.InternalID)
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
+		if k.starts() || !seen.At.After(k.settled) {
+			unknown = true
+		}
 		up := seen.Run.Running()
 		if !seen.Known || !seen.EngineUp {
 			unknown, up = true, st.State != status.StateOffline

@@ -205,6 +205,30 @@ func TestDrainPassesWhatDoesNotDie(t *testing.T) {
 	})
 }
 
+// TestDrainWaitsForAStartUnderWay: a drain is not over while the engine may yet start what it was asked for.
+func TestDrainWaitsForAStartUnderWay(t *testing.T) {
+	for _, name := range []string{observed.InstallName("a"), observed.RunName("a")} {
+		inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+			sim.OnCommand("install-entry.sh", func(context.Context, *simengine.Process) { time.Sleep(time.Second) })
+			hung := sim.Inject(simengine.Rule{Method: "POST", Route: "/containers/{id}/start", Target: name, Hang: true})
+			n.create("a", func(s *desired.Spec) { s.Power, s.InstallScript = desired.PowerRunning, "true" })
+			n.create("b", nil)
+			time.Sleep(30 * time.Second)
+			n.cordon(desired.Cordon{Drain: true})
+			n.change("b", func(c *desired.Container) { c.Labels = map[string]string{"reconciled": "again"} })
+			time.Sleep(2 * time.Second)
+			if hung.Hits() == 0 || n.statuses.Node().Drained {
+				t.Errorf("%s: %d calls to start it, drained: %+v", name, hung.Hits(), n.statuses.Node())
+			}
+			hung.Release()
+			time.Sleep(5 * time.Minute)
+			if len(running(n)) > 0 || !n.statuses.Node().Drained {
+				t.Errorf("%s, in the end: %s run, %+v", name, running(n), n.statuses.Node())
+			}
+		})
+	}
+}
+
 // TestNothingBeginsAfterACordon: whenever it comes in the life of a container, no call that begins something follows
 // its acknowledgement.
 func TestNothingBeginsAfterACordon(t *testing.T) {

@@ -27,6 +27,11 @@ type keyState struct {
 	unrecorded []journal.Event
 }
 
+// starts reports whether a process or an install script is being started.
+func (k keyState) starts() bool {
+	return k.running != nil && (k.running.Kind == plan.StartContainer || k.running.Kind == plan.StartInstallScript)
+}
+
 // runningStep is the step of a key that is being executed.
 type runningStep struct {
 	plan.Step
