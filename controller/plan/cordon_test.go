@@ -158,6 +158,47 @@ func TestCordonDuringAnInstallation(t *testing.T) {
 	w.expect("CreateContainer", "Ready")
 }
 
+// TestCordonKeepsTheBoundsOfAScript: one that hangs, frozen or not, is killed at its deadline though another installation is
+// requested meanwhile; that begins when the node is uncordoned.
+func TestCordonKeepsTheBoundsOfAScript(t *testing.T) {
+	for _, frozen := range []bool{false, true} {
+		for _, requested := range []bool{false, true} {
+			w := newScenario(t, script)
+			w.exit = -1
+			w.settle()
+			w.story()
+			w.cordon(drained())
+			if requested {
+				w.change(func(c *desired.Container) { c.Requests.Install++ })
+			}
+			want := "KillInstallScript"
+			if frozen {
+				w.in.Seen.Install.Phase, want = observed.Paused, "UnpauseContainer"
+			}
+			d := w.decide()
+			if synced := d.Status.Get(status.Synced); d.Step != nil || d.After <= 0 || synced.Reason.HeldByNode() {
+				t.Errorf("frozen %t, requested %t: step %+v, reconciled after %s, %+v", frozen, requested, d.Step, d.After, synced)
+			}
+			w.in.Now = w.in.Now.Add(w.in.InstallTimeout)
+			if d = w.decide(); d.Step == nil || string(d.Step.Kind) != want {
+				t.Errorf("frozen %t, requested %t, after the deadline: %+v, %+v", frozen, requested, d.Step, d.Status.Get(status.Synced))
+				continue
+			}
+			w.settle()
+			if got := w.decide().Status.Get(status.Synced); w.in.Seen.Install.Running() || requested != (got.Reason == status.ReasonNodeDrained) {
+				t.Errorf("frozen %t, requested %t, in the end: %+v", frozen, requested, got)
+			}
+			w.held(t)
+			w.story()
+			w.cordon(nil)
+			w.settle()
+			if begun := slices.Contains(w.steps, "CreateInstallContainer"); begun != requested {
+				t.Errorf("frozen %t, requested %t, in service: %v", frozen, requested, w.steps)
+			}
+		}
+	}
+}
+
 // TestDrain: the process is stopped with its own settings in its turn, is no crash, and is started when the node is
 // uncordoned, unless its policy has left it at rest before.
 func TestDrain(t *testing.T) {
