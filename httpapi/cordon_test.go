@@ -30,6 +30,13 @@ func TestCordonOfTheNode(t *testing.T) {
 	}
 	n.send("GET", "/node", "").want(t, 200, `"cordon":`+strings.TrimSpace(second.text))
 	n.send("PUT", "/node/cordon", second.text).want(t, 200, `"drain":true,"parallel":2`) // what was read can be written back
+	for held, want := range map[status.Reason]string{status.ReasonNodeDrained: `"running":0,"held":1`, status.ReasonProgressing: `"running":1,"held":0`} {
+		n.record("web", func(st *status.Status) { // a script that was to be started, and one that runs
+			st.State, st.Install.Phase = status.StateOffline, status.InstallScript
+			st.Conditions = []status.Condition{{Type: status.Synced, Status: status.False, Reason: held}}
+		})
+		n.send("GET", "/node", "").want(t, 200, want)
+	}
 	n.send("GET", "/readyz", "").want(t, 200, `"ready"`)
 	n.send("DELETE", "/node/cordon?dry_run=true", "").want(t, 200, `"plan":[]`)
 	n.send("DELETE", "/node/cordon", "").want(t, 200, "Node uncordoned")

@@ -100,7 +100,8 @@ func (h *Stats) cordon(c *desired.Cordon) *api.Cordon {
 	shown.Drained = c.Drain && recorded.Drained && recorded.Cordon != nil && recorded.Cordon.Since.Equal(c.Since)
 	for _, container := range h.Containers.Containers() {
 		st := h.Views.Status(container.InternalID)
-		if st.Get(status.Synced).Reason.HeldByNode() {
+		held := st.Get(status.Synced).Reason.HeldByNode()
+		if held {
 			shown.Held++
 		}
 		if container.Paused {
@@ -109,7 +110,8 @@ func (h *Stats) cordon(c *desired.Cordon) *api.Cordon {
 		if state := cmp.Or(st.State, status.StateOffline); state != status.StateOffline && state != status.StateBackOff {
 			shown.Running++
 		}
-		if st.Install.Phase == status.InstallScript {
+		// One whose start was recorded and did not happen is held back.
+		if st.Install.Phase == status.InstallScript && !held {
 			shown.Running++
 		}
 	}
