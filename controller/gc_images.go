@@ -77,8 +77,12 @@ func (c *Controller) collectImage(ctx context.Context, image records.PulledImage
 	case image.UnusedSince.IsZero(), image.UnusedSince.After(now): // or the clock was set back
 		image.UnusedSince = now
 		return c.cfg.Pulled.Set(ctx, image)
-	case now.Sub(image.UnusedSince) < after || isNeeded(listed, c.neededImages()): // a spec may be new
+	case now.Sub(image.UnusedSince) < after:
 		return nil
+	}
+	listed, unused, err := c.unusedStill(ctx, image)
+	if err != nil || !unused {
+		return err
 	}
 	names := listed.Tags
 	if len(names) == 0 {
@@ -94,6 +98,22 @@ func (c *Controller) collectImage(ctx context.Context, image records.PulledImage
 	c.log.Info("unused image removed", "image", image.Refs, "image_id", image.ImageID, "unused_since", image.UnusedSince)
 	return c.forgetImage(ctx, image, journal.Event{Type: journal.ImageRemoved,
 		Message: image.Refs[0] + " (" + image.ImageID + "), unused since " + image.UnusedSince.UTC().Format(time.RFC3339)})
+}
+
+// unusedStill looks at an image again right before it is removed: the removals of others may have taken long.
+func (c *Controller) unusedStill(ctx context.Context, image records.PulledImage) (listed engine.ListedImage, unused bool, err error) {
+	all, err := c.cfg.Engine.AllImages(ctx)
+	if err != nil {
+		return listed, false, err
+	}
+	pulled, err := c.cfg.Pulled.All()
+	if err != nil {
+		return listed, false, err
+	}
+	listed = all[image.ImageID]
+	at := slices.IndexFunc(pulled, func(p records.PulledImage) bool { return p.ImageID == image.ImageID })
+	unused = at >= 0 && listed.ImageID != "" && !listed.Used && !namedByOthers(pulled[at], listed) && !isNeeded(listed, c.neededImages())
+	return listed, unused, nil
 }
 
 // isNeeded reports whether a spec names an image.
