@@ -139,13 +139,20 @@ func (a *app) awaitDrained(ctx context.Context, s *session, after uint64, timeou
 	return api.Cordon{}, coded{fmt.Errorf("not drained within %s, and the drain goes on%s; \"lightd uncordon\" ends it", timeout, s.whatRuns(ctx)), ExitTimeout}
 }
 
+// holdsDrain reports whether a drain waits for a container: for its process or for its install script, which
+// nothing holds back. One that is paused is left alone.
+func holdsDrain(c api.Container) bool {
+	scripted := c.InstallState == status.Installing && !c.Condition(status.Synced).Reason.HeldByNode()
+	return !c.Paused && (scripted || c.State != status.StateOffline && c.State != status.StateBackOff)
+}
+
 // whatRuns names some containers whose processes run, for a message; empty where that is not to be had.
 func (s *session) whatRuns(ctx context.Context) string {
 	const most = 5
-	listing, err := s.List(ctx, "")
+	listing, err := s.ListFull(ctx, "")
 	var ids []string
 	for _, c := range listing.Containers {
-		if c.State != status.StateOffline && c.State != status.StateBackOff {
+		if holdsDrain(c) {
 			ids = append(ids, c.InternalID)
 		}
 	}
