@@ -96,7 +96,7 @@ func TestRepeatedFailureIsRecordedOnce(t *testing.T) {
 			},
 			fix:    func(sim *simengine.Sim, _ *node) { sim.Publish("none:1", simengine.Remote{}) },
 			reason: status.ReasonImageUnavailable, event: "PullFailed",
-			tries: calls("POST", "/images/create"), apart: 31 * time.Second,
+			tries: calls("POST", "/images/create"), apart: 5*time.Minute + time.Second, // it is refused
 		},
 		"a mount that is not there": {
 			begin: func(sim *simengine.Sim, n *node) {
