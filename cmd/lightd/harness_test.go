@@ -104,6 +104,8 @@ type node struct {
 	// engine are the flags of another engine than that of the environment.
 	engine []string
 	env    []string // more of its environment
+	// binary is the program to start; empty for the test binary itself.
+	binary string
 
 	cmd    *exec.Cmd
 	log    *locked
@@ -133,6 +135,9 @@ func (n *node) start(args ...string) {
 func (n *node) startWith(stderr *os.File, args ...string) {
 	n.t.Helper()
 	n.cmd = program(n.t, n.env, append([]string{"serve", "--data-dir", n.dir, "--listen", "127.0.0.1:0", "--log-level", "debug"}, append(args, n.engine...)...)...)
+	if n.binary != "" {
+		n.cmd.Path = n.binary
+	}
 	if n.files > 0 {
 		limitFiles(n.t, n.cmd, n.files)
 	}

@@ -94,9 +94,10 @@
 //
 // # Upgrade
 //
-// Containers run on while the program is replaced. A newer version opens the data of an older one, and not the
-// other way round: the backup is the way back. "lightd docs install" says how a .deb is replaced; this is what was
-// built here.
+// Containers run on while the program is replaced, and clients reconnect. A newer version opens the data of an older
+// one. The older one opens what the newer one has written while "lightd version" shows the same database format of
+// both, and refuses it otherwise: then the backup is the way back. "lightd docs install" says how a .deb is replaced;
+// this is what was built here.
 //
 //	sudo lightd backup /srv/backups/before-upgrade
 //	sudo install -m 755 .bin/lightd /usr/local/bin/
