@@ -55,7 +55,7 @@ func TestCheckOfARealNode(t *testing.T) {
 		t.Errorf("got %+v", i)
 	}
 	n.terminate()
-	if i := inspect(1)["daemon"]; i.Verdict != check.Warning {
+	if i := inspect(1)["daemon"]; i.Verdict != check.Fault {
 		t.Errorf("got %+v", i)
 	}
 }

@@ -30,12 +30,14 @@ var guideScripts = map[string]string{
 	for i in $(seq 1200); do grep -q 'accepts requests' DIR/ready && return; sleep 0.1; done; return 1
 }
 end() {
+	[ -e DIR/pid ] || return 0
 	kill "$(cat DIR/pid)"
 	while kill -0 "$(cat DIR/pid)" 2> /dev/null; do sleep 0.1; done
 }
 case $1 in
 reload) kill -HUP "$(cat DIR/pid)" ;;
 stop | disable) end ;;
+enable) ;;
 restart) end; begin ;;
 *) begin ;;
 esac`,
@@ -55,7 +57,7 @@ type guide struct {
 func newGuide(t *testing.T) *guide {
 	g := &guide{t: t, dir: t.TempDir(), engine: newOwnEngine(t, "")}
 	g.replace = strings.NewReplacer("/etc/lightd", g.dir+"/etc", "/etc/fstab", g.dir+"/fstab", "/var/lib/lightd", g.dir+"/data", "/srv/", g.dir+"/srv/",
-		"/run/", g.dir+"/", "/usr/local/bin/", g.dir+"/installed/", "debian:12", harness.Busybox())
+		"/run/", g.dir+"/", "/usr/bin/", g.dir+"/installed/", "debian:12", harness.Busybox())
 	for _, dir := range []string{"bin", ".bin", "installed", "srv"} {
 		if err := os.Mkdir(filepath.Join(g.dir, dir), 0o700); err != nil {
 			t.Fatal(err)

@@ -234,11 +234,14 @@ func TestChecks(t *testing.T) {
 		"no engine to say": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "kernel", Unknown},
-		"no seccomp":                   {options("name=apparmor", "name=userns"), "seccomp", Fault},
-		"unconfined seccomp":           {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
-		"no apparmor":                  {options("name=seccomp,profile=default"), "lsm", Warning},
-		"selinux":                      {options("name=seccomp,profile=builtin", "name=selinux"), "lsm", OK},
-		"no daemon":                    {ready(Readiness{}, errors.New("refused")), "daemon", Warning},
+		"no seccomp":         {options("name=apparmor", "name=userns"), "seccomp", Fault},
+		"unconfined seccomp": {options("name=seccomp,profile=unconfined", "name=apparmor"), "seccomp", Fault},
+		"no apparmor":        {options("name=seccomp,profile=default"), "lsm", Warning},
+		"selinux":            {options("name=seccomp,profile=builtin", "name=selinux"), "lsm", OK},
+		"no daemon":          {ready(Readiness{}, errors.New("refused")), "daemon", Warning},
+		"a daemon that ran before": {func(_ *Node, f files, m *Machine) {
+			f["/data/db"], m.Running = fs.ModeDir|0o700, func() (bool, error) { return false, nil }
+		}, "daemon", Fault},
 		"not ready":                    {ready(Readiness{Missing: []api.Detail{{Field: "disk", Message: "full"}}}, nil), "daemon/disk", Fault},
 		"a warning of it":              {ready(Readiness{Warnings: []api.Detail{{Field: "disk", Message: "low"}}}, nil), "daemon/disk", Warning},
 		"a missing firewall":           {ready(Readiness{Warnings: []api.Detail{{Field: "firewall", Message: "missing: no nftables"}}}, nil), "firewall", Warning},

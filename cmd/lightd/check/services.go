@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"lightd/httpapi/listen"
@@ -59,7 +60,7 @@ func listeners(_ context.Context, n Node, m Machine) (items []Item) {
 func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
 	found, err := m.Engine(ctx)
 	if err != nil {
-		items := one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, or set docker_host; without root, join the group of its socket")
+		items := one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, restart one that hangs, or set docker_host; without root, join the group of its socket")
 		for _, name := range []string{"seccomp", "lsm", "user-namespaces", "kernel", "storage-driver", "engine-disk"} {
 			items = append(items, Item{name, Unknown, "only the engine says, which does not answer", "start the engine"})
 		}
@@ -107,11 +108,13 @@ func readiness(ctx context.Context, n Node, m Machine) []Item {
 		ready, err = m.Ready(ctx)
 	}
 	if err != nil {
-		remedy := "start it: systemctl start lightd"
-		if running {
+		verdict, remedy := Warning, "start it: systemctl start lightd"
+		if _, missing := m.Stat(filepath.Join(n.DataDir, "db")); missing == nil && !running {
+			verdict, remedy = Fault, remedy+"; where that fails, the last line of its log says why: journalctl -u lightd -n 50"
+		} else if running {
 			remedy = "give the command the settings that the daemon was started with, or see the log of the daemon"
 		}
-		items := one("daemon", Warning, fmt.Sprintf("the daemon does not answer: %v", err), remedy)
+		items := one("daemon", verdict, fmt.Sprintf("the daemon does not answer: %v", err), remedy)
 		if n.FirewallOff {
 			items = append(items, firewallItem(n, ready))
 		}

@@ -29,7 +29,7 @@ const install = `// # Installation
 //	rm -rf /var/lib/lightd
 //
 // An installation by hand has its unit in /etc/systemd/system/lightd.service, which hides the unit of the
-// package: remove it, and /usr/local/bin/lightd, where the .deb follows it. The data stays.
+// package: remove it, and /usr/local/bin/lightd of older ones, where the .deb follows it. The data stays.
 //
 // Both the .deb and the image are reproducible: commit, Go version and architecture decide all their bytes, and
 // "lightd version" has these. "make reproducible" makes both twice, in two directories, and compares them.

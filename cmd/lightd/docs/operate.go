@@ -26,7 +26,8 @@
 //	echo 'tls: {self_signed: true}' | sudo tee -a /etc/lightd/lightd.yaml
 //	echo 'hosts: [node-1.example.com]' | sudo tee -a /etc/lightd/lightd.yaml
 //	echo 'metrics: {per_container: true}' | sudo tee -a /etc/lightd/lightd.yaml
-//	sudo systemctl enable --now lightd
+//	sudo systemctl enable lightd
+//	sudo systemctl restart lightd
 //	sudo lightd check
 //
 // "lightd check" inspects the machine, the engine and the daemon, and has a remedy for all that is not ok. Repeat it
@@ -38,8 +39,8 @@
 //
 // # Let clients in
 //
-// Each client gets a token of its own with the scopes that it needs ("lightd docs tokens"). The master token in the
-// data directory stays on the machine.
+// Each client gets a token of its own with the scopes that it needs ("lightd docs tokens"), for 30 days at most: make
+// the next one before, in the same way. The master token in the data directory stays on the machine.
 //
 //	(umask 077 && sudo lightd token create --name panel --ttl 30d \
 //	  --scopes write,console > panel.token)
@@ -54,8 +55,9 @@
 //
 // # Watch it
 //
-// Prometheus asks with a token for reading. hack/prometheus has a configuration, alerts and a dashboard; with
-// per_container each container that needs somebody has a sentence that says why ("lightd docs metrics").
+// Prometheus asks with a token for reading. hack/prometheus has a configuration, to which scheme: https and the
+// certificate are added here, alerts and a dashboard; with per_container each container that needs somebody has a
+// sentence that says why ("lightd docs metrics").
 //
 //	(umask 077 && sudo lightd token create --name prometheus --ttl 30d \
 //	  --scopes read > prometheus.token)
@@ -64,7 +66,8 @@
 //
 // # Change a setting
 //
-// Edit the file, and have the daemon read it again. A file with a mistake changes nothing. The log, and the check,
+// Edit the file, and have the daemon read it again. With a mistake in it the daemon goes on as before, and the commands
+// on the machine, which read it too, name the line. The log, and the check,
 // say which settings need a restart; containers run on through both.
 //
 //	echo 'origins: ["https://panel.example.com"]' |
@@ -96,11 +99,11 @@
 //
 // Containers run on while the program is replaced, and clients reconnect. A newer version opens the data of an older
 // one. The older one opens what the newer one has written while "lightd version" shows the same database format of
-// both, and refuses it otherwise: then the backup is the way back. "lightd docs install" says how a .deb is replaced;
-// this is what was built here.
+// both, and refuses it otherwise: then the backup is the way back. A .deb is installed over the old one ("lightd docs
+// install"); this is what was built here, where the unit has it.
 //
 //	sudo lightd backup /srv/backups/before-upgrade
-//	sudo install -m 755 .bin/lightd /usr/local/bin/
+//	sudo install -m 755 .bin/lightd /usr/bin/
 //	sudo systemctl restart lightd
 //	lightd version
 //	sudo lightd check
@@ -143,12 +146,13 @@
 // # Go back to a backup, or to another machine
 //
 // The new place is prepared as above, up to the start of the daemon. On the same machine, empty the directory
-// first; a restore replaces it, so that nothing may be mounted on it meanwhile. The engine keeps a mark of the
-// directory that had the node ("lightd docs data"): where that is gone for good, remove the mark.
+// first; a restore replaces it, so that nothing may be mounted on it meanwhile. No container may run on without its
+// files: all are stopped before the backup, and deleted after it. The engine keeps a mark of the directory that had the
+// node ("lightd docs data"): where that is gone for good, remove the mark. Each daemon on an engine has one of its own.
 //
-//	sudo lightd stop web --wait
+//	sudo lightd drain --reason 'another directory'
 //	sudo lightd backup --volumes /srv/backups/last
-//	sudo lightd delete web
+//	sudo lightd delete --all --yes
 //	sudo systemctl stop lightd
 //	sudo umount /var/lib/lightd
 //	sudo find /var/lib/lightd -mindepth 1 -delete
@@ -157,13 +161,15 @@
 //	sudo lightd restore /srv/backups/last
 //	sudo mount /var/lib/lightd
 //	sudo systemctl start lightd
-//	sudo lightd start web --wait
+//	sudo lightd uncordon
+//	sudo lightd wait web --for=running
 //	sudo lightd check
 //
 // # Remove it
 //
 // Containers go with "lightd delete", volumes and all else with the directory. The rules of the firewall are gone
-// after the next boot.
+// after the next boot. Backups stay, with the tokens in them, and so does the program: "apt purge lightd" removes a
+// package.
 //
 //	sudo lightd delete --all --yes
 //	sudo systemctl disable --now lightd
