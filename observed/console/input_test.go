@@ -50,44 +50,6 @@ func TestWrite(t *testing.T) {
 	})
 }
 
-// TestInputIsOpenedAhead: the first write to a run finds the connection open, as long as a client has an input.
-func TestInputIsOpenedAhead(t *testing.T) {
-	bubble(t, func(t *testing.T, w *world) {
-		in := w.OpenInput(id)
-		none(t, w.pipes.inputs)
-		started := time.Now()
-		for range 2 {
-			started = started.Add(time.Minute)
-			w.see(up(started))
-			c := end(t, w.pipes.inputs)
-			w.see(up(started))
-			none(t, w.pipes.inputs)
-			done := make(chan error, 1)
-			go func() { done <- in.Write(context.Background(), []byte("one\n")) }()
-			reader{t, c}.wants("one\n")
-			if err := <-done; err != nil {
-				t.Error(err)
-			}
-			none(t, w.pipes.inputs)
-			w.see(inPhase(observed.Exited, started))
-			if !ended(c) {
-				t.Error("the connection outlives the run")
-			}
-		}
-		in.Close()
-		w.see(up(started.Add(time.Minute)))
-		none(t, w.pipes.inputs)
-
-		in = w.OpenInput(id) // of a client that comes while the process runs, and goes
-		c := end(t, w.pipes.inputs)
-		w.Registry.Forget(id)
-		in.Close()
-		if !ended(c) {
-			t.Error("the connection outlives its client")
-		}
-	})
-}
-
 func TestWriteTimesOut(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		w.see(up(time.Now()))

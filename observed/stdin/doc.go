@@ -3,9 +3,8 @@
 //
 // What it promises:
 //
-//   - However many clients may write to a container, it has one input connection, which is closed with
-//     the run. It is open as long as a client has an Input, so that the first command of a client takes no
-//     longer than the next.
+//   - However many clients write to a container, it has one input connection, which is opened with
+//     the first write to a run and closed with it.
 //   - What different clients write is never mixed within one Write, nor on one line.
 //   - Nothing is ever written twice, and no write waits longer than 5 s for its turn, nor then for
 //     the program to read.

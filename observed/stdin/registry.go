@@ -99,17 +99,6 @@ func (r *Registry) acquire(id string) *input {
 	return i
 }
 
-// use begins another use of i, if it has one.
-func (r *Registry) use(i *input) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if i.users == 0 {
-		return false
-	}
-	i.users++
-	return true
-}
-
 // release ends a use of i, and drops it when it has none.
 func (r *Registry) release(i *input) {
 	r.mu.Lock()
@@ -148,8 +137,8 @@ func (r *Registry) Forget(id string) {
 	}
 }
 
-// Reconcile closes the connection of a run that has ended, opens one to the run that has begun if a client may
-// write to it, and sets the size of a terminal that was started.
+// Reconcile closes the connection of a run that has ended, and sets the size of a terminal that
+// was started.
 func (r *Registry) Reconcile(id string) {
 	i := r.get(id)
 	if i == nil || r.group.Context().Err() != nil {
@@ -157,8 +146,7 @@ func (r *Registry) Reconcile(id string) {
 	}
 	s := r.cfg.Targets.Get(id)
 	i.mu.Lock()
+	defer i.mu.Unlock()
 	i.reconcileConnectionLocked(s)
 	i.reconcileSizeLocked(s)
-	i.mu.Unlock()
-	i.openAhead()
 }
