@@ -305,6 +305,37 @@ func TestTextIsCompleteOrTheGapIsTold(t *testing.T) {
 	}
 }
 
+// TestTextWhileAStreamOpens: a client has what is printed from its subscription on, as the answer to a command
+// that it sends at once, however long the engine takes to open the stream.
+func TestTextWhileAStreamOpens(t *testing.T) {
+	for _, tty := range []bool{true, false} {
+		for _, attachTime := range []time.Duration{30 * time.Millisecond, time.Second, 3 * time.Second} {
+			synctest.Test(t, func(t *testing.T) {
+				none := func() time.Duration { return 0 }
+				w := &watched{t: t, rng: rand.New(rand.NewPCG(1, 1)), tape: &tape{tty: tty, streamLag: none, logLag: none, attachTime: attachTime}}
+				w.boot()
+				defer w.c.Close()
+				w.see(w.container(observed.Running, time.Now(), time.Time{}))
+				time.Sleep(time.Hour)
+				w.tape.print(0, "before\n")
+				time.Sleep(time.Millisecond)
+				w.connect()
+				defer w.disconnect()
+				time.Sleep(attachTime / 2)
+				w.print(0)
+				time.Sleep(attachTime)
+				w.print(0)
+				time.Sleep(time.Second)
+				w.read()
+				w.check(fmt.Sprint(tty, attachTime))
+				if len(w.notices) > 0 {
+					t.Errorf("%q", w.notices)
+				}
+			})
+		}
+	}
+}
+
 // TestRunWhoseLogCannotBeRead: an output that was silent until the end has its rest in the
 // log, and so has one whose stream broke what was printed until there was another. That it
 // cannot be read is told, but not of a container that is removed just then.

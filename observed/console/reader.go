@@ -109,9 +109,9 @@ func (h *hub) awaitOthers(s *streams.Stream) {
 	}
 }
 
-// openedLate is how long after a subscription a stream may be opened without a look for
-// what was printed meanwhile.
-const openedLate = 2 * time.Second
+// openedLate is how long after a subscription a stream may be open without a look for what was printed
+// meanwhile: shorter than a command needs that is sent at once, for its own connection and its answer.
+const openedLate = 20 * time.Millisecond
 
 // missedLocked returns the position from which on subscribers have missed output, and makes that the position
 // of the text.
@@ -126,7 +126,7 @@ func (h *hub) missedLocked(s *streams.Stream, asked time.Time) (replay.Position,
 	switch {
 	case c != nil && c.StartedAt.After(h.recorded):
 		h.text.Begin(s.Target, replay.BeginOf(c.StartedAt, c.FinishedAt), true)
-	case asked.Sub(h.recorded) > openedLate:
+	case time.Since(h.recorded) > openedLate: // asking may have taken long
 		h.text.Begin(s.Target, h.recorded, false)
 	default:
 		return replay.Position{}, false

@@ -21,6 +21,8 @@ type tape struct {
 	tty bool
 	// streamLag and logLag are how late output comes to the streams and into the log.
 	streamLag, logLag func() time.Duration
+	// attachTime is how long a stream takes to be opened.
+	attachTime time.Duration
 	// keep is how many bytes of log are kept; 0 is all.
 	keep int
 
@@ -185,6 +187,7 @@ func (t *tape) exit() {
 }
 
 func (t *tape) AttachOutput(ctx context.Context, _ string) (io.ReadCloser, error) {
+	time.Sleep(t.attachTime)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.refuse {
