@@ -59,7 +59,7 @@ var acts = map[string]func(context.Context, *Engine) error{
 
 // reads change nothing of an instance: Pull fetches what is everybody's, Attach reads and hands
 // on what a client types, and the mark itself is what the guard goes by.
-var reads = strings.Fields(`Attach Changes ClaimOwner Close ContainerEvents Directories Guard HasFile Image ImageEvents Images
+var reads = strings.Fields(`AllImages Attach Changes ClaimOwner Close ContainerEvents Directories Guard HasFile Image ImageEvents Images
 	Inspect Instance Isolation LayerSize List ListAll Logs Network NetworkOn Networks Owner Ping Presence Process Pull ReadFile ReplaceOwner RootIDs SaveImage Stats Version Volumes`)
 
 // TestGuardOfEachAct: what the guard refuses reaches no engine.
