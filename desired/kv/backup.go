@@ -41,6 +41,9 @@ func Restore(dir string, from io.Reader, log *slog.Logger) (err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create database directory %s: %w", dir, err)
 	}
+	if err := recordFormat(dir); err != nil {
+		return err
+	}
 	restored, err := badger.Open(tuning(dir, log))
 	if err != nil {
 		return fmt.Errorf("restore a database in %s: %w", dir, err)

@@ -42,15 +42,51 @@ func (e *DamagedError) Error() string {
 // Unwrap returns the cause.
 func (e *DamagedError) Unwrap() error { return e.Err }
 
-// damaged makes a DamagedError of what opening complains of, unless it is the system that
-// complains: no permission, no memory, no room.
-func Damaged(what string, err error) error {
+// Damaged makes a *DamagedError of an error of opening, unless the system refuses something (permission, memory,
+// room), or a format is one of a newer version.
+func Damaged(what string, err error) error { return damagedLeaving("", what, err) }
+
+// damagedLeaving is Damaged where DamagedError.Left is known.
+func damagedLeaving(left, what string, err error) error {
 	var number syscall.Errno
 	var format *FormatError
 	if errors.As(err, &number) || errors.As(err, &format) {
 		return err
 	}
-	return &DamagedError{What: what, Err: err}
+	return &DamagedError{What: what, Left: left, Err: err}
+}
+
+// dropLost removes the records whose values are lost, and logs each: Badger gives an empty value for one that it
+// cannot read. An operator has removed the high-water mark to go on without them.
+func (db *DB) dropLost() error {
+	removal := db.engine.badger.NewWriteBatch()
+	defer removal.Cancel()
+	err := db.View(func(tx *Tx) error {
+		it := tx.snapshot.NewIterator(badger.DefaultIteratorOptions)
+		defer it.Close()
+		for it.Rewind(); it.Valid(); it.Next() {
+			_, err := valueOf(it.Item())
+			var format *FormatError
+			if err == nil {
+				continue
+			}
+			if errors.As(err, &format) {
+				return err
+			}
+			db.log.Error("record lost", "database", db.dir, "key", string(it.Item().Key()), "error", err)
+			if err := removal.Delete(it.Item().KeyCopy(nil)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = removal.Flush()
+	}
+	if err != nil {
+		return fmt.Errorf("remove the lost records of database %s: %w", db.dir, err)
+	}
+	return nil
 }
 
 // verifyTables reads the files of a database before they are opened, which changes them. Badger

@@ -68,7 +68,8 @@ type DB struct {
 }
 
 // Open opens the database in dir, which it creates when it does not exist. The caller
-// must Close it. It fails with a *LockedError where another process has the database open, with
+// must Close it. It fails with a *FormatError where a newer version of the program wrote it, which
+// then stays as it is, with a *LockedError where another process has the database open, with
 // a *desired.DiskFullError where there is no room to open it, and with a *DamagedError where it
 // does not hold all that was acknowledged.
 func Open(dir string, o Options) (*DB, error) {
@@ -80,6 +81,9 @@ func Open(dir string, o Options) (*DB, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if _, err := FormatOf(dir); err != nil {
+		return nil, fmt.Errorf("open database: %w", Damaged("its format is unknown", err))
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create database directory %s: %w", dir, err)
@@ -169,6 +173,9 @@ func (db *DB) load() (_ counters, err error) {
 	if err != nil {
 		return counters{}, Damaged("read it", err)
 	}
+	if err := recordFormat(db.dir); err != nil {
+		return counters{}, err
+	}
 	if db.instance == "" || acknowledged == 0 {
 		if found, err = db.initHighWater(found); err != nil {
 			return counters{}, err
@@ -188,7 +195,7 @@ func (db *DB) verify(acknowledged uint64) error {
 		sum, err := sumAll(tx.snapshot)
 		switch {
 		case err != nil:
-			return &DamagedError{What: "a record cannot be read", Left: left, Err: err}
+			return damagedLeaving(left, "a record cannot be read", err)
 		case tx.counters.revision < acknowledged:
 			return &DamagedError{Left: left, What: fmt.Sprintf("it ends at revision %d, and writes up to %d were acknowledged (was it copied while lightd ran?)",
 				tx.counters.revision, acknowledged)}
@@ -199,13 +206,16 @@ func (db *DB) verify(acknowledged uint64) error {
 	})
 }
 
-// initHighWater gives a new database its identity, and takes an earlier one as it is. Of the
-// numbers that it may have given out none is given out again.
+// initHighWater gives a new database its identity, and takes an earlier one as it is, without the records
+// that are lost. Of the numbers that it may have given out none is given out again.
 func (db *DB) initHighWater(found counters) (counters, error) {
 	if found.revision > 0 {
 		db.log.Warn("high-water mark missing; trusting database", "database", db.dir, "revision", found.revision)
 		found.revision += numbersSkipped
 		found.seq += numbersSkipped
+		if err := db.dropLost(); err != nil {
+			return counters{}, err
+		}
 	}
 	if db.instance == "" {
 		db.instance = NewUUID()

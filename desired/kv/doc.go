@@ -23,6 +23,8 @@
 //   - A database that lost or altered a record, by a bad disk or a bad copy, is refused with a
 //     *DamagedError: none is opened with less than was acknowledged, unless an operator removes
 //     the file with the high-water mark.
+//   - A database of a newer version of the program is refused with a *FormatError, and no file of
+//     it is changed.
 //
 // The files of the package, each of which uses only those below it:
 //
@@ -37,6 +39,7 @@
 //	reserve     blocks that are allocated ahead
 //	tx          reads and writes of one transaction
 //	lock        one process for one directory
+//	format      the format of a database, checked before Badger opens it
 //
 // No type of Badger shows in the exported names.
 package kv

@@ -49,7 +49,8 @@ func sumChange(snapshot *badger.Txn, writes overlay) (uint64, error) {
 	return sum, nil
 }
 
-// sumAll adds up all records that snapshot shows, but the counters, which hold the sum.
+// sumAll adds up all records that snapshot shows, but the counters, which hold the sum. It fails on one that
+// cannot be read, its format included.
 func sumAll(snapshot *badger.Txn) (uint64, error) {
 	it := snapshot.NewIterator(badger.DefaultIteratorOptions)
 	defer it.Close()
@@ -59,7 +60,12 @@ func sumAll(snapshot *badger.Txn) (uint64, error) {
 		if string(item.Key()) == string(countersKey) {
 			continue
 		}
-		if err := item.Value(func(v []byte) error { sum += checksum(item.Key(), v); return nil }); err != nil {
+		err := item.Value(func(v []byte) error {
+			sum += checksum(item.Key(), v)
+			_, err := contentOf(item.Key(), v)
+			return err
+		})
+		if err != nil {
 			return 0, fmt.Errorf("read value of %q: %w", item.KeyCopy(nil), err)
 		}
 	}

@@ -3,42 +3,33 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/dgraph-io/badger/v4"
 )
 
-// Format is the first byte of every stored value: the version of its format.
-const Format = 1
-
-// FormatError names a value that this version of the program cannot read.
-type FormatError struct {
-	Key    []byte
-	Format byte
-}
-
-// Error names the key and the format.
-func (e *FormatError) Error() string {
-	return fmt.Sprintf("database value %q has format %d, this program reads format %d: it was written by another version",
-		e.Key, e.Format, Format)
-}
-
 // stored returns a value as it is on disk: its format first.
 func stored(value []byte) []byte { return append([]byte{Format}, value...) }
 
-// valueOf returns the value that stored has laid out.
+// contentOf returns what stored was given for a key. Every value has a format, so that one without has been lost.
+func contentOf(key, value []byte) ([]byte, error) {
+	if len(value) == 0 || value[0] == 0 {
+		return nil, errors.New("it is empty or overwritten, and every value begins with its format")
+	}
+	if err := CheckFormat(fmt.Sprintf("value %q of the database", key), int(value[0])); err != nil {
+		return nil, err
+	}
+	return value[1:], nil
+}
+
+// valueOf returns the value of an item, which the caller may keep.
 func valueOf(item *badger.Item) ([]byte, error) {
 	var out []byte
 	err := item.Value(func(v []byte) error {
-		if len(v) == 0 || v[0] != Format {
-			e := &FormatError{Key: item.KeyCopy(nil)}
-			if len(v) > 0 {
-				e.Format = v[0]
-			}
-			return e
-		}
-		out = bytes.Clone(v[1:])
-		return nil
+		content, err := contentOf(item.Key(), v)
+		out = bytes.Clone(content)
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read value of %q: %w", item.KeyCopy(nil), err)

@@ -34,7 +34,12 @@
 // Containers that were created since keep running; the log reports them as having no spec.
 //
 // Without a backup, where the message names the file db/acknowledged: remove that file. The daemon
-// goes on with what is left of the database. Compare "lightd get" with what you expect.
+// goes on with what is left of the database, and logs "record lost" for each record that cannot be read. Compare
+// "lightd get" with what you expect.
+//
+// That file is the high-water mark: the revision up to which writes were acknowledged. The daemon logs "high-water mark
+// missing; trusting database" at a start without it, and makes it anew: it cannot know then whether the newest writes
+// are there. The first start after "lightd restore" says so too, and needs nothing; after any other start, compare.
 //
 // Without either: move db away and start. The containers of before keep running. The log and the
 // condition NameTaken report them as another instance's, and they are left alone until you remove
