@@ -122,7 +122,7 @@ func TestRoundTrip(t *testing.T) {
 		restored, err := Restore(bytes.NewReader(written(t, s)), dir, quiet)
 		must(t, err)
 		want := s.Manifest
-		want.Format = Format
+		want.Format, want.DatabaseFormat = Format, kv.Format
 		if restored.Manifest != want || len(restored.Incomplete) > 0 {
 			t.Errorf("made of %+v, want %+v", restored, want)
 		}
@@ -240,12 +240,6 @@ func TestHostile(t *testing.T) {
 		"a file twice":       first(tar.Header{Name: "data/token", Typeflag: tar.TypeReg}),
 		"a file as well":     first(tar.Header{Name: "data/more", Typeflag: tar.TypeReg}),
 		"a part of database": first(tar.Header{Name: databaseName, Typeflag: tar.TypeReg}),
-		"a later format": func(h *tar.Header, text []byte) []tar.Header {
-			if h.Name == manifestName {
-				copy(text, bytes.Replace(text, []byte(`"format":1`), []byte(`"format":2`), 1))
-			}
-			return nil
-		},
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")
 		_, err := Restore(bytes.NewReader(forged(t, whole, change)), dir, quiet)
@@ -258,6 +252,33 @@ func TestHostile(t *testing.T) {
 	_ = os.Chmod(filepath.Join(dir, "volumes/v1/world"), 0o700)
 	if _, err := Restore(bytes.NewReader(whole), dir, quiet); err == nil {
 		t.Error("a data directory was restored over another one")
+	}
+}
+
+// TestNewerBackup: a backup of a newer version, or of a database of one, is refused in the words of a database, before
+// anything is made.
+func TestNewerBackup(t *testing.T) {
+	whole := written(t, node(t, true))
+	for field, what := range map[string]string{`"format":`: "the backup", `"database_format":`: "the database in the backup"} {
+		newer := forged(t, whole, func(h *tar.Header, text []byte) []tar.Header {
+			if h.Name == manifestName {
+				copy(text, bytes.Replace(text, []byte(field+"1"), []byte(field+"2"), 1))
+			}
+			return nil
+		})
+		above := t.TempDir()
+		dir := filepath.Join(above, "restored")
+		long := time.Unix(1_700_000_000, 0)
+		must(t, os.Chtimes(above, long, long))
+		_, err := Restore(bytes.NewReader(newer), dir, quiet)
+		nothing(t, dir, err, what)
+		var format *kv.FormatError
+		if !errors.As(err, &format) || !strings.Contains(err.Error(), what+` (of lightd "v1") has format 2, and this version of lightd reads formats up to 1`) {
+			t.Errorf("%s: %v", what, err)
+		}
+		if info, err := os.Stat(above); err != nil || !info.ModTime().Equal(long) {
+			t.Errorf("%s: something was made", what)
+		}
 	}
 }
 

@@ -18,7 +18,8 @@
 //	sudo lightd backup --volumes /srv/backups/$(date +%F)
 //
 // "lightd restore FILE" makes a data directory of it, which must be missing or empty. A file that was cut
-// off or altered makes none. What clients were told before the backup holds; what came after it is not there.
+// off or altered, or that a newer version has made ("lightd docs data"), makes none. What clients were told
+// before the backup holds; what came after it is not there.
 //
 //	sudo systemctl stop lightd
 //	sudo lightd restore /srv/backups/2026-01-02

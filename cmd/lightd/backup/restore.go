@@ -34,7 +34,8 @@ type Restored struct {
 const maxJSON = 16 << 20
 
 // Restore makes a data directory of a backup. dir must be missing or empty: where it fails, it is as before. What
-// one that was killed has left beside dir is removed.
+// one that was killed has left beside dir is removed. A backup of a newer version of the program is refused with a
+// *kv.FormatError before anything is made.
 func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err error) {
 	dir, err = filepath.Abs(dir)
 	if err != nil {
@@ -48,19 +49,33 @@ func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err erro
 	if err := removeUnfinished(dir); err != nil {
 		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
 	}
-	made, release, err := newUnfinished(dir)
+	restored, err := restore(from, dir, log)
 	if err != nil {
-		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(made), release()) }() // it has its name already where all went well
-	restored, err := restore(from, made, log)
-	if err != nil {
-		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
-	}
-	if err := putInPlace(made, dir); err != nil {
 		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
 	}
 	return restored, nil
+}
+
+// restore makes dir of a backup that this program can read.
+func restore(from io.Reader, dir string, log *slog.Logger) (restored Restored, err error) {
+	unpacked, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
+	if err != nil {
+		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
+	}
+	defer unpacked.Close()
+	r := &reader{unpacked: unpacked, tar: tar.NewReader(unpacked)}
+	if err := r.manifest(&restored.Manifest); err != nil {
+		return restored, err
+	}
+	made, release, err := newUnfinished(dir)
+	if err != nil {
+		return restored, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(made), release()) }() // it has its name already where all went well
+	if restored.Incomplete, err = r.contents(made, log); err != nil {
+		return restored, err
+	}
+	return restored, putInPlace(made, dir)
 }
 
 // putInPlace gives a data directory its name, once it is on disk.
@@ -87,41 +102,34 @@ func putInPlace(made, dir string) error {
 	return errors.Join(above.Sync(), above.Close())
 }
 
-// restore reads a backup into an empty directory.
-func restore(from io.Reader, made string, log *slog.Logger) (restored Restored, err error) {
-	unpacked, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
+// contents reads all that follows the manifest into an empty directory.
+func (r *reader) contents(made string, log *slog.Logger) (incomplete []string, err error) {
+	r.root, err = os.OpenRoot(made)
 	if err != nil {
-		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
+		return nil, err
 	}
-	defer unpacked.Close()
-	root, err := os.OpenRoot(made)
-	if err != nil {
-		return restored, err
-	}
-	defer func() { err = errors.Join(err, root.Close()) }()
-	r := &reader{tar: tar.NewReader(unpacked), root: root}
-	if err := r.manifest(&restored.Manifest); err != nil {
-		return restored, err
-	}
+	defer func() { err = errors.Join(err, r.root.Close()) }()
 	if err := r.database(filepath.Join(made, "db"), log); err != nil {
-		return restored, err
+		return nil, err
 	}
-	restored.Incomplete, err = r.files()
+	incomplete, err = r.files()
 	if err != nil {
-		return restored, err
+		return nil, err
 	}
 	if _, err := r.tar.Next(); !errors.Is(err, io.EOF) {
-		return restored, fmt.Errorf("%w: something follows its end", ErrNotWhole)
+		return nil, fmt.Errorf("%w: something follows its end", ErrNotWhole)
 	}
-	if _, err := io.Copy(io.Discard, unpacked); err != nil { // the checksum comes last
-		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
+	if _, err := io.Copy(io.Discard, r.unpacked); err != nil { // the checksum comes last
+		return nil, fmt.Errorf("%w: %w", ErrNotWhole, err)
 	}
-	return restored, r.complete()
+	return incomplete, r.complete()
 }
 
 // reader reads the entries.
 type reader struct {
-	tar     *tar.Reader
+	unpacked *zstd.Decoder
+	tar      *tar.Reader
+	// root is the directory that is made; nil while the manifest is read.
 	root    *os.Root
 	entries int
 	// next is an entry that was read ahead.
@@ -171,9 +179,9 @@ func (r *reader) manifest(m *Manifest) error {
 		return err
 	}
 	if m.Format > Format {
-		return fmt.Errorf("it has the format %d of lightd %s; this one reads up to %d", m.Format, m.Version, Format)
+		return &kv.FormatError{What: fmt.Sprintf("the backup (of lightd %q)", m.Version), Format: m.Format, Supported: Format}
 	}
-	return nil
+	return kv.CheckFormat(fmt.Sprintf("the database in the backup (of lightd %q)", m.Version), m.DatabaseFormat)
 }
 
 // database reads the entries of the database.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
+	"lightd/desired/kv"
 	"lightd/observed/files"
 )
 
@@ -34,10 +35,12 @@ const databasePart = 1 << 20
 
 // Manifest says what a backup is of.
 type Manifest struct {
-	Format    int       `json:"format"`
-	Version   string    `json:"version"`
-	Instance  string    `json:"instance"`
-	CreatedAt time.Time `json:"created_at"`
+	Format int `json:"format"`
+	// DatabaseFormat is that of the database in it; backups of before it was written have 1.
+	DatabaseFormat int       `json:"database_format"`
+	Version        string    `json:"version"`
+	Instance       string    `json:"instance"`
+	CreatedAt      time.Time `json:"created_at"`
 	// Volumes reports whether the files of servers are in it.
 	Volumes bool `json:"volumes"`
 }
@@ -79,7 +82,7 @@ func Write(ctx context.Context, to io.Writer, s Source) error {
 		return err
 	}
 	w := &writer{ctx: ctx, tar: tar.NewWriter(packed)}
-	s.Format = Format
+	s.Format, s.DatabaseFormat = Format, kv.Format
 	err = w.json(manifestName, s.Manifest)
 	if err == nil {
 		err = s.Database(&parts{w: w})
