@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"syscall"
 	"time"
@@ -120,7 +119,8 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 // machine is how the checks read this machine. locate says where in the settings an error is.
 func (c *config) machine(locate func(error) error) check.Machine {
 	return check.Machine{
-		Root: os.Geteuid() == 0, Running: func() (bool, error) { return kv.Locked(filepath.Join(c.DataDir, "db")) },
+		Root: os.Geteuid() == 0, Running: func() (bool, error) { return kv.Locked(c.database()) },
+		DatabaseFormat: func() (int, error) { return kv.FormatOf(c.database()) },
 		Listen: func(a listen.Address) error {
 			options, err := c.listenOptions()
 			if err != nil {

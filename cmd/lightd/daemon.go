@@ -153,7 +153,7 @@ func (d *daemon) openStore(cfg config, w *wire) (err error) {
 	if err != nil {
 		return err
 	}
-	d.store, err = store.Open(filepath.Join(cfg.DataDir, "db"), store.Options{
+	d.store, err = store.Open(cfg.database(), store.Options{
 		Rules:       desired.Rules{AllowedMounts: cfg.Mounts.Allowed, Limits: bounds, CPUs: cfg.onlineCPUs()},
 		CheckMounts: d.closed.checkKnown, AllowedMounts: d.config.allowedMounts, AllowedImages: d.config.allowedImages,
 		AllowedNetworks: d.config.allowedNetworks,
@@ -169,7 +169,7 @@ func consoleLimits(cfg config) streams.Limits {
 
 // settle decides whether the data directory may be used for its instance.
 func (d *daemon) settle(ctx context.Context, cfg config) (owner.Record, error) {
-	db := filepath.Join(cfg.DataDir, "db")
+	db := cfg.database()
 	return owner.Settle(ctx, d.store.DB, db, cfg.owner, func(ctx context.Context, instance string) (engine.Presence, error) {
 		e, err := engine.New(engine.Config{Host: cfg.DockerHost, Instance: instance, Log: d.log})
 		if err != nil {

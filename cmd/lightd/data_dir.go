@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
 )
@@ -16,6 +17,9 @@ const (
 	privateDir = 0o700
 	mappedDir  = 0o710
 )
+
+// database is the directory of the database.
+func (c *config) database() string { return filepath.Join(c.DataDir, "db") }
 
 // makeDataDir makes the data directory where it is missing, and closes one that is open to others. One
 // that was opened to the root of containers stays so.

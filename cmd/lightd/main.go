@@ -201,7 +201,7 @@ func helpCommand() *cobra.Command {
 // daemonCommands are those that are about the daemon of this machine, and its settings.
 func daemonCommands(env command.Env) []*cobra.Command {
 	getenv, streams := env.Getenv, env.Streams
-	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(env), auditCommand(getenv, streams), checkCommand(getenv, streams), restoreCommand(getenv, streams), docsCommand(getenv, streams), versionCommand(streams)}
+	all := []*cobra.Command{serveCommand(getenv, streams), tokenCommand(env), auditCommand(getenv, streams), checkCommand(getenv, streams), restoreCommand(getenv, streams), migrateCommand(getenv, streams), docsCommand(getenv, streams), versionCommand(streams)}
 	for _, c := range all {
 		c.GroupID = command.GroupDaemon
 	}

@@ -20,6 +20,7 @@ import (
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/systemd"
 	"lightd/cmd/lightd/terminal"
+	"lightd/desired/kv"
 	"lightd/httpapi"
 	"lightd/observed/owner"
 )
@@ -94,6 +95,10 @@ func serve(ctx context.Context, cfg config, again reloads, stdout io.Writer, log
 	stdlog.SetOutput(io.Discard)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbage)
+	}
+	// Before anything is made or changed in a data directory that a newer version has.
+	if _, err := kv.FormatOf(cfg.database()); err != nil {
+		return err
 	}
 	w, err := openWire(cfg, log)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"lightd/cmd/lightd/metrics"
@@ -18,7 +17,7 @@ func (d *daemon) showMetrics(cfg config, statuses *records.Statuses) {
 		Containers: d.store.Containers, Status: statuses.Get, StateOf: views.State, Drift: d.controller.Drift, EngineUp: d.cache.Up, Node: statuses.Node,
 		Ports: d.store.Ports, Volumes: d.volumes.List, Webhooks: d.webhooks.Webhooks,
 		Clients: d.api.Clients, Dropped: d.console.Dropped,
-		DatabaseSize: func() int64 { return sizeOnDisk(filepath.Join(cfg.DataDir, "db")) }, Space: d.store.Space,
+		DatabaseSize: func() int64 { return sizeOnDisk(cfg.database()) }, Space: d.store.Space,
 		Each: metrics.Each{
 			On: func() bool { return d.config.Load().Metrics.PerContainer }, Usage: d.sampler.Measure,
 			VolumeSize: func(id string) (int64, bool) {

@@ -91,6 +91,8 @@ type Machine struct {
 	Root bool
 	// Running reports whether a daemon runs on the data directory.
 	Running func() (bool, error)
+	// DatabaseFormat returns the format of the database, 0 where there is none.
+	DatabaseFormat func() (int, error)
 	// Listen reports why nobody can listen on an address, LoadCertificate why the certificate cannot be served.
 	Listen          func(listen.Address) error
 	LoadCertificate func() error
@@ -133,7 +135,7 @@ type Readiness struct {
 
 // Checks are all checks, in the order in which their items are shown.
 var Checks = []func(context.Context, Node, Machine) []Item{
-	inForce, clock, dataDir, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, timeouts, allowedNetworks, poolPorts, readiness, cordon, runningSettings, webhooks, beyondAllowed,
+	inForce, clock, dataDir, database, fileSystem, quotas, tokenFile, formerMaster, configFile, secretFiles, looseSettings, mountsAllowed, HostPorts, listeners, certificate, dockerEngine, timeouts, allowedNetworks, poolPorts, readiness, cordon, runningSettings, webhooks, beyondAllowed,
 }
 
 // Run runs all checks.

@@ -13,6 +13,7 @@ import (
 
 	"lightd/controller/firewall"
 	"lightd/desired"
+	"lightd/desired/kv"
 	"lightd/desired/projectquota"
 	"lightd/httpapi/api"
 	"lightd/httpapi/certs"
@@ -53,8 +54,9 @@ func good() (Node, files, Machine) {
 		Events:         func(context.Context) ([]journal.Event, error) { return nil, nil },
 		CompareRunning: func() (_, _ []string, _ error) { return nil, nil, nil },
 		Webhooks:       func(context.Context) ([]api.Webhook, error) { return nil, nil }, Volumes: func(context.Context) (int, error) { return 3, nil },
-		Describe: func(context.Context) (api.Node, error) { return api.Node{}, nil },
-		Running:  func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
+		Describe:       func(context.Context) (api.Node, error) { return api.Node{}, nil },
+		DatabaseFormat: func() (int, error) { return kv.Format, nil },
+		Running:        func() (bool, error) { return true, nil }, Listen: func(listen.Address) error { return nil }, LoadCertificate: func() error { return nil },
 		Stat: modes.stat, ReadFile: func(string) ([]byte, error) { return nil, errors.New("no such file") }, Now: time.Now,
 		Quotas: func(string) (string, error) { return "", &projectquota.Unavailable{Reason: "neither"} },
 		FileSystem: func(string) (FileSystem, error) {
@@ -159,6 +161,11 @@ func TestChecks(t *testing.T) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return found, nil }
 		}
 	}
+	format := func(found int, err error) func(*Node, files, *Machine) {
+		return func(_ *Node, _ files, m *Machine) {
+			m.Root, m.DatabaseFormat = false, func() (int, error) { return found, err }
+		}
+	}
 	late := "stop container 1: " + engine.ErrTimeout.Error() + " (30s)"
 	refused := errors.New("refused")
 	for name, c := range map[string]struct {
@@ -166,31 +173,35 @@ func TestChecks(t *testing.T) {
 		item   string
 		want   Verdict
 	}{
-		"all well":                      {func(*Node, files, *Machine) {}, "", OK},
-		"mapped users":                  {mode("/data", fs.ModeDir|0o710), "data-directory", OK},
-		"a directory for all":           {mode("/data", fs.ModeDir|0o711), "data-directory", Fault},
-		"no directory":                  {func(_ *Node, f files, _ *Machine) { delete(f, "/data") }, "data-directory", Warning},
-		"a file for a directory":        {mode("/data", 0o600), "data-directory", Fault},
-		"no nosuid":                     {disk(func(f *FileSystem) { f.NoSUID = false }), "mount-flags", Warning},
-		"no nodev":                      {disk(func(f *FileSystem) { f.NoDev = false }), "mount-flags", Warning},
-		"little room":                   {disk(func(f *FileSystem) { f.Free = 200 << 20 }), "disk", Warning},
-		"no room":                       {disk(func(f *FileSystem) { f.Free = 1 << 20 }), "disk", Fault},
-		"few inodes":                    {disk(func(f *FileSystem) { f.FreeInodes = 10 }), "disk", Warning},
-		"no inodes":                     {disk(func(f *FileSystem) { f.FreeInodes = 0 }), "disk", Fault},
-		"inodes that nobody counts":     {disk(func(f *FileSystem) { f.FreeInodes, f.Inodes = 0, 0 }), "disk", OK},
-		"a read-only disk":              {disk(func(f *FileSystem) { f.ReadOnly = true }), "disk", Fault},
-		"a token for all":               {mode("/data/token", 0o644), "token-file", Fault},
-		"a token for a group":           {mode("/data/token", 0o640), "token-file", Warning},
-		"a former master token":         {func(n *Node, _ files, _ *Machine) { n.FormerMaster = time.Now().Add(time.Hour) }, "former-master", Warning},
-		"a configuration for all":       {mode("/etc/l.yaml", 0o644), "configuration", Fault},
-		"a secret for all":              {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
-		"no file":                       {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},
-		"a loose setting":               {func(n *Node, _ files, _ *Machine) { n.Loose = []Loose{{"origins", "all may call"}} }, "origins", Warning},
-		"plain HTTP":                    {listener("0.0.0.0:80", false), "listeners", Fault},
-		"plain HTTP, allowed":           {listener("0.0.0.0:80", true), "listeners", Warning},
-		"an address of another machine": {unheard(true, errors.New("this machine does not have that address")), "listeners", Fault},
-		"an address of the daemon":      {unheard(true, listen.ErrInUse), "", OK},
-		"an address of another program": {unheard(false, listen.ErrInUse), "daemon", Warning},
+		"all well":                       {func(*Node, files, *Machine) {}, "", OK},
+		"mapped users":                   {mode("/data", fs.ModeDir|0o710), "data-directory", OK},
+		"a directory for all":            {mode("/data", fs.ModeDir|0o711), "data-directory", Fault},
+		"no directory":                   {func(_ *Node, f files, _ *Machine) { delete(f, "/data") }, "data-directory", Warning},
+		"a file for a directory":         {mode("/data", 0o600), "data-directory", Fault},
+		"a database":                     {format(1, nil), "database", OK},
+		"a database of a newer version":  {format(2, kv.CheckFormat("database /data/db", 2)), "database", Fault},
+		"a database without a format":    {format(0, errors.New("is no format")), "database", Fault},
+		"a database that nobody may see": {format(0, fs.ErrPermission), "database", Unknown},
+		"no nosuid":                      {disk(func(f *FileSystem) { f.NoSUID = false }), "mount-flags", Warning},
+		"no nodev":                       {disk(func(f *FileSystem) { f.NoDev = false }), "mount-flags", Warning},
+		"little room":                    {disk(func(f *FileSystem) { f.Free = 200 << 20 }), "disk", Warning},
+		"no room":                        {disk(func(f *FileSystem) { f.Free = 1 << 20 }), "disk", Fault},
+		"few inodes":                     {disk(func(f *FileSystem) { f.FreeInodes = 10 }), "disk", Warning},
+		"no inodes":                      {disk(func(f *FileSystem) { f.FreeInodes = 0 }), "disk", Fault},
+		"inodes that nobody counts":      {disk(func(f *FileSystem) { f.FreeInodes, f.Inodes = 0, 0 }), "disk", OK},
+		"a read-only disk":               {disk(func(f *FileSystem) { f.ReadOnly = true }), "disk", Fault},
+		"a token for all":                {mode("/data/token", 0o644), "token-file", Fault},
+		"a token for a group":            {mode("/data/token", 0o640), "token-file", Warning},
+		"a former master token":          {func(n *Node, _ files, _ *Machine) { n.FormerMaster = time.Now().Add(time.Hour) }, "former-master", Warning},
+		"a configuration for all":        {mode("/etc/l.yaml", 0o644), "configuration", Fault},
+		"a secret for all":               {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
+		"no file":                        {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},
+		"a loose setting":                {func(n *Node, _ files, _ *Machine) { n.Loose = []Loose{{"origins", "all may call"}} }, "origins", Warning},
+		"plain HTTP":                     {listener("0.0.0.0:80", false), "listeners", Fault},
+		"plain HTTP, allowed":            {listener("0.0.0.0:80", true), "listeners", Warning},
+		"an address of another machine":  {unheard(true, errors.New("this machine does not have that address")), "listeners", Fault},
+		"an address of the daemon":       {unheard(true, listen.ErrInUse), "", OK},
+		"an address of another program":  {unheard(false, listen.ErrInUse), "daemon", Warning},
 		"a certificate that is missing": {func(n *Node, _ files, m *Machine) {
 			n.Certificate, m.LoadCertificate = "/x", func() error { return errors.New("tls.cert: none") }
 		}, "certificate", Fault},

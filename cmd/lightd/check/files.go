@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"lightd/desired/kv"
 	"lightd/desired/projectquota"
 )
 
@@ -47,6 +48,25 @@ func dataDir(_ context.Context, n Node, m Machine) []Item {
 		return one(name, Warning, fmt.Sprintf("%s belongs to user %d, who has what the daemon has", n.DataDir, owner.Uid), "run the daemon as root, and chown the directory to root")
 	}
 	return one(name, OK, fmt.Sprintf("%s is closed to other accounts (mode %04o)", n.DataDir, info.Mode().Perm()), "")
+}
+
+// database inspects whether this version can open the database.
+func database(_ context.Context, _ Node, m Machine) []Item {
+	const name = "database"
+	format, err := m.DatabaseFormat()
+	var newer *kv.FormatError
+	switch {
+	case errors.As(err, &newer):
+		return one(name, Fault, fmt.Sprintf("the daemon does not start: %s has format %d, and this version of lightd reads formats up to %d", newer.What, newer.Format, newer.Supported),
+			"use the version that wrote it or a newer one, or restore a backup from before the upgrade")
+	case err != nil && (m.Root || !errors.Is(err, fs.ErrPermission)):
+		return one(name, Fault, fmt.Sprintf("the daemon does not start: %v", err), `see "lightd docs damage"`)
+	case err != nil:
+		return unreadable(name, err, m)
+	case format == 0:
+		return nil
+	}
+	return one(name, OK, fmt.Sprintf("the database has format %d, which this version reads", format), "")
 }
 
 func fileSystem(_ context.Context, n Node, m Machine) []Item {

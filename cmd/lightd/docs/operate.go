@@ -99,11 +99,13 @@
 //
 // Containers run on while the program is replaced, and clients reconnect. A newer version opens the data of an older
 // one. The older one opens what the newer one has written while "lightd version" shows the same database format of
-// both, and refuses it otherwise: then the backup is the way back. A .deb is installed over the old one ("lightd docs
-// install"); this is what was built here, where the unit has it.
+// both, and refuses it unharmed otherwise: then the backup is the way back. "lightd migrate" says what the new program
+// makes of the database before it is started. A .deb is installed over the old one ("lightd docs install"); this is
+// what was built here, where the unit has it.
 //
 //	sudo lightd backup /srv/backups/before-upgrade
 //	sudo install -m 755 .bin/lightd /usr/bin/
+//	sudo lightd migrate
 //	sudo systemctl restart lightd
 //	lightd version
 //	sudo lightd check
