@@ -15,7 +15,7 @@ SOAK_FLAGS ?=
 # How long each fuzz target runs: 1h for hours.
 export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e engines histories fuzz lint audit demo bench soak engine engine-down images browser prometheus receiver race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e engines histories fuzz lint audit demo bench soak engine engine-down images browser prometheus receiver quotas race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ build: ## .bin/lightd, one static binary
 	@hack/package/build program
 
 test: ## lint and all three tiers, with the race detector
-	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint images browser prometheus receiver
+	@$(MAKE) --no-print-directory -j 2 --output-sync=target lint images browser prometheus receiver quotas
 	@hack/test -race unit sim e2e
 
 test-unit: ## the first tier: needs no engine, under a minute
@@ -33,7 +33,7 @@ test-unit: ## the first tier: needs no engine, under a minute
 test-sim: race-compiler ## the second: random histories and a crash at every point, on the simulated engine
 	@hack/test -race sim
 
-test-e2e: engine images browser prometheus receiver race-compiler ## the third: a real engine and registry, a browser, kills
+test-e2e: engine images browser prometheus receiver quotas race-compiler ## the third: a real engine and registry, a browser, kills
 	@hack/test -race e2e
 
 histories: race-compiler ## many random histories of a node; HISTORIES=1000 of each kind, SEED=0 has one drawn
@@ -98,6 +98,9 @@ prometheus: # for the test of hack/prometheus
 
 receiver: # of the OpenTelemetry Collector, for the test of the traces
 	@go build -C hack/otlp -o ../../.bin/otlp .
+
+quotas: # for the tests of project quotas, in a network without a way to Debian's packages
+	@command -v mkfs.xfs >/dev/null && command -v linux.uml >/dev/null && command -v insmod >/dev/null || hack/apt xfsprogs user-mode-linux kmod
 
 race-compiler: # the race detector is linked with a C compiler
 	@command -v "$$(go env CC)" >/dev/null || hack/apt gcc libc6-dev
