@@ -115,8 +115,17 @@ func (c *client) run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	c.conn.SetReadLimit(maxMessage)
+	var output <-chan console.Chunk
+	var figures <-chan observed.Stats
+	if c.session.ID != "" { // before a command is read: its answer is for this client
+		text, stats := c.hub.cfg.Console.Subscribe(c.session.ID, c.session.From), c.hub.cfg.Console.SubscribeStats(c.session.ID)
+		defer text.Close()
+		defer stats.Close()
+		output, figures = text.C(), stats.C()
+	}
+	write := func(ctx context.Context) { c.write(ctx, output, figures) }
 	var gone sync.WaitGroup
-	for _, serve := range []func(context.Context){c.read, c.write, c.ping} {
+	for _, serve := range []func(context.Context){c.read, write, c.ping} {
 		gone.Go(func() {
 			// A panic here would end the daemon: it ends the connection.
 			defer func() {
@@ -169,16 +178,8 @@ func (c *client) ping(ctx context.Context) {
 	}
 }
 
-// write sends the greeting and then whatever comes.
-func (c *client) write(ctx context.Context) {
-	var output <-chan console.Chunk
-	var figures <-chan observed.Stats
-	if c.session.ID != "" {
-		text, stats := c.hub.cfg.Console.Subscribe(c.session.ID, c.session.From), c.hub.cfg.Console.SubscribeStats(c.session.ID)
-		defer text.Close()
-		defer stats.Close()
-		output, figures = text.C(), stats.C()
-	}
+// write sends the greeting and then whatever comes. Output and figures are nil where nothing is followed.
+func (c *client) write(ctx context.Context, output <-chan console.Chunk, figures <-chan observed.Stats) {
 	err := c.greet(ctx)
 	for err == nil {
 		select {

@@ -24,6 +24,7 @@ import (
 	"lightd/observed/journal"
 	"lightd/observed/records"
 	"lightd/observed/status"
+	"lightd/observed/stdin"
 )
 
 func TestMain(m *testing.M) {
@@ -34,6 +35,9 @@ func TestMain(m *testing.M) {
 type feed struct {
 	mu   sync.Mutex
 	subs []chan console.Chunk
+	// subscribing is called by Subscribe, input is what OpenInput returns.
+	subscribing func()
+	input       Input
 }
 
 type feedOutput struct{ c chan console.Chunk }
@@ -45,6 +49,9 @@ func (noFigures) C() <-chan observed.Stats   { return nil }
 func (noFigures) Close()                     {}
 
 func (f *feed) Subscribe(string, console.From) Output {
+	if f.subscribing != nil {
+		f.subscribing()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	c := make(chan console.Chunk, 1)
@@ -53,7 +60,7 @@ func (f *feed) Subscribe(string, console.From) Output {
 }
 
 func (f *feed) SubscribeStats(string) Stats { return noFigures{} }
-func (f *feed) OpenInput(string) Input      { return nil }
+func (f *feed) OpenInput(string) Input      { return f.input }
 func (f *feed) History(context.Context, string, console.From, func(console.Chunk) error) error {
 	return nil
 }
@@ -282,5 +289,47 @@ func TestGoneMeanwhile(t *testing.T) {
 	}
 	if _, _, err := websocket.Dial(t.Context(), b.url, nil); err == nil {
 		t.Error("let in to what is gone")
+	}
+}
+
+// answering is an input whose program answers each line at once.
+type answering struct {
+	feed    *feed
+	written chan struct{}
+}
+
+func (a answering) Write(_ context.Context, data []byte) error {
+	a.feed.print("heard " + string(data))
+	close(a.written)
+	return nil
+}
+func (answering) Resize(context.Context, stdin.Size) error { return nil }
+func (answering) Close()                                   {}
+
+// TestClientHearsTheAnswerToItsFirstCommand: a client is subscribed before its commands are read, however long that takes.
+func TestClientHearsTheAnswerToItsFirstCommand(t *testing.T) {
+	b := newBench(t, func(*Config) {})
+	written := make(chan struct{})
+	b.feed.input = answering{b.feed, written}
+	b.feed.subscribing = func() {
+		select {
+		case <-written: // what must not happen, given time to happen
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+	conn := b.dial()
+	if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"event":"send_command","command":"hi"}`)); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), eventually.Bound)
+	defer cancel()
+	for {
+		_, data, err := conn.Read(ctx)
+		if err != nil {
+			t.Fatalf("no answer: %v", err)
+		}
+		if strings.Contains(string(data), "heard hi") {
+			return
+		}
 	}
 }

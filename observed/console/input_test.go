@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,6 +17,7 @@ import (
 func TestWrite(t *testing.T) {
 	bubble(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
+		w.see(observed.Snapshot{})
 		if err := w.writeAs(ctx, id, []byte("x")); !errors.Is(err, stdin.ErrNotRunning) {
 			t.Errorf("got %v", err)
 		}
@@ -48,6 +50,49 @@ func TestWrite(t *testing.T) {
 		w.see(up(started.Add(time.Minute)))
 		none(t, w.pipes.inputs)
 	})
+}
+
+// TestCommandWaitsForItsReaders: while the output that subscribers need is opened, nothing is written that could be
+// answered before; without subscribers, and where it does not open, that costs nothing or little.
+func TestCommandWaitsForItsReaders(t *testing.T) {
+	for _, test := range []struct{ subscribed, opens bool }{{false, false}, {true, true}, {true, false}} {
+		bubble(t, func(t *testing.T, w *world) {
+			w.pipes.outputs = make(chan net.Conn) // a stream opens when the test takes its end
+			w.see(up(time.Now()))
+			if test.subscribed {
+				sub(t, w)
+			}
+			began := time.Now()
+			done := make(chan error, 1)
+			go func() { done <- w.writeAs(context.Background(), id, []byte("one\n")) }()
+			var output net.Conn
+			if test.subscribed {
+				none(t, w.pipes.inputs)
+				if test.opens {
+					output = <-w.pipes.outputs
+				} else {
+					time.Sleep(5 * time.Second)
+				}
+			}
+			c := end(t, w.pipes.inputs)
+			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
+				t.Error(err)
+			}
+			want := time.Duration(0)
+			if test.subscribed && !test.opens {
+				want = 5 * time.Second
+			}
+			if err := <-done; err != nil || time.Since(began) != want {
+				t.Errorf("%+v: %v after %v", test, err, time.Since(began))
+			}
+			if output == nil && test.subscribed {
+				output = <-w.pipes.outputs
+			}
+			if output != nil {
+				t.Cleanup(func() { _ = output.Close() })
+			}
+		})
+	}
 }
 
 func TestWriteTimesOut(t *testing.T) {

@@ -96,3 +96,24 @@ func (h *hub) endPrepare(s *streams.Stream) error {
 		return fmt.Errorf("attach to container %s before its start: %w", s.ContainerID, context.DeadlineExceeded)
 	}
 }
+
+// AwaitOpen returns once subscribers of id get what is printed from then on: when the output stream that they need is
+// open, or cannot be opened now, in which case the log has what is printed meanwhile. It returns when ctx ends.
+func (c *Console) AwaitOpen(ctx context.Context, id string) {
+	h := c.get(id)
+	if h == nil {
+		return
+	}
+	h.Reconcile() // the observation may be news here
+	h.mu.Lock()
+	s := h.output.Current()
+	h.mu.Unlock()
+	if s == nil {
+		return
+	}
+	select {
+	case <-s.Up():
+	case <-s.Done():
+	case <-ctx.Done():
+	}
+}

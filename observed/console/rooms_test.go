@@ -34,7 +34,7 @@ func newRooms(source allSources, targets streams.Targets, changed func(id string
 	r.probes = startpattern.New(startpattern.Config{Source: source, Changed: changed, Log: log})
 	r.Console = New(Config{Source: source, Targets: targets, Tap: r.probes, Log: log})
 	r.probes.ReadFrom(r.Console)
-	r.Registry = stdin.New(stdin.Config{Source: source, Targets: targets, Typed: r.probes.Typed, Log: log})
+	r.Registry = stdin.New(stdin.Config{Source: source, Targets: targets, AwaitOutput: r.Console.AwaitOpen, Typed: r.probes.Typed, Log: log})
 	r.figures = usage.New(source, targets)
 	r.notifier = streams.NewNotifier(r.group, func(id string) {
 		r.Console.Reconcile(id)

@@ -56,7 +56,9 @@ func New(cfg Config) *IO {
 	io.patterns = startpattern.New(startpattern.Config{Source: cfg.Source, Changed: cfg.Changed, Log: cfg.Log})
 	io.output = console.New(console.Config{Source: cfg.Source, Targets: cfg.Targets, Tap: io.patterns, Log: cfg.Log})
 	io.patterns.ReadFrom(io.output)
-	io.input = stdin.New(stdin.Config{Source: cfg.Source, Targets: cfg.Targets, Typed: io.patterns.Typed, Log: cfg.Log})
+	io.input = stdin.New(stdin.Config{
+		Source: cfg.Source, Targets: cfg.Targets, AwaitOutput: io.output.AwaitOpen, Typed: io.patterns.Typed, Log: cfg.Log,
+	})
 	io.figures = usage.New(cfg.Source, cfg.Targets)
 	io.notifier = streams.NewNotifier(io.group, io.Reconcile)
 	return io

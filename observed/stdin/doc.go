@@ -6,6 +6,8 @@
 //   - However many clients write to a container, it has one input connection, which is opened with
 //     the first write to a run and closed with it.
 //   - What different clients write is never mixed within one Write, nor on one line.
+//   - Nothing is written before those who follow the output get what is printed from then on: a client has the
+//     answer to its first command. Nor is it refused before the engine has shown whether the container runs.
 //   - Nothing is ever written twice, and no write waits longer than 5 s for its turn, nor then for
 //     the program to read.
 //

@@ -110,13 +110,48 @@ func (i *input) write(ctx context.Context, in *Input, data []byte) error {
 	return nil
 }
 
+// awaitReaders waits until the answer of the program will be read, for writeTime at most: what is printed while
+// their stream opens later still is read from the log.
+func (r *Registry) awaitReaders(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	r.cfg.AwaitOutput(ctx, id)
+}
+
+// awaitKnown waits until the container is known, which it is not for a moment after a start of the daemon.
+func (i *input) awaitKnown(ctx context.Context) error {
+	timer := time.NewTimer(writeTime)
+	defer timer.Stop()
+	for {
+		i.mu.Lock()
+		news := i.news
+		i.mu.Unlock()
+		if s := i.r.cfg.Targets.Get(i.id); s.Known || s.Run != nil {
+			return nil
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			return errUnknown
+		case <-i.r.group.Context().Done():
+			return streams.ErrClosed
+		}
+	}
+}
+
 func (i *input) writeInTurn(ctx context.Context, in *Input, data []byte) error {
+	if err := i.awaitKnown(ctx); err != nil {
+		return err
+	}
 	if !i.r.cfg.Targets.Get(i.id).Run.Running() {
 		return ErrNotRunning
 	}
 	if len(data) == 0 {
 		return nil
 	}
+	i.r.awaitReaders(ctx, i.id)
 	i.r.keep(i)
 	if err := i.lockInput(ctx); err != nil {
 		return err

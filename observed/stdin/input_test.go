@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
 
@@ -73,7 +76,7 @@ func (*pausing) AttachInput(context.Context, string) (streams.Conn, error) {
 // TestPausedContainerHasNoInput: the refusal says why, as the engine is not at fault.
 func TestPausedContainerHasNoInput(t *testing.T) {
 	p := &pausing{}
-	r := New(Config{Source: p, Targets: p, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
+	r := New(Config{Source: p, Targets: p, AwaitOutput: func(context.Context, string) {}, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
 	defer r.Close()
 	if err := r.WriteLine(t.Context(), "web", "say hi"); !errors.Is(err, ErrPaused) {
 		t.Errorf("got %v", err)
@@ -85,10 +88,60 @@ func TestPausedContainerHasNoInput(t *testing.T) {
 func TestRunEndsWhileInputOpens(t *testing.T) {
 	for range 100 {
 		e := &ending{}
-		r := New(Config{Source: e, Targets: e, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
+		r := New(Config{Source: e, Targets: e, AwaitOutput: func(context.Context, string) {}, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
 		if err := r.WriteLine(t.Context(), "web", "say hi"); !errors.Is(err, ErrNotRunning) {
 			t.Errorf("got %v", err)
 		}
 		r.Close()
+	}
+}
+
+// rebooting is a container that is known only a while after the daemon has started.
+type rebooting struct {
+	ending
+	known bool
+}
+
+// Get is that of streams.Targets.
+func (r *rebooting) Get(id string) observed.Snapshot {
+	r.mu.Lock()
+	known := r.known
+	r.mu.Unlock()
+	if !known {
+		return observed.Snapshot{}
+	}
+	return r.ending.Get(id)
+}
+
+// AttachInput is that of Source.
+func (*rebooting) AttachInput(context.Context, string) (streams.Conn, error) {
+	conn, other := net.Pipe()
+	go func() { _, _ = io.Copy(io.Discard, other) }()
+	return conn, nil
+}
+
+// TestCommandBeforeTheContainerIsKnown: a command just after a start of the daemon waits for what runs, and is told that
+// it is not known, not that nothing runs.
+func TestCommandBeforeTheContainerIsKnown(t *testing.T) {
+	for _, test := range []struct{ answersAfter, took time.Duration }{{time.Second, time.Second}, {time.Minute, writeTime}} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &rebooting{}
+			r := New(Config{Source: e, Targets: e, AwaitOutput: func(context.Context, string) {}, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
+			defer r.Close()
+			began := time.Now()
+			var group sync.WaitGroup
+			defer group.Wait()
+			group.Go(func() {
+				time.Sleep(test.answersAfter)
+				e.mu.Lock()
+				e.known = true
+				e.mu.Unlock()
+				r.Reconcile("web")
+			})
+			err := r.WriteLine(t.Context(), "web", "say hi")
+			if took := time.Since(began); took != test.took || (err == nil) != (test.answersAfter < writeTime) || errors.Is(err, ErrNotRunning) {
+				t.Errorf("the engine answers after %v: %v after %v", test.answersAfter, err, took)
+			}
+		})
 	}
 }

@@ -19,6 +19,8 @@ var (
 	// ErrTimeout: the program did not read its input in time. How much of it arrived
 	// is not known.
 	ErrTimeout = errors.New("program does not read its input")
+
+	errUnknown = errors.New("the engine has not shown yet whether the container runs")
 )
 
 // Source opens the input of a container; Docker does.
@@ -33,6 +35,9 @@ type Source interface {
 type Config struct {
 	Source  Source
 	Targets streams.Targets
+	// AwaitOutput is called before something is written. It returns once those who read the output of the
+	// container get what it prints from then on, or ctx has ended.
+	AwaitOutput func(ctx context.Context, id string)
 	// Typed is called with what is about to be written to a terminal, which may echo it.
 	Typed func(id string, run streams.Run, data []byte)
 	Log   *slog.Logger
@@ -61,6 +66,7 @@ type input struct {
 
 	mu         sync.Mutex
 	connection *connection
+	news       chan struct{} // closed when the container may have changed
 
 	sizing sync.Mutex // held while the terminal is resized, before mu
 	size   Size       // what sizer has set
@@ -92,7 +98,7 @@ func (r *Registry) acquire(id string) *input {
 	defer r.mu.Unlock()
 	i := r.inputs[id]
 	if i == nil {
-		i = &input{r: r, id: id, turn: make(chan struct{}, 1)}
+		i = &input{r: r, id: id, turn: make(chan struct{}, 1), news: make(chan struct{})}
 		r.inputs[id] = i
 	}
 	i.users++
@@ -137,8 +143,8 @@ func (r *Registry) Forget(id string) {
 	}
 }
 
-// Reconcile closes the connection of a run that has ended, and sets the size of a terminal that
-// was started.
+// Reconcile closes the connection of a run that has ended, sets the size of a terminal that
+// was started, and lets what waits for news of the container look again.
 func (r *Registry) Reconcile(id string) {
 	i := r.get(id)
 	if i == nil || r.group.Context().Err() != nil {
@@ -147,6 +153,8 @@ func (r *Registry) Reconcile(id string) {
 	s := r.cfg.Targets.Get(id)
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	close(i.news)
+	i.news = make(chan struct{})
 	i.reconcileConnectionLocked(s)
 	i.reconcileSizeLocked(s)
 }
