@@ -90,15 +90,17 @@ func (b stepBackoff) failedFor(kind plan.Kind, generation int64) bool {
 	return failed && f.generation == generation
 }
 
-// failed records a failure. The step is held back for a fixed delay, or, where that is 0, for one
-// that doubles with each failure of the key up to retryMost.
-func (b *stepBackoff) failed(step plan.Step, generation int64, fixed time.Duration, stale bool, now time.Time) (retry time.Duration) {
-	retry = fixed
-	if fixed == 0 {
+// failed records a failure. The step is held back for a delay that doubles with each failure of the key up to
+// retryMost. Where most is not 0 the cause is an external one, and the delay doubles up to most with each failure
+// of the kind.
+func (b *stepBackoff) failed(step plan.Step, generation int64, most time.Duration, stale bool, now time.Time) (retry time.Duration) {
+	count := b.failures[step.Kind].count + 1
+	retry = plan.BlockedDelay(count, most)
+	if most == 0 {
 		b.count++
 		retry = jitter(min(retryFirst<<min(b.count-1, 20), retryMost*5/6))
 	}
-	f := failure{at: now, generation: generation, retry: now.Add(retry), count: b.failures[step.Kind].count + 1}
+	f := failure{at: now, generation: generation, retry: now.Add(retry), count: count}
 	if stale && !b.stale {
 		b.stale, f.staleTarget = true, step.Target
 	}
@@ -108,6 +110,15 @@ func (b *stepBackoff) failed(step plan.Step, generation int64, fixed time.Durati
 	}
 	b.failures[step.Kind] = f
 	return retry
+}
+
+// due has a kind that failed tried at once; what follows is a first failure again.
+func (b *stepBackoff) due(kind plan.Kind, now time.Time) {
+	if f, failed := b.failures[kind]; failed {
+		f.retry, f.count = now, 0
+		b.failures = maps.Clone(b.failures)
+		b.failures[kind] = f
+	}
 }
 
 // succeeded ends the backoff of a kind. Only with the last failed kind is the whole state reset:

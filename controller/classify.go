@@ -16,8 +16,8 @@ import (
 
 // stepResult is what follows from the end of a step.
 type stepResult struct {
-	// failed is true when the step is to be tried again: after retry, or after a growing delay
-	// where that is 0.
+	// failed is true when the step is to be tried again, after a growing delay: up to retry for an external
+	// cause, and where that is 0 as all failures of the key.
 	failed bool
 	retry  time.Duration
 	// stale is true when the container of the step was gone, or in no state for it.
@@ -70,8 +70,8 @@ func (a *execution) classify(err error) stepResult {
 	return a.failTransient(err, status.ReasonStepFailed, 0)
 }
 
-// failTransient puts into the condition Synced why the step failed. The step is retried after
-// retry, or after a growing delay where that is 0.
+// failTransient puts into the condition Synced why the step failed. The step is retried after a growing delay,
+// see stepResult.
 func (a *execution) failTransient(err error, reason status.Reason, retry time.Duration) stepResult {
 	message := a.message(err)
 	return stepResult{failed: true, retry: retry, patch: func(st *status.Status) (events []journal.Event) {

@@ -207,6 +207,9 @@ type Host struct {
 	// LocalPorts is true when the engine binds the ports of this very host, so that
 	// they can be tried beforehand.
 	LocalPorts bool
+	// HeldPorts returns the endpoints of this host on which a socket listens now, see LocalEndpoints; nil where
+	// the engine binds those of another host.
+	HeldPorts func() []desired.Endpoint
 }
 
 // Firewall keeps what containers may reach; see package firewall.
@@ -244,6 +247,8 @@ type Controller struct {
 	unsubscribeHealth func()
 	// cordonChanged holds a value when the cordon of the node was written, or a drain may go on.
 	cordonChanged chan struct{}
+	// portsAwaited holds a value when a container has begun to wait for a port.
+	portsAwaited chan struct{}
 
 	mu   sync.Mutex
 	keys map[string]*keyState
@@ -276,7 +281,7 @@ func New(cfg Config) *Controller {
 	if cfg.Tracer == nil {
 		cfg.Tracer = noTracer{}
 	}
-	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1), cordonChanged: make(chan struct{}, 1)}
+	c := &Controller{executor: newExecutor(cfg), keys: map[string]*keyState{}, gcTrigger: make(chan struct{}, 1), cordonChanged: make(chan struct{}, 1), portsAwaited: make(chan struct{}, 1)}
 	c.queue = workqueue.NewTypedRateLimitingQueueWithConfig(newLimiter(),
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers", MetricsProvider: cfg.Queue})
 	c.slots = newSlots(c.Enqueue)
@@ -322,6 +327,7 @@ func (c *Controller) Run(ctx context.Context) error {
 	workers.Go(func() { c.watchEngineHealth(ctx) })
 	workers.Go(func() { c.watchSpace(ctx) })
 	workers.Go(func() { c.watchCordon(ctx) })
+	workers.Go(func() { c.watchPorts(ctx) })
 	workers.Go(func() { c.watchdog.run(ctx, c.queue.Len) })
 	for range c.cfg.Workers {
 		workers.Go(func() {

@@ -85,6 +85,7 @@
 //	the console (Changed)            the start pattern matched
 //	EnqueueImage                     an image was pulled, removed, loaded or inspected
 //	slots                            a slot may be free
+//	watchPorts                       no socket holds the port any more that a container waits for
 //	watchSpace                       the disk of the data directory became full or has room again
 //	resyncFiles                      an entry point was altered; every CollectEvery
 //	Result.After                     a backoff, a deadline or a blocked retry is over

@@ -129,6 +129,8 @@ type setup struct {
 	disk func() plan.Disk
 	// mounts checks the mounts of a spec on the host; by default all exist.
 	mounts func(desired.Spec) error
+	// heldPorts returns what sockets of the host hold; nil is not known.
+	heldPorts func() []desired.Endpoint
 	// chown takes the place of the volumes' own.
 	chown func(context.Context, string, store.Owner) (bool, error)
 	// network is the network of the containers; the zero value is the default one.
@@ -243,7 +245,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
 		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Pulled: pulled, Snapshots: n.copies, Console: n.console, Health: n.prober},
 		Host: controller.Host{
-			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, HandOverVolume: n.volumes.HandOver, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "",
+			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, HandOverVolume: n.volumes.HandOver, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "" || o.heldPorts != nil, HeldPorts: o.heldPorts,
 			Network: o.network, EngineDisk: o.disk,
 		},
 		Timing:          controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},

@@ -48,13 +48,38 @@ func portHolder(proc fs.FS, e desired.Endpoint) string {
 
 // socketsOf returns the sockets of a table that hold the port, as the links of descriptors name them.
 func socketsOf(proc fs.FS, table string, e desired.Endpoint) (found []string) {
+	eachSocket(proc, table, e.Protocol, func(held desired.Endpoint, inode string) {
+		if held.Overlaps(e) {
+			found = append(found, "socket:["+inode+"]")
+		}
+	})
+	return found
+}
+
+// LocalEndpoints returns the endpoints of this host that a socket holds.
+func LocalEndpoints() []desired.Endpoint { return endpointsOf(os.DirFS("/proc")) }
+
+// endpointsOf returns the endpoints that a socket holds. proc is /proc.
+func endpointsOf(proc fs.FS) (all []desired.Endpoint) {
+	for _, protocol := range []desired.Protocol{desired.TCP, desired.UDP} {
+		for _, suffix := range []string{"", "6"} {
+			eachSocket(proc, "net/"+string(protocol)+suffix, protocol, func(held desired.Endpoint, _ string) {
+				all = append(all, held)
+			})
+		}
+	}
+	return all
+}
+
+// eachSocket calls fn with each socket of a table that holds its port.
+func eachSocket(proc fs.FS, table string, protocol desired.Protocol, fn func(held desired.Endpoint, inode string)) {
 	file, err := proc.Open(table)
 	if err != nil {
-		return nil
+		return
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	state := tcpListen
-	if e.Protocol == desired.UDP {
+	if protocol == desired.UDP {
 		state = udpBound
 	}
 	for lines := bufio.NewScanner(file); lines.Scan(); {
@@ -63,13 +88,10 @@ func socketsOf(proc fs.FS, table string, e desired.Endpoint) (found []string) {
 		if len(fields) < 10 || fields[3] != state {
 			continue
 		}
-		local, err := socketAddress(fields[1])
-		held := desired.Endpoint{IP: local.Addr().String(), Port: int(local.Port()), Protocol: e.Protocol}
-		if err == nil && held.Overlaps(e) {
-			found = append(found, "socket:["+fields[9]+"]")
+		if local, err := socketAddress(fields[1]); err == nil {
+			fn(desired.Endpoint{IP: local.Addr().String(), Port: int(local.Port()), Protocol: protocol}, fields[9])
 		}
 	}
-	return found
 }
 
 // socketAddress reads an address of such a table: hexadecimal words in the byte order of the host, and the port.

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -34,6 +35,9 @@ func TestPortHolder(t *testing.T) {
 		port := int(netip.MustParseAddrPort(address).Port())
 		for ip, held := range map[string]bool{"127.0.0.1": true, "0.0.0.0": true, "::": true, "127.0.0.2": false} {
 			e := desired.Endpoint{IP: ip, Port: port, Protocol: desired.Protocol(network)}
+			if listed := slices.ContainsFunc(LocalEndpoints(), e.Overlaps); listed != held {
+				t.Errorf("%s is among the sockets of this host: %t", e, listed)
+			}
 			got := portHolder(os.DirFS("/proc"), e)
 			want := fmt.Sprintf("(pid %d)", os.Getpid())
 			if held != strings.HasSuffix(got, want) {

@@ -113,6 +113,7 @@ func (c *Controller) reconcile(ctx context.Context, id string) (_ Result, err er
 	// 4.
 	d := c.admit(id, in, k)
 	c.withState(id, func(k *keyState) { k.attempt = d.Attempt })
+	c.awaitPorts(spec, d.Status, seen.Run)
 	c.cfg.Tracer.Decided(ctx, spec, d)
 
 	// 5. and 6.

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"lightd/controller/plan"
+	"lightd/desired"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
@@ -18,6 +19,8 @@ type keyState struct {
 	backoff  stepBackoff
 	progress progress
 	host     plan.HostCheck
+	// awaited are the ports that a container waits for and does not bind itself, see watchPorts.
+	awaited []desired.Endpoint
 	// attempt is when what failed or waits is tried again, as of the last decision.
 	attempt plan.Attempt
 	outcome outcome

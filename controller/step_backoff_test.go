@@ -57,7 +57,7 @@ func TestFailedStepIsHeldBack(t *testing.T) {
 }
 
 // TestStepBackoffGrowsAndIsReset: each failure doubles the delay, whatever kind it is of; a fixed
-// delay is used unchanged; a success ends the backoff of its own kind, and the last one all.
+// cause grows by itself up to its own bound; a success ends the backoff of its own kind, and the last one all.
 func TestStepBackoffGrowsAndIsReset(t *testing.T) {
 	var b stepBackoff
 	now := time.Now()
@@ -72,8 +72,14 @@ func TestStepBackoffGrowsAndIsReset(t *testing.T) {
 	if d := fails(plan.UpdateLimits); d < retryMost*5/6 {
 		t.Errorf("another kind has its first delay of %s", d)
 	}
-	if d := b.failed(plan.Step{Kind: plan.CreateContainer}, 1, plan.BlockedRetry, false, now); d != plan.BlockedRetry {
-		t.Errorf("a fixed delay became %s", d)
+	for i, want := range []time.Duration{1, 2, 4, 8, 15, 15} {
+		if d := b.failed(plan.Step{Kind: plan.CreateContainer}, 1, plan.BlockedRetry, false, now); d != want*time.Second {
+			t.Errorf("the delay of the external failure %d is %s, want %d s", i+1, d, want)
+		}
+	}
+	b.due(plan.CreateContainer, now)
+	if next := b.next(plan.CreateContainer); next.Number != 1 || !next.At.Equal(now) {
+		t.Errorf("what is due is tried as %+v", next)
 	}
 	if next := b.next(plan.StartContainer); next.Number != 41 || !next.At.After(now) {
 		t.Errorf("the next attempt is %+v", next)

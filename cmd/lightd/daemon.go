@@ -228,6 +228,10 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 	if err != nil {
 		return err
 	}
+	var heldPorts func() []desired.Endpoint
+	if here {
+		heldPorts = controller.LocalEndpoints
+	}
 	d.controller = controller.New(controller.Config{
 		Stores: controller.Stores{Store: d.store, Statuses: statuses, Journal: d.journal},
 		Docker: controller.Docker{
@@ -237,7 +241,7 @@ func (d *daemon) wireEngine(cfg config, record owner.Record, statuses *records.S
 		Host: controller.Host{
 			Data: data, VolumePath: d.volumes.Path, Quota: d.quotas.Of, ChownVolume: d.volumes.Chown, HandOverVolume: d.volumes.HandOver,
 			CheckMounts: d.closed.checkNow, PinMounts: pinMounts(d.closed, filepath.Dir(d.volumes.Path("any")), here), Firewall: d.firewall, EngineDisk: d.engineDisk(here),
-			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here, Cores: runtime.NumCPU(),
+			Logs: blueprint.Logs(cfg.Logs.MaxSize, cfg.Logs.MaxFile), LocalPorts: here, HeldPorts: heldPorts, Cores: runtime.NumCPU(),
 			Capabilities: blueprint.Capabilities{Run: cfg.Containers.Capabilities, Install: cfg.Containers.InstallCapabilities},
 		},
 		Timing:          controller.Timing{InstallTimeout: cfg.Timeouts.Install, DatabaseTimeout: cfg.Timeouts.Database},

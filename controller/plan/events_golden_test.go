@@ -384,7 +384,7 @@ var situations = map[string]struct {
 	"other variables, and a port that is busy": {runs, func(w *scenario) {
 		w.change(func(c *desired.Container) { c.Env = map[string]string{"A": "b"} })
 		checked(w)
-		w.in.Host.Reason, w.in.Host.Message = status.ReasonPortUnavailable, "busy"
+		w.in.Host.Reason, w.in.Host.Message, w.in.Host.Failures = status.ReasonPortUnavailable, "busy", 9
 		w.in.Now = w.in.Now.Add(5 * time.Second)
 	}},
 	"other variables, and a port that was busy": {runs, func(w *scenario) {

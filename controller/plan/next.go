@@ -14,13 +14,19 @@ import (
 
 // Slow retries of what only an external change can fix.
 const (
-	BlockedRetry  = 15 * time.Second // a busy port, a name in use
+	BlockedRetry  = 15 * time.Second // a busy port, a name in use; the longest delay
 	pullRetry     = 30 * time.Second // an image that cannot be had
 	pullRetryMost = 5 * time.Minute  // one that its registry refuses, after several times
 	killRetry     = 10 * time.Second // a SIGKILL that did not end the process
 	hostFresh     = 30 * time.Second // how long a check of the host stays valid
 	settleSoon    = time.Second      // a removal under way in Docker
 )
+
+// BlockedDelay returns the delay after a number of failures in a row of one external cause: it doubles from a
+// second up to most.
+func BlockedDelay(failures int, most time.Duration) time.Duration {
+	return min(time.Second<<min(max(failures-1, 0), 20), most)
+}
 
 // next is a step, or the reason why there is none.
 type next struct {
@@ -295,11 +301,11 @@ func (r *planner) replace(reason string) next {
 		return n
 	}
 	hash, check := r.in.Spec.Hash(r.image()), r.in.Host
-	age := r.in.Now.Sub(check.At)
+	age, delay := r.in.Now.Sub(check.At), BlockedDelay(check.Failures, BlockedRetry)
 	switch {
-	case check.Hash == hash && check.Reason != "" && age < BlockedRetry:
-		n := waitFor(check.Reason, check.Message, BlockedRetry-age).then(CheckHost)
-		n.attempt = Attempt{check.At.Add(BlockedRetry), check.Failures + 1}
+	case check.Hash == hash && check.Reason != "" && age < delay:
+		n := waitFor(check.Reason, check.Message, delay-age).then(CheckHost)
+		n.attempt = Attempt{check.At.Add(delay), check.Failures + 1}
 		return n
 	case check.Hash != hash:
 		return step(CheckHost, reason)

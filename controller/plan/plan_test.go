@@ -272,10 +272,13 @@ func TestReplaceWaitsForABusyPortWithTheOldContainerUntouched(t *testing.T) {
 	if d := w.decide(); d.Step.Kind != plan.CheckHost {
 		t.Fatalf("got %s", d.Step.Kind)
 	}
-	w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy"}
-	d := w.decide()
-	if d.Step != nil || d.After != 15*time.Second || d.Status.Get(status.Synced).Message != "busy" || !w.in.Seen.Run.Running() {
-		t.Errorf("got %+v after %s: %+v", d.Step, d.After, d.Status.Get(status.Synced))
+	var d plan.Decision
+	for i, delay := range []time.Duration{1, 2, 4, 8, 15, 15} {
+		w.in.Host = plan.HostCheck{Hash: w.in.Spec.Hash("img"), At: w.in.Now, Reason: status.ReasonPortUnavailable, Message: "busy", Failures: i + 1}
+		d = w.decide()
+		if d.Step != nil || d.After != delay*time.Second || d.Status.Get(status.Synced).Message != "busy" || !w.in.Seen.Run.Running() {
+			t.Errorf("check %d: got %+v after %s, want %d s: %+v", i+1, d.Step, d.After, delay, d.Status.Get(status.Synced))
+		}
 	}
 	if d.Status.ObservedGeneration == w.in.Spec.Generation {
 		t.Error("the generation of what waits was observed")

@@ -49,7 +49,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"a port that is busy at a start": {
 			api.Container{State: status.StateStarting, Conditions: append(blocked(status.ReasonPortUnavailable, "address already in use"), is(status.ProcessStarted, status.False, status.ReasonStarting, ""))}, 0,
-			"cannot be started" + since + `: address already in use; it is tried again every 15 s; end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
+			"cannot be started" + since + `: address already in use; it is tried again as soon as the port is free, and every 15 s; end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
 		},
 		"a machine out of memory": {
 			api.Container{State: status.StateOffline, LastExit: &status.Exit{Code: 137, OOM: true}, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonExited, ""), synced}}, 1,
@@ -61,7 +61,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"a port of another process": {
 			api.Container{State: status.StateOffline, Conditions: blocked(status.ReasonPortUnavailable, "port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7)")}, 0,
-			"cannot be started" + since + `: port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7); it is tried again every 15 s; end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
+			"cannot be started" + since + `: port 0.0.0.0:80/tcp is in use on this host by nginx (pid 7); it is tried again as soon as the port is free, and every 15 s; end what has the port ("ss -ltunp" shows it), or give it another one with "lightd rebind web -p PORT"; where nothing has it, the engine has kept it, and frees it when it is restarted`,
 		},
 		"no such image": {
 			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonImageUnavailable, "pull image game:1: the registry has no such image")}}, 0,
