@@ -17,6 +17,7 @@
 //	otlp          the receiver of the OpenTelemetry Collector, which takes the traces of a test
 //	simengine     a simulated Docker engine, with faults and a clock
 //	harness       what tests of several packages set up alike
+//	releases      a data directory of each released version, which every later one opens
 //	conform       checks HTTP exchanges by the OpenAPI document
 //	eventually    waits for a condition in a test
 //	demo          the whole daemon at work: a script that calls the command line and compares with a

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"lightd/cmd/lightd/docs"
+	"lightd/hack/releases"
 	"lightd/httpapi/openapi"
 )
 
@@ -96,5 +98,21 @@ func TestDocsAreComplete(t *testing.T) {
 	}
 	if words < 90 {
 		t.Errorf("only %d words were compared", words)
+	}
+}
+
+// TestDataDirectoryIsDocumented: all that a data directory has is named in the reference.
+func TestDataDirectoryIsDocumented(t *testing.T) {
+	topic, _ := docs.Find("data")
+	var text strings.Builder
+	if err := topic.Write(&text, 80); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range releases.Names(t) {
+		for _, e := range must[[]os.DirEntry](t)(os.ReadDir(releases.Unpack(t, name))) {
+			if !strings.Contains(text.String(), "\n    "+e.Name()) {
+				t.Errorf("%s has %s, which docs data does not name", name, e.Name())
+			}
+		}
 	}
 }

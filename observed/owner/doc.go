@@ -13,7 +13,7 @@
 //	db                             the database; ballast is room for a full disk
 //	volumes/<volume_id>            the files of the servers; in .lightd what
 //	                               the file routes have not completed
-//	volumes/.trash                 what was deleted, and is still being removed
+//	*/.trash                       what was deleted, and is still being removed
 //	containers/<internal_id>       entry script, install log
 //	image_volumes/<internal_id>    what images keep in their own volumes
 //	snapshots                      copies of the images of installations

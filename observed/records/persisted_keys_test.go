@@ -1,75 +1,53 @@
 package records
 
 import (
-	"archive/tar"
-	"compress/gzip"
 	"encoding/json"
-	"errors"
-	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/releases"
 	"lightd/observed/journal"
 	"lightd/observed/status"
 )
 
-// unpackDatabase unpacks testdata/database.tar.gz, a data directory's database as an earlier
-// revision wrote it on a real engine: containers that run, crash, wait and have failed.
-func unpackDatabase(t *testing.T) (dir string) {
-	t.Helper()
-	f, err := os.Open("testdata/database.tar.gz")
-	must(t, err)
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	must(t, err)
-	dir = t.TempDir()
-	for r := tar.NewReader(z); ; {
-		h, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return filepath.Join(dir, "db")
-		}
+// TestKeysOfReleases: every key of every record of each release is read and written under its old name. A rename of a
+// field in the code is none in the data.
+func TestKeysOfReleases(t *testing.T) {
+	for _, name := range releases.Names(t) {
+		s, err := store.Open(filepath.Join(releases.Unpack(t, name), "db"), store.Options{})
 		must(t, err)
-		at := filepath.Join(dir, filepath.Clean(h.Name))
-		if h.FileInfo().IsDir() {
-			must(t, os.MkdirAll(at, 0o700))
-			continue
+		for prefix, record := range map[string]struct {
+			value func() any
+			least int
+		}{
+			"c/":   {func() any { return new(desired.Container) }, 2},
+			"s/":   {func() any { return new(status.Status) }, 2},
+			"e/s/": {func() any { return new(journal.Event) }, 20},
+		} {
+			read := 0
+			must(t, s.View(func(tx *store.Tx) error {
+				return tx.Scan([]byte(prefix), nil, func(k, v []byte) bool {
+					checkKeysKept(t, string(k), v, record.value())
+					read++
+					return true
+				})
+			}))
+			if read < record.least {
+				t.Errorf("%s: %d records %s..., want at least %d", name, read, prefix, record.least)
+			}
 		}
-		data, err := io.ReadAll(r)
-		must(t, err)
-		must(t, os.WriteFile(at, data, 0o600))
+		must(t, s.Close())
 	}
 }
 
-// TestDatabaseOfAnEarlierRevision opens, and every key of every record is read and written under
-// its old name: a rename of a field in the code is none in the data.
-func TestDatabaseOfAnEarlierRevision(t *testing.T) {
-	s, err := store.Open(unpackDatabase(t), store.Options{})
+// TestStatusesOfTheFirstRelease, which was written on a real engine: containers that run, crash, wait and have failed.
+func TestStatusesOfTheFirstRelease(t *testing.T) {
+	s, err := store.Open(filepath.Join(releases.Unpack(t, releases.Names(t)[0]), "db"), store.Options{})
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
-	for prefix, record := range map[string]struct {
-		value func() any
-		least int
-	}{
-		"c/":   {func() any { return new(desired.Container) }, 7},
-		"s/":   {func() any { return new(status.Status) }, 7},
-		"e/s/": {func() any { return new(journal.Event) }, 30},
-	} {
-		read := 0
-		must(t, s.View(func(tx *store.Tx) error {
-			return tx.Scan([]byte(prefix), nil, func(k, v []byte) bool {
-				checkKeysKept(t, string(k), v, record.value())
-				read++
-				return true
-			})
-		}))
-		if read < record.least {
-			t.Errorf("%d records %s..., want at least %d", read, prefix, record.least)
-		}
-	}
 	statuses, err := OpenStatuses(s.DB)
 	must(t, err)
 	for id, want := range map[string]status.State{"running": status.StateRunning, "crashing": status.StateBackOff, "stopped": status.StateOffline} {
