@@ -180,7 +180,11 @@ func (s *slot) console(ctx context.Context) error {
 	if s.spec.Power != desired.PowerRunning {
 		return nil
 	}
-	if _, err := s.client.Wait(ctx, s.spec.InternalID, api.UntilRunning, waitTime); err != nil {
+	_, err := s.client.Wait(ctx, s.spec.InternalID, api.UntilRunning, waitTime)
+	if unmet := (*client.WaitError)(nil); errors.As(err, &unmet) && !unmet.TimedOut() {
+		return nil // a crash has just ended it
+	}
+	if err != nil {
 		return err
 	}
 	before, err := s.client.Get(ctx, s.spec.InternalID)
@@ -193,6 +197,9 @@ func (s *slot) console(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
+	if errors.Is(err, errPaused) { // by hand, before this began
+		return nil
+	}
 	after, readErr := s.client.Get(ctx, s.spec.InternalID)
 	if readErr != nil || after.Restarts != before.Restarts || after.ContainerID != before.ContainerID ||
 		after.State != before.State || s.disturbed() || s.disturbances.Load() != disturbances {
@@ -200,6 +207,9 @@ func (s *slot) console(ctx context.Context) error {
 	}
 	return err
 }
+
+// errPaused is the refusal of a line to a process that is frozen.
+var errPaused = errors.New("container is paused in Docker")
 
 // echo fails when the process has not answered a line.
 func (s *slot) echo(ctx context.Context, line string) error {
@@ -220,6 +230,10 @@ func (s *slot) echo(ctx context.Context, line string) error {
 			if err := console.SendCommand(ctx, line+"\n"); err != nil {
 				return err
 			}
+		case message.Kind == api.MessageDaemon && strings.Contains(message.Text, errPaused.Error()):
+			return errPaused
+		case message.Kind == api.MessageDaemon && strings.HasPrefix(message.Text, "Error: "):
+			return fmt.Errorf("%s is refused: %s", line, message.Text)
 		case message.Kind == api.MessageConsole:
 			text += message.Text
 			if strings.Contains(text, "pong "+line) {
