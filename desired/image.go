@@ -98,7 +98,7 @@ func (r Rules) listed(named reference.Named) bool {
 // dockerHub is the registry of the references that name none.
 const dockerHub = "docker.io"
 
-// UnlistedRegistry returns the host of the registry that an image is pulled from where only a public
+// UnlistedRegistry returns the registry, with its port, that an image is pulled from where only a public
 // address may be it: the operator has not listed it, and it is not Docker Hub, whose name no client
 // chooses. Otherwise it is empty.
 func (r Rules) UnlistedRegistry(ref string) string {
@@ -106,13 +106,13 @@ func (r Rules) UnlistedRegistry(ref string) string {
 	if err != nil || reference.Domain(named) == dockerHub || r.listed(named) {
 		return ""
 	}
-	return registry.Host(reference.Domain(named))
+	return reference.Domain(named)
 }
 
 // checkRegistry reports an image whose registry is at no public address, by its name alone.
 func (r Rules) checkRegistry(ref string) error {
-	if host := r.UnlistedRegistry(ref); host != "" {
-		return registry.CheckHost(host)
+	if domain := r.UnlistedRegistry(ref); domain != "" {
+		return registry.Check(domain)
 	}
 	return nil
 }
@@ -123,8 +123,23 @@ var allowedImage = regexp.MustCompile(`^([a-z0-9][a-z0-9.-]*|\[[0-9a-f:]+\])(:[0
 // beginning of a path or the whole of it, as in docker.io/library, or "*" for all at public addresses.
 func CheckAllowedImage(entry string) error {
 	domain, _, _ := strings.Cut(entry, "/")
-	if entry == allRegistries || allowedImage.MatchString(entry) && (domain == "localhost" || strings.ContainsAny(domain, ".:")) {
+	if entry == allRegistries || allowedImage.MatchString(entry) && (domain == "localhost" || strings.ContainsAny(domain, ".:")) && canMatch(entry) {
 		return nil
 	}
 	return fmt.Errorf("%s is no registry, with a path below it or without, as in ghcr.io/team or docker.io/library, and not %q", Quote(entry), allRegistries)
+}
+
+// canMatch reports whether there are names of images below an entry of AllowedImages, as they are compared.
+func canMatch(entry string) bool {
+	below := entry + "/a/a" // with two more parts: "docker.io/a" is docker.io/library/a
+	named, err := reference.ParseNormalizedNamed(below)
+	if err != nil || named.Name() != below {
+		return false
+	}
+	at := strings.LastIndexByte(reference.Domain(named), ':')
+	if at < 0 || strings.HasSuffix(reference.Domain(named), "]") {
+		return true
+	}
+	port, err := strconv.ParseUint(reference.Domain(named)[at+1:], 10, 16)
+	return err == nil && port > 0
 }

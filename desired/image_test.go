@@ -21,7 +21,8 @@ func TestAllowedImages(t *testing.T) {
 			t.Errorf("%s: %v", ref, err)
 		}
 	}
-	for _, entry := range []string{"", "/", "library", "docker.io/", "https://ghcr.io", "ghcr.io/a:tag", "**", "*/x", "*.io", "[::1", "[::1]x", "ghcr.io/../x", "GHCR.io"} {
+	for _, entry := range []string{"", "/", "library", "docker.io/", "https://ghcr.io", "ghcr.io/a:tag", "**", "*/x", "*.io", "[::1", "[::1]x", "ghcr.io/../x", "GHCR.io",
+		"registry..bad", "registry-.bad", "registry.bad-", "registry.bad.", "registry.bad:0", "registry.bad:65536", "registry.bad:5000/", "index.docker.io", "index.docker.io/library", "docker.io/library/..", "ghcr.io/team//x"} {
 		if CheckAllowedImage(entry) == nil {
 			t.Errorf("%q can be listed", entry)
 		}
@@ -37,12 +38,12 @@ func TestRegistriesAtPrivateAddresses(t *testing.T) {
 	}
 	private := []string{"127.0.0.1:5000/x", "127.1:22/x", "[::1]:5000/x", "localhost/x", "169.254.169.254/latest/x", "10.0.0.1:2375/team/x"}
 	for _, ref := range private {
+		named, _, _ := strings.Cut(ref, "/")
 		for _, allowed := range [][]string{nil, {"*"}, {"*", "127.0.0.1:5001", "10.0.0.1:2375/other", "docker.io"}} {
-			if err := check(allowed, ref); err == nil || !strings.HasPrefix(err.Error(), "image: ") || !strings.Contains(err.Error(), "address") {
+			if err := check(allowed, ref); err == nil || !strings.HasPrefix(err.Error(), "image: ") || !strings.Contains(err.Error(), "address") || !strings.Contains(err.Error(), `"`+named+`"`) {
 				t.Errorf("%s with %v: %v", ref, allowed, err)
 			}
 		}
-		named, _, _ := strings.Cut(ref, "/")
 		for _, allowed := range [][]string{{named}, {"*", named}} {
 			if err := check(allowed, ref); err != nil {
 				t.Errorf("%s with %v: %v", ref, allowed, err)

@@ -23,35 +23,37 @@ func Host(domain string) string {
 // one whose last part is a number.
 var numeric = regexp.MustCompile(`(^|\.)([0-9]+|0x[0-9a-f]*)$`)
 
-// CheckHost returns an *AddressError for a host that is at no public address by its name alone: an
-// address in any form, or a name of the machine itself. What a name resolves to is for whoever
-// resolves it.
-func CheckHost(host string) error {
+// Check returns an *AddressError for a registry, which may have a port, that is at no public address by its
+// name alone: an address in any form, or a name of the machine itself. What a name resolves to is for
+// whoever resolves it.
+func Check(domain string) error {
+	host := Host(domain)
 	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
-		return NotPublic(host)
+		return NotPublic(domain)
 	}
 	addr, err := netip.ParseAddr(host)
 	switch {
 	case err == nil && !Public(addr):
-		return NotPublic(host)
+		return NotPublic(domain)
 	case err != nil && (numeric.MatchString(host) || strings.Contains(host, ":")):
-		return &AddressError{host, "is an address in no usual form"}
+		return &AddressError{domain, "is an address in no usual form"}
 	}
 	return nil
 }
 
 // AddressError is a registry that no image may be pulled from.
 type AddressError struct {
-	host, reason string
+	domain, reason string
 }
 
 // Error implements error. It has no address that a name was resolved to: whoever wrote the reference
 // learns nothing about the network of the node.
-func (e *AddressError) Error() string { return fmt.Sprintf("the registry %q %s", e.host, e.reason) }
+func (e *AddressError) Error() string { return fmt.Sprintf("the registry %q %s", e.domain, e.reason) }
 
-// NotPublic returns the error of a host that is at no public address.
-func NotPublic(host string) error {
-	return &AddressError{host, "is at no public address; the operator of the node can list it in images.allowed"}
+// NotPublic returns the error of a registry that is at no public address. It has the registry with its port, as
+// images.allowed has to list it.
+func NotPublic(domain string) error {
+	return &AddressError{domain, "is at no public address; the operator of the node can list it in images.allowed"}
 }
 
 // special are the networks of IANA's special-purpose registries that are not globally reachable, or lead to

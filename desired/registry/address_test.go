@@ -29,43 +29,45 @@ var harmless = []string{
 	"[2606:4700:4700::1111]/x", "[64:ff9b::808:808]:443/x", "[::ffff:808:808]/x", "cafe:80/x", "0xcafe.io/x", "127.example/x", "7f.1a/x", "localhost.example/x", "notlocalhost:1/x",
 }
 
-func host(t testing.TB, ref string) string {
+// domain returns the registry of a reference, and "" for what is none.
+func domain(t testing.TB, ref string) string {
 	t.Helper()
 	named, err := reference.ParseNormalizedNamed(ref)
 	if err != nil {
 		return ""
 	}
-	return Host(reference.Domain(named))
+	return reference.Domain(named)
 }
 
 func TestLiteralAddresses(t *testing.T) {
 	for _, ref := range attacks {
-		if h := host(t, ref); h != "" && CheckHost(h) == nil {
-			t.Errorf("%s (host %q) passes", ref, h)
+		if d := domain(t, ref); d != "" && Check(d) == nil {
+			t.Errorf("%s (registry %q) passes", ref, d)
 		}
 	}
 	for _, ref := range harmless {
-		h := host(t, ref)
-		if err := CheckHost(h); h == "" || err != nil {
-			t.Errorf("%s (host %q): %v", ref, h, err)
+		d := domain(t, ref)
+		if err := Check(d); d == "" || err != nil {
+			t.Errorf("%s (registry %q): %v", ref, d, err)
 		}
 	}
 	var refused *AddressError
-	if err := CheckHost("127.0.0.1"); !errors.As(err, &refused) || !strings.Contains(err.Error(), "images.allowed") {
+	if err := Check("127.0.0.1:5000"); !errors.As(err, &refused) || !strings.Contains(err.Error(), `"127.0.0.1:5000"`) || !strings.Contains(err.Error(), "images.allowed") {
 		t.Errorf("got %v", err)
 	}
 }
 
-// FuzzCheckHost: what passes is either a name or a public address, and never one by another form.
-func FuzzCheckHost(f *testing.F) {
+// FuzzCheck: what passes is either a name or a public address, and never one by another form.
+func FuzzCheck(f *testing.F) {
 	for _, ref := range append(attacks, harmless...) {
 		f.Add(ref)
 	}
 	f.Fuzz(func(t *testing.T, ref string) {
-		h := host(t, ref)
-		if h == "" || CheckHost(h) != nil {
+		d := domain(t, ref)
+		if d == "" || Check(d) != nil {
 			return
 		}
+		h := Host(d)
 		if addr, err := netip.ParseAddr(h); err == nil {
 			if !Public(addr) || addr.IsPrivate() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsMulticast() || addr.IsUnspecified() {
 				t.Errorf("%q passes", h)

@@ -14,7 +14,7 @@ import (
 // about what a name resolves to now: the engine resolves it again, and follows the registry to
 // wherever that leads it.
 type Registries struct {
-	// Unlisted returns the host of the registry of an image, empty where the operator has listed it.
+	// Unlisted returns the registry of an image, with its port, and empty where the operator has listed it.
 	Unlisted func(ref string) string
 	// Lookup resolves a name; nil stands for the resolver of the system.
 	Lookup func(ctx context.Context, name string) ([]netip.Addr, error)
@@ -29,14 +29,14 @@ const lookupTime = 5 * time.Second
 // Check returns a *registry.AddressError for an image whose registry is at an address that is not
 // public. A name that does not resolve passes: the engine, which may have a proxy for it, finds out.
 func (r Registries) Check(ctx context.Context, ref string) error {
-	host := r.Unlisted(ref)
-	if host == "" {
+	domain := r.Unlisted(ref)
+	if domain == "" {
 		return nil
 	}
-	if err := registry.CheckHost(host); err != nil {
+	if err := registry.Check(domain); err != nil {
 		return err
 	}
-	addresses, err := r.lookup(ctx, host)
+	addresses, err := r.lookup(ctx, registry.Host(domain))
 	if err != nil || len(addresses) == 0 {
 		return ctx.Err()
 	}
@@ -47,11 +47,11 @@ func (r Registries) Check(ctx context.Context, ref string) error {
 	for _, addr := range addresses {
 		addr = addr.Unmap()
 		if !registry.Public(addr) {
-			return registry.NotPublic(host)
+			return registry.NotPublic(domain)
 		}
 		for _, mine := range own {
 			if addr == mine.Unmap().WithZone("") {
-				return registry.NotPublic(host)
+				return registry.NotPublic(domain)
 			}
 		}
 	}

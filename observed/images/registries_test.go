@@ -6,6 +6,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,8 +51,9 @@ func TestRegistriesThatResolveToPrivateAddresses(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for host, passes := range map[string]bool{"unresolved.example": true, "8.8.8.8": true, "127.1": false, "10.0.0.1": false, "9.9.9.9": false} {
-		if err := check(t.Context(), host+"/x"); (err == nil) != passes {
+	for host, passes := range map[string]bool{"unresolved.example": true, "8.8.8.8": true, "127.1": false, "10.0.0.1": false, "9.9.9.9": false,
+		"public.example:5000": true, "lan.example:5000": false, "mine.example:5000": false, "9.9.9.9:5000": false, "10.0.0.1:5000": false} {
+		if err := check(t.Context(), host+"/x"); (err == nil) != passes || err != nil && !strings.Contains(err.Error(), strconv.Quote(host)) {
 			t.Errorf("%s: %v", host, err)
 		}
 	}
