@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -346,10 +347,16 @@ func validUserPart(part string) bool {
 	return ok
 }
 
-// Quote makes a client's text fit for a message: one line, and short.
+// Quote makes a client's text fit for a message: one line, and short. What has double quotes or backslashes of its
+// own is shown as it is, in single quotes, where nothing else in it has to be escaped.
 func Quote(s string) string {
+	more := ""
 	if len(s) > maxQuotedInError {
-		return fmt.Sprintf("%q...", s[:maxQuotedInError])
+		s, more = s[:maxQuotedInError], "..."
 	}
-	return fmt.Sprintf("%q", s)
+	escaped := func(r rune) bool { return r == '\'' || r == utf8.RuneError || !strconv.IsPrint(r) }
+	if strings.ContainsAny(s, `"\`) && !strings.ContainsFunc(s, escaped) {
+		return "'" + s + "'" + more
+	}
+	return strconv.Quote(s) + more
 }

@@ -131,7 +131,7 @@ func limits(c api.Container) string {
 func stopOf(stop desired.Stop) string {
 	means := cmp.Or(stop.Signal, "the image's stop signal")
 	if stop.Command != "" {
-		means = fmt.Sprintf("the command %q, %s", stop.Command, means)
+		means = fmt.Sprintf("the command %s, %s", desired.Quote(stop.Command), means)
 	}
 	return fmt.Sprintf("%s, then SIGKILL after %s", means, time.Duration(stop.Timeout))
 }
