@@ -57,7 +57,7 @@ type matter struct {
 
 // because is a matter that a condition is the reason of.
 func because(what string, c status.Condition) matter {
-	return matter{what, c.Message, c.LastTransitionTime, c.Reason.Advice()}
+	return matter{what, c.Message, c.LastTransitionTime, c.Advice()}
 }
 
 func matterOf(c api.Container, b status.Backoff) matter {
@@ -92,7 +92,7 @@ func matterOf(c api.Container, b status.Backoff) matter {
 	case c.State == status.StateOffline && c.Power == desired.PowerRunning && c.LastExit != nil:
 		return withExit(c, because("has ended", started))
 	case running.Reason == status.ReasonWaitingForPattern:
-		running.Message = fmt.Sprintf("no line has matched %q", shortened(c.StartPattern))
+		running.Message = "no line has matched " + desired.Quote(c.StartPattern)
 		return because("is up, and has not printed its start pattern", afterCrashes(c, b, running))
 	case healthy.Status == status.False:
 		return because("runs, and its health check fails", healthy)
@@ -127,16 +127,6 @@ func afterCrashes(c api.Container, b status.Backoff, up status.Condition) status
 	}
 	up.Message += fmt.Sprintf("it ended %d times in a row before: %s", b.Crashes, exitText(c))
 	return up
-}
-
-// longestPattern is how many bytes of a start pattern a summary shows.
-const longestPattern = 80
-
-func shortened(pattern string) string {
-	if len(pattern) <= longestPattern {
-		return pattern
-	}
-	return strings.ToValidUTF8(pattern[:longestPattern], "") + "..."
 }
 
 // blockedWord is what is the matter with a container that something keeps from its spec.

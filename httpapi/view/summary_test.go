@@ -6,6 +6,7 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/api"
+	"lightd/observed"
 	"lightd/observed/status"
 )
 
@@ -65,7 +66,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"no such image": {
 			api.Container{InstallState: status.Installing, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstalling, ""), is(status.Synced, status.False, status.ReasonImageUnavailable, "pull image game:1: the registry has no such image")}}, 0,
-			"cannot be installed" + since + `: pull image game:1: the registry has no such image; it is tried again every 30 s, and at most every 5 min where the registry refuses; check the name of the image; "docker pull" on the daemon's machine shows whether it gets it; for a private registry, see "lightd docs registries"; or load it with "docker load"`,
+			"cannot be installed" + since + `: pull image game:1: the registry has no such image; it is tried again after 30 s, and then ever later, up to 5 min apart; check the name of the image and its tag; or load it with "docker load"`,
 		},
 		"a full disk": {
 			api.Container{State: status.StateRunning, Conditions: []status.Condition{ready, synced, is(status.DiskFull, status.True, status.ReasonRecording, "the disk at / is full")}}, 0,
@@ -78,6 +79,18 @@ func TestSummaries(t *testing.T) {
 		"a pattern that never matches": {
 			api.Container{State: status.StateStarting, StartPattern: "Done", Conditions: []status.Condition{ready, is(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, ""), synced}}, 0,
 			"is up, and has not printed its start pattern" + since + `: no line has matched "Done"; the output goes on being matched; compare start_pattern with what it prints ("lightd logs web"), and apply the spec with one that matches`,
+		},
+		"a registry that nothing reaches": {
+			api.Container{Power: desired.PowerRunning, State: status.StateOffline, Conditions: blocked(status.ReasonImageUnavailable, observed.PullUnreachable.Of("127.0.0.1:5000/game:1"))}, 0,
+			"cannot be started" + since + `: pull image 127.0.0.1:5000/game:1: the registry is unreachable; it is tried again every 30 s; check the name and port of the registry, and the network of the daemon's machine: "docker pull" there shows whether it gets it`,
+		},
+		"a copy of an image that cannot be loaded": {
+			api.Container{Power: desired.PowerRunning, State: status.StateOffline, Conditions: blocked(status.ReasonImageUnavailable, "load image x: the disk fails")}, 0,
+			"cannot be started" + since + `: load image x: the disk fails; it is tried again every 30 s, and at most every 5 min where the registry refuses; check the name of the image; "docker pull" on the daemon's machine shows whether it gets it; for a private registry, see "lightd docs registries"; or load it with "docker load"`,
+		},
+		"a pattern with quotes": {
+			api.Container{State: status.StateStarting, StartPattern: `"Done \(`, Conditions: []status.Condition{ready, is(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, ""), synced}}, 0,
+			"is up, and has not printed its start pattern" + since + `: no line has matched '"Done \('; the output goes on being matched; compare start_pattern with what it prints ("lightd logs web"), and apply the spec with one that matches`,
 		},
 		"a script that fails": {
 			api.Container{InstallState: status.Failed, Conditions: []status.Condition{is(status.Installed, status.False, status.ReasonInstallScriptFailed, "exit code 3"), is(status.Synced, status.False, status.ReasonInstallFailed, "")}}, 0,

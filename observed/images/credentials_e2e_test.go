@@ -19,6 +19,7 @@ import (
 
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
+	"lightd/observed"
 	"lightd/observed/credentials"
 	"lightd/observed/engine"
 )
@@ -116,7 +117,7 @@ func TestPullFromAPrivateRegistry(t *testing.T) {
 	}
 	defer func() { _ = e.Close() }()
 	pull := func() error { return e.Pull(t.Context(), ref, func(engine.Progress) {}) }
-	if err := pull(); engine.PullFaultOf(err) != engine.PullDenied {
+	if err := pull(); engine.PullFaultOf(err) != observed.PullDenied {
 		t.Errorf("without credentials: %v", err)
 	}
 	login := func(password string) {
@@ -128,7 +129,7 @@ func TestPullFromAPrivateRegistry(t *testing.T) {
 		}
 	}
 	login("another one")
-	if err := pull(); engine.PullFaultOf(err) != engine.PullDenied {
+	if err := pull(); engine.PullFaultOf(err) != observed.PullDenied {
 		t.Errorf("with a wrong password: %v", err)
 	}
 	login(registryPassword)
@@ -141,7 +142,7 @@ func TestPullFromAPrivateRegistry(t *testing.T) {
 	if err := os.WriteFile(file, []byte("no JSON"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := pull(); engine.PullFaultOf(err) != engine.PullNoCredentials {
+	if err := pull(); engine.PullFaultOf(err) != observed.PullNoCredentials {
 		t.Errorf("with a broken file: %v", err)
 	}
 }

@@ -12,25 +12,29 @@ import (
 	"lightd/observed/engine"
 )
 
-// Why a pull was given up.
-var (
-	errStalled      = errors.New("the pull stalled: the registry sends nothing")
-	errStalledLocal = errors.New("the pull stalled: the engine makes no progress with what it has")
-)
+// stalledError is a pull that was ended without progress.
+type stalledError observed.PullFault
+
+// Error implements error.
+func (e stalledError) Error() string { return string(e) }
+
+// faultOf returns why a pull failed.
+func faultOf(err error) observed.PullFault {
+	var stalled stalledError
+	if errors.As(err, &stalled) {
+		return observed.PullFault(stalled)
+	}
+	return engine.PullFaultOf(err)
+}
 
 // failureOf returns why a pull failed, as conditions and events hold it: nothing that a registry has
 // answered is in it.
 func failureOf(ref string, err error) string {
-	fault := string(engine.PullFaultOf(err))
-	switch {
-	case errors.Is(err, errStalled):
-		fault = errStalled.Error()
-	case errors.Is(err, errStalledLocal):
-		fault = errStalledLocal.Error()
-	case isForbidden(err):
-		fault = err.Error()
+	var refused *registry.AddressError
+	if errors.As(err, &refused) {
+		return observed.PullFault(refused.Error()).Of(ref)
 	}
-	return "pull image " + ref + ": " + fault
+	return faultOf(err).Of(ref)
 }
 
 // isForbidden reports whether a pull failed because images may not come from its registry.

@@ -294,7 +294,7 @@ func (i *Images) pull(ctx context.Context, ref string) {
 	case ctx.Err() == nil:
 		failure := failureOf(ref, err)
 		i.logFailure(ref, e.image, failure, err)
-		e.image.PullError, e.image.PullForbidden, e.image.PullRefused = failure, isForbidden(err), engine.PullFaultOf(err).Answered()
+		e.image.PullError, e.image.PullForbidden, e.image.PullRefused = failure, isForbidden(err), faultOf(err).Answered()
 		e.image.PullFailedAt = time.Now()
 		e.image.PullFailures++
 	}
@@ -309,9 +309,9 @@ func (i *Images) fetch(ctx context.Context, ref string) error {
 	var local atomic.Bool
 	stall := time.AfterFunc(i.config.Stall, func() {
 		if local.Load() {
-			abort(errStalledLocal)
+			abort(stalledError(observed.PullStalledHere))
 		}
-		abort(errStalled)
+		abort(stalledError(observed.PullStalled))
 	})
 	defer stall.Stop()
 	if check := i.config.CheckRegistry; check != nil {

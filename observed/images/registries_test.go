@@ -88,7 +88,7 @@ func TestAnswersOfRegistriesAreLoggedAlone(t *testing.T) {
 			i.Pull("a")
 			synctest.Wait()
 		}
-		if image := i.Known("a"); image.PullError != "pull image a: the registry sends a bad answer" || image.PullFailures != 3 {
+		if image := i.Known("a"); image.PullError != "pull image a: the registry has an error of its own" || image.PullFailures != 3 {
 			t.Errorf("got %+v", image)
 		}
 	})

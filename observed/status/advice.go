@@ -1,5 +1,7 @@
 package status
 
+import "lightd/observed"
+
 // Advice is what is done about a reason. Of what is as it should be, or ends by itself, both are empty.
 type Advice struct {
 	// Does is what the daemon does by itself.
@@ -10,6 +12,20 @@ type Advice struct {
 
 // Advice returns what is done about r.
 func (r Reason) Advice() Advice { return advice[r] }
+
+// Advice returns what is done about c: where its message says why an image could not be pulled, what can be done
+// about that.
+func (c Condition) Advice() Advice {
+	a, fault := c.Reason.Advice(), observed.PullFaultIn(c.Message)
+	if c.Reason != ReasonImageUnavailable || fault == "" {
+		return a
+	}
+	a.Does, a.Can = "it is tried again every 30 s", fault.Remedy()
+	if fault.Answered() {
+		a.Does = "it is tried again after 30 s, and then ever later, up to 5 min apart"
+	}
+	return a
+}
 
 // OutOfMemory returns a with what can be done about a process that the kernel ended for memory; limited is
 // true where the container has a limit of it.

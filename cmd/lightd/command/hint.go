@@ -19,7 +19,7 @@ func hintsFor(c api.Container) []string {
 			continue
 		}
 		seen[condition.Reason] = true
-		text := view.Filled(condition.Reason.Advice().Can, c)
+		text := view.Filled(condition.Advice().Can, c)
 		if condition.Reason == status.ReasonExited && c.Spec().EffectivePower() != desired.PowerRunning {
 			continue // it was to end
 		}
