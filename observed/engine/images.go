@@ -23,6 +23,7 @@ import (
 
 	"lightd/desired"
 	"lightd/observed"
+	"lightd/observed/credentials"
 )
 
 // Image returns what Docker has of a reference: one that is missing is no error.
@@ -198,16 +199,37 @@ func (e *Engine) Pull(ctx context.Context, ref string, progress func(Progress)) 
 		return fmt.Errorf("pull image %s: %w", ref, err)
 	}
 	return e.observe(ctx, CallPull, ref, func(ctx context.Context) error {
-		return e.try(ctx, func(ctx context.Context, s *session) error {
+		return redact(auth, e.try(ctx, func(ctx context.Context, s *session) error {
 			body, err := s.ImagePull(ctx, ref, image.PullOptions{RegistryAuth: auth})
 			if err != nil {
 				return err
 			}
 			defer func() { _ = body.Close() }()
 			return follow(body, progress)
-		})
+		}))
 	})
 }
+
+// redact keeps the secrets of a header X-Registry-Auth out of the text of an error: the answer of a registry may
+// repeat them.
+func redact(auth string, err error) error {
+	if err == nil || auth == "" {
+		return err
+	}
+	return &redactedError{credentials.Redact(err.Error(), auth), err}
+}
+
+// redactedError is an error with another text.
+type redactedError struct {
+	text  string
+	cause error
+}
+
+// Error implements error.
+func (e *redactedError) Error() string { return e.text }
+
+// Unwrap is for errors.Is and errors.As.
+func (e *redactedError) Unwrap() error { return e.cause }
 
 // follow reads the stream of a pull to its end. An error in it is one, although the answer
 // began with 200.
