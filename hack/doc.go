@@ -16,6 +16,7 @@
 //	prometheus    a configuration, alerts and a dashboard, tried on a real Prometheus
 //	otlp          the receiver of the OpenTelemetry Collector, which takes the traces of a test
 //	simengine     a simulated Docker engine, with faults and a clock
+//	faultyregistry  Debian's docker-registry behind proxies that misbehave
 //	harness       what tests of several packages set up alike
 //	releases      a data directory of each released version, which every later one opens
 //	conform       checks HTTP exchanges by the OpenAPI document

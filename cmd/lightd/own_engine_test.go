@@ -133,10 +133,16 @@ func (d *docker) save(ref string) []byte {
 	return must[[]byte](d.t)(io.ReadAll(image))
 }
 
+// pid returns the process of the engine.
+func (e *ownEngine) pid() int {
+	e.t.Helper()
+	return must[int](e.t)(strconv.Atoi(strings.TrimSpace(string(must[[]byte](e.t)(os.ReadFile(filepath.Join(e.dir, "docker.pid")))))))
+}
+
 // kill ends the engine between two instructions. Its containers run on.
 func (e *ownEngine) kill() {
 	e.t.Helper()
-	pid := must[int](e.t)(strconv.Atoi(strings.TrimSpace(string(must[[]byte](e.t)(os.ReadFile(filepath.Join(e.dir, "docker.pid")))))))
+	pid := e.pid()
 	if !slices.Contains(e.processes(), pid) {
 		e.t.Fatalf("process %d is not the engine", pid)
 	}

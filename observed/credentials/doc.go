@@ -18,6 +18,10 @@
 //	  <<< 'images: {credentials: /root/.docker/config.json}'
 //	sudo systemctl restart lightd
 //
+// A registry may name a token service, as Docker Hub and GitLab do, to which the engine then sends these
+// credentials, whatever its host: log in to registries that you trust. Redirects, mirrors and other registries do not
+// get them.
+//
 // Whoever may write specs may pull with these credentials: list in images.allowed what they may have. An
 // image that is on the machine already is not pulled, and needs none.
 package credentials

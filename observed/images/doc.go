@@ -38,7 +38,7 @@
 // engine ignores the tag. It is one image for ever: it is pulled where it is missing, and never asked for again, with
 // image_pull: always too.
 //
-// # Pulls that take long, stall or fail
+// # Pulls that take long or stall
 //
 // Containers that need the same image share its pull. Three pulls run at once; one that takes longer than
 // timeouts.pull (10m) goes on, and its place is given to the next.
@@ -49,23 +49,53 @@
 //   - nothing happens for timeouts.pull while the engine verifies or extracts a layer, or while all layers that
 //     are left wait for their turn among the downloads of the engine (max-concurrent-downloads of its daemon.json).
 //
-// What is kept of a pull that was ended is the engine's affair: the containerd image store keeps the layers that
-// are complete, Docker's own store discards them, and the next pull begins with the first layer that the machine lacks.
+// A connection that breaks in the middle of a layer is resumed by the engine at the byte where it broke, some times
+// (max-download-attempts of its daemon.json). What is kept of a pull that was ended is the engine's affair. The
+// containerd image store keeps the layers that are complete and each whole MiB of the others, and the next pull goes on
+// from there; as it reports its progress in such steps too, one of the layers has to gain 1 MiB in 60 s. Docker's
+// own store discards what it has, and the next pull begins with the first layer that the machine lacks.
+//
+// # Faults of registries
 //
 // A pull that has failed is tried again after 30 s, and at once after a write of the spec or a start. Where the
-// registry has answered (no such image, access denied, too many requests, a bad answer, TLS), the wait doubles with
-// each failure to 5 min; a Retry-After of the registry is not passed on by the engine. The message of the
-// condition is one of few sentences:
+// registry has answered, the wait doubles with each failure to 5 min; a Retry-After of the registry is not passed on by
+// the engine. Once the registry behaves, the next try succeeds, and nothing is to be done. The message of Synced, the
+// event PullFailed and "lightd describe" have one of few sentences, and describe what to do about it; the answer of the
+// registry itself is in the log of the daemon alone, without credentials.
 //
-//   - "the registry has no such image", or none "for this platform": the name, the tag, the architecture
-//   - "the registry denies access, or has no such image": see "lightd docs registries"
-//   - "the registry limits the rate of pulls": log in to it, or wait
-//   - "the registry is unreachable", "does not answer in time": the network, the name and port, its load
-//   - "TLS with the registry fails": its certificate, or its CA in /etc/docker/certs.d/HOST/ca.crt
-//   - "the registry sends a bad answer": the registry itself, or a proxy before it
-//   - "the pull stalled": as above
-//   - "the engine has no space left on a disk": see "docker system df"
-//   - "the engine does not answer", "the engine fails": see "journalctl -u docker"
+//	what the registry does       the sentence begins with               retry
+//	---------------------------  -------------------------------------- -------
+//	nobody listens there         the registry is unreachable            30 s
+//	no answer to the engine's    the registry does not answer in time   30 s
+//	  own deadlines
+//	nothing for 60 s, or drips   the pull stalled: the registry sends   30 s
+//	ends in the middle           the registry cuts off its answers      30 s
+//	401, 403; a private image    the registry denies access, or has no  doubles
+//	  without credentials          such image
+//	404 for the tag              the registry has no such image         doubles
+//	404 for a layer              the registry lacks a part of the image doubles
+//	no image for this machine    the registry has no such image for     doubles
+//	                               this platform
+//	429                          the registry limits the rate of pulls  doubles
+//	500 to 599                   the registry has an error of its own   doubles
+//	HTML, other bytes than its   the registry sends a bad answer        doubles
+//	  digest says, endless
+//	  redirects, a token service
+//	  that is none
+//	a certificate of an unknown  the certificate of the registry is     doubles
+//	  CA, expired, other name      not trusted
+//	plain HTTP, and not loopback the registry does not speak TLS        doubles
+//	TLS that fails otherwise     TLS with the registry fails            doubles
+//
+// Faults of the machine are "the credentials for the registry cannot be read", "the engine has no space left on a
+// disk", "the engine does not answer" and "the engine fails": "journalctl -u docker" has more.
+//
+// # Certificates, plain HTTP, mirrors
+//
+// All three are the engine's. The CA of a registry goes to /etc/docker/certs.d/HOST:PORT/ca.crt, which the next pull
+// reads. A registry without TLS, other than on loopback, is listed in insecure-registries of daemon.json, which needs
+// "systemctl reload docker". Images of Docker Hub, which name no registry, come from the registry-mirrors of
+// daemon.json where those have them, and else from Docker Hub; a mirror needs no entry in images.allowed.
 //
 // # Images that nothing needs
 //

@@ -135,7 +135,8 @@
 //   - "ended it for memory": raise limits.memory of the spec. Without a limit the machine itself was full.
 //   - "port ... is in use": end the program that is named, or give the container another port with "lightd rebind ID -p PORT".
 //   - "the registry has no such image": correct the name in the spec. What was loaded by hand must have that name.
-//   - "the registry denies access": give credentials ("lightd docs registries"). Where it is unreachable, try "docker pull".
+//   - "the registry ..." something else: the sentence ends with what to do. Credentials are in "lightd docs registries",
+//     certificates and mirrors in "lightd docs images". It goes on by itself once the registry behaves.
 //   - "was not installed": the script failed, and its last lines are shown. Correct it, and then "lightd reinstall ID".
 //   - "has not printed its start pattern": compare the pattern with the lines below it. The program itself runs.
 //   - "held up by a full disk", DiskLow or DiskFull: make room on the disk that is named. Stopping and deleting work

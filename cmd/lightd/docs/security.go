@@ -59,7 +59,7 @@
 //   - Without a limit in the spec, or a default of the operator, a container may use all memory, CPU and disk.
 //     Bandwidth of disk and network has no limit.
 //   - The engine fetches images by itself: it looks names up again, follows the token service that a registry
-//     names, and uses its own mirrors. Where that matters, list registries in images.allowed.
+//     names, which gets the credentials for that registry, and uses its own mirrors. Where that matters, list registries in images.allowed.
 //   - What containers may reach beyond the machine, as your private network, is up to your firewall.
 //   - The engine's name server answers containers with the addresses of their neighbours, whose names are
 //     lightd-ID. No traffic passes between them, but a program in one can find out which ids are there.
