@@ -31,24 +31,40 @@ func TestReleases(t *testing.T) {
 	for _, name := range releases.Names(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir, expected := releases.Unpack(t, name), releases.Expected(t, name)
-			if expected == nil {
+			dir := releases.Unpack(t, name)
+			if expected := releases.Expected(t, name); expected != nil {
+				openRelease(t, dir, expected)
+			} else {
 				openDatabase(t, dir)
-				return
-			}
-			var want knowledge
-			if err := json.Unmarshal(expected, &want); err != nil {
-				t.Fatal(err)
-			}
-			compareAnswers(t, want.Stored, storedIn(t, dir))
-			n := onSimWith(t, dir, webhookConfig(t, deadAddress(t)))
-			compareAnswers(t, want.Answered, n.answered())
-			n.goesOn()
-			n.terminate()
-			if format, err := kv.FormatOf(filepath.Join(dir, "db")); format != kv.Format || err != nil {
-				t.Errorf("the format is %d, %v", format, err)
 			}
 		})
+		t.Run(name+" restored", func(t *testing.T) {
+			t.Parallel()
+			if backup := releases.Backup(t, name); backup != "" {
+				dir := filepath.Join(t.TempDir(), "data")
+				if out, errOut, code := call(t, nil, "restore", backup, "--data-dir", dir); code != 0 {
+					t.Fatalf("exit code %d, %s%s", code, out, errOut)
+				}
+				openRelease(t, dir, releases.Expected(t, name))
+			}
+		})
+	}
+}
+
+// openRelease starts a daemon on the data directory of a release, of which it answers what is expected.
+func openRelease(t *testing.T, dir string, expected []byte) {
+	t.Helper()
+	var want knowledge
+	if err := json.Unmarshal(expected, &want); err != nil {
+		t.Fatal(err)
+	}
+	compareAnswers(t, want.Stored, storedIn(t, dir))
+	n := onSimWith(t, dir, webhookConfig(t, deadAddress(t)))
+	compareAnswers(t, want.Answered, n.answered())
+	n.goesOn()
+	n.terminate()
+	if format, err := kv.FormatOf(filepath.Join(dir, "db")); format != kv.Format || err != nil {
+		t.Errorf("the format is %d, %v", format, err)
 	}
 }
 
@@ -139,7 +155,7 @@ func stripped(value any) any {
 }
 
 // storedIn is what the database of a daemon that has ended has of tokens, statuses and positions of webhooks.
-func storedIn(t *testing.T, dir string) map[string]any {
+func storedIn(t testing.TB, dir string) map[string]any {
 	t.Helper()
 	s, err := store.Open(filepath.Join(dir, "db"), store.Options{})
 	if err != nil {
@@ -242,11 +258,15 @@ func writeRelease(t *testing.T, name string) {
 		var known knowledge
 		known.Answered = n.answered()
 		as := filepath.Join(into, name)
+		backup := n.backUpDelivered()
 		if killed {
 			as += "-killed"
 			n.crash()
 		} else {
 			n.terminate()
+			if err := os.WriteFile(as+".backup", must[[]byte](t)(os.ReadFile(backup)), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		releases.Pack(t, n.dir, as)
 		known.Stored = storedIn(t, n.dir)
@@ -288,10 +308,25 @@ func (n *node) fill(panel *panelServer) {
 		}
 		return nil
 	})
+}
+
+// backUpDelivered makes a backup once it is recorded that the webhook has all events.
+func (n *node) backUpDelivered() (file string) {
+	n.t.Helper()
 	poll(n.t, func() error {
-		if text := n.send("GET", "/webhooks", "").want(200, "").text; !strings.Contains(text, `"state":"idle"`) {
-			return fmt.Errorf("webhooks: %s", text)
+		dir := n.t.TempDir()
+		file = filepath.Join(dir, "backup")
+		for _, command := range [][]string{{"backup", "--volumes", file}, {"restore", file, "--data-dir", filepath.Join(dir, "data")}} {
+			if out, errOut, code := n.tool(command...); code != 0 {
+				return fmt.Errorf("%s: exit code %d, %s%s", command[0], code, out, errOut)
+			}
+		}
+		last := n.send("GET", "/events?limit=1000", "").json["last_seq"].(float64)
+		delivered := storedIn(n.t, filepath.Join(dir, "data"))["positions"].(map[string]uint64)["panel"]
+		if delivered != uint64(last) {
+			return fmt.Errorf("event %d is delivered, of %v", delivered, last)
 		}
 		return nil
 	})
+	return file
 }

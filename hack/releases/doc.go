@@ -2,8 +2,8 @@
 // forgets how to read it. None is ever removed or made anew.
 //
 // A release has two of them: NAME after the daemon was stopped, and NAME-killed after it was killed, with its logs
-// not merged into tables. NAME.json has what the daemon answered then. A test opens a copy of each, and finds all of it
-// again: specs with their history, ports, volumes, tokens, positions of webhooks, events, the cordon.
+// not merged into tables. NAME.backup is a backup of the first, and NAME.json has what the daemon answered then. A test
+// opens a copy of each and restores each backup, and finds all of it again: specs with their history, ports, volumes, tokens, positions of webhooks, events, the cordon.
 //
 // The name is the tag of the version; of one from before the first tag it is the date of its commit. The oldest
 // (2026-11-28) is a database alone.

@@ -23,7 +23,7 @@ const (
 	lengthRecord = "LIGHTD.length"
 )
 
-//go:embed *.tar.zst *.json
+//go:embed *.tar.zst *.json *.backup
 var files embed.FS
 
 // Names returns the names of all data directories, the oldest first.
@@ -47,6 +47,23 @@ func Expected(t testing.TB, name string) []byte {
 		t.Fatal(err)
 	}
 	return text
+}
+
+// Backup returns a copy of the backup of a release, "" where there is none.
+func Backup(t testing.TB, name string) (path string) {
+	t.Helper()
+	data, err := files.ReadFile(name + ".backup")
+	if errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	path = filepath.Join(t.TempDir(), "backup")
+	if err == nil {
+		err = os.WriteFile(path, data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return path
 }
 
 // Unpack returns a copy of a data directory, which goes with the test.
