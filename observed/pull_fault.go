@@ -37,7 +37,7 @@ var pullRemedies = map[PullFault]string{
 	PullRateLimited:       `wait, or log in to it, which raises the limit: "lightd docs registries"`,
 	PullTimeout:           `see whether the registry is overloaded, and whether the daemon's machine reaches it: "docker pull" there shows it`,
 	PullUntrusted:         `renew the certificate if it has expired or is for another name, or put its CA on the daemon's machine as ca.crt below /etc/docker/certs.d: "lightd docs images"`,
-	PullNoTLS:             `give the registry TLS, or list it in insecure-registries of the engine's daemon.json: "lightd docs images"`,
+	PullNoTLS:             `give the registry TLS, or list it as an insecure one in the configuration of the engine: "lightd docs images"`,
 	PullTLS:               `see what the registry, or a proxy before it, offers: "openssl s_client -connect HOST:PORT"`,
 	PullNoPlatform:        `take an image, or a tag of it, that is built for this machine`,
 	PullDenied:            `check the name of the image; where it is private, give credentials: "lightd docs registries"`,

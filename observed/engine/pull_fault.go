@@ -25,10 +25,11 @@ var pullTexts = []struct {
 	{regexp.MustCompile(`unable to decode token response|no token\b`), observed.PullBadAnswer},
 	{regexp.MustCompile(`unexpected EOF|\bshort read\b|download failed after attempts=\d+: EOF$`), observed.PullCutOff},
 	{regexp.MustCompile(`\bdial (tcp|udp)|\blookup \S+|connection re(fused|set)|no such host|no route to host|network is unreachable|\bEOF$`), observed.PullUnreachable},
+	{regexp.MustCompile(`could not fetch content descriptor \S+ \(text/`), observed.PullBadAnswer},
 	{regexp.MustCompile(`unknown blob|blob unknown|could not fetch content descriptor`), observed.PullIncomplete},
 	{regexp.MustCompile(`manifest unknown|name unknown|not found|not known to registry|\b404\b`), observed.PullNotFound},
 	{regexp.MustCompile(`HTTP status: 5\d\d\b|error parsing HTTP 5\d\d\b|unexpected status\b.*: 5\d\d\b`), observed.PullServerError},
-	{regexp.MustCompile(`unexpected|invalid|error parsing|malformed|missing|unsupported|verification failed|unable to decode|\bdigest\b|stopped after \d+ redirects|\b5\d\d\b`), observed.PullBadAnswer},
+	{regexp.MustCompile(`unexpected|invalid|error parsing|malformed|missing|unsupported|verification failed|failed size validation|unable to decode|\bdigest\b|stopped after \d+ redirects|\b5\d\d\b`), observed.PullBadAnswer},
 }
 
 // clip keeps the beginning and the end of a message: a registry may answer with a page, each byte of which

@@ -94,7 +94,7 @@
 //
 // All three are the engine's. The CA of a registry goes to /etc/docker/certs.d/HOST:PORT/ca.crt, which the next pull
 // reads. A registry without TLS, other than on loopback, is listed in insecure-registries of daemon.json, which needs
-// "systemctl reload docker". Images of Docker Hub, which name no registry, come from the registry-mirrors of
+// "systemctl reload docker"; Podman has registries.conf for this. Images of Docker Hub, which name no registry, come from the registry-mirrors of
 // daemon.json where those have them, and else from Docker Hub; a mirror needs no entry in images.allowed.
 //
 // # Images that nothing needs
