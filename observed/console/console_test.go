@@ -248,6 +248,7 @@ func TestPrepare(t *testing.T) {
 		"refused":                 prepareRefused,
 		"no answer":               prepareWithoutAnswer,
 		"the start never happens": prepareWithoutStart,
+		"somebody else was first": prepareAfterTheStart,
 	} {
 		t.Run(name, func(t *testing.T) { bubble(t, test) })
 	}
@@ -293,6 +294,31 @@ func prepareDrainsTheLastRun(t *testing.T, w *world) {
 	say(t, end(t, w.pipes.outputs), "first\n")
 	if a, b := next(s, time.Second).Text, next(s, time.Second).Text; a+b != "last\nfirst\n" {
 		t.Errorf("got %q and %q", a, b)
+	}
+}
+
+// prepareAfterTheStart is a "docker restart": the stream of the run before is opened again before its end is
+// observed, so that it leads into the next run, which is observed before Lightd's own start.
+func prepareAfterTheStart(t *testing.T, w *world) {
+	w.see(up(time.Now()))
+	s := sub(t, w)
+	end(t, w.pipes.outputs).Close()
+	time.Sleep(time.Second)
+	again := end(t, w.pipes.outputs)
+	w.see(inPhase(observed.Exited, time.Now()))
+	w.pipes.set(func() { w.pipes.log = time.Now().UTC().Format(stampForm) + " first\n" })
+	w.see(up(time.Now()))
+	run := end(t, w.pipes.outputs)
+	if err := w.Prepare(t.Context(), id, target); err != nil {
+		t.Fatal(err)
+	}
+	none(t, w.pipes.outputs)
+	if !ended(again) {
+		t.Error("two streams of one run are read")
+	}
+	say(t, run, "first\n")
+	if got := next(s, time.Minute).Text; got != "first\n" { // the log is read for what came before
+		t.Errorf("got %q", got)
 	}
 }
 

@@ -48,10 +48,14 @@ func (c *Console) Prepare(ctx context.Context, id string, t streams.Target) erro
 	return h.endPrepare(s)
 }
 
-// beginPrepare takes the present stream out of the way and returns it.
+// beginPrepare takes the present stream out of the way and returns it. Nothing is to be prepared where somebody else
+// was observed to have started the container meanwhile: the present stream has the output of that run.
 func (h *hub) beginPrepare(t streams.Target) (old *streams.Stream, needed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if streams.Find(h.c.cfg.Targets.Get(h.id), t.ContainerID).Running() {
+		return nil, false
+	}
 	h.prepared = &prepared{Target: t, at: time.Now()}
 	h.c.cfg.Tap.Preparing(h.id, t)
 	if !h.needsLocked(t) {
@@ -59,9 +63,8 @@ func (h *hub) beginPrepare(t streams.Target) (old *streams.Stream, needed bool) 
 	}
 	h.preparing = true
 	if old = h.output.Detach(); old == nil {
-		old = h.draining
+		old, h.draining = h.draining, nil
 	}
-	h.draining = nil
 	h.output.ResetBackoff()
 	return old, true
 }
