@@ -269,7 +269,7 @@ func binds(bindings nat.PortMap) []desired.Port {
 			if err != nil || port == 0 {
 				continue // Docker picks one at each start
 			}
-			ip := cmp.Or(b.HostIP, "0.0.0.0")
+			ip := cmp.Or(b.HostIP, anyAddress)
 			if addr, err := netip.ParseAddr(ip); err == nil {
 				ip = addr.Unmap().String()
 			}

@@ -31,6 +31,9 @@ const podmanServer = "Libpod/"
 // podmanAPI is the version of Podman's own API, which it serves beside Docker's since 4.0.
 const podmanAPI = "/v4.0.0/libpod"
 
+// anyAddress is what a port is bound to for all addresses.
+const anyAddress = "0.0.0.0"
+
 // podmanNetwork is Podman's own name of the network that Docker calls ownNetwork.
 const podmanNetwork = "podman"
 
@@ -65,6 +68,13 @@ func (s *session) forCreation(config *container.Config, host *container.HostConf
 	config.Labels = maps.Clone(config.Labels)
 	config.Labels[observed.LabelGiven] = string(label)
 	s.forLimits(&host.Resources)
+	for _, bindings := range host.PortBindings {
+		for i := range bindings {
+			if bindings[i].HostIP == anyAddress { // a Podman 4 would forward no packet to it
+				bindings[i].HostIP = ""
+			}
+		}
+	}
 	return nil
 }
 

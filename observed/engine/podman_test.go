@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -57,7 +58,7 @@ func newPodman(t *testing.T, answers map[string]string) (*podmanServer, *engine.
 // stands for its labels.
 const podmanContainer = `{"Id":"c1","Name":"/lightd-a","State":{"Status":"STATE","Running":true,"Pid":7,"StartedAt":"2026-11-30T15:45:45.411077641Z","FinishedAt":"0001-01-01T00:00:00Z"},
 "Image":"sha256:f683df4f417855366b7f088951095a837df08ee757d0977e91b666d7d835fd80",
-"HostConfig":{"LogConfig":{"Type":"json-file","Config":null},"NetworkMode":"bridge","RestartPolicy":{"Name":"no"},
+"HostConfig":{"PortBindings":{"80/tcp":[{"HostIp":"","HostPort":"80"}],"81/tcp":[{"HostIp":"127.0.0.1","HostPort":"81"}]},"LogConfig":{"Type":"json-file","Config":null},"NetworkMode":"bridge","RestartPolicy":{"Name":"no"},
 "CapAdd":[],"CapDrop":["DAC_OVERRIDE"],"CgroupnsMode":"","IpcMode":"private","PidMode":"private","UTSMode":"private","UsernsMode":"","SecurityOpt":[],
 "Memory":67108864,"MemorySwap":67108864,"NanoCpus":500000000,"CpuPeriod":100000,"CpuQuota":50000,"PidsLimit":100,"Init":true},
 "Mounts":[],"Config":{"Hostname":"a","User":"","Tty":true,"OpenStdin":true,
@@ -72,6 +73,7 @@ func gamePlan() blueprint.Blueprint {
 		Entrypoint: []string{"/bin/sh", "/x"}, Env: []string{"A=b", "HOME=/home/container"}, WorkingDir: "/home/container",
 		Hostname: "a", TTY: true, OpenStdin: true, Init: true, RestartPolicy: "no", StopSignal: "SIGTERM",
 		Limits: desired.Limits{Memory: 64 << 20, CPU: 0.5, PIDs: 100}, Log: blueprint.Logs("10m", 3),
+		Ports:       []desired.Port{{IP: "0.0.0.0", Port: 80, Protocol: desired.TCP, ContainerPort: 80}, {IP: "127.0.0.1", Port: 81, Protocol: desired.TCP, ContainerPort: 81}},
 		NetworkMode: "lightd", Healthcheck: observed.NoHealthcheck(),
 		Security: observed.Security{Capabilities: []string{"CHOWN", "KILL"}, IPC: "private", Cgroupns: "private"},
 	}
@@ -89,13 +91,19 @@ func TestPodmanShowsWhatWasAsked(t *testing.T) {
 	}
 	var made struct {
 		Labels     map[string]string
-		HostConfig struct{ NanoCpus, CpuPeriod, CpuQuota int64 }
+		HostConfig struct {
+			NanoCpus, CpuPeriod, CpuQuota int64
+			PortBindings                  map[string][]struct{ HostIp, HostPort string }
+		}
 	}
 	if err := json.Unmarshal([]byte(p.bodies["/containers/create"]), &made); err != nil {
 		t.Fatal(err)
 	}
 	if h := made.HostConfig; h.NanoCpus != 0 || h.CpuQuota*2 != h.CpuPeriod || h.CpuPeriod == 0 {
 		t.Errorf("the limit of the CPU is asked for as %+v", h)
+	}
+	if got := fmt.Sprint(made.HostConfig.PortBindings); got != "map[80/tcp:[{ 80}] 81/tcp:[{127.0.0.1 81}]]" {
+		t.Errorf("the ports are asked for as %s", got)
 	}
 	labels, err := json.Marshal(made.Labels)
 	if err != nil {
