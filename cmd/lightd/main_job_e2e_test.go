@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -13,21 +15,25 @@ import (
 	"time"
 
 	"github.com/docker/docker/api/types/image"
+
+	"lightd/cmd/lightd/check"
+	"lightd/hack/harness"
 )
 
 // TestMainJob is what every kind of engine must do: hack/engines runs it on each. The steps follow each
 // other, so that none runs after one that has failed.
 func TestMainJob(t *testing.T) {
 	t.Parallel()
-	j := &mainJob{node: newNode(t), docker: newDocker(t), id: "e2e-main-job", port: unused(t, 2)}
+	config := settingsFile(t, fmt.Sprintf("images: {allowed: ['*', %q]}\n", harness.Registry()))
+	j := &mainJob{node: newNode(t, "--config", config), config: config, docker: newDocker(t), id: "e2e-main-job", port: unused(t, 2)}
 	for _, step := range []struct {
 		name string
 		run  func(*mainJob, *testing.T)
 	}{
 		{"install", (*mainJob).install}, {"console", (*mainJob).console}, {"logs", (*mainJob).logs},
 		{"limits", (*mainJob).limits}, {"rest", (*mainJob).rest}, {"crash", (*mainJob).crash},
-		{"rebind", (*mainJob).rebind}, {"port", (*mainJob).awaitPort}, {"restart", (*mainJob).restart},
-		{"restart-daemon", (*mainJob).restartDaemon}, {"rest-again", (*mainJob).rest}, {"delete", (*mainJob).delete},
+		{"memory", (*mainJob).memory}, {"rebind", (*mainJob).rebind}, {"port", (*mainJob).awaitPort}, {"restart", (*mainJob).restart},
+		{"restart-daemon", (*mainJob).restartDaemon}, {"rest-again", (*mainJob).rest}, {"digest", (*mainJob).digest}, {"check", (*mainJob).check}, {"delete", (*mainJob).delete},
 	} {
 		began := time.Now()
 		if !t.Run(step.name, func(t *testing.T) { step.run(j, t) }) {
@@ -49,7 +55,7 @@ var warnings = regexp.MustCompile(`level=(WARN|ERROR) .*`)
 type mainJob struct {
 	*node
 	*docker
-	id, path string
+	id, path, config string
 	// port is the first of two in a row.
 	port int
 	// made is the container as it was last created.
@@ -66,7 +72,7 @@ func (j *mainJob) at(more string) string { return "/containers/" + j.id + more }
 func (j *mainJob) on(t *testing.T) *mainJob {
 	n, d := *j.node, *j.docker
 	n.t, d.t = t, t
-	return &mainJob{node: &n, docker: &d, id: j.id, path: j.path, port: j.port, made: j.made, kept: j.kept}
+	return &mainJob{node: &n, docker: &d, id: j.id, path: j.path, config: j.config, port: j.port, made: j.made, kept: j.kept}
 }
 
 // install makes the container: its script leaves a program in the image and a file in the volume.
@@ -80,7 +86,7 @@ func (j *mainJob) install(t *testing.T) {
 	on.send("POST", "/containers", spec(j.id, volume, fmt.Sprintf(`"power":"running","start_pattern":"serves on [0-9]+","ports":[{"port":%d}],
 		"env":{"GREETING":"heard"},"limits":{"memory":67108864,"cpu":0.5,"pids":100},
 		"install_script":"echo installing; printf '#!/bin/sh\\necho tool' > /usr/tool; chmod +x /usr/tool; echo ran >> runs",
-		"startup_command":"/usr/tool; nc -ll -p %d -e echo hello & echo serves on %d; while read line; do echo \"$GREETING $line\"; done"`,
+		"startup_command":"/usr/tool; nc -ll -p %d -e echo hello & echo serves on %d; while read line; do case $line in eat) exec tail /dev/zero;; esac; echo \"$GREETING $line\"; done"`,
 		j.port, j.port, j.port))).want(201, "")
 	j.made = on.until(j.id, "running", running)
 	j.kept = on.inspect(j.name()).Config.Image
@@ -147,8 +153,12 @@ func (j *mainJob) limits(t *testing.T) {
 	if c.State.StartedAt != started || !strings.HasPrefix(c.ID, j.made.ContainerID) {
 		t.Errorf("%s of %s was restarted, or replaced by %s of %s", j.made.ContainerID, started, c.ID, c.State.StartedAt)
 	}
-	if c.HostConfig.Memory != 100663296 {
-		t.Errorf("its memory is %d", c.HostConfig.Memory)
+	cpu := float64(c.HostConfig.NanoCPUs) / 1e9
+	if cpu == 0 && c.HostConfig.CPUPeriod > 0 {
+		cpu = float64(c.HostConfig.CPUQuota) / float64(c.HostConfig.CPUPeriod)
+	}
+	if c.HostConfig.Memory != 100663296 || cpu != 0.75 {
+		t.Errorf("its memory is %d, its CPU %v", c.HostConfig.Memory, cpu)
 	}
 }
 
@@ -165,14 +175,18 @@ func (j *mainJob) rest(t *testing.T) {
 		return strings.Join(stepCounts.FindAllString(on.send("GET", "/metrics", "").want(200, "lightd_").text, -1), "\n")
 	}
 	on.until(j.id, "running", running)
+	asSpecified := func() {
+		on.send("GET", j.at("/plan"), "").want(200, `"plan":[]`)
+		on.send("GET", j.at("/drift"), "").want(200, `"in_sync":true`)
+	}
+	asSpecified()
 	before := counts()
 	events := on.events(j.id)
 	select {
 	case <-t.Context().Done():
 	case <-time.After(atRest):
 	}
-	on.send("GET", j.at("/plan"), "").want(200, `"plan":[]`)
-	on.send("GET", j.at("/drift"), "").want(200, `"in_sync":true`)
+	asSpecified()
 	if now := counts(); now != before {
 		t.Errorf("steps at rest, from\n%s\nto\n%s", before, now)
 	}
@@ -190,23 +204,72 @@ func (j *mainJob) again(what, started string) {
 	}
 }
 
+// since wants the events of the container behind the first ones to be these.
+func (j *mainJob) since(first int, want ...string) {
+	j.docker.t.Helper()
+	if got := j.events(j.id)[first:]; !slices.Equal(got, want) {
+		j.docker.t.Errorf("the events are %v, want %v", got, want)
+	}
+}
+
 // crash kills the process behind the daemon's back.
 func (j *mainJob) crash(t *testing.T) {
 	on := j.on(t)
+	before := len(on.events(j.id))
 	started := on.inspect(j.name()).State.StartedAt
 	on.kill(j.name())
 	on.again("running again", started)
 	if got := on.get(j.id).LastExit; got == nil || got.Code != 137 {
 		t.Errorf("its last exit is %+v", got)
 	}
+	on.since(before, "Exited", "Starting", "Running")
 	on.answers(j.port)
+}
+
+// memory has the kernel kill the process for its limit.
+func (j *mainJob) memory(t *testing.T) {
+	on := j.on(t)
+	before := len(on.events(j.id))
+	started := on.inspect(j.name()).State.StartedAt
+	ws := on.record("/ws/" + j.id)
+	ws.say(`{"event":"send_command","command":"eat\n"}`)
+	on.again("running again", started)
+	ws.leave()
+	poll(t, func() error { // an engine may report it behind the end
+		if got := on.get(j.id).LastExit; got == nil || got.Code != 137 || got.OOM == on.isPodman() {
+			return fmt.Errorf("its last exit is %+v", got)
+		}
+		return nil
+	})
+	want := []string{"Exited", "OOMKilled", "Running", "Starting"}
+	if on.isPodman() {
+		want = slices.Delete(want, 1, 2)
+	}
+	got := slices.DeleteFunc(on.events(j.id)[before:], func(e string) bool { return e == "BackOff" }) // it crashed before
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("the events are %v, want %v", got, want)
+	}
+}
+
+// isPodman reports whether the engine is a Podman, which tells nobody of a process out of memory.
+func (j *mainJob) isPodman() bool {
+	j.docker.t.Helper()
+	ctx, cancel := j.bounded()
+	defer cancel()
+	version, err := j.ServerVersion(ctx)
+	if err != nil {
+		j.docker.t.Fatal(err)
+	}
+	return len(version.Components) > 0 && strings.HasPrefix(version.Components[0].Name, "Podman")
 }
 
 // rebind puts it on another port: it is recreated from what the script left.
 func (j *mainJob) rebind(t *testing.T) {
 	on := j.on(t)
+	before := len(on.events(j.id))
 	on.send("POST", j.at("/rebind-network"), fmt.Sprintf(`{"ports":[{"port":%d}]}`, j.port+1)).want(200, "")
 	j.made = on.until(j.id, "on its new port", func(c view) bool { return running(c) && c.ContainerID != j.made.ContainerID })
+	on.since(before, "RebindStarted", "Stopping", "Exited", "RemovingOldContainer", "Starting", "Running")
 	if got := strings.TrimSpace(on.exec(j.name(), "/usr/tool")); got != "tool" {
 		t.Errorf("the program of the installation says %q", got)
 	}
@@ -247,7 +310,7 @@ func (j *mainJob) restart(t *testing.T) {
 func (j *mainJob) restartDaemon(t *testing.T) {
 	started := j.inspect(j.name()).State.StartedAt
 	j.node.terminate()
-	j.node.start()
+	j.node.start("--config", j.config)
 	on := j.on(t)
 	on.until(j.id, "running", running)
 	if now := on.inspect(j.name()).State.StartedAt; now != started {
@@ -255,6 +318,40 @@ func (j *mainJob) restartDaemon(t *testing.T) {
 	}
 	on.console(t)
 	on.send("GET", j.at("/logs?tail=1"), "").want(200, "heard you")
+}
+
+// digest runs a second container from an image that is named by its digest.
+func (j *mainJob) digest(t *testing.T) {
+	const id = "e2e-main-job-digest"
+	on := j.on(t)
+	repository, tag, _ := strings.Cut(harness.Busybox(), ":")
+	url := "http://" + harness.Registry() + "/v2/" + repository + "/manifests/" + tag
+	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodHead, url, nil))
+	request.Header.Set("Accept", "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json")
+	answer := must[*http.Response](t)(http.DefaultClient.Do(request))
+	_ = answer.Body.Close() // a HEAD has none
+	image := harness.Registry() + "/" + repository + "@" + answer.Header.Get("Docker-Content-Digest")
+	volume, _ := on.volume()
+	on.send("POST", "/containers", spec(id, volume, fmt.Sprintf(`"power":"running","image":%q,"startup_command":"sleep 1000"`, image))).want(201, "")
+	on.until(id, "running", running)
+	on.send("GET", "/containers/"+id+"/plan", "").want(200, `"plan":[]`)
+	on.send("GET", "/containers/"+id+"/drift", "").want(200, `"in_sync":true`)
+	on.node.delete(id)
+}
+
+// check reports how the engine differs from a Docker that has all that Lightd uses.
+func (j *mainJob) check(t *testing.T) {
+	cmd := program(t, nil, "check", "-o", "json", "--config", j.config, "--data-dir", j.dir, "--listen", strings.TrimPrefix(j.url, "http://"))
+	out, err := cmd.Output()
+	var items []check.Item
+	if err := errors.Join(err, json.Unmarshal(out, &items)); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	for _, i := range items {
+		if slices.Contains([]string{"engine", "limits", "seccomp", "storage-driver", "firewall"}, i.Name) && i.Verdict != check.OK {
+			t.Logf("differs: %s", i.Text)
+		}
+	}
 }
 
 // delete leaves nothing of it but its volume.

@@ -132,6 +132,7 @@ type view struct {
 	LastExit           *struct {
 		Code   int    `json:"code"`
 		Signal string `json:"signal"`
+		OOM    bool   `json:"oom"`
 	} `json:"last_exit"`
 	Ports []struct {
 		Port int `json:"port"`
