@@ -180,11 +180,7 @@ func (s *slot) console(ctx context.Context) error {
 	if s.spec.Power != desired.PowerRunning {
 		return nil
 	}
-	_, err := s.client.Wait(ctx, s.spec.InternalID, api.UntilRunning, waitTime)
-	if unmet := (*client.WaitError)(nil); errors.As(err, &unmet) && !unmet.TimedOut() {
-		return nil // a crash has just ended it
-	}
-	if err != nil {
+	if _, err := s.client.Wait(ctx, s.spec.InternalID, api.UntilRunning, waitTime); err != nil {
 		return err
 	}
 	before, err := s.client.Get(ctx, s.spec.InternalID)

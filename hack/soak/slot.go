@@ -10,6 +10,7 @@ import (
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
+	"lightd/observed/status"
 )
 
 // pause is the mean time between two operations on a container.
@@ -64,8 +65,9 @@ func (r *run) perform(ctx context.Context, what, name string, do func() error) {
 	var unmet *client.WaitError
 	switch {
 	case err == nil, ctx.Err() != nil, errors.As(err, &refused):
-	case errors.As(err, &unmet) && (unmet.TimedOut() || r.disturbed()):
-		// A busy machine, or an installation that ended with the engine. The end of the run waits for all.
+	case errors.As(err, &unmet) && (unmet.TimedOut() || unmet.Reason == status.ReasonExited || r.disturbed()):
+		// A busy machine, a process that the load has ended in its first second, or an installation that ended with
+		// the engine. The end of the run waits for all.
 	case r.options.kills && (errors.Is(err, client.ErrUnknownOutcome) || errors.Is(err, client.ErrUnreachable)):
 	default:
 		r.fail("%s: %v", what, err)
