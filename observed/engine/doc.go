@@ -44,8 +44,9 @@
 //     namespace than the daemon is not noticed.
 //   - The first process with "init" is catatonit, which passes signals to the program alone: a shell in the
 //     container sends them to all others.
-//   - A process that the kernel kills for its memory limit is told as exit code 137 alone while the daemon watches:
-//     Podman has no event for it, and shows it of a container ever after, whatever ends it the next time.
+//   - Podman has no event for a process that the kernel kills for its memory limit. Where the container is started
+//     again at once its end is reported as exit code 137 alone; otherwise as out of memory, and so is then each
+//     later end of the container by SIGKILL that is not followed by a start at once.
 //   - On cgroup v1 a container has the host's cgroup namespace, whatever is asked for.
 //   - Containers do not end with Podman, and neither does it start any: the daemon does.
 package engine
