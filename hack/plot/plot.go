@@ -1,4 +1,4 @@
-// Package plot draws figures over time as one SVG file, a panel for each figure.
+// Package plot draws figures as SVG files: over time, a panel for each, and one over a size.
 package plot
 
 import (

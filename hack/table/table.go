@@ -24,15 +24,20 @@ func (t *Table) Add(what, figure, target string, met bool) {
 	if met {
 		verdict = "met"
 	}
+	t.Judge(what, figure, target, verdict)
+}
+
+// Judge adds a figure with its target and any verdict on it.
+func (t *Table) Judge(what, figure, target, verdict string) {
 	*t = append(*t, row{what, figure, target, verdict})
 }
 
 // The widths of the columns, in characters. A whole line has at most 110.
 const (
 	whatWidth    = 42
-	figureWidth  = 36
+	figureWidth  = 33
 	targetWidth  = 18
-	verdictWidth = 8 // MISSED in one piece: wrap keeps two for an indent
+	verdictWidth = 11 // undecided in one piece: wrap keeps two for an indent
 )
 
 // Print writes the table; a cell that is wider than its column goes on in the next line.

@@ -15,6 +15,7 @@ func TestTableFitsATerminal(t *testing.T) {
 	all.Add("50 created and running, lightd, against the Docker client alone with its best concurrency",
 		"median 5.80 s, least 5.61 s, most 6.02 s in three rounds", "at most 1.5 times raw", true)
 	all.Note("  Docker calls of it", strings.Repeat("GET /containers/{id}/json 131, ", 9))
+	all.Judge("ratio", "1.02", "at most 1.05", "undecided")
 	all.Note("short", strings.Repeat("x", 200))
 	var out bytes.Buffer
 	if err := all.Print(&out); err != nil {
@@ -26,7 +27,7 @@ func TestTableFitsATerminal(t *testing.T) {
 		}
 	}
 	words := strings.Fields(out.String())
-	for _, want := range []string{"concurrency", "rounds", "raw", "met", "/containers/{id}/json"} {
+	for _, want := range []string{"concurrency", "rounds", "raw", "met", "undecided", "/containers/{id}/json"} {
 		if !slices.Contains(words, want) {
 			t.Errorf("%q is missing in\n%s", want, &out)
 		}
