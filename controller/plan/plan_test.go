@@ -12,7 +12,7 @@ import (
 )
 
 // ready returns a scenario with an installed container that runs.
-func ready(t *testing.T, change func(*desired.Container)) *scenario {
+func ready(t testing.TB, change func(*desired.Container)) *scenario {
 	w := newScenario(t, change)
 	w.change(run)
 	w.settle()

@@ -18,7 +18,7 @@ var epoch = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 // scenario is the smallest Docker that a plan can be played against: each step has its
 // ideal effect at once, and the test moves the clock and breaks things.
 type scenario struct {
-	t      *testing.T
+	t      testing.TB
 	in     plan.Input
 	made   int
 	steps  []string
@@ -26,7 +26,7 @@ type scenario struct {
 	exit   int // exit code of the install script
 }
 
-func newScenario(t *testing.T, change func(*desired.Container)) *scenario {
+func newScenario(t testing.TB, change func(*desired.Container)) *scenario {
 	spec := desired.DefaultSpec()
 	spec.InternalID, spec.Image, spec.VolumeID = "a", "img", "v"
 	spec.StartupCommand, spec.Restart = "run", desired.RestartAlways
