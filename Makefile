@@ -12,10 +12,15 @@ SEED      ?= 0
 SOAK       ?= 2h
 SOAK_RATE  ?= 50
 SOAK_FLAGS ?=
+# What "make bench" measures: names of scenarios, or all of them; "make bench-go" takes a regular expression.
+export BENCH ?=
+# What "make bench-go" compares with.
+export BASE ?= HEAD^
+BENCH_RUN = go run -tags $(TAGS) ./hack/bench $(BENCH_FLAGS) $(if $(filter list,$(BENCH)),-list,-scenarios "$(BENCH)")
 # How long each fuzz target runs: 1h for hours.
 export FUZZTIME ?= 1m
 
-.PHONY: help build test test-unit test-sim test-e2e engines histories fuzz lint audit demo bench soak engine engine-down images browser prometheus receiver quotas race-compiler clean
+.PHONY: help build test test-unit test-sim test-e2e engines histories fuzz lint audit demo bench bench-quick bench-go soak engine engine-down images browser prometheus receiver quotas race-compiler clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,8 +61,14 @@ audit: ## known vulnerabilities of what is linked, and the direct dependencies w
 demo: engine images build ## the whole daemon at work, from a spec to a running container
 	@hack/demo/demo.sh
 
-bench: engine images build ## what the daemon takes, beside the engine alone
-	go run -tags $(TAGS) ./hack/bench
+bench: engine images build ## what the daemon takes, beside the engine alone; BENCH="starts crash" for some scenarios, BENCH=list names them
+	@$(BENCH_RUN)
+
+bench-quick: engine images build ## the most telling of it in small sizes, at most 4 minutes
+	@$(BENCH_RUN) -quick
+
+bench-go: ## Go benchmarks of the hot paths, BASE=HEAD^ and what is here in turn, compared; BENCH=Reconcile for some
+	@hack/bench-go
 
 soak: engine build ## mixed load for SOAK=2h on an engine of its own: what is lost, left or grows; plots in .bin/soak
 	@hack/images >/dev/null

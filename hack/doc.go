@@ -24,8 +24,9 @@
 //	demo          the whole daemon at work: a script that calls the command line and compares with a
 //	              golden text
 //	bench         what the daemon takes, beside the engine alone
+//	bench-go      the Go benchmarks of two revisions in turn, compared by benchstat
 //	soak          a long load on the real daemon and engine: nothing is lost, nothing grows
-//	table, plot   figures as text, with what they have to be, and over time as SVG
+//	table, plot   figures as text, with what they have to be, and over time or a size as SVG
 //	program       runs the program as a process
 //
 // Tests of this package hold the rooms and their imports, the README's table of what heals, and
@@ -42,7 +43,8 @@
 //	make lint         gofmt, go vet, staticcheck
 //	make audit        known vulnerabilities, and why each direct dependency is there
 //	make demo         about 30 s, to read along
-//	make bench        the figures
+//	make bench        the figures; make bench-quick some of them, in 4 minutes
+//	make bench-go     the hot paths, beside the revision before
 //	make soak         two hours of load: hack/soak/doc.go
 //	make package      .bin/lightd_*.deb; make image is a container image
 //	make engines      the main job on each kind of engine

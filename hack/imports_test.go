@@ -63,7 +63,7 @@ var kept = []struct {
 }{
 	{"github.com/docker/docker", []string{"observed", "hack"}, "what Docker is like stays on the observed side"},
 	{"github.com/docker/go-connections", []string{"observed", "hack"}, "as above"},
-	{"github.com/dgraph-io/badger", []string{"desired/kv"}, "the database must be replaceable by one that many nodes share"},
+	{"github.com/dgraph-io/badger", []string{"desired/kv", "hack/bench"}, "the database must be replaceable by one that many nodes share"},
 	{"lightd/desired/store", []string{"controller", "httpapi", "cmd", "hack", "observed/records"}, "whoever keeps keys of its own takes transactions of kv"},
 	{"github.com/gin-gonic/gin", []string{"httpapi"}, "only routes know how they are routed"},
 	{"github.com/coder/websocket", []string{"httpapi", "hack"}, "only the two ends of the interface, and what measures them, speak it"},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -14,10 +13,6 @@ import (
 )
 
 const (
-	// listed specs are applied at once, applies times when they are there already.
-	wholeList = 1000
-	applies   = 25
-
 	newTarget       = 500 * time.Millisecond
 	unchangedTarget = 50 * time.Millisecond
 )
@@ -25,17 +20,15 @@ const (
 // measureApply measures a list of specs: new, unchanged, and only tried. The engine is
 // simulated, and a daemon of its own keeps nothing else.
 func (l *lab) measureApply(ctx context.Context) error {
-	return l.simulated("apply", func(own *lab, _ *simengine.Sim, p *proxy) error {
-		d, err := own.start(ctx, p.host())
-		if err != nil {
-			return err
-		}
-		list, err := own.wholeList(ctx, d)
-		if err == nil {
-			say("apply %d specs", wholeList)
-			err = l.measureList(ctx, d, p, list)
-		}
-		return errors.Join(err, d.stop())
+	return l.simulated(func(_ *simengine.Sim, p *proxy) error {
+		return l.with(ctx, p.host(), func(d *daemon) error {
+			list, err := l.wholeList(ctx, d)
+			if err != nil {
+				return err
+			}
+			say("apply %d specs", l.size.listed)
+			return l.measureList(ctx, d, p, list)
+		})
 	})
 }
 
@@ -48,11 +41,11 @@ func (l *lab) wholeList(ctx context.Context, d *daemon) (json.RawMessage, error)
 	if err != nil {
 		return nil, err
 	}
-	pool := map[string]any{"ip": "127.0.0.1", "ports": fmt.Sprintf("%d-%d", 30000, 30000+wholeList-1)}
+	pool := map[string]any{"ip": "127.0.0.1", "ports": fmt.Sprintf("%d-%d", 30000, 30000+l.size.listed-1)}
 	if err := d.must(ctx, http.MethodPost, "/network/ports", pool, nil); err != nil {
 		return nil, err
 	}
-	specs := make([]map[string]any, wholeList)
+	specs := make([]map[string]any, l.size.listed)
 	for i := range specs {
 		specs[i] = l.spec(fmt.Sprintf("listed-%d", i), volumes[0], "stopped", 30000+i)
 		maps.Copy(specs[i], map[string]any{
@@ -73,27 +66,27 @@ func (l *lab) measureList(ctx context.Context, d *daemon, p *proxy, list json.Ra
 		return err
 	}
 	took := time.Since(began)
-	if done.Created != wholeList {
+	if done.Created != l.size.listed {
 		return fmt.Errorf("apply new specs: %+v", done)
 	}
-	what := fmt.Sprintf("apply of %d new specs in %d KB, on disk when answered", wholeList, len(list)>>10)
-	l.table.Add(what, ms(took), "< 500 ms", took < newTarget)
+	what := fmt.Sprintf("apply of %d new specs in %d KB, on disk when answered", l.size.listed, len(list)>>10)
+	l.report.Add(what, ms(took), "< 500 ms", took < newTarget, times("lightd", []time.Duration{took}))
 	if err := d.must(ctx, http.MethodPost, "/apply?wait=synced&timeout=10m", list, nil); err != nil {
 		return err
 	}
-	l.table.Note("  until all are made and in sync, as ?wait=synced tells", fmt.Sprintf("%.1f s", time.Since(began).Seconds()))
+	l.report.Note("  until all are made and in sync, as ?wait=synced tells", fmt.Sprintf("%.1f s", time.Since(began).Seconds()))
 	if err := settle(ctx, p); err != nil {
 		return err
 	}
 	var each []time.Duration
 	mark := p.mark()
-	for range applies {
+	for range l.size.applies {
 		began := time.Now()
 		if err := d.must(ctx, http.MethodPost, "/apply", list, &done); err != nil {
 			return err
 		}
 		each = append(each, time.Since(began))
-		if done.Unchanged != wholeList {
+		if done.Unchanged != l.size.listed {
 			return fmt.Errorf("apply unchanged specs: %+v", done)
 		}
 	}
@@ -103,15 +96,15 @@ func (l *lab) measureList(ctx context.Context, d *daemon, p *proxy, list json.Ra
 		return err
 	}
 	took = time.Since(began)
-	if done.Updated != wholeList {
+	if done.Updated != l.size.listed {
 		return fmt.Errorf("try changed specs: %+v", done)
 	}
 	if err := settle(ctx, p); err != nil {
 		return err
 	}
 	calls, _ := p.since(mark)
-	l.table.Add("  the same list again, unchanged", spread(each), "median < 50 ms", median(each) < unchangedTarget)
-	l.table.Note(fmt.Sprintf("  dry run of it, each of %d changed, with every plan", wholeList), ms(took))
-	l.table.Add("  Docker calls of both", listed(calls), "0", len(calls) == 0)
+	l.report.Add("  the same list again, unchanged", spread(each), "median < 50 ms", median(each) < unchangedTarget, times("lightd", each))
+	l.report.Note(fmt.Sprintf("  dry run of it, each of %d changed, with every plan", l.size.listed), ms(took), times("lightd", []time.Duration{took}))
+	l.report.Add("  Docker calls of both", listed(calls), "0", len(calls) == 0)
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+	"golang.org/x/sys/unix"
 
 	"lightd/hack/program"
 )
@@ -27,6 +28,9 @@ const bearer = "lightd_benchmark_of_this_machine"
 // patience bounds every wait for the daemon.
 const patience = 90 * time.Second
 
+// atOnce is how many requests are made at once where nothing else is said.
+const atOnce = 50
+
 // daemon is a process of the program under measurement.
 type daemon struct {
 	*program.Process
@@ -34,6 +38,9 @@ type daemon struct {
 	base   string
 	http   *http.Client
 	events *feed
+	began  time.Time
+	// answered is how long after its start the API answered first.
+	answered time.Duration
 }
 
 // start runs the program on the data directory of this run until it is stopped.
@@ -44,12 +51,14 @@ func (l *lab) start(ctx context.Context, host string) (*daemon, error) {
 	}
 	address := free.Addr().String()
 	free.Close()
+	began := time.Now()
 	p, err := program.Start(l.log, []string{"LIGHTD_TOKEN=" + bearer, "LIGHTD_CONFIG=" + l.config}, l.binary,
 		"serve", "--listen", address, "--data-dir", filepath.Join(l.dir, "data"), "--docker-host", host)
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{Process: p, base: "http://" + address, http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: fleet}}}
+	d := &daemon{Process: p, base: "http://" + address, began: began,
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: atOnce}}}
 	if err := d.ready(ctx); err != nil {
 		return nil, errors.Join(err, d.stop())
 	}
@@ -59,16 +68,25 @@ func (l *lab) start(ctx context.Context, host string) (*daemon, error) {
 	return d, nil
 }
 
-// ready waits until the daemon sees both its database and the engine.
+// ready waits until the API answers, and then until the daemon sees both its database and the engine.
 func (d *daemon) ready(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if err := d.poll(ctx, "/containers?limit=1", time.Millisecond); err != nil {
+		return err
+	}
+	d.answered = time.Since(d.began)
+	return d.poll(ctx, "/readyz", 5*time.Millisecond)
+}
+
+// poll requests a path until the answer is 200.
+func (d *daemon) poll(ctx context.Context, path string, every time.Duration) error {
 	for {
-		status, err := d.call(ctx, http.MethodGet, "/readyz", nil, nil)
+		status, err := d.call(ctx, http.MethodGet, path, nil, nil)
 		if err == nil && status == http.StatusOK {
 			return nil
 		}
-		if sleep(ctx, 5*time.Millisecond) != nil {
+		if sleep(ctx, every) != nil {
 			return fmt.Errorf("wait for the daemon: %w; its log ends:\n%s", errors.Join(context.Cause(ctx), err), d.Tail())
 		}
 	}
@@ -199,23 +217,15 @@ func (d *daemon) resident() (int64, error) {
 	return 0, errors.New("read memory of the daemon: no VmRSS")
 }
 
-// userHz is the unit of CPU times in /proc, the same on every Linux that Go runs on.
-const userHz = 100
-
-// cpu is the CPU time that the process has taken.
+// cpu is the CPU time that the process has taken, in nanoseconds: what /proc has is in hundredths of a
+// second.
 func (d *daemon) cpu() (time.Duration, error) {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.PID()))
-	if err != nil {
+	const schedClock = 2 // CPUCLOCK_SCHED of Linux: of all threads, user and system
+	var taken unix.Timespec
+	if err := unix.ClockGettime(int32(^d.PID()<<3|schedClock), &taken); err != nil {
 		return 0, fmt.Errorf("read CPU time of the daemon: %w", err)
 	}
-	// The name, in brackets, may hold anything; after it come fields 3 and up.
-	fields := strings.Fields(string(data[bytes.LastIndexByte(data, ')')+1:]))
-	if len(fields) < 13 {
-		return 0, errors.New("read CPU time of the daemon: too few fields")
-	}
-	user, err := strconv.Atoi(fields[11])
-	system, err2 := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * time.Second / userHz, errors.Join(err, err2)
+	return time.Duration(taken.Nano()), nil
 }
 
 // event is a lifecycle event, and when it arrived here.

@@ -1,9 +1,24 @@
-// Command bench measures the daemon on a real engine, beside what the engine takes for
-// the same calls alone, and prints one table with the targets. It promises:
+// Command bench measures the daemon beside what the engine, the disk or the loopback takes for the same
+// work alone, and prints one table with the targets. It promises:
 //
 //   - Every figure comes from this very run, on the engine that DOCKER_HOST names.
-//   - It leaves nothing behind in Docker or on disk, however it ends.
+//   - It leaves nothing behind in Docker or on disk but its figures, however it ends.
 //   - A missed target is a line of the table; the exit code is only about what did not run.
+//   - The first line of the output says how noisy the machine is: fixed work is repeated, and the part by
+//     which it differs is told with the load.
+//   - A figure that has a floor is measured in turn with it, until the interval of the median of their
+//     ratios holds the target no more, or a bound of rounds is reached: then it is undecided. See ratioOf.
+//   - Every sample is kept as JSON in .bin/bench, with the floor's and the description of the machine.
+//     What grows with the number of containers is drawn there too.
+//
+// # Scenarios
+//
+// "make bench" measures all of them, "make bench-quick" the most telling in small sizes, and
+// "make bench BENCH='starts crash'" some; -list names them. Each is one file, and has a daemon and a data
+// directory of its own.
+//
+// Not measured: etcd. It is another program with a network between, and its rate says nothing about what
+// this one could reach on the same disk; Badger alone is the floor.
 //
 // # Measured
 //

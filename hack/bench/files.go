@@ -29,23 +29,21 @@ const (
 // measureFiles measures an upload and a download, beside cp on the same disk, and a list. The engine is
 // simulated, as none of it takes part.
 func (l *lab) measureFiles(ctx context.Context) error {
-	return l.simulated("files", func(own *lab, _ *simengine.Sim, p *proxy) error {
-		d, err := own.start(ctx, p.host())
-		if err != nil {
-			return err
-		}
-		volumes, err := d.furnish(ctx, 1)
-		if err == nil {
-			err = errors.Join(l.measureTransfers(ctx, own, d, volumes[0]), l.measureFileList(ctx, own, d, volumes[0]))
-		}
-		return errors.Join(err, d.stop())
+	return l.simulated(func(_ *simengine.Sim, p *proxy) error {
+		return l.with(ctx, p.host(), func(d *daemon) error {
+			volumes, err := d.furnish(ctx, 1)
+			if err != nil {
+				return err
+			}
+			return errors.Join(l.measureTransfers(ctx, d, volumes[0]), l.measureFileList(ctx, d, volumes[0]))
+		})
 	})
 }
 
 // measureTransfers takes turns in copying a file by cp, to a volume, and back.
-func (l *lab) measureTransfers(ctx context.Context, own *lab, d *daemon, volume string) error {
+func (l *lab) measureTransfers(ctx context.Context, d *daemon, volume string) error {
 	say("copy a file of %d MiB", fileBytes>>20)
-	source, copied := filepath.Join(own.dir, "source"), filepath.Join(own.dir, "copied")
+	source, copied := filepath.Join(l.dir, "source"), filepath.Join(l.dir, "copied")
 	if err := exec.CommandContext(ctx, "sh", "-c", fmt.Sprintf("head -c %d /dev/urandom > %s", fileBytes, source)).Run(); err != nil {
 		return fmt.Errorf("make a file to copy: %w", err)
 	}
@@ -54,8 +52,8 @@ func (l *lab) measureTransfers(ctx context.Context, own *lab, d *daemon, volume 
 	var plain, synced, up, down []time.Duration
 	for range fileRounds {
 		for _, one := range []struct {
-			times *[]time.Duration
-			run   func() error
+			took *[]time.Duration
+			run  func() error
 		}{
 			{&plain, func() error { return exec.CommandContext(ctx, "cp", source, copied).Run() }},
 			{&synced, func() error {
@@ -75,14 +73,16 @@ func (l *lab) measureTransfers(ctx context.Context, own *lab, d *daemon, volume 
 			if err := one.run(); err != nil {
 				return fmt.Errorf("copy a file: %w", err)
 			}
-			*one.times = append(*one.times, time.Since(began))
+			*one.took = append(*one.took, time.Since(began))
 		}
 	}
 	rate := func(part, whole []time.Duration) float64 { return median(whole).Seconds() / median(part).Seconds() }
-	l.table.Note("a file of 1 GiB by cp, and by cp and sync", ms(median(plain))+", "+ms(median(synced)))
-	l.table.Add("  uploaded to a volume, on disk when answered", fmt.Sprintf("%s, %.2f of cp and sync, %.2f of cp", ms(median(up)), rate(up, synced), rate(up, plain)),
-		"0.7 of cp and sync", rate(up, synced) >= fileTarget)
-	l.table.Add("  downloaded from it to a file", fmt.Sprintf("%s, %.2f of cp", ms(median(down)), rate(down, plain)), "0.7 of cp", rate(down, plain) >= fileTarget)
+	l.report.Note("a file of 1 GiB by cp, and by cp and sync", ms(median(plain))+", "+ms(median(synced)))
+	l.report.Add("  uploaded to a volume, on disk when answered", fmt.Sprintf("%s, %.2f of cp and sync, %.2f of cp", ms(median(up)), rate(up, synced), rate(up, plain)),
+		"0.7 of cp and sync", rate(up, synced) >= fileTarget,
+		times("lightd", up), times("cp and sync", synced), times("cp", plain))
+	l.report.Add("  downloaded from it to a file", fmt.Sprintf("%s, %.2f of cp", ms(median(down)), rate(down, plain)), "0.7 of cp", rate(down, plain) >= fileTarget,
+		times("lightd", down), times("cp", plain))
 	return nil
 }
 
@@ -130,8 +130,8 @@ func (d *daemon) fetch(ctx context.Context, volume, to string) error {
 }
 
 // measureFileList measures the list of a large directory.
-func (l *lab) measureFileList(ctx context.Context, own *lab, d *daemon, volume string) error {
-	dir := filepath.Join(own.dir, "data", "volumes", volume, "many")
+func (l *lab) measureFileList(ctx context.Context, d *daemon, volume string) error {
+	dir := filepath.Join(l.dir, "data", "volumes", volume, "many")
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		return err
 	}
@@ -140,7 +140,7 @@ func (l *lab) measureFileList(ctx context.Context, own *lab, d *daemon, volume s
 			return err
 		}
 	}
-	times, err := timedTimes(20, func() error {
+	took, err := timedTimes(20, func() error {
 		response, err := d.files(ctx, http.MethodGet, volume, "path=many", nil)
 		if err != nil {
 			return err
@@ -155,19 +155,19 @@ func (l *lab) measureFileList(ctx context.Context, own *lab, d *daemon, volume s
 	if err != nil {
 		return fmt.Errorf("list files: %w", err)
 	}
-	l.table.Add(fmt.Sprintf("a list of %d files, with MIME types", listedFiles), spread(times), "median < 1 s", median(times) < listTarget)
+	l.report.Add(fmt.Sprintf("a list of %d files, with MIME types", listedFiles), spread(took), "median < 1 s", median(took) < listTarget, times("lightd", took))
 	return nil
 }
 
 // timedTimes returns how long each of n calls takes.
 func timedTimes(n int, fn func() error) ([]time.Duration, error) {
-	times := make([]time.Duration, n)
-	for i := range times {
+	took := make([]time.Duration, n)
+	for i := range took {
 		began := time.Now()
 		if err := fn(); err != nil {
 			return nil, err
 		}
-		times[i] = time.Since(began)
+		took[i] = time.Since(began)
 	}
-	return times, nil
+	return took, nil
 }

@@ -179,6 +179,8 @@ func (c call) starts() string {
 var (
 	versionPath = regexp.MustCompile(`^/v[0-9.]+`)
 	installPath = regexp.MustCompile(`^/containers/lightd_install-[^/]*`)
+	imagePath   = regexp.MustCompile(`^/images/.+/json$`)
+	ownerPath   = regexp.MustCompile(`^/volumes/lightd-owner-[^/]*`)
 	runPath     = regexp.MustCompile(`^/containers/(?:[0-9a-f]{64}|lightd-[^/]*)`)
 )
 
@@ -186,6 +188,7 @@ var (
 func (c call) kind() string {
 	path := versionPath.ReplaceAllString(c.path, "")
 	path = installPath.ReplaceAllString(path, "/containers/:install")
+	path = ownerPath.ReplaceAllString(imagePath.ReplaceAllString(path, "/images/:ref/json"), "/volumes/:owner")
 	return c.method + " " + runPath.ReplaceAllString(path, "/containers/:run")
 }
 

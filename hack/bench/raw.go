@@ -69,16 +69,36 @@ func (t *template) fill(home, data string, port int) (*container.Config, *contai
 	return t.config, &host
 }
 
+// place has the directories of one container.
+type place struct{ home, data string }
+
+func (l *lab) newPlace(t *template, name string) (place, error) {
+	base := filepath.Join(l.dir, "raw", name)
+	p := place{filepath.Join(base, "home"), filepath.Join(base, "data")}
+	if err := errors.Join(os.MkdirAll(p.home, 0o777), os.CopyFS(p.data, os.DirFS(t.dataDir))); err != nil {
+		return p, fmt.Errorf("make directories: %w", err)
+	}
+	return p, nil
+}
+
+// createRaw creates a container with the Docker client alone, and returns its id.
+func (l *lab) createRaw(ctx context.Context, t *template, at place, i int) (string, error) {
+	config, host := t.fill(at.home, at.data, l.ports+i)
+	made, err := l.docker.ContainerCreate(ctx, config, host, nil, nil, fmt.Sprintf("%s-raw-%d", l.run, i))
+	if err != nil {
+		return "", fmt.Errorf("create: %w", err)
+	}
+	return made.ID, nil
+}
+
 // raw creates and starts a fleet with the Docker client alone, so many at once, and
 // returns how long it took.
-func (l *lab) raw(ctx context.Context, t *template, round, atOnce int) (time.Duration, error) {
-	type place struct{ home, data string }
-	places := make([]place, fleet)
+func (l *lab) raw(ctx context.Context, t *template, round string, atOnce int) (time.Duration, error) {
+	places := make([]place, l.size.fleet)
 	for i := range places {
-		base := filepath.Join(l.dir, "raw", strconv.Itoa(round), strconv.Itoa(i))
-		places[i] = place{filepath.Join(base, "home"), filepath.Join(base, "data")}
-		if err := errors.Join(os.MkdirAll(places[i].home, 0o777), os.CopyFS(places[i].data, os.DirFS(t.dataDir))); err != nil {
-			return 0, fmt.Errorf("make directories: %w", err)
+		var err error
+		if places[i], err = l.newPlace(t, filepath.Join(round, strconv.Itoa(i))); err != nil {
+			return 0, err
 		}
 	}
 	began := time.Now()
@@ -86,12 +106,11 @@ func (l *lab) raw(ctx context.Context, t *template, round, atOnce int) (time.Dur
 	group.SetLimit(atOnce)
 	for i, at := range places {
 		group.Go(func() error {
-			config, host := t.fill(at.home, at.data, l.ports+i)
-			made, err := l.docker.ContainerCreate(ctx, config, host, nil, nil, fmt.Sprintf("%s-raw-%d", l.run, i))
+			id, err := l.createRaw(ctx, t, at, i)
 			if err != nil {
-				return fmt.Errorf("create: %w", err)
+				return err
 			}
-			if err := l.docker.ContainerStart(ctx, made.ID, container.StartOptions{}); err != nil {
+			if err := l.docker.ContainerStart(ctx, id, container.StartOptions{}); err != nil {
 				return fmt.Errorf("start: %w", err)
 			}
 			return nil
@@ -135,9 +154,16 @@ func (l *lab) clean() error {
 
 // sweep removes the containers of this run that there are now, and returns how many.
 func (l *lab) sweep(ctx context.Context) (int, error) {
-	found, err := l.docker.ContainerList(ctx, container.ListOptions{
-		All: true, Filters: filters.NewArgs(filters.Arg("name", "^/(lightd-)?"+l.run+"-")),
-	})
+	return l.removeNamed(ctx, "^/(lightd-)?"+l.run+"-")
+}
+
+// sweepRaw removes those of them that no daemon has made.
+func (l *lab) sweepRaw(ctx context.Context) (int, error) {
+	return l.removeNamed(ctx, "^/"+l.run+"-raw-")
+}
+
+func (l *lab) removeNamed(ctx context.Context, pattern string) (int, error) {
+	found, err := l.docker.ContainerList(ctx, container.ListOptions{All: true, Filters: filters.NewArgs(filters.Arg("name", pattern))})
 	if err != nil {
 		return 0, fmt.Errorf("find what is left: %w", err)
 	}

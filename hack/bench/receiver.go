@@ -49,7 +49,7 @@ func (d *daemon) receive(ctx context.Context, id string) (*receiver, error) {
 func (c *receiver) close() { c.conn.Close() }
 
 const (
-	frameClose, framePing, framePong = 8, 9, 10
+	frameText, frameClose, framePing, framePong = 1, 8, 9, 10
 )
 
 // next returns the next message, which holds until the call after it.
@@ -104,9 +104,15 @@ func (c *receiver) frame() (kind byte, final bool, payload []byte, err error) {
 	return kind, final, payload, err
 }
 
-// pong answers a ping; what a client sends is masked, here with zeros.
-func (c *receiver) pong(payload []byte) error {
-	_, err := c.conn.Write(append([]byte{0x80 | framePong, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
+// pong answers a ping.
+func (c *receiver) pong(payload []byte) error { return c.write(framePong, payload) }
+
+// send sends a message of less than 126 bytes.
+func (c *receiver) send(message string) error { return c.write(frameText, []byte(message)) }
+
+// write writes one short frame; what a client sends is masked, here with zeros.
+func (c *receiver) write(kind byte, payload []byte) error {
+	_, err := c.conn.Write(append([]byte{0x80 | kind, 0x80 | byte(len(payload)), 0, 0, 0, 0}, payload...))
 	return err
 }
 

@@ -4,15 +4,18 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 )
 
+// startsTarget is the part of the time of the Docker client alone.
+const startsTarget = 1.05
+
 // names are the ids of the fleet.
 func (l *lab) names() []string {
-	ids := make([]string, fleet)
+	ids := make([]string, l.size.fleet)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("%s-%d", l.run, i)
 	}
@@ -47,70 +50,82 @@ func (d *daemon) furnish(ctx context.Context, n int) ([]string, error) {
 	return volumes, nil
 }
 
-// measureStarts takes turns in starting a fleet raw, with 4 and with 8 calls at once, and
-// through the daemon. The fleet of the last turn stays.
-func (l *lab) measureStarts(ctx context.Context, d *daemon) error {
-	say("idle for %s", idleTime)
-	if err := sleep(ctx, idleTime); err != nil {
-		return err
-	}
-	if err := l.reportMemory(d, "resident memory, no containers"); err != nil {
-		return err
-	}
-	t, err := l.prepareStarts(ctx, d)
-	if err != nil {
-		return err
-	}
-	raw, through := map[int][]time.Duration{}, []time.Duration(nil)
-	for round := range rounds {
-		for _, atOnce := range []int{4, 8} {
-			took, err := l.raw(ctx, t, round*10+atOnce, atOnce)
-			if err != nil {
-				return fmt.Errorf("raw, %d at once: %w", atOnce, err)
-			}
-			say("round %d: raw, %d at once: %s", round+1, atOnce, ms(took))
-			raw[atOnce] = append(raw[atOnce], took)
-			if _, err := l.sweep(ctx); err != nil {
-				return err
-			}
+// measureStarts starts a fleet raw and through the daemon in turn.
+func (l *lab) measureStarts(ctx context.Context) error {
+	return l.with(ctx, l.docker.DaemonHost(), func(d *daemon) error {
+		say("idle for %s", l.size.idle)
+		if err := sleep(ctx, l.size.idle); err != nil {
+			return err
 		}
-		took, err := l.through(ctx, d)
+		if err := l.reportMemory(d, "resident memory, no containers", memoryEmpty); err != nil {
+			return err
+		}
+		t, err := l.prepareStarts(ctx, d)
 		if err != nil {
 			return err
 		}
-		say("round %d: lightd: %s", round+1, ms(took))
-		through = append(through, took)
-		if round == rounds-1 {
-			break
-		}
-		if err := d.delete(ctx, l.names()); err != nil {
+		best, err := l.bestConcurrency(ctx, t)
+		if err != nil {
 			return err
 		}
-	}
-	l.reportStarts(raw, through)
-	return nil
+		c := &comparison{
+			what: fmt.Sprintf("%d created and running, lightd", l.size.fleet), beside: fmt.Sprintf("raw, %d at once", best),
+			unit: "s", target: atMost(startsTarget),
+		}
+		return l.inTurn(ctx, func(i int) error {
+			raw, err := l.rawAndSweep(ctx, t, strconv.Itoa(i), best)
+			if err != nil {
+				return err
+			}
+			took, err := l.through(ctx, d)
+			if err != nil {
+				return err
+			}
+			say("round %d: raw %s, lightd %s", i+1, ms(raw), ms(took))
+			c.add(raw.Seconds(), took.Seconds())
+			return d.delete(ctx, l.names())
+		}, c)
+	})
 }
 
-func (l *lab) reportStarts(raw map[int][]time.Duration, through []time.Duration) {
-	best := 4
-	if median(raw[8]) < median(raw[4]) {
-		best = 8
+// bestConcurrency returns how many calls at once are the fastest raw.
+func (l *lab) bestConcurrency(ctx context.Context, t *template) (int, error) {
+	took := map[int][]time.Duration{}
+	for i, atOnce := range []int{4, 8, 8, 4} {
+		one, err := l.rawAndSweep(ctx, t, fmt.Sprintf("best-%d", i), atOnce)
+		if err != nil {
+			return 0, err
+		}
+		took[atOnce] = append(took[atOnce], one)
 	}
-	ratio := float64(median(through)) / float64(median(raw[best]))
-	l.table.Note(fmt.Sprintf("%d created and running, raw, %d at once", fleet, best), rangeOf(raw[best]))
-	l.table.Note(fmt.Sprintf("%d created and running, lightd", fleet), rangeOf(through))
-	l.table.Add("  lightd / raw, medians", fmt.Sprintf("%.2f", ratio), "<= 1.25", ratio <= 1.25)
+	l.report.Note(fmt.Sprintf("%d created and running, raw, 4 and 8 at once", l.size.fleet),
+		ms(median(took[4]))+", "+ms(median(took[8])), times("raw, 4 at once", took[4]), times("raw, 8 at once", took[8]))
+	if median(took[8]) < median(took[4]) {
+		return 8, nil
+	}
+	return 4, nil
 }
 
-func rangeOf(all []time.Duration) string {
-	return fmt.Sprintf("median %s (%s to %s)", ms(median(all)), ms(slices.Min(all)), ms(slices.Max(all)))
+// rawAndSweep starts a fleet raw, removes it, and returns how long the start took.
+func (l *lab) rawAndSweep(ctx context.Context, t *template, round string, atOnce int) (time.Duration, error) {
+	took, err := l.raw(ctx, t, round, atOnce)
+	if err != nil {
+		return 0, fmt.Errorf("raw, %d at once: %w", atOnce, err)
+	}
+	_, err = l.sweepRaw(ctx)
+	return took, err
+}
+
+// openPool lets the daemon assign the ports of a fleet.
+func (l *lab) openPool(ctx context.Context, d *daemon) error {
+	pool := map[string]any{"ip": "127.0.0.1", "ports": fmt.Sprintf("%d-%d", l.ports, l.ports+l.size.fleet-1), "protocol": "tcp"}
+	return d.must(ctx, http.MethodPost, "/network/ports", pool, nil)
 }
 
 // prepareStarts fills the pool and has one container made, so that the image is known and
 // there is a template.
 func (l *lab) prepareStarts(ctx context.Context, d *daemon) (*template, error) {
-	pool := map[string]any{"ip": "127.0.0.1", "ports": fmt.Sprintf("%d-%d", l.ports, l.ports+fleet-1), "protocol": "tcp"}
-	if err := d.must(ctx, http.MethodPost, "/network/ports", pool, nil); err != nil {
+	if err := l.openPool(ctx, d); err != nil {
 		return nil, err
 	}
 	volumes, err := d.furnish(ctx, 1)
@@ -138,7 +153,7 @@ func (l *lab) prepareStarts(ctx context.Context, d *daemon) (*template, error) {
 // through creates a fleet through the daemon, and returns how long it took until the last
 // one was told to be running.
 func (l *lab) through(ctx context.Context, d *daemon) (time.Duration, error) {
-	volumes, err := d.furnish(ctx, fleet)
+	volumes, err := d.furnish(ctx, l.size.fleet)
 	if err != nil {
 		return 0, err
 	}
@@ -170,7 +185,7 @@ func (l *lab) through(ctx context.Context, d *daemon) (time.Duration, error) {
 func (d *daemon) delete(ctx context.Context, ids []string) error {
 	mark := d.events.mark()
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(fleet)
+	group.SetLimit(atOnce)
 	for _, id := range ids {
 		group.Go(func() error { return d.must(groupCtx, http.MethodDelete, "/containers/"+id, nil, nil) })
 	}

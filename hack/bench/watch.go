@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -12,43 +11,43 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"lightd/hack/simengine"
 )
 
 const (
-	// watchers follow the known containers at once, told is how many changes are measured.
-	watchers = 1000
-	told     = 20
-
-	toldTarget    = 50 * time.Millisecond
-	watcherTarget = 50 << 10 // bytes
+	toldTarget    = 15 * time.Millisecond
+	watcherTarget = 12 << 10 // bytes
 )
 
 // measureWatches measures a daemon that many clients watch, and what a report of drift and a
-// dry run cost, over the known containers of own.
-func (l *lab) measureWatches(ctx context.Context, own *lab, p *proxy) error {
-	mark := p.mark()
-	d, err := own.start(ctx, p.host())
-	if err != nil {
-		return err
-	}
-	err = own.awaitAll(ctx, d, p, mark, 0)
-	if err == nil {
-		err = l.measureUnfollowed(ctx, d, p, mark)
-	}
-	if err == nil {
-		err = l.measureReports(ctx, own, d, p)
-	}
-	if err == nil {
-		say("%d watchers", watchers)
-		err = l.measureTold(ctx, own, d)
-	}
-	return errors.Join(err, d.stop())
+// dry run cost.
+func (l *lab) measureWatches(ctx context.Context) error {
+	return l.simulated(func(_ *simengine.Sim, p *proxy) error {
+		if err := l.populate(ctx, p); err != nil {
+			return err
+		}
+		mark := p.mark()
+		return l.with(ctx, p.host(), func(d *daemon) error {
+			if err := l.awaitAll(ctx, d, p, mark, 0); err != nil {
+				return err
+			}
+			if err := l.measureUnfollowed(ctx, d, p, mark); err != nil {
+				return err
+			}
+			if err := l.measureReports(ctx, d, p); err != nil {
+				return err
+			}
+			say("%d watchers", l.size.watchers)
+			return l.measureTold(ctx, d)
+		})
+	})
 }
 
 // measureUnfollowed counts the streams that a daemon has opened since mark for containers that
 // nobody follows, and what they cost.
 func (l *lab) measureUnfollowed(ctx context.Context, d *daemon, p *proxy, mark int) error {
-	if err := l.measureQuiet(ctx, d, p, known); err != nil {
+	if err := l.measureQuiet(ctx, d, p, l.size.known); err != nil {
 		return err
 	}
 	calls, _ := p.since(mark)
@@ -56,12 +55,12 @@ func (l *lab) measureUnfollowed(ctx context.Context, d *daemon, p *proxy, mark i
 		kind := c.kind()
 		return !strings.HasSuffix(kind, "/attach") && !strings.HasSuffix(kind, "/stats") && !strings.HasSuffix(kind, "/logs")
 	})
-	l.table.Add("  streams of output or figures that it has opened", listed(streams), "0", len(streams) == 0)
+	l.report.Add("  streams of output or figures that it has opened", listed(streams), "0", len(streams) == 0)
 	return nil
 }
 
 // measureReports measures what is answered from memory.
-func (l *lab) measureReports(ctx context.Context, own *lab, d *daemon, p *proxy) error {
+func (l *lab) measureReports(ctx context.Context, d *daemon, p *proxy) error {
 	if err := settle(ctx, p); err != nil {
 		return err
 	}
@@ -73,10 +72,10 @@ func (l *lab) measureReports(ctx context.Context, own *lab, d *daemon, p *proxy)
 		return err
 	}
 	took := time.Since(began)
-	if report.InSync != known {
-		return fmt.Errorf("measure drift: %d of %d containers are in sync", report.InSync, known)
+	if report.InSync != l.size.known {
+		return fmt.Errorf("measure drift: %d of %d containers are in sync", report.InSync, l.size.known)
 	}
-	id := own.crowd()[0]
+	id := l.crowd()[0]
 	change := map[string]any{"env": map[string]string{"A": "b"}}
 	for _, one := range []struct {
 		method, path string
@@ -93,30 +92,30 @@ func (l *lab) measureReports(ctx context.Context, own *lab, d *daemon, p *proxy)
 		return err
 	}
 	calls, _ := p.since(mark)
-	l.table.Note(fmt.Sprintf("report of drift of %d containers", known), ms(took))
-	l.table.Add("  Docker calls of it, of a plan and of a dry run", listed(calls), "0", len(calls) == 0)
+	l.report.Note(fmt.Sprintf("report of drift of %d containers", l.size.known), ms(took), times("lightd", []time.Duration{took}))
+	l.report.Add("  Docker calls of it, of a plan and of a dry run", listed(calls), "0", len(calls) == 0)
 	return nil
 }
 
-// measureTold measures how long a change takes to all watchers, and what each of them costs.
-func (l *lab) measureTold(ctx context.Context, own *lab, d *daemon) error {
+// measureTold measures how long a change takes to all l.size.watchers, and what each of them costs.
+func (l *lab) measureTold(ctx context.Context, d *daemon) error {
 	before, err := d.resident()
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	crowd, err := d.gather(ctx, watchers)
+	crowd, err := d.gather(ctx, l.size.watchers)
 	if err != nil {
 		return err
 	}
 	defer crowd.leave()
-	l.table.Note(fmt.Sprintf("%d watchers at once, until each has the list of %d containers", watchers, known), ms(time.Since(began)))
+	l.report.Note(fmt.Sprintf("%d watchers at once, until each has the list of %d containers", l.size.watchers, l.size.known), ms(time.Since(began)))
 	var took []time.Duration
-	for n := range told {
+	for n := range l.size.changes {
 		mark := fmt.Sprintf("told-%d-", n)
 		began := time.Now()
 		patch := map[string]any{"labels": map[string]string{"mark": mark}}
-		if err := d.must(ctx, http.MethodPatch, "/containers/"+own.crowd()[n], patch, nil); err != nil {
+		if err := d.must(ctx, http.MethodPatch, "/containers/"+l.crowd()[n], patch, nil); err != nil {
 			return err
 		}
 		last, err := crowd.await(ctx, mark)
@@ -125,17 +124,17 @@ func (l *lab) measureTold(ctx context.Context, own *lab, d *daemon) error {
 		}
 		took = append(took, last.Sub(began))
 	}
-	l.table.Add(fmt.Sprintf("one change, from the request until all of %d watchers have it (%d changes)", watchers, told), spread(took),
-		"median < 50 ms", median(took) < toldTarget)
-	if err := sleep(ctx, idleTime); err != nil {
+	l.report.Add(fmt.Sprintf("one change, from the request until all of %d watchers have it (%d changes)", l.size.watchers, l.size.changes), spread(took),
+		"median < 15 ms", median(took) < toldTarget, times("lightd", took))
+	if err := sleep(ctx, l.size.idle); err != nil {
 		return err
 	}
 	after, err := d.resident()
 	if err != nil {
 		return err
 	}
-	each := (after - before) / watchers
-	l.table.Add("  resident memory of the daemon for each of them", fmt.Sprintf("%d KB", each>>10), "< 50 KB", each < watcherTarget)
+	each := (after - before) / int64(l.size.watchers)
+	l.report.Add("  resident memory of the daemon for each of them", fmt.Sprintf("%d KB", each>>10), "< 12 KB", each < watcherTarget, bytesOf("lightd", each))
 	return nil
 }
 
@@ -160,7 +159,7 @@ func (d *daemon) gather(ctx context.Context, n int) (audience, error) {
 				return fmt.Errorf("open a watch: %w", err)
 			}
 			all[i] = &listener{conn: conn, buffer: make([]byte, 16<<10)}
-			_, err = fmt.Fprintf(conn, "GET /containers?watch=true HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer %s\r\n\r\n", bearer)
+			_, err = fmt.Fprintf(conn, "GET /containers?watch=true HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n\r\n", conn.RemoteAddr(), bearer)
 			if err == nil {
 				_, err = all[i].find(`"BOOKMARK"`)
 			}

@@ -30,38 +30,31 @@ const (
 )
 
 // measureWatched measures what figures and health checks of many running containers cost.
-func (l *lab) measureWatched(ctx context.Context) (err error) {
-	own, err := l.apart("watched")
-	if err != nil {
-		return err
-	}
-	d, err := own.start(ctx, l.docker.DaemonHost())
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, d.stop()) }()
+func (l *lab) measureWatched(ctx context.Context) error {
 	engine, err := enginePID(l.docker.DaemonHost())
 	if err != nil {
 		return err
 	}
-	if err := l.crowdOfMany(ctx, d); err != nil {
-		return err
-	}
-	if err := sleep(ctx, idleTime); err != nil {
-		return err
-	}
-	cost, err := l.costOf(ctx, d, engine, watchTime/3)
-	if err != nil {
-		return err
-	}
-	l.table.Add(fmt.Sprintf("%d running, nobody asks for figures, CPU", many), cost.text(), "< 1 % of a core", cost.daemon < statsCPU)
-	if err := l.measureStats(ctx, d, engine); err != nil {
-		return err
-	}
-	return errors.Join(
-		l.measureChecks(ctx, d, engine, "tcp", map[string]any{"tcp": probePort}),
-		l.measureChecks(ctx, d, engine, "http", map[string]any{"http": map[string]any{"port": probePort, "path": "/"}}),
-	)
+	return l.with(ctx, l.docker.DaemonHost(), func(d *daemon) error {
+		if err := l.crowdOfMany(ctx, d); err != nil {
+			return err
+		}
+		if err := sleep(ctx, l.size.idle); err != nil {
+			return err
+		}
+		cost, err := l.costOf(ctx, d, engine, watchTime/3)
+		if err != nil {
+			return err
+		}
+		l.report.Add(fmt.Sprintf("%d running, nobody asks for figures, CPU", many), cost.text(), "< 1 % of a core", cost.daemon < statsCPU)
+		if err := l.measureStats(ctx, d, engine); err != nil {
+			return err
+		}
+		return errors.Join(
+			l.measureChecks(ctx, d, engine, "tcp", map[string]any{"tcp": probePort}),
+			l.measureChecks(ctx, d, engine, "http", map[string]any{"http": map[string]any{"port": probePort, "path": "/"}}),
+		)
+	})
 }
 
 // ofMany are the ids of the containers.
@@ -131,9 +124,9 @@ func (l *lab) measureStats(ctx context.Context, d *daemon, engine int) error {
 	if err != nil {
 		return err
 	}
-	l.table.Note(fmt.Sprintf("GET /stats of %d, the first, which measures twice", many), ms(took[0]))
-	l.table.Note("  every 2 s, for new figures", spread(took[1:]))
-	l.table.Note("  CPU meanwhile", cost.text())
+	l.report.Note(fmt.Sprintf("GET /stats of %d, the first, which measures twice", many), ms(took[0]))
+	l.report.Note("  every 2 s, for new figures", spread(took[1:]), times("lightd", took))
+	l.report.Note("  CPU meanwhile", cost.text())
 	return nil
 }
 
@@ -167,7 +160,7 @@ func (l *lab) measureChecks(ctx context.Context, d *daemon, engine int, kind str
 	if err != nil {
 		return err
 	}
-	l.table.Add(fmt.Sprintf("%d %s checks every 10 s, CPU", many, kind), cost.text(), "< 2 % of a core", cost.daemon < checksCPU)
+	l.report.Add(fmt.Sprintf("%d %s checks every 10 s, CPU", many, kind), cost.text(), "< 2 % of a core", cost.daemon < checksCPU)
 	return nil
 }
 
@@ -230,6 +223,9 @@ func enginePID(host string) (pid int, err error) {
 	}
 	return int(peer.Pid), nil
 }
+
+// userHz is the unit of CPU times in /proc, the same on every Linux that Go runs on.
+const userHz = 100
 
 // cpuOfTree is the CPU time that a process and its children have taken: dockerd with its containerd.
 func cpuOfTree(root int) (total time.Duration, err error) {

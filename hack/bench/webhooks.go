@@ -111,11 +111,11 @@ func (l *lab) measureWebhooks(ctx context.Context) (err error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	l.table.Add(fmt.Sprintf("%d events/s for %s to a webhook, delivered after", eventRate, eventTime),
+	l.report.Add(fmt.Sprintf("%d events/s for %s to a webhook, delivered after", eventRate, eventTime),
 		fmt.Sprintf("p50 %s, p99 %s, most %s", ms(median(p.late)), ms(quantile(p.late, 0.99)), ms(quantile(p.late, 1))),
-		"most < 1 s", quantile(p.late, 1) < lateTarget)
-	l.table.Note("  deliveries; memory of all above before", fmt.Sprintf("%d; %.0f MB", p.sent, float64(most-before)/(1<<20)))
-	l.table.Note(fmt.Sprintf("  a transaction of %d of them", eventBatch), spread(commits))
+		"most < 1 s", quantile(p.late, 1) < lateTarget, times("lightd", p.late))
+	l.report.Note("  deliveries; memory of all above before", fmt.Sprintf("%d; %.0f MB", p.sent, float64(most-before)/(1<<20)))
+	l.report.Note(fmt.Sprintf("  a transaction of %d of them", eventBatch), spread(commits), times("commit", commits))
 	return nil
 }
 
