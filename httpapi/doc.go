@@ -171,9 +171,18 @@
 // holds for the generation of this write. Without a start_pattern, "running" means one second of
 // uptime; a process that ends sooner ends the wait.
 //
-// After ?timeout=60s (at most 10m) the answer is 202 with the conditions so far. A failure that only
-// another write can fix answers 202 at once, with the reason of its condition, or with Overtaken
-// where a later write wants the opposite. The message of a failed wait for running ends with up to
+// After ?timeout=60s (at most 10m) the answer is 202 with the conditions so far. What only another
+// write or somebody's hand can put right answers 202 sooner, with the reason of its condition:
+//
+//   - at once: a failed installation, InstallationLost, RefusedByEngine, ImageUnsuitable,
+//     ImageNotPresent, ImageUnavailable where the registry has no such image, denies it or is not trusted, Paused,
+//     NodeCordoned, NodeDrained, and Overtaken where a later write wants the opposite
+//   - 20 s after it began or was written, as something was looked at twice by then: PortUnavailable,
+//     MountUnavailable, MountEscaped, NetworkUnavailable, NameTaken, ImageNotAllowed, OverQuota, and
+//     for "synced" PortNotPublished and LimitNotEnforced
+//
+// All else is waited for: a registry, an engine or a disk that may be back, failed steps, backoffs, and a
+// start pattern that may match yet. The message of a failed wait for running ends with up to
 // five lines of output. The "wait" of an answer:
 //
 //	{"for":"installed","met":false,"reason":"InstallScriptFailed",

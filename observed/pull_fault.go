@@ -66,6 +66,16 @@ func (f PullFault) Answered() bool {
 	return false
 }
 
+// Lasting reports whether f lasts until somebody puts it right: another name, other credentials, a push of the image,
+// or trust in the registry's certificate.
+func (f PullFault) Lasting() bool {
+	switch f {
+	case PullUntrusted, PullNoTLS, PullNoPlatform, PullDenied, PullNotFound, PullNoCredentials:
+		return true
+	}
+	return false
+}
+
 // Of returns f as the message of a pull of ref.
 func (f PullFault) Of(ref string) string { return "pull image " + ref + ": " + string(f) }
 

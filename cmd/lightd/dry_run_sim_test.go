@@ -90,7 +90,11 @@ func TestWaitsUnderFaults(t *testing.T) {
 
 	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/containers/{id}/start", Times: 2, Status: 500, Message: "try again"})
 	n.send("PUT", "/containers/late?wait=running&timeout=10m", running("late")).want(200+1, `"met":true`)
-	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/images/create", Status: 404, Message: "manifest unknown"})
+	none := sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/images/create", Status: 404, Message: "manifest unknown"})
+	n.send("PATCH", "/containers/late?wait=synced&timeout=10m", `{"image":"none:1"}`).want(202, `"reason":"ImageUnavailable"`)
+	n.send("PATCH", "/containers/late?wait=synced&timeout=10m", `{"env":{"C":"d"}}`).want(202, `"reason":"ImageUnavailable"`)
+	none.Release()
+	sim.Inject(simengine.Rule{Method: http.MethodPost, Route: "/images/create", Status: 500, Message: "dial tcp 127.0.0.1:5000: connect: connection refused"})
 	eventually.Grow(t, 500*time.Millisecond, func(limit time.Duration) error {
 		a := n.send("PATCH", "/containers/late?wait=synced&timeout="+limit.String(), `{"image":"other:1"}`)
 		if a.status != 202 || !strings.Contains(a.text, fmt.Sprintf(`"reason":"Timeout","message":"not synced within %s: ImageUnavailable: `, limit)) {

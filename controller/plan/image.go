@@ -60,7 +60,9 @@ func (r *planner) need(ref string, img observed.Image) (next, bool) {
 	case img.Pulling && (img.PullError == "" || img.PullTotal > 0):
 		return waitFor(status.ReasonProgressing, pulling(ref, img), 0).then(PullImage), false
 	case img.Pulling: // once more, and nothing has come yet
-		return waitFor(pullReason(img), img.PullError, 0).then(PullImage), false
+		n := waitFor(pullReason(img), img.PullError, 0).then(PullImage)
+		n.retrying = true
+		return n, false
 	}
 	switch {
 	case r.in.Spec.ImagePull == desired.ImagePullNever:
@@ -75,7 +77,7 @@ func (r *planner) need(ref string, img observed.Image) (next, bool) {
 		return n, false
 	}
 	n := step(PullImage, missing).from(ref).repeats(img.PullFailures)
-	n.wait, n.message = pullReason(img), img.PullError
+	n.wait, n.message, n.retrying = pullReason(img), img.PullError, true
 	return n, false
 }
 

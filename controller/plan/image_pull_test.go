@@ -143,6 +143,30 @@ func TestNeverWaits(t *testing.T) {
 	w.expect("CreateContainer WriteEntrypoint", "Started Blocked CreatingContainer ContainerCreated SettingUpEntrypoint Ready")
 }
 
+// TestFailureOfAPull is that of the generation for which the image was pulled, and not of the one that pulls it again.
+func TestFailureOfAPull(t *testing.T) {
+	w := newScenario(t, nil)
+	failed := func() {
+		w.in.Image = observed.Image{Known: true, PullError: "no", PullFailedAt: w.in.Now, PullFailures: w.in.Image.PullFailures + 1}
+	}
+	of := func(what string, generation int64) {
+		t.Helper()
+		d := w.decide()
+		w.in.Status = d.Status
+		if c := d.Status.Get(status.Synced); c.ObservedGeneration != generation || c.Reason != status.ReasonImageUnavailable {
+			t.Errorf("%s: %+v", what, c)
+		}
+	}
+	failed()
+	of("failed", 1)
+	w.in.Spec.Generation, w.in.Status.ImageGeneration = 2, 1
+	of("to be pulled again", 1)
+	w.in.Image.Pulling, w.in.Status.ImageGeneration = true, 2
+	of("pulled again", 1)
+	failed()
+	of("failed again", 2)
+}
+
 // TestDelayOfAPull grows where the registry has answered, to 5 min.
 func TestDelayOfAPull(t *testing.T) {
 	for _, c := range []struct {

@@ -150,6 +150,9 @@ func (r *planner) setConditions(n next) {
 		r.progress(n.message)
 	case n.wait != "":
 		before := r.st.Get(status.Synced)
+		if n.retrying && before.Reason == n.wait && before.Message == n.message {
+			break // how it ended for an earlier generation is not how it ends for this one
+		}
 		r.set(status.Synced, status.False, n.wait, n.message)
 		if now := r.st.Get(status.Synced); now.Reason != before.Reason || now.Message != before.Message {
 			r.emitFailure(n.wait, n.message)

@@ -36,6 +36,8 @@ type next struct {
 	wait    status.Reason
 	message string
 	after   time.Duration
+	// retrying is true while what has failed is being tried again: wait is why it failed the last time.
+	retrying bool
 	// attempt is when what is waited for is tried again.
 	attempt Attempt
 	// pending is the step that follows by itself once the wait is over; empty where that depends.

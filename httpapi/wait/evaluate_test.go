@@ -6,8 +6,24 @@ import (
 
 	"lightd/desired"
 	"lightd/httpapi/api"
+	"lightd/observed"
 	"lightd/observed/status"
 )
+
+// stood has the conditions stand for that long after the write.
+func stood(d time.Duration) func(*Observation) {
+	return func(s *Observation) { s.Container.UpdatedAt, s.Now = born.Add(-time.Hour), born.Add(d) }
+}
+
+// unavailable is an image that cannot be pulled for a fault.
+func unavailable(fault observed.PullFault) func(*Observation) {
+	return synced(status.ReasonImageUnavailable, fault.Of("a"))
+}
+
+func starting(s *Observation) {
+	s.Status.State = status.StateStarting
+	set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, "", 5)(s)
+}
 
 const (
 	running = desired.PowerRunning
@@ -137,7 +153,10 @@ func TestJudge(t *testing.T) {
 		{"the script runs", api.UntilInstalled, seen(running, installing(status.InstallScript, 2), synced(status.ReasonProgressing, "the install script runs")), pending + "Progressing: the install script runs"},
 		{"the script failed", api.UntilInstalled, seen(running, installFailed(2)), vain + "InstallScriptFailed: exit code 1"},
 		{"the script before failed", api.UntilInstalled, seen(running, installFailed(1)), pending + "InstallationFailed: exit code 1"},
-		{"the image cannot be had", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), synced(status.ReasonImageUnavailable, "not found")), pending + "ImageUnavailable: not found"},
+		{"the registry is away", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), unavailable(observed.PullUnreachable), stood(time.Hour)), pending + "ImageUnavailable: pull image a: the registry is unreachable"},
+		{"the registry has no image", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), unavailable(observed.PullNotFound)), vain + "ImageUnavailable: pull image a: the registry has no such image"},
+		{"the registry had no image before the write", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), unavailable(observed.PullNotFound), behind), pending + "Progressing: it has not been dealt with yet"},
+		{"the image is to be here, and is not", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), synced(status.ReasonImageNotPresent, "load it")), vain + "ImageNotPresent: load it"},
 		{"refused though installed", api.UntilInstalled, seen(running, refused(5), func(s *Observation) { s.Status.InstallState = status.Failed }), vain + "RefusedByEngine: no such runtime"},
 		{"refused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallCreating, 2), refused(5)), vain + "RefusedByEngine: no such runtime"},
 		{"paused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallDone, 1), synced(status.ReasonPaused, "paused")), vain + "Paused: paused"},
@@ -147,10 +166,7 @@ func TestJudge(t *testing.T) {
 		{"running, not seen since the write", api.UntilRunning, seen(running, behind), pending + "Progressing: it has not been dealt with yet"},
 		{"running, and soon made anew", api.UntilRunning, seen(running, busy), pending + "Progressing: CheckHost: ports changed"},
 		{"running when it was last seen", api.UntilRunning, seen(running, away), pending + "EngineUnavailable: the engine does not answer"},
-		{"starting", api.UntilRunning, seen(running, func(s *Observation) {
-			s.Status.State = status.StateStarting
-			set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, "", 5)(s)
-		}), pending + "WaitingForPattern"},
+		{"starting", api.UntilRunning, seen(running, starting), pending + "WaitingForPattern"},
 		{"in a backoff", api.UntilRunning, seen(running, down, synced(status.ReasonBackOff, "2 in a row")), pending + "BackOff: 2 in a row"},
 		{"ended, and left so", api.UntilRunning, seen(running, down, rest), vain + "Exited: the process ended (exit code 0) and its restart policy is never"},
 		{"ended before this start", api.UntilRunning, seen(running, down, rest, behind), pending + "Progressing: it has not been dealt with yet"},
@@ -165,6 +181,14 @@ func TestJudge(t *testing.T) {
 		{"paused before this write", api.UntilRunning, seen(running, down, synced(status.ReasonPaused, "paused"), behind), pending + "Progressing: it has not been dealt with yet"},
 		{"the installation is lost", api.UntilRunning, seen(running, down, synced(status.ReasonInstallLost, "load it")), vain + "InstallationLost: load it"},
 		{"a port is taken", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use")), pending + "PortUnavailable: in use"},
+		{"a port is taken for long", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(triedTwice)), vain + "PortUnavailable: in use"},
+		{"a port is taken for long, and written just now", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(triedTwice),
+			func(s *Observation) { s.Container.UpdatedAt = s.Now.Add(-time.Second) }), pending + "PortUnavailable: in use"},
+		{"over its quota", api.UntilRunning, seen(running, down, set(status.ProcessStarted, status.False, status.ReasonOverQuota, "too much", 5), stood(triedTwice)), vain + "OverQuota: too much"},
+		{"over its quota, and deleting files", api.UntilRunning, seen(running, down, set(status.ProcessStarted, status.False, status.ReasonOverQuota, "too much", 5)), pending + "Exited: exit code 0"},
+		{"starting, and its limits are not enforced", api.UntilRunning, seen(running, starting, synced(status.ReasonLimitNotEnforced, "256Mi"), stood(time.Hour)), pending + "LimitNotEnforced: 256Mi"},
+		{"starting as before, as its mount is gone", api.UntilRunning, seen(running, starting, busy, synced(status.ReasonMountUnavailable, "gone"), stood(time.Hour)), vain + "MountUnavailable: gone"},
+		{"the pattern matches late", api.UntilRunning, seen(running, starting, stood(time.Hour)), pending + "WaitingForPattern"},
 		{"a step failed", api.UntilRunning, seen(running, down, busy, synced(status.ReasonStepFailed, "500")), pending + "StepFailed: 500"},
 		{"made anew under its id", api.UntilRunning, seen(running, anew), vain + "Deleting: the container was deleted"},
 		{"gone", api.UntilRunning, seen(running, gone), vain + "Deleting: the container was deleted"},
@@ -193,6 +217,9 @@ func TestJudge(t *testing.T) {
 		{"out of sync for good", api.UntilSynced, seen(running, refused(5)), vain + "RefusedByEngine: no such runtime"},
 		{"paused", api.UntilSynced, seen(running, synced(status.ReasonPaused, "paused")), vain + "Paused: paused"},
 		{"a name is taken", api.UntilSynced, seen(running, busy, synced(status.ReasonNameTaken, "by another")), pending + "NameTaken: by another"},
+		{"a name is taken for long", api.UntilSynced, seen(running, busy, synced(status.ReasonNameTaken, "by another"), stood(triedTwice)), vain + "NameTaken: by another"},
+		{"its limits are not enforced", api.UntilSynced, seen(running, synced(status.ReasonLimitNotEnforced, "256Mi"), stood(triedTwice)), vain + "LimitNotEnforced: 256Mi"},
+		{"the disk is full", api.UntilSynced, seen(running, busy, synced(status.ReasonDiskFull, "no room"), stood(time.Hour)), pending + "DiskFull: no room"},
 		{"never to be installed", api.UntilSynced, seen(stopped, down, installFailed(2)), vain + "InstallScriptFailed: exit code 1"},
 
 		{"not gone", Gone, seen(running, deleting, refused(5)), pending + "RefusedByEngine: no such runtime"},

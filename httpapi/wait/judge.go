@@ -145,14 +145,16 @@ func (t Target) failed(s Observation) Outcome {
 		return unreachable(api.ReasonOvertaken, "a later write stopped it")
 	case s.Status.Install.Phase == status.InstallFailed && s.Status.Install.Request >= t.Install:
 		return because(s.Status.Get(status.Installed))
-	case s.Status.FailedGeneration >= t.Generation && synced.Reason.GivenUp():
-		return because(synced)
-	case t.since(synced) && (synced.Reason == status.ReasonPaused || synced.Reason == status.ReasonInstallLost || synced.Reason.HeldByNode()):
-		return because(synced)
-	case t.Goal == api.UntilRunning:
-		return t.ended(s)
+	case t.Goal == api.UntilRunning && t.observed(s) && s.Status.Get(status.ProcessStarted).Status == status.True:
+		return t.ended(s) // nothing keeps it down: what is out of sync beside it does not count
 	}
-	return Outcome{}
+	if v := t.blocked(s, synced); v.Done || t.Goal != api.UntilRunning {
+		return v
+	}
+	if v := t.blocked(s, s.Status.Get(status.ProcessStarted)); v.Done {
+		return v
+	}
+	return t.ended(s)
 }
 
 // ended is a verdict when the process stays down, or was up for too short a time to count on
@@ -192,6 +194,14 @@ func (t Target) stopFailed(s Observation, later bool) Outcome {
 
 // pending says what a wait waits for.
 func (t Target) pending(s Observation) Outcome {
+	v := t.waitsFor(s)
+	if left := t.patienceLeft(s); left > 0 && (v.again == 0 || left < v.again) {
+		v.again = left
+	}
+	return v
+}
+
+func (t Target) waitsFor(s Observation) Outcome {
 	synced, running := s.Status.Get(status.Synced), s.Status.Get(status.ProcessRunning)
 	switch {
 	case !s.EngineUp:

@@ -34,7 +34,7 @@ type waiting struct {
 // waitFlags adds --wait and --timeout to a write; usual is what --wait alone means.
 func waitFlags(cmd *cobra.Command, usual api.Goal) *waiting {
 	var w waiting
-	cmd.Flags().StringVar(&w.goal, "wait", "", "wait until this `goal` is reached: installed, running, stopped or synced (alone: "+string(usual)+")")
+	cmd.Flags().StringVar(&w.goal, "wait", "", "wait until this `goal` is reached, or cannot be (see \"lightd wait --help\"): installed, running, stopped or synced (alone: "+string(usual)+")")
 	cmd.Flags().Lookup("wait").NoOptDefVal = string(usual)
 	timeoutFlag(cmd, &w.timeout)
 	_ = cmd.RegisterFlagCompletionFunc("wait", cobra.FixedCompletions(goals, cobra.ShellCompDirectiveNoFileComp))
@@ -105,7 +105,11 @@ func (a *app) wait() *cobra.Command {
 		Use:   "wait ID... --for=running",
 		Short: "Wait until containers are as wanted",
 		Long: `Waits until the present specs of containers have come true, or until they cannot by
-themselves: then it ends at once, with the reason.`,
+themselves: then it ends, with the reason and exit code 7. It ends at once where the
+installation failed, the engine refuses the spec, the image is not to be had (but not while
+the registry is unreachable), or the node is cordoned; and after 20 s for a port, name, mount
+or network that is taken or missing, and a volume over its quota. A start pattern may match
+at any time: it is waited for until --timeout.`,
 		Example: `  lightd wait web --for=running --timeout=2m
   lightd wait -l game=quake --for=stopped`,
 		ValidArgsFunction: a.completeIDs,
