@@ -72,6 +72,7 @@ func TestWaitsOnACordonedNode(t *testing.T) {
 	n.create("web")
 	n.installed("web")
 	n.send("POST", "/containers/web/start", "").want(t, 200, "")
+	n.send("PUT", "/node/cordon", "{}").want(t, 200, "")
 	for _, reason := range []status.Reason{status.ReasonNodeCordoned, status.ReasonNodeDrained} {
 		n.record("web", func(st *status.Status) {
 			c, _ := n.store.Container("web")
@@ -80,4 +81,7 @@ func TestWaitsOnACordonedNode(t *testing.T) {
 		n.send("GET", "/containers/web/wait?wait=running&timeout=1m", "").want(t, 202, `"met":false,"reason":"`+string(reason))
 		n.send("GET", "/containers/web", "").want(t, 200, "is held back with the node")
 	}
+	// Of one that has ended the container only does not know yet.
+	n.send("DELETE", "/node/cordon", "").want(t, 200, "Node uncordoned")
+	n.send("GET", "/containers/web/wait?wait=running&timeout=1ms", "").want(t, 202, `"met":false,"reason":"Timeout"`)
 }

@@ -175,11 +175,11 @@
 // write or somebody's hand can put right answers 202 sooner, with the reason of its condition:
 //
 //   - at once: a failed installation, InstallationLost, RefusedByEngine, ImageUnsuitable,
-//     ImageNotPresent, ImageUnavailable where the registry has no such image, denies it or is not trusted, Paused,
+//     ImageUnavailable where the registry has no such image, denies it or is not trusted, Paused,
 //     NodeCordoned, NodeDrained, and Overtaken where a later write wants the opposite
-//   - 20 s after it began or was written, as something was looked at twice by then: PortUnavailable,
-//     MountUnavailable, MountEscaped, NetworkUnavailable, NameTaken, ImageNotAllowed, OverQuota, and
-//     for "synced" PortNotPublished and LimitNotEnforced
+//   - after 20 s, in which it was looked at twice: PortUnavailable, MountUnavailable, MountEscaped,
+//     NetworkUnavailable, NameTaken, ImageNotAllowed, ImageNotPresent, OverQuota, and for "synced"
+//     PortNotPublished and LimitNotEnforced
 //
 // All else is waited for: a registry, an engine or a disk that may be back, failed steps, backoffs, and a
 // start pattern that may match yet. The message of a failed wait for running ends with up to

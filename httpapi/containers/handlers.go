@@ -23,6 +23,8 @@ type Store interface {
 	Containers() []desired.Container
 	// AtSnapshot runs fn while no commit changes what the others return.
 	AtSnapshot(fn func(store.Snapshot))
+	// Cordon is that of the node, nil for none.
+	Cordon() *desired.Cordon
 }
 
 // Planner simulates what the controller would do if a spec were as given; it does not call Docker.
@@ -121,6 +123,7 @@ func (h *Handlers) Close() { close(h.waits.closing) }
 func (h *Handlers) observe(id string) wait.Observation {
 	container, found := h.store.Container(id)
 	return wait.Observation{
-		Container: container, Found: found, Status: h.views.Status(id), EngineUp: h.views.EngineStatus().Up, Now: time.Now(),
+		Container: container, Found: found, Status: h.views.Status(id), EngineUp: h.views.EngineStatus().Up,
+		Cordoned: h.store.Cordon() != nil, Now: time.Now(),
 	}
 }

@@ -12,7 +12,7 @@
 //   - A process without a start pattern counts as running once it has lasted a second, and one
 //     that ended sooner makes the wait for it one in vain.
 //   - What needs somebody's hand ends a wait: patience says which reasons do, and how long each must have
-//     stood since the write.
+//     stood since the wait began.
 //   - A verdict is final, and each wait gets one for each of its targets, or none.
 //   - At most so many waits are held as a Room was made for, and one that was left is
 //     forgotten.

@@ -10,9 +10,20 @@ import (
 	"lightd/observed/status"
 )
 
-// stood has the conditions stand for that long after the write.
+// stood has the wait, and the conditions, last for that long.
 func stood(d time.Duration) func(*Observation) {
-	return func(s *Observation) { s.Container.UpdatedAt, s.Now = born.Add(-time.Hour), born.Add(d) }
+	return func(s *Observation) { s.Now = born.Add(d) }
+}
+
+// since has a condition stand for that long.
+func since(kind status.ConditionType, d time.Duration) func(*Observation) {
+	return func(s *Observation) {
+		for i := range s.Status.Conditions {
+			if s.Status.Conditions[i].Type == kind {
+				s.Status.Conditions[i].LastTransitionTime = s.Now.Add(-d)
+			}
+		}
+	}
 }
 
 // unavailable is an image that cannot be pulled for a fault.
@@ -156,7 +167,7 @@ func TestJudge(t *testing.T) {
 		{"the registry is away", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), unavailable(observed.PullUnreachable), stood(time.Hour)), pending + "ImageUnavailable: pull image a: the registry is unreachable"},
 		{"the registry has no image", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), unavailable(observed.PullNotFound)), vain + "ImageUnavailable: pull image a: the registry has no such image"},
 		{"the registry had no image before the write", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), unavailable(observed.PullNotFound), behind), pending + "Progressing: it has not been dealt with yet"},
-		{"the image is to be here, and is not", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), synced(status.ReasonImageNotPresent, "load it")), vain + "ImageNotPresent: load it"},
+		{"the image is to be here, and is not", api.UntilInstalled, seen(running, installing(status.InstallPreparing, 2), synced(status.ReasonImageNotPresent, "load it"), stood(triedTwice)), vain + "ImageNotPresent: load it"},
 		{"refused though installed", api.UntilInstalled, seen(running, refused(5), func(s *Observation) { s.Status.InstallState = status.Failed }), vain + "RefusedByEngine: no such runtime"},
 		{"refused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallCreating, 2), refused(5)), vain + "RefusedByEngine: no such runtime"},
 		{"paused before it was installed", api.UntilInstalled, seen(running, installing(status.InstallDone, 1), synced(status.ReasonPaused, "paused")), vain + "Paused: paused"},
@@ -182,8 +193,10 @@ func TestJudge(t *testing.T) {
 		{"the installation is lost", api.UntilRunning, seen(running, down, synced(status.ReasonInstallLost, "load it")), vain + "InstallationLost: load it"},
 		{"a port is taken", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use")), pending + "PortUnavailable: in use"},
 		{"a port is taken for long", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(triedTwice)), vain + "PortUnavailable: in use"},
-		{"a port is taken for long, and written just now", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(triedTwice),
-			func(s *Observation) { s.Container.UpdatedAt = s.Now.Add(-time.Second) }), pending + "PortUnavailable: in use"},
+		{"a port is taken since a moment", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(time.Hour), since(status.Synced, time.Second)), pending + "PortUnavailable: in use"},
+		{"a port was taken long before", api.UntilRunning, seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(time.Second), since(status.Synced, time.Hour)), pending + "PortUnavailable: in use"},
+		{"the node is cordoned", api.UntilRunning, seen(running, down, busy, synced(status.ReasonNodeCordoned, "later"), func(s *Observation) { s.Cordoned = true }), vain + "NodeCordoned: later"},
+		{"the node was cordoned until now", api.UntilRunning, seen(running, down, busy, synced(status.ReasonNodeCordoned, "later")), pending + "NodeCordoned: later"},
 		{"over its quota", api.UntilRunning, seen(running, down, set(status.ProcessStarted, status.False, status.ReasonOverQuota, "too much", 5), stood(triedTwice)), vain + "OverQuota: too much"},
 		{"over its quota, and deleting files", api.UntilRunning, seen(running, down, set(status.ProcessStarted, status.False, status.ReasonOverQuota, "too much", 5)), pending + "Exited: exit code 0"},
 		{"starting, and its limits are not enforced", api.UntilRunning, seen(running, starting, synced(status.ReasonLimitNotEnforced, "256Mi"), stood(time.Hour)), pending + "LimitNotEnforced: 256Mi"},
@@ -227,7 +240,7 @@ func TestJudge(t *testing.T) {
 		{"gone, and made anew", Gone, seen(running, anew), met + "Deleting: the container is gone"},
 		{"gone, unseen", Gone, seen(running, gone, away), met + "Deleting: the container is gone"},
 	}
-	target := Target{ID: "a", Created: born, Generation: 5, Install: 2}
+	target := Target{ID: "a", Created: born, Generation: 5, Install: 2, Began: born}
 	for _, c := range cases {
 		t.Run(string(c.goal)+"/"+c.name, func(t *testing.T) {
 			target.Goal = c.goal

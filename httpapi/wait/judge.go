@@ -22,11 +22,13 @@ type Target struct {
 	Created time.Time
 	// Generation is that of the write, Install its installation request.
 	Generation, Install int64
+	// Began is when the wait began.
+	Began time.Time
 }
 
-// TargetOf returns the target of a write that has left c.
+// TargetOf returns the target of a write that has left c, for a wait that begins now.
 func TargetOf(goal api.Goal, c desired.Container) Target {
-	return Target{Goal: goal, ID: c.InternalID, Created: c.CreatedAt, Generation: c.Generation, Install: c.Requests.Install}
+	return Target{Goal: goal, ID: c.InternalID, Created: c.CreatedAt, Generation: c.Generation, Install: c.Requests.Install, Began: time.Now()}
 }
 
 // Observation is a container as it is now.
@@ -35,7 +37,9 @@ type Observation struct {
 	Found     bool
 	Status    status.Status
 	EngineUp  bool
-	Now       time.Time
+	// Cordoned is true while the operator has the node out of service.
+	Cordoned bool
+	Now      time.Time
 }
 
 // Outcome is what a Sight means for a Target. Reason and Message say why it is so; of a

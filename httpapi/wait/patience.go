@@ -13,12 +13,12 @@ const (
 	// never is the patience with what ends by itself, or is judged by a rule of its own.
 	never = -1
 	// triedTwice is the patience with what is looked at again and again while somebody may put it right: by
-	// then it was looked at twice since the write. Some of it comes and goes, as a port that the engine frees
+	// then it was looked at twice since the wait began. Some of it comes and goes, as a port that the engine frees
 	// a moment after the process that had it.
 	triedTwice = plan.BlockedRetry + 5*time.Second
 )
 
-// patience is how long after a write a reason must have stood for a wait for it to end in vain: what it names needs
+// patience is how long a reason must have stood since a wait began for the wait to end in vain: what it names needs
 // somebody's hand, or another write. Every reason has a row.
 var patience = map[status.Reason]time.Duration{
 	status.ReasonPaused:           0,
@@ -27,9 +27,9 @@ var patience = map[status.Reason]time.Duration{
 	status.ReasonInstallLost:      0,
 	status.ReasonNodeCordoned:     0,
 	status.ReasonNodeDrained:      0,
-	status.ReasonImageNotPresent:  0,
 	status.ReasonImageUnavailable: 0, // where the fault lasts; see left
 
+	status.ReasonImageNotPresent:    triedTwice,
 	status.ReasonOverQuota:          triedTwice,
 	status.ReasonPortUnavailable:    triedTwice,
 	status.ReasonPortNotPublished:   triedTwice,
@@ -92,15 +92,18 @@ func (t Target) left(s Observation, c status.Condition) (left time.Duration, hop
 	if !known || bound == never || c.Status != status.False || !t.since(c) {
 		return 0, false
 	}
-	if c.Reason == status.ReasonImageUnavailable && !observed.PullFaultIn(c.Message).Lasting() {
+	switch {
+	case c.Reason == status.ReasonImageUnavailable && !observed.PullFaultIn(c.Message).Lasting():
 		return 0, false // the registry may be back at any time
+	case c.Reason.HeldByNode() && !s.Cordoned:
+		return 0, false // that has ended, and the container is reconciled soon
 	}
 	if bound == 0 {
 		return 0, true
 	}
-	from := c.LastTransitionTime
-	if s.Container.UpdatedAt.After(from) {
-		from = s.Container.UpdatedAt
+	from := t.Began
+	if c.LastTransitionTime.After(from) {
+		from = c.LastTransitionTime
 	}
 	return from.Add(bound).Sub(s.Now), true
 }

@@ -29,7 +29,7 @@ func TestEveryReasonHasAPatience(t *testing.T) {
 
 // TestPatienceEnds by time alone: a wait is judged again when it is over.
 func TestPatienceEnds(t *testing.T) {
-	target := Target{Goal: api.UntilRunning, ID: "a", Created: born, Generation: 5, Install: 2}
+	target := Target{Goal: api.UntilRunning, ID: "a", Created: born, Generation: 5, Install: 2, Began: born}
 	s := seen(running, down, busy, synced(status.ReasonPortUnavailable, "in use"), stood(5*time.Second))
 	if v := target.Evaluate(s); v.Done || v.again != triedTwice-5*time.Second {
 		t.Errorf("got %+v", v)
