@@ -23,9 +23,9 @@ func (d *daemon) backUp(ctx context.Context, to io.Writer, volumes bool) error {
 	})
 }
 
-const restoreHelp = `Makes a data directory of a backup, which "lightd backup" has made. The directory must be missing or empty; where the backup is not whole, nothing is left of it. "-" is the standard input.
+const restoreHelp = `Makes a data directory of a backup, which "lightd backup" has made. The directory must be missing or empty, and may be a disk of its own; where the backup is not whole, nothing is left of it. "-" is the standard input.
 
-No daemon may run on it yet. On the machine of before, or beside a daemon of the same node, the first start asks which of the two is the node: "lightd docs data". Without the volumes, containers whose volumes are not put back wait with MountUnavailable.`
+No daemon may run on it yet. Where the engine still has something of the node, the first start is refused until it is said which directory is the node: --take-over says here that it is this one. A daemon on another directory of the node then ends, and other instances are not touched. "lightd docs data" has more. A container that still runs has the old directories mounted: "lightd restart ID" gives it those of the backup. Without the volumes, containers whose volumes are not put back wait with MountUnavailable.`
 
 // restoreCommand makes a data directory of a backup.
 func restoreCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
@@ -34,6 +34,7 @@ func restoreCommand(getenv func(string) string, streams terminal.Streams) *cobra
 		Short: "Make the data directory of this node of a backup",
 		Long:  restoreHelp,
 		Example: `  lightd restore node-1.backup
+  lightd restore node-1.backup --take-over
   ssh node-1 lightd backup - | lightd restore - --data-dir /srv/lightd`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
@@ -42,6 +43,8 @@ func restoreCommand(getenv func(string) string, streams terminal.Streams) *cobra
 			return nil
 		},
 	}
+	var o backup.Options
+	cmd.Flags().BoolVar(&o.TakeOver, "take-over", false, "make this directory the node at the first start: containers of the backup's node that the engine has are its own, and no other daemon of that node may run on")
 	s := newSettings(cmd.Flags(), getenv)
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		cfg, err := s.load()
@@ -54,7 +57,7 @@ func restoreCommand(getenv func(string) string, streams terminal.Streams) *cobra
 				return fmt.Errorf("read the backup: %w", err)
 			}
 		}
-		restored, err := backup.Restore(from, cfg.DataDir, cfg.logger(streams.Err))
+		restored, err := backup.Restore(from, cfg.DataDir, o, cfg.logger(streams.Err))
 		if err = errors.Join(err, from.Close()); err != nil {
 			return err
 		}

@@ -49,10 +49,10 @@ func TestBackupAndRestore(t *testing.T) {
 	n.terminate()
 
 	restored := &node{t: t, dir: filepath.Join(t.TempDir(), "data"), engine: n.engine}
-	if out, errOut, code := n.tool("restore", file, "--data-dir", restored.dir); code != 0 || !strings.Contains(out, "with the volumes") {
+	if out, errOut, code := n.tool("restore", "--take-over", file, "--data-dir", restored.dir); code != 0 || !strings.Contains(out, "with the volumes") {
 		t.Fatalf("restore: exit code %d, %s%s", code, out, errOut)
 	}
-	restored.start("--take-over")
+	restored.start()
 	if restored.token != n.token {
 		t.Error("the master token is another one")
 	}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"lightd/cmd/lightd/backup"
 )
 
 // Programs in containers can write to volumes, and what is set-uid in one must be of no use to
@@ -24,6 +26,9 @@ func (c *config) database() string { return filepath.Join(c.DataDir, "db") }
 // makeDataDir makes the data directory where it is missing, and closes one that is open to others. One
 // that was opened to the root of containers stays so.
 func makeDataDir(cfg config) error {
+	if err := backup.CheckFinished(cfg.DataDir); err != nil {
+		return err
+	}
 	err := os.MkdirAll(cfg.DataDir, privateDir)
 	if errors.Is(err, syscall.EROFS) {
 		return fmt.Errorf("make data directory: %w; a service in a sandbox needs a drop-in for it: \"lightd docs install\"", err)

@@ -35,6 +35,8 @@
 //	lightd serve --take-over       it is the node from now on
 //	lightd serve --new-instance    it becomes an instance of its own
 //
+// "lightd restore --take-over" has the first start on the directory take over without the flag.
+//
 // After --take-over the other daemon ends with an error, or is refused at its next start. After
 // --new-instance the containers of the new instance report NameTaken while those of the original have
 // the names. Either flag counts once and may stay.

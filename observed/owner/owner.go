@@ -34,6 +34,9 @@ type Record struct {
 	// Epoch marks what is made from here, Former are those that were taken over.
 	Epoch  string   `json:"epoch"`
 	Former []string `json:"former,omitempty"`
+	// TakeOver is set by a restore that was told that its directory is the node from now on: the first start
+	// takes over, and drops this.
+	TakeOver bool `json:"take_over,omitempty"`
 }
 
 // includes reports whether what carries an epoch is ours. Revisions before carried none.
@@ -73,6 +76,16 @@ func save(ctx context.Context, db *kv.DB, r Record) error {
 	return nil
 }
 
+// RequestTakeOver has the first start on a database take its instance over, as with the mode TakeOver.
+func RequestTakeOver(ctx context.Context, db *kv.DB) error {
+	r, found, err := load(db)
+	if err != nil || !found { // no directory was ever recorded that it could be taken over from
+		return err
+	}
+	r.TakeOver = true
+	return save(ctx, db, r)
+}
+
 // Observe returns what an engine shows of an instance.
 type Observe func(ctx context.Context, instance string) (engine.Presence, error)
 
@@ -93,6 +106,9 @@ func Settle(ctx context.Context, db *kv.DB, dir string, mode Mode, observe Obser
 	if !found { // a new database, or one of a revision that kept none
 		r = Record{Identity: here, Epoch: rand.Text()}
 		return r, save(ctx, db, r)
+	}
+	if mode == Unsaid && r.TakeOver {
+		mode = TakeOver
 	}
 	same := r.Identity.Is(here)
 	if same && mode == Unsaid {
@@ -116,8 +132,10 @@ func (r Record) settle(ctx context.Context, db *kv.DB, dir string, here Identity
 	foreign := slices.DeleteFunc(slices.Clone(seen.Epochs), r.includes)
 	contested := len(foreign) > 0 || !r.Identity.Is(here) && !seen.Empty()
 	switch {
-	case !contested && r.Identity.Is(here):
+	case !contested && r.Identity.Is(here) && !r.TakeOver:
 		return r, nil // a flag that stays in the unit is handled already
+	case !contested && r.Identity.Is(here):
+		r.TakeOver = false
 	case !contested:
 		r = Record{Epoch: rand.Text()}
 	case mode == NewInstance:

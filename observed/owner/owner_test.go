@@ -68,9 +68,11 @@ func TestSettle(t *testing.T) {
 	other := Identity{Host: "elsewhere"}
 	for name, c := range map[string]struct {
 		copied bool
-		mode   Mode
-		seen   engine.Presence
-		err    error
+		// requested is that a restore has requested the take-over.
+		requested bool
+		mode      Mode
+		seen      engine.Presence
+		err       error
 		// refused is a word of the sentence; else what becomes of the record.
 		refused         string
 		instance, epoch bool // another one
@@ -89,6 +91,11 @@ func TestSettle(t *testing.T) {
 		"a copy without an engine":              {copied: true, err: away, refused: "does not answer"},
 		"a copy without an engine, and a flag":  {copied: true, mode: TakeOver, err: away, refused: "does not answer"},
 		"a copy that takes over":                {copied: true, mode: TakeOver, seen: used, epoch: true, former: []string{"first"}},
+		"restored to take over":                 {copied: true, requested: true, seen: used, epoch: true, former: []string{"first"}},
+		"restored to take over on a new host":   {copied: true, requested: true, epoch: true},
+		"restored to take over, and a flag":     {copied: true, requested: true, mode: NewInstance, seen: used, epoch: true, instance: true},
+		"restored to take over, no engine":      {copied: true, requested: true, err: away, refused: "does not answer"},
+		"requested of the same directory":       {requested: true, seen: used},
 		"a copy that is to be one of its own":   {copied: true, mode: NewInstance, seen: used, epoch: true, instance: true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -109,6 +116,11 @@ func TestSettle(t *testing.T) {
 			if err := save(t.Context(), s, recorded); err != nil {
 				t.Fatal(err)
 			}
+			if c.requested {
+				if err := RequestTakeOver(t.Context(), s); err != nil {
+					t.Fatal(err)
+				}
+			}
 			instance := s.Instance()
 			settle := func(mode Mode) (Record, error) {
 				return Settle(t.Context(), s, dir, mode, func(context.Context, string) (engine.Presence, error) { return c.seen, c.err })
@@ -123,7 +135,7 @@ func TestSettle(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || (s.Instance() != instance) != c.instance || (r.Epoch != "first") != c.epoch || !slices.Equal(r.Former, c.former) || r.Identity != here {
+			if err != nil || (s.Instance() != instance) != c.instance || (r.Epoch != "first") != c.epoch || !slices.Equal(r.Former, c.former) || r.Identity != here || r.TakeOver {
 				t.Fatalf("%+v, %v", r, err)
 			}
 			if next, err := settle(Unsaid); err != nil || next.Epoch != r.Epoch {

@@ -119,7 +119,7 @@ func TestRoundTrip(t *testing.T) {
 	for _, volumes := range []bool{true, false} {
 		s := node(t, volumes)
 		dir := filepath.Join(t.TempDir(), "restored")
-		restored, err := Restore(bytes.NewReader(written(t, s)), dir, quiet)
+		restored, err := Restore(bytes.NewReader(written(t, s)), dir, Options{}, quiet)
 		must(t, err)
 		want := s.Manifest
 		want.Format, want.DatabaseFormat = Format, kv.Format
@@ -171,14 +171,17 @@ func TestTorn(t *testing.T) {
 	whole := written(t, s)
 	for _, part := range []int{0, 1, len(whole) / 4, len(whole) / 2, len(whole) - 5, len(whole) - 1} {
 		dir := filepath.Join(t.TempDir(), "restored")
-		_, err := Restore(bytes.NewReader(whole[:part]), dir, quiet)
+		_, err := Restore(bytes.NewReader(whole[:part]), dir, Options{}, quiet)
 		nothing(t, dir, err, fmt.Sprintf("%d of %d bytes", part, len(whole)))
+		if want := fmt.Sprintf("it is cut short at byte %d; take another one", part); err != nil && (!errors.Is(err, ErrNotWhole) || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%d of %d bytes: %v", part, len(whole), err)
+		}
 	}
 	for at := 40; at < len(whole); at += len(whole)/9 + 1 {
 		other := bytes.Clone(whole)
 		other[at] ^= 0x10
 		dir := filepath.Join(t.TempDir(), "restored")
-		_, err := Restore(bytes.NewReader(other), dir, quiet)
+		_, err := Restore(bytes.NewReader(other), dir, Options{}, quiet)
 		if err != nil {
 			nothing(t, dir, err, fmt.Sprintf("one with another byte at %d", at))
 			continue
@@ -242,15 +245,15 @@ func TestHostile(t *testing.T) {
 		"a part of database": first(tar.Header{Name: databaseName, Typeflag: tar.TypeReg}),
 	} {
 		dir := filepath.Join(t.TempDir(), "restored")
-		_, err := Restore(bytes.NewReader(forged(t, whole, change)), dir, quiet)
+		_, err := Restore(bytes.NewReader(forged(t, whole, change)), dir, Options{}, quiet)
 		nothing(t, dir, err, what)
 	}
 	// Unchanged, it is a backup.
 	dir := filepath.Join(t.TempDir(), "restored")
-	_, err := Restore(bytes.NewReader(forged(t, whole, func(*tar.Header, []byte) []tar.Header { return nil })), dir, quiet)
+	_, err := Restore(bytes.NewReader(forged(t, whole, func(*tar.Header, []byte) []tar.Header { return nil })), dir, Options{}, quiet)
 	must(t, err)
 	_ = os.Chmod(filepath.Join(dir, "volumes/v1/world"), 0o700)
-	if _, err := Restore(bytes.NewReader(whole), dir, quiet); err == nil {
+	if _, err := Restore(bytes.NewReader(whole), dir, Options{}, quiet); err == nil {
 		t.Error("a data directory was restored over another one")
 	}
 }
@@ -270,7 +273,7 @@ func TestNewerBackup(t *testing.T) {
 		dir := filepath.Join(above, "restored")
 		long := time.Unix(1_700_000_000, 0)
 		must(t, os.Chtimes(above, long, long))
-		_, err := Restore(bytes.NewReader(newer), dir, quiet)
+		_, err := Restore(bytes.NewReader(newer), dir, Options{}, quiet)
 		nothing(t, dir, err, what)
 		var format *kv.FormatError
 		if !errors.As(err, &format) || !strings.Contains(err.Error(), what+` (of lightd "v1") has format 2, and this version of lightd reads formats up to 1`) {
@@ -297,7 +300,7 @@ func TestLinksAreMadeLast(t *testing.T) {
 		return []tar.Header{{Name: "data/volumes/v1/x", Typeflag: tar.TypeSymlink, Linkname: outside}, {Name: "data/volumes/v1/x/evil", Typeflag: tar.TypeReg}}
 	})
 	dir := filepath.Join(t.TempDir(), "restored")
-	_, err := Restore(bytes.NewReader(b), dir, quiet)
+	_, err := Restore(bytes.NewReader(b), dir, Options{}, quiet)
 	nothing(t, dir, err, "a file below a link")
 	if left, _ := os.ReadDir(outside); len(left) > 0 {
 		t.Errorf("%s was made outside", left[0].Name())
@@ -309,7 +312,7 @@ func TestDeepVolume(t *testing.T) {
 	s := node(t, true)
 	must(t, os.MkdirAll(filepath.Join(s.DataDir, "volumes/deep", strings.Repeat("d/", 300)), 0o755))
 	dir := filepath.Join(t.TempDir(), "restored")
-	restored, err := Restore(bytes.NewReader(written(t, s)), dir, quiet)
+	restored, err := Restore(bytes.NewReader(written(t, s)), dir, Options{}, quiet)
 	must(t, err)
 	if len(restored.Incomplete) != 1 || !strings.HasPrefix(restored.Incomplete[0], "volumes/deep: ") {
 		t.Errorf("incomplete is %q", restored.Incomplete)
@@ -332,6 +335,6 @@ func TestFailingDatabase(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	dir := filepath.Join(t.TempDir(), "restored")
-	_, err := Restore(&b, dir, quiet)
+	_, err := Restore(&b, dir, Options{}, quiet)
 	nothing(t, dir, err, "a backup that failed")
 }

@@ -17,18 +17,22 @@
 //
 //	sudo lightd backup --volumes /srv/backups/$(date +%F)
 //
-// "lightd restore FILE" makes a data directory of it, which must be missing or empty. A file that was cut
-// off or altered, or that a newer version has made ("lightd docs data"), makes none. What clients were told
-// before the backup holds; what came after it is not there.
+// "lightd restore FILE" makes a data directory of it, which must be missing or empty, and may be a disk of its
+// own. A file that was cut off or altered, or that a newer version has made ("lightd docs data"), makes none; it
+// is said at which byte one is cut short. Where a restore was killed, no daemon starts on the directory until it
+// is repeated. What clients were told before the backup holds; what came after it is not there.
 //
 //	sudo systemctl stop lightd
-//	sudo lightd restore /srv/backups/2026-01-02
+//	sudo lightd restore --take-over /srv/backups/2026-01-02
 //	sudo systemctl start lightd
 //
-// Where the engine still has containers of the node, the first start asks which is the node now: add
-// --take-over to it ("lightd docs data"). Containers that were made after the backup are left alone, and
-// reported. Restored without volumes, a container waits with MountUnavailable until its volume is put back
-// at its path: a server never begins on an empty one.
+// Where the engine still has something of the node, the first start is refused until it is said which
+// directory is the node: --take-over says with the restore that it is this one ("lightd docs data").
+// Containers that were made after the backup are left alone, and reported. One that runs meanwhile has the
+// directories of before mounted, which are gone from their paths, and reports MountUnavailable until
+// "lightd restart ID"; one that was started after the backup is started again by itself. Restored without
+// volumes, a container waits with MountUnavailable until its volume is put back at its path: a server never
+// begins on an empty one.
 //
 // A volume to which a program writes meanwhile may be a mixture: stop what must not be. Links are kept as
 // links; devices, pipes and sockets, and what lies more than 200 levels deep, are left out, and the latter

@@ -2,6 +2,7 @@ package backup
 
 import (
 	"archive/tar"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +16,9 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/sys/unix"
 
 	"lightd/desired/kv"
+	"lightd/observed/owner"
 )
 
 // ErrNotWhole is what a backup is that breaks off, or is no backup.
@@ -33,23 +34,28 @@ type Restored struct {
 // maxJSON bounds the entries that are read into memory.
 const maxJSON = 16 << 20
 
-// Restore makes a data directory of a backup. dir must be missing or empty: where it fails, it is as before. What
-// one that was killed has left beside dir is removed. A backup of a newer version of the program is refused with a
-// *kv.FormatError before anything is made.
-func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err error) {
-	dir, err = filepath.Abs(dir)
+// databaseDir is the directory of the database in a data directory.
+const databaseDir = "db"
+
+// Options are what a restore does besides.
+type Options struct {
+	// TakeOver makes the data directory the node at the first start on it, whatever the engine has of its instance.
+	TakeOver bool
+}
+
+// Restore makes a data directory of a backup. dir must be missing or empty, and may be where a file system is mounted:
+// where it fails, it is as before. What one that was killed has left there is removed. A backup of a newer version of
+// the program is refused with a *kv.FormatError before anything is made.
+func Restore(from io.Reader, dir string, o Options, log *slog.Logger) (Restored, error) {
+	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return Restored{}, err
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return Restored{}, fmt.Errorf("restore to %s: it is not empty", dir)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+	counted := &counter{from: from}
+	restored, err := restore(counted, dir, o, log)
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("%w: it is cut short at byte %d; take another one: %w", ErrNotWhole, counted.n, err)
 	}
-	if err := removeUnfinished(dir); err != nil {
-		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
-	}
-	restored, err := restore(from, dir, log)
 	if err != nil {
 		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
 	}
@@ -57,7 +63,7 @@ func Restore(from io.Reader, dir string, log *slog.Logger) (_ Restored, err erro
 }
 
 // restore makes dir of a backup that this program can read.
-func restore(from io.Reader, dir string, log *slog.Logger) (restored Restored, err error) {
+func restore(from io.Reader, dir string, o Options, log *slog.Logger) (restored Restored, err error) {
 	unpacked, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
@@ -67,39 +73,41 @@ func restore(from io.Reader, dir string, log *slog.Logger) (restored Restored, e
 	if err := r.manifest(&restored.Manifest); err != nil {
 		return restored, err
 	}
-	made, release, err := newUnfinished(dir)
+	at, err := openPlace(dir)
 	if err != nil {
 		return restored, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(made), release()) }() // it has its name already where all went well
-	if restored.Incomplete, err = r.contents(made, log); err != nil {
+	defer func() { err = errors.Join(err, at.close(err != nil)) }()
+	if restored.Incomplete, err = r.contents(at.made, log); err != nil {
 		return restored, err
 	}
-	return restored, putInPlace(made, dir)
+	if o.TakeOver {
+		if err := requestTakeOver(filepath.Join(at.made, databaseDir)); err != nil {
+			return restored, err
+		}
+	}
+	return restored, at.fill()
 }
 
-// putInPlace gives a data directory its name, once it is on disk.
-func putInPlace(made, dir string) error {
-	opened, err := os.Open(made)
+// counter counts what is read.
+type counter struct {
+	from io.Reader
+	n    int64
+}
+
+func (c *counter) Read(p []byte) (int, error) {
+	n, err := c.from.Read(p)
+	c.n += int64(n)
+	return n, err
+}
+
+// requestTakeOver has the first start on a database take its instance over.
+func requestTakeOver(dir string) error {
+	db, err := kv.Open(dir, kv.Options{})
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(unix.Syncfs(int(opened.Fd())), opened.Close()); err != nil {
-		return err
-	}
-	if err := os.Remove(dir); errors.Is(err, unix.EBUSY) {
-		return fmt.Errorf("%w: something is mounted there, and a restore replaces the directory; unmount it, or restore to a new directory below it", err)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.Rename(made, dir); err != nil {
-		return err
-	}
-	above, err := os.Open(filepath.Dir(dir))
-	if err != nil {
-		return err
-	}
-	return errors.Join(above.Sync(), above.Close())
+	return errors.Join(owner.RequestTakeOver(context.Background(), db), db.Close())
 }
 
 // contents reads all that follows the manifest into an empty directory.
@@ -109,7 +117,7 @@ func (r *reader) contents(made string, log *slog.Logger) (incomplete []string, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.root.Close()) }()
-	if err := r.database(filepath.Join(made, "db"), log); err != nil {
+	if err := r.database(filepath.Join(made, databaseDir), log); err != nil {
 		return nil, err
 	}
 	incomplete, err = r.files()

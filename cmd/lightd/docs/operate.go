@@ -149,20 +149,15 @@
 // # Go back to a backup, or to another machine
 //
 // The new place is prepared as above, up to the start of the daemon. On the same machine, empty the directory
-// first; a restore replaces it, so that nothing may be mounted on it meanwhile. No container may run on without its
-// files: all are stopped before the backup, and deleted after it. The engine keeps a mark of the directory that had the
-// node ("lightd docs data"): where that is gone for good, remove the mark. Each daemon on an engine has one of its own.
+// first; it may stay mounted. No container may run on without its files: all are stopped before the backup. The engine
+// remembers which directory had the node ("lightd docs data"): --take-over makes the restored one the node, to which
+// the containers that the engine still has belong. Other instances on the engine are not touched.
 //
 //	sudo lightd drain --reason 'another directory'
 //	sudo lightd backup --volumes /srv/backups/last
-//	sudo lightd delete --all --yes
 //	sudo systemctl stop lightd
-//	sudo umount /var/lib/lightd
 //	sudo find /var/lib/lightd -mindepth 1 -delete
-//	sudo docker volume ls -q -f name=lightd-owner- |
-//	  xargs sudo docker volume rm
-//	sudo lightd restore /srv/backups/last
-//	sudo mount /var/lib/lightd
+//	sudo lightd restore --take-over /srv/backups/last
 //	sudo systemctl start lightd
 //	sudo lightd uncordon
 //	sudo lightd wait web --for=running
@@ -170,15 +165,17 @@
 //
 // # Remove it
 //
-// Containers go with "lightd delete", volumes and all else with the directory. The rules of the firewall are gone
-// after the next boot. Backups stay, with the tokens in them, and so does the program: "apt purge lightd" removes a
+// Containers go with "lightd delete", volumes and all else with the directory. What the engine remembers of the node
+// is an empty volume, with the id of the instance in its name as every container has it; other instances have their
+// own. The rules of the firewall are gone after the next boot. Backups stay, with the tokens in them, and so does the program: "apt purge lightd" removes a
 // package.
 //
+//	sudo docker inspect lightd-web > owner.mark \
+//	  -f 'lightd-owner-{{index .Config.Labels "lightd.instance"}}'
 //	sudo lightd delete --all --yes
 //	sudo systemctl disable --now lightd
 //	sudo docker network rm lightd
-//	sudo docker volume ls -q -f name=lightd-owner- |
-//	  xargs sudo docker volume rm
+//	sudo docker volume rm "$(cat owner.mark)"
 //	sudo umount /var/lib/lightd
 //	sudo sed -i '\#^/var/lib/lightd #d' /etc/fstab
 //	sudo rm -r /var/lib/lightd /etc/lightd
