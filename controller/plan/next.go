@@ -346,8 +346,8 @@ func (r *planner) escaped() (next, bool) {
 	if left <= 0 {
 		return next{}, false
 	}
-	n := waitFor(status.ReasonMountEscaped, fmt.Sprintf("%s led to %s instead of %s on this host, and the process was killed; next start at %s",
-		escape.Target, escape.Found, escape.Source, escape.NotBefore.UTC().Format(time.RFC3339)), left)
+	n := waitFor(status.ReasonMountEscaped, fmt.Sprintf("%s was not mounted from %s but from %s, and the process was killed; next start at %s",
+		escape.Target, escape.Source, escape.Found, escape.NotBefore.UTC().Format(time.RFC3339)), left)
 	n.upToDate = true
 	return n, true
 }

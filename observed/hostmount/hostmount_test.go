@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -138,6 +139,21 @@ func TestVerify(t *testing.T) {
 			h.t.Fatal(err)
 		}
 	}
+	rename := func(h *host) {
+		if err := errors.Join(os.Rename(h.at("allowed/a"), h.at("allowed/old")), os.Mkdir(h.at("allowed/a"), 0o755)); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	renameBack := func(h *host) {
+		if err := errors.Join(os.Rename(h.at("allowed/a"), h.at("allowed/other")), os.Rename(h.at("allowed/old"), h.at("allowed/a"))); err != nil {
+			h.t.Fatal(err)
+		}
+	}
+	remove := func(h *host) {
+		if err := os.Remove(h.at("allowed/a")); err != nil {
+			h.t.Fatal(err)
+		}
+	}
 	swapVolume := func(h *host) {
 		if err := errors.Join(os.Rename(h.at("volume"), h.at("away")), os.Symlink(h.at("secret"), h.at("volume"))); err != nil {
 			h.t.Fatal(err)
@@ -153,14 +169,17 @@ func TestVerify(t *testing.T) {
 		before, after func(*host)
 		asked, got    []string
 		// escaped is the target that is to be reported, unverifiable what cannot be compared.
-		escaped      string
-		unverifiable bool
-		gone         bool
+		escaped, found string
+		unverifiable   bool
+		gone           bool
 	}{
 		"as pinned":                    {asked: []string{"/a", "allowed/a", "/b", "allowed/b c"}, got: []string{"/a", "allowed/a", "/b", "allowed/b c"}},
 		"none of a spec":               {},
 		"one source twice":             {asked: []string{"/a", "allowed/a", "/b", "allowed/a"}, got: []string{"/a", "allowed/a", "/b", "allowed/a"}},
-		"swapped before the start":     {before: swap, asked: []string{"/a", "allowed/a"}, got: []string{"/a", "allowed/a"}, escaped: "/a"},
+		"swapped before the start":     {before: swap, asked: []string{"/a", "allowed/a"}, got: []string{"/a", "allowed/a"}, escaped: "/a", found: "/secret of device "},
+		"renamed before the start":     {before: rename, asked: []string{"/a", "allowed/a"}, got: []string{"/a", "allowed/a"}, escaped: "/a", found: "what was put at that path while the process was being started"},
+		"renamed, and there again":     {before: rename, after: renameBack, asked: []string{"/a", "allowed/a"}, got: []string{"/a", "allowed/a"}, escaped: "/a", found: "/allowed/other of device "},
+		"renamed, and deleted":         {before: rename, after: remove, asked: []string{"/a", "allowed/a"}, got: []string{"/a", "allowed/a"}, escaped: "/a", found: "what was at that path and is deleted"},
 		"swapped after the start":      {after: swap, asked: []string{"/a", "allowed/a"}, got: []string{"/a", "allowed/a"}},
 		"swapped for one of two":       {asked: []string{"/a", "allowed/a", "/b", "allowed/a"}, got: []string{"/a", "allowed/a", "/b", "secret"}, escaped: "/b"},
 		"two that changed places":      {asked: []string{"/a", "allowed/a", "/b", "allowed/b c"}, got: []string{"/a", "allowed/b c", "/b", "allowed/a"}, escaped: "/a"},
@@ -190,7 +209,7 @@ func TestVerify(t *testing.T) {
 			var escape *EscapeError
 			switch {
 			case c.escaped != "":
-				if !errors.As(err, &escape) || escape.Target != c.escaped || escape.Found == "" {
+				if !errors.As(err, &escape) || escape.Target != c.escaped || escape.Found == "" || !strings.Contains(escape.Found, c.found) {
 					t.Errorf("got %v, want an escape of %s", err, c.escaped)
 				}
 			case c.unverifiable != errors.Is(err, ErrUnverifiable), !c.unverifiable && err != nil:

@@ -100,7 +100,7 @@ func (p *Pins) unchanged() error {
 		id, err := identify(fd)
 		_ = unix.Close(fd)
 		if err != nil || id != s.id {
-			return &EscapeError{Mount: s.Mount, Found: "another file by now"}
+			return &EscapeError{Mount: s.Mount, Found: "what was put at that path meanwhile"}
 		}
 	}
 	return nil

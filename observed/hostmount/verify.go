@@ -52,7 +52,7 @@ func (p *Pins) Verify(pid int) error {
 				ours++
 			}
 		case escaped == nil:
-			escaped = &EscapeError{Mount: s.Mount, Found: foundAt(mounts, s.Target)}
+			escaped = &EscapeError{Mount: s.Mount, Found: foundAt(mounts, s.Mount)}
 		}
 	}
 	if ours == 0 {
@@ -74,9 +74,19 @@ func find(mounts []mounted, s pinned) int {
 	return slices.IndexFunc(mounts, matches)
 }
 
-func foundAt(mounts []mounted, target string) string {
+// foundAt describes what a process has mounted at the target of a source. The path alone says nothing where a rename
+// has put something else there: it is that of the source.
+func foundAt(mounts []mounted, source observed.Mount) string {
 	for _, m := range mounts {
-		if m.point == target {
+		switch {
+		case m.point != source.Target:
+		case strings.HasSuffix(m.root, "//deleted"):
+			return "what was at that path and is deleted"
+		case Replaced(source.Source, m.id) == "":
+			return "what was put at that path while the process was being started"
+		case m.root == source.Source:
+			return "what was at that path before, of device " + m.device
+		default:
 			return fmt.Sprintf("%s of device %s", m.root, m.device)
 		}
 	}
