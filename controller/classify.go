@@ -2,7 +2,6 @@ package controller
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -34,6 +33,16 @@ type blockedError struct {
 
 func (b blockedError) Error() string { return b.err.Error() }
 func (b blockedError) Unwrap() error { return b.err }
+
+// plainError is an error of the engine with a sentence that needs no knowledge of the engine. The condition has the
+// sentence alone, the event both.
+type plainError struct {
+	sentence string
+	err      error
+}
+
+func (p plainError) Error() string { return p.sentence + " (" + p.err.Error() + ")" }
+func (p plainError) Unwrap() error { return p.err }
 
 // classify turns the error of a step into what follows. See design rule 9: failure has a class.
 func (a *execution) classify(err error) stepResult {
@@ -74,10 +83,15 @@ func (a *execution) classify(err error) stepResult {
 // see stepResult.
 func (a *execution) failTransient(err error, reason status.Reason, retry time.Duration) stepResult {
 	message := a.message(err)
+	reported := message
+	var plain plainError
+	if errors.As(err, &plain) {
+		message = plain.sentence
+	}
 	return stepResult{failed: true, retry: retry, patch: func(st *status.Status) (events []journal.Event) {
 		if st.Set(status.Condition{Type: status.Synced, Status: status.False, Reason: reason,
 			Message: message, ObservedGeneration: a.spec.Generation}, time.Now()) {
-			events = append(events, a.failureEvent(reason, message))
+			events = append(events, a.failureEvent(reason, reported))
 		}
 		if a.step.Kind == plan.StartInstallScript && engine.Classify(err) == engine.Unavailable {
 			st.Install.Unsure = true
@@ -169,10 +183,10 @@ func (a *execution) explain(err error) error {
 		return err
 	}
 	if check := a.probeHost(); check.Reason != "" {
-		return blockedError{check.Reason, fmt.Errorf("%s: %w", check.Message, err)}
+		return blockedError{check.Reason, plainError{check.Message, err}}
 	}
 	if engine.PortUnavailable(err) {
-		return blockedError{status.ReasonPortUnavailable, err}
+		return blockedError{status.ReasonPortUnavailable, plainError{a.portRefused(err), err}}
 	}
 	if engine.FaultOf(err) == engine.FaultHost {
 		return blockedError{status.ReasonMountUnavailable, err}

@@ -7,6 +7,8 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -48,6 +50,24 @@ func (a *execution) probeHost() plan.HostCheck {
 		}
 	}
 	return check
+}
+
+// portRefused says which port an engine did not bind, and why, where this host shows nothing in its way.
+func (a *execution) portRefused(err error) string {
+	port := "one of its ports"
+	for _, p := range a.spec.Ports {
+		if strings.Contains(err.Error(), net.JoinHostPort(p.IP, strconv.Itoa(p.Port))) || len(a.spec.Ports) == 1 {
+			port = "port " + p.Endpoint().String()
+			break
+		}
+	}
+	switch text := err.Error(); {
+	case strings.Contains(text, "already allocated"):
+		return port + ` is given to another container by the engine ("docker ps" shows it)`
+	case strings.Contains(text, "cannot assign requested address"):
+		return port + ": the engine's host does not have that address"
+	}
+	return port + " is in use on the engine's host by another program"
 }
 
 // portHeldBy reports whether the container itself binds what overlaps e now.

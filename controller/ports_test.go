@@ -151,12 +151,26 @@ func TestExplainPort(t *testing.T) {
 	volume := t.TempDir()
 	acts := &executor{log: slog.New(slog.DiscardHandler), cfg: Config{Host: Host{Data: files,
 		CheckMounts: func(desired.Spec) error { return nil }, VolumePath: func(string) string { return volume }}}}
-	a := &execution{executor: acts, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a"}}}
+	a := &execution{executor: acts, log: slog.New(slog.DiscardHandler), step: plan.Step{Kind: plan.StartContainer}, spec: desired.Container{Spec: desired.Spec{InternalID: "a",
+		Ports: []desired.Port{{IP: "1.2.3.4", Port: 80, Protocol: desired.TCP}, {IP: "0.0.0.0", Port: 80, Protocol: desired.UDP}}}}}
 	failed := fmt.Errorf("start container a: %w", fmt.Errorf("%w: Bind for 0.0.0.0:80 failed: port is already allocated", cerrdefs.ErrInternal))
 	v := a.classify(a.explain(failed))
 	var st status.Status
-	v.patch(&st)
-	if synced := st.Get(status.Synced); synced.Reason != status.ReasonPortUnavailable || v.retry != plan.BlockedRetry {
+	events := v.patch(&st)
+	const plain = `port 0.0.0.0:80/udp is given to another container by the engine ("docker ps" shows it)`
+	if synced := st.Get(status.Synced); synced.Reason != status.ReasonPortUnavailable || v.retry != plan.BlockedRetry || synced.Message != plain {
 		t.Errorf("got %+v, again after %s", synced, v.retry)
+	}
+	if len(events) != 1 || !strings.HasPrefix(events[0].Message, "PortUnavailable: "+plain) || !strings.Contains(events[0].Message, "port is already allocated") {
+		t.Errorf("the events are %+v", events)
+	}
+	for text, want := range map[string]string{
+		"Bind for 0.0.0.0:81 failed: port is already allocated":         "one of its ports is given to another container",
+		"listen tcp4 1.2.3.4:80: bind: cannot assign requested address": "port 1.2.3.4:80/tcp: the engine's host does not have that address",
+		"listen udp4 0.0.0.0:80: bind: address already in use":          "port 0.0.0.0:80/udp is in use on the engine's host by another program",
+	} {
+		if got := a.portRefused(errors.New(text)); !strings.HasPrefix(got, want) {
+			t.Errorf("%s is %q", text, got)
+		}
 	}
 }

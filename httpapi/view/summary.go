@@ -83,8 +83,8 @@ func matterOf(c api.Container, b status.Backoff) matter {
 		return because(blockedWord(c, started), synced)
 	case started.Reason == status.ReasonSuspended:
 		return because("is suspended", started)
-	case started.Reason == status.ReasonOverQuota:
-		return because("is stopped as its volume is over its quota", quota)
+	case started.Reason == status.ReasonOverQuota && c.Power == desired.PowerRunning:
+		return overQuota(c, "is stopped as its volume is over its quota", quota)
 	case installed.Status == status.False:
 		return matter{what: "is being installed", message: synced.Message, since: installed.LastTransitionTime}
 	case c.State == status.StateBackOff, c.State == status.StateStarting && started.Status != status.True && b.Crashes >= crashesToTell:
@@ -97,13 +97,20 @@ func matterOf(c api.Container, b status.Backoff) matter {
 	case healthy.Status == status.False:
 		return because("runs, and its health check fails", healthy)
 	case quota.Status == status.True:
-		return because(stateWord(c)+", and its volume is over its quota", quota)
+		return overQuota(c, stateWord(c)+", and its volume is over its quota", quota)
 	case synced.Status == status.False:
 		return because(stateWord(c)+", and is being brought to its spec", synced)
 	case c.State == status.StateRunning:
 		return because("runs", afterCrashes(c, b, running))
 	}
 	return matter{what: stateWord(c)}
+}
+
+// overQuota is the matter of a container whose volume is over its quota.
+func overQuota(c api.Container, what string, quota status.Condition) matter {
+	m := because(what, quota)
+	m.advice = m.advice.OverQuota(c.QuotaExceeded == desired.QuotaStop, c.Power == desired.PowerRunning)
+	return m
 }
 
 // endsAgainAndAgain is the matter of a process whose next start waits, or is under way, after its ends. Its time is

@@ -118,8 +118,20 @@ func TestSummaries(t *testing.T) {
 		},
 		"deleting": {api.Container{Deleting: true, Conditions: blocked(status.ReasonDeleting, "")}, 0, "is being deleted" + since},
 		"over its quota, and stopped": {
-			api.Container{State: status.StateOffline, VolumeID: "v", Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonOverQuota, ""), is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}}, 0,
-			"is stopped as its volume is over its quota" + since + `: 2GiB of 1GiB; what was stopped for it starts again by itself; delete files of the volume, or raise its quota with "lightd volume quota v SIZE"`,
+			api.Container{State: status.StateOffline, VolumeID: "v", QuotaExceeded: desired.QuotaStop, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonOverQuota, ""), is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}}, 0,
+			"is stopped as its volume is over its quota" + since + `: 2GiB of 1GiB; it starts by itself once the volume is below 95 % of its quota; delete files of the volume, or raise its quota with "lightd volume quota v SIZE"`,
+		},
+		"over its quota, and to be stopped": {
+			api.Container{State: status.StateOffline, Power: desired.PowerStopped, VolumeID: "v", QuotaExceeded: desired.QuotaStop, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonOverQuota, ""), is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}}, 0,
+			"is stopped, and its volume is over its quota" + since + `: 2GiB of 1GiB; nothing starts it until the volume is below 95 % of its quota; delete files of the volume, or raise its quota with "lightd volume quota v SIZE"`,
+		},
+		"over its quota, and told alone": {
+			api.Container{State: status.StateRunning, VolumeID: "v", QuotaExceeded: desired.QuotaTell, Conditions: []status.Condition{ready, is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}}, 0,
+			"runs, and its volume is over its quota" + since + `: 2GiB of 1GiB; nothing is stopped for it, as quota_exceeded of the spec is tell; delete files of the volume, or raise its quota with "lightd volume quota v SIZE"`,
+		},
+		"a directory that was replaced under its process": {
+			api.Container{State: status.StateRunning, Conditions: append(blocked(status.ReasonMountUnavailable, "it has the directory of before"), is(status.ProcessStarted, status.True, status.ReasonStarted, ""))}, 0,
+			"runs, and not as its spec says" + since + `: it has the directory of before; it is tried again every 15 s; make or mount what is missing on the daemon's machine, and put back what a link replaced; a process with a directory of before, as after a restore, gets the present one with "lightd restart web"`,
 		},
 		"nothing is recorded yet": {api.Container{State: status.StateOffline}, 0, "waits for its first reconcile"},
 	} {

@@ -37,6 +37,20 @@ func (a Advice) OutOfMemory(limited bool) Advice {
 	return a
 }
 
+// OverQuota returns a with what is done about a process whose volume is over its quota: stops is true where the spec
+// says to stop it, and wanted where it is to run.
+func (a Advice) OverQuota(stops, wanted bool) Advice {
+	switch {
+	case !stops:
+		a.Does = "nothing is stopped for it, as quota_exceeded of the spec is tell"
+	case wanted:
+		a.Does = "it starts by itself once the volume is below 95 % of its quota"
+	default:
+		a.Does = "nothing starts it until the volume is below 95 % of its quota"
+	}
+	return a
+}
+
 // advice has a row for every reason that there is.
 var advice = map[Reason]Advice{
 	ReasonInstalling:          {},
@@ -59,7 +73,7 @@ var advice = map[Reason]Advice{
 	ReasonProbeFailed:         {Does: "it is checked again as the spec says", Can: `read what the program prints with "lightd logs ID", and compare "health" in the spec with it`},
 	ReasonNotRunning:          {},
 	ReasonNotProbed:           {},
-	ReasonOverQuota:           {Does: "what was stopped for it starts again by itself", Can: `delete files of the volume, or raise its quota with "lightd volume quota VOLUME SIZE"`},
+	ReasonOverQuota:           {Can: `delete files of the volume, or raise its quota with "lightd volume quota VOLUME SIZE"`},
 	ReasonWithinQuota:         {},
 	ReasonNotMeasured:         {},
 	ReasonSynced:              {},
