@@ -22,7 +22,7 @@ const maxCommand = 64 << 10
 var (
 	errNotRead = rest.NewError(http.StatusServiceUnavailable, "input_not_read", "The program does not read its input; how much of the command it got is not known")
 	errPaused  = rest.NewError(http.StatusConflict, "paused", "Container is paused in Docker")
-	errNoInput = rest.NewError(http.StatusServiceUnavailable, "engine_unavailable", "Docker does not give the input").With("Retry-After", "5")
+	errNoInput = rest.NewError(http.StatusServiceUnavailable, "engine_unavailable", "The input goes to Docker, which does not answer, or fails").With("Retry-After", "5")
 )
 
 // SendCommand is POST /containers/:id/command: input of a client that has no WebSocket, as a line of its own.

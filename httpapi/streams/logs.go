@@ -19,7 +19,7 @@ const defaultTail = 200
 
 var (
 	errNoLog  = rest.NewError(http.StatusNotFound, "log_not_found", "Log not found")
-	errEngine = rest.NewError(http.StatusServiceUnavailable, "engine_unavailable", "Docker does not give the log").With("Retry-After", "5")
+	errEngine = rest.NewError(http.StatusServiceUnavailable, "engine_unavailable", "The log comes from Docker, which does not answer, or fails").With("Retry-After", "5")
 )
 
 // ReadLogs is GET /containers/:id/logs.

@@ -20,6 +20,7 @@ import (
 	"lightd/cmd/lightd/render"
 	"lightd/cmd/lightd/terminal"
 	"lightd/httpapi/client"
+	"lightd/observed/status"
 )
 
 // Env is the world that commands live in.
@@ -211,6 +212,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 		return s.suggestID(ctx, err)
 	case errors.Is(err, client.ErrUnauthorized):
 		return coded{fmt.Errorf("%s does not accept the token from %s: it is unknown or has ended", s.target.URL, s.target.From), ExitFailed}
+	case errors.As(err, &refused) && refused.Code == "engine_unavailable": // it is not the daemon that is away
+		return coded{suggested{err, status.ReasonEngineDown.Advice().Can}, ExitUnreachable}
 	case notADaemon(err) && errors.As(err, &refused) && refused.Status == http.StatusBadRequest && strings.HasPrefix(s.target.URL, "http://"):
 		return coded{fmt.Errorf("%s: %s (if that port speaks TLS, the URL begins with https://)", s.target.URL, refused.Sentence), ExitUnreachable}
 	case notADaemon(err) && errors.As(err, &refused):

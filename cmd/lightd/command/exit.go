@@ -32,7 +32,8 @@ const ExitHelp = `Exit codes:
        refused or failed too
   3    not found
   4    in conflict with the present state, or a stale precondition
-  5    the daemon cannot be reached, cannot serve now, or is none
+  5    the daemon cannot be reached, cannot serve now, or is none; or Docker
+       is away, where the answer comes from it
   6    the time to wait ran out
   7    waiting is in vain: it will not come true by itself
   130  interrupted`
