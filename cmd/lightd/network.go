@@ -78,7 +78,7 @@ func (d *daemon) newFirewall(n network, here bool) *firewall.Keeper {
 		Changed: func(s firewall.State) { d.recordFirewall(s) },
 	}
 	if !here {
-		c.Elsewhere = "the engine is reached by TCP, and may be on another host"
+		c.Elsewhere = firewall.ByTCP
 	}
 	return firewall.New(c)
 }

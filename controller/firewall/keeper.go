@@ -22,6 +22,12 @@ const tellAgain = 10 * time.Minute
 // retryAfter is when a check that had an error is made again.
 const retryAfter = time.Second
 
+// Why the firewall is missing where the kernel and the daemon's rights are not what it lacks.
+const (
+	OtherNamespace = "the engine is in another network namespace than the daemon"
+	ByTCP          = "the engine is reached by TCP, and may be on another host"
+)
+
 // ErrMissing is in the chain of the error of a start that needs a firewall that cannot be had.
 var ErrMissing = errors.New("the firewall of containers is missing")
 
@@ -162,7 +168,7 @@ func (k *Keeper) reconcile(gateways []string) (now State, changed bool, err erro
 		altered = "" // the rules that are wanted are others
 	}
 	if missing == "" && len(k.gateways) > 0 && !hasAddress(k.cfg.Interface, k.gateways) {
-		missing = "the engine is in another network namespace than the daemon"
+		missing = OtherNamespace
 	}
 	now, changed = k.note(missing, altered)
 	return now, changed, err

@@ -426,3 +426,17 @@ func TestCertificateCheck(t *testing.T) {
 		t.Errorf("none: %s", v)
 	}
 }
+
+// TestRemedyOfTheFirewall is one for what is missing: where the engine is elsewhere, neither a right nor a kernel is.
+func TestRemedyOfTheFirewall(t *testing.T) {
+	for missing, want := range map[string]string{
+		"missing: " + firewall.OtherNamespace: "run both in one network namespace",
+		"missing: " + firewall.ByTCP:          "name the socket of the engine",
+		"missing: the kernel has no nftables": "CAP_NET_ADMIN",
+	} {
+		item := firewallItem(Node{}, Readiness{Warnings: []api.Detail{{Field: "firewall", Message: missing}}})
+		if item.Verdict != Warning || !strings.Contains(item.Text, missing) || !strings.Contains(item.Remedy, want) {
+			t.Errorf("%s: %+v", missing, item)
+		}
+	}
+}

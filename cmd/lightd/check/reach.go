@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"lightd/controller/firewall"
 	"lightd/desired"
 	"lightd/httpapi/api"
 )
@@ -82,7 +83,18 @@ func firewallItem(n Node, ready Readiness) Item {
 	case n.FirewallOff:
 		return Item{name, Warning, "the firewall of containers is off: they reach the ports of this machine and the metadata service of a cloud", "set network.firewall to auto, and restart the daemon"}
 	case i >= 0:
-		return Item{name, Warning, "the firewall of containers is " + ready.Warnings[i].Message, "give the daemon CAP_NET_ADMIN and a kernel with nftables; network.firewall: required starts no container without it"}
+		return Item{name, Warning, "the firewall of containers is " + ready.Warnings[i].Message, firewallRemedy(ready.Warnings[i].Message)}
 	}
 	return Item{name, OK, "the firewall of containers is in place", ""}
+}
+
+// firewallRemedy is what brings the firewall back that is missing for a reason.
+func firewallRemedy(missing string) string {
+	switch {
+	case strings.Contains(missing, firewall.OtherNamespace):
+		return "run both in one network namespace: a container of the daemon with --network host, its service without PrivateNetwork and NetworkNamespacePath; no right and no kernel helps, as the rules must be where the bridges are"
+	case strings.Contains(missing, firewall.ByTCP):
+		return "name the socket of the engine in docker_host, as unix:///var/run/docker.sock, where it is on this machine; on another one, keep containers from it with rules there"
+	}
+	return "give the daemon CAP_NET_ADMIN and a kernel with nftables; network.firewall: required starts no container without it"
 }
