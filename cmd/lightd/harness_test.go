@@ -123,7 +123,7 @@ func newNode(t testing.TB, args ...string) *node {
 	return n
 }
 
-var accepts = regexp.MustCompile(`^lightd \S+ accepts requests on (http://\S+)$`)
+var accepts = regexp.MustCompile(`^lightd \S+ accepts requests on (http://[^ ,]+)(, https://.*)?$`)
 
 // start starts the daemon and returns when it accepts requests.
 func (n *node) start(args ...string) {

@@ -20,7 +20,8 @@ const rulesOfPrometheus = "../../hack/prometheus"
 // the dashboard that the repository has.
 func TestPrometheus(t *testing.T) {
 	t.Parallel()
-	_, n := onSim(t, "--config", perContainer(t))
+	address := fmt.Sprintf("127.0.0.1:%d", unused(t, 1))
+	_, n := onSim(t, "--config", perContainer(t), "--listen", "http://127.0.0.1:0,https://"+address)
 	volume, _ := n.volume()
 	n.send("POST", "/containers?wait=running&timeout=30s", spec("watched", volume, `"power":"running"`)).want(201, "")
 	n.send("POST", "/containers", spec("blocked", volume, `"image":"nope:1","power":"running"`)).want(201, "")
@@ -33,7 +34,7 @@ func TestPrometheus(t *testing.T) {
 			t.Errorf("promtool %v: %v\n%s", args, err, out)
 		}
 	}
-	metrics := n.send("GET", "/metrics", "").want(200, `lightd_container_state{container="watched",state="running"} 1`).text
+	metrics := n.send("GET", "/metrics", "").want(200, `lightd_container_state{container="watched",state="running"} 1`).want(200, `lightd_container_memory_limit_bytes{container="watched"} 0`).text
 	promtool(metrics, "check", "metrics")
 	promtool("", "check", "rules", rulesOfPrometheus+"/alerts.yaml")
 	promtool("", "test", "rules", rulesOfPrometheus+"/alerts_test.yaml")
@@ -45,7 +46,7 @@ func TestPrometheus(t *testing.T) {
 		}
 	}
 
-	p := startPrometheus(t, n)
+	p := startPrometheus(t, n, address)
 	poll(t, func() error {
 		if got := p.query(t, `up{job="lightd"} == 1 and on (instance) lightd_engine_up == 1`); len(got) != 1 {
 			return fmt.Errorf("Prometheus has %v", got)
@@ -97,11 +98,11 @@ func (p prometheus) fires(t *testing.T, name, text string) error {
 	return fmt.Errorf("no alert %s with %q fires: %+v", name, text, list.Data.Alerts)
 }
 
-// perContainer is a configuration file in which metrics show containers by their ids, with a webhook.
+// perContainer is a configuration file in which metrics show containers by their ids, with a certificate and a webhook.
 func perContainer(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "lightd.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "metrics: {per_container: true}\nwebhooks:\n- {name: panel, url: \"http://%s/\", secret: a secret of a panel}\n", deadAddress(t)), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, "metrics: {per_container: true}\ntls: {self_signed: true}\nhosts: [127.0.0.1]\nwebhooks:\n- {name: panel, url: \"http://%s/\", secret: a secret of a panel}\n", deadAddress(t)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return file
@@ -110,9 +111,9 @@ func perContainer(t *testing.T) string {
 // prometheus is one that runs.
 type prometheus struct{ url string }
 
-// startPrometheus runs one with the configuration of the repository, but for the address of the daemon and
-// the pace: alerts fire after a second.
-func startPrometheus(t *testing.T, n *node) prometheus {
+// startPrometheus runs one with the configuration of the repository, but for the address of the daemon, which speaks
+// TLS, and the pace: alerts fire after a second.
+func startPrometheus(t *testing.T, n *node, target string) prometheus {
 	t.Helper()
 	dir := t.TempDir()
 	token, _, code := n.tool("token", "create", "--name", "prometheus", "--scopes", "read", "--ttl", "30d")
@@ -120,9 +121,10 @@ func startPrometheus(t *testing.T, n *node) prometheus {
 		t.Fatal("no token")
 	}
 	config := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/prometheus.yaml")))
-	config = strings.NewReplacer("127.0.0.1:8070", strings.TrimPrefix(n.url, "http://"), "15s", "1s").Replace(config)
+	config = strings.NewReplacer("node-1.example.com:8443", target, "15s", "1s").Replace(config)
 	alerts := regexp.MustCompile(`for: \w+`).ReplaceAll(must[[]byte](t)(os.ReadFile(rulesOfPrometheus+"/alerts.yaml")), []byte("for: 1s"))
-	for name, text := range map[string]string{"prometheus.yaml": config, "alerts.yaml": string(alerts), "lightd.token": strings.TrimSpace(token)} {
+	for name, text := range map[string]string{"prometheus.yaml": config, "alerts.yaml": string(alerts), "lightd.token": strings.TrimSpace(token),
+		"lightd.crt": string(must[[]byte](t)(os.ReadFile(filepath.Join(n.dir, "tls", "cert.pem"))))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

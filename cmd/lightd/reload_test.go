@@ -165,6 +165,19 @@ func TestBrokenLogPipe(t *testing.T) {
 	n.terminate()
 }
 
+// TestHelpNamesWhatAReloadChanges: by its key, or by that of the group that it is in.
+func TestHelpNamesWhatAReloadChanges(t *testing.T) {
+	_, list, _ := strings.Cut(serveHelp, "SIGHUP reads the file again: ")
+	list, _, _ = strings.Cut(list, " hold for what comes after")
+	named := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' })
+	for _, key := range reloadable {
+		group, _, _ := strings.Cut(key, ".")
+		if !slices.Contains(named, key) && !slices.Contains(named, group) {
+			t.Errorf("the help of serve says nothing of %s: %q", key, named)
+		}
+	}
+}
+
 // TestEverySettingIsReloadableOrNamed: a key that a reload does not know would be told of nobody.
 func TestEverySettingIsReloadableOrNamed(t *testing.T) {
 	var a config

@@ -39,7 +39,7 @@ const serveHelp = `Runs the daemon until SIGINT or SIGTERM; a second one ends it
 
 Settings, strongest first: flag, environment, file (--config, YAML), default. listen, tls, unix_socket, insecure_plain_http, hosts, trusted_proxies and limits are explained in "lightd docs listen".
 
-SIGHUP reads the file again: origins, mounts.allowed, images.allowed, images.remove_unused_after, network.allowed, consoles and logs hold for what comes after. The log says what changed, and what needs a restart. An invalid file changes nothing. Other logs settings restart no container: each gets them when it is next recreated, and its drift report shows the difference as deferred until then. They hold whatever the default of the engine is.
+SIGHUP reads the file again: origins, mounts.allowed, images.allowed, images.remove_unused_after, network.allowed, consoles, logs and metrics.per_container hold for what comes after. The log says what changed, and what needs a restart. An invalid file changes nothing. Other logs settings restart no container: each gets them when it is next recreated, and its drift report shows the difference as deferred until then. They hold whatever the default of the engine is.
 
 A service manager is told by sd_notify(3) when requests are accepted, of each reload and of the end: Type=notify, or notify-reload from systemd 253 on. With WatchdogSec= it is told that the daemon is alive, as long as containers are reconciled.
 

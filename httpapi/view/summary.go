@@ -78,7 +78,9 @@ func matterOf(c api.Container, b status.Backoff) matter {
 	case installed.Status == status.False && installed.Reason != status.ReasonInstalling:
 		return because("was not installed", installed)
 	case synced.Reason.HeldByNode():
-		return because(stateWord(c)+", and is held back with the node", synced)
+		m := because(stateWord(c)+", and is held back with the node", synced)
+		m.since = time.Time{} // the message has since when the node is
+		return m
 	case blocked:
 		return because(blockedWord(c, started), synced)
 	case started.Reason == status.ReasonSuspended:

@@ -116,6 +116,10 @@ func TestSummaries(t *testing.T) {
 			api.Container{State: status.StateRunning, Paused: true, Conditions: blocked(status.ReasonPaused, "")}, 0,
 			"runs, and is left alone" + since + `; nothing is touched; end that by a write with "paused: false"`,
 		},
+		"held back with the node": {
+			api.Container{State: status.StateOffline, Conditions: blocked(status.ReasonNodeDrained, "the node is drained since 2026-01-01T00:00:00Z (kernel update); the step StartContainer is taken after that: power is running")}, 0,
+			`is stopped, and is held back with the node: the node is drained since 2026-01-01T00:00:00Z (kernel update); the step StartContainer is taken after that: power is running; what runs is stopped, some at once, and nothing is started until that ends; start all that should run again with "lightd uncordon"`,
+		},
 		"deleting": {api.Container{Deleting: true, Conditions: blocked(status.ReasonDeleting, "")}, 0, "is being deleted" + since},
 		"over its quota, and stopped": {
 			api.Container{State: status.StateOffline, VolumeID: "v", QuotaExceeded: desired.QuotaStop, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonOverQuota, ""), is(status.QuotaExceeded, status.True, status.ReasonOverQuota, "2GiB of 1GiB"), synced}}, 0,

@@ -55,8 +55,8 @@
 //
 // # Watch it
 //
-// Prometheus asks with a token for reading. hack/prometheus has a configuration, to which scheme: https and the
-// certificate are added here, alerts and a dashboard; with per_container each container that needs somebody has a
+// Prometheus asks with a token for reading. hack/prometheus has a configuration with TLS, for which tls/cert.pem of the
+// data directory is copied here, alerts and a dashboard; with per_container each container that needs somebody has a
 // sentence that says why ("lightd docs metrics").
 //
 //	(umask 077 && sudo lightd token create --name prometheus --ttl 30d \

@@ -48,7 +48,7 @@
 //	lightd_container_restarts_total
 //	lightd_container_cpu_cores             as of the last 15 s
 //	lightd_container_memory_bytes
-//	lightd_container_memory_limit_bytes
+//	lightd_container_memory_limit_bytes    0 where it has no limit
 //	lightd_container_network_receive_bytes_total
 //	lightd_container_network_transmit_bytes_total
 //	lightd_container_block_read_bytes_total

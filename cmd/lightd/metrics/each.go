@@ -30,7 +30,7 @@ var (
 	restartsDesc     = describe("container_restarts_total", "Starts that followed an end nobody asked for.", "container")
 	coresDesc        = describe("container_cpu_cores", "Cores that it uses.", "container")
 	memoryDesc       = describe("container_memory_bytes", "Memory that it uses.", "container")
-	limitDesc        = describe("container_memory_limit_bytes", "Its limit of memory, or that of the machine.", "container")
+	limitDesc        = describe("container_memory_limit_bytes", "Its limit of memory; 0 where it has none.", "container")
 	receivedDesc     = describe("container_network_receive_bytes_total", "Received since its start.", "container")
 	transmittedDesc  = describe("container_network_transmit_bytes_total", "Sent since its start.", "container")
 	readDesc         = describe("container_block_read_bytes_total", "Read from disks since its start.", "container")
@@ -73,7 +73,7 @@ func (e Each) collect(s State, gauge, counter func(*prometheus.Desc, float64, ..
 		}
 		gauge(coresDesc, f.CPUUsage/100, id)
 		gauge(memoryDesc, float64(f.MemoryUsage), id)
-		gauge(limitDesc, float64(f.MemoryLimit), id)
+		gauge(limitDesc, float64(c.Limits.Memory), id) // the engine shows the memory of the machine where there is none
 		counter(receivedDesc, float64(f.NetworkRx), id)
 		counter(transmittedDesc, float64(f.NetworkTx), id)
 		counter(readDesc, float64(f.BlockRead), id)
