@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -62,7 +63,8 @@ func (l *lab) measureGrowth(ctx context.Context) error {
 		}
 		say("%d containers", n)
 		if err := own.simulated(func(sim *simengine.Sim, p *proxy) error { return own.grow(ctx, sim, p, g) }); err != nil {
-			return fmt.Errorf("%d containers: %w", n, err)
+			// What the smaller sizes showed is kept.
+			return errors.Join(fmt.Errorf("%d containers: %w", n, err), l.reportGrowth(g))
 		}
 		if err := os.RemoveAll(own.dir); err != nil {
 			return err
