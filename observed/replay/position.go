@@ -21,7 +21,7 @@ const (
 	slack = 2 * time.Second
 	// settleTime is how long after its printing a line may take to both the stream and the
 	// log: what is older, and is not there, never comes.
-	settleTime = 100 * time.Millisecond
+	settleTime = 250 * time.Millisecond
 	// maxOpen bounds what is kept of a line that has not ended.
 	maxOpen = 16 << 10
 )
