@@ -77,7 +77,8 @@ func PortUnavailable(err error) bool {
 		return true
 	}
 	return slices.ContainsFunc([]string{"address already in use", "cannot assign requested address"}, func(text string) bool {
-		return strings.Contains(message, "bind: "+text)
+		return strings.Contains(message, "bind: "+text) ||
+			strings.Contains(message, text) && (strings.Contains(message, "host port") || strings.Contains(message, "on TCP socket")) // Docker 28 and later
 	})
 }
 

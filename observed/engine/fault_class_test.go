@@ -34,6 +34,8 @@ func TestFaultOf(t *testing.T) {
 		{`driver failed programming external connectivity on endpoint lightd-a: Bind for 0.0.0.0:80 failed: port is already allocated`, FaultHost},
 		{`driver failed programming external connectivity on endpoint lightd-a: Error starting userland proxy: listen tcp4 0.0.0.0:80: bind: address already in use`, FaultHost},
 		{`driver failed programming external connectivity on endpoint lightd-a: Error starting userland proxy: listen tcp4 10.9.9.9:80: bind: cannot assign requested address`, FaultHost},
+		{`failed to set up container networking: driver failed programming external connectivity on endpoint lightd-a (1b2c): failed to bind host port for 0.0.0.0:80:172.18.0.2:80/tcp: address already in use`, FaultHost},
+		{`failed to set up container networking: driver failed programming external connectivity on endpoint lightd-a (1b2c): failed to bind host port for 10.9.9.9:80:172.18.0.2:80/tcp: cannot assign requested address`, FaultHost},
 		{`address already in use`, FaultUnknown},
 		{`try again`, FaultUnknown},
 	} {
