@@ -271,10 +271,15 @@ func (e *Engine) try(ctx context.Context, fn func(context.Context, *session) err
 		}
 		err = fn(ctx, s)
 	}
-	if err != nil && unreachable(err) {
+	if err != nil && unreachable(err) && !givenUp(ctx) {
 		e.current.CompareAndSwap(s, nil)
 	}
 	return err
+}
+
+// givenUp reports whether a caller has canceled ctx, which says nothing of the engine.
+func givenUp(ctx context.Context) bool {
+	return errors.Is(ctx.Err(), context.Canceled) && !errors.Is(context.Cause(ctx), ErrTimeout)
 }
 
 // session returns the present session, after agreeing on one if there is none.

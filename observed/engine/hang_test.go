@@ -282,3 +282,40 @@ func TestDeadlinesGrowWithPorts(t *testing.T) {
 		}
 	})
 }
+
+// TestCanceledCallKeepsTheVersion: what a caller gives up says nothing of the engine, and what it does not answer in
+// time does: the version of the API is negotiated again.
+func TestCanceledCallKeepsTheVersion(t *testing.T) {
+	var pings atomic.Int32
+	asked := make(chan struct{}, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.41")
+		if strings.HasSuffix(r.URL.Path, "/_ping") {
+			pings.Add(1)
+			return
+		}
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	t.Cleanup(server.Close)
+	e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String(), Timeouts: engine.Timeouts{Query: time.Second}})
+	for _, step := range []struct {
+		cancels bool
+		want    int32
+	}{{true, 1}, {false, 1}, {true, 2}, {true, 2}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-asked
+			if step.cancels {
+				cancel()
+			}
+		}()
+		if _, err := e.List(ctx); err == nil || errors.Is(err, engine.ErrTimeout) == step.cancels {
+			t.Errorf("got %v", err)
+		}
+		cancel()
+		if got := pings.Load(); got != step.want {
+			t.Errorf("negotiated %d times, want %d", got, step.want)
+		}
+	}
+}
