@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"lightd/desired/store"
 	"lightd/observed"
 	"lightd/observed/blueprint"
+	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/startpattern"
 	"lightd/observed/status"
@@ -112,7 +114,11 @@ func (a *execution) start(ctx context.Context, c *observed.Container) error {
 		return err
 	}
 	if err := a.cfg.Console.Prepare(ctx, id, t); err != nil {
-		a.log.Warn("cannot attach before start; early output is read from the log", "container", id, "error", err)
+		level := slog.LevelWarn
+		if errors.Is(err, engine.ErrNotRunning) { // a Podman has no attach before a start
+			level = slog.LevelDebug
+		}
+		a.log.Log(ctx, level, "cannot attach before start; early output is read from the log", "container", id, "error", err)
 	}
 	if err := a.checkCordon(); err != nil {
 		return err

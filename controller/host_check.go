@@ -70,9 +70,11 @@ func (a *execution) portRefused(err error) string {
 	return port + " is in use on the engine's host by another program"
 }
 
-// portHeldBy reports whether the container itself binds what overlaps e now.
+// portHeldBy reports whether the container itself binds what overlaps e now: while it runs, and on a Podman also
+// once it is prepared for a start, when it has a process and is not running.
 func portHeldBy(run *observed.Container, e desired.Endpoint) bool {
-	if !run.Running() {
+	prepared := run != nil && run.Phase == observed.Created && run.PID != 0
+	if !run.Running() && !prepared {
 		return false
 	}
 	return slices.ContainsFunc(run.Binds, func(p desired.Port) bool { return p.Endpoint().Overlaps(e) })

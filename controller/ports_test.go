@@ -76,6 +76,8 @@ func TestOwnPortIsNoObstacle(t *testing.T) {
 		"running":    {&observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: []desired.Port{own}}}, own.Endpoint(), true},
 		"overlaps":   {&observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: []desired.Port{own}}}, desired.Endpoint{IP: "0.0.0.0", Port: 7001, Protocol: desired.TCP}, true},
 		"another":    {&observed.Container{State: observed.State{Phase: observed.Running}, Config: observed.Config{Binds: []desired.Port{own}}}, desired.Endpoint{IP: "127.0.0.1", Port: 7002, Protocol: desired.TCP}, false},
+		"prepared":   {&observed.Container{State: observed.State{Phase: observed.Created, PID: 7}, Config: observed.Config{Binds: []desired.Port{own}}}, own.Endpoint(), true},
+		"created":    {&observed.Container{State: observed.State{Phase: observed.Created}, Config: observed.Config{Binds: []desired.Port{own}}}, own.Endpoint(), false},
 		"not up yet": {&observed.Container{State: observed.State{Phase: observed.Exited}, Config: observed.Config{Binds: []desired.Port{own}}}, own.Endpoint(), false},
 	} {
 		t.Run(name, func(t *testing.T) {

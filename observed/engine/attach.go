@@ -66,10 +66,15 @@ func (e *Engine) Resize(ctx context.Context, containerID string, cols, rows int)
 
 // Attach connects to the streams of a container. When it returns, the engine delivers
 // all output from then on. An open output without a reader blocks the container in the end.
+// On a Podman it fails with ErrNotRunning where the container does not run, also before its first start.
 func (e *Engine) Attach(ctx context.Context, containerID string, o AttachOptions) (*Conn, error) {
-	conn, err := e.upgraded(ctx, func(ctx context.Context, version string) (*http.Request, error) {
-		return attachRequest(ctx, version, containerID, o)
-	})
+	err := e.attachable(ctx, containerID)
+	var conn *Conn
+	if err == nil {
+		conn, err = e.upgraded(ctx, func(ctx context.Context, version string) (*http.Request, error) {
+			return attachRequest(ctx, version, containerID, o)
+		})
+	}
 	if err != nil {
 		return nil, fmt.Errorf("attach to container %s: %w", containerID, err)
 	}

@@ -44,6 +44,9 @@
 //     namespace than the daemon is not noticed.
 //   - The first process with "init" is catatonit, which passes signals to the program alone: a shell in the
 //     container sends them to all others.
+//   - Output and input are attached to a container that runs alone: Podman would prepare any other one for a start.
+//     What is printed first is read from the log. One that ends in the moment of an attach is prepared nevertheless:
+//     it is shown as created, keeps its ports until its next start or its removal, and may be shown with exit code 0.
 //   - Podman has no event for a process that the kernel kills for its memory limit. Where the container is started
 //     again at once its end is reported as exit code 137 alone; otherwise as out of memory, and so is then each
 //     later end of the container by SIGKILL that is not followed by a start at once.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -54,6 +55,9 @@ func (c Class) String() string {
 // ErrTimeout is in the chain of every error of a call that the engine did not answer
 // before the deadline of its kind.
 var ErrTimeout = errors.New("the engine did not answer in time")
+
+// ErrNotRunning is in the chain of the error of an Attach that a Podman was not asked for. Its class is Conflict.
+var ErrNotRunning = fmt.Errorf("%w: the container does not run", cerrdefs.ErrConflict)
 
 // causeOf returns why ctx has ended, nil if it has not. A connection keeps the deadline of ctx
 // by a timer of its own, and may find it passed a moment before ctx does.

@@ -153,6 +153,27 @@ var podmanStates = map[string]string{"configured": "created", "initialized": "cr
 // dockerState returns Docker's word for a state of a container.
 func dockerState(state string) string { return cmp.Or(podmanStates[state], state) }
 
+// attachable returns ErrNotRunning for a container that does not run on a Podman. Podman would prepare it for another
+// start: it forgets the exit code, holds the ports, and answers no earlier than that start.
+func (e *Engine) attachable(ctx context.Context, containerID string) error {
+	s, err := e.session(ctx)
+	if err != nil || !s.podman {
+		return err
+	}
+	return e.call(ctx, e.timeouts.Query, "inspect container", containerID, func(ctx context.Context, s *session) error {
+		found, err := s.ContainerInspect(ctx, containerID)
+		switch {
+		case err != nil:
+			return missing(err)
+		case found.ContainerJSONBase == nil || found.State == nil:
+			return fmt.Errorf("%w: half of an answer", cerrdefs.ErrInternal)
+		case !found.State.Running && !found.State.Paused:
+			return ErrNotRunning
+		}
+		return nil
+	})
+}
+
 // missing gives an error of what was removed while Podman looked at it the class NotFound.
 func missing(err error) error {
 	if err != nil && Classify(err) == Other && strings.Contains(err.Error(), "no such container") {

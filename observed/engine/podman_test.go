@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -154,6 +155,24 @@ func TestPodmanShowsWhatWasAsked(t *testing.T) {
 func TestPodmanRemovesMeanwhile(t *testing.T) {
 	_, e := newPodman(t, map[string]string{"/containers/c1/json": `{"message":"no container with ID c1 found in database: no such container"}`})
 	if _, _, err := e.Inspect(t.Context(), "c1"); engine.Classify(err) != engine.NotFound {
+		t.Errorf("got %v of class %v", err, engine.Classify(err))
+	}
+}
+
+// TestPodmanAttachesToWhatRuns: it is not asked to attach to what would have to be prepared for another start.
+func TestPodmanAttachesToWhatRuns(t *testing.T) {
+	for state, runs := range map[string]bool{
+		`"created","Running":false`: false, `"exited","Running":false`: false, `"running","Running":true`: true, `"paused","Running":false,"Paused":true`: true,
+	} {
+		p, e := newPodman(t, nil)
+		p.answers = map[string]string{"/containers/c1/json": strings.NewReplacer("LABELS", "{}", `"STATE","Running":true`, state).Replace(podmanContainer)}
+		_, err := e.Attach(t.Context(), "c1", engine.AttachOptions{Output: true})
+		if _, asked := p.bodies["/containers/c1/attach"]; asked != runs || errors.Is(err, engine.ErrNotRunning) == runs {
+			t.Errorf("%s: asked %v, got %v", state, asked, err)
+		}
+	}
+	_, e := newPodman(t, map[string]string{"/containers/c1/json": `{"message":"no container with ID c1 found in database: no such container"}`})
+	if _, err := e.Attach(t.Context(), "c1", engine.AttachOptions{Output: true}); engine.Classify(err) != engine.NotFound {
 		t.Errorf("got %v of class %v", err, engine.Classify(err))
 	}
 }

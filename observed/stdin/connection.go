@@ -72,10 +72,10 @@ func (i *input) attach(ctx context.Context, containerID string) (streams.Conn, e
 	}
 	if err != nil {
 		cancel()
-		switch engine.Classify(err) {
-		case engine.NotFound:
+		switch class := engine.Classify(err); {
+		case class == engine.NotFound, errors.Is(err, engine.ErrNotRunning):
 			err = fmt.Errorf("%w: %w", ErrNotRunning, err)
-		case engine.Conflict:
+		case class == engine.Conflict:
 			err = fmt.Errorf("%w: %w", ErrPaused, err)
 		}
 		return nil, err

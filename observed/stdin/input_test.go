@@ -16,6 +16,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 
 	"lightd/observed"
+	"lightd/observed/engine"
 	"lightd/observed/streams"
 )
 
@@ -79,6 +80,24 @@ func TestPausedContainerHasNoInput(t *testing.T) {
 	r := New(Config{Source: p, Targets: p, AwaitOutput: func(context.Context, string) {}, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
 	defer r.Close()
 	if err := r.WriteLine(t.Context(), "web", "say hi"); !errors.Is(err, ErrPaused) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// stopped is a container that a Podman shows to be no longer running.
+type stopped struct{ ending }
+
+// AttachInput is that of Source.
+func (*stopped) AttachInput(context.Context, string) (streams.Conn, error) {
+	return nil, fmt.Errorf("attach: %w", engine.ErrNotRunning)
+}
+
+// TestStoppedContainerHasNoInput: what is refused as it does not run is not called paused.
+func TestStoppedContainerHasNoInput(t *testing.T) {
+	p := &stopped{}
+	r := New(Config{Source: p, Targets: p, AwaitOutput: func(context.Context, string) {}, Typed: func(string, streams.Run, []byte) {}, Log: slog.New(slog.DiscardHandler)})
+	defer r.Close()
+	if err := r.WriteLine(t.Context(), "web", "say hi"); !errors.Is(err, ErrNotRunning) || errors.Is(err, ErrPaused) {
 		t.Errorf("got %v", err)
 	}
 }
