@@ -47,9 +47,9 @@
 //   - Output and input are attached to a container that runs alone: Podman would prepare any other one for a start.
 //     What is printed first is read from the log. One that ends in the moment of an attach is prepared nevertheless:
 //     it is shown as created, keeps its ports until its next start or its removal, and may be shown with exit code 0.
-//   - Podman has no event for a process that the kernel kills for its memory limit. Where the container is started
-//     again at once its end is reported as exit code 137 alone; otherwise as out of memory, and so is then each
-//     later end of the container by SIGKILL that is not followed by a start at once.
+//   - Podman has no event for a process that the kernel kills for its memory limit, and shows it of the container in
+//     all later runs too. It counts for a run that was observed without it before, and that is not followed by a start
+//     at once; of any other one the exit code 137 is reported alone.
 //   - On cgroup v1 a container has the host's cgroup namespace, whatever is asked for.
 //   - Containers do not end with Podman, and neither does it start any: the daemon does.
 package engine

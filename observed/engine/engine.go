@@ -108,6 +108,8 @@ type Engine struct {
 	own, agreed atomic.Pointer[string]
 	// podman is whether the last answer was a Podman's.
 	podman atomic.Bool
+	// clean is shared by all sessions with a Podman.
+	clean cleanRuns
 }
 
 // errNoVersion marks an engine that is too ill, or something that is none.
@@ -122,6 +124,7 @@ type session struct {
 	podman bool
 	// cgroupV1 is true for a Podman on cgroup v1.
 	cgroupV1 bool
+	clean    *cleanRuns
 }
 
 // New returns an Engine. It makes no call: an error is one of the configuration.
@@ -143,6 +146,7 @@ func New(c Config) (*Engine, error) {
 		credentials: c.Credentials,
 		log:         c.Log,
 		gate:        make(chan struct{}, 1),
+		clean:       cleanRuns{startedAt: map[string]string{}},
 	}
 	if e.log == nil {
 		e.log = slog.Default()
@@ -333,7 +337,7 @@ func (e *Engine) negotiate(ctx context.Context) (*session, error) {
 	}
 	own, _ := e.Version()
 	e.log.Log(ctx, level, "negotiated API version", "host", e.host, "engine_version", own, "engine_api_version", version)
-	made := &session{Client: c, announced: answer.APIVersion, podman: e.podman.Load()}
+	made := &session{Client: c, announced: answer.APIVersion, podman: e.podman.Load(), clean: &e.clean}
 	return made, made.learn(ctx)
 }
 

@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/distribution/reference"
@@ -111,6 +112,7 @@ func (s *session) asDocker(ctx context.Context, c *container.InspectResponse) er
 		c.HostConfig.CapDrop, c.HostConfig.CapAdd = []string{observed.AllCapabilities}, own.BoundingCaps
 	}
 	c.State.Status = dockerState(c.State.Status)
+	s.clean.check(c)
 	c.HostConfig.CgroupnsMode = container.CgroupnsMode(own.HostConfig.CgroupMode)
 	// These are what Podman calls the modes that Docker leaves empty.
 	if c.HostConfig.PidMode == "private" {
@@ -172,6 +174,32 @@ func (e *Engine) attachable(ctx context.Context, containerID string) error {
 		}
 		return nil
 	})
+}
+
+// cleanRuns are the runs in which a Podman has shown no process that was killed for memory, by container. Podman
+// shows such a process in all later runs too.
+type cleanRuns struct {
+	mu        sync.Mutex
+	startedAt map[string]string
+}
+
+// check takes the mark of a killed process off a container whose present run was never shown without it.
+func (r *cleanRuns) check(c *container.InspectResponse) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case c.State.Running && !c.State.OOMKilled:
+		r.startedAt[c.ID] = c.State.StartedAt
+	case r.startedAt[c.ID] != c.State.StartedAt:
+		c.State.OOMKilled = false
+	}
+}
+
+// forget drops what is kept of a container that is gone.
+func (r *cleanRuns) forget(containerID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.startedAt, containerID)
 }
 
 // missing gives an error of what was removed while Podman looked at it the class NotFound.

@@ -177,6 +177,46 @@ func TestPodmanAttachesToWhatRuns(t *testing.T) {
 	}
 }
 
+// TestPodmanMemory: a run ended for its memory where Podman has shown it without a mark that it shows ever after.
+func TestPodmanMemory(t *testing.T) {
+	const first, second = "2026-11-30T15:45:45.411077641Z", "2026-11-30T15:46:45.411077641Z"
+	p, e := newPodman(t, map[string]string{"/libpod/containers/c1/json": `{}`, "/containers/c1": ""})
+	show := func(started string, runs, mark bool) bool {
+		t.Helper()
+		p.answers["/containers/c1/json"] = strings.NewReplacer("LABELS", "{}", first, started,
+			`"STATE","Running":true`, fmt.Sprintf(`"exited","Running":%v,"OOMKilled":%v`, runs, mark)).Replace(podmanContainer)
+		c, _, err := e.Inspect(t.Context(), "c1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.OOMKilled
+	}
+	for _, c := range []struct {
+		what       string
+		started    string
+		runs, mark bool
+		want       bool
+	}{
+		{"never seen to run", first, false, true, false},
+		{"running", first, true, false, false},
+		{"killed", first, false, true, true},
+		{"killed, seen again", first, false, true, true},
+		{"running again", second, true, true, false},
+		{"ended again", second, false, true, false},
+	} {
+		if got := show(c.started, c.runs, c.mark); got != c.want {
+			t.Errorf("%s: out of memory is %v, want %v", c.what, got, c.want)
+		}
+	}
+	show(first, true, false)
+	if err := e.Remove(t.Context(), "c1"); err != nil {
+		t.Fatal(err)
+	}
+	if show(first, false, true) {
+		t.Error("a container that was removed is still known")
+	}
+}
+
 // TestPodmanSignals: all processes get a signal, but for the one that ends them anyway.
 func TestPodmanSignals(t *testing.T) {
 	for signal, want := range map[string]bool{"SIGTERM": true, "SIGKILL": false} {
