@@ -31,7 +31,9 @@
 // # Podman
 //
 // A Podman's socket ("podman system service", podman.socket) is recognized by its responses, and its own words
-// are translated. These things stay different:
+// are translated. Podman 5 is supported: 5.4 and 5.8 do all that hack/engines asks of each engine. Podman 4.3 is
+// not: it has no call that changes limits in place, which is reported as LimitNotEnforced, and it makes the IPC
+// namespace of each container shareable, which is reported as drift. These things stay different:
 //
 //   - The log has times of whole seconds. A reader that continues from a position may get lines of that second
 //     again, or miss one that was printed twice in it.
