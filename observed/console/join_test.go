@@ -306,12 +306,16 @@ func TestTextIsCompleteOrTheGapIsTold(t *testing.T) {
 }
 
 // TestTextWhileAStreamOpens: a client has what is printed from its subscription on, as the answer to a command
-// that it sends at once, however long the engine takes to open the stream.
+// that it sends at once, however long the engine takes to open the stream, or refuses to, as that of a container
+// that is paused.
 func TestTextWhileAStreamOpens(t *testing.T) {
 	for _, tty := range []bool{true, false} {
-		for _, attachTime := range []time.Duration{30 * time.Millisecond, time.Second, 3 * time.Second} {
+		for _, late := range []struct{ refused, attachTime time.Duration }{
+			{0, 30 * time.Millisecond}, {0, time.Second}, {0, 3 * time.Second}, {10 * time.Second, 0}, {time.Minute, time.Second},
+		} {
 			synctest.Test(t, func(t *testing.T) {
 				none := func() time.Duration { return 0 }
+				attachTime := late.attachTime
 				w := &watched{t: t, rng: rand.New(rand.NewPCG(1, 1)), tape: &tape{tty: tty, streamLag: none, logLag: none, attachTime: attachTime}}
 				w.boot()
 				defer w.c.Close()
@@ -319,15 +323,20 @@ func TestTextWhileAStreamOpens(t *testing.T) {
 				time.Sleep(time.Hour)
 				w.tape.print(0, "before\n")
 				time.Sleep(time.Millisecond)
+				w.tape.refused(late.refused > 0)
 				w.connect()
 				defer w.disconnect()
+				time.Sleep(late.refused / 2)
+				w.print(0)
+				time.Sleep(late.refused / 2)
+				w.tape.refused(false)
 				time.Sleep(attachTime / 2)
 				w.print(0)
 				time.Sleep(attachTime)
 				w.print(0)
-				time.Sleep(time.Second)
+				time.Sleep(10 * time.Second)
 				w.read()
-				w.check(fmt.Sprint(tty, attachTime))
+				w.check(fmt.Sprint(tty, late))
 				if len(w.notices) > 0 {
 					t.Errorf("%q", w.notices)
 				}

@@ -126,12 +126,12 @@ func (h *hub) missedLocked(s *streams.Stream, asked time.Time) (replay.Position,
 	switch {
 	case c != nil && c.StartedAt.After(h.recorded):
 		h.text.Begin(s.Target, replay.BeginOf(c.StartedAt, c.FinishedAt), true)
-	case time.Since(h.recorded) > openedLate: // asking may have taken long
+		return h.text.Position(asked), true
+	case time.Since(h.recorded) > openedLate: // asking may have taken long, and several attempts
 		h.text.Begin(s.Target, h.recorded, false)
-	default:
-		return replay.Position{}, false
+		return h.text.Position(h.recorded), true
 	}
-	return h.text.Position(asked), true
+	return replay.Position{}, false
 }
 
 func (p *outputReader) feed(b []byte) error {

@@ -186,6 +186,13 @@ func (t *tape) exit() {
 	t.attached = nil
 }
 
+// refused has attaching fail from now on, or not any more.
+func (t *tape) refused(refuse bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refuse = refuse
+}
+
 func (t *tape) AttachOutput(ctx context.Context, _ string) (io.ReadCloser, error) {
 	time.Sleep(t.attachTime)
 	t.mu.Lock()
