@@ -13,6 +13,7 @@
 //	SOAK_RATE=50             the most requests a second
 //	SEED=1                   plays the choices of another run again, whose seed was printed; 0 draws one
 //	SOAK_FLAGS=-kills        kills the daemon by SIGKILL now and then, too
+//	SOAK_FLAGS="-engine docker28"  on an engine of another kind, of those in hack/engine-kinds
 //	SOAK_FLAGS=-shared       uses the engine that DOCKER_HOST names and starts none; that is never restarted
 //
 // It needs root, for the engine that it starts with hack/engine in a network of its own. "go run ./hack/soak
@@ -29,6 +30,10 @@
 // followed from the beginning to the end. About every three minutes the slots pause until the engine has nothing to
 // do, and it is stopped, with all its containers, and started again. In the middle of a start it is not: Docker 20.10
 // then loses track of ports ("port is already allocated", moby/moby#20486) and of tasks ("task already exists").
+//
+// Under this load Docker 20.10 may hang for good: two operations of its libnetwork wait for each other's locks (SIGUSR1
+// has it write the stacks of its goroutines: PutObjectAtomic waits for SandboxByID, which waits for processEndpointDelete).
+// The daemon says so, and nothing but a restart of the engine helps. Later engines are not known to.
 //
 // What is chosen depends on the seed alone, and on what was acknowledged; when it happens depends on the machine.
 //

@@ -26,8 +26,9 @@ import (
 type engine struct {
 	*client.Client
 
-	dir string // where hack/engine keeps the engine that this run has started; empty for one that was there
-	log string // where the log of that engine is left
+	kind string // of hack/engine-kinds; empty for Debian's Docker
+	dir  string // where hack/engine keeps the engine that this run has started; empty for one that was there
+	log  string // where the log of that engine is left
 }
 
 // sharedEngine is the engine that DOCKER_HOST names.
@@ -39,14 +40,17 @@ func sharedEngine() (*engine, error) {
 	return &engine{Client: c}, nil
 }
 
-// ownEngine starts an engine in a directory, with an image of the one that DOCKER_HOST names.
-func ownEngine(ctx context.Context, dir, log, ref string) (*engine, error) {
+// ownEngine starts an engine of a kind in a directory, with an image of the one that DOCKER_HOST names.
+func ownEngine(ctx context.Context, kind, dir, log, ref string) (*engine, error) {
 	shared, err := sharedEngine()
 	if err != nil {
 		return nil, err
 	}
 	defer shared.Close()
-	e := &engine{dir: dir, log: log}
+	e := &engine{kind: kind, dir: dir, log: log}
+	if kind != "" {
+		e.dir += "-" + kind // as hack/engine names it
+	}
 	if e.Client, err = client.NewClientWithOpts(client.WithHost("unix://"+e.socket()), client.WithAPIVersionNegotiation()); err != nil {
 		return nil, fmt.Errorf("make Docker client: %w", err)
 	}
@@ -59,7 +63,13 @@ func ownEngine(ctx context.Context, dir, log, ref string) (*engine, error) {
 	return e, nil
 }
 
-func (e *engine) socket() string { return filepath.Join(e.dir, "s") }
+// socket returns where the engine listens, as hack/engine names it.
+func (e *engine) socket() string {
+	if e.kind != "" {
+		return filepath.Join(e.dir, "s-"+e.kind+".sock")
+	}
+	return filepath.Join(e.dir, "s")
+}
 
 // copyImage brings an image over from another engine.
 func (e *engine) copyImage(ctx context.Context, from *engine, ref string) error {
@@ -77,9 +87,13 @@ func (e *engine) copyImage(ctx context.Context, from *engine, ref string) error 
 
 // script runs hack/engine for this engine.
 func (e *engine) script(ctx context.Context, command string) error {
-	cmd := exec.CommandContext(ctx, "hack/engine", command)
+	args, dir := []string{command}, e.dir
+	if e.kind != "" {
+		args, dir = []string{e.kind, command}, strings.TrimSuffix(e.dir, "-"+e.kind)
+	}
+	cmd := exec.CommandContext(ctx, "hack/engine", args...)
 	cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DOCKER_") }),
-		"LIGHTD_ENGINE_DIR="+e.dir, "LIGHTD_ENGINE_SOCKET="+e.socket())
+		"LIGHTD_ENGINE_DIR="+dir, "LIGHTD_ENGINE_SOCKET="+filepath.Join(e.dir, "s"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("hack/engine %s: %w\n%s", command, err, out)
 	}

@@ -28,6 +28,7 @@ type options struct {
 	slots           int
 	binary, image   string
 	out             string
+	engine          string
 	shared          bool
 	restarts, kills bool
 }
@@ -43,6 +44,7 @@ func main() {
 	flag.StringVar(&o.binary, "lightd", filepath.Join(".bin", "lightd"), "the `program` to test")
 	flag.StringVar(&o.image, "image", harness.Busybox(), "the `image` of all containers, present on the engine that DOCKER_HOST names")
 	flag.StringVar(&o.out, "out", filepath.Join(".bin", "soak"), "the `directory` of logs, samples and plots")
+	flag.StringVar(&o.engine, "engine", "", "the `kind` of engine to start, of those that hack/engine-kinds has; empty for Debian's Docker")
 	flag.BoolVar(&o.shared, "shared", false, "use the engine that DOCKER_HOST names, which is never restarted, and start none")
 	flag.BoolVar(&o.restarts, "restarts", true, "restart the engine now and then, unless it is shared")
 	flag.BoolVar(&o.kills, "kills", false, "kill the daemon now and then; its memory, goroutines and files are not judged then")
@@ -135,7 +137,7 @@ func (r *run) findEngine(ctx context.Context) (*engine, error) {
 		return sharedEngine()
 	}
 	r.say("starting an engine")
-	return ownEngine(ctx, filepath.Join(r.dir, "engine"), filepath.Join(r.options.out, "engine.log"), r.options.image)
+	return ownEngine(ctx, r.options.engine, filepath.Join(r.dir, "engine"), filepath.Join(r.options.out, "engine.log"), r.options.image)
 }
 
 // withDaemon starts the daemon, plays the load and stops the daemon.
