@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -82,7 +83,15 @@ func (e *engine) copyImage(ctx context.Context, from *engine, ref string) error 
 	if err != nil {
 		return fmt.Errorf("load %s: %w", ref, err)
 	}
-	return loaded.Body.Close()
+	// A later engine loads while its answer is read.
+	_, err = io.Copy(io.Discard, loaded.Body)
+	if err = errors.Join(err, loaded.Body.Close()); err != nil {
+		return fmt.Errorf("load %s: %w", ref, err)
+	}
+	if _, err := e.ImageInspect(ctx, ref); err != nil {
+		return fmt.Errorf("find %s once it is loaded: %w", ref, err)
+	}
+	return nil
 }
 
 // script runs hack/engine for this engine.
