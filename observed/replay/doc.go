@@ -48,6 +48,8 @@
 //   - The order between the two outputs, where they come from the log, is that of the log.
 //   - Where a text repeats itself for more than 1 KiB and within milliseconds, there may be a
 //     repetition too many or too few at a live point.
+//   - Where the engine takes more than 250 ms to bring a line to the stream or to the log, on a machine with far
+//     more work than processors, that line may come twice at a live point.
 //   - When a stream is opened in the middle of a run, the beginning of a line that is open then
 //     is missing until the line ends: no log contains it. A client that connects at the very moment at
 //     which a stream is cut, or a process ends, may get the beginning of such a line again.
