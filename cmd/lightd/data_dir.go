@@ -21,7 +21,7 @@ const (
 )
 
 // database is the directory of the database.
-func (c *config) database() string { return filepath.Join(c.DataDir, "db") }
+func (c *config) database() string { return filepath.Join(c.DataDir, backup.DatabaseDir) }
 
 // makeDataDir makes the data directory where it is missing, and closes one that is open to others. One
 // that was opened to the root of containers stays so.

@@ -1,11 +1,14 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"lightd/cmd/lightd/backup"
 )
 
 // TestSetUIDInAVolume: a container has left a set-uid program in a volume of a data directory that an
@@ -63,5 +66,16 @@ func TestSetUIDInAVolume(t *testing.T) {
 		if err := asNobody(); err == nil {
 			t.Error("another account reaches a program in a volume")
 		}
+	}
+}
+
+// TestNoDaemonWhereARestoreWasKilled: what is there is half of a node.
+func TestNoDaemonWhereARestoreWasKilled(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, ".restoring"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := makeDataDir(config{DataDir: dir}); !errors.Is(err, backup.ErrUnfinished) {
+		t.Errorf("a daemon starts there: %v", err)
 	}
 }

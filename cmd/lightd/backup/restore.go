@@ -34,8 +34,8 @@ type Restored struct {
 // maxJSON bounds the entries that are read into memory.
 const maxJSON = 16 << 20
 
-// databaseDir is the directory of the database in a data directory.
-const databaseDir = "db"
+// DatabaseDir is the name of the directory of the database in a data directory.
+const DatabaseDir = "db"
 
 // Options are what a restore does besides.
 type Options struct {
@@ -82,7 +82,7 @@ func restore(from io.Reader, dir string, o Options, log *slog.Logger) (restored 
 		return restored, err
 	}
 	if o.TakeOver {
-		if err := requestTakeOver(filepath.Join(at.made, databaseDir)); err != nil {
+		if err := requestTakeOver(filepath.Join(at.made, DatabaseDir)); err != nil {
 			return restored, err
 		}
 	}
@@ -117,7 +117,7 @@ func (r *reader) contents(made string, log *slog.Logger) (incomplete []string, e
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.root.Close()) }()
-	if err := r.database(filepath.Join(made, databaseDir), log); err != nil {
+	if err := r.database(filepath.Join(made, DatabaseDir), log); err != nil {
 		return nil, err
 	}
 	incomplete, err = r.files()

@@ -111,13 +111,13 @@ func (p *place) fill() error {
 		return err
 	}
 	for _, e := range entries {
-		if name := e.Name(); name != lostFound && name != databaseDir {
+		if name := e.Name(); name != lostFound && name != DatabaseDir {
 			if err := os.Rename(filepath.Join(p.made, name), filepath.Join(p.dir, name)); err != nil {
 				return err
 			}
 		}
 	}
-	if err := os.Rename(filepath.Join(p.made, databaseDir), filepath.Join(p.dir, databaseDir)); err != nil {
+	if err := os.Rename(filepath.Join(p.made, DatabaseDir), filepath.Join(p.dir, DatabaseDir)); err != nil {
 		return err
 	}
 	if err := errors.Join(os.Chmod(p.dir, 0o700), p.sync(p.dir), os.RemoveAll(p.made)); err != nil {

@@ -71,7 +71,7 @@ type Source struct {
 // The entries of a data directory that are of no use elsewhere, or come in another form, and those whose
 // own entries belong to one container each.
 var (
-	left   = []string{databaseDir, "audit", "settings.json", lostFound}
+	left   = []string{DatabaseDir, "audit", "settings.json", lostFound}
 	shared = []string{"volumes", "image_volumes"}
 )
 
