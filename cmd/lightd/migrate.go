@@ -14,11 +14,11 @@ const migrateHelp = `Says whether this version of lightd reads the database of t
 
 All versions so far have one format, so that there is nothing to rewrite: a newer version starts on the database of an older one, and an older one on that of a newer. A database of a format that this version does not know is refused, with exit code 1; "lightd serve" refuses it likewise, and changes no file of it.`
 
-// migrateCommand reports what this version makes of the database. With a second format it rewrites the first.
+// migrateCommand reports what this version makes of the database. There is one format, so that it rewrites nothing.
 func migrateCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "migrate",
-		Short:   "Bring the database of this node to the format of this version",
+		Short:   "Say whether this version reads the database of this node",
 		Long:    migrateHelp,
 		Example: "  sudo lightd migrate",
 		Args:    command.NoArgs,
