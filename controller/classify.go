@@ -66,6 +66,8 @@ func (a *execution) classify(err error) stepResult {
 		return a.failTransient(err, status.ReasonMountUnavailable, plan.BlockedRetry)
 	case errors.Is(err, datadir.ErrMissing), errors.Is(err, datadir.ErrReplaced):
 		return a.failTransient(err, status.ReasonMountUnavailable, plan.BlockedRetry)
+	case a.step.Kind == plan.StartContainer && engine.RunRemains(err):
+		return a.failRemains(err)
 	case terminalOnRefusal(a.step.Kind, err):
 		return a.failTerminal(err, status.ReasonRefused)
 	case class == engine.NotFound && a.step.Image != "":
@@ -98,6 +100,26 @@ func (a *execution) failTransient(err error, reason status.Reason, retry time.Du
 		}
 		return events
 	}}
+}
+
+// failRemains counts a start that the engine refused for what it has left of an earlier run. The start is tried again, as
+// an end may not be over; the planner decides when another container takes its place.
+func (a *execution) failRemains(err error) stepResult {
+	failed := a.failTransient(plainError{"the engine has remains of an earlier run of this container, and does not start it", err}, status.ReasonStepFailed, 0)
+	record := failed.patch
+	failed.patch = func(st *status.Status) []journal.Event {
+		remains := status.Remains{ContainerID: a.step.Target}
+		if before := st.Remains; before != nil {
+			remains.Recreated = before.Recreated
+			if before.ContainerID == a.step.Target {
+				remains.Refused = before.Refused
+			}
+		}
+		remains.Refused++
+		st.Remains = &remains
+		return record(st)
+	}
+	return failed
 }
 
 // message is the text of an error, the same for each failure of one cause, with the host paths of

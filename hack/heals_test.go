@@ -30,6 +30,7 @@ var heals = map[string]string{
 	"the engine restarts, and containers live on":                                                                                 "TestEngineRestarts TestEngineThatGoesAndComes",
 	"the engine restarts or is killed, and containers end with it":                                                                "TestEngineRestarts TestEngineThatEndsContainersOnItsWayDown",
 	"the machine reboots, or loses its power":                                                                                     "TestEngineRestarts TestOnFailureOnARealEngine TestPowerCut",
+	"the engine keeps remains of a run (`task already exists`, `failed to start shim: ... file exists`), and refuses each start":  "TestRemainsOnARealEngine TestRemainsOfAnEarlierRun",
 	"the engine sends no more events, or only some of them":                                                                       "TestFaultsOfTheEngine TestAuditReachesAll TestChangeWithoutAnEvent",
 	"the engine does not answer for some containers":                                                                              "TestNothingBlocks TestHungStartsBlockNothingForLong",
 	"a step fails, or succeeds without effect, or leads in a circle back to one that failed":                                      "TestFailingStepIsTriedEverLess TestStepWithoutEffectIsExecutedEverLess TestCircleOfStepsIsSlow",

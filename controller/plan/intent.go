@@ -94,6 +94,9 @@ func (r *planner) recordRemove(s Step) {
 		r.st.FailedGeneration, r.st.FailedBy, r.st.ReplacedGeneration = 0, "", r.in.Spec.Generation
 		r.set(status.Installed, status.True, status.ReasonInstalled, "")
 	}
+	if run := r.in.Seen.Run; run != nil && r.hasRemains() {
+		r.st.Remains.Recreated = true
+	}
 	if r.fits() {
 		r.st.IneffectiveFixes, r.st.RecreatedFrom = r.reasons(), s.Target // unless it helps
 	}

@@ -22,6 +22,9 @@ const (
 	settleSoon    = time.Second      // a removal under way in Docker
 )
 
+// remainsRefused is after how many refused starts the remains of an earlier run are taken to stay.
+const remainsRefused = 3
+
 // BlockedDelay returns the delay after a number of failures in a row of one external cause: it doubles from a
 // second up to most.
 func BlockedDelay(failures int, most time.Duration) time.Duration {
@@ -279,6 +282,8 @@ func (r *planner) recreate() string {
 	switch {
 	case run.Phase == observed.Dead:
 		return "Docker could not remove the container"
+	case r.hasRemains():
+		return "the engine has remains of an earlier run of it, and does not start it"
 	case len(differ) == 0:
 		return ""
 	case !r.fits():
@@ -295,6 +300,14 @@ func (r *planner) recreate() string {
 		return "a limit was taken away, and Docker can only change limits"
 	}
 	return "Docker shows otherwise than it should be made: " + pathsOf(differ)
+}
+
+// hasRemains reports whether the engine has refused to start the container for remains of an earlier run, so often that
+// they do not go away, and no other container was put in its place for that.
+func (r *planner) hasRemains() bool {
+	remains, run := r.st.Remains, r.in.Seen.Run
+	return remains != nil && !remains.Recreated && remains.Refused >= remainsRefused && !run.Running() &&
+		remains.ContainerID == run.ContainerID && r.in.EffectivePower() == desired.PowerRunning
 }
 
 // replace checks all that can fail before the old container goes.

@@ -236,7 +236,7 @@ func (r *planner) processStarted(now status.RunID) {
 	if r.st.Starting == nil {
 		r.emit(journal.Starting, "started by somebody else")
 	}
-	r.st.Run, r.st.Starting, r.st.Completed, r.st.RunSeen = now, nil, false, r.in.Now
+	r.st.Run, r.st.Starting, r.st.Completed, r.st.RunSeen, r.st.Remains = now, nil, false, r.in.Now, nil
 	if r.st.Get(status.Healthy).Type != "" { // what was found of an earlier run is nothing of this one
 		r.set(status.Healthy, status.Unknown, status.ReasonProbing, "")
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -81,6 +82,21 @@ func PortUnavailable(err error) bool {
 			strings.Contains(message, text) && (strings.Contains(message, "host port") || strings.Contains(message, "on TCP socket")) // Docker 28 and later
 	})
 }
+
+// RunRemains reports whether a start was refused because the engine has remains of an earlier run of the container: a
+// task or a directory that containerd kept when it, the engine or the machine went down in the middle of a start or an
+// end (moby/moby#50040, docker/for-linux#211). A container of another id has none.
+func RunRemains(err error) bool {
+	if err == nil {
+		return false
+	}
+	message := err.Error()
+	return strings.Contains(message, "failed to start shim") && strings.Contains(message, "file exists") ||
+		runRemains.MatchString(message)
+}
+
+// runRemains matches what containerd, runc and crun say of an id that they know. A name that is taken is none of these.
+var runRemains = regexp.MustCompile(`container with (given ID already|id) exists|(?i:task|container)[ :]+[` + "`" + `"]?[0-9a-f]{64}[` + "`" + `"]?:? already exists`)
 
 // ImageUnsuitable reports whether a start was refused because the image has no shell, or its
 // programs are for another architecture.

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 )
 
@@ -45,5 +46,31 @@ func TestFaultOf(t *testing.T) {
 	}
 	if FaultOf(nil) != FaultUnknown {
 		t.Error("no error has a fault")
+	}
+}
+
+// TestRunRemains holds what engines 20.10 and 28, and Podman with crun, answer to a start of an id that they have remains of.
+func TestRunRemains(t *testing.T) {
+	id := strings.Repeat("0f", 32)
+	for message, want := range map[string]bool{
+		"failed to start shim: mkdir /run/containerd/io.containerd.runtime.v2.task/moby/" + id + ": file exists: unknown":                             true,
+		"failed to create task for container: failed to start shim: mkdir /run/containerd/io.containerd.runtime.v2.task/moby/" + id + ": file exists": true,
+		"failed to create shim task: OCI runtime create failed: runc create failed: container with given ID already exists: unknown":                  true,
+		"OCI runtime create failed: container with id exists: " + id + ": unknown":                                                                    true,
+		"task " + id + ": already exists: unknown":                                              true,
+		"task " + id + " already exists: unknown":                                               true,
+		"AlreadyExists: container \"" + id + "\": already exists":                               true,
+		"container `" + id + "` already exists":                                                 true,
+		"endpoint with name lightd-a already exists in network lightd":                          false,
+		`Conflict. The container name "/lightd-a" is already in use by container "` + id + `".`: false,
+		"error while creating mount source path '/srv/x': mkdir /srv/x: file exists":            false,
+		"": false,
+	} {
+		if got := RunRemains(fmt.Errorf("start container a: %w", errors.New(message))); got != want {
+			t.Errorf("%t for %q", got, message)
+		}
+	}
+	if RunRemains(nil) {
+		t.Error("no error has remains")
 	}
 }

@@ -150,9 +150,26 @@ type Refusal struct {
 	// ReplacedGeneration is the last generation for which a container was recreated because the
 	// engine refused to start it and it differed from its spec.
 	ReplacedGeneration int64 `json:"replaced_generation,omitempty"`
+	// Remains counts the starts that the engine refused for remains of an earlier run; nil once a process runs.
+	Remains *Remains `json:"remains,omitempty"`
 	// ImageGeneration is the generation for which the image was last pulled or loaded. A later one
 	// does not wait for the next try.
 	ImageGeneration int64 `json:"image_generation,omitempty"`
+}
+
+func (r Refusal) clone() Refusal {
+	r.Remains = clonePtr(r.Remains)
+	return r
+}
+
+// Remains are what the engine has left of an earlier run of a container, for which it does not start it.
+type Remains struct {
+	ContainerID string `json:"container_id"`
+	// Refused counts the starts of that container that were refused.
+	Refused int `json:"refused"`
+	// Recreated is true when a container before this one was recreated for its remains, which happens once only:
+	// another id has none, so that a refusal that goes on has another cause.
+	Recreated bool `json:"recreated,omitempty"`
 }
 
 // FailedBySpec is the fault of a spec that the engine refuses.

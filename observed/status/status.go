@@ -187,6 +187,7 @@ func (s Status) Clone() Status {
 	s.Process = s.Process.clone()
 	s.Restarting = clonePtr(s.Restarting)
 	s.CrashesBeforeEngineLoss = clonePtr(s.CrashesBeforeEngineLoss)
+	s.Refusal = s.Refusal.clone()
 	s.Mounts = s.Mounts.clone()
 	s.Drift = s.Drift.clone()
 	s.Reported = maps.Clone(s.Reported)
