@@ -176,7 +176,6 @@ func (e *Engine) Rename(ctx context.Context, containerID, name string) error {
 // NotFound means that it is gone already, Conflict that another removal is in progress.
 func (e *Engine) Remove(ctx context.Context, containerID string) error {
 	return e.portAct(ctx, e.timeouts.Remove, "remove container", containerID, func(ctx context.Context, s *session) error {
-		e.clean.forget(containerID)
 		return s.ContainerRemove(ctx, containerID, container.RemoveOptions{Force: true, RemoveVolumes: true})
 	})
 }

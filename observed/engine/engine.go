@@ -278,7 +278,16 @@ func (e *Engine) try(ctx context.Context, fn func(context.Context, *session) err
 	if err != nil && unreachable(err) && !givenUp(ctx) {
 		e.current.CompareAndSwap(s, nil)
 	}
+	if missingRoute(err) {
+		return fmt.Errorf("%w: the engine's API has no such call: %v", cerrdefs.ErrNotImplemented, err)
+	}
 	return err
+}
+
+// missingRoute reports whether an engine answered that it knows no such path, which tells nothing of a container. Docker
+// and Podman have the text of net/http for that, in JSON or plain.
+func missingRoute(err error) bool {
+	return cerrdefs.IsNotFound(err) && strings.HasSuffix(strings.TrimSpace(err.Error()), "page not found")
 }
 
 // givenUp reports whether a caller has canceled ctx, which says nothing of the engine.

@@ -38,7 +38,11 @@ type Listed struct {
 
 // List returns all containers of our instance, running or not.
 func (e *Engine) List(ctx context.Context) ([]Listed, error) {
-	return e.list(ctx, e.instance, e.ours())
+	list, err := e.list(ctx, e.instance, e.ours())
+	if err == nil && e.podman.Load() {
+		e.clean.keep(list)
+	}
+	return list, err
 }
 
 // ListAll returns those of every Lightd that uses this engine, of which ours are only some.

@@ -195,11 +195,13 @@ func (r *cleanRuns) check(c *container.InspectResponse) {
 	}
 }
 
-// forget drops what is kept of a container that is gone.
-func (r *cleanRuns) forget(containerID string) {
+// keep drops what is kept of containers that a list does not have.
+func (r *cleanRuns) keep(list []Listed) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.startedAt, containerID)
+	maps.DeleteFunc(r.startedAt, func(containerID, _ string) bool {
+		return !slices.ContainsFunc(list, func(c Listed) bool { return c.ContainerID == containerID })
+	})
 }
 
 // missing gives an error of what was removed while Podman looked at it the class NotFound.

@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -16,6 +17,9 @@ func answering(t *testing.T, status int, message string) (*httptest.Server, *eng
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Api-Version", "1.41")
 		if path.Base(r.URL.Path) == "start" {
+			if json.Valid([]byte(message)) {
+				w.Header().Set("Content-Type", "application/json")
+			}
 			w.WriteHeader(status)
 			fmt.Fprint(w, message)
 		}
@@ -40,6 +44,21 @@ func TestEngineOnItsWayDown(t *testing.T) {
 	}
 	if err := e.Start(t.Context(), "a"); engine.Classify(err) != engine.Unavailable {
 		t.Errorf("started by an engine on its way down: %v", err)
+	}
+}
+
+// TestEngineWithoutACall: a path that an engine does not know is no container that is gone.
+func TestEngineWithoutACall(t *testing.T) {
+	for answer, want := range map[string]engine.Class{
+		`{"message":"page not found"}`:                  engine.Other,
+		"404 page not found\n":                          engine.Other,
+		`{"message":"No such container: a"}`:            engine.NotFound,
+		`{"message":"No such image: page not found:1"}`: engine.NotFound,
+	} {
+		_, e := answering(t, http.StatusNotFound, answer)
+		if err := e.Start(t.Context(), "a"); engine.Classify(err) != want {
+			t.Errorf("%s: %s, %v", answer, engine.Classify(err), err)
+		}
 	}
 }
 
