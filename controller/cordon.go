@@ -3,6 +3,7 @@ package controller
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"lightd/controller/plan"
@@ -15,23 +16,25 @@ import (
 // nodeState is the state of the node for a decision on a container.
 func (c *Controller) nodeState(id string, seen observed.Snapshot) plan.Node {
 	n := plan.Node{Cordon: c.cfg.Store.Cordon()}
-	if n.Cordon == nil || !n.Cordon.Drain || !seen.Run.Running() {
-		return n
-	}
-	next, _ := c.draining(*n.Cordon)
-	for _, other := range next {
-		n.DrainTurn = n.DrainTurn || other == id
+	if n.Cordon != nil && n.Cordon.Drain && seen.Run.Running() {
+		n.DrainTurn = slices.Contains(drainTurns(c.drainHolders(), n.Cordon.Parallel), id)
 	}
 	return n
 }
 
-// draining returns the containers of a drain that are being stopped now, or are to be: the first that run, in the
-// order of their ids. One that is not known yet counts by its record. left is how many processes and install scripts the drain waits for, those among them; -1
-// where that is not known. A start that the engine was asked for counts: it may have happened, or happen yet. A paused spec is left alone, as ever. One whose process outlives SIGKILL keeps no other
-// from its turn.
-func (c *Controller) draining(cordon desired.Cordon) (now []string, left int) {
-	turns := cordon.Parallel
-	unknown := false
+// drainHolder is a container that a drain waits for.
+type drainHolder struct {
+	id string
+	// process is true while its process runs, killed once that was sent SIGKILL, and script while its install script
+	// runs. Of a container that is not observed the record counts, and none of them may be true.
+	process, killed, script bool
+	reason                  status.DrainReason
+}
+
+// drainHolders returns what a drain waits for, in the order of their ids: each container that may have a process or an
+// install script. A start that the engine was asked for counts: it may have happened, or happen yet. A paused spec
+// is left alone, as ever.
+func (c *Controller) drainHolders() (holders []drainHolder) {
 	for _, spec := range c.cfg.Store.Containers() {
 		if spec.Paused {
 			continue
@@ -40,32 +43,67 @@ func (c *Controller) draining(cordon desired.Cordon) (now []string, left int) {
 		k := c.state(spec.InternalID)
 		seen := c.cfg.Cache.Get(spec.InternalID)
 		st, _ := c.cfg.Statuses.Get(spec.InternalID)
-		if k.starts() || !seen.At.After(k.settled) {
-			unknown = true
+		h := drainHolder{id: spec.InternalID, process: seen.Run.Running(), killed: st.Stopping != nil && st.Stopping.Killed, script: seen.Install.Running()}
+		unobserved := !seen.Known || !seen.EngineUp
+		if unobserved {
+			h.process, h.script = recordedRunning(st)
 		}
-		up := seen.Run.Running()
-		if !seen.Known || !seen.EngineUp {
-			unknown, up = true, st.State != status.StateOffline
-		}
-		if seen.Install.Running() {
-			left++
-		}
-		if !up {
+		switch {
+		case k.starts():
+			h.reason = status.DrainStarting
+		case unobserved || !seen.At.After(k.settled):
+			h.reason = status.DrainUnobserved
+		case h.process && h.killed:
+			h.reason = status.DrainKilled
+		case h.process && st.Stopping != nil:
+			h.reason = status.DrainStopping
+		case h.process:
+			h.reason = status.DrainRunning
+		case h.script:
+			h.reason = status.DrainInstalling
+		default:
 			continue
 		}
-		left++
-		killed := st.Stopping != nil && st.Stopping.Killed
-		if turns > 0 || killed {
-			now = append(now, spec.InternalID)
-		}
-		if !killed {
-			turns--
+		holders = append(holders, h)
+	}
+	return holders
+}
+
+// recordedRunning reports whether a process and an install script run by what is recorded. A script whose start was
+// recorded and did not happen is held back.
+func recordedRunning(st status.Status) (process, script bool) {
+	process = st.State == status.StateStarting || st.State == status.StateRunning || st.State == status.StateStopping
+	return process, st.Install.Phase == status.InstallScript && !st.Get(status.Synced).Reason.HeldByNode()
+}
+
+// drainTurns returns the containers that are being stopped now, or are to be: the first that run. One whose process
+// outlives SIGKILL keeps no other from its turn.
+func drainTurns(holders []drainHolder, parallel int) (turns []string) {
+	for _, h := range holders {
+		switch {
+		case !h.process:
+		case h.killed:
+			turns = append(turns, h.id)
+		case parallel > 0:
+			turns = append(turns, h.id)
+			parallel--
 		}
 	}
-	if unknown {
-		left = -1
+	return turns
+}
+
+// Drain returns what a drain waits for, or would wait for while there is none. It is over once nothing remains.
+func (c *Controller) Drain() (d status.Drain) {
+	for _, h := range c.drainHolders() {
+		d.Remaining = append(d.Remaining, status.DrainHolder{InternalID: h.id, Reason: h.reason})
+		if h.process {
+			d.Running++
+		}
+		if h.script {
+			d.Running++
+		}
 	}
-	return now, left
+	return d
 }
 
 // noteDrain has the drain go on after a reconcile of a container that holds no turn of it any more.
@@ -115,14 +153,14 @@ func (c *Controller) watchCordon(ctx context.Context) {
 			last = now
 		}
 		if now != nil && now.Drain {
-			turns, left := c.draining(*now)
-			for _, id := range turns {
+			holders := c.drainHolders()
+			for _, id := range drainTurns(holders, now.Parallel) {
 				// One whose stop has begun goes on by itself, and would only signal again.
 				if st, _ := c.cfg.Statuses.Get(id); st.Stopping == nil {
 					c.Enqueue(id)
 				}
 			}
-			drained = left == 0
+			drained = len(holders) == 0
 		}
 		if err := c.recordCordon(ctx, drained); err != nil && ctx.Err() == nil {
 			c.log.Warn("cannot record the cordon of the node", "error", err, "retry", spaceRetry)

@@ -96,6 +96,14 @@ func running(n *node) (ids []string) {
 	return ids
 }
 
+// remaining are what a drain waits for, with the reasons.
+func remaining(n *node) (text string) {
+	for _, h := range n.controller.Drain().Remaining {
+		text += " " + h.InternalID + ":" + string(h.Reason)
+	}
+	return strings.TrimSpace(text)
+}
+
 // TestDrainInOrder: two at once, by their ids, each with its own time; a daemon that starts meanwhile carries it on, and
 // whoever outlives SIGKILL keeps nobody. What is paused is left alone. Then all that should run is started.
 func TestDrainInOrder(t *testing.T) {
@@ -112,6 +120,9 @@ func TestDrainInOrder(t *testing.T) {
 		n.create("stopped", nil)
 		n.change("p", func(c *desired.Container) { c.Paused = true })
 		time.Sleep(10 * time.Second)
+		if got, d := remaining(n), n.controller.Drain(); got != "a:Running b:Running c:Running d:Running e:Running f:Running" || d.Running != 6 {
+			t.Errorf("in service, a drain would wait for %s, of which %d run", got, d.Running)
+		}
 		n.cordon(desired.Cordon{Drain: true, Parallel: 2, Reason: "kernel update"})
 		time.Sleep(2500 * time.Millisecond)
 		if got := fmt.Sprint(running(n)); got != "[c d e f p]" && got != "[c e f p]" {
@@ -122,6 +133,9 @@ func TestDrainInOrder(t *testing.T) {
 		time.Sleep(6 * time.Second)
 		if got := fmt.Sprint(running(n)); got != "[c p]" {
 			t.Errorf("while one has its grace, there run %s", got)
+		}
+		if got := remaining(n); got != "c:Stopping" {
+			t.Errorf("while one has its grace, the drain waits for %s", got)
 		}
 		if got := n.nodeEvents(); got != "NodeCordoned" {
 			t.Errorf("the node has the events %s", got)
@@ -138,6 +152,9 @@ func TestDrainInOrder(t *testing.T) {
 		time.Sleep(time.Hour)
 		if got := n.nodeEvents(); fmt.Sprint(running(n)) != "[p]" || got != "NodeCordoned NodeDrained" || !n.statuses.Node().Drained {
 			t.Errorf("drained: %s run, events %s", running(n), got)
+		}
+		if d := n.controller.Drain(); len(d.Remaining) > 0 || d.Running > 0 {
+			t.Errorf("drained, and it waits for %+v", d)
 		}
 		for _, id := range []string{"a", "stopped"} {
 			st, _ := n.statuses.Get(id)
@@ -182,6 +199,9 @@ func TestDrainPassesWhatDoesNotDie(t *testing.T) {
 		if got := fmt.Sprint(running(n)); got != "[a]" {
 			t.Errorf("after SIGKILL %s run", got)
 		}
+		if got, d := remaining(n), n.controller.Drain(); got != "a:Killed z:Installing" || d.Running != 2 {
+			t.Errorf("after SIGKILL the drain waits for %s, %d run", got, d.Running)
+		}
 		hung.Release()
 		time.Sleep(time.Minute)
 		if len(running(n)) > 0 || n.statuses.Node().Drained {
@@ -219,6 +239,9 @@ func TestDrainWaitsForAStartUnderWay(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			if hung.Hits() == 0 || n.statuses.Node().Drained {
 				t.Errorf("%s: %d calls to start it, drained: %+v", name, hung.Hits(), n.statuses.Node())
+			}
+			if got := remaining(n); got != "a:Starting" {
+				t.Errorf("%s: the drain waits for %s", name, got)
 			}
 			hung.Release()
 			time.Sleep(5 * time.Minute)
@@ -275,6 +298,13 @@ func TestCordonOutlivesTheEngine(t *testing.T) {
 		n.waitState("a", status.StateRunning)
 		time.Sleep(time.Second)
 		n.cordon(desired.Cordon{Reason: "new engine"})
+		sim.Refuse()
+		n.stop()
+		n = n.restart()
+		time.Sleep(time.Minute)
+		if got, d := remaining(n), n.controller.Drain(); got != "a:Unobserved" || d.Running != 1 {
+			t.Errorf("while the engine is away a drain would wait for %s, of which %d run by the record", got, d.Running)
+		}
 		_ = sim.Restart(false)
 		time.Sleep(time.Hour)
 		st, _ := n.statuses.Get("a")

@@ -1,9 +1,11 @@
 package httpapi
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
+	"lightd/httpapi/api"
 	"lightd/httpapi/audit"
 	"lightd/observed/status"
 )
@@ -24,19 +26,25 @@ func TestCordonOfTheNode(t *testing.T) {
 		st.State = status.StateRunning
 		st.Conditions = []status.Condition{{Type: status.Synced, Status: status.False, Reason: status.ReasonNodeDrained}}
 	})
-	second := n.send("PUT", "/node/cordon", `{"drain":true,"parallel":2}`).want(t, 200, `"drained":false,"running":1,"held":1`)
+	n.drains.drain = status.Drain{Running: 1, Remaining: []status.DrainHolder{{InternalID: "web", Reason: status.DrainStopping}}}
+	second := n.send("PUT", "/node/cordon", `{"drain":true,"parallel":2}`).
+		want(t, 200, `"drained":false,"running":1,"held":1,"remaining":{"count":1,"containers":[{"internal_id":"web","reason":"Stopping"}]}}`)
 	if first.json["since"] != second.json["since"] || second.json["reason"] != "" {
 		t.Errorf("%s, then %s", first.text, second.text)
 	}
 	n.send("GET", "/node", "").want(t, 200, `"cordon":`+strings.TrimSpace(second.text))
 	n.send("PUT", "/node/cordon", second.text).want(t, 200, `"drain":true,"parallel":2`) // what was read can be written back
-	for held, want := range map[status.Reason]string{status.ReasonNodeDrained: `"running":0,"held":1`, status.ReasonProgressing: `"running":1,"held":0`} {
-		n.record("web", func(st *status.Status) { // a script that was to be started, and one that runs
-			st.State, st.Install.Phase = status.StateOffline, status.InstallScript
-			st.Conditions = []status.Condition{{Type: status.Synced, Status: status.False, Reason: held}}
+	n.drains.drain = status.Drain{}
+	for reason, want := range map[status.Reason]string{status.ReasonNodeDrained: `"held":1`, status.ReasonProgressing: `"held":0`} {
+		n.record("web", func(st *status.Status) {
+			st.Conditions = []status.Condition{{Type: status.Synced, Status: status.False, Reason: reason}}
 		})
-		n.send("GET", "/node", "").want(t, 200, want)
+		n.send("GET", "/node", "").want(t, 200, want+`,"remaining":{"count":0,"containers":[]}`)
 	}
+	for i := range api.MaxRemaining + 5 {
+		n.drains.drain.Remaining = append(n.drains.drain.Remaining, status.DrainHolder{InternalID: fmt.Sprint("c", i), Reason: status.DrainUnobserved})
+	}
+	n.send("GET", "/node", "").want(t, 200, `"remaining":{"count":105,`).want(t, 200, `{"internal_id":"c99","reason":"Unobserved"}]}`)
 	n.send("GET", "/readyz", "").want(t, 200, `"ready"`)
 	n.send("DELETE", "/node/cordon?dry_run=true", "").want(t, 200, `"plan":[]`)
 	n.send("DELETE", "/node/cordon", "").want(t, 200, "Node uncordoned")

@@ -20,6 +20,7 @@ import (
 	"lightd/observed"
 	"lightd/observed/console"
 	"lightd/observed/records"
+	"lightd/observed/status"
 	"lightd/observed/stdin"
 	"lightd/observed/usage"
 )
@@ -165,7 +166,13 @@ func (p planner) Simulate(c desired.Container) plan.Simulation {
 type controller struct {
 	planner
 	*fakeDrifts
+	*fakeDrain
 }
+
+// fakeDrain is what a test says that a drain waits for.
+type fakeDrain struct{ drain status.Drain }
+
+func (f *fakeDrain) Drain() status.Drain { return f.drain }
 
 // switchedDatabase is the store, with a ping that a test can break.
 type switchedDatabase struct {

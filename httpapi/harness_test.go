@@ -65,6 +65,7 @@ type testServer struct {
 	engine   *engineSwitch
 	console  *fakeConsole
 	drifts   *fakeDrifts
+	drains   *fakeDrain
 	tokens   *agedTokens
 	free     atomic.Uint64
 	volume   string
@@ -108,7 +109,7 @@ func newNode(t *testing.T, tune ...func(*config)) *testServer {
 
 func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	t.Helper()
-	n := &testServer{t: t, engine: &engineSwitch{}, logs: &syncBuffer{}, drifts: &fakeDrifts{},
+	n := &testServer{t: t, engine: &engineSwitch{}, logs: &syncBuffer{}, drifts: &fakeDrifts{}, drains: &fakeDrain{},
 		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan observed.Stats{}}}
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
@@ -127,7 +128,7 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	cfg := config{
 		State: State{Store: n.database, Volumes: volumes, Files: &files.Trees{Volumes: volumes}, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
 		Node: Node{
-			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts},
+			Engine: n.engine, PingEngine: n.engine.Ping, Controller: controller{planner{n.records, n.engine}, n.drifts, n.drains},
 			OtherInstances: n.drifts, Console: n.console, Metrics: metricsOfNobody, Backup: backupOfNothing,
 			Measurer: figures{}, Host: func(context.Context) api.Node { return api.Node{Version: "test", Disks: []api.Disk{}} },
 			InstallLog: func(id string) (io.ReadCloser, error) {

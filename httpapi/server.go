@@ -85,6 +85,8 @@ type Controller interface {
 	NextAttempt(id string) plan.Attempt
 	// Stalled is for how long no container was reconciled though some wait for it.
 	Stalled() time.Duration
+	// Drain is what a drain waits for, or would wait for.
+	Drain() status.Drain
 }
 
 // State is what is desired and what is recorded.
@@ -208,7 +210,7 @@ func New(state State, n Node, o Options, log *slog.Logger) (*Server, error) {
 		ports:    &node.Ports{Pool: state.Store, Containers: state.Store, Transactions: transactions, Revision: revision},
 		volumes:  &node.Volumes{Store: state.Volumes, Containers: state.Store, Transactions: transactions, Revision: revision, Log: log},
 		drift:    &node.Drift{Containers: state.Store, Comparer: n.Controller, OtherInstances: n.OtherInstances, Firewall: n.Firewall, Revision: revision},
-		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host, Desired: state.Store.Cordon, Recorded: state.Statuses.Node},
+		stats:    &node.Stats{Containers: state.Store, Views: views, Measurer: n.Measurer, Sizes: state.Volumes, Host: n.Host, Desired: state.Store.Cordon, Recorded: state.Statuses.Node, Drain: n.Controller.Drain},
 		process:  &node.Process{Metrics: n.Metrics},
 		backup:   &node.Backup{Write: n.Backup, Log: log},
 		webhooks: &node.Webhooks{Webhooks: n.Webhooks, TryAgain: n.RetryWebhook},

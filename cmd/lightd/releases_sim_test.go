@@ -111,7 +111,7 @@ func webhookConfig(t *testing.T, address string) string {
 // volatile are the fields of answers that are of the moment or the place, or in the statuses as they are stored.
 var volatile = []string{
 	"state", "install_state", "observed_generation", "container_id", "conditions", "summary", "next_attempt_at", "attempt", "restarts", "last_exit",
-	"path", "held", "running", "revision", "last_seq",
+	"path", "held", "running", "remaining", "revision", "last_seq",
 }
 
 // answered is what the daemon says of all that its data directory has.

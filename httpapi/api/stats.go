@@ -70,6 +70,18 @@ type Cordon struct {
 	// alone; Held how many containers wait for the end of the cordon.
 	Running int `json:"running"`
 	Held    int `json:"held"`
+	// Remaining is what a drain waits for, or would wait for. A daemon from before there was this member sends none.
+	Remaining Remaining `json:"remaining"`
+}
+
+// MaxRemaining is how many containers Remaining names.
+const MaxRemaining = 100
+
+// Remaining are the containers that may have a process or an install script that runs.
+type Remaining struct {
+	Count int `json:"count"`
+	// Containers are the first of them in the order of their ids, at most MaxRemaining.
+	Containers []status.DrainHolder `json:"containers"`
 }
 
 // NodeVolumes is how much of the disk volumes take and may take, in bytes.

@@ -17,6 +17,7 @@ import (
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
 	"lightd/httpapi/openapi"
+	"lightd/observed/status"
 )
 
 // recorder notes which operations were made.
@@ -310,7 +311,7 @@ func (x *exercise) planAndDrift() {
 	if c, err := x.c.Cordon(x.ctx, desired.Cordon{Reason: "a test", Parallel: 2}); err != nil || c.Reason != "a test" || c.Drain || c.Parallel != 2 {
 		x.t.Errorf("cordon %+v, %v", c, err)
 	}
-	if n, err := x.c.Node(x.ctx); err != nil || n.Cordon == nil || n.Cordon.Since.IsZero() {
+	if n, err := x.c.Node(x.ctx); err != nil || n.Cordon == nil || n.Cordon.Since.IsZero() || n.Cordon.Running != 1 || !slices.Contains(n.Cordon.Remaining.Containers, status.DrainHolder{InternalID: "whole", Reason: status.DrainRunning}) {
 		x.t.Errorf("cordoned node %+v, %v", n.Cordon, err)
 	}
 	x.must(x.c.Uncordon(x.ctx))

@@ -1,8 +1,6 @@
 package node
 
 import (
-	"cmp"
-
 	"github.com/gin-gonic/gin"
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -22,13 +20,14 @@ type Cordon struct {
 
 // cordonBody is a cordon as a client writes it. What a GET of the node shows besides is passed over.
 type cordonBody struct {
-	Drain    bool           `json:"drain"`
-	Parallel *int           `json:"parallel"`
-	Reason   string         `json:"reason"`
-	Since    jsontext.Value `json:"since"`
-	Drained  jsontext.Value `json:"drained"`
-	Running  jsontext.Value `json:"running"`
-	Held     jsontext.Value `json:"held"`
+	Drain     bool           `json:"drain"`
+	Parallel  *int           `json:"parallel"`
+	Reason    string         `json:"reason"`
+	Since     jsontext.Value `json:"since"`
+	Drained   jsontext.Value `json:"drained"`
+	Running   jsontext.Value `json:"running"`
+	Held      jsontext.Value `json:"held"`
+	Remaining jsontext.Value `json:"remaining"`
 }
 
 // Put is PUT /node/cordon.
@@ -99,21 +98,12 @@ func (h *Stats) cordon(c *desired.Cordon) *api.Cordon {
 	recorded := h.Recorded()
 	shown.Drained = c.Drain && recorded.Drained && recorded.Cordon != nil && recorded.Cordon.Since.Equal(c.Since)
 	for _, container := range h.Containers.Containers() {
-		st := h.Views.Status(container.InternalID)
-		held := st.Get(status.Synced).Reason.HeldByNode()
-		if held {
+		if h.Views.Status(container.InternalID).Get(status.Synced).Reason.HeldByNode() {
 			shown.Held++
 		}
-		if container.Paused {
-			continue
-		}
-		if state := cmp.Or(st.State, status.StateOffline); state != status.StateOffline && state != status.StateBackOff {
-			shown.Running++
-		}
-		// One whose start was recorded and did not happen is held back.
-		if st.Install.Phase == status.InstallScript && !held {
-			shown.Running++
-		}
 	}
+	drain := h.Drain()
+	shown.Running = drain.Running
+	shown.Remaining = api.Remaining{Count: len(drain.Remaining), Containers: append([]status.DrainHolder{}, drain.Remaining[:min(len(drain.Remaining), api.MaxRemaining)]...)}
 	return shown
 }

@@ -11,7 +11,16 @@
 //
 // A panel writes the same with PUT /node/cordon, as in {"drain": true, "parallel": 4, "reason": "kernel
 // update"}, and ends it with DELETE. Both need a token with the scope admin, for all containers. GET /node
-// has the cordon with how many processes still run, whether a drain is over, and how many containers wait.
+// has the cordon with how many processes still run, whether a drain is over, how many containers wait for the
+// end of the cordon, and in "remaining" what a drain waits for: how many containers, and the first 100 by their
+// ids, each with a reason. "lightd drain" prints the same.
+//
+//	Running      its process is to be stopped
+//	Stopping     its process is being stopped
+//	Killed       its process was sent SIGKILL, and has not ended
+//	Installing   its install script runs
+//	Starting     the engine was asked to start one of them
+//	Unobserved   it is not known whether anything runs, as while the engine is away
 //
 // While a node is cordoned nothing is started, restarted after a crash, recreated, pulled or installed, and
 // no limit or name is put right: what runs is left alone, and observed. Stops, kills and deletions work, and
@@ -22,7 +31,7 @@
 //
 // A drain stops containers in the order of their ids, so many at once, each with the stop settings of its
 // spec. A process that outlives SIGKILL holds up the end of the drain, and no other container. The drain is
-// over once neither a process nor an install script runs: an event NodeDrained reports it. Containers whose
+// over once nothing remains: an event NodeDrained reports it. Containers whose
 // spec is paused are left alone, and do not count.
 //
 // The cordon is in the database: it outlasts a crash, a restart of daemon or machine, and is in a backup.

@@ -40,6 +40,8 @@ type Stats struct {
 	// Desired returns the cordon of the node, nil for none, and Recorded what the controller has recorded of it.
 	Desired  func() *desired.Cordon
 	Recorded func() status.NodeStatus
+	// Drain returns what a drain waits for, or would wait for.
+	Drain func() status.Drain
 }
 
 // OfContainer is GET /containers/:id/stats.

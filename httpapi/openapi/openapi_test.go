@@ -62,7 +62,7 @@ var shapes = map[string]reflect.Type{
 	"Endpoint": reflect.TypeFor[desired.Endpoint](), "PoolPort": reflect.TypeFor[desired.PoolPort](), "UsedPort": reflect.TypeFor[api.UsedPort](),
 	"Token": reflect.TypeFor[api.Token](), "CreatedToken": reflect.TypeFor[api.CreatedToken](), "TokenSpec": reflect.TypeFor[api.TokenSpec](), "FormerMaster": reflect.TypeFor[api.FormerMaster](),
 	"QuotaSpec": reflect.TypeFor[api.Quota](), "Quota": reflect.TypeFor[api.Quota](),
-	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "DiskUsage": reflect.TypeFor[api.DiskUsage](), "Node": reflect.TypeFor[api.Node](), "Cordon": reflect.TypeFor[api.Cordon](),
+	"Stats": reflect.TypeFor[api.Stats](), "Usage": reflect.TypeFor[api.Usage](), "DiskUsage": reflect.TypeFor[api.DiskUsage](), "Node": reflect.TypeFor[api.Node](), "Cordon": reflect.TypeFor[api.Cordon](), "Remaining": reflect.TypeFor[api.Remaining](), "DrainHolder": reflect.TypeFor[status.DrainHolder](),
 	"NodeEngine": reflect.TypeFor[api.NodeEngine](), "NodeVolumes": reflect.TypeFor[api.NodeVolumes](), "Capacity": reflect.TypeFor[api.Capacity](), "Disk": reflect.TypeFor[api.Disk](),
 	"Webhook": reflect.TypeFor[api.Webhook](), "Delivery": reflect.TypeFor[api.Delivery](), "Missed": reflect.TypeFor[api.Missed](),
 	"File": reflect.TypeFor[api.File](), "Files": reflect.TypeFor[api.Files](), "FileOperation": reflect.TypeFor[api.FileOperation](), "FilesDeleted": reflect.TypeFor[api.FilesDeleted](), "FileJob": reflect.TypeFor[api.FileJob](), "FileLinkRequest": reflect.TypeFor[api.FileLinkRequest](), "FileLink": reflect.TypeFor[api.FileLink](),
@@ -73,7 +73,7 @@ var shapes = map[string]reflect.Type{
 var words = map[string][2]string{
 	"Power": {"desired", "Power"}, "RestartPolicy": {"desired", "RestartPolicy"}, "FailureAction": {"desired", "FailureAction"}, "ImagePolicy": {"desired", "ImagePolicy"}, "ImagePull": {"desired", "ImagePull"}, "QuotaPolicy": {"desired", "QuotaPolicy"},
 	"Protocol": {"desired", "Protocol"}, "InstallState": {"observed/status", "InstallState"}, "State": {"observed/status", "State"},
-	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "ConditionStatus"}, "Reason": {"observed/status", "Reason"},
+	"ConditionType": {"observed/status", "ConditionType"}, "ConditionStatus": {"observed/status", "ConditionStatus"}, "Reason": {"observed/status", "Reason"}, "DrainReason": {"observed/status", "DrainReason"},
 	"EventType": {"observed/journal", "Type"}, "StepKind": {"controller/plan", "Kind"}, "Action": {"desired", "Action"},
 	"Goal": {"httpapi/api", "Goal"}, "DriftKind": {"observed/drift", "Kind"}, "Change": {"httpapi/api", "Change"},
 	"Scope": {"desired/token", "Scope"}, "WebhookState": {"httpapi/api", "WebhookState"},

@@ -11,7 +11,6 @@ import (
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/observed/journal"
-	"lightd/observed/status"
 )
 
 func (a *app) cordon() *cobra.Command {
@@ -88,7 +87,7 @@ To leave running what runs, use "lightd cordon".`,
 			return err
 		}
 		if *wait && !c.Drained {
-			a.note("the node is being drained: %s", stillRunning(c.Running))
+			a.note("the node is being drained: %s%s", stillRunning(c.Running), remaining(c.Remaining))
 			if c, err = a.awaitDrained(ctx, s, last, w.timeout); err != nil {
 				return err
 			}
@@ -99,7 +98,7 @@ To leave running what runs, use "lightd cordon".`,
 		case c.Drained:
 			a.say("the node is drained: nothing runs")
 		default:
-			a.say("the node is being drained: %s; \"lightd events -w\" shows how far it is", stillRunning(c.Running))
+			a.say("the node is being drained: %s%s; \"lightd events -w\" shows how far it is", stillRunning(c.Running), remaining(c.Remaining))
 		}
 		return nil
 	})
@@ -136,33 +135,33 @@ func (a *app) awaitDrained(ctx context.Context, s *session, after uint64, timeou
 	if ctx.Err() != nil {
 		return api.Cordon{}, ctx.Err()
 	}
-	return api.Cordon{}, coded{fmt.Errorf("not drained within %s, and the drain goes on%s; \"lightd uncordon\" ends it", timeout, s.whatRuns(ctx)), ExitTimeout}
+	return api.Cordon{}, coded{fmt.Errorf("not drained within %s, and the drain goes on%s; \"lightd uncordon\" ends it", timeout, s.whatRemains(ctx)), ExitTimeout}
 }
 
-// holdsDrain reports whether a drain waits for a container: for its process or for its install script, which
-// nothing holds back. One that is paused is left alone.
-func holdsDrain(c api.Container) bool {
-	scripted := c.InstallState == status.Installing && !c.Condition(status.Synced).Reason.HeldByNode()
-	return !c.Paused && (scripted || c.State != status.StateOffline && c.State != status.StateBackOff)
-}
-
-// whatRuns names some containers whose processes run, for a message; empty where that is not to be had.
-func (s *session) whatRuns(ctx context.Context) string {
-	const most = 5
-	listing, err := s.ListFull(ctx, "")
-	var ids []string
-	for _, c := range listing.Containers {
-		if holdsDrain(c) {
-			ids = append(ids, c.InternalID)
-		}
-	}
-	switch {
-	case err != nil || len(ids) == 0:
+// whatRemains names what a drain waits for, for a message; empty where that is not to be had.
+func (s *session) whatRemains(ctx context.Context) string {
+	n, err := s.Node(ctx)
+	if err != nil || n.Cordon == nil {
 		return ""
-	case len(ids) > most:
-		return fmt.Sprintf(": %s and %d more run", strings.Join(ids[:most], ", "), len(ids)-most)
 	}
-	return ": what runs is " + strings.Join(ids, ", ")
+	return remaining(n.Cordon.Remaining)
+}
+
+// remaining names the first of what a drain waits for, with the reasons, as the end of a message; empty for nothing,
+// and of a daemon that does not tell.
+func remaining(r api.Remaining) string {
+	const most = 5
+	var names []string
+	for _, c := range r.Containers[:min(len(r.Containers), most)] {
+		names = append(names, fmt.Sprintf("%s (%s)", c.InternalID, c.Reason))
+	}
+	switch more := r.Count - len(names); {
+	case len(names) == 0:
+		return ""
+	case more > 0:
+		return fmt.Sprintf(": it waits for %s and %d more", strings.Join(names, ", "), more)
+	}
+	return ": it waits for " + strings.Join(names, ", ")
 }
 
 func (a *app) uncordon() *cobra.Command {

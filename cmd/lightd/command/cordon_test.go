@@ -7,28 +7,25 @@ import (
 	"lightd/observed/status"
 )
 
-// TestWhatHoldsADrain: a process and an install script do, and nothing of a container that is paused.
-func TestWhatHoldsADrain(t *testing.T) {
+// TestWhatADrainWaitsForIsNamed: the first five, and how many there are besides.
+func TestWhatADrainWaitsForIsNamed(t *testing.T) {
+	held := func(ids ...string) (list []status.DrainHolder) {
+		for _, id := range ids {
+			list = append(list, status.DrainHolder{InternalID: id, Reason: status.DrainStopping})
+		}
+		return list
+	}
 	for name, c := range map[string]struct {
-		state   status.State
-		install status.InstallState
-		synced  status.Reason
-		paused  bool
-		holds   bool
+		api.Remaining
+		want string
 	}{
-		"a process":                  {state: status.StateStopping, install: status.Ready, holds: true},
-		"one before its turn":        {state: status.StateRunning, install: status.Ready, synced: status.ReasonNodeDrained, holds: true},
-		"a process that is paused":   {state: status.StateRunning, install: status.Ready, paused: true},
-		"none":                       {state: status.StateOffline, install: status.Ready, synced: status.ReasonNodeDrained},
-		"one between two starts":     {state: status.StateBackOff, install: status.Ready},
-		"a script":                   {state: status.StateOffline, install: status.Installing, synced: status.ReasonProgressing, holds: true},
-		"a script that is held back": {state: status.StateOffline, install: status.Installing, synced: status.ReasonNodeDrained},
-		"a script that is paused":    {state: status.StateOffline, install: status.Installing, paused: true},
+		"nothing, or a daemon that does not tell": {},
+		"one":            {api.Remaining{Count: 1, Containers: held("a")}, ": it waits for a (Stopping)"},
+		"as many as fit": {api.Remaining{Count: 5, Containers: held("a", "b", "c", "d", "e")}, ": it waits for a (Stopping), b (Stopping), c (Stopping), d (Stopping), e (Stopping)"},
+		"more":           {api.Remaining{Count: 900, Containers: held("a", "b", "c", "d", "e", "f")}, ": it waits for a (Stopping), b (Stopping), c (Stopping), d (Stopping), e (Stopping) and 895 more"},
 	} {
-		got := holdsDrain(api.Container{State: c.state, InstallState: c.install, Paused: c.paused,
-			Conditions: []status.Condition{{Type: status.Synced, Status: status.False, Reason: c.synced}}})
-		if got != c.holds {
-			t.Errorf("%s holds a drain: %t", name, got)
+		if got := remaining(c.Remaining); got != c.want {
+			t.Errorf("%s: %q", name, got)
 		}
 	}
 }
