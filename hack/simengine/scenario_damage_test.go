@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/docker/docker/api/types/container"
 
@@ -45,7 +46,20 @@ func damagedLog(st *stage) {
 	}
 }
 
-// tail returns the last lines of a container's log.
-func (st *stage) tail(suffix, lines string) string {
-	return st.output(suffix, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: lines})
+// tail returns the last lines of a container's log. Docker 26.1 ends some answers at a damaged place with an error that
+// overtakes lines before it, and others without one: those count.
+func (st *stage) tail(suffix, lines string) (text string) {
+	st.mu.Lock()
+	noted := len(st.lines)
+	st.mu.Unlock()
+	for range 50 {
+		st.mu.Lock()
+		st.lines = st.lines[:noted]
+		st.mu.Unlock()
+		text = st.output(suffix, container.LogsOptions{ShowStdout: true, ShowStderr: true, Tail: lines})
+		if !strings.Contains(text, "Error grabbing logs: invalid character") {
+			return text
+		}
+	}
+	return text
 }

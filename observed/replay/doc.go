@@ -37,7 +37,7 @@
 // live point, that it is damaged, or that it cannot be read.
 //
 // Docker ends a damaged log (NUL bytes after a power cut) at the damage, or leaves out an unknown
-// number of lines behind it, without an error. So the end of a log stream is not the end of the log:
+// number of lines behind it, without an error or, some releases, with one. So the end of a log stream is not the end of the log:
 // each read is verified by the first one of as many last lines, and where that differs, the longest
 // undamaged end of the log is searched and follows the Notice. It is bounded to 4 MiB.
 //

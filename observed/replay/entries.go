@@ -20,6 +20,10 @@ const (
 	part = 16 << 10
 	// maxEntry bounds an entry, whatever the log driver.
 	maxEntry = 1 << 20
+	// grabbing begins the message with which Docker ends a log that it cannot read on. The log of a terminal, which
+	// has no frames, ends with it as if it was a line. maxGrabbing bounds what is kept of it.
+	grabbing    = "Error grabbing logs: "
+	maxGrabbing = 256
 )
 
 // Entry is one entry of the log: a line, or a part of a long one.
@@ -130,6 +134,9 @@ func (s *entries) line() (Entry, error) {
 	case ok && (!s.open || !at.Before(s.last)):
 		_, _ = s.r.Discard(stampLen)
 		s.last = at
+	case !s.open && bytes.HasPrefix(head, []byte(grabbing)):
+		text, _ := s.r.Peek(maxGrabbing)
+		return Entry{}, &streams.EngineError{Message: string(text)}
 	case !s.open:
 		return Entry{}, fmt.Errorf("log entry without a time: %.40q", head)
 	}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"lightd/observed/engine"
 	"lightd/observed/streams"
@@ -25,7 +26,8 @@ const (
 
 // LogReader reads a container's log, also one that a power cut has damaged. Docker's decoder
 // ends the log at such a place, or skips an unknown number of lines behind it, and answers in
-// either case as if that was the end. The last lines alone are still right: Docker counts their
+// either case as if that was the end; or, as 26.1 does now and then, it ends the log with an error, ahead
+// of some lines before the place. The last lines alone are still right: Docker counts their
 // line ends from the end of the file, so that as many entries as were requested mean that no
 // damage is among them.
 type LogReader struct {
@@ -103,7 +105,8 @@ type logPart struct {
 func (l LogReader) Read(ctx context.Context, part streams.Range, feed func(Entry) bool) (damagedEnd bool, err error) {
 	part.Timestamps = true
 	var p logPart
-	if err := l.each(ctx, part, func(e Entry) bool { return p.add(e, l.Hold, feed) }); err != nil {
+	cut, err := l.each(ctx, part, func(e Entry) bool { return p.add(e, l.Hold, feed) })
+	if err != nil {
 		// What came before the error counts, as it does without verification.
 		p.flush(feed)
 		return false, err
@@ -115,14 +118,15 @@ func (l LogReader) Read(ctx context.Context, part streams.Range, feed func(Entry
 	intact, err := l.verify(ctx, &p, part)
 	if err != nil || intact {
 		p.flush(feed)
-		return false, unlessRemoved(err)
+		return cut && err == nil, unlessRemoved(err)
 	}
-	tail, damaged, err := l.intactTail(ctx, &p, part)
+	tail, damaged, whole, err := l.intactTail(ctx, &p, part)
 	if err != nil {
 		p.flush(feed)
 		return false, unlessRemoved(err)
 	}
-	return p.join(tail, damaged, part, l.Hold == 0, feed), nil
+	damagedEnd = p.join(tail, damaged || cut && !whole, part, l.Hold == 0, feed)
+	return damagedEnd || cut && whole, nil
 }
 
 // unlessRemoved returns err, but nil where the container went after the log was read.
@@ -133,25 +137,34 @@ func unlessRemoved(err error) error {
 	return err
 }
 
-// each calls fn with the entries of a part until fn returns false.
-func (l LogReader) each(ctx context.Context, part streams.Range, fn func(Entry) bool) error {
+// each calls fn with the entries of a part until fn returns false. It reports whether the engine cut the part off at a
+// damaged place.
+func (l LogReader) each(ctx context.Context, part streams.Range, fn func(Entry) bool) (cut bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	r, err := l.Source.Logs(ctx, l.Target.ContainerID, part)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer r.Close()
 	log := newEntries(r, l.Target.TTY)
 	for {
 		e, err := log.next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil || !fn(e) {
-			return err
+		switch {
+		case errors.Is(err, io.EOF):
+			return false, nil
+		case undecodable(err):
+			return true, nil
+		case err != nil || !fn(e):
+			return false, err
 		}
 	}
+}
+
+// undecodable reports whether the engine ended a log at bytes that its decoder of JSON does not take.
+func undecodable(err error) bool {
+	var ended *streams.EngineError
+	return errors.As(err, &ended) && strings.HasPrefix(ended.Message, grabbing+"invalid character")
 }
 
 func (p *logPart) add(e Entry, hold int, feed func(Entry) bool) bool {
@@ -197,7 +210,7 @@ func (l LogReader) verify(ctx context.Context, p *logPart, part streams.Range) (
 
 // firstOf returns the first one of the last n lines.
 func (l LogReader) firstOf(ctx context.Context, n int) (first Entry, found bool, err error) {
-	err = l.each(ctx, streams.Range{Lines: n, Timestamps: true}, func(e Entry) bool {
+	_, err = l.each(ctx, streams.Range{Lines: n, Timestamps: true}, func(e Entry) bool {
 		first, found = e.clone(), true
 		return false
 	})
@@ -208,7 +221,7 @@ func (l LogReader) firstOf(ctx context.Context, n int) (first Entry, found bool,
 // there and not too large to hold.
 func (l LogReader) tail(ctx context.Context, n int) (got []Entry, exact bool, err error) {
 	size := 0
-	err = l.each(ctx, streams.Range{Lines: n, Timestamps: true}, func(e Entry) bool {
+	_, err = l.each(ctx, streams.Range{Lines: n, Timestamps: true}, func(e Entry) bool {
 		size += len(e.text) + entryOverhead
 		got = append(got, e.clone())
 		return size <= maxHeld
@@ -217,8 +230,8 @@ func (l LogReader) tail(ctx context.Context, n int) (got []Entry, exact bool, er
 }
 
 // intactTail returns the longest undamaged end of the log, or as much of it as contains p or may
-// be held, and whether there is damage before it in the part that was read.
-func (l LogReader) intactTail(ctx context.Context, p *logPart, part streams.Range) (best []Entry, damaged bool, err error) {
+// be held, whether there is damage before it in the part that was read, and whether it contains p.
+func (l LogReader) intactTail(ctx context.Context, p *logPart, part streams.Range) (best []Entry, damaged, whole bool, err error) {
 	covers := func(got []Entry) bool {
 		switch {
 		case len(got) == 0:
@@ -229,16 +242,16 @@ func (l LogReader) intactTail(ctx context.Context, p *logPart, part streams.Rang
 		return got[0].at.Before(p.first.at) || got[0].equal(p.first)
 	}
 	if got, exact, err := l.tail(ctx, p.n+growth); err != nil || exact && covers(got) {
-		return got, false, err
+		return got, false, true, err
 	}
 	low, high := 0, 0
 	for n := firstTail; high-low != 1; {
 		got, exact, err := l.tail(ctx, n)
 		switch {
 		case err != nil:
-			return nil, false, err
+			return nil, false, false, err
 		case exact && covers(got):
-			return got, false, nil
+			return got, false, true, nil
 		case exact:
 			best, low = got, n
 		default:
@@ -249,11 +262,11 @@ func (l LogReader) intactTail(ctx context.Context, p *logPart, part streams.Rang
 		}
 	}
 	if len(best) == 0 {
-		return nil, true, nil
+		return nil, true, false, nil
 	}
 	// Rotation may have dropped what was read before: the log then begins with the tail.
 	e, found, err := l.firstOf(ctx, low+p.n+growth)
-	return best, found && e.at.Before(best[0].at), err
+	return best, found && e.at.Before(best[0].at), false, err
 }
 
 // join feeds what is held up to an undamaged tail of the log, and the tail. It reports damage

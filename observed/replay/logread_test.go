@@ -15,9 +15,11 @@ import (
 // damagedLog is a log of numbered lines with a place that cannot be decoded: a read that contains
 // it lacks that line and what the decoder drops behind it.
 type damagedLog struct {
-	lines, bad, drops int // bad: 0 is none
-	grows             int // lines that are printed between two requests
-	rotated           int // so many lines are gone from the third request on
+	lines, bad, drops int  // bad: 0 is none
+	grows             int  // lines that are printed between two requests
+	rotated           int  // so many lines are gone from the third request on
+	cuts              bool // the bad line is answered with an error, ahead of the overtaken lines before it
+	overtaken         int
 	requests          int
 	entries           int
 }
@@ -34,7 +36,14 @@ func (d *damagedLog) Logs(_ context.Context, _ string, r streams.Range) (io.Read
 		first = max(first, d.rotated+1)
 	}
 	var b bytes.Buffer
-	for n := first; n <= d.lines; n++ {
+	for n := first; n <= max(d.lines, d.bad); n++ {
+		if n > d.lines && r.Lines > 0 {
+			break // what is behind the last line end is in no read of last lines
+		}
+		if d.cuts && d.bad >= first && n >= d.bad-d.overtaken && (d.bad <= d.lines || r.Lines == 0) {
+			b.WriteString("Error grabbing logs: invalid character '\\x00' looking for beginning of value\n")
+			break
+		}
 		at := logBegin.Add(time.Duration(n-1) * time.Second)
 		if d.bad >= first && n >= d.bad && n <= d.bad+d.drops || at.Before(r.Since) {
 			continue
@@ -106,6 +115,22 @@ func TestDamagedLogIsReadToItsEnd(t *testing.T) {
 			damagedLog{lines: 3000, bad: 2500, drops: 800}, streams.Range{Since: at(2600)}, sequence(2600, 3000), false},
 		"since a time behind what is dropped": {
 			damagedLog{lines: 3000, bad: 2500, drops: 100}, streams.Range{Since: at(2900)}, sequence(2900, 3000), false},
+		"an error in the middle": {
+			damagedLog{lines: 300, bad: 200, cuts: true}, streams.Range{}, slices.Concat(sequence(1, 199), []int{0}, sequence(201, 300)), false},
+		"an error that comes early": {
+			damagedLog{lines: 300, bad: 200, cuts: true, overtaken: 3}, streams.Range{}, slices.Concat(sequence(1, 196), []int{0}, sequence(201, 300)), false},
+		"an error at the last line": {
+			damagedLog{lines: 300, bad: 300, cuts: true}, streams.Range{}, sequence(1, 299), true},
+		"an error behind the last line": {
+			damagedLog{lines: 300, bad: 301, cuts: true}, streams.Range{}, sequence(1, 300), true},
+		"an early error behind the last line": {
+			damagedLog{lines: 300, bad: 301, cuts: true, overtaken: 3}, streams.Range{}, sequence(1, 300), true},
+		"an error at the first line": {
+			damagedLog{lines: 300, bad: 1, cuts: true}, streams.Range{}, slices.Concat([]int{0}, sequence(2, 300)), false},
+		"an error among the last lines": {
+			damagedLog{lines: 3000, bad: 2500, cuts: true}, streams.Range{Lines: 1024}, slices.Concat(sequence(1977, 2499), []int{0}, sequence(2501, 3000)), false},
+		"an error since a time": {
+			damagedLog{lines: 3000, bad: 2500, cuts: true}, streams.Range{Since: at(2400)}, slices.Concat(sequence(2400, 2499), []int{0}, sequence(2501, 3000)), false},
 		"in a log that grows": {
 			damagedLog{lines: 300, bad: 290, drops: 1000, grows: 3}, streams.Range{}, nil, false},
 	} {

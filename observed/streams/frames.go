@@ -39,8 +39,14 @@ func parseHeader(b []byte) Header {
 	return Header{Source: int(b[0]), Length: binary.BigEndian.Uint32(b[headerLen-4:])}
 }
 
+// EngineError is a message of the engine with which it ends an output.
+type EngineError struct{ Message string }
+
+// Error returns the message.
+func (e *EngineError) Error() string { return "engine ended the output: " + e.Message }
+
 // ReadHeader reads the header of the next frame from r, or io.EOF where the output ends. A message
-// of the engine, and what is no frame of an output, is an error.
+// of the engine is an *EngineError, and what is no frame of an output another error.
 func ReadHeader(r io.Reader) (Header, error) {
 	var b [headerLen]byte
 	if _, err := io.ReadFull(r, b[:]); err != nil {
@@ -49,7 +55,7 @@ func ReadHeader(r io.Reader) (Header, error) {
 	h := parseHeader(b[:])
 	if h.Source == systemError {
 		text, _ := io.ReadAll(io.LimitReader(r, int64(min(h.Length, maxSystemError))))
-		return Header{}, fmt.Errorf("engine ended the output: %s", text)
+		return Header{}, &EngineError{Message: string(text)}
 	}
 	return h, h.check()
 }
