@@ -62,7 +62,7 @@ func (a *execution) checkImage(ctx context.Context, c *observed.Container) error
 // image. An emulator of the host may execute it all the same, so that the architecture
 // that the image names decides nothing.
 func (a *execution) checkArchitecture(ctx context.Context, c *observed.Container) error {
-	if c.ExitCode == 0 || c.FinishedAt.Sub(c.StartedAt) > execFailsWithin || c.FinishedAt.Before(c.StartedAt) {
+	if !execFailure(c) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, execOutputTime)
@@ -77,6 +77,15 @@ func (a *execution) checkArchitecture(ctx context.Context, c *observed.Container
 		return nil
 	}
 	return &unsuitableError{c.ImageID, fmt.Errorf("the image %s is of another architecture than this machine: exec format error of its %s", c.Image, shell)}
+}
+
+// execFailure reports whether the last run of a container may have ended because the kernel does not execute
+// its shell. Such a run exits with 1 by tini and catatonit, the init processes of Docker and Podman, and
+// without them by crun and by runc before 1.2, and with 255 by runc since. The shell's own 126 and 127, and the
+// codes of signals, are those of a shell that was executed.
+func execFailure(c *observed.Container) bool {
+	return (c.ExitCode == 1 || c.ExitCode == 255) &&
+		!c.FinishedAt.Before(c.StartedAt) && c.FinishedAt.Sub(c.StartedAt) <= execFailsWithin
 }
 
 // execFailsWithin is how long a run may last whose output is read for execFailed: such a run ends at
