@@ -28,6 +28,9 @@ type executor struct {
 	plainImages sync.Map
 	// networking is held while the network is made.
 	networking chan struct{}
+	// fitting is Lightd's network as it was last listed and found to be as it has to be; nil once a start
+	// has shown that it may be gone.
+	fitting atomic.Pointer[observed.Network]
 	// logs, unless nil, takes the place of Config.Logs.
 	logs atomic.Pointer[observed.Log]
 }

@@ -110,7 +110,8 @@ func (a *execution) start(ctx context.Context, c *observed.Container) error {
 	if err := a.checkImage(ctx, c); err != nil {
 		return err
 	}
-	if err := a.connectable(ctx, c); err != nil {
+	network := a.knownNetwork(c)
+	if err := a.connectable(ctx, c, network); err != nil {
 		return err
 	}
 	if err := a.cfg.Console.Prepare(ctx, id, t); err != nil {
@@ -120,11 +121,8 @@ func (a *execution) start(ctx context.Context, c *observed.Container) error {
 		}
 		a.log.Log(ctx, level, "cannot attach before start; early output is read from the log", "container", id, "error", err)
 	}
-	if err := a.checkCordon(); err != nil {
+	if err := a.startOn(ctx, c, network); err != nil {
 		return err
-	}
-	if err := a.cfg.Engine.Start(ctx, a.step.Target); err != nil {
-		return unsuitable(c, a.explain(err))
 	}
 	if run {
 		a.cfg.Console.Started(id, t)
@@ -137,6 +135,23 @@ func (a *execution) start(ctx context.Context, c *observed.Container) error {
 		a.log.Warn("mounts not verified", "container", id, "error", err)
 	}
 	return nil
+}
+
+// startOn has the engine start a container. Where that fails because something is gone, and that may be the network,
+// which was known and not listed, the network is made again and the start repeated.
+func (a *execution) startOn(ctx context.Context, c *observed.Container, network *observed.Network) error {
+	if err := a.checkCordon(); err != nil {
+		return err
+	}
+	err := a.cfg.Engine.Start(ctx, a.step.Target)
+	if network == nil || engine.Classify(err) != engine.NotFound {
+		return unsuitable(c, a.explain(err))
+	}
+	a.fitting.CompareAndSwap(network, nil)
+	if err := a.connectable(ctx, c, nil); err != nil {
+		return err
+	}
+	return a.startOn(ctx, c, nil)
 }
 
 // stop executes the rung of the stop that was decided on and recorded. A command that cannot be

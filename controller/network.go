@@ -24,10 +24,24 @@ import (
 // where Lightd made it and nothing is connected to it. An error of it blocks the step.
 func (e *executor) ensureNetwork(ctx context.Context) (observed.Network, error) {
 	have, exists, err := e.cfg.Engine.Network(ctx, e.cfg.Network.Name)
-	if err != nil || exists && e.cfg.Network.Misfit(have) == "" {
+	if err != nil {
 		return have, err
 	}
+	if exists && e.cfg.Network.Misfit(have) == "" {
+		e.fitting.Store(&have)
+		return have, nil
+	}
 	return e.makeNetwork(ctx)
+}
+
+// knownNetwork returns Lightd's network as it was last listed where a container is connected to that very one, else
+// nil. An engine starts a container on the network whose id it holds, and changes no network that there is: no
+// other listing could show another one by that id, but that it is gone, which a start shows too.
+func (e *executor) knownNetwork(c *observed.Container) *observed.Network {
+	if fit := e.fitting.Load(); fit != nil && c.NetworkMode == fit.Name && c.NetworkID == fit.NetworkID {
+		return fit
+	}
+	return nil
 }
 
 // networkOf returns the network that a container is made on, or started on. Lightd's own is made where it is
@@ -124,11 +138,14 @@ func (e *executor) awaitNetwork(ctx context.Context) (have observed.Network, fit
 	return have, err == nil && e.cfg.Network.Misfit(have) == ""
 }
 
-// connectable makes sure that the network of a container that is about to be started is there, and
-// that the container is connected to it and not to an earlier one of its name.
-func (e *executor) connectable(ctx context.Context, c *observed.Container) error {
-	have, err := e.networkOf(ctx, c.NetworkMode)
-	if err != nil || have.NetworkID == "" {
+// connectable makes sure that the network of a container that is about to be started is there, unless it is
+// known, and that the container is connected to it and not to an earlier one of its name.
+func (e *executor) connectable(ctx context.Context, c *observed.Container, known *observed.Network) error {
+	var have observed.Network
+	var err error
+	if known != nil {
+		have = *known
+	} else if have, err = e.networkOf(ctx, c.NetworkMode); err != nil || have.NetworkID == "" {
 		return err
 	}
 	if e.cfg.Firewall != nil {

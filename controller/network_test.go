@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/docker/docker/api/types/network"
 	"github.com/docker/docker/client"
@@ -70,6 +71,37 @@ func TestNetworkIsMadeAgain(t *testing.T) {
 	if after.ContainerID != before.ContainerID || after.NetworkID == before.NetworkID || after.NetworkID != our(t, docker).ID {
 		t.Errorf("on %s after %s", after.NetworkID, before.NetworkID)
 	}
+}
+
+// TestKnownNetworkIsNotListed: a container is started on the network that it was on without a listing, once that
+// network was seen; where it is gone by then, it is made again within the same step.
+func TestKnownNetworkIsNotListed(t *testing.T) {
+	inBubble(t, func(t *testing.T, sim *simengine.Sim, n *node) {
+		starts := simengine.Rule{Method: http.MethodPost, Route: "/containers/{id}/start"}
+		n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
+		n.waitState("a", status.StateRunning)
+		before := n.inspect("a")
+		sim.ResetCalls()
+		n.dies(t, sim, "a", func() error { return sim.Exit(before.Name, 137) })
+		if listed := sim.CountCalls(simengine.Rule{Method: http.MethodGet, Route: "/networks"}); listed > 0 {
+			t.Errorf("%d listings before a start on a known network", listed)
+		}
+		n.change("a", func(c *desired.Container) { c.Power = desired.PowerStopped })
+		n.waitState("a", status.StateOffline)
+		if answer := byExternal(sim, http.MethodDelete, "/networks/"+before.NetworkID, ""); answer.Code >= 300 {
+			t.Fatalf("%d %s", answer.Code, answer.Body)
+		}
+		sim.ResetCalls()
+		began := time.Now()
+		n.change("a", requestStart)
+		n.waitState("a", status.StateRunning)
+		if took, made := time.Since(began), sim.CountCalls(starts); took > 100*time.Millisecond || made != 2 {
+			t.Errorf("it runs after %s and %d starts", took, made)
+		}
+		if after := n.inspect("a"); after.ContainerID != before.ContainerID || after.NetworkID == before.NetworkID {
+			t.Errorf("on %s after %s", after.NetworkID, before.NetworkID)
+		}
+	})
 }
 
 // TestForeignNetworkIsNotUsed: a network of that name on which containers reach each other is reported,
