@@ -1,7 +1,8 @@
 // Command soak loads the real program on a real engine for a long time, and holds that it neither loses
 // anything nor grows: make soak. It promises:
 //
-//   - It ends by itself: the load after SOAK, everything behind it within bounds. An interrupt ends it early.
+//   - It ends by itself: the load after SOAK, everything behind it within bounds. An interrupt ends it early, and
+//     keeps the samples.
 //   - No load leaves the machine: it is bounded in requests a second and in containers, over loopback.
 //   - It leaves nothing behind in Docker, in the kernel or outside .bin/soak, however it ends.
 //   - Its exit code is 0 when all of what follows holds, else 1, with the reasons.

@@ -167,7 +167,7 @@ func (r *run) withDaemon(ctx context.Context) (err error) {
 	}
 	instance = node.Instance
 	if err := r.play(ctx, instance); err != nil {
-		return err
+		return errors.Join(err, r.writeSamples())
 	}
 	stopped = true
 	if err := r.daemon.Stop(); err != nil {

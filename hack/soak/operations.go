@@ -10,6 +10,7 @@ import (
 	"lightd/desired"
 	"lightd/httpapi/api"
 	"lightd/httpapi/client"
+	"lightd/observed/status"
 )
 
 // waitTime bounds what a write waits for its goal.
@@ -197,7 +198,7 @@ func (s *slot) console(ctx context.Context) error {
 		return nil
 	}
 	after, readErr := s.client.Get(ctx, s.spec.InternalID)
-	if readErr != nil || after.Restarts != before.Restarts || after.ContainerID != before.ContainerID ||
+	if readErr != nil || before.State != status.StateRunning || after.Restarts != before.Restarts || after.ContainerID != before.ContainerID ||
 		after.State != before.State || s.disturbed() || s.disturbances.Load() != disturbances {
 		return readErr // its process has ended meanwhile
 	}

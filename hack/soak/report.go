@@ -28,9 +28,7 @@ var sharedNetwork = "network " + blueprint.DefaultNetwork.Name
 // report writes samples and plots, and prints the summary. It returns an error when the run has failed.
 func (r *run) report() error {
 	r.inspectLog()
-	err := errors.Join(
-		r.samples.writeCSV(filepath.Join(r.options.out, "samples.csv")),
-		r.samples.writeSVG(filepath.Join(r.options.out, "samples.svg"), fmt.Sprintf("soak of %s, SEED=%d", r.options.duration, r.options.seed)))
+	err := r.writeSamples()
 	var t table.Table
 	t.Note("load", fmt.Sprintf("%s, seed %d, %d times the engine or the daemon restarted", r.options.duration, r.options.seed, r.disturbances.Load()))
 	t.Note("answers", r.recorder.summary())
@@ -53,6 +51,16 @@ func (r *run) report() error {
 		return err
 	}
 	return r.verdict()
+}
+
+// writeSamples writes the samples and their plots.
+func (r *run) writeSamples() error {
+	if r.samples == nil {
+		return nil
+	}
+	return errors.Join(
+		r.samples.writeCSV(filepath.Join(r.options.out, "samples.csv")),
+		r.samples.writeSVG(filepath.Join(r.options.out, "samples.svg"), fmt.Sprintf("soak of %s, SEED=%d", r.options.duration, r.options.seed)))
 }
 
 // limit says by how much a figure may grow.
