@@ -210,6 +210,9 @@ func (a *execution) explain(err error) error {
 	if engine.PortUnavailable(err) {
 		return blockedError{status.ReasonPortUnavailable, plainError{a.portRefused(err), err}}
 	}
+	if engine.MountDenied(err) {
+		return blockedError{status.ReasonMountUnavailable, plainError{a.mountDenied(err), err}}
+	}
 	if engine.FaultOf(err) == engine.FaultHost {
 		return blockedError{status.ReasonMountUnavailable, err}
 	}

@@ -70,6 +70,22 @@ func (a *execution) portRefused(err error) string {
 	return port + " is in use on the engine's host by another program"
 }
 
+// mountDenied says which mount the engine may not reach.
+func (a *execution) mountDenied(err error) string {
+	what := "a mount"
+	if a.cfg.VolumePath != nil && strings.Contains(err.Error(), a.cfg.VolumePath(a.spec.VolumeID)) {
+		what = "the volume"
+	} else if a.cfg.Data != nil && strings.Contains(err.Error(), a.cfg.Data.Path(a.spec.InternalID)) {
+		what = "the data directory of the container"
+	}
+	for _, m := range a.spec.Mount {
+		if m.Source != "" && strings.Contains(err.Error(), m.Source) {
+			what = "the mount source " + m.Source
+		}
+	}
+	return "the engine has no right to reach " + what + `: a rootless one needs a daemon of its own user ("lightd check"), and one that maps users directories above it that are open to pass through`
+}
+
 // portHeldBy reports whether the container itself binds what overlaps e now: while it runs, and on a Podman also
 // once it is prepared for a start, when it has a process and is not running.
 func portHeldBy(run *observed.Container, e desired.Endpoint) bool {

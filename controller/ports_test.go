@@ -143,9 +143,9 @@ func TestCheckOfTheHost(t *testing.T) {
 	}
 }
 
-// TestExplainPort: a port that only the engine's answer shows as taken waits for it, and is no
-// failure of the step.
-func TestExplainPort(t *testing.T) {
+// TestExplainRefusal: a port that only the engine's answer shows as taken, and a mount that only the engine cannot
+// reach, are waited for, and are no failure of the step.
+func TestExplainRefusal(t *testing.T) {
 	files, err := datadir.Open(filepath.Join(t.TempDir(), "containers"))
 	if err != nil {
 		t.Fatal(err)
@@ -165,6 +165,11 @@ func TestExplainPort(t *testing.T) {
 	}
 	if len(events) != 1 || !strings.HasPrefix(events[0].Message, "PortUnavailable: "+plain) || !strings.Contains(events[0].Message, "port is already allocated") {
 		t.Errorf("the events are %+v", events)
+	}
+	denied := a.classify(a.explain(fmt.Errorf("%w: invalid mount config for type \"bind\": stat %s: permission denied", cerrdefs.ErrInvalidArgument, volume)))
+	denied.patch(&st)
+	if synced := st.Get(status.Synced); synced.Reason != status.ReasonMountUnavailable || denied.retry != plan.BlockedRetry || !strings.HasPrefix(synced.Message, "the engine has no right to reach the volume: ") {
+		t.Errorf("got %+v of a volume that the engine cannot reach, again after %s", synced, denied.retry)
 	}
 	for text, want := range map[string]string{
 		"Bind for 0.0.0.0:81 failed: port is already allocated":         "one of its ports is given to another container",

@@ -25,8 +25,10 @@
 //     (0711). Files of a volume have the mapped users as owners.
 //   - live-restore: containers live on while the engine restarts. They are taken over as they are.
 //   - icc: nothing. Lightd's own network keeps its containers apart in any case.
-//   - a rootless engine: limits have effect only for the controllers of cgroups that are delegated to its user,
-//     which "lightd check" reports.
+//   - a rootless engine: the daemon runs as the user of the engine, with a data directory of that user; as root it
+//     can mount no volume. Files cannot be given to another user, and there is no firewall of containers. Limits have
+//     effect only for the controllers of cgroups that are delegated to the user, which "lightd check" reports; where
+//     none are, a change of limits ends as LimitNotEnforced.
 //
 // # Podman
 //

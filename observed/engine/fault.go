@@ -56,7 +56,7 @@ func FaultOf(err error) Fault {
 	switch {
 	case ImageUnsuitable(err):
 		return FaultSpec
-	case PortUnavailable(err):
+	case PortUnavailable(err), MountDenied(err):
 		return FaultHost
 	}
 	for _, known := range faultTexts {
@@ -81,6 +81,17 @@ func PortUnavailable(err error) bool {
 		return strings.Contains(message, "bind: "+text) ||
 			strings.Contains(message, text) && (strings.Contains(message, "host port") || strings.Contains(message, "on TCP socket")) // Docker 28 and later
 	})
+}
+
+// MountDenied reports whether the engine lacks the right to reach a mount source, as a rootless one and one that maps
+// users do where a directory above it is closed to them.
+func MountDenied(err error) bool {
+	if err == nil {
+		return false
+	}
+	message := err.Error()
+	return strings.Contains(message, "permission denied") &&
+		(strings.Contains(message, "invalid mount config") || strings.Contains(message, "error mounting") || strings.Contains(message, "creating mount source path"))
 }
 
 // RunRemains reports whether a start was refused because the engine has remains of an earlier run of the container: a

@@ -37,6 +37,9 @@ func TestFaultOf(t *testing.T) {
 		{`driver failed programming external connectivity on endpoint lightd-a: Error starting userland proxy: listen tcp4 10.9.9.9:80: bind: cannot assign requested address`, FaultHost},
 		{`failed to set up container networking: driver failed programming external connectivity on endpoint lightd-a (1b2c): failed to bind host port for 0.0.0.0:80:172.18.0.2:80/tcp: address already in use`, FaultHost},
 		{`failed to set up container networking: driver failed programming external connectivity on endpoint lightd-a (1b2c): failed to bind host port for 10.9.9.9:80:172.18.0.2:80/tcp: cannot assign requested address`, FaultHost},
+		{`invalid mount config for type "bind": stat /srv/volumes/x: permission denied`, FaultHost},
+		{v20 + `error during container init: error mounting "/srv/x" to rootfs at "/home/container": stat /srv/x: permission denied: unknown`, FaultHost},
+		{v20 + `exec /app/data/entrypoint.sh: permission denied: unknown`, FaultUnknown},
 		{`address already in use`, FaultUnknown},
 		{`try again`, FaultUnknown},
 	} {

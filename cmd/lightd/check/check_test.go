@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -242,6 +243,14 @@ func TestChecks(t *testing.T) {
 				return engine.Isolation{Options: []string{"name=rootless"}, Unlimited: []string{"memory"}}, nil
 			}
 		}, "limits", Warning},
+		"a rootless engine beside root": {func(_ *Node, _ files, m *Machine) {
+			m.Stat = func(string) (fs.FileInfo, error) {
+				return fs.Stat(fstest.MapFS{"x": {Mode: fs.ModeDir | 0o700, Sys: &syscall.Stat_t{}}}, "x")
+			}
+			m.Engine = func(context.Context) (engine.Isolation, error) {
+				return engine.Isolation{Options: []string{"name=rootless"}}, nil
+			}
+		}, "rootless", Fault},
 		"no engine to say": {func(_ *Node, _ files, m *Machine) {
 			m.Engine = func(context.Context) (engine.Isolation, error) { return engine.Isolation{}, errors.New("refused") }
 		}, "kernel", Unknown},

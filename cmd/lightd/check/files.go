@@ -45,7 +45,7 @@ func dataDir(_ context.Context, n Node, m Machine) []Item {
 		return one(name, Fault, fmt.Sprintf("%s is open to other accounts (mode %04o): set-uid files in volumes would be of use to them", n.DataDir, info.Mode().Perm()), "chmod 700 "+n.DataDir)
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid != 0 {
-		return one(name, Warning, fmt.Sprintf("%s belongs to user %d, who has what the daemon has", n.DataDir, owner.Uid), "run the daemon as root, and chown the directory to root")
+		return one(name, Warning, fmt.Sprintf("%s belongs to user %d, who has what the daemon has", n.DataDir, owner.Uid), "run the daemon as root, and chown the directory to root, unless the engine is a rootless one of that user")
 	}
 	return one(name, OK, fmt.Sprintf("%s is closed to other accounts (mode %04o)", n.DataDir, info.Mode().Perm()), "")
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"lightd/httpapi/listen"
 )
@@ -57,7 +58,7 @@ func listeners(_ context.Context, n Node, m Machine) (items []Item) {
 	return append(items, plain...)
 }
 
-func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
+func dockerEngine(ctx context.Context, n Node, m Machine) []Item {
 	found, err := m.Engine(ctx)
 	if err != nil {
 		items := one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, restart one that hangs, or set docker_host; without root, join the group of its socket")
@@ -70,6 +71,12 @@ func dockerEngine(ctx context.Context, _ Node, m Machine) []Item {
 	if found.Podman {
 		items = one("engine", Warning, fmt.Sprintf("the engine is a Podman %s, with API %s and cgroup v%s: logs have times of whole seconds, and containers of one network are kept apart by the firewall alone",
 			found.Version, found.API, found.Cgroup), "see \"lightd docs engines\" for what differs from Docker")
+	}
+	if info, err := m.Stat(n.DataDir); err == nil && found.Has("rootless") {
+		if owner, ok := info.Sys().(*syscall.Stat_t); ok && owner.Uid == 0 {
+			items = append(items, Item{"rootless", Fault, "the engine is rootless and the data directory is root's: the engine can mount none of the volumes",
+				"run the daemon as the user of the engine, with a data directory of that user"})
+		}
 	}
 	if len(found.Unlimited) > 0 {
 		remedy := "use a kernel with these controllers of cgroups"
