@@ -2,7 +2,6 @@ package controller_test
 
 import (
 	"log/slog"
-	"path/filepath"
 	"testing"
 
 	"lightd/controller"
@@ -14,15 +13,9 @@ import (
 
 // BenchmarkReconcileNothing is a reconcile that finds a running container as it has to be.
 func BenchmarkReconcileNothing(b *testing.B) {
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	b.Cleanup(func() { sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
-	socket := filepath.Join(b.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		b.Fatal(err)
-	}
+	_, host := harness.SimHost(b, simengine.Options{AnyMounts: true}, harness.Busybox())
 	n := newNode(b, b.TempDir(), func(o *setup) {
-		o.host, o.quiet = "unix://"+socket, slog.New(slog.DiscardHandler)
+		o.host, o.quiet = host, slog.New(slog.DiscardHandler)
 	})
 	n.waitSynced(n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning }))
 	n.waitState("a", status.StateRunning)

@@ -125,7 +125,7 @@ func TestStartWhoseRecordIsNotAcknowledged(t *testing.T) {
 func TestStartIsRecordedBeforeItsCall(t *testing.T) {
 	var image atomic.Pointer[string] // where the next start has the files copied
 	dir := t.TempDir()               // on a disk, as its flushes are what a start does not wait for
-	sim := simengine.New(simengine.Options{AnyMounts: true, Before: func(engine http.Handler) http.Handler {
+	_, host := harness.SimHost(t, simengine.Options{AnyMounts: true, Before: func(engine http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if strings.HasSuffix(r.URL.Path, "/start") {
 				if to := image.Swap(nil); to != nil {
@@ -134,14 +134,8 @@ func TestStartIsRecordedBeforeItsCall(t *testing.T) {
 			}
 			engine.ServeHTTP(w, r)
 		})
-	}})
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := newNode(t, dir, func(o *setup) { o.host = "unix://" + socket })
+	}}, harness.Busybox())
+	n := newNode(t, dir, func(o *setup) { o.host = host })
 	n.create("a", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	n.waitState("a", status.StateRunning)
 	for i := range 2 {

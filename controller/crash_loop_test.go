@@ -32,12 +32,8 @@ func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node)
 				engine.ServeHTTP(w, r)
 			})
 		}
-		sim := simengine.New(simengine.Options{AnyMounts: true, Before: slow})
-		t.Cleanup(func() {
-			sim.Close()
-			time.Sleep(latency) // of calls that were under way
-		})
-		sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
+		t.Cleanup(func() { time.Sleep(latency) }) // of calls that are under way when the engine ends
+		sim := harness.Sim(t, simengine.Options{AnyMounts: true, Before: slow}, harness.Busybox())
 		play(t, sim, newNode(t, dir, append(tune, func(o *setup) {
 			o.host = "tcp://simulated:1"
 			o.dial = func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }

@@ -48,11 +48,9 @@ type crashableDaemon struct {
 // which do not.
 func newCrashableDaemon(t *testing.T, at int, tune ...func(*setup)) *crashableDaemon {
 	m := &crashableDaemon{t: t, tune: tune, dir: inMemory(t), failpoints: newFailpoints(at), ran: make(chan struct{}, 1),
-		sim: simengine.New(simengine.Options{AnyMounts: true})}
-	m.sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
+		sim: harness.Sim(t, simengine.Options{AnyMounts: true}, harness.Busybox())}
 	m.sim.OnCommand("install-entry.sh", m.script)
 	m.sim.OnCommand("entrypoint.sh", m.program)
-	t.Cleanup(func() { m.sim.Close() })
 	m.boot()
 	return m
 }

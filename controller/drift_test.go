@@ -249,18 +249,13 @@ func TestDriftRoundTrip(t *testing.T) {
 
 // TestSinceSurvivesARestart of the daemon.
 func TestSinceSurvivesARestart(t *testing.T) {
-	sim, socket := simengine.New(simengine.Options{AnyMounts: true}), filepath.Join(t.TempDir(), "s")
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
+	sim, address := harness.SimHost(t, simengine.Options{AnyMounts: true}, harness.Busybox())
 	docker, err := sim.Client()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer docker.Close()
-	dir, host := inMemory(t), func(o *setup) { o.host = "unix://" + socket }
+	dir, host := inMemory(t), func(o *setup) { o.host = address }
 	since := func(n *node) time.Time {
 		n.wait("a", "recorded", func(st status.Status) bool { return !st.Differs["name"].IsZero() })
 		n.waitDrift("a", "name RenameContainer")

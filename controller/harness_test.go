@@ -285,14 +285,8 @@ func onSim(t *testing.T, tune ...func(*setup)) (*simengine.Sim, *node) {
 func onSimWith(t *testing.T, options simengine.Options, tune ...func(*setup)) (*simengine.Sim, *node) {
 	t.Helper()
 	options.AnyMounts = true
-	sim := simengine.New(options)
-	t.Cleanup(func() { sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	return sim, newNode(t, inMemory(t), append(tune, func(o *setup) { o.host = "unix://" + socket })...)
+	sim, host := harness.SimHost(t, options, harness.Busybox())
+	return sim, newNode(t, inMemory(t), append(tune, func(o *setup) { o.host = host })...)
 }
 
 // clean removes, at the end, whatever of the instance is left in Docker.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/status"
 )
@@ -191,13 +192,8 @@ func TestInstallationOnAnotherEngine(t *testing.T) {
 	installing(sim, n, "a")
 	ref := n.copied("a")
 	n.stop()
-	other := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { other.Close() })
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := other.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n = newNode(t, n.dir, func(o *setup) { o.host = "unix://" + socket })
+	other, host := harness.SimHost(t, simengine.Options{AnyMounts: true})
+	n = newNode(t, n.dir, func(o *setup) { o.host = host })
 	n.change("a", requestStart)
 	n.waitState("a", status.StateRunning)
 	if !other.HasImage(ref) {

@@ -18,15 +18,9 @@ import (
 // and "lightd check" what they have; they can be changed otherwise. Networks that cannot be used are named too.
 func TestStricterConfiguration(t *testing.T) {
 	t.Parallel()
-	sim := simengine.New(simengine.Options{})
-	t.Cleanup(func() { _ = sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
-	socket := t.TempDir() + "/s"
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
+	_, host := harness.SimHost(t, simengine.Options{}, harness.Busybox())
 	docker := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, "unix", socket)
+		return new(net.Dialer).DialContext(ctx, "unix", strings.TrimPrefix(host, "unix://"))
 	}}}
 	made, err := docker.Post("http://docker/v1.41/networks/create", "application/json", strings.NewReader(`{"Name":"games","Driver":"bridge"}`))
 	if err != nil || made.Body.Close() != nil || made.StatusCode != http.StatusCreated {
@@ -34,7 +28,7 @@ func TestStricterConfiguration(t *testing.T) {
 	}
 	n := &node{t: t, dir: t.TempDir()}
 	config := filepath.Join(n.dir, "lightd.yaml")
-	args := []string{"--docker-host", "unix://" + socket, "--config", config}
+	args := []string{"--docker-host", host, "--config", config}
 	n.configure("network: {allowed: [games]}\n")
 	n.start(args...)
 	volume, _ := n.volume()
@@ -57,7 +51,7 @@ func TestStricterConfiguration(t *testing.T) {
 	}
 	check := func(want ...string) {
 		t.Helper()
-		printed, _, _ := n.tool("check", "--config", config, "--docker-host", "unix://"+socket, "-o", "json")
+		printed, _, _ := n.tool("check", "--config", config, "--docker-host", host, "-o", "json")
 		for _, text := range want {
 			if !strings.Contains(printed, text) {
 				t.Errorf("check prints no %q: %s", text, printed)

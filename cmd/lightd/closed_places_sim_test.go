@@ -33,9 +33,7 @@ func TestMountOfTheEngineRoot(t *testing.T) {
 	if err := os.Symlink("../../disk/volumes", filepath.Join(wide, "docker/100000.100000/volumes")); err != nil {
 		t.Fatal(err)
 	}
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { _ = sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
+	sim := harness.Sim(t, simengine.Options{AnyMounts: true}, harness.Busybox())
 	sim.OnCommand("entrypoint.sh", func(ctx context.Context, _ *simengine.Process) { <-ctx.Done() })
 	sim.SetRoot(filepath.Join(wide, "docker/100000.100000"), "name=userns")
 	config, socket := filepath.Join(wide, "lightd.yaml"), filepath.Join(wide, "s")

@@ -15,6 +15,7 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/cmd/lightd/terminal"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 )
 
@@ -52,22 +53,16 @@ func game(ctx context.Context, p *simengine.Process) {
 
 func newDesk(t *testing.T) *desk {
 	t.Helper()
-	d := &desk{t: t, sim: simengine.New(simengine.Options{}), dir: t.TempDir()}
-	t.Cleanup(func() { _ = d.sim.Close() })
-	d.sim.AddImage("game:1", simengine.ImageConfig{})
-	d.sim.AddImage("game:2", simengine.ImageConfig{})
+	sim, host := harness.SimHost(t, simengine.Options{}, "game:1", "game:2")
+	d := &desk{t: t, sim: sim, dir: t.TempDir()}
 	d.sim.OnImage("game:1", game)
 	d.sim.OnImage("game:2", game)
-	socket := filepath.Join(d.dir, "docker.sock")
-	if err := d.sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
 	var log locked
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{"serve", "--data-dir", d.dir, "--listen", "127.0.0.1:0", "--docker-host", "unix://" + socket},
+		ended <- run(ctx, []string{"serve", "--data-dir", d.dir, "--listen", "127.0.0.1:0", "--docker-host", host},
 			func(string) string { return "" }, in, &log)
 		_ = in.Close()
 	}()

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 )
 
@@ -14,14 +15,9 @@ import (
 // and it names what runs where. The engine's version is there as soon as the engine is.
 func TestFirstLineAsJSON(t *testing.T) {
 	t.Parallel()
-	sim := simengine.New(simengine.Options{})
-	t.Cleanup(func() { _ = sim.Close() })
-	socket := t.TempDir() + "/s"
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
+	_, host := harness.SimHost(t, simengine.Options{})
 	for name, c := range map[string]struct{ host, engine string }{
-		"with an engine":    {"unix://" + socket, "20.10.24"},
+		"with an engine":    {host, "20.10.24"},
 		"without an engine": {"unix:///nonexistent/docker.sock", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

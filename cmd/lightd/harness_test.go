@@ -393,9 +393,7 @@ func lines(t testing.TB, path string) []string {
 // run until they are asked to end.
 func onSim(t *testing.T, args ...string) (*simengine.Sim, *node) {
 	t.Helper()
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { _ = sim.Close() })
-	sim.AddImage(harness.Busybox(), simengine.ImageConfig{})
+	sim, host := harness.SimHost(t, simengine.Options{AnyMounts: true}, harness.Busybox())
 	sim.OnCommand("entrypoint.sh", func(ctx context.Context, p *simengine.Process) {
 		fmt.Fprintln(p.Stdout(), "up")
 		select {
@@ -403,11 +401,7 @@ func onSim(t *testing.T, args ...string) (*simengine.Sim, *node) {
 		case <-p.Signals():
 		}
 	})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := &node{t: t, dir: t.TempDir(), engine: []string{"--docker-host", "unix://" + socket}}
+	n := &node{t: t, dir: t.TempDir(), engine: []string{"--docker-host", host}}
 	n.start(args...)
 	return sim, n
 }

@@ -13,6 +13,7 @@ import (
 
 	"lightd/desired/kv"
 	"lightd/desired/store"
+	"lightd/hack/harness"
 	"lightd/hack/releases"
 	"lightd/hack/simengine"
 	"lightd/observed/records"
@@ -87,13 +88,8 @@ type knowledge struct {
 // onSimWith starts a daemon on a copied data directory, beside a simulated engine that has nothing of it.
 func onSimWith(t *testing.T, dir, config string) *node {
 	t.Helper()
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { _ = sim.Close() })
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	n := &node{t: t, dir: dir, engine: []string{"--docker-host", "unix://" + socket, "--config", config}}
+	_, host := harness.SimHost(t, simengine.Options{AnyMounts: true})
+	n := &node{t: t, dir: dir, engine: []string{"--docker-host", host, "--config", config}}
 	n.start()
 	return n
 }

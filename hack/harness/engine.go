@@ -1,4 +1,3 @@
-// Package harness is what tests of several packages set up alike.
 package harness
 
 import (

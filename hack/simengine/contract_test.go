@@ -6,7 +6,6 @@ import (
 	"maps"
 	"net"
 	"net/http"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -21,6 +20,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 )
 
@@ -56,14 +56,9 @@ func (s side) exact() bool { return s.api == firstAPI }
 
 // simulation is of the release of Docker with an API version.
 func simulation(t *testing.T, api string) side {
-	sim := simengine.New(simengine.Options{APIVersion: api})
-	t.Cleanup(func() { _ = sim.Close() })
+	sim, host := harness.SimHost(t, simengine.Options{APIVersion: api})
 	sim.AddImage(busybox, simengine.ImageConfig{Cmd: []string{"/bin/sh"}})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	return side{sim: sim, host: "unix://" + socket, api: api}
+	return side{sim: sim, host: host, api: api}
 }
 
 // stage is where a scenario plays: it calls an engine and notes what comes of it.

@@ -3,12 +3,12 @@ package engine_test
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"testing"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
 	"lightd/observed/blueprint"
@@ -19,19 +19,14 @@ import (
 // TestSimulationShowsTheBlueprint creates containers with every field that a spec has, of
 // an image that sets each of its own.
 func TestSimulationShowsTheBlueprint(t *testing.T) {
-	sim := simengine.New(simengine.Options{AnyMounts: true})
-	t.Cleanup(func() { _ = sim.Close() })
+	sim, host := harness.SimHost(t, simengine.Options{AnyMounts: true})
 	sim.AddImage("much", simengine.ImageConfig{
 		User: "daemon", Entrypoint: []string{"/entry"}, Cmd: []string{"its", "own"}, WorkingDir: "/opt", StopSignal: "SIGQUIT",
 		Env:     []string{"PATH=/usr/bin", "FROM_IMAGE=1", "BOTH=image"},
 		Labels:  map[string]string{"from": "image"},
 		Volumes: []string{"/anonymous"},
 	})
-	socket := filepath.Join(t.TempDir(), "s")
-	if err := sim.Serve(socket); err != nil {
-		t.Fatal(err)
-	}
-	e := newEngine(t, engine.Config{Host: "unix://" + socket, Instance: uuid()})
+	e := newEngine(t, engine.Config{Host: host, Instance: uuid()})
 	shows(t, e, "much")
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"lightd/desired"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
@@ -235,12 +236,10 @@ func TestBadAddress(t *testing.T) {
 func TestDeadlinesGrowWithPorts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const ports, each = 300, 300 * time.Millisecond
-		sim := simengine.New(simengine.Options{})
-		t.Cleanup(func() { _ = sim.Close() })
+		sim := harness.Sim(t, simengine.Options{}, "image")
 		sim.SlowPorts(each)
 		e := newEngine(t, engine.Config{Host: "tcp://simulated:1", Instance: "i",
 			Dial: func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }})
-		sim.AddImage("image", simengine.ImageConfig{})
 		b := blueprint.Blueprint{Name: "lightd-a", Image: "image"}
 		for port := 1; port <= ports; port++ {
 			b.Ports = append(b.Ports, desired.Port{IP: "127.0.0.1", Port: 20000 + port, Protocol: desired.TCP, ContainerPort: port})

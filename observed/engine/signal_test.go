@@ -7,6 +7,7 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/engine"
 )
@@ -15,9 +16,7 @@ import (
 // namespace of its own, and in no other: "kill -1" reaches all that it can see.
 func TestSignalStaysInTheContainer(t *testing.T) {
 	for mode, runs := range map[container.PidMode]bool{"": true, "private": true, "host": false, "container:x": false} {
-		sim := simengine.New(simengine.Options{AnyMounts: true})
-		t.Cleanup(func() { _ = sim.Close() })
-		sim.AddImage("image", simengine.ImageConfig{})
+		sim := harness.Sim(t, simengine.Options{AnyMounts: true}, "image")
 		if _, err := sim.Add("x", &container.Config{Image: "image"}, &container.HostConfig{PidMode: mode}, true); err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/docker/docker/api/types/container"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed/engine"
 )
@@ -31,9 +32,7 @@ func TestCallsThatCameTooLate(t *testing.T) {
 		"limits that cannot be set":      {update: true, message: "Cannot update container x: write memory.limit_in_bytes: device busy", class: engine.Other},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sim := simengine.New(simengine.Options{AnyMounts: true})
-			t.Cleanup(func() { _ = sim.Close() })
-			sim.AddImage("image", simengine.ImageConfig{})
+			sim := harness.Sim(t, simengine.Options{AnyMounts: true}, "image")
 			if _, err := sim.Add("x", &container.Config{Image: "image"}, nil, true); err != nil {
 				t.Fatal(err)
 			}
