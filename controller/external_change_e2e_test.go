@@ -74,7 +74,7 @@ func TestDisturbancesAreHealedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	for name, c := range operatorChanges {
 		t.Run(name, func(t *testing.T) {
 			id := "disturbed-" + strings.ReplaceAll(name, " ", "-")
@@ -125,7 +125,7 @@ func TestForeignContainerWithOurNameOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	foreign, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(), Cmd: []string{"sleep", "1000"}},
 		nil, nil, nil, observed.RunName("name-taken"))
 	if err != nil {
@@ -152,7 +152,7 @@ func TestForeignContainerTakesOurNameOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	n.create("renamed-ours", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	before := n.waitState("renamed-ours", status.StateRunning)
 	// In the moment between, the daemon may be faster and have the name back already.

@@ -14,17 +14,6 @@ import (
 	"lightd/observed/status"
 )
 
-// newDocker is the real engine seen past Lightd.
-func newDocker(t *testing.T) *client.Client {
-	t.Helper()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = docker.Close() })
-	return docker
-}
-
 // force removes an image whoever needs it.
 func force(t *testing.T, docker *client.Client, ref string) {
 	t.Helper()
@@ -39,7 +28,7 @@ func TestImageIsRemovedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	// A name of its own, of no registry: the other tests need theirs.
 	ref := "127.0.0.1:1/lightd-test/" + n.store.Instance() + ":1"
 	if err := docker.ImageTag(t.Context(), harness.Busybox(), ref); err != nil {
@@ -85,7 +74,7 @@ func TestSnapshotIsRemovedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	c := n.create("snapshot", func(s *desired.Spec) {
 		s.Power, s.InstallScript = desired.PowerRunning, "echo ran >> runs; echo tool > /usr/tool"
 	})

@@ -17,6 +17,7 @@ import (
 
 	"lightd/controller/firewall"
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
@@ -124,7 +125,7 @@ func (n *node) reaches(address, text string) {
 func TestHostIsOutOfReachOnARealEngine(t *testing.T) {
 	t.Parallel()
 	own := blueprint.Network{Name: "lightd-test-wall", Bridge: "lightdtest2"}
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	keeper := firewall.New(firewall.Config{Table: "lightd-test-wall", Policy: firewall.Policy{Interface: own.Bridge}, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	n := newNode(t, t.TempDir(), func(o *setup) { o.network = own })
 	t.Cleanup(func() { _ = docker.NetworkRemove(context.Background(), own.Name) })

@@ -93,9 +93,7 @@ func TestUnusedImagesOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir(), func(o *setup) { o.collect = 50 * time.Millisecond })
 	n.clean()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	n.must(err)
-	t.Cleanup(func() { _ = docker.Close() })
+	docker := harness.Docker(t)
 	r, refs := registryImages{t, docker}, map[string]string{}
 	for _, name := range []string{"unused", "in-use", "tagged", "stranger", "again"} {
 		refs[name] = r.publish(name)

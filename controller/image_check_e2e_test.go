@@ -62,7 +62,7 @@ func TestImageWithoutShellOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	repository := "lightd-shell-" + n.store.Instance()
 	for name, c := range map[string]struct {
 		script string
@@ -104,7 +104,7 @@ func TestImageOfAnotherArchitectureOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	for name, init := range map[string]bool{"foreign": true, "foreign-no-init": false} {
 		ref := "lightd-arch-" + n.store.Instance() + ":" + name
 		importImage(t, docker, ref, "bin/sh = foreign")

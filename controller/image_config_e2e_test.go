@@ -20,7 +20,7 @@ import (
 // imageWith makes an image of a configuration, which no Dockerfile need be able to express.
 func imageWith(t *testing.T, n *node, ref string, config container.Config) {
 	t.Helper()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(), Cmd: []string{"true"}}, nil, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
@@ -80,7 +80,7 @@ func TestHealthcheckOfAnImageOnARealEngine(t *testing.T) {
 		s.Image, s.Power, s.InstallScript = ref, desired.PowerRunning, "echo kept > /kept"
 	})
 	n.waitState("probed", status.StateRunning)
-	found, err := newDocker(t).ContainerInspect(t.Context(), observed.RunName("probed"))
+	found, err := harness.Docker(t).ContainerInspect(t.Context(), observed.RunName("probed"))
 	if err != nil || found.State.Health != nil && found.State.Health.Status != "none" {
 		t.Errorf("the engine probes it: %+v, %v", found.State.Health, err)
 	}

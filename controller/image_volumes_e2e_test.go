@@ -18,7 +18,7 @@ import (
 // imageWithVolume commits an image that has a file below the path of a VOLUME.
 func imageWithVolume(t *testing.T, n *node, image string) {
 	t.Helper()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(),
 		Cmd: []string{"sh", "-c", "mkdir -p /var/game; echo seed > /var/game/seed; chown -R 1000:1000 /var/game; chmod 750 /var/game"}}, nil, nil, nil, "")
 	if err == nil {

@@ -18,7 +18,7 @@ import (
 // withUser makes an image with a user that no other one has, as whom its programs run.
 func withUser(t *testing.T, n *node, image string) {
 	t.Helper()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	base, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(),
 		Cmd: []string{"sh", "-c", "echo steam:x:4321:4322::/:/bin/sh > /etc/passwd; touch /done; sleep 1000"}}, nil, nil, nil, "")
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 
 	"lightd/controller/firewall"
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
@@ -22,7 +23,7 @@ func TestNamedNetworkOnARealEngine(t *testing.T) {
 	t.Parallel()
 	const lan = "lightd-test-lan"
 	own := blueprint.Network{Name: "lightd-test-lan0", Bridge: "lightdtest4"}
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	n := newNode(t, t.TempDir(), func(o *setup) { o.network = own })
 	keeper := firewall.New(firewall.Config{Table: "lightd-test-lan", Policy: firewall.Policy{Interface: own.Bridge},
 		Networks: func(ctx context.Context) (bridges []string, err error) {

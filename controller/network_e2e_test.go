@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"lightd/desired"
+	"lightd/hack/harness"
 	"lightd/observed/blueprint"
 	"lightd/observed/status"
 )
@@ -34,7 +35,7 @@ func TestContainersAreApartOnARealEngine(t *testing.T) {
 		s.Power, s.StartupCommand = desired.PowerRunning, "while :; do echo secret | nc -l -p 4000; done"
 	})
 	n.waitState("server", status.StateRunning)
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	shown, err := docker.ContainerInspect(t.Context(), n.inspect("server").ContainerID)
 	if err != nil {
 		t.Fatal(err)
@@ -55,7 +56,7 @@ func TestNetworkIsMadeAgainOnARealEngine(t *testing.T) {
 	t.Parallel()
 	own := blueprint.Network{Name: "lightd-test-pruned", Bridge: "lightdtest1"}
 	n := newNode(t, t.TempDir(), func(o *setup) { o.network = own })
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	t.Cleanup(func() { _ = docker.NetworkRemove(context.Background(), own.Name) })
 	n.clean()
 	n.create("pruned", func(s *desired.Spec) { s.Power = desired.PowerRunning })

@@ -20,7 +20,7 @@ func TestExternalPauseOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	n.create("pause", func(s *desired.Spec) { s.Power = desired.PowerRunning })
 	before := n.waitState("pause", status.StateRunning)
 	n.wait("pause", "in sync", synced)
@@ -66,7 +66,7 @@ func TestExternalCommitOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	docker := newDocker(t)
+	docker := harness.Docker(t)
 	n.create("commit", func(s *desired.Spec) {
 		s.Power, s.StartPattern = desired.PowerRunning, "written"
 		s.StartupCommand = "dd if=/dev/zero of=/big bs=1048576 count=300 2>/dev/null; echo written; sleep 100000"

@@ -11,29 +11,17 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 
 	"lightd/desired"
 	"lightd/hack/harness"
 	"lightd/observed/status"
 )
 
-// rawClient is Docker's own client of the real engine.
-func rawClient(t *testing.T) *client.Client {
-	t.Helper()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = docker.Close() })
-	return docker
-}
-
 // withStopSignal makes an image from the test image that has a STOPSIGNAL.
 func withStopSignal(t *testing.T, name, signal string) (ref string) {
 	t.Helper()
 	harness.NeedEngine(t)
-	docker := rawClient(t)
+	docker := harness.Docker(t)
 	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: harness.Busybox(), StopSignal: signal}, nil, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)

@@ -1,10 +1,14 @@
 package controller_test
 
-import "testing"
+import (
+	"testing"
+
+	"lightd/hack/harness"
+)
 
 func TestTwinsAreReplacedOnARealEngine(t *testing.T) {
 	t.Parallel()
 	n := newNode(t, t.TempDir())
 	n.clean()
-	replacesTwins(t, n, newDocker(t))
+	replacesTwins(t, n, harness.Docker(t))
 }

@@ -23,12 +23,7 @@ type docker struct {
 
 func newDocker(t testing.TB) *docker {
 	t.Helper()
-	c, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return &docker{t, c}
+	return &docker{t, harness.Docker(t)}
 }
 
 func (d *docker) bounded() (context.Context, context.CancelFunc) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"os"
+	"testing"
 
 	"github.com/docker/docker/client"
 
@@ -34,6 +35,17 @@ func NeedEngine(t T) {
 	if _, err := c.Ping(ctx); err != nil {
 		t.Fatalf("this test is of the tier e2e and needs a Docker engine (\"make engine\" starts one): %v", err)
 	}
+}
+
+// Docker is a client of the real engine, past Lightd.
+func Docker(t testing.TB) *client.Client {
+	t.Helper()
+	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
+	if err != nil {
+		t.Fatalf("find the Docker engine: %v", err)
+	}
+	t.Cleanup(func() { _ = docker.Close() })
+	return docker
 }
 
 // Busybox is an image with a shell and small tools, which hack/images makes.

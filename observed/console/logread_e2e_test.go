@@ -6,9 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/client"
-
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/observed/replay"
 	"lightd/observed/startpattern"
 	"lightd/observed/streams"
@@ -17,12 +16,7 @@ import (
 // damage leaves NUL bytes at the end of a container's log.
 func damage(t *testing.T, x streams.Target) {
 	t.Helper()
-	cli, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer cli.Close()
-	c, err := cli.ContainerInspect(t.Context(), x.ContainerID)
+	c, err := harness.Docker(t).ContainerInspect(t.Context(), x.ContainerID)
 	if err != nil {
 		t.Fatal(err)
 	}

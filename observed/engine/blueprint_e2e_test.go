@@ -4,8 +4,8 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
-	"github.com/docker/docker/client"
 
+	"lightd/hack/harness"
 	"lightd/observed/engine"
 )
 
@@ -19,10 +19,7 @@ func TestDockerShowsTheBlueprint(t *testing.T) {
 // imageThatSaysMuch makes an image with everything that an image can say of its containers.
 func imageThatSaysMuch(t *testing.T) (ref string) {
 	t.Helper()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
+	docker := harness.Docker(t)
 	made, err := docker.ContainerCreate(t.Context(), &container.Config{Image: image, StopSignal: "SIGQUIT"}, nil, nil, nil, "")
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +36,6 @@ func imageThatSaysMuch(t *testing.T) (ref string) {
 		e := newEngine(t, engine.Config{})
 		_ = e.Remove(t.Context(), made.ID)
 		_ = e.RemoveImage(t.Context(), ref)
-		_ = docker.Close()
 	})
 	return ref
 }

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/image"
-	"github.com/docker/docker/client"
 
 	"lightd/hack/faultyregistry"
 	"lightd/hack/harness"
@@ -21,14 +20,8 @@ import (
 // removeImage removes an image from the engine when the test has ended.
 func removeImage(t *testing.T, ref string) {
 	t.Helper()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{})
-		_ = docker.Close()
-	})
+	docker := harness.Docker(t)
+	t.Cleanup(func() { _, _ = docker.ImageRemove(context.Background(), ref, image.RemoveOptions{}) })
 }
 
 // TestPullFromAPrivateRegistry: an image is pulled with the credentials that "docker login" has stored for

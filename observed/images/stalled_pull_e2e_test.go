@@ -6,8 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/docker/docker/client"
-
 	"lightd/hack/eventually"
 	"lightd/hack/faultyregistry"
 	"lightd/hack/harness"
@@ -71,12 +69,7 @@ func TestStalledPullGoesOn(t *testing.T) {
 // keepsLayers reports whether the engine has the containerd image store.
 func keepsLayers(t *testing.T) bool {
 	t.Helper()
-	docker, err := client.NewClientWithOpts(client.FromEnv, client.WithAPIVersionNegotiation())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = docker.Close() }()
-	info, err := docker.Info(t.Context())
+	info, err := harness.Docker(t).Info(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
