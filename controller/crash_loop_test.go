@@ -24,7 +24,7 @@ const latency = time.Millisecond
 // inBubble plays with a whole node on a simulated engine, in simulated time.
 func inBubble(t *testing.T, play func(t *testing.T, sim *simengine.Sim, n *node), tune ...func(*setup)) {
 	t.Helper()
-	dir := inMemory(t)
+	dir := harness.MemoryDir(t)
 	synctest.Test(t, func(t *testing.T) {
 		slow := func(engine http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -47,7 +47,7 @@ type crashableDaemon struct {
 // newCrashableDaemon starts a node that dies at the atth point, if at is not 0, and later ones
 // which do not.
 func newCrashableDaemon(t *testing.T, at int, tune ...func(*setup)) *crashableDaemon {
-	m := &crashableDaemon{t: t, tune: tune, dir: inMemory(t), failpoints: newFailpoints(at), ran: make(chan struct{}, 1),
+	m := &crashableDaemon{t: t, tune: tune, dir: harness.MemoryDir(t), failpoints: newFailpoints(at), ran: make(chan struct{}, 1),
 		sim: harness.Sim(t, simengine.Options{AnyMounts: true}, harness.Busybox())}
 	m.sim.OnCommand("install-entry.sh", m.script)
 	m.sim.OnCommand("entrypoint.sh", m.program)

@@ -255,7 +255,7 @@ func TestSinceSurvivesARestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer docker.Close()
-	dir, host := inMemory(t), func(o *setup) { o.host = address }
+	dir, host := harness.MemoryDir(t), func(o *setup) { o.host = address }
 	since := func(n *node) time.Time {
 		n.wait("a", "recorded", func(st status.Status) bool { return !st.Differs["name"].IsZero() })
 		n.waitDrift("a", "name RenameContainer")

@@ -286,7 +286,7 @@ func onSimWith(t *testing.T, options simengine.Options, tune ...func(*setup)) (*
 	t.Helper()
 	options.AnyMounts = true
 	sim, host := harness.SimHost(t, options, harness.Busybox())
-	return sim, newNode(t, inMemory(t), append(tune, func(o *setup) { o.host = host })...)
+	return sim, newNode(t, harness.MemoryDir(t), append(tune, func(o *setup) { o.host = host })...)
 }
 
 // clean removes, at the end, whatever of the instance is left in Docker.

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"lightd/hack/harness"
 )
 
 // A history is a random sequence of what can happen to a node: writes of clients, a crash
@@ -54,11 +56,7 @@ func histories(t *testing.T, kinds []string) {
 	})
 	var first sync.Once
 	rapid.Check(t, func(rt *rapid.T) {
-		dir, err := os.MkdirTemp(memory(), "history")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer os.RemoveAll(dir)
+		dir := harness.MemoryDir(rt)
 		rapid.SyncTest(rt, func(rt *rapid.T) {
 			h := newHistory(rt, dir)
 			defer h.close()

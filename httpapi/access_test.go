@@ -13,6 +13,7 @@ import (
 	"github.com/coder/websocket"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/httpapi/auth"
 )
 
@@ -26,7 +27,7 @@ type accessLine struct {
 
 // accessLog keeps the log of a node as JSON.
 func accessLog(n **testServer) (lines func(msg string) []accessLine, tune func(*config)) {
-	var log syncBuffer
+	var log harness.Buffer
 	lines = func(msg string) (found []accessLine) {
 		for line := range bytes.Lines([]byte(log.String())) {
 			var l accessLine
@@ -123,7 +124,7 @@ func TestRequestID(t *testing.T) {
 			t.Errorf("%q became %q", given, got)
 		}
 	}
-	r := must[*http.Request](t)(http.NewRequest("GET", n.url+"/healthz", nil))
+	r := harness.Value[*http.Request](t)(http.NewRequest("GET", n.url+"/healthz", nil))
 	r.Header[auth.HeaderRequestID] = []string{"a", "b"}
 	if got := n.do(r).header.Get(auth.HeaderRequestID); !made.MatchString(got) {
 		t.Errorf("of two ids one is taken: %q", got)

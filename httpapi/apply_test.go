@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 	"lightd/httpapi/containers"
 	"lightd/observed/status"
@@ -180,7 +181,7 @@ func TestApplyLarge(t *testing.T) {
 	}
 	// Not over the wire: what checks answers there takes longer than all else.
 	send := func(query string) (a api.Applied) {
-		r := must[*http.Request](t)(http.NewRequest("POST", "/apply"+query, strings.NewReader(body("", specs...))))
+		r := harness.Value[*http.Request](t)(http.NewRequest("POST", "/apply"+query, strings.NewReader(body("", specs...))))
 		r.Header.Set("Authorization", "Bearer "+masterToken)
 		r.Header.Set("Content-Type", "application/json")
 		w := newRecorder()

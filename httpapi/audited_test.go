@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/httpapi/audit"
 	"lightd/observed/status"
 )
@@ -351,7 +352,7 @@ func TestAuditHasNoSecret(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
-		text := strings.ToLower(string(must[[]byte](t)(os.ReadFile(f))))
+		text := strings.ToLower(string(harness.Value[[]byte](t)(os.ReadFile(f))))
 		for _, secret := range []string{canary, masterToken, strings.ToLower(strings.TrimPrefix(made, "Authorization: Bearer "))} {
 			if at := strings.Index(text, secret); at >= 0 {
 				t.Errorf("%s is in the audit: %.300s", secret, text[max(0, at-200):])
@@ -374,7 +375,7 @@ func TestLinesAreWrittenBeforeTheAnswer(t *testing.T) {
 			t.Errorf("%+v", l)
 		}
 	}}
-	r := must[*http.Request](t)(http.NewRequest("POST", "http://127.0.0.1/apply", strings.NewReader(`{"containers":[`+strings.Join(specs, ",")+`]}`)))
+	r := harness.Value[*http.Request](t)(http.NewRequest("POST", "http://127.0.0.1/apply", strings.NewReader(`{"containers":[`+strings.Join(specs, ",")+`]}`)))
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	r.Header.Set("Content-Type", "application/json")
 	r.Host, r.RequestURI, r.RemoteAddr = "", "/apply", "127.0.0.1:1"

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 const panelOrigin = "https://panel.example.com"
@@ -17,12 +19,12 @@ func newNodeForBrowsers(t *testing.T, origins ...string) *testServer {
 func TestPreflights(t *testing.T) {
 	n := newNodeForBrowsers(t, panelOrigin)
 	preflight := func(target, origin string) *http.Response {
-		r := must[*http.Request](t)(http.NewRequest(http.MethodOptions, n.url+target, nil))
+		r := harness.Value[*http.Request](t)(http.NewRequest(http.MethodOptions, n.url+target, nil))
 		r.Header.Set("Origin", origin)
 		r.Header.Set("Access-Control-Request-Method", "PATCH")
 		r.Header.Set("Access-Control-Request-Headers", "authorization,content-type")
-		response := must[*http.Response](t)(http.DefaultTransport.RoundTrip(r))
-		body := must[[]byte](t)(io.ReadAll(response.Body))
+		response := harness.Value[*http.Response](t)(http.DefaultTransport.RoundTrip(r))
+		body := harness.Value[[]byte](t)(io.ReadAll(response.Body))
 		_ = response.Body.Close()
 		if response.StatusCode == 401 && origin != "" && !strings.Contains(string(body), `"field":"Origin","message":"is not in the list origins`) {
 			t.Errorf("%q: the answer names no setting: %s", origin, body)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/openapi"
 )
 
@@ -34,7 +35,7 @@ func TestEmptyListsOfPHP(t *testing.T) {
 // requestSchema returns the schema of an operation's JSON body; nil where it has none.
 func requestSchema(t *testing.T, r route) map[string]any {
 	t.Helper()
-	document := must[map[string]any](t)(openapi.Document())
+	document := harness.Value[map[string]any](t)(openapi.Document())
 	path := templateOf(r.path)
 	v := any(document)
 	for _, key := range []string{"paths", path, strings.ToLower(r.method), "requestBody", "content", "application/json", "schema"} {
@@ -49,7 +50,7 @@ func requestSchema(t *testing.T, r route) map[string]any {
 func resolved(t *testing.T, schema map[string]any) map[string]any {
 	t.Helper()
 	if ref, is := schema["$ref"].(string); is {
-		document := must[map[string]any](t)(openapi.Document())
+		document := harness.Value[map[string]any](t)(openapi.Document())
 		schemas := document["components"].(map[string]any)["schemas"].(map[string]any)
 		return resolved(t, schemas[strings.TrimPrefix(ref, "#/components/schemas/")].(map[string]any))
 	}
@@ -144,7 +145,7 @@ func TestEmptyListIsEmptyObject(t *testing.T) {
 			}
 			places++
 			send := func(value any) answer {
-				text := must[[]byte](t)(json.Marshal(put(body, place, value)))
+				text := harness.Value[[]byte](t)(json.Marshal(put(body, place, value)))
 				return n.send(r.method, target, string(text))
 			}
 			list, object := send([]any{}), send(map[string]any{})

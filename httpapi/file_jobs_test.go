@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 // job starts a job, and returns it when it has ended.
@@ -77,7 +78,7 @@ func TestFileJobs(t *testing.T) {
 func TestCancelledJob(t *testing.T) {
 	n := newNode(t)
 	at, dir := n.files()
-	f := must[*os.File](t)(os.Create(filepath.Join(dir, "big")))
+	f := harness.Value[*os.File](t)(os.Create(filepath.Join(dir, "big")))
 	if err := errors.Join(f.Truncate(1<<40), f.Close()); err != nil { // it has no blocks, and takes hours to pack
 		t.Fatal(err)
 	}
@@ -96,7 +97,7 @@ func TestCancelledJob(t *testing.T) {
 		}
 		return nil
 	})
-	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
+	if left := harness.Value[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
 		t.Errorf("left: %v", left)
 	}
 	n.send("POST", at, `{"op":"copy","from":"big","to":"copy"}`).want(t, 202, "") // ends with the server

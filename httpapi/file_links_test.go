@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/audit"
 )
 
@@ -90,9 +91,9 @@ func TestBadLinks(t *testing.T) {
 func TestLinkIsNoSession(t *testing.T) {
 	n := newNode(t)
 	up := n.link("uploads", `{"path":"a"}`)
-	r := must[*http.Request](t)(http.NewRequest("PUT", n.url+up, strings.NewReader(strings.Repeat("x", 10<<20))))
+	r := harness.Value[*http.Request](t)(http.NewRequest("PUT", n.url+up, strings.NewReader(strings.Repeat("x", 10<<20))))
 	n.do(r).want(t, 201, `"size":10485760`)
-	if a := n.do(must[*http.Request](t)(http.NewRequest("PUT", n.url+"/uploads/x", strings.NewReader("x")))).want(t, 404, "link_not_found"); !strings.Contains(a.text, "Link") {
+	if a := n.do(harness.Value[*http.Request](t)(http.NewRequest("PUT", n.url+"/uploads/x", strings.NewReader("x")))).want(t, 404, "link_not_found"); !strings.Contains(a.text, "Link") {
 		t.Error(a.text)
 	}
 }

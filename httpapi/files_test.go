@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 // files is where the files of the node's volume are, by the API and on the disk.
@@ -170,7 +171,7 @@ func TestPagesOfFiles(t *testing.T) {
 func TestLargeUpload(t *testing.T) {
 	n := newNode(t, func(c *config) { c.Admission.Memory = 1 << 20 })
 	at, dir := n.files()
-	r := must[*http.Request](t)(http.NewRequest("PUT", n.url+at+"?path=big", io.LimitReader(zeros{}, 20<<20)))
+	r := harness.Value[*http.Request](t)(http.NewRequest("PUT", n.url+at+"?path=big", io.LimitReader(zeros{}, 20<<20)))
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	n.do(r).want(t, 201, `"size":20971520`)
 	if info, err := os.Stat(filepath.Join(dir, "big")); err != nil || info.Size() != 20<<20 {
@@ -191,7 +192,7 @@ func TestUploadThatBreaksOff(t *testing.T) {
 	n := newNode(t)
 	at, dir := n.files()
 	n.send("PUT", at+"?path=f", "old").want(t, 201, "")
-	conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+	conn := harness.Value[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 	fmt.Fprintf(conn, "PUT %s?path=f HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 1000000\r\n\r\npart", at, strings.TrimPrefix(n.url, "http://"), masterToken)
 	eventually.Poll(t, func() error {
 		if _, err := os.Stat(filepath.Join(dir, ".lightd")); err != nil {
@@ -261,7 +262,7 @@ func TestFullVolume(t *testing.T) {
 	if job := n.job(`{"op":"compress","paths":["a"],"to":"a.tar"}`); job["state"] != "failed" || job["error"].(map[string]any)["code"] != "volume_full" {
 		t.Errorf("%v", job)
 	}
-	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
+	if left := harness.Value[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
 		t.Errorf("left: %v", left)
 	}
 	full := newNode(t, func(c *config) { c.Files.Reserve = 1 << 62 })
@@ -269,7 +270,7 @@ func TestFullVolume(t *testing.T) {
 	full.send("PUT", at+"?path=a", "x").want(t, 507, `"code":"disk_full"`)
 	full.send("POST", at, `{"op":"mkdir","path":"d"}`).want(t, 201, "") // of little there is enough
 	full.send("DELETE", at, `{"paths":["d"]}`).want(t, 200, "")
-	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 0 {
+	if left := harness.Value[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 }
@@ -289,7 +290,7 @@ func TestTransfersEndWithTheServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := func(method, query, header string) net.Conn {
-		conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+		conn := harness.Value[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 		fmt.Fprintf(conn, "%s %s?%s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\n%s\r\n", method, at, query, strings.TrimPrefix(n.url, "http://"), masterToken, header)
 		return conn
 	}
@@ -310,7 +311,7 @@ func TestTransfersEndWithTheServer(t *testing.T) {
 	if rest, _ := io.Copy(io.Discard, down); rest > 1<<29 {
 		t.Errorf("%d bytes came yet", rest)
 	}
-	if left := must[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
+	if left := harness.Value[[]os.DirEntry](t)(os.ReadDir(dir)); len(left) != 1 {
 		t.Errorf("left: %v", left)
 	}
 }

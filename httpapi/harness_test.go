@@ -1,7 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -27,6 +25,7 @@ import (
 	"lightd/desired/token"
 	"lightd/hack/conform"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 	"lightd/httpapi/containers"
 	"lightd/httpapi/rest"
@@ -69,37 +68,10 @@ type testServer struct {
 	tokens   *agedTokens
 	free     atomic.Uint64
 	volume   string
-	logs     *syncBuffer
+	logs     *harness.Buffer
 	database *switchedDatabase
 	url      string
 	client   *http.Client
-}
-
-type syncBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (s *syncBuffer) Write(p []byte) (int, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.Write(p)
-}
-
-func (s *syncBuffer) String() string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.b.String()
-}
-
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }
 
 func newNode(t *testing.T, tune ...func(*config)) *testServer {
@@ -109,21 +81,21 @@ func newNode(t *testing.T, tune ...func(*config)) *testServer {
 
 func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	t.Helper()
-	n := &testServer{t: t, engine: &engineSwitch{}, logs: &syncBuffer{}, drifts: &fakeDrifts{}, drains: &fakeDrain{},
+	n := &testServer{t: t, engine: &engineSwitch{}, logs: &harness.Buffer{}, drifts: &fakeDrifts{}, drains: &fakeDrain{},
 		console: &fakeConsole{outputs: map[string]chan console.Chunk{}, figures: map[string]chan observed.Stats{}}}
 	n.free.Store(1 << 40)
 	dir := t.TempDir()
-	n.store = must[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{
+	n.store = harness.Value[*store.Store](t)(store.Open(filepath.Join(dir, "db"), store.Options{
 		Rules:    desired.Rules{AllowedMounts: []string{"/srv"}},
 		Database: kv.Options{FreeSpace: func(string) (uint64, error) { return n.free.Load(), nil }},
 	}))
 	t.Cleanup(func() { _ = n.store.Close() })
-	volumes := must[*store.Volumes](t)(n.store.Volumes(t.Context(), filepath.Join(dir, "volumes")))
+	volumes := harness.Value[*store.Volumes](t)(n.store.Volumes(t.Context(), filepath.Join(dir, "volumes")))
 	t.Cleanup(func() { _ = volumes.Close() })
-	n.records = must[*records.Statuses](t)(records.OpenStatuses(n.store.DB))
-	n.journal = must[*records.Journal](t)(records.OpenJournal(n.store.DB))
-	master := must[*token.Master](t)(token.Given(masterToken))
-	n.tokens = &agedTokens{Keeper: must[*token.Keeper](t)(token.Open(n.store.DB, master))}
+	n.records = harness.Value[*records.Statuses](t)(records.OpenStatuses(n.store.DB))
+	n.journal = harness.Value[*records.Journal](t)(records.OpenJournal(n.store.DB))
+	master := harness.Value[*token.Master](t)(token.Given(masterToken))
+	n.tokens = &agedTokens{Keeper: harness.Value[*token.Keeper](t)(token.Open(n.store.DB, master))}
 	n.database = &switchedDatabase{Store: n.store}
 	cfg := config{
 		State: State{Store: n.database, Volumes: volumes, Files: &files.Trees{Volumes: volumes}, Tokens: n.tokens, Statuses: n.records, Journal: n.journal},
@@ -144,15 +116,15 @@ func newNodeFor(t testing.TB, tune ...func(*config)) *testServer {
 	for _, fn := range tune {
 		fn(&cfg)
 	}
-	n.Server = must[*Server](t)(New(cfg.State, cfg.Node, cfg.Options, cfg.log))
+	n.Server = harness.Value[*Server](t)(New(cfg.State, cfg.Node, cfg.Options, cfg.log))
 	t.Cleanup(n.Close)
 	server := httptest.NewUnstartedServer(nil)
 	server.Config = NewHTTPServer(n.Handler(), cfg.log)
 	server.Start()
 	t.Cleanup(server.Close)
 	n.url, n.client = server.URL, server.Client()
-	n.client.Transport = must[http.RoundTripper](t)(conform.Transport(n.client.Transport, func(err error) { t.Error(err) }))
-	n.volume = must[store.Volume](t)(volumes.Create(t.Context(), store.Creator{})).ID
+	n.client.Transport = harness.Value[http.RoundTripper](t)(conform.Transport(n.client.Transport, func(err error) { t.Error(err) }))
+	n.volume = harness.Value[store.Volume](t)(volumes.Create(t.Context(), store.Creator{})).ID
 	if err := n.store.AddPorts(t.Context(), []desired.Endpoint{
 		{IP: "0.0.0.0", Port: 25565, Protocol: desired.TCP}, {IP: "0.0.0.0", Port: 25566, Protocol: desired.TCP},
 	}); err != nil {
@@ -211,7 +183,7 @@ func (n *testServer) try(method, path, body string, header ...string) (answer, e
 
 func (n *testServer) do(r *http.Request) answer {
 	n.t.Helper()
-	return must[answer](n.t)(n.exchange(r))
+	return harness.Value[answer](n.t)(n.exchange(r))
 }
 
 func (n *testServer) exchange(r *http.Request) (answer, error) {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 	"lightd/observed/console"
 	"lightd/observed/journal"
@@ -36,8 +37,8 @@ func TestLogs(t *testing.T) {
 		"?since=0001-01-01T00:00:00Z": {Since: replay.At(time.Unix(0, 0))},
 		"?since=" + position:          {Since: replay.At(time.Unix(1_700_000_000, 0))},
 	} {
-		response := must[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs"+query)))
-		body := string(must[[]byte](t)(io.ReadAll(response.Body)))
+		response := harness.Value[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs"+query)))
+		body := string(harness.Value[[]byte](t)(io.ReadAll(response.Body)))
 		_ = response.Body.Close()
 		if response.StatusCode != 200 || body != text || response.Header.Get("Content-Type") != "text/plain; charset=utf-8" {
 			t.Errorf("%s: got %d %q", query, response.StatusCode, body)
@@ -51,7 +52,7 @@ func TestLogs(t *testing.T) {
 	}
 	n.console.history = nil
 	n.send("GET", "/containers/web/logs", "").want(t, 200, "")
-	response := must[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs?since="+position)))
+	response := harness.Value[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs?since="+position)))
 	_ = response.Body.Close()
 	if got := response.Trailer.Get(api.TrailerPosition); got != position {
 		t.Errorf("with nothing behind the position it is %q", got)
@@ -82,7 +83,7 @@ func TestLogsRefused(t *testing.T) {
 	}
 	// Once the text has begun, its failure shows as a text without an end.
 	n.console.history = []console.Chunk{{Text: "one\n"}}
-	response := must[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs")))
+	response := harness.Value[*http.Response](t)(n.client.Do(n.request("GET", "/containers/web/logs")))
 	defer response.Body.Close()
 	if body, err := io.ReadAll(response.Body); string(body) != "one\n" || !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("got %q, %v", body, err)
@@ -99,7 +100,7 @@ func (n *testServer) tail(token string) *tailing {
 	n.t.Helper()
 	r := n.request("GET", "/containers/web/logs?follow=true")
 	r.Header.Set("Authorization", "Bearer "+token)
-	response := must[*http.Response](n.t)(n.client.Do(r))
+	response := harness.Value[*http.Response](n.t)(n.client.Do(r))
 	n.t.Cleanup(func() { _ = response.Body.Close() })
 	if response.StatusCode != 200 {
 		n.t.Fatalf("got %d", response.StatusCode)
@@ -193,7 +194,7 @@ func TestLogsCountAsConnections(t *testing.T) {
 // request is one with the master token.
 func (n *testServer) request(method, path string) *http.Request {
 	n.t.Helper()
-	r := must[*http.Request](n.t)(http.NewRequestWithContext(context.Background(), method, n.url+path, http.NoBody))
+	r := harness.Value[*http.Request](n.t)(http.NewRequestWithContext(context.Background(), method, n.url+path, http.NoBody))
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	return r
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/rest"
 	"lightd/observed/status"
 )
@@ -276,6 +277,6 @@ func TestCompression(t *testing.T) {
 
 func unpack(t *testing.T, text string) string {
 	t.Helper()
-	r := must[*gzip.Reader](t)(gzip.NewReader(strings.NewReader(text)))
-	return string(must[[]byte](t)(io.ReadAll(r)))
+	r := harness.Value[*gzip.Reader](t)(gzip.NewReader(strings.NewReader(text)))
+	return string(harness.Value[[]byte](t)(io.ReadAll(r)))
 }

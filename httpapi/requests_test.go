@@ -15,6 +15,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/harness"
 	"lightd/httpapi/rest"
 )
 
@@ -94,7 +95,7 @@ func TestTokens(t *testing.T) {
 	n.send("GET", "/containers", "", "Authorization: bearer "+masterToken).want(t, 200, "containers")
 	n.send("GET", "/containers?token="+masterToken, "", "Authorization: ").want(t, 401, "Unauthorized")
 	n.send("GET", "/containers?token="+masterToken, "").want(t, 401, "Unauthorized")
-	twice := must[*http.Request](t)(http.NewRequest("GET", n.url+"/containers", nil))
+	twice := harness.Value[*http.Request](t)(http.NewRequest("GET", n.url+"/containers", nil))
 	twice.Header["Authorization"] = []string{"Bearer " + masterToken, "Bearer " + masterToken}
 	n.do(twice).want(t, 401, "Unauthorized")
 
@@ -353,7 +354,7 @@ func TestBadInput(t *testing.T) {
 func TestStreamedBody(t *testing.T) {
 	n := newNode(t)
 	endless := io.LimitReader(neverEnding('a'), 64<<20)
-	r := must[*http.Request](t)(http.NewRequest("POST", n.url+"/containers", endless))
+	r := harness.Value[*http.Request](t)(http.NewRequest("POST", n.url+"/containers", endless))
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	r.Header.Set("Content-Type", "application/json")
 	response, err := n.client.Do(r)
@@ -379,7 +380,7 @@ func (b neverEnding) Read(p []byte) (int, error) {
 func TestHalfBody(t *testing.T) {
 	n := newNode(t)
 	before := n.dump()
-	conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+	conn := harness.Value[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 	defer conn.Close()
 	fmt.Fprintf(conn, "POST /containers HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Type: application/json\r\nContent-Length: 5000\r\n\r\n%s", masterToken, n.spec("web"))
@@ -402,7 +403,7 @@ func TestPanicIsOneSentence(t *testing.T) {
 	n := newNode(t)
 	h := n.recovering(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret detail") }))
 	w := newRecorder()
-	h.ServeHTTP(w, must[*http.Request](t)(http.NewRequest("GET", "/x?token=lightd_secret", nil)))
+	h.ServeHTTP(w, harness.Value[*http.Request](t)(http.NewRequest("GET", "/x?token=lightd_secret", nil)))
 	if w.Code != 500 || strings.TrimSpace(w.Body.String()) != `{"error":"Internal error","code":"internal"}` {
 		t.Errorf("got %d %s", w.Code, w.Body)
 	}

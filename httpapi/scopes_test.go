@@ -12,6 +12,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired/token"
+	"lightd/hack/harness"
 	"lightd/observed/drift"
 	"lightd/observed/status"
 )
@@ -28,7 +29,7 @@ func (n *testServer) token(body string) (header string) {
 // scoped makes a token with these scopes.
 func (n *testServer) scoped(scopes ...string) (header string) {
 	n.t.Helper()
-	list := must[[]byte](n.t)(json.Marshal(scopes))
+	list := harness.Value[[]byte](n.t)(json.Marshal(scopes))
 	return n.token(fmt.Sprintf(`{"scopes":%s}`, list))
 }
 
@@ -91,7 +92,7 @@ func TestScopesAreDescribed(t *testing.T) {
 		if !r.access.public() {
 			want = fmt.Sprintf(`[{"bearer":[%q]}]`, r.access.scope)
 		}
-		if got := string(must[[]byte](t)(json.Marshal(operation["security"]))); got != want {
+		if got := string(harness.Value[[]byte](t)(json.Marshal(operation["security"]))); got != want {
 			t.Errorf("%s %s: security is %s, want %s", r.method, r.path, got, want)
 		}
 		if line := fmt.Sprintf("%-6s %-38s %s\n", r.method, r.path, r.access); !strings.Contains(reference, line) {

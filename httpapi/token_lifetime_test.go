@@ -12,6 +12,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/store"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 // TestRevocationClosesConnections: sockets, watches, logs and waits end with the token, at once or with the
@@ -29,9 +30,9 @@ func TestRevocationClosesConnections(t *testing.T) {
 	p := &peer{t, conn}
 	p.want("event installed")
 	w := n.watch("", header)
-	r := must[*http.Request](t)(http.NewRequest("GET", n.url+"/containers/mine/logs?follow=true", nil))
+	r := harness.Value[*http.Request](t)(http.NewRequest("GET", n.url+"/containers/mine/logs?follow=true", nil))
 	r.Header.Set("Authorization", "Bearer "+secret)
-	logs := must[*http.Response](t)(n.client.Do(r))
+	logs := harness.Value[*http.Response](t)(n.client.Do(r))
 	defer logs.Body.Close()
 	waiting := n.sending("PATCH", "/containers/mine?wait=synced&timeout=10m", `{"tty":false}`, header)
 	eventually.Poll(t, func() error {

@@ -12,6 +12,7 @@ import (
 
 	"lightd/desired"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 	"lightd/observed/status"
 )
@@ -273,7 +274,7 @@ func TestWaitsEndWithTheClient(t *testing.T) {
 	n.create("other")
 	ctx, hangUp := context.WithCancel(t.Context())
 	defer hangUp()
-	r := must[*http.Request](t)(http.NewRequestWithContext(ctx, "PATCH", n.url+"/containers/web?wait=synced", strings.NewReader(`{"tty":false}`)))
+	r := harness.Value[*http.Request](t)(http.NewRequestWithContext(ctx, "PATCH", n.url+"/containers/web?wait=synced", strings.NewReader(`{"tty":false}`)))
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	r.Header.Set("Content-Type", "application/json")
 	written := make(chan struct{}, 1)

@@ -13,6 +13,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 	"lightd/httpapi/rest"
 	"lightd/httpapi/streams"
@@ -32,13 +33,13 @@ func (n *testServer) watch(query string, header ...string) *watcher {
 	n.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	n.t.Cleanup(cancel)
-	r := must[*http.Request](n.t)(http.NewRequestWithContext(ctx, "GET", n.url+"/containers?watch=true"+query, nil))
+	r := harness.Value[*http.Request](n.t)(http.NewRequestWithContext(ctx, "GET", n.url+"/containers?watch=true"+query, nil))
 	r.Header.Set("Authorization", "Bearer "+masterToken)
 	for _, line := range header {
 		name, value, _ := strings.Cut(line, ": ")
 		r.Header.Set(name, value)
 	}
-	response := must[*http.Response](n.t)(n.client.Do(r))
+	response := harness.Value[*http.Response](n.t)(n.client.Do(r))
 	n.t.Cleanup(func() { response.Body.Close() })
 	if response.StatusCode != http.StatusOK {
 		n.t.Fatalf("watch was answered with %s", response.Status)

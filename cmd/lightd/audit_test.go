@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/audit"
 )
 
@@ -144,7 +145,7 @@ func TestAuditIsFollowed(t *testing.T) {
 	w := newWired(t, "listen: 127.0.0.1:0\n")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	var out locked
+	var out harness.Buffer
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, []string{"audit", "-f"}, func(k string) string { return w.env[k] }, &out, &out)

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lightd/hack/harness"
 )
 
 // TestBadConnections breaks HTTP itself.
@@ -27,7 +29,7 @@ func TestBadConnections(t *testing.T) {
 		"a line without an end": "POST /" + strings.Repeat("a", 2<<20),
 		"no HTTP":               "hello\r\n\r\n",
 	} {
-		conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+		conn := harness.Value[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 		_ = conn.SetDeadline(time.Now().Add(patience))
 		_, _ = io.WriteString(conn, text)
 		if what == "half a body" {
@@ -52,14 +54,14 @@ func TestLengthTogetherWithChunks(t *testing.T) {
 	n := lonely(t)
 	volume, _ := n.volume()
 	body := spec("new", volume, "")
-	conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+	conn := harness.Value[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(patience))
 	fmt.Fprintf(conn, "POST /containers HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nAuthorization: Bearer %s\r\n"+
 		"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"+
 		"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n", n.token, len(body), len(body), body)
 	reader := bufio.NewReader(conn)
-	response := must[*http.Response](t)(http.ReadResponse(reader, nil))
+	response := harness.Value[*http.Response](t)(http.ReadResponse(reader, nil))
 	_, _ = io.Copy(io.Discard, response.Body)
 	_ = response.Body.Close()
 	if !response.Close {
@@ -79,7 +81,7 @@ func TestUnreadBodyEndsTheConnection(t *testing.T) {
 		"no token": "Host: localhost\r\n", "a wrong token": "Host: localhost\r\nAuthorization: Bearer lightd_0123456789012345\r\n",
 		"a foreign host": "Host: evil.example\r\n", "a public route": "Host: localhost\r\n",
 	} {
-		conn := must[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+		conn := harness.Value[net.Conn](t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 		defer conn.Close()
 		_ = conn.SetDeadline(time.Now().Add(20 * time.Second)) // the server reads a body for 60 s
 		line, status := "POST /containers", "HTTP/1.1 4"

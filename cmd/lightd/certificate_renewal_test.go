@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/certs"
 )
 
@@ -21,12 +22,12 @@ import (
 const renewedWithin = 5*time.Second + 5*time.Second
 
 // serveProgram starts the program with a file of settings and no engine, and returns its address and log.
-func serveProgram(t *testing.T, settings string) (address string, log *locked) {
+func serveProgram(t *testing.T, settings string) (address string, log *harness.Buffer) {
 	t.Helper()
-	dir, log := t.TempDir(), &locked{}
+	dir, log := t.TempDir(), &harness.Buffer{}
 	cmd := program(t, []string{"DOCKER_HOST=unix:///nonexistent/docker.sock"}, "serve", "--data-dir", filepath.Join(dir, "data"), "--config", settingsFile(t, settings))
 	cmd.Stderr = log
-	out := must[io.ReadCloser](t)(cmd.StdoutPipe())
+	out := harness.Value[io.ReadCloser](t)(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +48,7 @@ func serveProgram(t *testing.T, settings string) (address string, log *locked) {
 // newCertificate makes a certificate in a directory of its own.
 func newCertificate(t *testing.T) certs.Files {
 	t.Helper()
-	return must[certs.Files](t)(certs.SelfSigned(t.TempDir(), []string{"127.0.0.1"}))
+	return harness.Value[certs.Files](t)(certs.SelfSigned(t.TempDir(), []string{"127.0.0.1"}))
 }
 
 // insecureTLS accepts every certificate: the test compares their fingerprints.
@@ -71,7 +72,7 @@ func TestCertificateRenewal(t *testing.T) {
 	place := func(files certs.Files, write func(path string, data []byte) error) {
 		t.Helper()
 		for name, from := range map[string]string{"key.pem": files.Key, "cert.pem": files.Cert} {
-			if err := write(filepath.Join(at("live"), name), must[[]byte](t)(os.ReadFile(from))); err != nil {
+			if err := write(filepath.Join(at("live"), name), harness.Value[[]byte](t)(os.ReadFile(from))); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -95,7 +96,7 @@ func TestCertificateRenewal(t *testing.T) {
 	address, log := serveProgram(t, fmt.Sprintf("listen: 127.0.0.1:0\ntls: {cert: %s, key: %s}\n", at("live/cert.pem"), at("live/key.pem")))
 	expect := func(files certs.Files) {
 		t.Helper()
-		want, began := must[string](t)(certs.FingerprintOf(files.Cert)), time.Now()
+		want, began := harness.Value[string](t)(certs.FingerprintOf(files.Cert)), time.Now()
 		for {
 			got, err := servedFingerprint(address)
 			if err == nil && got == want {
@@ -118,7 +119,7 @@ func TestCertificateRenewal(t *testing.T) {
 		}
 		_, _ = io.Copy(io.Discard, a.Body)
 		_ = a.Body.Close()
-		if got, want := certs.Fingerprint(a.TLS.PeerCertificates[0]), must[string](t)(certs.FingerprintOf(first.Cert)); got != want {
+		if got, want := certs.Fingerprint(a.TLS.PeerCertificates[0]), harness.Value[string](t)(certs.FingerprintOf(first.Cert)); got != want {
 			t.Errorf("the open connection was replaced by one with %s", got)
 		}
 	}

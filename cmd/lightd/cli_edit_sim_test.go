@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lightd/cmd/lightd/command"
+	"lightd/hack/harness"
 )
 
 // TestRunFromFlags makes containers from flags, with what they need, as one does with docker run.
@@ -122,7 +123,9 @@ func TestEdit(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	d.do("apply", "-f", d.file("web.yaml", d.web("web", "env: {A: b}"))).want(0)
-	seen := func(n int) string { return string(must[[]byte](t)(os.ReadFile(fmt.Sprintf("%s/seen.%d", d.dir, n)))) }
+	seen := func(n int) string {
+		return string(harness.Value[[]byte](t)(os.ReadFile(fmt.Sprintf("%s/seen.%d", d.dir, n))))
+	}
 
 	d.editor("true")
 	d.do("edit", "web").want(0, "!web: nothing was changed.")

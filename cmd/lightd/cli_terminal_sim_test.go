@@ -10,6 +10,7 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 )
 
@@ -252,7 +253,7 @@ func TestElsewhere(t *testing.T) {
 	d := newDesk(t)
 	d.do("apply", "-f", d.file("web.yaml", d.web("web", ""))).want(0)
 	token := filepath.Join(d.dir, "token")
-	secret := string(must[[]byte](t)(os.ReadFile(token)))
+	secret := string(harness.Value[[]byte](t)(os.ReadFile(token)))
 	away := map[string]string{"HOME": d.dir, "LIGHTD_DATA_DIR": filepath.Join(d.dir, "nothing")}
 	d.env = away
 	d.do("get").want(2, "!no daemon has run on this machine")

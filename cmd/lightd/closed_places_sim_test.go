@@ -23,7 +23,7 @@ import (
 // that comes before the engine has answered is accepted, and does not start.
 func TestMountOfTheEngineRoot(t *testing.T) {
 	t.Parallel()
-	wide := must[string](t)(os.MkdirTemp("", "wide"))
+	wide := harness.Value[string](t)(os.MkdirTemp("", "wide"))
 	t.Cleanup(func() { _ = os.RemoveAll(wide) })
 	for _, dir := range []string{"docker/100000.100000/overlay2", "other", "plain", "disk/volumes"} {
 		if err := os.MkdirAll(filepath.Join(wide, dir), 0o755); err != nil {
@@ -74,13 +74,13 @@ func TestMountOfTheEngineRoot(t *testing.T) {
 // TestMountOfOwnFiles: what the daemon reads or keeps outside of its data directory is closed, wherever it is.
 func TestMountOfOwnFiles(t *testing.T) {
 	t.Parallel()
-	wide := must[string](t)(os.MkdirTemp("", "wide"))
+	wide := harness.Value[string](t)(os.MkdirTemp("", "wide"))
 	t.Cleanup(func() { _ = os.RemoveAll(wide) })
 	var errs []error
 	for _, dir := range []string{"conf", "secret", "tls", "api", "engine", "plain", "hook"} {
 		errs = append(errs, os.Mkdir(filepath.Join(wide, dir), 0o755))
 	}
-	made := must[certs.Files](t)(certs.SelfSigned(filepath.Join(wide, "tls"), []string{"localhost"}))
+	made := harness.Value[certs.Files](t)(certs.SelfSigned(filepath.Join(wide, "tls"), []string{"localhost"}))
 	errs = append(errs, os.WriteFile(filepath.Join(wide, "secret", "token"), []byte("lightd_0123456789abcdefghij\n"), 0o600),
 		os.WriteFile(filepath.Join(wide, "conf", "lightd.yaml"), fmt.Appendf(nil, "mounts: {allowed: [%s]}\nlisten: ['127.0.0.1:0', 'unix://%s']\ntls: {cert: %s, key: %s}\nwebhooks: [{name: panel, url: 'https://panel.example/hook', secret_file: %s/hook/key}]\n",
 			wide, filepath.Join(wide, "api", "s"), made.Cert, made.Key, wide), 0o600),
@@ -92,7 +92,7 @@ func TestMountOfOwnFiles(t *testing.T) {
 		"HOME": wide, "LIGHTD_CONFIG": filepath.Join(wide, "conf", "lightd.yaml"), "LIGHTD_TOKEN_FILE": filepath.Join(wide, "secret", "token"),
 		"LIGHTD_DATA_DIR": t.TempDir(), "DOCKER_HOST": "unix://" + filepath.Join(wide, "engine", "s"),
 	}
-	cfg := must[config](t)(newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), func(k string) string { return env[k] }).load())
+	cfg := harness.Value[config](t)(newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), func(k string) string { return env[k] }).load())
 	if err := errors.Join(os.WriteFile(filepath.Join(wide, "api", "s"), nil, 0o600), os.WriteFile(filepath.Join(wide, "engine", "s"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // program of the page's test: colours, progress on one line, a trap for pages that take
@@ -155,7 +157,7 @@ func save(t *testing.T, picture []byte) {
 // distinct counts the colours of a PNG.
 func distinct(t *testing.T, data []byte) int {
 	t.Helper()
-	picture := must[image.Image](t)(png.Decode(bytes.NewReader(data)))
+	picture := harness.Value[image.Image](t)(png.Decode(bytes.NewReader(data)))
 	colours := map[[4]uint32]bool{}
 	for y := picture.Bounds().Min.Y; y < picture.Bounds().Max.Y; y++ {
 		for x := picture.Bounds().Min.X; x < picture.Bounds().Max.X; x++ {

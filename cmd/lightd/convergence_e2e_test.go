@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+
+	"lightd/hack/harness"
 )
 
 // TestDisturbancesFromOutside does to containers what an administrator's hand does.
@@ -253,7 +255,7 @@ func engineSocket(t *testing.T) string {
 func newRelay(t *testing.T) *relay {
 	t.Helper()
 	// A socket's path is short: a test's own directory can be too long for it.
-	dir := must[string](t)(os.MkdirTemp("", "relay"))
+	dir := harness.Value[string](t)(os.MkdirTemp("", "relay"))
 	r := &relay{t: t, socket: filepath.Join(dir, "s"), conns: map[net.Conn]bool{}}
 	t.Cleanup(func() { r.down(); _ = os.RemoveAll(dir) })
 	return r
@@ -262,7 +264,7 @@ func newRelay(t *testing.T) *relay {
 func (r *relay) up() {
 	r.t.Helper()
 	engine := engineSocket(r.t)
-	l := must[net.Listener](r.t)(net.Listen("unix", r.socket))
+	l := harness.Value[net.Listener](r.t)(net.Listen("unix", r.socket))
 	r.mu.Lock()
 	r.listener = l
 	r.mu.Unlock()

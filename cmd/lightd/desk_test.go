@@ -59,7 +59,7 @@ func newDesk(t *testing.T) *desk {
 	d.sim.OnImage("game:2", game)
 	ctx, cancel := context.WithCancel(t.Context())
 	out, in := io.Pipe()
-	var log locked
+	var log harness.Buffer
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, []string{"serve", "--data-dir", d.dir, "--listen", "127.0.0.1:0", "--docker-host", host},
@@ -97,7 +97,7 @@ func newDesk(t *testing.T) *desk {
 // api returns a client of the daemon that speaks HTTP itself.
 func (d *desk) api() *node {
 	d.t.Helper()
-	return &node{t: d.t, url: d.url, token: strings.TrimSpace(string(must[[]byte](d.t)(os.ReadFile(filepath.Join(d.dir, "token")))))}
+	return &node{t: d.t, url: d.url, token: strings.TrimSpace(string(harness.Value[[]byte](d.t)(os.ReadFile(filepath.Join(d.dir, "token")))))}
 }
 
 // said is what a command printed.

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // TestWebSocketExample runs the program that "lightd docs websocket" has for Node.js.
@@ -28,7 +30,7 @@ func TestWebSocketExample(t *testing.T) {
 	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var printed locked
+	var printed harness.Buffer
 	client := exec.Command("node", "--experimental-websocket", script) // which Node.js 20 needs
 	client.Stdout, client.Stderr = &printed, &printed
 	if err := client.Start(); err != nil {

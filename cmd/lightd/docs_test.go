@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 
 	"lightd/cmd/lightd/docs"
+	"lightd/hack/harness"
 	"lightd/hack/releases"
 	"lightd/httpapi/openapi"
 )
@@ -109,7 +110,7 @@ func TestDataDirectoryIsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range releases.Names(t) {
-		for _, e := range must[[]os.DirEntry](t)(os.ReadDir(releases.Unpack(t, name))) {
+		for _, e := range harness.Value[[]os.DirEntry](t)(os.ReadDir(releases.Unpack(t, name))) {
 			if !strings.Contains(text.String(), "\n    "+e.Name()) {
 				t.Errorf("%s has %s, which docs data does not name", name, e.Name())
 			}

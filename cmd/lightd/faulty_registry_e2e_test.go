@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lightd/hack/faultyregistry"
+	"lightd/hack/harness"
 	"lightd/httpapi/certs"
 	"lightd/observed"
 )
@@ -61,7 +62,7 @@ func (e *ownEngine) gateway() string {
 	if err != nil || len(bridge.IPAM.Config) == 0 {
 		e.t.Fatalf("the bridge is %+v, %v", bridge.IPAM, err)
 	}
-	return must[netip.Prefix](e.t)(netip.ParsePrefix(bridge.IPAM.Config[0].Subnet)).Masked().Addr().Next().String()
+	return harness.Value[netip.Prefix](e.t)(netip.ParsePrefix(bridge.IPAM.Config[0].Subnet)).Masked().Addr().Next().String()
 }
 
 // stall is timeouts.pull of these tests, which bounds how long a pull may be without progress.
@@ -92,7 +93,7 @@ func newRegistries(t *testing.T) *registries {
 	if err != nil {
 		t.Fatal(err)
 	}
-	certificate := &tls.Config{Certificates: []tls.Certificate{must[tls.Certificate](t)(tls.LoadX509KeyPair(files.Cert, files.Key))}}
+	certificate := &tls.Config{Certificates: []tls.Certificate{harness.Value[tls.Certificate](t)(tls.LoadX509KeyPair(files.Cert, files.Key))}}
 	at := func(address string, o faultyregistry.Options) *faultyregistry.Proxy {
 		o.Listener = e.listen(address)
 		return real.Proxy(o)
@@ -110,7 +111,7 @@ func newRegistries(t *testing.T) *registries {
 	if err := os.WriteFile(login, faultyregistry.Login(r.plain, r.trusted, r.untrusted, r.realm), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	settings := must[[]byte](t)(json.Marshal(map[string]any{
+	settings := harness.Value[[]byte](t)(json.Marshal(map[string]any{
 		"timeouts": map[string]any{"pull": stall.String()},
 		"images": map[string]any{"credentials": login, "allowed": []string{"*", r.plain.Address, r.anonymous.Address, r.realm.Address, r.trusted.Address,
 			r.untrusted.Address, host + ":1"}},
@@ -128,7 +129,7 @@ func (r *registries) trust(p *faultyregistry.Proxy, certificate string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), must[[]byte](t)(os.ReadFile(certificate)), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "ca.crt"), harness.Value[[]byte](t)(os.ReadFile(certificate)), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

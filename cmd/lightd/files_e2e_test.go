@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/observed/files"
 )
 
@@ -27,8 +28,8 @@ func TestFilesOfAHostileProgram(t *testing.T) {
 	const id = "e2e-files"
 	n.send("POST", "/containers?wait=running", spec(id, volume, fmt.Sprintf(`"power":"running","user":"1234:1235","start_pattern":"up","startup_command":%q`, mutation))).want(201, `"met":true`)
 	at := "/volumes/" + volume + "/files"
-	before := must[os.FileInfo](t)(os.Stat("/etc/passwd"))
-	passwd := string(must[[]byte](t)(os.ReadFile("/etc/passwd")))
+	before := harness.Value[os.FileInfo](t)(os.Stat("/etc/passwd"))
+	passwd := string(harness.Value[[]byte](t)(os.ReadFile("/etc/passwd")))
 	secret, _, _ := strings.Cut(passwd, "\n")
 	read := 0
 	for i := range 60 {
@@ -56,15 +57,15 @@ func TestFilesOfAHostileProgram(t *testing.T) {
 		}
 		return nil
 	})
-	after := must[os.FileInfo](t)(os.Stat("/etc/passwd"))
-	if string(must[[]byte](t)(os.ReadFile("/etc/passwd"))) != passwd || after.Mode() != before.Mode() {
+	after := harness.Value[os.FileInfo](t)(os.Stat("/etc/passwd"))
+	if string(harness.Value[[]byte](t)(os.ReadFile("/etc/passwd"))) != passwd || after.Mode() != before.Mode() {
 		t.Errorf("/etc/passwd was changed: %v", after)
 	}
 	err := filepath.WalkDir(path, func(name string, e os.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
 			return err
 		}
-		if data := must[[]byte](t)(os.ReadFile(name)); strings.Contains(string(data), secret) {
+		if data := harness.Value[[]byte](t)(os.ReadFile(name)); strings.Contains(string(data), secret) {
 			t.Errorf("%s has what is outside", name)
 		}
 		return nil
@@ -76,7 +77,7 @@ func TestFilesOfAHostileProgram(t *testing.T) {
 	n.send("POST", at, `{"op":"mkdir","path":"new/dir","parents":true}`).want(201, "")
 	n.send("PUT", at+"?path=new/dir/file", "text").want(201, "")
 	for _, name := range []string{"new", "new/dir", "new/dir/file"} {
-		if st := must[os.FileInfo](t)(os.Stat(filepath.Join(path, name))).Sys().(*syscall.Stat_t); st.Uid != 1234 || st.Gid != 1235 {
+		if st := harness.Value[os.FileInfo](t)(os.Stat(filepath.Join(path, name))).Sys().(*syscall.Stat_t); st.Uid != 1234 || st.Gid != 1235 {
 			t.Errorf("%s belongs to %d:%d", name, st.Uid, st.Gid)
 		}
 	}
@@ -92,7 +93,7 @@ func (n *node) interruptedUpload(at, path string) {
 	t := n.t
 	t.Helper()
 	host := strings.TrimPrefix(n.url, "http://")
-	conn := must[net.Conn](t)(net.Dial("tcp", host))
+	conn := harness.Value[net.Conn](t)(net.Dial("tcp", host))
 	defer conn.Close()
 	fmt.Fprintf(conn, "PUT %s?path=new/dir/file HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer %s\r\nContent-Length: 1000000\r\n\r\nhalf", at, host, n.token)
 	poll(t, func() error {

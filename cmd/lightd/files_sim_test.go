@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // TestFilesOnTheCommandLine: what one does to the files of a server from a shell.
@@ -49,7 +51,7 @@ func TestFilesOnTheCommandLine(t *testing.T) {
 	d.do("files", "rm", "web:plugins").want(2, "!-r deletes it")
 	d.do("files", "rm", "web:plugins/a.jar", "web:nothing").want(3, "web:plugins/a.jar: deleted", "!web:nothing: File not found")
 	d.do("files", "rm", "-r", "web:plugins", "web:old").want(0, "web:plugins: deleted", "web:old: deleted")
-	if left := must[[]os.DirEntry](t)(os.ReadDir(there("."))); len(left) != 0 {
+	if left := harness.Value[[]os.DirEntry](t)(os.ReadDir(there("."))); len(left) != 0 {
 		t.Errorf("left: %v", left)
 	}
 

@@ -23,7 +23,7 @@ func TestFirstLineAsJSON(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			cmd := program(t, nil, "serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--log-format", "json", "--docker-host", c.host)
-			log := &locked{}
+			log := &harness.Buffer{}
 			cmd.Stderr = log
 			out, err := cmd.StdoutPipe()
 			if err != nil {

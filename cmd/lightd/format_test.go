@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // entriesOf returns the name, mode, size and content of all that is in a directory, and the time of its last change.
@@ -15,15 +17,15 @@ func entriesOf(t *testing.T, dir string) (all []string) {
 	for len(paths) > 0 {
 		path := paths[0]
 		paths = paths[1:]
-		info := must[os.FileInfo](t)(os.Lstat(path))
+		info := harness.Value[os.FileInfo](t)(os.Lstat(path))
 		text := ""
 		switch {
 		case info.IsDir():
-			for _, e := range must[[]os.DirEntry](t)(os.ReadDir(path)) {
+			for _, e := range harness.Value[[]os.DirEntry](t)(os.ReadDir(path)) {
 				paths = append(paths, filepath.Join(path, e.Name()))
 			}
 		case info.Mode().IsRegular():
-			text = string(must[[]byte](t)(os.ReadFile(path)))
+			text = string(harness.Value[[]byte](t)(os.ReadFile(path)))
 		}
 		all = append(all, strings.Join([]string{path, info.Mode().String(), info.ModTime().String(), text}, " "))
 	}

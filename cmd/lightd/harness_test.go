@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +14,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -52,39 +50,11 @@ func TestMain(m *testing.M) {
 // patience bounds every wait.
 const patience = harness.Patience
 
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-// locked is a buffer that a process writes while the test reads it.
-type locked struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *locked) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *locked) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // program returns a command that runs the program, in an environment that holds none
 // of its settings but those given, and without the configuration that this machine may have.
 func program(t testing.TB, env []string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(must[string](t)(os.Executable()), args...)
+	cmd := exec.Command(harness.Value[string](t)(os.Executable()), args...)
 	for _, kv := range os.Environ() {
 		if !strings.HasPrefix(kv, "LIGHTD_") {
 			cmd.Env = append(cmd.Env, kv)
@@ -108,7 +78,7 @@ type node struct {
 	binary string
 
 	cmd    *exec.Cmd
-	log    *locked
+	log    *harness.Buffer
 	exited chan struct{}
 }
 
@@ -141,12 +111,12 @@ func (n *node) startWith(stderr *os.File, args ...string) {
 	if n.files > 0 {
 		limitFiles(n.t, n.cmd, n.files)
 	}
-	n.log, n.exited = &locked{}, make(chan struct{})
+	n.log, n.exited = &harness.Buffer{}, make(chan struct{})
 	n.cmd.Stderr = n.log
 	if stderr != nil {
 		n.cmd.Stderr = stderr
 	}
-	stdout := must[io.ReadCloser](n.t)(n.cmd.StdoutPipe())
+	stdout := harness.Value[io.ReadCloser](n.t)(n.cmd.StdoutPipe())
 	if err := n.cmd.Start(); err != nil {
 		n.t.Fatal(err)
 	}
@@ -171,11 +141,11 @@ func (n *node) startWith(stderr *os.File, args ...string) {
 	case <-time.After(patience):
 		n.t.Fatalf("the daemon accepts no requests; it said:\n%s", n.log)
 	}
-	n.token = strings.TrimSpace(string(must[[]byte](n.t)(os.ReadFile(filepath.Join(n.dir, "token")))))
+	n.token = strings.TrimSpace(string(harness.Value[[]byte](n.t)(os.ReadFile(filepath.Join(n.dir, "token")))))
 }
 
 // judge ends a daemon that still runs, and looks through what it has said.
-func (n *node) judge(cmd *exec.Cmd, exited chan struct{}, log *locked) {
+func (n *node) judge(cmd *exec.Cmd, exited chan struct{}, log *harness.Buffer) {
 	select {
 	case <-exited:
 	default:

@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/docker/docker/client"
+
+	"lightd/hack/harness"
 )
 
 // mountable is a node that may mount from allowed, beside which secret is closed.
@@ -29,7 +31,7 @@ type mountable struct {
 // newMountable starts a node whose engine is reached through a proxy.
 func newMountable(t *testing.T) *mountable {
 	t.Helper()
-	dir := must[string](t)(os.MkdirTemp("", "mounts")) // a socket's path is short
+	dir := harness.Value[string](t)(os.MkdirTemp("", "mounts")) // a socket's path is short
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	m := &mountable{allowed: filepath.Join(dir, "allowed"), secret: filepath.Join(dir, "secret")}
 	config, socket := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "s")
@@ -58,7 +60,7 @@ func (m *mountable) proxy(t *testing.T, socket string) {
 		}
 		forward.ServeHTTP(w, r)
 	})}
-	listener := must[net.Listener](t)(net.Listen("unix", socket))
+	listener := harness.Value[net.Listener](t)(net.Listen("unix", socket))
 	go func() { _ = server.Serve(listener) }()
 	t.Cleanup(func() { _ = server.Close() })
 }
@@ -105,7 +107,7 @@ func TestMountThatEscapes(t *testing.T) {
 	m.until("e2e-escape", "waiting", because("MountUnavailable"))
 	m.back(source)
 	m.until("e2e-escape", "running", running)
-	if entries := must[[]os.DirEntry](t)(os.ReadDir(m.secret)); len(entries) > 0 {
+	if entries := harness.Value[[]os.DirEntry](t)(os.ReadDir(m.secret)); len(entries) > 0 {
 		t.Errorf("in the secret place: %v", entries)
 	}
 }
@@ -186,7 +188,7 @@ func TestMountIsCheckedAtEveryStart(t *testing.T) {
 			}
 		})
 	}
-	if entries := must[[]os.DirEntry](t)(os.ReadDir(m.secret)); len(entries) > 0 {
+	if entries := harness.Value[[]os.DirEntry](t)(os.ReadDir(m.secret)); len(entries) > 0 {
 		t.Errorf("in the secret place: %v", entries)
 	}
 }

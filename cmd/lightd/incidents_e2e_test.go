@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // TestIncidents: what breaks in an operator's night, on a real engine. The first lines of describe name what is the
@@ -19,7 +21,7 @@ func TestIncidents(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := newNode(t, "--config", config)
-	holder := must[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
+	holder := harness.Value[net.Listener](t)(net.Listen("tcp", "127.0.0.1:0"))
 	defer func() { _ = holder.Close() }()
 	port := holder.Addr().(*net.TCPAddr).Port
 	n.send("POST", "/network/ports", fmt.Sprintf(`{"ip":"127.0.0.1","port":%d}`, port)).want(201, "")

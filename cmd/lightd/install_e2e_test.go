@@ -117,7 +117,7 @@ func TestEggOnARealEngine(t *testing.T) {
 	if !strings.Contains(told.String(), "variables.FILE.rules: required|string|max:9 is not checked") {
 		t.Errorf("told %s", told.String())
 	}
-	spec := must[[]byte](t)(yamlToJSON(out.Bytes()))
+	spec := harness.Value[[]byte](t)(yamlToJSON(out.Bytes()))
 	n.send("POST", "/containers", string(spec)).want(201, `"state":"installing"`)
 	n.until("e2e-egg", "ready", installed)
 	n.send("POST", "/containers/e2e-egg/start", "").want(200, "")

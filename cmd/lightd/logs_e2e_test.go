@@ -12,6 +12,7 @@ import (
 
 	"github.com/coder/websocket"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 )
 
@@ -153,12 +154,12 @@ func TestLogsRoute(t *testing.T) {
 		}
 	}
 
-	r := must[*http.Request](t)(http.NewRequest("GET", n.url+path+"?tail=1&follow=true", http.NoBody))
+	r := harness.Value[*http.Request](t)(http.NewRequest("GET", n.url+path+"?tail=1&follow=true", http.NoBody))
 	r.Header.Set("Authorization", "Bearer "+n.token)
-	response := must[*http.Response](t)(web.Do(r))
+	response := harness.Value[*http.Response](t)(web.Do(r))
 	defer func() { _ = response.Body.Close() }()
 	lines := bufio.NewReader(response.Body)
-	next := func() string { return must[string](t)(lines.ReadString('\n')) }
+	next := func() string { return harness.Value[string](t)(lines.ReadString('\n')) }
 	if got := next(); got != "heard two\n" {
 		t.Errorf("it begins with %q", got)
 	}

@@ -347,9 +347,9 @@ func (j *mainJob) digest(t *testing.T) {
 	on := j.on(t)
 	repository, tag, _ := strings.Cut(harness.Busybox(), ":")
 	url := "http://" + harness.Registry() + "/v2/" + repository + "/manifests/" + tag
-	request := must[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodHead, url, nil))
+	request := harness.Value[*http.Request](t)(http.NewRequestWithContext(t.Context(), http.MethodHead, url, nil))
 	request.Header.Set("Accept", "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json")
-	answer := must[*http.Response](t)(http.DefaultClient.Do(request))
+	answer := harness.Value[*http.Response](t)(http.DefaultClient.Do(request))
 	_ = answer.Body.Close() // a HEAD has none
 	image := harness.Registry() + "/" + repository + "@" + answer.Header.Get("Docker-Content-Digest")
 	volume, _ := on.volume()

@@ -63,7 +63,7 @@ func newGuide(t *testing.T) *guide {
 			t.Fatal(err)
 		}
 	}
-	fill := strings.NewReplacer("DIR", g.dir, "PROGRAM", must[string](t)(os.Executable()))
+	fill := strings.NewReplacer("DIR", g.dir, "PROGRAM", harness.Value[string](t)(os.Executable()))
 	for name, script := range guideScripts {
 		if err := os.WriteFile(filepath.Join(g.dir, "bin", name), []byte("#!/bin/bash\n"+fill.Replace(script)+"\n"), 0o700); err != nil {
 			t.Fatal(err)
@@ -89,7 +89,7 @@ func (g *guide) clear() {
 // run types lines into a shell, and returns what they print.
 func (g *guide) run(lines string) string {
 	g.t.Helper()
-	engine := strings.TrimSpace(string(must[[]byte](g.t)(os.ReadFile(filepath.Join(g.engine.dir, "docker.pid")))))
+	engine := strings.TrimSpace(string(harness.Value[[]byte](g.t)(os.ReadFile(filepath.Join(g.engine.dir, "docker.pid")))))
 	// The engine has a network of its own, which is that of the guide's machine.
 	cmd := exec.Command("nsenter", "-t", engine, "-n", "bash", "-e", "-o", "pipefail", "-c", lines)
 	cmd.Dir = g.dir

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // TestDataDirectoryOnAnotherEngine converges there, and brings over what scripts made in images.
@@ -35,7 +37,7 @@ func TestDataDirectoryOnAnotherEngine(t *testing.T) {
 	image := e.save(snapshot)
 	n.terminate()
 	for _, id := range []string{"brought", "again"} {
-		for _, manifest := range must[[]string](t)(filepath.Glob(filepath.Join(manifests, "*:"+id+".*"))) {
+		for _, manifest := range harness.Value[[]string](t)(filepath.Glob(filepath.Join(manifests, "*:"+id+".*"))) {
 			if err := os.Remove(manifest); err != nil {
 				t.Fatal(err)
 			}

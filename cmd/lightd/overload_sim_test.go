@@ -15,20 +15,22 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"lightd/hack/harness"
 )
 
 // residentMiB is the memory of a daemon in use, in MiB.
 func (n *node) residentMiB() int {
 	n.t.Helper()
-	text := string(must[[]byte](n.t)(os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))))
+	text := string(harness.Value[[]byte](n.t)(os.ReadFile(fmt.Sprintf("/proc/%d/status", n.cmd.Process.Pid))))
 	match := regexp.MustCompile(`VmHWM:\s+(\d+) kB`).FindStringSubmatch(text)
-	return must[int](n.t)(strconv.Atoi(match[1])) / 1024
+	return harness.Value[int](n.t)(strconv.Atoi(match[1])) / 1024
 }
 
 // dial connects to the daemon; the connection is closed with the test.
 func (n *node) dial() net.Conn {
 	n.t.Helper()
-	conn := must[net.Conn](n.t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
+	conn := harness.Value[net.Conn](n.t)(net.Dial("tcp", strings.TrimPrefix(n.url, "http://")))
 	n.t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
@@ -61,7 +63,7 @@ func TestIdleConnectionsStopNothing(t *testing.T) {
 	}
 	for range 5 {
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-		r := must[*http.Request](t)(http.NewRequestWithContext(ctx, "GET", n.url+"/healthz", nil))
+		r := harness.Value[*http.Request](t)(http.NewRequestWithContext(ctx, "GET", n.url+"/healthz", nil))
 		answer, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(r)
 		cancel()
 		if err != nil {
@@ -72,7 +74,7 @@ func TestIdleConnectionsStopNothing(t *testing.T) {
 			t.Errorf("a new client gets %s", answer.Status)
 		}
 	}
-	if open := must[[]os.DirEntry](t)(os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.cmd.Process.Pid))); len(open) > 250 {
+	if open := harness.Value[[]os.DirEntry](t)(os.ReadDir(fmt.Sprintf("/proc/%d/fd", n.cmd.Process.Pid))); len(open) > 250 {
 		t.Errorf("%d of 300 files are open", len(open))
 	}
 	n.volume() // makes a directory, and writes
@@ -171,7 +173,7 @@ func TestUnreadAnswersAreBounded(t *testing.T) {
 // limitFiles makes cmd run with a limit of open files.
 func limitFiles(t testing.TB, cmd *exec.Cmd, files int) {
 	t.Helper()
-	shell := must[string](t)(exec.LookPath("sh"))
+	shell := harness.Value[string](t)(exec.LookPath("sh"))
 	cmd.Args = append([]string{"sh", "-c", fmt.Sprintf(`ulimit -n %d; exec "$0" "$@"`, files), cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = shell
 }

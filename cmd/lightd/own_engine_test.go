@@ -38,7 +38,7 @@ func newOwnEngine(t *testing.T, config string) *ownEngine {
 func newOwnEngineOn(t *testing.T, data, config string) *ownEngine {
 	t.Helper()
 	// A socket's path is short: a test's own directory can be too long for it.
-	dir := must[string](t)(os.MkdirTemp("", "engine"))
+	dir := harness.Value[string](t)(os.MkdirTemp("", "engine"))
 	if err := os.Chmod(dir, 0o711); err != nil { // an engine that maps users passes through as one of them
 		t.Fatal(err)
 	}
@@ -130,13 +130,13 @@ func (d *docker) save(ref string) []byte {
 		d.t.Fatal(err)
 	}
 	defer func() { _ = image.Close() }()
-	return must[[]byte](d.t)(io.ReadAll(image))
+	return harness.Value[[]byte](d.t)(io.ReadAll(image))
 }
 
 // pid returns the process of the engine.
 func (e *ownEngine) pid() int {
 	e.t.Helper()
-	return must[int](e.t)(strconv.Atoi(strings.TrimSpace(string(must[[]byte](e.t)(os.ReadFile(filepath.Join(e.dir, "docker.pid")))))))
+	return harness.Value[int](e.t)(strconv.Atoi(strings.TrimSpace(string(harness.Value[[]byte](e.t)(os.ReadFile(filepath.Join(e.dir, "docker.pid")))))))
 }
 
 // kill ends the engine between two instructions. Its containers run on.

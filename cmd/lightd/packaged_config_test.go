@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"lightd/hack/harness"
 )
 
 // TestEverySettingIsInThePackagedFile: the configuration that the package installs sets nothing, and its
@@ -21,7 +23,7 @@ func TestEverySettingIsInThePackagedFile(t *testing.T) {
 		t.Errorf("as it is installed it sets %q: %v", differingKeys(asInstalled, want), err)
 	}
 	// "# text" is a comment, "#key: value" and "#  key: value" are settings.
-	text := regexp.MustCompile(`(?m)^#(\S|  )`).ReplaceAll(must[[]byte](t)(os.ReadFile(packaged)), []byte("$1"))
+	text := regexp.MustCompile(`(?m)^#(\S|  )`).ReplaceAll(harness.Value[[]byte](t)(os.ReadFile(packaged)), []byte("$1"))
 	path := filepath.Join(t.TempDir(), "lightd.yaml")
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		t.Fatal(err)

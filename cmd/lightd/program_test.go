@@ -19,6 +19,7 @@ import (
 
 	"lightd/cmd/lightd/command"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 // call runs the program in this process and returns what it printed, and its exit code.
@@ -201,8 +202,8 @@ func TestUsualConfiguration(t *testing.T) {
 		t.Helper()
 		s := newSettings(pflag.NewFlagSet("lightd", pflag.ContinueOnError), func(k string) string { return env[k] })
 		s.usual = usual
-		cfg := must[config](t)(s.load())
-		return string(cfg.Listen), string(must[config](t)(s.loadForClient()).Listen)
+		cfg := harness.Value[config](t)(s.load())
+		return string(cfg.Listen), string(harness.Value[config](t)(s.loadForClient()).Listen)
 	}
 	check := func(what, want string) {
 		t.Helper()
@@ -261,7 +262,7 @@ func TestWholeProgramLeavesNothingBehind(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	out, in := io.Pipe()
-	var log locked
+	var log harness.Buffer
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, []string{"serve", "--data-dir", dir, "--listen", "127.0.0.1:0", "--docker-host", "unix://" + dir + "/no.sock"},
@@ -272,7 +273,7 @@ func TestWholeProgramLeavesNothingBehind(t *testing.T) {
 	if _, err := fmt.Fscanf(out, "lightd dev accepts requests on %s\n", &line); err != nil {
 		t.Fatalf("%v\n%s", err, &log)
 	}
-	n := &node{t: t, dir: dir, url: line, token: strings.TrimSpace(string(must[[]byte](t)(os.ReadFile(filepath.Join(dir, "token")))))}
+	n := &node{t: t, dir: dir, url: line, token: strings.TrimSpace(string(harness.Value[[]byte](t)(os.ReadFile(filepath.Join(dir, "token")))))}
 	a := n.send("GET", "/readyz", "", "Authorization:").want(503, `"field":"engine"`)
 	if strings.Contains(a.text, "database") {
 		t.Errorf("got %s", a.text)

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // rulesOfPrometheus are the alerts, the dashboard and the configuration that the repository has.
@@ -38,8 +40,8 @@ func TestPrometheus(t *testing.T) {
 	promtool(metrics, "check", "metrics")
 	promtool("", "check", "rules", rulesOfPrometheus+"/alerts.yaml")
 	promtool("", "test", "rules", rulesOfPrometheus+"/alerts_test.yaml")
-	rules := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts.yaml")))
-	fires := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts_test.yaml")))
+	rules := string(harness.Value[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts.yaml")))
+	fires := string(harness.Value[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/alerts_test.yaml")))
 	for _, alert := range regexp.MustCompile(`alert: (\w+)`).FindAllStringSubmatch(rules, -1) {
 		if !strings.Contains(fires, alert[1]) {
 			t.Errorf("no test has the alert %s fire", alert[1])
@@ -120,17 +122,17 @@ func startPrometheus(t *testing.T, n *node, target string) prometheus {
 	if code != 0 {
 		t.Fatal("no token")
 	}
-	config := string(must[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/prometheus.yaml")))
+	config := string(harness.Value[[]byte](t)(os.ReadFile(rulesOfPrometheus + "/prometheus.yaml")))
 	config = strings.NewReplacer("node-1.example.com:8443", target, "15s", "1s").Replace(config)
-	alerts := regexp.MustCompile(`for: \w+`).ReplaceAll(must[[]byte](t)(os.ReadFile(rulesOfPrometheus+"/alerts.yaml")), []byte("for: 1s"))
+	alerts := regexp.MustCompile(`for: \w+`).ReplaceAll(harness.Value[[]byte](t)(os.ReadFile(rulesOfPrometheus+"/alerts.yaml")), []byte("for: 1s"))
 	for name, text := range map[string]string{"prometheus.yaml": config, "alerts.yaml": string(alerts), "lightd.token": strings.TrimSpace(token),
-		"lightd.crt": string(must[[]byte](t)(os.ReadFile(filepath.Join(n.dir, "tls", "cert.pem"))))} {
+		"lightd.crt": string(harness.Value[[]byte](t)(os.ReadFile(filepath.Join(n.dir, "tls", "cert.pem"))))} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", unused(t, 1))
-	var log locked
+	var log harness.Buffer
 	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	cmd.Stdout, cmd.Stderr = &log, &log
 	if err := cmd.Start(); err != nil {
@@ -190,7 +192,7 @@ func queriesOf(t *testing.T) (queries []string) {
 			Targets []struct{ Expr string }
 		}
 	}
-	if err := json.Unmarshal(must[[]byte](t)(os.ReadFile(rulesOfPrometheus+"/dashboard.json")), &dashboard); err != nil {
+	if err := json.Unmarshal(harness.Value[[]byte](t)(os.ReadFile(rulesOfPrometheus+"/dashboard.json")), &dashboard); err != nil {
 		t.Fatal(err)
 	}
 	for _, panel := range dashboard.Panels {

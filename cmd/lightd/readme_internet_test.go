@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // machineScripts stand for the programs of a machine: sudo runs what it is given, systemctl starts the daemon
@@ -35,7 +37,7 @@ func TestReadmeInternet(t *testing.T) {
 	}
 	dir, port := t.TempDir(), strconv.Itoa(unused(t, 1))
 	for name, script := range machineScripts {
-		text := "#!/bin/bash\n" + strings.NewReplacer("DIR", dir, "PROGRAM", must[string](t)(os.Executable())).Replace(script) + "\n"
+		text := "#!/bin/bash\n" + strings.NewReplacer("DIR", dir, "PROGRAM", harness.Value[string](t)(os.Executable())).Replace(script) + "\n"
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o755); err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +46,7 @@ func TestReadmeInternet(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if pid, err := strconv.Atoi(strings.TrimSpace(string(must[[]byte](t)(os.ReadFile(filepath.Join(dir, "pid")))))); err == nil {
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(harness.Value[[]byte](t)(os.ReadFile(filepath.Join(dir, "pid")))))); err == nil {
 			_ = syscall.Kill(pid, syscall.SIGTERM)
 			poll(t, func() error { return ended(pid) })
 		}
@@ -56,7 +58,7 @@ func TestReadmeInternet(t *testing.T) {
 		cmd.Env = []string{"PATH=" + dir + ":" + os.Getenv("PATH"), "HOME=" + dir, "DOCKER_HOST=unix:///nonexistent/docker.sock", asProgram + "=1"}
 		printed, err := cmd.CombinedOutput()
 		if err != nil {
-			t.Fatalf("%v:\n%s\n%s", err, printed, must[[]byte](t)(os.ReadFile(filepath.Join(dir, "journal"))))
+			t.Fatalf("%v:\n%s\n%s", err, printed, harness.Value[[]byte](t)(os.ReadFile(filepath.Join(dir, "journal"))))
 		}
 		return string(printed)
 	}
@@ -65,10 +67,10 @@ func TestReadmeInternet(t *testing.T) {
 		t.Errorf("the context prints %s", printed)
 	}
 	for host, want := range map[string]int{"node-1.example.com": 200, "evil.example": 421} {
-		r := must[*http.Request](t)(http.NewRequest("GET", "https://127.0.0.1:"+port+"/healthz", nil))
+		r := harness.Value[*http.Request](t)(http.NewRequest("GET", "https://127.0.0.1:"+port+"/healthz", nil))
 		r.Host = host
 		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // the context has the pin
-		answer := must[*http.Response](t)((&http.Client{Transport: transport}).Do(r))
+		answer := harness.Value[*http.Response](t)((&http.Client{Transport: transport}).Do(r))
 		_ = answer.Body.Close()
 		transport.CloseIdleConnections()
 		if answer.StatusCode != want {

@@ -15,6 +15,7 @@ import (
 
 	"lightd/cmd/lightd/docs"
 	"lightd/cmd/lightd/terminal"
+	"lightd/hack/harness"
 )
 
 const (
@@ -24,7 +25,7 @@ const (
 
 func readme(t *testing.T) string {
 	t.Helper()
-	return string(must[[]byte](t)(os.ReadFile("../../README.md")))
+	return string(harness.Value[[]byte](t)(os.ReadFile("../../README.md")))
 }
 
 // TestReadmeIsShort: it is read to the end.
@@ -86,7 +87,7 @@ func TestReadmeCommandsExist(t *testing.T) {
 			shown[topic.Name] = append(shown[topic.Name], strings.TrimSuffix(example[1], `\`))
 		}
 	}
-	targets := regexp.MustCompile(`(?m)^([a-z-]+):.*`).FindAllStringSubmatch(string(must[[]byte](t)(os.ReadFile("../../Makefile"))), -1)
+	targets := regexp.MustCompile(`(?m)^([a-z-]+):.*`).FindAllStringSubmatch(string(harness.Value[[]byte](t)(os.ReadFile("../../Makefile"))), -1)
 	checked := 0
 	for where, lines := range shown {
 		for _, line := range lines {

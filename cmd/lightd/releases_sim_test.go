@@ -244,7 +244,7 @@ func (n *node) goesOn() {
 // writeRelease writes the data directories of this version.
 func writeRelease(t *testing.T, name string) {
 	t.Helper()
-	into := must[string](t)(filepath.Abs("../../hack/releases"))
+	into := harness.Value[string](t)(filepath.Abs("../../hack/releases"))
 	for _, killed := range []bool{false, true} {
 		panel := &panelServer{address: "127.0.0.1:0"}
 		panel.up(t)
@@ -260,13 +260,13 @@ func writeRelease(t *testing.T, name string) {
 			n.crash()
 		} else {
 			n.terminate()
-			if err := os.WriteFile(as+".backup", must[[]byte](t)(os.ReadFile(backup)), 0o644); err != nil {
+			if err := os.WriteFile(as+".backup", harness.Value[[]byte](t)(os.ReadFile(backup)), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
 		releases.Pack(t, n.dir, as)
 		known.Stored = storedIn(t, n.dir)
-		text := must[[]byte](t)(json.MarshalIndent(known, "", "\t"))
+		text := harness.Value[[]byte](t)(json.MarshalIndent(known, "", "\t"))
 		if err := os.WriteFile(as+".json", append(text, '\n'), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // TestServiceManager: systemd learns when the daemon accepts requests, of a reload and of the end, and that
@@ -13,13 +15,13 @@ import (
 func TestServiceManager(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "notify")
-	socket := must[*net.UnixConn](t)(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}))
+	socket := harness.Value[*net.UnixConn](t)(net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"}))
 	t.Cleanup(func() { _ = socket.Close() })
 	alive := 0
 	told := func(want string) {
 		t.Helper()
 		for b := make([]byte, 4096); ; alive++ {
-			n := must[int](t)(socket.Read(b))
+			n := harness.Value[int](t)(socket.Read(b))
 			if got := string(b[:n]); got != "WATCHDOG=1" {
 				if !strings.HasPrefix(got, want+"\n") {
 					t.Fatalf("told %q, want %s", got, want)
@@ -37,7 +39,7 @@ func TestServiceManager(t *testing.T) {
 	told("RELOADING=1")
 	told("READY=1")
 	for before := alive; alive < before+3; alive++ {
-		if got := make([]byte, 4096); string(got[:must[int](t)(socket.Read(got))]) != "WATCHDOG=1" {
+		if got := make([]byte, 4096); string(got[:harness.Value[int](t)(socket.Read(got))]) != "WATCHDOG=1" {
 			t.Fatalf("told %s", got)
 		}
 	}

@@ -71,7 +71,7 @@ type killings struct {
 func TestKilledAtAnyMoment(t *testing.T) {
 	t.Parallel()
 	number := func(name, absent string) uint64 {
-		return must[uint64](t)(strconv.ParseUint(cmp.Or(os.Getenv(name), absent), 10, 64))
+		return harness.Value[uint64](t)(strconv.ParseUint(cmp.Or(os.Getenv(name), absent), 10, 64))
 	}
 	seed := number("LIGHTD_TEST_SEED", "1")
 	if seed == 0 {

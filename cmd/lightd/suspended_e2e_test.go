@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/container"
+
+	"lightd/hack/harness"
 )
 
 // TestSuspendedOnARealEngine: a suspended server is stopped and stays so, whoever starts it, goes through a
@@ -47,7 +49,7 @@ func TestSuspendedOnARealEngine(t *testing.T) {
 	}
 	n.send("PATCH", "/containers/"+id+"?wait=stopped", `{"suspended":true}`).want(200, `"met":true`)
 	n.send("POST", "/containers/"+id+"/reinstall?wait=synced", `{"install_script":"echo installed > /home/container/installed"}`).want(200, `"met":true`)
-	if got := string(must[[]byte](t)(os.ReadFile(filepath.Join(path, "installed")))); got != "installed\n" {
+	if got := string(harness.Value[[]byte](t)(os.ReadFile(filepath.Join(path, "installed")))); got != "installed\n" {
 		t.Errorf("the script left %q", got)
 	}
 	if c := n.get(id); c.State != "offline" || c.InstallState != "ready" {

@@ -13,12 +13,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lightd/cmd/lightd/terminal"
+	"lightd/hack/harness"
 )
 
 // person is a terminal with a command at one end, and a test at the other.
 type person struct {
 	t      *testing.T
-	screen locked
+	screen harness.Buffer
 	keys   *os.File
 	tty    *os.File
 	before unix.Termios
@@ -59,7 +60,7 @@ func (d *desk) sit(args ...string) *person {
 
 func (p *person) mode() unix.Termios {
 	p.t.Helper()
-	return *must[*unix.Termios](p.t)(unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS))
+	return *harness.Value[*unix.Termios](p.t)(unix.IoctlGetTermios(int(p.tty.Fd()), unix.TCGETS))
 }
 
 func (p *person) types(keys string) {

@@ -11,12 +11,13 @@ import (
 	"github.com/coder/websocket"
 
 	"lightd/cmd/lightd/command"
+	"lightd/hack/harness"
 )
 
 func TestTokenCommands(t *testing.T) {
 	t.Parallel()
 	n := lonely(t)
-	info := must[os.FileInfo](t)(os.Stat(filepath.Join(n.dir, "token")))
+	info := harness.Value[os.FileInfo](t)(os.Stat(filepath.Join(n.dir, "token")))
 	if info.Mode().Perm() != 0o600 {
 		t.Errorf("the token's file has mode %v", info.Mode())
 	}

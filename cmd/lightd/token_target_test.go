@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // reachable has the commands of w find its daemon, whose port was chosen by the kernel.
@@ -116,7 +118,7 @@ func TestSecondKeptMaster(t *testing.T) {
 	w.want("", "port", "list", "--token", second)
 	file := filepath.Join(w.dir, "stopped", "token")
 	for _, name := range []string{file, file + ".old"} {
-		data := must[[]byte](t)(os.ReadFile(strings.Replace(name, "stopped", "data", 1)))
+		data := harness.Value[[]byte](t)(os.ReadFile(strings.Replace(name, "stopped", "data", 1)))
 		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o700), os.WriteFile(name, data, 0o600)); err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // TestTraces has the collector's own receiver take the traces of a daemon: of a write by a client that traces
@@ -138,7 +140,7 @@ func one(t *testing.T, spans []span, name string, is func(span) bool) span {
 // receiver is an OTLP receiver of the collector that runs.
 type receiver struct {
 	url string
-	out *locked
+	out *harness.Buffer
 }
 
 // startReceiver builds the receiver of hack/otlp, and runs it.
@@ -149,8 +151,8 @@ func startReceiver(t *testing.T) receiver {
 		t.Fatalf("build the receiver: %v\n%s", err, out)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", unused(t, 1))
-	r := receiver{"http://" + address, &locked{}}
-	var errors locked
+	r := receiver{"http://" + address, &harness.Buffer{}}
+	var errors harness.Buffer
 	cmd := exec.Command("../../.bin/otlp", address)
 	cmd.Stdout, cmd.Stderr = r.out, &errors
 	if err := cmd.Start(); err != nil {

@@ -39,7 +39,7 @@ func buildPrevious(t *testing.T) (binary string) {
 	if err := os.Mkdir(source, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	top := strings.TrimSpace(string(must[[]byte](t)(exec.Command("git", "rev-parse", "--show-toplevel").Output())))
+	top := strings.TrimSpace(string(harness.Value[[]byte](t)(exec.Command("git", "rev-parse", "--show-toplevel").Output())))
 	command(top, "git", "archive", "--output", archive, revision)
 	command(source, "tar", "-xf", archive)
 	command(source, "go", "build", "-tags", "nomsgpack", "-trimpath", "-buildvcs=false", "-o", binary, "./cmd/lightd")

@@ -44,7 +44,7 @@ func TestEngineThatMapsUsers(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(path, "maps", "new")); err != nil {
 		t.Error(err)
 	}
-	info := must[os.FileInfo](t)(os.Stat(filepath.Join(n.dir, "containers", "mapped", "install.sh")))
+	info := harness.Value[os.FileInfo](t)(os.Stat(filepath.Join(n.dir, "containers", "mapped", "install.sh")))
 	if stat := info.Sys().(*syscall.Stat_t); stat.Uid == 0 || info.Mode().Perm() != 0o700 {
 		t.Errorf("install.sh belongs to %d, with mode %v", stat.Uid, info.Mode())
 	}

@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lightd/hack/harness"
 )
 
 // browser is a headless Chromium, driven as W3C WebDriver describes. That is a handful of
@@ -35,7 +37,7 @@ func newBrowser(t testing.TB) *browser {
 	}
 	cmd := exec.Command(driver, "--port=0")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the browser's many processes
-	stdout := must[io.ReadCloser](t)(cmd.StdoutPipe())
+	stdout := harness.Value[io.ReadCloser](t)(cmd.StdoutPipe())
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -178,5 +180,5 @@ func (b *browser) screenshot() []byte {
 	b.t.Helper()
 	var text string
 	b.ask(http.MethodGet, "/screenshot", nil, &text)
-	return must[[]byte](b.t)(base64.StdEncoding.DecodeString(text))
+	return harness.Value[[]byte](b.t)(base64.StdEncoding.DecodeString(text))
 }

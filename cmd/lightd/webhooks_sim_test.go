@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"lightd/hack/harness"
 )
 
 // panelServer is a panel that remembers the events that it gets.
@@ -28,7 +30,7 @@ type panelServer struct {
 // up makes the panel answer, at the address that it had before.
 func (p *panelServer) up(t *testing.T) {
 	t.Helper()
-	l := must[net.Listener](t)(net.Listen("tcp", p.address))
+	l := harness.Value[net.Listener](t)(net.Listen("tcp", p.address))
 	p.address = l.Addr().String()
 	p.server = &http.Server{Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		var delivery struct {

@@ -28,6 +28,7 @@ import (
 
 	"lightd/cmd/lightd/check"
 	"lightd/cmd/lightd/terminal"
+	"lightd/hack/harness"
 )
 
 // wired is a daemon without an engine, in this process.
@@ -38,13 +39,13 @@ type wired struct {
 	urls []string
 	pin  string // of the certificate
 	key  string // the pin of its public key
-	log  *locked
+	log  *harness.Buffer
 }
 
 // newWired starts a daemon with a file of settings; DIR in it is the daemon's directory.
 func newWired(t *testing.T, settings string) *wired {
 	t.Helper()
-	w := &wired{t: t, dir: t.TempDir(), log: &locked{}}
+	w := &wired{t: t, dir: t.TempDir(), log: &harness.Buffer{}}
 	file := filepath.Join(w.dir, "lightd.yaml")
 	if err := os.WriteFile(file, []byte(strings.ReplaceAll(settings, "DIR", w.dir)), 0o600); err != nil {
 		t.Fatal(err)
@@ -108,7 +109,7 @@ func (w *wired) refused(text string, args ...string) {
 
 func (w *wired) token() string {
 	w.t.Helper()
-	return strings.TrimSpace(string(must[[]byte](w.t)(os.ReadFile(filepath.Join(w.dir, "data", "token")))))
+	return strings.TrimSpace(string(harness.Value[[]byte](w.t)(os.ReadFile(filepath.Join(w.dir, "data", "token")))))
 }
 
 // TestSelfSigned: a certificate is made once; the commands of this machine pin it by themselves, a context
@@ -150,7 +151,7 @@ func TestSelfSigned(t *testing.T) {
 	transport.TLSClientConfig = &tls.Config{InsecureSkipVerify: true}
 	defer transport.CloseIdleConnections()
 	c := &http.Client{Transport: transport}
-	answer := must[*http.Response](t)(c.Get(w.urls[0] + "/healthz"))
+	answer := harness.Value[*http.Response](t)(c.Get(w.urls[0] + "/healthz"))
 	_ = answer.Body.Close()
 	if answer.ProtoMajor != 2 || answer.StatusCode != 200 || answer.TLS.Version < tls.VersionTLS12 {
 		t.Errorf("got %s over %s", answer.Status, answer.Proto)
@@ -216,15 +217,15 @@ func authority(t *testing.T) (ca, client string) {
 		}
 		return path
 	}
-	key := must[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	key := harness.Value[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	root := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
 		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}
 	leaf := &x509.Certificate{SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "billing"}, NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}}
-	ca = write("ca.pem", "CERTIFICATE", must[[]byte](t)(x509.CreateCertificate(rand.Reader, root, root, key.Public(), key)))
+	ca = write("ca.pem", "CERTIFICATE", harness.Value[[]byte](t)(x509.CreateCertificate(rand.Reader, root, root, key.Public(), key)))
 	client = filepath.Join(dir, "client")
-	write("client.pem", "CERTIFICATE", must[[]byte](t)(x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), key)))
-	write("client.key", "PRIVATE KEY", must[[]byte](t)(x509.MarshalPKCS8PrivateKey(key)))
+	write("client.pem", "CERTIFICATE", harness.Value[[]byte](t)(x509.CreateCertificate(rand.Reader, leaf, root, key.Public(), key)))
+	write("client.key", "PRIVATE KEY", harness.Value[[]byte](t)(x509.MarshalPKCS8PrivateKey(key)))
 	return ca, client
 }
 
@@ -319,11 +320,11 @@ func TestForeignHosts(t *testing.T) {
 		"evil.example": 421, "panel.example.com": 200, "localhost": 200, "127.0.0.1": 200, "192.0.2.1": 421,
 	} {
 		for _, path := range []string{"/containers", "/healthz"} {
-			r := must[*http.Request](t)(http.NewRequest("GET", w.urls[0]+path, nil))
+			r := harness.Value[*http.Request](t)(http.NewRequest("GET", w.urls[0]+path, nil))
 			r.Host = host
 			r.Header.Set("Authorization", "Bearer "+w.token())
-			answer := must[*http.Response](t)(http.DefaultClient.Do(r))
-			body := must[[]byte](t)(io.ReadAll(answer.Body))
+			answer := harness.Value[*http.Response](t)(http.DefaultClient.Do(r))
+			body := harness.Value[[]byte](t)(io.ReadAll(answer.Body))
 			_ = answer.Body.Close()
 			if answer.StatusCode != want || want == 421 && (!strings.Contains(string(body), `"code":"unknown_host"`) || answer.Header.Get("X-Request-Id") == "") {
 				t.Errorf("%s%s: %s %s", host, path, answer.Status, body)
@@ -337,9 +338,9 @@ func TestGuessing(t *testing.T) {
 	t.Parallel()
 	w := newWired(t, "listen: [127.0.0.1:0, 'unix://DIR/l.sock']\n")
 	ask := func(token string) *http.Response {
-		r := must[*http.Request](t)(http.NewRequest("GET", w.urls[0]+"/containers", nil))
+		r := harness.Value[*http.Request](t)(http.NewRequest("GET", w.urls[0]+"/containers", nil))
 		r.Header.Set("Authorization", "Bearer "+token)
-		answer := must[*http.Response](t)(http.DefaultClient.Do(r))
+		answer := harness.Value[*http.Response](t)(http.DefaultClient.Do(r))
 		_ = answer.Body.Close()
 		return answer
 	}

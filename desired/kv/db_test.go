@@ -10,10 +10,9 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"lightd/desired"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 func TestMain(m *testing.M) {
@@ -21,9 +20,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, writeForever(dir))
 		os.Exit(1)
 	}
-	// Badger leaves these behind where it refuses to open.
-	eventually.Main(m, goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
-		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
+	eventually.Main(m, eventually.LeftByBadger()...)
 }
 
 func open(t testing.TB, dir string, o Options) *DB {
@@ -43,19 +40,10 @@ func closeDB(t testing.TB, db *DB) {
 	}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantErr(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Fatalf("error %v, want %v", err, want)
-	}
-}
+var (
+	must    = harness.Must
+	wantErr = harness.WantErr
+)
 
 // set writes one key.
 func set(key, value string) func(*Tx) error {

@@ -11,17 +11,15 @@ import (
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
-	"go.uber.org/goleak"
 
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 func TestMain(m *testing.M) {
-	// Badger leaves these behind where it refuses to open.
-	eventually.Main(m, goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
-		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
+	eventually.Main(m, eventually.LeftByBadger()...)
 }
 
 func open(t testing.TB, dir string, o Options) *Store {
@@ -74,19 +72,10 @@ func bind(ip string, port int) desired.Port {
 	return desired.Port{IP: ip, Port: port, Protocol: desired.TCP}
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func wantErr(t testing.TB, err, want error) {
-	t.Helper()
-	if !errors.Is(err, want) {
-		t.Fatalf("error %v, want %v", err, want)
-	}
-}
+var (
+	must    = harness.Must
+	wantErr = harness.WantErr
+)
 
 func create(t testing.TB, s *Store, sp desired.Spec) desired.Container {
 	t.Helper()

@@ -14,16 +14,12 @@ import (
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 func TestMain(m *testing.M) { eventually.Main(m) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = harness.Must
 
 func open(t testing.TB, m *Master) (*Keeper, *kv.DB) {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"lightd/hack/harness"
 )
 
 // makeDeep makes a chain of n directories below dir, as a container does it: each from within the
@@ -34,23 +36,9 @@ func makeDeep(t *testing.T, dir string, n int) {
 	_ = at.Close()
 }
 
-// memory is a directory in memory where there is one: making a deep tree on a disk takes ten times as long
-// as all else of its test.
-func memory() string {
-	const dir = "/dev/shm"
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return ""
-	}
-	return dir
-}
-
 // TestDeepTree: a tree of 30,000 levels, with 64 descriptors to spare, is gone.
 func TestDeepTree(t *testing.T) {
-	parent, err := os.MkdirTemp(memory(), "deep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(parent)
+	parent := harness.MemoryDir(t) // making a deep tree on a disk takes ten times as long as all else
 	if err := os.Mkdir(filepath.Join(parent, "v"), 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -76,6 +76,14 @@ func Main(m *testing.M, options ...goleak.Option) {
 	os.Exit(code)
 }
 
+// LeftByBadger are the goroutines that Badger leaves behind where it refuses to open.
+func LeftByBadger() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
+		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"),
+	}
+}
+
 // Leaks returns an error if goroutines are left, which have Bound to end: goleak alone gives
 // them less than half a second, on whatever machine.
 func Leaks(options ...goleak.Option) error {

@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -18,34 +17,17 @@ import (
 	"time"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/smalldisk"
 )
 
 func TestMain(m *testing.M) { eventually.Main(m) }
 
-// recorder is a log that a test reads.
-type recorder struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (r *recorder) Write(p []byte) (int, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.b.Write(p)
-}
-
-func (r *recorder) String() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.b.String()
-}
-
 var wide = Limits{MaxSize: 1 << 30, MaxAge: time.Hour, MaxFiles: 1000}
 
-func open(t *testing.T, dir string, l Limits) (*Log, *recorder) {
+func open(t *testing.T, dir string, l Limits) (*Log, *harness.Buffer) {
 	t.Helper()
-	out := &recorder{}
+	out := &harness.Buffer{}
 	log := Open(Config{Output: ToFile, DataDir: dir, Limits: l, Log: slog.New(slog.NewTextHandler(out, nil))})
 	t.Cleanup(func() { _ = log.Close() })
 	return log, out

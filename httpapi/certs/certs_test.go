@@ -9,17 +9,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
+	"lightd/hack/harness"
+)
 
 // served returns the fingerprint that a handshake shows.
 func served(t *testing.T, s *Source) string {
@@ -38,15 +30,15 @@ func served(t *testing.T, s *Source) string {
 // of an editor (in place), and by broken ones, of which each is logged once.
 func TestReload(t *testing.T) {
 	dir := t.TempDir()
-	one := must[Files](t)(SelfSigned(filepath.Join(dir, "one"), []string{"localhost"}))
-	two := must[Files](t)(SelfSigned(filepath.Join(dir, "two"), []string{"localhost"}))
-	first, second := must[string](t)(FingerprintOf(one.Cert)), must[string](t)(FingerprintOf(two.Cert))
+	one := harness.Value[Files](t)(SelfSigned(filepath.Join(dir, "one"), []string{"localhost"}))
+	two := harness.Value[Files](t)(SelfSigned(filepath.Join(dir, "two"), []string{"localhost"}))
+	first, second := harness.Value[string](t)(FingerprintOf(one.Cert)), harness.Value[string](t)(FingerprintOf(two.Cert))
 	live := filepath.Join(dir, "live")
 	if err := os.Symlink("one", live); err != nil {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer
-	s := must[*Source](t)(Open(Files{Cert: filepath.Join(live, "cert.pem"), Key: filepath.Join(live, "key.pem")}, slog.New(slog.NewTextHandler(&log, nil))))
+	s := harness.Value[*Source](t)(Open(Files{Cert: filepath.Join(live, "cert.pem"), Key: filepath.Join(live, "key.pem")}, slog.New(slog.NewTextHandler(&log, nil))))
 	relink := func(to string) {
 		t.Helper()
 		next := filepath.Join(dir, "next")
@@ -74,12 +66,12 @@ func TestReload(t *testing.T) {
 	relink("two")
 	want(second, "certificate reloaded")
 	// The certificate comes before its key.
-	cert := must[[]byte](t)(os.ReadFile(one.Cert))
+	cert := harness.Value[[]byte](t)(os.ReadFile(one.Cert))
 	if err := os.WriteFile(two.Cert, cert, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want(second, "not reloaded")
-	if err := os.WriteFile(two.Key, must[[]byte](t)(os.ReadFile(one.Key)), 0o600); err != nil {
+	if err := os.WriteFile(two.Key, harness.Value[[]byte](t)(os.ReadFile(one.Key)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	want(first, "certificate reloaded")
@@ -96,18 +88,18 @@ func TestReload(t *testing.T) {
 // TestSelfSignedIsMadeOnce: a second start serves the same, and one half of a pair is never replaced.
 func TestSelfSignedIsMadeOnce(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tls")
-	files := must[Files](t)(SelfSigned(dir, []string{"node-1", "192.0.2.1"}))
-	before := must[string](t)(FingerprintOf(files.Cert))
-	again := must[Files](t)(SelfSigned(dir, []string{"other"}))
-	if got := must[string](t)(FingerprintOf(again.Cert)); got != before {
+	files := harness.Value[Files](t)(SelfSigned(dir, []string{"node-1", "192.0.2.1"}))
+	before := harness.Value[string](t)(FingerprintOf(files.Cert))
+	again := harness.Value[Files](t)(SelfSigned(dir, []string{"other"}))
+	if got := harness.Value[string](t)(FingerprintOf(again.Cert)); got != before {
 		t.Errorf("it was %s, and is %s", before, got)
 	}
 	for _, path := range []string{files.Cert, files.Key} {
-		if mode := must[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o600 {
+		if mode := harness.Value[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o600 {
 			t.Errorf("%s has mode %o", path, mode)
 		}
 	}
-	s := must[*Source](t)(Open(files, slog.Default()))
+	s := harness.Value[*Source](t)(Open(files, slog.Default()))
 	for host, covered := range map[string]bool{"node-1": true, "192.0.2.1": true, "other": false} {
 		if s.Covers(host) != covered {
 			t.Errorf("covers %s: %v", host, !covered)

@@ -14,14 +14,15 @@ import (
 	"time"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/httpapi/certs"
 )
 
 // TestIdleConnectionsMakeRoom: the oldest connection without a request is closed for a new one; one with a
 // request under way stays, and where all have one, the new connection is refused with an answer.
 func TestIdleConnectionsMakeRoom(t *testing.T) {
-	all := must[[]Address](t)(Parse("127.0.0.1:0", false))
-	l := must[[]*Listener](t)(OpenAll(all, Options{}))[0]
+	all := harness.Value[[]Address](t)(Parse("127.0.0.1:0", false))
+	l := harness.Value[[]*Listener](t)(OpenAll(all, Options{}))[0]
 	limiter := NewLimiter(Limits{Total: 4, PerPeer: 2})
 	leave := make(chan struct{})
 	server := &http.Server{ConnState: limiter.ConnState, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -45,7 +46,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	}()
 	dial := func() net.Conn {
 		t.Helper()
-		conn := must[net.Conn](t)(net.Dial("tcp", l.At))
+		conn := harness.Value[net.Conn](t)(net.Dial("tcp", l.At))
 		t.Cleanup(func() { _ = conn.Close() })
 		_ = conn.SetDeadline(time.Now().Add(eventually.Bound))
 		return conn
@@ -53,7 +54,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 	get := func(conn net.Conn, path string) *http.Response {
 		t.Helper()
 		_, _ = io.WriteString(conn, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
-		return must[*http.Response](t)(http.ReadResponse(bufio.NewReader(conn), nil))
+		return harness.Value[*http.Response](t)(http.ReadResponse(bufio.NewReader(conn), nil))
 	}
 	var idle []net.Conn
 	for range 4 {
@@ -79,7 +80,7 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		}
 	}
 	refused := dial()
-	answer := must[*http.Response](t)(http.ReadResponse(bufio.NewReader(refused), nil))
+	answer := harness.Value[*http.Response](t)(http.ReadResponse(bufio.NewReader(refused), nil))
 	if answer.StatusCode != 503 || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("got %s", answer.Status)
 	}
@@ -128,11 +129,11 @@ func TestConnectionsByAddress(t *testing.T) {
 // TestIdleConnectionsOverTLS: those that never finish a handshake, and those that keep a connection after a
 // request, make room like others.
 func TestIdleConnectionsOverTLS(t *testing.T) {
-	all := must[[]Address](t)(Parse("127.0.0.1:0", true))
-	l := must[[]*Listener](t)(OpenAll(all, Options{}))[0]
-	files := must[certs.Files](t)(certs.SelfSigned(t.TempDir(), []string{"127.0.0.1"}))
+	all := harness.Value[[]Address](t)(Parse("127.0.0.1:0", true))
+	l := harness.Value[[]*Listener](t)(OpenAll(all, Options{}))[0]
+	files := harness.Value[certs.Files](t)(certs.SelfSigned(t.TempDir(), []string{"127.0.0.1"}))
 	limiter := NewLimiter(Limits{Total: 4, PerPeer: 4})
-	config := must[*certs.Source](t)(certs.Open(files, slog.Default())).Config()
+	config := harness.Value[*certs.Source](t)(certs.Open(files, slog.Default())).Config()
 	server := &http.Server{
 		TLSConfig: config, ConnState: limiter.ConnState, ErrorLog: log.New(io.Discard, "", 0),
 		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}),
@@ -144,7 +145,7 @@ func TestIdleConnectionsOverTLS(t *testing.T) {
 		<-served
 	}()
 	for range 12 {
-		conn := must[net.Conn](t)(net.Dial("tcp", l.At))
+		conn := harness.Value[net.Conn](t)(net.Dial("tcp", l.At))
 		defer conn.Close()
 	}
 	for i := range 12 {

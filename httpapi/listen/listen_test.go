@@ -8,18 +8,9 @@ import (
 	"strings"
 	"testing"
 
+	"lightd/hack/harness"
 	"lightd/httpapi/peer"
 )
-
-func must[T any](t *testing.T) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
 
 func TestParse(t *testing.T) {
 	for _, c := range []struct {
@@ -70,7 +61,7 @@ func TestPlainHTTPIsForLoopback(t *testing.T) {
 	for address, allowed := range map[string]bool{
 		"127.0.0.1:0": true, "localhost:0": true, "127.8.9.1:0": true, "0.0.0.0:0": false, ":0": false, "[::]:0": false, "https://0.0.0.0:0": true,
 	} {
-		all := must[[]Address](t)(Parse(address, strings.HasPrefix(address, "https")))
+		all := harness.Value[[]Address](t)(Parse(address, strings.HasPrefix(address, "https")))
 		l, err := OpenAll(all, Options{})
 		if err := CloseAll(l); err != nil {
 			t.Error(err)
@@ -88,7 +79,7 @@ func TestPlainHTTPIsForLoopback(t *testing.T) {
 // TestFamily: an IPv4 address opens nothing on IPv6, past the rules that an operator has for IPv4.
 func TestFamily(t *testing.T) {
 	for address, want := range map[string]string{"0.0.0.0:0": "0.0.0.0:", "127.0.0.1:0": "127.0.0.1:", ":0": "[::]:", "[::]:0": "[::]:"} {
-		l, err := OpenAll(must[[]Address](t)(Parse(address, false)), Options{InsecurePlainHTTP: true})
+		l, err := OpenAll(harness.Value[[]Address](t)(Parse(address, false)), Options{InsecurePlainHTTP: true})
 		if err != nil || !strings.HasPrefix(l[0].Addr().String(), want) {
 			t.Errorf("%s: %v, %v", address, l, err)
 		}
@@ -101,18 +92,18 @@ func TestFamily(t *testing.T) {
 // TestUnixSocket is bound with its mode, knows its peer, and replaces only what nobody uses.
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.sock")
-	all := must[[]Address](t)(Parse("unix://"+path, false))
+	all := harness.Value[[]Address](t)(Parse("unix://"+path, false))
 	open := func(o Options) *Listener {
 		t.Helper()
-		return must[[]*Listener](t)(OpenAll(all, o))[0]
+		return harness.Value[[]*Listener](t)(OpenAll(all, o))[0]
 	}
 	l := open(Options{UnixMode: 0o600})
-	if mode := must[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o600 {
+	if mode := harness.Value[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o600 {
 		t.Errorf("its mode is %o", mode)
 	}
-	dialed := must[net.Conn](t)(net.Dial("unix", path))
+	dialed := harness.Value[net.Conn](t)(net.Dial("unix", path))
 	defer dialed.Close()
-	accepted := must[net.Conn](t)(l.Accept())
+	accepted := harness.Value[net.Conn](t)(l.Accept())
 	defer accepted.Close()
 	if who := accepted.(peer.Connection).Peer(); !who.Unix || int(who.UID) != os.Getuid() || int(who.PID) != os.Getpid() {
 		t.Errorf("the peer is %s", who)
@@ -125,19 +116,19 @@ func TestUnixSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := open(Options{UnixMode: 0o660})
-	if mode := must[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o660 {
+	if mode := harness.Value[os.FileInfo](t)(os.Stat(path)).Mode().Perm(); mode != 0o660 {
 		t.Errorf("its mode is %o", mode)
 	}
 	if err := l.release(); err != nil {
 		t.Error(err)
 	}
-	if err := must[net.Conn](t)(net.Dial("unix", path)).Close(); err != nil {
+	if err := harness.Value[net.Conn](t)(net.Dial("unix", path)).Close(); err != nil {
 		t.Error(err)
 	}
 	if err := next.Close(); err != nil {
 		t.Error(err)
 	}
-	if left := must[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(path))); len(left) > 0 {
+	if left := harness.Value[[]os.DirEntry](t)(os.ReadDir(filepath.Dir(path))); len(left) > 0 {
 		t.Errorf("%s is left", left[0].Name())
 	}
 	if err := os.WriteFile(path, []byte("data"), 0o600); err != nil {

@@ -14,6 +14,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/httpapi/api"
 	"lightd/observed/journal"
 	"lightd/observed/records"
@@ -21,12 +22,7 @@ import (
 
 func TestMain(m *testing.M) { eventually.Main(m) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = harness.Must
 
 // containers are the specs that are in force, by id.
 type containers map[string]desired.Container

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"lightd/hack/harness"
 )
 
 // unlinkedTree is a container of which this process is the only thread.
@@ -41,12 +43,7 @@ func hold(t *testing.T, fn func(*os.File)) {
 	fn(file)
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = harness.Must
 
 // TestUnlinked: a file without a name is counted once, one with a name never.
 func TestUnlinked(t *testing.T) {

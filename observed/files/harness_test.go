@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"lightd/desired/trash"
+	"lightd/hack/harness"
 )
 
 const volumeID = "d6764075-c5f1-4045-9fb3-85315b85cb0f"
@@ -37,16 +38,7 @@ func (d *disk) Discard(dir *os.File, name string) error { return d.trash.MoveFro
 // newDisk is in memory where that is a directory: what these tests do is synced thousands of times.
 func newDisk(t testing.TB) *disk {
 	t.Helper()
-	const memory = "/dev/shm"
-	if info, err := os.Stat(memory); err != nil || !info.IsDir() {
-		return newDiskIn(t, t.TempDir())
-	}
-	dir, err := os.MkdirTemp(memory, "files")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return newDiskIn(t, dir)
+	return newDiskIn(t, harness.MemoryDir(t))
 }
 
 func newDiskIn(t testing.TB, base string) *disk {

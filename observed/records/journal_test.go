@@ -11,17 +11,13 @@ import (
 
 	"lightd/desired/kv"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/observed/journal"
 )
 
 func TestMain(m *testing.M) { eventually.Main(m) }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = harness.Must
 
 func openJournal(t testing.TB, dir string) (*Journal, *kv.DB) {
 	t.Helper()

@@ -18,24 +18,17 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"go.uber.org/goleak"
 
 	"lightd/desired/kv"
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 )
 
 func TestMain(m *testing.M) {
-	// Badger leaves these behind where it refuses to open.
-	eventually.Main(m, goleak.IgnoreTopFunction("github.com/dgraph-io/badger/v4.(*DB).monitorCache"),
-		goleak.IgnoreTopFunction("github.com/dgraph-io/ristretto/v2/z.(*AllocatorPool).freeupAllocators"))
+	eventually.Main(m, eventually.LeftByBadger()...)
 }
 
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
+var must = harness.Must
 
 var quiet = slog.New(slog.DiscardHandler)
 
