@@ -32,6 +32,8 @@ type Cache interface {
 	// Refresh makes the cache inspect the run container of id again, with install its install
 	// container too, and call Enqueue afterwards.
 	Refresh(id string, install bool)
+	// ExpectRefresh makes it inspect neither before that.
+	ExpectRefresh(id string)
 	Forget(id string)
 }
 

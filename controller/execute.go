@@ -76,6 +76,10 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 			level = slog.LevelDebug // it was logged when it was tried first
 		}
 	})
+	if class := s.Kind.Traits().Class; class == plan.ClassCreate || class == plan.ClassStart {
+		// The engine answers no inspection while it makes or starts the container: finishStep requests one.
+		c.cfg.Cache.ExpectRefresh(id)
+	}
 	c.steps.Go(func() {
 		c.logger(ctx).Log(ctx, level, "step", "container", id, "step", s.Kind, "reason", s.Reason, "generation", spec.Generation)
 		defer c.slots.releaseAfter(s.Kind.Traits().Class)()

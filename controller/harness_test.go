@@ -137,6 +137,8 @@ type setup struct {
 	network blueprint.Network
 	// records is called with the stored records before they are read.
 	records func(*store.Store, *records.Statuses)
+	// checks has the owner's mark read before each act, and the mounts of each start verified.
+	checks bool
 	// log takes what the node logs, beside the test's own output, and quiet instead of it.
 	log   slog.Handler
 	quiet *slog.Logger
@@ -209,6 +211,9 @@ func (n *node) connect(o setup, log *slog.Logger) {
 	var err error
 	n.engine, err = engine.New(config)
 	n.must(err)
+	if o.checks {
+		n.guard()
+	}
 	enqueue := func(id string) { n.controller.Enqueue(id) }
 	enqueueImage := func(ref string) { n.controller.EnqueueImage(ref) }
 	n.cache = cache.New(cache.Config{Engine: n.engine, Instance: n.store.Instance(), Log: log, Resync: o.resync,
@@ -241,11 +246,15 @@ func (n *node) connect(o setup, log *slog.Logger) {
 	if o.chown != nil {
 		chown = o.chown
 	}
+	var pins func([]observed.Mount) (controller.MountPins, error)
+	if o.checks {
+		pins = func([]observed.Mount) (controller.MountPins, error) { return verifiedPins{}, nil }
+	}
 	n.controller = controller.New(controller.Config{
 		Stores: controller.Stores{Store: n.store, Statuses: n.statuses, Journal: n.journal},
 		Docker: controller.Docker{Engine: n.engine, Cache: n.cache, EngineHealth: n.cache, Images: n.images, Pulled: pulled, Snapshots: n.copies, Console: n.console, Health: n.prober},
 		Host: controller.Host{
-			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, HandOverVolume: n.volumes.HandOver, CheckMounts: o.mounts, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "" || o.heldPorts != nil, HeldPorts: o.heldPorts,
+			Data: files, VolumePath: n.volumes.Path, ChownVolume: chown, HandOverVolume: n.volumes.HandOver, CheckMounts: o.mounts, PinMounts: pins, Logs: blueprint.Logs("10m", 3), LocalPorts: o.host == "" || o.heldPorts != nil, HeldPorts: o.heldPorts,
 			Network: o.network, EngineDisk: o.disk,
 		},
 		Timing:          controller.Timing{InstallTimeout: o.install, CollectEvery: o.collect, OrphanGrace: cmp.Or(o.grace, time.Millisecond)},

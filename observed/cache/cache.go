@@ -105,9 +105,12 @@ type Cache struct {
 type entry struct {
 	// seen is the last snapshot, without what holds for all ids alike.
 	seen observed.Snapshot
-	// due is true when an inspection is requested: what is in the queue without it was answered
-	// by a list.
-	due bool
+	// due is true when an inspection is requested, for notBefore at the earliest: what is in the queue
+	// without it was answered by a list.
+	due       bool
+	notBefore time.Time
+	// expected is true while no inspection begins, as one is about to be requested: see ExpectRefresh.
+	expected bool
 	// wanted keeps an entry without containers: its id was requested.
 	wanted bool
 	// listed is true when the last list had a container of it.
@@ -240,10 +243,21 @@ func (c *Cache) notify() {
 func (c *Cache) Refresh(id string, install bool) {
 	c.mu.Lock()
 	e := c.entryLocked(id)
-	e.wanted, e.due = true, e.due || c.up // the first list decides what else is
+	e.wanted, e.expected = true, false
+	if c.up { // the first list decides what else is due
+		e.dueAt(time.Time{})
+	}
 	e.install = e.install || install
 	c.mu.Unlock()
 	c.queue.Add(id)
+}
+
+// ExpectRefresh leaves all inspections of an id to its next Refresh, which is sure to come: one that somebody who
+// changes its containers requests at the end. What events show by themselves is shown meanwhile.
+func (c *Cache) ExpectRefresh(id string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.entryLocked(id).expected = true
 }
 
 // Forget drops an id once it has no containers.
@@ -288,6 +302,13 @@ func (c *Cache) entryLocked(id string) *entry {
 		c.renewLocked(e)
 	}
 	return e
+}
+
+// dueAt requests an inspection from a time on; the zero time is at once.
+func (e *entry) dueAt(at time.Time) {
+	if !e.due || at.Before(e.notBefore) {
+		e.due, e.notBefore = true, at
+	}
 }
 
 // renewLocked gives an entry another version. The caller holds mu.

@@ -27,7 +27,7 @@ func TestDieIsShownAtOnce(t *testing.T) {
 			t.Errorf("notified %v", got)
 		}
 		f.put("lightd-a", "A", observed.Exited)
-		time.Sleep(time.Second)
+		time.Sleep(1100 * time.Millisecond)
 		synctest.Wait()
 		if got := news.take(); got["a"] == 0 {
 			t.Error("no inspection followed")
@@ -60,6 +60,68 @@ func TestDieAgainstAnInspectionUnderWay(t *testing.T) {
 			time.Sleep(10 * time.Millisecond)
 		}
 	})
+}
+
+// TestEndAndStartAreOneInspection: a run that ends and is started again is inspected once. A start of ours is
+// inspected at its end, however long it takes, and an end that nothing follows after a while.
+func TestEndAndStartAreOneInspection(t *testing.T) {
+	for what, c := range map[string]struct {
+		// after is when the start is over, 0 for none.
+		after  time.Duration
+		ours   bool
+		within time.Duration
+	}{
+		"a start of ours":      {time.Millisecond, true, time.Millisecond},
+		"a slow start of ours": {10 * time.Second, true, time.Millisecond},
+		"a start of another":   {100 * time.Millisecond, false, 10 * time.Millisecond},
+		"nothing that follows": {0, false, 1010 * time.Millisecond},
+	} {
+		t.Run(what, func(t *testing.T) {
+			f := newFake()
+			f.put("lightd-a", "A", observed.Running)
+			scene(t, f, func(t *testing.T, cached *cache.Cache, _ *notified) {
+				made := func() int {
+					synctest.Wait()
+					f.mu.Lock()
+					defer f.mu.Unlock()
+					return len(f.inspects)
+				}
+				before := made()
+				f.emit("lightd-a", "A", "kill", "signal", "9")
+				time.Sleep(time.Nanosecond)
+				f.emit("lightd-a", "A", "die", "exitCode", "137")
+				f.put("lightd-a", "A", observed.Exited)
+				if c.ours {
+					cached.ExpectRefresh("a")
+				}
+				time.Sleep(c.after)
+				if c.after > 0 {
+					f.put("lightd-a", "A", observed.Running)
+					f.emit("lightd-a", "A", "start")
+				}
+				if c.ours {
+					time.Sleep(time.Second)
+				}
+				if n := made() - before; n > 0 {
+					t.Fatalf("%d inspections before it is started", n)
+				}
+				began := time.Now()
+				if c.ours {
+					cached.Refresh("a", false)
+				}
+				for made() == before {
+					time.Sleep(time.Millisecond)
+				}
+				if took := time.Since(began); took > c.within {
+					t.Errorf("inspected after %s", took)
+				}
+				time.Sleep(10 * time.Second)
+				if n := made() - before; n != 1 {
+					t.Errorf("%d inspections", n)
+				}
+			})
+		})
+	}
 }
 
 // TestKillForMemoryReportedAfterTheEnd is kept, though inspections do not show it, until the

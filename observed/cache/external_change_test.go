@@ -25,7 +25,7 @@ func (f *fake) happen(action, containerID string, attributes ...string) []string
 
 // inspected are the names that were inspected within a second.
 func (f *fake) inspected() []string {
-	time.Sleep(time.Second)
+	time.Sleep(1100 * time.Millisecond)
 	synctest.Wait()
 	names, _ := f.calls()
 	return names

@@ -68,12 +68,17 @@ func (c *Cache) inspectOne(ctx context.Context, id string) {
 	c.changed(id)
 }
 
-// prepare returns the inspection of an id, if one is due and the engine is reachable.
+// prepare returns the inspection of an id, if one is due that is not left to a Refresh, and the engine is
+// reachable.
 func (c *Cache) prepare(id string) (in inspection, due bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[id]
-	if e == nil || !c.up || !e.due {
+	if e == nil || !c.up || !e.due || e.expected {
+		return inspection{}, false
+	}
+	if early := time.Until(e.notBefore); early > 0 {
+		c.queue.AddAfter(id, early)
 		return inspection{}, false
 	}
 	in = inspection{id: id, run: e.run, installer: e.installer, version: e.version,
@@ -115,7 +120,8 @@ func (c *Cache) failed(ctx context.Context, in inspection, err error) {
 	}
 	c.mu.Lock()
 	if e := c.entries[in.id]; e != nil {
-		e.install, e.due = e.install || in.install, true
+		e.install = e.install || in.install
+		e.dueAt(time.Time{})
 	}
 	c.mu.Unlock()
 	c.log.Warn("cannot inspect container", "container", in.id, "error", err)
@@ -134,7 +140,8 @@ func (c *Cache) publish(in inspection, found observed.Snapshot) bool {
 	defer c.mu.Unlock()
 	e := c.entryLocked(in.id) // a new one if it was dropped meanwhile
 	if e.version != in.version {
-		e.install, e.due = e.install || in.install, true
+		e.install = e.install || in.install
+		e.dueAt(time.Time{})
 		return false
 	}
 	if found.Run != nil {

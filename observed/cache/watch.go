@@ -180,7 +180,7 @@ func (c *Cache) compare(list []engine.Listed) (stale []string) {
 			e.listed = p.run != nil || p.install != nil
 			// Where there is no container of ours a foreign one may have either name.
 			e.install = e.install || p.install != nil || p.run == nil
-			e.due = true
+			e.dueAt(time.Time{})
 			stale = append(stale, id)
 			continue
 		}
@@ -210,7 +210,7 @@ func (c *Cache) resyncSampleLocked() []string {
 	})
 	known = known[:(len(known)+resyncShare-1)/resyncShare]
 	for _, id := range known {
-		c.entries[id].due = true
+		c.entries[id].dueAt(time.Time{})
 	}
 	return known
 }
@@ -313,8 +313,13 @@ func (c *Cache) handle(ev engine.Event) {
 	}
 }
 
-// eventPause is how long an event waits for others before its container is inspected.
-const eventPause = 5 * time.Millisecond
+// How long an event waits for others before its container is inspected. An end that the event has shown leaves
+// nothing to find that is urgent, and most ends are followed by a start: the engine would hold an inspection until
+// that is done.
+const (
+	eventPause = 5 * time.Millisecond
+	endPause   = time.Second
+)
 
 // note keeps what an event itself shows. It returns the id to inspect, if any,
 // and whether readers can see the news already.
@@ -343,7 +348,8 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 		}
 		return id, c.up && e.markEndRequested()
 	}
-	e.due = true
+	at := time.Now().Add(eventPause)
+	defer func() { e.dueAt(at) }()
 	if ev.Attributes[observed.LabelRole] == string(observed.RoleInstall) {
 		e.install = true
 	}
@@ -362,6 +368,7 @@ func (c *Cache) note(ev engine.Event) (id string, shown bool) {
 		}
 		if c.up && !again && e.end(ev) {
 			c.renewLocked(e)
+			at = time.Now().Add(endPause)
 			return id, true
 		}
 	}
@@ -383,7 +390,7 @@ func (c *Cache) noteNetworkLocked(ev engine.Event) (id string) {
 	if ev.Action == "connect" && !e.seen.Run.Running() {
 		return ""
 	}
-	e.due = true
+	e.dueAt(time.Now().Add(eventPause))
 	return id
 }
 
@@ -401,7 +408,7 @@ func (c *Cache) noteForeignLocked(ev engine.Event) string {
 	for _, name := range names {
 		id, role, ok := observed.ParseName(name)
 		if e := c.entries[id]; ok && e != nil {
-			e.due = true
+			e.dueAt(time.Now().Add(eventPause))
 			e.install = e.install || role == observed.RoleInstall
 			return id
 		}
@@ -461,7 +468,8 @@ func (e *entry) end(ev engine.Event) bool {
 		}
 		now := *was
 		now.Phase, now.ExitCode, now.FinishedAt = observed.Exited, code, ev.Time
-		now.OOMKilled, now.Published = e.oom == ev.ID, nil
+		now.OOMKilled = e.oom == ev.ID
+		now.PID, now.Endpoint, now.Address, now.Published = 0, "", "", nil
 		now.Unwatched = !e.watched // the event came after others were lost
 		*at = &now
 		e.seen.At = time.Now()
