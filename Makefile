@@ -2,6 +2,8 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 TAGS     := nomsgpack
+# What is compiled in one checkout is not compiled again in another.
+export GOFLAGS := $(shell go env GOFLAGS) -trimpath
 PACKAGES ?= ./...
 # What packages and images are for.
 ARCHITECTURES ?= $(shell go env GOARCH)
