@@ -22,5 +22,8 @@ func (s Spec) HostnameOrDefault() string {
 	if s.Hostname != "" {
 		return s.Hostname
 	}
-	return strings.TrimRight(strings.NewReplacer("_", "-", ".", "-").Replace(s.InternalID), "-")
+	return strings.TrimRight(dashes.Replace(s.InternalID), "-")
 }
+
+// dashes takes the place of what an internal id may hold and a host name may not.
+var dashes = strings.NewReplacer("_", "-", ".", "-")

@@ -59,10 +59,6 @@ func realTimeName(n int) string {
 // Docker takes: "SIGTERM", "term", "15", "RTMIN+3". ok is false for what is no signal, or
 // none that can be sent to make a process end.
 func SignalNumber(s string) (n int, ok bool) {
-	if n, err := strconv.Atoi(s); err == nil {
-		_, ok := signalNames[n]
-		return n, ok
-	}
 	name := "SIG" + strings.TrimPrefix(strings.ToUpper(s), "SIG")
 	if alias := signalAliases[name]; alias != "" {
 		name = alias
@@ -70,7 +66,14 @@ func SignalNumber(s string) (n int, ok bool) {
 	if n, ok = signalNumbers[name]; ok {
 		return n, true
 	}
-	return realTimeNumber(name)
+	if n, ok = realTimeNumber(name); ok {
+		return n, true
+	}
+	if n, err := strconv.Atoi(s); err == nil {
+		_, ok := signalNames[n]
+		return n, ok
+	}
+	return 0, false
 }
 
 // realTimeNumber reads SIGRTMIN, SIGRTMIN+n, SIGRTMAX and SIGRTMAX-n.

@@ -90,12 +90,12 @@ func (d *Dir) EntrypointOK(s desired.Spec) bool {
 	}
 	defer root.Close()
 	info, err := root.Lstat(entrypoint)
-	want := []byte(Entrypoint(s))
+	want := Entrypoint(s)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != int64(len(want)) || info.Mode().Perm() != 0o755 {
 		return false
 	}
 	have, err := root.ReadFile(entrypoint)
-	return err == nil && bytes.Equal(have, want)
+	return err == nil && string(have) == want
 }
 
 // WriteEntrypoint puts the entry point of s in place. One that is there is not written

@@ -6,7 +6,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"lightd/desired"
@@ -83,11 +82,12 @@ func linger(s desired.Spec, command string) string {
 	}
 	slices.Sort(stop)
 	stop = slices.Compact(stop)
-	var traps strings.Builder
-	all := "1 10 12"
+	var traps, all strings.Builder
+	traps.Grow(512)
+	all.WriteString("1 10 12")
 	for _, n := range stop {
 		fmt.Fprintf(&traps, "trap 'lightd_signal $? %d %d' %d\n", n, lingerStop, n)
-		all += " " + strconv.Itoa(n)
+		fmt.Fprintf(&all, " %d", n)
 	}
 	for _, n := range []int{1, 10, 12} {
 		if !slices.Contains(stop, n) {
@@ -104,8 +104,7 @@ func linger(s desired.Spec, command string) string {
 	if s.Init {
 		forward = forwardSignal
 	}
-	return strings.NewReplacer("@left", strconv.Itoa(left), "@all", all, "@forward", forward, "@last", last).Replace(lingering) +
-		traps.String() + cmp.Or(command, ":") + "\n"
+	return fmt.Sprintf(lingering, left, forward, all.String(), last) + traps.String() + cmp.Or(command, ":") + "\n"
 }
 
 var (
@@ -126,7 +125,8 @@ const lastJob = `
 		[ $lightd_job -eq 127 ] || lightd_status=$lightd_job
 	fi`
 
-const lingering = `lightd_left=@left lightd_sig=0
+// lingering has places for the patience of the shell, forwardSignal, the signals that are trapped, and lastJob.
+const lingering = `lightd_left=%d lightd_sig=0
 lightd_signal() {
 	lightd_sig=$2 lightd_left=$3
 	exit "$1"
@@ -140,7 +140,7 @@ lightd_others() {
 		set -- ${lightd_line##*) }
 		case $1 in Z | X) continue ;; esac
 		case $2 in 1 | $$) ;; *) [ "$4" = "$lightd_session" ] || continue ;; esac
-		lightd_found=0@forward
+		lightd_found=0%s
 	done
 	return $lightd_found
 }
@@ -148,7 +148,7 @@ lightd_exit() {
 	lightd_status=$?
 	{ set +efux; } 2>/dev/null
 	trap - 0
-	trap '' @all
+	trap '' %s
 	unset IFS
 	{ read -r lightd_line < /proc/$$/stat; } 2>/dev/null
 	set -- ${lightd_line##*) }
@@ -157,7 +157,7 @@ lightd_exit() {
 	while [ "$lightd_left" -gt 0 ] && lightd_others; do
 		lightd_send=0 lightd_left=$((lightd_left - 1))
 		sleep 0.1 2>/dev/null || { sleep 1 && lightd_left=$((lightd_left - 9)); } || break
-	done@last
+	done%s
 	exit "$lightd_status"
 }
 trap lightd_exit 0

@@ -98,9 +98,9 @@ func (d Difference) Deferred() bool {
 // record when a container was created, and it is up to date all the same. The hash is reported
 // where nothing else shows what is different.
 func Compare(want blueprint.Blueprint, have observed.Container, image observed.Image) []Difference {
-	c := comparison{want: want, have: have, image: image}
-	c.scalar(Name, want.Name, have.Name)
-	c.scalar(Image, want.Image, have.Image)
+	c := &comparison{want: want, have: have, image: image}
+	scalar(c, Name, want.Name, have.Name)
+	scalar(c, Image, want.Image, have.Image)
 	c.process()
 	c.env()
 	c.mounts()
@@ -108,14 +108,14 @@ func Compare(want blueprint.Blueprint, have observed.Container, image observed.I
 	c.ports()
 	c.labels()
 	if hash := want.Labels[observed.LabelHash]; len(c.found) == 0 || c.onlyName() {
-		c.scalar(Hash, hash, have.Hash)
+		scalar(c, Hash, hash, have.Hash)
 	}
 	c.limits()
-	c.scalar(RestartPolicy, want.RestartPolicy, have.RestartPolicy)
+	scalar(c, RestartPolicy, want.RestartPolicy, have.RestartPolicy)
 	c.stopSignal()
-	c.scalar(logPrefix+"driver", want.Log.Driver, have.Log.Driver)
-	c.scalar(logPrefix+"max_size", want.Log.MaxSize, have.Log.MaxSize)
-	c.scalar(logPrefix+"max_file", want.Log.MaxFile, have.Log.MaxFile)
+	scalar(c, logPrefix+"driver", want.Log.Driver, have.Log.Driver)
+	scalar(c, logPrefix+"max_size", want.Log.MaxSize, have.Log.MaxSize)
+	scalar(c, logPrefix+"max_file", want.Log.MaxFile, have.Log.MaxFile)
 	c.networks()
 	c.healthcheck()
 	c.security()
@@ -134,7 +134,8 @@ func (c *comparison) differ(path string, desired, observed any) {
 	c.found = append(c.found, Difference{Path: path, Desired: desired, Observed: observed})
 }
 
-func (c *comparison) scalar(path string, desired, observed any) {
+// scalar compares without a conversion to any, which is made for a difference alone.
+func scalar[T comparable](c *comparison, path string, desired, observed T) {
 	if desired != observed {
 		c.differ(path, desired, observed)
 	}
@@ -152,18 +153,18 @@ func (c *comparison) process() {
 	if !slices.Equal(c.want.Cmd, c.have.Cmd) {
 		c.differ("command", c.want.Cmd, c.have.Cmd)
 	}
-	c.scalar("working_dir", c.want.WorkingDir, c.have.WorkingDir)
+	scalar(c, "working_dir", c.want.WorkingDir, c.have.WorkingDir)
 	user, known := c.want.User, true
 	if user == "" {
 		user, known = c.image.User, c.image.Present
 	}
 	if known {
-		c.scalar("user", user, c.have.User)
+		scalar(c, "user", user, c.have.User)
 	}
-	c.scalar(Hostname, c.want.Hostname, c.have.Hostname)
-	c.scalar("tty", c.want.TTY, c.have.TTY)
-	c.scalar("open_stdin", c.want.OpenStdin, c.have.OpenStdin)
-	c.scalar("init", c.want.Init, c.have.Init)
+	scalar(c, Hostname, c.want.Hostname, c.have.Hostname)
+	scalar(c, "tty", c.want.TTY, c.have.TTY)
+	scalar(c, "open_stdin", c.want.OpenStdin, c.have.OpenStdin)
+	scalar(c, "init", c.want.Init, c.have.Init)
 }
 
 // stopSignal compares the signals by which Docker itself ends a container. What neither spec
@@ -175,7 +176,7 @@ func (c *comparison) stopSignal() {
 	}
 	name := func(signal string) string { return desired.NormalSignal(cmp.Or(signal, desired.DefaultStopSignal)) }
 	if known {
-		c.scalar(StopSignal, name(want), name(c.have.StopSignal))
+		scalar(c, StopSignal, name(want), name(c.have.StopSignal))
 	}
 }
 
@@ -236,7 +237,7 @@ func (c *comparison) mounts() {
 
 // fileSystems compares what can be written to besides the mounts.
 func (c *comparison) fileSystems() {
-	c.scalar("read_only", c.want.ReadOnly, c.have.ReadOnly)
+	scalar(c, "read_only", c.want.ReadOnly, c.have.ReadOnly)
 	for _, target := range keys(c.want.Tmpfs, c.have.Tmpfs) {
 		want, wanted := c.want.Tmpfs[target]
 		have, there := c.have.Tmpfs[target]
@@ -297,18 +298,18 @@ func (c *comparison) labels() {
 // shows a bound: an engine without swap accounting has none, whatever is requested.
 func (c *comparison) limits() {
 	want, have := c.want.Limits, c.have.Limits
-	c.scalar(Memory, want.Memory, have.Memory)
+	scalar(c, Memory, want.Memory, have.Memory)
 	if want.Memory != 0 && (have.Swap >= 0 || want.Swap < 0) {
-		c.scalar(Swap, want.Swap, have.Swap)
+		scalar(c, Swap, want.Swap, have.Swap)
 	}
 	if nanos(want.CPU) != nanos(have.CPU) {
 		c.differ(CPU, want.CPU, have.CPU)
 	}
-	c.scalar(PIDs, want.PIDs, have.PIDs)
-	c.scalar(CPUSet, want.CPUSet, have.CPUSet)
-	c.scalar(IOWeight, want.IOWeight, have.IOWeight)
-	c.scalar(Reservation, want.MemoryReservation, have.MemoryReservation)
-	c.scalar(OOMDisable, want.OOMDisable, have.OOMDisable)
+	scalar(c, PIDs, want.PIDs, have.PIDs)
+	scalar(c, CPUSet, want.CPUSet, have.CPUSet)
+	scalar(c, IOWeight, want.IOWeight, have.IOWeight)
+	scalar(c, Reservation, want.MemoryReservation, have.MemoryReservation)
+	scalar(c, OOMDisable, want.OOMDisable, have.OOMDisable)
 }
 
 // nanos is a number of cores as Docker keeps it.
@@ -330,10 +331,10 @@ func (c *comparison) healthcheck() {
 // networks compares what it is connected to. A container of an earlier version stays on the network
 // that it was created on: nothing else moves there.
 func (c *comparison) networks() {
-	want, have := []string{c.want.NetworkMode}, slices.Sorted(slices.Values(c.have.Networks))
-	if slices.Equal(want, have) {
+	if len(c.have.Networks) == 1 && c.have.Networks[0] == c.want.NetworkMode {
 		return
 	}
+	want, have := []string{c.want.NetworkMode}, slices.Sorted(slices.Values(c.have.Networks))
 	earlier := c.have.NetworkMode == blueprint.EarlierNetwork && slices.Contains(have, blueprint.EarlierNetwork)
 	c.found = append(c.found, Difference{Path: Networks, Desired: want, Observed: orEmpty(have),
 		deferred: earlier || slices.Contains(have, c.want.NetworkMode)})

@@ -12,9 +12,9 @@ func (c *comparison) security() {
 	if !slices.Equal(want.Capabilities, have.Capabilities) {
 		c.differ(Capabilities, orEmpty(want.Capabilities), orEmpty(have.Capabilities))
 	}
-	c.scalar(NoNewPrivileges, want.NoNewPrivileges, have.NoNewPrivileges)
-	c.scalar(IPC, want.IPC, have.IPC)
-	c.scalar(Cgroupns, want.Cgroupns, have.Cgroupns)
+	scalar(c, NoNewPrivileges, want.NoNewPrivileges, have.NoNewPrivileges)
+	scalar(c, IPC, want.IPC, have.IPC)
+	scalar(c, Cgroupns, want.Cgroupns, have.Cgroupns)
 	if !slices.Equal(want.Privileges, have.Privileges) {
 		c.differ(Privileges, orEmpty(want.Privileges), orEmpty(have.Privileges))
 	}
