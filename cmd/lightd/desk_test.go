@@ -24,6 +24,7 @@ import (
 type desk struct {
 	t    *testing.T
 	sim  *simengine.Sim
+	host string // of sim
 	dir  string
 	url  string
 	env  map[string]string
@@ -54,7 +55,7 @@ func game(ctx context.Context, p *simengine.Process) {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	sim, host := harness.SimHost(t, simengine.Options{}, "game:1", "game:2")
-	d := &desk{t: t, sim: sim, dir: t.TempDir()}
+	d := &desk{t: t, sim: sim, host: host, dir: t.TempDir()}
 	d.sim.OnImage("game:1", game)
 	d.sim.OnImage("game:2", game)
 	ctx, cancel := context.WithCancel(t.Context())

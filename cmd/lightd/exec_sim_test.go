@@ -32,7 +32,7 @@ func TestExec(t *testing.T) {
 		fmt.Fprintln(p.Stdout(), "asleep")
 		<-ctx.Done()
 	})
-	d.env["DOCKER_HOST"] = "unix://" + d.dir + "/docker.sock"
+	d.env["DOCKER_HOST"] = d.host
 	d.do("apply", "-f", d.file("all.yaml", d.web("web", "power: running")+"---\n"+d.web("off", "")), "--wait").want(0)
 	d.running("web")
 	d.do("exec", "web", "true").is(0, "")
