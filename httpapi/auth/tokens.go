@@ -24,12 +24,8 @@ type TokenManager interface {
 
 // CreateToken is POST /auth/tokens.
 func (a *Authenticator) CreateToken(c *gin.Context) error {
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body api.TokenSpec
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	spec, err := specOf(body)

@@ -26,16 +26,12 @@ func (h *Handlers) Reinstall(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	object, err := rest.OptionalObject(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		Image         *string          `json:"image"`
 		InstallScript *string          `json:"install_script"`
 		Install       *desired.Install `json:"install"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.BindOptional(c, &body); err != nil {
 		return err
 	}
 	if body.InstallScript != nil && body.Install != nil {
@@ -65,15 +61,11 @@ func (h *Handlers) RebindNetwork(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		Ports []desired.Port `json:"ports"`
 		Image *string        `json:"image"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	if body.Ports == nil {

@@ -91,6 +91,21 @@ func (h *Handlers) openVolume(c *gin.Context, id string) (*files.Tree, error) {
 	return tree, problem(err)
 }
 
+// inTree calls fn with the tree of the volume that a request names, while it has one of the slots.
+func (h *Handlers) inTree(c *gin.Context, s *slots, fn func(*files.Tree) error) error {
+	leave, err := s.enter(c)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	tree, err := h.open(c)
+	if err != nil {
+		return err
+	}
+	defer tree.Close()
+	return fn(tree)
+}
+
 // pathOf reads the path of a query; the top of the volume where it has none and required is false.
 func pathOf(query url.Values, required bool) (files.Path, error) {
 	text := query.Get(QueryPath)

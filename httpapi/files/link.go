@@ -45,16 +45,12 @@ func (h *Handlers) sign(c *gin.Context, method, prefix string) error {
 		return err
 	}
 	defer tree.Close()
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		Path     *string `json:"path"`
 		TTL      *string `json:"ttl"`
 		MaxBytes *int64  `json:"max_bytes"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	l := token.Link{Method: method, Volume: c.Param("id")}

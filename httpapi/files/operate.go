@@ -23,12 +23,8 @@ func (h *Handlers) Operate(c *gin.Context) error {
 		return err
 	}
 	defer tree.Close()
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body operationBody
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	if err := body.check(); err != nil {
@@ -108,14 +104,10 @@ func (h *Handlers) Delete(c *gin.Context) error {
 		return err
 	}
 	defer tree.Close()
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		Paths []string `json:"paths"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	paths, err := cleanAll(body.Paths)

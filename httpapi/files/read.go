@@ -66,17 +66,7 @@ func (h *Handlers) Get(c *gin.Context) error {
 			return rest.Invalid(rest.Detail{Field: name, Message: "has no meaning for the bytes of a file"})
 		}
 	}
-	leave, err := h.downloads.enter(c)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	tree, err := h.open(c)
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	return h.download(c, tree, p)
+	return h.inTree(c, h.downloads, func(tree *files.Tree) error { return h.download(c, tree, p) })
 }
 
 // list answers with what a path is and, of a directory, with a page of what is in it.
@@ -85,16 +75,10 @@ func (h *Handlers) list(c *gin.Context, p files.Path, query url.Values) error {
 	if err != nil {
 		return err
 	}
-	leave, err := h.others.enter(c)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	tree, err := h.open(c)
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
+	return h.inTree(c, h.others, func(tree *files.Tree) error { return h.listTree(c, tree, p, page) })
+}
+
+func (h *Handlers) listTree(c *gin.Context, tree *files.Tree, p files.Path, page rest.Page) error {
 	ctx, cancel := context.WithTimeoutCause(c.Request.Context(), listWithin, files.ErrBusy)
 	defer cancel()
 	e, err := tree.Stat(p)

@@ -41,17 +41,7 @@ func (h *Handlers) put(c *gin.Context, body *upload) error {
 	if err != nil {
 		return err
 	}
-	leave, err := h.uploads.enter(c)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	tree, err := h.open(c)
-	if err != nil {
-		return err
-	}
-	defer tree.Close()
-	return h.write(c, tree, p, body, w)
+	return h.inTree(c, h.uploads, func(tree *files.Tree) error { return h.write(c, tree, p, body, w) })
 }
 
 // write writes a file and answers with its entry.

@@ -32,12 +32,8 @@ type cordonBody struct {
 
 // Put is PUT /node/cordon.
 func (h *Cordon) Put(c *gin.Context) error {
-	object, err := rest.OptionalObject(c)
-	if err != nil {
-		return err
-	}
 	var body cordonBody
-	if err := object.Bind(&body); err != nil {
+	if err := rest.BindOptional(c, &body); err != nil {
 		return err
 	}
 	dryRun, err := rest.DryRun(c)

@@ -37,12 +37,8 @@ type Ports struct {
 
 // Add is POST /network/ports: one port, or a range.
 func (h *Ports) Add(c *gin.Context) error {
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body desired.PortRange
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	eps, err := body.Endpoints()
@@ -137,14 +133,10 @@ func (h *Ports) Get(c *gin.Context) error {
 
 // Use is PUT /network/ports/:ip/:port/use.
 func (h *Ports) Use(c *gin.Context) error {
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		InUse *bool `json:"in_use"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	if body.InUse == nil {

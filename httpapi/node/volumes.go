@@ -88,15 +88,11 @@ func shownPath(who *auth.Caller, v store.Volume) string {
 
 // Create is POST /volumes: a volume with a new id, or with one that the client has chosen.
 func (h *Volumes) Create(c *gin.Context) error {
-	object, err := rest.OptionalObject(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		VolumeID   *string `json:"volume_id"`
 		QuotaBytes *int64  `json:"quota_bytes"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.BindOptional(c, &body); err != nil {
 		return err
 	}
 	if body.VolumeID != nil || body.QuotaBytes != nil {

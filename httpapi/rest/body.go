@@ -57,13 +57,27 @@ func OptionalObject(c *gin.Context) (strictjson.Object, error) {
 	return object, err
 }
 
-// NoBody accepts what clients send that send a body with every write: nothing, {}, or the [] of PHP.
-func NoBody(c *gin.Context) error {
+// Bind reads the object that a request has to have as its body into v, which has all members that it may have.
+func Bind(c *gin.Context, v any) error {
+	object, err := Object(c)
+	if err != nil {
+		return err
+	}
+	return object.Bind(v)
+}
+
+// BindOptional is Bind for a request that needs no body.
+func BindOptional(c *gin.Context, v any) error {
 	object, err := OptionalObject(c)
 	if err != nil {
 		return err
 	}
-	return object.Bind(&struct{}{})
+	return object.Bind(v)
+}
+
+// NoBody accepts what clients send that send a body with every write: nothing, {}, or the [] of PHP.
+func NoBody(c *gin.Context) error {
+	return BindOptional(c, &struct{}{})
 }
 
 func readBody(r *http.Request, limit int64) ([]byte, error) {

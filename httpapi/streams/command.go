@@ -31,14 +31,10 @@ func (h *Handlers) SendCommand(c *gin.Context) error {
 	if _, found := auth.CallerOf(ctx).Find(h.store, id); !found {
 		return desired.ErrContainerNotFound
 	}
-	object, err := rest.Object(c)
-	if err != nil {
-		return err
-	}
 	var body struct {
 		Command string `json:"command"`
 	}
-	if err := object.Bind(&body); err != nil {
+	if err := rest.Bind(c, &body); err != nil {
 		return err
 	}
 	switch {
