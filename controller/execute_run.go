@@ -157,7 +157,7 @@ func (a *execution) startOn(ctx context.Context, c *observed.Container, network 
 // stop executes the rung of the stop that was decided on and recorded. A command that cannot be
 // written is no failure of the step: the next rung replaces it.
 func (a *execution) stop(ctx context.Context) error {
-	run, request := runIDOf(a.seen.Run), a.st.Stopping
+	run, request := status.RunOf(a.seen.Run), a.st.Stopping
 	if unverified := a.st.MountsUnverified; unverified != nil && unverified.Is(run) {
 		// It was started outside of Lightd: where its mounts lead elsewhere it gets no time to end by itself.
 		if err := a.verifyMounts(ctx); err != nil {
@@ -196,7 +196,7 @@ func (a *execution) kill(ctx context.Context) error {
 	if err := a.cfg.Engine.Kill(ctx, a.step.Target, "SIGKILL"); err != nil {
 		return err
 	}
-	run := runIDOf(a.seen.Run)
+	run := status.RunOf(a.seen.Run)
 	a.patch = func(st *status.Status) []journal.Event {
 		if st.Stopping != nil && st.Stopping.Run.Is(run) {
 			st.Stopping.KilledAt = time.Now()
@@ -238,8 +238,4 @@ func (a *execution) finalize(ctx context.Context) error {
 	}
 	a.gone = true
 	return nil
-}
-
-func runIDOf(c *observed.Container) status.RunID {
-	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
 }

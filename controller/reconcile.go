@@ -185,7 +185,7 @@ func (c *Controller) buildInput(spec desired.Container, st status.Status, seen o
 	}
 	in.Held = k.backoff.held(in)
 	if seen.Run != nil && c.cfg.Health != nil {
-		in.Health = c.cfg.Health.Result(spec.InternalID, runIDOf(seen.Run))
+		in.Health = c.cfg.Health.Result(spec.InternalID, status.RunOf(seen.Run))
 	}
 	if ref := plan.InstallImage(spec, st); ref != "" {
 		in.InstallImage = image(ref)
@@ -209,7 +209,7 @@ func (c *Controller) ensureStartupProbe(spec desired.Container, st status.Status
 	if !run.Running() || spec.StartPattern == "" {
 		return false, ""
 	}
-	if st.Matched.Is(runIDOf(run)) {
+	if st.Matched.Is(status.RunOf(run)) {
 		return true, ""
 	}
 	err := c.cfg.Console.Expect(spec.InternalID, streams.Target{ContainerID: run.ContainerID, TTY: run.TTY},

@@ -50,13 +50,13 @@ func (a *execution) verifyMounts(ctx context.Context) error {
 	var gone *hostmount.PinError
 	if errors.As(err, &gone) {
 		// It was mounted, and the path leads nowhere that it may: what was mounted cannot be determined.
-		return a.killEscaped(ctx, runIDOf(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Found()})
+		return a.killEscaped(ctx, status.RunOf(a.seen.Run), &hostmount.EscapeError{Mount: gone.Mount, Found: gone.Found()})
 	}
 	if err != nil {
 		return err
 	}
 	if pins == nil {
-		a.patch = verified(runIDOf(a.seen.Run), nil)
+		a.patch = verified(status.RunOf(a.seen.Run), nil)
 		return nil
 	}
 	defer pins.Close()
@@ -138,7 +138,7 @@ func (a *execution) escaped(run status.RunID, escape *hostmount.EscapeError) fun
 // replacedMounts are the directories of ours that a running container has mounted and that are
 // not at their paths any more. A path that the container has for another one is drift of its own.
 func (e *executor) replacedMounts(spec desired.Spec, st status.Status, run *observed.Container) []plan.ReplacedMount {
-	if !run.Running() || len(st.MountedDirs) == 0 || !st.MountsVerified.Is(runIDOf(run)) {
+	if !run.Running() || len(st.MountedDirs) == 0 || !st.MountsVerified.Is(status.RunOf(run)) {
 		return nil
 	}
 	at := e.hostPaths(spec)

@@ -32,7 +32,7 @@ func (r *planner) heldStart() bool {
 // that runs keeps its bounds, whatever is requested meanwhile: nothing else would end it.
 func (r *planner) nextCordoned() next {
 	run, power := r.in.Seen.Run, r.in.EffectivePower()
-	ends := run.Running() && (power == desired.PowerStopped || r.st.Stopping != nil && r.st.Stopping.Run.Is(runIDOf(run)))
+	ends := run.Running() && (power == desired.PowerStopped || r.st.Stopping != nil && r.st.Stopping.Run.Is(status.RunOf(run)))
 	n := r.nextActive()
 	waits := n.wait != "" && n.wait != status.ReasonProgressing && (n.attempt != Attempt{} || n.pending != "")
 	switch {

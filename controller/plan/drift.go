@@ -194,7 +194,7 @@ func (r *planner) misplaced() string {
 func (r *planner) replaced() []ReplacedMount {
 	run := r.in.Seen.Run
 	return slices.DeleteFunc(slices.Clone(r.in.Replaced), func(m ReplacedMount) bool {
-		return !run.Running() || !m.Run.Is(runIDOf(run))
+		return !run.Running() || !m.Run.Is(status.RunOf(run))
 	})
 }
 
@@ -311,7 +311,7 @@ func (r *planner) process() []Field {
 		f.Step, f.Kind = UnpauseContainer, drift.Deferred
 	case n.wait != "":
 		f.Step = StopContainer
-	case request != nil && run.Running() && request.Run.Is(runIDOf(run)):
+	case request != nil && run.Running() && request.Run.Is(status.RunOf(run)):
 		f.Observed, f.Step = "stopping", StartContainer
 	default:
 		return nil

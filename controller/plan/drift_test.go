@@ -68,7 +68,7 @@ var disturbances = map[string]struct {
 	"command":   {do: func(w *scenario) { w.change(func(c *desired.Container) { c.StartupCommand = "x" }) }, want: "startup_command=x/run CreateContainer"},
 	"elsewhere": {do: func(w *scenario) { w.in.HostPaths.Volume = "/v" }, want: "mount./home/container=/v/ CreateContainer"},
 	"replaced under its process": {do: func(w *scenario) {
-		w.in.Replaced = []plan.ReplacedMount{{Run: runIDOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
+		w.in.Replaced = []plan.ReplacedMount{{Run: status.RunOf(w.in.Seen.Run), Mount: observed.Mount{Source: "/v", Target: "/home/container"}, Found: "a link to /x"}}
 	}, want: "mount./home/container=/v/the directory that was there before a link to /x"},
 	"new image": {do: func(w *scenario) { w.change(func(c *desired.Container) { c.Image = "x" }) }, want: "image=x/img CreateContainer"},
 	"stopped":   {do: func(w *scenario) { w.change(halt) }, want: "power=stopped/running StopContainer"},

@@ -21,10 +21,6 @@ func mounted(t *testing.T) *scenario {
 	return w
 }
 
-func runIDOf(c *observed.Container) status.RunID {
-	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
-}
-
 // TestEveryRunIsVerified: one whose mounts were compared by the start itself is not compared
 // again, one that a daemon left behind or that was started outside of Lightd is.
 func TestEveryRunIsVerified(t *testing.T) {
@@ -32,7 +28,7 @@ func TestEveryRunIsVerified(t *testing.T) {
 	w.change(run)
 	step := w.decide().Step
 	w.act(*step)
-	w.in.Status.MountsVerified = runIDOf(w.in.Seen.Run) // as the start leaves it
+	w.in.Status.MountsVerified = status.RunOf(w.in.Seen.Run) // as the start leaves it
 	w.story()
 	w.settle()
 	w.expect("", "Running")
@@ -45,7 +41,7 @@ func TestEveryRunIsVerified(t *testing.T) {
 	if d.Step == nil || d.Step.Kind != plan.VerifyMounts || d.Step.Target != w.in.Seen.Run.ContainerID {
 		t.Fatalf("got %+v", d.Step)
 	}
-	w.in.Status.MountsVerified, w.in.Status.MountsUnverified = runIDOf(w.in.Seen.Run), nil
+	w.in.Status.MountsVerified, w.in.Status.MountsUnverified = status.RunOf(w.in.Seen.Run), nil
 	w.story()
 	w.settle()
 	w.expect("", "")
@@ -67,9 +63,9 @@ func TestEscapeWaits(t *testing.T) {
 	step := w.decide().Step
 	w.act(*step)
 	w.die(w.in.Seen.Run, 137)
-	escape := &status.MountEscape{Run: runIDOf(w.in.Seen.Run), Generation: w.in.Spec.Generation, Target: "/data", Source: "/srv/x",
+	escape := &status.MountEscape{Run: status.RunOf(w.in.Seen.Run), Generation: w.in.Spec.Generation, Target: "/data", Source: "/srv/x",
 		Found: "/etc", Count: 1, NotBefore: w.in.Now.Add(15 * time.Second)}
-	w.in.Status.MountsVerified, w.in.Status.MountEscape = runIDOf(w.in.Seen.Run), escape
+	w.in.Status.MountsVerified, w.in.Status.MountEscape = status.RunOf(w.in.Seen.Run), escape
 	d := w.decide()
 	synced := d.Status.Get(status.Synced)
 	if d.Step != nil || d.After != 15*time.Second || synced.Reason != status.ReasonMountEscaped || d.Status.Crashes != 0 || d.Status.Restarts != 0 {
@@ -145,9 +141,9 @@ func TestReplacedUnderItsProcess(t *testing.T) {
 		w := mounted(t)
 		w.change(run)
 		w.act(*w.decide().Step)
-		w.in.Status.MountsVerified = runIDOf(w.in.Seen.Run) // as the start leaves it
+		w.in.Status.MountsVerified = status.RunOf(w.in.Seen.Run) // as the start leaves it
 		w.settle()
-		w.in.Replaced = []plan.ReplacedMount{{Run: runIDOf(w.in.Seen.Run),
+		w.in.Replaced = []plan.ReplacedMount{{Run: status.RunOf(w.in.Seen.Run),
 			Mount: observed.Mount{Source: "/volumes/v", Target: "/home/container"}, Found: "a link to /etc"}}
 		d := w.decide()
 		synced := d.Status.Get(status.Synced)

@@ -114,7 +114,7 @@ func (r *planner) emitRebind() {
 }
 
 func (r *planner) recordStart(s Step) {
-	run := runIDOf(r.in.Seen.Run)
+	run := status.RunOf(r.in.Seen.Run)
 	if r.st.Starting == nil {
 		r.st.Starting = &run
 		r.emit(journal.Starting, s.Reason)
@@ -245,7 +245,7 @@ func (r *planner) setProcess() {
 		r.set(status.ProcessStarted, status.True, status.ReasonStarted, "")
 	}
 	switch {
-	case !r.st.Matched.Is(runIDOf(run)):
+	case !r.st.Matched.Is(status.RunOf(run)):
 		r.set(status.ProcessRunning, status.False, status.ReasonWaitingForPattern, r.in.PatternError)
 	case r.in.Spec.StartPattern == "":
 		r.set(status.ProcessRunning, status.True, status.ReasonNoPattern, "")

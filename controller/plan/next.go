@@ -184,7 +184,7 @@ func (r *planner) remove(reason string) next {
 // nextSteady keeps an installed container as its spec describes it.
 func (r *planner) nextSteady() next {
 	in, run := r.in, r.in.Seen.Run
-	if request := r.st.Stopping; request != nil && run.Running() && request.Run.Is(runIDOf(run)) {
+	if request := r.st.Stopping; request != nil && run.Running() && request.Run.Is(status.RunOf(run)) {
 		return r.stop(request.Reason, in.Spec.Kill && in.EffectivePower() == desired.PowerStopped)
 	}
 	if run == nil {
@@ -193,7 +193,7 @@ func (r *planner) nextSteady() next {
 	if r.unknownRun() {
 		return r.replace(unknownMessage)
 	}
-	if unverified := r.st.MountsUnverified; unverified != nil && run.Running() && unverified.Is(status.RunID{ContainerID: run.ContainerID, StartedAt: run.StartedAt}) {
+	if unverified := r.st.MountsUnverified; unverified != nil && run.Running() && unverified.Is(status.RunOf(run)) {
 		return step(VerifyMounts, "its mounts were not compared with the host since it was started").on(run)
 	}
 	if r.snapshotUntagged() && in.RunImage.Present {

@@ -132,7 +132,7 @@ func (r *planner) observeRequests() {
 // for when no step runs: a running step may be that start.
 func (r *planner) abandonStart() {
 	run, wanted := r.in.Seen.Run, r.startsAllowed() && !r.in.Spec.Deleting
-	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(runIDOf(run)) {
+	if wanted || r.st.Starting == nil || run.Running() || !r.st.Starting.Is(status.RunOf(run)) {
 		return
 	}
 	r.st.Starting = nil
@@ -186,7 +186,7 @@ func (r *planner) revertEngineCrashes() {
 
 // observeProcess follows the runs of the run container: each start is a new run.
 func (r *planner) observeProcess(run *observed.Container) {
-	now := runIDOf(run)
+	now := status.RunOf(run)
 	if now.StartedAt.IsZero() {
 		return
 	}
@@ -381,7 +381,7 @@ func (r *planner) state() status.State {
 	switch {
 	case run.Running() && r.st.Stopping != nil:
 		return status.StateStopping
-	case run.Running() && r.st.Matched.Is(runIDOf(run)):
+	case run.Running() && r.st.Matched.Is(status.RunOf(run)):
 		return status.StateRunning
 	case run.Running(), r.st.Starting != nil && r.in.EffectivePower() == desired.PowerRunning:
 		return status.StateStarting

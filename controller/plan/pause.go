@@ -21,15 +21,15 @@ func (r *planner) observePause() {
 	switch {
 	case c == nil || c.Phase != observed.Paused:
 		r.st.Pause = nil
-	case r.st.Pause == nil || !r.st.Pause.Run.Is(runIDOf(c)):
-		r.st.Pause = &status.Pause{Run: runIDOf(c), Since: r.in.Now}
+	case r.st.Pause == nil || !r.st.Pause.Run.Is(status.RunOf(c)):
+		r.st.Pause = &status.Pause{Run: status.RunOf(c), Since: r.in.Now}
 	}
 }
 
 // unpause ends the pause of c once it has lasted for PauseGrace. Until then nothing stands in the
 // way of the spec, and the end of the pause is the next attempt.
 func (r *planner) unpause(c *observed.Container, reason string) next {
-	if pause := r.st.Pause; pause != nil && pause.Run.Is(runIDOf(c)) {
+	if pause := r.st.Pause; pause != nil && pause.Run.Is(status.RunOf(c)) {
 		at := pause.Since.Add(PauseGrace)
 		if left := at.Sub(r.in.Now); left > 0 {
 			return next{message: reason, after: left, attempt: Attempt{At: at, Number: 1}, upToDate: true}

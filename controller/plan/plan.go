@@ -233,10 +233,3 @@ func (r *planner) unknownRun() bool {
 	run := r.in.Seen.Run
 	return run != nil && !r.ours(run, r.st.ContainerID)
 }
-
-func runIDOf(c *observed.Container) status.RunID {
-	if c == nil {
-		return status.RunID{}
-	}
-	return status.RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
-}

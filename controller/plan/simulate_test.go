@@ -127,7 +127,7 @@ func TestSimulate(t *testing.T) {
 			in.Status.FailedGeneration, in.Status.FailedBy = in.Spec.Generation, status.FailedBySpec
 		}, keeps: []string{volume}, waits: status.ReasonRefused},
 		"a stop under way": {made: script, observe: func(in *plan.Input) {
-			r := status.RunID{ContainerID: in.Seen.Run.ContainerID, StartedAt: in.Seen.Run.StartedAt}
+			r := status.RunOf(in.Seen.Run)
 			in.Status.Stopping = &status.StopRequest{Run: r, At: in.Now, Timeout: time.Minute, Sent: true}
 		}, steps: "StartContainer", restarts: true, keeps: []string{volume, kept}},
 		"a pull under way": {change: func(c *desired.Container) { c.Image = "other" },

@@ -27,7 +27,7 @@ func (r *planner) stop(reason string, kill bool) next {
 	if c.Phase == observed.Paused {
 		return step(UnpauseContainer, "a frozen process cannot end: "+reason).on(c)
 	}
-	if request == nil || !request.Run.Is(runIDOf(c)) {
+	if request == nil || !request.Run.Is(status.RunOf(c)) {
 		if kill {
 			return step(KillContainer, reason).on(c).by(status.StopByKill, "")
 		}
@@ -131,7 +131,7 @@ func (r *planner) stopSignal() string {
 
 // recordStop records the rung of a stop, and emits the event of each once.
 func (r *planner) recordStop(s Step) {
-	now, run := r.in.Now, runIDOf(r.in.Seen.Run)
+	now, run := r.in.Now, status.RunOf(r.in.Seen.Run)
 	request := r.st.Stopping
 	first := request == nil || !request.Run.Is(run)
 	if first {

@@ -164,7 +164,7 @@ func (p *Prober) wanted(id string) (run status.RunID, check *desired.Health, how
 	if !seen.Known || !seen.EngineUp || seen.Run == nil || seen.Run.Phase != observed.Running {
 		return run, nil, how, false
 	}
-	run = status.RunID{ContainerID: seen.Run.ContainerID, StartedAt: seen.Run.StartedAt}
+	run = status.RunOf(seen.Run)
 	st, _ := p.cfg.Status(id)
 	if !st.Matched.Is(run) || st.Stopping != nil {
 		return run, nil, how, false

@@ -109,7 +109,7 @@ func (w *world) start(id string, check desired.Health) status.RunID {
 	run.Phase, run.StartedAt, run.Address = observed.Running, time.Now(), "127.0.0.1"
 	w.specs[id] = c
 	w.seen[id] = observed.Snapshot{Known: true, EngineUp: true, Run: run}
-	runID := status.RunID{ContainerID: run.ContainerID, StartedAt: run.StartedAt}
+	runID := status.RunOf(run)
 	st := status.Status{InternalID: id}
 	st.Run, st.Matched = runID, runID
 	w.status[id] = st

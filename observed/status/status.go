@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"lightd/observed"
 )
 
 // InstallState is the published page's word for an installation.
@@ -61,6 +63,14 @@ type EngineStatus struct {
 type RunID struct {
 	ContainerID string    `json:"container_id,omitempty"`
 	StartedAt   time.Time `json:"started_at,omitzero"`
+}
+
+// RunOf is the present or last run of a container; the zero value where there is none.
+func RunOf(c *observed.Container) RunID {
+	if c == nil {
+		return RunID{}
+	}
+	return RunID{ContainerID: c.ContainerID, StartedAt: c.StartedAt}
 }
 
 // Is reports whether r and other are the same run.
