@@ -114,21 +114,8 @@ func (e *Engine) Signal(ctx context.Context, containerID, signal string) error {
 func (e *Engine) signalOthers(ctx context.Context, containerID string, number int) {
 	err := e.portAct(ctx, e.timeouts.Kill, "signal all processes of container", containerID,
 		func(ctx context.Context, s *session) error {
-			found, err := s.ContainerInspect(ctx, containerID)
-			switch {
-			case err != nil:
-				return err
-			case found.ContainerJSONBase == nil || found.HostConfig == nil || !found.HostConfig.PidMode.IsPrivate():
-				return fmt.Errorf("%w: it has no PID namespace of its own", cerrdefs.ErrPermissionDenied)
-			}
-			made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{
-				// By number: not every shell has names for the real-time signals.
-				Cmd: []string{"/bin/sh", "-c", `kill -s "$0" -1`, strconv.Itoa(number)},
-			})
-			if err != nil {
-				return err
-			}
-			return s.ContainerExecStart(ctx, made.ID, container.ExecStartOptions{Detach: true})
+			// By number: not every shell has names for the real-time signals.
+			return s.shell(ctx, containerID, `kill -s "$0" -1`, strconv.Itoa(number))
 		})
 	if err != nil {
 		e.log.Debug("only the first process gets the signal", "docker_id", containerID, "error", err)

@@ -121,28 +121,30 @@ func execRequest(ctx context.Context, version, id string, tty bool) (*http.Reque
 	return request, nil
 }
 
-// killExec kills the process group of an exec, where its process id is known. As in Signal, no shell is run in a
-// container that shares a PID namespace.
+// shell begins a script with an argument in a container that has a PID namespace of its own, as in Signal.
+func (s *session) shell(ctx context.Context, containerID, script, argument string) error {
+	found, err := s.ContainerInspect(ctx, containerID)
+	switch {
+	case err != nil:
+		return err
+	case found.ContainerJSONBase == nil || found.HostConfig == nil || !found.HostConfig.PidMode.IsPrivate():
+		return fmt.Errorf("%w: it has no PID namespace of its own", cerrdefs.ErrPermissionDenied)
+	}
+	made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{Cmd: []string{"/bin/sh", "-c", script, argument}})
+	if err != nil {
+		return err
+	}
+	return s.ContainerExecStart(ctx, made.ID, container.ExecStartOptions{Detach: true})
+}
+
+// killExec kills the process group of an exec, where its process id is known.
 func (e *Engine) killExec(ctx context.Context, containerID string, out *firstLine) {
 	err := e.act(ctx, killTime, "kill a command in container", containerID, func(ctx context.Context, s *session) error {
 		pid, err := out.pid()
 		if err != nil {
 			return err
 		}
-		found, err := s.ContainerInspect(ctx, containerID)
-		switch {
-		case err != nil:
-			return err
-		case found.ContainerJSONBase == nil || found.HostConfig == nil || !found.HostConfig.PidMode.IsPrivate():
-			return fmt.Errorf("%w: it has no PID namespace of its own", cerrdefs.ErrPermissionDenied)
-		}
-		made, err := s.ContainerExecCreate(ctx, containerID, container.ExecOptions{
-			Cmd: []string{"/bin/sh", "-c", `kill -9 "-$0"`, strconv.Itoa(pid)},
-		})
-		if err != nil {
-			return err
-		}
-		return s.ContainerExecStart(ctx, made.ID, container.ExecStartOptions{Detach: true})
+		return s.shell(ctx, containerID, `kill -9 "-$0"`, strconv.Itoa(pid))
 	})
 	if err != nil {
 		e.log.Debug("a command in a container outlives its time", "docker_id", containerID, "error", err)
