@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -169,7 +168,9 @@ func (f execFlags) connect(ctx context.Context, run *engine.CommandRun, streams 
 			return err
 		}
 		defer restore()
-		defer followSize(ctx, run, streams)()
+		defer terminal.FollowSize(ctx, streams.In, func(ctx context.Context, cols, rows int) {
+			_ = run.Resize(ctx, cols, rows) // a command that has ended has no terminal
+		})()
 	}
 	var feeding sync.WaitGroup
 	if f.input {
@@ -185,30 +186,4 @@ func (f execFlags) connect(ctx context.Context, run *engine.CommandRun, streams 
 		return ctx.Err()
 	}
 	return err
-}
-
-// followSize gives the terminal of a command the size of this one whenever that changes, until the function
-// that it returns is called.
-func followSize(ctx context.Context, run *engine.CommandRun, streams terminal.Streams) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	changed := make(chan os.Signal, 1)
-	signal.Notify(changed, syscall.SIGWINCH)
-	var following sync.WaitGroup
-	following.Go(func() {
-		for {
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return
-			}
-			if cols, rows := terminal.Size(streams.In); cols > 0 && rows > 0 {
-				_ = run.Resize(ctx, cols, rows) // a command that has ended has no terminal
-			}
-		}
-	})
-	return func() {
-		signal.Stop(changed)
-		cancel()
-		following.Wait()
-	}
 }

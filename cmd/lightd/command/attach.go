@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/signal"
 	"strings"
 	"sync"
@@ -141,30 +140,11 @@ func (t *attachment) run(ctx context.Context) error {
 	return err
 }
 
-// followSize gives the container's terminal the size of this one, now and whenever that changes,
-// until the function that it returns is called.
+// followSize gives the container's terminal the size of this one, until the function that it returns is called.
 func (t *attachment) followSize(ctx context.Context) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	changed := make(chan os.Signal, 1)
-	signal.Notify(changed, syscall.SIGWINCH)
-	var following sync.WaitGroup
-	following.Go(func() {
-		for {
-			if cols, rows := terminal.Size(t.Streams.In); cols > 0 && rows > 0 {
-				_ = t.console.Resize(ctx, min(cols, maxSize), min(rows, maxSize)) // the reader finds what is wrong
-			}
-			select {
-			case <-changed:
-			case <-ctx.Done():
-				return
-			}
-		}
+	return terminal.FollowSize(ctx, t.Streams.In, func(ctx context.Context, cols, rows int) {
+		_ = t.console.Resize(ctx, min(cols, maxSize), min(rows, maxSize)) // the reader finds what is wrong
 	})
-	return func() {
-		signal.Stop(changed)
-		cancel()
-		following.Wait()
-	}
 }
 
 // maxSize is the largest size of a terminal that the daemon accepts.
