@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"lightd/cmd/lightd/terminal"
 	"lightd/controller/firewall"
 	"lightd/desired/store"
 	"lightd/hack/eventually"
@@ -49,6 +50,11 @@ func TestMain(m *testing.M) {
 
 // patience bounds every wait.
 const patience = harness.Patience
+
+// run is the whole program but for its exit.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
+	return execute(ctx, rootCommand(getenv, terminal.Streams{In: os.Stdin, Out: stdout, Err: stderr}), args)
+}
 
 // program returns a command that runs the program, in an environment that holds none
 // of its settings but those given, and without the configuration that this machine may have.

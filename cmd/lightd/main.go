@@ -6,8 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -29,11 +27,6 @@ const colorFlag = "color"
 
 // usageError is a mistake in how the program was called.
 type usageError = command.UsageError
-
-// run is the whole program but for its exit.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
-	return execute(ctx, rootCommand(getenv, terminal.Streams{In: os.Stdin, Out: stdout, Err: stderr}), args)
-}
 
 // execute runs a command line.
 func execute(ctx context.Context, root *cobra.Command, args []string) error {
