@@ -113,7 +113,7 @@ receiver: # of the OpenTelemetry Collector, for the test of the traces
 	@go build -C hack/otlp -o ../../.bin/otlp .
 
 quotas: # for the tests of project quotas, in a network without a way to Debian's packages
-	@command -v mkfs.xfs >/dev/null && command -v linux.uml >/dev/null && command -v insmod >/dev/null || hack/apt xfsprogs user-mode-linux kmod
+	@hack/quota-kernel --install
 
 race-compiler: # the race detector is linked with a C compiler
 	@command -v "$$(go env CC)" >/dev/null || hack/apt gcc libc6-dev

@@ -19,8 +19,8 @@ func OnProjects(t *testing.T, test func(t *testing.T, disk, kind string)) {
 	var hack string
 	if os.Getenv(quotaKernel) == "" { // there is neither a module nor a network under that kernel, and no need for them
 		hack = filepath.Join(module(t), "hack")
-		if out, err := exec.Command("sh", "-c", "command -v mkfs.xfs || "+filepath.Join(hack, "apt")+" xfsprogs").CombinedOutput(); err != nil {
-			t.Fatalf("xfsprogs: %v: %s", err, out)
+		if out, err := exec.Command(filepath.Join(hack, "quota-kernel"), "--mkfs").CombinedOutput(); err != nil {
+			t.Fatalf("hack/quota-kernel --mkfs: %v: %s", err, out)
 		}
 	}
 	for _, kind := range []string{"ext4", "xfs"} {
