@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/docker/docker/api/types/network"
+	"github.com/docker/docker/client"
 
 	"lightd/controller/firewall"
 	"lightd/desired"
@@ -46,7 +47,7 @@ func TestNamedNetworkOnARealEngine(t *testing.T) {
 		s.Power, s.Network, s.StartupCommand = desired.PowerRunning, lan, "while :; do echo welcome | nc -l -p 4000; done"
 	})
 	n.waitState("lan-server", status.StateRunning)
-	client := n.create("lan-client", func(s *desired.Spec) {
+	guest := n.create("lan-client", func(s *desired.Spec) {
 		s.Power, s.Network = desired.PowerRunning, lan
 		s.StartupCommand = fmt.Sprintf("while :; do { nc -w 2 $(ip route | awk '/default/ {print $3}') %d </dev/null; "+
 			"nc -w 2 lightd-lan-server 4000 </dev/null; echo end; } > out.new 2>&1; mv out.new out; sleep 0.2; done", port)
@@ -55,7 +56,7 @@ func TestNamedNetworkOnARealEngine(t *testing.T) {
 		t.Helper()
 		last := ""
 		n.wait("lan-client", what, func(status.Status) bool {
-			last = n.result(client, "out")
+			last = n.result(guest, "out")
 			return is(last)
 		})
 		t.Logf("%s: %q", what, last)
@@ -66,6 +67,26 @@ func TestNamedNetworkOnARealEngine(t *testing.T) {
 	}
 	until("out of reach", func(text string) bool { return !strings.Contains(text, "secret") && strings.Contains(text, "welcome") })
 
+	n.staysAlone(docker, lan, port)
+	id := n.inspect("lan-client").ContainerID
+	n.change("lan-client", func(c *desired.Container) { c.Network = desired.NetworkNone })
+	n.isAlone("lan-client", id)
+}
+
+// isAlone waits until a container was recreated without a network.
+func (n *node) isAlone(id, before string) {
+	n.t.Helper()
+	n.wait(id, "recreated", func(status.Status) bool {
+		c, _, err := n.engine.Inspect(n.t.Context(), "lightd-"+id)
+		return err == nil && c.ContainerID != before && c.Running() && strings.Join(c.Networks, " ") == "none" && n.drifts(id) == ""
+	})
+}
+
+// staysAlone has a container without a network, which reaches nothing, and which whoever connects it to one does not
+// keep there.
+func (n *node) staysAlone(docker *client.Client, lan string, port int) {
+	t := n.t
+	t.Helper()
 	shown, err := docker.NetworkInspect(t.Context(), lan, network.InspectOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -89,15 +110,5 @@ func TestNamedNetworkOnARealEngine(t *testing.T) {
 	if err := docker.NetworkConnect(t.Context(), lan, before.ContainerID, nil); err != nil {
 		t.Fatal(err)
 	}
-	isAlone := func(id, before string) {
-		t.Helper()
-		n.wait(id, "recreated", func(status.Status) bool {
-			c, _, err := n.engine.Inspect(t.Context(), "lightd-"+id)
-			return err == nil && c.ContainerID != before && c.Running() && strings.Join(c.Networks, " ") == "none" && n.drifts(id) == ""
-		})
-	}
-	isAlone("lan-alone", before.ContainerID)
-	id := n.inspect("lan-client").ContainerID
-	n.change("lan-client", func(c *desired.Container) { c.Network = desired.NetworkNone })
-	isAlone("lan-client", id)
+	n.isAlone("lan-alone", before.ContainerID)
 }

@@ -63,100 +63,138 @@ func servedFingerprint(address string) (string, error) {
 	return certs.Fingerprint(conn.ConnectionState().PeerCertificates[0]), nil
 }
 
+// renewal is a daemon whose certificate is renewed on the disk, and a connection that was opened with the first one.
+type renewal struct {
+	t       *testing.T
+	dir     string
+	address string
+	log     *harness.Buffer
+	first   certs.Files
+	open    *http.Client
+}
+
+func newRenewal(t *testing.T) *renewal {
+	t.Helper()
+	r := &renewal{t: t, dir: t.TempDir(), first: newCertificate(t)}
+	r.swap(r.first)
+	r.address, r.log = serveProgram(t, fmt.Sprintf("listen: 127.0.0.1:0\ntls: {cert: %s, key: %s}\n", r.at("live/cert.pem"), r.at("live/key.pem")))
+	r.expect(r.first)
+	r.open = &http.Client{Transport: &http.Transport{TLSClientConfig: insecureTLS, MaxConnsPerHost: 1}, Timeout: patience}
+	r.goesOn()
+	return r
+}
+
+func (r *renewal) at(name string) string { return filepath.Join(r.dir, name) }
+
+// swap puts the files in place as kubelet does: their directory is behind a link, which is swapped; the files may be
+// links themselves, as those of certbot are.
+func (r *renewal) swap(files certs.Files) {
+	r.t.Helper()
+	archive := filepath.Join(filepath.Dir(files.Cert), "versions")
+	if err := errors.Join(os.Mkdir(archive, 0o700), os.Symlink(files.Cert, filepath.Join(archive, "cert.pem")), os.Symlink(files.Key, filepath.Join(archive, "key.pem")),
+		os.Symlink(archive, r.at("next")), os.Rename(r.at("next"), r.at("live"))); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// ownFiles makes the place of the files a directory that has files of its own.
+func (r *renewal) ownFiles() {
+	r.t.Helper()
+	if err := errors.Join(os.Remove(r.at("live")), os.Mkdir(r.at("live"), 0o700)); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// place writes the files to their place.
+func (r *renewal) place(files certs.Files, write func(path string, data []byte) error) {
+	r.t.Helper()
+	for name, from := range map[string]string{"key.pem": files.Key, "cert.pem": files.Cert} {
+		if err := write(filepath.Join(r.at("live"), name), harness.Value[[]byte](r.t)(os.ReadFile(from))); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+func inPlace(path string, data []byte) error { return os.WriteFile(path, data, 0o600) }
+
+func renamed(path string, data []byte) error {
+	return errors.Join(os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path))
+}
+
+// expect waits until the certificate of the files is served.
+func (r *renewal) expect(files certs.Files) {
+	r.t.Helper()
+	want, began := harness.Value[string](r.t)(certs.FingerprintOf(files.Cert)), time.Now()
+	for {
+		got, err := servedFingerprint(r.address)
+		if err == nil && got == want {
+			return
+		}
+		if time.Since(began) > renewedWithin {
+			r.t.Fatalf("served: %s %v, want %s", got, err, want)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// goesOn fails the test unless the open connection is still the first one.
+func (r *renewal) goesOn() {
+	r.t.Helper()
+	a, err := r.open.Get("https://" + r.address + "/healthz")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, a.Body)
+	_ = a.Body.Close()
+	if got, want := certs.Fingerprint(a.TLS.PeerCertificates[0]), harness.Value[string](r.t)(certs.FingerprintOf(r.first.Cert)); got != want {
+		r.t.Errorf("the open connection was replaced by one with %s", got)
+	}
+}
+
 // TestCertificateRenewal: in each of the ways in which files are replaced new connections get the new
-// certificate, those that are open go on, and what cannot be used changes nothing and is logged once.
+// certificate, and those that are open go on.
 func TestCertificateRenewal(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	at := func(name string) string { return filepath.Join(dir, name) }
-	place := func(files certs.Files, write func(path string, data []byte) error) {
-		t.Helper()
-		for name, from := range map[string]string{"key.pem": files.Key, "cert.pem": files.Cert} {
-			if err := write(filepath.Join(at("live"), name), harness.Value[[]byte](t)(os.ReadFile(from))); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	inPlace := func(path string, data []byte) error { return os.WriteFile(path, data, 0o600) }
-	renamed := func(path string, data []byte) error {
-		return errors.Join(os.WriteFile(path+".new", data, 0o600), os.Rename(path+".new", path))
-	}
-	// The directory of the files is behind a link, which is swapped as kubelet does; the files may be links
-	// themselves, as those of certbot are.
-	swapped := func(files certs.Files) {
-		t.Helper()
-		archive := filepath.Join(filepath.Dir(files.Cert), "versions")
-		if err := errors.Join(os.Mkdir(archive, 0o700), os.Symlink(files.Cert, filepath.Join(archive, "cert.pem")), os.Symlink(files.Key, filepath.Join(archive, "key.pem")),
-			os.Symlink(archive, at("next")), os.Rename(at("next"), at("live"))); err != nil {
-			t.Fatal(err)
-		}
-	}
-	first := newCertificate(t)
-	swapped(first)
-	address, log := serveProgram(t, fmt.Sprintf("listen: 127.0.0.1:0\ntls: {cert: %s, key: %s}\n", at("live/cert.pem"), at("live/key.pem")))
-	expect := func(files certs.Files) {
-		t.Helper()
-		want, began := harness.Value[string](t)(certs.FingerprintOf(files.Cert)), time.Now()
-		for {
-			got, err := servedFingerprint(address)
-			if err == nil && got == want {
-				return
-			}
-			if time.Since(began) > renewedWithin {
-				t.Fatalf("served: %s %v, want %s", got, err, want)
-			}
-			time.Sleep(100 * time.Millisecond)
-		}
-	}
-	expect(first)
-
-	open := &http.Client{Transport: &http.Transport{TLSClientConfig: insecureTLS, MaxConnsPerHost: 1}, Timeout: patience}
-	goesOn := func() {
-		t.Helper()
-		a, err := open.Get("https://" + address + "/healthz")
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, _ = io.Copy(io.Discard, a.Body)
-		_ = a.Body.Close()
-		if got, want := certs.Fingerprint(a.TLS.PeerCertificates[0]), harness.Value[string](t)(certs.FingerprintOf(first.Cert)); got != want {
-			t.Errorf("the open connection was replaced by one with %s", got)
-		}
-	}
-	goesOn()
+	r := newRenewal(t)
 	last := newCertificate(t)
-	swapped(last)
-	expect(last)
-	goesOn()
-	// From here on the directory has files of its own.
-	if err := errors.Join(os.Remove(at("live")), os.Mkdir(at("live"), 0o700)); err != nil {
-		t.Fatal(err)
-	}
+	r.swap(last)
+	r.expect(last)
+	r.goesOn()
+	r.ownFiles()
 	for _, write := range []func(string, []byte) error{renamed, inPlace} {
 		last = newCertificate(t)
-		place(last, write)
-		expect(last)
-		goesOn()
+		r.place(last, write)
+		r.expect(last)
+		r.goesOn()
 	}
+}
 
+// TestBrokenCertificateIsNotServed: it is reported once, and the last one is served until there is another.
+func TestBrokenCertificateIsNotServed(t *testing.T) {
+	t.Parallel()
+	r := newRenewal(t)
+	r.ownFiles()
+	last := newCertificate(t)
+	r.place(last, inPlace)
+	r.expect(last)
 	const refusal = "certificate not reloaded"
-	before := strings.Count(log.String(), refusal)
-	if err := os.WriteFile(at("live/cert.pem"), []byte("no certificate"), 0o600); err != nil {
+	before := strings.Count(r.log.String(), refusal)
+	if err := os.WriteFile(r.at("live/cert.pem"), []byte("no certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	poll(t, func() error {
-		if strings.Count(log.String(), refusal) == before {
+		if strings.Count(r.log.String(), refusal) == before {
 			return errors.New("the broken file is not reported")
 		}
 		return nil
 	})
 	time.Sleep(5 * time.Second) // two more inspections of the files
-	if n := strings.Count(log.String(), refusal) - before; n != 1 {
+	if n := strings.Count(r.log.String(), refusal) - before; n != 1 {
 		t.Errorf("the broken file is reported %d times", n)
 	}
-	expect(last)
-	goesOn()
+	r.expect(last)
+	r.goesOn()
 	last = newCertificate(t)
-	place(last, renamed)
-	expect(last)
+	r.place(last, renamed)
+	r.expect(last)
 }
