@@ -9,6 +9,7 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -75,14 +76,24 @@ type Keeper struct {
 	cfg   Config
 	table table
 
-	// checking is held while the table is compared and written.
-	checking sync.Mutex
+	// begun counts the checks.
+	begun atomic.Int64
+	// checking holds a value while the table is compared and written.
+	checking chan struct{}
 	gateways []string // guarded by checking, like known: Networks has answered
 	known    bool
+	last     lastCheck // guarded by checking
 	mu       sync.Mutex
 	state    State
 	seen     bool      // guarded by mu, like state: the kernel was inspected once
 	told     time.Time // guarded by mu: when the last restoration was reported
+}
+
+// lastCheck is the last check, by its number, and what it came to.
+type lastCheck struct {
+	number int64
+	state  State
+	err    error
 }
 
 // New returns a Keeper that has not looked at the kernel yet.
@@ -91,7 +102,7 @@ func New(cfg Config) *Keeper {
 	if cfg.Every == 0 {
 		cfg.Every = CheckEvery
 	}
-	k := &Keeper{cfg: cfg, table: table{cfg.Table, cfg.Policy}}
+	k := &Keeper{cfg: cfg, table: table{cfg.Table, cfg.Policy}, checking: make(chan struct{}, 1)}
 	k.state = State{Off: cfg.Off, Since: time.Now()}
 	return k
 }
@@ -152,10 +163,16 @@ func (k *Keeper) Ensure(gateways ...string) error {
 }
 
 // reconcile returns how the firewall stands, and whether that is worth an event. The error is that of
-// Config.Networks.
+// Config.Networks. Who waits for the check of another one shares the next, which begins after it came.
 func (k *Keeper) reconcile(gateways []string) (now State, changed bool, err error) {
-	k.checking.Lock()
-	defer k.checking.Unlock()
+	came := k.begun.Load()
+	k.checking <- struct{}{}
+	defer func() { <-k.checking }()
+	if k.last.number > came && (len(gateways) == 0 || slices.Equal(gateways, k.gateways)) {
+		return k.last.state, false, k.last.err
+	}
+	number := k.begun.Add(1)
+	defer func() { k.last = lastCheck{number, now, err} }()
 	renewed, err := k.learn()
 	if len(gateways) > 0 {
 		k.gateways = gateways
