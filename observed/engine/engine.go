@@ -110,6 +110,8 @@ type Engine struct {
 	podman atomic.Bool
 	// clean is shared by all sessions with a Podman.
 	clean cleanRuns
+	// marks are the readings of the owner's mark.
+	marks shared[string]
 }
 
 // errNoVersion marks an engine that is too ill, or something that is none.

@@ -318,3 +318,29 @@ func TestCanceledCallKeepsTheVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestReadingsOfTheMarkAreShared by acts at the same time.
+func TestReadingsOfTheMarkAreShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := simengine.New(simengine.Options{})
+		t.Cleanup(func() { sim.Close() })
+		e := newEngine(t, engine.Config{Instance: "i", Host: "tcp://simulated:1",
+			Dial: func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }})
+		if _, err := e.ClaimOwner(t.Context(), "first"); err != nil {
+			t.Fatal(err)
+		}
+		reads := sim.Inject(simengine.Rule{Method: http.MethodGet, Route: "/volumes/{id}", Delay: 10 * time.Millisecond})
+		var acts sync.WaitGroup
+		for range 10 {
+			acts.Go(func() {
+				if epoch, err := e.Owner(t.Context()); err != nil || epoch != "first" {
+					t.Errorf("%q, %v", epoch, err)
+				}
+			})
+		}
+		acts.Wait()
+		if reads.Hits() != 2 {
+			t.Errorf("%d readings for 10 acts, want the first and one for the others", reads.Hits())
+		}
+	})
+}

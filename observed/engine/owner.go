@@ -77,8 +77,11 @@ func OwnerMark(instance string) string { return ownerPrefix + instance }
 const ownerPrefix = "lightd-owner-"
 
 // Owner returns the epoch of the mark of our instance. NotFound means that there is no mark. It
-// changes nothing, and makes no event: Docker reports the creation of a volume that exists, too.
-func (e *Engine) Owner(ctx context.Context) (epoch string, err error) {
+// changes nothing, and makes no event: Docker reports the creation of a volume that exists, too. Acts at the same
+// time share a reading that begins after all of them have asked.
+func (e *Engine) Owner(ctx context.Context) (string, error) { return e.marks.do(ctx, e.readOwner) }
+
+func (e *Engine) readOwner(ctx context.Context) (epoch string, err error) {
 	err = e.call(ctx, e.timeouts.Query, "inspect the owner mark of", e.instance, func(ctx context.Context, s *session) error {
 		v, err := s.VolumeInspect(ctx, OwnerMark(e.instance))
 		epoch = v.Labels[observed.LabelOwnerEpoch]
