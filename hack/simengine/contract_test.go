@@ -302,6 +302,7 @@ func (st *stage) create(suffix string, config container.Config, host container.H
 	if config.Image == "" {
 		config.Image = busybox
 	}
+	host.LogConfig.Type = "json-file" // as Lightd's are made: the engine's own driver may be another
 	config.Labels = map[string]string{contractLabel: st.run, "suffix": suffix}
 	made, err := st.ContainerCreate(st.ctx, &config, &host, nil, nil, st.name(suffix))
 	if err == nil {
