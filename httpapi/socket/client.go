@@ -38,7 +38,7 @@ type client struct {
 	session Session
 	conn    *websocket.Conn
 	raw     net.Conn // what conn runs over
-	// limit and input belong to the reader; input is nil until something was written.
+	// limit and input belong to the reader; input is nil at the socket of all containers.
 	limit *rate.Limiter
 	input Input
 

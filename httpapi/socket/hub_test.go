@@ -60,10 +60,19 @@ func (f *feed) Subscribe(string, console.From) Output {
 }
 
 func (f *feed) SubscribeStats(string) Stats { return noFigures{} }
-func (f *feed) OpenInput(string) Input      { return f.input }
+func (f *feed) OpenInput(string) Input {
+	if f.input == nil {
+		return noInput{}
+	}
+	return f.input
+}
 func (f *feed) History(context.Context, string, console.From, func(console.Chunk) error) error {
 	return nil
 }
+
+type noInput struct{ Input }
+
+func (noInput) Close() {}
 
 // print offers text to every subscriber, and drops it for those that are behind.
 func (f *feed) print(text string) {

@@ -53,11 +53,10 @@ func (s sentence) Error() string { return string(s) }
 
 // read handles messages one after the other until the connection ends.
 func (c *client) read(ctx context.Context) {
-	defer func() {
-		if c.input != nil {
-			c.input.Close()
-		}
-	}()
+	if c.session.ID != "" {
+		c.input = c.hub.cfg.Console.OpenInput(c.session.ID)
+		defer c.input.Close()
+	}
 	for {
 		kind, data, err := c.conn.Read(ctx)
 		if err != nil {
@@ -180,16 +179,9 @@ func (c *client) sendCommand(ctx context.Context, object strictjson.Object) erro
 		return sentence("command is required")
 	}
 	began := time.Now()
-	err := c.openInput().Write(ctx, []byte(m.Command))
+	err := c.input.Write(ctx, []byte(m.Command))
 	c.hub.cfg.Record(ctx, Sent{Kind: api.SendCommand, Input: m.Command, Err: err, Began: began})
 	return err
-}
-
-func (c *client) openInput() Input {
-	if c.input == nil {
-		c.input = c.hub.cfg.Console.OpenInput(c.session.ID)
-	}
-	return c.input
 }
 
 func (c *client) resize(ctx context.Context, object strictjson.Object) error {
@@ -205,7 +197,7 @@ func (c *client) resize(ctx context.Context, object strictjson.Object) error {
 	if !size.Valid() {
 		return sentence(fmt.Sprintf("cols and rows must be from 1 to %d", stdin.MaxSize))
 	}
-	return c.openInput().Resize(ctx, size)
+	return c.input.Resize(ctx, size)
 }
 
 func (c *client) power(ctx context.Context, object strictjson.Object) error {

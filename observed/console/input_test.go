@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,21 +67,23 @@ func TestCommandWaitsForItsReaders(t *testing.T) {
 			done := make(chan error, 1)
 			go func() { done <- w.writeAs(context.Background(), id, []byte("one\n")) }()
 			var output net.Conn
+			c := end(t, w.pipes.inputs) // it is opened ahead
+			want := time.Duration(0)
 			if test.subscribed {
-				none(t, w.pipes.inputs)
+				want = time.Second
+				_ = c.SetReadDeadline(began.Add(want)) // a pipe has deadlines
+				if n, err := c.Read(make([]byte, 1)); n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("%+v: %d bytes, %v, before the readers are there", test, n, err)
+				}
+				_ = c.SetReadDeadline(time.Time{})
 				if test.opens {
 					output = <-w.pipes.outputs
 				} else {
-					time.Sleep(5 * time.Second)
+					want = 5 * time.Second
 				}
 			}
-			c := end(t, w.pipes.inputs)
 			if _, err := io.ReadFull(c, make([]byte, 4)); err != nil {
 				t.Error(err)
-			}
-			want := time.Duration(0)
-			if test.subscribed && !test.opens {
-				want = 5 * time.Second
 			}
 			if err := <-done; err != nil || time.Since(began) != want {
 				t.Errorf("%+v: %v after %v", test, err, time.Since(began))
@@ -93,6 +96,44 @@ func TestCommandWaitsForItsReaders(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestInputIsOpenedAhead: the first write to a run finds the connection open, as long as a client has an input.
+func TestInputIsOpenedAhead(t *testing.T) {
+	bubble(t, func(t *testing.T, w *world) {
+		in := w.OpenInput(id)
+		none(t, w.pipes.inputs)
+		started := time.Now()
+		for range 2 {
+			started = started.Add(time.Minute)
+			w.see(up(started))
+			c := end(t, w.pipes.inputs)
+			w.see(up(started))
+			none(t, w.pipes.inputs)
+			done := make(chan error, 1)
+			go func() { done <- in.Write(context.Background(), []byte("one\n")) }()
+			reader{t, c}.wants("one\n")
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			none(t, w.pipes.inputs)
+			w.see(inPhase(observed.Exited, started))
+			if !ended(c) {
+				t.Error("the connection outlives the run")
+			}
+		}
+		in.Close()
+		w.see(up(started.Add(time.Minute)))
+		none(t, w.pipes.inputs)
+
+		in = w.OpenInput(id) // of a client that comes while the process runs, and goes
+		c := end(t, w.pipes.inputs)
+		w.Registry.Forget(id)
+		in.Close()
+		if !ended(c) {
+			t.Error("the connection outlives its client")
+		}
+	})
 }
 
 func TestWriteTimesOut(t *testing.T) {

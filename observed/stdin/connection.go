@@ -16,6 +16,10 @@ import (
 // writeTime bounds how long a write waits for the program to read, and for its turn.
 const writeTime = 5 * time.Second
 
+// openAheadTime bounds an opening that no write waits for yet. It is shorter than writeTime, for which a write
+// waits for it.
+const openAheadTime = 2 * time.Second
+
 // connection is the input connection of one run.
 type connection struct {
 	streams.Run
@@ -53,6 +57,36 @@ func (i *input) connect(ctx context.Context) (c *connection, fresh bool, err err
 		return nil, false, ErrNotRunning
 	}
 	return opened, true, nil
+}
+
+// openAhead opens the connection to the present run, beside the caller, where a client may want it and it is not
+// open. The write that needs it reports what fails.
+func (i *input) openAhead() {
+	run := i.r.cfg.Targets.Get(i.id).Run
+	if !run.Running() || i.connected(streams.RunOf(run)) || !i.r.use(i) {
+		return
+	}
+	started := i.r.group.Go(func() {
+		defer i.r.release(i)
+		select {
+		case i.turn <- struct{}{}:
+		default:
+			return // a write is under way, which opens it
+		}
+		defer func() { <-i.turn }()
+		ctx, cancel := context.WithTimeout(i.r.group.Context(), openAheadTime)
+		defer cancel()
+		_, _, _ = i.connect(ctx)
+	})
+	if !started {
+		i.r.release(i)
+	}
+}
+
+func (i *input) connected(to streams.Run) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.connection != nil && i.connection.Run.Equal(to)
 }
 
 // attach opens the connection; both the caller's context and the registry's bound the

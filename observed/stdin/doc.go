@@ -3,8 +3,9 @@
 //
 // What it promises:
 //
-//   - However many clients write to a container, it has one input connection, which is opened with
-//     the first write to a run and closed with it.
+//   - However many clients may write to a container, it has one input connection, which is closed with
+//     the run. It is open as long as a client has an Input, so that the first command of a client takes no
+//     longer than the next.
 //   - What different clients write is never mixed within one Write, nor on one line.
 //   - Nothing is written before those who follow the output get what is printed from then on: a client has the
 //     answer to its first command. Nor is it refused before the engine has shown whether the container runs.

@@ -70,8 +70,13 @@ type Input struct {
 	partial bool
 }
 
-// OpenInput returns an input of a client of its own. It opens no connection.
-func (r *Registry) OpenInput(id string) *Input { return &Input{to: r.acquire(id)} }
+// OpenInput returns an input of a client of its own. While one is open, so is the connection to the process that
+// runs: the first write need not wait for that.
+func (r *Registry) OpenInput(id string) *Input {
+	in := &Input{to: r.acquire(id)}
+	in.to.openAhead()
+	return in
+}
 
 // Close ends the input. A line that the client left open stays open, and is nobody's.
 func (in *Input) Close() {

@@ -105,6 +105,17 @@ func (r *Registry) acquire(id string) *input {
 	return i
 }
 
+// use begins another use of i, if it has one.
+func (r *Registry) use(i *input) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if i.users == 0 {
+		return false
+	}
+	i.users++
+	return true
+}
+
 // release ends a use of i, and drops it when it has none.
 func (r *Registry) release(i *input) {
 	r.mu.Lock()
@@ -143,8 +154,8 @@ func (r *Registry) Forget(id string) {
 	}
 }
 
-// Reconcile closes the connection of a run that has ended, sets the size of a terminal that
-// was started, and lets what waits for news of the container look again.
+// Reconcile closes the connection of a run that has ended, opens one to the run that has begun if a client may
+// write to it, sets the size of a terminal that was started, and lets what waits for news of the container look again.
 func (r *Registry) Reconcile(id string) {
 	i := r.get(id)
 	if i == nil || r.group.Context().Err() != nil {
@@ -152,9 +163,10 @@ func (r *Registry) Reconcile(id string) {
 	}
 	s := r.cfg.Targets.Get(id)
 	i.mu.Lock()
-	defer i.mu.Unlock()
 	close(i.news)
 	i.news = make(chan struct{})
 	i.reconcileConnectionLocked(s)
 	i.reconcileSizeLocked(s)
+	i.mu.Unlock()
+	i.openAhead()
 }
