@@ -25,14 +25,21 @@ func (verifiedPins) Close()                          {}
 // TestCallsOfACrash holds each call of the engine from the end of a program until it runs again and is observed: one
 // inspection shows the process whose mounts are verified, one the container.
 func TestCallsOfACrash(t *testing.T) {
-	sim, n := onSim(t, withChecks)
-	var made []string
-	for _, call := range n.crash(t, sim, "a") {
-		made = append(made, call.Method+" "+call.Route)
-	}
 	const want = "GET /volumes/{id}, POST /containers/{id}/start, GET /containers/{id}/json, GET /containers/{id}/json"
-	if got := strings.Join(made, ", "); got != want {
-		t.Errorf("%s\nwant %s", got, want)
+	for what, spec := range map[string]func(*desired.Spec){
+		"plain":           func(*desired.Spec) {},
+		"of another user": func(s *desired.Spec) { s.User = "1000:1000" },
+	} {
+		t.Run(what, func(t *testing.T) {
+			sim, n := onSim(t, withChecks)
+			var made []string
+			for _, call := range n.crash(t, sim, spec, "a") {
+				made = append(made, call.Method+" "+call.Route)
+			}
+			if got := strings.Join(made, ", "); got != want {
+				t.Errorf("%s\nwant %s", got, want)
+			}
+		})
 	}
 }
 
@@ -46,7 +53,7 @@ func TestCallsOfManyCrashes(t *testing.T) {
 		ids = append(ids, fmt.Sprintf("c%d", i))
 	}
 	made := map[string]int{}
-	for _, call := range n.crash(t, sim, ids...) {
+	for _, call := range n.crash(t, sim, func(*desired.Spec) {}, ids...) {
 		made[call.Method+" "+call.Route]++
 	}
 	for call, most := range map[string]int{"GET /volumes/{id}": crashes, "POST /containers/{id}/start": crashes, "GET /containers/{id}/json": 3*crashes - 1} {
@@ -62,10 +69,13 @@ func TestCallsOfManyCrashes(t *testing.T) {
 
 // crash has containers without terminals killed by the kernel at once, waits until all of them run again, and returns
 // the calls of the engine since.
-func (n *node) crash(t *testing.T, sim *simengine.Sim, ids ...string) []simengine.Call {
+func (n *node) crash(t *testing.T, sim *simengine.Sim, with func(*desired.Spec), ids ...string) []simengine.Call {
 	t.Helper()
 	for _, id := range ids {
-		n.create(id, func(s *desired.Spec) { s.Power, s.TTY = desired.PowerRunning, false })
+		n.create(id, func(s *desired.Spec) {
+			s.Power, s.TTY = desired.PowerRunning, false
+			with(s)
+		})
 	}
 	for _, id := range ids {
 		n.waitState(id, status.StateRunning)

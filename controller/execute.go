@@ -31,6 +31,8 @@ type executor struct {
 	// fitting is Lightd's network as it was last listed and found to be as it has to be; nil once a start
 	// has shown that it may be gone.
 	fitting atomic.Pointer[observed.Network]
+	// roots is the engine's last answer on the ids of root in containers; nil for none.
+	roots atomic.Pointer[rootIDs]
 	// logs, unless nil, takes the place of Config.Logs.
 	logs atomic.Pointer[observed.Log]
 }

@@ -67,7 +67,7 @@ func (a *execution) createInstall(ctx context.Context) error {
 // the user of the server, by a script that is root. A name that the image of the server alone knows
 // is left to its first start.
 func (a *execution) installIdentity(ctx context.Context, server observed.Image) (who datadir.Identity, err error) {
-	if who.UID, who.GID, err = a.cfg.Engine.RootIDs(ctx); err != nil {
+	if who.UID, who.GID, err = a.rootIDs(ctx); err != nil {
 		return who, err
 	}
 	uid, gid, _ := desired.InstallUser(a.spec.Installation().User)

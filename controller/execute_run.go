@@ -71,7 +71,7 @@ func (a *execution) makeImageVolumes(ctx context.Context, volumes []blueprint.Vo
 	}
 	var who datadir.Identity
 	var err error
-	if who.UID, who.GID, err = a.cfg.Engine.RootIDs(ctx); err != nil {
+	if who.UID, who.GID, err = a.rootIDs(ctx); err != nil {
 		return err
 	}
 	for _, v := range volumes {

@@ -56,7 +56,7 @@ func (a *execution) handOver(ctx context.Context) error {
 
 // handOverTo hands over with the ids of h as they are on the host.
 func (a *execution) handOverTo(ctx context.Context, h store.Handover) error {
-	root, group, err := a.cfg.Engine.RootIDs(ctx)
+	root, group, err := a.rootIDs(ctx)
 	if err != nil {
 		return err
 	}

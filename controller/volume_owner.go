@@ -40,7 +40,7 @@ func (a *execution) chownVolume(ctx context.Context) error {
 	if !named || uid == 0 || a.cfg.ChownVolume == nil || os.Geteuid() != 0 || a.volumeOfOthers() {
 		return nil
 	}
-	root, group, err := a.cfg.Engine.RootIDs(ctx)
+	root, group, err := a.rootIDs(ctx)
 	if err != nil {
 		return err
 	}
@@ -98,4 +98,22 @@ func (a *execution) runningInVolume() string {
 		}
 	}
 	return ""
+}
+
+// rootIDs are the ids on the engine's host that the user and the group 0 of containers have, as of an answer.
+type rootIDs struct {
+	uid, gid int
+	at       time.Time
+}
+
+// rootIDs asks the engine once, and again when its events were lost: it maps users otherwise only after a restart.
+func (a *execution) rootIDs(ctx context.Context) (uid, gid int, err error) {
+	if known := a.roots.Load(); known != nil && known.at.After(a.seen.EngineLost) {
+		return known.uid, known.gid, nil
+	}
+	at := time.Now()
+	if uid, gid, err = a.cfg.Engine.RootIDs(ctx); err == nil {
+		a.roots.Store(&rootIDs{uid, gid, at})
+	}
+	return uid, gid, err
 }
