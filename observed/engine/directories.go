@@ -4,12 +4,19 @@ import (
 	"context"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
 // Directories returns the places of the engine's host that the engine keeps to itself, as far as it
-// shows them: its own directory, with the one above where it maps users, and the socket of its containerd.
-func (e *Engine) Directories(ctx context.Context) (places []string, err error) {
+// shows them: its own directory, with the one above where it maps users, and the socket of its containerd. Calls at the
+// same time share an answer.
+func (e *Engine) Directories(ctx context.Context) ([]string, error) {
+	places, err := e.places.do(ctx, e.readDirectories)
+	return slices.Clone(places), err
+}
+
+func (e *Engine) readDirectories(ctx context.Context) (places []string, err error) {
 	err = e.call(ctx, e.timeouts.Query, "inspect directories of", e.host, func(ctx context.Context, s *session) error {
 		info, err := s.Info(ctx)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -110,8 +111,11 @@ type Engine struct {
 	podman atomic.Bool
 	// clean is shared by all sessions with a Podman.
 	clean cleanRuns
-	// marks are the readings of the owner's mark.
-	marks shared[string]
+	// marks are the readings of the owner's mark, places those of Directories, and networks those of Network, by
+	// names: *shared[namedNetwork].
+	marks    shared[string]
+	places   shared[[]string]
+	networks sync.Map
 }
 
 // errNoVersion marks an engine that is too ill, or something that is none.

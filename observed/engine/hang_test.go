@@ -319,28 +319,36 @@ func TestCanceledCallKeepsTheVersion(t *testing.T) {
 	}
 }
 
-// TestReadingsOfTheMarkAreShared by acts at the same time.
-func TestReadingsOfTheMarkAreShared(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		sim := simengine.New(simengine.Options{})
-		t.Cleanup(func() { sim.Close() })
-		e := newEngine(t, engine.Config{Instance: "i", Host: "tcp://simulated:1",
-			Dial: func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }})
-		if _, err := e.ClaimOwner(t.Context(), "first"); err != nil {
-			t.Fatal(err)
-		}
-		reads := sim.Inject(simengine.Rule{Method: http.MethodGet, Route: "/volumes/{id}", Delay: 10 * time.Millisecond})
-		var acts sync.WaitGroup
-		for range 10 {
-			acts.Go(func() {
-				if epoch, err := e.Owner(t.Context()); err != nil || epoch != "first" {
-					t.Errorf("%q, %v", epoch, err)
+// TestQuestionsAreShared by acts at the same time.
+func TestQuestionsAreShared(t *testing.T) {
+	for route, ask := range map[string]func(context.Context, *engine.Engine) error{
+		"/volumes/{id}": func(ctx context.Context, e *engine.Engine) error { _, err := e.Owner(ctx); return err },
+		"/networks":     func(ctx context.Context, e *engine.Engine) error { _, _, err := e.Network(ctx, "bridge"); return err },
+		"/info":         func(ctx context.Context, e *engine.Engine) error { _, err := e.Directories(ctx); return err },
+	} {
+		t.Run(route, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				sim := simengine.New(simengine.Options{})
+				t.Cleanup(func() { sim.Close() })
+				e := newEngine(t, engine.Config{Instance: "i", Host: "tcp://simulated:1",
+					Dial: func(ctx context.Context) (net.Conn, error) { return sim.Dial(ctx, "", "") }})
+				if _, err := e.ClaimOwner(t.Context(), "first"); err != nil {
+					t.Fatal(err)
+				}
+				asked := sim.Inject(simengine.Rule{Method: http.MethodGet, Route: route, Delay: 10 * time.Millisecond})
+				var acts sync.WaitGroup
+				for range 10 {
+					acts.Go(func() {
+						if err := ask(t.Context(), e); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				acts.Wait()
+				if asked.Hits() != 2 {
+					t.Errorf("asked %d times for 10 acts, want the first and one for the others", asked.Hits())
 				}
 			})
-		}
-		acts.Wait()
-		if reads.Hits() != 2 {
-			t.Errorf("%d readings for 10 acts, want the first and one for the others", reads.Hits())
-		}
-	})
+		})
+	}
 }

@@ -25,14 +25,24 @@ const (
 const ownNetwork = "bridge"
 
 // Network returns the network with a name; ok is false when there is none. It lists, as an
-// inspection has every container of the network in its answer.
+// inspection has every container of the network in its answer. Calls at the same time share a list.
 func (e *Engine) Network(ctx context.Context, name string) (n observed.Network, ok bool, err error) {
-	err = e.call(ctx, e.timeouts.Query, "list network", name, func(ctx context.Context, s *session) error {
-		found, err := s.networks(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
-		n, ok = exactly(name, found) // the filter finds parts of names too
-		return err
+	lists, _ := e.networks.LoadOrStore(name, new(shared[namedNetwork]))
+	found, err := lists.(*shared[namedNetwork]).do(ctx, func(ctx context.Context) (n namedNetwork, err error) {
+		err = e.call(ctx, e.timeouts.Query, "list network", name, func(ctx context.Context, s *session) error {
+			found, err := s.networks(ctx, network.ListOptions{Filters: filters.NewArgs(filters.Arg("name", name))})
+			n.Network, n.exists = exactly(name, found) // the filter finds parts of names too
+			return err
+		})
+		return n, err
 	})
-	return n, ok, err
+	return found.Network, found.exists, err
+}
+
+// namedNetwork is the network of a name, if there is one.
+type namedNetwork struct {
+	observed.Network
+	exists bool
 }
 
 // Networks returns the networks that have one of the names.
