@@ -15,6 +15,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/blueprint"
 	"lightd/observed/engine"
@@ -288,12 +289,7 @@ func New(cfg Config) *Controller {
 		workqueue.TypedRateLimitingQueueConfig[string]{Name: "containers", MetricsProvider: cfg.Queue})
 	c.slots = newSlots(c.Enqueue)
 	c.healthChanged = make(chan struct{}, 1)
-	c.unsubscribeHealth = cfg.EngineHealth.Subscribe(func(bool) {
-		select {
-		case c.healthChanged <- struct{}{}:
-		default:
-		}
-	})
+	c.unsubscribeHealth = cfg.EngineHealth.Subscribe(func(bool) { subscribe.Wake(c.healthChanged) })
 	return c
 }
 

@@ -9,6 +9,7 @@ import (
 	"lightd/controller/plan"
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/status"
 )
@@ -112,14 +113,7 @@ func (c *Controller) noteDrain(run *observed.Container, st status.Status) {
 	if cordon == nil || !cordon.Drain || run.Running() && (st.Stopping == nil || !st.Stopping.Killed) {
 		return
 	}
-	c.signalCordon()
-}
-
-func (c *Controller) signalCordon() {
-	select {
-	case c.cordonChanged <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(c.cordonChanged)
 }
 
 // checkCordon refuses a step that was decided on before the node was cordoned, and that no cordoned node takes.
@@ -136,7 +130,7 @@ func (a *execution) checkCordon() error {
 // watchCordon has all containers reconciled when the node is cordoned or uncordoned, carries a drain on, and records
 // both, until ctx ends.
 func (c *Controller) watchCordon(ctx context.Context) {
-	defer c.cfg.Store.SubscribeCordon(func(*desired.Cordon) { c.signalCordon() })()
+	defer c.cfg.Store.SubscribeCordon(func(*desired.Cordon) { subscribe.Wake(c.cordonChanged) })()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	last := c.cfg.Store.Cordon()

@@ -13,6 +13,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
@@ -84,7 +85,7 @@ func (m *crashableDaemon) program(ctx context.Context, p *simengine.Process) {
 	m.mu.Lock()
 	m.together--
 	m.mu.Unlock()
-	notify(m.ran)
+	subscribe.Wake(m.ran)
 }
 
 // launched checks what else of that id runs on the engine: two at once must never be.
@@ -96,20 +97,13 @@ func (m *crashableDaemon) launched(p *simengine.Process) {
 			m.problem("%s runs while %s is started", name, p.Name())
 		}
 	}
-	notify(m.ran)
+	subscribe.Wake(m.ran)
 }
 
 func (m *crashableDaemon) problem(format string, args ...any) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.problems = append(m.problems, fmt.Sprintf(format, args...))
-}
-
-func notify(changed chan struct{}) {
-	select {
-	case changed <- struct{}{}:
-	default:
-	}
 }
 
 // boot starts a node; each has a way to the engine of its own, which ends with it.
@@ -204,8 +198,8 @@ func (m *crashableDaemon) await(what string, is func() bool) {
 	for done := false; !done; {
 		m.alive()
 		news := make(chan struct{}, 1)
-		stop1 := m.statuses.Subscribe(func(string) { notify(news) })
-		stop2 := m.store.Subscribe(func(string) { notify(news) })
+		stop1 := m.statuses.Subscribe(func(string) { subscribe.Wake(news) })
+		stop2 := m.store.Subscribe(func(string) { subscribe.Wake(news) })
 		if done = is(); !done {
 			select {
 			case <-news:
@@ -255,7 +249,7 @@ func (m *crashableDaemon) drainAndBack() {
 		for {
 			select {
 			case <-tick.C:
-				notify(m.ran)
+				subscribe.Wake(m.ran)
 			case <-over:
 				return
 			}

@@ -15,6 +15,7 @@ import (
 	"github.com/docker/docker/client"
 
 	"lightd/desired"
+	"lightd/desired/subscribe"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/observed"
@@ -49,12 +50,7 @@ func (n *node) drifts(id string) string {
 func (n *node) waitDrift(id, want string) {
 	n.t.Helper()
 	news := make(chan struct{}, 1)
-	cancel := n.statuses.Subscribe(func(string) {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	})
+	cancel := n.statuses.Subscribe(func(string) { subscribe.Wake(news) })
 	defer cancel()
 	deadline := time.After(60 * time.Second)
 	for {

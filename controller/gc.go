@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
@@ -63,10 +64,7 @@ func (c *Controller) retainImages() {
 
 // TriggerGC has the next collection begin soon. It never blocks.
 func (c *Controller) TriggerGC() {
-	select {
-	case c.gcTrigger <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(c.gcTrigger)
 }
 
 func (c *Controller) collectSnapshots(ctx context.Context) {

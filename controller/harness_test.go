@@ -20,6 +20,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
 	"lightd/hack/simengine"
@@ -221,10 +222,7 @@ func (n *node) connect(o setup, log *slog.Logger) {
 			n.console.Notify(id)
 			n.prober.Notify(id)
 			enqueue(id)
-			select {
-			case n.cacheChanged <- struct{}{}:
-			default:
-			}
+			subscribe.Wake(n.cacheChanged)
 		}})
 	pulled := records.OpenPulled(n.store.DB)
 	n.images = images.New(images.Config{Engine: n.engine, Pulled: pulled, List: n.engine, Log: log, Changed: enqueueImage})
@@ -357,12 +355,7 @@ func (n *node) change(id string, fn func(*desired.Container)) desired.Container 
 func (n *node) wait(id, what string, fn func(status.Status) bool) status.Status {
 	n.t.Helper()
 	news := make(chan struct{}, 1)
-	cancel := n.statuses.Subscribe(func(string) {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	})
+	cancel := n.statuses.Subscribe(func(string) { subscribe.Wake(news) })
 	defer cancel()
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
@@ -421,12 +414,7 @@ func (n *node) inspect(id string) observed.Container {
 func (n *node) gone(id string) {
 	n.t.Helper()
 	news := make(chan struct{}, 1)
-	cancel := n.store.Subscribe(func(string) {
-		select {
-		case news <- struct{}{}:
-		default:
-		}
-	})
+	cancel := n.store.Subscribe(func(string) { subscribe.Wake(news) })
 	defer cancel()
 	deadline := time.After(harness.Patience)
 	for {

@@ -10,6 +10,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/desired/subscribe"
 	"lightd/hack/harness"
 	"lightd/observed"
 	"lightd/observed/status"
@@ -39,10 +40,7 @@ func TestExternalPauseOnARealEngine(t *testing.T) {
 	gone := make(chan struct{}, 1)
 	cancel := n.statuses.Subscribe(func(string) {
 		if st, ok := n.statuses.Get("pause"); ok && st.Pause == nil {
-			select {
-			case gone <- struct{}{}:
-			default:
-			}
+			subscribe.Wake(gone)
 		}
 	})
 	defer cancel()

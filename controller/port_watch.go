@@ -7,6 +7,7 @@ import (
 
 	"lightd/controller/plan"
 	"lightd/desired"
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/status"
 )
@@ -29,10 +30,7 @@ func (c *Controller) awaitPorts(spec desired.Container, st status.Status, run *o
 	}
 	c.withState(spec.InternalID, func(k *keyState) { k.awaited = ports })
 	if len(ports) > 0 {
-		select {
-		case c.portsAwaited <- struct{}{}:
-		default:
-		}
+		subscribe.Wake(c.portsAwaited)
 	}
 }
 

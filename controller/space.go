@@ -12,6 +12,7 @@ import (
 	"lightd/desired"
 	"lightd/desired/kv"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/observed/engine"
 	"lightd/observed/journal"
 	"lightd/observed/status"
@@ -28,12 +29,7 @@ const (
 // recovers: in the log, once a change, and in the journal. All containers are reconciled then.
 func (c *Controller) watchSpace(ctx context.Context) {
 	changed := make(chan struct{}, 1)
-	defer c.cfg.Store.SubscribeSpace(func(kv.Space) {
-		select {
-		case changed <- struct{}{}:
-		default:
-		}
-	})()
+	defer c.cfg.Store.SubscribeSpace(func(kv.Space) { subscribe.Wake(changed) })()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	logged := kv.SpaceOK

@@ -11,6 +11,7 @@ import (
 	"lightd/controller"
 	"lightd/desired"
 	"lightd/desired/mountsource"
+	"lightd/desired/subscribe"
 )
 
 // ownPlaces are places of the host that no mount may reach, whatever is allowed: those of the daemon
@@ -114,10 +115,7 @@ func (p *closedPlaces) watch(ctx context.Context, engine controller.EngineHealth
 	reachable := make(chan struct{}, 1)
 	changed := func(up bool) {
 		if up {
-			select {
-			case reachable <- struct{}{}:
-			default:
-			}
+			subscribe.Wake(reachable)
 		}
 	}
 	defer engine.Subscribe(changed)()

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"lightd/desired/subscribe"
 )
 
 // message is one of the WebSocket's.
@@ -76,10 +78,7 @@ func (r *recorder) read() bool {
 		r.said = append(r.said, m)
 	}
 	r.mu.Unlock()
-	select {
-	case r.news <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(r.news)
 	return err == nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
+
+	"lightd/desired/subscribe"
 )
 
 const valueLogInterval = 10 * time.Minute
@@ -27,10 +29,7 @@ func newCompactor(db *badger.DB, d *disk, log *slog.Logger) *compactor {
 
 // wake makes compact check the tables.
 func (c *compactor) wake() {
-	select {
-	case c.written <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(c.written)
 }
 
 // compact merges the tables that full memtables leave behind, until closing is closed. Badger

@@ -2,7 +2,7 @@
 //
 // Notify calls every function that was added before and not cancelled, in
 // the order in which they were added. A function may still be called once while its
-// cancel returns.
+// cancel returns. Wake is for a receiver that only has to know that there is news.
 package subscribe
 
 import (
@@ -35,5 +35,13 @@ func (f *Funcs[T]) Notify(v T) {
 	f.mu.Unlock()
 	for _, fn := range list {
 		(*fn)(v)
+	}
+}
+
+// Wake puts a value into a channel with room for one, unless it has one: whoever receives it looks at all that is new.
+func Wake(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }

@@ -23,3 +23,13 @@ func TestFuncs(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestWake(t *testing.T) {
+	c := make(chan struct{}, 1)
+	for range 3 {
+		Wake(c)
+	}
+	if <-c; len(c) > 0 {
+		t.Error("it is woken twice")
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"lightd/desired/subscribe"
 )
 
 // Name is that of the trash in the directory that it belongs to.
@@ -95,10 +97,7 @@ func (t *Trash) MoveFrom(dir *os.File, name string) error {
 }
 
 func (t *Trash) notify() {
-	select {
-	case t.wake <- struct{}{}:
-	default: // it is awake
-	}
+	subscribe.Wake(t.wake)
 }
 
 // run removes what is in the trash whenever there is something, until ctx ends.

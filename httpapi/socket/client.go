@@ -12,6 +12,7 @@ import (
 	"github.com/coder/websocket"
 	"golang.org/x/time/rate"
 
+	"lightd/desired/subscribe"
 	"lightd/httpapi/sessions"
 	"lightd/observed"
 	"lightd/observed/console"
@@ -81,10 +82,7 @@ func (c *client) begin() {
 }
 
 func (c *client) wake() {
-	select {
-	case c.news <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(c.news)
 }
 
 // noHandshake ends a connection whose peer is gone or does not answer.

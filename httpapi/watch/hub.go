@@ -8,6 +8,7 @@ import (
 
 	"lightd/desired"
 	"lightd/desired/store"
+	"lightd/desired/subscribe"
 	"lightd/httpapi/api"
 	"lightd/httpapi/sessions"
 )
@@ -141,10 +142,7 @@ func (h *Hub) onCommit(c store.Commit) {
 	}
 	h.log.append(c.Revision, states)
 	if len(states) > 0 {
-		select {
-		case h.more <- struct{}{}:
-		default:
-		}
+		subscribe.Wake(h.more)
 	}
 }
 

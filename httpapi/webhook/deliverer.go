@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"lightd/desired/subscribe"
 	"lightd/httpapi/api"
 	"lightd/observed/journal"
 )
@@ -124,10 +125,7 @@ func (d *Deliverer) Run(ctx context.Context) error {
 
 // notifyMoved has the positions recorded soon.
 func (d *Deliverer) notifyMoved() {
-	select {
-	case d.moved <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(d.moved)
 }
 
 // saveUntil records the positions that change, until ctx ends.

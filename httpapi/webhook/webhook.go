@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"lightd/desired/kv"
+	"lightd/desired/subscribe"
 	"lightd/httpapi/api"
 	"lightd/httpapi/selector"
 	"lightd/observed/journal"
@@ -58,10 +59,7 @@ func newHook(c Config, position uint64, s Sources, o Options) *hook {
 
 // notify wakes the hook up, without waiting for it.
 func (h *hook) notify() {
-	select {
-	case h.wake <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(h.wake)
 }
 
 // run delivers until ctx ends.
@@ -137,10 +135,7 @@ func (h *hook) retry() {
 	if h.state.Failures == 0 {
 		return
 	}
-	select {
-	case h.again <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(h.again)
 }
 
 // waited is how a pause has ended.

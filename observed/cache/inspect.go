@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/engine"
 )
@@ -127,10 +128,7 @@ func (c *Cache) failed(ctx context.Context, in inspection, err error) {
 	c.log.Warn("cannot inspect container", "container", in.id, "error", err)
 	c.queue.AddRateLimited(in.id)
 	if engine.Classify(err) == engine.Unavailable {
-		select {
-		case c.suspect <- struct{}{}:
-		default:
-		}
+		subscribe.Wake(c.suspect)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"lightd/desired/subscribe"
 	"lightd/observed/replay"
 )
 
@@ -60,10 +61,7 @@ func (s *Subscription) push(c Chunk) {
 	}
 	s.queue = s.queue[n:]
 	s.mu.Unlock()
-	select {
-	case s.wake <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(s.wake)
 }
 
 // take returns the next chunk.
@@ -80,10 +78,7 @@ func (s *Subscription) take() (Chunk, bool) {
 	s.size -= len(c.Text)
 	s.refillLocked(len(c.Text))
 	if full && !s.isFullLocked() {
-		select {
-		case s.hub.room <- struct{}{}:
-		default:
-		}
+		subscribe.Wake(s.hub.room)
 	}
 	c.Lost, s.lost = s.lost, 0
 	return c, true

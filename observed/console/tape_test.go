@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/streams"
 )
@@ -88,10 +89,7 @@ func (s *tapeStream) send(b []byte, over bool) {
 	s.buf = append(s.buf, b...)
 	s.over = s.over || over
 	s.mu.Unlock()
-	select {
-	case s.news <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(s.news)
 }
 
 func (s *tapeStream) Close() error { s.send(nil, true); return nil }

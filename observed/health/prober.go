@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/subscribe"
 	"lightd/observed"
 	"lightd/observed/status"
 )
@@ -89,10 +90,7 @@ func (p *Prober) Result(id string, run status.RunID) observed.Health {
 }
 
 func (p *Prober) poke() {
-	select {
-	case p.wake <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(p.wake)
 }
 
 // Run probes until ctx ends, and returns when every probe has ended.

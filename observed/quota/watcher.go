@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lightd/desired"
+	"lightd/desired/subscribe"
 	"lightd/observed"
 )
 
@@ -87,10 +88,7 @@ func (w *Watcher) Notify(volume string) {
 }
 
 func (w *Watcher) poke() {
-	select {
-	case w.wake <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(w.wake)
 }
 
 // Of returns what is known of a volume.

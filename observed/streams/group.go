@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"time"
+
+	"lightd/desired/subscribe"
 )
 
 // ErrClosed: the Group was closed.
@@ -81,10 +83,7 @@ func (n *Notifier) Notify(id string) {
 	n.mu.Lock()
 	n.changed[id] = struct{}{}
 	n.mu.Unlock()
-	select {
-	case n.wake <- struct{}{}:
-	default:
-	}
+	subscribe.Wake(n.wake)
 }
 
 func (n *Notifier) run(ctx context.Context, reconcile func(id string)) {
