@@ -19,6 +19,7 @@ require (
 	github.com/go-json-experiment/json v1.27.2 // JSON that refuses unknown and repeated names
 	github.com/google/nftables v0.3.0 // the firewall of containers
 	github.com/klauspost/compress v1.20.4 // zstd archives of the files of volumes
+	github.com/mdlayher/netlink v1.7.3-0.20250113171957-fbb4dce95f42 // whether the firewall's rules have changed; nftables rests on it
 	github.com/moby/sys/mountinfo v0.7.3 // the mount table of the host
 	github.com/prometheus/client_golang v1.25.0 // the metrics
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // tests: answers against the OpenAPI document
@@ -68,7 +69,6 @@ require (
 	github.com/klauspost/cpuid/v2 v2.3.0 // indirect
 	github.com/kylelemons/godebug v1.1.0 // indirect
 	github.com/mattn/go-isatty v0.0.20 // indirect
-	github.com/mdlayher/netlink v1.7.3-0.20250113171957-fbb4dce95f42 // indirect
 	github.com/mdlayher/socket v0.5.0 // indirect
 	github.com/moby/docker-image-spec v1.3.1 // indirect
 	github.com/moby/sys/atomicwriter v0.1.0 // indirect

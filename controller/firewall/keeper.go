@@ -83,6 +83,9 @@ type Keeper struct {
 	gateways []string // guarded by checking, like known: Networks has answered
 	known    bool
 	last     lastCheck // guarded by checking
+	// verified, guarded by checking, is the generation of the rules in which the table was as it should be; nil
+	// for none.
+	verified *uint32
 	mu       sync.Mutex
 	state    State
 	seen     bool      // guarded by mu, like state: the kernel was inspected once
@@ -208,6 +211,9 @@ func (k *Keeper) learn() (renewed bool, err error) {
 	others = slices.Compact(others)
 	renewed = !slices.Equal(others, k.table.policy.Others)
 	k.table.policy.Others, k.known = others, true
+	if renewed {
+		k.verified = nil
+	}
 	return renewed, nil
 }
 
@@ -216,9 +222,17 @@ const networksTimeout = 5 * time.Second
 
 // check returns why the table cannot be there, and in what it differed before it was put back.
 func (k *Keeper) check() (missing, altered string) {
+	now, unnumbered := generation() // before the table is read, which may change behind it
+	if unnumbered == nil && k.verified != nil && *k.verified == now {
+		return "", ""
+	}
+	k.verified = nil
 	altered, err := k.table.differs()
 	if err != nil {
 		return why(err), ""
+	}
+	if altered == "" && unnumbered == nil {
+		k.verified = &now
 	}
 	if altered == "" || !k.known && altered != notThere {
 		return "", "" // what an earlier daemon has put there may be of networks that are not known yet
