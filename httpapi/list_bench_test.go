@@ -8,15 +8,19 @@ import (
 	"testing"
 )
 
-// BenchmarkList encodes a list of 1,000 containers: as summaries, and whole.
-func BenchmarkList(b *testing.B) {
-	n := newNodeFor(b)
-	const known = 1000
-	specs := make([]string, known)
+// known makes so many containers.
+func (n *testServer) known(t testing.TB, count int) {
+	specs := make([]string, count)
 	for i := range specs {
 		specs[i] = n.spec(fmt.Sprintf("server-%d", i))
 	}
-	n.send("POST", "/apply", `{"containers":[`+strings.Join(specs, ",")+"]}").want(b, http.StatusOK, "")
+	n.send("POST", "/apply", `{"containers":[`+strings.Join(specs, ",")+"]}").want(t, http.StatusOK, "")
+}
+
+// BenchmarkList encodes a list of 1,000 containers: as summaries, and whole.
+func BenchmarkList(b *testing.B) {
+	n := newNodeFor(b)
+	n.known(b, 1000)
 	for _, view := range []string{"summary", "full"} {
 		b.Run(view, func(b *testing.B) {
 			b.ReportAllocs()
@@ -29,5 +33,18 @@ func BenchmarkList(b *testing.B) {
 				b.SetBytes(int64(answer.Body.Len()))
 			}
 		})
+	}
+}
+
+// TestListAllocatesLittle for each container that it has.
+func TestListAllocatesLittle(t *testing.T) {
+	n := newNodeFor(t)
+	const known = 100
+	n.known(t, known)
+	made := testing.AllocsPerRun(10, func() {
+		n.Handler().ServeHTTP(httptest.NewRecorder(), n.request("GET", "/containers?view=summary"))
+	})
+	if made > 4*known {
+		t.Errorf("%.0f allocations for %d containers", made, known)
 	}
 }

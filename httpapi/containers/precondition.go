@@ -3,9 +3,9 @@ package containers
 import (
 	"fmt"
 	"hash/fnv"
-	"io"
 	"net/http"
 	"slices"
+	"strconv"
 
 	"lightd/desired"
 	"lightd/httpapi/rest"
@@ -13,16 +13,21 @@ import (
 
 // etag names one generation of one life of a container: a container that was deleted
 // and made anew under its id counts from 1 again.
-func etag(c desired.Container) string {
-	return fmt.Sprintf(`"%x-%d"`, c.CreatedAt.UnixNano(), c.Generation)
+func etag(c desired.Container) string { return string(appendETag(nil, c)) }
+
+func appendETag(to []byte, c desired.Container) []byte {
+	to = strconv.AppendInt(append(to, '"'), c.CreatedAt.UnixNano(), 16)
+	return append(strconv.AppendInt(append(to, '-'), c.Generation, 10), '"')
 }
 
 // etagOfList names the generations of containers, which are sorted by id. It is independent
 // of their status.
 func etagOfList(containers []desired.Container) string {
 	h := fnv.New64a()
+	var one []byte
 	for _, c := range containers {
-		_, _ = io.WriteString(h, c.InternalID+etag(c))
+		one = appendETag(append(one[:0], c.InternalID...), c)
+		_, _ = h.Write(one) // it never fails
 	}
 	return fmt.Sprintf(`"list-%x"`, h.Sum64())
 }

@@ -42,6 +42,9 @@ func (v *Viewer) Attention(c desired.Container) string {
 
 // Filled returns an advice with the names of a container in it.
 func Filled(advice string, c api.Container) string {
+	if !strings.Contains(advice, "ID") && !strings.Contains(advice, "VOLUME") {
+		return advice
+	}
 	return strings.NewReplacer("ID", c.InternalID, "VOLUME", c.VolumeID).Replace(advice)
 }
 
