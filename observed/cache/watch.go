@@ -199,20 +199,23 @@ const resyncShare = 12
 // resyncSampleLocked returns the ids whose last inspection is the longest ago, and marks them due. The
 // caller holds mu.
 func (c *Cache) resyncSampleLocked() []string {
-	var known []string
+	type observation struct {
+		id string
+		at time.Time
+	}
+	known := make([]observation, 0, len(c.entries))
 	for id, e := range c.entries {
 		if e.seen.Run != nil && !e.due {
-			known = append(known, id)
+			known = append(known, observation{id, e.seen.At})
 		}
 	}
-	slices.SortFunc(known, func(a, b string) int {
-		return cmp.Or(c.entries[a].seen.At.Compare(c.entries[b].seen.At), cmp.Compare(a, b))
-	})
-	known = known[:(len(known)+resyncShare-1)/resyncShare]
-	for _, id := range known {
-		c.entries[id].dueAt(time.Time{})
+	slices.SortFunc(known, func(a, b observation) int { return cmp.Or(a.at.Compare(b.at), cmp.Compare(a.id, b.id)) })
+	sample := make([]string, (len(known)+resyncShare-1)/resyncShare)
+	for i := range sample {
+		sample[i] = known[i].id
+		c.entries[sample[i]].dueAt(time.Time{})
 	}
-	return known
+	return sample
 }
 
 // pairs groups a list by id. The name decides which container is which; a renamed one counts where
