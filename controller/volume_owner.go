@@ -37,7 +37,7 @@ func (a *execution) chownVolume(ctx context.Context) error {
 		user = a.spec.Installation().User
 	}
 	uid, gid, named := desired.NumericUser(user)
-	if !named || uid == 0 || a.cfg.ChownVolume == nil || os.Geteuid() != 0 || a.volumeOfOthers() {
+	if !named || uid == 0 || a.cfg.ChownVolume == nil || os.Geteuid() != 0 {
 		return nil
 	}
 	root, group, err := a.rootIDs(ctx)
@@ -49,7 +49,7 @@ func (a *execution) chownVolume(ctx context.Context) error {
 		to.GID = group + gid
 	}
 	var st syscall.Stat_t
-	if syscall.Lstat(a.cfg.VolumePath(a.spec.VolumeID), &st) == nil && to.Has(st.Uid, st.Gid) {
+	if syscall.Lstat(a.cfg.VolumePath(a.spec.VolumeID), &st) == nil && to.Has(st.Uid, st.Gid) || a.volumeOfOthers() {
 		return nil
 	}
 	if other := a.runningInVolume(); other != "" {
