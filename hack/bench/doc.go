@@ -28,9 +28,10 @@
 //     concurrency: 1.00 to 1.21 times its time (medians of three rounds: 5.8 s and 5.7 s; on slower
 //     days 10.6 s and 8.8 s, 9.3 s and 9.3 s).
 //   - From the engine's event of a crash until the start call reaches it, with 100 crashes and 500
-//     known containers, 50 at once: median 8.6 ms, p99 120 ms on 2026-11-30; 2.6 to 3.7 ms and 8 to 11 ms before
-//     each start lists the networks and reads the owner's mark, which the engine answers late while it tears down.
-//     A process that ended within a moment has its log read first: median 105 ms (the quick form).
+//     known containers, 50 at once: median 8.6 ms, p99 120 ms on 2026-11-30, and 2.6 to 3.7 ms and 8 to 11 ms before
+//     that. Each start listed the networks and read the owner's mark then, which the engine answers late while it
+//     tears down, and read the log of a process that had ended within a moment. Since then a start reads the mark
+//     alone, together with all that start at the same time; it is to be measured again on a machine at rest.
 //   - The daemon starts with 1,000 known running containers (simulated), until all are observed:
 //     1.5 s on a busy machine, one list and one inspect each. With 10 of them ended meanwhile, until
 //     all run: 4.4 s on a busy machine.
