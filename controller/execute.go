@@ -78,7 +78,7 @@ func (c *Controller) startStep(ctx context.Context, spec desired.Container, st s
 			level = slog.LevelDebug // it was logged when it was tried first
 		}
 	})
-	if class := s.Kind.Traits().Class; class == plan.ClassCreate || class == plan.ClassStart {
+	if t := s.Kind.Traits(); t.Mutates && (t.Class == plan.ClassCreate || t.Class == plan.ClassStart) {
 		// The engine answers no inspection while it makes or starts the container: finishStep requests one.
 		c.cfg.Cache.ExpectRefresh(id)
 	}

@@ -186,6 +186,7 @@ func TestEngineGoesAndComes(t *testing.T) {
 		c.Refresh("wanted", true)
 		synctest.Wait()
 		news.take()
+		c.ExpectRefresh("b") // it never comes
 		f.setDown(true)
 		synctest.Wait()
 		lost := time.Now()

@@ -280,7 +280,8 @@ func (c *Cache) markDown() (affected []string, news bool) {
 	c.healthChanges++
 	ids := make([]string, 0, len(c.entries))
 	for id, e := range c.entries {
-		e.seen.Known = false
+		// Whoever has requested a change may learn later than the next list that it was lost.
+		e.seen.Known, e.expected = false, false
 		c.renewLocked(e)
 		ids = append(ids, id)
 	}
