@@ -136,9 +136,9 @@ func matchActor(f filters.Args, field string, kind events.Type, m Message) bool 
 }
 
 func (s *Sim) streamEvents(c *call) (answer, error) {
-	f, err := filters.FromJSON(c.query.Get("filters"))
+	f, err := c.filters()
 	if err != nil {
-		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+		return answer{}, err
 	}
 	since, err := instant(c.query.Get("since"))
 	if err != nil {

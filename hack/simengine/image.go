@@ -133,9 +133,9 @@ func (s *Sim) inspectImage(c *call) (answer, error) {
 }
 
 func (s *Sim) listImages(c *call) (answer, error) {
-	f, err := filters.FromJSON(c.query.Get("filters"))
+	f, err := c.filters()
 	if err != nil {
-		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+		return answer{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/docker/docker/api/types/container"
 	"github.com/docker/docker/api/types/events"
-	"github.com/docker/docker/api/types/filters"
 )
 
 // segment is a network that containers can be on.
@@ -138,9 +137,9 @@ func (n *segment) view() map[string]any {
 }
 
 func (s *Sim) listNetworks(c *call) (answer, error) {
-	f, err := filters.FromJSON(c.query.Get("filters"))
+	f, err := c.filters()
 	if err != nil {
-		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+		return answer{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

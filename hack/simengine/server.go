@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/versions"
 )
 
@@ -209,6 +210,15 @@ func (c *call) decode(into any) error {
 		return refuse(http.StatusBadRequest, "%v", err)
 	}
 	return nil
+}
+
+// filters reads the filters of a list or a stream.
+func (c *call) filters() (filters.Args, error) {
+	f, err := filters.FromJSON(c.query.Get("filters"))
+	if err != nil {
+		return f, refuse(http.StatusBadRequest, "%v", err)
+	}
+	return f, nil
 }
 
 // flag reads a truth of the query as Docker does.

@@ -182,9 +182,9 @@ func (c *box) listed(f filters.Args) bool {
 }
 
 func (s *Sim) listContainers(c *call) (answer, error) {
-	f, err := filters.FromJSON(c.query.Get("filters"))
+	f, err := c.filters()
 	if err != nil {
-		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+		return answer{}, err
 	}
 	all := c.flag("all") || f.Contains("status")
 	limit, _ := strconv.Atoi(c.query.Get("limit"))

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/docker/docker/api/types/filters"
 	"github.com/docker/docker/api/types/mount"
 	"github.com/docker/docker/api/types/volume"
 )
@@ -46,9 +45,9 @@ func (s *Sim) createVolume(c *call) (answer, error) {
 }
 
 func (s *Sim) listVolumes(c *call) (answer, error) {
-	f, err := filters.FromJSON(c.query.Get("filters"))
+	f, err := c.filters()
 	if err != nil {
-		return answer{}, refuse(http.StatusBadRequest, "%v", err)
+		return answer{}, err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
