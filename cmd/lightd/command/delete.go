@@ -23,68 +23,81 @@ or be those that files hold; --all is all, and asks first.`,
   lightd delete -f servers.yaml`,
 		ValidArgsFunction: a.completeIDs,
 	}
-	var w waiting
-	timeoutFlag(cmd, &w.timeout)
-	files := fileFlag(cmd)
-	chosen := chosenFlags(cmd)
-	sure := cmd.Flags().BoolP("yes", "y", false, "with --all: do not ask")
-	waits := cmd.Flags().Bool("wait", true, "wait until they are gone")
-	absent := cmd.Flags().Bool("ignore-not-found", false, "a container that is not there counts as deleted")
-	dry := cmd.Flags().Bool("dry-run", false, "tell what would be done, and do nothing")
-	form := ResultFlag(cmd)
-	cmd.Args = func(cmd *cobra.Command, args []string) error {
-		given := 0
-		for _, is := range []bool{len(args) > 0, len(*files) > 0, *chosen.selector != "", *chosen.all} {
-			if is {
-				given++
-			}
+	f := deleteFlags{files: fileFlag(cmd), chosen: chosenFlags(cmd), form: ResultFlag(cmd)}
+	timeoutFlag(cmd, &f.wait.timeout)
+	cmd.Flags().BoolVarP(&f.sure, "yes", "y", false, "with --all: do not ask")
+	cmd.Flags().BoolVar(&f.waits, "wait", true, "wait until they are gone")
+	cmd.Flags().BoolVar(&f.absent, "ignore-not-found", false, "a container that is not there counts as deleted")
+	cmd.Flags().BoolVar(&f.dry, "dry-run", false, "tell what would be done, and do nothing")
+	cmd.Args = f.check
+	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error { return a.deleteChosen(ctx, s, args, f) })
+}
+
+// deleteFlags are those of delete.
+type deleteFlags struct {
+	files  *[]string
+	chosen choice
+	form   *string
+	wait   waiting
+	// sure asks about nothing; what is absent counts as deleted.
+	sure, waits, absent, dry bool
+}
+
+// check implements cobra.PositionalArgs.
+func (f *deleteFlags) check(cmd *cobra.Command, args []string) error {
+	given := 0
+	for _, is := range []bool{len(args) > 0, len(*f.files) > 0, *f.chosen.selector != "", *f.chosen.all} {
+		if is {
+			given++
 		}
-		switch {
-		case given != 1:
-			return usagef("delete takes ids, files (-f), a selector (-l) or --all: one of them")
-		case *sure && !*chosen.all:
-			return usagef("delete: --yes has no meaning without --all: nothing else is asked about")
-		}
-		if err := w.checkTimeout(); err != nil {
-			return err
-		}
-		return noEmpty(cmd, args)
 	}
-	return a.withSession(cmd, func(ctx context.Context, s *session, args []string) error {
-		one := len(args) == 1
-		if len(*files) > 0 {
-			var err error
-			if args, err = a.idsIn(*files); err != nil {
-				return err
-			}
-		}
-		args, err := chosen.of(ctx, s, args)
-		if err != nil {
+	switch {
+	case given != 1:
+		return usagef("delete takes ids, files (-f), a selector (-l) or --all: one of them")
+	case f.sure && !*f.chosen.all:
+		return usagef("delete: --yes has no meaning without --all: nothing else is asked about")
+	}
+	if err := f.wait.checkTimeout(); err != nil {
+		return err
+	}
+	return noEmpty(cmd, args)
+}
+
+// deleteChosen deletes the containers that the arguments and flags choose.
+func (a *app) deleteChosen(ctx context.Context, s *session, args []string, f deleteFlags) error {
+	one := len(args) == 1
+	if len(*f.files) > 0 {
+		var err error
+		if args, err = a.idsIn(*f.files); err != nil {
 			return err
 		}
-		if *chosen.all && !*dry && !*sure && len(args) > 0 {
-			if err := a.confirm(ctx, args); err != nil {
-				return err
-			}
+	}
+	args, err := f.chosen.of(ctx, s, args)
+	if err != nil {
+		return err
+	}
+	if *f.chosen.all && !f.dry && !f.sure && len(args) > 0 {
+		if err := a.confirm(ctx, args); err != nil {
+			return err
 		}
-		if *waits && !*dry {
-			stop := a.progress(ctx, s, args, s.lastSeq(ctx))
-			defer stop()
+	}
+	if f.waits && !f.dry {
+		stop := a.progress(ctx, s, args, s.lastSeq(ctx))
+		defer stop()
+	}
+	d := deletion{app: a, session: s, waits: f.waits, dry: f.dry, absent: f.absent, timeout: f.wait.timeout}
+	receipt, end := prefetch(ctx, args, d.run)
+	defer end()
+	show := receipts{app: a, form: *f.form, one: one}
+	failed := a.each(ctx, s, args, func(_ context.Context, id string) error {
+		receipt, err := receipt(id)
+		a.catchUp(id)
+		if d.absent && errors.Is(err, client.ErrNotFound) {
+			return nil
 		}
-		d := deletion{app: a, session: s, waits: *waits, dry: *dry, absent: *absent, timeout: w.timeout}
-		receipt, end := prefetch(ctx, args, d.run)
-		defer end()
-		show := receipts{app: a, form: *form, one: one}
-		failed := a.each(ctx, s, args, func(_ context.Context, id string) error {
-			receipt, err := receipt(id)
-			a.catchUp(id)
-			if d.absent && errors.Is(err, client.ErrNotFound) {
-				return nil
-			}
-			return show.add(receipt.Receipt, err, func() error { return d.report(id, receipt) })
-		})
-		return errors.Join(show.end(), failed)
+		return show.add(receipt.Receipt, err, func() error { return d.report(id, receipt) })
 	})
+	return errors.Join(show.end(), failed)
 }
 
 // idsIn returns the ids of the containers that files hold, which must be some.
