@@ -42,11 +42,11 @@ func startCounter(t *testing.T) *counter {
 	})
 	c.serve()
 	t.Cleanup(func() {
-		if err := c.daemon.end(syscall.SIGTERM); err != nil {
+		if err := c.daemon.End(syscall.SIGTERM); err != nil {
 			t.Error(err)
 		}
 	})
-	c.client = clientOf(t, c.daemon.url)
+	c.client = clientOf(t, c.daemon.URL)
 	v, err := c.client.CreateVolume(c.ctx)
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +82,7 @@ func (c *counter) print(n int) {
 // printWithoutDaemon kills the daemon, prints, and starts the daemon again.
 func (c *counter) printWithoutDaemon(n int) {
 	c.t.Helper()
-	if err := c.daemon.end(os.Kill); err != nil {
+	if err := c.daemon.End(os.Kill); err != nil {
 		c.t.Fatal(err)
 	}
 	c.print(n)

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -18,14 +17,12 @@ import (
 	"time"
 
 	"lightd/hack/eventually"
+	"lightd/hack/harness"
 	"lightd/hack/simengine"
 	"lightd/httpapi/client"
 )
 
 const token = "lightd_master_0123456789"
-
-// patience bounds what a whole test waits for.
-const patience = 5 * eventually.Bound
 
 // stage is what daemons of these tests share: the built program and a simulated engine.
 type stage struct {
@@ -70,36 +67,25 @@ func echo(_ context.Context, p *simengine.Process) {
 
 // daemon is the program as a child process.
 type daemon struct {
-	cmd *exec.Cmd
-	url string
-	log strings.Builder
+	*harness.Daemon
+	log harness.Buffer
 }
 
 // serve starts a daemon on a data directory, and returns when it accepts requests.
 func (s *stage) serve(dir, listen string) (*daemon, error) {
-	d := &daemon{}
-	d.cmd = exec.Command(s.binary, "serve", "--listen", listen, "--data-dir", filepath.Join(s.dir, dir), "--docker-host", "unix://"+s.socket())
-	d.cmd.Env = []string{"LIGHTD_TOKEN=" + token}
-	d.cmd.Stderr = &d.log
-	stdout, err := d.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
+	cmd := exec.Command(s.binary, "serve", "--listen", listen, "--data-dir", filepath.Join(s.dir, dir), "--docker-host", "unix://"+s.socket())
+	cmd.Env = []string{"LIGHTD_TOKEN=" + token}
+	d := &daemon{Daemon: harness.NewDaemon(cmd)}
+	cmd.Stderr = &d.log
+	if err := d.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%w: %s", err, &d.log), d.End(os.Kill))
 	}
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	_, url, found := strings.Cut(strings.TrimSpace(line), "accepts requests on ")
-	if !found {
-		return nil, errors.Join(fmt.Errorf("the daemon said %q: %s", line, &d.log), err, d.end(os.Kill))
-	}
-	d.url = url
 	return d, d.ready()
 }
 
 // ready waits until the daemon has looked at the engine.
 func (d *daemon) ready() error {
-	c, err := client.New(client.Config{URL: d.url})
+	c, err := client.New(client.Config{URL: d.URL})
 	if err != nil {
 		return err
 	}
@@ -109,18 +95,6 @@ func (d *daemon) ready() error {
 			return err
 		}
 	}
-}
-
-// end sends a signal and waits for the end.
-func (d *daemon) end(sig os.Signal) error {
-	if err := d.cmd.Process.Signal(sig); err != nil {
-		return err
-	}
-	err := d.cmd.Wait()
-	if sig == os.Kill {
-		return nil
-	}
-	return err
 }
 
 // shared is the daemon of all tests that do nothing to it.
@@ -136,7 +110,7 @@ var shared = sync.OnceValue(func() *daemon {
 var running *daemon // shared, for TestMain
 
 // address is where a daemon listens.
-func address() string { return shared().url }
+func address() string { return shared().URL }
 
 // connect returns a client of a daemon.
 func connect() *client.Client {
@@ -186,7 +160,7 @@ func freeAddress(t *testing.T) string {
 
 func within(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), harness.Patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -208,7 +182,7 @@ func TestMain(m *testing.M) {
 func clear() error {
 	var errs []error
 	if running != nil {
-		errs = append(errs, running.end(syscall.SIGTERM))
+		errs = append(errs, running.End(syscall.SIGTERM))
 		if testing.Verbose() {
 			_, err := io.WriteString(os.Stderr, running.log.String())
 			errs = append(errs, err)

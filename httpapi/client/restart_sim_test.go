@@ -25,12 +25,12 @@ func TestStreamsSurviveTheDaemon(t *testing.T) {
 	}
 	end := func(sig os.Signal) {
 		t.Helper()
-		if err := d.end(sig); err != nil {
+		if err := d.End(sig); err != nil {
 			t.Fatal(err, d.log.String())
 		}
 	}
 	defer func() { end(syscall.SIGTERM) }()
-	c := clientOf(t, d.url)
+	c := clientOf(t, d.URL)
 	v, err := c.CreateVolume(ctx)
 	if err != nil {
 		t.Fatal(err)
