@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -99,8 +97,6 @@ func newNode(t testing.TB, args ...string) *node {
 	return n
 }
 
-var accepts = regexp.MustCompile(`^lightd \S+ accepts requests on (http://[^ ,]+)(, https://.*)?$`)
-
 // start starts the daemon and returns when it accepts requests.
 func (n *node) start(args ...string) {
 	n.t.Helper()
@@ -117,36 +113,18 @@ func (n *node) startWith(stderr *os.File, args ...string) {
 	if n.files > 0 {
 		limitFiles(n.t, n.cmd, n.files)
 	}
-	n.log, n.exited = &harness.Buffer{}, make(chan struct{})
+	d := harness.NewDaemon(n.cmd)
+	n.log, n.exited = &harness.Buffer{}, d.Exited
 	n.cmd.Stderr = n.log
 	if stderr != nil {
 		n.cmd.Stderr = stderr
 	}
-	stdout := harness.Value[io.ReadCloser](n.t)(n.cmd.StdoutPipe())
-	if err := n.cmd.Start(); err != nil {
-		n.t.Fatal(err)
+	err := d.Start()
+	n.t.Cleanup(func() { n.judge(d.Cmd, d.Exited, n.log) })
+	if err != nil {
+		n.t.Fatalf("%v; on its standard error:\n%s", err, n.log)
 	}
-	first := make(chan string, 1)
-	cmd, exited := n.cmd, n.exited
-	go func() {
-		lines := bufio.NewReader(stdout)
-		line, _ := lines.ReadString('\n')
-		first <- strings.TrimSpace(line)
-		_, _ = io.Copy(io.Discard, lines)
-		_ = cmd.Wait()
-		close(exited)
-	}()
-	n.t.Cleanup(func() { n.judge(cmd, exited, n.log) })
-	select {
-	case line := <-first:
-		match := accepts.FindStringSubmatch(line)
-		if match == nil {
-			n.t.Fatalf("the daemon said %q on standard output, and on the other:\n%s", line, n.log)
-		}
-		n.url = match[1]
-	case <-time.After(patience):
-		n.t.Fatalf("the daemon accepts no requests; it said:\n%s", n.log)
-	}
+	n.url = d.URL
 	n.token = strings.TrimSpace(string(harness.Value[[]byte](n.t)(os.ReadFile(filepath.Join(n.dir, "token")))))
 }
 
@@ -253,6 +231,25 @@ func (n *node) sweep() {
 			n.t.Error(err)
 		}
 	}
+}
+
+// background runs another program until the test ends, and shows what it printed where that fails.
+func background(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	var log harness.Buffer
+	if cmd.Stderr = &log; cmd.Stdout == nil {
+		cmd.Stdout = &log
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("%s printed:\n%s", cmd.Path, log.String())
+		}
+	})
 }
 
 // poll waits for what notifies nobody when it changes: another process, the engine, the kernel.

@@ -132,19 +132,7 @@ func startPrometheus(t *testing.T, n *node, target string) prometheus {
 		}
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", unused(t, 1))
-	var log harness.Buffer
-	cmd := exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
-	cmd.Stdout, cmd.Stderr = &log, &log
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("Prometheus said:\n%s", log.String())
-		}
-	})
+	background(t, exec.Command("prometheus", "--config.file="+filepath.Join(dir, "prometheus.yaml"), "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address))
 	p := prometheus{"http://" + address}
 	poll(t, func() error {
 		answer, err := web.Get(p.url + "/-/ready")

@@ -152,19 +152,9 @@ func startReceiver(t *testing.T) receiver {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", unused(t, 1))
 	r := receiver{"http://" + address, &harness.Buffer{}}
-	var errors harness.Buffer
 	cmd := exec.Command("../../.bin/otlp", address)
-	cmd.Stdout, cmd.Stderr = r.out, &errors
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("the receiver said:\n%s", errors.String())
-		}
-	})
+	cmd.Stdout = r.out
+	background(t, cmd)
 	poll(t, func() error {
 		connection, err := net.Dial("tcp", address)
 		if err == nil {
