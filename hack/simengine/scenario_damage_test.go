@@ -47,7 +47,7 @@ func damagedLog(st *stage) {
 }
 
 // tail returns the last lines of a container's log. Docker 26.1 ends some answers at a damaged place with an error that
-// overtakes lines before it, and others without one: those count.
+// overtakes lines before it, and others without one: those count, and if there are none what came before the error.
 func (st *stage) tail(suffix, lines string) (text string) {
 	st.mu.Lock()
 	noted := len(st.lines)
@@ -61,5 +61,6 @@ func (st *stage) tail(suffix, lines string) (text string) {
 			return text
 		}
 	}
-	return text
+	text, _, _ = strings.Cut(text, " failed=")
+	return text + " failed=<nil>"
 }
