@@ -23,9 +23,10 @@ func (verifiedPins) Own() map[string]observed.FileID { return nil }
 func (verifiedPins) Close()                          {}
 
 // TestCallsOfACrash holds each call of the engine from the end of a program until it runs again and is observed: one
-// inspection shows the process whose mounts are verified, one the container.
+// inspection shows the process whose mounts are verified, one the container. On a busy machine there is another, where
+// the start comes later than a second after the end, or its event after its answer.
 func TestCallsOfACrash(t *testing.T) {
-	const want = "GET /volumes/{id}, POST /containers/{id}/start, GET /containers/{id}/json, GET /containers/{id}/json"
+	const want, inspections = "GET /volumes/{id}, POST /containers/{id}/start", 2
 	for what, spec := range map[string]func(*desired.Spec){
 		"plain":           func(*desired.Spec) {},
 		"of another user": func(s *desired.Spec) { s.User = "1000:1000" },
@@ -33,11 +34,16 @@ func TestCallsOfACrash(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			sim, n := onSim(t, withChecks)
 			var made []string
+			inspected := 0
 			for _, call := range n.crash(t, sim, spec, "a") {
+				if call.Route == "/containers/{id}/json" {
+					inspected++
+					continue
+				}
 				made = append(made, call.Method+" "+call.Route)
 			}
-			if got := strings.Join(made, ", "); got != want {
-				t.Errorf("%s\nwant %s", got, want)
+			if got := strings.Join(made, ", "); got != want || inspected < inspections || inspected > inspections+2 {
+				t.Errorf("%s, and %d inspections; want %s and %d", got, inspected, want, inspections)
 			}
 		})
 	}

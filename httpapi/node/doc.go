@@ -20,7 +20,7 @@
 //	Killed       its process was sent SIGKILL, and has not ended
 //	Installing   its install script runs
 //	Starting     the engine was asked to start one of them
-//	Unobserved   it is not known whether anything runs, as while the engine is away
+//	Unobserved   it is not known what runs, as while the engine is away
 //
 // While a node is cordoned nothing is started, restarted after a crash, recreated, pulled or installed, and
 // no limit or name is put right: what runs is left alone, and observed. Stops, kills and deletions work, and
