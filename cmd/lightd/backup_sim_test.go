@@ -2,12 +2,13 @@ package main
 
 import (
 	"fmt"
-	"lightd/hack/eventually"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"lightd/hack/eventually"
 )
 
 // TestBackupAndRestore: a backup that is made while clients write makes a node that has all that was

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -18,7 +17,6 @@ import (
 	"time"
 
 	"lightd/cmd/lightd/terminal"
-	"lightd/controller/firewall"
 	"lightd/desired/store"
 	"lightd/hack/eventually"
 	"lightd/hack/harness"
@@ -35,14 +33,9 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
-	before, _ := firewall.Tables()
+	removeTables := keepTables()
 	code := m.Run()
-	after, _ := firewall.Tables() // those of the daemons that have run: rules outlive them
-	for _, name := range after {
-		if !slices.Contains(before, name) {
-			_ = firewall.New(firewall.Config{Table: name}).Remove()
-		}
-	}
+	removeTables()
 	os.Exit(code)
 }
 
