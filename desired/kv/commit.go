@@ -156,7 +156,7 @@ func (c *committer) dryRun(tx *Tx, fn func(*Tx) error) error {
 	if err := c.call(fn, tx); err != nil || !tx.Wrote() {
 		return err
 	}
-	if err := c.engine.checkSize(tx.own); err != nil {
+	if err := c.engine.fit(tx.own); err != nil {
 		return err
 	}
 	return c.engine.disk.admit(!tx.ordinary, cost{}, c.engine.costOf(tx.own))
@@ -251,13 +251,13 @@ func (b *batch) run(w *write) (*Tx, error) {
 	if err := b.committer.call(w.fn, tx); err != nil {
 		return nil, err
 	}
-	return tx, b.committer.engine.checkSize(tx.own)
+	return tx, b.committer.engine.fit(tx.own)
 }
 
 // fits reports whether the commit of the batch can hold what tx wrote as well.
 func (b *batch) fits(tx *Tx) bool {
 	e := b.committer.engine
-	return b.size+sizeOf(tx.own) <= e.maxSize && int64(len(b.writes)+len(tx.own)) <= e.maxCount
+	return b.size+e.sizeOf(tx.own) <= e.maxSize && int64(len(b.writes)+len(tx.own)) <= e.maxCount
 }
 
 // add makes what tx wrote part of the batch, unless the disk has no room for it.
@@ -269,7 +269,7 @@ func (b *batch) add(w *write, tx *Tx) error {
 		}
 		tx.takeRevisions()
 		maps.Copy(b.writes, tx.own)
-		b.size += sizeOf(tx.own)
+		b.size += b.committer.engine.sizeOf(tx.own)
 		b.cost = b.cost.plus(more)
 		b.counters = tx.counters
 	}

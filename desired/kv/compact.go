@@ -87,10 +87,10 @@ func (c *compactor) reclaimValueLog() {
 	}
 }
 
-// accountRewrite accounts what a collection has written: at most half a file of the value log,
-// to both files, and the last part of it to files that were begun meanwhile.
+// accountRewrite accounts what a collection has written: at most half a file of the value log, to
+// both files, as earlier versions kept smaller values in the log; and the last part of it to files
+// that were begun meanwhile.
 func (c *compactor) accountRewrite() {
-	const smallest = 1 << 10 // of the values in the log
 	half := c.badger.Opts().ValueLogFileSize
-	c.disk.reserve.account(cost{half / smallest * 256, half})
+	c.disk.reserve.account(cost{half + half/smallestPadded*256, half})
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/dgraph-io/badger/v4"
+
 	"lightd/hack/eventually"
 )
 
@@ -56,6 +58,32 @@ func TestGarbageIsGivenBack(t *testing.T) {
 		t.Errorf("%v KiB of disk", sizes)
 	}
 	t.Logf("%v KiB of disk after %d writes", sizes, i)
+}
+
+// TestRewrittenRecords: records of the size of a status that are written over and over take no more
+// of the disk than a few files, without any collection of the value log.
+func TestRewrittenRecords(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{tune: func(o badger.Options) badger.Options { return small(o).WithValueThreshold(valueThreshold) }})
+	defer closeDB(t, s)
+	var sizes []int64
+	for i := range 1000 { // 40 MB in all
+		must(t, s.Update(t.Context(), func(tx *Tx) error {
+			for j := range 20 {
+				if err := tx.Set(fmt.Appendf(nil, "s/%d", j), make([]byte, 2000)); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		if i%100 == 99 {
+			sizes = append(sizes, usage(t, dir)>>10)
+		}
+	}
+	if most := slices.Max(sizes); most > 16<<10 {
+		t.Errorf("%v KiB of disk", sizes)
+	}
+	t.Logf("%v KiB of disk", sizes)
 }
 
 // TestMergingKeepsUp: more is written than tables may pile up for, by one process and by many

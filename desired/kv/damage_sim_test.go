@@ -17,7 +17,7 @@ import (
 
 // small has the database begin new files all the time, so that a test meets every kind.
 func small(o badger.Options) badger.Options {
-	return o.WithMemTableSize(1 << 20).WithValueLogFileSize(1 << 20).WithBaseTableSize(1 << 20)
+	return o.WithMemTableSize(1 << 20).WithValueLogFileSize(1 << 20).WithBaseTableSize(1 << 20).WithValueThreshold(1 << 10)
 }
 
 // record is what the test writes under a number: large ones go to the value log.

@@ -294,7 +294,8 @@ func (db *DB) CheckSpace() error { return db.disk.check() }
 // it wrote is on disk. An error of fn, or a panic in it, drops what it wrote and is
 // returned. When ctx ends first the answer is desired.ErrUnavailable, and whether the
 // write happened is unknown; a write whose turn had not come by then does not happen.
-// fn must not block, must not call the database's own methods, and must return.
+// fn must not block, must not call the database's own methods, and must return. Values of a very
+// large transaction may get spaces at their end.
 func (db *DB) Update(ctx context.Context, fn func(*Tx) error) error {
 	return db.committer.update(ctx, db.closing, fn)
 }

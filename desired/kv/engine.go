@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"fmt"
 	"log/slog"
 
@@ -22,9 +23,20 @@ type engine struct {
 	maxSize, maxCount int64
 }
 
+const (
+	// valueThreshold is the size in bytes from which Badger keeps a value in its value log. What
+	// of that log is garbage is known only when tables are merged, so what is written often must
+	// stay below: it fills memtables, and is merged soon.
+	valueThreshold = 8 << 10
+	// smallestPadded is the size in bytes from which engine.fit pads a value. Below it a record
+	// is not much larger than its entry in the memtable.
+	smallestPadded = 1 << 10
+)
+
 // tuning sizes Badger for a small daemon: a few thousand records of a few KiB.
 // The memtable decides how much one transaction can hold: 15 percent of it in small
-// values, any number of larger ones.
+// values, any number of larger ones; see engine.fit. An earlier version of the program must be
+// able to open what this one wrote, so the memtable has the size that it always had.
 func tuning(dir string, log *slog.Logger) badger.Options {
 	return badger.DefaultOptions(dir).
 		WithSyncWrites(true).
@@ -33,7 +45,7 @@ func tuning(dir string, log *slog.Logger) badger.Options {
 		WithNumLevelZeroTables(1).
 		WithNumLevelZeroTablesStall(6).
 		WithNumCompactors(0). // see compactor
-		WithValueThreshold(1 << 10).
+		WithValueThreshold(valueThreshold).
 		WithValueLogFileSize(64 << 20).
 		WithBlockCacheSize(0).
 		WithIndexCacheSize(0).
@@ -93,8 +105,9 @@ func (e *engine) put(writes overlay) error {
 func (e *engine) costOf(writes overlay) cost { return costOf(writes, e.badger.Opts().ValueThreshold) }
 
 // sizeOf is at least what Badger will count for writes.
-func sizeOf(writes overlay) int64 {
-	const entry, threshold, pointer = 16, 1 << 10, 16
+func (e *engine) sizeOf(writes overlay) int64 {
+	const entry, pointer = 16, 16
+	threshold := int(e.badger.Opts().ValueThreshold)
 	var n int64
 	for k, w := range writes {
 		n += int64(len(k)) + entry
@@ -107,9 +120,22 @@ func sizeOf(writes overlay) int64 {
 	return n
 }
 
-// checkSize returns desired.ErrTooLarge when no commit can hold writes.
-func (e *engine) checkSize(writes overlay) error {
-	if size := sizeOf(writes); size > e.maxSize || int64(len(writes)) > e.maxCount {
+// fit makes writes that no commit can hold smaller for Badger: it pads values with spaces, so
+// that they go to the value log. It returns desired.ErrTooLarge when no commit can hold them
+// even so.
+func (e *engine) fit(writes overlay) error {
+	size := e.sizeOf(writes)
+	if size > e.maxSize {
+		threshold := int(e.badger.Opts().ValueThreshold)
+		for k, w := range writes {
+			if n := len(w.Value); n >= smallestPadded && n < threshold {
+				w.Value = append(w.Value, bytes.Repeat([]byte{' '}, threshold-n)...)
+				writes[k] = w
+			}
+		}
+		size = e.sizeOf(writes)
+	}
+	if size > e.maxSize || int64(len(writes)) > e.maxCount {
 		return fmt.Errorf("%w: %d writes of %d bytes", desired.ErrTooLarge, len(writes), size)
 	}
 	return nil
