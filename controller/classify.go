@@ -95,8 +95,9 @@ func (a *execution) failTransient(err error, reason status.Reason, retry time.Du
 			Message: message, ObservedGeneration: a.spec.Generation}, time.Now()) {
 			events = append(events, a.failureEvent(reason, reported))
 		}
-		if a.step.Kind == plan.StartInstallScript && engine.Classify(err) == engine.Unavailable {
-			st.Install.Unsure = true
+		if a.step.Kind == plan.StartInstallScript {
+			unanswered := engine.Classify(err) == engine.Unavailable
+			st.Install.Unsure, st.Install.NotStarted = st.Install.Unsure || unanswered, !unanswered
 		}
 		return events
 	}}

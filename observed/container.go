@@ -217,6 +217,8 @@ type Snapshot struct {
 	// by it.
 	EngineUp   bool
 	EngineLost time.Time
+	// EngineStartedAfter is the latest time that the engine is known to have started after.
+	EngineStartedAfter time.Time
 	Run        *Container
 	Install    *Container
 	// RunNameTaken and InstallNameTaken are containers that have our names and are not

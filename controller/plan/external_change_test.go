@@ -260,16 +260,18 @@ func TestClockThatWasSet(t *testing.T) {
 // shows a container that was never started.
 func TestScriptThatMayHaveRun(t *testing.T) {
 	for name, c := range map[string]struct {
-		unsure bool
-		lost   time.Duration // from the record of the start to the loss of the engine
-		again  bool
+		unsure, failed bool
+		lost, started  time.Duration // from the record of the start to the loss of the engine, and to its next start
+		again          bool
 	}{
-		"no response, and the engine stopped":         {true, time.Second, false},
-		"no answer, and the clock was set back":       {true, -2 * time.Hour, false},
-		"no answer, and the engine is there":          {true, -time.Hour, true},
-		"an error response, and the engine stopped":   {false, time.Second, true},
-		"an answer that it failed, and it stays here": {false, -time.Hour, true},
-	} {
+		"no response, and the engine stopped":         {unsure: true, lost: time.Second},
+		"no answer, and the clock was set back":       {unsure: true, lost: -2 * time.Hour},
+		"no answer, and the engine is there":          {unsure: true, lost: -time.Hour, started: -time.Hour, again: true},
+		"an error response, and the engine stopped":   {failed: true, lost: time.Second, started: time.Second, again: true},
+		"an answer that it failed, and it stays here": {failed: true, lost: -time.Hour, started: -time.Hour, again: true},
+		"the daemon was killed, and the engine too":   {lost: time.Second, started: time.Second},
+		"the daemon was killed, and no engine":        {lost: time.Second, started: -time.Hour, again: true},
+		} {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, script)
 			for {
@@ -281,6 +283,7 @@ func TestScriptThatMayHaveRun(t *testing.T) {
 			}
 			w.in.Status.Install.Unsure = c.unsure
 			w.in.Seen.EngineLost = w.in.Now.Add(c.lost)
+			w.in.Status.Install.NotStarted, w.in.Seen.EngineStartedAfter = c.failed, w.in.Now.Add(c.started)
 			if c.lost < -time.Hour { // another daemon began then
 				w.in.Now = w.in.Seen.EngineLost
 			}

@@ -37,7 +37,7 @@ func (r *planner) recordIntent(s Step) {
 			r.recordFirstCreate()
 		}
 	case StartInstallScript:
-		in.ScriptAt = r.in.Now // what did not run has used up none of its time
+		in.ScriptAt, in.NotStarted = r.in.Now, false // what did not run has used up none of its time
 		if in.Phase != status.InstallScript {
 			in.Phase = status.InstallScript
 			r.emit(journal.RunningInstallScript, "")

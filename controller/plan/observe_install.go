@@ -126,8 +126,7 @@ func (r *planner) observeScript(c *observed.Container) {
 	switch {
 	case c == nil || c.ContainerID != in.ContainerID:
 		r.failInstall(status.ReasonInstallInterrupted, "the install container vanished while the script ran")
-	case c.StartedAt.IsZero() && in.Unsure && r.in.Seen.EngineLost.After(in.ScriptAt):
-		// An engine that is killed at that moment loses the record that it started something.
+	case c.StartedAt.IsZero() && r.startLost():
 		r.failInstall(status.ReasonInstallInterrupted, "the engine went away while the script was being started: it may have run")
 	case c.Running() || c.StartedAt.IsZero() && c.Phase != observed.Removing && c.Phase != observed.Dead:
 	case c.Phase == observed.Exited && (c.ExitCode != 0 || in.TimedOut || in.WroteTooMuch()) && !in.OutputSaved:
@@ -156,6 +155,14 @@ func (r *planner) observeScript(c *observed.Container) {
 	default:
 		r.failInstall(status.ReasonInstallScriptFailed, fmt.Sprintf("the install script ended with exit code %d", c.ExitCode))
 	}
+}
+
+// startLost reports whether the engine may have started the script of a container that it shows
+// as never started: one that is killed at that moment loses the record of it. A daemon that was
+// killed with it does not know of any response.
+func (r *planner) startLost() bool {
+	in, seen := &r.st.Install, r.in.Seen
+	return in.Unsure && seen.EngineLost.After(in.ScriptAt) || !in.NotStarted && seen.EngineStartedAfter.After(in.ScriptAt)
 }
 
 func (r *planner) failInstall(reason status.Reason, message string) {

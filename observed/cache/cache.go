@@ -19,7 +19,7 @@ import (
 type Engine interface {
 	ListAll(ctx context.Context) ([]engine.Listed, error)
 	Inspect(ctx context.Context, nameOrID string) (observed.Container, map[string]string, error)
-	ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(engine.Event)) error
+	ContainerEvents(ctx context.Context, since time.Time, opened func(startedAfter time.Time), each func(engine.Event)) error
 }
 
 // Config is what to watch and what to notify.
@@ -92,6 +92,8 @@ type Cache struct {
 	healthChanges int
 	// lost is when the engine's events were last lost.
 	lost time.Time
+	// startedAfter is the latest time that the engine is known to have started after.
+	startedAfter time.Time
 	// version is the newest version of an entry.
 	version uint64
 	// lastEvent is the engine's time of the last event, from which a stream continues: that event
@@ -192,7 +194,7 @@ func (c *Cache) Get(id string) observed.Snapshot {
 		s = e.seen
 	}
 	s.Known = s.Known && c.up
-	s.EngineUp, s.EngineLost = c.up, c.lost
+	s.EngineUp, s.EngineLost, s.EngineStartedAfter = c.up, c.lost, c.startedAfter
 	return s
 }
 

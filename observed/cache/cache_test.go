@@ -204,10 +204,11 @@ func TestEngineGoesAndComes(t *testing.T) {
 		f.calls()
 		f.put("lightd-a", "A", observed.Running) // another run that looks the same in a list
 		again := f.containers["lightd-a"].StartedAt
+		f.startedAfter = time.Now()
 		f.setDown(false)
 		time.Sleep(10 * time.Second)
 		synctest.Wait()
-		if s := c.Get("a"); !s.Known || !s.EngineUp || !s.Run.StartedAt.Equal(again) || s.EngineLost.Sub(lost).Round(time.Second) != 0 {
+		if s := c.Get("a"); !s.Known || !s.EngineUp || !s.Run.StartedAt.Equal(again) || s.EngineLost.Sub(lost).Round(time.Second) != 0 || !s.EngineStartedAfter.Equal(f.startedAfter) {
 			t.Errorf("when it is back: %+v", s)
 		}
 		if got := news.take(); got["a"] == 0 || got["b"] == 0 || got["wanted"] == 0 {

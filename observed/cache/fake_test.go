@@ -44,6 +44,8 @@ type fake struct {
 	// prompt is the name of one that is inspected at once all the same.
 	prompt string
 	stream chan func(each func(engine.Event)) error
+	// startedAfter is what each stream is opened with.
+	startedAfter time.Time
 	// since is from when each stream was requested.
 	since []time.Time
 	// log is the cache's logger; nil stands for the default.
@@ -114,7 +116,7 @@ func (f *fake) Inspect(ctx context.Context, name string) (observed.Container, ma
 	}
 }
 
-func (f *fake) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(engine.Event)) error {
+func (f *fake) ContainerEvents(ctx context.Context, since time.Time, opened func(time.Time), each func(engine.Event)) error {
 	f.mu.Lock()
 	down := f.down
 	f.since = append(f.since, since)
@@ -122,7 +124,7 @@ func (f *fake) ContainerEvents(ctx context.Context, since time.Time, opened func
 	if down {
 		return errAway
 	}
-	opened()
+	opened(f.startedAfter)
 	for {
 		select {
 		case <-ctx.Done():

@@ -43,7 +43,12 @@ func (c *Cache) follow(ctx context.Context) error {
 	c.mu.Lock()
 	since := c.lastEvent
 	c.mu.Unlock()
-	err := c.engine.ContainerEvents(stream, since, sync.OnceFunc(func() { close(opened) }), c.handle)
+	err := c.engine.ContainerEvents(stream, since, func(startedAfter time.Time) {
+		c.mu.Lock()
+		c.startedAfter = startedAfter
+		c.mu.Unlock()
+		close(opened)
+	}, c.handle)
 	if cause := context.Cause(stream); cause != nil {
 		err = cause
 	}

@@ -56,7 +56,7 @@ func TestEndlessAnswers(t *testing.T) {
 		e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String(), Timeouts: engine.Timeouts{Query: time.Minute, Commit: time.Minute}})
 		for call, fn := range map[string]func(context.Context) error{
 			"events": func(ctx context.Context) error {
-				return e.ContainerEvents(ctx, time.Time{}, func() {}, func(engine.Event) {})
+				return e.ContainerEvents(ctx, time.Time{}, func(time.Time) {}, func(engine.Event) {})
 			},
 			"image events": func(ctx context.Context) error { return e.ImageEvents(ctx, func() {}, func(engine.Event) {}) },
 			"stats":        func(ctx context.Context) error { return e.Stats(ctx, "x", func(engine.Stats) {}) },
@@ -143,7 +143,7 @@ func TestLongStreams(t *testing.T) {
 	t.Cleanup(server.Close)
 	e := newEngine(t, engine.Config{Host: "tcp://" + server.Listener.Addr().String()})
 	n := 0
-	err := e.ContainerEvents(t.Context(), time.Time{}, func() {}, func(engine.Event) { n++ })
+	err := e.ContainerEvents(t.Context(), time.Time{}, func(time.Time) {}, func(engine.Event) { n++ })
 	if n < 10_000 || errors.Is(err, engine.ErrTooLarge) {
 		t.Errorf("%d events: %v", n, err)
 	}

@@ -359,7 +359,7 @@ func TestSnapshot(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	opened := make(chan struct{})
 	go func() {
-		died <- e.ContainerEvents(ctx, time.Time{}, func() { close(opened) }, func(ev engine.Event) { events <- ev })
+		died <- e.ContainerEvents(ctx, time.Time{}, func(time.Time) { close(opened) }, func(ev engine.Event) { events <- ev })
 	}()
 	<-opened
 	start(t, e, id)

@@ -40,16 +40,24 @@ var relevant = []events.Action{
 // ContainerEvents follows the changes of all containers, foreign ones too: one that is not ours may
 // take our name or release it, and an event of a network does not name a container's owner. The
 // marks of owners are among them. It calls opened once the stream delivers all events from then
-// on, and each with every event, in order, from the calling goroutine. A since that is not zero
-// requests the events after it too, of which the engine keeps few. It returns when the stream
-// ends, with the cause; the error is never nil.
-func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened func(), each func(Event)) error {
+// on, with the latest time that the engine is known to have started after, and each with every
+// event, in order, from the calling goroutine. A since that is not zero requests the events after it
+// too, of which the engine keeps few. It returns when the stream ends, with the cause; the error is
+// never nil.
+func (e *Engine) ContainerEvents(ctx context.Context, since time.Time, opened func(startedAfter time.Time), each func(Event)) error {
 	filter := filters.NewArgs(filters.Arg("type", string(events.ContainerEventType)), filters.Arg("type", string(events.NetworkEventType)),
 		filters.Arg("type", string(events.VolumeEventType)))
 	for _, action := range relevant {
 		filter.Add("event", string(action))
 	}
-	return e.events(ctx, "containers", since, filter, opened, func(ev Event) {
+	open := func() {
+		started, err := e.startedAfter(ctx)
+		if err != nil && ctx.Err() == nil {
+			e.log.Debug("start of the engine unknown", "host", e.host, "error", err)
+		}
+		opened(started)
+	}
+	return e.events(ctx, "containers", since, filter, open, func(ev Event) {
 		if ev.ID != "" { // else it is a network that comes or goes, or a volume
 			each(ev)
 		}

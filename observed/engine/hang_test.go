@@ -77,7 +77,7 @@ func calls(e *engine.Engine) map[string]func(context.Context) error {
 		"volumes":       func(ctx context.Context) error { _, err := e.Volumes(ctx); return err },
 		"remove volume": func(ctx context.Context) error { return e.RemoveVolume(ctx, "x") },
 		"events": func(ctx context.Context) error {
-			return e.ContainerEvents(ctx, time.Time{}, func() {}, func(engine.Event) {})
+			return e.ContainerEvents(ctx, time.Time{}, func(time.Time) {}, func(engine.Event) {})
 		},
 		"image events": func(ctx context.Context) error { return e.ImageEvents(ctx, func() {}, func(engine.Event) {}) },
 		"attach":       func(ctx context.Context) error { _, err := e.Attach(ctx, "x", engine.AttachOptions{}); return err },

@@ -277,7 +277,7 @@ func TestPodmanEvents(t *testing.T) {
 {"Type":"container","Action":"remove","Actor":{"ID":"c1","Attributes":{"name":"a"}},"timeNano":2}
 {"Type":"network","Action":"disconnect","Actor":{"ID":"c1","Attributes":{"network":"lightd"}},"timeNano":3}`})
 	var got []engine.Event
-	_ = e.ContainerEvents(t.Context(), time.Time{}, func() {}, func(ev engine.Event) { got = append(got, ev) }) // it ends with the answer
+	_ = e.ContainerEvents(t.Context(), time.Time{}, func(time.Time) {}, func(ev engine.Event) { got = append(got, ev) }) // it ends with the answer
 	want := []engine.Event{
 		{Action: "die", ID: "c1", Attributes: map[string]string{"containerExitCode": "137", "exitCode": "137"}, Time: time.Unix(0, 1).UTC()},
 		{Action: "destroy", ID: "c1", Attributes: map[string]string{"name": "a"}, Time: time.Unix(0, 2).UTC()},

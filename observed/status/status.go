@@ -94,8 +94,10 @@ type Install struct {
 	// ScriptAt is when the script was last to be started: its deadline counts from there, by
 	// this machine's clock and, within one process of the daemon, by the monotonic one.
 	ScriptAt time.Time `json:"script_at,omitzero"`
-	// Unsure is set when the script was to be started and the engine did not respond.
-	Unsure bool `json:"unsure,omitempty"`
+	// Unsure is set when the script was to be started and the engine did not respond, NotStarted when
+	// it responded that the last start has failed.
+	Unsure     bool `json:"unsure,omitempty"`
+	NotStarted bool `json:"not_started,omitempty"`
 	// TimedOut is set before the script's container is killed for its deadline.
 	TimedOut bool `json:"timed_out,omitempty"`
 	// LayerBytes is what the script's container has written outside of its mounts, as of the last
