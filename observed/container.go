@@ -219,8 +219,8 @@ type Snapshot struct {
 	EngineLost time.Time
 	// EngineStartedAfter is the latest time that the engine is known to have started after.
 	EngineStartedAfter time.Time
-	Run        *Container
-	Install    *Container
+	Run                *Container
+	Install            *Container
 	// RunNameTaken and InstallNameTaken are containers that have our names and are not
 	// ours; nil when there are none.
 	RunNameTaken     *Foreign

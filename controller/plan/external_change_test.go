@@ -271,7 +271,7 @@ func TestScriptThatMayHaveRun(t *testing.T) {
 		"an answer that it failed, and it stays here": {failed: true, lost: -time.Hour, started: -time.Hour, again: true},
 		"the daemon was killed, and the engine too":   {lost: time.Second, started: time.Second},
 		"the daemon was killed, and no engine":        {lost: time.Second, started: -time.Hour, again: true},
-		} {
+	} {
 		t.Run(name, func(t *testing.T) {
 			w := newScenario(t, script)
 			for {
