@@ -87,7 +87,7 @@ func TestWaitsOnACordonedNode(t *testing.T) {
 			st.Conditions = []status.Condition{{Type: status.Synced, Status: status.False, Reason: reason, Message: "kernel update", ObservedGeneration: c.Generation}}
 		})
 		n.send("GET", "/containers/web/wait?wait=running&timeout=1m", "").want(t, 202, `"met":false,"reason":"`+string(reason))
-		n.send("GET", "/containers/web", "").want(t, 200, "is held back with the node")
+		n.send("GET", "/containers/web", "").want(t, 200, "is stopped: kernel update; Lightd ")
 	}
 	// Of one that has ended the container only does not know yet.
 	n.send("DELETE", "/node/cordon", "").want(t, 200, "Node uncordoned")

@@ -36,8 +36,8 @@ func TestDescriptionEndsAnIncident(t *testing.T) {
 	out = d.do("describe", "web").want(0).out
 	for _, want := range []string{
 		"\nNext attempt:    in ", "s (attempt 6)\n", "\nWhen:            in ", "StartContainer   power is running\n",
-		"\nSummary:         ends again and again (since 20", "): its exit code was 1; it is started again ever later, up to 5 min apart; " +
-			"read why it ends with \"lightd logs web\"; \"lightd start web\" tries it at once\nLast output:\n  up\n",
+		"\nSummary:         ends again and again (since 20", "): its exit code was 1; each restart waits longer, up to 5 min; " +
+			"read why it ends with \"lightd logs web\"; \"lightd start web\" starts it now\nLast output:\n  up\n",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("%q is not in\n%s", want, out)
@@ -59,5 +59,5 @@ func TestDescriptionWithoutTheEngine(t *testing.T) {
 	d.do("describe", "web").want(0, "Summary:         runs (since 20", "Last output:     not shown: it does not come within 5s\n")
 	d.sim.Refuse()
 	d.api().until("web", "unknown", func(c view) bool { return c.State == "unknown" })
-	d.do("describe", "web").want(0, "Summary:         is not known, as Docker does not answer (since 20", "not shown: Docker does not answer\n")
+	d.do("describe", "web").want(0, "Summary:         is in an unknown state, as Docker does not answer (since 20", "not shown: Docker does not answer\n")
 }

@@ -73,15 +73,18 @@ func matterOf(c api.Container, b status.Backoff) matter {
 	case len(c.Conditions) == 0:
 		return matter{what: "waits for its first reconcile"}
 	case synced.Reason == status.ReasonEngineDown:
-		return because("is not known, as Docker does not answer", synced)
+		m := because("is in an unknown state, as Docker does not answer", synced)
+		m.message = "" // it says the same
+		return m
 	case full.Status == status.True:
-		return because("is held up by a full disk", full)
+		full.Message = strings.TrimPrefix(full.Message, desired.ErrDiskFull.Error()+": ")
+		return because(stateWord(c)+", and the disk of the data directory is full", full)
 	case synced.Reason == status.ReasonPaused:
 		return because(stateWord(c)+", and is left alone", synced)
 	case installed.Status == status.False && installed.Reason != status.ReasonInstalling:
 		return because("was not installed", installed)
 	case synced.Reason.HeldByNode():
-		m := because(stateWord(c)+", and is held back with the node", synced)
+		m := because(stateWord(c), synced)
 		m.since = time.Time{} // the message has since when the node is
 		return m
 	case blocked:
@@ -162,7 +165,7 @@ func stateWord(c api.Container) string {
 	case status.StateOffline:
 		return "is stopped"
 	case status.StateUnknown:
-		return "is not known"
+		return "is in an unknown state"
 	}
 	return "is " + string(c.State)
 }

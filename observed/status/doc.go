@@ -68,7 +68,7 @@
 //     processes than the spec has, although Docker was asked to change it. The request is repeated
 //     after a minute, doubling to an hour.
 //   - MountEscaped: what was mounted is not what the path led to before the start. The process was
-//     killed at once. It is started again after 15 s, then ever later, when the host is right again,
+//     killed at once. It is started again after 15 s, doubling to 5 min, once the host is right again,
 //     or at once with another spec.
 //   - NameTaken: a container of somebody else has the name. It is left alone until it gives the name
 //     back.

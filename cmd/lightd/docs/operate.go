@@ -139,8 +139,8 @@
 //     certificates and mirrors in "lightd docs images". It goes on by itself once the registry behaves.
 //   - "was not installed": the script failed, and its last lines are shown. Correct it, and then "lightd reinstall ID".
 //   - "has not printed its start pattern": compare the pattern with the lines below it. The program itself runs.
-//   - "held up by a full disk", DiskLow or DiskFull: make room on the disk that is named. Stopping and deleting work
-//     without any. Nothing else is to be done: "lightd docs damage".
+//   - "the disk of the data directory is full", DiskLow or DiskFull: make room on the disk that is named. Stopping and
+//     deleting work without any. Nothing else is to be done: "lightd docs damage".
 //   - "Docker does not answer": start the engine. Containers are taken over as they are.
 //   - The same, and the engine's process is there: it hangs. "systemctl restart docker" ends the containers too, unless
 //     daemon.json has live-restore; Lightd starts them again.
