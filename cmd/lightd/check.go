@@ -102,7 +102,7 @@ func (c *config) checkedNode(file string) (check.Node, error) {
 	if text, err := os.ReadFile(file); err == nil {
 		n.SecretInConfig = slices.ContainsFunc(c.secrets(), func(one string) bool { return bytes.Contains(text, []byte(one)) })
 	}
-	n.SecretFiles = c.otherSecretFiles()
+	n.SecretFiles, n.Credentials = c.Webhooks.secretFiles(), c.Images.Credentials
 	n.Loose = c.loose()
 	if c.TLS.enabled() {
 		n.Certificate, n.SelfSigned, n.Hosts = c.certificateFile(), c.TLS.SelfSigned, c.Hosts

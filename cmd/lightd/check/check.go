@@ -47,6 +47,8 @@ type Node struct {
 	SecretInConfig bool
 	// SecretFiles are the files of the secrets of webhooks.
 	SecretFiles []string
+	// Credentials is the file of the credentials of registries; empty for none.
+	Credentials string
 	// Loose are settings that give up a defence, each with what that means.
 	Loose     []Loose
 	Listeners []listen.Address

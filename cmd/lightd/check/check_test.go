@@ -196,6 +196,9 @@ func TestChecks(t *testing.T) {
 		"a former master token":          {func(n *Node, _ files, _ *Machine) { n.FormerMaster = time.Now().Add(time.Hour) }, "former-master", Warning},
 		"a configuration for all":        {mode("/etc/l.yaml", 0o644), "configuration", Fault},
 		"a secret for all":               {func(n *Node, f files, _ *Machine) { n.SecretFiles, f["/etc/s"] = []string{"/etc/s"}, 0o644 }, "webhook-secret", Fault},
+		"credentials for all":            {func(n *Node, f files, _ *Machine) { n.Credentials, f["/etc/c"] = "/etc/c", 0o644 }, "images.credentials", Fault},
+		"credentials of the owner alone": {func(n *Node, f files, _ *Machine) { n.Credentials, f["/etc/c"] = "/etc/c", 0o600 }, "images.credentials", OK},
+		"no file of credentials":         {func(n *Node, _ files, _ *Machine) { n.Credentials = "/etc/c" }, "images.credentials", Warning},
 		"no file":                        {func(n *Node, _ files, _ *Machine) { n.ConfigFile, n.SecretInConfig = "", false }, "settings", OK},
 		"a loose setting":                {func(n *Node, _ files, _ *Machine) { n.Loose = []Loose{{"origins", "all may call"}} }, "origins", Warning},
 		"plain HTTP":                     {listener("0.0.0.0:80", false), "listeners", Fault},
@@ -446,6 +449,15 @@ func TestRemedyOfTheFirewall(t *testing.T) {
 		item := firewallItem(Node{}, Readiness{Warnings: []api.Detail{{Field: "firewall", Message: missing}}})
 		if item.Verdict != Warning || !strings.Contains(item.Text, missing) || !strings.Contains(item.Remedy, want) {
 			t.Errorf("%s: %+v", missing, item)
+		}
+	}
+}
+
+// TestReadinessRemedies: what the daemon lacks is put right where it is lacking, and not by reading a log.
+func TestReadinessRemedies(t *testing.T) {
+	for field, want := range map[string]string{"engine": "systemctl status docker", "disk": "make room on the disk of /data ", "controller": "journalctl -u lightd"} {
+		if got := readinessRemedy(Node{DataDir: "/data"}, field); !strings.Contains(got, want) {
+			t.Errorf("%s: %q, want %q in it", field, got, want)
 		}
 	}
 }

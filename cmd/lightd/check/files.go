@@ -90,13 +90,17 @@ func fileSystem(_ context.Context, n Node, m Machine) []Item {
 	if volumes.NoExec {
 		flags = Item{"mount-flags", Warning, "the file system of the volumes is mounted noexec: no program in a volume can be run", "mount it with exec, unless all programs are in images"}
 	}
-	return []Item{fileSystemKind(n, disk), flags, room("disk", disk, "the data directory")}
+	return []Item{fileSystemKind(n, disk), flags, room("disk", disk, n.DataDir, diskRemedy(n))}
 }
 
-// room says how much is left on the disk of something.
-func room(name string, disk FileSystem, whose string) Item {
+// diskRemedy is what makes room for the data directory.
+func diskRemedy(n Node) string {
+	return "make room on the disk of " + n.DataDir + ` (below 64 MiB few writes are taken): "lightd volume list --measure" shows the largest volumes`
+}
+
+// room says how much is left on the disk of something, with a remedy where that is little.
+func room(name string, disk FileSystem, whose, remedy string) Item {
 	space := Item{name, OK, fmt.Sprintf("%d MiB and %d inodes are free for %s", disk.Free>>20, disk.FreeInodes, whose), ""}
-	remedy := "make room on the disk of " + whose
 	switch {
 	case disk.ReadOnly:
 		space.Verdict, space.Text, space.Remedy = Fault, "the file system of "+whose+" is read-only", "find out why in the kernel's log, and mount it for writing"
@@ -161,8 +165,14 @@ func secretFiles(_ context.Context, n Node, m Machine) (items []Item) {
 	for _, file := range n.SecretFiles {
 		items = append(items, secretFile("webhook-secret", "the secret of a webhook", file, m)...)
 	}
-	return items
+	if _, err := m.Stat(n.Credentials); n.Credentials != "" && errors.Is(err, fs.ErrNotExist) {
+		return append(items, Item{credentialsItem, Warning, "there is no " + n.Credentials + ": images are pulled without credentials until it is there", `make it with "docker login": "lightd docs registries"`})
+	}
+	return append(items, secretFile(credentialsItem, "the file of images.credentials", n.Credentials, m)...)
 }
+
+// credentialsItem is the setting whose file is inspected.
+const credentialsItem = "images.credentials"
 
 // looseSettings warns of each setting that gives up a defence.
 func looseSettings(_ context.Context, n Node, _ Machine) (items []Item) {

@@ -135,7 +135,7 @@ func engineHost(found engine.Isolation, m Machine) []Item {
 	case err != nil:
 		items = append(items, unreadable("engine-disk", err, m)...)
 	default:
-		items = append(items, room("engine-disk", disk, "the engine"))
+		items = append(items, room("engine-disk", disk, "the engine", `make room on the engine's disk: "docker system df" shows what has it`))
 	}
 	return items
 }

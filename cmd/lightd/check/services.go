@@ -61,7 +61,7 @@ func listeners(_ context.Context, n Node, m Machine) (items []Item) {
 func dockerEngine(ctx context.Context, n Node, m Machine) []Item {
 	found, err := m.Engine(ctx)
 	if err != nil {
-		items := one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), "start it, restart one that hangs, or set docker_host; without root, join the group of its socket")
+		items := one("engine", Fault, fmt.Sprintf("the Docker engine does not answer: %v", err), engineRemedy+", or set docker_host; without root, join the group of its socket")
 		for _, name := range []string{"seccomp", "lsm", "user-namespaces", "kernel", "storage-driver", "engine-disk"} {
 			items = append(items, Item{name, Unknown, "only the engine says, which does not answer", "start the engine"})
 		}
@@ -104,6 +104,20 @@ func dockerEngine(ctx context.Context, n Node, m Machine) []Item {
 	return append(append(items, users), engineHost(found, m)...)
 }
 
+// engineRemedy is for an engine that does not answer.
+const engineRemedy = "start the engine, or restart it where it hangs: systemctl status docker"
+
+// readinessRemedy is what to do about a detail of the daemon's readiness.
+func readinessRemedy(n Node, field string) string {
+	switch field {
+	case "engine":
+		return engineRemedy
+	case "disk":
+		return diskRemedy(n)
+	}
+	return "see the log of the daemon: journalctl -u lightd -n 50"
+}
+
 // readiness shows each detail of the running daemon's readiness as an item of its own: what the daemon
 // keeps on this machine, as its network and firewall, is reported there.
 func readiness(ctx context.Context, n Node, m Machine) []Item {
@@ -119,7 +133,7 @@ func readiness(ctx context.Context, n Node, m Machine) []Item {
 		if _, missing := m.Stat(filepath.Join(n.DataDir, "db")); missing == nil && !running {
 			verdict, remedy = Fault, remedy+"; where that fails, the last line of its log says why: journalctl -u lightd -n 50"
 		} else if running {
-			remedy = "give the command the settings that the daemon was started with, or see the log of the daemon"
+			remedy = "give the command the settings that the daemon was started with, or see its log: journalctl -u lightd -n 50"
 		}
 		items := one("daemon", verdict, fmt.Sprintf("the daemon does not answer: %v", err), remedy)
 		if n.FirewallOff {
@@ -129,11 +143,11 @@ func readiness(ctx context.Context, n Node, m Machine) []Item {
 	}
 	var items []Item
 	for _, d := range ready.Missing {
-		items = append(items, Item{"daemon/" + d.Field, Fault, d.Field + " " + d.Message, "see the log of the daemon"})
+		items = append(items, Item{"daemon/" + d.Field, Fault, d.Field + " " + d.Message, readinessRemedy(n, d.Field)})
 	}
 	for _, d := range ready.Warnings {
 		if d.Field != "firewall" {
-			items = append(items, Item{"daemon/" + d.Field, Warning, d.Field + " " + d.Message, "see the log of the daemon"})
+			items = append(items, Item{"daemon/" + d.Field, Warning, d.Field + " " + d.Message, readinessRemedy(n, d.Field)})
 		}
 	}
 	if len(items) == 0 {
