@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/klauspost/compress/zstd"
@@ -176,6 +177,9 @@ func TestTorn(t *testing.T) {
 		dir := filepath.Join(t.TempDir(), "restored")
 		_, err := Restore(bytes.NewReader(other), dir, Options{}, quiet)
 		if err != nil {
+			if text := err.Error(); !errors.Is(err, ErrNotWhole) || !strings.Contains(text, "take another one") || strings.Count(text, ErrNotWhole.Error()) != 1 {
+				t.Errorf("with another byte at %d: %v", at, err)
+			}
 			nothing(t, dir, err, fmt.Sprintf("one with another byte at %d", at))
 			continue
 		}
@@ -183,6 +187,23 @@ func TestTorn(t *testing.T) {
 			t.Errorf("with another byte at %d it makes\n%s", at, strings.Join(got, "\n"))
 		}
 		_ = os.Chmod(filepath.Join(dir, "volumes/v1/world"), 0o700)
+	}
+}
+
+// TestNoBackup: what is no backup at all is refused as that, and a disk that fails is not blamed on the file.
+func TestNoBackup(t *testing.T) {
+	whole := written(t, node(t, false))
+	failing := errors.New("input/output error")
+	for want, from := range map[string]io.Reader{
+		"it is not a whole backup: it is none": strings.NewReader(strings.Repeat("node-1.example.com\n", 1000)),
+		"read the backup: input/output error":  io.MultiReader(bytes.NewReader(whole[:len(whole)/2]), iotest.ErrReader(failing)),
+	} {
+		dir := filepath.Join(t.TempDir(), "restored")
+		_, err := Restore(from, dir, Options{}, quiet)
+		nothing(t, dir, err, want)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
 	}
 }
 

@@ -51,24 +51,27 @@ func Restore(from io.Reader, dir string, o Options, log *slog.Logger) (Restored,
 	if err != nil {
 		return Restored{}, err
 	}
-	counted := &counter{from: from}
+	counted := &source{from: from}
 	restored, err := restore(counted, dir, o, log)
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		err = fmt.Errorf("%w: it is cut short at byte %d; take another one: %w", ErrNotWhole, counted.n, err)
-	}
 	if err != nil {
-		return Restored{}, fmt.Errorf("restore to %s: %w", dir, err)
+		return Restored{}, fmt.Errorf("restore to %s: %w", dir, counted.explain(err))
 	}
 	return restored, nil
 }
 
 // restore makes dir of a backup that this program can read.
 func restore(from io.Reader, dir string, o Options, log *slog.Logger) (restored Restored, err error) {
-	unpacked, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
+	decoder, err := zstd.NewReader(from, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return restored, fmt.Errorf("%w: %w", ErrNotWhole, err)
 	}
-	defer unpacked.Close()
+	defer decoder.Close()
+	unpacked := &source{from: decoder}
+	defer func() {
+		if err != nil && unpacked.err != nil { // the cause, whatever was being made of it
+			err = &unpackError{unpacked.err}
+		}
+	}()
 	r := &reader{unpacked: unpacked, tar: tar.NewReader(unpacked)}
 	if err := r.manifest(&restored.Manifest); err != nil {
 		return restored, err
@@ -89,16 +92,46 @@ func restore(from io.Reader, dir string, o Options, log *slog.Logger) (restored 
 	return restored, at.fill()
 }
 
-// counter counts what is read.
-type counter struct {
+// source counts what is read, and keeps the error that ended it.
+type source struct {
 	from io.Reader
 	n    int64
+	err  error
 }
 
-func (c *counter) Read(p []byte) (int, error) {
-	n, err := c.from.Read(p)
-	c.n += int64(n)
+func (s *source) Read(p []byte) (int, error) {
+	n, err := s.from.Read(p)
+	s.n += int64(n)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = err
+	}
 	return n, err
+}
+
+// unpackError means that the bytes of a backup are not those that were written.
+type unpackError struct{ error }
+
+func (e *unpackError) Unwrap() error { return e.error }
+
+// explain says what an error of a restore means for the file that s is.
+func (s *source) explain(err error) error {
+	var altered *unpackError
+	var damaged *kv.DamagedError
+	switch {
+	case s.err != nil:
+		return fmt.Errorf("read the backup: %w", s.err)
+	case errors.Is(err, zstd.ErrMagicMismatch):
+		return fmt.Errorf("%w: it is none, as its first bytes show", ErrNotWhole)
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("%w: it is cut short at byte %d; take another one", ErrNotWhole, s.n)
+	case errors.As(err, &altered):
+		return fmt.Errorf("%w: it was altered, up to byte %d; take another one: %w", ErrNotWhole, s.n, altered.error)
+	case errors.As(err, &damaged): // its own advice is for a daemon that does not start
+		return fmt.Errorf("%w: in its database %s; take another one", ErrNotWhole, damaged.What)
+	case errors.Is(err, ErrNotWhole):
+		return fmt.Errorf("%w; take another one", err)
+	}
+	return err
 }
 
 // requestTakeOver has the first start on a database take its instance over.
@@ -135,7 +168,7 @@ func (r *reader) contents(made string, log *slog.Logger) (incomplete []string, e
 
 // reader reads the entries.
 type reader struct {
-	unpacked *zstd.Decoder
+	unpacked io.Reader
 	tar      *tar.Reader
 	// root is the directory that is made; nil while the manifest is read.
 	root    *os.Root

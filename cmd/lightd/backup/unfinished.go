@@ -59,7 +59,7 @@ func openPlace(dir string) (_ *place, err error) {
 	others := slices.DeleteFunc(entries, func(e os.DirEntry) bool { return e.Name() == lostFound })
 	killed := slices.ContainsFunc(others, func(e os.DirEntry) bool { return e.Name() == unfinishedName })
 	if len(others) > 0 && !killed {
-		return nil, errors.New("it is not empty")
+		return nil, errors.New("it is not empty; move it away, or name another directory with --data-dir")
 	}
 	if err := os.Mkdir(p.made, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
