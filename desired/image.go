@@ -112,7 +112,9 @@ func (r Rules) UnlistedRegistry(ref string) string {
 // checkRegistry reports an image whose registry is at no public address, by its name alone.
 func (r Rules) checkRegistry(ref string) error {
 	if domain := r.UnlistedRegistry(ref); domain != "" {
-		return registry.Check(domain)
+		if err := registry.Check(domain); err != nil {
+			return fmt.Errorf("cannot be pulled: %w", err)
+		}
 	}
 	return nil
 }

@@ -35,7 +35,8 @@ func TestFlagSuggestions(t *testing.T) {
 		"get -n prod": "unknown shorthand flag", "ls -q": "-o name prints ids alone", "run x --image i -d -- a": `its console is "lightd attach ID"`, "run x --image i --cpus 2 -- a": "it is --cpu",
 		"run x --image i --user 0 -- a": "it is a field of the spec", "restart web -t 30": `"lightd patch ID -p 'stop: {timeout: 30s}'"`, "exec --context prod web sh": "run it there; from elsewhere there is \"lightd attach ID\"", "stop web --time 30": "it is -t, or --grace", "stop web -t soon": `--grace "soon" is no time`, "logs -f -t web": "-t is for what Docker's log has", "logs -t --install web": "-t is for what Docker's log has", "describe web -o yaml": `it is "lightd get ID -o yaml"`,
 		"rm web --force": `"lightd kill" at once`, "apply -f x --dry-run=client": `--dry-run is given or left out, and takes no value as "client"`, "port list --fre": `did you mean "--free"?`, "get --zzz": "unknown flag: --zzz",
-		"wait web --fro running": `did you mean "--for"?`, "wait web --timout 1m": `did you mean "--timeout"?`,
+		"serve --take-over --new-instance": "--take-over makes this directory the node, and --new-instance another one",
+		"wait web --fro running":           `did you mean "--for"?`, "wait web --timout 1m": `did you mean "--timeout"?`,
 	} {
 		_, stderr, code := call(t, nil, strings.Fields(given)...)
 		if code != 2 || !strings.Contains(stderr, want) {

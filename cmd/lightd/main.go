@@ -61,7 +61,7 @@ func beginning(cmd *cobra.Command, began *bool) {
 const about = `Lightd keeps the containers of one machine as a control panel wants them.
 
 "lightd serve" runs the daemon. All other commands talk to one: that of this machine, or the
-one that --server, --context, LIGHTD_URL or the present context names. "lightd docs" has the
+one that --server, --context, LIGHTD_URL or the current context names. "lightd docs" has the
 reference.`
 
 func rootCommand(getenv func(string) string, streams terminal.Streams) *cobra.Command {

@@ -60,8 +60,10 @@ func serveCommand(getenv func(string) string, streams terminal.Streams) *cobra.C
 	s := newSettings(cmd.Flags(), getenv)
 	newInstance := cmd.Flags().Bool("new-instance", false, "make a copied data directory an instance of its own")
 	takeOver := cmd.Flags().Bool("take-over", false, "make a copied data directory the node; the other one then refuses to run")
-	cmd.MarkFlagsMutuallyExclusive("new-instance", "take-over")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if *newInstance && *takeOver {
+			return usageError{Text: "--take-over makes this directory the node, and --new-instance another one: give one of them"}
+		}
 		cfg, err := s.load()
 		if err != nil {
 			return err

@@ -64,7 +64,7 @@ func FromFile(path string) (*Master, error) {
 	}
 	m := &Master{file: cachedFile[masterKey]{path: path, read: readKey}, old: cachedFile[masterKey]{path: keptPath(path), read: readKept}}
 	if _, err := m.file.load(); err != nil {
-		return nil, fmt.Errorf("read master token: %w", err)
+		return nil, err // it names the file
 	}
 	return m, nil
 }

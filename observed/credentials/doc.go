@@ -24,6 +24,14 @@
 //
 // Whoever may write specs may pull with these credentials: list in images.allowed what they may have. An
 // image that is on the machine already is not pulled, and needs none.
+//
+// # Which registries
+//
+// images.allowed lists what specs may name: registries, or the beginning of a path as in ghcr.io/team. Once it has an
+// entry, nothing else is pulled; "*" stands for all at public addresses. A registry of a private network, or of this
+// machine, is at none, and is listed:
+//
+//	images: {allowed: ["*", "registry.lan:5000"]}
 package credentials
 
 import _ "embed"

@@ -31,7 +31,7 @@ type Context struct {
 
 // Contexts is what the contexts file holds.
 type Contexts struct {
-	// Current is the name of the present context; empty for none.
+	// Current is the name of the current context; empty for none.
 	Current  string             `yaml:"current,omitempty" json:"current"`
 	Contexts map[string]Context `yaml:"contexts" json:"contexts"`
 
@@ -99,7 +99,7 @@ func (c *Contexts) Get(name string) (Context, error) {
 
 var nameForm = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,62}$`)
 
-// Set adds a context, or changes one. The first one becomes the present one.
+// Set adds a context, or changes one. The first one becomes the current one.
 func (c *Contexts) Set(name string, at Context) error {
 	if !nameForm.MatchString(name) {
 		return fmt.Errorf("%q can be no name of a context: it begins with a letter or digit, and holds letters, digits, '_', '.' and '-'", name)
@@ -111,7 +111,7 @@ func (c *Contexts) Set(name string, at Context) error {
 	return nil
 }
 
-// Use makes the context of a name the present one; none for "".
+// Use makes the context of a name the current one; none for "".
 func (c *Contexts) Use(name string) error {
 	if name != "" {
 		if _, err := c.Get(name); err != nil {

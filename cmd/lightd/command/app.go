@@ -100,7 +100,7 @@ const patience = 10 * time.Minute
 // daemonFlags adds the flags that select the daemon.
 func (a *app) daemonFlags(cmd *cobra.Command) *cliconfig.Flags {
 	var f cliconfig.Flags
-	cmd.Flags().StringVar(&f.Server, "server", "", "`URL` of the daemon (LIGHTD_URL; default: the present context, else this machine's)")
+	cmd.Flags().StringVar(&f.Server, "server", "", "`URL` of the daemon (LIGHTD_URL; default: the current context, else this machine's)")
 	cmd.Flags().StringVar(&f.Token, "token", "", "the `token` itself (better given by file: a command line can be seen by others)")
 	cmd.Flags().StringVar(&f.TokenFile, "token-file", "", "`file` of the token, \"-\" for the standard input (LIGHTD_TOKEN, LIGHTD_TOKEN_FILE)")
 	cmd.Flags().StringVar(&f.Context, "context", "", "`name` of a stored context (LIGHTD_CONTEXT)")

@@ -16,7 +16,7 @@ func (a *app) context() *cobra.Command {
 		Short: "Named daemons: which there are, and which one commands talk to",
 		Long: `A context is a name for a daemon: its URL, and the file that holds its token. They are kept in
 ~/.config/lightd/contexts.yaml (below $XDG_CONFIG_HOME, if that is set). Commands talk to the
-present one unless --server, --context, LIGHTD_URL or LIGHTD_CONTEXT says otherwise.`,
+current one unless --server, --context, LIGHTD_URL or LIGHTD_CONTEXT says otherwise.`,
 	}
 	cmd.AddCommand(a.contextList(), a.contextUse(), a.contextSet(), a.contextDelete())
 	return Branch(cmd)
@@ -34,7 +34,7 @@ func (a *app) contextList() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List the contexts; the present one has a star",
+		Short:   "List the contexts; the current one has a star",
 		Example: "  lightd context list",
 		Args:    NoArgs,
 	}
@@ -51,7 +51,7 @@ func (a *app) contextList() *cobra.Command {
 			a.note("There is no context: commands talk to the daemon of this machine. \"lightd context set NAME --server URL --token-file FILE\" makes one.")
 			return nil
 		}
-		t := a.table([]string{"PRESENT", "NAME", "SERVER", "TOKEN FILE"}, 3)
+		t := a.table([]string{"CURRENT", "NAME", "SERVER", "TOKEN FILE"}, 3)
 		for _, name := range all.Names() {
 			star := " "
 			if name == all.Current {
@@ -82,7 +82,7 @@ func (a *app) completeOneContext(cmd *cobra.Command, args []string, toComplete s
 func (a *app) contextUse() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "use NAME | use --none",
-		Short:             "Make a context the present one",
+		Short:             "Make a context the current one",
 		Example:           "  lightd context use node-1\n  lightd context use --none",
 		ValidArgsFunction: a.completeOneContext,
 	}
@@ -117,7 +117,7 @@ func (a *app) contextSet() *cobra.Command {
 	}
 	server := cmd.Flags().String("server", "", "`URL` of the daemon")
 	file := cmd.Flags().String("token-file", "", "`file` of its token, which only you can read")
-	use := cmd.Flags().Bool("use", false, "make it the present one")
+	use := cmd.Flags().Bool("use", false, "make it the current one")
 	trust := trustFlags(cmd)
 	_ = cmd.MarkFlagFilename("token-file")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -197,7 +197,7 @@ func (a *app) contextDelete() *cobra.Command {
 	}
 }
 
-// changeContexts changes the contexts file, and reports which context is the present one then.
+// changeContexts changes the contexts file, and reports which context is the current one then.
 func (a *app) changeContexts(change func(*cliconfig.Contexts) error) error {
 	all, err := a.stored()
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 
 func (d description) writeSpec(s *describeWriter) {
 	c := d.container
-	s.line("Image", c.Image+" ("+string(c.ImagePolicy)+", pulled: "+string(c.ImagePull)+")")
+	s.line("Image", fmt.Sprintf("%s (image_pull: %s, image_policy: %s)", c.Image, c.ImagePull, c.ImagePolicy))
 	s.line("Volume", c.VolumeID)
 	s.block("Startup command", c.StartupCommand)
 	s.block("Start pattern", c.StartPattern)

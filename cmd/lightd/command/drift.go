@@ -18,7 +18,7 @@ func (a *app) drift() *cobra.Command {
 		Use:   "drift [ID...]",
 		Short: "Show where Docker differs from the specs",
 		Long: `Shows, field by field, where Docker differs from the specs, since when, and the step that
-mends it. A difference without a step is only told: of a container that is paused, of a tag
+fixes it. A difference without a step is only told: of a container that is paused, of a tag
 that moved while the image is pinned, of what waits for the next time a container is made.`,
 		Example:           "  lightd drift\n  lightd drift web\n  lightd drift -l game=quake -o json",
 		ValidArgsFunction: a.completeIDs,
@@ -69,7 +69,7 @@ func (a *app) encodeDrift(form string, list []api.Drift, one bool) error {
 	return WriteList(a.Streams, form, "containers", list)
 }
 
-var driftColumns = []string{"ID", "FIELD", "SHOULD BE", "IS", "SINCE", "MENDED BY"}
+var driftColumns = []string{"ID", "FIELD", "SHOULD BE", "IS", "SINCE", "FIXED BY"}
 
 // driftSince is the column that a narrow terminal can spare.
 const driftSince = 4

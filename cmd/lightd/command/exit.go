@@ -31,11 +31,11 @@ const ExitHelp = `Exit codes:
   2    a mistake in the call, its settings or the configuration; of diff:
        refused or failed too
   3    not found
-  4    in conflict with the present state, or a stale precondition
-  5    the daemon cannot be reached, cannot serve now, or is none; or Docker
-       is away, where the answer comes from it
+  4    in conflict with the current state, or a stale precondition
+  5    the daemon cannot be reached or is not ready, the address is that of
+       another program, or Docker does not answer where it has to
   6    the time to wait ran out
-  7    waiting is in vain: it will not come true by itself
+  7    what is waited for cannot come true without a change
   130  interrupted`
 
 // UsageError is a mistake in how the program was called.

@@ -23,17 +23,17 @@ func TestHints(t *testing.T) {
 		"a backoff": {[]status.Condition{
 			condition(status.ProcessRunning, status.False, status.ReasonBackOff), condition(status.ProcessStarted, status.False, status.ReasonBackOff),
 			condition(status.Synced, status.False, status.ReasonBackOff),
-		}, "running", `BackOff: read why it ends with "lightd logs web"; "lightd start web" tries it at once`},
+		}, "running", `BackOff: read why it ends with "lightd logs web"; "lightd start web" starts it now`},
 		"an end that was asked for": {[]status.Condition{condition(status.ProcessStarted, status.False, status.ReasonExited)}, "stopped", ""},
 		"two reasons": {[]status.Condition{
 			condition(status.Installed, status.False, status.ReasonInstallInterrupted), condition(status.Synced, status.False, status.ReasonPaused),
 		}, "running", `InstallInterrupted: run it again with "lightd reinstall web"` + "\n" +
-			`Paused: end that by a write with "paused: false"`},
+			`Paused: end that with "lightd patch web -p '{paused: false}'"`},
 		"a failed installation": {[]status.Condition{
 			condition(status.Installed, status.False, status.ReasonInstallInterrupted), condition(status.Synced, status.False, status.ReasonInstallFailed),
 		}, "running", `InstallInterrupted: run it again with "lightd reinstall web"`},
 		"an image": {[]status.Condition{condition(status.Synced, status.False, status.ReasonImageUnavailable)}, "running",
-			`ImageUnavailable: check the name of the image; "docker pull" on the daemon's machine shows whether it gets it; for a private registry, see "lightd docs registries"; or load it with "docker load"`},
+			`ImageUnavailable: check the name of the image; "docker pull" of it on the daemon's machine shows more; for a private registry, see "lightd docs registries"; or load it with "docker load"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			container := api.Container{InternalID: "web", Image: "game:1", Conditions: c.conditions, Power: c.power}

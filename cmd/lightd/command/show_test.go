@@ -62,7 +62,7 @@ Changed:         2026-11-24T11:00:00Z (60m ago)
 Container:       a1b2c3d4e5f6
 Restarts:        4
 Last exit:       code 137 (SIGKILL), out of memory, 60s ago
-Image:           game:1 (pinned, pulled: missing)
+Image:           game:1 (image_pull: missing, image_policy: pinned)
 Volume:          vol
 Startup command: ./game \x1b[31m
                  --more
@@ -80,7 +80,7 @@ Conditions:
   TYPE     STATUS   SINCE   REASON    MESSAGE
   Synced   False    90s     BackOff   it\u202eended\n
 Drift:
-  FIELD           SHOULD BE   IS         SINCE   MENDED BY
+  FIELD           SHOULD BE   IS         SINCE   FIXED BY
   limits.memory   512 MiB     256 MiB    60m     UpdateLimits
   image           sha256:1    sha256:2   0s      nothing: the image is pinned
   log.driver      json-file   (none)     0s      the next container
@@ -95,7 +95,7 @@ Events:
 Last output:
   Loading
   cannot open    \u202ethe world
-Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start web" tries it at once
+Hint:            BackOff: read why it ends with "lightd logs web"; "lightd start web" starts it now
 `
 	if b.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
