@@ -13,8 +13,8 @@ func TestDescriptionEndsAnIncident(t *testing.T) {
 	d.do("apply", "-f", d.file("broken.yaml", d.web("broken", "install_script: exit 3")), "--wait").want(7)
 	out := d.do("describe", "broken").want(0).out
 	for _, want := range []string{
-		"ID:              broken\nSummary:         was not installed (since 20", "): the install script ended with exit code 3; nothing is tried again by itself; " +
-			"read what it printed with \"lightd logs --install broken\", mend the script, and then \"lightd reinstall broken\"\n" +
+		"ID:              broken\nSummary:         was not installed (since 20", "): the install script ended with exit code 3; Lightd does not run it again by itself; " +
+			"read its output with \"lightd logs --install broken\", correct the script with \"lightd edit broken\", and run \"lightd reinstall broken\"\n" +
 			"Last output of the installation:\n  fetching\n  unpacking\nState:",
 	} {
 		if !strings.Contains(out, want) {

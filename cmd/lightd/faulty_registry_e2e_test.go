@@ -206,7 +206,7 @@ func TestFaultyRegistry(t *testing.T) {
 		if f.want == "" {
 			continue
 		}
-		want := "cannot be installed (since *): " + f.want.Of(f.image) + "; it is tried again *; " + f.want.Remedy()
+		want := "cannot be installed (since *): " + f.want.Of(f.image) + "; Lightd tries again *; " + strings.ReplaceAll(f.want.Remedy(), "ID", id)
 		c := r.until(id, want, func(c view) bool { return matchesWords(want, c.Summary) })
 		if reason := c.reason("Synced", "False"); reason != "ImageUnavailable" {
 			t.Errorf("%s: the reason is %s", id, reason)

@@ -26,13 +26,13 @@ func TestIncidents(t *testing.T) {
 	port := holder.Addr().(*net.TCPAddr).Port
 	n.send("POST", "/network/ports", fmt.Sprintf(`{"ip":"127.0.0.1","port":%d}`, port)).want(201, "")
 	incidents := map[string]struct{ more, summary, output string }{
-		"crash-loop": {`"startup_command":"echo config line 3 is bad; exit 1"`, "ends again and again (since *): its exit code was 1; it is started again*lightd logs crash-loop", "\n  config line 3 is bad\n"},
+		"crash-loop": {`"startup_command":"echo config line 3 is bad; exit 1"`, "ends again and again (since *): its exit code was 1; each restart waits longer*lightd logs crash-loop", "\n  config line 3 is bad\n"},
 		"busy-port": {fmt.Sprintf(`"ports":[{"ip":"127.0.0.1","port":%d}]`, port),
-			fmt.Sprintf("cannot be started (since *): port 127.0.0.1:%d/tcp is in use on this host by*(pid %d)*; it is tried again as soon as the port is free, and every 15 s; *lightd rebind busy-port", port, os.Getpid()), ""},
-		"no-image": {`"image":"127.0.0.1:1/none:1"`, "cannot be installed (since *): pull image 127.0.0.1:1/none:1: the registry is unreachable; it is tried again every 30 s*check the name and port of the registry", ""},
+			fmt.Sprintf("cannot be started (since *): port 127.0.0.1:%d/tcp is in use on this host by*(pid %d)*; Lightd tries again as soon as the port is free, and every 15 s; end that program, *lightd rebind busy-port", port, os.Getpid()), ""},
+		"no-image": {`"image":"127.0.0.1:1/none:1"`, "cannot be installed (since *): pull image 127.0.0.1:1/none:1: the registry is unreachable; Lightd tries again every 30 s*check the name and port of the registry", ""},
 		"no-match": {`"start_pattern":"Done","startup_command":"echo Ready; exec sleep 1000"`, `is up, and has not printed its start pattern (since *): no line has matched "Done"; *compare start_pattern`, "Last output:\n  Ready\n"},
 		"bad-script": {`"install_script":"echo fetching; printf '\\033[31mnot found\\033[0m\\n'; exit 3"`,
-			"was not installed (since *): the install script ended with exit code 3; nothing is tried again by itself; *lightd reinstall bad-script", "Last output of the installation:\n  fetching\n  not found\n"},
+			"was not installed (since *): the install script ended with exit code 3; Lightd does not run it again by itself; *lightd reinstall bad-script", "Last output of the installation:\n  fetching\n  not found\n"},
 		"memory": {`"startup_command":"exec tail /dev/zero","limits":{"memory":16777216}`, "ends again and again (since *): the kernel ended it for memory, of which its limit is 16 MiB; *limits.memory", ""},
 	}
 	volume, _ := n.volume()

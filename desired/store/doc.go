@@ -30,15 +30,23 @@
 // then does not start: it names the file, or what is missing, touches no container and changes nothing
 // else. Either everything that was acknowledged is there, or the database is not opened.
 //
-// With a backup: stop the service, move db away, put the db of the backup in its place, and start.
-// Containers that were created since keep running; the log reports them as having no spec.
+// With a backup: restore it beside the data directory, and take its database. The volumes stay as they are.
+//
+//	sudo systemctl stop lightd
+//	sudo mv /var/lib/lightd/db /var/lib/lightd/db.damaged
+//	sudo lightd restore --take-over --data-dir /srv/restored /srv/backups/node-1
+//	sudo mv /srv/restored/db /var/lib/lightd/db
+//	sudo systemctl start lightd
+//
+// Containers that were created since keep running; the log reports them as having no spec. Once all is well, remove
+// db.damaged and /srv/restored, which has the tokens in it.
 //
 // Without a backup, where the message names the file db/acknowledged: remove that file. The daemon
 // goes on with what is left of the database, and logs "record lost" for each record that cannot be read. Compare
 // "lightd get" with what you expect.
 //
 // That file is the high-water mark: the revision up to which writes were acknowledged. The daemon logs "high-water mark
-// missing; trusting database" at a start without it, and makes it anew: it cannot know then whether the newest writes
+// missing; trusting database" at a start without it, and writes a new one: it cannot know then whether the newest writes
 // are there. The first start after "lightd restore" says so too, and needs nothing; after any other start, compare.
 //
 // Without either: move db away and start. The containers of before keep running. The log and the

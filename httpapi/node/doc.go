@@ -26,7 +26,7 @@
 // no limit or name is put right: what runs is left alone, and observed. Stops, kills and deletions work, and
 // an install script that runs goes on, up to the container of its server. Specs stay as they are and can be
 // written; what they ask for waits. Such a container has the condition Synced False with the reason
-// NodeCordoned or NodeDrained, its dry run and its drift tell the same, and a wait for it ends at once with
+// NodeCordoned or NodeDrained, its dry run and its drift say the same, and a wait for it ends at once with
 // that reason. A step whose call of the engine was being made when the cordon was answered may still happen.
 //
 // A drain stops containers in the order of their ids, so many at once, each with the stop settings of its

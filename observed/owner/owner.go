@@ -147,7 +147,7 @@ func (r Record) settle(ctx context.Context, db *kv.DB, dir string, here Identity
 		former := append(slices.Clone(r.Former), r.Epoch)
 		r = Record{Epoch: rand.Text(), Former: append(former, foreign...)}
 	default:
-		return Record{}, fmt.Errorf("data directory %s is a copy, or was copied: instance %s was last started from another directory, and the engine has %s of it. "+
+		return Record{}, fmt.Errorf("data directory %s is not the one where instance %s was last started (it was copied, restored or moved to another disk), and the engine has %s of it. "+
 			"Nothing was touched. Start with --take-over to make this directory the node (the other one then refuses to run), or with --new-instance to make it an instance of its own",
 			filepath.Dir(dir), db.Instance(), seen)
 	}

@@ -38,7 +38,7 @@
 //     is not seen. A write of the API that there is no room for has the volume measured again first, where
 //     that takes less than 2 s: what was deleted a moment ago counts no more.
 //
-// A volume over its quota, or full where the kernel enforces it, is told by the condition QuotaExceeded of its
+// A volume over its quota, or full where the kernel enforces it, shows in the condition QuotaExceeded of its
 // containers: True with OverQuota, False with WithinQuota, Unknown with NotMeasured. It ends at less than 95 % of
 // the quota, so that nothing flaps. Its changes are the events QuotaExceeded and QuotaRecovered.
 //

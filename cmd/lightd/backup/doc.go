@@ -18,25 +18,24 @@
 //	sudo lightd backup --volumes /srv/backups/$(date +%F)
 //
 // "lightd restore FILE" makes a data directory of it, which must be missing or empty, and may be a disk of its
-// own. A file that was cut off or altered, or that a newer version has made ("lightd docs data"), makes none; it
-// is said at which byte one is cut short. Where a restore was killed, no daemon starts on the directory until it
-// is repeated. What clients were told before the backup holds; what came after it is not there.
+// own. A file that is cut short or altered, or that a newer version has made ("lightd docs data"), makes none, and
+// the error names the byte. Where a restore was killed, no daemon starts on the directory until it is repeated.
+// Every write that was answered before the backup is there, and none that came after it.
 //
 //	sudo systemctl stop lightd
 //	sudo lightd restore --take-over /srv/backups/2026-01-02
 //	sudo systemctl start lightd
 //
-// Where the engine still has something of the node, the first start is refused until it is said which
-// directory is the node: --take-over says with the restore that it is this one ("lightd docs data").
-// Containers that were made after the backup are left alone, and reported. One that runs meanwhile has the
-// directories of before mounted, which are gone from their paths, and reports MountUnavailable until
-// "lightd restart ID"; one that was started after the backup is started again by itself. Restored without
-// volumes, a container waits with MountUnavailable until its volume is put back at its path: a server never
-// begins on an empty one.
+// Where the engine still has something of the node, the first start on another directory is refused, unless the
+// restore has --take-over: that makes the restored directory the node ("lightd docs data"). Containers that were made
+// after the backup are left alone, and reported. A container that runs during the restore still has the old
+// directories mounted, and reports MountUnavailable until "lightd restart ID"; one that was started after the backup
+// is started again by itself. Restored without volumes, a container waits with MountUnavailable until its volume is
+// put back at its path: no server starts on an empty one.
 //
-// A volume to which a program writes meanwhile may be a mixture: stop what must not be. Links are kept as
-// links; devices, pipes and sockets, and what lies more than 200 levels deep, are left out, and the latter
-// is told by the restore. The audit is not in it.
+// Files that a program writes during the backup may be old in one part and new in another: stop containers for which
+// that matters. Links are kept as links. Devices, pipes and sockets are left out, and so is what lies more than 200
+// levels deep, which the restore reports. The audit is not in it.
 package backup
 
 import _ "embed"

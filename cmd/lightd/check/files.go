@@ -125,7 +125,7 @@ func quotas(_ context.Context, n Node, m Machine) []Item {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case errors.As(err, &unavailable):
-		return one(name, OK, "the volumes are measured, and what exceeds a quota is told or stopped; the kernel enforces none: "+unavailable.Reason,
+		return one(name, OK, "the volumes are measured: one over its quota is reported, or its containers are stopped; the kernel enforces none: "+unavailable.Reason,
 			"where programs must not exceed a quota at all: \"lightd docs quotas\"")
 	case err != nil:
 		return unreadable(name, err, m)

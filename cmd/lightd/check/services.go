@@ -99,7 +99,7 @@ func dockerEngine(ctx context.Context, n Node, m Machine) []Item {
 	}
 	users := Item{"user-namespaces", OK, "root of containers is no user of this machine (userns-remap, or a rootless engine)", ""}
 	if !found.Has("userns") && !found.Has("rootless") {
-		users.Text, users.Remedy = "root of containers is root of this machine, without most of its capabilities", "set userns-remap in the engine's daemon.json for one more wall"
+		users.Text, users.Remedy = "root of containers is root of this machine, without most of its capabilities", "userns-remap in the engine's daemon.json separates them further"
 	}
 	return append(append(items, users), engineHost(found, m)...)
 }

@@ -33,7 +33,7 @@
 // "lightd check" inspects the machine, the engine and the daemon, and has a remedy for all that is not ok. Repeat it
 // after every change. It ends with code 1 where there is a fault, and takes -o json for a monitor.
 //
-// A certificate of an authority goes into tls.cert and tls.key, and is served anew when its files change. Without
+// A certificate of an authority goes into tls.cert and tls.key, and is served as soon as its files change. Without
 // one, clients pin the key: "lightd docs listen". The firewall of the machine lets in the port of the API and those
 // of the pool.
 //

@@ -52,7 +52,7 @@
 //
 //   - Root on the machine, the group of the engine's socket, or whoever can write the configuration, can do
 //     everything.
-//   - Containers share the kernel: a hole in it, in runc or in the engine is a hole in the wall. userns-remap
+//   - Containers share the kernel: a hole in it, in runc or in the engine lets them out. userns-remap
 //     is supported, and makes root in a container a user of the machine without rights.
 //   - What mounts.allowed lists is in the hands of those who write specs.
 //   - A token with write and no containers of its own is as good as all containers of the node.
