@@ -101,8 +101,8 @@
 //     RunningInstallScript, InstallScriptComplete, SettingUpEntrypoint, Ready; or Error at any point.
 //     Around it: PullingImage, ImagePulled, ReinstallStarted.
 //   - Process: Starting, Running, Stopping, Exited, OOMKilled (of an installation too), BackOff, and
-//     PIDsLimitReached, once a run, when the container is next inspected. Healthy and Unhealthy tell
-//     changes of the health check.
+//     PIDsLimitReached, once a run, when the container is next inspected. Healthy and Unhealthy:
+//     what the health check finds has changed.
 //   - What keeps it from its spec, once for each cause: PullFailed (of image_pull: always too, where the
 //     image that is here is used), StepFailed (Docker failed),
 //     Blocked (a port, mount, network, name, image or limit that only somebody else can provide).
