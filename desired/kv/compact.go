@@ -82,15 +82,7 @@ func (c *compactor) reclaimValueLog() {
 			}
 			return
 		}
-		c.accountRewrite()
+		c.disk.reserve.rescan()
 		c.wake()
 	}
-}
-
-// accountRewrite accounts what a collection has written: at most half a file of the value log, to
-// both files, as earlier versions kept smaller values in the log; and the last part of it to files
-// that were begun meanwhile.
-func (c *compactor) accountRewrite() {
-	half := c.badger.Opts().ValueLogFileSize
-	c.disk.reserve.account(cost{half + half/smallestPadded*256, half})
 }

@@ -86,6 +86,79 @@ func TestRewrittenRecords(t *testing.T) {
 	t.Logf("%v KiB of disk", sizes)
 }
 
+// TestReserveAfterACollection: a collection of the value log leaves the reserve usable.
+func TestReserveAfterACollection(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{tune: small, Reserve: true})
+	for i := 0; ; i++ {
+		must(t, s.Update(t.Context(), func(tx *Tx) error {
+			for j := range 10 {
+				if err := errors.Join(tx.Delete(fmt.Appendf(nil, "g/%d/%d", i-10, j)), tx.Set(fmt.Appendf(nil, "g/%d/%d", i, j), make([]byte, 1000+j*1000))); err != nil {
+					return err
+				}
+			}
+			return nil
+		}))
+		if i%100 < 99 {
+			continue
+		}
+		before := logs(t, dir)
+		s.engine.compactor.reclaimValueLog()
+		if after := logs(t, dir); slices.Contains(after, before[0]) && i < 2000 {
+			continue
+		}
+		if i >= 2000 {
+			t.Fatal("nothing was collected")
+		}
+		break
+	}
+	r := s.disk.reserve
+	var mem, vlg segment
+	for range 5 { // one of the files may be about to end
+		must(t, s.Update(t.Context(), func(tx *Tx) error { return tx.Set([]byte("more"), make([]byte, 100_000)) }))
+		r.mu.Lock()
+		mem, vlg = r.mem, r.vlg
+		r.mu.Unlock()
+		if mem.fits(8<<10) && vlg.fits(8<<10) {
+			return
+		}
+	}
+	t.Errorf("nothing fits into the reserve: %+v, %+v", mem, vlg)
+}
+
+// logs are the files of the value log.
+func logs(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*.vlog"))
+	must(t, err)
+	return files
+}
+
+// TestReadLog: what is read of the files is what the commits were accounted for, and hardly less.
+func TestReadLog(t *testing.T) {
+	s := open(t, t.TempDir(), Options{Reserve: true})
+	defer closeDB(t, s)
+	r := s.disk.reserve
+	for i := range 200 {
+		must(t, s.Update(t.Context(), func(tx *Tx) error {
+			return tx.Set(fmt.Appendf(nil, "s/%d", i), make([]byte, 1+i*100))
+		}))
+	}
+	r.mu.Lock()
+	mem, vlg := r.mem, r.vlg
+	r.mu.Unlock()
+	r.rescan()
+	for _, c := range []struct{ before, after segment }{{mem, r.mem}, {vlg, r.vlg}} {
+		if got, most := c.after.used, c.before.used; got > most || got < most*4/5 || c.after.name != c.before.name || c.after.allocated < got {
+			t.Errorf("%s: %d bytes were accounted, %d are read: %+v", c.before.ext, most, got, c.after)
+		}
+	}
+	written, err := readLog(filepath.Join(s.dir, highWaterName))
+	if err != nil || written.mem > 0 {
+		t.Errorf("a file that ends: %+v, %v", written, err)
+	}
+}
+
 // TestMergingKeepsUp: more is written than tables may pile up for, by one process and by many
 // short lives, and no write waits for ever.
 func TestMergingKeepsUp(t *testing.T) {

@@ -37,6 +37,7 @@
 //	disk        what may be written with so much space left
 //	space       the free space and its levels
 //	reserve     blocks that are allocated ahead
+//	readlog     how much of a file is written
 //	tx          reads and writes of one transaction
 //	lock        one process for one directory
 //	format      the format of a database, checked before Badger opens it

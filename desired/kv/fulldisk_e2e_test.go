@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,4 +71,43 @@ func TestReserveIsBounded(t *testing.T) {
 		}
 	}
 	must(t, s.Update(t.Context(), set("x", "y")))
+}
+
+// TestReserveAtEveryFill: however full the memtable is when the disk becomes full, thousands of records of the
+// size of a status are written, and the table of that memtable has its room.
+func TestReserveAtEveryFill(t *testing.T) {
+	const size = 2000
+	for _, before := range []int{18 << 20, 31 << 20} {
+		t.Run(fmt.Sprintf("%d MiB", before>>20), func(t *testing.T) {
+			disk := smalldisk.Tmpfs(t, 400)
+			s := open(t, filepath.Join(disk, "db"), Options{Reserve: true})
+			written := 0
+			write := func(set func(tx *Tx, key, value []byte) error) error {
+				return s.Update(t.Context(), func(tx *Tx) error {
+					for range 20 {
+						written++
+						if err := set(tx, fmt.Appendf(nil, "s/%d", written%1000), bytes.Repeat([]byte{byte(written)}, size)); err != nil {
+							return err
+						}
+					}
+					return nil
+				})
+			}
+			for written*(size+entrySize) < before {
+				must(t, write((*Tx).Set))
+			}
+			release := smalldisk.Fill(t, disk, 0)
+			written = 0
+			var err error
+			for err == nil {
+				err = write((*Tx).SetEssential)
+			}
+			if !errors.Is(err, desired.ErrDiskFull) || written < 10_000 {
+				t.Errorf("%d records, then %v", written, err)
+			}
+			release()
+			must(t, s.Update(t.Context(), set("x", "y")))
+			closeDB(t, s)
+		})
+	}
 }

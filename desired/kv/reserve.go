@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 )
@@ -20,12 +22,18 @@ import (
 // full disk.
 
 const (
-	memWindow, logWindow = 8 << 20, 16 << 20
+	// memWindow is all of a memtable: it fills up without free space, and only the table that is
+	// made of it then needs some. What is written on a full disk is rarely large enough for the
+	// value log.
+	memWindow, logWindow = 32 << 20, 8 << 20
 	// rotationRoom is what the database may need to begin another file, or to be opened: the
-	// table of a full memtable, and the heads of its new files.
+	// table of a full memtable, what a last large commit takes beyond its size, and the heads of
+	// its new files.
 	rotationRoom = 48 << 20
 	ballastSize  = rotationRoom
 	ballastName  = "ballast"
+	// tableWait bounds how long a commit waits for the blocks that the end of a rotation frees.
+	tableWait = 3 * time.Second
 )
 
 // cost is at least what a commit adds to the two files.
@@ -33,20 +41,27 @@ type cost struct{ mem, log int64 }
 
 func (c cost) plus(more cost) cost { return cost{c.mem + more.mem, c.log + more.log} }
 
-// commitCost is what a commit adds besides its records: its end mark, and the counters.
-const commitCost = 1 << 10
+const (
+	// entrySize is at least what an entry adds to a memtable besides its key and its value: in
+	// memory, where it is larger than in the file, a node of the skip list and the version.
+	entrySize = 128
+	// commitCost is what a commit adds to the memtable besides its records: its end mark, and
+	// the counters.
+	commitCost = 512
+)
 
-// costOf returns what writes add: to the memtable, of whose two forms the one in memory is
-// the larger, and to the value log, of those from threshold bytes on.
+// costOf returns what writes add: to the memtable, and to the value log, of those from threshold
+// bytes on.
 func costOf(writes overlay, threshold int64) cost {
-	const node, pointer, entry = 192, 32, 64
+	const pointer, entry = 16, 64
 	var c cost
 	for k, w := range writes {
 		size := int64(len(w.Value)) + 1
-		c.mem += node + pointer + int64(len(k))
+		c.mem += entrySize + int64(len(k))
 		if size < threshold {
 			c.mem += size
 		} else {
+			c.mem += pointer
 			c.log += entry + int64(len(k)) + size
 		}
 	}
@@ -64,63 +79,76 @@ type segment struct {
 	used, allocated int64
 }
 
-func (s *segment) fits(more int64) bool { return s.used+more <= min(s.limit, s.allocated) }
+func (s *segment) fits(more int64) bool {
+	return more == 0 || s.used+more <= min(s.limit, s.allocated)
+}
 
 // reserve holds space for the writes that go on on a full disk. A nil reserve holds none. Its
 // methods may be called by any goroutine.
 type reserve struct {
-	dir       string
-	log       *slog.Logger
-	threshold int64
+	dir string
+	log *slog.Logger
 
 	mu       sync.Mutex
 	mem, vlg segment // guarded by mu, like all below
-	last     cost    // of the commit before
 	ballast  bool    // is there
 }
 
 // openReserve makes the reserve of an open database.
 func openReserve(dir string, o badger.Options, log *slog.Logger) (*reserve, error) {
 	r := &reserve{
-		dir: dir, log: log, threshold: o.ValueThreshold,
+		dir: dir, log: log,
 		mem: segment{ext: ".mem", window: memWindow, limit: o.MemTableSize},
 		vlg: segment{ext: ".vlog", window: logWindow, limit: o.ValueLogFileSize},
 	}
 	_, err := os.Lstat(filepath.Join(dir, ballastName))
 	r.ballast = err == nil
-	if err := r.findLocked(cost{64 << 10, 64 << 10}); err != nil {
+	if err := r.findLocked(); err != nil {
 		return nil, err
 	}
 	return r, r.allocate()
 }
 
-// findLocked makes the newest files those that are appended to. What is new of them holds at most
-// first. The caller holds mu.
-func (r *reserve) findLocked(first cost) error {
-	files, err := os.ReadDir(r.dir)
-	if err != nil {
-		return fmt.Errorf("find the files of the database: %w", err)
-	}
-	for seg, first := range map[*segment]int64{&r.mem: first.mem, &r.vlg: first.log} {
-		newest := ""
-		for _, f := range files {
-			if filepath.Ext(f.Name()) == seg.ext {
-				newest = max(newest, f.Name()) // their numbers have the same length
-			}
+// findLocked makes the newest files those that are appended to. The caller holds mu.
+func (r *reserve) findLocked() error {
+	for _, seg := range []*segment{&r.mem, &r.vlg} {
+		files, err := filepath.Glob(filepath.Join(r.dir, "*"+seg.ext))
+		if err != nil {
+			return fmt.Errorf("find the files of the database: %w", err)
 		}
-		if newest != seg.name {
-			seg.name, seg.used, seg.allocated = newest, first, 0
+		if len(files) == 0 || filepath.Base(slices.Max(files)) == seg.name { // their numbers have the same length
+			continue
+		}
+		written, err := readLog(slices.Max(files))
+		if err != nil {
+			return fmt.Errorf("find the end of a file of the database: %w", err)
+		}
+		seg.name, seg.used, seg.allocated = filepath.Base(slices.Max(files)), written.log, 0
+		if seg == &r.mem {
+			seg.used = written.mem
 		}
 	}
 	return nil
 }
 
-// allocate gives the files the blocks of their windows. The caller holds mu, or is alone.
+// rotating reports whether the table of a memtable is being written. The file of that memtable is removed at
+// the end of it. The caller holds mu.
+func (r *reserve) rotating() bool {
+	files, err := filepath.Glob(filepath.Join(r.dir, "*"+r.mem.ext))
+	return err != nil || len(files) > 1
+}
+
+// allocate gives the files the blocks of their windows, and leaves the table of a memtable its
+// room. The caller holds mu, or is alone.
 func (r *reserve) allocate() error {
 	var errs []error
 	for _, seg := range []*segment{&r.mem, &r.vlg} {
 		want := min(seg.used+seg.window, seg.limit)
 		if seg.name == "" || seg.allocated >= min(seg.used+seg.window/2, seg.limit) {
+			continue
+		}
+		free, err := freeSpace(r.dir)
+		if err == nil && free < uint64(rotationRoom+want-seg.allocated) && (r.mem.used >= r.mem.limit || r.rotating()) {
 			continue
 		}
 		if err := allocate(filepath.Join(r.dir, seg.name), 0, want); err != nil {
@@ -153,10 +181,21 @@ func (r *reserve) admit(c cost, free uint64) bool {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mem.fits(c.mem+commitCost) && r.vlg.fits(c.log+commitCost) || free >= rotationRoom {
+	if r.fitsLocked(c) || free >= rotationRoom || r.releaseLocked() {
 		return true
 	}
-	return r.releaseLocked()
+	if !r.rotating() {
+		return false
+	}
+	for end := time.Now().Add(tableWait); r.rotating() && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	r.followLocked()
+	return r.fitsLocked(c)
+}
+
+func (r *reserve) fitsLocked(c cost) bool {
+	return r.mem.fits(c.mem+commitCost) && r.vlg.fits(c.log)
 }
 
 // releaseLocked gives the ballast back to the disk, and reports whether there is room now. The
@@ -182,15 +221,30 @@ func (r *reserve) account(c cost) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c = c.plus(cost{commitCost, commitCost})
-	r.mem.used += c.mem
+	r.mem.used += c.mem + commitCost
 	r.vlg.used += c.log
-	if r.mem.used >= r.mem.limit || r.vlg.used >= r.vlg.limit {
-		if err := r.findLocked(c.plus(r.last)); err != nil {
+	r.followLocked()
+}
+
+// rescan reads from the files what was written to them beside the commits.
+func (r *reserve) rescan() {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mem.name, r.vlg.name = "", ""
+	r.followLocked()
+}
+
+// followLocked finds the files anew where there may be others, and allocates what comes next. The
+// caller holds mu.
+func (r *reserve) followLocked() {
+	if r.mem.name == "" || r.mem.used >= r.mem.limit || r.vlg.used >= r.vlg.limit {
+		if err := r.findLocked(); err != nil {
 			r.log.Warn("reserve of the database", "error", err)
 		}
 	}
-	r.last = c
 	if err := r.allocate(); err != nil {
 		r.log.Debug("reserve of the database", "error", err)
 	}
