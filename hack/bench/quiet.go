@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -76,6 +77,7 @@ func (l *lab) measureQuiet(ctx context.Context, d *daemon, p *proxy, running int
 		return err
 	}
 	calls, _ := p.since(mark)
+	calls = slices.DeleteFunc(calls, func(c call) bool { return strings.HasSuffix(c.path, "/_ping") }) // one in 30 s, of the node
 	part := float64(after-before) / float64(l.size.quiet)
 	l.report.Add(fmt.Sprintf("Docker calls in %s, %d running", l.size.quiet, running), listed(calls), "0", len(calls) == 0)
 	l.report.Add("  CPU time of the daemon meanwhile", fmt.Sprintf("%s (%.3f %% of a core)", ms(after-before), 100*part),

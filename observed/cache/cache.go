@@ -18,6 +18,7 @@ import (
 // Engine is what the cache needs of Docker.
 type Engine interface {
 	ListAll(ctx context.Context) ([]engine.Listed, error)
+	Ping(ctx context.Context) error
 	Inspect(ctx context.Context, nameOrID string) (observed.Container, map[string]string, error)
 	ContainerEvents(ctx context.Context, since time.Time, opened func(startedAfter time.Time), each func(engine.Event)) error
 }

@@ -48,3 +48,37 @@ func TestSubscribersAreNotifiedOfTheEngine(t *testing.T) {
 		})
 	}
 }
+
+// TestEngineThatHangs: one that breaks no stream is down within 50 s although nothing is requested of it, and one that
+// lives is listed no more often for it.
+func TestEngineThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: func(string) {}})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); _ = c.Run(ctx) }()
+		defer func() { stop(); <-ended }()
+		time.Sleep(4 * time.Minute)
+		synctest.Wait()
+		if _, lists := f.calls(); lists != 1 {
+			t.Errorf("%d lists of an engine that lives", lists)
+		}
+		f.mu.Lock()
+		f.down = true
+		f.mu.Unlock()
+		time.Sleep(50 * time.Second)
+		synctest.Wait()
+		if up, _ := c.Up(); up {
+			t.Error("an engine that hangs is up")
+		}
+		f.mu.Lock()
+		f.down = false
+		f.mu.Unlock()
+		time.Sleep(15 * time.Second)
+		synctest.Wait()
+		if up, _ := c.Up(); !up {
+			t.Error("an engine that answers again is down")
+		}
+	})
+}

@@ -35,6 +35,7 @@ type fake struct {
 	down     bool
 	inspects []string
 	lists    int
+	pings    int
 	underway map[string]int
 	most     int
 	// delay is how long an inspection takes, after it has seen what it reports.
@@ -60,6 +61,17 @@ func newFake() *fake {
 }
 
 var errAway = fmt.Errorf("no engine: %w", cerrdefs.ErrUnavailable)
+
+// Ping fails while the engine is down.
+func (f *fake) Ping(context.Context) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.pings++
+	if f.down {
+		return errAway
+	}
+	return nil
+}
 
 func (f *fake) ListAll(context.Context) ([]engine.Listed, error) {
 	f.mu.Lock()

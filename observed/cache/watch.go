@@ -70,28 +70,46 @@ func (c *Cache) follow(ctx context.Context) error {
 	}
 }
 
-// lists lists at once, then at intervals and when an inspection got no response, until a list fails.
+// lists lists at once, and whenever a list is due, until one fails.
 func (c *Cache) lists(ctx context.Context) error {
 	for {
 		began := time.Now()
 		if err := c.list(ctx); err != nil {
 			return err
 		}
-		pause := time.NewTimer(suspectPause - time.Since(began))
-		timer := time.NewTimer(c.resync*9/10 + rand.N(c.resync/5))
-		select {
-		case <-timer.C:
-		case <-c.suspect:
-			select {
-			case <-pause.C:
-			case <-ctx.Done():
-			}
-		case <-ctx.Done():
-		}
-		timer.Stop()
-		pause.Stop()
+		c.awaitList(ctx, began)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+	}
+}
+
+// pingPeriod is how often the engine is pinged: one that hangs sends no event, and breaks no stream.
+const pingPeriod = 30 * time.Second
+
+// awaitList returns when another list is due, or ctx has ended: at the interval, when an inspection got no response,
+// and when the engine answers no ping. began is when the last list was requested.
+func (c *Cache) awaitList(ctx context.Context, began time.Time) {
+	interval := time.NewTimer(c.resync*9/10 + rand.N(c.resync/5))
+	defer interval.Stop()
+	ping := time.NewTicker(pingPeriod)
+	defer ping.Stop()
+	for {
+		select {
+		case <-interval.C:
+			return
+		case <-c.suspect:
+			select {
+			case <-time.After(suspectPause - time.Since(began)):
+			case <-ctx.Done():
+			}
+			return
+		case <-ping.C:
+			if c.engine.Ping(ctx) != nil {
+				return
+			}
+		case <-ctx.Done():
+			return
 		}
 	}
 }
