@@ -165,7 +165,7 @@ func TestMistakes(t *testing.T) {
 		{"rebind web -p 70000", 2, "65535"},
 		{"rebind web --none --image=", 2, "--image is empty"},
 		{"rebind web web -p 1", 2, "one id"},
-		{"rebind web -p 15565", 1, "ports[0]: Port not found in network pool"},
+		{"rebind web -p 15565", 1, `Port not found in network pool: 0.0.0.0:15565/tcp; "lightd port add PORT" puts one into the pool`},
 		{"reinstall web --install-script /nonexistent", 1, "/nonexistent"},
 		{"port", 2, "add, delete, list"},
 		{"port dance", 2, `"dance"`},

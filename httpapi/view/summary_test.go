@@ -119,7 +119,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"suspended": {
 			api.Container{State: status.StateOffline, Suspended: true, Conditions: []status.Condition{ready, is(status.ProcessStarted, status.False, status.ReasonSuspended, ""), synced}}, 0,
-			"is suspended" + since + `; Lightd refuses each start; lift it with "lightd patch web -p '{suspended: false}'"`,
+			"is suspended" + since + `; lift it with "lightd patch web -p '{suspended: false}'"`,
 		},
 		"paused": {
 			api.Container{State: status.StateRunning, Paused: true, Conditions: blocked(status.ReasonPaused, "")}, 0,
@@ -127,7 +127,7 @@ func TestSummaries(t *testing.T) {
 		},
 		"held back with the node": {
 			api.Container{State: status.StateOffline, Conditions: blocked(status.ReasonNodeDrained, "the node is drained since 2026-01-01T00:00:00Z (kernel update); the step StartContainer is taken after that: power is running")}, 0,
-			`is stopped: the node is drained since 2026-01-01T00:00:00Z (kernel update); the step StartContainer is taken after that: power is running; Lightd stops what runs, and starts nothing until that ends; "lightd uncordon" starts all that should run`,
+			`is stopped: the node is drained since 2026-01-01T00:00:00Z (kernel update); the step StartContainer is taken after that: power is running; Lightd stops what runs, and starts nothing until the cordon ends; "lightd uncordon" starts all that should run`,
 		},
 		"deleting": {api.Container{Deleting: true, Conditions: blocked(status.ReasonDeleting, "")}, 0, "is being deleted" + since},
 		"over its quota, and stopped": {

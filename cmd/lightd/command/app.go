@@ -210,6 +210,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &refused) && refused.Code == "container_not_found":
 		return s.suggestID(ctx, err)
+	case errors.As(err, &refused) && refused.Code == "port_not_in_pool":
+		return suggested{err, `"lightd port add PORT" puts one into the pool`}
 	case errors.Is(err, client.ErrUnauthorized):
 		return coded{fmt.Errorf("%s does not accept the token from %s: it is unknown or has ended", s.target.URL, s.target.From), ExitFailed}
 	case errors.As(err, &refused) && refused.Code == "engine_unavailable": // it is not the daemon that is away
