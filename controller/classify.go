@@ -76,7 +76,7 @@ func (a *execution) classify(err error) stepResult {
 	case class == engine.NotFound, class == engine.Conflict:
 		// The container is gone, changed by others, or in no state for the step: a new
 		// observation decides.
-		return stepResult{failed: true, stale: true}
+		return stepResult{failed: true, stale: true, patch: a.startFailed(err)}
 	}
 	return a.failTransient(err, status.ReasonStepFailed, 0)
 }
@@ -95,12 +95,25 @@ func (a *execution) failTransient(err error, reason status.Reason, retry time.Du
 			Message: message, ObservedGeneration: a.spec.Generation}, time.Now()) {
 			events = append(events, a.failureEvent(reason, reported))
 		}
-		if a.step.Kind == plan.StartInstallScript {
-			unanswered := engine.Classify(err) == engine.Unavailable
-			st.Install.Unsure, st.Install.NotStarted = st.Install.Unsure || unanswered, !unanswered
+		if record := a.startFailed(err); record != nil {
+			record(st)
 		}
 		return events
 	}}
+}
+
+// startFailed returns what records of an install script whose start failed whether it may run all the same;
+// nil where the step is no such start. Most of the step comes before the engine is asked to start anything.
+func (a *execution) startFailed(err error) func(*status.Status) []journal.Event {
+	if a.step.Kind != plan.StartInstallScript {
+		return nil
+	}
+	var unanswered engine.UnansweredError
+	unsure := errors.As(err, &unanswered)
+	return func(st *status.Status) []journal.Event {
+		st.Install.Unsure, st.Install.NotStarted = st.Install.Unsure || unsure, !unsure
+		return nil
+	}
 }
 
 // failRemains counts a start that the engine refused for what it has left of an earlier run. The start is tried again, as

@@ -36,6 +36,7 @@ func TestFailureHasAClass(t *testing.T) {
 		soon   = -1 // by the growing backoff
 		slowly = plan.BlockedRetry
 	)
+	unanswered := fmt.Errorf("start: %w", engine.UnansweredError{Err: engine.ErrTimeout})
 	busy := blockedError{status.ReasonPortUnavailable, errors.New("busy")}
 	for name, c := range map[string]struct {
 		kind      plan.Kind
@@ -64,7 +65,9 @@ func TestFailureHasAClass(t *testing.T) {
 		"a refused update":                {kind: plan.UpdateLimits, err: cerrdefs.ErrInvalidArgument, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that fails":            {kind: plan.StartContainer, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"an engine that is silent":        {kind: plan.StartContainer, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed},
-		"a script that may have started":  {kind: plan.StartInstallScript, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed, unsure: true},
+		"a script that may have started":  {kind: plan.StartInstallScript, err: unanswered, retry: soon, reason: status.ReasonStepFailed, unsure: true},
+		"a script that nobody started":    {kind: plan.StartInstallScript, err: engine.ErrTimeout, retry: soon, reason: status.ReasonStepFailed},
+		"a script without its network":    {kind: plan.StartInstallScript, err: cerrdefs.ErrNotFound, retry: soon},
 		"a script that has not for sure":  {kind: plan.StartInstallScript, err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
 		"files that cannot be written":    {kind: plan.WriteEntrypoint, err: errors.New("no"), retry: soon, reason: status.ReasonStepFailed},
 		"an image that the engine minds":  {kind: plan.CreateContainer, image: "a:1", err: cerrdefs.ErrInternal, retry: soon, reason: status.ReasonStepFailed},
@@ -89,8 +92,9 @@ func TestFailureHasAClass(t *testing.T) {
 			if synced := st.Get(status.Synced); synced.Reason != c.reason || c.reason != "" && (synced.Status != status.False || synced.Message == "" || synced.ObservedGeneration != 3) {
 				t.Errorf("synced %+v", synced)
 			}
-			if st.Install.Unsure != c.unsure {
-				t.Errorf("unsure: %v", st.Install.Unsure)
+			notStarted := c.kind == plan.StartInstallScript && !c.refused && !c.unsure
+			if st.Install.Unsure != c.unsure || st.Install.NotStarted != notStarted {
+				t.Errorf("unsure: %v, not started: %v", st.Install.Unsure, st.Install.NotStarted)
 			}
 			given := st.FailedGeneration == 3 && st.FailedBy == status.FailedBySpec && st.InstallState == status.Failed && st.Starting == nil && st.State == status.StateOffline &&
 				st.Get(status.Installed).Reason == status.ReasonRefused && emitted == "Exited Error"

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http/httptrace"
 	"regexp"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -38,10 +40,26 @@ func (e *Engine) Create(ctx context.Context, b blueprint.Blueprint) (containerID
 	return containerID, warnings, err
 }
 
+// UnansweredError is the error of a start that was sent to an engine, which did not respond: the container may have
+// been started.
+type UnansweredError struct{ Err error }
+
+// Error implements error.
+func (e UnansweredError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what Err is.
+func (e UnansweredError) Unwrap() error { return e.Err }
+
 // Start starts a container; one that runs already is no error.
+// An UnansweredError is in the chain of its error where the container may have been started.
 func (e *Engine) Start(ctx context.Context, containerID string) error {
 	return e.portAct(ctx, e.timeouts.Start, "start container", containerID, func(ctx context.Context, s *session) error {
-		err := s.ContainerStart(ctx, containerID, container.StartOptions{})
+		var connected atomic.Bool
+		traced := httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
+		err := s.ContainerStart(traced, containerID, container.StartOptions{})
+		if connected.Load() && Classify(err) == Unavailable {
+			return UnansweredError{err}
+		}
 		if cerrdefs.IsPermissionDenied(err) {
 			// "endpoint with name ... already exists": an earlier start or end is not over.
 			return fmt.Errorf("%w: %v", cerrdefs.ErrInternal, err)

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -11,7 +12,7 @@ import (
 	"lightd/observed/engine"
 )
 
-// answering is an engine that answers starts in one way and all else well.
+// answering is an engine that answers starts in one way and all else well; with a status of 0 it does not answer.
 func answering(t *testing.T, status int, message string) (*httptest.Server, *engine.Engine) {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -19,6 +20,9 @@ func answering(t *testing.T, status int, message string) (*httptest.Server, *eng
 		if path.Base(r.URL.Path) == "start" {
 			if json.Valid([]byte(message)) {
 				w.Header().Set("Content-Type", "application/json")
+			}
+			if status == 0 {
+				panic(http.ErrAbortHandler)
 			}
 			w.WriteHeader(status)
 			fmt.Fprint(w, message)
@@ -42,8 +46,28 @@ func TestEngineOnItsWayDown(t *testing.T) {
 	if err := e.Kill(t.Context(), "a", "SIGTERM"); err != nil {
 		t.Errorf("it does not answer on the connection that it has: %v", err)
 	}
-	if err := e.Start(t.Context(), "a"); engine.Classify(err) != engine.Unavailable {
+	var unanswered engine.UnansweredError
+	if err := e.Start(t.Context(), "a"); engine.Classify(err) != engine.Unavailable || errors.As(err, &unanswered) {
 		t.Errorf("started by an engine on its way down: %v", err)
+	}
+}
+
+// TestStartWithoutAResponse may have happened; one that an engine responded to has not.
+func TestStartWithoutAResponse(t *testing.T) {
+	for status, want := range map[int]bool{
+		http.StatusInternalServerError: false,
+		http.StatusNotFound:            false,
+		http.StatusBadGateway:          true, // of a proxy
+		http.StatusServiceUnavailable:  true,
+		http.StatusGatewayTimeout:      true,
+		0:                              true, // the connection ends
+	} {
+		_, e := answering(t, status, "no")
+		err := e.Start(t.Context(), "a")
+		var unanswered engine.UnansweredError
+		if got := errors.As(err, &unanswered); got != want || got != (engine.Classify(err) == engine.Unavailable) {
+			t.Errorf("%d: unanswered %t, %s: %v", status, got, engine.Classify(err), err)
+		}
 	}
 }
 

@@ -20,11 +20,12 @@ const ticksPerSecond = 100
 // process that listens at its socket, else the start of this machine. An engine at a socket of
 // systemd may have started later, and so may one on another machine.
 func (e *Engine) startedAfter(ctx context.Context) (time.Time, error) {
+	now := time.Now() // before the other clock is read, so that the difference is no later than the start
 	var up unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &up); err != nil {
 		return time.Time{}, fmt.Errorf("read how long the machine is up: %w", err)
 	}
-	boot := time.Now().Add(-time.Duration(up.Nano()))
+	boot := now.Add(-time.Duration(up.Nano()))
 	conn, err := e.dial(ctx)
 	if err != nil {
 		return boot, err

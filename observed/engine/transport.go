@@ -61,12 +61,16 @@ type headerReader struct {
 
 // RoundTrip implements http.RoundTripper.
 func (l *headerReader) RoundTrip(r *http.Request) (*http.Response, error) {
-	next := l.next
-	if r.Method == http.MethodPost && path.Base(r.URL.Path) == "start" {
+	next, start := l.next, r.Method == http.MethodPost && path.Base(r.URL.Path) == "start"
+	if start {
 		next = l.fresh
 	}
 	answer, err := next.RoundTrip(r)
 	if err == nil {
+		if start && (answer.StatusCode == http.StatusBadGateway || answer.StatusCode == http.StatusGatewayTimeout) {
+			// A proxy has lost the engine: what was requested may have happened.
+			answer.StatusCode = http.StatusServiceUnavailable
+		}
 		l.header(answer.Header)
 		answer.Body = bounded(r, answer)
 	}

@@ -94,8 +94,8 @@ type Install struct {
 	// ScriptAt is when the script was last to be started: its deadline counts from there, by
 	// this machine's clock and, within one process of the daemon, by the monotonic one.
 	ScriptAt time.Time `json:"script_at,omitzero"`
-	// Unsure is set when the script was to be started and the engine did not respond, NotStarted when
-	// it responded that the last start has failed.
+	// Unsure is set when the engine was asked to start the script and did not respond, NotStarted when the
+	// last start has failed for sure.
 	Unsure     bool `json:"unsure,omitempty"`
 	NotStarted bool `json:"not_started,omitempty"`
 	// TimedOut is set before the script's container is killed for its deadline.
