@@ -169,3 +169,11 @@ func TestActing(t *testing.T) {
 	d.do("wait", "a", "b", "--for=deleted").want(0)
 	d.do("delete", "a", "--ignore-not-found").is(0, "")
 }
+
+// TestTokenThatLacksAScope: the error names where the token is from, which may be another one than was meant.
+func TestTokenThatLacksAScope(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	token := strings.TrimSpace(d.do("token", "create", "--ttl", "1h", "--scopes", "read").want(0).out)
+	d.do("cordon", "--token", token).want(1, "!The token lacks the scope admin; it is from --token")
+}

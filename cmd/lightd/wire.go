@@ -397,7 +397,7 @@ func (c *config) localServer() (cliconfig.Local, error) {
 			break
 		}
 	}
-	local := cliconfig.Local{Server: best.URL(), TokenFile: c.TokenFile, Token: c.Token}
+	local := cliconfig.Local{Server: best.URL(), TokenFile: c.TokenFile, Token: c.Token, Root: os.Geteuid() == 0}
 	if best.TLS {
 		if local.Pin, err = certs.FingerprintOf(c.certificateFile()); err != nil {
 			return local, err

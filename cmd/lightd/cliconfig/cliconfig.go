@@ -28,6 +28,8 @@ type Local struct {
 	Token string
 	// Pin is the fingerprint of its certificate; empty without TLS.
 	Pin string
+	// Root is true where these are the settings of root, whose daemon is elsewhere than that of a user.
+	Root bool
 }
 
 // Env is where everything else is found.
@@ -58,7 +60,7 @@ var ErrNoToken = errors.New("no token is given: use --token-file FILE (\"-\" for
 // source is where a token may be.
 type source struct {
 	text, file, name string
-	local            bool // of this machine's daemon
+	local, root      bool // of this machine's daemon, which is root's
 	named            bool // the daemon was named, and not found by the settings of this machine
 }
 
@@ -152,7 +154,7 @@ func Elsewhere(getenv func(string) string) string {
 // findToken returns the strongest of the places in which a token was given. A context that
 // was named by a flag stands before the environment.
 func findToken(flags Flags, place Env, stored *Context, local Local) source {
-	ofContext, ofLocal := source{}, source{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile, local: true}
+	ofContext, ofLocal := source{}, source{file: local.TokenFile, name: "the token file of this machine's daemon, " + local.TokenFile, local: true, root: local.Root}
 	if local.Token != "" {
 		ofLocal = source{text: local.Token, name: "the settings of this machine's daemon", local: true}
 	}
@@ -199,7 +201,10 @@ func (t Target) with(s source, place Env) (Target, error) {
 		case errors.Is(err, fs.ErrNotExist) && s.local && s.named:
 			return t, fmt.Errorf("no token is given for %s, and there is none of this machine's daemon in %s: give one by --token-file, LIGHTD_TOKEN or a context", t.URL, s.file)
 		case errors.Is(err, fs.ErrNotExist) && s.local:
-			return t, fmt.Errorf("no daemon has run on this machine, for there is no %s: name one with --server, LIGHTD_URL or a context", s.file)
+			if !s.root {
+				return t, fmt.Errorf("no daemon of yours has run on this machine, as there is no %s: run this as root for root's daemon, or name one with --server, LIGHTD_URL or a context", s.file)
+			}
+			return t, fmt.Errorf("no daemon has run on this machine, as there is no %s: name one with --server, LIGHTD_URL or a context", s.file)
 		case errors.Is(err, fs.ErrNotExist):
 			return t, fmt.Errorf("there is no token in %s: %w", s.name, fs.ErrNotExist)
 		case errors.Is(err, fs.ErrPermission):

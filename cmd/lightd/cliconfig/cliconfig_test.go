@@ -102,8 +102,15 @@ func TestFind(t *testing.T) {
 // TestNoTokenOfThisMachine: whoever names a daemon is told how to give a token, and nobody else is.
 func TestNoTokenOfThisMachine(t *testing.T) {
 	home := t.TempDir()
+	_, err := Resolve(Flags{}, Env{
+		Getenv: func(string) string { return "" },
+		Local:  func() (Local, error) { return Local{Server: "http://127.0.0.1:8070", TokenFile: home + "/token", Root: true}, nil },
+	})
+	if want := "no daemon has run on this machine, as there is no " + home + "/token: name one"; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("root: got %v, want %s", err, want)
+	}
 	for server, want := range map[string]string{
-		"": "no daemon has run on this machine", "http://127.0.0.1:9": "no token is given for http://127.0.0.1:9, and there is none of this machine's daemon in " + home + "/token: give one by --token-file",
+		"": "no daemon of yours has run on this machine, as there is no " + home + "/token: run this as root for root's daemon", "http://127.0.0.1:9": "no token is given for http://127.0.0.1:9, and there is none of this machine's daemon in " + home + "/token: give one by --token-file",
 		"unix:///run/other.sock": "no token is given for unix:///run/other.sock",
 	} {
 		_, err := Resolve(Flags{Server: server}, Env{

@@ -210,6 +210,8 @@ func (s *session) explain(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &refused) && refused.Code == "container_not_found":
 		return s.suggestID(ctx, err)
+	case errors.As(err, &refused) && refused.Code == "insufficient_scope":
+		return suggested{err, "it is from " + s.target.From}
 	case errors.As(err, &refused) && refused.Code == "port_not_in_pool":
 		return suggested{err, `"lightd port add PORT" puts one into the pool`}
 	case errors.Is(err, client.ErrUnauthorized):
