@@ -24,8 +24,8 @@
 //	lightd token create --ttl 30d --scopes write --name billing
 //	lightd token create --ttl 5m --single-use
 //	lightd token list                  id, name, scopes, end, last use
-//	lightd token revoke ID             ends it, and those that it made; a
-//	                                   name that one token has does, too
+//	lightd token revoke ID             ends it, and those that it made; takes
+//	                                   a name that only one token has, too
 //	lightd token reset                 replaces the master token
 //	lightd token reset --keep-old 1h   the old one holds for an hour more;
 //	                                   refused while one before it holds
@@ -83,7 +83,7 @@
 // socket of the API has unix_socket.mode, 0600.
 //
 // show and reset are about the token file of this machine's daemon, which they find as "lightd serve" does
-// (--config, --data-dir, --token-file), whatever context is present. create, list and revoke talk to the
+// (--config, --data-dir, --token-file), whatever the current context is. create, list and revoke talk to the
 // daemon that all client commands talk to: "lightd docs cli". With --config or --data-dir that is this
 // machine's. With LIGHTD_TOKEN they go by another token.
 //
