@@ -1,11 +1,13 @@
 package kv
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -246,5 +248,34 @@ func TestScanSeesOwnWrites(t *testing.T) {
 	}))
 	if _, err := get(t, db, "k/0"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("a try left something behind: %v", err)
+	}
+}
+
+// TestLargeTransaction: no more values than necessary are padded, and each is read back with spaces at its
+// end at the most.
+func TestLargeTransaction(t *testing.T) {
+	s := open(t, t.TempDir(), Options{})
+	const n, size = 3000, 1700 // more than a commit can hold in the memtable
+	must(t, s.Update(t.Context(), func(tx *Tx) error {
+		for i := range n {
+			if err := tx.Set(fmt.Appendf(nil, "s/%d", i), bytes.Repeat([]byte{'x'}, size+i%50)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	padded := 0
+	for i := range n {
+		got, err := get(t, s, fmt.Sprintf("s/%d", i))
+		must(t, err)
+		if len(got) > size+i%50 {
+			padded++
+		}
+		if strings.TrimRight(got, " ") != strings.Repeat("x", size+i%50) {
+			t.Fatalf("value %d is %.20q..., %d bytes", i, got, len(got))
+		}
+	}
+	if padded == 0 || padded > n/10 {
+		t.Errorf("%d of %d values are padded", padded, n)
 	}
 }

@@ -2,8 +2,10 @@ package kv
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/options"
@@ -121,19 +123,29 @@ func (e *engine) sizeOf(writes overlay) int64 {
 }
 
 // fit makes writes that no commit can hold smaller for Badger: it pads values with spaces, so
-// that they go to the value log. It returns desired.ErrTooLarge when no commit can hold them
-// even so.
+// that they go to the value log, the largest first and no more than it takes. It returns
+// desired.ErrTooLarge when no commit can hold them even so.
 func (e *engine) fit(writes overlay) error {
 	size := e.sizeOf(writes)
 	if size > e.maxSize {
 		threshold := int(e.badger.Opts().ValueThreshold)
-		for k, w := range writes {
+		var padded []Write
+		for _, w := range writes {
 			if n := len(w.Value); n >= smallestPadded && n < threshold {
-				w.Value = append(w.Value, bytes.Repeat([]byte{' '}, threshold-n)...)
-				writes[k] = w
+				padded = append(padded, w)
 			}
 		}
-		size = e.sizeOf(writes)
+		slices.SortFunc(padded, func(a, b Write) int {
+			return cmp.Or(cmp.Compare(len(b.Value), len(a.Value)), byKey(a, b))
+		})
+		for _, w := range padded {
+			before := e.sizeOf(overlay{w.Key: w})
+			w.Value = append(w.Value, bytes.Repeat([]byte{' '}, threshold-len(w.Value))...)
+			writes[w.Key] = w
+			if size += e.sizeOf(overlay{w.Key: w}) - before; size <= e.maxSize {
+				break
+			}
+		}
 	}
 	if size > e.maxSize || int64(len(writes)) > e.maxCount {
 		return fmt.Errorf("%w: %d writes of %d bytes", desired.ErrTooLarge, len(writes), size)
