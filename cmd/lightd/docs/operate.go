@@ -17,7 +17,8 @@
 // # Install it
 //
 // "lightd docs install" says how the program and its service come onto the machine. These settings are for a node that
-// a panel reaches over the internet; put in the name that it has there. The README lists all of them.
+// a panel reaches over the internet; put in the name that it has there. They replace the file of the package, which
+// has each setting with its default as a comment, as "man lightd.yaml" and the README do.
 //
 //	sudo install -d /etc/lightd
 //	sudo install -m 600 /dev/null /etc/lightd/lightd.yaml
