@@ -61,12 +61,18 @@ type DiskFullError struct {
 	// bytes.
 	Mount        string
 	Free, Needed uint64
+	// Closed is true where the database could not be opened: nothing can be deleted in it.
+	Closed bool
 }
 
 // Error names the disk and what to do.
 func (e *DiskFullError) Error() string {
-	return fmt.Sprintf("%s: %d MiB are free on the disk at %s, and %d MiB are needed. Stop or delete containers, delete volumes, or remove other files there",
-		ErrDiskFull, e.Free>>20, e.Mount, e.Needed>>20)
+	remedy := "Stop or delete containers, delete volumes, or remove other files there"
+	if e.Closed {
+		remedy = "Remove other files there"
+	}
+	return fmt.Sprintf("%s: %d MiB are free on the disk at %s, and %d MiB are needed. %s",
+		ErrDiskFull, e.Free>>20, e.Mount, e.Needed>>20, remedy)
 }
 
 // Unwrap returns ErrDiskFull.

@@ -117,10 +117,18 @@ func TestTimeout(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(1 << 40)
-	db := open(t, t.TempDir(), Options{FreeSpace: func(string) (uint64, error) { return free.Load(), nil }})
+	o := Options{FreeSpace: func(string) (uint64, error) { return free.Load(), nil }}
+	db := open(t, t.TempDir(), o)
 	must(t, db.Update(t.Context(), set("x", "1")))
 	free.Store(63 << 20)
-	wantErr(t, db.Update(t.Context(), set("x", "2")), desired.ErrDiskFull)
+	err := db.Update(t.Context(), set("x", "2"))
+	if wantErr(t, err, desired.ErrDiskFull); !strings.Contains(err.Error(), "Stop or delete containers") {
+		t.Errorf("open: %v", err)
+	}
+	_, err = Open(t.TempDir(), o)
+	if wantErr(t, err, desired.ErrDiskFull); !strings.Contains(err.Error(), "Remove other files there") {
+		t.Errorf("to be opened: %v", err)
+	}
 	must(t, db.Ping(t.Context()))
 	if v, err := get(t, db, "x"); err != nil || v != "1" {
 		t.Errorf("read %q, %v on a full disk", v, err)

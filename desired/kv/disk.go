@@ -28,12 +28,17 @@ func (d *disk) makeRoom(withReserve bool) error {
 	if err != nil || now.Level != SpaceFull {
 		return err
 	}
+	full := func() error {
+		refusal := now.Full()
+		refusal.Closed = true
+		return refusal
+	}
 	if !withReserve {
-		return now.Full()
+		return full()
 	}
 	err = os.Remove(filepath.Join(d.dir, ballastName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return now.Full()
+		return full()
 	}
 	if err != nil {
 		return fmt.Errorf("release the ballast of the database: %w", err)
@@ -42,7 +47,7 @@ func (d *disk) makeRoom(withReserve bool) error {
 	if now, err = d.space.measure(); err != nil || now.Free >= rotationRoom {
 		return err
 	}
-	return now.Full()
+	return full()
 }
 
 // check returns a *desired.DiskFullError when too little space is left for an ordinary

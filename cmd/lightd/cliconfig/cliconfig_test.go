@@ -104,7 +104,9 @@ func TestNoTokenOfThisMachine(t *testing.T) {
 	home := t.TempDir()
 	_, err := Resolve(Flags{}, Env{
 		Getenv: func(string) string { return "" },
-		Local:  func() (Local, error) { return Local{Server: "http://127.0.0.1:8070", TokenFile: home + "/token", Root: true}, nil },
+		Local: func() (Local, error) {
+			return Local{Server: "http://127.0.0.1:8070", TokenFile: home + "/token", Root: true}, nil
+		},
 	})
 	if want := "no daemon has run on this machine, as there is no " + home + "/token: name one"; err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("root: got %v, want %s", err, want)
