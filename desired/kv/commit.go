@@ -159,7 +159,7 @@ func (c *committer) dryRun(tx *Tx, fn func(*Tx) error) error {
 	if err := c.engine.fit(tx.own); err != nil {
 		return err
 	}
-	return c.engine.disk.admit(!tx.ordinary, cost{}, c.engine.costOf(tx.own))
+	return c.engine.admit(!tx.ordinary, cost{}, c.engine.costOf(tx.own))
 }
 
 // resolve finds out whether the commit that failed happened all the same, and publishes it if
@@ -264,7 +264,7 @@ func (b *batch) fits(tx *Tx) bool {
 func (b *batch) add(w *write, tx *Tx) error {
 	if tx.Wrote() {
 		more := b.committer.engine.costOf(tx.own)
-		if err := b.committer.engine.disk.admit(!tx.ordinary, b.cost, more); err != nil {
+		if err := b.committer.engine.admit(!tx.ordinary, b.cost, more); err != nil {
 			return err
 		}
 		tx.takeRevisions()

@@ -3,6 +3,7 @@ package kv
 import (
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -21,6 +22,8 @@ type compactor struct {
 	disk    *disk
 	log     *slog.Logger
 	written chan struct{} // has something in it when the tables must be checked again
+	// missing, unless 0, is what must be free before ordinary writes go on; see check.
+	missing atomic.Uint64
 }
 
 func newCompactor(db *badger.DB, d *disk, log *slog.Logger) *compactor {
@@ -46,15 +49,42 @@ func (c *compactor) compact(closing <-chan struct{}) {
 }
 
 // mergeTables makes one sorted table, or as many as its size asks for, of all that there are,
-// once there are enough new ones.
+// once there are enough new ones, and room for what it makes of them before it removes them.
 func (c *compactor) mergeTables() {
-	// Merging needs space before it gives some back.
-	if c.badger.Levels()[0].NumTables <= c.badger.Opts().NumLevelZeroTables || c.disk.check() != nil {
+	levels, room := c.badger.Levels(), int64(rotationRoom) // what is written meanwhile goes on
+	for _, level := range levels {
+		if level.Level == 0 || level.IsBaseLevel {
+			room += level.Size
+		}
+	}
+	if levels[0].NumTables <= c.badger.Opts().NumLevelZeroTables {
+		c.missing.Store(0)
 		return
 	}
+	now, err := c.disk.space.measure()
+	if err != nil || now.Level == SpaceFull || now.Free < uint64(room) {
+		if levels[0].NumTables >= c.badger.Opts().NumLevelZeroTablesStall-1 {
+			c.missing.Store(uint64(room))
+		}
+		return
+	}
+	c.missing.Store(0)
 	if err := c.badger.Flatten(1); err != nil {
 		c.log.Warn("merge tables of the database", "error", err)
 	}
+}
+
+// check returns a *desired.DiskFullError once so many tables wait for the room to be merged that more of them would
+// stop all writing.
+func (c *compactor) check() error {
+	needed := c.missing.Load()
+	if needed == 0 {
+		return nil
+	}
+	c.wake() // there may be room now
+	full := c.disk.space.current().Full()
+	full.Needed = needed
+	return full
 }
 
 // collectGarbage reclaims the value log now and then, until closing is closed.

@@ -7,11 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
 	"github.com/dgraph-io/badger/v4"
 
+	"lightd/desired"
 	"lightd/hack/eventually"
 )
 
@@ -157,6 +159,45 @@ func TestReadLog(t *testing.T) {
 	if err != nil || written.mem > 0 {
 		t.Errorf("a file that ends: %+v, %v", written, err)
 	}
+}
+
+// TestMergeHasRoom: tables wait to be merged until there is room for what is made of them. When one more of
+// them would stop all writing, ordinary writes are refused, until there is room.
+func TestMergeHasRoom(t *testing.T) {
+	var free atomic.Uint64
+	free.Store(100 << 20)
+	s := open(t, t.TempDir(), Options{FreeSpace: func(string) (uint64, error) { return free.Load(), nil }})
+	defer closeDB(t, s)
+	n := 0
+	write := func(set func(tx *Tx, key, value []byte) error) error {
+		return s.Update(t.Context(), func(tx *Tx) error {
+			for range 500 {
+				n++
+				if err := set(tx, fmt.Appendf(nil, "s/%d", n), make([]byte, 7000)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	tables := func() int { return s.engine.badger.Levels()[0].NumTables }
+	var err error
+	for err == nil && n < 60_000 {
+		err = write((*Tx).Set)
+	}
+	var full *desired.DiskFullError
+	if !errors.As(err, &full) || full.Needed < 150<<20 || tables() < 5 {
+		t.Fatalf("%d records in %d tables, then %v", n, tables(), err)
+	}
+	must(t, write((*Tx).SetEssential))
+	wantErr(t, s.DryRun(set("x", "y")), desired.ErrDiskFull)
+	free.Store(1 << 30)
+	eventually.Poll(t, func() error {
+		if err := write((*Tx).Set); err != nil || tables() > 1 {
+			return fmt.Errorf("%d tables: %w", tables(), err)
+		}
+		return nil
+	})
 }
 
 // TestMergingKeepsUp: more is written than tables may pile up for, by one process and by many

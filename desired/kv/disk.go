@@ -64,8 +64,8 @@ func (d *disk) check() error {
 	return nil
 }
 
-// admit returns what keeps a write of that cost, besides what is pending, from a commit. It is
-// the one place that decides. A write that is essential may use the reserve.
+// admit returns what keeps a write of that cost, besides what is pending, from a commit. A write
+// that is essential may use the reserve.
 func (d *disk) admit(essential bool, pending, more cost) error {
 	now, err := d.space.measure()
 	switch {

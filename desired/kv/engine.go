@@ -104,6 +104,16 @@ func (e *engine) put(writes overlay) error {
 	return txn.Commit()
 }
 
+// admit returns what keeps a write of that cost, besides what is pending, from a commit.
+func (e *engine) admit(essential bool, pending, more cost) error {
+	if !essential {
+		if err := e.compactor.check(); err != nil {
+			return err
+		}
+	}
+	return e.disk.admit(essential, pending, more)
+}
+
 func (e *engine) costOf(writes overlay) cost { return costOf(writes, e.badger.Opts().ValueThreshold) }
 
 // sizeOf is at least what Badger will count for writes.

@@ -59,6 +59,9 @@
 // again once there is room) is still there, and gives that up to do so. The next start is refused,
 // and says so. With Restart=always the service is back by itself when there is room.
 //
+// Tables of the database wait to be merged until there is room for it. Where five wait, which need some 200 MiB,
+// writes are refused as on a full disk, with how much is needed.
+//
 // # Backups
 //
 // "lightd docs backup". Files of the data directory that are copied one by one while the daemon runs do not
