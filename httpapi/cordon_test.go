@@ -74,6 +74,23 @@ func TestCordonOfTheNode(t *testing.T) {
 	}
 }
 
+// TestStartOnACordonedNodeIsWarnedOf: it is accepted, and waits for the end of the cordon.
+func TestStartOnACordonedNodeIsWarnedOf(t *testing.T) {
+	n := newNode(t)
+	n.create("web")
+	quiet := func(action string) {
+		if a := n.send("POST", "/containers/web/"+action, "").want(t, 200, "initiated"); a.json["warnings"] != nil {
+			t.Errorf("%s: %s", action, a.text)
+		}
+	}
+	quiet("start")
+	n.send("PUT", "/node/cordon", `{"reason":"kernel update"}`).want(t, 200, "")
+	for _, query := range []string{"?dry_run=true", ""} {
+		n.send("POST", "/containers/web/restart"+query, "").want(t, 200, `"warnings":[{"field":"power","message":"the node is cordoned: no container starts until that ends"}]`)
+	}
+	quiet("stop")
+}
+
 // TestWaitsOnACordonedNode: what is held back is not waited for.
 func TestWaitsOnACordonedNode(t *testing.T) {
 	n := newNode(t)

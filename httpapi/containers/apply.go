@@ -248,7 +248,7 @@ func (h *Handlers) applied(w *write) api.Applied {
 
 func (h *Handlers) appliedReceipt(w store.Written) api.Receipt {
 	r := receiptOf("", w.Container)
-	r.Warnings = warningsOf(w, h.cores)
+	r.Warnings = h.warningsOf(w)
 	if r.Action = w.Action; w.Action == desired.Created {
 		r.State = status.Installing
 	}

@@ -21,12 +21,15 @@ const (
 )
 
 // warningsOf names what a write accepted and may yet surprise whoever sent it.
-func warningsOf(w store.Written, cores int) (list []rest.Detail) {
+func (h *Handlers) warningsOf(w store.Written) (list []rest.Detail) {
 	if w.Action != desired.Created && w.Action != desired.Updated {
 		return nil
 	}
-	if has := w.Limits.Within(cores).CPU; has < w.Limits.CPU {
-		list = append(list, rest.Detail{Field: "limits.cpu", Message: fmt.Sprintf("%v cores, and the host has %d: the container gets these", w.Limits.CPU, cores)})
+	if w.Power == desired.PowerRunning && h.store.Cordon() != nil {
+		list = append(list, rest.Detail{Field: "power", Message: "the node is cordoned: no container starts until that ends"})
+	}
+	if has := w.Limits.Within(h.cores).CPU; has < w.Limits.CPU {
+		list = append(list, rest.Detail{Field: "limits.cpu", Message: fmt.Sprintf("%v cores, and the host has %d: the container gets these", w.Limits.CPU, h.cores)})
 	}
 	n := len(w.Ports)
 	if n < manyPorts {

@@ -152,7 +152,7 @@ func (h *Handlers) reply(w *write, status int, receipt api.Receipt) error {
 	if status == http.StatusCreated {
 		w.c.Header("Location", location(written.InternalID))
 	}
-	receipt.Warnings = warningsOf(written, h.cores)
+	receipt.Warnings = h.warningsOf(written)
 	if w.pending != nil {
 		results, timedOut, err := h.waits.await(w)
 		if err != nil {
@@ -189,7 +189,7 @@ func receiptOf(message string, c desired.Container) api.Receipt {
 func (h *Handlers) simulated(w *write, tried store.Written) api.Receipt {
 	simulation := h.planner.Simulate(tried.Container)
 	receipt := api.Receipt{
-		InternalID: tried.InternalID, Action: tried.Action, Generation: tried.Generation, Warnings: warningsOf(tried, h.cores), Plan: &simulation,
+		InternalID: tried.InternalID, Action: tried.Action, Generation: tried.Generation, Warnings: h.warningsOf(tried), Plan: &simulation,
 	}
 	if w.caller.May(token.ScopeWrite) {
 		receipt.Spec = &tried.Spec
