@@ -132,7 +132,7 @@ func (r *reserve) findLocked() error {
 }
 
 // rotating reports whether the table of a memtable is being written. The file of that memtable is removed at
-// the end of it. The caller holds mu.
+// the end of it.
 func (r *reserve) rotating() bool {
 	files, err := filepath.Glob(filepath.Join(r.dir, "*"+r.mem.ext))
 	return err != nil || len(files) > 1
