@@ -28,10 +28,9 @@
 //     concurrency: 1.00 to 1.21 times its time (medians of three rounds: 5.8 s and 5.7 s; on slower
 //     days 10.6 s and 8.8 s, 9.3 s and 9.3 s).
 //   - From the engine's event of a crash until the start call reaches it, with 100 crashes and 500
-//     known containers, 50 at once: median 8.6 ms, p99 120 ms on 2026-11-30, and 2.6 to 3.7 ms and 8 to 11 ms before
-//     that. Each start listed the networks and read the owner's mark then, which the engine answers late while it
-//     tears down, and read the log of a process that had ended within a moment. Since then a start reads the mark
-//     alone, together with all that start at the same time; it is to be measured again on a machine at rest.
+//     known containers, 50 at once: median 7.3 ms, p99 17 ms on 2026-12-01; 8.6 and 120 ms the day before, when each
+//     start listed the networks as well, which the engine answers late while it tears down. What is left is the
+//     owner's mark, one call that all share that start at the same time.
 //   - The daemon starts with 1,000 known running containers (simulated), until all are observed:
 //     1.5 s on a busy machine, one list and one inspect each. With 10 of them ended meanwhile, until
 //     all run: 4.4 s on a busy machine.
