@@ -52,13 +52,8 @@ func TestSubscribersAreNotifiedOfTheEngine(t *testing.T) {
 // TestEngineThatHangs: one that breaks no stream is down within 50 s although nothing is requested of it, and one that
 // lives is listed no more often for it.
 func TestEngineThatHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		c := cache.New(cache.Config{Engine: f, Instance: instance, Changed: func(string) {}})
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() { defer close(ended); _ = c.Run(ctx) }()
-		defer func() { stop(); <-ended }()
+	f := newFake()
+	scene(t, f, func(t *testing.T, c *cache.Cache, _ *notified) {
 		time.Sleep(4 * time.Minute)
 		synctest.Wait()
 		if _, lists := f.calls(); lists != 1 {

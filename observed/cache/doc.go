@@ -12,7 +12,7 @@
 //   - An end that is found after the events were lost is marked so: the engine may have
 //     been restarted unobserved.
 //   - Each id is inspected once at a time, and a Refresh during an inspection makes another follow.
-//   - Containers that do not change cost no call between two lists, but for that ping of all. Only what a list shows to
+//   - Containers that do not change cost no call between two lists. Only what a list shows to
 //     differ is inspected, and with each list a twelfth of the rest, so that what no
 //     list shows is found within an hour. After the engine was unreachable everything is inspected.
 //   - The engine is down when a list got no response, not when a stream of events broke. One that hangs is found
